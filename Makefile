@@ -1,0 +1,37 @@
+# What can be done here. Anything longer than a line or two is a script in .ci/.
+SHELL := /bin/bash
+GO ?= go
+
+.PHONY: build run test lint fuzz e2e bench soak dist clean
+.DEFAULT_GOAL := build
+
+build: ## the binary, ./shoal
+	CGO_ENABLED=0 $(GO) build -trimpath -o shoal ./cmd/shoal
+
+run: build ## share a real folder, fetch it with a second process, compare
+	./cmd/shoal/demo.sh
+
+test: ## everything that is checked before a change is accepted
+	.ci/test
+
+lint: ## formatting, vet, staticcheck, builds for every system
+	.ci/lint
+
+fuzz: ## every fuzz target in turn, FUZZTIME each (30s)
+	.ci/fuzz
+
+e2e: ## the real binary in the lab, beside other people's clients
+	$(GO) test -count=1 -timeout 30m -v ./cmd/internal/lab ./cmd/e2e
+
+bench: ## measured beside libtorrent and mktorrent; writes docs/performance.md
+	$(GO) run ./cmd/bench -write docs/performance.md
+
+soak: ## the long versions: 200 kills, an hour of fuzzing
+	SOAK=1 $(GO) test -count=1 -timeout 12h -v -run 'Soak' ./...
+	FUZZTIME=$${FUZZTIME:-10m} .ci/fuzz
+
+dist: ## release binaries and their checksums, in dist/
+	.ci/dist
+
+clean:
+	rm -rf shoal dist

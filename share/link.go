@@ -1,0 +1,394 @@
+package share
+
+import (
+	"encoding/base32"
+	"encoding/hex"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// What a link may hold at most. A longer one is refused: nothing that people
+// pass on comes near these.
+const (
+	MaxLink       = 64 << 10 // bytes
+	MaxLinkParams = 1000
+	maxFileIndex  = 1<<31 - 1
+)
+
+// Link is a magnet URI: it names content and may tell where to find it. BEP 9,
+// with the parameters of BEP 19 (ws), BEP 52 (btmh) and BEP 53 (so).
+//
+//	magnet:?xt=urn:btih:HEX40 [&xt=urn:btmh:1220HEX64] [&dn=NAME] [&xl=BYTES]
+//	       [&tr=URL]... [&ws=URL]... [&so=0,2,4-6] [&x.pe=HOST:PORT]... [&KEY=VALUE]...
+//
+// ParseLink(l.String()) gives back every Link that ParseLink returned.
+type Link struct {
+	ID ID `json:"id,omitzero"`
+	// V2 is the SHA-256 info-hash of BEP 52, 32 bytes, or nil.
+	V2   []byte `json:"-"`
+	Name string `json:"name,omitempty"` // as it came; clean it before making a file of it, escape it before showing it
+	// Length is the size of the content in bytes as the link claims it, 0 when it does not.
+	Length   int64    `json:"bytes,omitempty"`
+	Trackers []string `json:"trackers,omitempty"`  // http, https or udp URLs
+	WebSeeds []string `json:"web_seeds,omitempty"` // http or https URLs
+	// Select names the files wanted; none means all.
+	Select []Range `json:"select,omitempty"`
+	// Peers are HOST:PORT, the host a literal (IPv6 in brackets) or a name.
+	Peers []string `json:"peers,omitempty"`
+	// Extra holds, in order, what is unknown and what is known but makes no
+	// sense: it is ignored, and printed again by String.
+	Extra []Param `json:"extra,omitempty"`
+}
+
+// Range is the files of index First to Last, both included, from 0.
+type Range struct {
+	First int `json:"first"`
+	Last  int `json:"last"`
+}
+
+// Param is one parameter of a link, unescaped.
+type Param struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// V2Only tells that the link names content by its SHA-256 info-hash only,
+// which this version cannot fetch.
+func (l Link) V2Only() bool { return l.ID.IsZero() && len(l.V2) > 0 }
+
+// ParseLink reads a magnet URI, or a bare ID of 40 hex or 32 base32 digits.
+// Space around it is ignored. Errors are Refused.
+func ParseLink(s string) (Link, error) {
+	s = strings.TrimSpace(s)
+	if len(s) > MaxLink {
+		return Link{}, Errorf(Refused, "a link has at most %d bytes, this has %d", MaxLink, len(s))
+	}
+	scheme, rest, ok := strings.Cut(s, ":")
+	if !ok {
+		id, err := parseBTIH(s)
+		return Link{ID: id}, err
+	}
+	if !strings.EqualFold(scheme, "magnet") {
+		return Link{}, Errorf(Refused, "a link starts with magnet:, this starts with %.20q", scheme+":")
+	}
+	query, ok := strings.CutPrefix(rest, "?")
+	if !ok {
+		return Link{}, Errorf(Refused, "a link starts with magnet:?, the question mark is missing")
+	}
+	query, _, _ = strings.Cut(query, "#")
+	return parseQuery(query)
+}
+
+func parseQuery(query string) (Link, error) {
+	if n := strings.Count(query, "&"); n >= MaxLinkParams {
+		return Link{}, Errorf(Refused, "a link has at most %d parameters, this has %d", MaxLinkParams, n+1)
+	}
+	var l Link
+	for part := range strings.SplitSeq(query, "&") {
+		if part == "" {
+			continue
+		}
+		key, value, _ := strings.Cut(part, "=")
+		p, err := unescapeParam(key, value)
+		if err != nil {
+			return Link{}, err
+		}
+		known, err := l.set(p)
+		if err != nil {
+			return Link{}, err
+		}
+		if !known {
+			l.Extra = append(l.Extra, p)
+		}
+	}
+	if l.ID.IsZero() && l.V2 == nil {
+		for _, p := range l.Extra {
+			if p.Key == "xs" && strings.HasPrefix(p.Value, "urn:btpk:") {
+				return Link{}, Errorf(Refused, "this link names a channel, not content: follow it as a channel")
+			}
+		}
+		return Link{}, Errorf(Refused, "the link names no content: it has no xt=urn:btih: parameter")
+	}
+	return l, nil
+}
+
+func unescapeParam(key, value string) (Param, error) {
+	k, err := url.PathUnescape(key)
+	if err != nil {
+		return Param{}, Errorf(Refused, "the link is damaged: %w", err)
+	}
+	k = strings.ToLower(strings.ToValidUTF8(k, "\ufffd"))
+	if k == "dn" { // forms escape a space as a plus sign, and so do many sites
+		value = strings.ReplaceAll(value, "+", " ")
+	}
+	v, err := url.PathUnescape(value)
+	if err != nil {
+		return Param{}, Errorf(Refused, "the link is damaged in %.20q: %w", k, err)
+	}
+	return Param{Key: k, Value: strings.ToValidUTF8(v, "\ufffd")}, nil
+}
+
+// set takes one parameter into l. It reports false for what belongs to Extra.
+func (l *Link) set(p Param) (known bool, err error) {
+	switch base, n, _ := strings.Cut(p.Key, "."); {
+	case base == "xt" && isIndex(n):
+		return l.setTopic(p.Value)
+	case base == "tr" && isIndex(n):
+		return addURL(&l.Trackers, p.Value, "http", "https", "udp"), nil
+	case base == "ws" && isIndex(n):
+		return addURL(&l.WebSeeds, p.Value, "http", "https"), nil
+	}
+	switch p.Key {
+	case "dn":
+		if l.Name != "" || p.Value == "" {
+			return l.Name == p.Value, nil
+		}
+		l.Name = p.Value
+	case "xl":
+		n, err := parseUint(p.Value)
+		if err != nil || n == 0 || l.Length != 0 {
+			return l.Length != 0 && l.Length == n, nil
+		}
+		l.Length = n
+	case "so":
+		r, ok := parseRanges(p.Value)
+		if !ok || l.Select != nil {
+			return false, nil
+		}
+		l.Select = r
+	case "x.pe":
+		addr, ok := parsePeer(p.Value)
+		if !ok {
+			return false, nil
+		}
+		if !slices.Contains(l.Peers, addr) {
+			l.Peers = append(l.Peers, addr)
+		}
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+// isIndex accepts the suffix of xt.1, tr.2: repeated parameters are numbered by some.
+func isIndex(s string) bool {
+	return strings.Trim(s, "0123456789") == ""
+}
+
+func (l *Link) setTopic(v string) (known bool, err error) {
+	urn := strings.ToLower(v)
+	switch {
+	case strings.HasPrefix(urn, "urn:btih:"):
+		id, err := parseBTIH(v[len("urn:btih:"):])
+		if err != nil {
+			return false, err
+		}
+		if !l.ID.IsZero() && l.ID != id {
+			return false, Errorf(Refused, "the link names two contents, %s and %s", l.ID.Short(), id.Short())
+		}
+		l.ID = id
+	case strings.HasPrefix(urn, "urn:btmh:"):
+		h, err := hex.DecodeString(urn[len("urn:btmh:"):])
+		if err != nil || len(h) != 34 || h[0] != 0x12 || h[1] != 0x20 { // multihash: SHA-256, 32 bytes
+			return false, Errorf(Refused, "the link's urn:btmh: is not 1220 and 64 hex digits")
+		}
+		if l.V2 != nil && !slices.Equal(l.V2, h[2:]) {
+			return false, Errorf(Refused, "the link names two contents by urn:btmh:")
+		}
+		l.V2 = h[2:]
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+func parseBTIH(s string) (ID, error) {
+	var id ID
+	switch len(s) {
+	case 40:
+		return parseNonZero(ParseID(s))
+	case 32:
+		if _, err := base32.StdEncoding.Decode(id[:], []byte(strings.ToUpper(s))); err != nil {
+			return ID{}, Errorf(Refused, "an ID of 32 characters has base32 digits only: %w", err)
+		}
+		return parseNonZero(id, nil)
+	}
+	return ID{}, Errorf(Refused, "not a link: an ID has 40 hex or 32 base32 digits, this has %d characters", len(s))
+}
+
+func parseNonZero(id ID, err error) (ID, error) {
+	if err == nil && id.IsZero() {
+		return ID{}, Errorf(Refused, "an ID of all zeros names nothing")
+	}
+	return id, err
+}
+
+// parseUint reads decimal digits only: no sign, no leading zero but 0 itself.
+func parseUint(s string) (int64, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err == nil && strconv.FormatInt(n, 10) != s || n < 0 {
+		return 0, strconv.ErrSyntax
+	}
+	return n, err
+}
+
+func parseRanges(s string) ([]Range, bool) {
+	var rs []Range
+	for part := range strings.SplitSeq(s, ",") {
+		first, last, ranged := strings.Cut(part, "-")
+		if !ranged {
+			last = first
+		}
+		a, err1 := parseUint(first)
+		b, err2 := parseUint(last)
+		if err1 != nil || err2 != nil || a > b || b > maxFileIndex {
+			return nil, false
+		}
+		rs = append(rs, Range{int(a), int(b)})
+	}
+	return rs, true
+}
+
+// parsePeer gives the canonical form of HOST:PORT.
+func parsePeer(s string) (string, bool) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return "", false
+	}
+	n, err := parseUint(port)
+	if err != nil || n == 0 || n > 65535 {
+		return "", false
+	}
+	bracketed := strings.HasPrefix(s, "[")
+	addr, err := netip.ParseAddr(host)
+	switch {
+	case err == nil && addr.Zone() != "": // means nothing on another host
+		return "", false
+	case err == nil && bracketed != addr.Is6():
+		return "", false
+	case err == nil:
+		return netip.AddrPortFrom(addr, uint16(n)).String(), true
+	case bracketed || !isHostName(host):
+		return "", false
+	}
+	return net.JoinHostPort(strings.ToLower(host), port), true
+}
+
+// isHostName accepts names of RFC 1123 and the underscore seen in the wild. A
+// name whose last label is a number is a mistyped address.
+func isHostName(s string) bool {
+	s = strings.TrimSuffix(s, ".")
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	last := ""
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for i := range len(label) {
+			if c := label[i]; !isAlnum(c) && c != '-' && c != '_' {
+				return false
+			}
+		}
+		last = label
+	}
+	return strings.Trim(last, "0123456789") != ""
+}
+
+// addURL appends an absolute URL of one of the schemes once, and reports
+// whether it is one.
+func addURL(list *[]string, s string, schemes ...string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) {
+		return false
+	}
+	if !slices.Contains(*list, s) {
+		*list = append(*list, s)
+	}
+	return true
+}
+
+// String prints l in one fixed order, with every byte escaped that RFC 3986
+// does not call unreserved, but for the brackets and colons of x.pe, which
+// other clients expect bare.
+func (l Link) String() string {
+	var b strings.Builder
+	b.WriteString("magnet:")
+	sep := byte('?')
+	put := func(key, value string) {
+		b.WriteByte(sep)
+		b.WriteString(key)
+		b.WriteByte('=')
+		b.WriteString(value)
+		sep = '&'
+	}
+	if !l.ID.IsZero() {
+		put("xt", "urn:btih:"+l.ID.String())
+	}
+	if len(l.V2) > 0 {
+		put("xt", "urn:btmh:1220"+hex.EncodeToString(l.V2))
+	}
+	if l.Name != "" {
+		put("dn", escape(l.Name))
+	}
+	if l.Length > 0 {
+		put("xl", strconv.FormatInt(l.Length, 10))
+	}
+	for _, t := range l.Trackers {
+		put("tr", escape(t))
+	}
+	for _, w := range l.WebSeeds {
+		put("ws", escape(w))
+	}
+	if len(l.Select) > 0 {
+		put("so", printRanges(l.Select))
+	}
+	for _, p := range l.Peers {
+		put("x.pe", p)
+	}
+	for _, p := range l.Extra {
+		put(escape(p.Key), escape(p.Value))
+	}
+	return b.String()
+}
+
+func printRanges(rs []Range) string {
+	var b []byte
+	for i, r := range rs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(r.First), 10)
+		if r.Last != r.First {
+			b = append(b, '-')
+			b = strconv.AppendInt(b, int64(r.Last), 10)
+		}
+	}
+	return string(b)
+}
+
+func isAlnum(c byte) bool {
+	return c-'0' < 10 || (c|0x20)-'a' < 26
+}
+
+func escape(s string) string {
+	const digits = "0123456789ABCDEF"
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\ufffd")
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; isAlnum(c) || c == '-' || c == '.' || c == '_' || c == '~' {
+			b.WriteByte(c)
+		} else {
+			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+		}
+	}
+	return b.String()
+}
