@@ -1,0 +1,211 @@
+package metainfo
+
+import (
+	"context"
+	"crypto/sha1"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+const (
+	chunkBytes = 256 << 10 // read at once
+	runBytes   = 4 << 20   // read by one worker before another may, at least
+	heldBytes  = 16 << 20  // and at most
+	poolBytes  = 128 << 20 // of memory for all workers
+)
+
+// hasher deals out the content in runs of whole pieces. A worker reads its run
+// while nobody else reads, and hashes it while others do: the bytes are read
+// in order, and change hands as seldom as may be.
+type hasher struct {
+	*maker
+	run      int64 // bytes; a multiple of the piece length
+	progress func(done, total int64)
+	sums     []byte // each worker writes those of its own pieces
+
+	mu     sync.Mutex // guards what follows
+	reader contentReader
+	done   int64
+	err    error
+}
+
+func (m *maker) hash(ctx context.Context, workers int, progress func(done, total int64)) ([]byte, error) {
+	h := &hasher{
+		maker:    m,
+		run:      max(m.pieceLength, runBytes),
+		progress: progress,
+		sums:     make([]byte, m.pieces()*sha1.Size),
+		reader:   contentReader{entries: m.entries},
+	}
+	defer h.reader.close()
+	buffer := min(h.run, heldBytes, m.total)
+	workers = int(min(int64(workers), poolBytes/buffer, (m.total+h.run-1)/h.run))
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() { h.work(ctx, make([]byte, buffer)) })
+	}
+	wg.Wait()
+	if h.err == nil {
+		h.err = h.reader.finish()
+	}
+	return h.sums, h.err
+}
+
+// work hashes runs until there are none left.
+func (h *hasher) work(ctx context.Context, buf []byte) {
+	for {
+		h.mu.Lock()
+		offset := h.done
+		n := min(h.run, h.total-offset)
+		if n > int64(len(buf)) { // a piece too large to be held
+			h.hashWhileReading(ctx, buf, n)
+			n = 0
+		}
+		if n > 0 {
+			h.read(ctx, buf[:n])
+		}
+		more := h.err == nil && h.done < h.total
+		failed := h.err != nil
+		h.mu.Unlock()
+		if failed {
+			return
+		}
+		for data := buf[:n]; len(data) > 0; {
+			piece := data[:min(h.pieceLength, int64(len(data)))]
+			sum := sha1.Sum(piece)
+			copy(h.sums[offset/h.pieceLength*sha1.Size:], sum[:])
+			data, offset = data[len(piece):], offset+int64(len(piece))
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+// hashWhileReading hashes the one piece of n bytes that comes next.
+func (h *hasher) hashWhileReading(ctx context.Context, buf []byte, n int64) {
+	sum := sha1.New()
+	at := h.done / h.pieceLength * sha1.Size
+	for n > 0 && h.err == nil {
+		part := buf[:min(chunkBytes, n)]
+		h.read(ctx, part)
+		sum.Write(part)
+		n -= int64(len(part))
+	}
+	sum.Sum(h.sums[at:at])
+}
+
+// read fills buf, and keeps the error for all workers.
+func (h *hasher) read(ctx context.Context, buf []byte) {
+	for len(buf) > 0 && h.err == nil {
+		if err := ctx.Err(); err != nil {
+			h.err = share.Errorf(share.Interrupted, "hash %s: %w", h.name, err)
+			return
+		}
+		part := buf[:min(chunkBytes, len(buf))]
+		if h.err = h.reader.read(part); h.err != nil {
+			return
+		}
+		buf = buf[len(part):]
+		h.done += int64(len(part))
+		if h.progress != nil {
+			h.progress(h.done, h.total)
+		}
+	}
+}
+
+// contentReader reads the files as one stream.
+type contentReader struct {
+	entries []entry
+	next    int // the entry after the one that is open
+	file    *os.File
+	left    int64 // bytes of it not yet read
+}
+
+// read fills buf; the caller does not ask for more than there is.
+func (r *contentReader) read(buf []byte) error {
+	for len(buf) > 0 {
+		if r.left == 0 {
+			if err := r.advance(); err != nil {
+				return err
+			}
+			continue
+		}
+		n, err := r.file.Read(buf[:min(int64(len(buf)), r.left)])
+		buf, r.left = buf[n:], r.left-int64(n)
+		switch {
+		case err == nil || n > 0:
+		case errors.Is(err, io.EOF):
+			return r.changed()
+		default:
+			return share.Errorf(share.Disk, "hash %w", bare(err))
+		}
+	}
+	return nil
+}
+
+func (r *contentReader) changed() error {
+	return share.Errorf(share.Disk, "hash %s: the file changed while it was read; share it again when it is at rest", r.entries[r.next-1].file)
+}
+
+// advance makes sure that the open file is still what it was, and opens the next.
+func (r *contentReader) advance() error {
+	if err := r.verify(); err != nil {
+		return err
+	}
+	r.close()
+	e := &r.entries[r.next]
+	r.next++
+	if e.file == "" {
+		return nil
+	}
+	// Should a pipe stand there by now, opening it does not wait for a writer.
+	f, err := os.OpenFile(e.file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return share.Errorf(share.Disk, "hash %w", bare(err))
+	}
+	r.file, r.left = f, e.size()
+	return r.verify()
+}
+
+// finish visits what follows the last byte: empty files.
+func (r *contentReader) finish() error {
+	for r.next < len(r.entries) {
+		if err := r.advance(); err != nil {
+			return err
+		}
+	}
+	return r.verify()
+}
+
+func (r *contentReader) verify() error {
+	if r.file == nil {
+		return nil
+	}
+	now, err := r.file.Stat()
+	if err != nil {
+		return share.Errorf(share.Disk, "hash %w", bare(err))
+	}
+	was := r.entries[r.next-1].info
+	if !sameState(was, now) {
+		return r.changed()
+	}
+	return nil
+}
+
+func sameState(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && b.Mode().IsRegular()
+}
+
+func (r *contentReader) close() {
+	if r.file != nil {
+		r.file.Close()
+		r.file = nil
+	}
+}

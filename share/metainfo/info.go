@@ -1,0 +1,445 @@
+package metainfo
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"hash/maphash"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/shoalnet/shoal/share"
+	"golang.org/x/text/unicode/norm"
+)
+
+// ParseInfo reads an info dictionary got from peers. b is at most MaxInfo
+// bytes and is copied. Errors are share.Refused.
+func ParseInfo(b []byte) (*Info, error) {
+	if len(b) > MaxInfo {
+		return nil, refused("the info dictionary has %d bytes, more than %d", len(b), MaxInfo)
+	}
+	in, _, err := parseInfo(b)
+	return in, err
+}
+
+func refused(format string, args ...any) error {
+	return share.Errorf(share.Refused, format, args...)
+}
+
+// fields are the values of an info dictionary before they are put together.
+// The raw ones are bencoded values whose syntax has been checked.
+type fields struct {
+	name, nameUTF8 []byte
+	pieceLength    int64
+	pieces         []byte
+	length         int64
+	attr           []byte
+	private        int64
+	metaVersion    int64
+	files, tree    []byte
+	hasName        bool
+	hasLength      bool
+	hasPieces      bool
+	hasPieceLength bool
+	hasMetaVersion bool
+}
+
+// parseInfo also gives the files of a hybrid's file tree.
+func parseInfo(b []byte) (*Info, []leaf, error) {
+	b = bytes.Clone(b)
+	f, err := readFields(b)
+	if err != nil {
+		return nil, nil, refused("the info dictionary is not sound: %w", err)
+	}
+	if err := f.check(); err != nil {
+		return nil, nil, err
+	}
+	in := &Info{
+		ID:          sha1.Sum(b),
+		PieceLength: f.pieceLength,
+		NumPieces:   len(f.pieces) / sha1.Size,
+		Multi:       f.files != nil,
+		Private:     f.private != 0,
+		Hybrid:      f.metaVersion == 2,
+		raw:         b,
+		pieces:      f.pieces,
+	}
+	in.Name = nameOf(f, in.ID)
+
+	c := &collector{info: in, seed: maphash.MakeSeed(), paths: map[uint64]int{}}
+	if in.Multi {
+		err = c.files(f.files)
+	} else {
+		err = c.single(f)
+	}
+	if err != nil {
+		return nil, nil, refused("the list of files is not sound: %w", err)
+	}
+	if err := in.checkSizes(); err != nil {
+		return nil, nil, err
+	}
+	var leaves []leaf
+	if in.Hybrid {
+		if leaves, err = checkHybrid(in, f, c.raw); err != nil {
+			return nil, nil, refused("the torrent's v1 and v2 descriptions do not go together: %w", err)
+		}
+	}
+	return in, leaves, nil
+}
+
+func nameOf(f *fields, id share.ID) string {
+	raw := f.name
+	if len(f.nameUTF8) > 0 && utf8.Valid(f.nameUTF8) {
+		raw = f.nameUTF8
+	}
+	if dropped(raw) {
+		return id.String()
+	}
+	return cleanElement(raw)
+}
+
+// The keys of an info dictionary that are read, and those that the engine
+// reads and would refuse if their type was wrong.
+const (
+	keyName = iota
+	keyNameUTF8
+	keyPieceLength
+	keyPieces
+	keyLength
+	keyFiles
+	keyPrivate
+	keyMetaVersion
+	keyTree
+	keyAttr
+	keySource
+	keySHA1
+	keySymlink
+)
+
+func readFields(b []byte) (*fields, error) {
+	r := &reader{data: b, maxDepth: maxInfoDepth, sorted: true}
+	f := new(fields)
+	var seen uint32
+	str := func(bit uint, key []byte, to *[]byte) (err error) {
+		if err = r.once(&seen, bit, key); err == nil {
+			*to, err = r.bytes()
+		}
+		return err
+	}
+	num := func(bit uint, key []byte, to *int64) (err error) {
+		if err = r.once(&seen, bit, key); err == nil {
+			*to, err = r.integer()
+		}
+		return err
+	}
+	err := r.dict(false, func(key []byte) (err error) {
+		var unused []byte
+		switch string(key) {
+		case "name":
+			err = str(keyName, key, &f.name)
+			f.hasName = true
+		case "name.utf-8":
+			err = str(keyNameUTF8, key, &f.nameUTF8)
+			f.hasName = true
+		case "piece length":
+			err = num(keyPieceLength, key, &f.pieceLength)
+			f.hasPieceLength = true
+		case "pieces":
+			err = str(keyPieces, key, &f.pieces)
+			f.hasPieces = true
+		case "length":
+			err = num(keyLength, key, &f.length)
+			f.hasLength = true
+		case "private":
+			err = num(keyPrivate, key, &f.private)
+		case "meta version":
+			err = num(keyMetaVersion, key, &f.metaVersion)
+			f.hasMetaVersion = true
+		case "attr":
+			err = str(keyAttr, key, &f.attr)
+		case "source":
+			err = str(keySource, key, &unused)
+		case "sha1":
+			err = str(keySHA1, key, &unused)
+		case "symlink path":
+			if err = r.once(&seen, keySymlink, key); err == nil {
+				_, err = r.strings(nil)
+			}
+		case "files":
+			if err = r.once(&seen, keyFiles, key); err == nil {
+				if r.peek() != 'l' {
+					return r.errorf("files is not a list")
+				}
+				r.sorted = false // what must be is seen to by collector.files
+				f.files, err = r.raw()
+				r.sorted = true
+			}
+		case "file tree":
+			if err = r.once(&seen, keyTree, key); err == nil {
+				if r.peek() != 'd' {
+					return r.errorf("file tree is not a dictionary")
+				}
+				f.tree, err = r.raw()
+			}
+		default:
+			err = r.skip()
+		}
+		return err
+	})
+	if err == nil && r.pos != len(b) {
+		err = r.errorf("something follows the dictionary")
+	}
+	return f, err
+}
+
+// check is about the fields that do not depend on the files.
+func (f *fields) check() error {
+	v1 := f.hasPieces || f.hasLength || f.files != nil
+	switch {
+	case f.hasMetaVersion && f.metaVersion != 1 && f.metaVersion != 2:
+		return refused("the torrent is of version %d, only 1 is known", f.metaVersion)
+	case f.metaVersion == 2 && !v1:
+		return refused("the torrent is BitTorrent v2 only, which cannot be fetched yet; look for a v1 or hybrid torrent of the same content")
+	case f.metaVersion == 2 && f.tree == nil:
+		return refused("a torrent of version 2 without a file tree")
+	case f.metaVersion != 2 && f.tree != nil:
+		return refused("a file tree in a torrent that is not of version 2")
+	case !f.hasName:
+		return refused("the torrent has no name")
+	case !f.hasPieceLength || f.pieceLength <= 0 || f.pieceLength > MaxPieceLength:
+		return refused("the piece length is %d, not 1 to %d bytes", f.pieceLength, MaxPieceLength)
+	case len(f.pieces) == 0:
+		return refused("the torrent has no piece hashes, so no data")
+	case len(f.pieces)%sha1.Size != 0:
+		return refused("the piece hashes are %d bytes, not a multiple of %d", len(f.pieces), sha1.Size)
+	case len(f.pieces)/sha1.Size > MaxPieces:
+		return refused("the torrent has %d pieces, more than %d", len(f.pieces)/sha1.Size, MaxPieces)
+	case f.hasLength && f.files != nil:
+		return refused("the torrent is one file and a list of files at once")
+	case !f.hasLength && f.files == nil:
+		return refused("the torrent has neither a length nor files")
+	}
+	return nil
+}
+
+// checkSizes is about how files and pieces go together.
+func (in *Info) checkSizes() error {
+	n := (in.Total + in.PieceLength - 1) / in.PieceLength
+	switch {
+	case len(in.Files) == 0:
+		return refused("the torrent holds no files")
+	case in.Size() == 0:
+		return refused("the torrent holds no data")
+	case n != int64(in.NumPieces):
+		return refused("%d bytes make %d pieces, there are hashes for %d", in.Total, n, in.NumPieces)
+	}
+	var work int64
+	for i, f := range in.Files {
+		work += piecesWork(i, f.Offset, f.Length, in.PieceLength)
+	}
+	if work > maxWork {
+		return refused("the torrent has too many files and pieces at once: %d and %d", len(in.Files), in.NumPieces)
+	}
+	return nil
+}
+
+// piecesWork is how many files the engine looks at to find those in which the
+// pieces that begin in file i begin: it starts from the first for each piece.
+// Unbounded, ten megabytes of torrent would stop it for minutes.
+func piecesWork(i int, offset, length, pieceLength int64) int64 {
+	begin := (offset + pieceLength - 1) / pieceLength
+	end := (offset + length + pieceLength - 1) / pieceLength
+	return (end - begin) * int64(i+1)
+}
+
+// collector makes Info.Files.
+type collector struct {
+	info    *Info
+	seed    maphash.Seed // random: paths that collide cannot be prepared
+	paths   map[uint64]int
+	renames int
+	raw     []string // of a hybrid, for each file: its path as rawPath gives it
+}
+
+func (c *collector) single(f *fields) error {
+	file := File{Path: []string{c.info.Name}, Length: f.length}
+	file.setAttr(f.attr)
+	if file.Pad || file.Symlink {
+		return refused("the only file is a pad file or a link")
+	}
+	if c.info.Hybrid {
+		c.raw = append(c.raw, rawPath([][]byte{f.name}))
+	}
+	return c.add(file)
+}
+
+func (f *File) setAttr(attr []byte) {
+	f.Pad = bytes.IndexByte(attr, 'p') >= 0
+	f.Symlink = bytes.IndexByte(attr, 'l') >= 0
+	f.Exec = bytes.IndexByte(attr, 'x') >= 0
+}
+
+// The keys of a file that are read or that the engine reads.
+const (
+	fileLength = iota
+	filePath
+	filePathUTF8
+	fileAttr
+	fileSymlink
+	fileSHA1
+)
+
+func fileKey(key []byte) (bit uint, known bool) {
+	switch string(key) {
+	case "length":
+		return fileLength, true
+	case "path":
+		return filePath, true
+	case "path.utf-8":
+		return filePathUTF8, true
+	case "attr":
+		return fileAttr, true
+	case "symlink path":
+		return fileSymlink, true
+	case "sha1":
+		return fileSHA1, true
+	}
+	return 0, false
+}
+
+func (c *collector) files(raw []byte) error {
+	r := &reader{data: raw, maxDepth: maxInfoDepth, sorted: true}
+	var path, pathUTF8, target [][]byte
+	return r.list(func() error {
+		var file File
+		var attr []byte
+		var seen uint32
+		path, pathUTF8, target = path[:0], pathUTF8[:0], target[:0]
+		err := r.dict(false, func(key []byte) (err error) {
+			bit, known := fileKey(key)
+			if !known {
+				return r.skip()
+			}
+			if err := r.once(&seen, bit, key); err != nil {
+				return err
+			}
+			switch bit {
+			case fileLength:
+				file.Length, err = r.integer()
+			case filePath:
+				path, err = r.strings(path)
+			case filePathUTF8:
+				pathUTF8, err = r.strings(pathUTF8)
+			case fileAttr:
+				attr, err = r.bytes()
+			case fileSymlink:
+				target, err = r.strings(target)
+			case fileSHA1:
+				_, err = r.bytes()
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		file.setAttr(attr)
+		switch {
+		case seen&(1<<fileLength) == 0 && !file.Symlink:
+			return r.errorf("a file has no length")
+		case seen&(1<<filePath|1<<filePathUTF8) == 0 && !file.Pad:
+			return r.errorf("a file has no path")
+		}
+		if c.info.Hybrid {
+			c.raw = append(c.raw, rawPath(path))
+		}
+		if len(pathUTF8) > 0 && allUTF8(pathUTF8) {
+			path = pathUTF8
+		}
+		return c.addAt(file, path)
+	})
+}
+
+// addAt cleans the path of a file and adds it.
+func (c *collector) addAt(file File, path [][]byte) error {
+	if len(path) > 0 && bytes.HasPrefix(path[len(path)-1], []byte(padPrefix)) {
+		file.Pad = true // as it was done before BEP 47
+	}
+	n := 0
+	for _, e := range path {
+		if !dropped(e) {
+			n++
+		}
+	}
+	if n > maxPathDepth {
+		return refused("a path has %d elements, more than %d", n, maxPathDepth)
+	}
+	file.Path = make([]string, 0, max(n, 1))
+	size := 0
+	for _, e := range path {
+		if !dropped(e) {
+			s := cleanElement(e)
+			size += len(s) + 1
+			file.Path = append(file.Path, s)
+		}
+	}
+	if size > maxPathBytes {
+		return refused("a path has %d bytes, more than %d", size, maxPathBytes)
+	}
+	if n == 0 {
+		file.Path = append(file.Path, "_")
+	}
+	if file.Pad && file.Length == 0 && isFolderMark(path) && n > 2 {
+		c.info.Folders = append(c.info.Folders, file.Path[:n-2:n-2])
+	}
+	return c.add(file)
+}
+
+// add appends a file whose path is clean.
+func (c *collector) add(file File) error {
+	in := c.info
+	switch limit := int64(in.NumPieces) * in.PieceLength; {
+	case file.Length < 0:
+		return refused("a file of %d bytes", file.Length)
+	case file.Symlink && file.Length > 0:
+		// Some count its bytes as content and some do not.
+		return refused("a link of %d bytes; links have none", file.Length)
+	case file.Length > limit-in.Total:
+		return refused("the files have more bytes than %d pieces of %d hold", in.NumPieces, in.PieceLength)
+	}
+	if !file.Pad {
+		var h maphash.Hash
+		h.SetSeed(c.seed)
+		for _, e := range file.Path {
+			h.WriteString(strings.ToLower(norm.NFC.String(e)))
+			h.WriteByte('/')
+		}
+		sum := h.Sum64()
+		// The n-th file of a name is told apart at the n-th attempt.
+		if c.renames += c.paths[sum]; c.renames > maxRenames {
+			return refused("too many files of equal names")
+		}
+		c.paths[sum]++
+	}
+	file.Offset = in.Total
+	in.Total += file.Length
+	in.Files = append(in.Files, file)
+	return nil
+}
+
+func allUTF8(path [][]byte) bool {
+	for _, e := range path {
+		if !utf8.Valid(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// strings reads a list of strings, appending to buf.
+func (r *reader) strings(buf [][]byte) ([][]byte, error) {
+	err := r.list(func() error {
+		b, err := r.bytes()
+		buf = append(buf, b)
+		return err
+	})
+	return buf, err
+}

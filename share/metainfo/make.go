@@ -1,0 +1,206 @@
+package metainfo
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// MakeOptions change what Make does; the zero value is what most want.
+type MakeOptions struct {
+	// Name of the content instead of that of the file or folder.
+	Name string
+	// PieceLength in bytes, a power of two from 16 KiB to 256 MiB; 0 chooses
+	// by size.
+	PieceLength int64
+	// FollowSymlinks takes links for what they point to. Else they are skipped.
+	FollowSymlinks bool
+	Private        bool // BEP 27
+	// Progress, when set, is told of bytes hashed of the total: at least once
+	// for each MiB, never concurrently, the last time with both equal.
+	Progress func(done, total int64)
+	Workers  int // goroutines that hash; 0 is one for each core
+}
+
+// Made is the torrent of files on this machine.
+type Made struct {
+	*Torrent
+	// Files stand for Info.Files, entry by entry; the source of a pad file is
+	// empty.
+	Files []Source
+	// Skipped are the paths, below the one given, that are no content: links,
+	// sockets, devices and pipes.
+	Skipped []string
+}
+
+// Source is a file as it was when it was hashed.
+type Source struct {
+	Path    string // absolute
+	Size    int64  // bytes
+	ModTime time.Time
+}
+
+// The piece lengths that Make takes.
+const (
+	minMadePiece  = blockSize
+	maxMadePiece  = 256 << 20
+	usualMaxPiece = 16 << 20
+	aimedPieces   = 2000 // at most, while the pieces are not larger than usual
+)
+
+// Make hashes the file or folder at path. Files are ordered by the bytes of
+// their path, element by element, so that equal folders make equal IDs. Each
+// byte is read once. Nothing is changed or written.
+//
+// Empty folders are kept as pad files of no length, path FOLDER/.pad/0, which
+// clients that know BEP 47 leave out. Executable files keep that attribute.
+//
+// A file that cannot be read, or changes meanwhile, is a share.Disk error that
+// names it; what cannot be shared as it is, like a name that is not UTF-8, is
+// share.Usage; a cancelled ctx is share.Interrupted.
+func Make(ctx context.Context, path string, o MakeOptions) (*Made, error) {
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.PieceLength != 0 && (o.PieceLength < minMadePiece || o.PieceLength > maxMadePiece || o.PieceLength&(o.PieceLength-1) != 0) {
+		return nil, share.Errorf(share.Usage, "a piece length is a power of two from %d to %d bytes, not %d", minMadePiece, maxMadePiece, o.PieceLength)
+	}
+	root, err := filepath.Abs(path)
+	if err != nil {
+		return nil, share.Errorf(share.Disk, "share %s: %w", path, err)
+	}
+	w, err := walk(ctx, root, o.FollowSymlinks)
+	if err != nil {
+		return nil, err
+	}
+	name := o.Name
+	if name == "" {
+		name = filepath.Base(root)
+	}
+	m := maker{name: name, multi: w.multi, private: o.Private, entries: w.entries, pieceLength: o.PieceLength}
+	if err := m.plan(root); err != nil {
+		return nil, err
+	}
+	pieces, err := m.hash(ctx, o.Workers, o.Progress)
+	if err != nil {
+		return nil, err
+	}
+	info, err := ParseInfo(m.encode(pieces))
+	if err != nil {
+		return nil, share.Errorf(share.Usage, "share %s: %w", root, err)
+	}
+	made := &Made{Torrent: &Torrent{Info: info}, Skipped: w.skipped}
+	for _, e := range m.entries {
+		made.Files = append(made.Files, e.source())
+	}
+	return made, nil
+}
+
+type maker struct {
+	name           string
+	multi, private bool
+	entries        []entry
+	pieceLength    int64
+	total          int64
+}
+
+// plan checks the names and settles the piece length, before a byte is read.
+func (m *maker) plan(root string) error {
+	switch {
+	case !utf8.ValidString(m.name):
+		return share.Errorf(share.Usage, "share %s: the name %q is not UTF-8; give another", root, m.name)
+	case dropped([]byte(m.name)) || strings.ContainsAny(m.name, "/\\\x00") || len(m.name) > MaxName:
+		return share.Errorf(share.Usage, "share %s: %q cannot be a name; give another", root, m.name)
+	}
+	for _, e := range m.entries {
+		if err := e.check(); err != nil {
+			return err
+		}
+		m.total += e.size()
+	}
+	if m.total == 0 {
+		return share.Errorf(share.Usage, "share %s: there is no data in it", root)
+	}
+	if m.pieceLength != 0 {
+		if err := m.fits(); err != nil {
+			return share.Errorf(share.Usage, "share %s: %w; take a greater piece length", root, err)
+		}
+		return nil
+	}
+	m.pieceLength = minMadePiece
+	for m.pieceLength < usualMaxPiece && m.pieces() > aimedPieces {
+		m.pieceLength *= 2
+	}
+	err := m.fits()
+	for err != nil && m.pieceLength < maxMadePiece {
+		m.pieceLength *= 2
+		err = m.fits()
+	}
+	if err != nil {
+		return share.Errorf(share.Usage, "share %s: %w; share its parts one by one", root, err)
+	}
+	return nil
+}
+
+func (m *maker) pieces() int64 { return (m.total + m.pieceLength - 1) / m.pieceLength }
+
+// fits tells whether others, and we, would accept the result.
+func (m *maker) fits() error {
+	n := m.pieces()
+	if n > MaxPieces {
+		return fmt.Errorf("it makes %d pieces, more than %d", n, MaxPieces)
+	}
+	if size := int64(len(m.encode(nil))) + n*20 + 8; size > MaxInfo {
+		return fmt.Errorf("its description has %d bytes, more than the %d that peers exchange", size, MaxInfo)
+	}
+	var work, offset int64
+	for i, e := range m.entries {
+		work += piecesWork(i, offset, e.size(), m.pieceLength)
+		offset += e.size()
+	}
+	if work > maxWork {
+		return fmt.Errorf("it has too many files and pieces at once")
+	}
+	return nil
+}
+
+func (m *maker) encode(pieces []byte) []byte {
+	var b bytes.Buffer
+	b.WriteByte('d')
+	if m.multi {
+		writeString(&b, "files")
+		b.WriteByte('l')
+		for _, e := range m.entries {
+			b.WriteByte('d')
+			if a := e.attr(); a != "" {
+				putString(&b, "attr", a)
+			}
+			putInt(&b, "length", e.size())
+			writeString(&b, "path")
+			writeStrings(&b, e.path)
+			b.WriteByte('e')
+		}
+		b.WriteByte('e')
+	} else {
+		if a := m.entries[0].attr(); a != "" {
+			putString(&b, "attr", a)
+		}
+		putInt(&b, "length", m.total)
+	}
+	putString(&b, "name", m.name)
+	putInt(&b, "piece length", m.pieceLength)
+	writeString(&b, "pieces")
+	writeString(&b, string(pieces))
+	if m.private {
+		putInt(&b, "private", 1)
+	}
+	b.WriteByte('e')
+	return b.Bytes()
+}

@@ -1,0 +1,171 @@
+// Package metainfo reads torrents from strangers and makes torrents of files.
+//
+// The promise: whatever Parse and ParseInfo return is safe to act on. Every
+// number in it is in range and consistent with the others, every name is one
+// path element that stays where it is put on any operating system, and the
+// whole took memory in proportion to the input, which is bounded. What is not
+// fit is refused with an error of kind share.Refused that says why; which
+// torrents are refused although other clients take them, and the reason, is
+// written in docs/decisions/0002-torrents-accepted-and-refused.md.
+//
+// The wire format is bencoding, BEP 3:
+//
+//	torrent = d  announce, announce-list (BEP 12), nodes (BEP 5), url-list (BEP 19),
+//	             comment, created by, creation date,
+//	             info, piece layers (BEP 52)  e
+//	info    = d  name, piece length, pieces, private (BEP 27),
+//	             length | files = l d length, path, attr (BEP 47) e ... e,
+//	             and in a hybrid: meta version, file tree (BEP 52)  e
+//
+// The bytes of an info dictionary are kept as they came: its SHA-1 is the ID.
+package metainfo
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// The limits. Exceeding one is a refusal.
+const (
+	MaxTorrent     = 10_000_000          // bytes of a .torrent file
+	MaxInfo        = 4 << 20             // bytes of an info dictionary got from peers
+	MaxPieces      = 1 << 21             // 2,097,152
+	MaxPieceLength = 0x7fff * (16 << 10) // 536,854,528 bytes, what other clients take at most
+	MaxName        = 255                 // bytes of one path element
+
+	maxDepth       = 100     // of nested lists and dictionaries in a torrent
+	maxInfoDepth   = 60      // in an info dictionary: the engine's decoder stops at 64
+	maxRenames     = 500     // attempts a client must make to tell files of equal names apart
+	maxWork        = 1 << 29 // see piecesWork; takes the engine two seconds
+	maxPathBytes   = 4000    // of a file's path below the transfer's folder; PATH_MAX is 4,096
+	maxPathDepth   = 100     // elements of a file's path
+	maxTrackers    = 200
+	maxWebSeeds    = 100
+	maxNodes       = 100
+	maxTextBytes   = 64 << 10 // of a comment
+	maxCreatedSecs = 1 << 40  // years from now; keeps time.Time printable
+)
+
+// Info is an info dictionary that has been found sound. It never changes.
+type Info struct {
+	// Name is one clean path element: that of the file, or of the folder when
+	// Multi. Where the torrent's name is not usable it is the ID.
+	Name string
+	ID   share.ID
+	// PieceLength is in bytes, 1 to MaxPieceLength, and a power of two of at
+	// least 16 KiB in a hybrid.
+	PieceLength int64
+	NumPieces   int   // 1 to MaxPieces
+	Total       int64 // bytes of all files, pad files included; above (NumPieces-1)*PieceLength
+	Files       []File
+	// Folders are the clean paths of empty folders. Each stands in Files as a
+	// pad file of length 0, see Make.
+	Folders [][]string
+	Multi   bool
+	Private bool // BEP 27: peers from trackers only
+	// Hybrid tells that the dictionary also describes the content for BEP 52.
+	// Files and pieces here are the v1 description, which has been compared;
+	// whoever hands Bytes to another reader must make it use that one, too.
+	Hybrid bool
+
+	raw    []byte
+	pieces []byte
+}
+
+// File is one entry of an info dictionary.
+type File struct {
+	// Path is clean elements below the transfer's folder, at least one; of a
+	// torrent that is one file it is its Name. Paths may collide, exactly or
+	// in letter case: who makes files of them must tell them apart.
+	Path   []string
+	Length int64 // bytes
+	Offset int64 // of the first byte in the content
+	// Pad marks bytes that are zeros and belong to no file. BEP 47.
+	Pad bool
+	// Symlink marks a link of BEP 47. Its length is 0; links are never made.
+	Symlink bool
+	Exec    bool // executable, BEP 47
+}
+
+// Bytes is the info dictionary as it came. It must not be changed.
+func (in *Info) Bytes() []byte { return in.raw }
+
+// PieceHash is the SHA-1 of piece i, 0 to NumPieces-1.
+func (in *Info) PieceHash(i int) [20]byte { return [20]byte(in.pieces[20*i:]) }
+
+// PieceSize is the number of bytes of piece i: PieceLength, but for the last.
+func (in *Info) PieceSize(i int) int64 {
+	return min(in.PieceLength, in.Total-int64(i)*in.PieceLength)
+}
+
+// Size is the number of bytes of all files without pad files.
+func (in *Info) Size() int64 {
+	n := in.Total
+	for i := range in.Files {
+		if in.Files[i].Pad {
+			n -= in.Files[i].Length
+		}
+	}
+	return n
+}
+
+// Torrent is a .torrent file that has been found sound.
+type Torrent struct {
+	Info *Info
+	// Trackers are tiers of http, https and udp URLs. BEP 12.
+	Trackers [][]string
+	// WebSeeds are http and https URLs; of a torrent with a folder each ends
+	// in a slash. BEP 19.
+	WebSeeds  []string
+	Nodes     []string  // HOST:PORT of DHT nodes, BEP 5
+	Created   time.Time // zero when unknown
+	Comment   string    // valid UTF-8; escape it before showing it
+	CreatedBy string
+
+	layers []byte // "piece layers" of a hybrid, bencoded, checked
+}
+
+// Encode gives the .torrent file: the info dictionary byte for byte, and the
+// rest as the fields say.
+func (t *Torrent) Encode() []byte {
+	var b bytes.Buffer
+	b.WriteByte('d')
+	if len(t.Trackers) > 0 && len(t.Trackers[0]) > 0 {
+		putString(&b, "announce", t.Trackers[0][0])
+	}
+	if len(t.Trackers) > 1 || len(t.Trackers) == 1 && len(t.Trackers[0]) > 1 {
+		writeString(&b, "announce-list")
+		b.WriteByte('l')
+		for _, tier := range t.Trackers {
+			writeStrings(&b, tier)
+		}
+		b.WriteByte('e')
+	}
+	if t.Comment != "" {
+		putString(&b, "comment", t.Comment)
+	}
+	if t.CreatedBy != "" {
+		putString(&b, "created by", t.CreatedBy)
+	}
+	if !t.Created.IsZero() {
+		putInt(&b, "creation date", t.Created.Unix())
+	}
+	writeString(&b, "info")
+	b.Write(t.Info.raw)
+	if len(t.Nodes) > 0 {
+		writeString(&b, "nodes")
+		writeNodes(&b, t.Nodes)
+	}
+	if t.layers != nil {
+		writeString(&b, "piece layers")
+		b.Write(t.layers)
+	}
+	if len(t.WebSeeds) > 0 {
+		writeString(&b, "url-list")
+		writeStrings(&b, t.WebSeeds)
+	}
+	b.WriteByte('e')
+	return b.Bytes()
+}

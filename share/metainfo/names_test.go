@@ -1,0 +1,104 @@
+package metainfo
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestCleanElement(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	for _, tt := range []struct{ in, want string }{
+		{"a", "a"},
+		{"two words", "two words"},
+		{" leading space", " leading space"},
+		{"🐟 fish 👨‍👩‍👧.txt", "🐟 fish 👨‍👩‍👧.txt"},
+		{"\u0646\u0627\u0645\u0647\u200c\u0627\u06cc", "\u0646\u0627\u0645\u0647\u200c\u0627\u06cc"}, // Persian needs the joiner
+		{"🏴󠁧󠁢󠁳󠁣󠁴󠁿", "🏴󠁧󠁢󠁳󠁣󠁴󠁿"},
+		{"a/b", "a_b"},
+		{`a\b`, "a_b"},
+		{"/etc/passwd", "_etc_passwd"},
+		{`C:\x`, "C:_x"},
+		{"..", "_"},
+		{".", "_"},
+		{"...", "_"},
+		{"", "_"},
+		{" ", "_"},
+		{".hidden", ".hidden"},
+		{"..hidden", "..hidden"},
+		{"trail. ", "trail"},
+		{"trail ...", "trail"},
+		{"a\x00b", "a_b"},
+		{"a\nb\x1b[31m\x7f\u0085", "a_b_[31m__"},
+		{"gpj\u202eexe", "gpj_exe"},
+		{"\ufeffa\u200bb\u2066c\u2028d\u00ade", "_a_b_c_d_e"},
+		{"a\xffb\xc3", "a_b_"},
+		{"\xed\xa0\x80", "___"}, // half a surrogate
+		{"con", "_con"},
+		{"CON.tar.gz", "_CON.tar.gz"},
+		{"aux .txt", "_aux .txt"},
+		{"COM1", "_COM1"},
+		{"lpt¹.x", "_lpt¹.x"},
+		{"com10", "com10"},
+		{"console", "console"},
+		{"nul.", "_nul"},
+		{long, long[:255]},
+		{long + ".jpeg", long[:250] + ".jpeg"},
+		{strings.Repeat("é", 200) + ".jpeg", strings.Repeat("é", 125) + ".jpeg"},
+		{strings.Repeat("é", 200), strings.Repeat("é", 127)},
+		{long[:250] + ". .x", long[:250] + ". .x"},
+		{long[:254] + " " + long, long[:254]},
+		{"con." + long, "_con." + long[:250]},
+	} {
+		if got := cleanFor([]byte(tt.in), false); got != tt.want {
+			t.Errorf("%q: got %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+func TestCleanElementForWindows(t *testing.T) {
+	const in = `a<b>c:d"e|f?g*h`
+	if got := cleanFor([]byte(in), true); got != "a_b_c_d_e_f_g_h" {
+		t.Errorf("got %q", got)
+	}
+	if got := cleanFor([]byte(in), false); got != in {
+		t.Errorf("elsewhere got %q", got)
+	}
+}
+
+func TestCleanElementIsSafeAndStays(t *testing.T) {
+	part := rapid.OneOf(
+		rapid.String(),
+		rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }),
+		rapid.SampledFrom([]string{"con", "NUL", ".", "..", " ", "/", "\\", "é", strings.Repeat("é", 200), strings.Repeat(". ", 200)}),
+	)
+	rapid.Check(t, func(t *rapid.T) {
+		in := strings.Join(rapid.SliceOfN(part, 0, 6).Draw(t, "parts"), "")
+		for _, windows := range []bool{false, true} {
+			got := cleanFor([]byte(in), windows)
+			if !windows {
+				checkName(failer{t: t}, got)
+			}
+			if again := cleanFor([]byte(got), windows); again != got {
+				t.Fatalf("%q is cleaned to %q and then to %q", in, got, again)
+			}
+		}
+	})
+}
+
+// failer lets checkName report to rapid.
+type failer struct {
+	testing.TB
+	t *rapid.T
+}
+
+func (f failer) Helper()                           { f.t.Helper() }
+func (f failer) Errorf(format string, args ...any) { f.t.Errorf(format, args...) }
+
+func TestCleanElementOfMegabytes(t *testing.T) {
+	got := cleanElement([]byte(strings.Repeat("\xff", 9<<20) + ".txt"))
+	if len(got) != MaxName || !strings.HasSuffix(got, ".txt") {
+		t.Errorf("got %d bytes", len(got))
+	}
+}
