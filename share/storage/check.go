@@ -1,0 +1,466 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+)
+
+// trouble is a file that is not what it was. Its pieces are held: neither
+// served nor fetched.
+type trouble struct {
+	kind error // ErrMissing or ErrChanged
+	seen stamp // at the last look
+	// wrong tells that the file was hashed as seen, and is not what it was.
+	wrong bool
+}
+
+// lookIfDue compares a complete file with its stamp, at most every lookEvery.
+func (t *Transfer) lookIfDue(i int) error {
+	f := &t.files[i]
+	now := int64(t.store.clock())
+	if last := f.looked.Load(); last != 0 && now >= last && now-last < int64(lookEvery) {
+		return nil
+	}
+	t.mu.Lock()
+	skip := f.state != final || f.stamp == (stamp{})
+	t.mu.Unlock()
+	if skip {
+		return nil
+	}
+	f.looked.Store(max(now, 1))
+	return t.look(i)
+}
+
+// look compares a complete file with its stamp. A difference is a trouble, and
+// its error is returned.
+func (t *Transfer) look(i int) error {
+	fi, err := t.stat(t.layout.names[i].final)
+	if err != nil && kindOf(err) != ErrMissing {
+		return t.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", t.layout.names[i].final, err))
+	}
+	t.mu.Lock()
+	same := err == nil && fi.Mode().IsRegular() && stampOf(fi) == t.files[i].stamp
+	moved := t.files[i].state != final
+	t.mu.Unlock()
+	switch {
+	case same, moved:
+		return nil
+	case err != nil:
+		return t.trouble(i, ErrMissing, stamp{})
+	}
+	return t.trouble(i, ErrChanged, stampOf(fi))
+}
+
+// trouble holds the pieces of file i and returns why.
+func (t *Transfer) trouble(i int, kind error, seen stamp) error {
+	t.mu.Lock()
+	if old := t.troubles[i]; old == nil || old.kind != kind {
+		t.addTrouble(i, &trouble{kind: kind, seen: seen})
+	}
+	err := t.faultNow()
+	t.mu.Unlock()
+	t.closeFile(i)
+	t.store.log.Warn("a file is not what it was", "transfer", t.info.ID, "error", err)
+	t.store.wantProbe(t, firstPause)
+	t.store.post(t)
+	return err
+}
+
+// addTrouble is trouble with t.mu held.
+func (t *Transfer) addTrouble(i int, tr *trouble) {
+	if t.troubles == nil {
+		t.troubles = map[int]*trouble{}
+	}
+	if len(t.troubles) == 0 || i < t.firstBad {
+		t.firstBad = i
+	}
+	t.troubles[i] = tr
+	s := t.pieces(i)
+	t.held = t.held.grown(t.numPieces())
+	t.held.setSpan(s)
+	t.refresh(s)
+	t.event.durable = true
+}
+
+// dropTrouble ends the trouble of file i. t.mu is held; the caller calls
+// holdAgain afterwards.
+func (t *Transfer) dropTrouble(i int) {
+	delete(t.troubles, i)
+	t.refresh(t.pieces(i))
+	t.event.durable = true
+}
+
+// holdAgain finds out what is held. t.mu is held.
+func (t *Transfer) holdAgain() {
+	t.held, t.firstBad, t.counted = nil, len(t.files), false
+	for i := range t.troubles {
+		t.held = t.held.grown(t.numPieces())
+		t.held.setSpan(t.pieces(i))
+		t.firstBad = min(t.firstBad, i)
+	}
+}
+
+// waiting tells whether piece p is held until a file is what it was, or can be
+// hashed. t.mu is held.
+func (t *Transfer) waiting(p int) bool {
+	wait := false
+	if t.held.has(p) {
+		t.filesOf(p, func(i int) { wait = wait || t.troubles[i] != nil && !t.troubles[i].wrong })
+	}
+	return wait
+}
+
+// probeTroubles looks at each file in trouble again. One that is as it was is
+// trusted at once; one that has the right size, and kept still since the last
+// look, is hashed.
+func (t *Transfer) probeTroubles() {
+	t.mu.Lock()
+	var list []int
+	for i := range t.troubles {
+		list = append(list, i)
+	}
+	t.mu.Unlock()
+	if len(list) == 0 {
+		return
+	}
+	moved := false
+	for _, i := range list {
+		moved = t.probeTrouble(i) || moved
+	}
+	t.mu.Lock()
+	t.holdAgain()
+	if moved {
+		t.lookPause = firstPause
+	} else {
+		t.lookPause = min(max(firstPause, 2*t.lookPause), lastPause)
+	}
+	left, pause := len(t.troubles), t.lookPause
+	t.mu.Unlock()
+	if left > 0 {
+		t.store.wantProbe(t, pause)
+	}
+	if moved {
+		t.store.post(t)
+	}
+}
+
+// probeTrouble tells whether something changed about file i.
+func (t *Transfer) probeTrouble(i int) bool {
+	t.mu.Lock()
+	name := t.name(i)
+	t.mu.Unlock()
+	fi, err := t.stat(name)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tr, f := t.troubles[i], &t.files[i]
+	if tr == nil {
+		return false
+	}
+	if err != nil || !fi.Mode().IsRegular() {
+		changed := tr.kind != ErrMissing
+		*tr = trouble{kind: ErrMissing}
+		return changed
+	}
+	now := stampOf(fi)
+	if tr.wrong && now == f.stamp {
+		return false
+	}
+	if now == f.stamp {
+		t.dropTrouble(i)
+		return true
+	}
+	fits := now.size == t.info.Files[i].Length || f.state == partial && now.size < t.info.Files[i].Length
+	if still := now == tr.seen; !fits || !still {
+		*tr = trouble{kind: ErrChanged, seen: now}
+		return !still
+	}
+	t.rehash(i, now)
+	return true
+}
+
+// rehash takes file i as it is now, and its pieces for unknown. t.mu is held.
+func (t *Transfer) rehash(i int, now stamp) {
+	f := &t.files[i]
+	f.stamp = now
+	f.suspect = f.state == final
+	if t.troubles[i] != nil {
+		t.dropTrouble(i)
+	}
+	t.reverify(t.pieces(i))
+	t.adopt(i)
+}
+
+// adopt sees to it that file i, and its name, are synced before any piece of it
+// is recorded: nobody knows whether they ever were. t.mu is held.
+func (t *Transfer) adopt(i int) {
+	if t.own == nil {
+		t.markDirty(i)
+		t.noteTree(t.name(i))
+	}
+}
+
+// filesOf calls f for each file on disk that has a byte of piece p.
+func (t *Transfer) filesOf(p int, f func(i int)) {
+	from := int64(p) * t.info.PieceLength
+	to := from + t.info.PieceSize(p)
+	for i := t.firstFile(0, from); i < len(t.files) && t.info.Files[i].Offset < to; i++ {
+		if t.onDisk(i) && t.info.Files[i].Length > 0 {
+			f(i)
+		}
+	}
+}
+
+// markComplete notes that piece p was hashed and is right.
+func (t *Transfer) markComplete(p int) error {
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		return ErrClosed
+	}
+	t.have.set(p)
+	t.unknown.unset(p)
+	delete(t.unread, p)
+	t.counted = false
+	t.filesOf(p, func(i int) {
+		f := &t.files[i]
+		f.foreign = false
+		f.suspect = f.suspect && !t.have.hasAll(t.pieces(i))
+	})
+	held := t.held.has(p)
+	if held {
+		t.refresh(Span{p, p + 1})
+	}
+	t.mu.Unlock()
+	if held {
+		t.store.post(t)
+	}
+	t.store.wantSync(t, 0)
+	return nil
+}
+
+// markNotComplete notes that piece p was hashed and is wrong, unless it could
+// not be read.
+func (t *Transfer) markNotComplete(p int) error {
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		return ErrClosed
+	}
+	_, unread := t.unread[p]
+	delete(t.unread, p)
+	switch one := (Span{p, p + 1}); {
+	case t.waiting(p):
+		t.refresh(one)
+	case unread:
+		t.have.unset(p)
+		t.unrecord(one)
+		t.unknown = t.unknown.grown(t.numPieces())
+		t.unknown.set(p)
+		t.refresh(one)
+	default:
+		t.have.unset(p)
+		t.unrecord(one)
+		t.unknown.unset(p)
+		t.blame(p)
+	}
+	t.counted = false
+	told := t.event.any
+	t.mu.Unlock()
+	if told {
+		t.store.post(t)
+	}
+	t.store.wantSync(t, 0)
+	return nil
+}
+
+// blame holds the complete files that a wrong piece says were changed. What the
+// user has edited is not overwritten unless Recheck is called. t.mu is held.
+func (t *Transfer) blame(p int) {
+	t.filesOf(p, func(i int) {
+		f := &t.files[i]
+		if t.own == nil && !f.suspect || t.troubles[i] != nil {
+			return
+		}
+		kind := ErrChanged
+		if f.state == absent {
+			kind = ErrMissing
+		}
+		t.addTrouble(i, &trouble{kind: kind, seen: f.stamp, wrong: true})
+		t.store.wantProbe(t, firstPause)
+	})
+}
+
+// buffers are for hashing: large enough to make the calls cheap, and small
+// enough for the processor's cache.
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+type buffer [128 << 10]byte
+
+// copyPiece writes the first n bytes of piece p, right or wrong, to w. What is
+// not there is io.EOF.
+func (t *Transfer) copyPiece(p int, n int64, w io.Writer) (written int64, err error) {
+	buf := buffers.Get().(*buffer)
+	defer buffers.Put(buf)
+	off := int64(p) * t.info.PieceLength
+	t.mu.Lock()
+	delete(t.unread, p)
+	waiting := t.waiting(p)
+	t.mu.Unlock()
+	if waiting {
+		return 0, io.EOF
+	}
+	defer func() {
+		if err != nil && err != io.EOF {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			if t.unread == nil {
+				t.unread = map[int]struct{}{}
+			}
+			t.unread[p] = struct{}{}
+		}
+	}()
+	for written < n {
+		b := buf[:min(int64(len(buf)), n-written)]
+		m, err := t.read(b, off+written)
+		if m > 0 {
+			if _, err := w.Write(b[:m]); err != nil {
+				return written, err
+			}
+			written += int64(m)
+		}
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errAbsent) {
+			return written, io.EOF
+		}
+		return written, err
+	}
+	return written, nil
+}
+
+// HashPiece reads piece i from disk and notes whether it is right, as the
+// client's Piece.VerifyData would. An error, of kind share.Disk, says that it
+// could not be read.
+func (t *Transfer) HashPiece(ctx context.Context, i int) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	h := sha1.New()
+	_, err := t.copyPiece(i, t.info.PieceSize(i), h)
+	if err != nil && err != io.EOF {
+		t.mu.Lock()
+		delete(t.unread, i)
+		t.mu.Unlock()
+		return false, err
+	}
+	if err == nil && [20]byte(h.Sum(nil)) == t.info.PieceHash(i) {
+		return true, t.markComplete(i)
+	}
+	return false, t.markNotComplete(i)
+}
+
+// Recheck makes every piece whose files are there unknown and ends the trouble
+// with files that were changed or went missing: what turns out wrong or missing
+// is then fetched again, also over what another program wrote. Event.Verify
+// lists what is to be hashed. Nothing is trusted until it has been.
+func (t *Transfer) Recheck(ctx context.Context) error {
+	t.batching.Lock()
+	defer t.batching.Unlock()
+	t.opening.Lock()
+	found := make([]fileFound, len(t.files))
+	for i := range t.files {
+		if t.onDisk(i) {
+			found[i] = t.find(i)
+		}
+	}
+	_, lost := t.store.disk.lstat(t.dir, t.layout.base, "")
+	t.opening.Unlock()
+	t.mu.Lock()
+	t.made = t.made && lost == nil
+	for i := range t.files {
+		if t.onDisk(i) {
+			t.recheckFile(i, found[i])
+		}
+	}
+	t.holdAgain()
+	t.counted = false
+	stopped := t.fault != nil
+	t.mu.Unlock()
+	t.closeFiles()
+	if stopped {
+		t.store.wantProbe(t, 0)
+	}
+	t.store.post(t)
+	return t.recordIfStale(ctx)
+}
+
+// recheckFile takes file i as it was found. t.mu is held.
+func (t *Transfer) recheckFile(i int, found fileFound) {
+	f := &t.files[i]
+	s := t.pieces(i)
+	if t.troubles[i] != nil {
+		t.dropTrouble(i)
+	}
+	f.suspect, f.foreign = false, false
+	if found.err != nil {
+		t.addTrouble(i, &trouble{kind: ErrMissing})
+		return
+	}
+	if t.own != nil && (found.state != final || found.stamp.size != t.info.Files[i].Length) {
+		kind := ErrChanged
+		if found.state != final {
+			kind = ErrMissing
+		}
+		t.addTrouble(i, &trouble{kind: kind, seen: found.stamp})
+		return
+	}
+	f.state, f.stamp = found.state, found.stamp
+	if found.state == absent {
+		t.have.unsetSpan(s)
+		t.unrecord(s)
+		t.unknown.unsetSpan(s)
+		t.refresh(s)
+		return
+	}
+	t.reverify(s)
+	t.adopt(i)
+}
+
+// fileFound is a file as it is on disk.
+type fileFound struct {
+	state uint8
+	stamp stamp
+	err   error // the disk did not tell
+}
+
+// find looks for file i under the name it had, then under the other.
+func (t *Transfer) find(i int) fileFound {
+	names := t.layout.names[i]
+	type try struct {
+		name  string
+		state uint8
+	}
+	tries := []try{{names.final, final}, {names.part, partial}}
+	if t.stateOf(i) == partial {
+		tries[0], tries[1] = tries[1], tries[0]
+	}
+	for _, x := range tries {
+		if x.name == "" || t.own != nil && x.state == partial {
+			continue
+		}
+		fi, err := t.stat(x.name)
+		switch {
+		case err == nil && fi.Mode().IsRegular():
+			return fileFound{state: x.state, stamp: stampOf(fi)}
+		case err != nil && !errors.Is(err, fs.ErrNotExist) && kindOf(err) != ErrMissing:
+			return fileFound{err: err}
+		}
+	}
+	return fileFound{}
+}

@@ -1,0 +1,206 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
+	"pgregory.net/rapid"
+)
+
+// crashTest drives a transfer over a disk that fails and loses power.
+//
+//	piece   |0        |1        |2        |3        |4   ...
+//	file    |a.........|b..|c.............|pad|d.........|e|f|g|h|i...
+//
+// Pieces, files and the pages of the disk begin and end at different places.
+type crashTest struct {
+	*bench
+	sim  *simDisk
+	info *metainfo.Info
+	all  []byte
+	tr   *Transfer
+}
+
+func newCrashTest(t *testing.T) *crashTest {
+	entries := []entryOf{
+		{path: "a", data: content(1, 3100)},
+		{path: "s/b", data: content(2, 700)},
+		{path: "s/c", data: content(3, 4000)},
+		{path: ".pad/600", data: make([]byte, 600), attr: "p"},
+		{path: "d", data: content(4, 2900)},
+		{path: "none"},
+	}
+	// More than the least number of handles, so that dirty ones are closed.
+	for i, name := range []string{"e", "f", "g", "h", "i", "j", "k"} {
+		entries = append(entries, entryOf{path: "t/" + name, data: content(uint64(10+i), 500+90*i)})
+	}
+	c := &crashTest{bench: &bench{t: t, ledger: newMemLedger(), clock: newClock(), dir: "/dl"}, sim: newSimDisk()}
+	c.bench.disk = c.sim
+	c.cfg.MaxHandles = 1
+	c.info, c.all = torrentOf(t, "set", 1500, entries...)
+	c.restart()
+	c.tr = c.open(c.info)
+	return c
+}
+
+// mustHold checks the promise: were the power cut now, no piece that is
+// durable, and none that the ledger would have trusted, would be wrong.
+func (c *crashTest) mustHold(t *rapid.T) {
+	t.Helper()
+	for _, s := range c.tr.DurablePieces() {
+		for p := s.From; p < s.To; p++ {
+			c.mustBeOnDevice(t, p)
+		}
+	}
+}
+
+func (c *crashTest) mustBeOnDevice(t *rapid.T, p int) {
+	t.Helper()
+	off := int64(p) * c.info.PieceLength
+	want := c.all[off : off+c.info.PieceSize(p)]
+	got := make([]byte, len(want))
+	_, _ = c.tr.each(off, got, func(i int, at int64, part []byte) (int, error) {
+		if !c.tr.onDisk(i) {
+			return len(part), nil
+		}
+		names := c.tr.layout.names[i]
+		for _, name := range []string{names.final, names.part} {
+			if n := c.sim.durable["/dl/set/"+name]; n != nil && int64(len(n.disk)) > at {
+				copy(part, n.disk[at:])
+				break
+			}
+		}
+		return len(part), nil
+	})
+	if !bytes.Equal(got, want) {
+		t.Fatalf("piece %d is called durable, and is not on the device", p)
+	}
+}
+
+func (c *crashTest) hashUnknown(t *rapid.T) {
+	for i := range c.tr.numPieces() {
+		if completion(c.tr, i) == "unknown" {
+			if _, err := c.tr.HashPiece(context.Background(), i); err != nil && share.KindOf(err) != share.Disk {
+				t.Fatalf("hashing: %v", err)
+			}
+		}
+	}
+}
+
+func TestNothingDurableIsEverWrong(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		c := newCrashTest(t)
+		pick := func() bool { return rapid.Bool().Draw(rt, "pick") }
+		pieces := rapid.IntRange(0, c.info.NumPieces-1)
+		onlyDisk := func(err error) {
+			if err != nil && share.KindOf(err) != share.Disk {
+				rt.Fatalf("an error that is not of the disk: %v", err)
+			}
+		}
+		write := func(p int, data []byte) {
+			if completion(c.tr, p) != "missing" {
+				return
+			}
+			off := int64(p) * c.info.PieceLength
+			if _, err := c.tr.write(data, off); err != nil {
+				onlyDisk(err)
+				return
+			}
+			_, err := c.tr.HashPiece(context.Background(), p)
+			onlyDisk(err)
+		}
+		piece := func(p int) []byte {
+			off := int64(p) * c.info.PieceLength
+			return c.all[off : off+c.info.PieceSize(p)]
+		}
+		reopen := func() {
+			c.tr = c.open(c.info)
+			c.hashUnknown(rt)
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"right":   func(*rapid.T) { p := pieces.Draw(rt, "piece"); write(p, piece(p)) },
+			"right 2": func(*rapid.T) { p := pieces.Draw(rt, "piece"); write(p, piece(p)) },
+			"wrong":   func(*rapid.T) { p := pieces.Draw(rt, "piece"); write(p, make([]byte, len(piece(p)))) },
+			"half": func(*rapid.T) {
+				p := pieces.Draw(rt, "piece")
+				if completion(c.tr, p) == "missing" {
+					_, err := c.tr.write(piece(p)[:len(piece(p))/2], int64(p)*c.info.PieceLength)
+					onlyDisk(err)
+				}
+			},
+			"sync": func(*rapid.T) { onlyDisk(c.tr.sync(context.Background())) },
+			"failing sync": func(*rapid.T) {
+				c.sim.failing = true
+				onlyDisk(c.tr.sync(context.Background()))
+				c.sim.failing = false
+			},
+			"writeback":         func(*rapid.T) { c.sim.background(pick) },
+			"failing writeback": func(*rapid.T) { c.sim.failing = true; c.sim.background(pick); c.sim.failing = false },
+			"evict":             func(*rapid.T) { c.sim.evict(pick) },
+			"probe":             func(*rapid.T) { c.tr.probe(context.Background()); c.hashUnknown(rt) },
+			"full":              func(*rapid.T) { c.sim.full = !c.sim.full },
+			"ledger fails": func(*rapid.T) {
+				c.ledger.fail = diskError("no")
+				onlyDisk(c.tr.sync(context.Background()))
+				c.ledger.fail = nil
+			},
+			"time": func(*rapid.T) { c.clock.add(time.Second) },
+			"reads": func(*rapid.T) {
+				p := pieces.Draw(rt, "piece")
+				got := make([]byte, len(piece(p)))
+				if _, err := c.tr.ReadAt(got, int64(p)*c.info.PieceLength); err == nil && completion(c.tr, p) == "complete" {
+					c.sim.mu.Lock()
+					defer c.sim.mu.Unlock()
+				}
+			},
+			"verify": func(*rapid.T) {
+				p := pieces.Draw(rt, "piece")
+				_, err := c.tr.HashPiece(context.Background(), p)
+				onlyDisk(err)
+			},
+			"recheck": func(*rapid.T) { onlyDisk(c.tr.Recheck(context.Background())); c.hashUnknown(rt) },
+			"close":   func(*rapid.T) { onlyDisk(c.tr.Close(context.Background())); c.restart(); reopen() },
+			"kill":    func(*rapid.T) { c.crash(); reopen() },
+			"power cut": func(*rapid.T) {
+				c.sim.cut(pick)
+				c.crash()
+				// Nothing has been hashed yet: this is what the ledger says.
+				c.tr = c.open(c.info)
+				c.mustHold(rt)
+				c.hashUnknown(rt)
+			},
+			"": func(*rapid.T) {
+				c.mustHold(rt)
+				// Run records a failed sync at once.
+				if since, ok := c.store.dirty[c.tr]; ok && since.IsZero() {
+					c.tr.batchDue(context.Background())
+				}
+			},
+		})
+
+		// At the end all is well again, and everything can be fetched.
+		c.sim.full = false
+		for range 8 {
+			c.tr.probe(context.Background())
+			onlyDisk(c.tr.Recheck(context.Background()))
+			c.hashUnknown(rt)
+			for p := range c.info.NumPieces {
+				write(p, piece(p))
+			}
+			onlyDisk(c.tr.sync(context.Background()))
+		}
+		if p := c.tr.Progress(); p.Pieces != c.info.NumPieces || c.tr.Fault() != nil {
+			rt.Fatalf("at the end: %+v of %d pieces, fault %v", p, c.info.NumPieces, c.tr.Fault())
+		}
+		c.mustHold(rt)
+		for i, f := range c.info.Files {
+			if !f.Pad && c.sim.durable["/dl/set/"+c.tr.layout.names[i].final] == nil {
+				rt.Fatalf("%v is not there under its name", f.Path)
+			}
+		}
+	})
+}

@@ -1,0 +1,312 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// disk is the file system as this package uses it, so that tests can bring one
+// that fails. Names are below a folder, with slashes.
+type disk interface {
+	// folder opens dir, or where base is not empty the folder of that name in
+	// it, which is neither a symlink nor anything else; make makes it.
+	folder(dir, base string, make bool) (folder, error)
+	// plain opens dir without confinement.
+	plain(dir string) (folder, error)
+	// lstat tells about dir/base/name, all of them but dir optional. What it
+	// tells is not relied upon for confinement.
+	lstat(dir, base, name string) (fs.FileInfo, error)
+}
+
+// folder is one folder and what is below it. No symlink is followed there.
+type folder interface {
+	// open opens a regular file. With create it must not exist, else fs.ErrExist.
+	open(name string, m mode) (file, error)
+	lstat(name string) (fs.FileInfo, error)
+	// makeFor makes the folders that name is in.
+	makeFor(name string) error
+	// rename gives a file another name in the same folder. It never replaces:
+	// where to exists it is fs.ErrExist.
+	rename(from, to string) error
+	remove(name string) error
+	// syncDir makes durable which names are in the folder name, "." for itself.
+	syncDir(name string) error
+	Close() error
+}
+
+// file is an open file.
+type file interface {
+	io.ReaderAt
+	io.WriterAt
+	Sync() error
+	Stat() (fs.FileInfo, error)
+	Truncate(size int64) error
+	// reserve makes sure that size bytes can be written. Errors that wrap
+	// errors.ErrUnsupported leave the file as it was.
+	reserve(size int64) error
+	Close() error
+}
+
+// mode says what a file is opened for.
+type mode struct {
+	write, create, exec bool
+}
+
+// system is the operating system's file system.
+type system struct{}
+
+func (system) folder(dir, base string, make bool) (folder, error) {
+	r, err := os.OpenRoot(dir)
+	if err != nil || base == "" {
+		return rooted(r, err)
+	}
+	defer r.Close()
+	if make {
+		if err := r.Mkdir(base, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+	}
+	fi, err := r.Lstat(base)
+	if err != nil {
+		return nil, err
+	}
+	if !fi.IsDir() {
+		return nil, notAFolder(filepath.Join(dir, base))
+	}
+	return rooted(r.OpenRoot(base))
+}
+
+func notAFolder(name string) error {
+	return &fs.PathError{Op: "open", Path: name, Err: syscall.ENOTDIR}
+}
+
+// rooted keeps a nil *os.Root from becoming a folder.
+func rooted(r *os.Root, err error) (folder, error) {
+	if err != nil {
+		return nil, err
+	}
+	return rootFolder{r}, nil
+}
+
+func (system) plain(dir string) (folder, error) {
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !fi.IsDir() {
+		return nil, notAFolder(dir)
+	}
+	return plainFolder(dir), nil
+}
+
+func (system) lstat(dir, base, name string) (fs.FileInfo, error) {
+	fi, err := os.Lstat(filepath.Join(dir, base, filepath.FromSlash(name)))
+	if !errors.Is(err, syscall.ENAMETOOLONG) {
+		return fi, err
+	}
+	// An os.Root goes one folder at a time, and knows no limit.
+	r, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return r.Lstat(filepath.Join(base, filepath.FromSlash(name)))
+}
+
+type rootFolder struct{ r *os.Root }
+
+func (f rootFolder) Close() error { return f.r.Close() }
+
+// in calls do with the folder that name is in, and the last element of name. It
+// goes one folder at a time, each a root of its own, so that no symlink on the
+// way is followed: a plain os.Root follows those that stay inside.
+func (f rootFolder) in(name string, make bool, do func(r *os.Root, last string) error) error {
+	r := f.r
+	for rest := name; ; {
+		elem, more, deeper := strings.Cut(rest, "/")
+		if !deeper {
+			err := do(r, elem)
+			if r != f.r {
+				r.Close()
+			}
+			return err
+		}
+		next, err := enter(r, elem, make)
+		if r != f.r {
+			r.Close()
+		}
+		if err != nil {
+			return err
+		}
+		r, rest = next, more
+	}
+}
+
+// enter opens the folder name in r.
+func enter(r *os.Root, name string, make bool) (*os.Root, error) {
+	fi, err := r.Lstat(name)
+	if make && errors.Is(err, fs.ErrNotExist) {
+		if err := r.Mkdir(name, 0o777); err != nil {
+			return nil, err
+		}
+		fi, err = r.Lstat(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !fi.IsDir() {
+		return nil, notAFolder(name)
+	}
+	return r.OpenRoot(name)
+}
+
+func (f rootFolder) lstat(name string) (fi fs.FileInfo, err error) {
+	err = f.in(name, false, func(r *os.Root, last string) (err error) {
+		fi, err = r.Lstat(last)
+		return err
+	})
+	return fi, err
+}
+
+func (f rootFolder) open(name string, m mode) (h file, err error) {
+	err = f.in(name, false, func(r *os.Root, last string) (err error) {
+		h, err = openAt(r, last, m)
+		return err
+	})
+	return h, err
+}
+
+func openAt(r *os.Root, name string, m mode) (file, error) {
+	flag := os.O_RDONLY
+	if m.write {
+		flag = os.O_RDWR
+	}
+	if m.create {
+		perm := fs.FileMode(0o666)
+		if m.exec {
+			perm = 0o777
+		}
+		h, err := r.OpenFile(name, flag|os.O_CREATE|os.O_EXCL, perm)
+		return opened(h, err)
+	}
+	before, err := r.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !before.Mode().IsRegular() {
+		return nil, notAFile(name)
+	}
+	h, err := r.OpenFile(name, flag, 0)
+	if err != nil {
+		return nil, err
+	}
+	// A symlink put there in between has led to another file.
+	if after, err := h.Stat(); err != nil || !os.SameFile(before, after) {
+		h.Close()
+		return nil, errors.Join(notAFile(name), err)
+	}
+	return osFile{h}, nil
+}
+
+func notAFile(name string) error {
+	return &fs.PathError{Op: "open", Path: name, Err: fmt.Errorf("not a regular file: %w", fs.ErrNotExist)}
+}
+
+func opened(h *os.File, err error) (file, error) {
+	if err != nil {
+		return nil, err
+	}
+	return osFile{h}, nil
+}
+
+func (f rootFolder) makeFor(name string) error {
+	return f.in(name, true, func(*os.Root, string) error { return nil })
+}
+
+func (f rootFolder) remove(name string) error {
+	return f.in(name, false, func(r *os.Root, last string) error { return r.Remove(last) })
+}
+
+func (f rootFolder) rename(from, to string) error {
+	if path.Dir(from) != path.Dir(to) {
+		return fmt.Errorf("renaming %s to %s, in another folder: %w", from, to, errors.ErrUnsupported)
+	}
+	return f.in(from, false, func(r *os.Root, last string) error { return renameIn(r, last, path.Base(to)) })
+}
+
+func renameIn(r *os.Root, from, to string) error {
+	d, err := r.Open(".")
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := renameNoReplace(d, from, to); !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	if _, err := r.Lstat(to); err == nil {
+		return &fs.PathError{Op: "rename", Path: to, Err: fs.ErrExist}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return r.Rename(from, to)
+}
+
+func (f rootFolder) syncDir(name string) error {
+	return f.in(path.Join(name, "x"), false, func(r *os.Root, _ string) error {
+		d, err := r.Open(".")
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		return syncDirectory(d)
+	})
+}
+
+// plainFolder is what the user shares together with what its symlinks lead to.
+// It can only be read.
+type plainFolder string
+
+func (f plainFolder) path(name string) string {
+	return filepath.Join(string(f), filepath.FromSlash(name))
+}
+
+func (f plainFolder) open(name string, m mode) (file, error) {
+	if m.write || m.create {
+		return nil, ErrOwn
+	}
+	fi, err := os.Stat(f.path(name))
+	if err != nil {
+		return nil, err
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, notAFile(name)
+	}
+	h, err := os.Open(f.path(name))
+	return opened(h, err)
+}
+
+func (f plainFolder) lstat(name string) (fs.FileInfo, error) { return os.Stat(f.path(name)) }
+func (f plainFolder) makeFor(string) error                   { return ErrOwn }
+func (f plainFolder) rename(string, string) error            { return ErrOwn }
+func (f plainFolder) remove(string) error                    { return ErrOwn }
+func (f plainFolder) syncDir(string) error                   { return ErrOwn }
+func (f plainFolder) Close() error                           { return nil }
+
+type osFile struct{ *os.File }
+
+func (f osFile) reserve(size int64) error { return allocate(f.File, size) }
+
+// stamp is what a file is recognised by.
+type stamp struct {
+	size  int64
+	mtime int64 // nanoseconds since 1970
+}
+
+func stampOf(fi fs.FileInfo) stamp { return stamp{fi.Size(), fi.ModTime().UnixNano()} }

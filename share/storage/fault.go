@@ -1,0 +1,244 @@
+package storage
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"syscall"
+	"time"
+)
+
+// The pause between probes doubles from the first to the last.
+const (
+	firstPause = 2 * time.Second
+	lastPause  = time.Minute
+	probeBytes = 256 << 10
+)
+
+// op is what was being done when a fault came up: it decides what has to work
+// again before the fault is over.
+type op uint8
+
+const (
+	opRead op = iota
+	opWrite
+	opSync
+	opRecord
+)
+
+// fault is why a transfer stands still.
+type fault struct {
+	err  error // of kind share.Disk
+	op   op
+	file int // -1 for none
+	at   int64
+}
+
+// kindOf sorts an error of the file system: nil, or one of the package's
+// errors; ErrBroken is everything else.
+func kindOf(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, kind := range []error{ErrFull, ErrReadOnly, ErrDenied, ErrMissing, ErrChanged, ErrBroken, ErrHandles} {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		if kind := errnoKinds[errno]; kind != nil {
+			return kind
+		}
+		return ErrBroken
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrMissing
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return ErrDenied
+	}
+	return ErrBroken
+}
+
+// failed notes that the disk has failed, and returns the error to hand on. What
+// is over by itself, or concerns a single file, does not stop the transfer.
+func (t *Transfer) failed(o op, i int, at int64, err error) error {
+	kind := kindOf(err)
+	if o == opRead && kind == ErrHandles || errors.Is(err, ErrClosed) || errors.Is(err, errAbsent) {
+		return err
+	}
+	if kind == ErrMissing && i >= 0 && o != opRecord && t.stateOf(i) != absent {
+		return t.trouble(i, ErrMissing, stamp{})
+	}
+	if errors.Is(err, kind) {
+		err = diskError("%w", err)
+	} else {
+		err = diskError("%w: %w", kind, err)
+	}
+	t.mu.Lock()
+	if t.fault != nil || t.closed {
+		if t.fault != nil {
+			err = t.fault.err
+		}
+		t.mu.Unlock()
+		return err
+	}
+	t.fault = &fault{err: err, op: o, file: i, at: at}
+	t.pause = min(max(firstPause, 2*t.pause), lastPause)
+	pause := t.pause
+	t.changed()
+	t.mu.Unlock()
+	t.store.log.Warn("a transfer stops", "transfer", t.info.ID, "error", err)
+	t.store.wantProbe(t, pause)
+	t.store.post(t)
+	return err
+}
+
+// Fault is why the transfer cannot go on, or nil: an error of kind share.Disk
+// that wraps one of this package's errors and whose text is fit for people. It
+// goes away by itself once the disk allows, which Notify tells.
+func (t *Transfer) Fault() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.faultNow()
+}
+
+// faultNow is Fault with t.mu held.
+func (t *Transfer) faultNow() error {
+	for _, f := range []*fault{t.fault, t.probing} {
+		if f != nil {
+			return f.err
+		}
+	}
+	if len(t.troubles) == 0 {
+		return nil
+	}
+	more := ""
+	if n := len(t.troubles) - 1; n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	return diskError("%w: %s%s", t.troubles[t.firstBad].kind, t.name(t.firstBad), more)
+}
+
+// probe looks whether what stopped the transfer is over.
+func (t *Transfer) probe(ctx context.Context) {
+	t.probeTroubles()
+	t.mu.Lock()
+	f := t.fault
+	if f == nil || t.closed {
+		t.mu.Unlock()
+		return
+	}
+	t.mu.Unlock()
+	err := t.attempt(f)
+	if err == nil {
+		t.mu.Lock()
+		t.fault, t.probing = nil, f
+		t.mu.Unlock()
+		if err := t.sync(ctx); err != nil {
+			t.store.log.Debug("cannot sync after a fault", "transfer", t.info.ID, "error", err)
+		}
+		t.mu.Lock()
+		t.probing = nil
+		over := t.fault == nil && !t.closed
+		if over {
+			t.changed()
+			t.verifyUnknown()
+		}
+		t.mu.Unlock()
+		if over {
+			t.store.log.Info("a transfer goes on", "transfer", t.info.ID)
+			t.store.wantSync(t, 0)
+			t.store.post(t)
+		}
+		return // a new fault has asked for a probe of its own
+	}
+	t.mu.Lock()
+	t.pause = min(max(firstPause, 2*t.pause), lastPause)
+	pause := t.pause
+	t.mu.Unlock()
+	t.store.log.Debug("a transfer still cannot go on", "transfer", t.info.ID, "error", err)
+	t.store.wantProbe(t, pause)
+}
+
+// verifyUnknown asks for unknown pieces to be hashed: the attempts made during
+// a fault came to nothing. t.mu is held.
+func (t *Transfer) verifyUnknown() {
+	for _, s := range t.unknown.spans() {
+		t.reverify(s)
+	}
+}
+
+// attempt does what failed, or the like of it.
+func (t *Transfer) attempt(f *fault) error {
+	// Handles may lead to what a mount has come and gone over.
+	t.closeFiles()
+	switch f.op {
+	case opRecord:
+		return nil // the sync that follows records
+	case opRead:
+		return t.attemptRead(f)
+	}
+	if t.own != nil {
+		return nil
+	}
+	if f.file >= 0 && t.stateOf(f.file) == partial {
+		h, err := t.acquire(f.file, true)
+		if err != nil {
+			return err
+		}
+		h.unpin()
+	}
+	return t.attemptWrite()
+}
+
+func (t *Transfer) attemptRead(f *fault) error {
+	h, err := t.acquire(f.file, false)
+	if errors.Is(err, errAbsent) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer h.unpin()
+	if _, err = h.file.ReadAt(make([]byte, 1), f.at); err == io.EOF {
+		return nil // whoever reads next will see
+	}
+	return err
+}
+
+// attemptWrite writes and syncs a file that has no name but for a moment, of as
+// many bytes as are missing, or a few blocks.
+func (t *Transfer) attemptWrite() error {
+	t.mu.Lock()
+	missing := int64(t.numPieces()-t.have.count()) * t.info.PieceLength
+	t.mu.Unlock()
+	t.opening.Lock()
+	d, err := t.openFolder(true)
+	t.opening.Unlock()
+	if err != nil {
+		return err
+	}
+	defer d.unpin()
+	name := ".shoal-" + rand.Text()
+	h, err := d.dir.open(name, mode{write: true, create: true})
+	if err != nil {
+		return err
+	}
+	removed := d.dir.remove(name) == nil
+	// Zeros would take no space on some disks.
+	b := make([]byte, min(max(missing, 1), probeBytes))
+	rand.Read(b)
+	if _, err = h.WriteAt(b, 0); err == nil {
+		err = h.Sync()
+	}
+	h.Close()
+	if !removed {
+		err = errors.Join(err, d.dir.remove(name))
+	}
+	return err
+}

@@ -1,0 +1,403 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"sort"
+	"time"
+)
+
+// lookEvery is how often a complete file that is read is compared with what it
+// was. A look costs about a twentieth of the time of reading one block.
+const lookEvery = 250 * time.Millisecond
+
+// errAbsent says that nothing was ever written where a read wanted something.
+var errAbsent = errors.New("nothing is there yet")
+
+// each calls f for the part of p in each file that off and on is in.
+func (t *Transfer) each(off int64, p []byte, f func(i int, at int64, p []byte) (int, error)) (n int, err error) {
+	files := t.info.Files
+	i := sort.Search(len(files), func(i int) bool { return files[i].Offset+files[i].Length > off })
+	for ; n < len(p); i++ {
+		if i == len(files) {
+			return n, io.EOF
+		}
+		at := off + int64(n) - files[i].Offset
+		part := p[n:]
+		if left := files[i].Length - at; int64(len(part)) > left {
+			part = part[:left]
+		}
+		if len(part) == 0 {
+			continue
+		}
+		m, err := f(i, at, part)
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// ReadAt reads verified content; pad bytes are zeros. Bytes of pieces that are
+// not complete, or of a file that changed since, are an error.
+func (t *Transfer) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 || off >= t.info.Total || len(p) == 0 {
+		if len(p) == 0 && off >= 0 && off <= t.info.Total {
+			return 0, nil
+		}
+		return 0, io.EOF
+	}
+	s := t.span(off, min(int64(len(p)), t.info.Total-off))
+	t.mu.Lock()
+	ok := t.have.hasAll(s) && !t.unknown.hasAny(s) && !t.held.hasAny(s)
+	t.mu.Unlock()
+	if !ok {
+		return 0, fmt.Errorf("reading pieces %d to %d of %q: %w", s.From, s.To-1, t.info.Name, t.whyNot(s))
+	}
+	return t.read(p, off)
+}
+
+// whyNot says why pieces cannot be read.
+func (t *Transfer) whyNot(s Span) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.held.hasAny(s) {
+		if err := t.faultNow(); err != nil {
+			return err
+		}
+	}
+	return errAbsent
+}
+
+// read reads what is on disk, right or wrong.
+func (t *Transfer) read(p []byte, off int64) (int, error) {
+	return t.each(off, p, t.readFile)
+}
+
+func (t *Transfer) readFile(i int, at int64, p []byte) (int, error) {
+	if !t.onDisk(i) {
+		clear(p)
+		return len(p), nil
+	}
+	if err := t.lookIfDue(i); err != nil {
+		return 0, err
+	}
+	h, err := t.acquire(i, false)
+	if err != nil {
+		return 0, t.readFailed(i, at, err)
+	}
+	n, err := h.file.ReadAt(p, at)
+	h.unpin()
+	if n == len(p) {
+		return n, nil
+	}
+	return n, t.readFailed(i, at, err)
+}
+
+// readFailed makes of err what the caller gets, and sees to what it means.
+func (t *Transfer) readFailed(i int, at int64, err error) error {
+	if errors.Is(err, errAbsent) || errors.Is(err, ErrClosed) {
+		return err
+	}
+	t.mu.Lock()
+	name, complete := t.name(i), t.files[i].state == final
+	t.mu.Unlock()
+	short := errors.Is(err, io.EOF)
+	if complete && (short || errors.Is(kindOf(err), ErrMissing)) {
+		if err := t.look(i); err != nil {
+			return err
+		}
+	}
+	if short {
+		return fmt.Errorf("%s ends before byte %d: %w", name, at, io.ErrUnexpectedEOF)
+	}
+	return t.failed(opRead, i, at, fmt.Errorf("reading %s: %w", name, err))
+}
+
+// write takes a block from a peer.
+func (t *Transfer) write(p []byte, off int64) (int, error) {
+	if t.own != nil {
+		return 0, ErrOwn
+	}
+	if off < 0 || int64(len(p)) > t.info.Total-off {
+		return 0, fmt.Errorf("writing %d bytes at %d of %q: %w", len(p), off, t.info.Name, io.ErrShortWrite)
+	}
+	if err := t.mayWrite(t.span(off, int64(len(p)))); err != nil {
+		return 0, err
+	}
+	n, err := t.each(off, p, t.writeFile)
+	t.store.wantSync(t, int64(n))
+	return n, err
+}
+
+// mayWrite makes sure that the pieces of s may be written: that nothing is in
+// the way, and that the ledger does not call durable what is about to change.
+func (t *Transfer) mayWrite(s Span) error {
+	for {
+		t.mu.Lock()
+		var err error
+		switch {
+		case t.closed:
+			err = ErrClosed
+		case t.fault != nil || t.probing != nil || t.held.hasAny(s):
+			err = t.faultNow()
+		}
+		if err == nil {
+			t.unrecord(s)
+			t.have.unsetSpan(s)
+		}
+		stale := t.stale
+		t.mu.Unlock()
+		if err != nil || !stale {
+			return err
+		}
+		if err := t.unrecordNow(); err != nil {
+			return err
+		}
+	}
+}
+
+func (t *Transfer) writeFile(i int, at int64, p []byte) (int, error) {
+	if !t.onDisk(i) {
+		return len(p), nil
+	}
+	h, err := t.acquire(i, true)
+	if err != nil {
+		return 0, t.writeFailed(i, at, err)
+	}
+	n, err := h.file.WriteAt(p, at)
+	t.wrote(i)
+	h.unpin()
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		err = t.writeFailed(i, at, err)
+	}
+	return n, err
+}
+
+func (t *Transfer) writeFailed(i int, at int64, err error) error {
+	if errors.Is(err, ErrClosed) {
+		return err
+	}
+	t.mu.Lock()
+	name := t.name(i)
+	t.mu.Unlock()
+	return t.failed(opWrite, i, at, fmt.Errorf("writing %s: %w", name, err))
+}
+
+// wrote notes that file i has to be synced.
+func (t *Transfer) wrote(i int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.markDirty(i)
+}
+
+// markDirty is wrote with t.mu held.
+func (t *Transfer) markDirty(i int) {
+	f := &t.files[i]
+	f.writes++
+	if !f.queued {
+		f.queued = true
+		t.dirty = append(t.dirty, i)
+		if len(t.dirty) == t.store.handles.max/2 {
+			// Sooner than handles have to be closed, which takes a sync of each.
+			t.store.wantSyncNow(t)
+		}
+	}
+}
+
+// acquire gives a pinned handle of file i.
+func (t *Transfer) acquire(i int, write bool) (*handle, error) {
+	f := &t.files[i]
+	if h := f.open.Load(); h != nil && (h.writable || !write) && h.pin() {
+		return h, nil
+	}
+	if write {
+		if err := t.settleForeign(i); err != nil {
+			return nil, err
+		}
+	}
+	t.opening.Lock()
+	defer t.opening.Unlock()
+	h := f.open.Load()
+	if h != nil && (h.writable || !write) && h.pin() {
+		return h, nil
+	}
+	if h != nil {
+		t.closeFile(i)
+	}
+	return t.openFile(i, write)
+}
+
+// openFile opens file i, making it if it is to be written. t.opening is held.
+func (t *Transfer) openFile(i int, write bool) (*handle, error) {
+	t.mu.Lock()
+	closed, state := t.closed, t.files[i].state
+	t.mu.Unlock()
+	if closed {
+		return nil, ErrClosed
+	}
+	if state == absent && !write {
+		return nil, errAbsent
+	}
+	d, err := t.openFolder(write)
+	if err != nil {
+		return nil, err
+	}
+	defer d.unpin()
+	if state == final && write {
+		if state, err = t.demote(d.dir, i); err != nil {
+			return nil, err
+		}
+	}
+	if state == absent {
+		if err := t.makeRoom(d.dir, t.layout.names[i].part); err != nil {
+			return nil, err
+		}
+	}
+	h, err := t.store.handles.open(t, func() (*handle, error) { return t.openIn(d.dir, i, state, write) })
+	if err != nil {
+		return nil, err
+	}
+	if state == absent {
+		t.mu.Lock()
+		t.files[i].state = partial
+		t.mu.Unlock()
+	}
+	if write {
+		if err := t.fit(i, h.file); err != nil {
+			h.unpin()
+			t.store.handles.retire(h)
+			return nil, err
+		}
+	}
+	t.files[i].open.Store(h)
+	return h, nil
+}
+
+// fit cuts off what is beyond the end of file i, and reserves what is missing
+// of it if that is wanted.
+func (t *Transfer) fit(i int, f file) error {
+	size := t.info.Files[i].Length
+	fi, err := f.Stat()
+	switch {
+	case err != nil || fi.Size() == size:
+		return err
+	case fi.Size() > size:
+		return f.Truncate(size)
+	case !t.store.cfg.Preallocate:
+		return nil
+	}
+	if err := f.reserve(size); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
+// openIn opens file i as it is on disk. An incomplete one is opened for both
+// reading and writing, so that one handle serves.
+func (t *Transfer) openIn(d folder, i int, state uint8, write bool) (*handle, error) {
+	h := &handle{owner: t, index: i}
+	var err error
+	names, exec := &t.layout.names[i], t.info.Files[i].Exec
+	switch state {
+	case final:
+		h.file, err = d.open(names.final, mode{})
+	case partial:
+		h.writable = true
+		h.file, err = d.open(names.part, mode{write: true})
+		if k := kindOf(err); !write && (k == ErrReadOnly || k == ErrDenied) {
+			h.writable = false
+			h.file, err = d.open(names.part, mode{})
+		}
+	default:
+		h.writable = true
+		h.file, err = d.open(names.part, mode{write: true, create: true, exec: exec})
+		if errors.Is(err, fs.ErrExist) {
+			// Made just before a crash, and not recorded: the name is ours.
+			h.file, err = d.open(names.part, mode{write: true})
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// openFolder gives a pinned handle of the folder that names are below, making
+// it where asked to, but not a second time: one that was there and is gone is a
+// fault. t.opening is held.
+func (t *Transfer) openFolder(make bool) (*handle, error) {
+	if h := t.folder.Load(); h != nil && h.pin() {
+		return h, nil
+	}
+	t.mu.Lock()
+	make = make && !t.made
+	closed := t.closed
+	t.mu.Unlock()
+	if closed {
+		return nil, ErrClosed
+	}
+	h, err := t.store.handles.open(t, func() (*handle, error) {
+		var d folder
+		var err error
+		if t.own != nil && t.own.FollowSymlinks {
+			d, err = t.store.disk.plain(t.dir)
+		} else {
+			d, err = t.store.disk.folder(t.dir, t.layout.base, make)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &handle{dir: d, owner: t}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.folder.Store(h)
+	t.mu.Lock()
+	t.made = t.own == nil
+	t.mu.Unlock()
+	return h, nil
+}
+
+// parentDir stands, among names of folders, for the one that the own folder is
+// in.
+const parentDir = ".."
+
+// noteDir notes that the names in a folder changed. t.mu is held.
+func (t *Transfer) noteDir(name string) {
+	if t.dirtyDirs == nil {
+		t.dirtyDirs = map[string]struct{}{}
+	}
+	t.dirtyDirs[name] = struct{}{}
+}
+
+// noteTree notes every folder that name is in: it may have been made by a
+// process that did not live to sync it. t.mu is held.
+func (t *Transfer) noteTree(name string) {
+	for d := path.Dir(name); ; d = path.Dir(d) {
+		t.noteDir(d)
+		if d == "." {
+			break
+		}
+	}
+	if t.layout.base != "" {
+		t.noteDir(parentDir)
+	}
+}
+
+// makeRoom makes the folders that name is in.
+func (t *Transfer) makeRoom(d folder, name string) error {
+	err := d.makeFor(name)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.noteTree(name)
+	return err
+}

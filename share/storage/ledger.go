@@ -1,0 +1,125 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+)
+
+// stampFiles notes the size and time of files that were just synced. A complete
+// file keeps the stamp under which it was found or renamed: its pieces were
+// hashed after that.
+func (t *Transfer) stampFiles(files []int) {
+	for _, i := range files {
+		t.mu.Lock()
+		f := &t.files[i]
+		name := t.name(i)
+		skip := f.state == absent || f.state == final && f.stamp != (stamp{})
+		t.mu.Unlock()
+		if skip {
+			continue
+		}
+		fi, err := t.stat(name)
+		if err != nil {
+			continue // whoever reads it next will see
+		}
+		t.mu.Lock()
+		f.stamp = stampOf(fi)
+		t.mu.Unlock()
+	}
+}
+
+// stat looks at a file: through symlinks only where the user asked for that.
+func (t *Transfer) stat(name string) (fs.FileInfo, error) {
+	if t.own != nil && t.own.FollowSymlinks {
+		d, err := t.store.disk.plain(t.dir)
+		if err != nil {
+			return nil, err
+		}
+		return d.lstat(name)
+	}
+	return t.store.disk.lstat(t.dir, t.layout.base, name)
+}
+
+// record saves what is now durable: the pieces that were so before, and those
+// pending in b. t.batching is held.
+func (t *Transfer) record(ctx context.Context, b *batch) error {
+	t.mu.Lock()
+	if t.removed {
+		t.mu.Unlock()
+		return ErrClosed
+	}
+	t.dropTainted(b)
+	b.pending.remove(t.unknown)
+	for i := range b.pending {
+		b.pending[i] &= t.have[i]
+	}
+	p := progress{made: t.made, emptied: t.emptied, unknown: t.unknown, files: t.fileRecords()}
+	p.recorded = t.recorded.clone()
+	p.recorded.add(b.pending)
+	r := Record{ID: t.info.ID, Progress: p.encode(t.info)}
+	t.saving, t.stale = b.pending, false
+	t.mu.Unlock()
+
+	err := t.store.save(ctx, r)
+
+	t.mu.Lock()
+	t.saving = nil
+	if err != nil {
+		t.stale = true
+		t.mu.Unlock()
+		return t.failed(opRecord, -1, 0, fmt.Errorf("recording the progress of %q: %w", t.info.Name, err))
+	}
+	// Pieces lost since are not in have, and made the record stale.
+	for i := range b.pending {
+		b.pending[i] &= t.have[i]
+	}
+	t.recorded.add(b.pending)
+	t.tainted.remove(b.healed)
+	if !b.pending.empty() {
+		t.pause = 0
+	}
+	t.event.durable = true
+	t.changed()
+	t.mu.Unlock()
+	t.store.post(t)
+	return nil
+}
+
+// recordIfStale saves what was lost since the last save. t.batching is held.
+func (t *Transfer) recordIfStale(ctx context.Context) error {
+	t.mu.Lock()
+	stale, failures := t.stale, t.failures
+	t.mu.Unlock()
+	if !stale {
+		return nil
+	}
+	return t.record(ctx, &batch{pending: newBitmap(t.numPieces()), failures: failures})
+}
+
+// unrecordNow makes the ledger forget what it should no longer have.
+func (t *Transfer) unrecordNow() error {
+	t.batching.Lock()
+	defer t.batching.Unlock()
+	return t.recordIfStale(context.Background())
+}
+
+// fileRecords describes the files that are on disk. t.mu is held.
+func (t *Transfer) fileRecords() []fileRecord {
+	n := 0
+	for i := range t.files {
+		if t.files[i].state != absent {
+			n++
+		}
+	}
+	list := make([]fileRecord, 0, n)
+	for i := range t.files {
+		f := &t.files[i]
+		if f.state != absent {
+			// The memory of the system, and what it has lost, outlives this process.
+			failed := f.failed || t.tainted.hasAny(t.pieces(i))
+			list = append(list, fileRecord{i, f.state, f.foreign, f.suspect, failed, f.stamp})
+		}
+	}
+	return list
+}

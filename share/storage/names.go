@@ -1,0 +1,174 @@
+package storage
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/shoalnet/shoal/share/metainfo"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+const (
+	maxName    = 255 // bytes of one path element on every common file system
+	partSuffix = ".part"
+)
+
+// diskName is where one entry of a torrent is, below the transfer's folder and
+// with slashes. Both are empty of what is never on disk: pad files and links.
+type diskName struct {
+	final string
+	part  string // while incomplete; empty of entries without bytes
+}
+
+// occupied tells what cannot have a name because something else is there. nil
+// is nothing.
+type occupied func(name string, e entry) bool
+
+// entry is what a name is wanted for.
+type entry struct {
+	folder bool
+	part   bool
+	length int64
+}
+
+// mapNames gives every file of info names of its own: different even where the
+// file system takes letters in either case, or composed and decomposed ones,
+// for equal, and none both file and folder. Every name is at most 255 bytes a
+// path element. exact is for file systems that keep all names apart.
+func mapNames(info *metainfo.Info, exact bool, taken occupied) (names []diskName, folders []string, renamed bool) {
+	m := namer{exact: exact, taken: taken, fold: cases.Fold()}
+	root := &node{}
+	names = make([]diskName, len(info.Files))
+	parents := make([]*node, len(info.Files))
+	for i := range info.Files {
+		f := &info.Files[i]
+		if f.Pad || f.Symlink {
+			continue
+		}
+		last := len(f.Path) - 1
+		dir := m.walk(root, f.Path[:last])
+		parents[i] = dir
+		names[i].final = m.join(dir, m.choose(dir, f.Path[last], entry{length: f.Length}))
+	}
+	for _, p := range info.Folders {
+		folders = append(folders, m.walk(root, p).path())
+	}
+	// Only now, so that a file called a.part keeps its name beside one called a.
+	for i := range info.Files {
+		if names[i].final == "" || info.Files[i].Length == 0 {
+			continue
+		}
+		e := entry{part: true, length: info.Files[i].Length}
+		names[i].part = m.join(parents[i], m.choose(parents[i], path.Base(names[i].final), e))
+	}
+	return names, folders, m.renamed
+}
+
+// node is a folder while names are chosen.
+type node struct {
+	parent *node
+	name   string
+	kids   map[string]*node // by the torrent's name
+	used   map[string]int   // by key: how many have asked for it
+}
+
+func (n *node) path() string {
+	if n.parent == nil {
+		return ""
+	}
+	return path.Join(n.parent.path(), n.name)
+}
+
+type namer struct {
+	exact   bool
+	taken   occupied
+	fold    cases.Caser
+	renamed bool // some entry did not get its name because of another entry
+}
+
+func (m *namer) join(dir *node, name string) string { return path.Join(dir.path(), name) }
+
+// walk finds or makes the folder p below n.
+func (m *namer) walk(n *node, p []string) *node {
+	for _, e := range p {
+		kid := n.kids[e]
+		if kid == nil {
+			kid = &node{parent: n}
+			kid.name = m.choose(n, e, entry{folder: true})
+			if n.kids == nil {
+				n.kids = make(map[string]*node, 1)
+			}
+			n.kids[e] = kid
+		}
+		n = kid
+	}
+	return n
+}
+
+// choose finds a free name in dir like name and takes it.
+func (m *namer) choose(dir *node, name string, e entry) string {
+	if dir.used == nil {
+		dir.used = make(map[string]int, 1)
+	}
+	first := m.key(variant(name, e.part, 1))
+	m.renamed = m.renamed || dir.used[first] > 0
+	for n := 1 + dir.used[first]; ; n++ {
+		v := variant(name, e.part, n)
+		key := m.key(v)
+		if dir.used[key] > 0 || m.taken != nil && m.taken(m.join(dir, v), e) {
+			continue
+		}
+		dir.used[key]++
+		dir.used[first] = max(dir.used[first], n)
+		return v
+	}
+}
+
+// key is equal for names that some file system may take for equal.
+func (m *namer) key(name string) string {
+	if m.exact {
+		return name
+	}
+	for i := 0; i < len(name); i++ {
+		if name[i] >= utf8.RuneSelf {
+			// Beyond folding: what is equal in upper case, and the joiners that
+			// HFS+ leaves out of comparisons.
+			s := m.fold.String(norm.NFD.String(name))
+			s = strings.ToLower(strings.ToUpper(s))
+			s = strings.NewReplacer("\u200c", "", "\u200d", "").Replace(s)
+			return norm.NFC.String(s)
+		}
+	}
+	return strings.ToLower(name)
+}
+
+// variant is the n-th way to call a file: "a.txt", "a (2).txt", and of what is
+// incomplete "a.txt.part", "a.txt (2).part". It has at most 255 bytes.
+func variant(name string, part bool, n int) string {
+	ext := ""
+	if part {
+		ext = partSuffix
+	} else if n > 1 {
+		if i := strings.LastIndexByte(name, '.'); i > 0 && len(name)-i <= 16 {
+			name, ext = name[:i], name[i:]
+		}
+	}
+	if n > 1 {
+		ext = fmt.Sprintf(" (%d)%s", n, ext)
+	}
+	return cut(name, maxName-len(ext)) + ext
+}
+
+// cut shortens s to at most limit bytes between two characters.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
+}

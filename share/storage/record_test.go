@@ -1,0 +1,104 @@
+package storage
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/shoalnet/shoal/share/metainfo"
+	"pgregory.net/rapid"
+)
+
+// recordInfo is what the records of these tests are about.
+func recordInfo() *metainfo.Info {
+	in := infoOf("a", "b/c", "d", "e")
+	in.NumPieces = 100
+	in.Files[3].Pad = true
+	return in
+}
+
+func drawName(t *rapid.T, label string) string {
+	return rapid.StringMatching(`[a-z]{1,5}(/[a-z]{1,5}){0,2}`).Draw(t, label)
+}
+
+func TestRecordsReadAsTheyWereWritten(t *testing.T) {
+	in := recordInfo()
+	options := cmp.AllowUnexported(layout{}, diskName{}, progress{}, fileRecord{}, stamp{})
+	rapid.Check(t, func(t *rapid.T) {
+		l := &layout{own: rapid.Bool().Draw(t, "own"), base: rapid.StringMatching(`[a-z ]{0,3}`).Draw(t, "base"), names: make([]diskName, 4)}
+		for i := range l.names[:3] {
+			n := &l.names[i]
+			n.final = defaultName(&in.Files[i])
+			if rapid.Bool().Draw(t, "named") {
+				n.final = drawName(t, "final")
+			}
+			switch rapid.IntRange(0, 2).Draw(t, "part") {
+			case 0:
+				n.part = n.final + partSuffix
+			case 1:
+				n.part = drawName(t, "part")
+			}
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "folders") {
+			l.folders = append(l.folders, drawName(t, "folder"))
+		}
+		got, err := decodeLayout(l.encode(in), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(l, got, options); d != "" {
+			t.Fatal(d)
+		}
+
+		p := &progress{made: rapid.Bool().Draw(t, "made"), emptied: rapid.Bool().Draw(t, "emptied"), recorded: newBitmap(100), unknown: newBitmap(100), files: []fileRecord{}}
+		for range rapid.IntRange(0, 5).Draw(t, "pieces") {
+			p.recorded.set(rapid.IntRange(0, 99).Draw(t, "recorded"))
+			p.unknown.set(rapid.IntRange(0, 99).Draw(t, "unknown"))
+		}
+		for i := range in.Files {
+			if rapid.Bool().Draw(t, "there") {
+				p.files = append(p.files, fileRecord{
+					index: i, state: uint8(rapid.IntRange(1, 2).Draw(t, "state")),
+					foreign: rapid.Bool().Draw(t, "foreign"), suspect: rapid.Bool().Draw(t, "suspect"), failed: rapid.Bool().Draw(t, "failed"),
+					stamp: stamp{rapid.Int64Range(0, 1<<62).Draw(t, "size"), rapid.Int64Range(-1<<62, 1<<61).Draw(t, "mtime")},
+				})
+			}
+		}
+		gotProgress, err := decodeProgress(p.encode(in), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(p, gotProgress, options); d != "" {
+			t.Fatal(d)
+		}
+	})
+}
+
+func FuzzDecodeRecord(f *testing.F) {
+	in := recordInfo()
+	l := &layout{base: "set", names: []diskName{{"a", "a.part"}, {"b/c", "b/x.part"}, {final: "d (2)"}, {}}, folders: []string{"void"}}
+	p := &progress{made: true, recorded: newBitmap(100), unknown: newBitmap(100), files: []fileRecord{{index: 1, state: partial, stamp: stamp{5, 7}}}}
+	p.recorded.set(99)
+	f.Add(l.encode(in), p.encode(in))
+	f.Add([]byte{}, []byte{1})
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		if l, err := decodeLayout(a, in); err == nil {
+			for _, n := range l.names {
+				for _, name := range []string{n.final, n.part} {
+					if name != "" && !isLocal(name) {
+						t.Fatalf("the name %q", name)
+					}
+				}
+			}
+			again, err := decodeLayout(l.encode(in), in)
+			if err != nil || !bytes.Equal(again.encode(in), l.encode(in)) {
+				t.Fatalf("encoding again: %v", err)
+			}
+		}
+		if p, err := decodeProgress(b, in); err == nil {
+			if _, err := decodeProgress(p.encode(in), in); err != nil {
+				t.Fatalf("encoding again: %v", err)
+			}
+		}
+	})
+}

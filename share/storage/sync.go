@@ -1,0 +1,405 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+)
+
+// syncsPerTransfer is how many files of a transfer are synced at once: enough
+// for a file system to put several into one commit of its journal.
+const syncsPerTransfer = 8
+
+// batchDue is sync for Run: it notes what goes wrong.
+func (t *Transfer) batchDue(ctx context.Context) {
+	t.mu.Lock()
+	stopped := t.closed || t.fault != nil
+	t.mu.Unlock()
+	var err error
+	if stopped { // the probe that ends the fault syncs
+		err = t.unrecordNow()
+	} else {
+		err = t.sync(ctx)
+	}
+	if err != nil && !errors.Is(err, ErrClosed) {
+		t.store.log.Warn("cannot sync", "transfer", t.info.ID, "error", err)
+	}
+}
+
+// sync makes everything that was marked complete before the call durable, and
+// records it. This order is what the promise of the package rests on: no piece
+// is recorded before every write to its files since their last good sync has
+// been followed by another one.
+func (t *Transfer) sync(ctx context.Context) error {
+	t.batching.Lock()
+	defer t.batching.Unlock()
+
+	t.mu.Lock()
+	failures := t.failures
+	t.mu.Unlock()
+	healed, err := t.heal(ctx, failures)
+	if err != nil {
+		return err
+	}
+	b := t.startBatch(healed, failures)
+	if b == nil {
+		return nil
+	}
+	syncErr := t.syncFiles(b.dirty)
+	t.endSyncs(b, syncErr)
+	if syncErr != nil {
+		// Should the process be killed, the next one must know of this.
+		if err := t.recordIfStale(ctx); err != nil {
+			return cmpErr(syncErr, err)
+		}
+	}
+	named, nameErr := t.publish(b.pending)
+	if err := t.syncDirs(); err != nil {
+		return cmpErr(syncErr, err)
+	}
+	t.stampFiles(append(b.dirty, named...))
+	if err := t.record(ctx, b); err != nil {
+		return cmpErr(syncErr, err)
+	}
+	return cmpErr(cmpErr(syncErr, nameErr), t.finishIfComplete(ctx))
+}
+
+// batch is what one sync is about.
+type batch struct {
+	pending  bitmap // complete pieces that are not recorded
+	healed   bitmap // those of them that a failed sync had left in doubt
+	dirty    []int
+	failures int // Transfer.failures before anything was healed
+}
+
+// startBatch takes what is to be synced, nil when there is nothing.
+func (t *Transfer) startBatch(healed bitmap, failures int) *batch {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil
+	}
+	b := &batch{pending: t.have.clone(), healed: healed, dirty: t.dirty, failures: failures}
+	b.pending.remove(t.recorded)
+	b.pending.remove(t.unknown)
+	b.pending.remove(t.held)
+	if b.pending.empty() && len(b.dirty)+len(t.unnamed)+len(t.dirtyDirs) == 0 && !t.stale && !t.mustFinish() {
+		return nil
+	}
+	t.dirty = nil
+	for _, i := range b.dirty {
+		t.files[i].queued = false
+	}
+	return b
+}
+
+// endSyncs takes from pending what could not be synced.
+func (t *Transfer) endSyncs(b *batch, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, i := range b.dirty {
+		f := &t.files[i]
+		if f.writes == f.synced {
+			continue
+		}
+		// Written meanwhile, or not synced.
+		if !f.queued {
+			f.queued = true
+			t.dirty = append(t.dirty, i)
+		}
+		if err != nil {
+			b.pending.unsetSpan(t.pieces(i))
+		}
+	}
+	t.dropTainted(b)
+}
+
+// dropTainted takes from pending what a failed sync has left in doubt. t.mu is
+// held.
+func (t *Transfer) dropTainted(b *batch) {
+	if t.failures != b.failures {
+		b.healed = nil
+	}
+	tainted := t.tainted.clone()
+	tainted.remove(b.healed)
+	b.pending.remove(tainted)
+}
+
+// syncFiles syncs files, several at once. What failed is noted.
+func (t *Transfer) syncFiles(files []int) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var first error
+	next := make(chan int)
+	for range min(syncsPerTransfer, len(files)) {
+		wg.Go(func() {
+			for i := range next {
+				if err := t.syncFile(i); err != nil {
+					mu.Lock()
+					first = cmpErr(first, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, i := range files {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return first
+}
+
+// cmpErr keeps the first error.
+func cmpErr(first, err error) error {
+	if first != nil {
+		return first
+	}
+	return err
+}
+
+func (t *Transfer) syncFile(i int) error {
+	if !t.dirtyFile(i) {
+		return nil // synced when its handle was closed
+	}
+	h, err := t.acquire(i, false)
+	if errors.Is(err, errAbsent) {
+		t.mu.Lock()
+		t.files[i].synced = t.files[i].writes
+		t.mu.Unlock()
+		return nil
+	}
+	if err != nil {
+		return t.writeFailed(i, 0, err)
+	}
+	defer h.unpin()
+	return t.syncOpen(h)
+}
+
+// syncOpen syncs the file of h and notes the result. Between the two nobody
+// else may sync the file: the system tells of a failure only once, and a second
+// sync would pass for a good one.
+func (t *Transfer) syncOpen(h *handle) error {
+	t.mu.Lock()
+	if t.syncLocks == nil {
+		t.syncLocks = new([2 * syncsPerTransfer]sync.Mutex)
+	}
+	lock := &t.syncLocks[h.index%len(t.syncLocks)]
+	t.mu.Unlock()
+	lock.Lock()
+	defer lock.Unlock()
+	f := &t.files[h.index]
+	t.mu.Lock()
+	writes, failed := f.writes, f.failed
+	t.mu.Unlock()
+	if failed {
+		return t.failed(opSync, h.index, 0, errFailedBefore)
+	}
+	err := h.file.Sync()
+	t.mu.Lock()
+	if err == nil {
+		if int32(writes-f.synced) > 0 {
+			f.synced = writes
+		}
+		t.mu.Unlock()
+		return nil
+	}
+	t.taint(h.index)
+	name := t.name(h.index)
+	t.mu.Unlock()
+	t.store.wantSyncNow(t)
+	return t.failed(opSync, h.index, 0, fmt.Errorf("syncing %s: %w", name, err))
+}
+
+var errFailedBefore = errors.New("an earlier sync failed, and its data has not been written again")
+
+// taint notes that file i could not be synced: no piece of it that is not
+// recorded is sure to be on disk, whatever a read says, or will be by another
+// sync. Nor are their neighbours, which share blocks of the disk with them. See
+// docs/decisions/0003-failed-sync.md. t.mu is held.
+func (t *Transfer) taint(i int) {
+	f := &t.files[i]
+	f.failed, t.sick = true, true
+	t.markDirty(i)
+	t.failures++
+	t.tainted = t.tainted.grown(t.numPieces())
+	s := t.pieces(i)
+	for p := s.From; p < s.To; p++ {
+		if !t.recorded.has(p) {
+			t.tainted.setSpan(Span{max(p-1, s.From), min(p+2, s.To)})
+		}
+	}
+	for p := s.From; p < s.To; p++ {
+		if t.tainted.has(p) {
+			t.unrecord(Span{p, p + 1})
+		}
+	}
+	t.stale = true // the file's failure is recorded as soon as that is possible
+	t.changed()
+}
+
+// heal writes complete pieces that a failed sync left in doubt once more: the
+// sync of what was just written says something again. What no longer hashes
+// right is given up. It returns the pieces that are right and written.
+func (t *Transfer) heal(ctx context.Context, failures int) (bitmap, error) {
+	t.mu.Lock()
+	sick := t.sick
+	todo := t.tainted.clone()
+	for i := range todo {
+		todo[i] &= t.have[i]
+	}
+	todo.remove(t.held)
+	t.mu.Unlock()
+	if !sick && todo.empty() {
+		return nil, nil
+	}
+	if err := t.recordIfStale(ctx); err != nil {
+		return nil, err
+	}
+	healed := newBitmap(t.numPieces())
+	var err error
+	todo.each(func(p int) bool {
+		var good bool
+		if good, err = t.rewrite(p); good {
+			healed.set(p)
+		}
+		return err == nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.failures != failures {
+		return nil, diskError("%w: %w", ErrBroken, errFailedBefore)
+	}
+	t.sick = false
+	for i := range t.files {
+		t.files[i].failed = false
+	}
+	return healed, nil
+}
+
+// rewrite writes what it reads of piece p, and tells whether that is right. It
+// is read only once: the system may drop from memory what is not on the disk
+// at any time.
+func (t *Transfer) rewrite(p int) (good bool, err error) {
+	buf := buffers.Get().(*buffer)
+	defer buffers.Put(buf)
+	h := sha1.New()
+	off := int64(p) * t.info.PieceLength
+	for end := off + t.info.PieceSize(p); off < end; {
+		b := buf[:min(int64(len(buf)), end-off)]
+		lost := false
+		_, err := t.each(off, b, func(i int, at int64, part []byte) (int, error) {
+			n, err := t.rewriteFile(i, at, part)
+			lost = err != nil && n < len(part)
+			return n, err
+		})
+		if lost {
+			return false, t.giveUp(p)
+		}
+		if err != nil {
+			return false, err
+		}
+		h.Write(b)
+		off += int64(len(b))
+	}
+	if [20]byte(h.Sum(nil)) != t.info.PieceHash(p) {
+		return false, t.giveUp(p)
+	}
+	return true, nil
+}
+
+// rewriteFile reads a part of file i and writes it again. When n is short, the
+// part cannot be read.
+func (t *Transfer) rewriteFile(i int, at int64, part []byte) (n int, err error) {
+	if !t.onDisk(i) {
+		clear(part)
+		return len(part), nil
+	}
+	h, err := t.acquire(i, false)
+	if errors.Is(err, errAbsent) {
+		return 0, err
+	}
+	if err != nil {
+		return len(part), t.writeFailed(i, at, err)
+	}
+	n, err = h.file.ReadAt(part, at)
+	h.unpin()
+	if n < len(part) {
+		return n, err
+	}
+	t.mu.Lock()
+	f := &t.files[i]
+	fine := f.state == final && !f.failed
+	t.mu.Unlock()
+	if !fine {
+		_, err = t.writeFile(i, at, part)
+		return len(part), err
+	}
+	return len(part), nil
+}
+
+// giveUp says that piece p has to be fetched again.
+func (t *Transfer) giveUp(p int) error {
+	t.mu.Lock()
+	t.have.unset(p)
+	t.refresh(Span{p, p + 1})
+	t.mu.Unlock()
+	t.store.post(t)
+	return nil
+}
+
+// syncDirs makes new names durable.
+func (t *Transfer) syncDirs() error {
+	t.mu.Lock()
+	dirs := t.dirtyDirs
+	t.dirtyDirs = nil
+	t.mu.Unlock()
+	if len(dirs) == 0 {
+		return nil
+	}
+	err := t.syncNames(dirs)
+	if err != nil {
+		t.mu.Lock()
+		for name := range dirs {
+			t.noteDir(name)
+		}
+		t.mu.Unlock()
+		return t.failed(opSync, -1, 0, fmt.Errorf("syncing the folder of %s: %w", t.Path(), err))
+	}
+	return nil
+}
+
+func (t *Transfer) syncNames(dirs map[string]struct{}) error {
+	t.opening.Lock()
+	d, err := t.openFolder(false)
+	t.opening.Unlock()
+	if err != nil {
+		return err
+	}
+	defer d.unpin()
+	for name := range dirs {
+		if name != parentDir {
+			// A folder that somebody removed has no names; its files are missed.
+			if err := d.dir.syncDir(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			continue
+		}
+		p, err := t.store.disk.folder(t.dir, "", false)
+		if err != nil {
+			return err
+		}
+		err = p.syncDir(".")
+		p.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

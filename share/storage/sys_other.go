@@ -1,0 +1,21 @@
+//go:build !linux
+
+package storage
+
+import (
+	"errors"
+	"os"
+)
+
+// renameNoReplace: the caller looks first instead.
+func renameNoReplace(*os.File, string, string) error { return errors.ErrUnsupported }
+
+// allocate makes f size bytes long, which reserves nothing on file systems
+// with sparse files.
+func allocate(f *os.File, size int64) error {
+	fi, err := f.Stat()
+	if err != nil || fi.Size() >= size {
+		return err
+	}
+	return f.Truncate(size)
+}
