@@ -1,0 +1,400 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
+)
+
+// ErrUnknown is wrapped by the error for an ID that this node does not have.
+var ErrUnknown = errors.New("no such transfer")
+
+// ErrStopped is wrapped by the error of every call after Run has returned.
+var ErrStopped = errors.New("the engine has stopped")
+
+func stopped() error { return share.Errorf(share.Failed, "%w", ErrStopped) }
+
+func unknown(id share.ID) error { return share.Errorf(share.Failed, "%s: %w", id, ErrUnknown) }
+
+// on runs f for the transfer of id on the loop.
+func (e *Engine) on(id share.ID, f func(*transfer) error) error {
+	err := stopped()
+	e.call(func() {
+		if to, ok := e.aliases[id]; ok {
+			id = to
+		}
+		t := e.transfers[id]
+		if t == nil || t.removing != nil {
+			err = unknown(id)
+			return
+		}
+		err = f(t)
+	})
+	return err
+}
+
+// Share publishes a file or folder. It returns at once: the transfer has a
+// provisional ID and is Hashing; EventShared tells the real one when its link
+// is known. Until the engine stops, the provisional ID finds the transfer, too.
+// An unfinished Share is taken up again after a restart.
+func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, error) {
+	if !filepath.IsAbs(r.Path) {
+		return share.Transfer{}, share.Errorf(share.Usage, "what is shared is named by an absolute path, not %q", r.Path)
+	}
+	if err := errors.Join(checkGoal(r.Goal), checkLimits(r.Limits)); err != nil {
+		return share.Transfer{}, err
+	}
+	if _, err := os.Stat(r.Path); err != nil {
+		return share.Transfer{}, share.Errorf(share.Disk, "sharing %s: %w", r.Path, err)
+	}
+	t := &transfer{row: row{
+		kind: kindUnhashed, path: filepath.Clean(r.Path), name: r.Name, added: e.now().Round(0),
+		options: options{
+			Goal: r.Goal, Limits: r.Limits,
+			PieceLength: r.PieceLength, FollowSymlinks: r.FollowSymlinks, Private: r.Private,
+		},
+	}}
+	_, _ = rand.Read(t.id[:])
+	if t.name == "" {
+		t.name = filepath.Base(t.path)
+	}
+	return e.add(ctx, t)
+}
+
+// add takes a new transfer in and returns when it would survive a power cut.
+func (e *Engine) add(ctx context.Context, t *transfer) (share.Transfer, error) {
+	var s share.Transfer
+	var saved <-chan error
+	ok := e.call(func() {
+		e.transfers[t.id] = t
+		saved = e.state.putNow(t.row)
+		e.tell(t, share.EventAdded, "")
+		e.reconcile(t)
+		s = e.snapshot(t)
+	})
+	if !ok {
+		return s, stopped()
+	}
+	select {
+	case err := <-saved:
+		return s, err
+	case <-ctx.Done():
+		return s, share.Errorf(share.Interrupted, "adding %q: %w", t.name, context.Cause(ctx))
+	case <-e.done:
+		return s, stopped()
+	}
+}
+
+// Fetch starts fetching and returns at once. A second Fetch of the same ID
+// returns the transfer that is there and adds the link's peers, trackers and
+// web seeds to it. What names no v1 info-hash is share.Refused.
+func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, error) {
+	t, tor, err := e.requested(r)
+	if err != nil {
+		return share.Transfer{}, err
+	}
+	var s share.Transfer
+	var there bool
+	if err := e.on(t.id, func(old *transfer) error {
+		e.merge(old, t)
+		s, there = e.snapshot(old), true
+		return nil
+	}); err == nil || !errors.Is(err, ErrUnknown) {
+		return s, err
+	}
+	if there {
+		return s, nil
+	}
+	if tor != nil {
+		if _, err := preflight(tor.Info.Bytes()); err != nil {
+			return s, share.Errorf(share.Refused, "the content of %q cannot be handled: %w", tor.Info.Name, err)
+		}
+		if t.options.Priorities, err = selection(tor.Info, r.Files, r.Link.Select); err != nil {
+			return s, err
+		}
+		if err := e.keepTorrent(t.id, (&metainfo.Torrent{Info: tor.Info}).Encode()); err != nil {
+			return s, err
+		}
+	}
+	return e.add(ctx, t)
+}
+
+// requested is the transfer that r asks for.
+func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error) {
+	if !filepath.IsAbs(r.Output) {
+		return nil, nil, share.Errorf(share.Usage, "the folder to fetch into is named by an absolute path, not %q", r.Output)
+	}
+	if err := errors.Join(checkGoal(r.Goal), checkLimits(r.Limits), checkGlobs(r.Files)); err != nil {
+		return nil, nil, err
+	}
+	link := r.Link
+	t := &transfer{row: row{
+		id: link.ID, kind: kindFetch, path: filepath.Clean(r.Output), name: shownName(link.Name), added: e.now().Round(0),
+		options: options{
+			Paused: r.Paused, Goal: r.Goal, Limits: r.Limits, Sequential: r.Sequential,
+			Trackers: slices.Clone(link.Trackers), WebSeeds: slices.Clone(link.WebSeeds), Peers: slices.Clone(link.Peers),
+			Globs: r.Files, Select: link.Select,
+		},
+	}}
+	var tor *metainfo.Torrent
+	if r.Torrent != nil {
+		var err error
+		if tor, err = metainfo.Parse(r.Torrent); err != nil {
+			return nil, nil, err
+		}
+		if !link.ID.IsZero() && link.ID != tor.Info.ID {
+			return nil, nil, share.Errorf(share.Usage, "the link names %s and the torrent %s", link.ID.Short(), tor.Info.ID.Short())
+		}
+		t.id, t.name, t.size, t.total, t.row.files = tor.Info.ID, tor.Info.Name, tor.Info.Size(), tor.Info.Size(), countFiles(tor.Info)
+		for _, tier := range tor.Trackers {
+			t.options.Trackers = appendNew(t.options.Trackers, tier)
+		}
+		t.options.WebSeeds = appendNew(t.options.WebSeeds, tor.WebSeeds)
+		t.options.Private = tor.Info.Private
+	}
+	switch {
+	case link.V2Only() && tor == nil:
+		return nil, nil, share.Errorf(share.Refused, "the link names its content by SHA-256 only (BitTorrent v2), which this version cannot fetch")
+	case t.id.IsZero():
+		return nil, nil, share.Errorf(share.Refused, "the link names no content")
+	}
+	if t.name == "" {
+		t.name = t.id.String()
+	}
+	if r.NoTrackers {
+		t.options.Trackers = nil
+	}
+	return t, tor, nil
+}
+
+func appendNew(list, more []string) []string {
+	for _, s := range more {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// merge adds what a second request for the same content brings.
+func (e *Engine) merge(t, more *transfer) {
+	if t.own() {
+		return
+	}
+	o := &t.options
+	trackers := appendNew(slices.Clone(o.Trackers), more.options.Trackers)
+	if len(trackers) != len(o.Trackers) {
+		e.trackers.Remove(t.id) // and added again with the new ones
+		o.Trackers = trackers
+	}
+	seeds := appendNew(slices.Clone(o.WebSeeds), more.options.WebSeeds)
+	if net := t.net; net != nil && len(seeds) != len(o.WebSeeds) {
+		e.serial.do(func() { net.tor.AddWebSeeds(usableSeeds(seeds)) })
+	}
+	o.WebSeeds = seeds
+	o.Peers = appendNew(slices.Clone(o.Peers), more.options.Peers)
+	t.search.next, t.search.pause = e.now(), 0
+	e.resolve(t)
+	e.save(t)
+	e.reconcile(t)
+}
+
+// List returns every transfer, oldest first.
+func (e *Engine) List() []share.Transfer {
+	var out []share.Transfer
+	e.call(func() {
+		all := e.sorted()
+		out = make([]share.Transfer, 0, len(all))
+		for _, t := range all {
+			if t.removing == nil {
+				out = append(out, e.snapshot(t))
+			}
+		}
+	})
+	return out
+}
+
+// Get returns one transfer.
+func (e *Engine) Get(id share.ID) (s share.Transfer, err error) {
+	err = e.on(id, func(t *transfer) error {
+		s = e.snapshot(t)
+		return nil
+	})
+	return s, err
+}
+
+// Pause closes the connections of a transfer and stops what it does.
+func (e *Engine) Pause(id share.ID) error {
+	return e.on(id, func(t *transfer) error {
+		t.options.Paused, t.options.Reason = true, ""
+		e.save(t)
+		e.reconcile(t)
+		t.endStreams()
+		return nil
+	})
+}
+
+// Resume undoes Pause, and tries again what stopped with an error.
+func (e *Engine) Resume(id share.ID) error {
+	return e.on(id, func(t *transfer) error {
+		if t.options.Paused && t.done && goalMet(t.options.Goal, t.uploaded, t.size, t.completed, e.now()) != "" {
+			t.options.GoalDone = true
+		}
+		t.options.Paused, t.options.Reason, t.failure = false, "", nil
+		t.search = search{}
+		if t.book != nil {
+			t.book.again(e.now())
+		}
+		e.save(t)
+		e.reconcile(t)
+		return nil
+	})
+}
+
+// Verify hashes all data on disk again. It returns at once; the transfer is
+// Checking meanwhile.
+func (e *Engine) Verify(id share.ID) error {
+	return e.on(id, func(t *transfer) error {
+		if !t.known() {
+			return share.Errorf(share.Failed, "nothing of %s is on disk yet", id.Short())
+		}
+		t.options.Verify, t.failure = true, nil
+		e.save(t)
+		e.reconcile(t)
+		return nil
+	})
+}
+
+// Remove forgets a transfer, and with data deletes what it fetched. What the
+// user shared from its own place is never deleted. It returns when it is done.
+func (e *Engine) Remove(id share.ID, data bool) error {
+	done := make(chan error, 1)
+	err := e.on(id, func(t *transfer) error {
+		t.removing = &removal{data, done}
+		e.reconcile(t)
+		t.endStreams()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-e.done:
+		return stopped()
+	}
+}
+
+// SetPriority changes files by index; others stay as they are.
+func (e *Engine) SetPriority(id share.ID, files map[int]share.Priority) error {
+	info, err := e.infoOf(id)
+	if err != nil {
+		return err
+	}
+	for i, p := range files {
+		if i < 0 || i >= len(info.Files) || p < share.Skip || p > share.High {
+			return share.Errorf(share.Usage, "%q has no file %d, or there is no priority %d", info.Name, i, p)
+		}
+	}
+	return e.on(id, func(t *transfer) error {
+		if t.own() {
+			return share.Errorf(share.Usage, "%q is shared from this machine: all of it is there", t.name)
+		}
+		all := maps.Clone(t.options.Priorities)
+		if all == nil {
+			all = make(map[int]share.Priority)
+		}
+		for i, p := range files {
+			if all[i] == share.Skip && p != share.Skip {
+				t.done = false // found out anew
+			}
+			all[i] = p
+			if p == share.Normal {
+				delete(all, i)
+			}
+		}
+		t.options.Priorities = all
+		t.total = info.Size()
+		for i, p := range all {
+			if p == share.Skip {
+				t.total -= info.Files[i].Length
+			}
+		}
+		if t.plan != nil {
+			t.plan.setFiles(all)
+			e.serial.do(t.plan.apply)
+			e.lookAtProgress(t)
+		}
+		e.save(t)
+		e.reconcile(t)
+		return nil
+	})
+}
+
+// SetLimits caps the rates of one transfer.
+func (e *Engine) SetLimits(id share.ID, l share.Limits) error {
+	if err := checkLimits(l); err != nil {
+		return err
+	}
+	return e.on(id, func(t *transfer) error {
+		t.options.Limits = l
+		if t.down != nil {
+			t.down.set(l.Down)
+			t.up.set(l.Up)
+		}
+		e.save(t)
+		e.changed(t)
+		return nil
+	})
+}
+
+// SetGoal changes when the transfer stops seeding.
+func (e *Engine) SetGoal(id share.ID, g share.Goal) error {
+	if err := checkGoal(g); err != nil {
+		return err
+	}
+	return e.on(id, func(t *transfer) error {
+		t.options.Goal, t.options.GoalDone = g, false
+		if t.options.Paused && t.options.Reason != "" && goalMet(g, t.uploaded, t.size, t.completed, e.now()) == "" {
+			t.options.Paused, t.options.Reason = false, ""
+		}
+		e.save(t)
+		e.checkGoal(t, e.now())
+		e.reconcile(t)
+		return nil
+	})
+}
+
+// SetGlobalLimits caps the rates of the node until the engine stops; the
+// caller keeps the setting.
+func (e *Engine) SetGlobalLimits(l share.Limits) error {
+	if err := checkLimits(l); err != nil {
+		return err
+	}
+	e.down.set(l.Down)
+	e.up.set(l.Up)
+	return nil
+}
+
+// AddPeers offers addresses to a transfer.
+func (e *Engine) AddPeers(id share.ID, s share.Source, addrs []netip.AddrPort) error {
+	addrs = slices.Clone(addrs)
+	return e.on(id, func(t *transfer) error {
+		e.meet(foundPeers{t.id, s, addrs})
+		return nil
+	})
+}
+
+// Subscribe delivers every event from now on. A reader that falls more than
+// buffer events behind is cut off: C is closed and Lagged reports true; it
+// subscribes again and calls List. The engine never waits for a reader.
+func (e *Engine) Subscribe(buffer int) *Subscription { return e.hub.subscribe(buffer) }

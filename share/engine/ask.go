@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/infofetch"
+	"github.com/shoalnet/shoal/share/metainfo"
+)
+
+// startAsk gets the info dictionary of t from peers. It goes on until somebody
+// gave it: the search for peers runs beside it.
+func (e *Engine) startAsk(t *transfer) {
+	if t.options.Paused || t.failure != nil || t.removing != nil {
+		return
+	}
+	id := t.id
+	ask, err := infofetch.New(infofetch.Config{
+		ID: id,
+		Dial: func(ctx context.Context, ap netip.AddrPort) (net.Conn, error) {
+			return e.client.tcp.Dial(ctx, ap.String())
+		},
+		Allow:     func(ap netip.AddrPort) bool { return e.gate.policy.CheckPeer(ap) == nil },
+		Client:    e.cfg.Client,
+		Port:      e.port(),
+		OnDHTNode: e.cfg.OnDHTNode,
+		Logger:    e.log,
+	})
+	if err != nil {
+		e.fail(t, err)
+		return
+	}
+	t.asking = ask
+	t.search = search{}
+	if t.book != nil {
+		ask.Add(t.book.addrs()...)
+	}
+	e.start(t, jobAsk, func(ctx context.Context) func() {
+		got, err := ask.Run(ctx)
+		if err != nil {
+			return func() { t.asking = nil }
+		}
+		info, err := metainfo.ParseInfo(got.Bytes)
+		if err != nil {
+			return func() { t.asking = nil; e.fail(t, err) }
+		}
+		if _, err := preflight(info.Bytes()); err != nil {
+			return func() {
+				t.asking = nil
+				e.fail(t, share.Errorf(share.Refused, "the content of %s cannot be handled: %w", id.Short(), err))
+			}
+		}
+		if err := e.keepTorrent(id, (&metainfo.Torrent{Info: info}).Encode()); err != nil {
+			return func() { t.asking = nil; e.fail(t, err) }
+		}
+		return func() {
+			t.asking = nil
+			e.learn(t, info)
+			e.meet(foundPeers{id, share.FromPEX, append(got.Peers, got.More...)})
+			if t.book != nil {
+				t.book.again(e.now())
+			}
+		}
+	})
+}
+
+// learn notes what the info dictionary of t, kept by now, says.
+func (e *Engine) learn(t *transfer, info *metainfo.Info) {
+	t.name, t.size, t.row.files = info.Name, info.Size(), countFiles(info)
+	t.info = info
+	t.options.Private = info.Private
+	skip, err := selection(info, t.options.Globs, t.options.Select)
+	if err != nil {
+		e.fail(t, err)
+	} else if t.options.Priorities == nil {
+		t.options.Priorities = skip
+	}
+	t.total = t.size
+	for i, p := range t.options.Priorities {
+		if p == share.Skip && i < len(info.Files) {
+			t.total -= info.Files[i].Length
+		}
+	}
+	t.search = search{}
+	e.save(t)
+	e.note(t, "the content is known: %q, %d files, %d bytes", t.name, t.row.files, t.size)
+}
+
+// startHash reads and hashes a share for the first time.
+func (e *Engine) startHash(t *transfer) {
+	if t.options.Paused || t.failure != nil || t.removing != nil || e.hashing >= maxHashing {
+		return
+	}
+	e.hashing++
+	path, o := t.path, t.options
+	name := t.name
+	t.hashed.Store(0)
+	e.start(t, jobHash, func(ctx context.Context) func() {
+		made, err := metainfo.Make(ctx, path, metainfo.MakeOptions{
+			Name: name, PieceLength: o.PieceLength, FollowSymlinks: o.FollowSymlinks, Private: o.Private,
+			Progress: func(done, total int64) {
+				t.hashed.Store(done)
+				t.toHash.Store(total)
+			},
+		})
+		if err == nil {
+			_, err = preflight(made.Info.Bytes())
+		}
+		if err == nil {
+			err = e.keepTorrent(made.Info.ID, made.Encode())
+		}
+		return func() {
+			e.hashing--
+			defer e.hashNext()
+			switch {
+			case err == nil && t.removing == nil:
+				e.madeTorrent(t, made)
+			case err != nil && ctx.Err() == nil:
+				e.fail(t, err)
+			}
+		}
+	})
+}
+
+// hashNext begins with the share that has waited longest.
+func (e *Engine) hashNext() {
+	var next *transfer
+	for t := range e.awake {
+		if t.kind == kindUnhashed && t.job == nil && t.made == nil && t.failure == nil && !t.options.Paused && t.removing == nil &&
+			(next == nil || t.added.Before(next.added)) {
+			next = t
+		}
+	}
+	if next != nil {
+		e.reconcile(next)
+	}
+}
+
+// madeTorrent is called when a share has been hashed and its torrent is kept.
+// Its storage is opened before anybody is told, so that what was just hashed
+// need not be again after a crash.
+func (e *Engine) madeTorrent(t *transfer, made *metainfo.Made) {
+	id := made.Info.ID
+	if old := e.transfers[id]; old != nil && old != t {
+		// The same content is here already.
+		e.replace(t, old.id)
+		e.publish(old, share.Event{Type: share.EventShared, Was: t.id})
+		return
+	}
+	for o := range e.awake {
+		if o != t && o.made != nil && o.made.Info.ID == id {
+			return // hashed again when the other is through
+		}
+	}
+	t.made, t.info = made, made.Info
+}
+
+// replace makes the provisional ID of t stand for id.
+func (e *Engine) replace(t *transfer, id share.ID) {
+	if t.id == id {
+		return // a share whose torrent had been lost
+	}
+	delete(e.transfers, t.id)
+	delete(e.awake, t)
+	e.aliases[t.id] = id
+	e.state.remove(t.id)
+	e.release(t)
+}
+
+// shared is called when the storage of what was just hashed is open.
+func (e *Engine) shared(t *transfer) {
+	was, made := t.id, t.made
+	e.replace(t, made.Info.ID)
+	t.id, t.kind, t.done, t.made = made.Info.ID, kindOwn, true, nil
+	t.name, t.size, t.row.files = made.Info.Name, made.Info.Size(), countFiles(made.Info)
+	t.total, t.completed = t.size, e.now().Round(0)
+	e.transfers[t.id] = t
+	e.awake[t] = struct{}{}
+	e.save(t)
+	for _, s := range made.Skipped {
+		e.note(t, "left out: %s", s)
+	}
+	e.publish(t, share.Event{Type: share.EventShared, Was: was})
+}

@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+)
+
+var (
+	far  = netguard.Policy{}
+	near = netguard.Policy{AllowPrivate: true}
+)
+
+func addrs(list ...string) (out []netip.AddrPort) {
+	for _, s := range list {
+		out = append(out, netip.MustParseAddrPort(s))
+	}
+	return out
+}
+
+func TestBookTakesWhatTheSourceMayName(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	own := addrs("[2001:db8::1]:7000")
+	for _, c := range []struct {
+		source share.Source
+		addr   string
+		taken  bool
+	}{
+		{share.FromDHT, "[2001:db8::2]:1", true},
+		{share.FromDHT, "[2001:db8::2]:0", false},
+		{share.FromDHT, "[2001:db8::1]:7000", false}, // this node
+		{share.FromDHT, "[::1]:1", false},
+		{share.FromPEX, "[fd00::1]:1", false},
+		{share.FromTracker, "[fe80::1]:1", false},
+		{share.FromPEX, "192.0.2.1:1", false},
+		{share.FromPEX, "[::ffff:127.0.0.1]:1", false},
+		{share.FromLink, "[::1]:1", true},
+		{share.FromUser, "[fd00::1]:1", true},
+		{share.FromLAN, "[fe80::1%eth0]:1", true},
+		{share.FromLink, "[ff02::1]:1", false},
+	} {
+		b := newBook()
+		if got := len(b.add(now, c.source, addrs(c.addr), far, near, own)) == 1; got != c.taken {
+			t.Errorf("%s from %s: taken %v", c.addr, c.source, got)
+		}
+	}
+}
+
+func TestBookIsBounded(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	b := newBook()
+	b.add(now, share.FromLink, addrs("[2001:db8::1]:1"), far, near, nil)
+	for i := range 5 * maxKnown {
+		b.add(now.Add(time.Duration(i)), share.FromPEX, addrs(fmt.Sprintf("[2001:db8:1::%x]:1", i+1)), far, near, nil)
+	}
+	if len(b.entries) != maxKnown {
+		t.Errorf("%d addresses", len(b.entries))
+	}
+	if _, ok := b.entries[addrs("[2001:db8::1]:1")[0]]; !ok {
+		t.Error("the address of the link was pushed out")
+	}
+	b.add(now.Add(time.Hour), share.FromDHT, addrs("[2001:db8:2::1]:1"), far, near, nil)
+	b.add(now.Add(time.Hour), share.FromDHT, addrs("[2001:db8:2::2]:1"), far, near, nil)
+	if b.counts[share.FromDHT] != 2 {
+		t.Error("what peers told keeps out what the DHT tells")
+	}
+}
+
+func TestBookOffersLessAndLessOften(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	b := newBook()
+	b.add(now, share.FromDHT, addrs("[2001:db8::1]:1"), far, near, nil)
+	offers := 0
+	for range 24 * 60 {
+		offers += len(b.offer(now, nil))
+		now = now.Add(time.Minute)
+	}
+	if offers < 20 || offers > 35 {
+		t.Errorf("offered %d times in a day", offers)
+	}
+	b.again(now)
+	if len(b.offer(now, map[netip.AddrPort]bool{addrs("[2001:db8::1]:1")[0]: true})) != 0 {
+		t.Error("a connected peer was offered")
+	}
+}

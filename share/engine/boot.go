@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/tracker"
+	"github.com/shoalnet/shoal/share/storage"
+)
+
+// open makes everything that the loop works with and loads the transfers of
+// the last run. The function it returns undoes it all.
+func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
+	if err := os.MkdirAll(e.cfg.Dir, 0o700); err != nil {
+		return nil, share.Errorf(share.Disk, "making the folder for torrents: %w", err)
+	}
+	var rows []row
+	if e.state, rows, err = openState(ctx, e.cfg.DB); err != nil {
+		return nil, err
+	}
+	e.store, err = storage.New(storage.Config{
+		Logger: e.log, Ledger: &ledger{e.cfg.DB}, Preallocate: e.cfg.Preallocate, Now: e.cfg.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("preparing storage: %w", err)
+	}
+	if e.client, err = newClient(&e.cfg, e.log, e.gate); err != nil {
+		return nil, err
+	}
+	e.client.wake, e.client.found = e.awaken, e.foundSoon
+	e.trackers, err = tracker.New(tracker.Config{
+		Logger: e.log, Policy: e.gate.policy, PeerID: e.client.id, Agent: e.cfg.Client, Now: e.cfg.Now,
+		Port:     e.port,
+		Progress: e.progress,
+		Found:    func(id share.ID, peers []netip.AddrPort) { e.foundSoon(id, share.FromTracker, peers) },
+	})
+	if err != nil {
+		return nil, errors.Join(err, e.client.shutdown())
+	}
+
+	// Services go on while the transfers are being put away.
+	service, halt := context.WithCancel(context.WithoutCancel(ctx))
+	e.works, e.halt = context.WithCancel(service)
+	var services, announcer sync.WaitGroup
+	farewell, endAnnouncer := context.WithCancel(service)
+	services.Go(func() { e.state.run(service, func(err error) { e.log.Error("the state was not saved", "error", err) }) })
+	services.Go(func() { e.report("storage", e.store.Run(service)) })
+	services.Go(func() { e.serial.run(service) })
+	announcer.Go(func() { e.report("trackers", e.trackers.Run(farewell)) })
+
+	for _, r := range rows {
+		e.load(r)
+	}
+	e.lastTick = time.Now()
+	for t := range e.awake {
+		e.reconcile(t)
+	}
+	return func() error {
+		deadline := time.Now().Add(stopTime)
+		endAnnouncer()
+		e.putAway(deadline)
+		err := e.client.shutdown()
+		announcer.Wait()
+		halt()
+		services.Wait()
+		return err
+	}, nil
+}
+
+func (e *Engine) report(what string, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		e.log.Error("a part of the engine ended", "part", what, "error", err)
+	}
+}
+
+// port is where peers reach us over TCP.
+func (e *Engine) port() uint16 {
+	for _, l := range e.cfg.Listeners {
+		if ap, err := netip.ParseAddrPort(l.Addr().String()); err == nil {
+			return ap.Port()
+		}
+	}
+	return 0
+}
+
+// load brings back a transfer of the last run. Those that are complete stay at
+// rest: their files are looked at bit by bit, see glanceAtSome.
+func (e *Engine) load(r row) {
+	t := &transfer{row: r, done: r.kind == kindOwn || !r.completed.IsZero()}
+	e.transfers[t.id] = t
+	t.shown.State = t.state()
+	switch {
+	case t.options.Paused:
+	case t.done:
+		e.advertise(t)
+		e.glance = append(e.glance, t)
+	default:
+		e.awake[t] = struct{}{}
+		e.requeue = true
+	}
+}
+
+// putAway ends all jobs and closes what is open, until deadline.
+func (e *Engine) putAway(deadline time.Time) {
+	e.stopping = true
+	e.halt()
+	finished := make(chan struct{})
+	go func() {
+		e.tasks.Wait()
+		close(finished)
+	}()
+	e.drain(finished, deadline)
+
+	var closing sync.WaitGroup
+	for t := range e.awake {
+		for s := range t.streams {
+			s.end(ErrStopped)
+		}
+		net, files := t.net, t.files
+		if net != nil {
+			t.fold()
+			t.options.Durable = t.haveBytes()
+			e.save(t)
+		}
+		if net == nil && files == nil {
+			continue
+		}
+		closing.Go(func() {
+			if net != nil {
+				e.client.detach(net)
+			}
+			if files != nil {
+				if err := files.Close(context.WithoutCancel(e.works)); err != nil {
+					e.log.Warn("closing the files of a transfer", "id", t.id.Short(), "error", err)
+				}
+			}
+		})
+	}
+	closed := make(chan struct{})
+	go func() {
+		closing.Wait()
+		close(closed)
+	}()
+	e.drain(closed, deadline)
+	close(e.done)
+}
+
+// drain does what is posted until done is closed. A disk that hangs must not
+// keep the process from ending.
+func (e *Engine) drain(done <-chan struct{}, deadline time.Time) {
+	late := time.NewTimer(time.Until(deadline))
+	defer late.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case f := <-e.calls:
+			f()
+		case <-e.found:
+		case <-late.C:
+			e.log.Error("not everything stopped in time")
+			return
+		}
+	}
+}
+
+// torrentPath is where the .torrent file of id is kept.
+func (e *Engine) torrentPath(id share.ID) string {
+	return filepath.Join(e.cfg.Dir, id.String()+".torrent")
+}
+
+// keepTorrent writes the .torrent file of id, whole or not at all.
+func (e *Engine) keepTorrent(id share.ID, data []byte) (err error) {
+	f, err := os.CreateTemp(e.cfg.Dir, id.Short()+".*.tmp")
+	if err != nil {
+		return share.Errorf(share.Disk, "keeping the torrent of %s: %w", id.Short(), err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+			err = share.Errorf(share.Disk, "keeping the torrent of %s: %w", id.Short(), err)
+		}
+	}()
+	if _, err = f.Write(data); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), e.torrentPath(id))
+}

@@ -1,0 +1,168 @@
+package engine
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/anacrolix/torrent"
+	libinfo "github.com/anacrolix/torrent/metainfo"
+	pp "github.com/anacrolix/torrent/peer_protocol"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/bencode"
+	"github.com/shoalnet/shoal/share/engine/internal/compact"
+	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+)
+
+// completedHandshake runs in the goroutine of a connection, without the
+// library's lock and before the library looks for the transfer.
+func (c *client) completedHandshake(pc *torrent.PeerConn, hash libinfo.Hash) {
+	a, ok := pc.RemoteAddr.(*acceptedAddr)
+	if !ok {
+		return
+	}
+	id := share.ID(hash)
+	a.conn.id.Store(&id)
+	c.gate.shook(a.conn)
+	c.mu.RLock()
+	_, known := c.known[id]
+	at := c.attached[id]
+	c.mu.RUnlock()
+	if known && (at == nil || !at.ready.Load()) {
+		ctx, cancel := context.WithTimeout(c.ctx, wakeTime)
+		defer cancel()
+		c.wake(ctx, id)
+	}
+}
+
+// secretKeys are the IDs that an encrypted handshake may be for.
+func (c *client) secretKeys(yield func([]byte) bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for id := range c.attached {
+		if !yield(id[:]) {
+			return
+		}
+	}
+	for id := range c.known {
+		if _, done := c.attached[id]; !done && !yield(id[:]) {
+			return
+		}
+	}
+}
+
+// The callbacks below run with the library's lock held.
+
+func (c *client) of(pc *torrent.PeerConn) *attachment {
+	t := pc.Torrent()
+	if t == nil {
+		return nil
+	}
+	return c.attachmentOf(share.ID(t.InfoHash()))
+}
+
+func (c *client) peerAdded(pc *torrent.PeerConn) {
+	// The guard has chosen what we understand. The library is to read requests
+	// for metadata only: addresses from peer exchange go through the book.
+	m := *pc.LocalLtepProtocolMap
+	m.NumBuiltin = 1
+	pc.LocalLtepProtocolMap = &m
+
+	a := c.of(pc)
+	if a == nil {
+		return
+	}
+	s := &peerState{conn: c.gate.connOf(pc.RemoteAddr, a.id)}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.peers[pc] = s
+	a.lastPeer.Store(c.gate.now().Unix())
+}
+
+func (c *client) peerClosed(pc *torrent.PeerConn) {
+	a := c.of(pc)
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s, ok := a.peers[pc]
+	if !ok {
+		return
+	}
+	delete(a.peers, pc)
+	if s.seed {
+		a.seeds--
+	}
+	a.lastPeer.Store(c.gate.now().Unix())
+}
+
+// readMessage counts seeds. The guard has seen the message before.
+func (c *client) readMessage(pc *torrent.PeerConn, m *pp.Message) {
+	if m.Keepalive || m.Type != pp.Have && m.Type != pp.Bitfield && m.Type != pp.HaveAll {
+		return
+	}
+	if a := c.of(pc); a != nil {
+		a.countPieces(pc, m)
+	}
+}
+
+func (a *attachment) countPieces(pc *torrent.PeerConn, m *pp.Message) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.peers[pc]
+	if s == nil || s.seed {
+		return
+	}
+	switch m.Type {
+	case pp.Have:
+		s.have++
+	case pp.HaveAll:
+		s.have = a.pieces
+	case pp.Bitfield:
+		for _, b := range m.Bitfield {
+			if b {
+				s.have++
+			}
+		}
+	}
+	if s.have >= a.pieces {
+		s.seed = true
+		a.seeds++
+	}
+}
+
+// dhtNode hands on the first PORT message of a connection.
+func (c *client) dhtNode(pc *torrent.PeerConn, port uint16, tell func(netip.AddrPort)) {
+	a := c.of(pc)
+	ap, err := netip.ParseAddrPort(pc.RemoteAddr.String())
+	if tell == nil || a == nil || err != nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := a.peers[pc]; s != nil && !s.port {
+		s.port = true
+		c.tells.Go(func() { tell(netguard.RestoreZone(netip.AddrPortFrom(ap.Addr().Unmap(), port))) })
+	}
+}
+
+// readExtension takes the addresses out of peer exchange (BEP 11), as the
+// guard has left them: few, and not too often.
+func (c *client) readExtension(ev torrent.PeerConnReadExtensionMessageEvent) {
+	index := ev.PeerConn.LocalLtepProtocolMap.Index
+	n := int(ev.ExtensionNumber) - 1
+	if n < 0 || n >= len(index) || index[n] != pp.ExtensionNamePex {
+		return
+	}
+	a := c.of(ev.PeerConn)
+	v, _, err := bencode.Parse(ev.Payload, bencode.Small)
+	if a == nil || err != nil {
+		return
+	}
+	addrs := compact.Peers6(v.Get("added6").Str)
+	addrs = append(addrs, compact.Peers4(v.Get("added").Str)...)
+	if len(addrs) > 0 {
+		c.found(a.id, share.FromPEX, addrs)
+	}
+}

@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// When the record of what is on disk is lost, a share is hashed again.
+func TestLostRecord(t *testing.T) {
+	state, src := t.TempDir(), someFiles(t)
+	a := startNode(t, state)
+	id := a.share(src).ID
+	if err := (&ledger{a.cfg.DB}).Delete(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	a.waitRest(id)
+	if err := (&ledger{a.cfg.DB}).Delete(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	a.stop()
+	a = startNode(t, state)
+	sub := a.Subscribe(1000)
+	defer sub.Close()
+	a.wait(id, "the files to be looked at", func(share.Transfer) bool {
+		rested := false
+		a.call(func() { rested = len(a.glance) == 0 && a.transfers[id].level() == atRest && a.transfers[id].job == nil })
+		return rested
+	})
+	if s, err := a.Get(id); err != nil || s.State != share.Seeding {
+		t.Errorf("%+v, %v", s, err)
+	}
+	sub.Close()
+	checked := false
+	for ev := range sub.C {
+		checked = checked || ev.Transfer != nil && ev.Transfer.State == share.Checking
+	}
+	if !checked {
+		t.Error("the data was trusted without a record")
+	}
+}
+
+// waitRest waits until nothing of the transfer is open.
+func (n *node) waitRest(id share.ID) {
+	n.t.Helper()
+	n.wait(id, "rest", func(share.Transfer) bool {
+		rested := false
+		n.call(func() { t := n.transfers[id]; rested = t.level() == atRest && t.job == nil })
+		return rested
+	})
+}
+
+// The data of a fetch is damaged on disk; verify finds out, and what is wrong
+// is fetched again.
+func TestVerifyAfterDamage(t *testing.T) {
+	a, b := newNode(t), newNode(t)
+	shared, want := bigFile(t, a)
+	dst := t.TempDir()
+	id := b.fetch(shared.Link, dst).ID
+	b.waitState(id, share.Seeding)
+	path := filepath.Join(dst, "big.bin")
+	damage(t, path, 5<<20)
+	before := b.Stats().Downloaded
+
+	if err := b.Verify(id); err != nil {
+		t.Fatal(err)
+	}
+	if s, _ := b.Get(id); s.State != share.Checking {
+		t.Errorf("while verifying: %s", s.State)
+	}
+	b.waitState(id, share.Seeding)
+	if readFile(t, path) != string(want) {
+		t.Error("the damage is still there")
+	}
+	if again := b.Stats().Downloaded - before; again == 0 || again > 4<<20 {
+		t.Errorf("%d bytes were fetched again", again)
+	}
+}
+
+// damage changes a byte and leaves size and time as they were.
+func damage(t *testing.T, path string, at int64) {
+	t.Helper()
+	fi, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, 1)
+	if _, err := f.ReadAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 1
+	if _, err := f.WriteAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, time.Time{}, fi.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A shared file that changes is withdrawn, with its name in the reason; when it
+// is as it was, verify brings it back.
+func TestSharedFileChanges(t *testing.T) {
+	a := newNode(t)
+	src := someFiles(t)
+	shared := a.share(src)
+	path := filepath.Join(src, "beach.jpg")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("something else"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// Found out when somebody asks for it.
+	b := newNode(t)
+	b.fetch(shared.Link, t.TempDir())
+	stopped := a.waitState(shared.ID, share.Stopped)
+	if !strings.Contains(stopped.Reason, "beach.jpg") || stopped.Code != share.Disk.Code() {
+		t.Errorf("reason %q, code %q", stopped.Reason, stopped.Code)
+	}
+	b.wait(shared.ID, "all other files", func(s share.Transfer) bool { return s.Bytes > 5<<20 && s.Bytes < s.Total })
+
+	if err := os.WriteFile(path, good, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Verify(shared.ID); err != nil {
+		t.Fatal(err)
+	}
+	a.waitState(shared.ID, share.Seeding)
+	sameTree(t, src, b.waitState(shared.ID, share.Seeding).Path)
+}
+
+// What is already in the folder is hashed, and only the rest fetched.
+func TestExistingDataIsUsed(t *testing.T) {
+	a, b := newNode(t), newNode(t)
+	src := someFiles(t)
+	shared := a.share(src)
+	dst := t.TempDir()
+	have := filepath.Join(dst, "holiday")
+	if err := os.CopyFS(have, os.DirFS(src)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(have, "beach.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	b.fetch(shared.Link, dst)
+	done := b.waitState(shared.ID, share.Seeding)
+	sameTree(t, src, done.Path)
+	if got := b.Stats().Downloaded; got > 600_000 {
+		t.Errorf("%d bytes were fetched where 300,001 were missing", got)
+	}
+}
+
+// A folder that no torrent can be made of is an error that is told once, not
+// something to try again without end.
+func TestShareOfWhatCannotBeShared(t *testing.T) {
+	dir := t.TempDir()
+	makeFiles(t, dir, map[string]int{"good": 10, "bad\xff": 10})
+	n := newNode(t)
+	sub := n.Subscribe(1000)
+	defer sub.Close()
+	s, err := n.Share(t.Context(), ShareRequest{Path: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = n.waitState(s.ID, share.Stopped)
+	if !strings.Contains(s.Reason, "bad") {
+		t.Errorf("the reason does not name the file: %q", s.Reason)
+	}
+	for {
+		select {
+		case ev := <-sub.C:
+			if ev.Type == share.EventFailed {
+				return
+			}
+		case <-time.After(patience):
+			t.Fatal("no event told of the failure")
+		}
+	}
+}

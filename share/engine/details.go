@@ -1,0 +1,213 @@
+package engine
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/anacrolix/torrent"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/metainfo"
+	"github.com/shoalnet/shoal/share/storage"
+)
+
+// infoOf is the info dictionary of a transfer, from memory or from disk.
+func (e *Engine) infoOf(id share.ID) (*metainfo.Info, error) {
+	var info *metainfo.Info
+	known := false
+	err := e.on(id, func(t *transfer) error {
+		id, info, known = t.id, t.info, t.known()
+		return nil
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case info != nil:
+		return info, nil
+	case !known:
+		return nil, share.Errorf(share.Failed, "the files of %s are not known yet", id.Short())
+	}
+	tor, err := e.readInfo(id)
+	if err != nil {
+		return nil, err
+	}
+	return tor.Info, nil
+}
+
+// awake is what of a transfer can be asked outside the loop.
+type awakeParts struct {
+	known bool
+	done  bool
+	prio  map[int]share.Priority
+	files *storage.Transfer
+	net   *attachment
+}
+
+func (e *Engine) parts(id share.ID) (p awakeParts, err error) {
+	err = e.on(id, func(t *transfer) error {
+		p = awakeParts{t.known(), t.done, t.options.Priorities, t.files, t.net}
+		return nil
+	})
+	return p, err
+}
+
+// Files returns the files of a transfer, none while they are not known.
+func (e *Engine) Files(id share.ID) ([]share.File, error) {
+	p, err := e.parts(id)
+	if err != nil || !p.known {
+		return nil, err
+	}
+	info, err := e.infoOf(id)
+	if err != nil {
+		return nil, err
+	}
+	var have []int64
+	if p.files != nil {
+		have = p.files.FileBytes()
+	}
+	return listFiles(info, p.prio, func(i int) int64 {
+		switch {
+		case have != nil:
+			return have[i]
+		case p.done && p.prio[i] != share.Skip:
+			return info.Files[i].Length
+		}
+		return 0
+	}), nil
+}
+
+// Pieces returns the state of every piece; State is empty while unknown.
+func (e *Engine) Pieces(id share.ID) (share.Pieces, error) {
+	p, err := e.parts(id)
+	if err != nil || !p.known {
+		return share.Pieces{}, err
+	}
+	info, err := e.infoOf(id)
+	if err != nil {
+		return share.Pieces{}, err
+	}
+	out := share.Pieces{Length: info.PieceLength, State: make([]byte, info.NumPieces)}
+	wanted := make([]bool, info.NumPieces)
+	for i := range info.Files {
+		if f := &info.Files[i]; !f.Pad && p.prio[i] != share.Skip {
+			from, to := piecesOf(info, f)
+			for j := from; j < to; j++ {
+				wanted[j] = true
+			}
+		}
+	}
+	for j, w := range wanted {
+		switch {
+		case !w:
+			out.State[j] = share.PieceSkipped
+		case p.done && p.files == nil:
+			out.State[j] = share.PieceComplete
+		}
+	}
+	if p.files != nil {
+		for _, s := range p.files.DurablePieces() {
+			for j := s.From; j < s.To; j++ {
+				out.State[j] = share.PieceComplete
+			}
+		}
+	}
+	if p.net != nil {
+		j := 0
+		for _, run := range p.net.tor.PieceStateRuns() {
+			for range run.Length {
+				switch {
+				case run.Checking || run.Marking:
+					out.State[j] = share.PieceChecking
+				case out.State[j] == share.PieceMissing && (run.Partial || run.Complete):
+					out.State[j] = share.PiecePartial // complete, but not yet on disk
+				}
+				j++
+			}
+		}
+	}
+	return out, nil
+}
+
+// Peers returns the connected peers of a transfer.
+func (e *Engine) Peers(id share.ID) ([]share.Peer, error) {
+	p, err := e.parts(id)
+	if err != nil || p.net == nil {
+		return nil, err
+	}
+	a := p.net
+	type one struct {
+		pc    *torrent.PeerConn
+		state peerState
+	}
+	var all []one
+	a.mu.Lock()
+	for pc, s := range a.peers {
+		all = append(all, one{pc, *s})
+	}
+	a.mu.Unlock()
+	out := make([]share.Peer, 0, len(all))
+	for _, o := range all {
+		stats := o.pc.Stats() // takes the library's lock
+		name, _ := o.pc.PeerClientName.Load().(string)
+		peer := share.Peer{
+			Address:    readable(o.pc.RemoteAddr.String()),
+			Client:     name,
+			Source:     ourSource(o.pc.Discovery),
+			Incoming:   o.pc.Discovery == torrent.PeerSourceIncoming,
+			Down:       int64(stats.DownloadRate),
+			Up:         int64(stats.LastWriteUploadRate),
+			Downloaded: stats.BytesReadData.Int64(),
+			Uploaded:   stats.BytesWrittenData.Int64(),
+			UTP:        len(o.pc.Network) > 2 && o.pc.Network[:3] == "udp",
+		}
+		if o.state.conn != nil {
+			peer.Encrypted = o.state.conn.encrypted.Load()
+		}
+		if a.pieces > 0 {
+			peer.Progress = min(float64(stats.RemotePieceCount)/float64(a.pieces), 1)
+		}
+		out = append(out, peer)
+	}
+	slices.SortFunc(out, func(x, y share.Peer) int { return cmp.Compare(x.Address, y.Address) })
+	return out, nil
+}
+
+// Torrent returns the .torrent file of a transfer whose metadata is known,
+// without trackers.
+func (e *Engine) Torrent(id share.ID) ([]byte, error) {
+	info, err := e.infoOf(id)
+	if err != nil {
+		return nil, err
+	}
+	return (&metainfo.Torrent{Info: info}).Encode(), nil
+}
+
+// Stats returns the node's totals.
+func (e *Engine) Stats() Stats {
+	s := Stats{
+		Downloaded:  e.totals.down.Load(),
+		Uploaded:    e.totals.up.Load(),
+		Connections: e.gate.open(),
+		Refused:     e.gate.refused.Load(),
+		States:      make(map[share.State]int),
+	}
+	e.call(func() {
+		s.Down, s.Up = int64(e.rates.down.rate), int64(e.rates.up.rate)
+		s.Transfers = len(e.transfers)
+		for _, t := range e.transfers {
+			s.States[t.state()]++
+		}
+	})
+	return s
+}
+
+// readable writes an address of the client library's the way people do.
+func readable(addr string) string {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return addr
+	}
+	return netguard.RestoreZone(ap).String()
+}

@@ -1,0 +1,351 @@
+// Package engine moves content: it publishes folders, fetches links, seeds,
+// verifies, pauses, limits and streams.
+//
+// What it promises: a piece counts as complete only after its bytes hashed
+// right and reached the disk; what the user shares is only ever read; a disk
+// that fails stops only the transfers on it, which resume by themselves; and
+// nothing a peer, a tracker or a torrent says ends the process or makes it
+// grow without bound. The guards that see to the last are in guard.go, conns.go
+// and book.go.
+//
+// An Engine is one event loop that owns every transfer. Whatever takes time
+// (hashing, opening storage, talking to the client library) is a job in its own
+// goroutine that hands its result back to the loop. The package is the sole
+// user of torrent.Client of github.com/anacrolix/torrent.
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/tracker"
+	"github.com/shoalnet/shoal/share/storage"
+)
+
+// Finder finds peers of an ID and makes this node known as one.
+type Finder interface {
+	// Find streams peers of id to found until ctx ends or the search is over.
+	// found is never called concurrently or after Find returned.
+	Find(ctx context.Context, id share.ID, found func([]netip.AddrPort)) error
+	// Announce keeps id announced until Withdraw; it returns at once. A second
+	// Announce of the same id changes nothing.
+	Announce(id share.ID)
+	// Withdraw ends Announce; it returns at once.
+	Withdraw(id share.ID)
+	// Source names this finder in events and peer lists.
+	Source() share.Source
+}
+
+// Config holds what an Engine depends on.
+type Config struct {
+	Logger *slog.Logger // nil discards
+	// DB is the node's state.db. The engine makes and upgrades its own tables,
+	// whose names begin with "engine_", and never closes it.
+	DB *sql.DB
+	// Dir keeps a copy of each torrent as ID.torrent. It is made when missing.
+	Dir string
+
+	// Listeners accept peers over TCP, all on one port. The engine closes them.
+	Listeners []net.Listener
+	// UTP carries peers over uTP on the same port; nil turns uTP off. The
+	// engine closes it.
+	UTP net.PacketConn
+
+	IPv4         bool // dial and accept IPv4 peers, too
+	NoTrackers   bool // leave trackers named in links alone
+	Preallocate  bool // reserve the space of a file before writing to it
+	AllowPrivate bool // follow trackers, web seeds and peer exchange to private addresses
+	Limits       share.Limits
+	MaxFetching  int // how many fetch at once, others are queued; 0 is no limit
+	MaxConns     int // connections in all; 0 is 500
+
+	// Finders look for peers of each transfer and announce it.
+	Finders []Finder
+	// Addresses tells where strangers reach this node, best first. Links carry
+	// them; nil or an empty result makes links without addresses. It must not
+	// block.
+	Addresses func() []netip.AddrPort
+	// DHTPort is the UDP port told to peers (BEP 5 PORT); nil or 0 tells none.
+	DHTPort func() uint16
+	// OnDHTNode receives the address of a peer that told its PORT. It is called
+	// in a goroutine of its own.
+	OnDHTNode func(netip.AddrPort)
+
+	Client string           // name and version told to peers, such as "shoal 1.0"
+	Now    func() time.Time // nil is time.Now
+}
+
+// ShareRequest says what to publish.
+type ShareRequest struct {
+	Path string // file or folder, absolute
+	Name string // name in the link; empty is that of Path
+	// PieceLength in bytes, a power of two from 16 KiB; 0 chooses by size.
+	PieceLength    int64
+	FollowSymlinks bool
+	Private        bool // BEP 27: never announced to finders
+	Goal           share.Goal
+	Limits         share.Limits
+}
+
+// FetchRequest says what to fetch and where to put it.
+type FetchRequest struct {
+	Link share.Link
+	// Torrent is the content of a .torrent file; where given it wins over Link,
+	// whose peers, trackers and selection still count.
+	Torrent []byte
+	Output  string // folder that will hold the content, absolute
+	// Files selects by glob over the path inside the content ("*.iso",
+	// "docs/*"); a pattern without a slash also matches the last element. None
+	// selects all. What nothing matches is skipped.
+	Files      []string
+	Goal       share.Goal
+	Limits     share.Limits
+	Sequential bool // fetch in order
+	Paused     bool
+	NoTrackers bool
+}
+
+// Stats are the node's totals. Rates are in bytes per second, counters in
+// bytes since the engine was made.
+type Stats struct {
+	Down        int64               `json:"down"`
+	Up          int64               `json:"up"`
+	Downloaded  int64               `json:"downloaded"`
+	Uploaded    int64               `json:"uploaded"`
+	Connections int                 `json:"connections"` // open, handshake included
+	Refused     int64               `json:"refused"`     // connections turned away by a cap or a ban
+	Transfers   int                 `json:"transfers"`
+	States      map[share.State]int `json:"states"`
+}
+
+const (
+	// stopTime bounds how long Run takes to return once it is told to.
+	stopTime = 10 * time.Second
+	// Shares hashed for the first time at once. Each reads as fast as the disk
+	// gives and hashes on all cores.
+	maxHashing = 2
+	// Searches for peers at once, of all finders.
+	maxSearches = 16
+	// Every so often, what no event announces is looked at.
+	seldom = 30 * time.Second
+)
+
+// Engine is the transfers of a node.
+type Engine struct {
+	cfg     Config
+	log     *slog.Logger
+	hub     *hub
+	gate    *gate
+	down    *bucket
+	up      *bucket
+	ready   chan struct{}
+	done    chan struct{}      // closed when the loop listens no more
+	calls   chan func()        // for the loop
+	found   chan foundPeers    // from callbacks that must not wait
+	works   context.Context    // of jobs
+	halt    context.CancelFunc // ends works
+	tasks   sync.WaitGroup     // jobs, and whatever else was started
+	totals  totals
+	figures sync.Map // share.ID to tracker.Progress
+
+	// Made by Run.
+	state    *state
+	store    *storage.Store
+	client   *client
+	trackers *tracker.Announcer
+	serial   serial // calls into the client library that nobody waits for
+
+	// Owned by the loop.
+	transfers map[share.ID]*transfer
+	aliases   map[share.ID]share.ID // provisional IDs of this run
+	awake     map[*transfer]struct{}
+	hashing   int // jobs under way
+	idle      int // seeds in the library without a connection
+	searches  int
+	stopping  bool
+	requeue   bool        // who may fetch has to be worked out again
+	glance    []*transfer // at rest, files not looked at since the start
+	scan      []*transfer // seeds at rest, whose swarm is to be looked at
+	lastScan  time.Time
+	lastTick  time.Time
+	rates     struct{ down, up meter }
+
+	own      []netip.AddrPort
+	ownText  []string
+	ownAsked time.Time
+}
+
+// New checks the configuration. It starts nothing and touches no disk.
+func New(cfg Config) (*Engine, error) {
+	switch {
+	case cfg.DB == nil:
+		return nil, errors.New("engine: Config.DB is needed")
+	case !filepath.IsAbs(cfg.Dir):
+		return nil, errors.New("engine: Config.Dir must be an absolute path")
+	}
+	if err := checkLimits(cfg.Limits); err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.MaxConns <= 0 {
+		cfg.MaxConns = defaultMaxConns
+	}
+	if cfg.Client == "" {
+		cfg.Client = "shoal"
+	}
+	e := &Engine{
+		cfg:       cfg,
+		log:       cfg.Logger,
+		hub:       newHub(),
+		down:      newBucket(cfg.Limits.Down),
+		up:        newBucket(cfg.Limits.Up),
+		ready:     make(chan struct{}),
+		done:      make(chan struct{}),
+		calls:     make(chan func()),
+		found:     make(chan foundPeers, 256),
+		serial:    serial{wake: make(chan struct{}, 1)},
+		transfers: make(map[share.ID]*transfer),
+		aliases:   make(map[share.ID]share.ID),
+		awake:     make(map[*transfer]struct{}),
+	}
+	e.gate = newGate(e.log, netguard.Policy{AllowPrivate: cfg.AllowPrivate, IPv4: cfg.IPv4}, cfg.MaxConns, cfg.Now)
+	return e, nil
+}
+
+func (e *Engine) now() time.Time { return e.cfg.Now() }
+
+// Ready is closed when the transfers of the last run are loaded.
+func (e *Engine) Ready() <-chan struct{} { return e.ready }
+
+// Run loads the transfers of the last run and carries on with them until ctx
+// ends. It returns after everything it started has stopped, within ten seconds.
+// It is called once. Every other method waits until Run is Ready.
+func (e *Engine) Run(ctx context.Context) error {
+	defer e.hub.close()
+	stop, err := e.open(ctx)
+	if err != nil {
+		close(e.done)
+		return err
+	}
+	close(e.ready)
+	e.loop(ctx)
+	return stop()
+}
+
+// loop is what an engine does.
+func (e *Engine) loop(ctx context.Context) {
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	rest := time.NewTicker(seldom)
+	defer rest.Stop()
+	for {
+		if e.requeue {
+			e.assignSlots()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case f := <-e.calls: // what callers ask, what jobs found out
+			f()
+		case p := <-e.found:
+			e.meet(p)
+		case <-second.C:
+			e.everySecond()
+		case <-rest.C:
+			e.everySoOften()
+		}
+	}
+}
+
+// call runs f on the loop and returns when it is done. It reports false when
+// the engine has stopped.
+func (e *Engine) call(f func()) bool {
+	ran := make(chan struct{})
+	select {
+	case e.calls <- func() { defer close(ran); f() }:
+		<-ran
+		return true
+	case <-e.done:
+		return false
+	}
+}
+
+// post runs f on the loop later than now. Jobs report with it.
+func (e *Engine) post(f func()) {
+	select {
+	case e.calls <- f:
+	case <-e.done:
+	}
+}
+
+// start runs a job for t, one at a time. What run returns is then done on the
+// loop, also when the job was cancelled meanwhile.
+func (e *Engine) start(t *transfer, what jobKind, run func(ctx context.Context) func()) {
+	ctx, cancel := context.WithCancel(e.works)
+	j := &job{what, cancel}
+	t.job = j
+	e.awake[t] = struct{}{}
+	e.tasks.Go(func() {
+		then := run(ctx)
+		e.post(func() {
+			t.job = nil
+			then() // may ask ctx whether the job was called off
+			cancel()
+			e.reconcile(t)
+		})
+	})
+}
+
+// everySecond looks at the transfers that are awake.
+func (e *Engine) everySecond() {
+	now := e.now()
+	elapsed := time.Since(e.lastTick)
+	e.lastTick = time.Now()
+	e.rates.down.sample(e.totals.down.Load(), elapsed)
+	e.rates.up.sample(e.totals.up.Load(), elapsed)
+	idle := 0
+	for t := range e.awake {
+		e.look(t, now, elapsed)
+		if t.done && t.net != nil && !t.net.busy() {
+			idle++
+		}
+	}
+	e.idle = idle
+	e.glanceAtSome()
+}
+
+// everySoOften does what has no other occasion.
+func (e *Engine) everySoOften() {
+	now := e.now()
+	sweepCounters()
+	for _, t := range e.transfers {
+		if t.done && !t.options.Paused {
+			e.checkGoal(t, now)
+		}
+		net := t.net
+		if net == nil {
+			continue
+		}
+		t.fold()
+		e.save(t)
+		if t.kind == kindFetch && t.fault == nil {
+			// After a write that failed the library fetches no more.
+			e.serial.do(net.tor.AllowDataDownload)
+		}
+	}
+	e.scanSeeds(now)
+}

@@ -1,0 +1,37 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// goalMet tells, for a transfer that is complete, why it seeds no longer; empty
+// while it does.
+func goalMet(g share.Goal, uploaded, size int64, completed, now time.Time) string {
+	switch {
+	case g.None:
+		return "complete, and not to be seeded"
+	case g.Ratio > 0 && size > 0 && float64(uploaded) >= g.Ratio*float64(size):
+		return fmt.Sprintf("complete, and uploaded %.3g times its size as wished", g.Ratio)
+	case g.For > 0 && !completed.IsZero() && now.Sub(completed) >= g.For:
+		return fmt.Sprintf("complete, and seeded for %s as wished", g.For)
+	}
+	return ""
+}
+
+// checkGoal refuses a goal that cannot be meant.
+func checkGoal(g share.Goal) error {
+	if g.Ratio < 0 || g.Ratio != g.Ratio || g.For < 0 {
+		return share.Errorf(share.Usage, "a seeding goal is not negative")
+	}
+	return nil
+}
+
+func checkLimits(l share.Limits) error {
+	if l.Down < 0 || l.Up < 0 {
+		return share.Errorf(share.Usage, "a limit is not negative; 0 is no limit")
+	}
+	return nil
+}

@@ -1,0 +1,192 @@
+// Package netguard decides where strangers may send this node. Trackers, web
+// seeds, peer exchange and redirects all name addresses to connect to; without
+// a check any of them could aim us at the router's admin page or at a service
+// that trusts the local network.
+//
+// The check is made on the address that is about to be connected to, after
+// name resolution, so a name that resolves differently the second time gains
+// nothing. It is made again for every redirect, since each one dials.
+package netguard
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// Policy says which addresses may be connected to. The zero Policy allows
+// globally reachable IPv6 only.
+type Policy struct {
+	// AllowPrivate also allows loopback, link-local and private addresses.
+	AllowPrivate bool
+	// IPv4 also allows IPv4.
+	IPv4 bool
+	// NoIPv6 leaves only IPv4, for those who must do everything once in each.
+	NoIPv6 bool
+}
+
+type prefixRule struct {
+	prefix netip.Prefix
+	why    string
+	// private addresses become allowed with AllowPrivate, others never.
+	private bool
+}
+
+func rules(private bool, why string, prefixes ...string) []prefixRule {
+	var out []prefixRule
+	for _, p := range prefixes {
+		out = append(out, prefixRule{netip.MustParsePrefix(p), why, private})
+	}
+	return out
+}
+
+// From the IANA special-purpose address registries (RFC 6890). Documentation
+// prefixes of IPv6 are left out on purpose: nobody routes them, and test
+// networks use them as if they were global.
+var refused = concat(
+	rules(true, "loopback", "127.0.0.0/8", "::1/128"),
+	rules(true, "link-local", "169.254.0.0/16", "fe80::/10"),
+	rules(true, "private", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10"),
+	rules(true, "a translation prefix for local use", "64:ff9b:1::/48"),
+	rules(true, "reserved for tests", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15"),
+	rules(false, "unspecified", "0.0.0.0/8", "::/128"),
+	rules(false, "multicast or reserved", "224.0.0.0/3", "ff00::/8", "192.0.0.0/24", "192.88.99.0/24"),
+	rules(false, "a discard prefix", "100::/64"),
+)
+
+var (
+	global6   = netip.MustParsePrefix("2000::/3")
+	nat64     = netip.MustParsePrefix("64:ff9b::/96")
+	sixToFour = netip.MustParsePrefix("2002::/16")
+	teredo    = netip.MustParsePrefix("2001::/32")
+)
+
+func concat(lists ...[]prefixRule) []prefixRule {
+	var out []prefixRule
+	for _, l := range lists {
+		out = append(out, l...)
+	}
+	return out
+}
+
+// Check tells why addr must not be connected to; nil when it may. The error is
+// of kind share.Refused.
+func (p Policy) Check(addr netip.Addr) error {
+	why := p.reason(addr)
+	if why == "" {
+		return nil
+	}
+	return share.Errorf(share.Refused, "address %s is not allowed: %s", addr, why)
+}
+
+func (p Policy) reason(addr netip.Addr) string {
+	if !addr.IsValid() {
+		return "not an address"
+	}
+	// An IPv4 address in IPv6 clothes reaches the IPv4 address.
+	plain := addr.Unmap().WithZone("")
+	if plain.Is4() && !p.IPv4 {
+		return "IPv4 is off"
+	}
+	if !plain.Is4() && p.NoIPv6 {
+		return "IPv6 is off"
+	}
+	for _, r := range refused {
+		if r.prefix.Contains(plain) && (!r.private || !p.AllowPrivate) {
+			return r.why
+		}
+	}
+	if plain.Is4() {
+		return ""
+	}
+	if v4, ok := embedded(plain); ok {
+		// A translator on the way hands the packet to the inner address, so
+		// that one is judged, whether or not we speak IPv4 ourselves.
+		if why := (Policy{AllowPrivate: p.AllowPrivate, IPv4: true}).reason(v4); why != "" {
+			return "it leads to " + v4.String() + ", " + why
+		}
+		return ""
+	}
+	if global6.Contains(plain) || p.AllowPrivate && isPrivate(plain) {
+		return ""
+	}
+	return "not globally reachable"
+}
+
+func isPrivate(addr netip.Addr) bool {
+	for _, r := range refused {
+		if r.private && r.prefix.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// embedded finds the IPv4 address to which a translator or tunnel would carry
+// a packet for addr: NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380).
+func embedded(addr netip.Addr) (netip.Addr, bool) {
+	b := addr.As16()
+	switch {
+	case nat64.Contains(addr):
+		return netip.AddrFrom4([4]byte(b[12:16])), true
+	case sixToFour.Contains(addr):
+		return netip.AddrFrom4([4]byte(b[2:6])), true
+	case teredo.Contains(addr):
+		return netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]}), true
+	}
+	return netip.Addr{}, false
+}
+
+// CheckPeer is Check for an address with a port: port 0 is refused, too.
+func (p Policy) CheckPeer(ap netip.AddrPort) error {
+	if ap.Port() == 0 {
+		return share.Errorf(share.Refused, "address %s is not allowed: port 0", ap)
+	}
+	return p.Check(ap.Addr())
+}
+
+// Control is for net.Dialer.ControlContext: it refuses the connection just
+// before it is made, when the address is known and can no longer change.
+func (p Policy) Control(_ context.Context, network, address string, _ syscall.RawConn) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return share.Errorf(share.Refused, "checking where %s %s leads: %w", network, address, err)
+	}
+	return p.Check(ap.Addr())
+}
+
+// Dialer makes a dialer that connects to allowed addresses only.
+func (p Policy) Dialer(timeout time.Duration) *net.Dialer {
+	return &net.Dialer{Timeout: timeout, ControlContext: p.Control}
+}
+
+// Network narrows "tcp" or "udp" to the one family that is allowed, so names
+// are not resolved to addresses that would be refused anyway.
+func (p Policy) Network(network string) string {
+	if network != "tcp" && network != "udp" {
+		return network
+	}
+	switch {
+	case !p.IPv4:
+		return network + "6"
+	case p.NoIPv6:
+		return network + "4"
+	}
+	return network
+}
+
+// DialContext is the dial function of Dialer(10 s), narrowed by Network.
+func (p Policy) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := p.Dialer(dialTimeout).DialContext(ctx, p.Network(network), address)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", address, err)
+	}
+	return c, nil
+}
+
+const dialTimeout = 10 * time.Second

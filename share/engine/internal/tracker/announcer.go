@@ -1,0 +1,338 @@
+package tracker
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// Announcer announces any number of transfers. Its methods may be called by
+// many at once, before and during Run, and return at once.
+type Announcer struct {
+	cfg  Config
+	ask  func(context.Context, *target, request) (reply, error)
+	wake chan struct{}
+
+	mu        sync.Mutex
+	transfers map[share.ID]*transfer
+	due       schedule
+	running   bool
+}
+
+// Add announces id to the trackers of lists from now on, to one of each tier.
+// URLs that are not of a tracker we can ask, duplicates, and what is beyond 32
+// are left out. Adding an ID that is there adds the tiers of lists that hold
+// new trackers.
+func (a *Announcer) Add(id share.ID, lists [][]string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	tr := a.transfers[id]
+	if tr == nil {
+		tr = &transfer{id: id, seen: map[string]bool{}}
+	}
+	added := tr.add(lists, a.cfg.Now())
+	if len(added) == 0 {
+		return
+	}
+	a.transfers[id] = tr
+	for _, t := range added {
+		heap.Push(&a.due, t)
+	}
+	a.nudge()
+}
+
+// Remove says goodbye to the trackers of id that know it and forgets it.
+func (a *Announcer) Remove(id share.ID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	tr := a.transfers[id]
+	if tr == nil {
+		return
+	}
+	delete(a.transfers, id)
+	tr.removed = true
+	a.hurry(tr)
+}
+
+// Complete tells the trackers of id that the last piece has arrived. Not for
+// transfers that were complete when they were added.
+func (a *Announcer) Complete(id share.ID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	tr := a.transfers[id]
+	if tr == nil {
+		return
+	}
+	for _, t := range tr.tiers {
+		t.completed = true
+	}
+	a.hurry(tr)
+}
+
+// hurry makes the tiers of tr due, except those that wait because no tracker
+// answered, unless to be rid of them.
+func (a *Announcer) hurry(tr *transfer) {
+	now := a.cfg.Now()
+	for _, t := range tr.tiers {
+		if tr.removed || t.fails == 0 {
+			a.move(t, now)
+		}
+	}
+	a.nudge()
+}
+
+// Refresh asks for peers of id again as soon as the trackers allow.
+func (a *Announcer) Refresh(id share.ID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	tr := a.transfers[id]
+	if tr == nil {
+		return
+	}
+	now := a.cfg.Now()
+	for _, t := range tr.tiers {
+		at := now
+		if t.earliest.After(at) {
+			at = t.earliest
+		}
+		if t.fails == 0 && at.Before(t.next) {
+			a.move(t, at)
+		}
+	}
+	a.nudge()
+}
+
+// Status lists the trackers of id, tier by tier.
+func (a *Announcer) Status(id share.ID) []Status {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	tr := a.transfers[id]
+	if tr == nil {
+		return nil
+	}
+	var out []Status
+	for _, t := range tr.tiers {
+		for i, m := range t.members {
+			s := m.status
+			if i == t.current {
+				s.Next = t.next
+			}
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// move changes when t is due, unless its announce is under way.
+func (a *Announcer) move(t *tier, at time.Time) {
+	if t.index >= 0 {
+		t.next = at
+		heap.Fix(&a.due, t.index)
+	}
+}
+
+func (a *Announcer) nudge() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run announces until ctx ends, then says goodbye to the trackers that know us,
+// for at most a few seconds. Run once.
+func (a *Announcer) Run(ctx context.Context) error {
+	a.mu.Lock()
+	if a.running {
+		a.mu.Unlock()
+		return errors.New("tracker: the announcer runs already")
+	}
+	a.running = true
+	a.mu.Unlock()
+	if a.ask == nil {
+		clients := newClients(a.cfg)
+		defer clients.close()
+		a.ask = clients.announce
+	}
+
+	var group sync.WaitGroup
+	slots := make(chan struct{}, a.cfg.Parallel)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		timer.Reset(a.untilDue())
+		select {
+		case <-ctx.Done():
+			group.Wait()
+			a.goodbye()
+			return nil
+		case <-a.wake:
+			continue
+		case <-timer.C:
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			continue
+		}
+		w, ok := a.take()
+		if !ok {
+			<-slots
+			continue
+		}
+		group.Go(func() {
+			defer func() { <-slots }()
+			a.announce(ctx, w)
+		})
+	}
+}
+
+// idle is how long to sleep at most: a clock that jumps must not be slept
+// through.
+const idle = time.Minute
+
+func (a *Announcer) untilDue() time.Duration {
+	port := a.cfg.Port()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.due) == 0 {
+		return idle
+	}
+	wait := a.due[0].next.Sub(a.cfg.Now())
+	if port == 0 {
+		wait = max(wait, time.Second)
+	}
+	return min(max(wait, 0), idle)
+}
+
+// work is an announce that is due, as it was when it was taken.
+type work struct {
+	tier    *tier
+	member  *member
+	request request
+}
+
+func (a *Announcer) take() (work, bool) {
+	port := a.cfg.Port()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.due) == 0 || a.due[0].next.After(a.cfg.Now()) || port == 0 {
+		return work{}, false
+	}
+	t := heap.Pop(&a.due).(*tier)
+	event := t.event()
+	if event == stopped && !t.known {
+		return work{}, false // it has never heard of us
+	}
+	return a.workOf(t, event, port), true
+}
+
+func (a *Announcer) workOf(t *tier, e event, port uint16) work {
+	return work{tier: t, member: t.members[t.current], request: request{
+		id: t.transfer.id, event: e, port: port, session: t.session,
+		key: key(a.cfg.PeerID, t.transfer.id),
+	}}
+}
+
+// fill completes the request. Not with the lock held: Progress is the engine's.
+func (a *Announcer) fill(r *request) {
+	r.progress = a.cfg.Progress(r.id)
+	r.want = wantFetching
+	switch {
+	case r.event == stopped:
+		r.want = 0
+	case r.progress.Left == 0:
+		r.want = wantSeeding
+	}
+}
+
+func (a *Announcer) announce(ctx context.Context, w work) {
+	a.fill(&w.request)
+	timeout := announceTimeout
+	if w.request.event == stopped {
+		timeout = stopTimeout
+	}
+	actx, cancel := context.WithTimeout(ctx, timeout)
+	r, err := a.ask(actx, w.member.target, w.request)
+	cancel()
+	if err != nil {
+		a.cfg.Logger.Debug("announce failed", "id", w.request.id.Short(), "tracker", w.member.target.text, "error", err)
+	}
+	if !a.record(ctx, w, r, err) && len(r.peers) > 0 {
+		a.cfg.Found(w.request.id, dedup(r.peers))
+	}
+	a.nudge()
+}
+
+// record notes how an announce went, puts the tier back into the schedule, and
+// tells whether the transfer is gone.
+func (a *Announcer) record(ctx context.Context, w work, r reply, err error) (gone bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := w.tier
+	if w.request.event == stopped {
+		return true
+	}
+	now := a.cfg.Now()
+	switch {
+	case err == nil:
+		t.succeeded(w.member, w.request.event, r, now)
+	case ctx.Err() == nil:
+		t.failed(w.member, err, now)
+	}
+	if t.transfer.removed {
+		t.next = now
+	}
+	heap.Push(&a.due, t)
+	return t.transfer.removed
+}
+
+func dedup(peers []netip.AddrPort) []netip.AddrPort {
+	seen := make(map[netip.AddrPort]bool, len(peers))
+	out := peers[:0]
+	for _, p := range peers {
+		if !seen[p] {
+			seen[p] = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// goodbye tells the trackers that know us that we stop, many at once.
+func (a *Announcer) goodbye() {
+	port := a.cfg.Port()
+	var farewells []work
+	a.mu.Lock()
+	for _, t := range a.due {
+		if t.known && port != 0 {
+			farewells = append(farewells, a.workOf(t, stopped, port))
+		}
+	}
+	a.due = nil
+	a.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	slots := make(chan struct{}, a.cfg.Parallel)
+	var group sync.WaitGroup
+	defer group.Wait()
+	for _, w := range farewells {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		group.Go(func() {
+			defer func() { <-slots }()
+			a.fill(&w.request)
+			if _, err := a.ask(ctx, w.member.target, w.request); err != nil {
+				a.cfg.Logger.Debug("goodbye failed", "id", w.request.id.Short(), "tracker", w.member.target.text, "error", err)
+			}
+		})
+	}
+}

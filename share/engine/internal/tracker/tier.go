@@ -1,0 +1,179 @@
+package tracker
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+type transfer struct {
+	id      share.ID
+	tiers   []*tier
+	seen    map[string]bool // URLs in tiers
+	removed bool
+}
+
+// add turns the lists of BEP 12 into tiers, without duplicates and within
+// bounds, and returns the new ones.
+func (tr *transfer) add(lists [][]string, now time.Time) []*tier {
+	var added []*tier
+	for _, list := range lists {
+		t := &tier{transfer: tr, next: now, index: -1}
+		for _, text := range list {
+			target := parseTarget(text)
+			if target == nil || tr.seen[target.url.String()] || len(tr.seen) >= maxTrackers {
+				continue
+			}
+			tr.seen[target.url.String()] = true
+			t.members = append(t.members, &member{target: target, status: Status{
+				URL: target.text, Tier: len(tr.tiers), Next: now,
+			}})
+		}
+		if len(t.members) > 0 {
+			tr.tiers = append(tr.tiers, t)
+			added = append(added, t)
+		}
+	}
+	return added
+}
+
+// tier is a list of trackers of which one is used: the first that answers,
+// which then is asked first (BEP 12). It is in the schedule or its announce is
+// under way, and in neither when it is done with.
+type tier struct {
+	transfer  *transfer
+	members   []*member
+	current   int
+	fails     int  // rounds through all members without an answer
+	known     bool // the current member has answered
+	completed bool // has yet to be told
+	session   string
+	earliest  time.Time // when the tracker takes the next announce
+	next      time.Time
+	index     int // in the schedule, or -1
+}
+
+// member is one tracker of a tier.
+type member struct {
+	target *target
+	status Status
+	after  time.Time // not to be asked before
+}
+
+// event is what the next announce has to say.
+func (t *tier) event() event {
+	switch {
+	case t.transfer.removed:
+		return stopped
+	case !t.known:
+		return started
+	case t.completed:
+		return completed
+	}
+	return regular
+}
+
+func (t *tier) succeeded(m *member, sent event, r reply, now time.Time) {
+	m.status.Err = nil
+	m.status.Last, m.status.Seeders, m.status.Leechers, m.status.Peers = now, r.seeders, r.leechers, len(r.peers)
+	t.known, t.fails = true, 0
+	if sent == completed {
+		t.completed = false
+	}
+	if r.session != "" {
+		t.session = r.session
+	}
+	interval := r.interval
+	if interval == 0 {
+		interval = defaultInterval
+	}
+	interval = min(max(interval, shortest, r.minInterval), longest)
+	t.earliest = now.Add(min(max(r.minInterval, shortest), longest))
+	t.next = now.Add(spread(interval))
+	if t.event() != regular {
+		t.next = now
+	}
+	// First in its tier from now on.
+	if i := slices.Index(t.members, m); i > 0 {
+		copy(t.members[1:i+1], t.members[:i])
+		t.members[0] = m
+	}
+	t.current = 0
+}
+
+func (t *tier) failed(m *member, err error, now time.Time) {
+	m.status.Err = err
+	m.after = now
+	var no *refusal
+	switch {
+	case !errors.As(err, &no):
+	case no.retry < 0:
+		m.after = now.Add(never)
+	default:
+		m.after = now.Add(no.retry)
+	}
+	// The next tracker has not heard of us.
+	t.known, t.session = false, ""
+	if i := t.askable(t.current+1, now); i >= 0 {
+		t.current, t.next = i, now
+		return
+	}
+	t.next = now.Add(spread(min(firstBackoff<<min(t.fails, 10), longestBackoff)))
+	t.fails++
+	if t.current = t.askable(0, t.next); t.current >= 0 {
+		return
+	}
+	t.current = 0
+	for i, m := range t.members {
+		if m.after.Before(t.members[t.current].after) {
+			t.current = i
+		}
+	}
+	t.next = t.members[t.current].after
+}
+
+// askable finds the first member from the one at from on that may be asked at
+// the time at; -1 if there is none.
+func (t *tier) askable(from int, at time.Time) int {
+	for i := from; i < len(t.members); i++ {
+		if !t.members[i].after.After(at) {
+			return i
+		}
+	}
+	return -1
+}
+
+// spread keeps transfers that were added together from staying together.
+func spread(d time.Duration) time.Duration {
+	return d + rand.N(d/10+1)
+}
+
+// schedule is a heap of tiers by time.
+type schedule []*tier
+
+func (s schedule) Len() int           { return len(s) }
+func (s schedule) Less(i, j int) bool { return s[i].next.Before(s[j].next) }
+func (s schedule) Swap(i, j int) {
+	s[i], s[j] = s[j], s[i]
+	s[i].index, s[j].index = i, j
+}
+
+// Push is for container/heap.
+func (s *schedule) Push(x any) {
+	t := x.(*tier)
+	t.index = len(*s)
+	*s = append(*s, t)
+}
+
+// Pop is for container/heap.
+func (s *schedule) Pop() any {
+	old := *s
+	t := old[len(old)-1]
+	old[len(old)-1] = nil
+	*s = old[:len(old)-1]
+	t.index = -1
+	return t
+}

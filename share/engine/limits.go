@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"sync"
+	"time"
+)
+
+// bucket lets bytes pass at a rate, in the order in which they came. Rate 0
+// lets everything pass. Sleeping readers and writers of storage are how rates
+// are capped: the client library's own limiters know no single transfer and
+// stop it from making connections while they are exhausted.
+type bucket struct {
+	mu      sync.Mutex
+	rate    float64 // bytes a second
+	passed  float64 // bytes let through since the bucket was made
+	booked  float64 // bytes that asked to pass
+	at      time.Time
+	changed chan struct{} // closed and replaced when waits get shorter or longer
+}
+
+// An idle bucket saves up a tenth of a second, so that short bursts are not
+// cut and the timer is not the limit at high rates.
+const burstTime = 0.1
+
+func newBucket(rate int64) *bucket {
+	return &bucket{rate: float64(rate), at: time.Now(), changed: make(chan struct{})}
+}
+
+func (b *bucket) set(rate int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if float64(rate) == b.rate {
+		return
+	}
+	b.advance()
+	b.rate = float64(rate)
+	b.wake()
+}
+
+// wake lets those who wait work out anew for how long. mu is held.
+func (b *bucket) wake() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// advance is called with mu held.
+func (b *bucket) advance() {
+	now := time.Now()
+	elapsed := now.Sub(b.at).Seconds()
+	b.at = now
+	if b.rate == 0 {
+		b.passed = b.booked
+		return
+	}
+	b.passed = min(b.passed+max(elapsed, 0)*b.rate, b.booked+burstTime*b.rate)
+}
+
+// wait blocks until n bytes may pass, and reports false when stop closed first.
+func (b *bucket) wait(n int, stop <-chan struct{}) bool {
+	b.mu.Lock()
+	if b.rate == 0 {
+		b.mu.Unlock()
+		return true
+	}
+	b.advance()
+	ticket := b.booked
+	b.booked += float64(n)
+	for b.rate != 0 && b.passed < ticket {
+		d := time.Duration((ticket - b.passed) / b.rate * float64(time.Second))
+		changed := b.changed
+		b.mu.Unlock()
+		timer := time.NewTimer(max(d, time.Millisecond))
+		stopped := false
+		select {
+		case <-timer.C:
+		case <-changed:
+		case <-stop:
+			stopped = true
+		}
+		timer.Stop()
+		b.mu.Lock()
+		b.advance()
+		if stopped {
+			// Those behind need not wait for what never passes.
+			b.passed += float64(n)
+			b.wake()
+			b.mu.Unlock()
+			return false
+		}
+	}
+	b.mu.Unlock()
+	return true
+}
+
+// throttle is the two buckets that one direction of a transfer passes.
+type throttle struct{ own, node *bucket }
+
+func (t throttle) wait(n int, stop <-chan struct{}) bool {
+	return t.own.wait(n, stop) && t.node.wait(n, stop)
+}
+
+// meter turns a running total into a rate over the last seconds.
+type meter struct {
+	last  int64
+	rate  float64
+	begun bool
+}
+
+// Each second the newest sample counts for a third: steady after three
+// seconds, and zero soon after the bytes stop.
+const meterWeight = 1.0 / 3
+
+func (m *meter) sample(total int64, elapsed time.Duration) int64 {
+	if elapsed <= 0 {
+		return int64(m.rate)
+	}
+	now := float64(total-m.last) / elapsed.Seconds()
+	m.last = total
+	if !m.begun {
+		m.begun, m.rate = true, now
+	} else {
+		m.rate += (now - m.rate) * meterWeight
+	}
+	if m.rate < 1 {
+		m.rate = 0
+	}
+	return int64(m.rate)
+}

@@ -1,0 +1,289 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// finder knows what it was told.
+type finder struct {
+	mu        sync.Mutex
+	announced map[share.ID]bool
+	peers     []netip.AddrPort
+	asked     int
+}
+
+func (f *finder) Find(ctx context.Context, id share.ID, found func([]netip.AddrPort)) error {
+	f.mu.Lock()
+	peers := f.peers
+	f.asked++
+	f.mu.Unlock()
+	found(peers)
+	return nil
+}
+
+func (f *finder) Announce(id share.ID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.announced == nil {
+		f.announced = map[share.ID]bool{}
+	}
+	f.announced[id] = true
+}
+
+func (f *finder) Withdraw(id share.ID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.announced, id)
+}
+
+func (f *finder) Source() share.Source { return share.FromLAN }
+
+func (f *finder) has(id share.ID) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.announced[id]
+}
+
+func TestFinder(t *testing.T) {
+	fa, fb := &finder{}, &finder{}
+	a := newNode(t, func(c *Config) { c.Finders = []Finder{fa} })
+	b := newNode(t, func(c *Config) { c.Finders = []Finder{fb} })
+	shared := a.share(someFiles(t))
+	a.wait(shared.ID, "the announcement", func(share.Transfer) bool { return fa.has(shared.ID) })
+	sub := b.Subscribe(1000)
+	defer sub.Close()
+
+	b.fetch(shared.ID.String(), t.TempDir())
+	b.wait(shared.ID, "a reason", func(s share.Transfer) bool { return strings.Contains(s.Reason, "no peers found yet, next try in") })
+	if fb.has(shared.ID) {
+		t.Error("announced before there was anything to give")
+	}
+	fb.mu.Lock()
+	fb.peers = addrs(a.addr.String(), b.addr.String())
+	fb.mu.Unlock()
+	b.waitState(shared.ID, share.Seeding)
+	if !fb.has(shared.ID) {
+		t.Error("not announced")
+	}
+	found := 0
+	sub.Close()
+	for ev := range sub.C {
+		if ev.Type == share.EventFound && ev.Source == share.FromLAN {
+			found += ev.Count
+		}
+	}
+	if found != 1 { // not this node itself
+		t.Errorf("%d peers found", found)
+	}
+	if err := b.Pause(shared.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.wait(shared.ID, "the withdrawal", func(share.Transfer) bool { return !fb.has(shared.ID) })
+}
+
+// A private torrent is not for finders.
+func TestPrivate(t *testing.T) {
+	fa, fb := &finder{}, &finder{}
+	a := newNode(t, func(c *Config) { c.Finders = []Finder{fa} })
+	b := newNode(t, func(c *Config) { c.Finders = []Finder{fb} })
+	s, err := a.Share(t.Context(), ShareRequest{Path: someFiles(t), Private: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := a.waitState(s.ID, share.Seeding)
+	torrent, err := a.Torrent(shared.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, _ := share.ParseLink(shared.Link)
+	if _, err := b.Fetch(t.Context(), FetchRequest{Torrent: torrent, Link: l, Output: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	b.waitState(shared.ID, share.Seeding)
+	if fa.has(shared.ID) || fb.has(shared.ID) || fb.asked > 0 {
+		t.Error("a private torrent was given to a finder")
+	}
+}
+
+// Three nodes of which the third knows only the second: it hears of the first
+// from the second.
+func TestPeerExchange(t *testing.T) {
+	a, b, c := newNode(t), newNode(t), newNode(t, func(c *Config) { c.AllowPrivate = true })
+	shared, _ := bigFile(t, a)
+	for _, n := range []*node{a, b} {
+		if err := n.SetGlobalLimits(share.Limits{Up: 512 << 10}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.fetch(shared.Link, t.TempDir())
+	b.wait(shared.ID, "a connection", func(s share.Transfer) bool { return s.Peers > 0 })
+	l := share.Link{ID: shared.ID, Peers: []string{b.addr.String()}}
+	c.fetch(l.String(), t.TempDir())
+	c.wait(shared.ID, "both peers", func(s share.Transfer) bool { return s.Peers == 2 })
+	peers, err := c.Peers(shared.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := map[share.Source]int{}
+	for _, p := range peers {
+		sources[p.Source]++
+		if p.Client != "shoal test" || p.Encrypted || p.UTP {
+			t.Errorf("%+v", p)
+		}
+	}
+	if sources[share.FromPEX]+sources[share.FromIncoming] == 0 {
+		t.Errorf("sources: %v", sources)
+	}
+	if s, _ := c.Get(shared.ID); s.Seeds != 1 {
+		t.Errorf("%d seeds among %d peers", s.Seeds, s.Peers)
+	}
+}
+
+// The announce of a tracker brings the peers; the link's own are none.
+func TestTracker(t *testing.T) {
+	a := newNode(t)
+	shared := a.share(someFiles(t))
+	ip := a.addr.Addr().As16()
+	peer := string(ip[:]) + string([]byte{byte(a.addr.Port() >> 8), byte(a.addr.Port())})
+	srv := trackerServer(t, peer)
+	link := share.Link{ID: shared.ID, Trackers: []string{srv}}
+
+	b := newNode(t, func(c *Config) { c.AllowPrivate = true })
+	b.fetch(link.String(), t.TempDir())
+	b.waitState(shared.ID, share.Seeding)
+
+	// A tracker at a private address is not asked unless that is allowed, and
+	// none is when trackers are off.
+	for name, change := range map[string]change{
+		"private address": func(*Config) {},
+		"trackers off":    func(c *Config) { c.AllowPrivate, c.NoTrackers = true, true },
+	} {
+		c := newNode(t, change)
+		c.fetch(link.String(), t.TempDir())
+		c.wait(shared.ID, "a reason", func(s share.Transfer) bool {
+			return strings.Contains(s.Reason, "nobody to ask") || strings.Contains(s.Reason, "no peers found yet")
+		})
+		if s, _ := c.Get(shared.ID); s.State != share.Finding {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}
+
+func trackerServer(t *testing.T, peers string) string {
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "d8:intervali60e6:peers618:"+peers+"e")
+	}))
+	srv.Listener.Close()
+	srv.Listener = l
+	srv.Start()
+	t.Cleanup(srv.Close)
+	return srv.URL + "/announce"
+}
+
+// A web seed alone is enough, once the files are known.
+func TestWebSeed(t *testing.T) {
+	a := newNode(t)
+	src := someFiles(t)
+	shared := a.share(src)
+	torrent, err := a.Torrent(shared.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewUnstartedServer(http.FileServer(http.Dir(filepath.Dir(src))))
+	srv.Listener.Close()
+	srv.Listener = l
+	srv.Start()
+	defer srv.Close()
+	b := newNode(t, func(c *Config) { c.AllowPrivate = true })
+	r := FetchRequest{Torrent: torrent, Link: share.Link{WebSeeds: []string{srv.URL + "/"}}, Output: t.TempDir()}
+	if _, err := b.Fetch(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	sameTree(t, src, b.waitState(shared.ID, share.Seeding).Path)
+}
+
+func TestUTP(t *testing.T) {
+	src := someFiles(t)
+	withUTP := func(c *Config) {
+		_, port, _ := net.SplitHostPort(c.Listeners[0].Addr().String())
+		pc, err := net.ListenPacket("udp6", "[::1]:"+port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.UTP = pc
+		c.Listeners[0].Close()
+		c.Listeners = nil // nothing but uTP
+		c.Addresses = func() []netip.AddrPort { return addrs("[::1]:" + port) }
+	}
+	a, b := newNode(t, withUTP), newNode(t, withUTP)
+	shared := a.share(src)
+	torrent, err := a.Torrent(shared.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, _ := share.ParseLink(shared.Link)
+	if _, err := b.Fetch(t.Context(), FetchRequest{Torrent: torrent, Link: l, Output: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	sameTree(t, src, b.waitState(shared.ID, share.Seeding).Path)
+}
+
+// With IPv4 on, a peer that is there only is reached.
+func TestIPv4(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Skip("no IPv4 here: ", err)
+	}
+	src := someFiles(t)
+	a := newNode(t, func(c *Config) { c.IPv4 = true; c.Listeners = append(c.Listeners, l) })
+	shared := a.share(src)
+	link := share.Link{ID: shared.ID, Peers: []string{l.Addr().String()}}
+	b := newNode(t, func(c *Config) { c.IPv4 = true })
+	b.fetch(link.String(), t.TempDir())
+	sameTree(t, src, b.waitState(shared.ID, share.Seeding).Path)
+
+	c := newNode(t)
+	c.fetch(link.String(), t.TempDir())
+	c.wait(shared.ID, "a search", func(s share.Transfer) bool { return s.Reason != "" })
+	if c.Stats().Connections != 0 {
+		t.Error("connected over IPv4 although it is off")
+	}
+}
+
+// PORT tells of DHT nodes, both ways.
+func TestDHTPort(t *testing.T) {
+	told := make(chan netip.AddrPort, 10)
+	a := newNode(t, func(c *Config) { c.DHTPort = func() uint16 { return 4321 } })
+	b := newNode(t, func(c *Config) { c.OnDHTNode = func(ap netip.AddrPort) { told <- ap } })
+	shared := a.share(someFiles(t))
+	b.fetch(shared.Link, t.TempDir())
+	b.waitState(shared.ID, share.Seeding)
+	select {
+	case ap := <-told:
+		if ap != netip.MustParseAddrPort("[::1]:4321") {
+			t.Errorf("told of %s", ap)
+		}
+	case <-time.After(patience):
+		t.Error("not told")
+	}
+}

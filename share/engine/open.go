@@ -1,0 +1,484 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	libinfo "github.com/anacrolix/torrent/metainfo"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
+	"github.com/shoalnet/shoal/share/storage"
+)
+
+// readInfo loads the info dictionary that was kept for id.
+func (e *Engine) readInfo(id share.ID) (*metainfo.Torrent, error) {
+	b, err := os.ReadFile(e.torrentPath(id))
+	if err != nil {
+		return nil, share.Errorf(share.Disk, "reading the torrent of %s: %w", id.Short(), err)
+	}
+	tor, err := metainfo.Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("reading the torrent of %s: %w", id.Short(), err)
+	}
+	if tor.Info.ID != id {
+		return nil, share.Errorf(share.Disk, "the torrent kept for %s is that of %s", id.Short(), tor.Info.ID.Short())
+	}
+	return tor, nil
+}
+
+// spec says how the storage of t is opened, but for what it holds.
+func (e *Engine) spec(t *transfer) storage.Spec {
+	if t.own() {
+		return storage.Spec{Own: &storage.Own{Path: t.path, Sources: t.sources(), FollowSymlinks: t.options.FollowSymlinks}}
+	}
+	s := storage.Spec{Dir: t.path}
+	if t.options.Root == "" {
+		taken := make(map[string]bool)
+		for _, o := range e.transfers {
+			if o != t {
+				taken[o.shownPath()] = true
+			}
+		}
+		s.Taken = func(path string) bool { return taken[path] }
+	}
+	return s
+}
+
+// sources tells what a share that was just hashed was made of.
+func (t *transfer) sources() []storage.Source {
+	if t.made == nil {
+		return nil
+	}
+	out := make([]storage.Source, len(t.made.Files))
+	for i, f := range t.made.Files {
+		out[i] = storage.Source{Size: f.Size, ModTime: f.ModTime}
+		if rel, err := filepath.Rel(t.path, f.Path); err == nil && f.Path != "" && rel != "." {
+			out[i].Path = filepath.ToSlash(rel)
+		}
+	}
+	return out
+}
+
+func (e *Engine) startOpen(t *transfer) {
+	id, info, spec := t.id, t.info, e.spec(t)
+	e.start(t, jobOpen, func(ctx context.Context) func() {
+		if info == nil {
+			tor, err := e.readInfo(id)
+			if err != nil {
+				return func() { e.lostTorrent(t, err) }
+			}
+			info = tor.Info
+		}
+		if spec.Own == nil {
+			if err := os.MkdirAll(spec.Dir, 0o777); err != nil {
+				e.log.Debug("making the folder for a transfer", "path", spec.Dir, "error", err) // the storage will say so
+			}
+		}
+		spec.Info = info
+		spec.Notify = func(ev storage.Event) { e.post(func() { e.heard(t, info, ev) }) }
+		files, err := e.store.Open(ctx, spec)
+		if err != nil {
+			return func() {
+				if ctx.Err() == nil {
+					e.fail(t, err)
+				}
+			}
+		}
+		path := files.Path()
+		return func() { e.openedFiles(t, info, files, path) }
+	})
+}
+
+// lostTorrent is called when the .torrent file that was kept is gone or
+// damaged. What can be had again is got again.
+func (e *Engine) lostTorrent(t *transfer, err error) {
+	e.log.Warn("a torrent was lost and is got again", "id", t.id.Short(), "error", err)
+	e.note(t, "%v; getting it again", err)
+	e.hide(t)
+	t.info, t.row.files = nil, 0
+	if t.kind == kindOwn {
+		t.kind, t.done = kindUnhashed, false
+	}
+	e.save(t)
+}
+
+func (e *Engine) openedFiles(t *transfer, info *metainfo.Info, files *storage.Transfer, path string) {
+	t.info, t.files, t.fault = info, files, files.Fault()
+	t.plan = newPlan(info, files, t.options.Priorities)
+	t.glancing, t.nextCheck = false, time.Time{}
+	if t.made != nil {
+		e.shared(t)
+	}
+	e.setRoot(t, path)
+	if t.total != t.plan.total() {
+		t.total = t.plan.total()
+		e.save(t)
+	}
+	e.lookAtProgress(t)
+}
+
+// setRoot notes where the content of a fetch is: the storage may have had to
+// give it another name.
+func (e *Engine) setRoot(t *transfer, path string) {
+	if root := filepath.Base(path); !t.own() && t.options.Root != root {
+		t.options.Root = root
+		e.save(t)
+	}
+}
+
+// heard is told by the storage what changed.
+func (e *Engine) heard(t *transfer, info *metainfo.Info, ev storage.Event) {
+	if t.files == nil || t.info != info {
+		return
+	}
+	was := t.fault
+	t.fault = t.files.Fault()
+	switch {
+	case was == nil && t.fault != nil:
+		e.log.Warn("the storage of a transfer has a fault", "id", t.id.Short(), "error", t.fault)
+		e.tell(t, share.EventFailed, t.fault.Error())
+	case was != nil && t.fault == nil:
+		e.note(t, "the storage works again")
+	}
+	if net := t.net; net != nil {
+		if len(ev.Refresh) > 0 {
+			e.serial.do(func() { net.refresh(ev.Refresh) })
+		}
+		if len(ev.Verify) > 0 {
+			e.rehash(t, ev.Verify)
+		}
+	}
+	e.lookAtProgress(t)
+	e.reconcile(t)
+}
+
+func (e *Engine) startAttach(t *transfer) {
+	id, info, files, plan := t.id, t.info, t.files, t.plan
+	if t.down == nil {
+		t.down, t.up = newBucket(t.options.Limits.Down), newBucket(t.options.Limits.Up)
+	}
+	tap := newTap(files, throttle{t.down, e.down}, throttle{t.up, e.up}, &e.totals, plan.arrival)
+	fetch, own := !t.own(), t.own()
+	seeds := t.options.WebSeeds
+	e.start(t, jobAttach, func(context.Context) func() {
+		net, err := e.client.attach(id, info.Bytes(), tap)
+		if err != nil {
+			return func() { e.fail(t, err) }
+		}
+		if own {
+			// Nothing is ever written to what the user shares.
+			net.tor.DisallowDataDownload()
+		}
+		plan.attach(net.tor)
+		plan.apply()
+		if fetch {
+			net.tor.AddWebSeeds(usableSeeds(seeds))
+		}
+		return func() {
+			t.net = net
+			t.counted.down, t.counted.up = 0, 0
+			t.downMeter, t.upMeter = meter{}, meter{}
+			e.client.offer(id)
+			if t.book != nil {
+				t.book.again(e.now())
+				e.offer(t, e.now())
+			}
+		}
+	})
+}
+
+func (e *Engine) startDetach(t *transfer) {
+	net, plan := t.net, t.plan
+	t.options.Durable = t.haveBytes()
+	e.start(t, jobDetach, func(context.Context) func() {
+		plan.detach()
+		e.client.detach(net)
+		return func() {
+			t.fold()
+			t.net = nil
+			e.figures.Store(t.id, e.figuresOf(t))
+			e.save(t)
+		}
+	})
+}
+
+func (e *Engine) startClose(t *transfer) {
+	files := t.files
+	t.options.Durable = t.haveBytes()
+	e.start(t, jobClose, func(ctx context.Context) func() {
+		err := files.Close(context.WithoutCancel(ctx))
+		return func() {
+			if err != nil {
+				e.log.Warn("closing the files of a transfer", "id", t.id.Short(), "error", err)
+			}
+			t.files, t.plan, t.info, t.fault, t.unknown = nil, nil, nil, nil, false
+		}
+	})
+}
+
+// checkAgain is how long pieces that could not be hashed are left alone.
+const checkAgain = 10 * time.Second
+
+// mayCheck tells whether hashing what is on disk is of use now: of a disk that
+// does not work nothing would be learned.
+func (e *Engine) mayCheck(t *transfer) bool {
+	if e.now().Before(t.nextCheck) {
+		return false
+	}
+	return t.fault == nil || t.options.Verify && (errors.Is(t.fault, storage.ErrChanged) || errors.Is(t.fault, storage.ErrMissing))
+}
+
+// startCheck hashes the pieces of which nothing is known, or all where that was
+// asked for, on all cores.
+func (e *Engine) startCheck(t *transfer) {
+	info, files, all := t.info, t.files, t.options.Verify
+	t.hashed.Store(0)
+	t.toHash.Store(0)
+	e.start(t, jobCheck, func(ctx context.Context) func() {
+		var err error
+		if all {
+			err = files.Recheck(ctx)
+		}
+		if err == nil {
+			err = e.hashUnknown(ctx, t, info, files)
+		}
+		if err == nil {
+			err = files.Flush(ctx)
+		}
+		return func() {
+			if t.files != files {
+				return
+			}
+			switch {
+			case err == nil && all:
+				t.options.Verify = false
+				e.save(t)
+				e.note(t, "all data was verified")
+			case err != nil && ctx.Err() == nil && files.Fault() == nil:
+				e.fail(t, err)
+			case err != nil && ctx.Err() == nil:
+				t.options.Verify = false // the fault says the rest
+			}
+			t.fault, t.nextCheck = files.Fault(), e.now().Add(checkAgain)
+			e.lookAtProgress(t)
+		}
+	})
+}
+
+// hashUnknown hashes the pieces of which nothing is known.
+func (e *Engine) hashUnknown(ctx context.Context, t *transfer, info *metainfo.Info, files *storage.Transfer) error {
+	pieces, size, err := unknownPieces(ctx, info, files)
+	if err != nil {
+		return err
+	}
+	t.toHash.Store(size)
+	var next atomic.Int64
+	var workers errgroup.Group
+	for range min(runtime.NumCPU(), len(pieces)) {
+		workers.Go(func() error {
+			for {
+				k := int(next.Add(1) - 1)
+				if k >= len(pieces) {
+					return nil
+				}
+				if _, err := files.HashPiece(ctx, pieces[k]); err != nil {
+					return err
+				}
+				t.hashed.Add(info.PieceSize(pieces[k]))
+			}
+		})
+	}
+	return workers.Wait()
+}
+
+// unknownPieces lists pieces by what the client library would be told of them.
+func unknownPieces(ctx context.Context, info *metainfo.Info, files *storage.Transfer) (pieces []int, size int64, err error) {
+	impl, err := files.OpenTorrent(ctx, nil, libinfo.Hash(info.ID))
+	if err != nil {
+		return nil, 0, err
+	}
+	var shape libinfo.Info
+	for i := range info.NumPieces {
+		if !impl.Piece(shape.Piece(i)).Completion().Ok {
+			pieces = append(pieces, i)
+			size += info.PieceSize(i)
+		}
+	}
+	return pieces, size, nil
+}
+
+// rehash has the library hash pieces of a transfer that is in it, since a file
+// was changed and has come to rest.
+func (e *Engine) rehash(t *transfer, spans []storage.Span) {
+	net, files := t.net, t.files
+	t.rehashing++
+	e.tasks.Go(func() {
+		net.hash(e.works, spans)
+		if err := files.Flush(e.works); err != nil {
+			e.log.Debug("recording what was hashed again", "id", t.id.Short(), "error", err)
+		}
+		e.post(func() {
+			t.rehashing--
+			if t.net == net {
+				e.lookAtProgress(t)
+				e.reconcile(t)
+			}
+		})
+	})
+}
+
+// hash verifies spans on all cores and returns when every piece is done.
+func (a *attachment) hash(ctx context.Context, spans []storage.Span) {
+	for _, s := range spans {
+		var next atomic.Int64
+		next.Store(int64(s.From))
+		var workers sync.WaitGroup
+		for range min(runtime.NumCPU()+1, s.To-s.From) {
+			workers.Go(func() {
+				for {
+					// It fails when the transfer leaves the library, too.
+					i := int(next.Add(1) - 1)
+					if i >= s.To || a.tor.Piece(i).VerifyDataContext(ctx) != nil {
+						return
+					}
+				}
+			})
+		}
+		workers.Wait()
+	}
+}
+
+// refresh makes the library ask the storage again what is complete.
+func (a *attachment) refresh(spans []storage.Span) {
+	for _, s := range spans {
+		for i := s.From; i < s.To; i++ {
+			select {
+			case <-a.tap.stop:
+				return
+			default:
+				a.tor.Piece(i).UpdateCompletion()
+			}
+		}
+	}
+}
+
+// lookAtProgress compares what is durable with what is wanted.
+func (e *Engine) lookAtProgress(t *transfer) {
+	p := t.files.Progress()
+	t.unknown = p.Unknown > 0
+	if t.unknown || t.checking() || t.rehashing > 0 {
+		return
+	}
+	switch complete := t.plan.complete(); {
+	case complete && !t.done:
+		e.startFinish(t)
+	case !complete && t.done && !t.own():
+		// What was complete is so no longer: it is fetched again.
+		t.done = false
+		e.reconcile(t)
+	}
+	if t.options.Sequential && t.net != nil && !t.done {
+		t.plan.inOrder(int64(t.downMeter.rate))
+		e.serial.do(t.plan.apply)
+	}
+}
+
+// startFinish makes what has no pieces, such as empty files, and then reports
+// the transfer as done.
+func (e *Engine) startFinish(t *transfer) {
+	if t.job != nil {
+		return
+	}
+	files, skip := t.files, t.options.Priorities
+	e.start(t, jobFinish, func(ctx context.Context) func() {
+		err := files.Finish(ctx, func(i int) bool { return skip[i] != share.Skip })
+		path := files.Path()
+		return func() {
+			e.setRoot(t, path)
+			switch {
+			case err != nil:
+				e.note(t, "finishing: %v", err)
+			case t.files == files && t.plan.complete():
+				e.finish(t)
+			}
+		}
+	})
+}
+
+// finish is called when every selected file of t is complete and on disk.
+func (e *Engine) finish(t *transfer) {
+	t.done, t.slot = true, false
+	if t.completed.IsZero() {
+		t.completed = e.now().Round(0)
+	}
+	t.options.Durable = t.total
+	e.trackers.Complete(t.id)
+	e.save(t)
+	e.tell(t, share.EventDone, "")
+	e.checkGoal(t, e.now())
+	e.reconcile(t)
+}
+
+// startRemove deletes what is kept of t, and its data when that is wished.
+func (e *Engine) startRemove(t *transfer) {
+	r, files, id := t.removing, t.files, t.id
+	e.hide(t)
+	unopened := r.data && files == nil && t.kind == kindFetch && t.known()
+	spec := e.spec(t)
+	e.start(t, jobRemove, func(ctx context.Context) func() {
+		err := e.erase(ctx, id, spec, files, r.data, unopened)
+		if gone := <-e.state.remove(id); err == nil {
+			err = gone
+		}
+		if rm := os.Remove(e.torrentPath(id)); rm != nil && !errors.Is(rm, fs.ErrNotExist) && err == nil {
+			err = share.Errorf(share.Disk, "removing the torrent of %s: %w", id.Short(), rm)
+		}
+		return func() {
+			t.files, t.plan, t.info = nil, nil, nil
+			e.forget(t)
+			r.done <- err
+		}
+	})
+}
+
+func (e *Engine) erase(ctx context.Context, id share.ID, spec storage.Spec, files *storage.Transfer, data, unopened bool) error {
+	if unopened {
+		tor, err := e.readInfo(id)
+		if err != nil {
+			return err
+		}
+		spec.Info = tor.Info
+		if files, err = e.store.Open(ctx, spec); err != nil {
+			return err
+		}
+	}
+	if files == nil {
+		return nil
+	}
+	if data && spec.Own == nil {
+		return files.Remove(ctx, true)
+	}
+	return files.Close(ctx)
+}
+
+// forget drops t from everything in memory.
+func (e *Engine) forget(t *transfer) {
+	delete(e.transfers, t.id)
+	delete(e.awake, t)
+	e.figures.Delete(t.id)
+	e.release(t)
+	if e.hub.watched() {
+		e.hub.publish(e.now(), share.Event{Type: share.EventRemoved, ID: t.id})
+	}
+	e.requeue = true
+}

@@ -1,0 +1,368 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/anacrolix/torrent"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/tracker"
+)
+
+const (
+	// A transfer that is short of peers searches again after this, which grows
+	// to the longest while searches bring nothing new.
+	searchAgain   = 10 * time.Second
+	searchLongest = 2 * time.Minute
+	searchEnough  = 10 * time.Minute // while it has enoughPeers
+	enoughPeers   = 20
+	searchTime    = 2 * time.Minute // of one search
+	resolveTime   = 20 * time.Second
+	seedScanEvery = seldom // one seed at rest looks into its swarm
+)
+
+// foundPeers is addresses that somebody told of.
+type foundPeers struct {
+	id     share.ID
+	source share.Source
+	addrs  []netip.AddrPort
+}
+
+// search is when a transfer looks for peers.
+type search struct {
+	next    time.Time
+	pause   time.Duration
+	running int  // searches of finders under way
+	asked   bool // somebody has been asked at least once
+	fresh   bool // something new was found since the last round
+	open    bool // there is anybody to ask
+}
+
+// reason says why there are no peers; empty when there are.
+func (s *search) reason(b *book, peers int, now time.Time) string {
+	if peers > 0 {
+		return ""
+	}
+	known := 0
+	if b != nil {
+		known = len(b.entries)
+	}
+	next := ""
+	if wait := s.next.Sub(now); s.running == 0 && wait > 0 {
+		next = ", next try in " + seconds(wait)
+	}
+	switch {
+	case known > 0:
+		return fmt.Sprintf("%d peers known, none connected yet%s", known, next)
+	case !s.open:
+		return "nobody to ask: the link names no peer, and no way to find peers is on"
+	case !s.asked || s.running > 0 && next == "":
+		return "looking for peers"
+	}
+	return "no peers found yet" + next
+}
+
+// searching tells whether t is looking for peers.
+func (e *Engine) searching(t *transfer) bool {
+	if t.removing != nil || t.failure != nil || t.options.Paused || t.kind != kindFetch {
+		return false
+	}
+	return !t.known() || t.net != nil && !t.done
+}
+
+// private tells whether t may be found through its trackers only (BEP 27).
+func (t *transfer) private() bool {
+	return t.options.Private || t.info != nil && t.info.Private
+}
+
+// seek begins a round of searches where it is time for one, and offers the
+// addresses that are due to the library.
+func (e *Engine) seek(t *transfer, now time.Time) {
+	e.offer(t, now)
+	s := &t.search
+	s.open = len(t.options.Peers)+len(t.options.WebSeeds) > 0 || len(t.options.Trackers) > 0 && !e.cfg.NoTrackers ||
+		len(e.cfg.Finders) > 0 && !t.private() || t.book != nil && len(t.book.entries) > 0
+	if now.Before(s.next) || s.running > 0 {
+		return
+	}
+	peers := 0
+	if t.net != nil {
+		peers, _ = t.net.counts()
+	}
+	switch {
+	case peers >= enoughPeers:
+		s.pause = searchEnough
+	case s.fresh || s.pause == 0 || s.pause > searchLongest:
+		s.pause = searchAgain
+	default:
+		s.pause = min(s.pause*3/2, searchLongest)
+	}
+	s.next, s.fresh, s.asked = now.Add(s.pause), false, true
+	e.resolve(t)
+	e.trackers.Refresh(t.id)
+	if t.private() {
+		return
+	}
+	for _, f := range e.cfg.Finders {
+		if e.searches >= maxSearches {
+			break
+		}
+		e.searches++
+		s.running++
+		e.run(t, f)
+	}
+}
+
+// run is one search of one finder.
+func (e *Engine) run(t *transfer, f Finder) {
+	id := t.id
+	e.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(e.works, searchTime)
+		defer cancel()
+		err := f.Find(ctx, id, func(addrs []netip.AddrPort) {
+			p := foundPeers{id, f.Source(), append([]netip.AddrPort(nil), addrs...)}
+			e.post(func() { e.meet(p) })
+		})
+		e.post(func() {
+			e.searches--
+			t.search.running--
+			if err != nil && ctx.Err() == nil {
+				e.note(t, "search by %s: %v", f.Source(), err)
+			}
+		})
+	})
+}
+
+// foundSoon takes addresses from callbacks that must not wait. When too much
+// comes at once the rest is dropped: it will be told again.
+func (e *Engine) foundSoon(id share.ID, s share.Source, addrs []netip.AddrPort) {
+	select {
+	case e.found <- foundPeers{id, s, addrs}:
+	default:
+	}
+}
+
+// meet puts addresses into the book of their transfer and to use.
+func (e *Engine) meet(p foundPeers) {
+	t := e.transfers[p.id]
+	if t == nil || t.removing != nil || t.options.Paused || len(p.addrs) == 0 {
+		return
+	}
+	if t.private() && p.source != share.FromTracker && !trusted(p.source) {
+		return
+	}
+	if t.book == nil {
+		t.book = newBook()
+	}
+	now := e.now()
+	e.linkAddresses() // refreshes e.own
+	fresh := t.book.add(now, p.source, embedZones(p.addrs), e.gate.policy, e.gate.near(), e.own)
+	if len(fresh) == 0 {
+		return
+	}
+	t.search.fresh = true
+	if e.hub.watched() {
+		e.hub.publish(now, share.Event{Type: share.EventFound, ID: t.id, Source: p.source, Count: len(fresh)})
+	}
+	if t.asking != nil {
+		t.asking.Add(fresh...)
+	}
+	if t.done && t.net == nil && t.failure == nil {
+		// Whoever looks for what we have at rest is worth waking up for.
+		t.waiters = append(t.waiters, make(chan struct{}))
+		e.reconcile(t)
+	}
+	e.offer(t, now)
+	e.changed(t)
+}
+
+// offer hands addresses that are due to the library.
+func (e *Engine) offer(t *transfer, now time.Time) {
+	if t.net == nil || t.book == nil || !t.book.anyDue(now) {
+		return
+	}
+	entries := t.book.offer(now, e.gate.dialledFor(t.id))
+	if len(entries) == 0 {
+		return
+	}
+	net := t.net
+	infos := make([]torrent.PeerInfo, len(entries))
+	for i, en := range entries {
+		infos[i] = torrent.PeerInfo{Addr: &peerAddr{en.addr, e.gate}, Source: libSource(en.source)}
+	}
+	e.serial.do(func() { net.tor.AddPeers(infos) })
+}
+
+// The library passes the source on as it is; it means nothing to it.
+func libSource(s share.Source) torrent.PeerSource { return torrent.PeerSource(s) }
+
+func ourSource(s torrent.PeerSource) share.Source {
+	if s == torrent.PeerSourceIncoming {
+		return share.FromIncoming
+	}
+	return share.Source(s)
+}
+
+// resolve looks up the peers that the link names.
+func (e *Engine) resolve(t *transfer) {
+	if len(t.options.Peers) == 0 {
+		return
+	}
+	id, peers := t.id, t.options.Peers
+	var known []netip.AddrPort
+	var names []string
+	for _, p := range peers {
+		if ap, err := netip.ParseAddrPort(p); err == nil {
+			known = append(known, ap)
+		} else {
+			names = append(names, p)
+		}
+	}
+	e.meet(foundPeers{id, share.FromLink, known})
+	if len(names) == 0 || e.searches >= maxSearches {
+		return
+	}
+	e.searches++
+	t.search.running++
+	family := "ip6"
+	if e.cfg.IPv4 {
+		family = "ip"
+	}
+	e.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(e.works, resolveTime)
+		defer cancel()
+		var addrs []netip.AddrPort
+		var failed error
+		for _, name := range names {
+			host, port, err := net.SplitHostPort(name)
+			if err != nil {
+				continue
+			}
+			n, err := strconv.ParseUint(port, 10, 16)
+			if err != nil {
+				continue
+			}
+			ips, err := net.DefaultResolver.LookupNetIP(ctx, family, host)
+			if err != nil {
+				failed = err
+			}
+			for _, ip := range ips {
+				addrs = append(addrs, netip.AddrPortFrom(ip, uint16(n)))
+			}
+		}
+		e.post(func() {
+			e.searches--
+			t.search.running--
+			if failed != nil {
+				e.note(t, "looking up a peer of the link: %v", failed)
+			}
+			e.meet(foundPeers{id, share.FromLink, addrs})
+		})
+	})
+}
+
+// advertise announces t to trackers and finders; again and again does no harm.
+func (e *Engine) advertise(t *transfer) {
+	if len(t.options.Trackers) > 0 && !e.cfg.NoTrackers {
+		if _, ok := e.figures.Load(t.id); !ok {
+			e.figures.Store(t.id, e.figuresOf(t))
+		}
+		tiers := make([][]string, len(t.options.Trackers)) // all are asked
+		for i := range tiers {
+			tiers[i] = t.options.Trackers[i : i+1]
+		}
+		e.trackers.Add(t.id, tiers)
+	}
+	if !t.known() {
+		return // there is nothing to give yet
+	}
+	e.client.offer(t.id)
+	if t.announced || t.private() {
+		return
+	}
+	for _, f := range e.cfg.Finders {
+		f.Announce(t.id)
+	}
+	t.announced = true
+}
+
+// hide undoes advertise.
+func (e *Engine) hide(t *transfer) {
+	if len(t.options.Trackers) > 0 {
+		e.trackers.Remove(t.id)
+	}
+	e.client.withdraw(t.id)
+	if !t.announced {
+		return
+	}
+	t.announced = false
+	for _, f := range e.cfg.Finders {
+		f.Withdraw(t.id)
+	}
+}
+
+// progress is asked by the announcer of trackers, from its own goroutines.
+func (e *Engine) progress(id share.ID) tracker.Progress {
+	if p, ok := e.figures.Load(id); ok {
+		return p.(tracker.Progress)
+	}
+	return tracker.Progress{Left: -1}
+}
+
+func (e *Engine) figuresOf(t *transfer) tracker.Progress {
+	p := tracker.Progress{Uploaded: t.uploaded, Downloaded: t.downloaded, Left: -1}
+	if t.net != nil {
+		p.Uploaded += t.net.tap.read.Load() - t.counted.up
+		p.Downloaded += t.net.tap.written.Load() - t.counted.down
+	}
+	if t.known() {
+		p.Left = max(t.total-t.haveBytes(), 0)
+	}
+	return p
+}
+
+// scanSeeds lets one seed at rest after another look into its swarm: whoever
+// is there and could not reach us can then be reached by us.
+func (e *Engine) scanSeeds(now time.Time) {
+	if len(e.cfg.Finders) == 0 || now.Sub(e.lastScan) < seedScanEvery && !now.Before(e.lastScan) {
+		return
+	}
+	e.lastScan = now
+	if len(e.scan) == 0 {
+		for _, t := range e.transfers {
+			if t.done && !t.options.Paused {
+				e.scan = append(e.scan, t)
+			}
+		}
+	}
+	for len(e.scan) > 0 && e.searches < maxSearches {
+		t := e.scan[len(e.scan)-1]
+		e.scan = e.scan[:len(e.scan)-1]
+		if e.transfers[t.id] != t || !t.done || t.net != nil || t.options.Paused || t.failure != nil || t.private() || t.search.running > 0 {
+			continue
+		}
+		for _, f := range e.cfg.Finders {
+			e.searches++
+			t.search.running++
+			e.run(t, f)
+		}
+		return
+	}
+}
+
+// embedZones leaves out link-local addresses on interfaces that are gone.
+func embedZones(addrs []netip.AddrPort) []netip.AddrPort {
+	out := make([]netip.AddrPort, 0, len(addrs))
+	for _, ap := range addrs {
+		if ap, err := netguard.EmbedZone(ap); err == nil {
+			out = append(out, ap)
+		}
+	}
+	return out
+}

@@ -1,0 +1,370 @@
+package engine
+
+import (
+	"path"
+	"strings"
+	"sync"
+
+	"github.com/anacrolix/torrent"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
+	"github.com/shoalnet/shoal/share/storage"
+)
+
+// plan is which pieces of a transfer are wanted, and how soon. It turns the
+// priorities of files, and where streams read, into the priorities of pieces
+// that the client library works by. Changing it only notes what is different;
+// apply tells the library, whose lock may be held by others for long.
+type plan struct {
+	info  *metainfo.Info
+	files *storage.Transfer
+
+	applying sync.Mutex // held by apply
+
+	mu       sync.Mutex // never held while the library is called
+	byFile   []share.Priority
+	base     []torrent.PiecePriority // by the files alone
+	windows  map[any]window          // of streams, and of fetching in order
+	applied  []torrent.PiecePriority // what the library has been told
+	from, to int                     // pieces that may have to be told anew
+	tor      *torrent.Torrent        // nil while not in the library
+	missing  int                     // no wanted piece before this one is missing
+
+	waiting sync.Mutex
+	arrived chan struct{} // closed and replaced when a piece arrives
+}
+
+// window is pieces that are wanted before all others, the first most of all.
+type window struct{ from, to int }
+
+func newPlan(info *metainfo.Info, files *storage.Transfer, priorities map[int]share.Priority) *plan {
+	p := &plan{
+		info: info, files: files,
+		byFile:  make([]share.Priority, len(info.Files)),
+		windows: make(map[any]window),
+		arrived: make(chan struct{}),
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.setFilesLocked(priorities)
+	return p
+}
+
+// setFiles changes the priorities of files; those not in the map are Normal.
+func (p *plan) setFiles(priorities map[int]share.Priority) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.setFilesLocked(priorities)
+}
+
+func (p *plan) setFilesLocked(priorities map[int]share.Priority) {
+	p.missing = 0
+	p.from, p.to = 0, p.info.NumPieces
+	clear(p.byFile)
+	for i, prio := range priorities {
+		if i >= 0 && i < len(p.byFile) {
+			p.byFile[i] = prio
+		}
+	}
+	p.base = make([]torrent.PiecePriority, p.info.NumPieces)
+	for i := range p.info.Files {
+		f := &p.info.Files[i]
+		from, to := piecesOf(p.info, f)
+		if f.Pad || p.byFile[i] == share.Skip {
+			continue
+		}
+		prio := torrent.PiecePriorityNormal
+		if p.byFile[i] == share.High {
+			prio = torrent.PiecePriorityHigh
+		}
+		for j := from; j < to; j++ {
+			p.base[j] = max(p.base[j], prio)
+		}
+	}
+}
+
+// piecesOf is the pieces that hold bytes of f, from up to, not including, to.
+func piecesOf(info *metainfo.Info, f *metainfo.File) (from, to int) {
+	if f.Length == 0 {
+		return 0, 0
+	}
+	return int(f.Offset / info.PieceLength), int((f.Offset + f.Length + info.PieceLength - 1) / info.PieceLength)
+}
+
+// attach makes apply tell the library everything.
+func (p *plan) attach(tor *torrent.Torrent) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tor, p.applied = tor, make([]torrent.PiecePriority, p.info.NumPieces)
+	p.from, p.to = 0, p.info.NumPieces
+}
+
+// detach returns when nothing is told any more.
+func (p *plan) detach() {
+	p.applying.Lock()
+	defer p.applying.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tor, p.applied = nil, nil
+}
+
+// setWindow moves the window of who; an empty one removes it.
+func (p *plan) setWindow(who any, w window) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w.to = min(w.to, p.info.NumPieces)
+	was := p.windows[who]
+	if was == w {
+		return
+	}
+	if w.from >= w.to {
+		delete(p.windows, who)
+	} else {
+		p.windows[who] = w
+	}
+	for _, x := range [...]window{was, w} {
+		if x.from >= x.to {
+			continue
+		}
+		if p.from >= p.to {
+			p.from, p.to = x.from, x.to
+		} else {
+			p.from, p.to = min(p.from, x.from), max(p.to, x.to)
+		}
+	}
+}
+
+// orderAhead is how far ahead pieces are wanted when fetching in order; further
+// where the rate is such that this would be done before the next look.
+const orderAhead = 32 << 20
+
+// inOrder moves the window of fetching in order to the first missing piece.
+// complete has been called just before.
+func (p *plan) inOrder(rate int64) {
+	p.mu.Lock()
+	from := p.missing
+	p.mu.Unlock()
+	p.setWindow(p, window{from, from + 1 + int(max(orderAhead, 3*rate)/p.info.PieceLength)})
+}
+
+func (p *plan) wantLocked(i int) torrent.PiecePriority {
+	prio := p.base[i]
+	for _, w := range p.windows {
+		switch {
+		case i < w.from || i >= w.to:
+		case i == w.from:
+			return torrent.PiecePriorityNow
+		default:
+			prio = torrent.PiecePriorityReadahead
+		}
+	}
+	return prio
+}
+
+// apply tells the library what is different, and may wait for its lock.
+func (p *plan) apply() {
+	p.applying.Lock()
+	defer p.applying.Unlock()
+	for {
+		tor, r := p.next()
+		if tor == nil {
+			return
+		}
+		r.tell(tor)
+	}
+}
+
+// run is pieces whose priority changes alike: every call takes the library's
+// lock.
+type run struct {
+	from, to int
+	want, is torrent.PiecePriority
+}
+
+func (r run) tell(tor *torrent.Torrent) {
+	switch {
+	case r.want == torrent.PiecePriorityNone:
+		tor.CancelPieces(r.from, r.to)
+	case r.want == torrent.PiecePriorityNormal && r.is == torrent.PiecePriorityNone:
+		tor.DownloadPieces(r.from, r.to)
+	default:
+		for i := r.from; i < r.to; i++ {
+			tor.Piece(i).SetPriority(r.want)
+		}
+	}
+}
+
+// next finds the first run that has to be told and takes it for told. The
+// torrent is nil when there is none.
+func (p *plan) next() (*torrent.Torrent, run) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tor == nil {
+		return nil, run{}
+	}
+	for ; p.from < p.to; p.from++ {
+		r := run{from: p.from, to: p.from, want: p.wantLocked(p.from), is: p.applied[p.from]}
+		if r.want == r.is {
+			continue
+		}
+		for r.to < p.to && p.applied[r.to] == r.is && p.wantLocked(r.to) == r.want {
+			p.applied[r.to] = r.want
+			r.to++
+		}
+		p.from = r.to
+		return p.tor, r
+	}
+	p.from, p.to = 0, 0
+	return nil, run{}
+}
+
+// complete tells whether every wanted piece is durable.
+func (p *plan) complete() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.base[p.missing:] {
+		if j := p.missing + i; p.base[j] != torrent.PiecePriorityNone && !p.files.Durable(j) {
+			p.missing = j
+			return false
+		}
+	}
+	p.missing = 0
+	return true
+}
+
+// total is the bytes of the selected files.
+func (p *plan) total() (n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, f := range p.info.Files {
+		if !f.Pad && p.byFile[i] != share.Skip {
+			n += f.Length
+		}
+	}
+	return n
+}
+
+// durable is how many bytes of the selected files are on disk.
+func (p *plan) durable() (n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.selectiveLocked() {
+		return p.files.Progress().Bytes
+	}
+	for i, have := range p.files.FileBytes() {
+		if !p.info.Files[i].Pad && p.byFile[i] != share.Skip {
+			n += have
+		}
+	}
+	return n
+}
+
+// changed is closed when the next piece has arrived.
+func (p *plan) changed() <-chan struct{} {
+	p.waiting.Lock()
+	defer p.waiting.Unlock()
+	return p.arrived
+}
+
+// arrival wakes those who wait for a piece. It is called with the library's
+// lock held or not, so it must not take p.mu.
+func (p *plan) arrival() {
+	p.waiting.Lock()
+	defer p.waiting.Unlock()
+	close(p.arrived)
+	p.arrived = make(chan struct{})
+}
+
+func (p *plan) selectiveLocked() bool {
+	for _, prio := range p.byFile {
+		if prio == share.Skip {
+			return true
+		}
+	}
+	return false
+}
+
+// files lists info's files as they are shown: neither pads nor links.
+func listFiles(info *metainfo.Info, priorities map[int]share.Priority, have func(i int) int64) []share.File {
+	out := make([]share.File, 0, len(info.Files))
+	for i, f := range info.Files {
+		if f.Pad || f.Symlink {
+			continue
+		}
+		out = append(out, share.File{
+			Index: i, Path: strings.Join(f.Path, "/"), Bytes: have(i), Total: f.Length, Priority: priorities[i],
+		})
+	}
+	return out
+}
+
+func countFiles(info *metainfo.Info) (n int) {
+	for _, f := range info.Files {
+		if !f.Pad && !f.Symlink {
+			n++
+		}
+	}
+	return n
+}
+
+// selection works out which files are skipped: those that no glob and no range
+// names, where there are any.
+func selection(info *metainfo.Info, globs []string, ranges []share.Range) (map[int]share.Priority, error) {
+	if len(globs) == 0 && len(ranges) == 0 {
+		return nil, nil
+	}
+	skip := make(map[int]share.Priority)
+	chosen := 0
+	for i, f := range info.Files {
+		if f.Pad || f.Symlink {
+			continue
+		}
+		if matches(f.Path, globs) || inRanges(i, ranges) {
+			chosen++
+		} else {
+			skip[i] = share.Skip
+		}
+	}
+	if chosen == 0 {
+		return nil, share.Errorf(share.Usage, "no file of %q is among those wanted (%s)", info.Name, strings.Join(globs, ", "))
+	}
+	return skip, nil
+}
+
+func matches(elements []string, globs []string) bool {
+	whole := strings.Join(elements, "/")
+	for _, g := range globs {
+		name := whole
+		if !strings.Contains(g, "/") {
+			name = elements[len(elements)-1]
+		}
+		if ok, err := path.Match(g, name); ok && err == nil || g == whole {
+			return true
+		}
+		// A folder stands for what is in it.
+		if strings.HasPrefix(whole, strings.TrimSuffix(g, "/")+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func inRanges(i int, ranges []share.Range) bool {
+	for _, r := range ranges {
+		if i >= r.First && i <= r.Last {
+			return true
+		}
+	}
+	return false
+}
+
+// checkGlobs refuses patterns that can never match.
+func checkGlobs(globs []string) error {
+	for _, g := range globs {
+		if _, err := path.Match(g, ""); err != nil {
+			return share.Errorf(share.Usage, "file pattern %q: %w", g, err)
+		}
+	}
+	return nil
+}

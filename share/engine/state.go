@@ -1,0 +1,301 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// schema is the version of the engine's tables. Each step from one version to
+// the next stands in migrations, at the index of the version it starts from.
+var migrations = [...]string{
+	`CREATE TABLE engine_transfers (
+		id         BLOB PRIMARY KEY, -- 20 bytes; random until a share is hashed
+		kind       INTEGER NOT NULL,
+		name       TEXT NOT NULL,
+		path       TEXT NOT NULL,    -- of a share: what is shared; else the folder that holds the content
+		added      INTEGER NOT NULL, -- times are Unix nanoseconds, 0 for never
+		completed  INTEGER NOT NULL,
+		size       INTEGER NOT NULL,
+		total      INTEGER NOT NULL, -- bytes of the selected files
+		files      INTEGER NOT NULL,
+		downloaded INTEGER NOT NULL,
+		uploaded   INTEGER NOT NULL,
+		options    TEXT NOT NULL     -- JSON, see options in state.go
+	) WITHOUT ROWID;
+	CREATE TABLE engine_ledger ( -- what the storage keeps, see storage.Record
+		id       BLOB PRIMARY KEY,
+		layout   BLOB,
+		progress BLOB
+	) WITHOUT ROWID;`,
+}
+
+type kind int
+
+const (
+	kindUnhashed kind = 1 // a share being hashed for the first time
+	kindOwn      kind = 2 // a share
+	kindFetch    kind = 3
+)
+
+// row is what is kept of a transfer.
+type row struct {
+	id         share.ID
+	kind       kind
+	name       string
+	path       string
+	added      time.Time
+	completed  time.Time
+	size       int64
+	total      int64
+	files      int
+	downloaded int64
+	uploaded   int64
+	options    options
+}
+
+// options are the parts of a row that no query needs by themselves. Unknown
+// fields of a later version are lost when an earlier one saves the row.
+type options struct {
+	Paused   bool         `json:"paused,omitempty"`
+	Reason   string       `json:"reason,omitempty"`   // why it is paused, when not by the user
+	GoalDone bool         `json:"goaldone,omitempty"` // resumed although the goal is met
+	Goal     share.Goal   `json:"goal,omitzero"`
+	Limits   share.Limits `json:"limits,omitzero"`
+
+	// of a share
+	PieceLength    int64 `json:"piecelength,omitempty"`
+	FollowSymlinks bool  `json:"followsymlinks,omitempty"`
+	Private        bool  `json:"private,omitempty"`
+
+	// of a fetch
+	Trackers   []string               `json:"trackers,omitempty"`
+	WebSeeds   []string               `json:"webseeds,omitempty"`
+	Peers      []string               `json:"peers,omitempty"` // HOST:PORT of the link
+	Globs      []string               `json:"globs,omitempty"`
+	Select     []share.Range          `json:"select,omitempty"`
+	Priorities map[int]share.Priority `json:"priorities,omitempty"` // other than Normal, once the files are known
+	Sequential bool                   `json:"sequential,omitempty"`
+	Root       string                 `json:"root,omitempty"`    // name on disk below path
+	Verify     bool                   `json:"verify,omitempty"`  // data on disk is to be hashed again
+	Durable    int64                  `json:"durable,omitempty"` // bytes of the selected files, when last seen
+}
+
+// state keeps rows in the database. Writes are gathered: what is put within a
+// second goes to disk in one transaction, so that many active transfers cost
+// one sync and not one each.
+type state struct {
+	db   *sql.DB
+	wake chan struct{}
+
+	mu      sync.Mutex
+	pending map[share.ID]*row // nil deletes
+	waiters []chan error
+}
+
+// gatherTime is how long a write waits for others unless somebody waits for it.
+const gatherTime = time.Second
+
+func openState(ctx context.Context, db *sql.DB) (*state, []row, error) {
+	if err := migrate(ctx, db); err != nil {
+		return nil, nil, fmt.Errorf("opening the table of transfers: %w", err)
+	}
+	rows, err := loadRows(ctx, db)
+	if err != nil {
+		return nil, nil, fmt.Errorf("loading the transfers: %w", err)
+	}
+	s := &state{db: db, wake: make(chan struct{}, 1), pending: make(map[share.ID]*row)}
+	return s, rows, nil
+}
+
+func migrate(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS engine_schema (version INTEGER NOT NULL)`); err != nil {
+		return err
+	}
+	version := 0
+	err = tx.QueryRowContext(ctx, `SELECT version FROM engine_schema`).Scan(&version)
+	if errors.Is(err, sql.ErrNoRows) {
+		_, err = tx.ExecContext(ctx, `INSERT INTO engine_schema VALUES (0)`)
+	}
+	if err != nil {
+		return err
+	}
+	if version > len(migrations) {
+		return share.Errorf(share.Failed, "the state was written by a later version of shoal (schema %d, this one knows %d)", version, len(migrations))
+	}
+	for ; version < len(migrations); version++ {
+		if _, err := tx.ExecContext(ctx, migrations[version]); err != nil {
+			return fmt.Errorf("upgrading from schema %d: %w", version, err)
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE engine_schema SET version = ?`, version); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func loadRows(ctx context.Context, db *sql.DB) ([]row, error) {
+	q, err := db.QueryContext(ctx, `SELECT id, kind, name, path, added, completed, size, total, files, downloaded, uploaded, options
+		FROM engine_transfers ORDER BY added, id`)
+	if err != nil {
+		return nil, err
+	}
+	defer q.Close()
+	var out []row
+	for q.Next() {
+		var r row
+		var id, opts []byte
+		var added, completed int64
+		if err := q.Scan(&id, &r.kind, &r.name, &r.path, &added, &completed, &r.size, &r.total, &r.files, &r.downloaded, &r.uploaded, &opts); err != nil {
+			return nil, err
+		}
+		if len(id) != len(r.id) {
+			return nil, fmt.Errorf("an ID of %d bytes", len(id))
+		}
+		r.id = share.ID(id)
+		r.added, r.completed = fromNano(added), fromNano(completed)
+		if err := json.Unmarshal(opts, &r.options); err != nil {
+			return nil, fmt.Errorf("options of %s: %w", r.id, err)
+		}
+		out = append(out, r)
+	}
+	return out, q.Err()
+}
+
+func toNano(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func fromNano(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n)
+}
+
+// put saves r soon. The maps and slices of r must not be changed afterwards.
+func (s *state) put(r row) { s.enqueue(r.id, &r, nil) }
+
+// putNow saves r and tells on the channel, which never blocks the sender, when
+// it is on disk.
+func (s *state) putNow(r row) <-chan error {
+	done := make(chan error, 1)
+	s.enqueue(r.id, &r, done)
+	return done
+}
+
+// remove forgets id with its ledger record, together with whatever was put
+// before and waits.
+func (s *state) remove(id share.ID) <-chan error {
+	done := make(chan error, 1)
+	s.enqueue(id, nil, done)
+	return done
+}
+
+func (s *state) enqueue(id share.ID, r *row, done chan error) {
+	s.mu.Lock()
+	s.pending[id] = r
+	if done != nil {
+		s.waiters = append(s.waiters, done)
+	}
+	s.mu.Unlock()
+	if done != nil {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// run writes until ctx ends, and then what is left. A failed write is tried
+// again with the next one: its rows stay pending.
+func (s *state) run(ctx context.Context, failed func(error)) {
+	tick := time.NewTicker(gatherTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			// The last words need a context that is still alive.
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime/2)
+			defer cancel()
+			if err := s.flush(last); err != nil {
+				failed(err)
+			}
+			return
+		case <-tick.C:
+		case <-s.wake:
+		}
+		if err := s.flush(ctx); err != nil && ctx.Err() == nil {
+			failed(err)
+		}
+	}
+}
+
+func (s *state) flush(ctx context.Context) error {
+	s.mu.Lock()
+	batch, waiters := s.pending, s.waiters
+	s.pending, s.waiters = make(map[share.ID]*row), nil
+	s.mu.Unlock()
+	var err error
+	if len(batch) > 0 {
+		err = s.write(ctx, batch)
+	}
+	if err != nil {
+		err = share.Errorf(share.Disk, "saving the state of %d transfers: %w", len(batch), err)
+		s.mu.Lock()
+		for id, r := range batch {
+			if _, newer := s.pending[id]; !newer {
+				s.pending[id] = r
+			}
+		}
+		s.mu.Unlock()
+	}
+	for _, w := range waiters {
+		w <- err
+	}
+	return err
+}
+
+func (s *state) write(ctx context.Context, batch map[share.ID]*row) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	for id, r := range batch {
+		if r == nil {
+			for _, table := range [...]string{"engine_transfers", "engine_ledger"} {
+				if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE id = ?`, id[:]); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		opts, err := json.Marshal(r.options)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO engine_transfers
+			(id, kind, name, path, added, completed, size, total, files, downloaded, uploaded, options)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			id[:], r.kind, r.name, r.path, toNano(r.added), toNano(r.completed), r.size, r.total, r.files, r.downloaded, r.uploaded, opts)
+		if err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}

@@ -1,0 +1,344 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/infofetch"
+	"github.com/shoalnet/shoal/share/metainfo"
+	"github.com/shoalnet/shoal/share/storage"
+)
+
+// transfer is one piece of content. It is owned by the loop.
+type transfer struct {
+	row
+
+	// done: every selected file is complete. It is what was true when last
+	// looked; files that change while the transfer is at rest are found out
+	// when it is woken.
+	done     bool
+	failure  error     // why it is stopped, unless its storage says so
+	retry    time.Time // when to try again by itself; zero is never
+	wished   bool      // wantsSlot, when last looked
+	slot     bool      // it may fetch now
+	removing *removal
+	job      *job
+
+	// What is there only while the transfer is awake.
+	info      *metainfo.Info
+	files     *storage.Transfer
+	fault     error // of files
+	net       *attachment
+	plan      *plan
+	unknown   bool           // some pieces have to be hashed before anything is known of them
+	nextCheck time.Time      // unknown pieces are left alone until then
+	rehashing int            // runs of rehash
+	glancing  bool           // opened only to see whether files are as they were
+	made      *metainfo.Made // just hashed; storage does not know of it yet
+	announced bool
+	streams   map[*stream]struct{}
+	waiters   []chan struct{} // closed when it is attached, or will not be
+	book      *book
+	search    search
+	asking    *infofetch.Fetch
+	down, up  *bucket
+
+	// Bytes read by jobHash and jobCheck, and bytes that there are.
+	hashed, toHash atomic.Int64
+
+	downMeter, upMeter meter
+	counted            struct{ down, up int64 } // of net, already in row
+
+	shown share.Transfer // as in the last event
+	stale bool           // the next second has to look whether to tell
+}
+
+// removal is a Remove under way.
+type removal struct {
+	data bool
+	done chan error
+}
+
+// job is the one thing that is being done for a transfer outside the loop.
+type job struct {
+	what   jobKind
+	cancel context.CancelFunc
+}
+
+type jobKind int
+
+const (
+	jobHash   jobKind = iota // reading a share for the first time
+	jobAsk                   // getting the info dictionary from peers
+	jobOpen                  // opening its storage
+	jobAttach                // adding it to the client library
+	jobCheck                 // hashing what is on disk
+	jobFinish                // making what has no bytes
+	jobDetach
+	jobClose
+	jobRemove
+)
+
+// level is how awake a transfer is.
+type level int
+
+const (
+	atRest level = iota
+	opened       // its storage is open
+	live         // in the library
+)
+
+// known tells whether the info dictionary is kept in Config.Dir.
+func (t *transfer) known() bool { return t.kind != kindUnhashed && t.row.files > 0 }
+
+func (t *transfer) own() bool { return t.kind != kindFetch }
+
+func (t *transfer) level() level {
+	switch {
+	case t.net != nil:
+		return live
+	case t.files != nil:
+		return opened
+	}
+	return atRest
+}
+
+// checking tells whether data on disk is being hashed before it is trusted, or
+// is to be.
+func (t *transfer) checking() bool {
+	return t.options.Verify || t.job != nil && t.job.what == jobCheck
+}
+
+func (t *transfer) state() share.State {
+	switch {
+	case t.kind == kindUnhashed && t.options.Paused:
+		return share.Paused
+	case t.failure != nil:
+		return share.Stopped
+	case t.kind == kindUnhashed: // also when only storage does not know of it yet
+		return share.Hashing
+	case t.known() && t.checking() && t.fault == nil:
+		return share.Checking
+	case t.options.Paused:
+		return share.Paused
+	case t.fault != nil:
+		return share.Stopped
+	case !t.known():
+		return share.Finding
+	case t.done:
+		return share.Seeding
+	case !t.slot:
+		return share.Queued
+	}
+	return share.Fetching
+}
+
+// reason says in plain words why t does not get on.
+func (t *transfer) reason(now time.Time) string {
+	switch t.state() {
+	case share.Stopped:
+		err := cmp.Or(t.failure, t.fault)
+		if err == nil {
+			return ""
+		}
+		if wait := t.retry.Sub(now); t.failure != nil && wait > 0 {
+			return fmt.Sprintf("%v; next try in %s", err, seconds(wait))
+		}
+		return err.Error()
+	case share.Paused:
+		return t.options.Reason
+	case share.Queued:
+		return "waits until fewer others fetch"
+	case share.Finding:
+		return t.search.reason(t.book, 0, now)
+	case share.Fetching:
+		if t.net == nil || t.downMeter.rate > 0 {
+			return ""
+		}
+		peers, _ := t.net.counts()
+		return t.search.reason(t.book, peers, now)
+	}
+	return ""
+}
+
+func seconds(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%d s", int(d/time.Second)+1)
+	}
+	return fmt.Sprintf("%d min", int((d+30*time.Second)/time.Minute))
+}
+
+// snapshot is t as others see it.
+func (e *Engine) snapshot(t *transfer) share.Transfer {
+	s := share.Transfer{
+		ID:         t.id,
+		Name:       t.name,
+		State:      t.state(),
+		Reason:     t.reason(e.now()),
+		Total:      t.total,
+		Size:       t.size,
+		Files:      t.row.files,
+		Downloaded: t.downloaded,
+		Uploaded:   t.uploaded,
+		Path:       t.shownPath(),
+		Own:        t.own(),
+		Added:      t.added,
+		Completed:  t.completed,
+		Limits:     t.options.Limits,
+		Goal:       t.options.Goal,
+	}
+	if err := cmp.Or(t.failure, t.fault); err != nil && s.State == share.Stopped {
+		s.Code = share.KindOf(err).Code()
+	}
+	switch s.State {
+	case share.Hashing, share.Checking:
+		s.Bytes, s.Total = t.hashed.Load(), t.toHash.Load()
+	default:
+		s.Bytes = t.haveBytes()
+	}
+	if t.net != nil {
+		s.Peers, s.Seeds = t.net.counts()
+		s.Down, s.Up = int64(t.downMeter.rate), int64(t.upMeter.rate)
+		s.Downloaded += t.net.tap.written.Load() - t.counted.down
+		s.Uploaded += t.net.tap.read.Load() - t.counted.up
+	}
+	if t.kind != kindUnhashed {
+		s.Link = e.link(t)
+	}
+	return s
+}
+
+// haveBytes is how much of the selected files is durable.
+func (t *transfer) haveBytes() int64 {
+	switch {
+	case t.files != nil && t.plan != nil:
+		return t.plan.durable()
+	case t.done:
+		return t.total
+	}
+	return t.options.Durable
+}
+
+func (t *transfer) shownPath() string {
+	if t.own() {
+		return t.path
+	}
+	if t.options.Root != "" {
+		return filepath.Join(t.path, t.options.Root)
+	}
+	return t.path
+}
+
+// link is the magnet URI of t with the addresses of this node.
+func (e *Engine) link(t *transfer) string {
+	l := share.Link{ID: t.id, Name: t.name, Length: t.size, Peers: e.linkAddresses()}
+	if l.Name == t.id.String() {
+		l.Name = "" // it stands for a name that is not known
+	}
+	return l.String()
+}
+
+// maxLinkAddresses keeps links short enough for people and QR codes.
+const maxLinkAddresses = 4
+
+func (e *Engine) linkAddresses() []string {
+	if e.cfg.Addresses == nil {
+		return nil
+	}
+	now := e.now()
+	if !e.ownAsked.IsZero() && now.Sub(e.ownAsked) < time.Second && !now.Before(e.ownAsked) {
+		return e.ownText
+	}
+	e.ownAsked, e.own = now, e.cfg.Addresses()
+	e.ownText = nil
+	for _, ap := range e.own[:min(len(e.own), maxLinkAddresses)] {
+		e.ownText = append(e.ownText, ap.String())
+	}
+	return e.ownText
+}
+
+// shownName makes what a stranger calls something fit to be shown until the
+// info dictionary, whose name is clean, is known.
+func shownName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(name, ""))
+	for len(name) > metainfo.MaxName {
+		r := []rune(name)
+		name = string(r[:len(r)-1-len(r)/8])
+	}
+	return name
+}
+
+// changed tells subscribers that something about t is different: at once when
+// its state is, else within a second.
+func (e *Engine) changed(t *transfer) {
+	t.stale = true
+	e.awake[t] = struct{}{}
+	if t.state() != t.shown.State && t.removing == nil {
+		e.tell(t, share.EventChanged, "")
+	}
+}
+
+// tell publishes an event about t with its snapshot.
+func (e *Engine) tell(t *transfer, what share.EventType, message string) {
+	e.publish(t, share.Event{Type: what, Message: message})
+}
+
+func (e *Engine) publish(t *transfer, ev share.Event) {
+	s := e.snapshot(t)
+	t.shown, t.stale = s, false
+	if e.hub.watched() {
+		ev.ID, ev.Transfer = t.id, &s
+		e.hub.publish(e.now(), ev)
+	}
+}
+
+// note adds a line to the transfer's log.
+func (e *Engine) note(t *transfer, format string, args ...any) {
+	e.log.Debug(fmt.Sprintf(format, args...), "id", t.id.Short())
+	if e.hub.watched() {
+		e.hub.publish(e.now(), share.Event{Type: share.EventNote, ID: t.id, Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+// save keeps t's row.
+func (e *Engine) save(t *transfer) { e.state.put(t.row) }
+
+// fold moves what the counters of the attachment hold into the row.
+func (t *transfer) fold() {
+	if t.net == nil {
+		return
+	}
+	down, up := t.net.tap.written.Load(), t.net.tap.read.Load()
+	t.downloaded += down - t.counted.down
+	t.uploaded += up - t.counted.up
+	t.counted.down, t.counted.up = down, up
+}
+
+// sorted is every transfer, oldest first.
+func (e *Engine) sorted() []*transfer {
+	all := make([]*transfer, 0, len(e.transfers))
+	for _, t := range e.transfers {
+		all = append(all, t)
+	}
+	sortByAge(all)
+	return all
+}
+
+func sortByAge(all []*transfer) {
+	slices.SortFunc(all, func(a, b *transfer) int {
+		return cmp.Or(a.added.Compare(b.added), slices.Compare(a.id[:], b.id[:]))
+	})
+}
