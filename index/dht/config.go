@@ -1,0 +1,88 @@
+package dht
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// Config is what a Node needs. Conns is required; the zero value of every other
+// field is a sensible default.
+type Config struct {
+	// Conns are the sockets, made with network "udp6". Run closes them. Queries
+	// leave from the first that suits the destination, replies from the one
+	// that got the query.
+	Conns []*net.UDPConn
+	// Logger is told what an operator may want to know.
+	Logger *slog.Logger
+	// Now is time.Now if nil.
+	Now func() time.Time
+
+	// Bootstrap are hosts as HOST:PORT that are asked when nobody else is
+	// known; literal addresses in brackets. DefaultBootstrap has public ones.
+	Bootstrap []string
+	// Resolve finds the IPv6 addresses of a host; the system's resolver if nil.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	// StateFile keeps the node's ID and the nodes it knew across restarts; it
+	// may be deleted. Empty for none.
+	StateFile string
+
+	// ReadOnly nodes ask and do not answer (BEP 43).
+	ReadOnly bool
+	// EnforceBEP42 has no dealings with nodes whose ID does not fit their
+	// address. A part of the network has such IDs; without it they only get
+	// the places nobody else wants.
+	EnforceBEP42 bool
+
+	// Port is the TCP port to announce; if nil or 0, the port of the socket.
+	Port func() uint16
+	// Addresses are this host's own addresses, best first: the first global
+	// one is what is announced, and gives the node its ID. It is called now
+	// and then, and after AddressesChanged. With nil the system chooses
+	// the address, and the node learns from others which it is.
+	Addresses func() []netip.Addr
+	// Seeding tells others that we have all of an ID (BEP 33); nil: never.
+	Seeding func(share.ID) bool
+	// OnUnsolicited is told of queries from addresses that nothing was sent to
+	// in the last five minutes: proof that strangers reach local. It must not
+	// block.
+	OnUnsolicited func(from netip.AddrPort, local netip.Addr, at time.Time)
+}
+
+// DefaultBootstrap are public hosts that answer over IPv6.
+func DefaultBootstrap() []string {
+	return []string{"router.silotis.us:6881", "dht.libtorrent.org:25401", "dht.transmissionbt.com:6881"}
+}
+
+func (cfg *Config) complete() error {
+	if len(cfg.Conns) == 0 {
+		return errors.New("a DHT node needs a socket")
+	}
+	for _, host := range cfg.Bootstrap {
+		if _, _, err := net.SplitHostPort(host); err != nil {
+			return share.Errorf(share.Usage, "bootstrap host %q: %w", host, err)
+		}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Resolve == nil {
+		cfg.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip6", host)
+			if err != nil {
+				return nil, fmt.Errorf("resolving %s: %w", host, err)
+			}
+			return addrs, nil
+		}
+	}
+	return nil
+}

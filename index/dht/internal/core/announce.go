@@ -1,0 +1,272 @@
+package core
+
+import (
+	"slices"
+	"time"
+
+	"github.com/shoalnet/shoal/index/dht/internal/limit"
+	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
+	"github.com/shoalnet/shoal/index/dht/internal/recent"
+	"github.com/shoalnet/shoal/index/dht/internal/table"
+)
+
+// announcer keeps keys announced.
+//
+// Where several keys that are due lie close together, they are done together: a
+// survey finds all nodes of that region of the key space, and every key of the
+// region is announced with the closest of them. Keys are taken in their order.
+// A key by itself has a search of its own.
+type announcer struct {
+	c      *Core
+	keys   []*key // by ID
+	cursor nodeid.ID
+	tick   timer
+	jobs   []*job
+	spent  limit.Bucket
+	shape  limit.Rate // of spent, as of the last pump
+	burst  int        // keys not announced when there were most, since there were none
+	cost   float64    // queries for a key, lately
+	// bound are the nodes whose tokens are good for one key only.
+	bound recent.Map[nodeid.ID, struct{}]
+	stats AnnounceStats
+}
+
+// AnnounceStats tells what announcing costs.
+type AnnounceStats struct {
+	Keys      int    // kept announced
+	Waiting   int    // of them, not announced yet, or not from the present address
+	Announced uint64 // times a key was announced with at least one node
+	Refused   uint64 // times nobody accepted it
+	Lookups   uint64
+	Datagrams uint64 // sent and received for all this
+}
+
+type key struct {
+	id    nodeid.ID
+	due   time.Duration
+	tried int // in vain, in a row
+	thin  int // in a row, times fewer nodes took it than should
+	added time.Duration
+	known bool // announced once
+	done  bool // and since something changed
+	busy  bool
+	gone  bool
+	alone bool // it is not announced along with others, which failed
+}
+
+const (
+	// interval between announcements of a key. The network forgets them after
+	// 30 minutes or more, and within half of that a quarter of the nodes that
+	// have one may have left.
+	interval = 15 * time.Minute
+	// early is how long before its time a key is announced along with others.
+	early = interval / 3
+	retry = 20 * time.Second
+	// young is how soon a key is announced again when fewer nodes than K took
+	// it, doubled each time: the network, or our view of it, is still growing.
+	young = 5 * time.Second
+
+	jobsMax   = 8   // looking for nodes; as many again may be announcing, and any with new keys
+	groupMin  = 3   // keys worth a survey
+	groupMax  = 256 // keys of a job, so that the tokens do not expire on the way
+	groupOpen = 8   // keys of a job in the course of being announced
+
+	// behindMax is how far our queries to a node may run ahead of its pace, and
+	// freshMax for keys never announced before.
+	behindMax = 2 * time.Second
+	freshMax  = 10 * time.Second
+	// within is the time in which all keys are announced after a change.
+	within  = 45 * time.Second
+	rateMin = 40
+	rateMax = 1500 // queries a second, whatever the number of keys
+)
+
+func (a *announcer) init(c *Core) {
+	a.c = c
+	a.tick.fire = a.pump
+	a.cost = table.K + 2
+	a.bound.Life, a.bound.Size = time.Hour, 4096
+}
+
+// Announce keeps id announced until Withdraw.
+func (c *Core) Announce(now time.Duration, id nodeid.ID) {
+	c.enter(now)
+	a := &c.announce
+	i, found := a.search(id)
+	if found {
+		return
+	}
+	a.keys = slices.Insert(a.keys, i, &key{id: id, due: c.now, added: c.now})
+	a.soon()
+}
+
+// Withdraw ends what Announce began. The network forgets by itself.
+func (c *Core) Withdraw(id nodeid.ID) {
+	a := &c.announce
+	if i, found := a.search(id); found {
+		a.keys[i].gone = true
+		a.keys = slices.Delete(a.keys, i, i+1)
+	}
+}
+
+func (a *announcer) search(id nodeid.ID) (int, bool) {
+	return slices.BinarySearchFunc(a.keys, id, func(k *key, id nodeid.ID) int {
+		switch {
+		case k.id == id:
+			return 0
+		case k.id.Less(id):
+			return -1
+		}
+		return 1
+	})
+}
+
+// everything has all keys announced anew.
+func (a *announcer) everything() {
+	for _, k := range a.keys {
+		k.due, k.done, k.tried, k.thin = a.c.now, false, 0, 0
+	}
+	if len(a.keys) > 0 {
+		a.soon()
+	}
+}
+
+func (a *announcer) soon() {
+	if a.tick.place == 0 || a.tick.at > a.c.now {
+		a.c.timers.set(&a.tick, a.c.now)
+	}
+}
+
+// pump begins what is due and goes on with what was begun, as fast as the
+// present rate allows.
+func (a *announcer) pump() {
+	c := a.c
+	if len(a.keys) == 0 && len(a.jobs) == 0 {
+		return
+	}
+	next := time.Second
+	defer func() { c.set(&a.tick, next) }()
+	if c.upkeep.lonely() {
+		return
+	}
+	a.shape = a.rate()
+	for a.seeking() < jobsMax {
+		k := a.next()
+		if k == nil || !a.allowed(!k.known) || k.done && len(a.jobs) >= 2*jobsMax {
+			break
+		}
+		a.begin(k)
+	}
+	for _, j := range slices.Clone(a.jobs) {
+		j.step()
+	}
+	if len(a.jobs) > 0 {
+		next = 100 * time.Millisecond
+	}
+}
+
+// seeking counts the jobs that do not know their nodes yet.
+func (a *announcer) seeking() int {
+	n := 0
+	for _, j := range a.jobs {
+		if !j.found {
+			n++
+		}
+	}
+	return n
+}
+
+// allowed tells whether the rate lets more be sent now, for keys never announced
+// before or for others, which leave something for those; spend counts it.
+func (a *announcer) allowed(fresh bool) bool {
+	free := a.spent.Free(a.c.now, a.shape)
+	return free > 0 && (fresh || free > a.shape.Burst/4)
+}
+
+func (a *announcer) spend() { a.spent.Wait(a.c.now, a.shape) }
+
+// learn takes into account what a job cost.
+func (a *announcer) learn(queries, keys int) {
+	a.cost += (float64(queries)/float64(keys) - a.cost) / 8
+}
+
+// rate is what the announcements of all keys need, evenly spread, twice over,
+// so that it is a bound and not a schedule; more after a change.
+func (a *announcer) rate() limit.Rate {
+	pending := 0
+	for _, k := range a.keys {
+		if !k.done {
+			pending++
+		}
+	}
+	a.burst = max(a.burst, pending)
+	if pending == 0 {
+		a.burst = 0
+	}
+	perSecond := max(
+		2*a.cost*float64(len(a.keys))/interval.Seconds(),
+		a.cost*float64(a.burst)/within.Seconds(),
+	)
+	perSecond = min(max(perSecond, rateMin), rateMax)
+	return limit.Rate{PerSecond: perSecond, Burst: perSecond}
+}
+
+// next finds the key to begin with: those never announced before others, the
+// latest of them first, then those not announced since something changed, then
+// those that are due, and in each class the next in key order.
+func (a *announcer) next() *key {
+	start, _ := a.search(a.cursor)
+	var best *key
+	for i := range a.keys {
+		k := a.keys[(start+i)%len(a.keys)]
+		if !k.busy && k.due <= a.c.now && (best == nil || k.before(best)) {
+			best = k
+		}
+	}
+	if best != nil {
+		a.cursor = best.id
+	}
+	return best
+}
+
+func (k *key) before(o *key) bool {
+	switch {
+	case k.known != o.known:
+		return !k.known
+	case !k.known:
+		return k.added/time.Second > o.added/time.Second
+	}
+	return !k.done && o.done
+}
+
+// begin announces k, and with it what is near.
+func (a *announcer) begin(k *key) {
+	j := &job{a: a, first: k, fresh: !k.known, next: a.c.jitter(interval * 4 / 5)}
+	k.busy = true
+	a.jobs = append(a.jobs, j)
+	if !k.alone {
+		j.gather(a.c.table.Depth(regionSize))
+	}
+	if 1+len(j.keys) >= groupMin {
+		j.survey()
+	} else {
+		j.release()
+		j.search()
+	}
+}
+
+// ripe tells whether k may be announced along with others now.
+func (a *announcer) ripe(k *key) bool {
+	return !k.busy && !k.gone && !k.alone && k.due <= a.c.now+early
+}
+
+func (a *announcer) report() AnnounceStats {
+	s := a.stats
+	s.Keys = len(a.keys)
+	for _, k := range a.keys {
+		if !k.done {
+			s.Waiting++
+		}
+	}
+	return s
+}

@@ -1,0 +1,243 @@
+// Package core is a DHT node as a state machine: it is handed datagrams and the
+// time, and hands datagrams back. It has no goroutine, clock, lock or socket, so
+// that one process can run one of them on the network or ten thousand in a
+// simulation.
+//
+// A Core is not safe for concurrent use. It calls the functions it was given
+// from within its own methods; they must not call it back unless they say so.
+//
+// Times are durations since a moment of the caller's choice. They never go back.
+package core
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/shoalnet/shoal/index/dht/internal/items"
+	"github.com/shoalnet/shoal/index/dht/internal/krpc"
+	"github.com/shoalnet/shoal/index/dht/internal/limit"
+	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
+	"github.com/shoalnet/shoal/index/dht/internal/peers"
+	"github.com/shoalnet/shoal/index/dht/internal/table"
+	"github.com/shoalnet/shoal/index/dht/internal/token"
+)
+
+// Via is our end of a datagram's way: which socket, and which of its addresses.
+// The zero Addr leaves the choice to the system.
+type Via struct {
+	Socket int
+	Addr   netip.Addr
+}
+
+// AnySocket is the Via.Socket of what may leave from any.
+const AnySocket = -1
+
+// Config is what a node needs. Send is required.
+type Config struct {
+	// Seed makes tokens and transaction ids unpredictable.
+	Seed [32]byte
+	// ID to begin with; random if zero.
+	ID nodeid.ID
+	// Send sends a datagram, which it must not keep. It reports whether the
+	// system took it.
+	Send func(b []byte, to netip.AddrPort, via Via) bool
+	// Port is the TCP port to announce; 0 or nil for the port of the socket.
+	Port func() uint16
+	// Seeding tells whether we have all of a key's content; nil for never.
+	Seeding func(nodeid.ID) bool
+	// Hungry is called for contacts, which AddContact takes, while few or no
+	// nodes are known, at growing intervals.
+	Hungry func()
+	// Unsolicited is told of queries from addresses that nothing was sent to
+	// for at least five minutes: proof that strangers reach us.
+	Unsolicited func(from netip.AddrPort, local netip.Addr)
+	// Met is called when the first node becomes known, and when nobody is known
+	// any more.
+	Met func(anybody bool)
+	// Joined is called once, when the node has found its place.
+	Joined func()
+	// ReadOnly nodes ask and do not answer (BEP 43).
+	ReadOnly bool
+	// Strict nodes have no dealings with nodes whose ID does not fit their
+	// address (BEP 42).
+	Strict bool
+	// Peers and Items bound what others may store here; 0 for the defaults.
+	Peers, Items int
+}
+
+// Limits of the node. The rates of queries answered are for each /64 that has
+// proven an address, and for all that have not together.
+const (
+	replyMax     = 1400 // bytes, so that no reply is cut to pieces on its way
+	unprovenGain = 3    // bytes sent for each received are fewer, until the address is proven
+)
+
+var (
+	eachRate      = limit.Rate{PerSecond: 50, Burst: 200}
+	strangersRate = limit.Rate{PerSecond: 2000, Burst: 2000}
+	// pingRate bounds the pings to nodes that asked us something.
+	pingRate = limit.Rate{PerSecond: 10, Burst: 40}
+	// errorRate bounds the answers to datagrams that make no sense.
+	errorRate = limit.Rate{PerSecond: 20, Burst: 50}
+)
+
+// Core is a node.
+type Core struct {
+	cfg    Config
+	now    time.Duration
+	rand   *rand.Rand
+	table  *table.Table
+	timers timers
+	buf    []byte
+	stats  Stats
+	remotes
+
+	// What we asked.
+	pending  map[uint32]*query
+	searches []*search // active
+	waiting  []*search // to be begun
+	rtt      estimate
+	silence  int // queries in a row, to anybody, that were not answered
+	voted    votes
+	out      netip.Addr // the address we ask from
+
+	// What others ask.
+	tokens  *token.Mint
+	queries *limit.Queries
+	pings   limit.Bucket
+	errors  limit.Bucket
+	peers   *peers.Store
+	items   *items.Store
+	parked  []parked
+	parking timer
+	near    []table.Contact
+	nodes   []krpc.Node
+	values  []netip.AddrPort
+
+	upkeep   upkeep
+	announce announcer
+}
+
+// New makes a node that knows nobody and does nothing until Start.
+func New(cfg Config) *Core {
+	c := &Core{
+		cfg:     cfg,
+		now:     1, // zero is never
+		rand:    rand.New(rand.NewChaCha8(cfg.Seed)),
+		pending: make(map[uint32]*query),
+		queries: limit.NewQueries(eachRate, strangersRate),
+		buf:     make([]byte, 0, replyMax+200),
+	}
+	var secret [32]byte
+	for i := range secret {
+		secret[i] = byte(c.rand.Uint32())
+	}
+	c.tokens = token.New(secret)
+	if c.cfg.ID == (nodeid.ID{}) {
+		c.cfg.ID = nodeid.Random(c.rand)
+	}
+	if c.cfg.Peers == 0 {
+		c.cfg.Peers = peers.Max
+	}
+	if c.cfg.Items == 0 {
+		c.cfg.Items = items.Max
+	}
+	c.table = table.New(c.cfg.ID, cfg.Strict)
+	c.peers = peers.New(c.rand, c.cfg.Peers)
+	c.items = items.New(c.rand, c.cfg.Items)
+	c.remotes.init()
+	c.parking.fire = c.parkedOut
+	c.upkeep.init(c)
+	c.announce.init(c)
+	return c
+}
+
+// ID is the node's name now; it changes with the node's address (BEP 42).
+func (c *Core) ID() nodeid.ID { return c.table.Self() }
+
+// Start begins to look for the network.
+func (c *Core) Start(now time.Duration) {
+	c.enter(now)
+	c.upkeep.begin()
+}
+
+// Deadline tells when Wake is to be called next; false when there is nothing
+// to wait for.
+func (c *Core) Deadline() (time.Duration, bool) {
+	if len(c.timers) == 0 {
+		return 0, false
+	}
+	return c.timers[0].at, true
+}
+
+// Wake does what is due.
+func (c *Core) Wake(now time.Duration) {
+	c.enter(now)
+	for len(c.timers) > 0 && c.timers[0].at <= c.now {
+		t := c.timers[0]
+		c.timers.stop(t)
+		t.fire()
+	}
+	c.company()
+}
+
+// company notices when somebody or nobody is known.
+func (c *Core) company() {
+	if lonely := c.upkeep.lonely(); lonely != c.upkeep.alone {
+		c.upkeep.alone = lonely
+		if c.cfg.Met != nil {
+			c.cfg.Met(!lonely)
+		}
+		if !lonely && !c.upkeep.joined && c.upkeep.greeting == 0 {
+			c.upkeep.settle()
+		}
+	}
+}
+
+func (c *Core) enter(now time.Duration) { c.now = max(c.now, now) }
+
+func (c *Core) set(t *timer, after time.Duration) { c.timers.set(t, c.now+after) }
+
+// jitter spreads d by a quarter either way, so that nodes begun together do
+// not act together.
+func (c *Core) jitter(d time.Duration) time.Duration {
+	return d*3/4 + time.Duration(c.rand.Int64N(int64(d)/2+1))
+}
+
+// Receive takes a datagram that came from there to us by via. It keeps none of
+// it.
+func (c *Core) Receive(now time.Duration, b []byte, from netip.AddrPort, via Via) {
+	c.enter(now)
+	c.stats.In++
+	c.stats.BytesIn += uint64(len(b))
+	if !krpc.Dialable(from) {
+		c.stats.Malformed++
+		return
+	}
+	var m krpc.Message
+	if err := krpc.Decode(b, &m); err != nil {
+		c.stats.Malformed++
+		if m.Kind == krpc.KindQuery && len(m.TID) > 0 && len(m.TID) <= krpc.MaxTID {
+			c.complain(&m, len(b), from, via)
+		}
+		return
+	}
+	switch m.Kind {
+	case krpc.KindQuery:
+		c.serve(&m, b, from, via)
+	default:
+		c.answered(&m, from)
+		c.company()
+	}
+}
+
+// transmit sends what c.buf holds.
+func (c *Core) transmit(to netip.AddrPort, via Via) {
+	if !c.cfg.Send(c.buf, to, via) {
+		c.stats.Unsent++
+		return
+	}
+	c.stats.Out++
+	c.stats.BytesOut += uint64(len(c.buf))
+}

@@ -1,0 +1,356 @@
+package core
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/index/dht/internal/items"
+	"github.com/shoalnet/shoal/index/dht/internal/krpc"
+	"github.com/shoalnet/shoal/index/dht/internal/lookup"
+	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
+	"github.com/shoalnet/shoal/index/dht/internal/table"
+)
+
+func TestTimersAreInOrder(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	var h timers
+	all := make([]*timer, 200)
+	for i := range all {
+		all[i] = new(timer)
+	}
+	for range 5000 {
+		x := all[r.IntN(len(all))]
+		if r.IntN(3) == 0 {
+			h.stop(x)
+		} else {
+			h.set(x, time.Duration(r.IntN(1000)))
+		}
+		for i, x := range h {
+			if x.place != i+1 || i > 0 && h[(i+1)/2-1].at > x.at {
+				t.Fatalf("timer %d of %d is out of place", i, len(h))
+			}
+		}
+	}
+	last := time.Duration(0)
+	for len(h) > 0 {
+		x := h[0]
+		if h.stop(x); x.at < last {
+			t.Fatal("out of order")
+		}
+		last = x.at
+	}
+}
+
+// Only the node that was asked can answer, and only with the transaction id
+// that it was sent.
+func TestForgedAnswers(t *testing.T) {
+	h := newHarness(t, nil)
+	victim := stranger(1)
+	h.AddContact(h.at, victim)
+	var asked krpc.Message
+	if err := krpc.Decode(h.take()[0].b, &asked); err != nil {
+		t.Fatal(err)
+	}
+	forged := krpc.Reply{TID: asked.TID, ID: nodeid.ID{0xee}, To: victim, HasNodes: true, Nodes: []krpc.Node{{ID: nodeid.ID{0xef}, Addr: stranger(66)}}}
+	send := func(from netip.AddrPort, tid []byte) {
+		forged.TID = tid
+		h.send(from, krpc.AppendReply(nil, &forged))
+	}
+	send(stranger(2), asked.TID)
+	send(netip.AddrPortFrom(victim.Addr(), 1), asked.TID)
+	for i := range 4 {
+		tid := slices.Clone(asked.TID)
+		tid[i]++
+		send(victim, tid)
+	}
+	send(victim, asked.TID[:3])
+	if s := h.Stats(h.at); s.Stray != 7 || h.table.Len() != 0 {
+		t.Errorf("%d strays, %d nodes", s.Stray, h.table.Len())
+	}
+	send(victim, asked.TID)
+	if h.table.Len() != 1 {
+		t.Error("the right answer was not taken")
+	}
+	send(victim, asked.TID)
+	if s := h.Stats(h.at); s.Stray != 8 {
+		t.Error("the same answer was taken twice")
+	}
+}
+
+func TestTransactionIDsAreNotGuessable(t *testing.T) {
+	h := newHarness(t, nil)
+	seen := make(map[uint32]bool)
+	var last uint32
+	for i := range 200 {
+		h.AddContact(h.at, stranger(i))
+		h.run(3 * time.Second)
+	}
+	near := 0
+	for _, p := range h.take() {
+		var m krpc.Message
+		if krpc.Decode(p.b, &m) != nil || len(m.TID) != 4 {
+			t.Fatalf("%q", p.b)
+		}
+		id := binary.BigEndian.Uint32(m.TID)
+		if seen[id] {
+			t.Error("the same transaction id twice")
+		}
+		seen[id] = true
+		if id-last < 1000 {
+			near++
+		}
+		last = id
+	}
+	if near > 2 || len(seen) < 200 {
+		t.Errorf("%d of %d follow their predecessor", near, len(seen))
+	}
+}
+
+// A node of other make is not asked more than 50 times in ten seconds, since
+// such nodes ban for that, whatever we have to do there.
+func TestPace(t *testing.T) {
+	h := newHarness(t, nil)
+	a := stranger(1)
+	h.answer[a] = func(m *krpc.Message) []byte {
+		return otherMake(krpc.AppendReply(nil, &krpc.Reply{TID: m.TID, ID: nodeid.ID{1}, To: a, HasNodes: true, Token: []byte("tok")}))
+	}
+	h.AddContact(h.at, a)
+	h.flush()
+	for range 300 {
+		h.Announce(h.at, nodeid.Random(h.rand))
+	}
+	h.run(2 * time.Minute)
+	var when []time.Duration
+	for _, p := range h.take() {
+		if p.addr == a {
+			when = append(when, p.when)
+		}
+	}
+	most := 0
+	for i := range when {
+		n := 0
+		for n < len(when)-i && when[i+n]-when[i] < 10*time.Second {
+			n++
+		}
+		most = max(most, n)
+	}
+	t.Logf("%d queries, at most %d in ten seconds", len(when), most)
+	if most > 50 || len(when) < 300 {
+		t.Errorf("%d queries, %d in ten seconds", len(when), most)
+	}
+}
+
+// While nobody at all answers, the fault is ours: the table stays, and all goes
+// on when the line is back.
+func TestOffline(t *testing.T) {
+	h := newHarness(t, nil)
+	h.know(30)
+	id := nodeid.Random(h.rand)
+	h.Announce(h.at, id)
+	h.run(time.Minute)
+	saved := h.answer
+	h.answer = nil
+	before := h.table.Len()
+	h.take()
+	h.run(3 * time.Hour)
+	s := h.Stats(h.at)
+	if h.table.Len() < before-offlineAfter || !s.Offline {
+		t.Errorf("%d of %d nodes left, offline %v", h.table.Len(), before, s.Offline)
+	}
+	if n := len(h.take()); n > 3*3600/10 {
+		t.Errorf("%d datagrams into the void in three hours", n)
+	}
+	h.answer = saved
+	announced := s.Announce.Announced
+	h.run(time.Minute)
+	if s := h.Stats(h.at); s.Offline || s.Announce.Announced <= announced {
+		t.Errorf("a minute after the line is back: %+v", s)
+	}
+}
+
+func TestHungryWithBackoff(t *testing.T) {
+	h := newHarness(t, nil)
+	if h.hungry != 1 {
+		t.Errorf("hungry %d times at once", h.hungry)
+	}
+	h.run(time.Hour)
+	if h.hungry < 10 || h.hungry > 25 {
+		t.Errorf("hungry %d times in an hour", h.hungry)
+	}
+	// A new address is a reason to try at once.
+	before := h.hungry
+	h.SetAddresses(h.at, []netip.Addr{local})
+	if h.hungry != before+1 {
+		t.Error("not hungry when an address appeared")
+	}
+	h.know(table.K)
+	before = h.hungry
+	h.run(time.Hour)
+	if h.hungry > before+1 {
+		t.Errorf("hungry %d times with %d nodes known", h.hungry-before, h.table.Len())
+	}
+}
+
+// The ID follows the address that most others see, and not what a few say.
+func TestVotes(t *testing.T) {
+	h := newHarness(t, func(c *Config) { c.ID = nodeid.ID{1, 2, 3} })
+	truth, lie := netip.MustParseAddr("2001:db8:1234:5678::9"), netip.MustParseAddr("2001:db8:6666:6666::6")
+	for range 50 { // one voter is one voter
+		h.vote(stranger(1), lie)
+	}
+	h.vote(netip.AddrPortFrom(netip.MustParseAddr("2001:db8:1::77"), 1), lie) // and so is a /64
+	if h.voted.winner.IsValid() || h.ID() != (nodeid.ID{1, 2, 3}) {
+		t.Error("one network decided")
+	}
+	for i := range 8 {
+		h.vote(stranger(10+i), truth)
+	}
+	if h.voted.winner != truth || !nodeid.Fits(h.ID(), truth) {
+		t.Errorf("winner %v, ID %v", h.voted.winner, h.ID())
+	}
+	id := h.ID()
+	for i := range 7 {
+		h.vote(stranger(100+i), lie)
+	}
+	if h.voted.winner != truth || h.ID() != id {
+		t.Error("a minority changed the ID")
+	}
+	// Nor does a change of mind every minute make us change ours.
+	for i := range 24 {
+		h.vote(stranger(200+i), lie)
+	}
+	if h.ID() != id {
+		t.Error("the ID changed twice within a minute")
+	}
+	h.vote(stranger(1), netip.MustParseAddr("::1"))
+	h.vote(stranger(2), netip.MustParseAddr("fd00::1"))
+	if h.voted.ring[h.voted.next].addr == netip.MustParseAddr("fd00::1") {
+		t.Error("a local address was voted for")
+	}
+}
+
+// With a new address come a new ID, queries from there, and all keys again,
+// within a minute and without a storm.
+func TestNewAddress(t *testing.T) {
+	h := newHarness(t, nil)
+	h.know(30)
+	const keys = 200
+	for range keys {
+		h.Announce(h.at, nodeid.Random(h.rand))
+	}
+	h.run(time.Minute)
+	before := h.Stats(h.at).Announce
+	if before.Waiting != 0 {
+		t.Fatalf("%+v", before)
+	}
+	h.take()
+	fresh := netip.MustParseAddr("2001:db8:77:77::1")
+	h.SetAddresses(h.at, []netip.Addr{netip.MustParseAddr("fe80::1"), netip.MustParseAddr("fd00::1"), fresh})
+	if !nodeid.Fits(h.ID(), fresh) || h.table.Len() < 20 {
+		t.Errorf("ID %v, %d nodes", h.ID(), h.table.Len())
+	}
+	h.run(time.Minute)
+	s := h.Stats(h.at).Announce
+	if s.Waiting != 0 || s.Announced != before.Announced+keys {
+		t.Errorf("after a minute: %+v", s)
+	}
+	out := h.take()
+	perSecond := make(map[time.Duration]int)
+	for _, p := range out {
+		if p.via.Addr != fresh {
+			t.Fatalf("a query left from %v", p.via)
+		}
+		perSecond[p.when/time.Second]++
+	}
+	most := 0
+	for _, n := range perSecond {
+		most = max(most, n)
+	}
+	t.Logf("%d datagrams, at most %d in a second", len(out), most)
+	if most > 300 || len(out) > keys*20 {
+		t.Errorf("a storm: %d datagrams, %d in a second", len(out), most)
+	}
+	h.take()
+	h.SetAddresses(h.at, []netip.Addr{fresh}) // nothing new
+	if n := len(h.take()); n != 0 {
+		t.Errorf("%d datagrams for no news", n)
+	}
+}
+
+func TestSearchLimits(t *testing.T) {
+	h := newHarness(t, nil)
+	h.know(20)
+	over, begun := 0, 200
+	for range begun {
+		h.Begin(Search{Method: krpc.FindNode, Target: nodeid.Random(h.rand), Done: func(*lookup.Lookup) { over++ }})
+	}
+	if len(h.searches) != searchMax {
+		t.Errorf("%d searches at a time", len(h.searches))
+	}
+	h.run(time.Minute)
+	if over != begun || len(h.searches) != 0 || len(h.waiting) != 0 {
+		t.Errorf("%d of %d are over, %d are going on", over, begun, len(h.searches))
+	}
+	cancel := h.Begin(Search{Method: krpc.FindNode, Done: func(*lookup.Lookup) { t.Error("told after it was cancelled") }})
+	cancel()
+	cancel()
+	h.run(time.Minute)
+	if len(h.searches) != 0 {
+		t.Error("cancelled, and going on")
+	}
+	// With nobody to ask it is over at once.
+	lonely := newHarness(t, nil)
+	done := false
+	lonely.Begin(Search{Method: krpc.FindNode, Done: func(*lookup.Lookup) { done = true }})
+	if !done {
+		t.Error("a search with nobody to ask goes on")
+	}
+}
+
+// A forged or older item among the answers does not hide the right one.
+func TestGetItemVerifies(t *testing.T) {
+	h := newHarness(t, nil)
+	h.know(10)
+	key := newKey(t)
+	good := items.Sign(key, []byte("s"), 7, []byte("4:good"))
+	old := items.Sign(key, []byte("s"), 6, []byte("3:old"))
+	forged := items.Sign(newKey(t), []byte("s"), 9, []byte("6:forged"))
+	forged.K = good.K
+	answers := []*items.Item{forged, old, good, old}
+	i := 0
+	for addr, f := range h.answer {
+		it := answers[i%len(answers)]
+		i++
+		h.answer[addr] = func(m *krpc.Message) []byte {
+			if m.Method != krpc.Get {
+				return f(m)
+			}
+			var r krpc.Message
+			if krpc.Decode(f(m), &r) != nil {
+				return nil
+			}
+			return krpc.AppendReply(nil, &krpc.Reply{
+				TID: m.TID, ID: r.ID, To: addr, Token: []byte("t"), V: it.V, K: it.K, Sig: it.Sig, HasSeq: true, Seq: it.Seq,
+			})
+		}
+	}
+	var got *items.Item
+	over := false
+	h.GetItem(good.Target(), good.K, good.Salt, -1, func(it *items.Item) bool { got = it; return true }, func() { over = true })
+	h.flush()
+	h.run(time.Minute)
+	if !over || got == nil || string(got.V) != "4:good" {
+		t.Errorf("over %v, got %+v", over, got)
+	}
+	got = nil
+	h.GetItem(good.Target(), good.K, good.Salt, 7, func(it *items.Item) bool { got = it; return true }, func() {})
+	h.flush()
+	h.run(time.Minute)
+	if got != nil {
+		t.Errorf("nothing is newer, got %+v", got)
+	}
+}

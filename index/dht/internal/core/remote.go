@@ -1,0 +1,74 @@
+package core
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/shoalnet/shoal/index/dht/internal/limit"
+	"github.com/shoalnet/shoal/index/dht/internal/recent"
+)
+
+// remote is what we remember of an address. Times are zero for never.
+type remote struct {
+	sent   time.Duration // last datagram to it
+	proven time.Duration // last time it showed that it gets what we send
+	asked  time.Duration // last query from it
+	pinged time.Duration // last ping for its query's sake
+	pace   limit.Bucket  // our queries to it
+}
+
+const (
+	provenLife = 10 * time.Minute
+	pingedLife = 30 * time.Second
+	// sentLife is longer than a firewall remembers UDP.
+	sentLife   = 5 * time.Minute
+	remotesMax = 8192
+)
+
+// remotes are the addresses we lately had to do with. Those that only wrote to
+// us are kept apart, so that a flood from many makes us forget strangers only.
+type remotes struct {
+	friends   recent.Map[netip.AddrPort, *remote]
+	strangers recent.Map[netip.AddrPort, *remote]
+}
+
+func (r *remotes) init() {
+	r.friends.Life, r.friends.Size = provenLife, remotesMax
+	r.strangers.Life, r.strangers.Size = sentLife, remotesMax
+}
+
+// friend is the record of an address that we ask something, or that has proven
+// itself.
+func (r *remotes) friend(now time.Duration, addr netip.AddrPort) *remote {
+	if f, ok := r.friends.Get(now, addr); ok {
+		if now-f.sent > provenLife/2 {
+			r.friends.Put(now, addr, f) // it is not to be forgotten yet
+		}
+		return f
+	}
+	f, ok := r.strangers.Get(now, addr)
+	if !ok {
+		f = new(remote)
+	}
+	r.friends.Put(now, addr, f)
+	return f
+}
+
+// asker is the record of an address that asks us something; fresh tells that
+// nothing was sent there lately, as far as can be told.
+func (r *remotes) asker(now time.Duration, addr netip.AddrPort) (f *remote, fresh bool) {
+	f, ok := r.friends.Get(now, addr)
+	if !ok {
+		f, ok = r.strangers.Get(now, addr)
+	}
+	if !ok {
+		f = new(remote)
+		r.strangers.Put(now, addr, f)
+	}
+	fresh = (f.sent == 0 || now-f.sent > sentLife) && r.friends.Whole(now) && r.strangers.Whole(now)
+	return f, fresh
+}
+
+func (f *remote) isProven(now time.Duration) bool {
+	return f.proven != 0 && now-f.proven < provenLife
+}

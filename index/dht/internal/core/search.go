@@ -1,0 +1,226 @@
+package core
+
+import (
+	"github.com/shoalnet/shoal/index/dht/internal/krpc"
+	"github.com/shoalnet/shoal/index/dht/internal/lookup"
+	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
+	"github.com/shoalnet/shoal/index/dht/internal/table"
+)
+
+// How searches are done.
+const (
+	Alpha      = 4 // queries in flight on each path
+	Paths      = 3 // disjoint paths where the answer must be trusted
+	findPaths  = 2 // where a wrong one does no harm, but none would
+	pathStarts = 3
+	searchMax  = 64 // searches at a time; more wait their turn
+	chores     = 8  // of them for our own upkeep
+	// queriesMax bounds the queries of a search, for each path.
+	queriesMax = 100
+)
+
+// Search is an iterative search for the nodes closest to a key, and for what
+// they hold. Its functions are called from within the Core's methods and may
+// call it back.
+type Search struct {
+	Method krpc.Method // FindNode, GetPeers or Get
+	Target nodeid.ID
+	Paths  int // 1 if 0
+	Width  int // table.K if 0
+	Chore  bool
+	Starts []table.Contact // to begin with, besides those in the table
+
+	Scrape, NoSeed bool // GetPeers
+	HasSeq         bool // Get: a value is wanted only if it is newer than Seq
+	Seq            int64
+
+	// Reply is told of every answer, as long as it returns true; nil for none.
+	Reply func(from table.Contact, m *krpc.Message) bool
+	// Done is told once when the search is over, also if it was cut short by
+	// Reply, but not after Cancel.
+	Done func(*lookup.Lookup)
+}
+
+type search struct {
+	Search
+	lookup.Lookup
+	c       *Core
+	active  bool
+	over    bool
+	queries []*query
+}
+
+// Begin starts a search, at once or when there is room. The function returned
+// cancels it. With nobody known to ask, the search is over at once.
+func (c *Core) Begin(s Search) (cancel func()) {
+	if s.Paths == 0 {
+		s.Paths = 1
+	}
+	if s.Width == 0 {
+		s.Width = table.K
+	}
+	e := &search{Search: s, c: c}
+	e.Lookup = lookup.Lookup{
+		Target: s.Target, Width: s.Width, Paths: s.Paths,
+		Alpha: Alpha * max(s.Paths, s.Width/table.K), Max: queriesMax * s.Paths,
+	}
+	c.waiting = append(c.waiting, e)
+	c.beginWaiting()
+	return e.cancel
+}
+
+// beginWaiting begins what there is room for. Searches may be over as soon as
+// they are begun, and begin others, so it looks afresh after each.
+func (c *Core) beginWaiting() {
+	for len(c.searches) < searchMax {
+		i := c.nextWaiting()
+		if i < 0 {
+			return
+		}
+		e := c.waiting[i]
+		c.waiting = append(c.waiting[:i], c.waiting[i+1:]...)
+		c.searches = append(c.searches, e)
+		e.begin()
+	}
+}
+
+func (c *Core) nextWaiting() int {
+	busy := 0
+	for _, e := range c.searches {
+		if e.Chore {
+			busy++
+		}
+	}
+	for i, e := range c.waiting {
+		if !e.Chore || busy < chores {
+			return i
+		}
+	}
+	return -1
+}
+
+func (e *search) begin() {
+	e.active = true
+	c := e.c
+	c.table.Looked(c.now, e.Search.Target)
+	starts := c.table.Closest(nil, e.Search.Target, 2*table.K, c.ID())
+	if len(starts) < table.K/2 {
+		starts = c.table.Failing(starts, table.K)
+	}
+	for _, n := range e.Starts {
+		e.Start(n, 0)
+	}
+	if len(starts) < 2*table.K {
+		// They are all we know: let no one of them spoil the others.
+		for i, n := range starts {
+			e.Start(n, i%e.Search.Paths)
+		}
+		e.pump()
+		return
+	}
+	for _, n := range starts {
+		e.Start(n, 0)
+	}
+	// The closest we know may all be somebody's. The other paths begin with
+	// nodes that the target has no part in choosing.
+	for path := 1; path < e.Search.Paths; path++ {
+		for range pathStarts {
+			if n, ok := c.table.Random(c.rand); ok {
+				e.Start(n, path)
+			}
+		}
+	}
+	e.pump()
+}
+
+// pump asks whom there is to ask, and ends the search if there is nobody.
+func (e *search) pump() {
+	for !e.over {
+		n := e.Next()
+		if n == nil {
+			if e.Over() {
+				e.finish()
+			}
+			return
+		}
+		q := e.query()
+		e.queries = append(e.queries, e.c.ask(n.Contact, &q, e, n))
+	}
+}
+
+func (e *search) query() krpc.Query {
+	return krpc.Query{
+		Method: e.Method, Target: e.Search.Target,
+		Scrape: e.Scrape, NoSeed: e.NoSeed, HasSeq: e.HasSeq, Seq: e.Seq,
+	}
+}
+
+func (e *search) reply(q *query, m *krpc.Message) {
+	if len(m.Token) > 0 && len(m.Token) <= tokenMax {
+		q.node.Token = append([]byte(nil), m.Token...)
+	}
+	q.node.Ours = krpc.Ours(m.Version)
+	e.Answered(q.node, m.Nodes)
+	if e.Reply != nil && !e.Reply(q.to, m) {
+		if !e.over {
+			e.finish()
+		}
+		return
+	}
+	e.pump()
+}
+
+// tokenMax is the longest token of others that we keep.
+const tokenMax = 128
+
+func (e *search) late(q *query) {
+	e.Slow(q.node)
+	e.pump()
+}
+
+func (e *search) fail(q *query, _ int) {
+	e.Failed(q.node)
+	e.pump()
+}
+
+func (e *search) finish() {
+	e.stop()
+	if e.Done != nil {
+		e.Done(&e.Lookup)
+	}
+	e.c.beginWaiting()
+}
+
+// cancel ends the search without telling.
+func (e *search) cancel() {
+	if !e.over {
+		e.stop()
+		e.c.beginWaiting()
+	}
+}
+
+func (e *search) stop() {
+	e.over = true
+	c := e.c
+	list := &c.waiting
+	if e.active {
+		list = &c.searches
+	}
+	for i := range *list {
+		if (*list)[i] == e {
+			*list = append((*list)[:i], (*list)[i+1:]...)
+			break
+		}
+	}
+	// What is still in flight goes on, for what it tells about the nodes asked.
+	for _, q := range e.queries {
+		if c.pending[q.tid] == q {
+			if q.phase == paced {
+				c.forget(q)
+			} else {
+				q.by = pinger{}
+			}
+		}
+	}
+	e.queries = nil
+}

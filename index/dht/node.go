@@ -1,0 +1,309 @@
+package dht
+
+import (
+	"context"
+	crand "crypto/rand"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/shoalnet/shoal/index/dht/internal/core"
+	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
+	"github.com/shoalnet/shoal/share"
+)
+
+// ErrStopped is returned by what was under way when Run returned.
+var ErrStopped = errors.New("the DHT node has stopped")
+
+// Node is a DHT node. Its methods may be called at any time, by any number of
+// goroutines; before Run nothing happens.
+type Node struct {
+	cfg     Config
+	log     *slog.Logger
+	start   time.Time
+	sockets []*socket
+	other   *otherConn
+
+	ready   chan struct{} // closed when the node has found its place
+	stopped chan struct{} // closed when Run returns
+	kick    chan struct{} // the deadline has moved forward
+	hungry  chan struct{} // contacts are wanted
+
+	mu     sync.Mutex
+	core   *core.Core
+	armed  time.Duration // when the timer will fire
+	met    chan struct{} // closed while somebody is known
+	events []unsolicited
+	ran    bool
+}
+
+type unsolicited struct {
+	from  netip.AddrPort
+	local netip.Addr
+	at    time.Time
+}
+
+const (
+	// addressesEvery is how often Config.Addresses is looked at unasked.
+	addressesEvery = 15 * time.Second
+	saveEvery      = 10 * time.Minute
+	// clockJump is how much faster the wall clock than the monotonic one must
+	// have gone for us to believe that the machine slept.
+	clockJump = 30 * time.Second
+)
+
+// New makes a node. It reads the state file, which need not exist, and starts
+// nothing.
+func New(cfg Config) (*Node, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg: cfg, log: cfg.Logger, start: cfg.Now(),
+		ready: make(chan struct{}), stopped: make(chan struct{}),
+		kick: make(chan struct{}, 1), hungry: make(chan struct{}, 1),
+		met: make(chan struct{}),
+	}
+	for _, c := range cfg.Conns {
+		n.sockets = append(n.sockets, newSocket(c))
+	}
+	n.other = newOtherConn(n)
+	saved := n.load()
+	var seed [32]byte
+	crand.Read(seed[:])
+	n.core = core.New(core.Config{
+		Seed: seed, ID: saved.id,
+		Send:        n.send,
+		Port:        cfg.Port,
+		Seeding:     n.seeding(),
+		Hungry:      func() { signal(n.hungry) },
+		Met:         n.meet,
+		Joined:      func() { close(n.ready) },
+		Unsolicited: n.unsolicited(),
+		ReadOnly:    cfg.ReadOnly, Strict: cfg.EnforceBEP42,
+	})
+	for _, c := range saved.nodes {
+		n.core.AddNode(0, c)
+	}
+	return n, nil
+}
+
+func (n *Node) seeding() func(nodeid.ID) bool {
+	if n.cfg.Seeding == nil {
+		return nil
+	}
+	return func(id nodeid.ID) bool { return n.cfg.Seeding(share.ID(id)) }
+}
+
+func (n *Node) unsolicited() func(netip.AddrPort, netip.Addr) {
+	if n.cfg.OnUnsolicited == nil {
+		return nil
+	}
+	return func(from netip.AddrPort, local netip.Addr) {
+		n.events = append(n.events, unsolicited{from, local, n.cfg.Now()})
+	}
+}
+
+// meet is told by the core, with the lock held, whether anybody is known.
+func (n *Node) meet(anybody bool) {
+	if anybody {
+		close(n.met)
+	} else {
+		n.met = make(chan struct{})
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Run is the node at work, until ctx ends. It returns nil then, or why a socket
+// failed. It can be called once.
+func (n *Node) Run(ctx context.Context) error {
+	n.mu.Lock()
+	if n.ran {
+		n.mu.Unlock()
+		return errors.New("a DHT node runs once")
+	}
+	n.ran = true
+	n.mu.Unlock()
+	defer close(n.stopped)
+
+	g, ctx := errgroup.WithContext(ctx)
+	for i := range n.sockets {
+		g.Go(func() error { return n.read(ctx, i) })
+	}
+	g.Go(func() error { n.keepTime(ctx); return nil })
+	g.Go(func() error { n.feed(ctx); return nil })
+	g.Go(func() error {
+		<-ctx.Done()
+		for _, s := range n.sockets {
+			s.conn.Close()
+		}
+		n.other.Close()
+		return nil
+	})
+	n.followAddresses()
+	n.do(func(now time.Duration) { n.core.Start(now) })
+	err := g.Wait()
+	n.save()
+	return err
+}
+
+// Ready is closed when the node has found its place in the network.
+func (n *Node) Ready() <-chan struct{} { return n.ready }
+
+// do calls f with the core locked, and sees to it that what f has put on the
+// timer is done in time.
+func (n *Node) do(f func(now time.Duration)) {
+	n.mu.Lock()
+	f(n.since())
+	events := n.events
+	n.events = nil
+	at, any := n.core.Deadline()
+	sooner := any && at < n.armed
+	n.mu.Unlock()
+	if sooner {
+		signal(n.kick)
+	}
+	for _, e := range events {
+		n.cfg.OnUnsolicited(e.from, e.local, e.at)
+	}
+}
+
+// since is the time on the core's clock, which stands still while the machine
+// sleeps and does not follow the wall clock.
+func (n *Node) since() time.Duration { return n.cfg.Now().Sub(n.start) }
+
+// keepTime wakes the core when something is due, and notices what only time
+// tells: addresses that changed, sleep, and that the state is to be saved.
+func (n *Node) keepTime(ctx context.Context) {
+	const never = time.Duration(1<<63 - 1)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	wall, mono := n.cfg.Now().Round(0), n.since()
+	saved, looked := mono, mono
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.kick:
+		case <-timer.C:
+		}
+		var next time.Duration
+		n.do(func(now time.Duration) {
+			n.core.Wake(now)
+			var any bool
+			if next, any = n.core.Deadline(); !any {
+				next = never
+			}
+			next = min(next, now+addressesEvery)
+			n.armed = next
+		})
+		now := n.since()
+		if w := n.cfg.Now().Round(0); w.Sub(wall)-(now-mono) > clockJump {
+			n.log.Info("the clock jumped ahead; announcing everything again", "by", w.Sub(wall)-(now-mono))
+			n.do(n.core.Moved)
+			wall, mono = w, now
+		} else if now-mono > clockJump {
+			wall, mono = w, now
+		}
+		if now-looked >= addressesEvery {
+			looked = now
+			n.followAddresses()
+		}
+		if now-saved >= saveEvery {
+			saved = now
+			n.save()
+		}
+		timer.Reset(max(0, next-n.since()))
+	}
+}
+
+// AddressesChanged has the node look at Config.Addresses at once.
+func (n *Node) AddressesChanged() { n.followAddresses() }
+
+func (n *Node) followAddresses() {
+	if n.cfg.Addresses == nil {
+		return
+	}
+	addrs := n.cfg.Addresses()
+	n.do(func(now time.Duration) { n.core.SetAddresses(now, addrs) })
+}
+
+// AddNode tells the node of an address that may be a DHT node's: from a PORT
+// message, or a link.
+func (n *Node) AddNode(addr netip.AddrPort) {
+	n.do(func(now time.Duration) { n.core.AddContact(now, addr) })
+}
+
+// read hands what arrives at a socket to the core, or to the other protocol
+// that shares it.
+func (n *Node) read(ctx context.Context, i int) error {
+	buf := make([]byte, datagramMax)
+	s := n.sockets[i]
+	var backoff time.Duration
+	for {
+		size, from, local, err := s.receive(buf)
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			// Errors of earlier sends are reported here by some systems.
+			backoff = min(max(2*backoff, time.Millisecond), time.Second)
+			n.log.Debug("receiving a datagram", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(backoff):
+			}
+			continue
+		}
+		backoff = 0
+		if size == 0 || size == len(buf) {
+			continue // empty, or cut off
+		}
+		via := core.Via{Socket: i, Addr: local}
+		if buf[0] != 'd' {
+			n.other.arrived(buf[:size], from, via)
+			continue
+		}
+		n.do(func(now time.Duration) { n.core.Receive(now, buf[:size], from, via) })
+	}
+}
+
+// send is how the core sends, with the lock held.
+func (n *Node) send(b []byte, to netip.AddrPort, via core.Via) bool {
+	i := via.Socket
+	if i == core.AnySocket && via.Addr.IsValid() {
+		i = slices.IndexFunc(n.sockets, func(s *socket) bool { return s.bound(via.Addr) })
+	}
+	if i == core.AnySocket {
+		i = n.socketFor(to.Addr())
+	}
+	return n.sockets[i].send(b, to, via.Addr) == nil
+}
+
+// socketFor finds the socket for a destination that no address was chosen for:
+// one bound to no address, else one whose address has the scope of to.
+func (n *Node) socketFor(to netip.Addr) int {
+	best := 0
+	for i, s := range n.sockets {
+		switch {
+		case s.local.IsUnspecified():
+			return i
+		case s.local.IsLoopback() == to.IsLoopback() && s.local.IsLinkLocalUnicast() == to.IsLinkLocalUnicast() &&
+			s.local.IsPrivate() == to.IsPrivate():
+			best = i
+		}
+	}
+	return best
+}

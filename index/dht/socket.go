@@ -1,0 +1,74 @@
+package dht
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+
+	"golang.org/x/net/ipv6"
+)
+
+// datagramMax is more than any datagram we take; one that fills it was longer.
+const datagramMax = 4096
+
+// socket is a UDP socket that knows which of our addresses a datagram came to,
+// and sends from the one it is told to.
+type socket struct {
+	conn  *net.UDPConn
+	local netip.Addr // unspecified if bound to all
+	port  uint16
+	info  bool // the system gives and takes packet info
+	oob   []byte
+}
+
+func newSocket(c *net.UDPConn) *socket {
+	s := &socket{conn: c}
+	if a, ok := c.LocalAddr().(*net.UDPAddr); ok {
+		ap := a.AddrPort()
+		s.local, s.port = ap.Addr().WithZone(""), ap.Port()
+	}
+	// Not every system has it. Without, the system chooses the address.
+	s.info = ipv6.NewPacketConn(c).SetControlMessage(ipv6.FlagDst, true) == nil
+	s.oob = make([]byte, 128)
+	return s
+}
+
+// bound tells whether the socket sends from addr when asked to.
+func (s *socket) bound(addr netip.Addr) bool {
+	return s.local.IsUnspecified() || s.local == addr
+}
+
+// receive reads one datagram; local is the zero Addr where the system does not
+// tell. One goroutine may receive at a time.
+func (s *socket) receive(b []byte) (n int, from netip.AddrPort, local netip.Addr, err error) {
+	n, oobn, _, from, err := s.conn.ReadMsgUDPAddrPort(b, s.oob)
+	if err != nil {
+		return 0, from, local, err
+	}
+	local = s.local
+	if s.local.IsUnspecified() {
+		local = netip.Addr{}
+		if s.info {
+			var cm ipv6.ControlMessage
+			if cm.Parse(s.oob[:oobn]) == nil {
+				if a, ok := netip.AddrFromSlice(cm.Dst); ok {
+					local = a
+				}
+			}
+		}
+	}
+	return n, from, local, nil
+}
+
+// send sends one datagram, from the address via if it is valid and ours still.
+func (s *socket) send(b []byte, to netip.AddrPort, via netip.Addr) error {
+	if s.info && via.IsValid() && s.local.IsUnspecified() && via.Is6() {
+		cm := ipv6.ControlMessage{Src: via.AsSlice()}
+		if _, _, err := s.conn.WriteMsgUDPAddrPort(b, cm.Marshal(), to); err == nil || errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		// The address may just have left the host.
+	}
+	_, err := s.conn.WriteToUDPAddrPort(b, to)
+	return err
+}

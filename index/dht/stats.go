@@ -1,0 +1,90 @@
+package dht
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/shoalnet/shoal/index/dht/internal/core"
+	"github.com/shoalnet/shoal/index/dht/internal/krpc"
+)
+
+// Stats is what a node did since New, and what it holds now.
+type Stats struct {
+	Joined  bool          `json:"joined"`  // it has found its place in the network
+	Offline bool          `json:"offline"` // nobody answers; the fault is taken to be ours
+	Nodes   int           `json:"nodes"`   // in the routing table
+	Good    int           `json:"good"`    // of them, heard in the last 15 minutes
+	RTT     time.Duration `json:"rtt"`     // to the network, smoothed
+	// External is our address as most others see it; zero while they are few.
+	External netip.Addr `json:"external"`
+	Searches int        `json:"searches"` // going on
+
+	Peers int `json:"peers"` // announcements of others held here
+	Keys  int `json:"keys"`  // for that many IDs
+	Items int `json:"items"` // items of others held here
+
+	In         uint64            `json:"in"` // datagrams
+	Out        uint64            `json:"out"`
+	BytesIn    uint64            `json:"bytes_in"`
+	BytesOut   uint64            `json:"bytes_out"`
+	QueriesIn  map[string]uint64 `json:"queries_in"` // by method; "other" for unknown ones
+	QueriesOut map[string]uint64 `json:"queries_out"`
+	RepliesIn  uint64            `json:"replies_in"`
+	RepliesOut uint64            `json:"replies_out"`
+	ErrorsIn   uint64            `json:"errors_in"`
+	ErrorsOut  uint64            `json:"errors_out"`
+	Timeouts   uint64            `json:"timeouts"`  // queries nobody answered
+	Malformed  uint64            `json:"malformed"` // datagrams that are no messages
+	Stray      uint64            `json:"stray"`     // answers to nothing we asked
+	Limited    uint64            `json:"limited"`   // queries not answered for their number
+	Parked     uint64            `json:"parked"`    // queries answered once their sender had proven its address
+	Unsent     uint64            `json:"unsent"`    // datagrams the system did not take
+
+	Announce AnnounceStats `json:"announce"`
+}
+
+// AnnounceStats tells how announcing goes and what it costs.
+type AnnounceStats struct {
+	Keys      int    `json:"keys"`      // kept announced
+	Waiting   int    `json:"waiting"`   // of them, not announced yet, or not since our address changed
+	Announced uint64 `json:"announced"` // times a key was announced with at least one node
+	Refused   uint64 `json:"refused"`   // times no node took it; it is tried again
+	Lookups   uint64 `json:"lookups"`
+	Datagrams uint64 `json:"datagrams"` // sent and received for all this
+}
+
+// Stats returns what the node did and holds.
+func (n *Node) Stats() Stats {
+	var s core.Stats
+	n.do(func(now time.Duration) { s = n.core.Stats(now) })
+	return publish(&s)
+}
+
+func publish(s *core.Stats) Stats {
+	return Stats{
+		Joined: s.Joined, Offline: s.Offline, Nodes: s.Nodes, Good: s.Good,
+		RTT: s.RTT, External: s.External, Searches: s.Searches,
+		Peers: s.PeersHeld, Keys: s.KeysHeld, Items: s.ItemsHeld,
+		In: s.In, Out: s.Out, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
+		QueriesIn: byMethod(&s.QueriesIn), QueriesOut: byMethod(&s.QueriesOut),
+		RepliesIn: s.RepliesIn, RepliesOut: s.RepliesOut,
+		ErrorsIn: s.ErrorsIn, ErrorsOut: s.ErrorsOut, Timeouts: s.Timeouts,
+		Malformed: s.Malformed, Stray: s.Stray, Limited: s.Limited,
+		Parked: s.Parked, Unsent: s.Unsent,
+		Announce: AnnounceStats(s.Announce),
+	}
+}
+
+func byMethod(counts *[krpc.Methods]uint64) map[string]uint64 {
+	m := make(map[string]uint64)
+	for i, n := range counts {
+		switch name := krpc.Method(i).String(); {
+		case n == 0:
+		case name == "":
+			m["other"] = n
+		default:
+			m[name] = n
+		}
+	}
+	return m
+}

@@ -1,0 +1,192 @@
+// Package index is the vocabulary of how content is found: what an entry of a
+// catalogue says, what is asked for, and what a channel is called. Like package
+// share it does nothing by itself.
+//
+// The text and link forms of a ChannelID printed by any 1.x release are read by
+// every later one.
+package index
+
+import (
+	"crypto/ed25519"
+	"encoding/hex"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// Sentinels by which callers decide.
+var (
+	// ErrUnknown is wrapped by the error for a channel or entry that is not here.
+	ErrUnknown = errors.New("not in the index")
+	// ErrStale is wrapped by the error for an item or catalogue that is older
+	// than one already seen.
+	ErrStale = errors.New("older than what is known")
+	// ErrForged is wrapped by the error for an item whose signature is wrong.
+	ErrForged = errors.New("the signature is wrong")
+)
+
+// ChannelID names a channel: an Ed25519 public key (BEP 44, 46). Its text form
+// is 64 lower-case hex digits.
+type ChannelID [ed25519.PublicKeySize]byte
+
+// ParseChannelID reads 64 hex digits in either case. Errors are share.Refused.
+func ParseChannelID(s string) (ChannelID, error) {
+	var id ChannelID
+	if len(s) != 2*len(id) {
+		return id, share.Errorf(share.Refused, "a channel's key has %d hex digits, this has %d characters", 2*len(id), len(s))
+	}
+	if _, err := hex.Decode(id[:], []byte(s)); err != nil {
+		return ChannelID{}, share.Errorf(share.Refused, "a channel's key has hex digits only: %w", err)
+	}
+	return id, nil
+}
+
+func (id ChannelID) String() string { return hex.EncodeToString(id[:]) }
+
+// Short is the first eight hex digits, for people.
+func (id ChannelID) Short() string { return id.String()[:8] }
+
+// IsZero tells whether id names nothing.
+func (id ChannelID) IsZero() bool { return id == ChannelID{} }
+
+// MarshalText writes 64 hex digits.
+func (id ChannelID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (id *ChannelID) UnmarshalText(b []byte) error {
+	v, err := ParseChannelID(string(b))
+	if err == nil {
+		*id = v
+	}
+	return err
+}
+
+// MaxSalt is the most bytes a salt may have (BEP 44).
+const MaxSalt = 64
+
+// ChannelLink is where a channel is found: its key, and the salt that tells
+// several channels of one key apart. The link form is that of BEP 46:
+//
+//	magnet:?xs=urn:btpk:KEY [&s=SALT] [&dn=NAME]
+//
+// KEY and SALT are hex.
+type ChannelLink struct {
+	ID   ChannelID `json:"key"`
+	Salt []byte    `json:"salt,omitempty"`
+	// Name is what the link calls the channel; cleaned before it is shown.
+	Name string `json:"name,omitempty"`
+}
+
+const keyURN = "urn:btpk:"
+
+// ParseChannelLink reads the link form, or a bare key. Errors are
+// share.Refused.
+func ParseChannelLink(s string) (ChannelLink, error) {
+	s = strings.TrimSpace(s)
+	if len(s) > share.MaxLink {
+		return ChannelLink{}, share.Errorf(share.Refused, "a channel's link has at most %d bytes", share.MaxLink)
+	}
+	scheme, query, ok := strings.Cut(s, ":?")
+	if !ok {
+		id, err := ParseChannelID(s)
+		return ChannelLink{ID: id}, err
+	}
+	if !strings.EqualFold(scheme, "magnet") {
+		return ChannelLink{}, share.Errorf(share.Refused, "a channel's link starts with magnet:?, this with %.20q", scheme)
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return ChannelLink{}, share.Errorf(share.Refused, "reading the link of a channel: %w", err)
+	}
+	xs := values.Get("xs")
+	if len(xs) < len(keyURN) || !strings.EqualFold(xs[:len(keyURN)], keyURN) {
+		return ChannelLink{}, share.Errorf(share.Refused, "the link names no channel: it lacks xs=%s", keyURN)
+	}
+	l := ChannelLink{Name: values.Get("dn")}
+	if l.ID, err = ParseChannelID(xs[len(keyURN):]); err != nil {
+		return ChannelLink{}, err
+	}
+	salt, err := hex.DecodeString(values.Get("s"))
+	if err != nil {
+		return ChannelLink{}, share.Errorf(share.Refused, "the salt in the link of a channel: %w", err)
+	}
+	if len(salt) > MaxSalt {
+		return ChannelLink{}, share.Errorf(share.Refused, "a salt has at most %d bytes, this has %d", MaxSalt, len(salt))
+	}
+	if len(salt) > 0 {
+		l.Salt = salt
+	}
+	return l, nil
+}
+
+// String is the link form.
+func (l ChannelLink) String() string {
+	s := "magnet:?xs=" + keyURN + l.ID.String()
+	if len(l.Salt) > 0 {
+		s += "&s=" + hex.EncodeToString(l.Salt)
+	}
+	if l.Name != "" {
+		s += "&dn=" + strings.ReplaceAll(url.QueryEscape(l.Name), "+", "%20")
+	}
+	return s
+}
+
+// Entry is one thing that can be fetched, as a catalogue describes it.
+type Entry struct {
+	ID    share.ID  `json:"id"`
+	Name  string    `json:"name"`
+	Link  string    `json:"link"`
+	Bytes int64     `json:"bytes"`
+	Files []File    `json:"files,omitempty"`
+	About string    `json:"about,omitempty"`
+	Tags  []string  `json:"tags,omitempty"`
+	Time  time.Time `json:"time,omitzero"` // when it was put into the catalogue
+	// Channel is zero for what this node shares itself.
+	Channel ChannelID `json:"channel,omitzero"`
+}
+
+// File is one file of an entry.
+type File struct {
+	Path string `json:"path"` // with slashes, relative to the content's own folder
+	Size int64  `json:"size"` // bytes
+}
+
+// Query asks a catalogue. Text is in the query language; the other fields
+// narrow and page what it finds.
+type Query struct {
+	Text    string    `json:"query"`
+	Channel ChannelID `json:"channel,omitzero"` // zero: everywhere
+	Limit   int       `json:"limit,omitempty"`  // 0: the catalogue's default
+	Offset  int       `json:"offset,omitempty"`
+}
+
+// Hit is an entry that a query found, best first.
+type Hit struct {
+	Entry
+	// Snippet is the part that matched, with the matches between
+	// SnippetStart and SnippetEnd. It is plain text otherwise: escape it.
+	Snippet string  `json:"snippet,omitempty"`
+	Rank    float64 `json:"rank"` // higher is better; comparable within one answer
+}
+
+// What marks a match in Hit.Snippet: control characters that no cleaned text
+// contains.
+const (
+	SnippetStart = "\x02"
+	SnippetEnd   = "\x03"
+)
+
+// Results are the hits of one query and how many there are without Limit.
+type Results struct {
+	Hits  []Hit `json:"hits"`
+	Total int   `json:"total"`
+}
+
+// Unknown makes the error for something that is not in the index: kind
+// share.Failed, wrapping ErrUnknown.
+func Unknown(what string) error {
+	return share.Errorf(share.Failed, "%s: %w", what, ErrUnknown)
+}

@@ -1,0 +1,12 @@
+package index
+
+// Item is arbitrary data in the DHT (BEP 44). An item with a Key is mutable:
+// whoever has the private key may replace it by one with a higher Seq. One
+// without is immutable, and named by the SHA-1 of its Value.
+type Item struct {
+	Value []byte // one bencoded value, at most 1000 bytes
+	Key   ChannelID
+	Salt  []byte // at most MaxSalt bytes
+	Seq   int64
+	Sig   [64]byte // Ed25519 over Salt, Seq and Value as BEP 44 has it
+}
