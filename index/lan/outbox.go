@@ -1,0 +1,250 @@
+package lan
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+const (
+	announceEvery = 5 * time.Minute // each ID, by BEP 14
+	// Between two of one ID, when it is asked for again and again: a second at
+	// first, doubling up to the minute of BEP 14, and back after some quiet.
+	shortGap = time.Second
+	longGap  = time.Minute
+	quiet    = 2 * time.Minute
+	// What is added or asked for within this time goes into one datagram.
+	gather = 50 * time.Millisecond
+	// What is due within this time goes along with what is due.
+	ahead = 5 * time.Second
+	// An answer to a newcomer is held back for a random part of this, and
+	// left out when this many others answered meanwhile.
+	answerWithin = 100 * time.Millisecond
+	enough       = 3
+
+	datagramRate  = 2 // a second
+	datagramBurst = 8
+	maxSoon       = 1000
+)
+
+// outbox decides what is announced when. IDs that somebody waits for go first,
+// then new ones, the newest first, then the others in turn.
+type outbox struct {
+	entries map[share.ID]*entry
+	soon    []*entry
+	fresh   []*entry // a stack
+	turn    turns
+	rate    *rate.Limiter
+}
+
+type entry struct {
+	id      share.ID
+	keep    bool      // announced until removed, else only asked for
+	last    time.Time // announced, zero before
+	next    time.Time // regular announce
+	at      time.Time // in soon: when to announce, else zero
+	gap     time.Duration
+	answers int  // of others, while in soon
+	asked   bool // in soon because of a search of ours
+	index   int  // in turn, or -1
+}
+
+func newOutbox() *outbox {
+	return &outbox{entries: map[share.ID]*entry{}, rate: rate.NewLimiter(datagramRate, datagramBurst)}
+}
+
+func (o *outbox) has(id share.ID) bool {
+	e := o.entries[id]
+	return e != nil && e.keep
+}
+
+// maxIdle is how many entries are kept only to remember when they went out.
+const maxIdle = 2000
+
+func (o *outbox) entry(id share.ID, now time.Time) *entry {
+	e := o.entries[id]
+	if e == nil {
+		if len(o.entries) > len(o.turn)+len(o.soon)+maxIdle {
+			for id, e := range o.entries {
+				if !e.keep && e.at.IsZero() && now.Sub(e.last) > quiet {
+					delete(o.entries, id)
+				}
+			}
+		}
+		e = &entry{id: id, index: -1}
+		o.entries[id] = e
+	}
+	return e
+}
+
+// add keeps id announced from now on.
+func (o *outbox) add(id share.ID, now time.Time) {
+	e := o.entry(id, now)
+	if e.keep {
+		return
+	}
+	e.keep = true
+	e.next = now.Add(gather)
+	if e.last.IsZero() {
+		o.fresh = append(o.fresh, e)
+	} else {
+		e.next = e.last.Add(spread(announceEvery))
+	}
+	heap.Push(&o.turn, e)
+}
+
+// remove ends add.
+func (o *outbox) remove(id share.ID) {
+	e := o.entries[id]
+	if e == nil || !e.keep {
+		return
+	}
+	e.keep = false
+	heap.Remove(&o.turn, e.index)
+}
+
+// ask announces id once, because we look for it.
+func (o *outbox) ask(id share.ID, now time.Time) {
+	o.hurry(o.entry(id, now), now, gather, true)
+}
+
+// heard is called for each announce of others. A newcomer is answered, when we
+// have what it is about.
+func (o *outbox) heard(id share.ID, newcomer bool, now time.Time) {
+	e := o.entries[id]
+	switch {
+	case e == nil:
+	case !e.at.IsZero():
+		e.answers++
+	case newcomer && e.keep:
+		o.hurry(e, now, rand.N(answerWithin), false)
+	}
+}
+
+func (o *outbox) hurry(e *entry, now time.Time, within time.Duration, asked bool) {
+	at := now.Add(within)
+	e.asked = e.asked || asked
+	if !e.at.IsZero() || len(o.soon) >= maxSoon {
+		return
+	}
+	if e.gap == 0 || now.Sub(e.last) > quiet {
+		e.gap = shortGap
+	}
+	if earliest := e.last.Add(e.gap); earliest.After(at) {
+		at = earliest
+	}
+	e.at, e.answers = at, 0
+	o.soon = append(o.soon, e)
+}
+
+// again makes everything due: there is a new network to tell. What waited
+// longest goes first.
+func (o *outbox) again(now time.Time) {
+	slices.SortFunc(o.turn, func(a, b *entry) int { return a.next.Compare(b.next) })
+	for i, e := range o.turn { // sorted, which is a heap
+		e.index, e.next, e.last = i, now.Add(time.Duration(i)), time.Time{}
+	}
+}
+
+// wait is how long until take may have something.
+func (o *outbox) wait(now time.Time) time.Duration {
+	wait := announceEvery
+	for _, e := range o.soon {
+		wait = min(wait, e.at.Sub(now))
+	}
+	if len(o.turn) > 0 {
+		wait = min(wait, o.turn[0].next.Sub(now))
+	}
+	if tokens := o.rate.TokensAt(now); tokens < 1 {
+		wait = max(wait, time.Duration((1-tokens)/datagramRate*float64(time.Second))+time.Millisecond)
+	}
+	return max(wait, 0)
+}
+
+// take returns the IDs of the next datagram; none when nothing is due. Where
+// there is room, what will be due soon goes along.
+func (o *outbox) take(now time.Time) []share.ID {
+	if o.wait(now) > 0 {
+		return nil
+	}
+	var ids []share.ID
+	put := func(e *entry) {
+		ids = append(ids, e.id)
+		e.last = now
+		if e.keep {
+			e.next = now.Add(spread(announceEvery))
+			heap.Fix(&o.turn, e.index)
+		}
+	}
+
+	waiting := o.soon[:0]
+	for _, e := range o.soon {
+		if len(ids) >= maxIDs || e.at.After(now) {
+			waiting = append(waiting, e)
+			continue
+		}
+		e.at = time.Time{}
+		if e.asked || e.keep && e.answers < enough {
+			e.gap = min(2*e.gap, longGap)
+			put(e)
+		}
+		e.asked = false
+	}
+	clear(o.soon[len(waiting):])
+	o.soon = waiting
+
+	for len(ids) < maxIDs && len(o.fresh) > 0 {
+		last := len(o.fresh) - 1
+		e := o.fresh[last]
+		o.fresh[last] = nil
+		o.fresh = o.fresh[:last]
+		if e.keep && e.last.IsZero() {
+			put(e)
+		}
+	}
+	for horizon := now.Add(ahead); len(ids) < maxIDs && len(o.turn) > 0 && !o.turn[0].next.After(horizon); {
+		e := o.turn[0]
+		put(e)
+	}
+	if len(ids) > 0 {
+		o.rate.AllowN(now, 1)
+	}
+	return ids
+}
+
+// spread keeps hosts that started together from speaking together.
+func spread(d time.Duration) time.Duration {
+	return d - d/20 + rand.N(d/10)
+}
+
+// turns is a heap of entries by next.
+type turns []*entry
+
+func (t turns) Len() int           { return len(t) }
+func (t turns) Less(i, j int) bool { return t[i].next.Before(t[j].next) }
+func (t turns) Swap(i, j int) {
+	t[i], t[j] = t[j], t[i]
+	t[i].index, t[j].index = i, j
+}
+
+// Push is for container/heap.
+func (t *turns) Push(x any) {
+	e := x.(*entry)
+	e.index = len(*t)
+	*t = append(*t, e)
+}
+
+// Pop is for container/heap.
+func (t *turns) Pop() any {
+	old := *t
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*t = old[:len(old)-1]
+	e.index = -1
+	return e
+}

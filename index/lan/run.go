@@ -1,0 +1,163 @@
+package lan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	lookEvery = 5 * time.Second // at the interfaces
+	// Where there is no IPv6 or no permission, there may be later.
+	reopenAfter = 30 * time.Second
+)
+
+// Run announces and listens until ctx ends. A host without usable network is
+// no error: one may come. Run once.
+func (n *Node) Run(ctx context.Context) error {
+	level := slog.LevelWarn
+	for {
+		err := n.session(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		n.cfg.Logger.Log(ctx, level, "local discovery does not work at present", "error", err)
+		level = slog.LevelDebug // once is enough
+		select {
+		case <-time.After(reopenAfter):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// session is the life of one socket.
+func (n *Node) session(ctx context.Context) error {
+	sock, err := n.open()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel(nil)
+	defer sock.Close()
+	group.Go(func() { cancel(n.listen(sock)) })
+
+	joined := map[int]net.Interface{}
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	send := time.NewTimer(0)
+	defer send.Stop()
+	n.follow(sock, joined)
+	for {
+		send.Reset(n.untilSpeaking(len(joined)))
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-n.cfg.Changed:
+			n.follow(sock, joined)
+		case <-look.C:
+			n.follow(sock, joined)
+		case <-n.wake:
+		case <-send.C:
+			n.speak(sock, joined)
+		}
+	}
+}
+
+// untilSpeaking is how long to wait before the next datagram may have to go
+// out.
+func (n *Node) untilSpeaking(networks int) time.Duration {
+	silent := networks == 0 || n.cfg.Port() == 0
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	wait := n.out.wait(n.cfg.Now())
+	if silent {
+		wait = max(wait, time.Second)
+	}
+	return wait
+}
+
+// listen returns when the socket is closed or broken.
+func (n *Node) listen(sock socket) error {
+	buf := make([]byte, maxReceive+1)
+	failed := 0
+	for {
+		size, from, err := sock.receive(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		if err != nil {
+			// Single errors come and go with interfaces.
+			if failed++; failed > 10 {
+				return fmt.Errorf("receiving on the local network: %w", err)
+			}
+			continue
+		}
+		failed = 0
+		n.receive(buf[:size], from)
+	}
+}
+
+// follow joins the group on interfaces that came and forgets those that went.
+func (n *Node) follow(sock socket, joined map[int]net.Interface) {
+	now, err := n.interfaces()
+	if err != nil {
+		n.cfg.Logger.Debug("local discovery keeps its interfaces", "error", err)
+		return
+	}
+	present := map[int]bool{}
+	more := false
+	for _, ifi := range now {
+		present[ifi.Index] = true
+		if _, ok := joined[ifi.Index]; ok {
+			joined[ifi.Index] = ifi // it may have another name
+			continue
+		}
+		if err := sock.join(ifi); err != nil {
+			n.cfg.Logger.Debug("local discovery leaves out an interface", "interface", ifi.Name, "error", err)
+			continue
+		}
+		joined[ifi.Index] = ifi
+		more = true
+	}
+	for index, ifi := range joined {
+		if present[index] {
+			continue
+		}
+		delete(joined, index)
+		if err := sock.leave(ifi); err != nil {
+			n.cfg.Logger.Debug("leaving an interface that is gone", "interface", ifi.Name, "error", err)
+		}
+	}
+	if more {
+		n.mu.Lock()
+		n.out.again(n.cfg.Now())
+		n.mu.Unlock()
+	}
+}
+
+// speak sends one datagram to every network, if there is one to send.
+func (n *Node) speak(sock socket, joined map[int]net.Interface) {
+	port := n.cfg.Port()
+	if port == 0 || len(joined) == 0 {
+		return
+	}
+	n.mu.Lock()
+	ids := n.out.take(n.cfg.Now())
+	n.mu.Unlock()
+	if len(ids) == 0 {
+		return
+	}
+	b := message{port: port, ids: ids, cookie: n.cookie}.bytes()
+	for _, ifi := range joined {
+		if err := sock.send(ifi, b); err != nil {
+			n.cfg.Logger.Debug("announce not sent", "interface", ifi.Name, "error", err)
+		}
+	}
+}
