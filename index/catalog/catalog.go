@@ -1,0 +1,221 @@
+// Package catalog is what this node can offer or find, searchable at once: its
+// own shares and the entries of the channels it follows.
+//
+// The catalogue is derived. Everything in it comes from transfers and channel
+// files and can be loaded from them again, so a damaged file is put aside and
+// started anew, an older layout is not migrated but rebuilt, and a power cut
+// may cost the last changes but never a start.
+//
+// An entry is kept in three places: what a list shows (entries), what only a
+// closer look needs (details), and its folded words in a full-text index
+// without content (words). Filters are words, too: the index holds one for each
+// type, tag, channel, month, year and threshold of size, so that a search for a
+// common word among rare files reads the rare list only. Sizes and days are then
+// compared exactly.
+//
+// The number of a row grows with the time it was added. Searches walk the index
+// from the newest end and stop when they have seen enough; what they saw is
+// ranked here, names before tags before descriptions and paths.
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"sync"
+
+	"github.com/shoalnet/shoal/index"
+
+	_ "modernc.org/sqlite" // database/sql's driver "sqlite"
+)
+
+// layout numbers the tables below. Another number in the file means: rebuild.
+const layout = 1
+
+const schema = `
+CREATE TABLE channels (
+	num INTEGER PRIMARY KEY,
+	key BLOB NOT NULL UNIQUE
+);
+CREATE TABLE entries (
+	num     INTEGER PRIMARY KEY,
+	channel INTEGER NOT NULL,
+	id      BLOB NOT NULL,
+	sum     INTEGER NOT NULL,
+	name    TEXT NOT NULL,
+	link    TEXT NOT NULL,
+	bytes   INTEGER NOT NULL,
+	time    INTEGER NOT NULL,
+	tags    TEXT NOT NULL
+);
+CREATE UNIQUE INDEX entries_id ON entries (channel, id);
+CREATE TABLE details (
+	num   INTEGER PRIMARY KEY,
+	about TEXT NOT NULL,
+	files BLOB
+);
+CREATE VIRTUAL TABLE words USING fts5 (
+	name, tags, about, files, meta,
+	content='', contentless_delete=1, tokenize='ascii', prefix='2 3'
+);
+INSERT INTO words (words, rank) VALUES ('hashsize', 16777216);
+`
+
+// Config holds what a Catalog depends on.
+type Config struct {
+	Logger *slog.Logger // nil discards
+	Path   string       // of index.db
+}
+
+// Catalog is open until Close. Safe for concurrent use: searches go on while a
+// channel is replaced, and see it as it was until that is done.
+type Catalog struct {
+	log     *slog.Logger
+	reads   *sql.DB
+	writes  *sql.DB
+	rebuilt bool
+
+	writing sync.Mutex // one change at a time
+}
+
+// Open opens the catalogue, or starts an empty one where there is none that can
+// be used. Rebuilt then tells that it has to be filled.
+func Open(ctx context.Context, cfg Config) (*Catalog, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	c, err := open(ctx, cfg)
+	if err == nil {
+		return c, nil
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("opening the catalogue: %w", err)
+	}
+	if !errors.Is(err, errOtherLayout) {
+		cfg.Logger.Warn("the catalogue is damaged and will be built anew", "path", cfg.Path, "error", err)
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(cfg.Path + suffix); err != nil && !os.IsNotExist(err) {
+			return nil, fmt.Errorf("removing the damaged catalogue: %w", err)
+		}
+	}
+	if c, err = open(ctx, cfg); err != nil {
+		return nil, fmt.Errorf("making a new catalogue: %w", err)
+	}
+	return c, nil
+}
+
+var errOtherLayout = errors.New("made by another version")
+
+func open(ctx context.Context, cfg Config) (*Catalog, error) {
+	dsn := func(params string) string {
+		u := url.URL{Scheme: "file", OmitHost: true, Path: cfg.Path, RawQuery: params}
+		return u.String()
+	}
+	// Derived data: a power cut may lose the last transactions, not the file.
+	common := "_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(10000)&_pragma=trusted_schema(OFF)"
+	writes, err := sql.Open("sqlite", dsn(common+"&_pragma=cache_size(-65536)&_txlock=immediate"))
+	if err != nil {
+		return nil, err
+	}
+	writes.SetMaxOpenConns(1)
+	c := &Catalog{log: cfg.Logger, writes: writes}
+	if err := c.prepare(ctx); err != nil {
+		writes.Close()
+		return nil, err
+	}
+	if c.reads, err = sql.Open("sqlite", dsn(common+"&_pragma=cache_size(-16384)&_pragma=query_only(ON)")); err != nil {
+		writes.Close()
+		return nil, err
+	}
+	c.reads.SetMaxOpenConns(4)
+	c.reads.SetMaxIdleConns(2)
+	return c, nil
+}
+
+func (c *Catalog) prepare(ctx context.Context) error {
+	var version, tables int
+	if err := c.writes.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if err := c.writes.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+	if tables == 0 {
+		c.rebuilt = true
+		_, err := c.writes.ExecContext(ctx, "PRAGMA page_size = 8192; VACUUM;"+schema+fmt.Sprintf("PRAGMA user_version = %d;", layout))
+		return err
+	}
+	if version != layout {
+		return errOtherLayout
+	}
+	// A look at every table finds a file that is cut short or overwritten. What
+	// is damaged deeper shows when it is read: see Check.
+	for _, q := range []string{
+		"SELECT count(*) FROM channels", "SELECT max(num) FROM entries", "SELECT max(num) FROM details",
+		"SELECT rowid FROM words WHERE words MATCH 'zz' LIMIT 1",
+	} {
+		rows, err := c.writes.QueryContext(ctx, q)
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Rebuilt tells that Open started an empty catalogue: load everything again.
+func (c *Catalog) Rebuilt() bool { return c.rebuilt }
+
+// Check reads the whole catalogue. An error means that it is damaged: close it,
+// remove the file and open it again.
+func (c *Catalog) Check(ctx context.Context) error {
+	var result string
+	if err := c.reads.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&result); err != nil {
+		return fmt.Errorf("checking the catalogue: %w", err)
+	}
+	if result != "ok" {
+		return fmt.Errorf("checking the catalogue: %s", result)
+	}
+	return nil
+}
+
+// Close waits for changes under way.
+func (c *Catalog) Close() error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if err := errors.Join(c.reads.Close(), c.writes.Close()); err != nil {
+		return fmt.Errorf("closing the catalogue: %w", err)
+	}
+	return nil
+}
+
+// Counts returns how many entries each channel has; the zero ChannelID is this
+// node.
+func (c *Catalog) Counts(ctx context.Context) (map[index.ChannelID]int, error) {
+	rows, err := c.reads.QueryContext(ctx, "SELECT key, count(entries.num) FROM channels LEFT JOIN entries ON channel = channels.num GROUP BY channels.num")
+	if err != nil {
+		return nil, fmt.Errorf("counting the catalogue: %w", err)
+	}
+	defer rows.Close()
+	counts := make(map[index.ChannelID]int)
+	for rows.Next() {
+		var key []byte
+		var n int
+		if err := rows.Scan(&key, &n); err != nil {
+			return nil, fmt.Errorf("counting the catalogue: %w", err)
+		}
+		var id index.ChannelID
+		copy(id[:], key)
+		counts[id] = n
+	}
+	return counts, rows.Err()
+}
