@@ -1,0 +1,41 @@
+// Package api is how a node is talked to: a JSON API with an event stream, and
+// the Go client that the command line uses. The web page and other programs use
+// the same.
+//
+// Everything is below /api/v1. Within v1 there are only additions: paths,
+// members, event types and problem types. IDs are info-hashes and may be
+// shortened while unique; sizes are bytes, rates bytes per second, times
+// RFC 3339. Errors are problem details (RFC 9457) whose member "code" is the
+// share.Kind, so that Client gives back the error that the node had. The whole
+// is described at /api/v1/openapi.json (OpenAPI 3.1).
+//
+// # Events
+//
+// GET /api/v1/events is a stream of server-sent events about one document,
+//
+//	{"transfers": {ID: share.Transfer, ...}, "stats": Stats}
+//
+// which a reader keeps up to date:
+//
+//	event: reset    the document; forget what was before
+//	event: patch    a merge patch (RFC 7396) to it, at most one a second; a
+//	                transfer that is gone is null
+//	event: notice   a share.Event as it happens: added, shared, done, error, removed
+//	event: peers    {"id", "peers"}         of the topic peers:ID
+//	event: pieces   {"id", "length", "state"} of the topic pieces:ID
+//	event: files    {"id", "files"}         of the topic files:ID
+//	event: log      {"id", "log"}           of the topic log:ID
+//
+// The id of the first three is BOOT-SEQ: BOOT changes with each start of the
+// node, SEQ counts. A reader that comes back with Last-Event-ID continues where
+// it was; where that is no longer known, it gets a reset. Topics are sent whole
+// whenever they changed, and only to who asked for them (?topics=peers:ID,...).
+// A comment every 15 seconds keeps the connection alive. A reader that does not
+// keep up is reset, one that stops reading is cut off; nobody waits for it.
+package api
+
+// Version is the version of the API, the number in its paths.
+const Version = 1
+
+// Base is the path that everything of this version is below.
+const Base = "/api/v1"

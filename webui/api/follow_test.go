@@ -1,0 +1,186 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+func TestWatchFollowsAcrossBrokenConnections(t *testing.T) {
+	f := newFake(1)
+	a, err := New(Config{Node: f, Version: "9.9", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runCtx, stop := context.WithCancel(context.Background())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: a.Handler()}
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = a.Run(runCtx) })
+	wg.Go(func() { _ = srv.Serve(l) })
+	var mu sync.Mutex
+	var conns []net.Conn
+	c := NewClient(func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, "tcp", l.Addr().String())
+		mu.Lock()
+		defer mu.Unlock()
+		conns = append(conns, conn)
+		return conn, err
+	})
+	t.Cleanup(func() { c.Close(); stop(); srv.Close(); wg.Wait() })
+	resets := 0
+	next, end := pull(c.Watch(quietContext(t), WatchOptions{}))
+	defer end()
+	upload := func(u Update) int64 {
+		if u.Reset {
+			resets++
+		}
+		for _, tr := range u.Transfers {
+			if tr.ID == testID(0) {
+				return tr.Up
+			}
+		}
+		return -1
+	}
+	for i := range int64(3) {
+		f.set(testID(0), func(t *share.Transfer) { t.Up = i + 10 })
+		for {
+			u, err, ok := next()
+			if err != nil || !ok {
+				t.Fatal(err, ok)
+			}
+			if upload(u) == i+10 {
+				if u.Transfers[0].Name != "transfer 0" {
+					t.Errorf("a patch lost the rest: %+v", u.Transfers[0])
+				}
+				break
+			}
+		}
+		mu.Lock()
+		for _, conn := range conns {
+			conn.Close()
+		}
+		conns = nil
+		mu.Unlock()
+	}
+	if resets != 1 {
+		t.Errorf("%d resets", resets)
+	}
+	srv.Close()
+	for {
+		_, err, ok := next()
+		if !ok {
+			t.Fatal("ended without an error")
+		}
+		if err != nil {
+			if share.KindOf(err) != share.NoNode {
+				t.Errorf("a node that stays away: %v", err)
+			}
+			return
+		}
+	}
+}
+
+func TestEventsOfOneTransfer(t *testing.T) {
+	f := newFake(2)
+	c, _, _ := serve(t, f)
+	ctx, cancel := context.WithCancel(quietContext(t))
+	next, end := pull(c.Events(ctx, testID(0)))
+	defer end()
+	must := func(kind share.EventType) share.Event {
+		t.Helper()
+		for {
+			ev, err, ok := next()
+			if err != nil || !ok {
+				t.Fatal(err, ok)
+			}
+			if ev.ID == testID(1) {
+				t.Errorf("an event of another: %+v", ev)
+			}
+			if ev.Type == kind {
+				return ev
+			}
+		}
+	}
+	if ev := must(share.EventChanged); ev.Transfer == nil || ev.Transfer.Name != "transfer 0" {
+		t.Errorf("first: %+v", ev)
+	}
+	f.set(testID(1), func(t *share.Transfer) { t.Up = 3 })
+	done := testTransfer(0)
+	done.Up = 9
+	f.event(share.Event{Type: share.EventDone, ID: done.ID, Transfer: &done})
+	if ev := must(share.EventDone); ev.Transfer.Up != 9 {
+		t.Errorf("done: %+v", ev)
+	}
+	f.event(share.Event{Type: share.EventRemoved, ID: done.ID})
+	must(share.EventRemoved)
+	cancel()
+	for {
+		_, err, ok := next()
+		if !ok {
+			t.Fatal("ended without an error")
+		}
+		if err != nil {
+			if share.KindOf(err) != share.Interrupted {
+				t.Errorf("after cancelling: %v", err)
+			}
+			return
+		}
+	}
+}
+
+// A share that is hashed before anybody asks for its events is told by its
+// provisional ID all the same.
+func TestEventsOfWhatIsHashedAlready(t *testing.T) {
+	f := newFake(2)
+	provisional := share.ID{0xff}
+	f.aliases = map[share.ID]share.ID{provisional: testID(1)}
+	c, _, _ := serve(t, f)
+	next, end := pull(c.Events(quietContext(t), provisional))
+	defer end()
+	for {
+		ev, err, ok := next()
+		if err != nil || !ok {
+			t.Fatal(err, ok)
+		}
+		if ev.Type == share.EventShared {
+			if ev.Was != provisional || ev.ID != testID(1) || ev.Transfer == nil || ev.Transfer.Link == "" {
+				t.Errorf("%+v", ev)
+			}
+			return
+		}
+	}
+}
+
+func pull[T any](seq func(func(T, error) bool)) (next func() (T, error, bool), stop func()) {
+	type pair struct {
+		v   T
+		err error
+	}
+	c, quit := make(chan pair), make(chan struct{})
+	var once sync.Once
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer close(c)
+		seq(func(v T, err error) bool {
+			select {
+			case c <- pair{v, err}:
+				return true
+			case <-quit:
+				return false
+			}
+		})
+	}()
+	return func() (T, error, bool) { p, ok := <-c; return p.v, p.err, ok },
+		func() { once.Do(func() { close(quit) }) }
+}

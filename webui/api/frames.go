@@ -1,0 +1,87 @@
+package api
+
+import (
+	"encoding/json"
+	"reflect"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// The bytes of the event stream. JSON has no line ends, so that each event is
+// one data line:
+//
+//	event: KIND
+//	id: BOOT-SEQ
+//	data: JSON
+//
+
+func beginEvent(b []byte, kind, id string) []byte {
+	b = append(b, "event: "...)
+	b = append(b, kind...)
+	if id != "" {
+		b = append(b, "\nid: "...)
+		b = append(b, id...)
+	}
+	return append(b, "\ndata: "...)
+}
+
+func endEvent(b []byte) []byte { return append(b, "\n\n"...) }
+
+func appendJSONEvent(b []byte, kind, id string, v any) []byte {
+	enc, err := json.Marshal(v)
+	if err != nil { // a ratio that is no number: nothing to tell
+		return b
+	}
+	return endEvent(append(beginEvent(b, kind, id), enc...))
+}
+
+func appendPatch(b []byte, id string, parts []part, stats []byte) []byte {
+	b = append(beginEvent(b, "patch", id), '{')
+	if len(parts) > 0 {
+		b = append(b, `"transfers":{`...)
+		for i, p := range parts {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendKey(b, p.id)
+			if p.patch == nil {
+				b = append(b, "null"...)
+			} else {
+				b = append(b, p.patch...)
+			}
+		}
+		b = append(b, '}')
+	}
+	if stats != nil {
+		if len(parts) > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(b, `"stats":`...), stats...)
+	}
+	return endEvent(append(b, '}'))
+}
+
+func appendReset(b []byte, id string, rows map[share.ID]*share.Transfer, cols []column, stats *Stats, statCols []column) []byte {
+	b = append(beginEvent(b, "reset", id), `{"transfers":{`...)
+	first := true
+	for id, t := range rows {
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = appendKey(b, id)
+		b = appendObject(b, reflect.ValueOf(t).Elem(), cols)
+	}
+	b = append(b, '}')
+	if stats != nil {
+		b = append(b, `,"stats":`...)
+		b = appendObject(b, reflect.ValueOf(*stats), statCols)
+	}
+	return endEvent(append(b, '}'))
+}
+
+func appendKey(b []byte, id share.ID) []byte {
+	b = append(b, '"')
+	b = append(b, id.String()...)
+	return append(b, `":`...)
+}

@@ -1,0 +1,406 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// Inputs and outputs of the handlers. An ID in a path may be shortened.
+type (
+	none struct{}
+
+	body[T any]   struct{ Body T }
+	answer[T any] struct{ Body T }
+
+	oneID struct {
+		ID string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+	}
+	oneFile struct {
+		ID   string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+		File int    `path:"file" minimum:"0" doc:"number of the file, from 0"`
+	}
+	withFields struct {
+		Fields string `query:"fields" maxLength:"1000" doc:"members to return, by commas; all when left out"`
+	}
+	listOf struct {
+		ID     string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+		Fields string `query:"fields" maxLength:"1000" doc:"members to return, by commas; all when left out"`
+	}
+	removal struct {
+		ID   string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+		Data bool   `query:"data" doc:"delete what was fetched, too; what was shared from its own place is never deleted"`
+	}
+	change struct {
+		ID   string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+		Body Change
+	}
+	prioritize struct {
+		ID   string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+		Body priorities
+	}
+	offer struct {
+		ID   string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+		Body addresses
+	}
+	watching struct {
+		Topics    string `query:"topics" maxLength:"2000" doc:"peers:ID, pieces:ID, files:ID, log:ID, by commas"`
+		Transfers string `query:"transfers" maxLength:"100000" doc:"only these IDs, by commas"`
+		Stats     bool   `query:"stats" default:"true" doc:"whether the totals of the node are wanted"`
+		LastID    string `header:"Last-Event-ID" maxLength:"100" doc:"continue after this event"`
+	}
+	health struct {
+		Status int
+		Body   Health
+	}
+)
+
+// maxTorrentBody is what a request with a torrent of 10 MB in base64 may have.
+const maxTorrentBody = 16 << 20
+
+// register adds every operation.
+func (a *API) register(h huma.API) {
+	op(h, "GET /node", "Describe the node", func(context.Context, *none) (*answer[Info], error) {
+		i := a.node.Info()
+		i.Listen, i.Addresses = orEmpty(i.Listen), orEmpty(i.Addresses)
+		return &answer[Info]{i}, nil
+	})
+	op(h, "GET /stats", "Totals of the node", func(context.Context, *none) (*answer[Stats], error) {
+		return &answer[Stats]{a.node.Stats()}, nil
+	})
+	op(h, "GET /health", "Whether the node does its work; 503 when not", func(context.Context, *none) (*health, error) {
+		b := a.node.Health()
+		b.Problems = orEmpty(b.Problems)
+		if !b.OK {
+			return &health{http.StatusServiceUnavailable, b}, nil
+		}
+		return &health{http.StatusOK, b}, nil
+	})
+	op(h, "GET /config", "Settings with their sources", func(context.Context, *none) (*answer[[]Setting], error) {
+		return &answer[[]Setting]{orEmpty(a.node.Settings())}, nil
+	})
+	op(h, "GET /limits", "Limits of the node", func(context.Context, *none) (*answer[Limits], error) {
+		return &answer[Limits]{a.node.Limits()}, nil
+	})
+	op(h, "PUT /limits", "Limit the node", func(_ context.Context, in *body[share.Limits]) (*answer[Limits], error) {
+		if err := checkLimits(in.Body); err != nil {
+			return nil, err
+		}
+		if err := a.node.SetLimits(in.Body); err != nil {
+			return nil, err
+		}
+		return &answer[Limits]{a.node.Limits()}, nil
+	})
+	op(h, "POST /sign-in", "Make a link that signs one browser in", func(context.Context, *none) (*answer[SignIn], error) {
+		url, err := a.node.SignIn()
+		return &answer[SignIn]{SignIn{url}}, err
+	})
+	op(h, "PUT /password", "Set the password of the page", func(_ context.Context, in *body[Password]) (*none, error) {
+		return nil, a.node.SetPassword(in.Body.Password)
+	})
+	op(h, "GET /events", "What happens, as server-sent events", a.events, streams("text/event-stream"))
+
+	op(h, "POST /shares", "Share a file or folder", func(ctx context.Context, in *body[ShareRequest]) (*answer[share.Transfer], error) {
+		if err := checkLimits(in.Body.Limits); err != nil {
+			return nil, err
+		}
+		t, err := a.node.Share(ctx, in.Body)
+		return &answer[share.Transfer]{t}, err
+	})
+	op(h, "POST /transfers", "Fetch what a link or torrent names", func(ctx context.Context, in *body[FetchRequest]) (*answer[share.Transfer], error) {
+		if err := checkSource(in.Body.Link, in.Body.Torrent); err != nil {
+			return nil, err
+		}
+		if err := checkLimits(in.Body.Limits); err != nil {
+			return nil, err
+		}
+		t, err := a.node.Fetch(ctx, in.Body)
+		return &answer[share.Transfer]{t}, err
+	}, takesTorrent)
+	op(h, "POST /preview", "Look at a link or torrent without adding it", func(ctx context.Context, in *body[PreviewRequest]) (*answer[Preview], error) {
+		if err := checkSource(in.Body.Link, in.Body.Torrent); err != nil {
+			return nil, err
+		}
+		p, err := a.node.Preview(ctx, in.Body)
+		p.Files, p.Trackers = orEmpty(p.Files), orEmpty(p.Trackers)
+		p.WebSeeds, p.Peers = orEmpty(p.WebSeeds), orEmpty(p.Peers)
+		return &answer[Preview]{p}, err
+	}, takesTorrent)
+
+	op(h, "GET /transfers", "List transfers, oldest first", func(_ context.Context, in *withFields) (*huma.StreamResponse, error) {
+		return list(a.node.List(), in.Fields)
+	}, lists[share.Transfer](h))
+	op(h, "GET /transfers/{id}", "Show a transfer", func(_ context.Context, in *oneID) (*answer[share.Transfer], error) {
+		t, err := onID(a, in.ID, a.node.Get)
+		return &answer[share.Transfer]{t}, err
+	})
+	op(h, "PATCH /transfers/{id}", "Change limits and goal of a transfer", a.change)
+	op(h, "DELETE /transfers/{id}", "Remove a transfer", func(_ context.Context, in *removal) (*none, error) {
+		return a.act(in.ID, func(id share.ID) error { return a.node.Remove(id, in.Data) })
+	})
+	op(h, "POST /transfers/{id}/pause", "Pause a transfer", func(_ context.Context, in *oneID) (*none, error) {
+		return a.act(in.ID, a.node.Pause)
+	})
+	op(h, "POST /transfers/{id}/resume", "Resume a transfer", func(_ context.Context, in *oneID) (*none, error) {
+		return a.act(in.ID, a.node.Resume)
+	})
+	op(h, "POST /transfers/{id}/verify", "Hash the data on disk again", func(_ context.Context, in *oneID) (*none, error) {
+		return a.act(in.ID, a.node.Verify)
+	})
+
+	op(h, "GET /transfers/{id}/files", "List the files of a transfer", func(_ context.Context, in *listOf) (*huma.StreamResponse, error) {
+		files, err := onID(a, in.ID, a.node.Files)
+		if err != nil {
+			return nil, err
+		}
+		return list(files, in.Fields)
+	}, lists[share.File](h))
+	op(h, "PATCH /transfers/{id}/files", "Choose files", func(_ context.Context, in *prioritize) (*none, error) {
+		for n, p := range in.Body.Priorities {
+			if p < share.Skip || p > share.High {
+				return nil, share.Errorf(share.Usage, "the priority of file %d is -1, 0 or 1, not %d", n, p)
+			}
+		}
+		return a.act(in.ID, func(id share.ID) error { return a.node.SetPriority(id, in.Body.Priorities) })
+	})
+	op(h, "GET /transfers/{id}/files/{file}/content", "Read a file, also while it is being fetched", a.readFile, streams("application/octet-stream"))
+	op(h, "GET /transfers/{id}/peers", "List the connected peers", func(_ context.Context, in *listOf) (*huma.StreamResponse, error) {
+		peers, err := onID(a, in.ID, a.node.Peers)
+		if err != nil {
+			return nil, err
+		}
+		return list(peers, in.Fields)
+	}, lists[share.Peer](h))
+	op(h, "POST /transfers/{id}/peers", "Offer addresses of peers", func(_ context.Context, in *offer) (*none, error) {
+		return a.act(in.ID, func(id share.ID) error { return a.node.AddPeers(id, in.Body.Addresses) })
+	})
+	op(h, "GET /transfers/{id}/pieces", "State of every piece", func(_ context.Context, in *oneID) (*answer[share.Pieces], error) {
+		p, err := onID(a, in.ID, a.node.Pieces)
+		p.State = orEmpty(p.State)
+		return &answer[share.Pieces]{p}, err
+	})
+	op(h, "GET /transfers/{id}/log", "Latest lines of the log of a transfer", func(_ context.Context, in *oneID) (*answer[[]LogLine], error) {
+		lines, err := onID(a, in.ID, func(id share.ID) ([]LogLine, error) {
+			_, err := a.node.Get(id)
+			return a.hub.logOf(id), err
+		})
+		return &answer[[]LogLine]{lines}, err
+	})
+	op(h, "GET /transfers/{id}/torrent", "The .torrent file of a transfer", a.torrent, streams("application/x-bittorrent"))
+}
+
+// op adds one operation, "METHOD /path" below Base.
+func op[I, O any](h huma.API, route, summary string, f func(context.Context, *I) (*O, error), more ...func(*huma.Operation)) {
+	method, path, _ := strings.Cut(route, " ")
+	o := huma.Operation{Method: method, Path: Base + path, OperationID: operationID(method, path), Summary: summary}
+	for _, m := range more {
+		m(&o)
+	}
+	huma.Register(h, o, func(ctx context.Context, in *I) (*O, error) {
+		out, err := f(ctx, in)
+		if err != nil {
+			return nil, problem(err)
+		}
+		return out, nil
+	})
+}
+
+// operationID makes names such as getTransfersFiles.
+func operationID(method, path string) string {
+	id := strings.ToLower(method)
+	for p := range strings.SplitSeq(path, "/") {
+		if p == "" || p[0] == '{' {
+			if p == "{id}" && strings.Count(path, "/") == 2 {
+				id += "One"
+			}
+			continue
+		}
+		id += strings.ToUpper(p[:1]) + p[1:]
+	}
+	return id
+}
+
+// takesTorrent gives a torrent the time that it needs over a slow line.
+func takesTorrent(o *huma.Operation) {
+	o.MaxBodyBytes, o.BodyReadTimeout = maxTorrentBody, time.Minute
+}
+
+// streams describes an answer that the handler writes by itself.
+func streams(media string) func(*huma.Operation) {
+	return func(o *huma.Operation) {
+		o.Responses = map[string]*huma.Response{"200": {
+			Description: o.Summary,
+			Content:     map[string]*huma.MediaType{media: {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+		}}
+	}
+}
+
+// lists describes a JSON array written by list.
+func lists[T any](h huma.API) func(*huma.Operation) {
+	return func(o *huma.Operation) {
+		schema := huma.SchemaFromType(h.OpenAPI().Components.Schemas, reflect.TypeFor[[]T]())
+		schema.Nullable = false
+		o.Responses = map[string]*huma.Response{"200": {
+			Description: "OK",
+			Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},
+		}}
+	}
+}
+
+// list writes values with the fields asked for.
+func list[T any](values []T, fields string) (*huma.StreamResponse, error) {
+	var names []string
+	if fields != "" {
+		names = strings.Split(fields, ",")
+	}
+	cols, err := choose(columnsOf(reflect.TypeFor[T]()), names)
+	if err != nil {
+		return nil, err
+	}
+	b := appendList(make([]byte, 0, 64+len(values)*40*len(cols)), values, cols)
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		ctx.SetHeader("Content-Type", "application/json")
+		_, _ = ctx.BodyWriter().Write(b) // the reader may have gone
+	}}, nil
+}
+
+// onID calls f with the ID that s means.
+func onID[T any](a *API, s string, f func(share.ID) (T, error)) (T, error) {
+	id, err := a.resolve(s)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return f(id)
+}
+
+func (a *API) act(s string, f func(share.ID) error) (*none, error) {
+	id, err := a.resolve(s)
+	if err != nil {
+		return nil, err
+	}
+	return nil, f(id)
+}
+
+func (a *API) change(_ context.Context, in *change) (*none, error) {
+	c := in.Body
+	if c.Limits != nil {
+		if err := checkLimits(*c.Limits); err != nil {
+			return nil, err
+		}
+	}
+	if g := c.Goal; g != nil && !(g.Ratio >= 0 && g.For >= 0) {
+		return nil, share.Errorf(share.Usage, "a goal is not negative")
+	}
+	return a.act(in.ID, func(id share.ID) error {
+		if c.Limits != nil {
+			if err := a.node.SetTransferLimits(id, *c.Limits); err != nil {
+				return err
+			}
+		}
+		if c.Goal != nil {
+			return a.node.SetGoal(id, *c.Goal)
+		}
+		return nil
+	})
+}
+
+func checkLimits(l share.Limits) error {
+	if l.Down < 0 || l.Up < 0 {
+		return share.Errorf(share.Usage, "a limit is not negative; 0 is none")
+	}
+	return nil
+}
+
+func checkSource(link string, torrent []byte) error {
+	if (link == "") == (len(torrent) == 0) {
+		return share.Errorf(share.Usage, "give either a link or a torrent")
+	}
+	return nil
+}
+
+func (a *API) events(ctx context.Context, in *watching) (*huma.StreamResponse, error) {
+	r := &reader{noStats: !in.Stats}
+	if in.Transfers != "" {
+		r.only = map[share.ID]bool{}
+		for s := range strings.SplitSeq(in.Transfers, ",") {
+			id, err := a.resolve(s)
+			if err != nil {
+				return nil, err
+			}
+			r.only[id] = true
+		}
+	}
+	var keys []topicKey
+	if in.Topics != "" {
+		for s := range strings.SplitSeq(in.Topics, ",") {
+			k, err := a.parseTopic(s)
+			if err != nil {
+				return nil, err
+			}
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) > maxTopics {
+		return nil, share.Errorf(share.Usage, "one stream has at most %d topics", maxTopics)
+	}
+	asked := slices.Collect(maps.Keys(r.only)) // the hub adds to it from now on
+	if err := a.hub.join(ctx, r, in.LastID, keys); err != nil {
+		return nil, err
+	}
+	// After joining: what is hashed from now on is told by the node's events.
+	for _, id := range asked {
+		if t, err := a.node.Get(id); err == nil && t.ID != id {
+			a.hub.renamed(r, id, &t)
+		}
+	}
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		defer a.hub.leave(r)
+		req, w := humago.Unwrap(ctx)
+		a.hub.stream(w, req, r)
+	}}, nil
+}
+
+// describe finishes the OpenAPI document: every operation may end in a Problem.
+func (a *API) describe(h huma.API) error {
+	doc := h.OpenAPI()
+	schema := doc.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	failure := &huma.Response{
+		Description: "It did not work",
+		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
+	}
+	for _, item := range doc.Paths {
+		for _, o := range []*huma.Operation{item.Get, item.Put, item.Post, item.Delete, item.Patch} {
+			if o == nil {
+				continue
+			}
+			for status := range o.Responses {
+				if status[0] != '2' {
+					delete(o.Responses, status)
+				}
+			}
+			o.Responses["default"] = failure
+		}
+	}
+	delete(doc.Components.Schemas.Map(), "ErrorModel")
+	// The event stream describes itself by these.
+	for _, t := range []reflect.Type{reflect.TypeFor[share.Event](), reflect.TypeFor[LogLine](), reflect.TypeFor[Welcome]()} {
+		doc.Components.Schemas.Schema(t, true, t.Name())
+	}
+	var err error
+	if a.spec, err = json.Marshal(doc); err != nil {
+		return fmt.Errorf("describing the API: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,336 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"reflect"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+const (
+	// patchTime is the least time between two patches.
+	patchTime = time.Second
+	// settleTime gathers what changes together when there was no patch lately.
+	settleTime = 30 * time.Millisecond
+	// How much is kept for readers that come back, or are behind.
+	ringFrames = 1024
+	ringBytes  = 4 << 20
+	// eventBuffer is how many events of the node may wait for the hub.
+	eventBuffer = 8192
+)
+
+// hub follows the node's events and keeps the document of the event stream with
+// the latest changes to it. Each change is encoded once; readers, which write at
+// their own pace in their own goroutines, share the bytes.
+type hub struct {
+	node  Node
+	log   *slog.Logger
+	boot  string
+	cols  []column // of share.Transfer
+	stats []column // of Stats
+
+	kick  chan struct{} // a reader or topic came: look at the time again
+	ready chan struct{} // closed when the node is being followed
+
+	mu       sync.Mutex
+	rows     map[share.ID]*share.Transfer // what a reader that is up to date knows
+	dirty    map[share.ID]*share.Transfer // newer than rows; nil is gone
+	totals   Stats
+	seq      uint64
+	ring     []*frame // the latest, oldest first
+	bytes    int
+	whole    []byte // the reset frame of wholeSeq
+	wholeSeq uint64
+	last     time.Time // of the latest patch
+	readers  map[*reader]struct{}
+	topics   map[topicKey]*topic
+	lines    logbook
+	stopped  bool
+}
+
+// frame is one step of the stream.
+type frame struct {
+	seq  uint64
+	data []byte // for readers of everything
+
+	// of a patch
+	parts []part
+	stats []byte
+	// of a notice
+	notice  bool
+	id, was share.ID
+}
+
+// part is the patch of one transfer; nil is gone.
+type part struct {
+	id    share.ID
+	patch []byte
+}
+
+func newHub(n Node, log *slog.Logger) *hub {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return &hub{
+		node: n, log: log, boot: hex.EncodeToString(b[:]),
+		cols: columnsOf(reflect.TypeFor[share.Transfer]()), stats: columnsOf(reflect.TypeFor[Stats]()),
+		kick:    make(chan struct{}, 1),
+		ready:   make(chan struct{}),
+		rows:    map[share.ID]*share.Transfer{},
+		dirty:   map[share.ID]*share.Transfer{},
+		readers: map[*reader]struct{}{},
+		topics:  map[topicKey]*topic{},
+	}
+}
+
+// run follows the node until ctx ends or the node's events do.
+func (h *hub) run(ctx context.Context) {
+	defer h.stop()
+	for first := true; ctx.Err() == nil; first = false {
+		sub := h.node.Subscribe(eventBuffer)
+		h.reload()
+		if first {
+			close(h.ready)
+		}
+		again := h.follow(ctx, sub)
+		sub.Close()
+		if !again {
+			<-ctx.Done()
+			return
+		}
+		h.log.Warn("the event stream fell behind the node and starts over")
+	}
+}
+
+// follow returns true when it fell behind.
+func (h *hub) follow(ctx context.Context, sub Subscription) bool {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	due := time.Now() // of the timer; zero is not set
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case ev, ok := <-sub.Events():
+			if !ok {
+				return sub.Lagged()
+			}
+			h.take(ev)
+			// What waits already goes into the same patch.
+			for range len(sub.Events()) {
+				if ev, ok = <-sub.Events(); !ok {
+					return sub.Lagged()
+				}
+				h.take(ev)
+			}
+		case <-h.kick:
+			h.refreshTopics()
+		case <-timer.C:
+			due = time.Time{}
+			h.beat()
+		}
+		wait, ok := h.next()
+		if !ok {
+			continue
+		}
+		// Never later than said before, or steady events would put it off for ever.
+		if at := time.Now().Add(wait); due.IsZero() || at.Before(due) {
+			due = at
+			timer.Reset(wait)
+		}
+	}
+}
+
+// next tells how long until beat has something to do, not ok when nothing.
+func (h *hub) next() (time.Duration, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	since := time.Since(h.last)
+	switch {
+	case len(h.dirty) > 0 && since >= patchTime:
+		return settleTime, true
+	case len(h.dirty) > 0, len(h.readers) > 0:
+		return max(patchTime-since, settleTime), true
+	}
+	return 0, false
+}
+
+// reload compares with all there is.
+func (h *hub) reload() {
+	all := h.node.List()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.dirty)
+	for id := range h.rows {
+		h.dirty[id] = nil
+	}
+	for i := range all {
+		h.dirty[all[i].ID] = &all[i]
+	}
+}
+
+// take notes one event.
+func (h *hub) take(ev share.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !ev.Was.IsZero() {
+		h.dirty[ev.Was] = nil
+		h.lines.rename(ev.Was, ev.ID)
+	}
+	switch {
+	case ev.Type == share.EventRemoved:
+		h.dirty[ev.ID] = nil
+		h.lines.forget(ev.ID)
+	case ev.Transfer != nil:
+		h.dirty[ev.ID] = ev.Transfer
+	}
+	switch ev.Type {
+	case share.EventAdded, share.EventShared, share.EventDone, share.EventFailed, share.EventRemoved:
+		h.notice(ev)
+	}
+	if ev.Type != share.EventChanged && ev.Type != share.EventRemoved {
+		h.lines.add(ev)
+	}
+}
+
+// notice publishes an event at once; mu is held.
+func (h *hub) notice(ev share.Event) {
+	f := &frame{seq: h.seq + 1, notice: true, id: ev.ID, was: ev.Was}
+	f.data = appendJSONEvent(nil, "notice", h.id(f.seq), ev)
+	h.publish(f)
+}
+
+// beat publishes what changed since the last time.
+func (h *hub) beat() {
+	stats := h.node.Stats()
+	h.mu.Lock()
+	h.flush(&stats)
+	h.mu.Unlock()
+	h.refreshTopics()
+}
+
+// flush publishes a patch; mu is held. nil stats are left as they are.
+func (h *hub) flush(stats *Stats) {
+	f := &frame{seq: h.seq + 1}
+	h.last = time.Now()
+	for id, t := range h.dirty {
+		if p, ok := h.diff(id, t); ok {
+			f.parts = append(f.parts, p)
+		}
+	}
+	clear(h.dirty)
+	if stats != nil {
+		if patch, changed := appendDiff(nil, reflect.ValueOf(h.totals), reflect.ValueOf(*stats), h.stats); changed {
+			f.stats = patch
+			h.totals = *stats
+		}
+	}
+	if len(f.parts) == 0 && f.stats == nil {
+		return
+	}
+	f.data = appendPatch(nil, h.id(f.seq), f.parts, f.stats)
+	h.publish(f)
+}
+
+// diff moves one dirty transfer to the rows; mu is held.
+func (h *hub) diff(id share.ID, t *share.Transfer) (part, bool) {
+	old := h.rows[id]
+	switch {
+	case t == nil && old == nil:
+		return part{}, false
+	case t == nil:
+		delete(h.rows, id)
+		return part{id: id}, true
+	}
+	h.rows[id] = t
+	is := reflect.ValueOf(t).Elem()
+	if old == nil {
+		return part{id, appendObject(nil, is, h.cols)}, true
+	}
+	patch, changed := appendDiff(nil, reflect.ValueOf(old).Elem(), is, h.cols)
+	return part{id, patch}, changed
+}
+
+// publish puts f into the ring and wakes the readers; mu is held.
+func (h *hub) publish(f *frame) {
+	h.seq = f.seq
+	h.ring = append(h.ring, f)
+	h.bytes += f.size()
+	drop := 0
+	for len(h.ring)-drop > ringFrames || h.bytes > ringBytes && drop < len(h.ring) {
+		h.bytes -= h.ring[drop].size()
+		drop++
+	}
+	if drop > 0 {
+		clear(h.ring[:drop])
+		h.ring = h.ring[drop:]
+	}
+	h.whole = nil
+	for r := range h.readers {
+		r.notify()
+	}
+}
+
+func (f *frame) size() int {
+	n := len(f.data) + len(f.stats)
+	for _, p := range f.parts {
+		n += len(p.patch) + len(p.id)
+	}
+	return n
+}
+
+func (h *hub) id(seq uint64) string { return h.boot + "-" + strconv.FormatUint(seq, 10) }
+
+// reset returns the reset frame for r; mu is held.
+func (h *hub) reset(r *reader) []byte {
+	if !r.all() {
+		return appendReset(nil, h.id(h.seq), h.rowsOf(r), h.cols, r.stats(&h.totals), h.stats)
+	}
+	if h.whole == nil || h.wholeSeq != h.seq {
+		h.whole = appendReset(nil, h.id(h.seq), h.rows, h.cols, &h.totals, h.stats)
+		h.wholeSeq = h.seq
+	}
+	return h.whole
+}
+
+func (h *hub) rowsOf(r *reader) map[share.ID]*share.Transfer {
+	if r.only == nil {
+		return h.rows
+	}
+	rows := map[share.ID]*share.Transfer{}
+	for id := range r.only {
+		if t, ok := h.rows[id]; ok {
+			rows[id] = t
+		}
+	}
+	return rows
+}
+
+// stop ends all readers.
+func (h *hub) stop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stopped = true
+	for r := range h.readers {
+		r.notify()
+	}
+}
+
+func (h *hub) poke() {
+	select {
+	case h.kick <- struct{}{}:
+	default:
+	}
+}
+
+// count is the number of readers.
+func (h *hub) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.readers)
+}

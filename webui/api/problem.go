@@ -1,0 +1,134 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// Problem is an error as it travels: problem details of RFC 9457. Type is
+// stable; it is a path at which the node explains it.
+type Problem struct {
+	Type   string `json:"type" format:"uri-reference" example:"/api/v1/problems/refused"`
+	Title  string `json:"title" doc:"the type in words"`
+	Status int    `json:"status" doc:"HTTP status"`
+	Detail string `json:"detail" doc:"what went wrong and, where there is something to do, what"`
+	Code   string `json:"code" enum:"failed,usage,nobody,no-node,refused,disk,interrupted" doc:"what the caller can do about it"`
+	// Errors tell which members of a request were not acceptable.
+	Errors []*huma.ErrorDetail `json:"errors,omitempty"`
+}
+
+// problemTypes lists every type of problem: the last element of its path, the
+// HTTP status, the kind, and what it means.
+var problemTypes = [...]struct {
+	name   string
+	status int
+	kind   share.Kind
+	title  string
+}{
+	{"failed", http.StatusInternalServerError, share.Failed, "It did not work"},
+	{"usage", http.StatusBadRequest, share.Usage, "The request is wrong"},
+	{"nobody", http.StatusGatewayTimeout, share.Nobody, "No peer was found in time"},
+	{"no-node", http.StatusServiceUnavailable, share.NoNode, "The node is not running or is stopping"},
+	{"refused", http.StatusUnprocessableEntity, share.Refused, "The link or torrent is not accepted"},
+	{"disk", http.StatusInsufficientStorage, share.Disk, "The disk or the data on it failed"},
+	{"interrupted", http.StatusServiceUnavailable, share.Interrupted, "It was interrupted"},
+	{"unknown-transfer", http.StatusNotFound, share.Failed, "The node has no such transfer"},
+	{"ambiguous-id", http.StatusConflict, share.Usage, "Several IDs begin like this"},
+	{"unknown-path", http.StatusNotFound, share.Failed, "This node has no such path"},
+	{"request", 0, share.Usage, "The request is not acceptable"},
+}
+
+const problemPath = Base + "/problems/"
+
+func (p *Problem) Error() string  { return p.Detail }
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType makes the answer problem+json.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// errAmbiguous marks the error for a shortened ID that several transfers have.
+var errAmbiguous = errors.New("give more digits")
+
+// problem turns any error of the node into a Problem.
+func problem(err error) error {
+	if err == nil {
+		return nil
+	}
+	kind := share.KindOf(err)
+	name := kind.Code()
+	switch {
+	case errors.Is(err, ErrUnknown):
+		name = "unknown-transfer"
+	case errors.Is(err, errAmbiguous):
+		name = "ambiguous-id"
+	}
+	return named(name, kind, err.Error())
+}
+
+func named(name string, kind share.Kind, detail string) *Problem {
+	p := &Problem{Type: problemPath + name, Status: http.StatusInternalServerError, Detail: detail, Code: kind.Code()}
+	for _, t := range problemTypes {
+		if t.name == name {
+			p.Title = t.title
+			if t.status != 0 {
+				p.Status = t.status
+			}
+		}
+	}
+	return p
+}
+
+// transformProblem gives the errors that huma makes of bad requests our form.
+func transformProblem(_ huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	kind, name := share.Usage, "request"
+	if m.Status >= 500 {
+		kind, name = share.Failed, "failed"
+	}
+	p := named(name, kind, m.Detail)
+	p.Status, p.Errors = m.Status, m.Errors
+	return p, nil
+}
+
+// problemError is the inverse of problem.
+func problemError(resp *http.Response) error {
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	var p Problem
+	if err != nil || json.Unmarshal(b, &p) != nil || p.Code == "" {
+		return share.Errorf(share.Failed, "the node answered %s", resp.Status)
+	}
+	kind := share.KindOfCode(p.Code)
+	detail := p.Detail
+	for _, e := range p.Errors {
+		if e.Location != "" {
+			detail += ": " + e.Location
+		}
+		detail += ": " + e.Message
+	}
+	switch p.Type {
+	case problemPath + "unknown-transfer":
+		return &share.Error{Kind: kind, Err: &remoteError{detail, ErrUnknown}}
+	case problemPath + "unknown-path":
+		return share.Errorf(kind, "the running node is another release than this command (%s): restart it", detail)
+	}
+	return share.Errorf(kind, "%s", detail)
+}
+
+// remoteError has the message of an error of the node and still is the
+// sentinel that it wrapped there.
+type remoteError struct {
+	message string
+	is      error
+}
+
+func (e *remoteError) Error() string { return e.message }
+func (e *remoteError) Unwrap() error { return e.is }

@@ -1,0 +1,242 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+const (
+	// commentTime is how often a quiet stream shows that it is alive.
+	commentTime = 15 * time.Second
+	// stallTime is how long one write may take before its reader is cut off.
+	stallTime = 10 * time.Second
+	// maxReaders bounds the streams: a page has one, a waiting verb has one.
+	maxReaders = 256
+	// maxTopics bounds what one reader may subscribe to.
+	maxTopics = 16
+)
+
+// reader is one event stream. Its fields below wake belong to hub.mu.
+type reader struct {
+	wake chan struct{}
+
+	next    uint64 // seq of the frame to send next; 0 is a reset first
+	only    map[share.ID]bool
+	noStats bool
+	topics  map[*topic]uint64 // version sent
+	extra   [][]byte          // for this reader alone, to be sent next
+}
+
+func (r *reader) all() bool { return r.only == nil && !r.noStats }
+
+func (r *reader) stats(s *Stats) *Stats {
+	if r.noStats {
+		return nil
+	}
+	return s
+}
+
+func (r *reader) notify() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// join adds a reader, from whom no event is kept from then on. lastID is the id
+// of the last event that it saw, or "".
+func (h *hub) join(ctx context.Context, r *reader, lastID string, keys []topicKey) error {
+	select {
+	case <-h.ready:
+	case <-ctx.Done():
+		return share.Errorf(share.Interrupted, "waiting for the node: %w", ctx.Err())
+	}
+	r.wake = make(chan struct{}, 1)
+	r.topics = map[*topic]uint64{}
+	stats := h.node.Stats()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopped {
+		return share.Errorf(share.NoNode, "the node is stopping")
+	}
+	if len(h.readers) >= maxReaders {
+		return share.Errorf(share.Failed, "there are %d event streams already", maxReaders)
+	}
+	r.next = h.resume(lastID)
+	// A newcomer's reset is not a second old; a crowd of them does not make
+	// more patches than that.
+	if time.Since(h.last) > patchTime/10 {
+		h.flush(&stats)
+	}
+	h.readers[r] = struct{}{}
+	for _, k := range keys {
+		t := h.topics[k]
+		if t == nil {
+			t = &topic{key: k}
+			h.topics[k] = t
+		}
+		t.readers++
+		r.topics[t] = 0
+	}
+	r.notify()
+	h.poke()
+	return nil
+}
+
+// resume finds where lastID continues, 0 when that is not known; mu is held.
+func (h *hub) resume(lastID string) uint64 {
+	boot, number, _ := strings.Cut(lastID, "-")
+	seq, err := strconv.ParseUint(number, 10, 64)
+	if boot != h.boot || err != nil || seq > h.seq || !h.has(seq+1) {
+		return 0
+	}
+	return seq + 1
+}
+
+// has tells whether a reader that needs frame seq next misses nothing; mu is
+// held.
+func (h *hub) has(seq uint64) bool {
+	return seq == h.seq+1 || len(h.ring) > 0 && seq >= h.ring[0].seq && seq <= h.seq
+}
+
+// renamed tells a reader that has just joined for the provisional ID was that the
+// share has been hashed already: t is its transfer.
+func (h *hub) renamed(r *reader, was share.ID, t *share.Transfer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r.only[t.ID] = true
+	r.next = 0
+	ev := share.Event{Time: time.Now(), Type: share.EventShared, ID: t.ID, Was: was, Transfer: t}
+	r.extra = append(r.extra, appendJSONEvent(nil, "notice", "", ev))
+	r.notify()
+}
+
+func (h *hub) leave(r *reader) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.readers, r)
+	for t := range r.topics {
+		if t.readers--; t.readers == 0 {
+			delete(h.topics, t.key)
+		}
+	}
+}
+
+// collect returns what r has not seen. The bytes are shared: they are never
+// changed. more is false when the node has stopped.
+func (h *hub) collect(r *reader) (out [][]byte, more bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r.next == 0 || !h.has(r.next) {
+		out = append(out, h.reset(r))
+	} else if r.next <= h.seq {
+		for _, f := range h.ring[r.next-h.ring[0].seq:] {
+			if b := h.frameFor(r, f); b != nil {
+				out = append(out, b)
+			}
+		}
+	}
+	r.next = h.seq + 1
+	out, r.extra = append(out, r.extra...), nil
+	for t, sent := range r.topics {
+		if t.version > sent {
+			out = append(out, t.data)
+			r.topics[t] = t.version
+		}
+	}
+	return out, !h.stopped
+}
+
+// frameFor is f as r wants it, nil when there is nothing for it; mu is held.
+func (h *hub) frameFor(r *reader, f *frame) []byte {
+	if r.all() {
+		return f.data
+	}
+	if f.notice {
+		if r.only == nil || r.only[f.id] {
+			return f.data
+		}
+		if r.only[f.was] {
+			r.only[f.id] = true
+			return f.data
+		}
+		return nil
+	}
+	parts, stats := f.parts, f.stats
+	if r.noStats {
+		stats = nil
+	}
+	if r.only != nil {
+		parts = nil
+		for _, p := range f.parts {
+			if r.only[p.id] {
+				parts = append(parts, p)
+			}
+		}
+	}
+	if len(parts) == 0 && stats == nil {
+		return nil
+	}
+	return appendPatch(nil, h.id(f.seq), parts, stats)
+}
+
+// stream writes events to one reader until it goes away, stalls, or the node
+// stops.
+func (h *hub) stream(w http.ResponseWriter, req *http.Request, r *reader) {
+	control := http.NewResponseController(w)
+	header := w.Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Accel-Buffering", "no") // a proxy in front must not gather events
+	w.WriteHeader(http.StatusOK)
+	comment := time.NewTimer(commentTime)
+	defer comment.Stop()
+	for {
+		chunks, more := h.collect(r)
+		if len(chunks) > 0 {
+			if !send(w, control, chunks) {
+				return
+			}
+			comment.Reset(commentTime)
+		}
+		if !more {
+			return
+		}
+		select {
+		case <-r.wake:
+		case <-comment.C:
+			if !send(w, control, [][]byte{[]byte(":\n\n")}) {
+				return
+			}
+			comment.Reset(commentTime)
+		case <-req.Context().Done():
+			return
+		}
+	}
+}
+
+// maxWrite is how much is written in one stallTime: what a line of 26 kB/s
+// takes, slower ones cannot follow anyway.
+const maxWrite = 256 << 10
+
+// send writes and flushes chunks, false when the reader does not take them.
+func send(w http.ResponseWriter, control *http.ResponseController, chunks [][]byte) bool {
+	for _, c := range chunks {
+		for len(c) > 0 {
+			n := min(len(c), maxWrite)
+			if control.SetWriteDeadline(time.Now().Add(stallTime)) != nil {
+				return false
+			}
+			if _, err := w.Write(c[:n]); err != nil {
+				return false
+			}
+			c = c[n:]
+		}
+	}
+	return control.Flush() == nil
+}

@@ -1,0 +1,73 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// ErrUnknown is wrapped by errors for an ID that the node does not have. A
+// Client gives it back, too.
+var ErrUnknown = errors.New("no such transfer")
+
+// Node is what the API serves. Methods are called concurrently, never block for
+// long unless they take a context, and return errors with a share.Kind; one for
+// an ID that is not there wraps ErrUnknown.
+type Node interface {
+	Info() Info
+	Stats() Stats
+	Health() Health
+	Settings() []Setting
+
+	Limits() Limits
+	// SetLimits sets the limits of the node and keeps them over restarts where
+	// no flag, variable or file says otherwise.
+	SetLimits(share.Limits) error
+
+	// SignIn returns a URL at which one browser is signed in, once, for a short
+	// while; SetPassword lets people sign in from elsewhere.
+	SignIn() (string, error)
+	SetPassword(string) error
+
+	// Share and Fetch return at once. Asked again for the same, Fetch returns
+	// the transfer that is there.
+	Share(context.Context, ShareRequest) (share.Transfer, error)
+	Fetch(context.Context, FetchRequest) (share.Transfer, error)
+	Preview(context.Context, PreviewRequest) (Preview, error)
+
+	List() []share.Transfer
+	Get(share.ID) (share.Transfer, error)
+	Files(share.ID) ([]share.File, error)
+	Peers(share.ID) ([]share.Peer, error)
+	Pieces(share.ID) (share.Pieces, error)
+	Torrent(share.ID) ([]byte, error)
+	// Open reads one file, waiting for what has yet to arrive.
+	Open(ctx context.Context, id share.ID, file int) (io.ReadSeekCloser, error)
+
+	Pause(share.ID) error
+	Resume(share.ID) error
+	Verify(share.ID) error
+	Remove(id share.ID, data bool) error
+	SetTransferLimits(share.ID, share.Limits) error
+	SetGoal(share.ID, share.Goal) error
+	SetPriority(share.ID, map[int]share.Priority) error
+	AddPeers(share.ID, []netip.AddrPort) error
+
+	// Subscribe delivers every event from now on. A reader that falls behind by
+	// more than buffer events is cut off: the channel is closed.
+	Subscribe(buffer int) Subscription
+}
+
+// Subscription is a reader of a node's events.
+type Subscription interface {
+	// Events is closed by Close, when the node stops, and when the reader fell
+	// behind.
+	Events() <-chan share.Event
+	// Lagged tells, once Events is closed, that the reader fell behind: it
+	// subscribes again and calls List.
+	Lagged() bool
+	Close()
+}

@@ -1,0 +1,175 @@
+package api
+
+import (
+	"bytes"
+	"strings"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// topicRate bounds what one topic sends, in bytes per second: the piece map of
+// a huge transfer comes less often.
+const topicRate = 64 << 10
+
+// topicKey is what a topic tells of which transfer.
+type topicKey struct {
+	kind string // peers, pieces, files, log
+	id   share.ID
+}
+
+// topic is one thing that readers look at in detail. Its fields belong to
+// hub.mu.
+type topic struct {
+	key     topicKey
+	readers int
+	version uint64 // 0 is nothing yet
+	data    []byte // the event
+	due     time.Time
+}
+
+// parseTopic reads KIND:ID.
+func (a *API) parseTopic(s string) (topicKey, error) {
+	kind, prefix, _ := strings.Cut(s, ":")
+	switch kind {
+	case "peers", "pieces", "files", "log":
+	default:
+		return topicKey{}, share.Errorf(share.Usage, "there is no topic %q: they are peers:ID, pieces:ID, files:ID and log:ID", s)
+	}
+	id, err := a.resolve(prefix)
+	return topicKey{kind, id}, err
+}
+
+// refreshTopics asks the node for what is being looked at. It is called by one
+// goroutine only.
+func (h *hub) refreshTopics() {
+	now := time.Now()
+	h.mu.Lock()
+	var due []topicKey
+	for k, t := range h.topics {
+		if !now.Before(t.due) {
+			due = append(due, k)
+		}
+	}
+	h.mu.Unlock()
+	for _, k := range due {
+		data := h.topicData(k)
+		h.mu.Lock()
+		if t := h.topics[k]; t != nil {
+			h.refresh(t, data, now)
+		}
+		h.mu.Unlock()
+	}
+}
+
+// refresh takes in the state of a topic; mu is held.
+func (h *hub) refresh(t *topic, data []byte, now time.Time) {
+	wait := time.Duration(len(data)) * time.Second / topicRate
+	// A little early, or every other beat would be missed.
+	t.due = now.Add(max(wait, patchTime) - patchTime/10)
+	if data == nil || bytes.Equal(data, t.data) {
+		return
+	}
+	t.data = data
+	t.version++
+	for r := range h.readers {
+		if _, ok := r.topics[t]; ok {
+			r.notify()
+		}
+	}
+}
+
+// topicData makes the event of a topic, nil when the transfer is gone.
+func (h *hub) topicData(k topicKey) []byte {
+	var v any
+	var err error
+	switch k.kind {
+	case "peers":
+		var peers []share.Peer
+		peers, err = h.node.Peers(k.id)
+		v = struct {
+			ID    share.ID     `json:"id"`
+			Peers []share.Peer `json:"peers"`
+		}{k.id, orEmpty(peers)}
+	case "pieces":
+		var p share.Pieces
+		p, err = h.node.Pieces(k.id)
+		v = struct {
+			ID share.ID `json:"id"`
+			share.Pieces
+		}{k.id, p}
+	case "files":
+		var files []share.File
+		files, err = h.node.Files(k.id)
+		v = struct {
+			ID    share.ID     `json:"id"`
+			Files []share.File `json:"files"`
+		}{k.id, orEmpty(files)}
+	case "log":
+		v = struct {
+			ID  share.ID  `json:"id"`
+			Log []LogLine `json:"log"`
+		}{k.id, h.logOf(k.id)}
+	}
+	if err != nil {
+		return nil
+	}
+	return appendJSONEvent(nil, k.kind, "", v)
+}
+
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// logLines is how many lines the logs of all transfers have together.
+const logLines = 4096
+
+// logbook keeps the latest lines of all transfers. It belongs to hub.mu.
+type logbook struct {
+	lines []logged // a ring
+	next  int
+}
+
+type logged struct {
+	id   share.ID
+	line LogLine
+}
+
+func (l *logbook) add(ev share.Event) {
+	e := logged{ev.ID, LogLine{Time: ev.Time, Event: ev.Type, Source: ev.Source, Count: ev.Count, Message: ev.Message}}
+	if len(l.lines) < logLines {
+		l.lines = append(l.lines, e)
+		return
+	}
+	l.lines[l.next] = e
+	l.next = (l.next + 1) % logLines
+}
+
+func (l *logbook) of(id share.ID) []LogLine {
+	out := []LogLine{}
+	for i := range l.lines {
+		if e := &l.lines[(l.next+i)%len(l.lines)]; e.id == id {
+			out = append(out, e.line)
+		}
+	}
+	return out
+}
+
+func (l *logbook) rename(was, is share.ID) {
+	for i := range l.lines {
+		if l.lines[i].id == was {
+			l.lines[i].id = is
+		}
+	}
+}
+
+func (l *logbook) forget(id share.ID) { l.rename(id, share.ID{}) }
+
+func (h *hub) logOf(id share.ID) []LogLine {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lines.of(id)
+}

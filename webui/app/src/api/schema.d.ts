@@ -1,0 +1,1474 @@
+// Made by `npm run types` from openapi.json.
+export interface paths {
+    "/api/v1/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Settings with their sources */
+        get: operations["getConfig"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happens, as server-sent events */
+        get: operations["getEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the node does its work; 503 when not */
+        get: operations["getHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Limits of the node */
+        get: operations["getLimits"];
+        /** Limit the node */
+        put: operations["putLimits"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/node": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Describe the node */
+        get: operations["getNode"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Look at a link or torrent without adding it */
+        post: operations["postPreview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Share a file or folder */
+        post: operations["postShares"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Totals of the node */
+        get: operations["getStats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List transfers, oldest first */
+        get: operations["getTransfers"];
+        put?: never;
+        /** Fetch what a link or torrent names */
+        post: operations["postTransfers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a transfer */
+        get: operations["getTransfersOne"];
+        put?: never;
+        post?: never;
+        /** Remove a transfer */
+        delete: operations["deleteTransfersOne"];
+        options?: never;
+        head?: never;
+        /** Change limits and goal of a transfer */
+        patch: operations["patchTransfersOne"];
+        trace?: never;
+    };
+    "/api/v1/transfers/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the files of a transfer */
+        get: operations["getTransfersFiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Choose files */
+        patch: operations["patchTransfersFiles"];
+        trace?: never;
+    };
+    "/api/v1/transfers/{id}/files/{file}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a file, also while it is being fetched */
+        get: operations["getTransfersFilesContent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/{id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Latest lines of the log of a transfer */
+        get: operations["getTransfersLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause a transfer */
+        post: operations["postTransfersPause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/{id}/peers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the connected peers */
+        get: operations["getTransfersPeers"];
+        put?: never;
+        /** Offer addresses of peers */
+        post: operations["postTransfersPeers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/{id}/pieces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** State of every piece */
+        get: operations["getTransfersPieces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Resume a transfer */
+        post: operations["postTransfersResume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/{id}/torrent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The .torrent file of a transfer */
+        get: operations["getTransfersTorrent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/{id}/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Hash the data on disk again */
+        post: operations["postTransfersVerify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        Addresses: {
+            addresses: string[] | null;
+        };
+        Change: {
+            goal?: components["schemas"]["Goal"];
+            limits?: components["schemas"]["Limits"];
+        };
+        ErrorDetail: {
+            /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
+            location?: string;
+            /** @description Error message text */
+            message?: string;
+            /** @description The value at the given location */
+            value?: unknown;
+        };
+        Event: {
+            /** Format: int64 */
+            count?: number;
+            event: string;
+            id: string;
+            message?: string;
+            source?: string;
+            /** Format: date-time */
+            time: string;
+            transfer?: components["schemas"]["Transfer"];
+            was?: string;
+        };
+        FetchRequest: {
+            /** @description globs over the paths inside; all when empty */
+            files?: string[] | null;
+            /** @description when to stop seeding; the node's own when left out */
+            goal?: components["schemas"]["Goal"];
+            limits?: components["schemas"]["Limits"];
+            /** @description magnet link, ID, or URL of a .torrent file */
+            link?: string;
+            no_trackers?: boolean;
+            /** @description folder to put it in, absolute; the node's downloads when empty */
+            output?: string;
+            paused?: boolean;
+            /** @description fetch in order */
+            sequential?: boolean;
+            /** @description content of a .torrent file, base64 */
+            torrent?: string;
+        };
+        File: {
+            /** Format: int64 */
+            bytes: number;
+            /** Format: int64 */
+            index: number;
+            path: string;
+            /** Format: int32 */
+            priority: number;
+            /** Format: int64 */
+            total: number;
+        };
+        Goal: {
+            /** Format: int64 */
+            for?: number;
+            none?: boolean;
+            /** Format: double */
+            ratio?: number;
+        };
+        Health: {
+            ok: boolean;
+            /** @description plain sentences; what is wrong does not always make the node unhealthy */
+            problems: string[] | null;
+        };
+        Info: {
+            /** @description own addresses as links carry them, best first */
+            addresses: string[] | null;
+            /**
+             * Format: int64
+             * @description version of the API
+             */
+            api: number;
+            /** @description changes with each start */
+            boot: string;
+            daemon: boolean;
+            /** @description where fetched content goes unless told otherwise */
+            downloads: string;
+            /**
+             * Format: int64
+             * @description free bytes there; -1 when not known
+             */
+            free: number;
+            /** @description ADDRESS:PORT that peers reach over TCP, and the DHT over UDP */
+            listen: string[] | null;
+            /** @description shoal */
+            name: string;
+            /** Format: int64 */
+            pid: number;
+            /** @description path of the Unix socket of this API */
+            socket: string;
+            /** Format: date-time */
+            started: string;
+            /** @description state directory */
+            state: string;
+            /** @description version of the program */
+            version: string;
+            /** @description URL of the web page; empty when it is not served */
+            web: string;
+        };
+        Limits: {
+            /** Format: int64 */
+            down: number;
+            /** Format: int64 */
+            up: number;
+        };
+        LogLine: {
+            /** Format: int64 */
+            count?: number;
+            event: string;
+            message?: string;
+            source?: string;
+            /** Format: date-time */
+            time: string;
+        };
+        NodeLimits: {
+            /** Format: int64 */
+            down: number;
+            now: components["schemas"]["Limits"];
+            /** @description why they differ from the ones set */
+            reason?: string;
+            /** @description where the ones set come from */
+            source: string;
+            /** Format: int64 */
+            up: number;
+        };
+        Peer: {
+            address: string;
+            client: string;
+            /** Format: int64 */
+            down: number;
+            /** Format: int64 */
+            downloaded: number;
+            encrypted: boolean;
+            incoming: boolean;
+            /** Format: double */
+            progress: number;
+            source: string;
+            /** Format: int64 */
+            up: number;
+            /** Format: int64 */
+            uploaded: number;
+            utp: boolean;
+        };
+        Pieces: {
+            /** Format: int64 */
+            length: number;
+            state: string;
+        };
+        Preview: {
+            /** @description empty when only the link is known */
+            files: components["schemas"]["File"][] | null;
+            /**
+             * Format: int64
+             * @description free bytes there; -1 when not known
+             */
+            free: number;
+            id: string;
+            link: string;
+            name: string;
+            /** @description where it would go */
+            output: string;
+            /** @description addresses in the link */
+            peers: string[] | null;
+            present?: components["schemas"]["Transfer"];
+            private: boolean;
+            /**
+             * Format: int64
+             * @description bytes; 0 when not known
+             */
+            size: number;
+            trackers: string[] | null;
+            web_seeds: string[] | null;
+        };
+        PreviewRequest: {
+            /** @description magnet link, ID, or URL of a .torrent file */
+            link?: string;
+            /** @description content of a .torrent file, base64 */
+            torrent?: string;
+        };
+        Priorities: {
+            /** @description by file number: -1 skip, 0 normal, 1 high */
+            priorities: {
+                [key: string]: number;
+            };
+        };
+        Problem: {
+            /**
+             * @description what the caller can do about it
+             * @enum {string}
+             */
+            code: "failed" | "usage" | "nobody" | "no-node" | "refused" | "disk" | "interrupted";
+            /** @description what went wrong and, where there is something to do, what */
+            detail: string;
+            errors?: components["schemas"]["ErrorDetail"][] | null;
+            /**
+             * Format: int64
+             * @description HTTP status
+             */
+            status: number;
+            /** @description the type in words */
+            title: string;
+            /**
+             * Format: uri-reference
+             * @example /api/v1/problems/refused
+             */
+            type: string;
+        };
+        Setting: {
+            default: string;
+            help: string;
+            /** @description a change takes effect without a restart */
+            live: boolean;
+            name: string;
+            /** @enum {string} */
+            source: "flag" | "environment" | "file" | "saved" | "default";
+            /** @description as it would be written; elements of a list by commas */
+            value: string;
+            /** @description the elements where it is a list */
+            values?: string[] | null;
+            /** @description the flag, the variable or the file */
+            where?: string;
+        };
+        ShareRequest: {
+            follow_symlinks?: boolean;
+            /** @description when to stop seeding; the node's own when left out */
+            goal?: components["schemas"]["Goal"];
+            limits?: components["schemas"]["Limits"];
+            /** @description name in the link; that of the path when empty */
+            name?: string;
+            /** @description file or folder, absolute */
+            path: string;
+            /**
+             * Format: int64
+             * @description bytes a piece, a power of two from 16 KiB; 0 chooses by size
+             */
+            piece_length?: number;
+            /** @description never announced (BEP 27) */
+            private?: boolean;
+        };
+        Stats: {
+            /**
+             * Format: int64
+             * @description open connections to peers
+             */
+            connections: number;
+            /** Format: int64 */
+            down: number;
+            /** Format: int64 */
+            downloaded: number;
+            /**
+             * Format: int64
+             * @description free bytes where fetched content goes; -1 when not known
+             */
+            free: number;
+            limits: components["schemas"]["Limits"];
+            /**
+             * Format: int64
+             * @description connections turned away
+             */
+            refused: number;
+            /** @description transfers by state */
+            states: {
+                [key: string]: number;
+            };
+            /** Format: int64 */
+            transfers: number;
+            /** Format: int64 */
+            up: number;
+            /** Format: int64 */
+            uploaded: number;
+        };
+        Transfer: {
+            /** Format: date-time */
+            added: string;
+            /** Format: int64 */
+            bytes: number;
+            code?: string;
+            /** Format: date-time */
+            completed?: string;
+            /** Format: int64 */
+            down: number;
+            /** Format: int64 */
+            downloaded: number;
+            /** Format: int64 */
+            files: number;
+            goal: components["schemas"]["Goal"];
+            id: string;
+            limits: components["schemas"]["Limits"];
+            link: string;
+            name: string;
+            own: boolean;
+            path: string;
+            /** Format: int64 */
+            peers: number;
+            reason?: string;
+            /** Format: int64 */
+            seeds: number;
+            /** Format: int64 */
+            size: number;
+            state: string;
+            /** Format: int64 */
+            total: number;
+            /** Format: int64 */
+            up: number;
+            /** Format: int64 */
+            uploaded: number;
+        };
+        Welcome: {
+            /**
+             * Format: int64
+             * @description newest version of the API
+             */
+            api: number;
+            name: string;
+            /**
+             * Format: int64
+             * @description oldest version still spoken
+             */
+            oldest: number;
+            version: string;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    getConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Setting"][] | null;
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getEvents: {
+        parameters: {
+            query?: {
+                /** @description peers:ID, pieces:ID, files:ID, log:ID, by commas */
+                topics?: string;
+                /** @description only these IDs, by commas */
+                transfers?: string;
+                /** @description whether the totals of the node are wanted */
+                stats?: boolean;
+            };
+            header?: {
+                /** @description continue after this event */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What happens, as server-sent events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeLimits"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Limits"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeLimits"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getNode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Info"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postPreview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postShares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transfer"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getStats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stats"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTransfers: {
+        parameters: {
+            query?: {
+                /** @description members to return, by commas; all when left out */
+                fields?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transfer"][];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postTransfers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FetchRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transfer"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTransfersOne: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transfer"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteTransfersOne: {
+        parameters: {
+            query?: {
+                /** @description delete what was fetched, too; what was shared from its own place is never deleted */
+                data?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchTransfersOne: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Change"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTransfersFiles: {
+        parameters: {
+            query?: {
+                /** @description members to return, by commas; all when left out */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["File"][];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchTransfersFiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Priorities"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTransfersFilesContent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+                /** @description number of the file, from 0 */
+                file: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Read a file, also while it is being fetched */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTransfersLog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLine"][] | null;
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postTransfersPause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTransfersPeers: {
+        parameters: {
+            query?: {
+                /** @description members to return, by commas; all when left out */
+                fields?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Peer"][];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postTransfersPeers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Addresses"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTransfersPieces: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pieces"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postTransfersResume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTransfersTorrent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The .torrent file of a transfer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-bittorrent": string;
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postTransfersVerify: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}

@@ -1,0 +1,116 @@
+import type { components } from './schema'
+
+type S = components['schemas']
+
+// The document allows null where a list is empty; the node never sends it.
+type Lists<T> = { [K in keyof T]: Exclude<T[K], null> extends readonly unknown[] ? Exclude<T[K], null> : T[K] }
+
+export type State = 'hashing' | 'checking' | 'finding' | 'queued' | 'fetching' | 'seeding' | 'paused' | 'error'
+export type Transfer = Omit<S['Transfer'], 'state'> & { state: State }
+export type File = S['File']
+export type Peer = S['Peer']
+export type Stats = S['Stats']
+export type Info = Lists<S['Info']>
+export type Health = Lists<S['Health']>
+export type Setting = S['Setting']
+export type NodeLimits = S['NodeLimits']
+export type Limits = S['Limits']
+export type Goal = S['Goal']
+export type Preview = Lists<S['Preview']>
+export type LogLine = S['LogLine']
+export type Problem = S['Problem']
+
+/** Notice is an event as the stream tells it. */
+export interface Notice {
+  event: string
+  id: string
+  was?: string
+  message?: string
+  transfer?: Transfer
+}
+
+export interface Pieces {
+  id: string
+  length: number
+  state: string
+}
+
+// What follows is asked for only where the node's OpenAPI document has it.
+
+/** SignIn is a browser or program that may use the node. */
+export interface SignIn {
+  id: string
+  kind: 'browser' | 'token'
+  label: string
+  created: string
+  used: string
+  this: boolean
+}
+
+/** History is rates in bytes per second, oldest first, one each step seconds up to end. */
+export interface History {
+  step: number
+  end: string
+  down: number[]
+  up: number[]
+}
+
+/** Way is one way of finding peers of a transfer. */
+export interface Way {
+  source: string
+  name?: string
+  last?: string
+  next?: string
+  found: number
+  error?: string
+}
+
+/** Folder is what is in a folder on the node. */
+export interface Folder {
+  path: string
+  parent?: string
+  entries: { name: string; folder: boolean; size: number }[]
+}
+
+export type Proof = 'reachable' | 'unreachable' | 'unknown'
+
+/** Network is what the node knows of whether strangers reach it. */
+export interface Network {
+  answer: string
+  next: string
+  addresses: {
+    address: string
+    port: number
+    scope: string
+    kind: string
+    tcp: Proof
+    udp: Proof
+    evidence?: string
+    time?: string
+  }[]
+  pinholes: { address: string; port: number; protocol: string; method: string; until?: string; error?: string }[]
+  dht?: { nodes: number; answering: number; problem?: string }
+}
+
+/** Hit is what a search found; matches in snippet are between \x02 and \x03. */
+export interface Hit {
+  id: string
+  name: string
+  link: string
+  bytes: number
+  about?: string
+  tags?: string[]
+  time?: string
+  channel?: string
+  snippet?: string
+}
+
+export interface Channel {
+  key: string
+  name: string
+  link: string
+  own: boolean
+  entries: number
+  updated?: string
+  error?: string
+}

@@ -1,0 +1,126 @@
+import type { JSX } from 'preact'
+import { useEffect } from 'preact/hooks'
+import { signedIn } from './api/client'
+import { links } from './lib/text'
+import { follow, go, parts } from './router'
+import { Add, adding, offer } from './screens/add'
+import { Detail } from './screens/detail'
+import { Find } from './screens/find'
+import { Help, helping } from './screens/help'
+import { Network } from './screens/network'
+import { Removal } from './screens/removal'
+import { Settings } from './screens/settings'
+import { Share } from './screens/share'
+import { Shell } from './screens/shell'
+import { SignIn } from './screens/signin'
+import { Transfers } from './screens/transfers'
+import { removing } from './state/actions'
+import { toast } from './state/toasts'
+import { Button, Empty, Toasts } from './ui/basics'
+
+function Screen(): JSX.Element {
+  const [first, id, tab] = parts.value
+  switch (first) {
+    case undefined:
+      return <Transfers />
+    case 't':
+      if (id) return <Detail key={id} id={id} tab={tab ?? 'overview'} />
+      break
+    case 'share':
+      return <Share key={id ?? ''} id={id} />
+    case 'find':
+      return <Find />
+    case 'network':
+      return <Network />
+    case 'settings':
+      return <Settings />
+  }
+  return (
+    <Empty icon="find" title="There is no such page" screen>
+      <p>The address may be from another release.</p>
+      <Button variant="primary" onClick={() => go('/')}>Show the transfers</Button>
+    </Empty>
+  )
+}
+
+const typing = (e: Event): boolean =>
+  e.target instanceof HTMLElement && (e.target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.tagName)) &&
+  !(e.target instanceof HTMLInputElement && e.target.type === 'checkbox')
+
+function keys(e: KeyboardEvent): void {
+  if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || typing(e) || document.querySelector('dialog[open]')) return
+  switch (e.key) {
+    case 'a':
+      adding.value = {}
+      break
+    case 's':
+      go('/share')
+      break
+    case '?':
+      helping.value = true
+      break
+    case '/': {
+      const search = document.querySelector<HTMLInputElement>('input[type=search]')
+      if (search) search.focus()
+      else go('/?focus=search')
+      break
+    }
+    default:
+      return
+  }
+  e.preventDefault()
+}
+
+function pasted(e: ClipboardEvent): void {
+  if (typing(e) || document.querySelector('dialog[open]')) return
+  const files = [...(e.clipboardData?.files ?? [])]
+  const text = e.clipboardData?.getData('text') ?? ''
+  if (files.length || links(text).length) {
+    e.preventDefault()
+    offer(files, text)
+  }
+}
+
+function dropped(e: DragEvent): void {
+  document.documentElement.classList.remove('dropping')
+  if (!e.dataTransfer || typing(e)) return
+  e.preventDefault()
+  const files = [...e.dataTransfer.files]
+  const text = e.dataTransfer.getData('text/uri-list') || e.dataTransfer.getData('text')
+  if (files.length || links(text).length) offer(files, text)
+  else toast('Only links and .torrent files can be dropped here', { bad: true })
+}
+
+export function App(): JSX.Element {
+  const inside = signedIn.value !== false
+  useEffect(() => {
+    if (!inside) return
+    let depth = 0
+    const dragging = (by: number) => (e: DragEvent): void => {
+      depth = Math.max(0, depth + by)
+      if ([...(e.dataTransfer?.types ?? [])].some((t) => t === 'Files' || t === 'text/uri-list' || t === 'text/plain')) {
+        document.documentElement.classList.toggle('dropping', depth > 0)
+      }
+    }
+    const handlers: [string, (e: never) => void][] = [
+      ['click', follow], ['keydown', keys], ['paste', pasted],
+      ['dragover', (e: DragEvent) => { if (!typing(e)) e.preventDefault() }], ['dragenter', dragging(1)], ['dragleave', dragging(-1)],
+      ['drop', (e: DragEvent) => { depth = 0; dropped(e) }],
+    ]
+    for (const [type, f] of handlers) addEventListener(type, f as EventListener)
+    return () => {
+      for (const [type, f] of handlers) removeEventListener(type, f as EventListener)
+    }
+  }, [inside])
+  if (!inside) return <><SignIn /><Toasts /></>
+  return (
+    <>
+      <Shell><Screen /></Shell>
+      {adding.value && <Add />}
+      {removing.value.length > 0 && <Removal />}
+      {helping.value && <Help />}
+      <Toasts />
+      <div class="drop-hint" aria-hidden="true"><p>Drop a link or a .torrent file to fetch it</p></div>
+    </>
+  )
+}

@@ -1,0 +1,80 @@
+const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB']
+
+/** bytes writes a size with three digits, in powers of 1000 as disks are sold. */
+export function bytes(n: number): string {
+  if (!Number.isFinite(n) || n < 0) return '–'
+  let i = 0
+  while (n >= 999.5 && i < units.length - 1) {
+    n /= 1000
+    i++
+  }
+  const digits = i === 0 || n >= 99.95 ? 0 : n >= 9.995 ? 1 : 2
+  return `${n.toFixed(digits)} ${units[i]}`
+}
+
+/** rate writes bytes per second; nothing moving is an empty string. */
+export function rate(n: number): string {
+  return n > 0 ? `${bytes(n)}/s` : ''
+}
+
+/** duration writes seconds with the two largest units that matter. */
+export function duration(s: number): string {
+  if (!Number.isFinite(s) || s < 0) return '–'
+  if (s < 60) return `${Math.max(1, Math.ceil(s))} s`
+  const m = Math.ceil(s / 60)
+  if (m < 60) return `${m} min`
+  const h = Math.floor(m / 60)
+  if (h < 48) return m % 60 ? `${h} h ${m % 60} min` : `${h} h`
+  const d = Math.round(h / 24)
+  return d < 400 ? `${d} days` : 'more than a year'
+}
+
+/** percent never rounds up to 100: that is for what is complete. */
+export function percent(part: number, whole: number): string {
+  if (whole <= 0) return '0 %'
+  const p = (part / whole) * 100
+  if (part >= whole) return '100 %'
+  return p >= 99 || p < 10 ? `${(Math.floor(p * 10) / 10).toFixed(1)} %` : `${Math.floor(p)} %`
+}
+
+/** ago tells how long ago a time was; now is for tests. */
+export function ago(time: string | undefined, now = Date.now()): string {
+  const t = time ? Date.parse(time) : NaN
+  if (Number.isNaN(t)) return '–'
+  const s = Math.round((now - t) / 1000)
+  if (s < 45) return 'just now'
+  if (s < 5400) return plural(Math.max(1, Math.round(s / 60)), 'minute') + ' ago'
+  if (s < 129600) return plural(Math.round(s / 3600), 'hour') + ' ago'
+  if (s < 86400 * 45) return plural(Math.round(s / 86400), 'day') + ' ago'
+  return new Date(t).toLocaleDateString(undefined, { year: 'numeric', month: 'short', day: 'numeric' })
+}
+
+export function plural(n: number, one: string, many = one + 's'): string {
+  return `${n.toLocaleString('en')} ${n === 1 ? one : many}`
+}
+
+const factors: Record<string, number> = {
+  '': 1, b: 1, k: 1e3, kb: 1e3, m: 1e6, mb: 1e6, g: 1e9, gb: 1e9, t: 1e12, tb: 1e12,
+  kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3, tib: 1024 ** 4,
+}
+
+/** parseSize reads "1.5 MB", "500K" or "2 MiB/s"; undefined when it is none. */
+export function parseSize(text: string): number | undefined {
+  const m = /^\s*([0-9]+(?:[.,][0-9]+)?)\s*([a-z]*?)(?:\/s)?\s*$/i.exec(text)
+  const factor = m && factors[m[2]!.toLowerCase()]
+  if (!m || factor === undefined || factor === null) return undefined
+  const n = Math.round(parseFloat(m[1]!.replace(',', '.')) * factor)
+  return Number.isSafeInteger(n) ? n : undefined
+}
+
+const minute = 60e9
+/** goalText puts a goal into words; For is in nanoseconds. */
+export function goalText(g: { none?: boolean; ratio?: number; for?: number }): string {
+  if (g.none) return 'Do not seed'
+  const parts: string[] = []
+  if (g.ratio) parts.push(`${g.ratio} times the size went out`)
+  if (g.for) parts.push(`${duration(g.for / 1e9)} passed`)
+  return parts.length ? 'Until ' + parts.join(' or ') : 'For ever'
+}
+export const hours = (ns: number): number => ns / (60 * minute)
+export const nanoseconds = (h: number): number => Math.round(h * 60 * minute)

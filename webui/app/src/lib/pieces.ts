@@ -1,0 +1,52 @@
+import { plural } from './format'
+
+export const missing = 0, partial = 1, checking = 2, complete = 3, skipped = 4
+
+/** decode reads the base64 of Pieces.State. */
+export function decode(base64: string): Uint8Array {
+  const raw = atob(base64)
+  const out = new Uint8Array(raw.length)
+  for (let i = 0; i < raw.length; i++) out[i] = raw.charCodeAt(i)
+  return out
+}
+
+/** count tells how many pieces are in each state. */
+export function count(states: Uint8Array): [number, number, number, number, number] {
+  const n: [number, number, number, number, number] = [0, 0, 0, 0, 0]
+  for (const s of states) if (s <= skipped) n[s as 0]!++
+  return n
+}
+
+/** summary says in words what the map shows. */
+export function summary(states: Uint8Array): string {
+  const n = count(states)
+  const parts = [`${n[complete].toLocaleString('en')} of ${plural(states.length, 'piece')} complete`]
+  if (n[partial]) parts.push(`${n[partial].toLocaleString('en')} under way`)
+  if (n[checking]) parts.push(`${n[checking].toLocaleString('en')} being checked`)
+  if (n[missing]) parts.push(`${n[missing].toLocaleString('en')} missing`)
+  if (n[skipped]) parts.push(`${n[skipped].toLocaleString('en')} not wanted`)
+  return parts.join(', ')
+}
+
+/**
+ * cells shrinks the map to at most max cells. A cell shows the least finished
+ * state that is wanted among its pieces, and how much of it is complete.
+ */
+export function cells(states: Uint8Array, max: number): { state: number; done: number }[] {
+  const per = Math.max(1, Math.ceil(states.length / max))
+  const out: { state: number; done: number }[] = []
+  for (let i = 0; i < states.length; i += per) {
+    const end = Math.min(states.length, i + per)
+    let done = 0, busy = 0, check = 0, skip = 0
+    for (let j = i; j < end; j++) {
+      if (states[j] === complete) done++
+      else if (states[j] === partial) busy++
+      else if (states[j] === checking) check++
+      else if (states[j] === skipped) skip++
+    }
+    const wanted = end - i - skip
+    const state = done > 0 && done === wanted ? complete : check ? checking : busy || done ? partial : wanted === 0 ? skipped : missing
+    out.push({ state, done: wanted > 0 ? done / wanted : 0 })
+  }
+  return out
+}

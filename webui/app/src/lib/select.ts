@@ -1,0 +1,50 @@
+import type { State, Transfer } from '../api/types'
+import { fold } from './text'
+
+/** The filters of the transfers screen and the states that each shows. */
+export const filters: { key: string; label: string; states: State[] }[] = [
+  { key: 'active', label: 'Fetching', states: ['fetching', 'finding', 'queued'] },
+  { key: 'seeding', label: 'Seeding', states: ['seeding'] },
+  { key: 'checking', label: 'Checking', states: ['hashing', 'checking'] },
+  { key: 'paused', label: 'Paused', states: ['paused'] },
+  { key: 'error', label: 'Problems', states: ['error'] },
+]
+
+export type SortKey = 'name' | 'state' | 'size' | 'progress' | 'down' | 'up' | 'peers' | 'ratio' | 'eta' | 'added'
+
+export const progress = (t: Transfer): number => (t.total > 0 ? t.bytes / t.total : t.state === 'seeding' ? 1 : 0)
+export const ratio = (t: Transfer): number => (t.size > 0 ? t.uploaded / t.size : 0)
+export const eta = (t: Transfer): number =>
+  t.state === 'fetching' && t.down > 0 ? (t.total - t.bytes) / t.down : Infinity
+
+const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' })
+const states: State[] = ['error', 'hashing', 'checking', 'fetching', 'finding', 'queued', 'seeding', 'paused']
+
+const numbers: Record<Exclude<SortKey, 'name' | 'added'>, (t: Transfer) => number> = {
+  state: (t) => states.indexOf(t.state),
+  size: (t) => t.size, progress, down: (t) => t.down, up: (t) => t.up, peers: (t) => t.peers, ratio, eta,
+}
+
+/** compare orders two transfers; equals by the time they were added, then by ID. */
+export function compare(key: SortKey, descending: boolean): (a: Transfer, b: Transfer) => number {
+  const sign = descending ? -1 : 1
+  const tie = (a: Transfer, b: Transfer): number =>
+    a.added < b.added ? 1 : a.added > b.added ? -1 : a.id < b.id ? -1 : a.id > b.id ? 1 : 0
+  if (key === 'name') return (a, b) => sign * collator.compare(a.name, b.name) || tie(a, b)
+  if (key === 'added') return (a, b) => -sign * tie(a, b)
+  const of = numbers[key]
+  return (a, b) => {
+    const x = of(a), y = of(b)
+    return x === y ? tie(a, b) : x < y ? -sign : sign
+  }
+}
+
+/** matcher tells whether a transfer has all the words; IDs match by how they begin. */
+export function matcher(query: string): (t: Transfer) => boolean {
+  const words = fold(query).split(/\s+/).filter(Boolean)
+  if (words.length === 0) return () => true
+  return (t) => {
+    const name = fold(t.name)
+    return words.every((w) => name.includes(w) || t.id.startsWith(w))
+  }
+}

@@ -1,0 +1,31 @@
+// Names come from strangers. They are only ever text nodes; what would turn
+// the text around or hide something in it is made visible.
+const hidden = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g
+const longest = 400
+
+/** shown makes a foreign name fit to be seen. */
+export function shown(name: string): string {
+  const cut = name.length > longest ? name.slice(0, longest / 2) + ' … ' + name.slice(-longest / 4) : name
+  return cut.replace(hidden, '\ufffd')
+}
+
+/** fold prepares text for searching: no case, no accents. */
+export function fold(s: string): string {
+  return s.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase()
+}
+
+/** shell quotes one word for a POSIX shell. */
+export function shell(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}
+
+/** links finds magnet links, IDs and torrent URLs in pasted text. */
+export function links(text: string): string[] {
+  const found: string[] = []
+  for (const word of text.split(/[\s<>"]+/)) {
+    if (/^magnet:\?/i.test(word) || /^[0-9a-f]{40}$/i.test(word) || /^[a-z2-7]{32}$/i.test(word) || /^https?:\/\/\S+$/i.test(word)) {
+      if (!found.includes(word)) found.push(word)
+    }
+  }
+  return found
+}

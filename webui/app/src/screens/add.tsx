@@ -1,0 +1,221 @@
+import { signal } from '@preact/signals'
+import type { JSX } from 'preact'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { message, send, transferPath } from '../api/client'
+import type { Preview, Transfer } from '../api/types'
+import { bytes, plural } from '../lib/format'
+import { links, shown } from '../lib/text'
+import { go } from '../router'
+import { put } from '../state/store'
+import { toast } from '../state/toasts'
+import { Button, Dialog, Problem, Working } from '../ui/basics'
+import { FileTree } from '../ui/filetree'
+
+/** Source is what the node is asked to look at: a link, or a torrent in base64. */
+type Source = { link: string } | { torrent: string }
+
+/** adding is set while the dialog is open, with what it begins with. */
+export const adding = signal<{ text?: string; files?: File[] } | undefined>(undefined)
+
+/** offer opens the dialog with what was dropped or pasted. */
+export function offer(files: File[], text: string): void {
+  adding.value = files.length ? { files } : { text: links(text).join('\n') }
+}
+
+const largest = 10 << 20
+
+async function read(file: File): Promise<string> {
+  if (file.size > largest) throw new Error(`“${shown(file.name)}” is too large for a .torrent file (${bytes(file.size)})`)
+  const b = new Uint8Array(await file.arrayBuffer())
+  // A torrent is a dictionary, and that begins with d.
+  if (b[0] !== 0x64) throw new Error(`“${shown(file.name)}” is not a .torrent file. To give it to others, use Share`)
+  let raw = ''
+  for (let i = 0; i < b.length; i += 8192) raw += String.fromCharCode(...b.subarray(i, i + 8192))
+  return btoa(raw)
+}
+
+interface Seen {
+  source: Source
+  preview?: Preview
+  error?: string
+}
+
+export function Add(): JSX.Element {
+  const start = adding.value!
+  const [text, setText] = useState(start.text ?? '')
+  const [seen, setSeen] = useState<Seen[]>([])
+  const [looking, setLooking] = useState(false)
+  const [problem, setProblem] = useState('')
+  const close = (): void => { adding.value = undefined }
+
+  const look = async (sources: Source[]): Promise<void> => {
+    setLooking(true)
+    setProblem('')
+    const out: Seen[] = []
+    for (const source of sources.slice(0, 50)) {
+      try {
+        out.push({ source, preview: await send<Preview>('POST', '/preview', source) })
+      } catch (e) {
+        out.push({ source, error: message(e) })
+      }
+    }
+    setLooking(false)
+    setSeen(out)
+  }
+  const take = async (files: File[]): Promise<void> => {
+    const sources: Source[] = []
+    try {
+      for (const f of files) sources.push({ torrent: await read(f) })
+    } catch (e) {
+      setProblem(message(e))
+    }
+    if (sources.length) await look(sources)
+  }
+  const submit = (e?: Event): void => {
+    e?.preventDefault()
+    const found = links(text)
+    if (found.length === 0) setProblem('This is no link that can be fetched: paste a magnet link, a 40-digit ID, or the address of a .torrent file')
+    else void look(found.map((link) => ({ link })))
+  }
+  useEffect(() => {
+    if (start.files) void take(start.files)
+    else if (start.text) submit()
+  }, [])
+
+  if (seen.length) return <Choose seen={seen} again={() => setSeen([])} close={close} />
+  return (
+    <Dialog title="Fetch something" onClose={close}>
+      <form class="stack" onSubmit={submit}>
+        <label for="add-link">Link</label>
+        <textarea
+          id="add-link" rows={4} value={text} autofocus spellcheck={false} placeholder="magnet:?xt=urn:btih:…"
+          onInput={(e) => setText(e.currentTarget.value)}
+          onKeyDown={(e) => { if (e.key === 'Enter' && !e.shiftKey) submit(e) }}
+        />
+        <p class="muted">A magnet link, a 40-digit ID, or the address of a .torrent file. Several: one on each line.</p>
+        {looking && <Working>Looking at it …</Working>}
+        {problem && <Problem>{problem}</Problem>}
+        <div class="row spread">
+          <label class="button plain filepick">
+            <input
+              type="file" accept=".torrent,application/x-bittorrent" multiple class="offscreen"
+              onChange={(e) => void take([...(e.currentTarget.files ?? [])])}
+            />
+            Choose a .torrent file …
+          </label>
+          <Button type="submit" variant="primary" disabled={looking || !text.trim()}>Look at it</Button>
+        </div>
+      </form>
+    </Dialog>
+  )
+}
+
+/** Choose shows what would be fetched before anything is. */
+function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close: () => void }): JSX.Element {
+  const good = seen.filter((s): s is Seen & { preview: Preview } => !!s.preview)
+  const fresh = good.filter((s) => !s.preview.present)
+  const only = seen.length === 1 ? good[0]?.preview : undefined
+  const [output, setOutput] = useState(good[0]?.preview.output ?? '')
+  const [skipped, setSkipped] = useState<ReadonlySet<number>>(new Set())
+  const [paused, setPaused] = useState(false)
+  const [sequential, setSequential] = useState(false)
+  const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState('')
+  const heading = useRef<HTMLParagraphElement>(null)
+  useEffect(() => heading.current?.focus(), [])
+
+  const wanted = only && only.files.length
+    ? only.files.reduce((n, f) => n + (skipped.has(f.index) ? 0 : f.total), 0)
+    : good.reduce((n, s) => n + s.preview.size, 0)
+  const free = good[0] && good[0].preview.output === output ? good[0].preview.free : -1
+  const nothing = !!only && only.files.length > 0 && skipped.size === only.files.length
+
+  const fetchAll = async (): Promise<void> => {
+    setBusy(true)
+    setProblem('')
+    const added: Transfer[] = []
+    try {
+      for (const s of fresh) {
+        // What is left out is said before the first byte is asked for.
+        const held = paused || skipped.size > 0
+        const t = await send<Transfer>('POST', '/transfers', { ...s.source, output, paused: held, sequential })
+        put(t)
+        if (skipped.size > 0) {
+          await send('PATCH', transferPath(t.id, '/files'), {
+            priorities: Object.fromEntries([...skipped].map((i) => [i, -1])),
+          })
+          if (!paused) await send('POST', transferPath(t.id, '/resume'))
+        }
+        added.push(t)
+      }
+      close()
+      if (added.length === 1) go(`/t/${added[0]!.id}`)
+      else toast(`Added ${plural(added.length, 'transfer')}`)
+    } catch (e) {
+      setProblem(message(e))
+      setBusy(false)
+    }
+  }
+
+  return (
+    <Dialog title={seen.length === 1 ? 'Fetch this?' : `Fetch ${plural(seen.length, 'transfer')}?`} onClose={close} wide={!!only?.files.length}>
+      <div class="stack">
+        {seen.length === 1 ? (
+          only && <p ref={heading} class="strong break title" tabIndex={-1}><bdi>{shown(only.name) || only.id}</bdi></p>
+        ) : (
+          <ul class="plainlist" tabIndex={0} aria-label="What was found">
+            {seen.map((s, i) => (
+              <li key={i}>
+                {s.preview ? <><bdi class="break">{shown(s.preview.name) || s.preview.id}</bdi>{s.preview.present && <span class="tag">here already</span>}</> : <span class="bad-text">{s.error}</span>}
+              </li>
+            ))}
+          </ul>
+        )}
+        {seen.length === 1 && seen[0]!.error && <Problem>{seen[0]!.error}</Problem>}
+        {only?.present && (
+          <p class="note">
+            This is here already, in <code class="break">{shown(only.output)}</code>.{' '}
+            <a href={`/t/${only.id}`} onClick={close}>Show it</a>
+          </p>
+        )}
+        {only && !only.present && (only.files.length > 0 ? (
+          <FileTree
+            files={only.files} label="Files" chosen={(i) => !skipped.has(i)}
+            choose={(indexes, on) => {
+              const next = new Set(skipped)
+              for (const i of indexes) on ? next.delete(i) : next.add(i)
+              setSkipped(next)
+            }}
+          />
+        ) : (
+          <p class="note">The link alone does not tell which files there are. They are listed as soon as somebody who has them is found; you can choose among them then.</p>
+        ))}
+        {only?.private && <p class="note">This torrent is private: only its own trackers are asked for peers.</p>}
+        {fresh.length > 0 && (
+          <>
+            <label for="add-output">Folder on the node</label>
+            <input id="add-output" value={output} spellcheck={false} onInput={(e) => setOutput(e.currentTarget.value)} />
+            <p class={free >= 0 && wanted > free ? 'bad-text' : 'muted'}>
+              {wanted > 0 ? `${bytes(wanted)} to fetch` : 'Size not known yet'}
+              {free >= 0 && `, ${bytes(free)} free there`}
+              {free >= 0 && wanted > free && '. That is not enough'}
+            </p>
+            <div class="row wrap">
+              <label class="check"><input type="checkbox" checked={sequential} onChange={(e) => setSequential(e.currentTarget.checked)} /><span>In order, to watch while it comes</span></label>
+              <label class="check"><input type="checkbox" checked={paused} onChange={(e) => setPaused(e.currentTarget.checked)} /><span>Do not start yet</span></label>
+            </div>
+          </>
+        )}
+        {problem && <Problem>{problem}</Problem>}
+      </div>
+      <footer>
+        <Button onClick={again}>Something else</Button>
+        {fresh.length > 0 && (
+          <Button variant="primary" icon="down" disabled={busy || nothing || !output} onClick={() => void fetchAll()}>
+            {paused ? 'Add' : 'Fetch'}{skipped.size > 0 && only ? ` ${plural(only.files.length - skipped.size, 'file')}` : ''}
+          </Button>
+        )}
+      </footer>
+    </Dialog>
+  )
+}

@@ -1,0 +1,274 @@
+import { Component, type JSX } from 'preact'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import type { Transfer } from '../api/types'
+import { ago, bytes, duration, percent, rate } from '../lib/format'
+import { eta, progress, ratio, type SortKey } from '../lib/select'
+import { shown } from '../lib/text'
+import { stateNames, status } from '../lib/words'
+import { go, setQuery } from '../router'
+import { isPaused, pause, removing, resume } from '../state/actions'
+import { widths } from '../state/prefs'
+import { selected, sort } from '../state/view'
+import { Bar, Tri } from '../ui/basics'
+import { Icon } from '../ui/icons'
+
+interface Column {
+  key: SortKey
+  name: string
+  width: number
+  descends?: boolean // what the first press on its head does
+  cell: (t: Transfer) => string
+}
+
+const columns: Column[] = [
+  { key: 'progress', name: 'Progress', width: 120, descends: true, cell: (t) => percent(t.bytes, t.total) },
+  { key: 'size', name: 'Size', width: 88, descends: true, cell: (t) => (t.size ? bytes(t.size) : '–') },
+  { key: 'down', name: 'Down', width: 96, descends: true, cell: (t) => rate(t.down) },
+  { key: 'up', name: 'Up', width: 96, descends: true, cell: (t) => rate(t.up) },
+  { key: 'eta', name: 'Left', width: 88, cell: (t) => (eta(t) === Infinity ? '' : duration(eta(t))) },
+  { key: 'peers', name: 'Peers', width: 68, descends: true, cell: (t) => (t.peers ? `${t.peers}` : '') },
+  { key: 'ratio', name: 'Ratio', width: 68, descends: true, cell: (t) => (t.uploaded ? ratio(t).toFixed(2) : '') },
+  { key: 'added', name: 'Added', width: 120, descends: true, cell: (t) => ago(t.added) },
+]
+const nameWidth = 300
+const rowHeight = 60
+const headHeight = 38
+const spare = 6
+
+// The row that keys act on; it outlives the screen, so that Back returns to it.
+let cursor = ''
+let scrolled = 0
+
+const widthOf = (key: string, preset: number): number => widths.value[key] ?? preset
+
+export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
+  const box = useRef<HTMLDivElement>(null)
+  const [view, setView] = useState({ first: 0, count: 20 })
+  const [at, setAt] = useState(cursor)
+  const focusNext = useRef(false)
+
+  const measure = (): void => {
+    const b = box.current
+    if (!b) return
+    scrolled = b.scrollTop
+    const first = Math.max(0, Math.floor(b.scrollTop / rowHeight) - spare)
+    const count = Math.ceil(b.clientHeight / rowHeight) + 2 * spare
+    setView((v) => (v.first === first && v.count === count ? v : { first, count }))
+  }
+  useLayoutEffect(() => {
+    const b = box.current!
+    b.scrollTop = scrolled
+    measure()
+    const resized = new ResizeObserver(measure)
+    resized.observe(b)
+    return () => resized.disconnect()
+  }, [])
+  useLayoutEffect(measure, [rows.length])
+
+  // Two keys may come before the next drawing: the cursor is newer than the state.
+  const indexNow = (): number => rows.findIndex((t) => t.id === cursor)
+  const move = (to: number, focus = true): void => {
+    const i = Math.max(0, Math.min(rows.length - 1, to))
+    const t = rows[i]
+    const b = box.current
+    if (!t || !b) return
+    cursor = t.id
+    focusNext.current = focus
+    setAt(t.id)
+    if (focus) document.getElementById(`row-${t.id}`)?.focus({ preventScroll: true })
+    const top = i * rowHeight
+    if (top < b.scrollTop) b.scrollTop = top
+    else if (top + rowHeight > b.scrollTop + b.clientHeight - headHeight) b.scrollTop = top + rowHeight - b.clientHeight + headHeight
+    measure()
+  }
+  useEffect(() => {
+    if (!focusNext.current) return
+    const a = document.getElementById(`row-${at}`)
+    if (a) {
+      focusNext.current = false
+      a.focus({ preventScroll: true })
+    }
+  })
+
+  const toggle = (t: Transfer, range: boolean): void => {
+    const next = new Set(selected.value)
+    const from = rows.findIndex((r) => r.id === cursor)
+    const to = rows.findIndex((r) => r.id === t.id)
+    if (range && from >= 0) {
+      for (let i = Math.min(from, to); i <= Math.max(from, to); i++) next.add(rows[i]!.id)
+    } else if (!next.delete(t.id)) next.add(t.id)
+    selected.value = next
+    cursor = t.id
+    setAt(t.id)
+  }
+
+  // Rows are not drawn anew for a new function: they get one that stays.
+  const latest = useRef(toggle)
+  latest.current = toggle
+  const stable = useRef((t: Transfer, range: boolean) => latest.current(t, range)).current
+
+  const key = useRef<(e: KeyboardEvent) => void>(() => {})
+  key.current = (e) => {
+    const target = e.target as HTMLElement
+    if (e.defaultPrevented || document.querySelector('dialog[open]')) return
+    if (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && !(target instanceof HTMLInputElement && target.type === 'checkbox')) return
+    const inside = box.current!.contains(target)
+    // After a dialog nothing may have the focus: the cursor still tells which row is meant.
+    const onRow = target === document.body || (inside && !!target.closest('[role=row][id]'))
+    const found = indexNow()
+    const index = Math.max(0, found)
+    const t = rows[index]
+    if ((e.ctrlKey || e.metaKey) && e.key === 'a') selected.value = new Set(rows.map((r) => r.id))
+    else if (e.ctrlKey || e.metaKey || e.altKey) return
+    else if (e.key === 'j' || (inside && e.key === 'ArrowDown')) move(found + 1)
+    else if (e.key === 'k' || (inside && e.key === 'ArrowUp')) move(index - 1)
+    else if (inside && e.key === 'Home') move(0)
+    else if (inside && e.key === 'End') move(rows.length - 1)
+    else if (inside && e.key === 'PageDown') move(index + Math.max(1, view.count - 2 * spare - 1))
+    else if (inside && e.key === 'PageUp') move(index - Math.max(1, view.count - 2 * spare - 1))
+    else if (e.key === 'Escape' && selected.value.size) selected.value = new Set()
+    else if (t && e.key === ' ' && found >= 0 && onRow && (target === document.body || target.tagName === 'A')) toggle(t, e.shiftKey)
+    else if (t && (e.key === 'Delete' || e.key === 'p') && (selected.value.size || (onRow && found >= 0))) {
+      const ts = selected.value.size ? rows.filter((r) => selected.value.has(r.id)) : [t]
+      if (e.key === 'Delete') removing.value = ts
+      else if (ts.every(isPaused)) void resume(ts)
+      else void pause(ts.filter((r) => !isPaused(r)))
+    } else return
+    e.preventDefault()
+  }
+  useEffect(() => {
+    const f = (e: KeyboardEvent): void => key.current(e)
+    addEventListener('keydown', f)
+    return () => removeEventListener('keydown', f)
+  }, [])
+
+  const end = Math.min(rows.length, view.first + view.count)
+  const slice = rows.slice(view.first, end)
+  const focusable = at && rows.some((t) => t.id === at) ? at : rows[0]!.id
+  const least = 44 + widthOf('name', nameWidth) + columns.reduce((n, c) => n + widthOf(c.key, c.width), 0)
+  const template = `44px minmax(${widthOf('name', nameWidth)}px, 1fr) ` + columns.map((c) => `${widthOf(c.key, c.width)}px`).join(' ')
+  const chosen = selected.value
+  const some = rows.some((t) => chosen.has(t.id))
+  return (
+    <div
+      ref={box} class="grid" role="grid" aria-label="Transfers" aria-rowcount={rows.length + 1} aria-multiselectable
+      style={{ '--cols': template, '--least': `${least}px` }} onScroll={measure}
+    >
+      <div class="grid-head" role="rowgroup">
+        <div role="row" aria-rowindex={1}>
+          <div role="columnheader" class="pick">
+            <Tri
+              state={!some ? 'none' : rows.every((t) => chosen.has(t.id)) ? 'all' : 'some'} label="Select all that are shown"
+              onChange={(on) => { selected.value = on ? new Set(rows.map((t) => t.id)) : new Set() }}
+            />
+          </div>
+          <Head column="name" name="Name" width={nameWidth} />
+          {columns.map((c) => <Head key={c.key} column={c.key} name={c.name} width={c.width} descends={c.descends} />)}
+        </div>
+      </div>
+      <div class="grid-body" role="rowgroup" style={{ height: `${rows.length * rowHeight}px` }}>
+        <div style={{ transform: `translateY(${view.first * rowHeight}px)` }} role="presentation">
+          {slice.map((t, i) => (
+            <Row key={t.id} t={t} index={view.first + i + 2} selected={chosen.has(t.id)} current={t.id === at} tab={t.id === focusable} toggle={stable} />
+          ))}
+        </div>
+      </div>
+    </div>
+  )
+}
+
+function Head({ column, name, width, descends }: { column: SortKey; name: string; width: number; descends?: boolean | undefined }): JSX.Element {
+  const s = sort.value
+  const mine = s.key === column
+  const press = (): void => {
+    const down = mine ? !s.descending : !!descends
+    setQuery({ sort: column === 'added' && down ? '' : `${column}.${down ? 'desc' : 'asc'}` })
+  }
+  const set = (to: number): void => {
+    widths.value = { ...widths.value, [column]: Math.max(60, Math.min(800, Math.round(to))) }
+  }
+  const drag = (e: PointerEvent): void => {
+    e.preventDefault()
+    const grip = e.currentTarget as HTMLElement
+    const from = e.clientX
+    const was = grip.parentElement!.getBoundingClientRect().width
+    grip.setPointerCapture(e.pointerId)
+    grip.onpointermove = (m) => set(was + m.clientX - from)
+    grip.onpointerup = grip.onpointercancel = () => { grip.onpointermove = null }
+  }
+  return (
+    <div role="columnheader" class={`h-${column}`} aria-sort={mine ? (s.descending ? 'descending' : 'ascending') : 'none'}>
+      <button type="button" onClick={press}>
+        {name}
+        {mine && <Icon name={s.descending ? 'down' : 'up'} size={13} />}
+      </button>
+      <span
+        class="grip" role="separator" aria-orientation="vertical" tabIndex={0} aria-label={`Width of ${name}`}
+        aria-valuemin={60} aria-valuemax={800} aria-valuenow={Math.round(widthOf(column, width))}
+        onPointerDown={drag} onDblClick={() => { const w = { ...widths.value }; delete w[column]; widths.value = w }}
+        onKeyDown={(e) => {
+          const by = e.key === 'ArrowLeft' ? -16 : e.key === 'ArrowRight' ? 16 : 0
+          if (!by) return
+          e.preventDefault()
+          set(widthOf(column, width) + by)
+        }}
+      />
+    </div>
+  )
+}
+
+interface RowProps {
+  t: Transfer
+  index: number
+  selected: boolean
+  current: boolean
+  tab: boolean
+  toggle: (t: Transfer, range: boolean) => void
+}
+
+// A class for shouldComponentUpdate: a patch touches few of the rows on screen.
+class Row extends Component<RowProps> {
+  override shouldComponentUpdate(n: RowProps): boolean {
+    const p = this.props
+    return n.t !== p.t || n.index !== p.index || n.selected !== p.selected || n.current !== p.current || n.tab !== p.tab
+  }
+
+  override render({ t, index, selected: on, current, tab, toggle }: RowProps): JSX.Element {
+    const name = shown(t.name) || t.id
+    return (
+      <div
+        role="row" id={`r-${t.id}`} aria-rowindex={index} aria-selected={on} class={`${t.state}${current ? ' current' : ''}`}
+        onClick={(e) => {
+          const hit = (e.target as Element).closest('a, input, .pick')
+          if (!hit) e.shiftKey || e.ctrlKey || e.metaKey ? toggle(t, e.shiftKey) : go(`/t/${t.id}`)
+        }}
+      >
+        <div role="gridcell" class="pick" onClick={(e) => { if (e.target === e.currentTarget) this.props.toggle(t, e.shiftKey) }}>
+          <input
+            type="checkbox" checked={on} tabIndex={tab ? 0 : -1} aria-label={`Select ${name}`}
+            onClick={(e) => this.props.toggle(t, e.shiftKey)}
+          />
+        </div>
+        <div role="gridcell" class="c-name">
+          <a id={`row-${t.id}`} href={`/t/${t.id}`} tabIndex={tab ? 0 : -1}><bdi>{name}</bdi></a>
+          <span class="line">
+            <span class={`state ${t.state}`}>{stateNames[t.state]}</span>
+            <span class="reason"><bdi>{shown(status(t))}</bdi></span>
+          </span>
+          <span class="compact" aria-hidden="true">
+            <Bar value={progress(t)} state={t.state} />
+            <span class="figures">{percent(t.bytes, t.total)} of {bytes(t.total || t.size)}</span>
+            {t.down > 0 && <span class="figures down">↓ {rate(t.down)}</span>}
+            {t.up > 0 && <span class="figures up">↑ {rate(t.up)}</span>}
+          </span>
+        </div>
+        {columns.map((c) => (
+          <div role="gridcell" key={c.key} class={`c-${c.key}`}>
+            {c.key === 'progress' && <Bar value={progress(t)} state={t.state} />}
+            <span>{c.cell(t)}</span>
+          </div>
+        ))}
+      </div>
+    )
+  }
+}

@@ -1,0 +1,123 @@
+import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+import { message, send, transferPath } from '../api/client'
+import type { Goal, Transfer } from '../api/types'
+import { ago, bytes, goalText, hours, nanoseconds, parseSize, plural, rate } from '../lib/format'
+import { ratio } from '../lib/select'
+import { shell, shown } from '../lib/text'
+import { copy } from '../state/actions'
+import type { Samples } from '../state/store'
+import { toast } from '../state/toasts'
+import { Button, Copyable, Pair, Problem } from '../ui/basics'
+import { QR } from '../ui/qr'
+import { Speed } from './speed'
+
+export function Overview({ t, live }: { t: Transfer; live: Samples }): JSX.Element {
+  return (
+    <div class="columns">
+      <div>
+        <section class="card">
+          <h2>Speed</h2>
+          <Speed live={live} id={t.id} />
+        </section>
+        <section class="card">
+          <h2>Facts</h2>
+          <dl class="pairs">
+            <Pair name="Size">{t.size ? `${bytes(t.size)} in ${plural(t.files, 'file')}` : 'Not known yet'}</Pair>
+            <Pair name="Peers">{t.peers ? `${t.peers}, of whom ${t.seeds === 1 ? '1 has' : `${t.seeds} have`} everything` : 'None connected'}</Pair>
+            <Pair name="Came in">{bytes(t.downloaded)}</Pair>
+            <Pair name="Went out">{bytes(t.uploaded)}{t.size > 0 && `, ${ratio(t).toFixed(2)} times the size`}</Pair>
+            <Pair name={t.own ? 'Shared from' : 'On the disk'}><bdi class="break">{shown(t.path) || '–'}</bdi></Pair>
+            <Pair name="Added">{ago(t.added)}</Pair>
+            {t.completed && <Pair name="Completed">{ago(t.completed)}</Pair>}
+            <Pair name="ID"><code class="break">{t.id}</code></Pair>
+          </dl>
+        </section>
+        <Rules key={t.id} t={t} />
+      </div>
+      {t.state !== 'hashing' && (
+        <section class="card link-panel">
+          <h2>Pass it on</h2>
+          <QR text={t.link} label="Code of the link, to be scanned by a phone" />
+          <Copyable text={t.link} label="Link" />
+          <Button onClick={() => void copy(`shoal get ${shell(t.link)}`, 'Command copied')} icon="copy">Copy as a command</Button>
+        </section>
+      )}
+    </div>
+  )
+}
+
+const rateText = (n: number): string => (n ? rate(n).replace('/s', '') : '')
+
+/** Rules are the limits and the goal of one transfer. */
+function Rules({ t }: { t: Transfer }): JSX.Element {
+  const [editing, setEditing] = useState(false)
+  const [down, setDown] = useState('')
+  const [up, setUp] = useState('')
+  const [mode, setMode] = useState('forever')
+  const [times, setTimes] = useState('2')
+  const [time, setTime] = useState('24')
+  const [problem, setProblem] = useState('')
+  const edit = (): void => {
+    setDown(rateText(t.limits.down))
+    setUp(rateText(t.limits.up))
+    setMode(t.goal.none ? 'none' : t.goal.ratio ? 'ratio' : t.goal.for ? 'time' : 'forever')
+    if (t.goal.ratio) setTimes(`${t.goal.ratio}`)
+    if (t.goal.for) setTime(`${Math.round(hours(t.goal.for))}`)
+    setProblem('')
+    setEditing(true)
+  }
+  const save = async (e: Event): Promise<void> => {
+    e.preventDefault()
+    const d = down.trim() ? parseSize(down) : 0
+    const u = up.trim() ? parseSize(up) : 0
+    const n = Number((mode === 'ratio' ? times : time).replace(',', '.'))
+    if (d === undefined || u === undefined) return setProblem('A limit is such as 500 kB or 2 MB; empty is none')
+    if ((mode === 'ratio' || mode === 'time') && !(n > 0)) return setProblem('A goal is a number above 0')
+    const goal: Goal = mode === 'none' ? { none: true } : mode === 'ratio' ? { ratio: n } : mode === 'time' ? { for: nanoseconds(n) } : {}
+    try {
+      await send('PATCH', transferPath(t.id), { limits: { down: d, up: u }, goal })
+      setEditing(false)
+      toast('Saved')
+    } catch (err) {
+      setProblem(message(err))
+    }
+  }
+  if (!editing) {
+    return (
+      <section class="card">
+        <h2 class="row spread">Limits<Button onClick={edit}>Change</Button></h2>
+        <dl class="pairs">
+          <Pair name="Down">{rate(t.limits.down) || 'No limit of its own'}</Pair>
+          <Pair name="Up">{rate(t.limits.up) || 'No limit of its own'}</Pair>
+          <Pair name="Seed">{goalText(t.goal)}</Pair>
+        </dl>
+      </section>
+    )
+  }
+  return (
+    <section class="card">
+      <h2>Limits</h2>
+      <form class="stack" onSubmit={(e) => void save(e)}>
+        <div class="row">
+          <label class="field">Down, a second<input value={down} placeholder="no limit" onInput={(e) => setDown(e.currentTarget.value)} /></label>
+          <label class="field">Up, a second<input value={up} placeholder="no limit" onInput={(e) => setUp(e.currentTarget.value)} /></label>
+        </div>
+        <div class="row">
+          <label class="field">Seed
+            <select value={mode} onChange={(e) => setMode(e.currentTarget.value)}>
+              <option value="forever">For ever</option>
+              <option value="ratio">Until so many times the size went out</option>
+              <option value="time">For so many hours</option>
+              <option value="none">Not at all</option>
+            </select>
+          </label>
+          {mode === 'ratio' && <label class="field">Times<input inputMode="decimal" value={times} onInput={(e) => setTimes(e.currentTarget.value)} /></label>}
+          {mode === 'time' && <label class="field">Hours<input inputMode="numeric" value={time} onInput={(e) => setTime(e.currentTarget.value)} /></label>}
+        </div>
+        {problem && <Problem>{problem}</Problem>}
+        <div class="row"><Button type="submit" variant="primary">Save</Button><Button onClick={() => setEditing(false)}>Leave it</Button></div>
+      </form>
+    </section>
+  )
+}

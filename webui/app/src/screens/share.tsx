@@ -1,0 +1,210 @@
+import type { JSX } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+import { base, can, failureOf, get, message, send } from '../api/client'
+import type { Folder, Transfer } from '../api/types'
+import { bytes, percent, plural } from '../lib/format'
+import { progress } from '../lib/select'
+import { shell, shown } from '../lib/text'
+import { go } from '../router'
+import { network, reach } from '../state/reach'
+import { list, loaded, put, transfer } from '../state/store'
+import { toast } from '../state/toasts'
+import { Bar, Button, Copyable, Empty, Problem, Working } from '../ui/basics'
+import { Icon } from '../ui/icons'
+import { QR } from '../ui/qr'
+
+export function Share({ id }: { id: string | undefined }): JSX.Element {
+  const t = id ? transfer(id) : undefined
+  useEffect(() => {
+    // Hashing is over and the real ID is known.
+    if (id && t && t.id !== id) go(`/share/${t.id}`, true)
+  }, [id, t?.id])
+  return (
+    <div class="screen page">
+      <div class="head">
+        <h1>{id ? 'Shared' : 'Share'}</h1>
+        {id && <div class="actions"><Button icon="add" onClick={() => go('/share')}>Share something else</Button></div>}
+      </div>
+      {!id ? <><Choose /><Mine /></> : t ? <Handout t={t} /> : loaded.value ? (
+        <Empty icon="share" title="This is not shared here"><p>It may have been removed.</p></Empty>
+      ) : <Working>Asking the node …</Working>}
+    </div>
+  )
+}
+
+function Choose(): JSX.Element {
+  const [path, setPath] = useState('')
+  const [links, setLinks] = useState(false)
+  const [quiet, setQuiet] = useState(false)
+  const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState('')
+  const begin = async (e: Event): Promise<void> => {
+    e.preventDefault()
+    setBusy(true)
+    setProblem('')
+    try {
+      const t = await send<Transfer>('POST', '/shares', { path: path.trim(), follow_symlinks: links, private: quiet })
+      put(t)
+      go(`/share/${t.id}`)
+    } catch (err) {
+      setProblem(message(err))
+      setBusy(false)
+    }
+  }
+  return (
+    <section class="card hero">
+      <h2>Which file or folder?</h2>
+      <p class="muted">It stays where it is and is only read. Anyone with the link can fetch it for as long as this node runs.</p>
+      <form class="stack" onSubmit={(e) => void begin(e)}>
+        <label for="share-path">Path on the machine where the node runs</label>
+        <div class="row">
+          <input id="share-path" value={path} spellcheck={false} autocomplete="off" placeholder="/home/you/Pictures" onInput={(e) => setPath(e.currentTarget.value)} />
+          <Button type="submit" variant="primary" icon="share" disabled={busy || !path.trim()}>Share</Button>
+        </div>
+        {problem && <Problem>{problem}</Problem>}
+        {can('GET /folders') && <Browse path={path} pick={setPath} />}
+        <details>
+          <summary>Options</summary>
+          <label class="check"><input type="checkbox" checked={links} onChange={(e) => setLinks(e.currentTarget.checked)} /><span>Follow symbolic links<small>Otherwise they are left out.</small></span></label>
+          <label class="check"><input type="checkbox" checked={quiet} onChange={(e) => setQuiet(e.currentTarget.checked)} /><span>Announce it nowhere<small>Only who holds the link with your addresses finds you.</small></span></label>
+        </details>
+      </form>
+      {can('POST /uploads/{name}') && <Upload />}
+    </section>
+  )
+}
+
+/** Browse walks the folders of the node. */
+function Browse({ path, pick }: { path: string; pick: (p: string) => void }): JSX.Element {
+  const [at, setAt] = useState('')
+  const [folder, setFolder] = useState<Folder>()
+  const [problem, setProblem] = useState('')
+  useEffect(() => {
+    const abort = new AbortController()
+    get<Folder>(`/folders?path=${encodeURIComponent(at)}`, abort.signal).then(
+      (f) => { setFolder(f); setProblem('') },
+      (e) => { if (!abort.signal.aborted) setProblem(message(e)) },
+    )
+    return () => abort.abort()
+  }, [at])
+  if (!folder) return problem ? <Problem>{problem}</Problem> : <Working>Looking …</Working>
+  const join = (name: string): string => folder.path.replace(/\/$/, '') + '/' + name
+  return (
+    <div class="browse">
+      <p class="row spread">
+        <code class="break"><bdi>{shown(folder.path)}</bdi></code>
+        <Button variant="quiet" onClick={() => pick(folder.path)}>Take this folder</Button>
+      </p>
+      {problem && <Problem>{problem}</Problem>}
+      <ul tabIndex={0} aria-label="Content of the folder">
+        {folder.parent && <li><button type="button" onClick={() => setAt(folder.parent!)}><Icon name="back" size={17} />One folder up</button></li>}
+        {folder.entries.map((e) => (
+          <li key={e.name}>
+            <button type="button" aria-pressed={path === join(e.name)} onClick={() => (e.folder ? setAt(join(e.name)) : pick(join(e.name)))}>
+              <Icon name={e.folder ? 'folder' : 'file'} size={17} /><bdi>{shown(e.name)}</bdi>
+              {!e.folder && <span class="tree-size">{bytes(e.size)}</span>}
+            </button>
+            {e.folder && <Button variant="quiet" onClick={() => pick(join(e.name))}>Take</Button>}
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
+/** Upload gives the node a file of this machine, and has it shared. */
+function Upload(): JSX.Element {
+  const [busy, setBusy] = useState('')
+  const take = async (file: File | undefined): Promise<void> => {
+    if (!file) return
+    setBusy(file.name)
+    try {
+      const r = await fetch(`${base}/uploads/${encodeURIComponent(file.name)}`, {
+        method: 'POST', headers: { 'Content-Type': 'application/octet-stream' }, body: file,
+      })
+      if (!r.ok) throw await failureOf(r)
+      const t = (await r.json()) as Transfer
+      put(t)
+      go(`/share/${t.id}`)
+    } catch (e) {
+      toast(`Could not upload it: ${message(e)}`, { bad: true })
+      setBusy('')
+    }
+  }
+  return (
+    <div class="upload">
+      {busy ? <Working>Giving “{shown(busy)}” to the node …</Working> : (
+        <label class="button plain filepick">
+          <input type="file" class="offscreen" onChange={(e) => void take(e.currentTarget.files?.[0])} />
+          Or upload a file from this device …
+        </label>
+      )}
+    </div>
+  )
+}
+
+const reachable = {
+  reachable: 'Strangers can reach this node, so the link works for anyone with IPv6.',
+  unreachable: 'Strangers cannot reach this node now. The link works where the other side can be reached, or is on the same network.',
+  unknown: 'Whether strangers can reach this node is not proven yet.',
+}
+
+/** Handout is what the other side needs. */
+export function Handout({ t }: { t: Transfer }): JSX.Element {
+  if (t.state === 'hashing') {
+    return (
+      <section class="card hero">
+        <h2 class="break"><bdi>{shown(t.name)}</bdi></h2>
+        <p class="muted">Every file is read once to make the link.</p>
+        <Bar value={progress(t)} state="hashing" label="Reading the files" />
+        <p class="figures" role="status">{percent(t.bytes, t.total)} of {bytes(t.total)}</p>
+      </section>
+    )
+  }
+  const r = reach.value
+  return (
+    <>
+      {t.state === 'error' && <Problem>{shown(t.reason ?? 'It stopped')}</Problem>}
+      <section class="card handout">
+        <div class="handout-text">
+          <h2 class="break"><bdi>{shown(t.name)}</bdi></h2>
+          <p class="muted">{bytes(t.size)} in {plural(t.files, 'file')}</p>
+          <h3>The link</h3>
+          <Copyable text={t.link} label="Link" />
+          <h3>On the other side</h3>
+          <Copyable text={`shoal get ${shell(t.link)}`} label="Command" />
+          <p class="muted">Any BitTorrent client takes the link, too.</p>
+          <ul class="facts">
+            <li><span class={`dot ${r}`} /><span>{network.value?.answer ?? reachable[r]} <a href="/network">More</a></span></li>
+            <li>
+              <span class={`dot ${t.seeds > 0 ? 'reachable' : 'unknown'}`} />
+              <span>{t.seeds > 0 ? `${plural(t.seeds, 'connected peer has', 'connected peers have')} all of it, besides you.` : t.peers > 0 ? `${plural(t.peers, 'peer')} connected, none has all of it yet.` : 'Nobody is connected yet.'}{t.uploaded > 0 && ` ${bytes(t.uploaded)} went out.`} <a href={`/t/${t.id}`}>Details</a></span>
+            </li>
+          </ul>
+        </div>
+        <QR text={t.link} label="Code of the link, to be scanned by a phone" />
+      </section>
+    </>
+  )
+}
+
+function Mine(): JSX.Element | null {
+  const mine = list.value.filter((t) => t.own).sort((a, b) => (a.added < b.added ? 1 : -1))
+  if (mine.length === 0) return null
+  return (
+    <section>
+      <h2 class="section">What you share</h2>
+      <ul class="cards">
+        {mine.slice(0, 60).map((t) => (
+          <li key={t.id}>
+            <a class="card link-card" href={`/share/${t.id}`}>
+              <strong><bdi>{shown(t.name)}</bdi></strong>
+              <span class="muted">{t.state === 'hashing' ? `Reading, ${percent(t.bytes, t.total)}` : `${bytes(t.size)} · ${plural(t.peers, 'peer')} · ${bytes(t.uploaded)} out`}</span>
+            </a>
+          </li>
+        ))}
+      </ul>
+      {mine.length > 60 && <p class="muted">And {mine.length - 60} more, <a href="/?show=seeding">among the transfers</a>.</p>}
+    </section>
+  )
+}

@@ -1,0 +1,49 @@
+import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+import { Failure, message } from '../api/client'
+import { signIn } from '../state/session'
+import { Button, Copyable, Problem } from '../ui/basics'
+import { Mark } from '../ui/icons'
+
+export function SignIn(): JSX.Element {
+  const [password, setPassword] = useState('')
+  const [problem, setProblem] = useState('')
+  const [busy, setBusy] = useState(false)
+  const submit = async (e: Event): Promise<void> => {
+    e.preventDefault()
+    if (!password) return
+    setBusy(true)
+    setProblem('')
+    try {
+      await signIn({ password })
+    } catch (err) {
+      setProblem(err instanceof Failure && err.status === 401
+        ? 'That did not work: the password is wrong, or this node has none set.' : message(err))
+    } finally {
+      setBusy(false)
+    }
+  }
+  return (
+    <main class="signin">
+      <div class="signin-card">
+        <div class="brand"><Mark size={40} /><span>shoal</span></div>
+        <h1>Sign in to this node</h1>
+        <p>On the machine where the node runs, open a terminal and run:</p>
+        <Copyable text="shoal open" label="Command" />
+        <p class="muted">It opens this page already signed in. The link that it prints works once, within two minutes.</p>
+        <hr />
+        <form onSubmit={(e) => void submit(e)}>
+          <label for="password">Or with the node’s password, if one is set</label>
+          <div class="row">
+            <input
+              id="password" type="password" autocomplete="current-password" value={password}
+              onInput={(e) => setPassword(e.currentTarget.value)}
+            />
+            <Button type="submit" variant="primary" disabled={busy || !password}>Sign in</Button>
+          </div>
+          {problem && <Problem>{problem}</Problem>}
+        </form>
+      </div>
+    </main>
+  )
+}

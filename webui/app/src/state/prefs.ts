@@ -1,0 +1,37 @@
+import { effect, signal, type Signal } from '@preact/signals'
+
+// What belongs to this browser: how the page looks, not what the node does.
+function stored<T>(key: string, initial: T, valid: (v: unknown) => v is T): Signal<T> {
+  let value = initial
+  try {
+    const v: unknown = JSON.parse(localStorage.getItem('shoal.' + key) ?? 'null')
+    if (valid(v)) value = v
+  } catch {
+    // Not ours or no storage: the default it is.
+  }
+  const s = signal(value)
+  effect(() => {
+    try {
+      localStorage.setItem('shoal.' + key, JSON.stringify(s.value))
+    } catch {
+      // A full or forbidden storage: remembered until the page is closed.
+    }
+  })
+  return s
+}
+
+export type Theme = 'system' | 'light' | 'dark'
+const isTheme = (v: unknown): v is Theme => v === 'system' || v === 'light' || v === 'dark'
+const isWidths = (v: unknown): v is Record<string, number> =>
+  typeof v === 'object' && v !== null && Object.values(v).every((n) => typeof n === 'number' && n >= 40 && n <= 1000)
+
+export const theme = stored<Theme>('theme', 'system', isTheme)
+export const widths = stored<Record<string, number>>('widths', {}, isWidths)
+
+effect(() => {
+  if (typeof document !== 'undefined') document.documentElement.dataset.theme = theme.value
+})
+
+/** dark tells whether the page is dark now. */
+export const dark = (): boolean =>
+  theme.value === 'dark' || (theme.value === 'system' && matchMedia('(prefers-color-scheme: dark)').matches)

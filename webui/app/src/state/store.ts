@@ -1,0 +1,101 @@
+import { batch, computed, signal } from '@preact/signals'
+import type { Notice, Stats, Transfer } from '../api/types'
+import { merge } from '../lib/merge'
+
+// The document that the event stream keeps up to date. Transfers are kept in a
+// plain map, ten thousand signals would be slow; revision tells of any change.
+const transfers = new Map<string, Transfer>()
+const renamed = new Map<string, string>()
+
+export const revision = signal(0)
+export const loaded = signal(false)
+export const stats = signal<Stats | undefined>(undefined)
+
+/** hidden are transfers whose removal can still be undone. */
+export const hidden = signal<ReadonlySet<string>>(new Set())
+
+/** transfer finds one by ID, also by the provisional ID that it had while hashing. */
+export function transfer(id: string): Transfer | undefined {
+  void revision.value
+  return transfers.get(id) ?? transfers.get(renamed.get(id) ?? '')
+}
+
+/** list is every transfer that is not hidden, in no order. */
+export const list = computed<Transfer[]>(() => {
+  void revision.value
+  const away = hidden.value
+  const out: Transfer[] = []
+  for (const t of transfers.values()) if (!away.has(t.id)) out.push(t)
+  return out
+})
+
+interface Document {
+  transfers?: Record<string, Transfer | null>
+  stats?: Stats
+}
+
+export function reset(doc: Document): void {
+  batch(() => {
+    transfers.clear()
+    for (const [id, t] of Object.entries(doc.transfers ?? {})) if (t) transfers.set(id, t)
+    if (doc.stats) stats.value = doc.stats
+    loaded.value = true
+    revision.value++
+  })
+}
+
+export function patch(doc: Document): void {
+  batch(() => {
+    if (doc.transfers) {
+      for (const [id, p] of Object.entries(doc.transfers)) {
+        if (p === null) transfers.delete(id)
+        else transfers.set(id, merge(transfers.get(id), p) as Transfer)
+      }
+      revision.value++
+    }
+    if (doc.stats) stats.value = merge(stats.peek(), doc.stats) as Stats
+  })
+}
+
+export function notice(n: Notice): void {
+  // A provisional transfer may never have been in a patch: nothing else takes it away.
+  if (n.was) {
+    renamed.set(n.was, n.id)
+    transfers.delete(n.was)
+    if (n.transfer) transfers.set(n.id, n.transfer)
+  } else if (n.event === 'removed') transfers.delete(n.id)
+  else return
+  revision.value++
+}
+
+/** put takes in a transfer that a request answered with, before the stream tells of it. */
+export function put(t: Transfer): void {
+  if (!transfers.has(t.id) && !renamed.has(t.id)) {
+    transfers.set(t.id, t)
+    revision.value++
+  }
+}
+
+/** Samples are the node's rates since this page was opened, at most ten minutes. */
+export interface Samples {
+  time: number[]
+  down: number[]
+  up: number[]
+}
+export const samples: Samples = { time: [], down: [], up: [] }
+export const sampled = signal(0)
+
+/** sample notes the rates of this moment; it is called every second. */
+export function sample(): void {
+  const s = stats.peek()
+  if (!s) return
+  push(samples, s.down, s.up)
+  sampled.value++
+}
+
+export function push(to: Samples, down: number, up: number, now = Date.now() / 1000): void {
+  to.time.push(now)
+  to.down.push(down)
+  to.up.push(up)
+  if (to.time.length > 600) for (const k of ['time', 'down', 'up'] as const) to[k].splice(0, 60)
+}

@@ -1,0 +1,147 @@
+import { signal } from '@preact/signals'
+import { base, failureOf, learn, message, operations, signedIn } from '../api/client'
+import type { Notice } from '../api/types'
+import { wait } from '../lib/backoff'
+import { Reader, type Message } from '../lib/sse'
+import { notice, patch, reset } from './store'
+
+/** link is how the page hears of the node. */
+export type Link =
+  | { state: 'connecting' }
+  | { state: 'live' }
+  | { state: 'lost'; why: string; retry: number } // retry is a time in milliseconds
+
+export const link = signal<Link>({ state: 'connecting' })
+
+/** topics hold the latest of what a screen looks at in detail, by kind. */
+export const topics = signal<Record<string, unknown>>({})
+
+type Listener = (n: Notice) => void
+const listeners = new Set<Listener>()
+
+/** onNotice calls f with every notice until the function that it returns is called. */
+export function onNotice(f: Listener): () => void {
+  listeners.add(f)
+  return () => listeners.delete(f)
+}
+
+// The stream is read with fetch: EventSource cannot tell why it failed, nor
+// continue where it was when the topics change.
+let wanted = ''
+let last = ''
+let attempt = 0
+let current: AbortController | undefined
+let timer: ReturnType<typeof setTimeout> | undefined
+let wake: (() => void) | undefined
+let running = false
+
+/** Longer than the node's comments are apart, so that silence means it is gone. */
+const silence = 40_000
+
+/** watch subscribes to topics such as "peers:ID"; the stream starts over where it was. */
+export function watch(list: readonly string[]): void {
+  const next = list.join(',')
+  if (next === wanted) return
+  wanted = next
+  topics.value = {}
+  current?.abort()
+}
+
+/** retry tries again now instead of when it is time. */
+export function retry(): void {
+  attempt = 0
+  wake?.()
+}
+
+/** start follows the node until the page is closed, or the node asks who we are. */
+export async function start(): Promise<void> {
+  if (running) return
+  running = true
+  while (signedIn.peek() !== false) {
+    const outcome = await once()
+    if (outcome === 'changed') continue
+    if (outcome.status === 401) {
+      signedIn.value = false
+      break
+    }
+    const pause = wait(attempt++, Math.random())
+    link.value = { state: 'lost', why: outcome.why, retry: Date.now() + pause }
+    await new Promise<void>((done) => {
+      wake = done
+      timer = setTimeout(done, pause)
+    })
+    clearTimeout(timer)
+  }
+  running = false
+}
+
+/** once reads one stream to its end. */
+async function once(): Promise<'changed' | { why: string; status: number }> {
+  const abort = new AbortController()
+  current = abort
+  const topicsOfThis = wanted
+  let deadline: ReturnType<typeof setTimeout> | undefined
+  const alive = (): void => {
+    clearTimeout(deadline)
+    deadline = setTimeout(() => abort.abort(), silence)
+  }
+  try {
+    alive()
+    const headers: Record<string, string> = { Accept: 'text/event-stream' }
+    if (last) headers['Last-Event-ID'] = last
+    const query = topicsOfThis ? '?topics=' + encodeURIComponent(topicsOfThis) : ''
+    const r = await fetch(`${base}/events${query}`, { headers, signal: abort.signal, cache: 'no-store' })
+    if (!r.ok || !r.body) {
+      // The transfer whose details are shown is gone: go on without them.
+      if (topicsOfThis && (r.status === 404 || r.status === 400)) {
+        wanted = ''
+        return 'changed'
+      }
+      return { why: (await failureOf(r)).message, status: r.status }
+    }
+    signedIn.value = true
+    attempt = 0
+    link.value = { state: 'live' }
+    if (!operations.peek()) void learn()
+    const reader = new Reader(take)
+    const text = new TextDecoder()
+    const body = r.body.getReader()
+    for (;;) {
+      const { done, value } = await body.read()
+      if (done) return { why: 'The node ended the connection', status: 0 }
+      alive()
+      reader.push(text.decode(value, { stream: true }))
+    }
+  } catch (e) {
+    if (abort.signal.aborted && wanted !== topicsOfThis) return 'changed'
+    return { why: e instanceof TypeError || abort.signal.aborted ? 'The node does not answer' : message(e), status: 0 }
+  } finally {
+    clearTimeout(deadline)
+    abort.abort()
+  }
+}
+
+function take(m: Message): void {
+  const data: unknown = JSON.parse(m.data)
+  switch (m.event) {
+    case 'reset':
+      // Another start of the node may be another release of it.
+      if (last && last.split('-')[0] !== m.id.split('-')[0]) void learn()
+      reset(data as Parameters<typeof reset>[0])
+      break
+    case 'patch':
+      patch(data as Parameters<typeof patch>[0])
+      break
+    case 'notice':
+      notice(data as Notice)
+      for (const f of listeners) f(data as Notice)
+      break
+    case 'peers':
+    case 'pieces':
+    case 'files':
+    case 'log':
+    case 'discovery':
+      topics.value = { ...topics.peek(), [m.event]: data }
+  }
+  if (m.id) last = m.id
+}

@@ -1,0 +1,23 @@
+import { signal } from '@preact/signals'
+
+export interface Toast {
+  key: number
+  text: string
+  bad?: boolean
+  action?: { label: string; run: () => void }
+}
+
+export const toasts = signal<Toast[]>([])
+let next = 1
+
+/** toast says something in passing; it returns how to take it back. */
+export function toast(text: string, more: Omit<Toast, 'key' | 'text'> & { life?: number } = {}): () => void {
+  const { life = more.bad ? 9000 : 5000, ...rest } = more
+  const key = next++
+  toasts.value = [...toasts.value.slice(-3), { key, text, ...rest }]
+  const close = (): void => {
+    toasts.value = toasts.value.filter((t) => t.key !== key)
+  }
+  setTimeout(close, life)
+  return close
+}

@@ -1,0 +1,48 @@
+import uPlot from 'uplot'
+import { rate } from '../lib/format'
+import type { Samples } from '../state/store'
+
+/** times labels moments as exactly as they are apart. */
+function times(at: number[]): string[] {
+  const apart = at.length > 1 ? at[1]! - at[0]! : 60
+  const form: Intl.DateTimeFormatOptions = apart >= 86400 ? { day: 'numeric', month: 'short' }
+    : { hour: '2-digit', minute: '2-digit', ...(apart < 60 ? { second: '2-digit' } : {}) }
+  const format = new Intl.DateTimeFormat(undefined, form)
+  return at.map((t) => format.format(t * 1000))
+}
+
+/** plot draws into box and follows its width and the system's colours. */
+export function plot(box: HTMLElement, data: Samples): { update: (d: Samples) => void; destroy: () => void } {
+  const css = getComputedStyle(document.documentElement)
+  const colour = (name: string): string => css.getPropertyValue(name).trim()
+  const height = 200
+  const series = (d: Samples): uPlot.AlignedData => [d.time, d.down, d.up]
+  const line = (label: string, name: string): uPlot.Series => ({
+    label, stroke: colour(name), width: 1.75, fill: colour(name + '-faint'), points: { show: false },
+  })
+  const now = (): number => Date.now() / 1000
+  const axis: uPlot.Axis = {
+    stroke: colour('--muted'), font: '12px system-ui, sans-serif',
+    grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false },
+  }
+  const u = new uPlot({
+    width: Math.max(200, box.clientWidth), height,
+    legend: { show: false },
+    cursor: { show: false },
+    series: [{}, line('Down', '--down'), line('Up', '--up')],
+    scales: { x: { range: (_u, min, max) => [Math.min(min ?? now(), (max ?? now()) - 60), max ?? now()] }, y: { range: (_u, _min, max) => [0, Math.max(1000, max * 1.15)] } },
+    axes: [
+      { ...axis, space: 90, values: (_u, vs) => times(vs) },
+      { ...axis, size: 76, space: 44, values: (_u, vs) => vs.map((v) => rate(v) || '0') },
+    ],
+  }, series(data), box)
+  const resized = new ResizeObserver(() => u.setSize({ width: Math.max(200, box.clientWidth), height }))
+  resized.observe(box)
+  return {
+    update: (d) => u.setData(series(d)),
+    destroy: () => {
+      resized.disconnect()
+      u.destroy()
+    },
+  }
+}

@@ -1,0 +1,31 @@
+import type { JSX } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+
+// What the largest code holds with the least redundancy.
+const most = 2900
+
+/** QR draws text as a code that a phone reads: dark on light in every theme. */
+export function QR({ text, label }: { text: string; label: string }): JSX.Element {
+  const [code, setCode] = useState<{ text: string; size: number; path: string }>()
+  useEffect(() => {
+    let gone = false
+    if (text.length <= most) {
+      void import('./qrcode').then(({ draw }) => {
+        if (!gone) setCode({ text, ...draw(text) })
+      })
+    }
+    return () => {
+      gone = true
+    }
+  }, [text])
+  if (text.length > most) return <p class="muted">This link is too long for a code. Copy it instead.</p>
+  return (
+    <div class="qr">
+      {code?.text === text && (
+        <svg viewBox={`0 0 ${code.size} ${code.size}`} role="img" aria-label={label} shape-rendering="crispEdges">
+          <path d={code.path} />
+        </svg>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,146 @@
+// Support for the tests that drive a browser: real nodes on the loopback
+// interface, with folders of their own that are gone afterwards.
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
+
+const chrome = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const repository = resolve(import.meta.dirname, '../../..')
+
+/** missing tells what these tests lack, and how to get it. With CI=true that is a failure. */
+export function missing(): string | undefined {
+  const why = !existsSync(chrome) ? `no browser at ${chrome}: apt-get install chromium`
+    : !process.env.SHOAL_BINARY && spawnSync('go', ['version']).status !== 0 ? 'no Go to build the node with' : undefined
+  if (why && process.env.CI === 'true') throw new Error(why)
+  if (why) console.warn(`SKIPPED: ${why}`)
+  return why
+}
+
+let root: string | undefined
+export function folder(...parts: string[]): string {
+  root ??= mkdtempSync(join(tmpdir(), 'shoal-page-'))
+  const f = join(root, ...parts)
+  mkdirSync(f, { recursive: true })
+  return f
+}
+export function clean(): void {
+  if (root) rmSync(root, { recursive: true, force: true })
+  root = undefined
+}
+
+let binary: string | undefined
+function build(): string {
+  binary ??= process.env.SHOAL_BINARY
+  if (!binary) {
+    binary = join(folder('bin'), 'shoal')
+    const r = spawnSync('go', ['build', '-o', binary, './cmd/shoal'], { cwd: repository, encoding: 'utf8' })
+    if (r.status !== 0) throw new Error(`building the node: ${r.stderr}`)
+  }
+  return binary
+}
+
+const freePort = (): Promise<number> => new Promise((done, failed) => {
+  const s = createServer()
+  s.on('error', failed)
+  s.listen(0, '::1', () => {
+    const { port } = s.address() as { port: number }
+    s.close(() => done(port))
+  })
+})
+
+/** until polls for what f returns once it is something. */
+export async function until<T>(what: string, f: () => Promise<T | undefined | false> | T | undefined | false, seconds = 30): Promise<T> {
+  const end = Date.now() + seconds * 1000
+  for (;;) {
+    const v = await f()
+    if (v) return v
+    if (Date.now() > end) throw new Error(`waited ${seconds} s for ${what}`)
+    await new Promise((r) => setTimeout(r, 50))
+  }
+}
+
+/** Node is a running shoal daemon with a browser's sign-in. */
+export class Node {
+  readonly state: string
+  readonly downloads: string
+  readonly secret = randomBytes(16).toString('hex')
+  port = 0
+  private child: ChildProcess | undefined
+  private log = ''
+
+  constructor(readonly name: string) {
+    this.state = folder(name, 'state')
+    this.downloads = folder(name, 'downloads')
+    const now = new Date().toISOString()
+    const sign = { id: '0123456789ab', kind: 'browser', label: 'test', created: now, used: now, sha256: createHash('sha256').update(this.secret).digest('hex') }
+    writeFileSync(join(this.state, 'credentials'), JSON.stringify({ signins: [sign] }), { mode: 0o600 })
+  }
+
+  get url(): string { return `http://[::1]:${this.port}` }
+
+  async start(): Promise<this> {
+    this.port ||= await freePort()
+    this.child = spawn(build(), ['daemon', '--state', this.state, '--downloads', this.downloads, '--bootstrap', 'none', '--listen', '[::1]:0', '--web', `[::1]:${this.port}`])
+    for (const s of [this.child.stdout!, this.child.stderr!]) s.on('data', (d: Buffer) => { this.log += d })
+    const child = this.child
+    await until(`${this.name} to be ready`, () => {
+      if (child.exitCode !== null) throw new Error(`${this.name} ended: ${this.log}`)
+      return this.log.includes('ready:')
+    })
+    return this
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const c = this.child
+    if (!c || c.exitCode !== null || c.signalCode !== null) return
+    const ended = new Promise((r) => c.once('exit', r))
+    c.kill(signal)
+    await ended
+    this.log = ''
+  }
+
+  /** api asks over the Unix socket, which needs no sign-in. */
+  api<T>(method: string, path: string, body?: unknown): Promise<T> {
+    return new Promise((done, failed) => {
+      const r = request({ socketPath: join(this.state, 'shoal.sock'), path: '/api/v1' + path, method, headers: { 'Content-Type': 'application/json' } }, (res) => {
+        let text = ''
+        res.on('data', (d: Buffer) => { text += d })
+        res.on('end', () => (res.statusCode! < 300 ? done((text ? JSON.parse(text) : undefined) as T) : failed(new Error(text))))
+      })
+      r.on('error', failed)
+      r.end(body === undefined ? undefined : JSON.stringify(body))
+    })
+  }
+}
+
+export const launch = (): Promise<Browser> => chromium.launch({
+  executablePath: chrome,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+})
+
+/** visit is a browser that is signed in. */
+export async function visit(b: Browser, n: Node, options: BrowserContextOptions = {}): Promise<BrowserContext> {
+  const c = await b.newContext({ viewport: { width: 1280, height: 820 }, reducedMotion: 'reduce', ...options })
+  await c.addCookies([{ name: `shoal_${n.port}`, value: n.secret, url: n.url }])
+  return c
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** violations are what axe finds. It is put in by the debugger: the page's policy would not let it. */
+export async function violations(p: Page): Promise<string[]> {
+  const cdp = await p.context().newCDPSession(p)
+  const { result, exceptionDetails } = await cdp.send('Runtime.evaluate', {
+    expression: `${axe};axe.run().then((r) => JSON.stringify(r.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.target).join(', '))))`,
+    awaitPromise: true, returnByValue: true,
+  })
+  await cdp.detach()
+  if (exceptionDetails) throw new Error(`axe: ${exceptionDetails.text}`)
+  return JSON.parse(result.value as string) as string[]
+}

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import type { Notice, Transfer } from '../src/api/types'
+import { list, notice, patch, put, reset, stats, transfer } from '../src/state/store'
+
+const row = (id: string, state = 'seeding'): Transfer => ({ id, name: id, state, down: 0 }) as unknown as Transfer
+const shared = (was: string, id: string): Notice => ({ event: 'shared', was, id, transfer: row(id) })
+
+test('the document is patched', () => {
+  reset({ transfers: { a: row('a'), b: row('b') }, stats: { down: 1, up: 2 } as never })
+  patch({ transfers: { a: { down: 5 } as never, b: null, c: row('c') }, stats: { down: 3 } as never })
+  expect(list.value.map((t) => t.id)).toEqual(['a', 'c'])
+  expect(transfer('a')).toMatchObject({ name: 'a', down: 5 })
+  expect(stats.value).toEqual({ down: 3, up: 2 })
+  reset({ transfers: {} })
+  expect(list.value).toEqual([])
+})
+
+test('a share is followed from its provisional ID, whatever comes first', () => {
+  reset({ transfers: {} })
+  put(row('was', 'hashing'))
+  notice(shared('was', 'is'))
+  expect(transfer('was')?.id).toBe('is')
+  // The answer to the request comes last.
+  notice(shared('was2', 'is2'))
+  put(row('was2', 'hashing'))
+  expect(transfer('was2')?.id).toBe('is2')
+  expect(list.value.map((t) => t.id)).toEqual(['is', 'is2'])
+  notice({ event: 'removed', id: 'is' })
+  expect(transfer('is')).toBeUndefined()
+})

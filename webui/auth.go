@@ -1,0 +1,313 @@
+package webui
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// The lives of the three kinds of credential.
+const (
+	oneTimeLife = 2 * time.Minute     // long enough to paste a link into a browser
+	signInLife  = 30 * 24 * time.Hour // since it was last used
+	touchEvery  = 10 * time.Minute    // how exact SignIn.Used is, so that reading costs no write
+	maxSignIns  = 100                 // the least recently used one gives way
+	maxOneTime  = 16                  // links that were asked for and not yet used
+	tokenPrefix = "shoal_"            // lets secret scanners know what they found
+	minPassword = 10                  // characters
+)
+
+// argon2id as OWASP recommends for interactive use: 19 MiB, two passes.
+const (
+	argonMemory = 19 * 1024
+	argonPasses = 2
+)
+
+// ErrDenied answers a credential that is wrong, used up or revoked. It does
+// not say which.
+var ErrDenied = errors.New("this sign-in is not valid: ask for a new one with 'shoal open'")
+
+// SignIn is a browser or a program that may use the node.
+type SignIn struct {
+	ID      string    `json:"id"`    // names it in lists; not a secret
+	Kind    string    `json:"kind"`  // "browser" or "token"
+	Label   string    `json:"label"` // what the user calls it
+	Created time.Time `json:"created"`
+	Used    time.Time `json:"used"`
+}
+
+// Auth keeps who may use the node over TCP. Secrets are kept as hashes in one
+// file that only the owner reads. Safe for concurrent use.
+type Auth struct {
+	path string
+	now  func() time.Time
+
+	// hashing bounds the memory that password guesses can take.
+	hashing chan struct{}
+
+	mu      sync.Mutex
+	stored  credentials
+	oneTime map[[32]byte]time.Time // hash to expiry
+}
+
+type credentials struct {
+	Password string         `json:"password,omitempty"` // PHC string
+	SignIns  []storedSignIn `json:"signins"`
+}
+
+type storedSignIn struct {
+	SignIn
+	Hash string `json:"sha256"`
+}
+
+// OpenAuth reads the credentials kept at path, which need not exist yet.
+func OpenAuth(path string, now func() time.Time) (*Auth, error) {
+	a := &Auth{path: path, now: now, hashing: make(chan struct{}, 2), oneTime: make(map[[32]byte]time.Time)}
+	b, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return a, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading the credentials: %w", err)
+	}
+	if err := json.Unmarshal(b, &a.stored); err != nil {
+		return nil, fmt.Errorf("the credentials in %s are damaged; remove the file to start without sign-ins: %w", path, err)
+	}
+	return a, nil
+}
+
+// OneTime makes a token that signs one browser in, once, within two minutes.
+func (a *Auth) OneTime() string {
+	token := newToken()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.now()
+	for h, expiry := range a.oneTime {
+		if expiry.Before(now) {
+			delete(a.oneTime, h)
+		}
+	}
+	for len(a.oneTime) >= maxOneTime {
+		oldest := [32]byte{}
+		var at time.Time
+		for h, expiry := range a.oneTime {
+			if at.IsZero() || expiry.Before(at) {
+				oldest, at = h, expiry
+			}
+		}
+		delete(a.oneTime, oldest)
+	}
+	a.oneTime[sha256.Sum256([]byte(token))] = now.Add(oneTimeLife)
+	return token
+}
+
+// Redeem trades a one-time token for a browser's sign-in.
+func (a *Auth) Redeem(oneTime, label string) (secret string, s SignIn, err error) {
+	h := sha256.Sum256([]byte(oneTime))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	expiry, ok := a.oneTime[h]
+	delete(a.oneTime, h)
+	if !ok || expiry.Before(a.now()) {
+		return "", SignIn{}, ErrDenied
+	}
+	return a.add("browser", label)
+}
+
+// CheckPassword trades the password for a browser's sign-in.
+func (a *Auth) CheckPassword(password, label string) (secret string, s SignIn, err error) {
+	a.mu.Lock()
+	want := a.stored.Password
+	a.mu.Unlock()
+	if want == "" {
+		return "", SignIn{}, ErrDenied
+	}
+	a.hashing <- struct{}{}
+	ok := passwordMatches(want, password)
+	<-a.hashing
+	if !ok {
+		return "", SignIn{}, ErrDenied
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.add("browser", label)
+}
+
+// NewToken makes a bearer token for a program.
+func (a *Auth) NewToken(label string) (secret string, s SignIn, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.add("token", label)
+}
+
+// Check finds who has secret and notes the use.
+func (a *Auth) Check(secret string) (SignIn, error) {
+	sum := sha256.Sum256([]byte(secret))
+	want := hex.EncodeToString(sum[:])
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.now()
+	for i := range a.stored.SignIns {
+		s := &a.stored.SignIns[i]
+		if subtle.ConstantTimeCompare([]byte(s.Hash), []byte(want)) != 1 {
+			continue
+		}
+		if s.Kind == "browser" && now.Sub(s.Used) > signInLife {
+			return SignIn{}, ErrDenied
+		}
+		if now.Sub(s.Used) > touchEvery {
+			s.Used = now
+			// A failed write costs nothing but an older time in the list.
+			_ = a.save()
+		}
+		return s.SignIn, nil
+	}
+	return SignIn{}, ErrDenied
+}
+
+// SignIns lists who may use the node, newest first.
+func (a *Auth) SignIns() []SignIn {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := make([]SignIn, 0, len(a.stored.SignIns))
+	for _, s := range slices.Backward(a.stored.SignIns) {
+		all = append(all, s.SignIn)
+	}
+	return all
+}
+
+// Revoke ends a sign-in at once; ok is false when there is none of that ID.
+func (a *Auth) Revoke(id string) (ok bool, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := slices.IndexFunc(a.stored.SignIns, func(s storedSignIn) bool { return s.ID == id })
+	if i < 0 {
+		return false, nil
+	}
+	a.stored.SignIns = slices.Delete(a.stored.SignIns, i, i+1)
+	return true, a.save()
+}
+
+// SetPassword sets the password, or with an empty one removes it. Sign-ins
+// that exist go on.
+func (a *Auth) SetPassword(password string) error {
+	phc := ""
+	if password != "" {
+		if len([]rune(password)) < minPassword {
+			return fmt.Errorf("a password needs at least %d characters", minPassword)
+		}
+		a.hashing <- struct{}{}
+		phc = hashPassword(password)
+		<-a.hashing
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stored.Password = phc
+	return a.save()
+}
+
+// HasPassword tells whether a password is set.
+func (a *Auth) HasPassword() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stored.Password != ""
+}
+
+// add is called with mu held.
+func (a *Auth) add(kind, label string) (string, SignIn, error) {
+	secret := newToken()
+	sum := sha256.Sum256([]byte(secret))
+	now := a.now()
+	s := SignIn{ID: hex.EncodeToString(sum[:6]), Kind: kind, Label: clip(label, 120), Created: now, Used: now}
+	if len(a.stored.SignIns) >= maxSignIns {
+		least := 0
+		for i, s := range a.stored.SignIns {
+			if s.Used.Before(a.stored.SignIns[least].Used) {
+				least = i
+			}
+		}
+		a.stored.SignIns = slices.Delete(a.stored.SignIns, least, least+1)
+	}
+	a.stored.SignIns = append(a.stored.SignIns, storedSignIn{SignIn: s, Hash: hex.EncodeToString(sum[:])})
+	return secret, s, a.save()
+}
+
+// save replaces the file as a whole; it is called with mu held.
+func (a *Auth) save() error {
+	b, err := json.MarshalIndent(a.stored, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the credentials: %w", err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(a.path), ".credentials-*") // made with 0600
+	if err != nil {
+		return fmt.Errorf("saving the credentials: %w", err)
+	}
+	_, err = f.Write(b)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), a.path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("saving the credentials: %w", err)
+	}
+	return nil
+}
+
+func newToken() string {
+	var b [32]byte
+	rand.Read(b[:])
+	return tokenPrefix + base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// clip shortens s to at most n bytes without cutting a character.
+func clip(s string, n int) string {
+	s = strings.ToValidUTF8(s, "")
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+func hashPassword(password string) string {
+	var salt [16]byte
+	rand.Read(salt[:])
+	key := argon2.IDKey([]byte(password), salt[:], argonPasses, argonMemory, 1, 32)
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, argonMemory, argonPasses,
+		base64.RawStdEncoding.EncodeToString(salt[:]), base64.RawStdEncoding.EncodeToString(key))
+}
+
+// passwordMatches reads the PHC string that hashPassword wrote. Its
+// parameters are this program's own, so anything else does not match.
+func passwordMatches(phc, password string) bool {
+	var version, memory, passes uint32
+	parts := strings.Split(phc, "$")
+	if len(parts) != 6 || parts[1] != "argon2id" {
+		return false
+	}
+	if _, err := fmt.Sscanf(parts[2]+" "+parts[3], "v=%d m=%d,t=%d,p=1", &version, &memory, &passes); err != nil {
+		return false
+	}
+	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
+	key, err2 := base64.RawStdEncoding.DecodeString(parts[5])
+	if err1 != nil || err2 != nil || version != argon2.Version || len(key) < 16 ||
+		memory == 0 || memory > 1<<20 || passes == 0 || passes > 16 {
+		return false
+	}
+	got := argon2.IDKey([]byte(password), salt, passes, memory, 1, uint32(len(key)))
+	return subtle.ConstantTimeCompare(got, key) == 1
+}

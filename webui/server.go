@@ -1,0 +1,246 @@
+package webui
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Limits of a request. A link or torrent is at most 10 MB; uploads of content
+// to share are as large as their files.
+const (
+	maxBody     = 12 << 20
+	bodyTime    = time.Minute
+	readPause   = 30 * time.Second
+	headerTime  = 10 * time.Second
+	maxHeader   = 32 << 10
+	uploadsPath = "/api/v1/uploads/"
+	apiPath     = "/api/"
+	sessionPath = "/api/v1/session"
+)
+
+// Config holds what a Server needs.
+type Config struct {
+	Logger *slog.Logger
+	API    http.Handler // answers everything below /api/
+	Page   fs.FS        // the built page; nil serves the API only
+	Auth   *Auth
+	// Hosts are names under which the page may be visited besides the address
+	// it listens on; the loopback names always are when it listens there.
+	Hosts []string
+	TLS   *tls.Config // nil is plain HTTP
+	Now   func() time.Time
+}
+
+// Server serves the page and the API on one TCP listener.
+type Server struct {
+	cfg      Config
+	listener net.Listener
+	port     string
+	hosts    map[string]bool
+	attempts *attempts
+}
+
+// New checks that serving on l is safe: other than loopback needs a password.
+func New(cfg Config, l net.Listener) (*Server, error) {
+	addr, err := netip.ParseAddrPort(l.Addr().String())
+	if err != nil {
+		return nil, fmt.Errorf("the page is served over TCP, not on %s", l.Addr())
+	}
+	if !addr.Addr().IsLoopback() && !cfg.Auth.HasPassword() {
+		return nil, fmt.Errorf("%s can be reached from other machines: set a password first, with 'shoal config set-password', or listen on [::1]", addr)
+	}
+	s := &Server{
+		cfg:      cfg,
+		listener: l,
+		port:     strconv.Itoa(int(addr.Port())),
+		hosts:    make(map[string]bool),
+		attempts: newAttempts(cfg.Now),
+	}
+	for _, h := range cfg.Hosts {
+		s.hosts[strings.ToLower(h)] = true
+	}
+	if addr.Addr().IsLoopback() || addr.Addr().IsUnspecified() {
+		for _, h := range []string{"localhost", "127.0.0.1", "::1"} {
+			s.hosts[h] = true
+		}
+	}
+	if !addr.Addr().IsUnspecified() {
+		s.hosts[addr.Addr().Unmap().String()] = true
+	}
+	return s, nil
+}
+
+// URL is where the page is, without a sign-in.
+func (s *Server) URL() string {
+	scheme := "http"
+	if s.cfg.TLS != nil {
+		scheme = "https"
+	}
+	addr := netip.MustParseAddrPort(s.listener.Addr().String())
+	ip := addr.Addr().Unmap()
+	if ip.IsUnspecified() {
+		ip = netip.IPv6Loopback()
+	}
+	return scheme + "://" + netip.AddrPortFrom(ip, addr.Port()).String() + "/"
+}
+
+// SignInURL is a link that signs one browser in. The token is in the fragment,
+// which browsers neither send nor log.
+func (s *Server) SignInURL() string { return s.URL() + "#signin=" + s.cfg.Auth.OneTime() }
+
+// Run serves until ctx ends, and closes the listener.
+func (s *Server) Run(ctx context.Context) error {
+	// Event streams never end by themselves: their contexts end first.
+	base, stop := context.WithCancel(context.Background())
+	defer stop()
+	srv := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: headerTime,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return base },
+		TLSConfig:         s.cfg.TLS,
+	}
+	ended := make(chan error, 1)
+	go func() {
+		if s.cfg.TLS != nil {
+			ended <- srv.ServeTLS(s.listener, "", "")
+		} else {
+			ended <- srv.Serve(s.listener)
+		}
+	}()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serving the page: %w", err)
+	case <-ctx.Done():
+	}
+	stop()
+	grace, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		srv.Close()
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving the page: %w", err)
+	}
+	return nil
+}
+
+// Handler is everything the server answers, guards included.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+sessionPath, s.signIn)
+	mux.Handle("DELETE "+sessionPath, s.signedIn(http.HandlerFunc(s.signOut)))
+	mux.Handle("GET /api/v1/sessions", s.signedIn(http.HandlerFunc(s.listSignIns)))
+	mux.Handle("POST /api/v1/sessions", s.signedIn(http.HandlerFunc(s.newToken)))
+	mux.Handle("DELETE /api/v1/sessions/{id}", s.signedIn(http.HandlerFunc(s.revoke)))
+	mux.Handle(apiPath, s.signedIn(s.cfg.API))
+	if s.cfg.Page != nil {
+		mux.Handle("/", servePage(s.cfg.Page))
+	}
+	origin := http.NewCrossOriginProtection()
+	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		problem(w, http.StatusForbidden, "this request came from another site")
+	}))
+	return s.knownHost(headers(origin.Handler(s.bounded(mux))))
+}
+
+// knownHost refuses requests for names that are not ours: a page elsewhere may
+// point its own name at this machine, but cannot make the browser lie about it.
+func (s *Server) knownHost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, port, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host, port = r.Host, s.port // 80 and 443 are left out by browsers
+		}
+		host = strings.ToLower(strings.Trim(host, "[]"))
+		if !s.hosts[host] || (port != s.port && !s.named(host)) {
+			problem(w, http.StatusMisdirectedRequest,
+				fmt.Sprintf("this node is not known as %q; add the name to web-hosts if it should be", clip(r.Host, 100)))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// named tells whether the user allowed host by name: behind a proxy it has
+// the proxy's port.
+func (s *Server) named(host string) bool {
+	for _, h := range s.cfg.Hosts {
+		if strings.EqualFold(h, host) {
+			return true
+		}
+	}
+	return false
+}
+
+// policy is what a browser lets the page do: load its own parts, talk to its
+// own node, and nothing else. Names from the network are text nodes, which
+// trusted types enforce.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self'; " +
+	"img-src 'self' data:; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+	"require-trusted-types-for 'script'; trusted-types 'none'"
+
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		// Not no-referrer: it takes the Origin off requests over plain HTTP.
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if strings.HasPrefix(r.URL.Path, apiPath) {
+			h.Set("Cache-Control", "no-store")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// bounded caps the body of a request in size and time, and refuses writes in
+// the media types that a form of another site can send.
+func (s *Server) bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength == 0 && len(r.TransferEncoding) == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+		if media = strings.TrimSpace(media); !strings.HasPrefix(media, "application/") || strings.HasSuffix(media, "x-www-form-urlencoded") {
+			problem(w, http.StatusUnsupportedMediaType, "send application/json")
+			return
+		}
+		upload := strings.HasPrefix(r.URL.Path, uploadsPath)
+		if !upload && r.ContentLength > maxBody {
+			problem(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("a request has at most %d bytes", maxBody))
+			return
+		}
+		b := &timedBody{control: http.NewResponseController(w), body: r.Body}
+		if !upload {
+			b.end = time.Now().Add(bodyTime)
+			r.Body = http.MaxBytesReader(w, b, maxBody)
+		} else {
+			r.Body = b
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func problem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Del("Cache-Control")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, `{"title":%q,"status":%d,"detail":%s}`+"\n", http.StatusText(status), status, quote(detail))
+}

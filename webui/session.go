@@ -1,0 +1,166 @@
+package webui
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// cookie names the sign-in of a browser. Cookies know no ports, so the name
+// carries it: two nodes on one machine keep apart.
+func (s *Server) cookie(value string, life time.Duration) *http.Cookie {
+	c := &http.Cookie{
+		Name: "shoal_" + s.port, Value: value, Path: "/",
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.cfg.TLS != nil,
+		MaxAge: int(life / time.Second),
+	}
+	if life <= 0 {
+		c.MaxAge = -1
+	}
+	return c
+}
+
+type signInKey struct{}
+
+// signedIn lets in who shows a valid cookie or bearer token.
+func (s *Server) signedIn(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secret, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !isBearer {
+			c, err := r.Cookie("shoal_" + s.port)
+			if err != nil {
+				problem(w, http.StatusUnauthorized, "sign in first: 'shoal open' prints a link")
+				return
+			}
+			secret = c.Value
+		}
+		who, err := s.cfg.Auth.Check(secret)
+		if err != nil || (who.Kind == "token") != isBearer {
+			// A wrong token is a guess and counts as one.
+			if isBearer && !s.attempts.allow(remote(r)) {
+				tooMany(w)
+				return
+			}
+			problem(w, http.StatusUnauthorized, ErrDenied.Error())
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), signInKey{}, who)))
+	})
+}
+
+func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
+	var in struct{ Token, Password, Label string }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || (in.Token == "") == (in.Password == "") {
+		problem(w, http.StatusBadRequest, "send either a token or a password")
+		return
+	}
+	if !s.attempts.allow(remote(r)) {
+		tooMany(w)
+		return
+	}
+	if in.Label == "" {
+		in.Label = r.UserAgent()
+	}
+	var (
+		secret string
+		who    SignIn
+		err    error
+	)
+	if in.Token != "" {
+		secret, who, err = s.cfg.Auth.Redeem(in.Token, in.Label)
+	} else {
+		secret, who, err = s.cfg.Auth.CheckPassword(in.Password, in.Label)
+	}
+	switch {
+	case errors.Is(err, ErrDenied):
+		s.cfg.Logger.Warn("refused a sign-in", "from", remote(r))
+		problem(w, http.StatusUnauthorized, ErrDenied.Error())
+	case err != nil:
+		problem(w, http.StatusInternalServerError, err.Error())
+	default:
+		http.SetCookie(w, s.cookie(secret, signInLife))
+		reply(w, http.StatusCreated, who)
+	}
+}
+
+func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
+	who := r.Context().Value(signInKey{}).(SignIn)
+	if _, err := s.cfg.Auth.Revoke(who.ID); err != nil {
+		problem(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	http.SetCookie(w, s.cookie("", 0))
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// listed is a sign-in with whether it is the asker's own.
+type listed struct {
+	SignIn
+	This bool `json:"this"`
+}
+
+func (s *Server) listSignIns(w http.ResponseWriter, r *http.Request) {
+	who := r.Context().Value(signInKey{}).(SignIn)
+	all := []listed{}
+	for _, a := range s.cfg.Auth.SignIns() {
+		all = append(all, listed{a, a.ID == who.ID})
+	}
+	reply(w, http.StatusOK, all)
+}
+
+func (s *Server) newToken(w http.ResponseWriter, r *http.Request) {
+	var in struct{ Label string }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || strings.TrimSpace(in.Label) == "" {
+		problem(w, http.StatusBadRequest, "a token needs a label, so that you know it again")
+		return
+	}
+	secret, who, err := s.cfg.Auth.NewToken(in.Label)
+	if err != nil {
+		problem(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	reply(w, http.StatusCreated, struct {
+		SignIn
+		Token string `json:"token"` // shown this once
+	}{who, secret})
+}
+
+func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
+	ok, err := s.cfg.Auth.Revoke(r.PathValue("id"))
+	switch {
+	case err != nil:
+		problem(w, http.StatusInternalServerError, err.Error())
+	case !ok:
+		problem(w, http.StatusNotFound, "there is no such sign-in")
+	default:
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+func tooMany(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "20")
+	problem(w, http.StatusTooManyRequests, "too many tries; wait a little")
+}
+
+// remote is the address of the other end. Forwarding headers are not looked
+// at: anybody can write them.
+func remote(r *http.Request) netip.Addr {
+	a, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return a.Addr()
+}
+
+func reply(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// The other end being gone is all that can fail here.
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+func quote(s string) string {
+	b, _ := json.Marshal(s)
+	return string(b)
+}
