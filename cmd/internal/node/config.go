@@ -1,0 +1,246 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+	"github.com/adrg/xdg"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+// Sources are where Load looks, strongest first, before the file.
+type Sources struct {
+	// Flags are those that were given, by name, with their values; for a
+	// switch, true or false.
+	Flags map[string][]string
+	// Env looks up a variable; nil is os.LookupEnv.
+	Env func(string) (string, bool)
+}
+
+// origin is where a value came from: one of the api.Source words, and its name
+// there.
+type origin struct{ source, where string }
+
+// Load makes a Config of flags, environment, file and defaults. Errors are
+// share.Usage and name the flag, variable or key.
+func Load(s Sources) (*Config, error) {
+	if s.Env == nil {
+		s.Env = os.LookupEnv
+	}
+	c := &Config{origins: map[string]origin{}}
+	table := Settings()
+	for name := range s.Flags {
+		if !slices.ContainsFunc(table, func(s Setting) bool { return s.Name == name }) {
+			return nil, share.Errorf(share.Usage, "there is no setting --%s", name)
+		}
+	}
+	var file map[string][]string
+	for i, set := range table {
+		words, from := set.choose(s, file, c.File)
+		if err := valueOf(set.value(c)).set(words); err != nil {
+			return nil, share.Errorf(share.Usage, "%s: %w", from.where, err)
+		}
+		c.origins[set.Name] = from
+		if table[i].Name == "config" {
+			named := from.source != api.SourceDefault
+			var err error
+			if file, err = readFile(c.File, named, table[i+1:]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if (c.WebCert == "") != (c.WebKey == "") {
+		return nil, share.Errorf(share.Usage, "web-cert and web-key go together")
+	}
+	return c, nil
+}
+
+// choose finds the strongest source that has a value.
+func (s Setting) choose(from Sources, file map[string][]string, name string) ([]string, origin) {
+	if words, ok := from.Flags[s.Name]; ok && len(words) > 0 {
+		return words, origin{api.SourceFlag, "--" + s.Name}
+	}
+	if text, ok := from.Env(s.Env()); ok && text != "" {
+		words := []string{text}
+		if s.List {
+			words = splitList(text)
+		}
+		return words, origin{api.SourceEnv, s.Env()}
+	}
+	if words, ok := file[s.Name]; ok {
+		return words, origin{api.SourceFile, fmt.Sprintf("%s: %s", name, s.Name)}
+	}
+	if s.List {
+		return nil, origin{source: api.SourceDefault}
+	}
+	return []string{s.Default}, origin{api.SourceDefault, "default of " + s.Name}
+}
+
+func splitList(text string) []string {
+	var out []string
+	for w := range strings.SplitSeq(text, Separator) {
+		if w = strings.TrimSpace(w); w != "" {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// readFile reads the configuration file. It may be absent unless it was named.
+func readFile(name string, named bool, table []Setting) (map[string][]string, error) {
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, share.Errorf(share.Usage, "reading the configuration: %w", err)
+	}
+	var raw map[string]any
+	if err := toml.Unmarshal(b, &raw); err != nil {
+		if at, ok := errors.AsType[toml.ParseError](err); ok {
+			return nil, share.Errorf(share.Usage, "%s, line %d: %s", name, at.Position.Line, at.Message)
+		}
+		return nil, share.Errorf(share.Usage, "%s: %w", name, err)
+	}
+	out := map[string][]string{}
+	for key, v := range raw {
+		i := slices.IndexFunc(table, func(s Setting) bool { return s.Name == key })
+		if i < 0 {
+			return nil, unknownKey(name, key, table)
+		}
+		words, err := fileWords(v, table[i].List)
+		if err != nil {
+			return nil, share.Errorf(share.Usage, "%s: %s: %w", name, key, err)
+		}
+		out[key] = words
+	}
+	return out, nil
+}
+
+// fileWords turns a TOML value into the words of a setting.
+func fileWords(v any, list bool) ([]string, error) {
+	switch v := v.(type) {
+	case string:
+		return []string{v}, nil
+	case bool, int64:
+		return []string{fmt.Sprint(v)}, nil
+	case []any:
+		if !list {
+			return nil, errors.New("it takes one value, not a list")
+		}
+		words := []string{}
+		for _, e := range v {
+			w, err := fileWords(e, false)
+			if err != nil {
+				return nil, err
+			}
+			words = append(words, w...)
+		}
+		return words, nil
+	}
+	return nil, fmt.Errorf("a %T is not understood here", v)
+}
+
+func unknownKey(file, key string, table []Setting) error {
+	near, best := "", len(key)/2+2
+	for _, s := range table {
+		if d := distance(key, s.Name); d < best {
+			near, best = s.Name, d
+		}
+	}
+	if near == "" {
+		return share.Errorf(share.Usage, "%s: there is no key %q (shoal config lists them)", file, key)
+	}
+	return share.Errorf(share.Usage, "%s: there is no key %q, the nearest is %q", file, key, near)
+}
+
+// distance is the number of letters to change, add or drop (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// View lists every setting with its value and where that came from.
+func (c *Config) View() []api.Setting {
+	var out []api.Setting
+	for _, s := range Settings() {
+		words := valueOf(s.value(c)).words()
+		from := c.origins[s.Name]
+		v := api.Setting{
+			Name: s.Name, Value: strings.Join(words, ", "), Default: s.Default,
+			Source: from.source, Help: strings.ReplaceAll(s.Help, "`", ""), Live: s.Live,
+		}
+		if s.List {
+			v.Values = words
+		}
+		if from.source != api.SourceDefault {
+			v.Where = from.where
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+func defaultState() string { return filepath.Join(xdg.StateHome, "shoal") }
+func defaultFile() string  { return filepath.Join(xdg.ConfigHome, "shoal", "config.toml") }
+
+func defaultDownloads() string {
+	if d := xdg.UserDirs.Download; d != "" {
+		return d
+	}
+	return filepath.Join(xdg.Home, "Downloads")
+}
+
+// with returns c with the live settings of next, and the names of the others
+// that differ.
+func (c *Config) with(next *Config) (merged *Config, restart []string) {
+	m := *c
+	m.origins = maps.Clone(c.origins)
+	for _, s := range Settings() {
+		was, is := valueOf(s.value(c)).words(), valueOf(s.value(next)).words()
+		if !s.Live {
+			if !slices.Equal(was, is) {
+				restart = append(restart, s.Name)
+			}
+			continue
+		}
+		// What was read once is read again from its own words.
+		if err := valueOf(s.value(&m)).set(orBlank(is, s.List)); err != nil {
+			restart = append(restart, s.Name)
+			continue
+		}
+		m.origins[s.Name] = next.origins[s.Name]
+	}
+	return &m, restart
+}
+
+func orBlank(words []string, list bool) []string {
+	if len(words) == 0 && !list {
+		return []string{""}
+	}
+	return words
+}

@@ -1,0 +1,202 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine"
+)
+
+// mover is what the guard asks of the engine.
+type mover interface {
+	Stats() engine.Stats
+	List() []share.Transfer
+	Pause(share.ID) error
+	Resume(share.ID) error
+}
+
+// guard pauses what fetches to a disk that is nearly full, and resumes it when
+// there is room again. What it paused survives restarts.
+type guard struct {
+	engine mover
+	state  *state
+	log    *slog.Logger
+	free   func(dir string) int64
+
+	mu      sync.Mutex
+	minFree int64
+	held    map[share.ID]string // to the folder whose disk is too full
+}
+
+const (
+	guardTime  = 5 * time.Second
+	heldValues = "held"
+)
+
+// room is how much more than the minimum must be free before fetching goes on,
+// so that it does not stop and go.
+func room(minFree int64) int64 { return minFree + minFree/4 }
+
+func newGuard(m mover, s *state, log *slog.Logger, minFree int64) *guard {
+	return &guard{engine: m, state: s, log: log, free: freeAt, minFree: minFree, held: map[share.ID]string{}}
+}
+
+func (g *guard) setMinFree(n int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.minFree = n
+}
+
+// forget lets a transfer go that the user paused or resumed himself.
+func (g *guard) forget(id share.ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, ok := g.held[id]; ok {
+		delete(g.held, id)
+		g.save()
+	}
+}
+
+// save keeps what is held; mu is held. A failure only costs a resume by hand
+// after a restart.
+func (g *guard) save() {
+	if err := g.state.save(heldValues, g.held); err != nil {
+		g.log.Warn("cannot remember what waits for room on the disk", "error", err)
+	}
+}
+
+// problems says what waits, for people.
+func (g *guard) problems() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	dirs := map[string]int{}
+	for _, dir := range g.held {
+		dirs[dir]++
+	}
+	var out []string
+	for dir, n := range dirs {
+		out = append(out, fmt.Sprintf("%s waits until the disk of %s has %s free", plural(n, "transfer"), dir, humanize.IBytes(uint64(room(g.minFree)))))
+	}
+	return out
+}
+
+func (g *guard) run(ctx context.Context) error {
+	g.mu.Lock()
+	if _, err := g.state.load(heldValues, &g.held); err != nil {
+		g.log.Warn("cannot read what waited for room on the disk", "error", err)
+	}
+	g.mu.Unlock()
+	tick := time.NewTicker(guardTime)
+	defer tick.Stop()
+	for {
+		g.look()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// look pauses and resumes by the space that is free now.
+func (g *guard) look() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	states := g.engine.Stats().States
+	if len(g.held) == 0 && (g.minFree == 0 || states[share.Fetching]+states[share.Finding] == 0) {
+		return
+	}
+	before := maps.Clone(g.held)
+	space := map[string]int64{} // by folder, asked once
+	free := func(dir string) int64 {
+		n, ok := space[dir]
+		if !ok {
+			n = g.free(dir)
+			space[dir] = n
+		}
+		return n
+	}
+	present := map[share.ID]bool{}
+	for _, t := range g.engine.List() {
+		present[t.ID] = true
+		dir, held := g.held[t.ID]
+		going := t.State == share.Fetching || t.State == share.Finding
+		switch {
+		case held && t.State == share.Paused && free(dir) >= room(g.minFree):
+			if g.act(t, g.engine.Resume, "there is room on the disk again: a transfer goes on", free(dir)) {
+				delete(g.held, t.ID)
+			}
+		case held && going, held && t.State == share.Seeding:
+			delete(g.held, t.ID) // something else happened to it
+		case !held && going && !t.Own:
+			g.hold(t, free(filepath.Dir(t.Path)))
+		}
+	}
+	maps.DeleteFunc(g.held, func(id share.ID, _ string) bool { return !present[id] })
+	if !maps.Equal(before, g.held) {
+		g.save()
+	}
+}
+
+// hold pauses t where free bytes are too few, or not known; mu is held.
+func (g *guard) hold(t share.Transfer, free int64) {
+	if free < 0 || free >= g.minFree {
+		return
+	}
+	g.held[t.ID] = filepath.Dir(t.Path) // before the event of the pause, which then has the reason
+	if !g.act(t, g.engine.Pause, "the disk is nearly full: a transfer waits", free) {
+		delete(g.held, t.ID)
+	}
+}
+
+// explain gives a transfer that is held its reason.
+func (g *guard) explain(t *share.Transfer) {
+	if t.State != share.Paused {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, ok := g.held[t.ID]; ok {
+		t.Reason = "waits until the disk has " + humanize.IBytes(uint64(room(g.minFree))) + " free"
+	}
+}
+
+func (g *guard) act(t share.Transfer, do func(share.ID) error, what string, free int64) bool {
+	if err := do(t.ID); err != nil {
+		g.log.Warn("cannot act on a transfer whose disk is nearly full", "id", t.ID, "error", err)
+		return false
+	}
+	g.log.Warn(what, "id", t.ID, "name", t.Name, "free", free)
+	return true
+}
+
+// plural counts things in words.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// freeAt tells how much may still be written to the disk that has dir, or will
+// have it once it is made; -1 when that is not known.
+func freeAt(dir string) int64 {
+	for {
+		if n := freeBytes(dir); n >= 0 {
+			return n
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return -1
+		}
+		dir = up
+	}
+}

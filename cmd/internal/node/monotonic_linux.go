@@ -1,0 +1,16 @@
+package node
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// monotonic is the time in the form that systemd wants with RELOADING=1.
+func monotonic() string {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) != nil {
+		return ""
+	}
+	return fmt.Sprintf("\nMONOTONIC_USEC=%d", ts.Nano()/1000)
+}

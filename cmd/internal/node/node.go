@@ -1,0 +1,407 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/shoalnet/shoal/index/dht"
+	"github.com/shoalnet/shoal/index/lan"
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine"
+	"github.com/shoalnet/shoal/share/reach"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+// ErrLocked is wrapped by the error for a state directory on which another
+// node runs.
+var ErrLocked = errors.New("another node is running")
+
+// stopTime bounds how long Run takes to return once it is told to. The engine
+// promises ten seconds.
+const stopTime = 15 * time.Second
+
+// Options are what a Node depends on.
+type Options struct {
+	Config  *Config
+	Version string    // of the program
+	Stderr  io.Writer // takes the log; nil discards it
+	// Logger, where not nil, takes the log instead of Stderr.
+	Logger *slog.Logger
+	// Daemon tells that this process is there for the node alone: it follows
+	// its watched folders, tells systemd, and serves the page where asked.
+	Daemon bool
+	Now    func() time.Time // nil is time.Now
+}
+
+// Node is a node on one state directory.
+type Node struct {
+	o      Options
+	log    *slog.Logger
+	level  *slog.LevelVar
+	memory *pipe
+	ready  chan struct{}
+
+	// Made by Run, before ready.
+	started time.Time
+	state   *state
+	ports   *ports
+	watcher *reach.Watcher
+	dht     *dht.Node
+	seeds   *seeds
+	lan     *lan.Node // nil where there is nobody to hear
+	engine  *engine.Engine
+	limiter *limiter
+	guard   *guard
+	api     *api.API
+	page    *page
+	socket  string
+
+	mu     sync.Mutex
+	config *Config // once ready, read by current
+}
+
+// New checks o. Nothing is opened before Run.
+func New(o Options) (*Node, error) {
+	if o.Config == nil || !filepath.IsAbs(o.Config.State) {
+		return nil, errors.New("a node needs a configuration made by Load")
+	}
+	if o.Config.AdaptiveUp && !measuresDelay {
+		return nil, share.Errorf(share.Usage, "adaptive-upload needs what only Linux tells of connections")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Stderr == nil {
+		o.Stderr = io.Discard
+	}
+	n := &Node{o: o, config: o.Config, memory: newPipe(), ready: make(chan struct{}), level: new(slog.LevelVar)}
+	n.log = o.Logger
+	if n.log == nil {
+		opts := &slog.HandlerOptions{Level: n.level}
+		if o.Config.LogFormat == "json" {
+			n.log = slog.New(slog.NewJSONHandler(o.Stderr, opts))
+		} else {
+			n.log = slog.New(slog.NewTextHandler(o.Stderr, opts))
+		}
+	}
+	n.setLevel(o.Config)
+	return n, nil
+}
+
+// setLevel logs what an operator wants: a verb that runs a node for itself only
+// tells what is wrong.
+func (n *Node) setLevel(c *Config) {
+	switch {
+	case c.Verbose:
+		n.level.Set(slog.LevelDebug)
+	case n.o.Daemon:
+		n.level.Set(slog.LevelInfo)
+	default:
+		n.level.Set(slog.LevelError)
+	}
+}
+
+// Run opens the state directory and serves until ctx ends. Where another node
+// has the directory, it changes nothing and the error wraps ErrLocked. It
+// returns within 20 seconds of the end of ctx, and then everything it started
+// has stopped. It is called once.
+func (n *Node) Run(ctx context.Context) (err error) {
+	defer n.memory.Close()
+	if n.state, err = openState(n.config.State); err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := n.state.close(); cerr != nil && err == nil {
+			err = fmt.Errorf("closing the state: %w", cerr)
+		}
+	}()
+	parts, err := n.build()
+	if err != nil {
+		return err
+	}
+	n.log.Info("starting", "version", n.o.Version, "state", n.config.State, "listen", text(n.ports.addresses()))
+	err = n.runParts(ctx, parts)
+	n.log.Info("stopped", "error", err)
+	return err
+}
+
+// parts run one after the other: what a phase starts is stopped before what the
+// phases above it started.
+type parts struct {
+	below []func(context.Context) error // network and engine
+	above []func(context.Context) error // what asks the engine, and what asks those
+}
+
+func (n *Node) runParts(ctx context.Context, p *parts) error {
+	// Its own context: the engine outlives those who ask it.
+	base, stopBelow := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBelow()
+	below, base := errgroup.WithContext(base)
+	for _, run := range p.below {
+		below.Go(func() error { return run(base) })
+	}
+	above, top := errgroup.WithContext(ctx)
+	release := context.AfterFunc(base, func() { n.memory.Close() }) // a part below failed
+	defer release()
+	top, stopAbove := context.WithCancel(top)
+	defer stopAbove()
+	context.AfterFunc(base, stopAbove)
+	select {
+	case <-n.engine.Ready():
+		for _, run := range p.above {
+			above.Go(func() error { return run(top) })
+		}
+		n.log.Info("ready")
+		close(n.ready)
+		<-top.Done()
+	case <-base.Done():
+	case <-ctx.Done():
+	}
+	n.sayStopping()
+	stopAbove()
+	err := above.Wait()
+	stopBelow()
+	ended := make(chan error, 1)
+	go func() { ended <- below.Wait() }()
+	select {
+	case berr := <-ended:
+		return errors.Join(err, berr)
+	case <-time.After(stopTime):
+		return errors.Join(err, fmt.Errorf("the node did not stop within %s", stopTime))
+	}
+}
+
+// build makes every part. What it opened is closed again when it fails; the
+// parts close what they were given when they run.
+func (n *Node) build() (p *parts, err error) {
+	n.started = n.o.Now()
+	c := n.config
+	act, err := activated(n.o.Daemon)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			act.close()
+		}
+	}()
+	if n.ports, err = n.openPorts(act); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			n.ports.close()
+		}
+	}()
+	n.watcher = reach.NewWatcher(reach.WatchConfig{Logger: n.part("reach")})
+	if n.limiter, err = newLimiter(c, n.state, n.part("limits"), n.o.Now); err != nil {
+		return nil, err
+	}
+	n.seeds = newSeeds()
+	if len(n.ports.udp) > 0 {
+		if n.dht, err = dht.New(n.dhtConfig()); err != nil {
+			return nil, err
+		}
+	}
+	if !c.NoLAN && !n.ports.loopback() {
+		if n.lan, err = lan.New(lan.Config{
+			Logger: n.part("lan"), Port: n.ports.port, Found: n.foundNear, Changed: n.watcher.Changed(), Now: n.o.Now,
+		}); err != nil {
+			return nil, err
+		}
+	}
+	if n.engine, err = engine.New(n.engineConfig()); err != nil {
+		return nil, err
+	}
+	n.limiter.apply = n.engine.SetGlobalLimits
+	n.guard = newGuard(n.engine, n.state, n.part("guard"), c.MinFree)
+	served := &served{n}
+	n.api, err = api.New(api.Config{
+		Node: served, Version: n.o.Version, Logger: n.part("api"), Collectors: n.collectors(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	servers, err := n.openServers(act)
+	if err != nil {
+		return nil, err
+	}
+	p = &parts{below: []func(context.Context) error{n.engine.Run, n.watcher.Run}}
+	if n.dht != nil {
+		p.below = append(p.below, n.dht.Run, n.followAddresses)
+	}
+	if n.lan != nil {
+		p.below = append(p.below, n.lan.Run)
+	}
+	p.above = append(servers, n.api.Run, n.limiter.run, n.guard.run, n.adapt)
+	if n.dht != nil {
+		p.above = append(p.above, func(ctx context.Context) error { return n.seeds.follow(ctx, n.engine) })
+	}
+	if n.o.Daemon {
+		p.above = append(p.above, n.notify)
+		p.above = append(p.above, n.folders()...)
+	}
+	return p, nil
+}
+
+func (n *Node) openPorts(act *inherited) (*ports, error) {
+	if len(act.tcp) == 0 && len(act.udp) == 0 {
+		return openPorts(n.config, n.state)
+	}
+	p := &ports{}
+	p.take(act.tcp, act.udp)
+	return p, nil
+}
+
+func (n *Node) part(name string) *slog.Logger { return n.log.With("part", name) }
+
+func (n *Node) engineConfig() engine.Config {
+	c := n.config
+	cfg := engine.Config{
+		Logger: n.part("engine"), DB: n.state.db, Dir: filepath.Join(c.State, "torrents"),
+		Listeners: n.ports.tcp, IPv4: c.IPv4, NoTrackers: c.NoTrackers, Preallocate: c.Preallocate, AllowPrivate: c.Private,
+		Limits: n.limiter.inForce(), MaxFetching: c.MaxFetching,
+		Addresses: n.ownAddresses, Client: "shoal " + n.o.Version, Now: n.o.Now,
+	}
+	if n.dht != nil {
+		cfg.Finders = append(cfg.Finders, n.dht)
+		cfg.DHTPort = n.udpPort
+		cfg.OnDHTNode = n.dht.AddNode
+		if c.UTP {
+			cfg.UTP = n.dht.Other()
+		}
+	}
+	if n.lan != nil {
+		cfg.Finders = append(cfg.Finders, n.lan)
+	}
+	return cfg
+}
+
+// foundNear hands peers on the local network to their transfer, which may be
+// gone by now.
+func (n *Node) foundNear(id share.ID, peers []netip.AddrPort) {
+	if err := n.engine.AddPeers(id, share.FromLAN, peers); err != nil && !errors.Is(err, engine.ErrUnknown) && !errors.Is(err, engine.ErrStopped) {
+		n.part("lan").Warn("cannot use peers on the local network", "id", id, "error", err)
+	}
+}
+
+func (n *Node) dhtConfig() dht.Config {
+	bootstrap := n.config.Bootstrap
+	switch {
+	case len(bootstrap) == 0:
+		bootstrap = dht.DefaultBootstrap()
+	case bootstrap[0] == "none":
+		bootstrap = nil
+	}
+	return dht.Config{
+		Conns: n.ports.udp, Logger: n.part("dht"), Now: n.o.Now, Bootstrap: bootstrap,
+		StateFile: filepath.Join(n.config.State, "dht.nodes"),
+		Port:      n.ports.port,
+		Addresses: func() []netip.Addr {
+			var out []netip.Addr
+			for _, a := range n.ownAddresses() {
+				out = append(out, a.Addr())
+			}
+			return out
+		},
+		Seeding: n.seeds.has,
+	}
+}
+
+func (n *Node) udpPort() uint16 {
+	a, err := netip.ParseAddrPort(n.ports.udp[0].LocalAddr().String())
+	if err != nil {
+		return 0
+	}
+	return a.Port()
+}
+
+// ownAddresses are where peers reach this node, best first: those it listens at
+// where it was told so, else those of the host.
+func (n *Node) ownAddresses() []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, l := range n.ports.addresses() {
+		switch {
+		case !l.Addr().IsUnspecified():
+			out = append(out, l)
+		case l.Addr().Is6():
+			for _, a := range n.watcher.Published() {
+				out = append(out, netip.AddrPortFrom(a.IP.WithZone(""), l.Port()))
+			}
+		}
+	}
+	return slices.Compact(out)
+}
+
+// followAddresses tells the DHT of changed addresses until ctx ends.
+func (n *Node) followAddresses(ctx context.Context) error {
+	changed := n.watcher.Changed()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+			n.dht.AddressesChanged()
+		}
+	}
+}
+
+// Ready is closed when the node serves.
+func (n *Node) Ready() <-chan struct{} { return n.ready }
+
+// Client makes a client of the node over memory.
+func (n *Node) Client() *api.Client { return api.NewClient(n.memory.Dial) }
+
+// Info describes the node once it is ready.
+func (n *Node) Info() api.Info {
+	i := api.Info{
+		Name: "shoal", Version: n.o.Version, API: api.Version, Boot: n.api.Boot(), PID: os.Getpid(),
+		Started: n.started, Daemon: n.o.Daemon, State: n.o.Config.State, Downloads: n.current().Downloads,
+		Listen: text(n.ports.addresses()), Addresses: text(n.ownAddresses()), Socket: n.socket,
+	}
+	i.Free = freeAt(i.Downloads)
+	if n.page != nil {
+		i.Web = n.page.server.URL()
+	}
+	return i
+}
+
+// current is the configuration in force.
+func (n *Node) current() *Config {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.config
+}
+
+// Reload puts a changed configuration into force as far as its settings are
+// live, and returns the names of those that changed and need a restart. It is
+// called after Ready.
+func (n *Node) Reload(c *Config) (restart []string) {
+	n.sayReloading()
+	defer n.sayReady()
+	n.mu.Lock()
+	merged, restart := n.config.with(c)
+	n.config = merged
+	n.mu.Unlock()
+	n.setLevel(merged)
+	n.limiter.reload(merged)
+	n.guard.setMinFree(merged.MinFree)
+	if n.page != nil && n.page.pair != nil {
+		if err := n.page.pair.read(); err != nil {
+			n.log.Error("the page keeps its certificate", "error", err)
+		}
+	}
+	n.log.Info("the configuration was read again", "restart_needed_for", restart)
+	return restart
+}

@@ -1,0 +1,164 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// ports are the sockets towards peers: for each address TCP and UDP on the same
+// port.
+type ports struct {
+	tcp []net.Listener
+	udp []*net.UDPConn
+}
+
+func (p *ports) close() {
+	for _, l := range p.tcp {
+		l.Close()
+	}
+	for _, c := range p.udp {
+		c.Close()
+	}
+	p.tcp, p.udp = nil, nil
+}
+
+// addresses are where the ports listen.
+func (p *ports) addresses() []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, l := range p.tcp {
+		if a, ok := l.Addr().(*net.TCPAddr); ok {
+			out = append(out, a.AddrPort())
+		}
+	}
+	return out
+}
+
+// loopback tells that only this host can reach the ports.
+func (p *ports) loopback() bool {
+	for _, a := range p.addresses() {
+		if !a.Addr().IsLoopback() {
+			return false
+		}
+	}
+	return true
+}
+
+// port is the one that peers are told.
+func (p *ports) port() uint16 {
+	if a := p.addresses(); len(a) > 0 {
+		return a[0].Port()
+	}
+	return 0
+}
+
+// open binds what is configured. Without any address it is [::] and the kept
+// port, or, for the first time or when that port is taken, any.
+func openPorts(c *Config, s *state) (*ports, error) {
+	p := &ports{}
+	if len(c.Listen) > 0 {
+		for _, text := range c.Listen {
+			a, err := parseEndpoint(text)
+			if err == nil {
+				err = p.bind(a, c.IPv4)
+			}
+			if err != nil {
+				p.close()
+				return nil, share.Errorf(share.Failed, "listening at %s: %w", text, err)
+			}
+		}
+		return p, nil
+	}
+	var kept uint16
+	if _, err := s.load("port", &kept); err != nil {
+		return nil, err
+	}
+	err := p.bind(netip.AddrPortFrom(netip.IPv6Unspecified(), kept), c.IPv4)
+	if err != nil && kept != 0 {
+		err = p.bind(netip.AddrPortFrom(netip.IPv6Unspecified(), 0), c.IPv4)
+		if err == nil {
+			return p, nil // the kept one stays kept: it will be free again
+		}
+	}
+	if err != nil {
+		return nil, share.Errorf(share.Failed, "listening for peers: %w", err)
+	}
+	if kept == 0 {
+		if err := s.save("port", p.port()); err != nil {
+			p.close()
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// bindTries is how often a port that the system chose for TCP may be taken for
+// UDP.
+const bindTries = 20
+
+func (p *ports) bind(a netip.AddrPort, ipv4 bool) error {
+	if !a.Addr().Is6() && !ipv4 {
+		return errors.New("it is an IPv4 address, and --ipv4 is not set")
+	}
+	var err error
+	for range bindTries {
+		one := &ports{}
+		if err = one.bindOnce(a, ipv4); err == nil {
+			p.tcp = append(p.tcp, one.tcp...)
+			p.udp = append(p.udp, one.udp...)
+			return nil
+		}
+		one.close()
+		if a.Port() != 0 {
+			break
+		}
+	}
+	return err
+}
+
+func (p *ports) bindOnce(a netip.AddrPort, ipv4 bool) error {
+	suffix := "6"
+	if a.Addr().Unmap().Is4() {
+		suffix = "4"
+	}
+	l, err := net.ListenTCP("tcp"+suffix, net.TCPAddrFromAddrPort(a))
+	if err != nil {
+		return err
+	}
+	p.tcp = append(p.tcp, l)
+	port := p.port()
+	if suffix == "6" { // the DHT is IPv6
+		c, err := net.ListenUDP("udp6", net.UDPAddrFromAddrPort(netip.AddrPortFrom(a.Addr(), port)))
+		if err != nil {
+			return err
+		}
+		p.udp = append(p.udp, c)
+	}
+	if ipv4 && a.Addr() == netip.IPv6Unspecified() {
+		l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4zero, Port: int(port)})
+		if err != nil {
+			return fmt.Errorf("over IPv4: %w", err)
+		}
+		p.tcp = append(p.tcp, l)
+	}
+	return nil
+}
+
+// take adds sockets that systemd opened.
+func (p *ports) take(tcp []net.Listener, udp []*net.UDPConn) {
+	p.tcp = append(p.tcp, tcp...)
+	p.udp = append(p.udp, udp...)
+}
+
+// text writes addresses for people.
+func text(addrs []netip.AddrPort) []string {
+	out := make([]string, 0, len(addrs))
+	for _, a := range addrs {
+		out = append(out, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String())
+	}
+	return slices.Compact(out)
+}

@@ -1,0 +1,294 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine"
+	"github.com/shoalnet/shoal/share/metainfo"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+// served is the node as the API sees it.
+type served struct{ n *Node }
+
+var _ api.Node = (*served)(nil)
+
+func (s *served) Info() api.Info { return s.n.Info() }
+
+func (s *served) Stats() api.Stats {
+	e := s.n.engine.Stats()
+	out := api.Stats{
+		Down: e.Down, Up: e.Up, Downloaded: e.Downloaded, Uploaded: e.Uploaded,
+		Connections: e.Connections, Refused: e.Refused, Transfers: e.Transfers,
+		States: map[share.State]int{}, Free: freeAt(s.n.current().Downloads), Limits: s.n.limiter.inForce(),
+	}
+	for _, state := range share.States {
+		out.States[state] = e.States[state]
+	}
+	// Free space moves all the time; nobody wants to be told each block.
+	if out.Free > 0 {
+		out.Free -= out.Free % (1 << 20)
+	}
+	return out
+}
+
+func (s *served) Health() api.Health {
+	h := api.Health{OK: true, Problems: s.n.guard.problems()}
+	if n := s.n.engine.Stats().States[share.Stopped]; n > 0 {
+		h.Problems = append(h.Problems, plural(n, "transfer")+" stopped with an error")
+	}
+	if len(s.n.ownAddresses()) == 0 {
+		h.Problems = append(h.Problems, "this host has no IPv6 address that others could reach")
+	}
+	if d := s.n.dht; d != nil && d.Stats().Offline {
+		h.Problems = append(h.Problems, "nobody in the DHT answers")
+	}
+	return h
+}
+
+func (s *served) Settings() []api.Setting {
+	view := s.n.current().View()
+	l := s.n.limiter.limits()
+	for i := range view {
+		if l.Source != api.SourceSaved {
+			break
+		}
+		switch v := &view[i]; v.Name {
+		case "up":
+			v.Value, v.Source, v.Where = sizeWord(l.Up), api.SourceSaved, ""
+		case "down":
+			v.Value, v.Source, v.Where = sizeWord(l.Down), api.SourceSaved, ""
+		}
+	}
+	return view
+}
+
+func (s *served) Limits() api.Limits             { return s.n.limiter.limits() }
+func (s *served) SetLimits(l share.Limits) error { return s.n.limiter.setLimits(l) }
+
+func (s *served) SignIn() (string, error) {
+	if s.n.page == nil {
+		return "", share.Errorf(share.Failed, "the page is not served: start the daemon with --web [::1]:8080 or the like")
+	}
+	return s.n.page.server.SignInURL(), nil
+}
+
+// SetPassword is for the page, which need not be served yet: anywhere but on
+// loopback it is served only when there is a password.
+func (s *served) SetPassword(password string) error {
+	if s.n.page != nil {
+		return passwordError(s.n.page.auth.SetPassword(password))
+	}
+	return SetPassword(s.n.o.Config.State, password)
+}
+
+func (s *served) Share(ctx context.Context, r api.ShareRequest) (share.Transfer, error) {
+	q := engine.ShareRequest{
+		Path: r.Path, Name: r.Name, PieceLength: r.PieceLength, FollowSymlinks: r.FollowSymlinks, Private: r.Private, Limits: r.Limits,
+	}
+	if r.Goal != nil {
+		q.Goal = *r.Goal
+	}
+	t, err := s.n.engine.Share(ctx, q)
+	return t, known(err)
+}
+
+func (s *served) Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer, error) {
+	link, torrent, err := s.n.source(ctx, r.Link, r.Torrent)
+	if err != nil {
+		return share.Transfer{}, err
+	}
+	c := s.n.current()
+	q := engine.FetchRequest{
+		Link: link, Torrent: torrent, Output: r.Output, Files: r.Files, Goal: c.Seed, Limits: r.Limits,
+		Sequential: r.Sequential, Paused: r.Paused, NoTrackers: r.NoTrackers,
+	}
+	if r.Goal != nil {
+		q.Goal = *r.Goal
+	}
+	if q.Output == "" {
+		// Only its last element is made: a disk that is not there stays so.
+		if err := os.Mkdir(c.Downloads, 0o777); err != nil && !errors.Is(err, os.ErrExist) {
+			return share.Transfer{}, share.Errorf(share.Disk, "making the folder for downloads: %w", err)
+		}
+		q.Output = c.Downloads
+	}
+	t, err := s.n.engine.Fetch(ctx, q)
+	return t, known(err)
+}
+
+func (s *served) Preview(ctx context.Context, r api.PreviewRequest) (api.Preview, error) {
+	link, torrent, err := s.n.source(ctx, r.Link, r.Torrent)
+	if err != nil {
+		return api.Preview{}, err
+	}
+	p := api.Preview{
+		ID: link.ID, Name: link.Name, Size: link.Length, Trackers: link.Trackers, WebSeeds: link.WebSeeds, Peers: link.Peers,
+		Output: s.n.current().Downloads,
+	}
+	if torrent != nil {
+		t, err := metainfo.Parse(torrent)
+		if err != nil {
+			return api.Preview{}, err
+		}
+		fill(&p, &link, t)
+	}
+	p.Free = freeAt(p.Output)
+	p.Link = link.String()
+	if t, err := s.n.engine.Get(p.ID); err == nil {
+		p.Present = &t
+		p.Output = filepath.Dir(t.Path)
+	}
+	return p, nil
+}
+
+// fill takes what a torrent tells, and makes the link that names the same.
+func fill(p *api.Preview, link *share.Link, t *metainfo.Torrent) {
+	info := t.Info
+	p.ID, p.Name, p.Size, p.Private = info.ID, info.Name, info.Total, info.Private
+	for i, f := range info.Files {
+		if !f.Pad {
+			p.Files = append(p.Files, share.File{Index: i, Path: filepath.ToSlash(filepath.Join(f.Path...)), Total: f.Length})
+		}
+	}
+	for _, tier := range t.Trackers {
+		p.Trackers = append(p.Trackers, tier...)
+	}
+	p.WebSeeds = append(p.WebSeeds, t.WebSeeds...)
+	*link = share.Link{ID: info.ID, Name: info.Name, Length: info.Total, Trackers: p.Trackers, WebSeeds: p.WebSeeds, Peers: p.Peers}
+}
+
+func (s *served) List() []share.Transfer {
+	all := s.n.engine.List()
+	for i := range all {
+		s.n.guard.explain(&all[i])
+	}
+	return all
+}
+
+func (s *served) Get(id share.ID) (share.Transfer, error) {
+	t, err := s.n.engine.Get(id)
+	s.n.guard.explain(&t)
+	return t, known(err)
+}
+
+func (s *served) Files(id share.ID) ([]share.File, error) {
+	f, err := s.n.engine.Files(id)
+	return f, known(err)
+}
+
+func (s *served) Peers(id share.ID) ([]share.Peer, error) {
+	p, err := s.n.engine.Peers(id)
+	return p, known(err)
+}
+
+func (s *served) Pieces(id share.ID) (share.Pieces, error) {
+	p, err := s.n.engine.Pieces(id)
+	return p, known(err)
+}
+
+func (s *served) Torrent(id share.ID) ([]byte, error) {
+	b, err := s.n.engine.Torrent(id)
+	return b, known(err)
+}
+
+func (s *served) Open(ctx context.Context, id share.ID, file int) (io.ReadSeekCloser, error) {
+	r, err := s.n.engine.Open(ctx, id, file)
+	return r, known(err)
+}
+
+func (s *served) Pause(id share.ID) error {
+	s.n.guard.forget(id)
+	return known(s.n.engine.Pause(id))
+}
+
+func (s *served) Resume(id share.ID) error {
+	s.n.guard.forget(id)
+	return known(s.n.engine.Resume(id))
+}
+
+func (s *served) Verify(id share.ID) error { return known(s.n.engine.Verify(id)) }
+
+func (s *served) Remove(id share.ID, data bool) error {
+	return known(s.n.engine.Remove(id, data))
+}
+
+func (s *served) SetTransferLimits(id share.ID, l share.Limits) error {
+	return known(s.n.engine.SetLimits(id, l))
+}
+
+func (s *served) SetGoal(id share.ID, g share.Goal) error { return known(s.n.engine.SetGoal(id, g)) }
+
+func (s *served) SetPriority(id share.ID, files map[int]share.Priority) error {
+	return known(s.n.engine.SetPriority(id, files))
+}
+
+func (s *served) AddPeers(id share.ID, addrs []netip.AddrPort) error {
+	return known(s.n.engine.AddPeers(id, share.FromUser, addrs))
+}
+
+func (s *served) Subscribe(buffer int) api.Subscription {
+	sub := &subscription{
+		Subscription: s.n.engine.Subscribe(buffer), out: make(chan share.Event), closed: make(chan struct{}), ended: make(chan struct{}),
+	}
+	go sub.explain(s.n.guard)
+	return sub
+}
+
+// subscription adds to the engine's events what only the node knows.
+type subscription struct {
+	*engine.Subscription
+	out    chan share.Event
+	once   sync.Once
+	closed chan struct{} // by Close
+	ended  chan struct{} // when explain has returned
+}
+
+func (s *subscription) explain(g *guard) {
+	defer close(s.ended)
+	defer close(s.out)
+	for ev := range s.C {
+		if ev.Transfer != nil && ev.Transfer.State == share.Paused {
+			t := *ev.Transfer
+			g.explain(&t)
+			ev.Transfer = &t
+		}
+		select {
+		case s.out <- ev:
+		case <-s.closed:
+			return
+		}
+	}
+}
+
+func (s *subscription) Events() <-chan share.Event { return s.out }
+
+func (s *subscription) Close() {
+	s.Subscription.Close()
+	s.once.Do(func() { close(s.closed) })
+	<-s.ended
+}
+
+// known gives the engine's errors the meaning that the API looks for.
+func known(err error) error {
+	switch {
+	case errors.Is(err, engine.ErrUnknown):
+		return &share.Error{Kind: share.KindOf(err), Err: unknownID{err}}
+	case errors.Is(err, engine.ErrStopped):
+		return share.Errorf(share.NoNode, "the node is stopping")
+	}
+	return err
+}
+
+// unknownID is an error that is api.ErrUnknown, too.
+type unknownID struct{ err error }
+
+func (u unknownID) Error() string   { return u.err.Error() }
+func (u unknownID) Unwrap() []error { return []error{u.err, api.ErrUnknown} }

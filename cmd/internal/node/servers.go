@@ -1,0 +1,168 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui"
+)
+
+// page is the node's face towards browsers.
+type page struct {
+	auth   *webui.Auth
+	server *webui.Server
+	pair   *keyPair // nil without TLS
+}
+
+// keyPair is a certificate that can be renewed while it is in use.
+type keyPair struct {
+	cert, key string
+	now       atomic.Pointer[tls.Certificate]
+}
+
+func (k *keyPair) read() error {
+	c, err := tls.LoadX509KeyPair(k.cert, k.key)
+	if err != nil {
+		return fmt.Errorf("reading the certificate: %w", err)
+	}
+	k.now.Store(&c)
+	return nil
+}
+
+func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) { return k.now.Load(), nil }
+
+// openServers listens for the API: in memory and on the control socket always,
+// over TCP where the page is asked for.
+func (n *Node) openServers(act *inherited) (run []func(context.Context) error, err error) {
+	n.socket = filepath.Join(n.config.State, socketName)
+	socket := act.api
+	if socket == nil {
+		if socket, err = listenSocket(n.socket); err != nil {
+			return nil, err
+		}
+	} else {
+		n.socket = socket.Addr().String()
+	}
+	defer func() {
+		if err != nil {
+			socket.Close()
+		}
+	}()
+	if n.o.Daemon && (n.config.Web != "" || act.web != nil) {
+		if n.page, err = n.openPage(act.web); err != nil {
+			return nil, err
+		}
+		run = append(run, n.page.server.Run)
+	}
+	own := act.api == nil
+	return append(run,
+		func(ctx context.Context) error { return n.serve(ctx, n.memory) },
+		func(ctx context.Context) error {
+			err := n.serve(ctx, socket)
+			if own {
+				err = errors.Join(err, removeStale(n.socket))
+			}
+			return err
+		},
+	), nil
+}
+
+func (n *Node) openPage(l net.Listener) (p *page, err error) {
+	if l == nil {
+		addr, err := parseEndpoint(n.config.Web)
+		if err != nil {
+			return nil, err
+		}
+		if l, err = net.Listen("tcp", addr.String()); err != nil {
+			return nil, share.Errorf(share.Failed, "serving the page at %s: %w", n.config.Web, err)
+		}
+	}
+	defer func() {
+		if err != nil {
+			l.Close()
+		}
+	}()
+	p = &page{}
+	if p.auth, err = webui.OpenAuth(filepath.Join(n.config.State, credentialsName), n.o.Now); err != nil {
+		return nil, share.Errorf(share.Failed, "serving the page: %w", err)
+	}
+	c := webui.Config{
+		Logger: n.part("web"), API: n.api.Handler(), Page: webui.Page(), Auth: p.auth, Hosts: n.config.WebHosts, Now: n.o.Now,
+	}
+	if n.config.WebCert != "" {
+		p.pair = &keyPair{cert: n.config.WebCert, key: n.config.WebKey}
+		if err := p.pair.read(); err != nil {
+			return nil, share.Errorf(share.Usage, "serving the page: %w", err)
+		}
+		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: p.pair.get}
+	}
+	p.server, err = webui.New(c, l)
+	if err != nil {
+		return nil, share.Errorf(share.Usage, "serving the page: %w", err)
+	}
+	return p, nil
+}
+
+const credentialsName = "credentials"
+
+// SetPassword sets the password of the page for nodes that will run on a state
+// directory. One that runs is told through its client.
+func SetPassword(state, password string) error {
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return share.Errorf(share.Disk, "making the state directory: %w", err)
+	}
+	auth, err := webui.OpenAuth(filepath.Join(state, credentialsName), time.Now)
+	if err != nil {
+		return share.Errorf(share.Failed, "setting the password: %w", err)
+	}
+	return passwordError(auth.SetPassword(password))
+}
+
+func passwordError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return share.Errorf(share.Usage, "setting the password: %w", err)
+}
+
+// Time that a client of the control socket has.
+const (
+	headerTime = 10 * time.Second
+	idleTime   = 2 * time.Minute
+	// graceTime is for answers under way when the node stops.
+	graceTime = 3 * time.Second
+)
+
+// serve answers the API on l until ctx ends.
+func (n *Node) serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler: n.api.Handler(), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime,
+		ErrorLog: slog.NewLogLogger(n.part("api").Handler(), slog.LevelDebug),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(l) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serving the API: %w", err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.Background(), graceTime)
+	defer cancel()
+	if srv.Shutdown(grace) != nil {
+		srv.Close()
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving the API: %w", err)
+	}
+	return nil
+}

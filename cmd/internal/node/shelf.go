@@ -1,0 +1,171 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+// quietTime is how long nothing below a file or folder must have changed before
+// it is shared.
+const quietTime = 10 * time.Second
+
+// sharer is what a shelf asks of the node.
+type sharer interface {
+	Share(context.Context, api.ShareRequest) (share.Transfer, error)
+	List() []share.Transfer
+	Remove(id share.ID, data bool) error
+}
+
+// shelf shares each file and folder in a directory, and again when it changed.
+type shelf struct {
+	dir    string
+	log    *slog.Logger
+	book   *watchBook
+	now    func() time.Time
+	retire bool // remove the former share when there is a new one
+	engine sharer
+
+	seen map[string]sighting // by path
+}
+
+// sighting is what was last seen of an entry.
+type sighting struct {
+	mark  string
+	since time.Time
+}
+
+func (s *shelf) scan(ctx context.Context) error {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	var again error
+	present := map[string]bool{}
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".part") || !e.IsDir() && !e.Type().IsRegular() {
+			continue
+		}
+		path := filepath.Join(s.dir, name)
+		present[path] = true
+		if err := s.look(ctx, path); errors.Is(err, errUnsettled) {
+			again = err
+		} else if err != nil && ctx.Err() == nil {
+			s.log.Warn("cannot share what is in a watched folder", "path", path, "error", err)
+		}
+	}
+	for path := range s.seen {
+		if !present[path] {
+			delete(s.seen, path)
+		}
+	}
+	if err := s.settle(ctx); errors.Is(err, errUnsettled) {
+		again = err
+	} else if err != nil && ctx.Err() == nil {
+		s.log.Warn("cannot end the shares of what left a watched folder", "folder", s.dir, "error", err)
+	}
+	return again
+}
+
+// look shares what has come to rest and is not what was shared last.
+func (s *shelf) look(ctx context.Context, path string) error {
+	mark, err := fingerprint(ctx, path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return errUnsettled
+		}
+		return err
+	}
+	was, err := s.book.get(ctx, path)
+	if err != nil || was == mark {
+		return err
+	}
+	now := s.now()
+	if seen := s.seen[path]; seen.mark != mark {
+		s.seen[path] = sighting{mark, now}
+		return errUnsettled
+	} else if now.Sub(seen.since) < quietTime {
+		return errUnsettled
+	}
+	_, err = s.engine.Share(ctx, api.ShareRequest{Path: path})
+	if err != nil {
+		return err
+	}
+	s.log.Info("sharing what is in a watched folder", "path", path)
+	return s.book.put(ctx, path, mark)
+}
+
+// settle ends former shares, where that is wanted: of what is gone, and of what
+// has been shared anew.
+func (s *shelf) settle(ctx context.Context) error {
+	paths, err := s.book.below(ctx, s.dir)
+	if err != nil || len(paths) == 0 {
+		return err
+	}
+	shares := map[string][]share.Transfer{}
+	hashing := map[string]bool{}
+	for _, t := range s.engine.List() {
+		if t.Own && slices.Contains(paths, t.Path) {
+			shares[t.Path] = append(shares[t.Path], t)
+			hashing[t.Path] = hashing[t.Path] || t.State == share.Hashing
+		}
+	}
+	var again error
+	for _, path := range paths {
+		_, err := os.Lstat(path)
+		gone := errors.Is(err, fs.ErrNotExist)
+		former := shares[path]
+		switch {
+		case gone:
+			if err := s.book.drop(ctx, path); err != nil {
+				return err
+			}
+		case hashing[path]:
+			// Which of them is the former one, if any, is known by its ID.
+			again, former = errUnsettled, nil
+		case len(former) > 0:
+			slices.SortFunc(former, func(a, b share.Transfer) int { return a.Added.Compare(b.Added) })
+			former = former[:len(former)-1]
+		}
+		if !s.retire {
+			continue
+		}
+		for _, t := range former {
+			if err := s.engine.Remove(t.ID, false); err != nil && !errors.Is(err, api.ErrUnknown) {
+				return err
+			}
+			s.log.Info("a former share has ended", "path", path, "id", t.ID)
+		}
+	}
+	return again
+}
+
+// below lists the entries of dir that are remembered.
+func (b *watchBook) below(ctx context.Context, dir string) ([]string, error) {
+	rows, err := b.db.QueryContext(ctx, `SELECT path FROM node_watched`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var path string
+		if err := rows.Scan(&path); err != nil {
+			return nil, err
+		}
+		if filepath.Dir(path) == dir {
+			out = append(out, path)
+		}
+	}
+	return out, rows.Err()
+}

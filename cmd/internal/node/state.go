@@ -1,0 +1,149 @@
+package node
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// state is the locked state directory with its database.
+type state struct {
+	dir  string
+	lock *os.File
+	db   *sql.DB
+}
+
+// nodeSchema is the version of the tables below.
+const nodeSchema = 1
+
+// openState locks a state directory, which is made when missing, and opens its
+// database. Where another node has the lock nothing is changed and the error
+// wraps ErrLocked.
+func openState(dir string) (s *state, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, share.Errorf(share.Disk, "making the state directory: %w", err)
+	}
+	s = &state{dir: dir}
+	if s.lock, err = lockFile(filepath.Join(dir, "lock")); err != nil {
+		if errors.Is(err, ErrLocked) {
+			return nil, share.Errorf(share.Failed, "%w: %s belongs to a running node; stop it, or give another directory with --state", ErrLocked, dir)
+		}
+		return nil, share.Errorf(share.Disk, "locking the state directory: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	// The directory is ours from here on. The socket in it relies on this.
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return nil, share.Errorf(share.Disk, "making the state directory private: %w", err)
+	}
+	if s.db, err = openDB(filepath.Join(dir, "state.db")); err != nil {
+		return nil, share.Errorf(share.Disk, "opening the state: %w", err)
+	}
+	return s, nil
+}
+
+func (s *state) close() error {
+	var err error
+	if s.db != nil {
+		err = s.db.Close()
+	}
+	// The file stays: removing it would let two nodes lock different ones.
+	return errors.Join(err, s.lock.Close())
+}
+
+func openDB(name string) (*sql.DB, error) {
+	// Made here because SQLite would make it readable to all.
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	f.Close()
+	slashed := filepath.ToSlash(name)
+	if slashed[0] != '/' { // C:/...
+		slashed = "/" + slashed
+	}
+	// busy_timeout comes first: switching to WAL may have to wait, too.
+	dsn := url.URL{Scheme: "file", Path: slashed, RawQuery: url.Values{
+		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}, "_txlock": {"immediate"},
+	}.Encode()}
+	db, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(4)
+	if err := prepareDB(db); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+func prepareDB(db *sql.DB) error {
+	for _, stmt := range [...]string{
+		`CREATE TABLE IF NOT EXISTS versions (package TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID`,
+		`CREATE TABLE IF NOT EXISTS node_values (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`,
+		// What was taken from watched folders, and what it looked like then.
+		`CREATE TABLE IF NOT EXISTS node_watched (path TEXT PRIMARY KEY, mark TEXT NOT NULL) WITHOUT ROWID`,
+		`INSERT OR IGNORE INTO versions VALUES ('node', 1)`,
+	} {
+		if _, err := db.Exec(stmt); err != nil {
+			return err
+		}
+	}
+	var version int
+	if err := db.QueryRow(`SELECT version FROM versions WHERE package = 'node'`).Scan(&version); err != nil {
+		return err
+	}
+	if version > nodeSchema {
+		return fmt.Errorf("it was written by a later version of shoal (schema %d, this one knows %d)", version, nodeSchema)
+	}
+	return nil
+}
+
+// load reads a value that save kept; ok is false when there is none.
+func (s *state) load(name string, v any) (ok bool, err error) {
+	var text string
+	err = s.db.QueryRow(`SELECT value FROM node_values WHERE name = ?`, name).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(text), v)
+	}
+	if err != nil {
+		return false, share.Errorf(share.Disk, "reading %s from the state: %w", name, err)
+	}
+	return true, nil
+}
+
+// save keeps a value; when it returns the value would survive a power cut.
+func (s *state) save(name string, v any) error {
+	b, err := json.Marshal(v)
+	if err == nil {
+		_, err = s.db.Exec(`INSERT OR REPLACE INTO node_values VALUES (?, ?)`, name, string(b))
+	}
+	if err != nil {
+		return share.Errorf(share.Disk, "saving %s: %w", name, err)
+	}
+	return nil
+}
+
+// removeStale removes a file that a node that was killed left behind.
+func removeStale(name string) error {
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

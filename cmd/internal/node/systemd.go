@@ -1,0 +1,118 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// inherited are sockets that systemd opened: TCP and UDP ones are for peers and
+// the DHT, the Unix one is the control socket, and a TCP one named "web"
+// (FileDescriptorName=) is for the page.
+type inherited struct {
+	tcp []net.Listener
+	udp []*net.UDPConn
+	api net.Listener
+	web net.Listener
+}
+
+func (a *inherited) close() {
+	for _, l := range append(a.tcp, a.api, a.web) {
+		if l != nil {
+			l.Close()
+		}
+	}
+	for _, c := range a.udp {
+		c.Close()
+	}
+}
+
+// activated takes over the sockets of this process, where it is a daemon.
+func activated(isDaemon bool) (*inherited, error) {
+	a := &inherited{}
+	if !isDaemon {
+		return a, nil
+	}
+	for _, f := range activation.Files(true) {
+		err := a.take(f)
+		f.Close() // take made copies
+		if err != nil {
+			a.close()
+			return nil, share.Errorf(share.Failed, "taking the socket %s over from systemd: %w", f.Name(), err)
+		}
+	}
+	return a, nil
+}
+
+func (a *inherited) take(f *os.File) error {
+	if l, err := net.FileListener(f); err == nil {
+		_, isTCP := l.Addr().(*net.TCPAddr)
+		switch {
+		case isTCP && f.Name() == "web":
+			a.web = l
+		case isTCP:
+			a.tcp = append(a.tcp, l)
+		default:
+			a.api = l
+		}
+		return nil
+	}
+	c, err := net.FilePacketConn(f)
+	if err != nil {
+		return err
+	}
+	u, ok := c.(*net.UDPConn)
+	if !ok {
+		c.Close()
+		return fmt.Errorf("it is neither TCP nor UDP nor a stream")
+	}
+	a.udp = append(a.udp, u)
+	return nil
+}
+
+// notify tells systemd that the node is ready, and that it is alive for as long
+// as it answers.
+func (n *Node) notify(ctx context.Context) error {
+	n.sayReady()
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || every <= 0 {
+		return nil
+	}
+	tick := time.NewTicker(every / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		n.engine.Stats() // hangs when the engine does
+		n.say(daemon.SdNotifyWatchdog)
+	}
+}
+
+func (n *Node) sayReady() {
+	n.say(fmt.Sprintf("%s\nSTATUS=%s at port %d", daemon.SdNotifyReady, "seeding and fetching", n.ports.port()))
+}
+
+func (n *Node) sayStopping() { n.say(daemon.SdNotifyStopping) }
+
+// sayReloading is followed by sayReady.
+func (n *Node) sayReloading() { n.say(daemon.SdNotifyReloading + monotonic()) }
+
+// say tells systemd, where it runs the daemon.
+func (n *Node) say(state string) {
+	if !n.o.Daemon {
+		return
+	}
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		n.log.Warn("cannot tell systemd", "error", err)
+	}
+}

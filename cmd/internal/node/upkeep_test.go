@@ -1,0 +1,276 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func testState(t *testing.T) *state {
+	t.Helper()
+	s, err := openState(stateDir(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// crew is an engine that only keeps lists.
+type crew struct {
+	mu        sync.Mutex
+	transfers []share.Transfer
+	done      []string
+	shares    []api.ShareRequest
+	next      byte
+}
+
+func (c *crew) List() []share.Transfer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.transfers)
+}
+
+func (c *crew) Stats() engine.Stats {
+	s := engine.Stats{States: map[share.State]int{}}
+	for _, t := range c.List() {
+		s.States[t.State]++
+	}
+	return s
+}
+
+func (c *crew) set(id share.ID, state share.State, what string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.transfers {
+		if c.transfers[i].ID == id {
+			c.transfers[i].State = state
+			c.done = append(c.done, what)
+			return nil
+		}
+	}
+	return share.Errorf(share.Failed, "%w", api.ErrUnknown)
+}
+
+func (c *crew) Pause(id share.ID) error  { return c.set(id, share.Paused, "pause") }
+func (c *crew) Resume(id share.ID) error { return c.set(id, share.Fetching, "resume") }
+
+func (c *crew) Share(_ context.Context, r api.ShareRequest) (share.Transfer, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shares = append(c.shares, r)
+	c.next++
+	t := share.Transfer{ID: share.ID{c.next}, Path: r.Path, Own: true, State: share.Hashing, Added: time.Unix(int64(c.next), 0)}
+	c.transfers = append(c.transfers, t)
+	return t, nil
+}
+
+func (c *crew) Remove(id share.ID, data bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if data {
+		return errors.New("what the user shares is not to be deleted")
+	}
+	c.transfers = slices.DeleteFunc(c.transfers, func(t share.Transfer) bool { return t.ID == id })
+	return nil
+}
+
+func (c *crew) hashed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.transfers {
+		c.transfers[i].State = share.Seeding
+	}
+}
+
+func TestGuardPausesAndResumes(t *testing.T) {
+	s := testState(t)
+	id, own := share.ID{1}, share.ID{2}
+	c := &crew{transfers: []share.Transfer{
+		{ID: id, State: share.Fetching, Path: "/disk/a"}, {ID: own, State: share.Fetching, Path: "/disk/own", Own: true},
+	}}
+	space := int64(1000)
+	make1 := func() *guard {
+		g := newGuard(c, s, quiet(), 500)
+		g.free = func(dir string) int64 {
+			if dir != "/disk" {
+				t.Errorf("asked for the space of %s", dir)
+			}
+			return space
+		}
+		if _, err := s.load(heldValues, &g.held); err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	g := make1()
+	step := func(free int64, want ...string) {
+		t.Helper()
+		space = free
+		g.look()
+		if !slices.Equal(c.done, want) {
+			t.Errorf("with %d free: %v, not %v", free, c.done, want)
+		}
+		c.done = nil
+	}
+	step(1000)
+	step(-1)
+	step(499, "pause")
+	p := c.List()[0]
+	if g.explain(&p); !strings.Contains(p.Reason, "625 B") {
+		t.Errorf("the reason is %q", p.Reason)
+	}
+	if got := g.problems(); len(got) != 1 || !strings.Contains(got[0], "/disk") {
+		t.Errorf("problems: %v", got)
+	}
+	g = make1() // restarted
+	step(510)   // not enough to go on
+	step(625, "resume")
+	step(100, "pause")
+	if err := c.Resume(id); err != nil {
+		t.Fatal(err)
+	}
+	c.done = nil
+	g.forget(id)
+	step(100, "pause") // still nearly full
+	g.forget(id)       // the user paused it: it is his
+	step(9999)
+	if p := c.List()[0]; p.State != share.Paused {
+		t.Errorf("what the user paused was resumed: %s", p.State)
+	}
+	g.setMinFree(0)
+	c.transfers[0].State = share.Fetching
+	step(1)
+}
+
+func TestLimiter(t *testing.T) {
+	s := testState(t)
+	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.Local) // a Monday
+	configured := func(flags map[string][]string) *Config {
+		c, err := load(t, flags, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	var applied share.Limits
+	make1 := func(c *Config) *limiter {
+		l, err := newLimiter(c, s, quiet(), func() time.Time { return now })
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.apply = func(v share.Limits) error { applied = v; return nil }
+		return l
+	}
+	l := make1(configured(map[string][]string{"schedule": {"mon 08:00-10:00 up=1000"}, "adaptive-upload": {"true"}}))
+	if got := l.limits(); got.Now != (share.Limits{Up: 1000}) || got.Source != api.SourceDefault || !strings.Contains(got.Reason, "mon 08:00") {
+		t.Errorf("at nine: %+v", got)
+	}
+	if err := l.setLimits(share.Limits{Down: 5, Up: 6}); err != nil || applied != (share.Limits{Down: 5, Up: 1000}) {
+		t.Errorf("%+v %v", applied, err)
+	}
+	now = now.Add(2 * time.Hour)
+	l.bears(4)
+	l.mu.Lock()
+	l.decide()
+	l.mu.Unlock()
+	if got := l.limits(); got.Now != (share.Limits{Down: 5, Up: 4}) || got.Limits != (share.Limits{Down: 5, Up: 6}) || !strings.Contains(got.Reason, "line") {
+		t.Errorf("at eleven: %+v", got)
+	}
+	// After a restart the saved ones hold, unless a flag says otherwise.
+	if got := make1(configured(nil)).limits(); got.Limits != (share.Limits{Down: 5, Up: 6}) || got.Source != api.SourceSaved {
+		t.Errorf("restarted: %+v", got)
+	}
+	l = make1(configured(map[string][]string{"up": {"9"}}))
+	if got := l.limits(); got.Limits != (share.Limits{Up: 9}) || got.Source != api.SourceFlag {
+		t.Errorf("restarted with a flag: %+v", got)
+	}
+	if err := l.setLimits(share.Limits{Up: 3}); err != nil || l.limits().Up != 3 {
+		t.Errorf("set while running: %+v %v", l.limits(), err)
+	}
+}
+
+func TestShelfSharesAgainWhatChanged(t *testing.T) {
+	for _, retire := range []bool{false, true} {
+		t.Run(map[bool]string{false: "keep", true: "retire"}[retire], func(t *testing.T) {
+			dir := t.TempDir()
+			now := time.Now()
+			c := &crew{}
+			s := &shelf{
+				dir: dir, log: quiet(), book: &watchBook{testState(t).db}, now: func() time.Time { return now },
+				retire: retire, engine: c, seen: map[string]sighting{},
+			}
+			scan := func() {
+				t.Helper()
+				if err := s.scan(testContext(t)); err != nil && !errors.Is(err, errUnsettled) {
+					t.Fatal(err)
+				}
+			}
+			rest := func() { scan(); now = now.Add(quietTime); scan(); c.hashed(); scan() }
+			write := func(name, text string) {
+				t.Helper()
+				path := filepath.Join(dir, name)
+				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write("album/one", "1")
+			write("file", "x")
+			write(".hidden", "x")
+			write("loading.part", "x")
+			scan()
+			now = now.Add(quietTime / 2)
+			write("album/two", "22")
+			scan()
+			now = now.Add(quietTime / 2)
+			scan()
+			if len(c.shares) != 1 || filepath.Base(c.shares[0].Path) != "file" {
+				t.Fatalf("while the album changes: %+v", c.shares)
+			}
+			rest()
+			if len(c.shares) != 2 || c.shares[1].Path != filepath.Join(dir, "album") {
+				t.Fatalf("at rest: %+v", c.shares)
+			}
+			rest()
+			s.seen = map[string]sighting{} // restarted
+			rest()
+			if len(c.shares) != 2 {
+				t.Errorf("shared again without a change: %+v", c.shares)
+			}
+			write("album/three", "333")
+			rest()
+			want := map[bool]int{false: 3, true: 2}[retire]
+			if len(c.shares) != 3 || len(c.transfers) != want {
+				t.Errorf("after a change: %d shares, %d transfers", len(c.shares), len(c.transfers))
+			}
+			if err := os.RemoveAll(filepath.Join(dir, "album")); err != nil {
+				t.Fatal(err)
+			}
+			scan()
+			want = map[bool]int{false: 3, true: 1}[retire]
+			if len(c.transfers) != want {
+				t.Errorf("after it is gone: %d transfers", len(c.transfers))
+			}
+		})
+	}
+}
