@@ -1,0 +1,175 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// arrange puts a command line into the order that the flag parser wants: the
+// verb, its flags, "--", the arguments. People may write flags anywhere, also
+// before the verb; --help becomes the verb help. It refuses verbs and flags that do not exist, naming the
+// nearest that does.
+func arrange(args []string, verbs []*verb) ([]string, error) {
+	program, rest := args[0], args[1:]
+	name, rest := splitVerb(rest, verbs)
+	v, err := findVerb(name, verbs)
+	if err != nil {
+		return nil, err
+	}
+	var flags, plain []string
+	for i := 0; i < len(rest); i++ {
+		arg := rest[i]
+		if arg == "--" {
+			plain = append(plain, rest[i+1:]...)
+			break
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			plain = append(plain, arg)
+			continue
+		}
+		flag, _, joined := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		f := findFlag(v.flags, flag)
+		if f == nil {
+			return nil, unknownFlag(v, arg, flag)
+		}
+		if f.Names()[0] == "help" {
+			return []string{program, "help", "--", v.name}, nil
+		}
+		flags = append(flags, arg)
+		if takesValue(f) && !joined {
+			i++
+			if i == len(rest) {
+				return nil, usageErrorf("%s: --%s needs a value", v.name, flag)
+			}
+			flags = append(flags, rest[i])
+		}
+	}
+	out := append([]string{program, v.name}, flags...)
+	return append(append(out, "--"), plain...), nil
+}
+
+// splitVerb takes the first word that is no flag, and no flag's value, from args.
+func splitVerb(args []string, verbs []*verb) (name string, rest []string) {
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if arg == "--" {
+			break
+		}
+		if len(arg) > 1 && arg[0] == '-' {
+			flag, _, joined := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+			if joined {
+				continue
+			}
+			for _, v := range verbs {
+				if f := findFlag(v.flags, flag); f != nil {
+					if takesValue(f) {
+						i++
+					}
+					break
+				}
+			}
+			continue
+		}
+		return arg, slices.Delete(slices.Clone(args), i, i+1)
+	}
+	switch {
+	case slices.Contains(args, "--version"):
+		return "version", slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--version" })
+	case slices.Contains(args, "--help"), slices.Contains(args, "-h"), len(args) == 0:
+		return "help", nil
+	}
+	return "", args
+}
+
+func findVerb(name string, verbs []*verb) (*verb, error) {
+	if name == "" {
+		return nil, usageErrorf("what shall I do? (shoal help lists the verbs)")
+	}
+	var known []string
+	for _, v := range verbs {
+		if v.name == name {
+			return v, nil
+		}
+		known = append(known, v.name)
+	}
+	return nil, usageErrorf("there is no verb %q%s (shoal help lists them)", name, nearest(name, known))
+}
+
+func unknownFlag(v *verb, arg, flag string) error {
+	var known []string
+	for _, f := range v.flags {
+		known = append(known, "--"+f.Names()[0])
+	}
+	return usageErrorf("%s has no flag %q%s (shoal %s --help lists them)", v.name, arg, nearest("--"+flag, known), v.name)
+}
+
+// nearest is ", did you mean X?" with the known word that a slip of the finger
+// makes word of, or nothing.
+func nearest(word string, known []string) string {
+	best, least := "", 1+len(strings.TrimLeft(word, "-"))/3
+	for _, k := range known {
+		if d := distance(word, k); d <= least {
+			best, least = k, d-1
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return ", did you mean " + best + "?"
+}
+
+// distance counts the single-character edits between a and b.
+func distance(a, b string) int {
+	prev := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := range len(a) {
+		diagonal := prev[0]
+		prev[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = prev[j+1]
+			prev[j+1] = min(cost, prev[j]+1, prev[j+1]+1)
+		}
+	}
+	return prev[len(b)]
+}
+
+func findFlag(flags []cli.Flag, name string) cli.Flag {
+	for _, f := range flags {
+		if slices.Contains(f.Names(), name) {
+			return f
+		}
+	}
+	return nil
+}
+
+func takesValue(f cli.Flag) bool {
+	d, ok := f.(cli.DocGenerationFlag)
+	return ok && d.TakesValue()
+}
+
+// wantsJSON looks for --json before anything is parsed, so that a wrong command
+// line is reported in the form its caller reads.
+func wantsJSON(args []string) bool {
+	if v, err := strconv.ParseBool(os.Getenv("SHOAL_JSON")); err == nil && v {
+		return true
+	}
+	for _, a := range args[1:] {
+		switch a {
+		case "--":
+			return false
+		case "--json", "-json", "--json=true", "-json=true":
+			return true
+		}
+	}
+	return false
+}

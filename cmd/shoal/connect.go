@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+// client is what the verbs ask of a node. *api.Client is one.
+type client interface {
+	Info(ctx context.Context) (api.Info, error)
+	Settings(ctx context.Context) ([]api.Setting, error)
+	Limits(ctx context.Context) (api.Limits, error)
+	SetGlobalLimits(ctx context.Context, l share.Limits) (api.Limits, error)
+	SignIn(ctx context.Context) (string, error)
+
+	Transfers(ctx context.Context, fields ...string) ([]share.Transfer, error)
+	Resolve(ctx context.Context, prefix string) (share.Transfer, error)
+	Transfer(ctx context.Context, id share.ID) (share.Transfer, error)
+	Files(ctx context.Context, id share.ID) ([]share.File, error)
+	Peers(ctx context.Context, id share.ID) ([]share.Peer, error)
+
+	Share(ctx context.Context, r api.ShareRequest) (share.Transfer, error)
+	Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer, error)
+	Preview(ctx context.Context, r api.PreviewRequest) (api.Preview, error)
+	Pause(ctx context.Context, id share.ID) error
+	Resume(ctx context.Context, id share.ID) error
+	Verify(ctx context.Context, id share.ID) error
+	Remove(ctx context.Context, id share.ID, data bool) error
+	SetLimits(ctx context.Context, id share.ID, l share.Limits) error
+	Content(ctx context.Context, id share.ID, file int) (io.ReadCloser, error)
+	Events(ctx context.Context, ids ...share.ID) iter.Seq2[share.Event, error]
+}
+
+// resolve finds the one transfer that an ID, the beginning of one, or a link
+// means.
+func resolve(ctx context.Context, n client, arg string) (share.Transfer, error) {
+	prefix := strings.ToLower(strings.TrimSpace(arg))
+	if strings.Contains(prefix, ":") || looksLikeID(prefix) {
+		l, err := share.ParseLink(arg)
+		if err != nil {
+			return share.Transfer{}, err
+		}
+		prefix = l.ID.String()
+	}
+	if prefix == "" || len(prefix) > 40 || strings.Trim(prefix, hexDigits) != "" {
+		return share.Transfer{}, usageErrorf("%q is not an ID or the beginning of one (shoal list shows them)", arg)
+	}
+	return n.Resolve(ctx, prefix)
+}
+
+const hexDigits = "0123456789abcdef"
+
+// withNode calls do with the node that runs on the state directory or, unless
+// it must be running already, with one that ends when do returns. A node that
+// another command ran for itself may end under us: then ours takes over.
+func withNode(ctx context.Context, c *call, running bool, do func(ctx context.Context, n client, own bool) error) error {
+	cfg, err := node.Load(c.sources())
+	if err != nil {
+		return err
+	}
+	for {
+		var s *node.Session
+		if running {
+			s, err = node.Dial(ctx, cfg.State)
+		} else {
+			s, err = node.Open(ctx, node.Options{Config: cfg, Version: buildVersion().Version, Stderr: c.out.log()})
+		}
+		if err != nil {
+			return err
+		}
+		c.unused(s)
+		err = during(ctx, s, do)
+		if kindOf(err) == share.NoNode && !running && !s.Own && !s.Info.Daemon {
+			c.out.say("the command that ran the node has ended; this one goes on by itself")
+			continue
+		}
+		return err
+	}
+}
+
+// during calls do and closes the session. When a node of our own has failed by
+// itself, that is the error to report.
+func during(ctx context.Context, s *node.Session, do func(context.Context, client, bool) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-s.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err := do(ctx, s.Client, s.Own)
+	cancel()
+	<-watched
+	if cerr := s.Close(); cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+// unused tells which flags of the node are without effect because it runs
+// already.
+func (c *call) unused(s *node.Session) {
+	if s.Own || c.out.json {
+		return
+	}
+	var names []string
+	for name := range c.sources().Flags {
+		switch name {
+		case "state", "config", "verbose", "no-trackers":
+		default:
+			names = append(names, "--"+name)
+		}
+	}
+	if len(names) > 0 {
+		slices.Sort(names)
+		c.out.say("the node that is running already decides: %s has no effect", strings.Join(names, ", "))
+	}
+}

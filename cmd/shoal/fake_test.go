@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+// fakeNode is a node whose transfers do what a test says, one step each time
+// the verb has seen the one before.
+type fakeNode struct {
+	client // what a test does not expect to be called is nil
+
+	mu        sync.Mutex
+	transfers map[share.ID]share.Transfer
+	files     []share.File
+	steps     []share.Event // yielded by Events in turn
+	end       error         // what Events ends with; nil waits for ctx
+	content   string
+	fetched   []api.FetchRequest
+	shared    []api.ShareRequest
+	removed   []share.ID
+	refuse    map[string]error // by link or path
+}
+
+func newFake(ts ...share.Transfer) *fakeNode {
+	f := &fakeNode{transfers: map[share.ID]share.Transfer{}, refuse: map[string]error{}}
+	for _, t := range ts {
+		f.transfers[t.ID] = t
+	}
+	return f
+}
+
+func (f *fakeNode) Transfer(_ context.Context, id share.ID) (share.Transfer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, ok := f.transfers[id]
+	if !ok {
+		return t, share.Errorf(share.Failed, "%w", api.ErrUnknown)
+	}
+	return t, nil
+}
+
+func (f *fakeNode) Transfers(context.Context, ...string) ([]share.Transfer, error) {
+	ids := slices.SortedFunc(maps.Keys(f.transfers), func(a, b share.ID) int { return strings.Compare(a.String(), b.String()) })
+	var ts []share.Transfer
+	for _, id := range ids {
+		ts = append(ts, f.transfers[id])
+	}
+	return ts, nil
+}
+
+func (f *fakeNode) Resolve(_ context.Context, prefix string) (share.Transfer, error) {
+	for id, t := range f.transfers {
+		if strings.HasPrefix(id.String(), prefix) {
+			return t, nil
+		}
+	}
+	return share.Transfer{}, share.Errorf(share.Failed, "%s: %w", prefix, api.ErrUnknown)
+}
+
+func (f *fakeNode) Files(context.Context, share.ID) ([]share.File, error) { return f.files, nil }
+
+func (f *fakeNode) Fetch(_ context.Context, r api.FetchRequest) (share.Transfer, error) {
+	f.fetched = append(f.fetched, r)
+	if err := f.refuse[r.Link]; err != nil {
+		return share.Transfer{}, err
+	}
+	l, err := share.ParseLink(r.Link)
+	if err != nil {
+		return share.Transfer{}, err
+	}
+	return f.transfers[l.ID], nil
+}
+
+func (f *fakeNode) Share(_ context.Context, r api.ShareRequest) (share.Transfer, error) {
+	f.shared = append(f.shared, r)
+	if err := f.refuse[r.Path]; err != nil {
+		return share.Transfer{}, err
+	}
+	for _, t := range f.transfers {
+		if t.Path == r.Path {
+			return t, nil
+		}
+	}
+	return share.Transfer{}, fmt.Errorf("no transfer of %s in this test", r.Path)
+}
+
+func (f *fakeNode) Remove(_ context.Context, id share.ID, _ bool) error {
+	f.removed = append(f.removed, id)
+	return nil
+}
+
+func (f *fakeNode) Verify(context.Context, share.ID) error { return nil }
+
+func (f *fakeNode) Content(context.Context, share.ID, int) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(f.content)), nil
+}
+
+func (f *fakeNode) Events(ctx context.Context, ids ...share.ID) iter.Seq2[share.Event, error] {
+	return func(yield func(share.Event, error) bool) {
+		for _, id := range ids {
+			if t, err := f.Transfer(ctx, id); err == nil {
+				if !yield(share.Event{Type: share.EventChanged, ID: id, Transfer: &t}, nil) {
+					return
+				}
+			}
+		}
+		for len(f.steps) > 0 {
+			ev := f.steps[0]
+			f.steps = f.steps[1:]
+			if ev.Transfer != nil {
+				f.mu.Lock()
+				f.transfers[ev.ID] = *ev.Transfer
+				f.mu.Unlock()
+			}
+			if !yield(ev, nil) {
+				return
+			}
+		}
+		if f.end == nil {
+			<-ctx.Done()
+			f.end = share.Errorf(share.Interrupted, "watching: %w", ctx.Err())
+		}
+		yield(share.Event{}, f.end)
+	}
+}
+
+func changed(t share.Transfer) share.Event {
+	return share.Event{Type: share.EventChanged, ID: t.ID, Transfer: &t}
+}
+
+func testID(t *testing.T, digit string) share.ID {
+	t.Helper()
+	id, err := share.ParseID(strings.Repeat(digit, 40))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func checkKind(t *testing.T, err error, want share.Kind) {
+	t.Helper()
+	if got := kindOf(err); got != want {
+		t.Errorf("error %v has kind %d, want %d", err, got, want)
+	}
+}

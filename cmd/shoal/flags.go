@@ -1,0 +1,104 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/shoalnet/shoal/cmd/internal/node"
+)
+
+func envOf(name string) []string { return []string{node.Setting{Name: name}.Env()} }
+
+func boolFlag(name, usage string) cli.Flag {
+	return &cli.BoolFlag{Name: name, Usage: usage, EnvVars: envOf(name)}
+}
+
+func stringFlag(name, usage string) cli.Flag {
+	return &cli.StringFlag{Name: name, Usage: usage, EnvVars: envOf(name)}
+}
+
+// everywhere are the flags of every verb.
+func everywhere() []cli.Flag {
+	return []cli.Flag{
+		boolFlag("json", "print one JSON object a line on standard output"),
+		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "explain this verb"},
+	}
+}
+
+// nodeCategory marks the flags that are settings of a node.
+const nodeCategory = "node"
+
+// nodeFlags are the settings that every verb takes that may start a node, but
+// for those that mean something else to the verb. Their variables are read with
+// the configuration file, by node.Load.
+func nodeFlags(but ...string) []cli.Flag {
+	return settingFlags(func(s node.Setting) bool {
+		return s.Scope == node.Common && !slices.Contains(but, s.Name)
+	})
+}
+
+func settingFlags(which func(node.Setting) bool) []cli.Flag {
+	var flags []cli.Flag
+	for _, s := range node.Settings() {
+		if !which(s) {
+			continue
+		}
+		switch {
+		case s.Arg == "":
+			flags = append(flags, &cli.BoolFlag{Name: s.Name, Usage: s.Help, Category: nodeCategory})
+		case s.List:
+			flags = append(flags, &cli.StringSliceFlag{Name: s.Name, Usage: s.Help, Category: nodeCategory})
+		default:
+			flags = append(flags, &cli.StringFlag{Name: s.Name, Usage: s.Help, Category: nodeCategory,
+				DefaultText: atHome(s.Default)})
+		}
+	}
+	return flags
+}
+
+// atHome writes a path below the home directory with a tilde, so that the help
+// is the same for everybody.
+func atHome(path string) string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(home, path); err == nil && filepath.IsLocal(rel) {
+		return filepath.Join("~", rel)
+	}
+	return path
+}
+
+// list is the value of a flag that may be given more than once. In its variable
+// the elements are parted as those of settings are.
+func (c *call) list(name string) []string {
+	if c.IsSet(name) {
+		return c.StringSlice(name)
+	}
+	return strings.FieldsFunc(os.Getenv(envOf(name)[0]), func(r rune) bool { return strings.ContainsRune(node.Separator, r) })
+}
+
+// sources are the settings of the node that were given as flags.
+func (c *call) sources() node.Sources {
+	given := map[string][]string{}
+	for _, f := range c.Command.Flags {
+		name := f.Names()[0]
+		if cat, ok := f.(cli.CategorizableFlag); !ok || cat.GetCategory() != nodeCategory || !c.IsSet(name) {
+			continue
+		}
+		switch f.(type) {
+		case *cli.BoolFlag:
+			given[name] = []string{strconv.FormatBool(c.Bool(name))}
+		case *cli.StringSliceFlag:
+			given[name] = c.StringSlice(name)
+		default:
+			given[name] = []string{strings.TrimSpace(c.String(name))}
+		}
+	}
+	return node.Sources{Flags: given}
+}

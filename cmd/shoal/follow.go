@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// A verb that waits looks at the clock every tick, and more often in the
+// beginning: what is over at once should not take a second.
+const (
+	firstTick = 50 * time.Millisecond
+	tick      = time.Second
+)
+
+// follow hands what happens to transfers to each, beginning with how they are
+// now, and an event without a type every tick. It returns when each is done
+// or fails, when ctx is cancelled, or when the node is gone.
+func follow(ctx context.Context, n client, ids []share.ID, each func(share.Event) (done bool, err error)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	type item struct {
+		ev  share.Event
+		err error
+	}
+	items := make(chan item)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ev, err := range n.Events(ctx, ids...) {
+			select {
+			case items <- item{ev, err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	defer func() { cancel(); <-ended }()
+	wait := firstTick
+	clock := time.NewTimer(wait)
+	defer clock.Stop()
+	for {
+		var ev share.Event
+		select {
+		case it := <-items:
+			if it.err != nil {
+				return it.err
+			}
+			ev = it.ev
+		case <-clock.C:
+			wait = min(2*wait, tick)
+			clock.Reset(wait)
+		case <-ctx.Done():
+			return errInterrupted
+		}
+		if done, err := each(ev); done || err != nil {
+			return err
+		}
+	}
+}

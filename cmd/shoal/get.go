@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+func getVerb() *verb {
+	return &verb{
+		name: "get", args: "LINK...", short: "fetch what a link names", group: "Move files", min: 1, max: -1,
+		long: `A LINK is a magnet link, an ID of 40 hex digits, a .torrent file or the URL of one. Put magnet links in ` +
+			`quotes: the shell takes & for itself.` + "\n\n" +
+			`The name of what arrived is printed on standard output. A file is called NAME.part until it is complete and ` +
+			`verified. What was interrupted goes on where it was when the same command is given again. Where a node is ` +
+			`running it does the fetching, and this command only shows how far it is.`,
+		examples: []example{
+			{"shoal get 'magnet:?xt=urn:btih:…'", "into the present folder"},
+			{"shoal get --output ~/films --file '*.mkv' LINK", "only some files, into another folder"},
+			{"shoal get --output - --file backup.tar LINK | tar x", "straight into a pipe, in order, nothing kept"},
+			{"shoal get --timeout 2m --json LINK || echo \"status $?\"", "from a script"},
+		},
+		flags: append(getFlags(), nodeFlags()...),
+		run: func(ctx context.Context, c *call) error {
+			opts, err := parseGet(c)
+			if err != nil {
+				return err
+			}
+			return withNode(ctx, c, opts.detach, func(ctx context.Context, n client, own bool) error {
+				return runGet(ctx, n, own, opts, c.out)
+			})
+		},
+	}
+}
+
+// getOptions is what `get` was asked for.
+type getOptions struct {
+	links      []string
+	output     string // absolute; empty for standard output
+	files      []string
+	timeout    time.Duration
+	seed       seedWish
+	sequential bool
+	noTrackers bool
+	detach     bool
+}
+
+// seedWish is --seed: what to do with content that is complete.
+type seedWish struct {
+	goal share.Goal
+	said bool // the user chose; else a running node's own setting holds
+}
+
+func (w seedWish) stay() bool { return w.said && !w.goal.None }
+
+func parseSeed(s string) (seedWish, error) {
+	if s == "" {
+		return seedWish{}, nil
+	}
+	g, err := node.ParseGoal(s)
+	if err != nil {
+		return seedWish{}, usageErrorf("--seed: %w", err)
+	}
+	return seedWish{goal: g, said: true}, nil
+}
+
+func parseGet(c *call) (getOptions, error) {
+	o := getOptions{
+		links: c.Args().Slice(), files: c.list("file"),
+		sequential: c.Bool("sequential"), noTrackers: c.Bool("no-trackers"), detach: c.Bool("detach"),
+	}
+	var err error
+	if o.seed, err = parseSeed(c.String("seed")); err != nil {
+		return o, err
+	}
+	for _, g := range o.files {
+		if _, err := filepath.Match(g, ""); err != nil || g == "" {
+			return o, usageErrorf("--file %q is not a pattern", g)
+		}
+	}
+	if s := c.String("timeout"); s != "" {
+		if o.timeout, err = node.ParseSpan(s); err != nil || o.timeout <= 0 {
+			return o, usageErrorf("--timeout takes a time such as 90s or 5m, not %q", s)
+		}
+	}
+	if out := c.String("output"); out != "-" {
+		o.output, err = filepath.Abs(out)
+		if err != nil {
+			return o, share.Errorf(share.Disk, "finding the present folder: %w", err)
+		}
+		return o, nil
+	}
+	switch {
+	case len(o.links) > 1:
+		return o, usageErrorf("--output - takes one link")
+	case c.out.json:
+		return o, usageErrorf("--output - and --json both want standard output")
+	case o.detach:
+		return o, usageErrorf("--output - and --detach exclude each other")
+	case o.seed.stay():
+		return o, usageErrorf("--output - keeps nothing that could be seeded")
+	case c.out.page != nil:
+		return o, usageErrorf("--output - wants a pipe or a file, not a terminal")
+	}
+	return o, nil
+}
+
+func getFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "output", Value: ".", EnvVars: envOf("output"), DefaultText: "here",
+			Usage: "write into the folder `DIR`; - writes a single file to standard output"},
+		&cli.StringSliceFlag{Name: "file",
+			Usage: "fetch only files whose path or name matches `GLOB`; may be given more than once"},
+		stringFlag("timeout", "give up with status 3 when nothing arrives for `TIME`, such as 90s or 5m"),
+		&cli.StringFlag{Name: "seed", EnvVars: envOf("seed"), DefaultText: "none, or as the running node is set",
+			Usage: "what to do when it is complete: `GOAL` is none, forever, a time (90m, 7d), or ratio:1.5"},
+		boolFlag("sequential", "fetch the pieces in order"),
+		boolFlag("detach", "hand over to the running node and return at once"),
+	}
+}
+
+// getter fetches several links and shows how far they are.
+type getter struct {
+	*batch
+	opts getOptions
+	own  bool // the node is in this process
+
+	told map[*job]bool // of which people were told what they are
+}
+
+func runGet(ctx context.Context, n client, own bool, opts getOptions, out *output) error {
+	if opts.output == "" {
+		return runPipe(ctx, n, opts, out)
+	}
+	g := &getter{batch: newBatch(out, n), opts: opts, own: own, told: map[*job]bool{}}
+	g.begin, g.look, g.progress.json = g.fetch, g.fetched, true
+	if err := g.run(ctx, opts.links); err != nil {
+		return g.farewell(err)
+	}
+	if opts.detach || !own || !opts.seed.stay() {
+		return nil
+	}
+	return seed(ctx, n, g.ids(), out)
+}
+
+func (g *getter) fetch(ctx context.Context, j *job) (share.Transfer, error) {
+	r := api.FetchRequest{
+		Output: g.opts.output, Files: g.opts.files, Sequential: g.opts.sequential, NoTrackers: g.opts.noTrackers,
+	}
+	switch {
+	case g.opts.seed.said:
+		r.Goal = &g.opts.seed.goal
+	case g.own:
+		r.Goal = &share.Goal{None: true}
+	}
+	return fetch(ctx, g.node, j.arg, r)
+}
+
+// fetch asks the node for what arg names.
+func fetch(ctx context.Context, n client, arg string, r api.FetchRequest) (share.Transfer, error) {
+	src, err := parseSource(arg)
+	if err != nil {
+		return share.Transfer{}, err
+	}
+	r.Link, r.Torrent = src.ask()
+	return n.Fetch(ctx, r)
+}
+
+func (g *getter) fetched(_ context.Context, j *job) error {
+	switch {
+	case g.opts.detach:
+		j.ended = true
+		g.added(j.t)
+	case complete(j.t):
+		j.ended = true
+		g.done(j)
+	case g.opts.timeout > 0 && g.now().Sub(j.moved) >= g.opts.timeout:
+		return nobody(j.t, g.opts.timeout)
+	case !g.out.json && !g.told[j] && j.t.Total > 0 && j.t.State == share.Fetching:
+		g.told[j] = true
+		g.out.say("fetching %s: %s%s", escape(nameOf(j.t)), size(j.t.Total), inFiles(j.t))
+	}
+	return nil
+}
+
+type addedRecord struct {
+	Event string      `json:"event"`
+	ID    share.ID    `json:"id"`
+	Name  string      `json:"name"`
+	State share.State `json:"state"`
+}
+
+func (g *getter) added(t share.Transfer) {
+	if g.out.json {
+		g.out.record(addedRecord{"added", t.ID, t.Name, t.State})
+		return
+	}
+	g.out.data(t.ID.String())
+	g.out.say("the node fetches %s (shoal list shows how far it is)", escape(nameOf(t)))
+}
+
+// nobody is the error of a transfer to which nothing came for too long.
+func nobody(t share.Transfer, wait time.Duration) error {
+	name := nameOf(t)
+	if t.Peers > 0 {
+		return share.Errorf(share.Nobody, "nothing of %s arrived for %s: %s, but none has what is missing",
+			name, spanExact(wait), count(t.Peers, "peer"))
+	}
+	return share.Errorf(share.Nobody, "nobody who has %s was found in %s", name, spanExact(wait))
+}
+
+// complete tells that every selected file is on disk and verified.
+func complete(t share.Transfer) bool {
+	switch t.State {
+	case share.Seeding, share.Paused:
+		return !t.Completed.IsZero()
+	}
+	return false
+}
+
+type doneRecord struct {
+	Event   string   `json:"event"`
+	ID      share.ID `json:"id"`
+	Name    string   `json:"name"`
+	Path    string   `json:"path"`
+	Bytes   int64    `json:"bytes"`
+	Files   int      `json:"files"`
+	Seconds float64  `json:"seconds"`
+}
+
+func (g *getter) done(j *job) {
+	t, took := j.t, g.now().Sub(j.started)
+	if g.out.json {
+		g.out.record(doneRecord{"done", t.ID, t.Name, t.Path, t.Total, t.Files, took.Round(time.Millisecond).Seconds()})
+		return
+	}
+	g.out.data(t.Path)
+	line := fmt.Sprintf("%s: %s%s", escape(nameOf(t)), size(t.Total), inFiles(t))
+	if came := t.Downloaded - j.first.Downloaded; came > 0 && took > 0 {
+		line += fmt.Sprintf(", fetched in %s (%s)", spanExact(took), rate(int64(float64(came)/took.Seconds())))
+	} else {
+		line += ", was here already and is verified"
+	}
+	g.out.say("%s", line)
+}
+
+func inFiles(t share.Transfer) string {
+	if t.Files < 2 || t.Total != t.Size { // how many are selected nobody told
+		return ""
+	}
+	return " in " + count(t.Files, "file")
+}
+
+// farewell adds to an interruption how to go on.
+func (g *getter) farewell(err error) error {
+	switch {
+	case kindOf(err) != share.Interrupted || len(g.going()) == 0:
+		return err
+	case g.own:
+		return share.Errorf(share.Interrupted, "interrupted: the same command goes on from here")
+	}
+	return share.Errorf(share.Interrupted, "interrupted, but the node goes on fetching (shoal list shows how far it is, shoal pause ID halts it)")
+}
+
+// spanExact is span with tenths below ten seconds.
+func spanExact(d time.Duration) string {
+	if d < 10*time.Second {
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	return span(d)
+}

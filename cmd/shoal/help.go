@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// margin is the last column that help is written to.
+const margin = 78
+
+// groups are the headings that the verbs stand under.
+var groups = [...]string{"Move files", "Look", "Act", "The node", "Other"}
+
+func helpVerb(verbs func() []*verb) *verb {
+	return &verb{
+		name: "help", args: "[VERB]", short: "explain shoal, or one verb", group: "Other", max: 1,
+		examples: []example{
+			{"shoal help get", "the same as shoal get --help"},
+			{"shoal help --man | man -l -", "read the manual page"},
+		},
+		flags: []cli.Flag{boolFlag("man", "print the manual page, in the format of man(7)")},
+		run: func(_ context.Context, c *call) error {
+			switch name := c.Args().First(); {
+			case c.Bool("man"):
+				fmt.Fprint(c.out, manual(verbs()))
+			case name != "":
+				v, err := findVerb(name, verbs())
+				if err != nil {
+					return err
+				}
+				fmt.Fprint(c.out, v.help())
+			default:
+				fmt.Fprint(c.out, overview(verbs()))
+			}
+			return nil
+		},
+	}
+}
+
+// overview is the help of the program.
+func overview(verbs []*verb) string {
+	var b strings.Builder
+	b.WriteString("shoal shares folders straight from the machine they are on\n\n")
+	b.WriteString("usage: shoal VERB [ARGUMENTS] [FLAGS]\n")
+	width := 0
+	for _, v := range verbs {
+		width = max(width, cells(v.usage()))
+	}
+	for _, g := range groups {
+		fmt.Fprintf(&b, "\n%s\n", g)
+		for _, v := range verbs {
+			if v.group == g {
+				fmt.Fprintf(&b, "  %s  %s\n", pad(v.usage(), width), v.short)
+			}
+		}
+	}
+	b.WriteString("\nExit status\n")
+	for _, e := range exits {
+		fmt.Fprintf(&b, "  %3d  %s\n", e.kind, e.means)
+	}
+	b.WriteString("\n" + fill(anyFlag, margin, "") + "\n")
+	b.WriteString("\nshoal VERB --help explains a verb and gives examples.\n")
+	return b.String()
+}
+
+// anyFlag is said once in the help and once in the manual page.
+const anyFlag = "Flags may stand anywhere. Each has an environment variable, SHOAL_ and its name " +
+	"in capitals with _ for -: SHOAL_STATE is --state. A flag wins over the environment, " +
+	"the environment over the configuration file."
+
+// usage is the verb and its arguments.
+func (v *verb) usage() string { return strings.TrimSpace(v.name + " " + v.args) }
+
+// help explains one verb.
+func (v *verb) help() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "shoal %s: %s\n\n", v.name, v.short)
+	fmt.Fprintf(&b, "usage: shoal %s [FLAGS]\n", v.usage())
+	for _, p := range paragraphs(v.long) {
+		b.WriteString("\n" + fill(p, margin, "") + "\n")
+	}
+	if len(v.examples) > 0 {
+		b.WriteString("\nExamples\n")
+		for _, e := range v.examples {
+			fmt.Fprintf(&b, "  %s\n%s\n", e.command, fill(e.does, margin, "      "))
+		}
+	}
+	own, node := split(v.flags)
+	writeFlags(&b, "Flags", own)
+	if v.settings {
+		writeFlags(&b, "Settings of the node", node)
+	} else if len(node) > 0 {
+		var names []string
+		for _, f := range node {
+			name, _ := describe(f)
+			names = append(names, strings.ReplaceAll(name, " ", "\u00a0"))
+		}
+		b.WriteString("\nFlags of the node, for when none is running yet (shoal daemon --help explains)\n")
+		b.WriteString(strings.ReplaceAll(fill(strings.Join(names, ", "), margin, "  "), "\u00a0", " ") + "\n")
+	}
+	return b.String()
+}
+
+// split separates a verb's own flags from those that every node takes.
+func split(flags []cli.Flag) (own, node []cli.Flag) {
+	for _, f := range flags {
+		if c, ok := f.(cli.CategorizableFlag); ok && c.GetCategory() == nodeCategory {
+			node = append(node, f)
+		} else {
+			own = append(own, f)
+		}
+	}
+	return own, node
+}
+
+func writeFlags(b *strings.Builder, title string, flags []cli.Flag) {
+	if len(flags) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n%s\n", title)
+	const indent = 22
+	for _, f := range flags {
+		name, usage := describe(f)
+		if name == "" {
+			continue
+		}
+		text := fill(usage, margin, strings.Repeat(" ", indent))
+		if cells(name)+3 <= indent {
+			text = "  " + pad(name, indent-2) + strings.TrimLeft(text, " ")
+		} else {
+			text = "  " + name + "\n" + text
+		}
+		b.WriteString(text + "\n")
+	}
+}
+
+// describe gives "--output DIR" and its explanation, with the default. The
+// placeholder is what stands between backquotes in the usage.
+func describe(f cli.Flag) (name, usage string) {
+	d, ok := f.(cli.DocGenerationFlag)
+	if !ok {
+		return "", ""
+	}
+	if v, ok := f.(cli.VisibleFlag); ok && !v.IsVisible() {
+		return "", ""
+	}
+	name, usage = "--"+f.Names()[0], d.GetUsage()
+	before, rest, ok := strings.Cut(usage, "`")
+	if placeholder, after, closed := strings.Cut(rest, "`"); ok && closed {
+		name += " " + placeholder
+		usage = before + placeholder + after
+	}
+	switch text := strings.Trim(d.GetDefaultText(), `"`); text {
+	case "", "0", "0s":
+	default:
+		if d.TakesValue() {
+			usage += " (default: " + text + ")"
+		}
+	}
+	return name, usage
+}
+
+func paragraphs(s string) []string {
+	var out []string
+	for p := range strings.SplitSeq(s, "\n\n") {
+		if p = strings.TrimSpace(p); p != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// fill breaks a paragraph into lines up to column right, each after indent.
+func fill(s string, right int, indent string) string {
+	var lines []string
+	line := indent
+	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\n' }) { // not at U+00A0
+		if line != indent && cells(line)+1+cells(w) > right {
+			lines = append(lines, line)
+			line = indent
+		}
+		if line != indent {
+			line += " "
+		}
+		line += w
+	}
+	return strings.Join(append(lines, line), "\n")
+}
+
+// manual is the manual page, shoal(1), made from the same table as the help.
+func manual(verbs []*verb) string {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	p(`.TH SHOAL 1 "" "shoal %s" "User Commands"`, roff(buildVersion().Version))
+	p(".SH NAME\nshoal \\- share folders straight from the machine they are on")
+	p(".SH SYNOPSIS\n.B shoal\n.I VERB\n[\\fIARGUMENTS\\fR] [\\fIFLAGS\\fR]")
+	p(".SH DESCRIPTION")
+	for _, s := range []string{about, anyFlag} {
+		p(".PP\n%s", roff(s))
+	}
+	p(".SH VERBS")
+	var node []cli.Flag
+	for _, v := range verbs {
+		p(".SS %s", roff(v.usage()))
+		p("%s.", roff(capital(v.short)))
+		for _, s := range paragraphs(v.long) {
+			p(".PP\n%s", roff(s))
+		}
+		own, shared := split(v.flags)
+		roffFlags(p, own)
+		if v.settings && len(shared) > 0 {
+			node = shared
+		}
+		for _, e := range v.examples {
+			p(".PP\n%s:\n.PP\n.RS 4\n.nf\n%s\n.fi\n.RE", roff(capital(e.does)), roff(e.command))
+		}
+	}
+	if len(node) > 0 {
+		p(".SH SETTINGS OF THE NODE")
+		p("The daemon takes these as flags, and other verbs those of them that matter while they run a node for themselves. " +
+			"In the configuration file each is a key of this name without the dashes.")
+		roffFlags(p, node)
+	}
+	p(".SH EXIT STATUS")
+	for _, e := range exits {
+		p(".TP\n.B %d\n%s", e.kind, roff(capital(e.means))+".")
+	}
+	p(".SH FILES")
+	p(".TP\n.I $XDG_STATE_HOME/shoal\nWhat the node remembers: transfers, torrents, the control socket. Another folder with \\fB\\-\\-state\\fR.")
+	return b.String()
+}
+
+const about = "shoal turns a folder into a link. Whoever has the link fetches the files from whoever has them, " +
+	"over globally reachable IPv6, with no account and no server in the middle. It speaks BitTorrent, so it works " +
+	"with the clients people already have. Verbs talk to the running node of the same state directory, or run one " +
+	"themselves for as long as they need it."
+
+func roffFlags(p func(string, ...any), flags []cli.Flag) {
+	for _, f := range flags {
+		name, usage := describe(f)
+		if name == "" {
+			continue
+		}
+		flag, placeholder, _ := strings.Cut(name, " ")
+		head := `\fB` + roff(flag) + `\fR`
+		if placeholder != "" {
+			head += ` \fI` + roff(placeholder) + `\fR`
+		}
+		p(".TP\n%s\n%s.", head, roff(capital(usage)))
+	}
+}
+
+// roff escapes text for troff.
+func roff(s string) string {
+	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`, "…", "...").Replace(s)
+	if strings.HasPrefix(s, ".") {
+		s = `\&` + s
+	}
+	return s
+}
+
+func capital(s string) string {
+	if s == "" || strings.HasPrefix(s, "shoal") {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

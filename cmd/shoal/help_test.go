@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+func TestHelpFitsTheTerminal(t *testing.T) {
+	texts := map[string]string{"overview": overview(verbs())}
+	for _, v := range verbs() {
+		texts[v.name] = v.help()
+	}
+	for name, text := range texts {
+		for line := range strings.Lines(text) {
+			if n := cells(strings.TrimRight(line, "\n")); n > columns {
+				t.Errorf("%s: %d columns: %s", name, n, line)
+			}
+		}
+	}
+}
+
+func TestEveryVerbIsExplained(t *testing.T) {
+	for _, v := range verbs() {
+		if v.group == "" {
+			continue
+		}
+		if v.short == "" || len(v.examples) == 0 {
+			t.Errorf("%s lacks a line about it or an example", v.name)
+		}
+		for _, e := range v.examples {
+			if !strings.Contains(e.command, "shoal "+v.name) {
+				t.Errorf("the example %q does not show %s", e.command, v.name)
+			}
+		}
+		for _, f := range v.flags {
+			name, usage := describe(f)
+			if name == "" || usage == "" || strings.Contains(usage, "`") {
+				t.Errorf("%s: flag %v has no explanation", v.name, f.Names())
+			}
+		}
+		if !strings.Contains(overview(verbs()), "\n  "+v.name+" ") {
+			t.Errorf("the help does not list %s", v.name)
+		}
+	}
+}
+
+func TestExitStatusesAreInHelpAndManual(t *testing.T) {
+	help, man := overview(verbs()), manual(verbs())
+	for _, e := range exits {
+		if !strings.Contains(help, fmt.Sprintf("%3d  %s\n", e.kind, e.means)) {
+			t.Errorf("the help does not explain %d", e.kind)
+		}
+		if !strings.Contains(man, fmt.Sprintf(".B %d\n", e.kind)) {
+			t.Errorf("the manual does not explain %d", e.kind)
+		}
+	}
+}
+
+func TestManualIsSoundRoff(t *testing.T) {
+	page := manual(verbs())
+	for i, line := range strings.Split(page, "\n") {
+		if strings.HasPrefix(line, "'") {
+			t.Errorf("line %d begins a request by accident: %s", i+1, line)
+		}
+	}
+	groff, err := exec.LookPath("groff")
+	if err != nil {
+		return // what follows only adds a second opinion
+	}
+	cmd := exec.Command(groff, "-man", "-ww", "-Tascii", "-z")
+	cmd.Stdin = strings.NewReader(page)
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("groff: %v\n%s", err, out)
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/share"
+)
+
+func limitVerb() *verb {
+	return &verb{
+		name: "limit", args: "[ID...]", short: "limit rates, of the node or of transfers", group: "Act", max: -1, ids: true,
+		long: `Without an ID the limit is that of the whole node, which keeps it over restarts. Rates are per second, in ` +
+			`bytes or with a unit: 500KB, 2MiB. The word none takes a limit away. Without --down and --up the limits ` +
+			`are shown.`,
+		examples: []example{
+			{"shoal limit --up 2MB", "the whole node gives away at most 2 MB a second"},
+			{"shoal limit --down none 3fa9", "one transfer as fast as it can"},
+			{"shoal limit", "show the limits of the node"},
+		},
+		flags: append([]cli.Flag{
+			// Without variables: SHOAL_UP and SHOAL_DOWN are settings of a node.
+			&cli.StringFlag{Name: "down", Usage: "fetch at most `RATE` a second"},
+			&cli.StringFlag{Name: "up", Usage: "give away at most `RATE` a second"},
+		}, nodeFlags("down", "up")...),
+		run: func(ctx context.Context, c *call) error {
+			change, err := parseLimits(c.String("down"), c.String("up"))
+			if err != nil {
+				return err
+			}
+			return withNode(ctx, c, false, func(ctx context.Context, n client, _ bool) error {
+				if c.NArg() == 0 {
+					return limitNode(ctx, n, change, c.out)
+				}
+				return each(ctx, n, c, func(t share.Transfer) error { return limitTransfer(ctx, n, t, change, c.out) })
+			})
+		},
+	}
+}
+
+// limitChange holds the new limits; nil leaves one as it is.
+type limitChange struct{ down, up *int64 }
+
+func (c limitChange) none() bool { return c.down == nil && c.up == nil }
+
+func (c limitChange) apply(l share.Limits) share.Limits {
+	if c.down != nil {
+		l.Down = *c.down
+	}
+	if c.up != nil {
+		l.Up = *c.up
+	}
+	return l
+}
+
+func parseLimits(down, up string) (limitChange, error) {
+	var c limitChange
+	for _, side := range []struct {
+		flag, text string
+		to         **int64
+	}{{"--down", down, &c.down}, {"--up", up, &c.up}} {
+		if side.text == "" {
+			continue
+		}
+		n, err := node.ParseRate(side.text)
+		if err != nil {
+			return c, usageErrorf("%s: %w", side.flag, err)
+		}
+		*side.to = &n
+	}
+	return c, nil
+}
+
+// limitRecord is one line of `limit --json`; without an ID it is about the node.
+type limitRecord struct {
+	ID   *share.ID `json:"id,omitempty"`
+	Name string    `json:"name,omitempty"`
+	share.Limits
+	Now    *share.Limits `json:"now,omitempty"`
+	Source string        `json:"source,omitempty"`
+	Reason string        `json:"reason,omitempty"`
+}
+
+func limitNode(ctx context.Context, n client, change limitChange, out *output) error {
+	l, err := n.Limits(ctx)
+	if err != nil {
+		return err
+	}
+	if !change.none() {
+		if l, err = n.SetGlobalLimits(ctx, change.apply(l.Limits)); err != nil {
+			return err
+		}
+	}
+	if out.json {
+		out.record(limitRecord{Limits: l.Limits, Now: &l.Now, Source: l.Source, Reason: l.Reason})
+		return nil
+	}
+	showLimits(out, l.Limits)
+	if l.Now != l.Limits {
+		out.say("now %s: %s", limitsOf(l.Now), escape(l.Reason))
+	}
+	return nil
+}
+
+func limitTransfer(ctx context.Context, n client, t share.Transfer, change limitChange, out *output) error {
+	l := change.apply(t.Limits)
+	if !change.none() {
+		if err := n.SetLimits(ctx, t.ID, l); err != nil {
+			return err
+		}
+	}
+	if out.json {
+		out.record(limitRecord{ID: &t.ID, Name: t.Name, Limits: l})
+		return nil
+	}
+	showLimits(out, l)
+	return nil
+}
+
+func showLimits(out *output, l share.Limits) {
+	out.facts([2]string{"down", limitOf(l.Down)}, [2]string{"up", limitOf(l.Up)})
+}
+
+func limitOf(n int64) string {
+	if n == 0 {
+		return "no limit"
+	}
+	return "at most " + rate(n)
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+func linkVerb() *verb {
+	return &verb{
+		name: "link", args: "LINK|FILE...", short: "explain a link or a .torrent file, offline", group: "Look",
+		min: 1, max: -1,
+		long: `Says what a link, an ID or a .torrent file names and whom it asks for it, without touching the ` +
+			`network. For a .torrent file it also lists the files and gives the link that names the same content.`,
+		examples: []example{
+			{"shoal link 'magnet:?xt=urn:btih:…'", "look before you fetch"},
+			{"shoal link --json ubuntu.torrent", "the same for a program"},
+		},
+		run: func(ctx context.Context, c *call) error {
+			for i, arg := range c.Args().Slice() {
+				if i > 0 && !c.out.json {
+					c.out.data("")
+				}
+				if err := explain(ctx, c.out, arg); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// linkRecord is one line of `link --json`.
+type linkRecord struct {
+	ID       share.ID      `json:"id"`
+	Name     string        `json:"name,omitempty"`
+	Link     string        `json:"link"`
+	Bytes    int64         `json:"bytes"` // 0: the link does not say
+	Private  bool          `json:"private,omitempty"`
+	Select   []share.Range `json:"select,omitempty"`
+	Files    []share.File  `json:"files,omitempty"` // of a .torrent file
+	Peers    []string      `json:"peers,omitempty"`
+	Trackers []string      `json:"trackers,omitempty"`
+	WebSeeds []string      `json:"web_seeds,omitempty"`
+	Extra    []share.Param `json:"extra,omitempty"`
+}
+
+func explain(ctx context.Context, out *output, arg string) error {
+	src, err := parseSource(arg)
+	if err != nil {
+		return err
+	}
+	var r linkRecord
+	switch {
+	case src.url != "":
+		return usageErrorf("link works offline: fetch %s first, or give it to shoal get", src.url)
+	case src.torrent != nil:
+		p, err := readOffline(ctx, src.torrent)
+		if err != nil {
+			return fmt.Errorf("%s: %w", arg, err)
+		}
+		r = linkRecord{
+			ID: p.ID, Name: p.Name, Link: p.Link, Bytes: p.Size, Private: p.Private, Files: p.Files,
+			Trackers: p.Trackers, WebSeeds: p.WebSeeds,
+		}
+	default:
+		l := src.link
+		r = linkRecord{
+			ID: l.ID, Name: l.Name, Link: l.String(), Bytes: l.Length, Select: l.Select,
+			Peers: l.Peers, Trackers: l.Trackers, WebSeeds: l.WebSeeds, Extra: l.Extra,
+		}
+	}
+	if out.json {
+		out.record(r)
+		return nil
+	}
+	r.show(out, src.torrent != nil)
+	return nil
+}
+
+// readOffline has a torrent read by a node that is nowhere: its state is thrown
+// away, it is bound to the loopback interface and knows nobody.
+func readOffline(ctx context.Context, torrent []byte) (p api.Preview, err error) {
+	dir, err := os.MkdirTemp("", "shoal-")
+	if err != nil {
+		return p, share.Errorf(share.Disk, "making a folder to work in: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	cfg, err := node.Load(node.Sources{
+		Flags: map[string][]string{"state": {dir}, "listen": {"[::1]:0"}, "bootstrap": {"none"}, "no-lan": {"true"}, "config": {os.DevNull}},
+		Env:   func(string) (string, bool) { return "", false },
+	})
+	if err != nil {
+		return p, err
+	}
+	s, err := node.Open(ctx, node.Options{Config: cfg})
+	if err != nil {
+		return p, err
+	}
+	err = during(ctx, s, func(ctx context.Context, n client, _ bool) error {
+		p, err = n.Preview(ctx, api.PreviewRequest{Torrent: torrent})
+		return err
+	})
+	return p, err
+}
+
+func (r linkRecord) show(out *output, torrent bool) {
+	bytes, peers, link := "not said", "none: to be found in the DHT and on the local network", ""
+	if r.Bytes > 0 || torrent {
+		bytes = exact(r.Bytes)
+	}
+	if len(r.Peers) > 0 {
+		peers = escapeLines(r.Peers)
+	}
+	if r.Private {
+		peers = "none, and it is private: it is announced nowhere"
+	}
+	if torrent {
+		link = r.Link
+	}
+	extra := make([]string, len(r.Extra))
+	for i, p := range r.Extra {
+		extra[i] = p.Key + "=" + p.Value
+	}
+	out.facts(
+		[2]string{"name", escape(orElse(r.Name, "not said"))},
+		[2]string{"ID", r.ID.String()},
+		[2]string{"size", bytes},
+		[2]string{"files", orElse(ranges(r.Select), fileLines(r.Files))},
+		[2]string{"peers", peers},
+		[2]string{"trackers", escapeLines(r.Trackers)},
+		[2]string{"web seeds", escapeLines(r.WebSeeds)},
+		[2]string{"ignored", escapeLines(extra)},
+		[2]string{"link", link},
+	)
+}
+
+// fileLines lists files, the first twenty of many.
+func fileLines(files []share.File) string {
+	const most = 20
+	if len(files) == 0 {
+		return ""
+	}
+	lines := []string{count(len(files), "file")}
+	for i, f := range files {
+		if i == most {
+			lines = append(lines, fmt.Sprintf("and %s (--json lists all)", count(len(files)-most, "file")))
+			break
+		}
+		lines = append(lines, padLeft(size(f.Total), 8)+"  "+escape(f.Path))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func ranges(rs []share.Range) string {
+	var parts []string
+	for _, r := range rs {
+		if r.First == r.Last {
+			parts = append(parts, fmt.Sprint(r.First))
+		} else {
+			parts = append(parts, fmt.Sprintf("%d to %d", r.First, r.Last))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "only number " + strings.Join(parts, ", ")
+}
+
+func escapeLines(lines []string) string {
+	shown := make([]string, len(lines))
+	for i, l := range lines {
+		shown[i] = escape(l)
+	}
+	return strings.Join(shown, "\n")
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

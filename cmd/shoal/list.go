@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+func listVerb() *verb {
+	return &verb{
+		name: "list", short: "list what this node shares and fetches", group: "Look",
+		examples: []example{
+			{"shoal list", "a line for each transfer"},
+			{"shoal list --json | jq -r 'select(.state==\"error\").reason'", "what is wrong, for a script"},
+		},
+		flags: nodeFlags(),
+		run: func(ctx context.Context, c *call) error {
+			return withNode(ctx, c, false, func(ctx context.Context, n client, own bool) error {
+				return runList(ctx, n, own, c.out)
+			})
+		},
+	}
+}
+
+func runList(ctx context.Context, n client, own bool, out *output) error {
+	all, err := n.Transfers(ctx)
+	if err != nil {
+		return err
+	}
+	if out.json {
+		for _, t := range all {
+			out.record(t)
+		}
+		return nil
+	}
+	if len(all) == 0 {
+		out.say("nothing is shared or fetched here yet (shoal share PATH, shoal get LINK)")
+		return nil
+	}
+	rows := make([]row, len(all))
+	for i, t := range all {
+		rows[i] = row{cells: []string{
+			t.ID.Short(), string(t.State), done(t), sizeOf(t), shortRate(t.Down), shortRate(t.Up),
+			fmt.Sprint(t.Peers), escape(nameOf(t)),
+		}}
+		if t.Reason != "" {
+			rows[i].note = escape(t.Reason)
+		}
+	}
+	out.table([]column{
+		{title: "ID"}, {title: "STATE"}, {title: "DONE", right: true}, {title: "SIZE", right: true},
+		{title: "DOWN/S", right: true}, {title: "UP/S", right: true}, {title: "PEERS", right: true}, {title: "NAME"},
+	}, rows)
+	if own {
+		out.say("no node is running: nothing of this moves now (shoal daemon)")
+	}
+	return nil
+}
+
+// done is the part of a transfer that is here, empty while its size is unknown.
+func done(t share.Transfer) string {
+	if t.Total == 0 && t.Completed.IsZero() {
+		return ""
+	}
+	if complete(t) {
+		return "100%"
+	}
+	return fmt.Sprintf("%d%%", percent(t.Bytes, t.Total))
+}
+
+func sizeOf(t share.Transfer) string {
+	if t.Total == 0 && t.Completed.IsZero() {
+		return "?"
+	}
+	return size(t.Total)
+}
+
+// shortRate leaves zero out, so that what moves stands out.
+func shortRate(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return size(n)
+}

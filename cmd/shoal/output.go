@@ -1,0 +1,189 @@
+package main
+
+// How shoal prints. Every verb follows these rules:
+//
+//   - stdout is data: what another program would want. Without --json that is
+//     the link, the table or the text asked for, and nothing else.
+//   - With --json stdout has one JSON object a line and nothing else; sizes are
+//     exact bytes, rates bytes per second, times RFC 3339, IDs 40 hex digits.
+//   - stderr is for people. A failure is one line there, "shoal: message",
+//     lower-case, without a full stop, saying what to do where that is known.
+//     With --json the failure is on stdout, too: {"event":"error",...}.
+//   - Progress goes to stderr: a bar that redraws itself where stderr is a
+//     terminal, else a plain line every few seconds, and with --json progress
+//     records on stdout instead.
+//   - Nothing is wider than 80 columns but links, paths and names that people
+//     must be able to copy. Sizes are decimal (1 MB is 10^6 bytes).
+//   - What came from the network is shown with its control and direction
+//     characters made visible. JSON has them escaped by its own rules.
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/term"
+)
+
+// columns is the width assumed for what is not a terminal.
+const columns = 80
+
+// output is where a verb prints. It may be used from several goroutines.
+type output struct {
+	json     bool
+	terminal bool       // stderr is one that can redraw a line
+	width    func() int // of stderr, in columns
+	page     func() int // of stdout where it is a terminal, else nil
+
+	mu     sync.Mutex
+	stdout io.Writer
+	stderr io.Writer
+	live   string // the line of progress now on the terminal
+	err    error  // the first failure to write to stdout
+}
+
+func newOutput(stdout, stderr *os.File, asJSON bool) *output {
+	o := &output{stdout: stdout, stderr: stderr, json: asJSON, width: func() int { return columns }}
+	if term.IsTerminal(int(stderr.Fd())) && os.Getenv("TERM") != "dumb" {
+		o.terminal = true
+		o.width = widthOf(stderr)
+	}
+	if term.IsTerminal(int(stdout.Fd())) {
+		o.page = widthOf(stdout)
+	}
+	return o
+}
+
+func widthOf(f *os.File) func() int {
+	return func() int {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return w
+		}
+		return columns
+	}
+}
+
+// record prints one JSON object and a newline on stdout.
+func (o *output) record(v any) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // a link stays one that can be copied
+	if err := enc.Encode(v); err != nil {
+		o.say("shoal: writing JSON: %s", err)
+		return
+	}
+	o.data(strings.TrimSuffix(b.String(), "\n"))
+}
+
+// data prints one line on stdout.
+func (o *output) data(line string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hide()
+	o.write(append([]byte(line), '\n'))
+	o.show()
+}
+
+// Write passes bytes on to stdout as they are.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hide()
+	defer o.show()
+	n, err := o.stdout.Write(p)
+	if err != nil && o.err == nil {
+		o.err = fmt.Errorf("writing to standard output: %w", err)
+	}
+	return n, err
+}
+
+func (o *output) write(p []byte) {
+	if _, err := o.stdout.Write(p); err != nil && o.err == nil {
+		o.err = fmt.Errorf("writing to standard output: %w", err)
+	}
+}
+
+// failure is the first error met while writing to stdout.
+func (o *output) failure() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
+}
+
+// say prints a line for people on stderr.
+func (o *output) say(format string, args ...any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hide()
+	fmt.Fprintf(o.stderr, format+"\n", args...)
+	o.show()
+}
+
+// ask prints a question for people and stays on its line.
+func (o *output) ask(question string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hide()
+	io.WriteString(o.stderr, question)
+	o.show()
+}
+
+// log takes what a node in this process writes, a line at a time.
+func (o *output) log() io.Writer { return logWriter{o} }
+
+type logWriter struct{ o *output }
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w.o.mu.Lock()
+	defer w.o.mu.Unlock()
+	w.o.hide()
+	defer w.o.show()
+	return w.o.stderr.Write(p)
+}
+
+// status replaces the live line at the bottom of the terminal; an empty one
+// takes it away. It does nothing where stderr is no terminal.
+func (o *output) status(line string) {
+	if !o.terminal {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if line == o.live {
+		return
+	}
+	o.hide()
+	o.live = clip(line, o.width()-1)
+	o.show()
+}
+
+func (o *output) hide() {
+	if o.live != "" {
+		io.WriteString(o.stderr, "\r\x1b[K")
+	}
+}
+
+func (o *output) show() {
+	if o.live != "" {
+		io.WriteString(o.stderr, o.live)
+	}
+}
+
+type errorRecord struct {
+	Event   string `json:"event"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// fail reports err in the form that was asked for.
+func (o *output) fail(err error) {
+	o.status("")
+	if o.json {
+		o.record(errorRecord{"error", kindOf(err).Code(), err.Error()})
+	}
+	o.say("shoal: %s", escape(err.Error()))
+}

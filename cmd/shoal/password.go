@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/share"
+)
+
+// setPassword asks for the password of the web page and gives it to the running
+// node, or leaves it for the next one.
+func setPassword(ctx context.Context, cfg *node.Config, out *output) error {
+	password, err := askPassword(ctx, os.Stdin, out)
+	if err != nil {
+		return err
+	}
+	switch s, err := node.Dial(ctx, cfg.State); {
+	case err == nil:
+		defer s.Close()
+		err = s.Client.SetPassword(ctx, password)
+		if err != nil {
+			return err
+		}
+	case kindOf(err) != share.NoNode:
+		return err
+	default:
+		if err := node.SetPassword(cfg.State, password); err != nil {
+			return err
+		}
+	}
+	if password == "" {
+		out.say("the password is removed: the page is for this machine only")
+	} else {
+		out.say("the password is set")
+	}
+	return nil
+}
+
+// askPassword reads a password twice from a terminal, unseen, or once from the
+// first line of anything else.
+func askPassword(ctx context.Context, in *os.File, out *output) (string, error) {
+	if !term.IsTerminal(int(in.Fd())) {
+		line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", share.Errorf(share.Failed, "reading the password: %w", err)
+		}
+		return strings.TrimRight(line, "\r\n"), nil
+	}
+	var first string
+	for i, prompt := range []string{"Password (none removes it): ", "Once more: "} {
+		out.ask(prompt)
+		word, err := readUnseen(ctx, in)
+		out.say("")
+		if err != nil {
+			return "", err
+		}
+		if i == 0 {
+			first = word
+		} else if word != first {
+			return "", usageErrorf("the two passwords differ")
+		}
+	}
+	return first, nil
+}
+
+// readUnseen reads a line without showing it. When ctx ends first, the terminal
+// is left as it was found.
+func readUnseen(ctx context.Context, in *os.File) (string, error) {
+	before, err := term.GetState(int(in.Fd()))
+	if err != nil {
+		return "", share.Errorf(share.Failed, "reading the password: %w", err)
+	}
+	type answer struct {
+		word []byte
+		err  error
+	}
+	read := make(chan answer, 1)
+	go func() {
+		b, err := term.ReadPassword(int(in.Fd()))
+		read <- answer{b, err}
+	}()
+	select {
+	case a := <-read:
+		if a.err != nil {
+			return "", share.Errorf(share.Failed, "reading the password: %w", a.err)
+		}
+		return string(a.word), nil
+	case <-ctx.Done():
+		return "", errors.Join(errInterrupted, term.Restore(int(in.Fd()), before))
+	}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+func peersVerb() *verb {
+	return &verb{
+		name: "peers", args: "ID...", short: "list whom a transfer is connected to", group: "Look", min: 1, max: -1, ids: true,
+		long: `HAS is how much of the content the other side has. FROM tells how it was found: link, dht, lan, pex (other ` +
+			`peers), tracker, user, or "in" where it came to us.`,
+		examples: []example{{"shoal peers 3fa9", "addresses, clients and rates"}},
+		flags:    nodeFlags(),
+		run: func(ctx context.Context, c *call) error {
+			return withNode(ctx, c, true, func(ctx context.Context, n client, _ bool) error {
+				return each(ctx, n, c, func(t share.Transfer) error { return runPeers(ctx, n, t, c.out) })
+			})
+		},
+	}
+}
+
+func runPeers(ctx context.Context, n client, t share.Transfer, out *output) error {
+	peers, err := n.Peers(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	if out.json {
+		for _, p := range peers {
+			out.record(p)
+		}
+		return nil
+	}
+	if len(peers) == 0 {
+		out.say("%s is connected to nobody", escape(nameOf(t)))
+		return nil
+	}
+	slices.SortFunc(peers, func(a, b share.Peer) int {
+		if a.Down+a.Up != b.Down+b.Up {
+			return int(min(1, max(-1, b.Down+b.Up-a.Down-a.Up)))
+		}
+		return strings.Compare(a.Address, b.Address)
+	})
+	rows := make([]row, len(peers))
+	for i, p := range peers {
+		from := string(p.Source)
+		if p.Source == share.FromIncoming {
+			from = "in"
+		}
+		rows[i] = row{cells: []string{
+			fmt.Sprintf("%d%%", int(p.Progress*100)), shortRate(p.Down), shortRate(p.Up), from, p.Address,
+		}, note: manner(p)}
+	}
+	out.table([]column{
+		{title: "HAS", right: true}, {title: "DOWN/S", right: true}, {title: "UP/S", right: true}, {title: "FROM"},
+		{title: "ADDRESS"},
+	}, rows)
+	return nil
+}
+
+// manner is the client and how we are connected to it.
+func manner(p share.Peer) string {
+	parts := []string{escape(orElse(p.Client, "unknown client"))}
+	for _, x := range []struct {
+		is   bool
+		word string
+	}{{p.Encrypted, "encrypted"}, {p.UTP, "uTP"}, {p.Incoming && p.Source != share.FromIncoming, "came to us"}} {
+		if x.is {
+			parts = append(parts, x.word)
+		}
+	}
+	return strings.Join(parts, ", ")
+}

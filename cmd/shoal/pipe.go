@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+// runPipe fetches one file in order and writes it to standard output as it
+// arrives. Nothing is kept but what the node had before.
+func runPipe(ctx context.Context, n client, opts getOptions, out *output) (err error) {
+	dir, err := os.MkdirTemp("", "shoal-")
+	if err != nil {
+		return share.Errorf(share.Disk, "making a folder for what passes through: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	t, err := fetch(ctx, n, opts.links[0], api.FetchRequest{
+		Output: dir, Files: opts.files, Sequential: true, Goal: &share.Goal{None: true}, NoTrackers: opts.noTrackers,
+	})
+	if err != nil {
+		return err
+	}
+	if strings.HasPrefix(t.Path, dir) || t.Path == "" {
+		defer func() {
+			err = errors.Join(err, n.Remove(context.WithoutCancel(ctx), t.ID, true))
+		}()
+	}
+	file, err := awaitFile(ctx, n, t, opts, out)
+	if err != nil {
+		return err
+	}
+	body, err := n.Content(ctx, t.ID, file.Index)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return pour(ctx, n, t.ID, body, file, out)
+}
+
+// awaitFile waits until the files are known and picks the one that is wanted.
+func awaitFile(ctx context.Context, n client, t share.Transfer, opts getOptions, out *output) (share.File, error) {
+	var file share.File
+	p := newProgress(out)
+	begin := time.Now()
+	err := follow(ctx, n, []share.ID{t.ID}, func(ev share.Event) (bool, error) {
+		if ev.Transfer != nil {
+			t = *ev.Transfer
+		}
+		if t.State == share.Stopped {
+			return false, stopped(t)
+		}
+		files, err := n.Files(ctx, t.ID)
+		if err != nil || len(files) == 0 {
+			if opts.timeout > 0 && time.Since(begin) >= opts.timeout {
+				return false, nobody(t, opts.timeout)
+			}
+			p.people([]share.Transfer{t})
+			return false, nil
+		}
+		file, err = single(files)
+		return true, err
+	})
+	p.clear()
+	return file, err
+}
+
+// single is the one file that is selected.
+func single(files []share.File) (share.File, error) {
+	var wanted []share.File
+	for _, f := range files {
+		if f.Priority != share.Skip {
+			wanted = append(wanted, f)
+		}
+	}
+	switch len(wanted) {
+	case 1:
+		return wanted[0], nil
+	case 0:
+		return share.File{}, usageErrorf("--file matches none of the %s", count(len(files), "file"))
+	}
+	return share.File{}, usageErrorf("--output - takes one file, these are %d: choose one with --file", len(wanted))
+}
+
+// pour copies a file to standard output while it arrives.
+func pour(ctx context.Context, n client, id share.ID, body io.Reader, file share.File, out *output) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	copied := make(chan error, 1)
+	go func() {
+		written, err := io.Copy(out, body)
+		if err == nil && written != file.Total {
+			err = share.Errorf(share.Disk, "%s ended after %d of %d bytes", file.Path, written, file.Total)
+		}
+		copied <- err
+	}()
+	p := newProgress(out)
+	clock := time.NewTicker(tick)
+	defer clock.Stop()
+	for {
+		select {
+		case err := <-copied:
+			p.clear()
+			if err == nil {
+				out.say("%s: %s", escape(file.Path), size(file.Total))
+			}
+			return err
+		case <-clock.C:
+			if t, err := n.Transfer(ctx, id); err == nil {
+				p.people([]share.Transfer{t})
+			}
+		}
+	}
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// quiet is how far apart plain lines of progress are where nothing redraws.
+const quiet = 5 * time.Second
+
+// progress shows what transfers are doing, in the form the output asks for.
+type progress struct {
+	out  *output
+	json bool // with --json each change is a record
+	now  func() time.Time
+	next time.Time // before this no plain line is printed; zero before the first
+	said string
+}
+
+func newProgress(out *output) *progress { return &progress{out: out, now: time.Now} }
+
+// progressRecord is one line of `get --json`.
+type progressRecord struct {
+	Event string      `json:"event"`
+	ID    share.ID    `json:"id"`
+	Name  string      `json:"name"`
+	State share.State `json:"state"`
+	Bytes int64       `json:"bytes"`
+	Total int64       `json:"total"`
+	Down  int64       `json:"down"`
+	Up    int64       `json:"up"`
+	Peers int         `json:"peers"`
+	Why   string      `json:"reason,omitempty"`
+}
+
+// update shows the transfers that are still going on. The one that changed is
+// recorded; people see all of them in one line.
+func (p *progress) update(changed share.Transfer, going []share.Transfer) {
+	if p.out.json && p.json {
+		p.out.record(progressRecord{
+			Event: "progress", ID: changed.ID, Name: changed.Name, State: changed.State,
+			Bytes: changed.Bytes, Total: changed.Total, Down: changed.Down, Up: changed.Up,
+			Peers: changed.Peers, Why: changed.Reason,
+		})
+	}
+	p.people(going)
+}
+
+// people shows the transfers to people only.
+func (p *progress) people(going []share.Transfer) {
+	s := sum(going)
+	if p.out.terminal {
+		p.out.status(s.bar(p.out.width() - 1))
+		return
+	}
+	if p.next.IsZero() { // what is over within a second needs no line
+		p.next = p.now().Add(time.Second)
+	}
+	if p.out.json || p.now().Before(p.next) {
+		return
+	}
+	if line := s.line(); line != p.said {
+		p.said = line
+		p.next = p.now().Add(quiet)
+		p.out.say("%s", line)
+	}
+}
+
+func (p *progress) clear() { p.out.status("") }
+
+// total is what several transfers come to.
+type total struct {
+	count       int
+	name        string
+	state       share.State
+	reason      string
+	bytes, size int64
+	down, up    int64
+	peers       int
+}
+
+// sum adds transfers up. The state is that of the one that is furthest on.
+func sum(ts []share.Transfer) total {
+	order := map[share.State]int{
+		share.Stopped: 0, share.Paused: 1, share.Queued: 2, share.Finding: 3,
+		share.Hashing: 4, share.Checking: 4, share.Seeding: 5, share.Fetching: 6,
+	}
+	var s total
+	for i, t := range ts {
+		if i == 0 || order[t.State] > order[s.state] {
+			s.state, s.reason = t.State, t.Reason
+		}
+		s.name = nameOf(t)
+		s.bytes += t.Bytes
+		s.size += t.Total
+		s.down += t.Down
+		s.up += t.Up
+		s.peers += t.Peers
+	}
+	s.count = len(ts)
+	if s.count > 1 {
+		s.name = fmt.Sprintf("%d transfers", s.count)
+	}
+	return s
+}
+
+// left is the time that remains at the present rate; 0 when nobody can tell.
+func (s total) left() time.Duration {
+	if s.down <= 0 || s.size <= s.bytes {
+		return 0
+	}
+	secs := float64(s.size-s.bytes) / float64(s.down)
+	if secs > 100*24*3600 {
+		return 0
+	}
+	return time.Duration(secs * float64(time.Second))
+}
+
+// bar is one line for a terminal of the given width.
+func (s total) bar(width int) string {
+	switch s.state {
+	case share.Hashing, share.Checking:
+		if s.size == 0 {
+			break
+		}
+		verb := map[share.State]string{share.Hashing: "reading ", share.Checking: "checking "}[s.state]
+		text := fmt.Sprintf("%s of %s", size(s.bytes), size(s.size))
+		return fitted(width, verb+escape(s.name), s.bytes, s.size, text)
+	case share.Fetching:
+		text := fmt.Sprintf("%s of %s  ", padLeft(size(s.bytes), 6), size(s.size))
+		if s.reason != "" && s.down == 0 {
+			return fitted(width, "", s.bytes, s.size, text+escape(s.reason))
+		}
+		left := ""
+		if d := s.left(); d > 0 {
+			left = span(d) + " left"
+		}
+		// Of one width, so that the bar does not jump.
+		text += padLeft(rate(s.down), 8) + "  " + padLeft(left, 11) + "  " + padLeft(count(s.peers, "peer"), 8)
+		return fitted(width, "", s.bytes, s.size, text)
+	}
+	return clip(s.line(), width)
+}
+
+// fitted is a percentage, a bar and a text, preceded by a label; the bar takes
+// what room is left.
+func fitted(width int, label string, done, all int64, text string) string {
+	const fixed = len("100% ||  ")
+	room := width - cells(text) - fixed
+	if label != "" {
+		label = clip(label, max(12, room-20)) + " "
+		room -= cells(label)
+	}
+	bar := ""
+	if room >= 5 && all > 0 {
+		bar = drawBar(room, min(done, all), all)
+	} else {
+		bar = fmt.Sprintf("%3d%%", percent(done, all))
+	}
+	return clip(label+bar+" "+text, width)
+}
+
+// drawBar is " 45% |████    |" with the given number of columns between the bars.
+func drawBar(width int, done, all int64) string {
+	b := progressbar.NewOptions64(all,
+		progressbar.OptionSetWriter(io.Discard),
+		progressbar.OptionSetWidth(width),
+		progressbar.OptionSetPredictTime(false),
+		progressbar.OptionSetElapsedTime(false),
+	)
+	if done == 0 {
+		b.RenderBlank()
+	} else {
+		b.Set64(done)
+	}
+	// The library rounds the percentage down, as percent does, and leaves its
+	// string empty below one percent.
+	if s := strings.Trim(b.String(), "\r "); s != "" {
+		return padLeft(s, width+len("100% ||"))
+	}
+	return fmt.Sprintf("%3d%% |%s|", percent(done, all), strings.Repeat(" ", width))
+}
+
+// line is the same for a log: words, no bar.
+func (s total) line() string {
+	name := escape(s.name)
+	because := func(line string) string {
+		if s.reason != "" {
+			line += ": " + escape(s.reason)
+		}
+		return line
+	}
+	switch s.state {
+	case share.Hashing:
+		return "reading " + name + s.progress()
+	case share.Checking:
+		return "checking " + name + s.progress()
+	case share.Finding:
+		if s.reason != "" {
+			return name + ": " + escape(s.reason)
+		}
+		return "looking for somebody who has " + name
+	case share.Queued:
+		return because("waiting for other transfers before fetching " + name)
+	case share.Paused:
+		return because(name + " is paused")
+	case share.Stopped:
+		return because(name + " has stopped")
+	case share.Seeding:
+		return fmt.Sprintf("seeding %s: %s up, %s", name, rate(s.up), count(s.peers, "peer"))
+	}
+	line := fmt.Sprintf("%s%s, %s", name, s.progress(), rate(s.down))
+	if left := s.left(); left > 0 {
+		line += ", " + span(left) + " left"
+	}
+	return because(line + ", " + count(s.peers, "peer"))
+}
+
+// progress is ": 45%, 12 MB of 27 MB", nothing while the size is not known.
+func (s total) progress() string {
+	if s.size == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": %d%%, %s of %s", percent(s.bytes, s.size), size(s.bytes), size(s.size))
+}

@@ -1,0 +1,19 @@
+package main
+
+import (
+	"context"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+func resumeVerb() *verb {
+	return &verb{
+		name: "resume", args: "ID...", short: "go on with transfers that are paused or failed", group: "Act",
+		min: 1, max: -1, ids: true,
+		examples: []example{{"shoal resume 3fa9", "go on where it was"}},
+		flags:    nodeFlags(),
+		run: acting("resumed", func(ctx context.Context, n client, t share.Transfer) error {
+			return n.Resume(ctx, t.ID)
+		}),
+	}
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(leakChecked{m}, map[string]func(){"shoal": main})
+}
+
+// leakChecked fails a run that left goroutines behind.
+type leakChecked struct{ m *testing.M }
+
+func (l leakChecked) Run() int {
+	code := l.m.Run()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	return code
+}
+
+// TestScripts runs testdata/script. Each script has a home, a configuration and
+// a state directory of its own; its nodes listen on a free port of [::1] and
+// know no DHT nodes. Besides the usual commands it has
+//
+//	status N COMMAND...          runs it and wants exit status N
+//	await FILE REGEXP            waits until the file has a match
+//	jsonl FILE [KEY[=VALUE]]...  wants JSON objects a line, and one with these
+//	jsonvar VAR FILE KEY [K=V]   sets VAR to KEY of the first such object
+//	columns FILE N               wants no line wider than N columns
+//	bytes FILE N                 makes a file of N bytes that no two runs share
+func TestScripts(t *testing.T) {
+	why := ""
+	if l, err := net.Listen("tcp6", "[::1]:0"); err != nil {
+		why = "needs IPv6 on the loopback interface: " + err.Error()
+	} else {
+		l.Close()
+	}
+	if _, err := exec.LookPath("sh"); err != nil {
+		why = "needs a POSIX shell: " + err.Error()
+	}
+	if why != "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(why)
+		}
+		t.Skip(why)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			for _, v := range os.Environ() {
+				if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "SHOAL_") {
+					e.Setenv(name, "")
+				}
+			}
+			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "home", "config"))
+			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "home", "state"))
+			e.Setenv("SHOAL_LISTEN", "[::1]:0")
+			e.Setenv("SHOAL_BOOTSTRAP", "none")
+			e.Setenv("SHOAL_NO_LAN", "true")
+			e.Setenv("SHOAL_NO_LAN", "true")
+			return os.MkdirAll(filepath.Join(e.WorkDir, "home"), 0o700)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": cmdStatus, "await": cmdAwait, "jsonl": cmdJSONL, "jsonvar": cmdJSONVar, "columns": cmdColumns, "bytes": cmdBytes,
+		},
+	})
+}
+
+func need(ts *testscript.TestScript, neg bool, args []string, n int, usage string) {
+	if neg || len(args) < n {
+		ts.Fatalf("usage: %s", usage)
+	}
+}
+
+func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "status N COMMAND...")
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit, ok := err.(*exec.ExitError); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "await FILE REGEXP")
+	re, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	name := ts.MkAbs(args[0])
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		b, err := os.ReadFile(name)
+		if err == nil && re.Match(b) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("no match for %q in %s after a minute; it has\n%s", args[1], args[0], b)
+		}
+	}
+}
+
+// objects reads the JSON lines of a file and returns those that match
+// KEY=VALUE and KEY conditions.
+func objects(ts *testscript.TestScript, file string, conditions []string) []map[string]any {
+	var found []map[string]any
+	for line := range strings.Lines(ts.ReadFile(file)) {
+		var v map[string]any
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			ts.Fatalf("%q is not a JSON object: %v", line, err)
+		}
+		ok := true
+		for _, c := range conditions {
+			key, value, exact := strings.Cut(c, "=")
+			got, has := v[key]
+			ok = ok && has && (!exact || fmt.Sprint(got) == value)
+		}
+		if ok {
+			found = append(found, v)
+		}
+	}
+	return found
+}
+
+func cmdJSONL(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 1 {
+		ts.Fatalf("usage: jsonl FILE [KEY[=VALUE]]...")
+	}
+	if found := objects(ts, args[0], args[1:]); (len(found) > 0) == neg {
+		ts.Fatalf("%d lines with %q in\n%s", len(found), args[1:], ts.ReadFile(args[0]))
+	}
+}
+
+func cmdJSONVar(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 3, "jsonvar VAR FILE KEY [KEY=VALUE]...")
+	found := objects(ts, args[1], append(args[3:], args[2]))
+	if len(found) == 0 {
+		ts.Fatalf("no %s in\n%s", args[2], ts.ReadFile(args[1]))
+	}
+	ts.Setenv(args[0], fmt.Sprint(found[0][args[2]]))
+}
+
+func cmdColumns(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "columns FILE N")
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if w := cells(strings.TrimRight(line, "\n")); w > n {
+			ts.Fatalf("%d columns: %s", w, line)
+		}
+	}
+}
+
+func cmdBytes(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "bytes FILE N")
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b := make([]byte, n)
+	rand.Read(b)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
+}

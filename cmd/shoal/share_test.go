@@ -1,0 +1,100 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+func TestShareFollowsTheProvisionalID(t *testing.T) {
+	before, after := testID(t, "1"), testID(t, "a")
+	hashing := share.Transfer{ID: before, Name: "photos", State: share.Hashing, Path: "/photos", Total: 10}
+	link := "magnet:?xt=urn:btih:" + after.String() + "&dn=photos&xl=10&x.pe=[2001:db8::1]:7777"
+	done := share.Transfer{ID: after, Name: "photos", State: share.Seeding, Path: "/photos", Size: 10, Files: 2, Link: link}
+	for name, steps := range map[string][]share.Event{
+		"by the event":            {{Type: share.EventShared, ID: after, Was: before, Transfer: &done}},
+		"by a change after a gap": {{Type: share.EventRemoved, ID: before}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(hashing)
+			f.steps = append([]share.Event{changed(hashing)}, steps...)
+			if name != "by the event" {
+				f.steps[0] = share.Event{Type: share.EventChanged, ID: before, Transfer: &hashing}
+				f.steps = append(f.steps[:1], share.Event{Type: share.EventNote, ID: before, Transfer: &done}, f.steps[1])
+			}
+			out, stdout, _ := testOutput(true)
+			if err := runShare(t.Context(), f, false, shareOptions{paths: []string{"/photos"}}, out); err != nil {
+				t.Fatal(err)
+			}
+			want := []map[string]any{{"event": "shared", "id": after.String(), "link": link, "name": "photos",
+				"bytes": 10., "files": 2., "path": "/photos"}}
+			if d := cmp.Diff(want, jsonLines(t, stdout.String())); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestSharePrintsNothingButTheLink(t *testing.T) {
+	id := testID(t, "a")
+	link := "magnet:?xt=urn:btih:" + id.String() + "&dn=a%20b&x.pe=[2001:db8::1]:7777"
+	f := newFake(share.Transfer{ID: id, Name: "a b", State: share.Seeding, Path: "/x", Size: 10, Files: 1, Link: link})
+	for _, bare := range []bool{false, true} {
+		out, stdout, stderr := testOutput(false)
+		err := runShare(t.Context(), f, false, shareOptions{paths: []string{"/x"}, noAddresses: bare, qr: true}, out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := link
+		if bare {
+			want = strings.TrimSuffix(link, "&x.pe=[2001:db8::1]:7777")
+		}
+		if stdout.String() != want+"\n" {
+			t.Errorf("stdout is %q", stdout)
+		}
+		if !strings.Contains(stderr.String(), "shoal get '"+want+"'") {
+			t.Errorf("%q lacks the command for the other side", stderr)
+		}
+		for line := range strings.Lines(stderr.String()) {
+			if strings.Contains(line, "█") && cells(strings.TrimRight(line, "\n")) > columns {
+				t.Errorf("the code is %d columns wide", cells(line))
+			}
+		}
+		if !strings.Contains(stderr.String(), "▀") {
+			t.Error("there is no code")
+		}
+	}
+}
+
+func TestShareFailsWithTheDisk(t *testing.T) {
+	id := testID(t, "1")
+	hashing := share.Transfer{ID: id, Name: "photos", State: share.Hashing, Path: "/photos"}
+	bad := hashing
+	bad.State, bad.Reason = share.Stopped, "reading a.jpg: input/output error"
+	f := newFake(hashing)
+	f.steps = []share.Event{changed(bad)}
+	out, stdout, _ := testOutput(false)
+	err := runShare(t.Context(), f, true, shareOptions{paths: []string{"/photos"}}, out)
+	checkKind(t, err, share.Disk)
+	if stdout.Len() > 0 {
+		t.Errorf("stdout is %q", stdout)
+	}
+}
+
+func TestSeedingEndsAtTheGoal(t *testing.T) {
+	a := share.Transfer{ID: testID(t, "a"), Name: "film", State: share.Seeding, Uploaded: 5}
+	met := a
+	met.State, met.Reason = share.Paused, "complete, and uploaded 2 times its size as wished"
+	f := newFake(a)
+	f.steps = []share.Event{changed(met)}
+	out, _, stderr := testOutput(false)
+	if err := seed(t.Context(), f, []share.ID{a.ID}, out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(stderr.String(), "film: complete, and uploaded 2 times") {
+		t.Errorf("got %q", stderr)
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+func showVerb() *verb {
+	return &verb{
+		name: "show", args: "ID...", short: "show everything about a transfer", group: "Look", min: 1, max: -1, ids: true,
+		long: `An ID may be shortened for as long as it is the only one that begins like that; here and for all verbs ` +
+			`that take one.`,
+		examples: []example{{"shoal show 3fa9", "its state, its rates and its link"}},
+		flags:    nodeFlags(),
+		run: func(ctx context.Context, c *call) error {
+			return withNode(ctx, c, false, func(ctx context.Context, n client, _ bool) error {
+				return each(ctx, n, c, func(t share.Transfer) error { return runShow(t, c.out) })
+			})
+		},
+	}
+}
+
+// each calls do with the transfer that every argument means. Where there are
+// several, people see which one follows.
+func each(ctx context.Context, n client, c *call, do func(share.Transfer) error) error {
+	for i, arg := range c.Args().Slice() {
+		t, err := resolve(ctx, n, arg)
+		if err != nil {
+			return err
+		}
+		if c.NArg() > 1 && !c.out.json {
+			if i > 0 {
+				c.out.data("")
+			}
+			c.out.data(t.ID.Short() + "  " + escape(nameOf(t)))
+		}
+		if err := do(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func runShow(t share.Transfer, out *output) error {
+	if out.json {
+		out.record(t)
+		return nil
+	}
+	state := string(t.State)
+	if t.Reason != "" {
+		state += ": " + escape(t.Reason)
+	}
+	progress := ""
+	if t.State != share.Seeding {
+		progress = fmt.Sprintf("%s of %s, %d%%", size(t.Bytes), size(t.Total), percent(t.Bytes, t.Total))
+	}
+	whole := ""
+	if t.Size > 0 {
+		whole = exact(t.Size) + " in " + count(t.Files, "file")
+	}
+	place := escape(t.Path)
+	if t.Own {
+		place += "\n(shared from there, only ever read)"
+	}
+	out.facts(
+		[2]string{"name", escape(nameOf(t))},
+		[2]string{"ID", t.ID.String()},
+		[2]string{"state", state},
+		[2]string{"here", progress},
+		[2]string{"size", whole},
+		[2]string{"path", place},
+		[2]string{"peers", peersOf(t)},
+		[2]string{"down", fmt.Sprintf("%s, %s so far", rate(t.Down), size(t.Downloaded))},
+		[2]string{"up", fmt.Sprintf("%s, %s so far%s", rate(t.Up), size(t.Uploaded), ratioOf(t))},
+		[2]string{"limits", limitsOf(t.Limits)},
+		[2]string{"seeds until", goalOf(t.Goal)},
+		[2]string{"added", when(t.Added)},
+		[2]string{"complete", when(t.Completed)},
+		[2]string{"link", t.Link},
+	)
+	return nil
+}
+
+func peersOf(t share.Transfer) string {
+	if t.Peers == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d, %d of them with everything", t.Peers, t.Seeds)
+}
+
+func ratioOf(t share.Transfer) string {
+	if t.Size == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", ratio %.2f", float64(t.Uploaded)/float64(t.Size))
+}
+
+func limitsOf(l share.Limits) string {
+	if l == (share.Limits{}) {
+		return ""
+	}
+	return "down " + limitOf(l.Down) + ", up " + limitOf(l.Up)
+}
+
+func goalOf(g share.Goal) string {
+	switch {
+	case g.None:
+		return "it is complete"
+	case g.Ratio > 0 && g.For > 0:
+		return fmt.Sprintf("ratio %g or %s after completion", g.Ratio, span(g.For))
+	case g.Ratio > 0:
+		return fmt.Sprintf("ratio %g", g.Ratio)
+	case g.For > 0:
+		return span(g.For) + " after completion"
+	}
+	return "told otherwise"
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}

@@ -1,0 +1,30 @@
+package main
+
+// verbs is the command table, in the order of the help.
+func verbs() []*verb {
+	all := []*verb{
+		shareVerb(),
+		getVerb(),
+		listVerb(),
+		showVerb(),
+		filesVerb(),
+		peersVerb(),
+		linkVerb(),
+		pauseVerb(),
+		resumeVerb(),
+		verifyVerb(),
+		removeVerb(),
+		limitVerb(),
+		daemonVerb(),
+		openVerb(),
+		configVerb(),
+		completionVerb(),
+		completeVerb(verbs),
+		versionVerb(),
+		helpVerb(verbs),
+	}
+	for _, v := range all {
+		v.flags = append(v.flags, everywhere()...)
+	}
+	return all
+}

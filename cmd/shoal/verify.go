@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+func verifyVerb() *verb {
+	return &verb{
+		name: "verify", args: "ID...", short: "read everything again and check it", group: "Act", min: 1, max: -1, ids: true,
+		long: `Waits for the result. Pieces that turn out wrong count as missing from then on: they are not given away, ` +
+			`and fetched again where the node may. The status is then 6.`,
+		examples: []example{{"shoal verify 3fa9", "after a crash of the disk"}},
+		flags:    nodeFlags(),
+		run: func(ctx context.Context, c *call) error {
+			return withNode(ctx, c, false, func(ctx context.Context, n client, _ bool) error {
+				return runVerify(ctx, n, c.Args().Slice(), c.out)
+			})
+		},
+	}
+}
+
+type verifiedRecord struct {
+	Event string   `json:"event"`
+	ID    share.ID `json:"id"`
+	Name  string   `json:"name"`
+	Bytes int64    `json:"bytes"`
+	Total int64    `json:"total"`
+	Lost  int64    `json:"lost"` // bytes that were here before and are no longer
+}
+
+func runVerify(ctx context.Context, n client, ids []string, out *output) error {
+	b := newBatch(out, n)
+	before := map[*job]int64{}
+	b.begin = func(ctx context.Context, j *job) (share.Transfer, error) {
+		t, err := resolve(ctx, n, j.arg)
+		if err != nil {
+			return t, err
+		}
+		before[j] = t.Bytes
+		if err := n.Verify(ctx, t.ID); err != nil {
+			return t, err
+		}
+		return n.Transfer(ctx, t.ID)
+	}
+	b.look = func(_ context.Context, j *job) error {
+		if j.t.State == share.Checking || j.t.State == share.Hashing {
+			return nil
+		}
+		j.ended = true
+		lost := max(0, before[j]-j.t.Bytes)
+		if out.json {
+			out.record(verifiedRecord{"verified", j.t.ID, j.t.Name, j.t.Bytes, j.t.Total, lost})
+		}
+		if lost > 0 {
+			return share.Errorf(share.Disk, "%s: %s of it were damaged or are gone", j.name(), size(lost))
+		}
+		if !out.json {
+			out.say("%s: all %s that are here are right", escape(j.name()), fmt.Sprint(size(j.t.Bytes)))
+		}
+		return nil
+	}
+	return b.run(ctx, ids)
+}

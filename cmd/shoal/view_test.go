@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+// onTerminal is an output whose stdout is a terminal of 80 columns.
+func onTerminal() (*output, *bytes.Buffer, *bytes.Buffer) {
+	out, stdout, stderr := testOutput(false)
+	out.page = func() int { return columns }
+	return out, stdout, stderr
+}
+
+// hostile is a transfer that does its best to ruin a table.
+func hostile(t *testing.T) share.Transfer {
+	return share.Transfer{
+		ID: testID(t, "e"), Name: "\x1b[2J\u202e" + strings.Repeat("漢", 200) + "\n", State: share.Stopped,
+		Reason: strings.Repeat("reason\n ", 40), Bytes: 1<<62 - 1, Total: 1 << 62, Size: 1 << 62, Files: 2_000_000,
+		Down: 999_999_999, Up: 999_999_999, Peers: 50_000, Path: "/x/\x07" + strings.Repeat("p", 100),
+		Link: "magnet:?xt=urn:btih:" + strings.Repeat("e", 40), Added: time.Unix(1e9, 0),
+		Goal: share.Goal{Ratio: 1e6, For: 9999 * time.Hour}, Limits: share.Limits{Down: 1 << 60, Up: 1 << 60},
+	}
+}
+
+func checkScreen(t *testing.T, text string, width int) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if cells(line) > width {
+			t.Errorf("%d columns: %s", cells(line), line)
+		}
+		if escape(line) != line {
+			t.Errorf("%q plays tricks", line)
+		}
+	}
+}
+
+func TestTablesFitTheTerminal(t *testing.T) {
+	bad := hostile(t)
+	f := &viewed{newFake(bad), []share.Peer{{
+		Address: "[2001:db8:1234:5678:9abc:def0:1234:5678]:51413", Client: "\x1b]0;x\x07" + strings.Repeat("client", 30),
+		Source: share.FromTracker, Encrypted: true, UTP: true, Incoming: true, Down: 999_999_999, Up: 999_999_999, Progress: 1,
+	}, {Address: "host", Source: share.FromIncoming}}}
+	f.files = []share.File{{Index: 1_999_999, Path: "a/\u202e" + strings.Repeat("b", 300), Bytes: 1, Total: 1 << 50}}
+	for name, show := range map[string]func(*output) error{
+		"list":  func(o *output) error { return runList(t.Context(), f, false, o) },
+		"files": func(o *output) error { return runFiles(t.Context(), f, bad, o) },
+		"peers": func(o *output) error { return runPeers(t.Context(), f, bad, o) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, stdout, _ := onTerminal()
+			if err := show(out); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Count(stdout.String(), "\n") < 2 {
+				t.Errorf("there is no table: %q", stdout)
+			}
+			checkScreen(t, stdout.String(), columns)
+		})
+	}
+}
+
+func TestShowIsSafe(t *testing.T) {
+	out, stdout, _ := onTerminal()
+	if err := runShow(hostile(t), out); err != nil {
+		t.Fatal(err)
+	}
+	checkScreen(t, stdout.String(), 1<<20)
+	for _, part := range []string{"99%", "4.6 EB (4,611,686,018,427,387,904 bytes) in 2,000,000 files", "ratio 1e+06 or 416d 15h"} {
+		if !strings.Contains(stdout.String(), part) {
+			t.Errorf("%s\nlacks %q", stdout, part)
+		}
+	}
+}
+
+// viewed is a node with peers.
+type viewed struct {
+	*fakeNode
+	peers []share.Peer
+}
+
+func (v *viewed) Peers(context.Context, share.ID) ([]share.Peer, error) { return v.peers, nil }
+
+func TestPeersBusiestFirst(t *testing.T) {
+	f := &viewed{newFake(), []share.Peer{
+		{Address: "idle", Client: "c"}, {Address: "slow", Up: 1e6}, {Address: "fast", Down: 5e6, Source: share.FromDHT, Encrypted: true},
+	}}
+	out, stdout, _ := testOutput(false)
+	if err := runPeers(t.Context(), f, share.Transfer{}, out); err != nil {
+		t.Fatal(err)
+	}
+	want := "HAS  DOWN/S    UP/S  FROM  ADDRESS\n" +
+		" 0%  5.0 MB          dht   fast\n  unknown client, encrypted\n" +
+		" 0%          1.0 MB        slow\n  unknown client\n" +
+		" 0%                        idle\n  c\n"
+	if d := cmp.Diff(want, stdout.String()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestVerifyTellsWhatIsLost(t *testing.T) {
+	good := share.Transfer{ID: testID(t, "a"), Name: "film", State: share.Seeding, Bytes: 100, Total: 100}
+	for lost, want := range map[int64]share.Kind{0: 0, 40: share.Disk} {
+		checking, after := good, good
+		checking.State, checking.Bytes = share.Checking, 10
+		after.Bytes -= lost
+		if lost > 0 {
+			after.State = share.Fetching
+		}
+		f := &verifying{newFake(good), checking}
+		f.steps = []share.Event{changed(after)}
+		out, stdout, _ := testOutput(true)
+		err := runVerify(t.Context(), f, []string{"aaaa"}, out)
+		checkKind(t, err, want)
+		wanted := []map[string]any{{"event": "verified", "id": good.ID.String(), "name": "film",
+			"bytes": float64(100 - lost), "total": 100., "lost": float64(lost)}}
+		if d := cmp.Diff(wanted, jsonLines(t, stdout.String())); d != "" {
+			t.Error(d)
+		}
+	}
+}
+
+// verifying is a node that begins to check when it is asked to.
+type verifying struct {
+	*fakeNode
+	then share.Transfer
+}
+
+func (v *verifying) Verify(_ context.Context, id share.ID) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.transfers[id] = v.then
+	return nil
+}
+
+func TestLimits(t *testing.T) {
+	f := &limited{newFake(film(t, "a")), api.Limits{Limits: share.Limits{Down: 5}}}
+	change, err := parseLimits("", "2MB")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, stdout, stderr := testOutput(false)
+	if err := limitNode(t.Context(), f, change, out); err != nil {
+		t.Fatal(err)
+	}
+	if f.l.Limits != (share.Limits{Down: 5, Up: 2e6}) {
+		t.Errorf("set %+v: one side was to change", f.l)
+	}
+	if want := "down  at most 5 B/s\nup    at most 2.0 MB/s\n"; stdout.String() != want {
+		t.Errorf("got %q, want %q", stdout, want)
+	}
+	if !strings.Contains(stderr.String(), "now down at most 1 B/s, up no limit: the schedule") {
+		t.Errorf("the limit in force is kept secret: %q", stderr)
+	}
+	for _, bad := range []string{"fast", "-1", "1e400"} {
+		_, err := parseLimits(bad, "")
+		checkKind(t, err, share.Usage)
+	}
+}
+
+type limited struct {
+	*fakeNode
+	l api.Limits
+}
+
+func (l *limited) Limits(context.Context) (api.Limits, error) { return l.l, nil }
+
+func (l *limited) SetGlobalLimits(_ context.Context, to share.Limits) (api.Limits, error) {
+	l.l = api.Limits{Limits: to, Now: share.Limits{Down: 1}, Reason: "the schedule"}
+	return l.l, nil
+}
