@@ -1,0 +1,224 @@
+//go:build linux
+
+// Command bench measures shoal beside libtorrent and mktorrent on the same
+// machine in the same run, and writes what it measured as a table.
+//
+//	go run ./cmd/bench [-write docs/performance.md] [-only fetch,seed,hash,many]
+//
+// Every comparison alternates between the two sides, so that whatever else the
+// machine does hits both. Traffic stays on the loopback of a network namespace
+// made for the run; root is needed for that.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/shoalnet/shoal/cmd/internal/lab"
+)
+
+type options struct {
+	write string
+	only  string
+	shoal string
+	dir   string
+	runs  int
+	size  int64
+	many  int
+}
+
+func main() {
+	var o options
+	var mib int64
+	flag.StringVar(&o.write, "write", "", "put the tables into this file, between its bench markers")
+	flag.StringVar(&o.only, "only", "fetch,seed,hash,many", "which comparisons to run")
+	flag.StringVar(&o.shoal, "shoal", "", "measure this binary instead of one built from this tree")
+	flag.StringVar(&o.dir, "dir", "/dev/shm", "where the data is; memory by default, so that no disk is measured")
+	flag.IntVar(&o.runs, "runs", 5, "runs of each; the median is reported")
+	flag.Int64Var(&mib, "mib", 1024, "size of the content in MiB")
+	flag.IntVar(&o.many, "many", 10_000, "number of shares in the last comparison")
+	flag.Parse()
+	o.size = mib << 20
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// section is one comparison. Its run gives a table.
+type section struct {
+	name string
+	run  func(*bench) (table, error)
+}
+
+var sections = [...]section{
+	{"fetch", (*bench).fetch},
+	{"seed", (*bench).seed},
+	{"hash", (*bench).hash},
+	{"many", (*bench).manyShares},
+}
+
+func run(o options) error {
+	if err := isolate(); err != nil {
+		return err
+	}
+	b, err := prepare(o)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "Made by `make bench` on %s: %s, %d cores, Linux %s, %s; data in %s, IPv6 loopback; medians of %d runs.\n",
+		time.Now().Format("2 January 2006"), cpu(), runtime.NumCPU(), kernel(), runtime.Version(), o.dir, o.runs)
+	wanted := strings.Split(o.only, ",")
+	for _, s := range sections {
+		if !slices.Contains(wanted, s.name) {
+			continue
+		}
+		t, err := s.run(b)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		t.write(&out)
+	}
+	os.Stdout.Write(out.Bytes())
+	if o.write == "" {
+		return nil
+	}
+	return splice(o.write, out.Bytes())
+}
+
+// isolate moves the calling goroutine, and with it every process it starts,
+// into a network namespace that has a loopback and nothing else.
+func isolate() error {
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("making a network namespace (are you root?): %w", err)
+	}
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		return fmt.Errorf("bringing up the loopback: %w: %s", err, out)
+	}
+	return nil
+}
+
+// bench is what the comparisons share.
+type bench struct {
+	options
+	tmp     string // all data of this run
+	script  string // the libtorrent peer
+	content string // the file that is fetched, seeded and hashed
+	torrent string // its torrent, made by libtorrent
+	id      string
+	states  int
+	procs   []*process
+}
+
+func prepare(o options) (_ *bench, err error) {
+	b := &bench{options: o}
+	if b.tmp, err = os.MkdirTemp(o.dir, "shoal-bench-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	if b.shoal == "" {
+		b.shoal = filepath.Join(b.tmp, "shoal")
+		build := exec.Command("go", "build", "-trimpath", "-o", b.shoal, "github.com/shoalnet/shoal/cmd/shoal")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("building shoal: %w\n%s", err, out)
+		}
+	}
+	b.script = filepath.Join(b.tmp, "peer.py")
+	if err := os.WriteFile(b.script, lab.LibtorrentScript, 0o600); err != nil {
+		return nil, err
+	}
+	b.content = filepath.Join(b.tmp, "shared", "content")
+	if err := os.Mkdir(filepath.Dir(b.content), 0o700); err != nil {
+		return nil, err
+	}
+	if err := randomFile(b.content, o.size, 1); err != nil {
+		return nil, err
+	}
+	b.torrent = filepath.Join(b.tmp, "content.torrent")
+	made, err := b.start("/usr/bin/python3", b.script, "make", b.content, b.torrent)
+	if err != nil {
+		return nil, err
+	}
+	var m struct{ ID string }
+	if err := made.event("made", &m); err != nil {
+		return nil, err
+	}
+	b.id = m.ID
+	return b, made.wait()
+}
+
+func (b *bench) close() {
+	for _, p := range b.procs {
+		p.kill()
+	}
+	os.RemoveAll(b.tmp)
+}
+
+// scratch makes an empty folder.
+func (b *bench) scratch() (string, error) { return os.MkdirTemp(b.tmp, "run-") }
+
+// state names a state directory that does not exist yet.
+func (b *bench) state() string {
+	b.states++
+	return filepath.Join(b.tmp, fmt.Sprintf("state-%d", b.states))
+}
+
+func cpu() string {
+	data, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "unknown processor"
+	}
+	for line := range strings.Lines(string(data)) {
+		if name, found := strings.CutPrefix(line, "model name"); found {
+			return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
+		}
+	}
+	return "unknown processor"
+}
+
+func kernel() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "?"
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}
+
+// The tables stand between these lines of the file.
+const (
+	begin = "<!-- bench: begin, written by make bench -->"
+	end   = "<!-- bench: end -->"
+)
+
+// splice puts text between the markers of a file.
+func splice(path string, text []byte) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	head, rest, found := strings.Cut(string(data), begin)
+	_, tail, foundEnd := strings.Cut(rest, end)
+	if !found || !foundEnd {
+		return errors.New(path + " has no bench markers")
+	}
+	return os.WriteFile(path, []byte(head+begin+"\n\n"+string(text)+"\n"+end+tail), 0o644)
+}

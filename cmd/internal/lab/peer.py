@@ -1,0 +1,162 @@
+"""A libtorrent peer for tests. One command, JSON lines on standard output.
+
+  make PATH TORRENT [URL...]     write a v1 torrent for PATH, with these trackers
+  layout TORRENT -               one JSON object: how the pieces lie in the files
+  seed TORRENT DIR               have everything in DIR and serve it
+  get  LINK|TORRENT DIR          fetch into DIR, exit when complete
+
+Options: --listen [ADDR]:PORT  --peer [ADDR]:PORT (repeatable)
+         --crypto plain|required  --dht  --node [ADDR]:PORT (repeatable)
+         --stay (get goes on seeding)
+"""
+import argparse
+import json
+import os
+import sys
+import time
+
+import libtorrent as lt
+
+
+def say(event, **more):
+    print(json.dumps({"event": event, **more}), flush=True)
+
+
+def host_port(text):
+    host, port = text.rsplit(":", 1)
+    return host.strip("[]"), int(port)
+
+
+def make(args):
+    storage = lt.file_storage()
+    path = os.path.abspath(args.source)
+    lt.add_files(storage, path)
+    torrent = lt.create_torrent(storage, 0, lt.create_torrent.v1_only)
+    for url in args.extra:
+        torrent.add_tracker(url)
+    lt.set_piece_hashes(torrent, os.path.dirname(path))
+    with open(args.target, "wb") as f:
+        f.write(lt.bencode(torrent.generate()))
+    say("made", id=str(lt.torrent_info(args.target).info_hashes().v1))
+
+
+def layout(args):
+    info = lt.torrent_info(args.source)
+    files = info.files()
+    print(json.dumps({
+        "piece_length": info.piece_length(),
+        "total": info.total_size(),
+        "files": [{
+            # Below the folder that a torrent of several files is named after.
+            "path": files.file_path(i).split("/", 1)[-1] if files.num_files() > 1 else "",
+            "offset": files.file_offset(i),
+            "length": files.file_size(i),
+            "pad": bool(files.file_flags(i) & lt.file_flags_t.flag_pad_file),
+        } for i in range(files.num_files())],
+    }))
+
+
+def session(args):
+    policy = int(lt.enc_policy.forced if args.crypto == "required" else lt.enc_policy.disabled)
+    level = int(lt.enc_level.rc4 if args.crypto == "required" else lt.enc_level.both)
+    return lt.session({
+        "listen_interfaces": args.listen,
+        "enable_dht": args.dht,
+        "dht_bootstrap_nodes": "",
+        "dht_restrict_routing_ips": False,
+        "dht_restrict_search_ips": False,
+        "dht_prefer_verified_node_ids": False,
+        "enable_lsd": False,
+        "enable_upnp": False,
+        "enable_natpmp": False,
+        "enable_incoming_utp": False,
+        "enable_outgoing_utp": False,
+        "allow_multiple_connections_per_ip": True,
+        "out_enc_policy": policy,
+        "in_enc_policy": policy,
+        "allowed_enc_level": level,
+        "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification,
+        "stop_tracker_timeout": 1,
+        "min_reconnect_time": 1,
+        "user_agent": "libtorrent-lab",
+    })
+
+
+def listening(ses):
+    """Waits until the session has a port, since 0 asks for any."""
+    deadline = time.monotonic() + 30
+    while ses.listen_port() == 0:
+        if time.monotonic() > deadline:
+            sys.exit("libtorrent does not listen")
+        time.sleep(0.01)
+    return ses.listen_port()
+
+
+def run(args):
+    ses = session(args)
+    port = listening(ses)
+    for node in args.node:
+        ses.add_dht_node(host_port(node))
+    if args.source.startswith("magnet:"):
+        params = lt.parse_magnet_uri(args.source)
+    else:
+        params = lt.add_torrent_params()
+        params.ti = lt.torrent_info(args.source)
+    params.save_path = args.target
+    params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    if args.command == "seed":
+        params.flags |= lt.torrent_flags.seed_mode
+    began = time.monotonic()
+    handle = ses.add_torrent(params)
+    for peer in args.peer:
+        handle.connect_peer(host_port(peer))
+    say("ready", port=port)
+    while args.command == "seed":
+        status = handle.status()
+        say("progress", up=status.total_payload_upload, peers=status.num_peers)
+        report(ses)
+        time.sleep(1)
+    tick = 0
+    while True:
+        status = handle.status()
+        report(ses)
+        if status.errc.value():
+            sys.exit(status.errc.message())
+        if status.is_seeding:
+            break
+        tick += 1
+        if tick % 50 == 0:
+            say("progress", bytes=status.total_done, total=status.total_wanted, peers=status.num_peers)
+            if status.num_peers == 0:
+                for peer in args.peer:
+                    handle.connect_peer(host_port(peer))
+        time.sleep(0.01)
+    say("done", seconds=time.monotonic() - began, bytes=status.total_done)
+    while args.stay:
+        report(ses)
+        time.sleep(1)
+    ses.pause()
+
+
+def report(ses):
+    for alert in ses.pop_alerts():
+        print(type(alert).__name__, alert.message(), file=sys.stderr, flush=True)
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("command", choices=["make", "layout", "seed", "get"])
+    p.add_argument("source")
+    p.add_argument("target")
+    p.add_argument("extra", nargs="*")
+    p.add_argument("--listen", default="[::]:0")
+    p.add_argument("--peer", action="append", default=[])
+    p.add_argument("--node", action="append", default=[])
+    p.add_argument("--crypto", choices=["plain", "required"], default="plain")
+    p.add_argument("--dht", action="store_true")
+    p.add_argument("--stay", action="store_true")
+    args = p.parse_args()
+    {"make": make, "layout": layout}.get(args.command, run)(args)
+
+
+main()
