@@ -143,10 +143,9 @@ func (g greeter) next(q *query) {
 	q.by = pinger{}
 	g.u.greeting--
 	g.u.greet()
-	// The first to answer may lie: look for our place when all had a chance, or
-	// enough have answered.
-	if u := g.u; !u.joined && (u.greeting == 0 || u.c.table.Len() >= table.K) {
-		u.settle()
+	// The first to answer may lie: look for our place when all had a chance.
+	if g.u.greeting == 0 && !g.u.joined {
+		g.u.settle()
 	}
 }
 
@@ -260,7 +259,7 @@ func (k checker) reply(q *query, m *krpc.Message) {
 		if nodeid.Local(addr.Addr()) && !nodeid.Local(q.to.Addr.Addr()) || !k.c.table.Wants(n) {
 			continue
 		}
-		k.c.ping(n, q.via)
+		k.c.ping(n)
 	}
 }
 func (checker) late(*query)      {}
