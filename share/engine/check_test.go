@@ -12,6 +12,7 @@ import (
 
 // When the record of what is on disk is lost, a share is hashed again.
 func TestLostRecord(t *testing.T) {
+	t.Parallel()
 	state, src := t.TempDir(), someFiles(t)
 	a := startNode(t, state)
 	id := a.share(src).ID
@@ -57,6 +58,7 @@ func (n *node) waitRest(id share.ID) {
 // The data of a fetch is damaged on disk; verify finds out, and what is wrong
 // is fetched again.
 func TestVerifyAfterDamage(t *testing.T) {
+	t.Parallel()
 	a, b := newNode(t), newNode(t)
 	shared, want := bigFile(t, a)
 	dst := t.TempDir()
@@ -109,6 +111,7 @@ func damage(t *testing.T, path string, at int64) {
 // A shared file that changes is withdrawn, with its name in the reason; when it
 // is as it was, verify brings it back.
 func TestSharedFileChanges(t *testing.T) {
+	t.Parallel()
 	a := newNode(t)
 	src := someFiles(t)
 	shared := a.share(src)
@@ -141,6 +144,7 @@ func TestSharedFileChanges(t *testing.T) {
 
 // What is already in the folder is hashed, and only the rest fetched.
 func TestExistingDataIsUsed(t *testing.T) {
+	t.Parallel()
 	a, b := newNode(t), newNode(t)
 	src := someFiles(t)
 	shared := a.share(src)

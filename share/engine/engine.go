@@ -5,8 +5,9 @@
 // right and reached the disk; what the user shares is only ever read; a disk
 // that fails stops only the transfers on it, which resume by themselves; and
 // nothing a peer, a tracker or a torrent says ends the process or makes it
-// grow without bound. The guards that see to the last are in guard.go, conns.go
-// and book.go.
+// grow without bound. What sees to the last is internal/peerguard (messages),
+// internal/infofetch (info dictionaries), internal/netguard (addresses), the
+// gate (connections) and the book (addresses of peers).
 //
 // An Engine is one event loop that owns every transfer. Whatever takes time
 // (hashing, opening storage, talking to the client library) is a job in its own

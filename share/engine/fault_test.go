@@ -12,6 +12,7 @@ import (
 // The folder to fetch into cannot be had; another transfer goes on, and this
 // one, too, once the folder is there.
 func TestFolderMissing(t *testing.T) {
+	t.Parallel()
 	a, b := newNode(t), newNode(t)
 	one, two := a.share(someFiles(t)), share.Transfer{}
 	two, _ = bigFile(t, a)
@@ -39,6 +40,7 @@ func TestFolderMissing(t *testing.T) {
 // The disk is full in the middle of a fetch: it stops with the reason, and goes
 // on by itself when there is room.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	disk := smallDisk(t, 16<<20)
 	a, b := newNode(t), newNode(t)
 	shared, want := bigFile(t, a)

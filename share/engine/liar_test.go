@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anacrolix/torrent/mse"
+
 	"github.com/shoalnet/shoal/share"
 )
 
@@ -48,7 +50,7 @@ func listenRaw(t *testing.T, act func(*rawPeer)) string {
 // claims says that the peer has everything and may be asked.
 func (p *rawPeer) claims() {
 	_, _ = p.Write(message(msgHaveAll))
-	_, _ = p.Write(message(1)) // unchoke
+	_, _ = p.Write(message(msgUnchoke))
 }
 
 // poisons answers every request with noise.
@@ -124,6 +126,7 @@ func (n *node) banned() int { return len(n.client.lib.BadPeerIPs()) }
 // Liars about the size of the info dictionary do not hold up the honest peer,
 // and a forger of it is found out.
 func TestLiarsAboutTheInfo(t *testing.T) {
+	t.Parallel()
 	a := newNode(t)
 	shared := a.share(someFiles(t))
 	info, err := a.infoOf(shared.ID)
@@ -154,6 +157,58 @@ func TestLiarsAboutTheInfo(t *testing.T) {
 	b.waitState(shared.ID, share.Seeding)
 }
 
+// A peer that insists on encryption is tried in the clear first, and then as it
+// wishes.
+func TestEncryptionWhereItIsInsistedOn(t *testing.T) {
+	t.Parallel()
+	a, b := newNode(t), newNode(t)
+	shared := a.share(someFiles(t))
+	torrent, err := a.Torrent(shared.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	tried := make(chan bool, 10) // in the clear?
+	met := make(chan error, 10)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.SetDeadline(time.Now().Add(patience))
+			r := bufio.NewReader(c)
+			first, _ := r.Peek(len(greeting))
+			tried <- string(first) == greeting
+			if string(first) == greeting {
+				c.Close()
+				continue
+			}
+			id := func(f func([]byte) bool) { f(shared.ID[:]) }
+			_, _, err = mse.ReceiveHandshake(t.Context(), struct {
+				io.Reader
+				io.Writer
+			}{r, c}, id, mse.DefaultCryptoSelector)
+			met <- err
+			c.Close()
+		}
+	}()
+	r := FetchRequest{Torrent: torrent, Link: share.Link{Peers: []string{l.Addr().String()}}, Output: t.TempDir()}
+	if _, err := b.Fetch(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if clear := <-tried; !clear {
+		t.Error("encrypted was tried first")
+	}
+	if err := <-met; err != nil {
+		t.Error(err)
+	}
+}
+
 // encrypted speaks MSE (message stream encryption) to a node, as clients that
 // insist on it do.
 func TestEncryptedHandshake(t *testing.T) {
@@ -169,3 +224,27 @@ func TestEncryptedHandshake(t *testing.T) {
 		t.Errorf("%+v, %v", peers, err)
 	}
 }
+
+// dialEncrypted connects and does the encrypted handshake, but not the one
+// inside it.
+func dialEncrypted(t testing.TB, n *node, id share.ID) *rawPeer {
+	t.Helper()
+	c, err := net.Dial("tcp6", n.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	rw, _, err := mse.InitiateHandshake(c, id[:], nil, mse.CryptoMethodRC4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &rawPeer{t, &wrapped{c, rw}, bufio.NewReader(rw)}
+}
+
+type wrapped struct {
+	net.Conn
+	rw io.ReadWriter
+}
+
+func (w *wrapped) Read(b []byte) (int, error)  { return w.rw.Read(b) }
+func (w *wrapped) Write(b []byte) (int, error) { return w.rw.Write(b) }

@@ -32,6 +32,7 @@ func TestLimits(t *testing.T) {
 		"down of the node":     func(a, b *node, id share.ID) error { return b.SetGlobalLimits(share.Limits{Down: limit}) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			a, b := newNode(t), newNode(t)
 			shared, _ := bigFile(t, a)
 			b.fetch(shared.Link, t.TempDir(), func(r *FetchRequest) { r.Paused = true })
@@ -55,6 +56,7 @@ func TestLimits(t *testing.T) {
 }
 
 func TestRemove(t *testing.T) {
+	t.Parallel()
 	a, b := newNode(t), newNode(t)
 	src := someFiles(t)
 	shared := a.share(src)
@@ -123,6 +125,7 @@ func TestRemove(t *testing.T) {
 
 // Removing while something takes long does not wait for it.
 func TestRemoveWhileBusy(t *testing.T) {
+	t.Parallel()
 	a := newNode(t)
 	dir := t.TempDir()
 	makeFiles(t, dir, map[string]int{"big.bin": 64 << 20})
@@ -146,6 +149,7 @@ func TestRemoveWhileBusy(t *testing.T) {
 }
 
 func TestSameContentTwice(t *testing.T) {
+	t.Parallel()
 	a, b := newNode(t), newNode(t)
 	src := someFiles(t)
 	shared := a.share(src)
@@ -197,6 +201,7 @@ func TestRefusedRequests(t *testing.T) {
 }
 
 func TestQueue(t *testing.T) {
+	t.Parallel()
 	a, b := newNode(t), newNode(t, func(c *Config) { c.MaxFetching = 1; c.Limits.Down = 4 << 20 })
 	sub := b.Subscribe(10_000)
 	defer sub.Close()
@@ -231,6 +236,7 @@ func TestQueue(t *testing.T) {
 }
 
 func TestGoalEndsSeeding(t *testing.T) {
+	t.Parallel()
 	a, b := newNode(t), newNode(t)
 	shared, _ := bigFile(t, a)
 	b.fetch(shared.Link, t.TempDir(), func(r *FetchRequest) { r.Goal = share.Goal{None: true} })

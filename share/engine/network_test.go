@@ -57,6 +57,7 @@ func (f *finder) has(id share.ID) bool {
 }
 
 func TestFinder(t *testing.T) {
+	t.Parallel()
 	fa, fb := &finder{}, &finder{}
 	a := newNode(t, func(c *Config) { c.Finders = []Finder{fa} })
 	b := newNode(t, func(c *Config) { c.Finders = []Finder{fb} })
@@ -95,6 +96,7 @@ func TestFinder(t *testing.T) {
 
 // A private torrent is not for finders.
 func TestPrivate(t *testing.T) {
+	t.Parallel()
 	fa, fb := &finder{}, &finder{}
 	a := newNode(t, func(c *Config) { c.Finders = []Finder{fa} })
 	b := newNode(t, func(c *Config) { c.Finders = []Finder{fb} })
@@ -120,6 +122,7 @@ func TestPrivate(t *testing.T) {
 // Three nodes of which the third knows only the second: it hears of the first
 // from the second.
 func TestPeerExchange(t *testing.T) {
+	t.Parallel()
 	a, b, c := newNode(t), newNode(t), newNode(t, func(c *Config) { c.AllowPrivate = true })
 	shared, _ := bigFile(t, a)
 	for _, n := range []*node{a, b} {
@@ -131,28 +134,30 @@ func TestPeerExchange(t *testing.T) {
 	b.wait(shared.ID, "a connection", func(s share.Transfer) bool { return s.Peers > 0 })
 	l := share.Link{ID: shared.ID, Peers: []string{b.addr.String()}}
 	c.fetch(l.String(), t.TempDir())
-	c.wait(shared.ID, "both peers", func(s share.Transfer) bool { return s.Peers == 2 })
-	peers, err := c.Peers(shared.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sources := map[share.Source]int{}
-	for _, p := range peers {
-		sources[p.Source]++
-		if p.Client != "shoal test" || p.Encrypted || p.UTP {
-			t.Errorf("%+v", p)
+	c.wait(shared.ID, "both peers", func(s share.Transfer) bool { return s.Peers == 2 && s.Seeds == 1 })
+	var sources map[share.Source]int
+	c.wait(shared.ID, "their names", func(share.Transfer) bool {
+		peers, err := c.Peers(shared.ID)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		sources = make(map[share.Source]int)
+		for _, p := range peers {
+			sources[p.Source]++
+			if p.Client != "shoal test" || p.Encrypted || p.UTP {
+				return false
+			}
+		}
+		return len(peers) == 2
+	})
 	if sources[share.FromPEX]+sources[share.FromIncoming] == 0 {
 		t.Errorf("sources: %v", sources)
-	}
-	if s, _ := c.Get(shared.ID); s.Seeds != 1 {
-		t.Errorf("%d seeds among %d peers", s.Seeds, s.Peers)
 	}
 }
 
 // The announce of a tracker brings the peers; the link's own are none.
 func TestTracker(t *testing.T) {
+	t.Parallel()
 	a := newNode(t)
 	shared := a.share(someFiles(t))
 	ip := a.addr.Addr().As16()
@@ -198,6 +203,7 @@ func trackerServer(t *testing.T, peers string) string {
 
 // A web seed alone is enough, once the files are known.
 func TestWebSeed(t *testing.T) {
+	t.Parallel()
 	a := newNode(t)
 	src := someFiles(t)
 	shared := a.share(src)
@@ -223,6 +229,7 @@ func TestWebSeed(t *testing.T) {
 }
 
 func TestUTP(t *testing.T) {
+	t.Parallel()
 	src := someFiles(t)
 	withUTP := func(c *Config) {
 		_, port, _ := net.SplitHostPort(c.Listeners[0].Addr().String())
@@ -250,6 +257,7 @@ func TestUTP(t *testing.T) {
 
 // With IPv4 on, a peer that is there only is reached.
 func TestIPv4(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Skip("no IPv4 here: ", err)
@@ -272,6 +280,7 @@ func TestIPv4(t *testing.T) {
 
 // PORT tells of DHT nodes, both ways.
 func TestDHTPort(t *testing.T) {
+	t.Parallel()
 	told := make(chan netip.AddrPort, 10)
 	a := newNode(t, func(c *Config) { c.DHTPort = func() uint16 { return 4321 } })
 	b := newNode(t, func(c *Config) { c.OnDHTNode = func(ap netip.AddrPort) { told <- ap } })

@@ -387,7 +387,7 @@ func (e *Engine) lookAtProgress(t *transfer) {
 		t.done = false
 		e.reconcile(t)
 	}
-	if t.options.Sequential && t.net != nil && !t.done {
+	if t.options.Sequential && !t.done {
 		t.plan.inOrder(int64(t.downMeter.rate))
 		e.serial.do(t.plan.apply)
 	}

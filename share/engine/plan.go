@@ -26,6 +26,7 @@ type plan struct {
 	byFile   []share.Priority
 	base     []torrent.PiecePriority // by the files alone
 	windows  map[any]window          // of streams, and of fetching in order
+	horizon  int                     // pieces from here on wait, when fetching in order
 	applied  []torrent.PiecePriority // what the library has been told
 	from, to int                     // pieces that may have to be told anew
 	tor      *torrent.Torrent        // nil while not in the library
@@ -43,6 +44,7 @@ func newPlan(info *metainfo.Info, files *storage.Transfer, priorities map[int]sh
 		info: info, files: files,
 		byFile:  make([]share.Priority, len(info.Files)),
 		windows: make(map[any]window),
+		horizon: info.NumPieces,
 		arrived: make(chan struct{}),
 	}
 	p.mu.Lock()
@@ -123,33 +125,45 @@ func (p *plan) setWindow(who any, w window) {
 	} else {
 		p.windows[who] = w
 	}
-	for _, x := range [...]window{was, w} {
-		if x.from >= x.to {
-			continue
-		}
-		if p.from >= p.to {
-			p.from, p.to = x.from, x.to
-		} else {
-			p.from, p.to = min(p.from, x.from), max(p.to, x.to)
-		}
+	p.dirtyLocked(was.from, was.to)
+	p.dirtyLocked(w.from, w.to)
+}
+
+// dirtyLocked notes that pieces may have to be told anew.
+func (p *plan) dirtyLocked(from, to int) {
+	switch {
+	case from >= to:
+	case p.from >= p.to:
+		p.from, p.to = from, to
+	default:
+		p.from, p.to = min(p.from, from), max(p.to, to)
 	}
 }
 
-// orderAhead is how far ahead pieces are wanted when fetching in order; further
-// where the rate is such that this would be done before the next look.
-const orderAhead = 32 << 20
+// orderAhead is how far ahead pieces are wanted when fetching in order, and how
+// far behind that they are wanted at all; further where the rate is such that
+// this would be done before the next look.
+const orderAhead = 8 << 20
 
 // inOrder moves the window of fetching in order to the first missing piece.
 // complete has been called just before.
 func (p *plan) inOrder(rate int64) {
+	n := int(max(orderAhead, 2*rate)/p.info.PieceLength) + 1
 	p.mu.Lock()
 	from := p.missing
+	if h := min(from+2*n, p.info.NumPieces); h != p.horizon {
+		p.dirtyLocked(min(h, p.horizon), max(h, p.horizon))
+		p.horizon = h
+	}
 	p.mu.Unlock()
-	p.setWindow(p, window{from, from + 1 + int(max(orderAhead, 3*rate)/p.info.PieceLength)})
+	p.setWindow(p, window{from, from + n})
 }
 
 func (p *plan) wantLocked(i int) torrent.PiecePriority {
 	prio := p.base[i]
+	if i >= p.horizon {
+		prio = torrent.PiecePriorityNone
+	}
 	for _, w := range p.windows {
 		switch {
 		case i < w.from || i >= w.to:

@@ -27,6 +27,7 @@ func readFile(t *testing.T, path string) string {
 }
 
 func TestRestartResumes(t *testing.T) {
+	t.Parallel()
 	a := newNode(t)
 	shared, want := bigFile(t, a)
 	state, dst := t.TempDir(), t.TempDir()
@@ -68,6 +69,7 @@ func TestRestartResumes(t *testing.T) {
 }
 
 func TestRestartOfShares(t *testing.T) {
+	t.Parallel()
 	state, src := t.TempDir(), someFiles(t)
 	a := startNode(t, state)
 	shared := a.share(src)
@@ -119,6 +121,7 @@ func TestRestartOfUnfinishedShare(t *testing.T) {
 }
 
 func TestPauseAndResume(t *testing.T) {
+	t.Parallel()
 	a, b := newNode(t), newNode(t)
 	shared, want := bigFile(t, a)
 	dst := t.TempDir()

@@ -13,6 +13,7 @@ import (
 )
 
 func TestSelectedFiles(t *testing.T) {
+	t.Parallel()
 	a, b := newNode(t), newNode(t)
 	src := someFiles(t)
 	shared := a.share(src)
@@ -101,6 +102,7 @@ func TestSelectionOfTheLink(t *testing.T) {
 // A stream reads what has arrived, waits for what has not, and has it fetched
 // first.
 func TestStreamWhileFetching(t *testing.T) {
+	t.Parallel()
 	a, b := newNode(t), newNode(t)
 	shared, want := bigFile(t, a)
 	// So slow that only what is asked for first can have come.
@@ -209,5 +211,33 @@ func TestStreamEndsWithItsTransfer(t *testing.T) {
 				t.Error("the reader got everything")
 			}
 		})
+	}
+}
+
+func TestInOrder(t *testing.T) {
+	t.Parallel()
+	a, b := newNode(t), newNode(t)
+	shared, _ := bigFile(t, a)
+	if err := a.SetLimits(shared.ID, share.Limits{Up: 2 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	b.fetch(shared.Link, t.TempDir(), func(r *FetchRequest) { r.Sequential = true })
+	b.wait(shared.ID, "a fifth", func(s share.Transfer) bool { return s.Bytes > 8<<20 })
+	pieces, err := b.Pieces(shared.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := len(pieces.State)
+	early, late := 0, 0
+	for i, s := range pieces.State {
+		switch {
+		case s == share.PieceComplete && i < n/2:
+			early++
+		case s == share.PieceComplete && i >= n*3/4:
+			late++
+		}
+	}
+	if early < n/6 || late > 0 {
+		t.Errorf("of %d pieces, %d of the first half and %d of the last quarter are there", n, early, late)
 	}
 }
