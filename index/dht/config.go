@@ -21,7 +21,7 @@ type Config struct {
 	Conns []*net.UDPConn
 	// Logger is told what an operator may want to know.
 	Logger *slog.Logger
-	// Now is time.Now if nil.
+	// Now is the wall clock, which may jump; time.Now if nil.
 	Now func() time.Time
 
 	// Bootstrap are hosts as HOST:PORT that are asked when nobody else is

@@ -65,7 +65,7 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		cfg: cfg, log: cfg.Logger, start: cfg.Now(),
+		cfg: cfg, log: cfg.Logger, start: time.Now(),
 		ready: make(chan struct{}), stopped: make(chan struct{}),
 		kick: make(chan struct{}, 1), hungry: make(chan struct{}, 1),
 		met: make(chan struct{}),
@@ -182,7 +182,7 @@ func (n *Node) do(f func(now time.Duration)) {
 
 // since is the time on the core's clock, which stands still while the machine
 // sleeps and does not follow the wall clock.
-func (n *Node) since() time.Duration { return n.cfg.Now().Sub(n.start) }
+func (n *Node) since() time.Duration { return time.Since(n.start) }
 
 // keepTime wakes the core when something is due, and notices what only time
 // tells: addresses that changed, sleep, and that the state is to be saved.
@@ -190,7 +190,7 @@ func (n *Node) keepTime(ctx context.Context) {
 	const never = time.Duration(1<<63 - 1)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	wall, mono := n.cfg.Now().Round(0), n.since()
+	wall, mono := n.cfg.Now(), n.since()
 	saved, looked := mono, mono
 	for {
 		select {
@@ -210,12 +210,13 @@ func (n *Node) keepTime(ctx context.Context) {
 			n.armed = next
 		})
 		now := n.since()
-		if w := n.cfg.Now().Round(0); w.Sub(wall)-(now-mono) > clockJump {
-			n.log.Info("the clock jumped ahead; announcing everything again", "by", w.Sub(wall)-(now-mono))
+		slept := n.cfg.Now().Round(0).Sub(wall.Round(0)) - (now - mono)
+		if slept > clockJump {
+			n.log.Info("the clock jumped ahead; announcing everything again", "by", slept)
 			n.do(n.core.Moved)
-			wall, mono = w, now
-		} else if now-mono > clockJump {
-			wall, mono = w, now
+		}
+		if slept.Abs() > clockJump || now-mono > clockJump {
+			wall, mono = n.cfg.Now(), now
 		}
 		if now-looked >= addressesEvery {
 			looked = now
@@ -259,7 +260,7 @@ func (n *Node) read(ctx context.Context, i int) error {
 				return nil
 			}
 			// Errors of earlier sends are reported here by some systems.
-			backoff = min(max(2*backoff, time.Millisecond), time.Second)
+			backoff = min(max(2*backoff, time.Millisecond), 100*time.Millisecond)
 			n.log.Debug("receiving a datagram", "error", err)
 			select {
 			case <-ctx.Done():

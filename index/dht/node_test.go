@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for something that takes milliseconds.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 type testNode struct {
 	*Node
@@ -39,6 +39,11 @@ func startNode(t *testing.T, change func(*Config)) *testNode {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return runNode(t, conn, change)
+}
+
+func runNode(t *testing.T, conn *net.UDPConn, change func(*Config)) *testNode {
+	t.Helper()
 	cfg := Config{Conns: []*net.UDPConn{conn}, Logger: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&cfg)

@@ -11,6 +11,9 @@ import (
 // datagramMax is more than any datagram we take; one that fills it was longer.
 const datagramMax = 4096
 
+// readBuffer lets a burst wait while the core is busy.
+const readBuffer = 1 << 20
+
 // socket is a UDP socket that knows which of our addresses a datagram came to,
 // and sends from the one it is told to.
 type socket struct {
@@ -30,6 +33,7 @@ func newSocket(c *net.UDPConn) *socket {
 	// Not every system has it. Without, the system chooses the address.
 	s.info = ipv6.NewPacketConn(c).SetControlMessage(ipv6.FlagDst, true) == nil
 	s.oob = make([]byte, 128)
+	c.SetReadBuffer(readBuffer) // what the system allows of it
 	return s
 }
 

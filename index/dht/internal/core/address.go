@@ -62,16 +62,24 @@ func (c *Core) vote(from netip.AddrPort, addr netip.Addr) {
 		return
 	}
 	v.winner = addr
-	if !nodeid.Fits(c.ID(), addr) && (c.upkeep.renamed == 0 || c.now-c.upkeep.renamed > renameEvery) {
-		c.rename(addr)
-	}
+	c.heed()
 }
 
-// rename takes an ID that fits addr, and finds the new place in the network.
+// heed takes an ID that fits the address others see us at, unless it took one
+// lately.
+func (c *Core) heed() {
+	addr := c.voted.winner
+	if !addr.IsValid() || nodeid.Fits(c.ID(), addr) || c.upkeep.renamed != 0 && c.now-c.upkeep.renamed < renameEvery {
+		return
+	}
+	c.rename(addr)
+	c.upkeep.settle()
+}
+
+// rename takes an ID that fits addr.
 func (c *Core) rename(addr netip.Addr) {
 	c.upkeep.renamed = c.now
 	c.table.Rename(nodeid.Derive(addr, c.rand))
-	c.upkeep.settle()
 }
 
 // SetAddresses tells the node its own global addresses, best first. It asks
@@ -94,8 +102,7 @@ func (c *Core) SetAddresses(now time.Duration, addrs []netip.Addr) {
 	c.out = best
 	c.voted = votes{}
 	if best.IsValid() && !nodeid.Fits(c.ID(), best) {
-		c.upkeep.renamed = c.now
-		c.table.Rename(nodeid.Derive(best, c.rand))
+		c.rename(best)
 	}
 	c.Moved(now)
 }

@@ -45,7 +45,7 @@ type key struct {
 	id    nodeid.ID
 	due   time.Duration
 	tried int // in vain, in a row
-	thin  int // in a row, times fewer nodes took it than should
+	thin  int // in a row, times too few nodes took it
 	added time.Duration
 	known bool // announced once
 	done  bool // and since something changed
@@ -62,8 +62,8 @@ const (
 	// early is how long before its time a key is announced along with others.
 	early = interval / 3
 	retry = 20 * time.Second
-	// young is how soon a key is announced again when fewer nodes than K took
-	// it, doubled each time: the network, or our view of it, is still growing.
+	// young is how soon a key is announced again when there were too few nodes
+	// to take it, doubled each time: the network, or our view of it, is growing.
 	young = 5 * time.Second
 
 	jobsMax   = 8   // looking for nodes; as many again may be announcing, and any with new keys

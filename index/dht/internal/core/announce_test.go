@@ -5,10 +5,12 @@ import (
 	"crypto/ed25519"
 	"crypto/sha1"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/shoalnet/shoal/index/dht/internal/krpc"
+	"github.com/shoalnet/shoal/index/dht/internal/lookup"
 	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
 )
 
@@ -221,5 +223,47 @@ func TestAnnounceBeforeTheNetwork(t *testing.T) {
 		if len(o.when[id]) == 0 {
 			t.Errorf("%v was not told", o.addr)
 		}
+	}
+}
+
+// Who asks us for what we announce ourselves, and are closest to, is told of us;
+// our own search is not.
+func TestHoldsItsOwn(t *testing.T) {
+	h := newHarness(t, func(c *Config) { c.Port = func() uint16 { return 51413 } })
+	h.SetAddresses(h.at, []netip.Addr{local})
+	h.holders(3)
+	id := nodeid.Random(h.rand)
+	h.Announce(h.at, id)
+	h.run(time.Minute)
+	h.prove(stranger(1))
+	q := aQuery(krpc.GetPeers)
+	q.Target = id
+	want := netip.AddrPortFrom(local, 51413)
+	if got := slices.Collect(reply(t, h.ask(stranger(1), q)).Peers); !slices.Equal(got, []netip.AddrPort{want}) {
+		t.Errorf("told of %v, want %v", got, want)
+	}
+	h.GetPeers(id, false, func(got []netip.AddrPort) { t.Errorf("found %v", got) }, func(*lookup.Lookup) {})
+	h.flush()
+	h.run(time.Minute)
+}
+
+// In a network of a few, keys are announced again soon, since others may come;
+// and then ever more rarely.
+func TestYoungNetwork(t *testing.T) {
+	h := newHarness(t, nil)
+	all := h.holders(2)
+	id := nodeid.Random(h.rand)
+	h.Announce(h.at, id)
+	h.run(time.Minute)
+	if n := len(all[0].when[id]); n < 3 || n > 6 {
+		t.Errorf("announced %d times in the first minute", n)
+	}
+	h.run(time.Hour)
+	n := len(all[0].when[id])
+	for range 4 {
+		h.run(15 * time.Minute)
+	}
+	if n = len(all[0].when[id]) - n; n > 8 {
+		t.Errorf("announced %d times in the third hour", n)
 	}
 }

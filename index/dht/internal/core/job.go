@@ -146,7 +146,10 @@ func (j *job) nodesFor(k *key) []*lookup.Node {
 
 // place announces k with nodes.
 func (j *job) place(k *key, nodes []*lookup.Node) {
-	p := &placing{j: j, k: k, left: len(nodes)}
+	p := &placing{j: j, k: k, left: len(nodes), asked: len(nodes)}
+	if !k.gone {
+		j.a.c.holdOwn(k.id, nodes)
+	}
 	if k.gone || p.left == 0 {
 		p.left = 0
 		p.settled()
@@ -165,18 +168,15 @@ func (j *job) place(k *key, nodes []*lookup.Node) {
 type placing struct {
 	j        *job
 	k        *key
+	asked    int
 	left     int
 	accepted int
 }
 
 func (p *placing) send(n *lookup.Node, tok []byte) {
 	c := p.j.a.c
-	q := krpc.Query{Method: krpc.AnnouncePeer, Target: p.k.id, Token: tok}
-	if c.cfg.Port != nil {
-		q.Port = c.cfg.Port()
-	}
+	q := krpc.Query{Method: krpc.AnnouncePeer, Target: p.k.id, Token: tok, Port: c.port(), Seed: c.seeding(p.k.id)}
 	q.ImpliedPort = q.Port == 0
-	q.Seed = c.cfg.Seeding != nil && c.cfg.Seeding(p.k.id)
 	p.ask(n, &q, p)
 }
 
@@ -225,7 +225,7 @@ func (p *placing) settled() {
 	switch {
 	case p.accepted > 0:
 		k.known, k.done, k.alone, k.tried, k.due = true, true, false, 0, a.c.now+p.j.next
-		if p.accepted >= table.K {
+		if p.asked >= table.K && p.accepted > table.K/2 {
 			k.thin = 0
 		} else if soon := young << k.thin; soon < interval {
 			k.due = min(k.due, a.c.now+a.c.jitter(soon))

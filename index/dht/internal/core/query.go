@@ -45,6 +45,7 @@ type query struct {
 	c     *Core
 	tid   uint32
 	to    table.Contact // with a zero ID if it is not known
+	via   Via
 	who   *remote
 	sent  time.Duration
 	phase phase
@@ -63,7 +64,15 @@ const (
 
 // ask sends a query to a node. It fills in what all queries have.
 func (c *Core) ask(to table.Contact, kq *krpc.Query, by asker, node *lookup.Node) *query {
-	q := &query{c: c, to: to, who: c.friend(c.now, to.Addr), by: by, node: node}
+	via := Via{Socket: AnySocket}
+	if !nodeid.Local(to.Addr.Addr()) {
+		via.Addr = c.out
+	}
+	return c.askVia(via, to, kq, by, node)
+}
+
+func (c *Core) askVia(via Via, to table.Contact, kq *krpc.Query, by asker, node *lookup.Node) *query {
+	q := &query{c: c, to: to, via: via, who: c.friend(c.now, to.Addr), by: by, node: node}
 	for {
 		q.tid = c.rand.Uint32()
 		if _, taken := c.pending[q.tid]; !taken {
@@ -97,11 +106,7 @@ func (q *query) launch() {
 	c := q.c
 	q.phase, q.sent = flying, c.now
 	q.who.sent = c.now
-	via := Via{Socket: AnySocket}
-	if !nodeid.Local(q.to.Addr.Addr()) {
-		via.Addr = c.out
-	}
-	c.transmit(q.to.Addr, via)
+	c.transmit(q.to.Addr, q.via)
 	c.set(&q.timer, c.patience(q.to.ID))
 }
 

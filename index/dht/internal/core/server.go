@@ -271,18 +271,19 @@ func (c *Core) meet(r *request) bool {
 	n := table.Contact{ID: r.m.ID, Addr: r.from}
 	r.who.asked = c.now
 	c.table.Asked(c.now, n)
-	return c.table.Wants(n) && c.ping(n)
+	return c.table.Wants(n) && c.ping(n, r.via)
 }
 
 // ping asks n for nothing but an answer, at most once in half a minute. It
-// tells whether it did.
-func (c *Core) ping(n table.Contact) bool {
+// tells whether it did. It goes the way n's own query came, since a firewall
+// there may let nothing else in.
+func (c *Core) ping(n table.Contact, via Via) bool {
 	f, _ := c.asker(c.now, n.Addr)
 	if f.pinged != 0 && c.now-f.pinged < pingedLife || !c.pings.Take(c.now, pingRate, 1) {
 		return false
 	}
 	f.pinged = c.now
-	c.ask(n, &krpc.Query{Method: krpc.Ping}, pinger{}, nil)
+	c.askVia(via, n, &krpc.Query{Method: krpc.Ping}, pinger{}, nil)
 	return true
 }
 
@@ -302,7 +303,7 @@ func (c *Core) park(r *request) bool {
 	}
 	if p := r.who.pinged; p == 0 || c.now-p > parkedLife {
 		r.who.pinged = 0
-		if !c.ping(table.Contact{ID: r.m.ID, Addr: r.from}) {
+		if !c.ping(table.Contact{ID: r.m.ID, Addr: r.from}, r.via) {
 			return false
 		}
 	}

@@ -2,6 +2,7 @@ package core
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/shoalnet/shoal/index/dht/internal/items"
 	"github.com/shoalnet/shoal/index/dht/internal/krpc"
@@ -120,8 +121,11 @@ func (c *Core) GetItem(target nodeid.ID, k, salt []byte, seq int64, found func(*
 // GetPeers looks for peers. Found is told of them as they come, some perhaps
 // more than once.
 func (c *Core) GetPeers(target nodeid.ID, noSeeds bool, found func([]netip.AddrPort), done func(*lookup.Lookup)) (cancel func()) {
-	if ours := c.peers.Sample(nil, c.now, target, peersTaken, noSeeds); len(ours) > 0 {
-		found(ours) // we may be one of the closest nodes ourselves
+	// We may be one of the closest nodes ourselves.
+	held := c.peers.Sample(nil, c.now, target, peersTaken, noSeeds)
+	held = slices.DeleteFunc(held, func(a netip.AddrPort) bool { return a == c.self() })
+	if len(held) > 0 {
+		found(held)
 	}
 	return c.Begin(Search{
 		Method: krpc.GetPeers, Target: target, Paths: findPaths, NoSeed: noSeeds,
@@ -143,6 +147,28 @@ func (c *Core) GetPeers(target nodeid.ID, noSeeds bool, found func([]netip.AddrP
 		Done: done,
 	})
 }
+
+// holdOwn keeps our own announcement here if we are one of the nodes closest to
+// its key ourselves, apart from which nodes are.
+func (c *Core) holdOwn(id nodeid.ID, nodes []*lookup.Node) {
+	self := c.self()
+	ours := c.ID()
+	if self.Port() != 0 && self.Addr().IsValid() && (len(nodes) < table.K || nodeid.Closer(&id, &ours, &nodes[table.K-1].ID)) {
+		c.peers.Add(c.now, id, self, c.seeding(id))
+	}
+}
+
+// self is where our peers reach us, as far as we know.
+func (c *Core) self() netip.AddrPort { return netip.AddrPortFrom(c.out, c.port()) }
+
+func (c *Core) port() uint16 {
+	if c.cfg.Port == nil {
+		return 0
+	}
+	return c.cfg.Port()
+}
+
+func (c *Core) seeding(id nodeid.ID) bool { return c.cfg.Seeding != nil && c.cfg.Seeding(id) }
 
 // peersTaken bounds what is taken from one answer, so that a liar cannot bury
 // the peers that others name.

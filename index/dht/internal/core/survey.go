@@ -22,10 +22,10 @@ const cellsMax = 32
 // A search for a target ends when the eight nodes closest to it have answered.
 // So it knows all nodes that share more bits with the target than the eighth
 // does: a cell. Nodes that chose their IDs could make it as small as they like,
-// so most of the eight must have one that fits their address. The survey searches for the lowest ID of the region, then for
-// the first ID behind its cell, and so on to the region's end. Each search
-// begins with the nodes the last one found, and so costs little more than
-// asking those of its cell.
+// so most of the eight must have one that fits their address. The survey
+// searches for the lowest ID of the region, then for the first ID behind its
+// cell, and so on to the region's end. Each search begins with the nodes the
+// last one found, and so costs little more than asking those of its cell.
 type region struct {
 	bits  int       // of the first key that make the region
 	at    nodeid.ID // target of the search going on

@@ -47,6 +47,9 @@ const (
 
 	contactsMax = 512
 	greetings   = 32 // contacts asked at a time
+	// enough nodes in the table make those without a name uninteresting: every
+	// peer of every transfer may tell us of one.
+	enough = 64
 
 	hungryFirst = 5 * time.Second
 	hungryMax   = 5 * time.Minute
@@ -113,8 +116,11 @@ func (c *Core) AddNode(now time.Duration, n table.Contact) {
 	if !krpc.Dialable(n.Addr) || len(u.contacts) >= contactsMax {
 		return
 	}
-	if _, tried := u.tried.Get(c.now, n.Addr); tried && !u.poor() {
-		return
+	if !u.poor() {
+		_, tried := u.tried.Get(c.now, n.Addr)
+		if tried || n.ID == (nodeid.ID{}) && c.table.Len() >= enough {
+			return
+		}
 	}
 	u.tried.Put(c.now, n.Addr, struct{}{})
 	u.contacts = append(u.contacts, n)
@@ -143,9 +149,10 @@ func (g greeter) next(q *query) {
 	q.by = pinger{}
 	g.u.greeting--
 	g.u.greet()
-	// The first to answer may lie: look for our place when all had a chance.
-	if g.u.greeting == 0 && !g.u.joined {
-		g.u.settle()
+	// The first to answer may lie: look for our place when all had a chance, or
+	// enough have answered.
+	if u := g.u; !u.joined && (u.greeting == 0 || u.c.table.Len() >= table.K) {
+		u.settle()
 	}
 }
 
@@ -166,10 +173,15 @@ func (u *upkeep) settle() {
 		return
 	}
 	u.settling, u.settled = true, c.now
+	self := c.ID()
 	c.Begin(Search{
-		Method: krpc.FindNode, Target: c.ID(), Paths: Paths, Chore: true,
+		Method: krpc.FindNode, Target: self, Paths: Paths, Chore: true,
 		Done: func(l *lookup.Lookup) {
 			u.settling = false
+			if c.ID() != self {
+				u.settle() // we have another place by now
+				return
+			}
 			if len(l.Closest(1)) > 0 && !u.joined {
 				u.joined = true
 				if c.cfg.Joined != nil {
@@ -209,6 +221,7 @@ func (u *upkeep) ticked() {
 		c.peers.Sweep(c.now)
 		c.items.Sweep(c.now)
 	}
+	c.heed()
 	if u.poor() && u.fasting.place == 0 {
 		u.beg()
 	}
@@ -259,7 +272,7 @@ func (k checker) reply(q *query, m *krpc.Message) {
 		if nodeid.Local(addr.Addr()) && !nodeid.Local(q.to.Addr.Addr()) || !k.c.table.Wants(n) {
 			continue
 		}
-		k.c.ping(n)
+		k.c.ping(n, q.via)
 	}
 }
 func (checker) late(*query)      {}

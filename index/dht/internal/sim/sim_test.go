@@ -277,7 +277,11 @@ func TestLiars(t *testing.T) {
 
 // Every third host is behind a firewall that lets nobody in.
 func TestFirewalls(t *testing.T) {
-	c := grow(t, Config{Seed: 5}, 600, func(i int) Kind { return Kind{Firewalled: i%3 == 2} })
+	size := 600
+	if raceEnabled {
+		size = 150
+	}
+	c := grow(t, Config{Seed: 5}, size, func(i int) Kind { return Kind{Firewalled: i%3 == 2} })
 	c.announce(100)
 	c.find(300).atLeast(t, 1)
 	c.Run(20 * time.Minute)

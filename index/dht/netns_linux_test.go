@@ -1,0 +1,103 @@
+package dht
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// needs skips the test for want of something, or fails where everything has to
+// be there.
+func needs(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+// namespace is a network namespace with nothing but a loopback interface, which
+// has as many addresses as a test gives it.
+type namespace struct {
+	t    *testing.T
+	name string
+}
+
+func newNamespace(t *testing.T) *namespace {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		needs(t, "needs root: network namespaces")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		needs(t, "needs ip: apt-get install iproute2")
+	}
+	var b [4]byte
+	rand.Read(b[:])
+	n := &namespace{t, "dht-" + hex.EncodeToString(b[:])}
+	t.Cleanup(func() {
+		if out, err := exec.Command("ip", "netns", "del", n.name).CombinedOutput(); err != nil {
+			t.Errorf("removing the namespace: %v: %s", err, out)
+		}
+	})
+	n.ip("netns", "add", n.name)
+	n.ip("-n", n.name, "link", "set", "lo", "up")
+	return n
+}
+
+func (n *namespace) ip(args ...string) {
+	n.t.Helper()
+	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+		n.t.Fatalf("ip %v: %v: %s", args, err, out)
+	}
+}
+
+// add gives the namespace an address.
+func (n *namespace) add(addr string) netip.Addr {
+	n.t.Helper()
+	n.ip("-n", n.name, "addr", "add", addr+"/64", "dev", "lo", "nodad")
+	return netip.MustParseAddr(addr)
+}
+
+// listen binds a socket inside. A socket belongs to the namespace of the thread
+// that made it, wherever it is used.
+func (n *namespace) listen(addr netip.AddrPort) *net.UDPConn {
+	n.t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	here, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer here.Close()
+	there, err := os.Open(filepath.Join("/var/run/netns", n.name))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer there.Close()
+	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
+		n.t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setns(int(here.Fd()), unix.CLONE_NEWNET); err != nil {
+			panic(err) // this thread must not be used any more
+		}
+	}()
+	conn, err := net.ListenUDP("udp6", net.UDPAddrFromAddrPort(addr))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return conn
+}
+
+// command runs a program inside.
+func (n *namespace) command(name string, args ...string) *exec.Cmd {
+	return exec.Command("ip", append([]string{"netns", "exec", n.name, name}, args...)...)
+}
