@@ -57,10 +57,29 @@ func resolve(ctx context.Context, n client, arg string) (share.Transfer, error) 
 
 const hexDigits = "0123456789abcdef"
 
+// lifetime tells how long the node is there that a verb talks to.
+type lifetime int
+
+const (
+	ours   lifetime = iota // as long as this command
+	theirs                 // as long as another command
+	itsOwn                 // until it is told to end: a daemon
+)
+
+func lifetimeOf(s *node.Session) lifetime {
+	switch {
+	case s.Own:
+		return ours
+	case s.Info.Daemon:
+		return itsOwn
+	}
+	return theirs
+}
+
 // withNode calls do with the node that runs on the state directory or, unless
 // it must be running already, with one that ends when do returns. A node that
 // another command ran for itself may end under us: then ours takes over.
-func withNode(ctx context.Context, c *call, running bool, do func(ctx context.Context, n client, own bool) error) error {
+func withNode(ctx context.Context, c *call, running bool, do func(ctx context.Context, n client, life lifetime) error) error {
 	cfg, err := node.Load(c.sources())
 	if err != nil {
 		return err
@@ -77,7 +96,7 @@ func withNode(ctx context.Context, c *call, running bool, do func(ctx context.Co
 		}
 		c.unused(s)
 		err = during(ctx, s, do)
-		if kindOf(err) == share.NoNode && !running && !s.Own && !s.Info.Daemon {
+		if kindOf(err) == share.NoNode && !running && lifetimeOf(s) == theirs {
 			c.out.say("the command that ran the node has ended; this one goes on by itself")
 			continue
 		}
@@ -87,7 +106,7 @@ func withNode(ctx context.Context, c *call, running bool, do func(ctx context.Co
 
 // during calls do and closes the session. When a node of our own has failed by
 // itself, that is the error to report.
-func during(ctx context.Context, s *node.Session, do func(context.Context, client, bool) error) error {
+func during(ctx context.Context, s *node.Session, do func(context.Context, client, lifetime) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	watched := make(chan struct{})
@@ -99,7 +118,7 @@ func during(ctx context.Context, s *node.Session, do func(context.Context, clien
 		case <-ctx.Done():
 		}
 	}()
-	err := do(ctx, s.Client, s.Own)
+	err := do(ctx, s.Client, lifetimeOf(s))
 	cancel()
 	<-watched
 	if cerr := s.Close(); cerr != nil {

@@ -29,6 +29,7 @@ type fakeNode struct {
 	fetched   []api.FetchRequest
 	shared    []api.ShareRequest
 	removed   []share.ID
+	resumed   []share.ID
 	refuse    map[string]error // by link or path
 }
 
@@ -97,6 +98,17 @@ func (f *fakeNode) Share(_ context.Context, r api.ShareRequest) (share.Transfer,
 
 func (f *fakeNode) Remove(_ context.Context, id share.ID, _ bool) error {
 	f.removed = append(f.removed, id)
+	return nil
+}
+
+// Resume makes a transfer that does not move fetch again.
+func (f *fakeNode) Resume(_ context.Context, id share.ID) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.transfers[id]
+	t.State, t.Reason = share.Fetching, ""
+	f.transfers[id] = t
+	f.resumed = append(f.resumed, id)
 	return nil
 }
 

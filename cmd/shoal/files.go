@@ -16,7 +16,7 @@ func filesVerb() *verb {
 		},
 		flags: nodeFlags(),
 		run: func(ctx context.Context, c *call) error {
-			return withNode(ctx, c, false, func(ctx context.Context, n client, _ bool) error {
+			return withNode(ctx, c, false, func(ctx context.Context, n client, _ lifetime) error {
 				return each(ctx, n, c, func(t share.Transfer) error { return runFiles(ctx, n, t, c.out) })
 			})
 		},

@@ -33,8 +33,8 @@ func getVerb() *verb {
 			if err != nil {
 				return err
 			}
-			return withNode(ctx, c, opts.detach, func(ctx context.Context, n client, own bool) error {
-				return runGet(ctx, n, own, opts, c.out)
+			return withNode(ctx, c, opts.detach, func(ctx context.Context, n client, life lifetime) error {
+				return runGet(ctx, n, life, opts, c.out)
 			})
 		},
 	}
@@ -50,6 +50,9 @@ type getOptions struct {
 	sequential bool
 	noTrackers bool
 	detach     bool
+	// told are the links whose arrival was reported, for where another node
+	// has to take over.
+	told map[string]bool
 }
 
 // seedWish is --seed: what to do with content that is complete.
@@ -75,6 +78,7 @@ func parseGet(c *call) (getOptions, error) {
 	o := getOptions{
 		links: c.Args().Slice(), files: c.list("file"),
 		sequential: c.Bool("sequential"), noTrackers: c.Bool("no-trackers"), detach: c.Bool("detach"),
+		told: map[string]bool{},
 	}
 	var err error
 	if o.seed, err = parseSeed(c.String("seed")); err != nil {
@@ -130,21 +134,24 @@ func getFlags() []cli.Flag {
 type getter struct {
 	*batch
 	opts getOptions
-	own  bool // the node is in this process
+	life lifetime
 
-	told map[*job]bool // of which people were told what they are
+	named map[*job]bool // of which people were told what they are
 }
 
-func runGet(ctx context.Context, n client, own bool, opts getOptions, out *output) error {
+func runGet(ctx context.Context, n client, life lifetime, opts getOptions, out *output) error {
+	if opts.detach && life != itsOwn {
+		return errNotLasting
+	}
 	if opts.output == "" {
 		return runPipe(ctx, n, opts, out)
 	}
-	g := &getter{batch: newBatch(out, n), opts: opts, own: own, told: map[*job]bool{}}
+	g := &getter{batch: newBatch(out, n), opts: opts, life: life, named: map[*job]bool{}}
 	g.begin, g.look, g.progress.json = g.fetch, g.fetched, true
 	if err := g.run(ctx, opts.links); err != nil {
 		return g.farewell(err)
 	}
-	if opts.detach || !own || !opts.seed.stay() {
+	if opts.detach || life == itsOwn || !opts.seed.stay() {
 		return nil
 	}
 	return seed(ctx, n, g.ids(), out)
@@ -157,7 +164,7 @@ func (g *getter) fetch(ctx context.Context, j *job) (share.Transfer, error) {
 	switch {
 	case g.opts.seed.said:
 		r.Goal = &g.opts.seed.goal
-	case g.own:
+	case g.life != itsOwn:
 		r.Goal = &share.Goal{None: true}
 	}
 	return fetch(ctx, g.node, j.arg, r)
@@ -170,7 +177,23 @@ func fetch(ctx context.Context, n client, arg string, r api.FetchRequest) (share
 		return share.Transfer{}, err
 	}
 	r.Link, r.Torrent = src.ask()
-	return n.Fetch(ctx, r)
+	t, err := n.Fetch(ctx, r)
+	if err != nil {
+		return t, err
+	}
+	return awake(ctx, n, t)
+}
+
+// awake resumes a transfer that was here before and does not move: who asks for
+// it again wants it to.
+func awake(ctx context.Context, n client, t share.Transfer) (share.Transfer, error) {
+	if t.State != share.Stopped && (t.State != share.Paused || complete(t)) {
+		return t, nil
+	}
+	if err := n.Resume(ctx, t.ID); err != nil {
+		return t, err
+	}
+	return n.Transfer(ctx, t.ID)
 }
 
 func (g *getter) fetched(_ context.Context, j *job) error {
@@ -180,11 +203,14 @@ func (g *getter) fetched(_ context.Context, j *job) error {
 		g.added(j.t)
 	case complete(j.t):
 		j.ended = true
-		g.done(j)
+		if !g.opts.told[j.arg] {
+			g.opts.told[j.arg] = true
+			g.done(j)
+		}
 	case g.opts.timeout > 0 && g.now().Sub(j.moved) >= g.opts.timeout:
 		return nobody(j.t, g.opts.timeout)
-	case !g.out.json && !g.told[j] && j.t.Total > 0 && j.t.State == share.Fetching:
-		g.told[j] = true
+	case !g.out.json && !g.named[j] && j.t.Total > 0 && j.t.State == share.Fetching:
+		g.named[j] = true
 		g.out.say("fetching %s: %s%s", escape(nameOf(j.t)), size(j.t.Total), inFiles(j.t))
 	}
 	return nil
@@ -263,7 +289,7 @@ func (g *getter) farewell(err error) error {
 	switch {
 	case kindOf(err) != share.Interrupted || len(g.going()) == 0:
 		return err
-	case g.own:
+	case g.life == ours:
 		return share.Errorf(share.Interrupted, "interrupted: the same command goes on from here")
 	}
 	return share.Errorf(share.Interrupted, "interrupted, but the node goes on fetching (shoal list shows how far it is, shoal pause ID halts it)")

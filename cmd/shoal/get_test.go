@@ -52,7 +52,7 @@ func TestGetTellsProgressAndDone(t *testing.T) {
 	f := newFake(a)
 	f.steps = []share.Event{changed(half), changed(finished(a))}
 	out, stdout, stderr := testOutput(true)
-	if err := runGet(t.Context(), f, true, getOptions{links: []string{a.ID.String()}, output: "/tmp"}, out); err != nil {
+	if err := runGet(t.Context(), f, ours, getOptions{told: map[string]bool{}, links: []string{a.ID.String()}, output: "/tmp"}, out); err != nil {
 		t.Fatal(err)
 	}
 	lines := jsonLines(t, stdout.String())
@@ -80,7 +80,7 @@ func TestGetTellsProgressAndDone(t *testing.T) {
 func TestGetLeavesTheGoalToARunningNode(t *testing.T) {
 	f := newFake(finished(film(t, "a")))
 	out, stdout, _ := testOutput(false)
-	if err := runGet(t.Context(), f, false, getOptions{links: []string{strings.Repeat("a", 40)}, output: "/tmp"}, out); err != nil {
+	if err := runGet(t.Context(), f, itsOwn, getOptions{told: map[string]bool{}, links: []string{strings.Repeat("a", 40)}, output: "/tmp"}, out); err != nil {
 		t.Fatal(err)
 	}
 	if f.fetched[0].Goal != nil {
@@ -96,7 +96,7 @@ func TestGetGivesUpWhenNobodyIsFound(t *testing.T) {
 	a.State, a.Peers, a.Bytes, a.Down = share.Finding, 0, 0, 0
 	f := newFake(a)
 	out, stdout, _ := testOutput(false)
-	err := runGet(t.Context(), f, true, getOptions{links: []string{a.ID.String()}, output: "/tmp", timeout: time.Nanosecond}, out)
+	err := runGet(t.Context(), f, ours, getOptions{told: map[string]bool{}, links: []string{a.ID.String()}, output: "/tmp", timeout: time.Nanosecond}, out)
 	checkKind(t, err, share.Nobody)
 	if stdout.Len() > 0 {
 		t.Errorf("stdout is %q", stdout)
@@ -109,7 +109,7 @@ func TestGetGivesUpWhenNobodyIsFound(t *testing.T) {
 func TestTimeoutStartsAnewWithEveryByte(t *testing.T) {
 	now := time.Unix(0, 0)
 	out, _, _ := testOutput(false)
-	g := &getter{batch: newBatch(out, nil), told: map[*job]bool{}, opts: getOptions{timeout: time.Minute}}
+	g := &getter{batch: newBatch(out, nil), named: map[*job]bool{}, opts: getOptions{timeout: time.Minute}}
 	g.look, g.now = g.fetched, func() time.Time { return now }
 	j := &job{moved: now}
 	tr := film(t, "a")
@@ -134,10 +134,24 @@ func TestGetStopsWithTheReasonOfTheTransfer(t *testing.T) {
 		f := newFake(a)
 		f.steps = []share.Event{changed(bad)}
 		out, _, _ := testOutput(false)
-		err := runGet(t.Context(), f, true, getOptions{links: []string{a.ID.String()}, output: "/tmp"}, out)
+		err := runGet(t.Context(), f, ours, getOptions{told: map[string]bool{}, links: []string{a.ID.String()}, output: "/tmp"}, out)
 		checkKind(t, err, want)
 		if !strings.Contains(err.Error(), "filma: the disk is full") {
 			t.Errorf("%v does not give the reason", err)
+		}
+	}
+}
+
+func TestGetWakesWhatWasStopped(t *testing.T) {
+	for _, state := range []share.State{share.Paused, share.Stopped} {
+		a := film(t, "a")
+		a.State, a.Reason = state, "an old reason"
+		f := newFake(a)
+		f.steps = []share.Event{changed(finished(a))}
+		out, stdout, _ := testOutput(false)
+		err := runGet(t.Context(), f, ours, getOptions{told: map[string]bool{}, links: []string{a.ID.String()}, output: "/tmp"}, out)
+		if err != nil || len(f.resumed) != 1 || stdout.String() != "/tmp/filma\n" {
+			t.Errorf("%s: %v, resumed %d times, stdout %q", state, err, len(f.resumed), stdout)
 		}
 	}
 }
@@ -153,7 +167,7 @@ func TestOneBadLinkDoesNotStopTheOthers(t *testing.T) {
 	f.refuse["magnet:?xt=urn:btih:"+b.ID.String()] = nil
 	out, stdout, stderr := testOutput(false)
 	links := []string{"no such file", a.ID.String()}
-	err := runGet(t.Context(), f, true, getOptions{links: links, output: "/tmp"}, out)
+	err := runGet(t.Context(), f, ours, getOptions{told: map[string]bool{}, links: links, output: "/tmp"}, out)
 	checkKind(t, err, share.Refused)
 	if !errors.Is(err, errReported) {
 		t.Error("the failure would be told twice")
@@ -171,7 +185,7 @@ func TestGetOfARemovedTransferFails(t *testing.T) {
 	f := newFake(a)
 	f.steps = []share.Event{{Type: share.EventRemoved, ID: a.ID}}
 	out, _, _ := testOutput(false)
-	err := runGet(t.Context(), removing{f, a.ID}, true, getOptions{links: []string{a.ID.String()}, output: "/tmp"}, out)
+	err := runGet(t.Context(), removing{f, a.ID}, ours, getOptions{told: map[string]bool{}, links: []string{a.ID.String()}, output: "/tmp"}, out)
 	checkKind(t, err, share.Failed)
 }
 
@@ -190,15 +204,15 @@ func (r removing) Transfer(ctx context.Context, id share.ID) (share.Transfer, er
 
 func TestGetInterrupted(t *testing.T) {
 	a := film(t, "a")
-	for own, want := range map[bool]string{true: "the same command goes on", false: "the node goes on fetching"} {
+	for life, want := range map[lifetime]string{ours: "the same command goes on", itsOwn: "the node goes on fetching"} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		out, _, _ := testOutput(false)
 		f := newFake(a)
 		stopping := interrupting{f, func() { cancel(errInterrupted) }}
-		err := runGet(ctx, stopping, own, getOptions{links: []string{a.ID.String()}, output: "/tmp"}, out)
+		err := runGet(ctx, stopping, life, getOptions{told: map[string]bool{}, links: []string{a.ID.String()}, output: "/tmp"}, out)
 		checkKind(t, err, share.Interrupted)
 		if !strings.Contains(err.Error(), want) {
-			t.Errorf("own %t: %v lacks %q", own, err, want)
+			t.Errorf("lifetime %d: %v lacks %q", life, err, want)
 		}
 	}
 }
@@ -219,7 +233,7 @@ func (i interrupting) Events(ctx context.Context, ids ...share.ID) iter.Seq2[sha
 func TestGetDetached(t *testing.T) {
 	a := film(t, "a")
 	out, stdout, _ := testOutput(true)
-	if err := runGet(t.Context(), newFake(a), false, getOptions{links: []string{a.ID.String()}, output: "/tmp", detach: true}, out); err != nil {
+	if err := runGet(t.Context(), newFake(a), itsOwn, getOptions{told: map[string]bool{}, links: []string{a.ID.String()}, output: "/tmp", detach: true}, out); err != nil {
 		t.Fatal(err)
 	}
 	want := []map[string]any{{"event": "added", "id": a.ID.String(), "name": "filma", "state": "fetching"}}
@@ -235,7 +249,7 @@ func TestGetIntoAPipe(t *testing.T) {
 	f.content = "the film"
 	f.files = []share.File{{Index: 0, Path: "x", Priority: share.Skip}, {Index: 1, Path: "film", Total: 8}}
 	out, stdout, _ := testOutput(false)
-	if err := runGet(t.Context(), f, true, getOptions{links: []string{a.ID.String()}}, out); err != nil {
+	if err := runGet(t.Context(), f, ours, getOptions{told: map[string]bool{}, links: []string{a.ID.String()}}, out); err != nil {
 		t.Fatal(err)
 	}
 	if stdout.String() != "the film" {
@@ -265,7 +279,7 @@ func TestPipeRefuses(t *testing.T) {
 		f := newFake(film(t, "a"))
 		f.files, f.content = c.files, c.content
 		out, _, _ := testOutput(false)
-		err := runGet(t.Context(), f, true, getOptions{links: []string{strings.Repeat("a", 40)}}, out)
+		err := runGet(t.Context(), f, ours, getOptions{told: map[string]bool{}, links: []string{strings.Repeat("a", 40)}}, out)
 		if kindOf(err) != c.kind {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -30,7 +30,7 @@ func limitVerb() *verb {
 			if err != nil {
 				return err
 			}
-			return withNode(ctx, c, false, func(ctx context.Context, n client, _ bool) error {
+			return withNode(ctx, c, false, func(ctx context.Context, n client, _ lifetime) error {
 				if c.NArg() == 0 {
 					return limitNode(ctx, n, change, c.out)
 				}

@@ -102,7 +102,7 @@ func readOffline(ctx context.Context, torrent []byte) (p api.Preview, err error)
 	if err != nil {
 		return p, err
 	}
-	err = during(ctx, s, func(ctx context.Context, n client, _ bool) error {
+	err = during(ctx, s, func(ctx context.Context, n client, _ lifetime) error {
 		p, err = n.Preview(ctx, api.PreviewRequest{Torrent: torrent})
 		return err
 	})

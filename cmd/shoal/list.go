@@ -16,14 +16,14 @@ func listVerb() *verb {
 		},
 		flags: nodeFlags(),
 		run: func(ctx context.Context, c *call) error {
-			return withNode(ctx, c, false, func(ctx context.Context, n client, own bool) error {
-				return runList(ctx, n, own, c.out)
+			return withNode(ctx, c, false, func(ctx context.Context, n client, life lifetime) error {
+				return runList(ctx, n, life, c.out)
 			})
 		},
 	}
 }
 
-func runList(ctx context.Context, n client, own bool, out *output) error {
+func runList(ctx context.Context, n client, life lifetime, out *output) error {
 	all, err := n.Transfers(ctx)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func runList(ctx context.Context, n client, own bool, out *output) error {
 		{title: "ID"}, {title: "STATE"}, {title: "DONE", right: true}, {title: "SIZE", right: true},
 		{title: "DOWN/S", right: true}, {title: "UP/S", right: true}, {title: "PEERS", right: true}, {title: "NAME"},
 	}, rows)
-	if own {
+	if life == ours {
 		out.say("no node is running: nothing of this moves now (shoal daemon)")
 	}
 	return nil

@@ -13,7 +13,7 @@ func openVerb() *verb {
 		},
 		flags: nodeFlags(),
 		run: func(ctx context.Context, c *call) error {
-			return withNode(ctx, c, true, func(ctx context.Context, n client, _ bool) error {
+			return withNode(ctx, c, true, func(ctx context.Context, n client, _ lifetime) error {
 				return runOpen(ctx, n, c.out)
 			})
 		},

@@ -30,7 +30,7 @@ type actedRecord struct {
 // is given, and says that it has.
 func acting(event string, act func(ctx context.Context, n client, t share.Transfer) error) func(context.Context, *call) error {
 	return func(ctx context.Context, c *call) error {
-		return withNode(ctx, c, false, func(ctx context.Context, n client, _ bool) error {
+		return withNode(ctx, c, false, func(ctx context.Context, n client, _ lifetime) error {
 			// All must be known before the first is touched.
 			var ts []share.Transfer
 			for _, arg := range c.Args().Slice() {

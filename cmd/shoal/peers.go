@@ -17,7 +17,7 @@ func peersVerb() *verb {
 		examples: []example{{"shoal peers 3fa9", "addresses, clients and rates"}},
 		flags:    nodeFlags(),
 		run: func(ctx context.Context, c *call) error {
-			return withNode(ctx, c, true, func(ctx context.Context, n client, _ bool) error {
+			return withNode(ctx, c, true, func(ctx context.Context, n client, _ lifetime) error {
 				return each(ctx, n, c, func(t share.Transfer) error { return runPeers(ctx, n, t, c.out) })
 			})
 		},

@@ -70,19 +70,47 @@ func TestScripts(t *testing.T) {
 					e.Setenv(name, "")
 				}
 			}
+			e.Defer(func() { killNamed(e.WorkDir) })
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "home", "config"))
 			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "home", "state"))
 			e.Setenv("SHOAL_LISTEN", "[::1]:0")
 			e.Setenv("SHOAL_BOOTSTRAP", "none")
 			e.Setenv("SHOAL_NO_LAN", "true")
+			e.Setenv("SHOAL_TIMEOUT", "60s") // a get that gets nowhere fails
 			e.Setenv("SHOAL_NO_LAN", "true")
+			e.Setenv("SHOAL_TIMEOUT", "60s") // a get that gets nowhere fails
 			return os.MkdirAll(filepath.Join(e.WorkDir, "home"), 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": cmdStatus, "await": cmdAwait, "jsonl": cmdJSONL, "jsonvar": cmdJSONVar, "columns": cmdColumns, "bytes": cmdBytes,
 		},
 	})
+}
+
+// killNamed ends the processes whose numbers a script has left in files called
+// pid or *.pid, for when it did not get as far as ending them.
+func killNamed(dir string) {
+	for _, pattern := range []string{"pid", "*.pid"} {
+		names, _ := filepath.Glob(filepath.Join(dir, pattern))
+		for _, name := range names {
+			b, _ := os.ReadFile(name)
+			n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+			if err != nil || n <= 1 {
+				continue
+			}
+			if p, err := os.FindProcess(n); err == nil && ownDir(n) == dir {
+				_ = p.Kill()
+			}
+		}
+	}
+}
+
+// ownDir is the working directory of a process, to tell it from another that
+// has come to have its number.
+func ownDir(pid int) string {
+	dir, _ := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "cwd"))
+	return dir
 }
 
 func need(ts *testscript.TestScript, neg bool, args []string, n int, usage string) {

@@ -34,8 +34,8 @@ func shareVerb() *verb {
 			if err != nil {
 				return err
 			}
-			return withNode(ctx, c, opts.detach, func(ctx context.Context, n client, own bool) error {
-				return runShare(ctx, n, own, opts, c.out)
+			return withNode(ctx, c, opts.detach, func(ctx context.Context, n client, life lifetime) error {
+				return runShare(ctx, n, life, opts, c.out)
 			})
 		},
 	}
@@ -66,12 +66,16 @@ type shareOptions struct {
 	private     bool
 	pieceLength int64
 	detach      bool
+	// told are the links that were printed, for where another node has to take
+	// over.
+	told map[string]bool
 }
 
 func parseShare(c *call) (shareOptions, error) {
 	o := shareOptions{
 		name: c.String("name"), noAddresses: c.Bool("no-addresses"), qr: c.Bool("qr"),
 		symlinks: c.Bool("follow-symlinks"), private: c.Bool("private"), detach: c.Bool("detach"),
+		told: map[string]bool{},
 	}
 	for _, p := range c.Args().Slice() {
 		abs, err := filepath.Abs(p)
@@ -108,10 +112,13 @@ func parseShare(c *call) (shareOptions, error) {
 type sharer struct {
 	*batch
 	opts shareOptions
-	told int // how many of the jobs, from the first on, were told of
+	next int // the first of the jobs that is not ended
 }
 
-func runShare(ctx context.Context, n client, own bool, opts shareOptions, out *output) error {
+func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, out *output) error {
+	if opts.detach && life != itsOwn {
+		return errNotLasting
+	}
 	s := &sharer{batch: newBatch(out, n), opts: opts}
 	s.begin, s.look = s.publish, s.published
 	err := s.run(ctx, opts.paths)
@@ -120,7 +127,7 @@ func runShare(ctx context.Context, n client, own bool, opts shareOptions, out *o
 		return err
 	}
 	switch {
-	case own:
+	case life != itsOwn:
 		out.say("\nKeep this running until they have it. Ctrl-C ends it.")
 		err = seed(ctx, n, s.ids(), out)
 		if kindOf(err) == share.Interrupted {
@@ -144,7 +151,7 @@ func (s *sharer) publish(ctx context.Context, j *job) (share.Transfer, error) {
 	return s.node.Share(ctx, r)
 }
 
-func (s *sharer) published(_ context.Context, j *job) error {
+func (s *sharer) published(ctx context.Context, j *job) error {
 	switch {
 	case s.opts.detach:
 		j.ended = true
@@ -156,17 +163,21 @@ func (s *sharer) published(_ context.Context, j *job) error {
 	case j.t.Link != "" && j.t.State != share.Hashing:
 		j.ended = true
 		s.tell()
+		if j.t.State == share.Paused { // it was shared before, and is wanted again
+			return s.node.Resume(ctx, j.t.ID)
+		}
 	}
 	return nil
 }
 
 // tell prints the links in the order of the paths, as soon as they are known.
 func (s *sharer) tell() {
-	for s.told < len(s.jobs) && s.jobs[s.told].ended {
-		if j := s.jobs[s.told]; j.err == nil && !s.opts.detach {
+	for s.next < len(s.jobs) && s.jobs[s.next].ended {
+		if j := s.jobs[s.next]; j.err == nil && !s.opts.detach && !s.opts.told[j.t.Link] {
+			s.opts.told[j.t.Link] = true
 			s.shared(j.t)
 		}
-		s.told++
+		s.next++
 	}
 }
 

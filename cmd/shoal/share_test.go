@@ -26,7 +26,7 @@ func TestShareFollowsTheProvisionalID(t *testing.T) {
 				f.steps = append(f.steps[:1], share.Event{Type: share.EventNote, ID: before, Transfer: &done}, f.steps[1])
 			}
 			out, stdout, _ := testOutput(true)
-			if err := runShare(t.Context(), f, false, shareOptions{paths: []string{"/photos"}}, out); err != nil {
+			if err := runShare(t.Context(), f, itsOwn, shareOptions{told: map[string]bool{}, paths: []string{"/photos"}}, out); err != nil {
 				t.Fatal(err)
 			}
 			want := []map[string]any{{"event": "shared", "id": after.String(), "link": link, "name": "photos",
@@ -44,7 +44,7 @@ func TestSharePrintsNothingButTheLink(t *testing.T) {
 	f := newFake(share.Transfer{ID: id, Name: "a b", State: share.Seeding, Path: "/x", Size: 10, Files: 1, Link: link})
 	for _, bare := range []bool{false, true} {
 		out, stdout, stderr := testOutput(false)
-		err := runShare(t.Context(), f, false, shareOptions{paths: []string{"/x"}, noAddresses: bare, qr: true}, out)
+		err := runShare(t.Context(), f, itsOwn, shareOptions{told: map[string]bool{}, paths: []string{"/x"}, noAddresses: bare, qr: true}, out)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestShareFailsWithTheDisk(t *testing.T) {
 	f := newFake(hashing)
 	f.steps = []share.Event{changed(bad)}
 	out, stdout, _ := testOutput(false)
-	err := runShare(t.Context(), f, true, shareOptions{paths: []string{"/photos"}}, out)
+	err := runShare(t.Context(), f, ours, shareOptions{told: map[string]bool{}, paths: []string{"/photos"}}, out)
 	checkKind(t, err, share.Disk)
 	if stdout.Len() > 0 {
 		t.Errorf("stdout is %q", stdout)

@@ -16,7 +16,7 @@ func showVerb() *verb {
 		examples: []example{{"shoal show 3fa9", "its state, its rates and its link"}},
 		flags:    nodeFlags(),
 		run: func(ctx context.Context, c *call) error {
-			return withNode(ctx, c, false, func(ctx context.Context, n client, _ bool) error {
+			return withNode(ctx, c, false, func(ctx context.Context, n client, _ lifetime) error {
 				return each(ctx, n, c, func(t share.Transfer) error { return runShow(t, c.out) })
 			})
 		},

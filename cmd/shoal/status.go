@@ -35,6 +35,10 @@ func kindOf(err error) share.Kind {
 // errInterrupted is what a verb returns when it was told to end.
 var errInterrupted = share.Errorf(share.Interrupted, "interrupted")
 
+// errNotLasting is what --detach meets where the node would not stay.
+var errNotLasting = share.Errorf(share.NoNode,
+	"the node that is running belongs to another command and ends with it (shoal daemon starts one that stays)")
+
 func usageErrorf(format string, args ...any) error {
 	return share.Errorf(share.Usage, format, args...)
 }

@@ -15,7 +15,7 @@ func verifyVerb() *verb {
 		examples: []example{{"shoal verify 3fa9", "after a crash of the disk"}},
 		flags:    nodeFlags(),
 		run: func(ctx context.Context, c *call) error {
-			return withNode(ctx, c, false, func(ctx context.Context, n client, _ bool) error {
+			return withNode(ctx, c, false, func(ctx context.Context, n client, _ lifetime) error {
 				return runVerify(ctx, n, c.Args().Slice(), c.out)
 			})
 		},

@@ -52,7 +52,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 	}, {Address: "host", Source: share.FromIncoming}}}
 	f.files = []share.File{{Index: 1_999_999, Path: "a/\u202e" + strings.Repeat("b", 300), Bytes: 1, Total: 1 << 50}}
 	for name, show := range map[string]func(*output) error{
-		"list":  func(o *output) error { return runList(t.Context(), f, false, o) },
+		"list":  func(o *output) error { return runList(t.Context(), f, itsOwn, o) },
 		"files": func(o *output) error { return runFiles(t.Context(), f, bad, o) },
 		"peers": func(o *output) error { return runPeers(t.Context(), f, bad, o) },
 	} {
