@@ -119,6 +119,17 @@ func (p *process) cpu() (float64, error) {
 	return (user + system) / hertz, err
 }
 
+// load is the processor time used in the next while, in percent of one core.
+func (p *process) load(while time.Duration) (float64, error) {
+	before, err := p.cpu()
+	if err != nil {
+		return 0, err
+	}
+	time.Sleep(while)
+	after, err := p.cpu()
+	return (after - before) / while.Seconds() * 100, err
+}
+
 // memory is a figure of /proc/PID/status in MiB: VmHWM is the peak, VmRSS now.
 func (p *process) memory(key string) (float64, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))

@@ -112,16 +112,20 @@ func killWhileFetching(t *testing.T, kills int) {
 		home.Unplug()
 		alone := bob.Get(share.Link, into, "--listen", "[::]:7000")
 		alone.Event("progress", nil)
-		ask := offers
-		if said.Bytes == 0 {
-			ask = askOffers // it may not even know what there is to offer, and say nothing
-		}
-		offered, err := ask(carol, bob.At(7000), share.ID, l.pieces(), int(said.Bytes/l.PieceLength))
-		if err != nil && said.Bytes > 0 {
-			t.Errorf("kill %d after %v: %v of %d bytes said: %v", kill, after, said, size, err)
+		promised := said.durable()
+		var offered []bool
+		var err error
+		if promised > 0 {
+			offered, err = offers(carol, alone, bob.At(7000), share.ID, l.pieces(), int(promised/l.PieceLength))
+			if err != nil {
+				t.Errorf("kill %d after %v: %v of %d bytes said: %v", kill, after, promised, size, err)
+			}
+		} else {
+			// It may not even know what there is to offer, and say nothing.
+			offered, _ = askOffers(carol, bob.At(7000), share.ID, l.pieces(), 0)
 		}
 		n := trueClaims(t, l, offered, folder, filepath.Join(into, share.Name))
-		t.Logf("kill %d after %v: %d bytes said, %d of %d pieces offered", kill, after, said.Bytes, n, l.pieces())
+		t.Logf("kill %d after %v: %d bytes said, %d of %d pieces offered", kill, after, promised, n, l.pieces())
 		alone.Kill()
 		home.Plug()
 		if t.Failed() {

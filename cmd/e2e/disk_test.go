@@ -102,7 +102,7 @@ func TestFailingSync(t *testing.T) {
 	got := bob.Get(share.Link, into, "--seed", "forever", "--listen", "[::]:7000")
 	got.Event("done", nil)
 	identical(t, file, filepath.Join(into, "film.mkv"))
-	offered, err := offers(carol, bob.At(7000), share.ID, l.pieces(), l.pieces())
+	offered, err := offers(carol, got, bob.At(7000), share.ID, l.pieces(), l.pieces())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestPowerCut(t *testing.T) {
 	for cut := range 3 {
 		get := bob.Get(share.Link, into)
 		var said progress
-		for said.Bytes < int64(cut+1)*size/4 {
+		for said.durable() < int64(cut+1)*size/4 {
 			get.Event("progress", &said)
 		}
 		disk.PowerCut()
@@ -185,7 +185,7 @@ func TestPowerCut(t *testing.T) {
 		home.Unplug()
 		alone := bob.Get(share.Link, into, "--listen", "[::]:7000")
 		alone.Event("progress", nil)
-		offered, err := offers(carol, bob.At(7000), share.ID, l.pieces(), int(said.Bytes/l.PieceLength))
+		offered, err := offers(carol, alone, bob.At(7000), share.ID, l.pieces(), int(said.Bytes/l.PieceLength))
 		if err != nil {
 			t.Fatalf("cut %d: %d bytes said: %v", cut, said.Bytes, err)
 		}

@@ -101,6 +101,15 @@ type progress struct {
 	Reason string
 }
 
+// durable is how many bytes the line promises to be complete. While data is
+// checked, the line says how much was read.
+func (p progress) durable() int64 {
+	if p.State != "fetching" {
+		return 0
+	}
+	return p.Bytes
+}
+
 // transfer is a line of list.
 type transfer struct {
 	ID     string

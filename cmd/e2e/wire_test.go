@@ -98,17 +98,25 @@ func trueClaims(t testing.TB, l *layout, offered []bool, shared, fetched string)
 	return n
 }
 
-// offers connects to a node as any peer does, again where it is turned away,
-// and listens to what pieces the node says it has: until enough of them were
-// offered and it has been silent for a moment. The protocol is BEP 3 and BEP 6.
-func offers(from *lab.Host, address, id string, pieces, enough int) (has []bool, err error) {
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+// offers connects to a node as any peer does, again where it is turned away and
+// still runs, and listens to what pieces the node says it has: until enough of
+// them were offered and it has been silent for a moment. The protocol is BEP 3
+// and BEP 6.
+func offers(from *lab.Host, node *lab.Proc, address, id string, pieces, enough int) (has []bool, err error) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		if has, err = askOffers(from, address, id, pieces, enough); err == nil {
 			break
+		}
+		select {
+		case <-node.Exited():
+			return nil, errExited
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 	return has, err
 }
+
+var errExited = errors.New("the node has ended")
 
 func askOffers(from *lab.Host, address, id string, pieces, enough int) ([]bool, error) {
 	const patience = 20 * time.Second
@@ -251,9 +259,10 @@ func TestOffersOfLibtorrentAreUnderstood(t *testing.T) {
 	seeder, asker := net.Home("seeder"), net.Home("asker")
 	folder := smallFolder(t)
 	torrent, id := seeder.MakeTorrent(folder)
-	seeder.Libtorrent("seed", torrent, filepath.Dir(folder), "--listen", "[::]:7000").Event("ready", nil)
+	peer := seeder.Libtorrent("seed", torrent, filepath.Dir(folder), "--listen", "[::]:7000")
+	peer.Event("ready", nil)
 	l := torrentLayout(t, asker, torrent)
-	offered, err := offers(asker, seeder.At(7000), id, l.pieces(), l.pieces())
+	offered, err := offers(asker, peer, seeder.At(7000), id, l.pieces(), l.pieces())
 	if err != nil {
 		t.Fatal(err)
 	}
