@@ -67,6 +67,15 @@ func killWhileFetching(t *testing.T, kills int) {
 	home.Bandwidth(0, rate)
 	var rounds int64 // how often all of it was fetched
 	began := bob.received()
+	complete := func() {
+		identical(t, folder, filepath.Join(into, share.Name))
+		rounds++
+		if err := os.RemoveAll(into); err != nil {
+			t.Fatal(err)
+		}
+		into = t.TempDir()
+		bob.state = filepath.Join(t.TempDir(), "state")
+	}
 	for kill := range kills {
 		get := bob.Get(share.Link, into, "--listen", "[::]:7000")
 		after := time.Duration(dice.Int64N(int64(4 * time.Second)))
@@ -97,13 +106,7 @@ func killWhileFetching(t *testing.T, kills int) {
 		}
 		if status := get.Wait(); status == 0 {
 			t.Logf("kill %d: complete before it came", kill)
-			identical(t, folder, filepath.Join(into, share.Name))
-			rounds++
-			if err := os.RemoveAll(into); err != nil {
-				t.Fatal(err)
-			}
-			into = t.TempDir()
-			bob.state = filepath.Join(t.TempDir(), "state")
+			complete()
 			continue
 		} else if status != 128+9 {
 			t.Fatalf("kill %d: status %d\n%s", kill, status, get.Stderr())
@@ -111,7 +114,15 @@ func killWhileFetching(t *testing.T, kills int) {
 
 		home.Unplug()
 		alone := bob.Get(share.Link, into, "--listen", "[::]:7000")
-		alone.Event("progress", nil)
+		if !alone.TryEvent("progress", nil) {
+			if status := alone.Wait(); status != 0 {
+				t.Fatalf("kill %d: status %d alone\n%s", kill, status, alone.Stderr())
+			}
+			t.Logf("kill %d after %v: it had kept all of it", kill, after)
+			home.Plug()
+			complete()
+			continue
+		}
 		promised := said.durable()
 		var offered []bool
 		var err error

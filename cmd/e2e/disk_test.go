@@ -156,7 +156,7 @@ func TestFailingWrite(t *testing.T) {
 // The power fails in the middle, for the data and the state alike. What bob's
 // node offers after that is what survived.
 //
-//	alice ── router (16 MiB/s) ──┐
+//	alice ── router (8 MiB/s) ───┐
 //	                           core ── router ── bob, on a disk that loses power
 //	carol ── router ─────────────┘
 func TestPowerCut(t *testing.T) {
@@ -171,11 +171,11 @@ func TestPowerCut(t *testing.T) {
 	bob.state = filepath.Join(disk.Dir, "state")
 	into := filepath.Join(disk.Dir, "downloads")
 
-	home.Bandwidth(0, rate)
+	home.Bandwidth(0, rate/2)
 	for cut := range 3 {
 		get := bob.Get(share.Link, into)
 		var said progress
-		for said.durable() < int64(cut+1)*size/4 {
+		for said.durable() < int64(cut+1)*size/5 {
 			get.Event("progress", &said)
 		}
 		disk.PowerCut()
