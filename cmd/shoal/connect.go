@@ -19,6 +19,8 @@ type client interface {
 	Limits(ctx context.Context) (api.Limits, error)
 	SetGlobalLimits(ctx context.Context, l share.Limits) (api.Limits, error)
 	SignIn(ctx context.Context) (string, error)
+	Network(ctx context.Context) (share.Report, error)
+	TestNetwork(ctx context.Context) (share.Report, error)
 
 	Transfers(ctx context.Context, fields ...string) ([]share.Transfer, error)
 	Resolve(ctx context.Context, prefix string) (share.Transfer, error)

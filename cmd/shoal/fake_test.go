@@ -31,6 +31,24 @@ type fakeNode struct {
 	removed   []share.ID
 	resumed   []share.ID
 	refuse    map[string]error // by link or path
+	reports   []share.Report   // of Network and TestNetwork in turn; the last stays
+	tests     int
+}
+
+func (f *fakeNode) Network(context.Context) (share.Report, error) {
+	if len(f.reports) == 0 {
+		return share.Report{Verdict: share.NotKnown}, nil
+	}
+	r := f.reports[0]
+	if len(f.reports) > 1 {
+		f.reports = f.reports[1:]
+	}
+	return r, nil
+}
+
+func (f *fakeNode) TestNetwork(ctx context.Context) (share.Report, error) {
+	f.tests++
+	return f.Network(ctx)
 }
 
 func newFake(ts ...share.Transfer) *fakeNode {

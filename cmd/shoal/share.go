@@ -113,6 +113,9 @@ type sharer struct {
 	*batch
 	opts shareOptions
 	next int // the first of the jobs that is not ended
+
+	asked   bool   // whether strangers can reach the node
+	warning string // that they cannot; to be told once
 }
 
 func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, out *output) error {
@@ -152,6 +155,12 @@ func (s *sharer) publish(ctx context.Context, j *job) (share.Transfer, error) {
 }
 
 func (s *sharer) published(ctx context.Context, j *job) error {
+	if j.t.Link != "" && !s.asked && !s.opts.noAddresses {
+		s.asked = true
+		if r, err := s.node.Network(ctx); err == nil && r.Verdict == share.Unreachable {
+			s.warning = r.Answer + " " + r.Next
+		}
+	}
 	switch {
 	case s.opts.detach:
 		j.ended = true
@@ -189,6 +198,8 @@ type sharedRecord struct {
 	Bytes int64    `json:"bytes"`
 	Files int      `json:"files"`
 	Path  string   `json:"path"`
+	// Warning says that nobody outside can use the link now.
+	Warning string `json:"warning,omitempty"`
 }
 
 func (s *sharer) shared(t share.Transfer) {
@@ -197,14 +208,15 @@ func (s *sharer) shared(t share.Transfer) {
 		link = withoutAddresses(link)
 	}
 	if s.out.json {
-		s.out.record(sharedRecord{"shared", t.ID, link, t.Name, t.Size, t.Files, t.Path})
+		s.out.record(sharedRecord{"shared", t.ID, link, t.Name, t.Size, t.Files, t.Path, s.warning})
 	} else {
+		if s.warning != "" {
+			s.out.say("%s\n", fill("Nobody outside can use this link now. "+escape(s.warning), margin, ""))
+			s.warning = ""
+		}
 		s.out.say("%s: %s in %s", escape(nameOf(t)), size(t.Size), count(t.Files, "file"))
 		s.out.data(link)
 		s.out.say("\nTo fetch it elsewhere:\n  shoal get %s", quote(link))
-		if l, err := share.ParseLink(link); err == nil && len(l.Peers) == 0 && !s.opts.noAddresses {
-			s.out.say("This host has no address that others could reach, so the link carries none.")
-		}
 	}
 	if s.opts.qr {
 		s.out.say("%s", qr(link))

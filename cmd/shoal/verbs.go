@@ -10,6 +10,7 @@ func verbs() []*verb {
 		filesVerb(),
 		peersVerb(),
 		linkVerb(),
+		doctorVerb(),
 		pauseVerb(),
 		resumeVerb(),
 		verifyVerb(),

@@ -24,6 +24,7 @@ func (c *client) completedHandshake(pc *torrent.PeerConn, hash libinfo.Hash) {
 	id := share.ID(hash)
 	a.conn.id.Store(&id)
 	c.gate.shook(a.conn)
+	c.greeted(a.conn, c.onStranger)
 	c.mu.RLock()
 	_, known := c.known[id]
 	at := c.attached[id]

@@ -54,6 +54,8 @@ type client struct {
 	wake  func(ctx context.Context, id share.ID)
 	found func(id share.ID, s share.Source, addrs []netip.AddrPort)
 
+	onStranger func(local netip.Addr, from netip.AddrPort)
+
 	ctx    context.Context // of wake
 	cancel context.CancelFunc
 
@@ -95,6 +97,8 @@ func newClient(cfg *Config, log *slog.Logger, g *gate) (*client, error) {
 		gate:     g,
 		known:    make(map[share.ID]struct{}),
 		attached: make(map[share.ID]*attachment),
+
+		onStranger: cfg.OnStranger,
 	}
 	copy(c.id[:], peerIDPrefix+rand.Text())
 	c.ctx, c.cancel = context.WithCancel(context.Background())

@@ -49,6 +49,7 @@ type gate struct {
 	closed chan struct{} // closed once the client library has stopped accepting
 
 	refused atomic.Int64
+	called  called
 
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
@@ -458,6 +459,7 @@ func (d *dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	if err := g.reserve(ap); err != nil {
 		return nil, err
 	}
+	g.called.note(ap.Addr())
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	nc, err := d.dial(ctx, netguard.RestoreZone(ap).String())

@@ -81,6 +81,11 @@ type Config struct {
 	// in a goroutine of its own.
 	OnDHTNode func(netip.AddrPort)
 
+	// OnStranger is told of each TCP connection to the address local of this
+	// host from a host that this node never called, once its handshake is over:
+	// proof that strangers get through. It is called in a goroutine of its own.
+	OnStranger func(local netip.Addr, from netip.AddrPort)
+
 	Client string           // name and version told to peers, such as "shoal 1.0"
 	Now    func() time.Time // nil is time.Now
 }

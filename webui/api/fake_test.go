@@ -296,3 +296,12 @@ func quietContext(t testing.TB) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+func (f *fake) Network() share.Report {
+	return share.Report{Answer: "Strangers can reach you at [2001:db8::5]:51413.", Verdict: share.Reachable}
+}
+
+func (f *fake) TestNetwork(context.Context) share.Report {
+	f.calls = append(f.calls, "test")
+	return f.Network()
+}

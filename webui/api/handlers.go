@@ -90,6 +90,7 @@ func (a *API) register(h huma.API) {
 	op(h, "GET /config", "Settings with their sources", func(context.Context, *none) (*answer[[]Setting], error) {
 		return &answer[[]Setting]{orEmpty(a.node.Settings())}, nil
 	})
+	a.registerNetwork(h)
 	op(h, "GET /limits", "Limits of the node", func(context.Context, *none) (*answer[Limits], error) {
 		return &answer[Limits]{a.node.Limits()}, nil
 	})

@@ -22,6 +22,8 @@ type Node interface {
 	Health() Health
 	Settings() []Setting
 
+	Network
+
 	Limits() Limits
 	// SetLimits sets the limits of the node and keeps them over restarts where
 	// no flag, variable or file says otherwise.

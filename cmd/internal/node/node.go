@@ -57,6 +57,7 @@ type Node struct {
 	state   *state
 	ports   *ports
 	watcher *reach.Watcher
+	reach   *reachability
 	dht     *dht.Node
 	seeds   *seeds
 	lan     *lan.Node // nil where there is nobody to hear
@@ -205,6 +206,7 @@ func (n *Node) build() (p *parts, err error) {
 		}
 	}()
 	n.watcher = reach.NewWatcher(reach.WatchConfig{Logger: n.part("reach")})
+	n.reach = newReachability(n)
 	if n.limiter, err = newLimiter(c, n.state, n.part("limits"), n.o.Now); err != nil {
 		return nil, err
 	}
@@ -244,7 +246,7 @@ func (n *Node) build() (p *parts, err error) {
 	if n.lan != nil {
 		p.below = append(p.below, n.lan.Run)
 	}
-	p.above = append(servers, n.api.Run, n.limiter.run, n.guard.run, n.adapt)
+	p.above = append(servers, n.api.Run, n.limiter.run, n.guard.run, n.adapt, n.reach.run)
 	if n.dht != nil {
 		p.above = append(p.above, func(ctx context.Context) error { return n.seeds.follow(ctx, n.engine) })
 	}
@@ -272,7 +274,7 @@ func (n *Node) engineConfig() engine.Config {
 		Logger: n.part("engine"), DB: n.state.db, Dir: filepath.Join(c.State, "torrents"),
 		Listeners: n.ports.tcp, IPv4: c.IPv4, NoTrackers: c.NoTrackers, Preallocate: c.Preallocate, AllowPrivate: c.Private,
 		Limits: n.limiter.inForce(), MaxFetching: c.MaxFetching,
-		Addresses: n.ownAddresses, Client: "shoal " + n.o.Version, Now: n.o.Now,
+		Addresses: n.linkAddresses, OnStranger: n.reach.stranger, Client: "shoal " + n.o.Version, Now: n.o.Now,
 	}
 	if n.dht != nil {
 		cfg.Finders = append(cfg.Finders, n.dht)
@@ -315,7 +317,8 @@ func (n *Node) dhtConfig() dht.Config {
 			}
 			return out
 		},
-		Seeding: n.seeds.has,
+		Seeding:       n.seeds.has,
+		OnUnsolicited: n.reach.unsolicited,
 	}
 }
 
@@ -368,7 +371,7 @@ func (n *Node) Info() api.Info {
 	i := api.Info{
 		Name: "shoal", Version: n.o.Version, API: api.Version, Boot: n.api.Boot(), PID: os.Getpid(),
 		Started: n.started, Daemon: n.o.Daemon, State: n.o.Config.State, Downloads: n.current().Downloads,
-		Listen: text(n.ports.addresses()), Addresses: text(n.ownAddresses()), Socket: n.socket,
+		Listen: text(n.ports.addresses()), Addresses: text(n.linkAddresses()), Socket: n.socket,
 	}
 	i.Free = freeAt(i.Downloads)
 	if n.page != nil {

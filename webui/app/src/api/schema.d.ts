@@ -69,6 +69,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/network": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether strangers can reach this node */
+        get: operations["getNetwork"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/network/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have routers and peers tell anew whether strangers can reach this node; takes up to 25 seconds */
+        post: operations["postNetworkTest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/node": {
         parameters: {
             query?: never;
@@ -79,6 +113,23 @@ export interface paths {
         /** Describe the node */
         get: operations["getNode"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set the password of the page */
+        put: operations["putPassword"];
         post?: never;
         delete?: never;
         options?: never;
@@ -114,6 +165,23 @@ export interface paths {
         put?: never;
         /** Share a file or folder */
         post: operations["postShares"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a link that signs one browser in */
+        post: operations["postSign-in"];
         delete?: never;
         options?: never;
         head?: never;
@@ -333,12 +401,52 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AddressReport: {
+            /** Format: ip */
+            address: string;
+            /** @description how the verdict is known; empty where nothing is */
+            evidence: string;
+            interface: string;
+            /** @description stable, temporary, deprecated, tentative or unknown */
+            kind: string;
+            /** Format: int32 */
+            port: number;
+            /** @description told to others, and in links */
+            published: boolean;
+            /** @description global, ula or link-local */
+            scope: string;
+            /** @enum {string} */
+            tcp: "reachable" | "unreachable" | "unknown";
+            /**
+             * Format: date-time
+             * @description of the evidence
+             */
+            time?: string;
+            /** @enum {string} */
+            udp: "reachable" | "unreachable" | "unknown";
+            udp_evidence?: string;
+            /** Format: date-time */
+            udp_time?: string;
+        };
         Addresses: {
             addresses: string[] | null;
         };
         Change: {
             goal?: components["schemas"]["Goal"];
             limits?: components["schemas"]["Limits"];
+        };
+        DHTReport: {
+            /**
+             * Format: int64
+             * @description of them, heard in the last 15 minutes
+             */
+            answering: number;
+            /**
+             * Format: int64
+             * @description known
+             */
+            nodes: number;
+            problem?: string;
         };
         ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
@@ -387,6 +495,11 @@ export interface components {
             priority: number;
             /** Format: int64 */
             total: number;
+        };
+        GatewayProblem: {
+            error: string;
+            /** @description PCP or UPnP */
+            method: string;
         };
         Goal: {
             /** Format: int64 */
@@ -461,6 +574,9 @@ export interface components {
             /** Format: int64 */
             up: number;
         };
+        Password: {
+            password: string;
+        };
         Peer: {
             address: string;
             client: string;
@@ -483,6 +599,24 @@ export interface components {
             /** Format: int64 */
             length: number;
             state: string;
+        };
+        Pinhole: {
+            /** Format: ip */
+            address: string;
+            error?: string;
+            /** @description address of the router that was asked */
+            gateway: string;
+            /** @description PCP or UPnP */
+            method: string;
+            /** Format: int32 */
+            port: number;
+            /** @enum {string} */
+            protocol: "tcp" | "udp";
+            /**
+             * Format: date-time
+             * @description when the lease ends unless it is renewed; absent where it is not open
+             */
+            until?: string;
         };
         Preview: {
             /** @description empty when only the link is known */
@@ -543,6 +677,38 @@ export interface components {
              */
             type: string;
         };
+        Report: {
+            /** @description those in links first */
+            addresses: components["schemas"]["AddressReport"][] | null;
+            /** @description one sentence */
+            answer: string;
+            /** @description absent where the DHT is off */
+            dht?: components["schemas"]["DHTReport"];
+            /** @description ways of asking the router for pinholes that do not work, and why */
+            gateways: components["schemas"]["GatewayProblem"][] | null;
+            /** @description what to do next */
+            next: string;
+            /** @description asked of the router, open or not */
+            pinholes: components["schemas"]["Pinhole"][] | null;
+            /** @description what others say our address is */
+            seen: components["schemas"]["SeenAs"][] | null;
+            /**
+             * @description whether a stranger's TCP connection to an address in the links succeeds
+             * @enum {string}
+             */
+            verdict: "reachable" | "unreachable" | "unknown";
+        };
+        SeenAs: {
+            /** Format: ip */
+            address: string;
+            /** @enum {string} */
+            by: "dht" | "peers";
+            /**
+             * Format: int64
+             * @description how many said so; 0 for most of the DHT
+             */
+            count?: number;
+        };
         Setting: {
             default: string;
             help: string;
@@ -574,6 +740,10 @@ export interface components {
             piece_length?: number;
             /** @description never announced (BEP 27) */
             private?: boolean;
+        };
+        SignIn: {
+            /** @description valid once, for a short while */
+            url: string;
         };
         Stats: {
             /**
@@ -825,6 +995,64 @@ export interface operations {
             };
         };
     };
+    getNetwork: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postNetworkTest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getNode: {
         parameters: {
             query?: never;
@@ -842,6 +1070,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Info"];
                 };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Password"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description It did not work */
             default: {
@@ -907,6 +1166,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Transfer"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "postSign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignIn"];
                 };
             };
             /** @description It did not work */

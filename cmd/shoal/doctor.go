@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/share"
+)
+
+func doctorVerb() *verb {
+	return &verb{
+		name: "doctor", short: "tell whether strangers can reach this node", group: "Look",
+		long: `A stranger who opens the link has to call this machine. Whether that works is shown for each of its ` +
+			`addresses: reachable when somebody from another network has come through, unreachable when peers of two ` +
+			`other networks were asked to call and could not, and else unknown, which is not a no. Holes that the router ` +
+			`was asked to make in its firewall are listed, and what to do next comes last.`,
+		examples: []example{
+			{"shoal doctor", "what is known now"},
+			{"shoal doctor --wait 30s", "ask the router and the peers, and wait for an answer"},
+			{"shoal doctor --json | jq -r .answer", "one sentence, for a script"},
+		},
+		flags: append([]cli.Flag{
+			stringFlag("wait", "seek proof, and wait up to `TIME` for it"),
+			// Without a variable: SHOAL_WATCH is a setting of the daemon.
+			&cli.BoolFlag{Name: "watch", Usage: "go on, and tell whenever something changes"},
+		}, nodeFlags()...),
+		run: func(ctx context.Context, c *call) error {
+			opts := doctorOptions{watch: c.Bool("watch")}
+			if s := c.String("wait"); s != "" {
+				var err error
+				if opts.wait, err = node.ParseSpan(s); err != nil || opts.wait <= 0 {
+					return usageErrorf("--wait takes a time such as 30s, not %q", s)
+				}
+			}
+			return withNode(ctx, c, false, func(ctx context.Context, n client, life lifetime) error {
+				return runDoctor(ctx, n, life, opts, c.out)
+			})
+		},
+	}
+}
+
+type doctorOptions struct {
+	wait  time.Duration
+	watch bool
+}
+
+func runDoctor(ctx context.Context, n client, life lifetime, opts doctorOptions, out *output) error {
+	r, err := examine(ctx, n, opts.wait, out)
+	if err != nil {
+		return err
+	}
+	writeReport(r, time.Now(), out)
+	if life == ours && r.Verdict == share.NotKnown && !opts.watch {
+		out.say("\nNo node was running, so nobody knew where to call. Start one (shoal daemon, or\nshoal share PATH) and ask again.")
+	}
+	if !opts.watch {
+		return nil
+	}
+	clock := time.NewTicker(tick)
+	defer clock.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return errInterrupted
+		case <-clock.C:
+		}
+		now, err := n.Network(ctx)
+		if err != nil {
+			return err
+		}
+		if !reflect.DeepEqual(steady(r), steady(now)) {
+			r = now
+			if !out.json {
+				out.data("\n" + time.Now().Format("15:04:05"))
+			}
+			writeReport(r, time.Now(), out)
+		}
+	}
+}
+
+// examine asks for the report and, with time to wait, has the node test itself
+// until it knows.
+func examine(ctx context.Context, n client, wait time.Duration, out *output) (share.Report, error) {
+	if wait <= 0 {
+		return n.Network(ctx)
+	}
+	out.status("asking the router and the peers ...")
+	defer out.status("")
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for {
+		r, err := n.TestNetwork(limited)
+		switch {
+		case ctx.Err() != nil:
+			return r, errInterrupted
+		case limited.Err() != nil:
+			return n.Network(ctx)
+		case err != nil || r.Verdict != share.NotKnown:
+			return r, err
+		}
+		select {
+		case <-limited.Done():
+		case <-time.After(tick):
+		}
+	}
+}
+
+// steady is a report without what changes all the time.
+func steady(r share.Report) share.Report {
+	r.DHT = nil
+	addresses := append([]share.AddressReport(nil), r.Addresses...)
+	for i := range addresses {
+		addresses[i].Time, addresses[i].UDPTime = time.Time{}, time.Time{}
+		addresses[i].Evidence, addresses[i].UDPEvidence = "", ""
+	}
+	holes := append([]share.Pinhole(nil), r.Pinholes...)
+	for i := range holes {
+		if !holes[i].Until.IsZero() {
+			holes[i].Until = time.Unix(1, 0)
+		}
+	}
+	r.Addresses, r.Pinholes = addresses, holes
+	return r
+}
+
+func writeReport(r share.Report, now time.Time, out *output) {
+	if out.json {
+		out.record(r)
+		return
+	}
+	out.data(fill(escape(r.Answer), margin, ""))
+	for _, a := range r.Addresses {
+		if a.Scope == "link-local" {
+			continue // nobody beyond the wire is meant to use it
+		}
+		tags := []string{a.Scope, a.Kind}
+		if a.Published {
+			tags = append(tags, "in links")
+		}
+		at := netip.AddrPortFrom(a.Address, a.Port).String()
+		out.data("\n" + at + "\n  " + escape(a.Interface) + ": " + strings.Join(tags, ", "))
+		if a.Scope != "global" {
+			continue
+		}
+		tcp, when := a.Evidence, a.Time
+		if tcp == a.UDPEvidence && a.TCP == share.NotKnown {
+			tcp, when = "", time.Time{}
+		}
+		writeVerdict("TCP", a.TCP, tcp, when, now, out)
+		writeVerdict("UDP", a.UDP, a.UDPEvidence, a.UDPTime, now, out)
+	}
+	if len(r.Pinholes)+len(r.Gateways) > 0 {
+		out.data("\nholes in the router's firewall")
+	}
+	for _, p := range r.Pinholes {
+		what := fmt.Sprintf("%s %d to %s", strings.ToUpper(p.Protocol), p.Port, p.Address)
+		how := "by " + p.Method + ", for " + span(p.Until.Sub(now).Round(time.Second)) + " and then again"
+		if p.Error != "" || p.Until.IsZero() {
+			how = "not by " + p.Method + ": " + escape(p.Error)
+		}
+		out.data("  " + what + "\n" + fill(how, margin, "    "))
+	}
+	for _, g := range r.Gateways {
+		out.data(fill(g.Method+": "+escape(g.Error), margin, "  "))
+	}
+	writeSeen(r, out)
+	out.data("\n" + fill(escape(r.Next), margin, ""))
+}
+
+func writeVerdict(name string, v share.Verdict, evidence string, at, now time.Time, out *output) {
+	text := string(v)
+	if evidence != "" {
+		text += ": " + escape(evidence) + ", " + ago(now.Sub(at))
+	}
+	out.data("  " + name + "  " + strings.TrimLeft(fill(text, margin, "       "), " "))
+}
+
+func ago(d time.Duration) string {
+	if d < time.Second {
+		return "just now"
+	}
+	return span(d.Round(time.Second)) + " ago"
+}
+
+func writeSeen(r share.Report, out *output) {
+	var lines []string
+	if d := r.DHT; d != nil {
+		line := fmt.Sprintf("%s known, %d of them answer", count(d.Nodes, "node"), d.Answering)
+		if d.Problem != "" {
+			line = d.Problem
+		}
+		lines = append(lines, "DHT: "+escape(line))
+	}
+	for _, s := range r.Seen {
+		by := "most of the DHT sees"
+		if s.By == "peers" {
+			by = count(s.Count, "peer") + " saw"
+		}
+		lines = append(lines, by+" this node at "+s.Address.String())
+	}
+	if len(lines) > 0 {
+		out.data("")
+	}
+	for _, l := range lines {
+		out.data(fill(l, margin, ""))
+	}
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+func reportOf(v share.Verdict) share.Report {
+	a := netip.MustParseAddr("2001:db8:1234:5678:9abc:def0:1234:5678")
+	return share.Report{
+		Answer: "The answer.", Next: "Open TCP and UDP 51413 to " + a.String() + " in your router's IPv6 firewall.", Verdict: v,
+		Addresses: []share.AddressReport{
+			{Address: a, Port: 51413, Scope: "global", Kind: "stable", Interface: "eth0", Published: true, TCP: v, UDP: share.NotKnown,
+				Evidence: "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff\x1b[2J connected unasked", Time: time.Now().Add(-3 * time.Minute)},
+			{Address: netip.MustParseAddr("fe80::1%eth0"), Port: 51413, Scope: "link-local", Kind: "stable"},
+		},
+		Pinholes: []share.Pinhole{
+			{Address: a, Port: 51413, Protocol: "tcp", Method: "PCP", Until: time.Now().Add(time.Hour)},
+			{Address: a, Port: 51413, Protocol: "udp", Method: "UPnP", Error: strings.Repeat("no ", 50)},
+		},
+		Gateways: []share.GatewayProblem{{Method: "PCP", Error: "no router answers"}},
+		Seen:     []share.SeenAs{{Address: a, By: "dht"}, {Address: a, By: "peers", Count: 2}},
+		DHT:      &share.DHTReport{Nodes: 120, Answering: 100},
+	}
+}
+
+func TestDoctorFitsTheTerminal(t *testing.T) {
+	f := newFake()
+	f.reports = []share.Report{reportOf(share.Unreachable)}
+	out, stdout, _ := testOutput(false)
+	if err := runDoctor(t.Context(), f, itsOwn, doctorOptions{}, out); err != nil {
+		t.Fatal(err)
+	}
+	checkScreen(t, stdout.String(), columns)
+	for _, part := range []string{"The answer.\n", "TCP  unreachable: ", "3m ago", "UDP  unknown\n", "TCP 51413 to 2001:db8:1234", "by PCP, for",
+		"not by UPnP: no", "PCP: no router answers", "120 nodes known, 100 of them answer", "2 peers saw this node at 2001"} {
+		if !strings.Contains(stdout.String(), part) {
+			t.Errorf("%s\nlacks %q", stdout, part)
+		}
+	}
+	if strings.Contains(stdout.String(), "fe80") {
+		t.Errorf("%s\nshows a link-local address", stdout)
+	}
+}
+
+func TestDoctorWaitsForProof(t *testing.T) {
+	f := newFake()
+	f.reports = []share.Report{reportOf(share.NotKnown), reportOf(share.Reachable)}
+	out, stdout, _ := testOutput(true)
+	if err := runDoctor(t.Context(), f, itsOwn, doctorOptions{wait: time.Hour}, out); err != nil {
+		t.Fatal(err)
+	}
+	lines := jsonLines(t, stdout.String())
+	if len(lines) != 1 || lines[0]["verdict"] != "reachable" || f.tests != 2 {
+		t.Errorf("%d tests, then %v", f.tests, lines)
+	}
+	// It does not wait for ever.
+	f = newFake()
+	f.reports = []share.Report{reportOf(share.NotKnown)}
+	out, stdout, stderr := testOutput(false)
+	if err := runDoctor(t.Context(), f, ours, doctorOptions{wait: time.Millisecond}, out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(stdout.String(), "The answer.") || !strings.Contains(stderr.String(), "shoal daemon") {
+		t.Errorf("%s\n%s", stdout, stderr)
+	}
+}
+
+func TestDoctorWatches(t *testing.T) {
+	f := newFake()
+	later := reportOf(share.NotKnown)
+	later.Addresses[0].Time, later.Pinholes[0].Until, later.DHT.Nodes = time.Now(), time.Now().Add(2*time.Hour), 7
+	f.reports = []share.Report{reportOf(share.NotKnown), later, reportOf(share.Reachable)}
+	out, stdout, _ := testOutput(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- runDoctor(ctx, f, itsOwn, doctorOptions{watch: true}, out) }()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		out.mu.Lock()
+		lines := strings.Count(stdout.String(), "\n")
+		out.mu.Unlock()
+		if lines == 2 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the change was not told")
+		}
+	}
+	cancel()
+	checkKind(t, <-ended, share.Interrupted)
+	if lines := jsonLines(t, stdout.String()); lines[1]["verdict"] != "reachable" {
+		t.Errorf("got %v", lines)
+	}
+}
+
+func TestShareWarnsOfALinkNobodyCanUse(t *testing.T) {
+	id := testID(t, "a")
+	link := "magnet:?xt=urn:btih:" + id.String() + "&dn=x&x.pe=[2001:db8::1]:7777"
+	for v, want := range map[share.Verdict]bool{share.Reachable: false, share.NotKnown: false, share.Unreachable: true} {
+		for _, asJSON := range []bool{false, true} {
+			f := newFake(share.Transfer{ID: id, Name: "x", State: share.Seeding, Path: "/x", Size: 10, Files: 1, Link: link})
+			f.reports = []share.Report{reportOf(v)}
+			out, stdout, stderr := testOutput(asJSON)
+			if err := runShare(t.Context(), f, itsOwn, shareOptions{told: map[string]bool{}, paths: []string{"/x"}}, out); err != nil {
+				t.Fatal(err)
+			}
+			text := stderr.String()
+			if asJSON {
+				text, _ = jsonLines(t, stdout.String())[0]["warning"].(string)
+			}
+			if got := strings.Contains(text, "Open TCP and UDP"); got != want {
+				t.Errorf("%s, JSON %v: %q", v, asJSON, text)
+			}
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package reach
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// Protocol is the transport that evidence is about.
+type Protocol string
+
+// The protocols.
+const (
+	TCP Protocol = "tcp"
+	UDP Protocol = "udp"
+)
+
+const (
+	// proofLife is how long a proof counts: routers are reset and firewalls
+	// changed without telling.
+	proofLife = 24 * time.Hour
+	// refusalLife is how long a failed call counts against an address.
+	refusalLife = 2 * time.Hour
+	// refusersNeeded is from how many networks calls must have failed before an
+	// address is said to be out of reach: a single peer may lie, or have a
+	// firewall of its own.
+	refusersNeeded = 2
+	maxRefusals    = 16
+	// siteBits is what one household or company holds at most (RFC 6177): who
+	// is inside has not passed its firewall.
+	siteBits = 48
+)
+
+// SiteOf is the network that an address is taken to belong to as a whole.
+func SiteOf(a netip.Addr) netip.Prefix {
+	p, err := a.WithZone("").Prefix(siteBits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+// Evidence collects what shows whether strangers reach the addresses of this
+// host. It believes what it is shown, not what it is told: an address counts as
+// reachable only once somebody from outside has come through.
+//
+// It is safe for concurrent use.
+type Evidence struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	own   map[netip.Addr]bool
+	sites map[netip.Prefix]bool
+	about map[subject]*dossier
+}
+
+type subject struct {
+	addr  netip.Addr
+	proto Protocol
+}
+
+type dossier struct {
+	proof    Finding
+	refusals []refusal // one from each site
+}
+
+type refusal struct {
+	site netip.Prefix
+	at   time.Time
+}
+
+// Finding is a verdict with what it rests on.
+type Finding struct {
+	Verdict  share.Verdict
+	Evidence string
+	Time     time.Time
+}
+
+// NewEvidence begins with none.
+func NewEvidence(now func() time.Time) *Evidence {
+	return &Evidence{now: now, about: map[subject]*dossier{}}
+}
+
+// SetAddresses tells which addresses this host has; what is known of others is
+// forgotten.
+func (e *Evidence) SetAddresses(all []Address) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.own, e.sites = map[netip.Addr]bool{}, map[netip.Prefix]bool{}
+	for _, a := range all {
+		e.own[a.IP] = true
+		if a.Scope == Global {
+			e.sites[SiteOf(a.IP)] = true
+		}
+	}
+	for s := range e.about {
+		if !e.own[s.addr] {
+			delete(e.about, s)
+		}
+	}
+}
+
+// Stranger tells whether from is outside of every network that this host is in,
+// so that what came from there has passed whatever guards them.
+func (e *Evidence) Stranger(from netip.Addr) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.stranger(from)
+}
+
+func (e *Evidence) stranger(from netip.Addr) bool {
+	scope, ok := ScopeOf(from)
+	return ok && scope == Global && !e.own[from] && !e.sites[SiteOf(from)]
+}
+
+// Came records that from began to talk to the address to of this host, without
+// that this host had called it. It reports whether that proves anything: a
+// neighbour has not passed the firewall.
+func (e *Evidence) Came(p Protocol, to, from netip.Addr, how string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if scope, ok := ScopeOf(to); !ok || scope != Global || !e.own[to] || !e.stranger(from) {
+		return false
+	}
+	d := e.dossier(subject{to, p})
+	d.proof = Finding{share.Reachable, fmt.Sprintf("%s %s", from, how), e.now()}
+	d.refusals = nil
+	return true
+}
+
+// Refused records that the peer at from was asked to call the address to, and
+// could not.
+func (e *Evidence) Refused(p Protocol, to, from netip.Addr) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.own[to] || !e.stranger(from) {
+		return
+	}
+	d := e.dossier(subject{to, p})
+	site := SiteOf(from)
+	kept := d.refusals[:0]
+	for _, r := range d.refusals {
+		if r.site != site {
+			kept = append(kept, r)
+		}
+	}
+	d.refusals = append(kept, refusal{site, e.now()})
+	if len(d.refusals) > maxRefusals {
+		d.refusals = append(d.refusals[:0], d.refusals[1:]...)
+	}
+}
+
+func (e *Evidence) dossier(s subject) *dossier {
+	d := e.about[s]
+	if d == nil {
+		d = &dossier{}
+		e.about[s] = d
+	}
+	return d
+}
+
+// About is what is known of an address.
+func (e *Evidence) About(p Protocol, a netip.Addr) Finding {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d := e.about[subject{a, p}]
+	if d == nil {
+		return Finding{Verdict: share.NotKnown}
+	}
+	now := e.now()
+	var failed int
+	var last time.Time
+	for _, r := range d.refusals {
+		if now.Sub(r.at) < refusalLife {
+			failed++
+			last = r.at // they are in the order of time
+		}
+	}
+	proven := d.proof.Verdict == share.Reachable && now.Sub(d.proof.Time) < proofLife
+	who := fmt.Sprintf("peers of %d networks were asked to call and could not", failed)
+	switch {
+	case failed >= refusersNeeded:
+		return Finding{share.Unreachable, who, last}
+	case proven:
+		return d.proof
+	case failed == 1:
+		return Finding{share.NotKnown, "one peer was asked to call and could not, which proves nothing", last}
+	}
+	return Finding{Verdict: share.NotKnown}
+}
+
+// Forget drops what speaks against an address, as when its firewall was changed.
+func (e *Evidence) Forget(p Protocol, a netip.Addr) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if d := e.about[subject{a, p}]; d != nil {
+		d.refusals = nil
+	}
+}

@@ -1,0 +1,196 @@
+package reach
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+func ip(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+// clock is a time that a test moves.
+type clock struct{ t time.Time }
+
+func (c *clock) now() time.Time { return c.t }
+
+func newEvidence(t *testing.T) (*Evidence, *clock) {
+	t.Helper()
+	c := &clock{time.Unix(1_000_000, 0)}
+	e := NewEvidence(c.now)
+	e.SetAddresses([]Address{
+		addr("2001:db8:1::5", Stable, "eth0"), addr("fd00::5", Stable, "eth0"), addr("fe80::5", Stable, "eth0"),
+	})
+	return e, c
+}
+
+func TestOnlyStrangersProve(t *testing.T) {
+	for name, c := range map[string]struct {
+		to, from string
+		want     bool
+	}{
+		"another network":      {"2001:db8:1::5", "2001:db8:2::9", true},
+		"the same /64":         {"2001:db8:1::5", "2001:db8:1::9", false},
+		"the same site":        {"2001:db8:1::5", "2001:db8:1:ff::9", false},
+		"this host":            {"2001:db8:1::5", "2001:db8:1::5", false},
+		"a local address":      {"2001:db8:1::5", "fd00::9", false},
+		"a link-local address": {"2001:db8:1::5", "fe80::9", false},
+		"IPv4":                 {"2001:db8:1::5", "192.0.2.1", false},
+		"mapped IPv4":          {"2001:db8:1::5", "::ffff:192.0.2.1", false},
+		"to a local address":   {"fd00::5", "2001:db8:2::9", false},
+		"to nobody's address":  {"2001:db8:1::77", "2001:db8:2::9", false},
+	} {
+		e, _ := newEvidence(t)
+		if got := e.Came(TCP, ip(c.to), ip(c.from), "connected"); got != c.want {
+			t.Errorf("%s: counts: %v", name, got)
+		}
+		want := share.NotKnown
+		if c.want {
+			want = share.Reachable
+		}
+		if got := e.About(TCP, ip(c.to)); got.Verdict != want {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if got := e.About(UDP, ip(c.to)); got.Verdict != share.NotKnown {
+			t.Errorf("%s: TCP proves UDP: %+v", name, got)
+		}
+	}
+}
+
+func TestVerdictsChange(t *testing.T) {
+	own := ip("2001:db8:1::5")
+	e, c := newEvidence(t)
+	want := func(step string, v share.Verdict) {
+		t.Helper()
+		if got := e.About(TCP, own); got.Verdict != v || v != share.NotKnown && (got.Evidence == "" || got.Time.IsZero()) {
+			t.Errorf("%s: %+v", step, got)
+		}
+	}
+	want("nothing known", share.NotKnown)
+	e.Refused(TCP, own, ip("2001:db8:2::1"))
+	e.Refused(TCP, own, ip("2001:db8:2:1::1")) // another address of the same site
+	want("one network cannot call", share.NotKnown)
+	e.Refused(TCP, own, ip("2001:db8:1::1")) // a neighbour
+	want("a neighbour does not count", share.NotKnown)
+	e.Refused(TCP, own, ip("2001:db8:3::1"))
+	want("two networks cannot call", share.Unreachable)
+	e.Came(TCP, own, ip("2001:db8:9::1"), "connected")
+	want("somebody came through after that", share.Reachable)
+	c.t = c.t.Add(time.Hour)
+	e.Refused(TCP, own, ip("2001:db8:2::1"))
+	want("one later failure does not outweigh it", share.Reachable)
+	e.Refused(TCP, own, ip("2001:db8:3::1"))
+	want("two do", share.Unreachable)
+	e.Forget(TCP, own)
+	want("the firewall was changed", share.Reachable)
+	c.t = c.t.Add(proofLife)
+	want("long ago", share.NotKnown)
+	e.Refused(TCP, own, ip("2001:db8:2::1"))
+	e.Refused(TCP, own, ip("2001:db8:3::1"))
+	c.t = c.t.Add(refusalLife)
+	want("failures long ago", share.NotKnown)
+
+	e.Came(TCP, own, ip("2001:db8:9::1"), "connected")
+	e.SetAddresses([]Address{addr("2001:db8:7::5", Stable, "eth0")})
+	e.SetAddresses([]Address{addr("2001:db8:1::5", Stable, "eth0")})
+	want("the address was gone meanwhile", share.NotKnown)
+}
+
+func TestRefusalsAreBounded(t *testing.T) {
+	e, _ := newEvidence(t)
+	own := ip("2001:db8:1::5")
+	for i := range 1000 {
+		a := ip("2001:db8:2::1").As16()
+		a[4], a[5] = byte(i>>8)+0x20, byte(i)
+		e.Refused(TCP, own, netip.AddrFrom16(a))
+	}
+	if n := len(e.about[subject{own, TCP}].refusals); n != maxRefusals {
+		t.Errorf("%d refusals are kept", n)
+	}
+}
+
+func TestReport(t *testing.T) {
+	const own = "2001:db8:1::5"
+	stranger, one, two := ip("2001:db8:9::1"), ip("2001:db8:2::1"), ip("2001:db8:3::1")
+	stable := Endpoint{addr(own, Stable, "eth0"), 51413, true}
+	temporary := Endpoint{addr("2001:db8:1::abcd", Temporary, "eth0"), 51413, false}
+	ula := Endpoint{addr("fd00::5", Stable, "eth0"), 51413, true}
+	link := Endpoint{addr("fe80::5%eth0", Stable, "eth0"), 51413, false}
+	loop := Endpoint{addr("::1", Stable, "lo"), 51413, true}
+	refute := func(e *Evidence) {
+		for _, p := range []Protocol{TCP, UDP} {
+			e.Refused(p, ip(own), one)
+			e.Refused(p, ip(own), two)
+		}
+	}
+	hole := share.Pinhole{Address: ip(own), Port: 51413, Protocol: "tcp", Method: "PCP", Until: time.Unix(2_000_000, 0)}
+	for name, c := range map[string]struct {
+		ends         []Endpoint
+		pinholes     []share.Pinhole
+		show         func(*Evidence)
+		verdict      share.Verdict
+		answer, next string
+	}{
+		"nothing": {nil, nil, nil, share.Unreachable, "has no IPv6 address that others could call", "Ask your provider"},
+		"loopback only": {[]Endpoint{loop}, nil, nil, share.Unreachable,
+			"has no IPv6 address that others could call", "Ask your provider"},
+		"link-local only": {[]Endpoint{link}, nil, nil, share.Unreachable, "beyond its own link", "Ask your provider"},
+		"ULA only":        {[]Endpoint{link, ula}, nil, nil, share.Unreachable, "Only your own network", "Ask your provider"},
+		"no evidence":     {[]Endpoint{link, stable, temporary}, nil, nil, share.NotKnown, "not proven yet", "shoal doctor --wait 30s"},
+		"proven": {[]Endpoint{temporary, stable}, nil, func(e *Evidence) {
+			e.Came(TCP, ip(own), stranger, "connected")
+			e.Came(UDP, ip(own), stranger, "asked")
+		}, share.Reachable, "can reach you at [" + own + "]:51413.", "Nothing needs"},
+		"UDP is not": {[]Endpoint{stable}, nil, func(e *Evidence) {
+			refute(e)
+			e.Came(TCP, ip(own), stranger, "connected")
+		}, share.Reachable, "but not by UDP", "Open UDP 51413 to " + own + " in your router's IPv6 firewall."},
+		"refuted": {[]Endpoint{stable}, nil, refute, share.Unreachable, "cannot reach you at [" + own + "]:51413",
+			"Open TCP and UDP 51413 to " + own + " in your router's IPv6 firewall."},
+		"refuted but for UDP": {[]Endpoint{stable}, nil, func(e *Evidence) {
+			refute(e)
+			e.Came(UDP, ip(own), stranger, "asked")
+		}, share.Unreachable, "cannot reach you", "Open TCP 51413 to " + own},
+		"refuted in spite of a pinhole": {[]Endpoint{stable}, []share.Pinhole{hole}, refute, share.Unreachable, "cannot", "this machine's own firewall"},
+		"the router would not": {[]Endpoint{stable}, []share.Pinhole{{Address: ip(own), Method: "UPnP", Error: "no"}}, refute, share.Unreachable,
+			"cannot", "would not do it when asked by UPnP."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := NewEvidence((&clock{time.Unix(1_000_000, 0)}).now)
+			var all []Address
+			for _, end := range c.ends {
+				all = append(all, end.Address)
+			}
+			e.SetAddresses(all)
+			if c.show != nil {
+				c.show(e)
+			}
+			r := Situation{Endpoints: c.ends, Evidence: e, Pinholes: c.pinholes}.Report()
+			if r.Verdict != c.verdict || !strings.Contains(r.Answer, c.answer) || !strings.Contains(r.Next, c.next) {
+				t.Errorf("%s\n%s\n%s", r.Verdict, r.Answer, r.Next)
+			}
+			if len(r.Addresses) > 1 && r.Addresses[0].Scope != string(Global) && c.verdict != share.Unreachable {
+				t.Errorf("the first address is %+v", r.Addresses[0])
+			}
+		})
+	}
+}
+
+func TestProvenAddressesComeFirst(t *testing.T) {
+	c := &clock{time.Unix(1_000_000, 0)}
+	e := NewEvidence(c.now)
+	e.SetAddresses([]Address{addr("2001:db8:1::5", Stable, "a"), addr("2001:db8:2::5", Stable, "b"), addr("2001:db8:3::5", Stable, "c")})
+	e.Refused(TCP, ip("2001:db8:1::5"), ip("2001:db8:8::1"))
+	e.Refused(TCP, ip("2001:db8:1::5"), ip("2001:db8:9::1"))
+	e.Came(TCP, ip("2001:db8:3::5"), ip("2001:db8:9::1"), "connected")
+	var all []netip.AddrPort
+	for _, s := range []string{"[2001:db8:1::5]:1", "[2001:db8:2::5]:1", "[2001:db8:3::5]:1"} {
+		all = append(all, netip.MustParseAddrPort(s))
+	}
+	e.Sort(all)
+	if got := all[0].Addr().String() + " " + all[2].Addr().String(); got != "2001:db8:3::5 2001:db8:1::5" {
+		t.Error(all)
+	}
+}

@@ -1,0 +1,201 @@
+package reach
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// Situation is all that a Report is made of.
+type Situation struct {
+	Endpoints []Endpoint
+	Evidence  *Evidence
+	Pinholes  []share.Pinhole
+	Gateways  []share.GatewayProblem
+	Seen      []share.SeenAs
+	DHT       *share.DHTReport
+}
+
+// Endpoint is an address with the port that this node listens at there.
+type Endpoint struct {
+	Address
+	Port      uint16
+	Published bool // told to others
+}
+
+// Report judges the situation.
+func (s Situation) Report() share.Report {
+	r := share.Report{
+		Addresses: []share.AddressReport{}, Pinholes: append([]share.Pinhole{}, s.Pinholes...),
+		Seen: append([]share.SeenAs{}, s.Seen...), Gateways: append([]share.GatewayProblem{}, s.Gateways...), DHT: s.DHT,
+	}
+	for _, e := range s.Endpoints {
+		if e.Scope == Loopback {
+			continue
+		}
+		a := share.AddressReport{
+			Address: e.IP, Port: e.Port, Scope: string(e.Scope), Kind: string(e.Kind),
+			Interface: e.Interface, Published: e.Published, TCP: share.NotKnown, UDP: share.NotKnown,
+		}
+		switch e.Scope {
+		case Global:
+			tcp, udp := s.Evidence.About(TCP, e.IP), s.Evidence.About(UDP, e.IP)
+			a.TCP, a.Evidence, a.Time = tcp.Verdict, tcp.Evidence, tcp.Time.Round(0)
+			a.UDP, a.UDPEvidence, a.UDPTime = udp.Verdict, udp.Evidence, udp.Time.Round(0)
+			if a.Evidence == "" {
+				a.Evidence, a.Time = a.UDPEvidence, a.UDPTime
+			}
+		case ULA:
+			a.Evidence = "of the local network: strangers cannot use it"
+		case LinkLocal:
+			a.Evidence = "of the link: only its own wire can use it"
+		}
+		r.Addresses = append(r.Addresses, a)
+	}
+	slices.SortStableFunc(r.Addresses, func(a, b share.AddressReport) int {
+		return cmp.Or(cmp.Compare(order(a), order(b)), a.Address.Compare(b.Address), cmp.Compare(a.Port, b.Port))
+	})
+	r.Verdict = verdict(r.Addresses)
+	r.Answer, r.Next = answer(&r), next(&r)
+	return r
+}
+
+// order puts first what links carry, and of that what is proven.
+func order(a share.AddressReport) int {
+	scopes := map[string]int{string(Global): 0, string(ULA): 10, string(LinkLocal): 20}
+	n := scopes[a.Scope]
+	if !a.Published {
+		n += 4
+	}
+	switch a.TCP {
+	case share.NotKnown:
+		n++
+	case share.Unreachable:
+		n += 2
+	}
+	return n
+}
+
+func published(all []share.AddressReport) (out []share.AddressReport) {
+	for _, a := range all {
+		if a.Published && a.Scope == string(Global) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func verdict(all []share.AddressReport) share.Verdict {
+	told := published(all)
+	count := map[share.Verdict]int{}
+	for _, a := range told {
+		count[a.TCP]++
+	}
+	switch {
+	case count[share.Reachable] > 0:
+		return share.Reachable
+	case len(told) == 0 || count[share.Unreachable] == len(told):
+		return share.Unreachable
+	}
+	return share.NotKnown
+}
+
+func where(a share.AddressReport) string { return netip.AddrPortFrom(a.Address, a.Port).String() }
+
+func answer(r *share.Report) string {
+	told := published(r.Addresses)
+	local := slices.ContainsFunc(r.Addresses, func(a share.AddressReport) bool { return a.Scope == string(ULA) && a.Published })
+	switch {
+	case len(told) == 0 && local:
+		return "Only your own network can reach you: this machine has no global IPv6 address."
+	case len(told) == 0 && len(r.Addresses) > 0 && !slices.ContainsFunc(r.Addresses, func(a share.AddressReport) bool { return a.Scope != string(LinkLocal) }):
+		return "Strangers cannot reach you: this machine has no IPv6 address beyond its own link."
+	case len(told) == 0:
+		return "Strangers cannot reach you: this node has no IPv6 address that others could call."
+	}
+	best := told[0] // Report has ordered them
+	switch {
+	case r.Verdict == share.Reachable && best.UDP == share.Unreachable:
+		return fmt.Sprintf("Strangers can reach you at %s by TCP, but not by UDP.", where(best))
+	case r.Verdict == share.Reachable:
+		return fmt.Sprintf("Strangers can reach you at %s.", where(best))
+	case r.Verdict == share.Unreachable:
+		return fmt.Sprintf("Strangers cannot reach you at %s.", where(best))
+	}
+	return "It is not proven yet whether strangers can reach you."
+}
+
+func next(r *share.Report) string {
+	told := published(r.Addresses)
+	if len(told) == 0 {
+		return "Ask your provider, or whoever runs your network, for IPv6. Until then fetching works, " +
+			"and sharing with machines on your own network."
+	}
+	best := told[0]
+	closed := ""
+	switch {
+	case best.TCP != share.Reachable && best.UDP == share.Reachable:
+		closed = "TCP"
+	case best.TCP != share.Reachable:
+		closed = "TCP and UDP"
+	case best.UDP == share.Unreachable:
+		closed = "UDP"
+	}
+	advice := fmt.Sprintf("Open %s %d to %s in your router's IPv6 firewall.", closed, best.Port, best.Address)
+	switch {
+	case r.Verdict == share.NotKnown:
+		return "Wait for the first stranger, or have the node seek proof now: shoal doctor --wait 30s. " +
+			"It is found out as soon as there are peers of two other networks to ask."
+	case closed == "":
+		return "Nothing needs to be done."
+	case open(r.Pinholes, best.Address):
+		return fmt.Sprintf("The router says that it has opened %d, yet nobody gets through: allow %s %d in this machine's own "+
+			"firewall, and look for a second router in front of the first.", best.Port, closed, best.Port)
+	}
+	if refused := refusedBy(r.Pinholes); refused != "" {
+		advice += " The router would not do it when asked by " + refused + "."
+	}
+	return advice
+}
+
+func open(all []share.Pinhole, a netip.Addr) bool {
+	return slices.ContainsFunc(all, func(p share.Pinhole) bool {
+		return p.Address == a && p.Error == "" && !p.Until.IsZero()
+	})
+}
+
+func refusedBy(all []share.Pinhole) string {
+	var names []string
+	for _, p := range all {
+		if p.Error != "" && !slices.Contains(names, p.Method) {
+			names = append(names, p.Method)
+		}
+	}
+	return strings.Join(names, " and ")
+}
+
+// Sort puts what is proven first and what is refuted last, and keeps the order
+// otherwise. Links carry addresses in it.
+func (e *Evidence) Sort(all []netip.AddrPort) {
+	rank := map[share.Verdict]int{share.Reachable: 0, share.NotKnown: 1, share.Unreachable: 2}
+	slices.SortStableFunc(all, func(a, b netip.AddrPort) int {
+		return cmp.Compare(rank[e.About(TCP, a.Addr()).Verdict], rank[e.About(TCP, b.Addr()).Verdict])
+	})
+}
+
+// Freshest is when the verdict on an address was last confirmed.
+func (e *Evidence) Freshest(a netip.Addr) time.Time {
+	t, u := e.About(TCP, a), e.About(UDP, a)
+	if t.Time.IsZero() || u.Time.IsZero() {
+		return time.Time{}
+	}
+	if t.Time.Before(u.Time) {
+		return t.Time
+	}
+	return u.Time
+}

@@ -1,0 +1,78 @@
+package share
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Verdict answers one question about reachability. Not having asked differs
+// from no.
+type Verdict string
+
+// The verdicts.
+const (
+	Reachable   Verdict = "reachable"   // a stranger got through
+	Unreachable Verdict = "unreachable" // several tried and none got through
+	NotKnown    Verdict = "unknown"     // there is no evidence either way
+)
+
+// Report tells whether strangers can reach this node, how that is known, and
+// what to do about it.
+type Report struct {
+	Answer    string           `json:"answer" doc:"one sentence"`
+	Next      string           `json:"next" doc:"what to do next"`
+	Verdict   Verdict          `json:"verdict" enum:"reachable,unreachable,unknown" doc:"whether a stranger's TCP connection to an address in the links succeeds"`
+	Addresses []AddressReport  `json:"addresses" doc:"those in links first"`
+	Pinholes  []Pinhole        `json:"pinholes" doc:"asked of the router, open or not"`
+	Seen      []SeenAs         `json:"seen" doc:"what others say our address is"`
+	DHT       *DHTReport       `json:"dht,omitempty" doc:"absent where the DHT is off"`
+	Gateways  []GatewayProblem `json:"gateways" doc:"ways of asking the router for pinholes that do not work, and why"`
+}
+
+// AddressReport is one address of this host.
+type AddressReport struct {
+	Address   netip.Addr `json:"address"`
+	Port      uint16     `json:"port"`
+	Scope     string     `json:"scope" doc:"global, ula or link-local"`
+	Kind      string     `json:"kind" doc:"stable, temporary, deprecated, tentative or unknown"`
+	Interface string     `json:"interface"`
+	Published bool       `json:"published" doc:"told to others, and in links"`
+	TCP       Verdict    `json:"tcp" enum:"reachable,unreachable,unknown"`
+	UDP       Verdict    `json:"udp" enum:"reachable,unreachable,unknown"`
+	// Evidence is that for TCP, or for UDP where there is none for TCP.
+	Evidence    string    `json:"evidence" doc:"how the verdict is known; empty where nothing is"`
+	Time        time.Time `json:"time,omitzero" doc:"of the evidence"`
+	UDPEvidence string    `json:"udp_evidence,omitempty"`
+	UDPTime     time.Time `json:"udp_time,omitzero"`
+}
+
+// Pinhole is a hole in the router's firewall for one address, port and protocol.
+type Pinhole struct {
+	Address  netip.Addr `json:"address"`
+	Port     uint16     `json:"port"`
+	Protocol string     `json:"protocol" enum:"tcp,udp"`
+	Method   string     `json:"method" doc:"PCP or UPnP"`
+	Gateway  string     `json:"gateway" doc:"address of the router that was asked"`
+	Until    time.Time  `json:"until,omitzero" doc:"when the lease ends unless it is renewed; absent where it is not open"`
+	Error    string     `json:"error,omitempty"`
+}
+
+// SeenAs is an address that others say is ours.
+type SeenAs struct {
+	Address netip.Addr `json:"address"`
+	By      string     `json:"by" enum:"dht,peers"`
+	Count   int        `json:"count,omitempty" doc:"how many said so; 0 for most of the DHT"`
+}
+
+// DHTReport is how the DHT node does.
+type DHTReport struct {
+	Nodes     int    `json:"nodes" doc:"known"`
+	Answering int    `json:"answering" doc:"of them, heard in the last 15 minutes"`
+	Problem   string `json:"problem,omitempty"`
+}
+
+// GatewayProblem is why a way of asking the router does not work.
+type GatewayProblem struct {
+	Method string `json:"method" doc:"PCP or UPnP"`
+	Error  string `json:"error"`
+}

@@ -1,0 +1,52 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// Network is a node that knows how it can be reached.
+type Network interface {
+	// Network is what is known now.
+	Network() share.Report
+	// TestNetwork asks the router and peers anew, and returns what is known
+	// when they have answered, or when ctx ends.
+	TestNetwork(ctx context.Context) share.Report
+}
+
+// testTime bounds a test: what has not answered by then will not.
+const testTime = 25 * time.Second
+
+func (a *API) registerNetwork(h huma.API) {
+	full := func(r share.Report) *answer[share.Report] {
+		r.Addresses, r.Pinholes = orEmpty(r.Addresses), orEmpty(r.Pinholes)
+		r.Seen, r.Gateways = orEmpty(r.Seen), orEmpty(r.Gateways)
+		return &answer[share.Report]{r}
+	}
+	op(h, "GET /network", "Whether strangers can reach this node", func(context.Context, *none) (*answer[share.Report], error) {
+		return full(a.node.Network()), nil
+	})
+	op(h, "POST /network/test", "Have routers and peers tell anew whether strangers can reach this node; takes up to 25 seconds",
+		func(ctx context.Context, _ *none) (*answer[share.Report], error) {
+			ctx, cancel := context.WithTimeout(ctx, testTime)
+			defer cancel()
+			return full(a.node.TestNetwork(ctx)), nil
+		})
+}
+
+// Network tells whether strangers can reach the node.
+func (c *Client) Network(ctx context.Context) (share.Report, error) {
+	return get[share.Report](ctx, c, "/network")
+}
+
+// TestNetwork has the node find out anew.
+func (c *Client) TestNetwork(ctx context.Context) (share.Report, error) {
+	var r share.Report
+	err := c.do(ctx, http.MethodPost, Base+"/network/test", nil, &r)
+	return r, err
+}
