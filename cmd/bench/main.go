@@ -3,7 +3,7 @@
 // Command bench measures shoal beside libtorrent and mktorrent on the same
 // machine in the same run, and writes what it measured as a table.
 //
-//	go run ./cmd/bench [-write docs/performance.md] [-only fetch,seed,hash,many]
+//	go run ./cmd/bench [-write docs/performance.md] [-only fetch,seed]
 //
 // Every comparison alternates between the two sides, so that whatever else the
 // machine does hits both. Traffic stays on the loopback of a network namespace
@@ -12,7 +12,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -41,8 +40,8 @@ type options struct {
 func main() {
 	var o options
 	var mib int64
-	flag.StringVar(&o.write, "write", "", "put the tables into this file, between its bench markers")
-	flag.StringVar(&o.only, "only", "fetch,seed,hash,many", "which comparisons to run")
+	flag.StringVar(&o.write, "write", "", "put what was measured into this file, in place of the same sections there")
+	flag.StringVar(&o.only, "only", strings.Join(names(), ","), "which sections to run")
 	flag.StringVar(&o.shoal, "shoal", "", "measure this binary instead of one built from this tree")
 	flag.StringVar(&o.dir, "dir", "/dev/shm", "where the data is; memory by default, so that no disk is measured")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each; the median is reported")
@@ -69,6 +68,14 @@ var sections = [...]section{
 	{"many", (*bench).manyShares},
 }
 
+func names() []string {
+	var all []string
+	for _, s := range sections {
+		all = append(all, s.name)
+	}
+	return all
+}
+
 func run(o options) error {
 	if err := isolate(); err != nil {
 		return err
@@ -78,9 +85,7 @@ func run(o options) error {
 		return err
 	}
 	defer b.close()
-	var out bytes.Buffer
-	fmt.Fprintf(&out, "Made by `make bench` on %s: %s, %d cores, Linux %s, %s; data in %s, IPv6 loopback; medians of %d runs.\n",
-		time.Now().Format("2 January 2006"), cpu(), runtime.NumCPU(), kernel(), runtime.Version(), o.dir, o.runs)
+	fresh := make(map[string]string)
 	wanted := strings.Split(o.only, ",")
 	for _, s := range sections {
 		if !slices.Contains(wanted, s.name) {
@@ -90,13 +95,20 @@ func run(o options) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
+		var out bytes.Buffer
 		t.write(&out)
+		if t.setting == "" {
+			t.setting = fmt.Sprintf("data in %s, IPv6 loopback; medians of %d runs", o.dir, o.runs)
+		}
+		fmt.Fprintf(&out, "\nMeasured on %s: %s, %d cores, Linux %s, %s; %s.\n",
+			time.Now().Format("2 January 2006"), cpu(), runtime.NumCPU(), kernel(), runtime.Version(), t.setting)
+		os.Stdout.Write(out.Bytes())
+		fresh[s.name] = out.String()
 	}
-	os.Stdout.Write(out.Bytes())
 	if o.write == "" {
 		return nil
 	}
-	return splice(o.write, out.Bytes())
+	return splice(o.write, fresh, names())
 }
 
 // isolate moves the calling goroutine, and with it every process it starts,
@@ -201,24 +213,4 @@ func kernel() string {
 		return "?"
 	}
 	return unix.ByteSliceToString(u.Release[:])
-}
-
-// The tables stand between these lines of the file.
-const (
-	begin = "<!-- bench: begin, written by make bench -->"
-	end   = "<!-- bench: end -->"
-)
-
-// splice puts text between the markers of a file.
-func splice(path string, text []byte) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	head, rest, found := strings.Cut(string(data), begin)
-	_, tail, foundEnd := strings.Cut(rest, end)
-	if !found || !foundEnd {
-		return errors.New(path + " has no bench markers")
-	}
-	return os.WriteFile(path, []byte(head+begin+"\n\n"+string(text)+"\n"+end+tail), 0o644)
 }

@@ -18,6 +18,9 @@ type table struct {
 	head   []string
 	rows   [][]string
 	result string // the ratio that counts
+	// setting is where and how often it was measured, in place of what most
+	// sections have in common.
+	setting string
 }
 
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
