@@ -53,8 +53,11 @@ type Node struct {
 	*core.Core
 	Net  *Net
 	Addr netip.AddrPort
-	// Out and In count its datagrams.
+	// Out and In count its datagrams, Spent the processor time it took on the
+	// machine that simulates it, while timed.
 	Out, In uint64
+	Spent   time.Duration
+	timed   bool
 
 	knows  []*Node
 	dead   bool
@@ -255,6 +258,9 @@ func (n *Net) RunUntil(d time.Duration, ok func() bool) bool {
 
 func (n *Net) happen(e *event) {
 	h := e.to
+	if h.timed {
+		defer func(begin time.Time) { h.Spent += time.Since(begin) }(time.Now())
+	}
 	switch {
 	case e.from.IsValid() && e.data == nil:
 		h.Do(func(now time.Duration) { h.AddContact(now, e.from) })
