@@ -22,15 +22,16 @@ type finder struct {
 	announced map[share.ID]bool
 	peers     []netip.AddrPort
 	asked     int
+	err       error
 }
 
 func (f *finder) Find(ctx context.Context, id share.ID, found func([]netip.AddrPort)) error {
 	f.mu.Lock()
-	peers := f.peers
+	peers, err := f.peers, f.err
 	f.asked++
 	f.mu.Unlock()
 	found(peers)
-	return nil
+	return err
 }
 
 func (f *finder) Announce(id share.ID) {

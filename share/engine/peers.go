@@ -122,6 +122,7 @@ func (e *Engine) seek(t *transfer, now time.Time) {
 // run is one search of one finder.
 func (e *Engine) run(t *transfer, f Finder) {
 	id := t.id
+	t.tallyOf(f.Source()).busy++
 	e.tasks.Go(func() {
 		ctx, cancel := context.WithTimeout(e.works, searchTime)
 		defer cancel()
@@ -129,10 +130,14 @@ func (e *Engine) run(t *transfer, f Finder) {
 			p := foundPeers{id, f.Source(), append([]netip.AddrPort(nil), addrs...)}
 			e.post(func() { e.meet(p) })
 		})
+		if ctx.Err() != nil {
+			err = nil // it took its time, which is no fault
+		}
 		e.post(func() {
 			e.searches--
 			t.search.running--
-			if err != nil && ctx.Err() == nil {
+			t.asked(f.Source(), err, e.now())
+			if err != nil {
 				e.note(t, "search by %s: %v", f.Source(), err)
 			}
 		})
@@ -167,6 +172,7 @@ func (e *Engine) meet(p foundPeers) {
 		return
 	}
 	t.search.fresh = true
+	t.brought(p.source, len(fresh), now)
 	if e.hub.watched() {
 		e.hub.publish(now, share.Event{Type: share.EventFound, ID: t.id, Source: p.source, Count: len(fresh)})
 	}

@@ -48,6 +48,7 @@ type transfer struct {
 	waiters   []chan struct{} // closed when it is attached, or will not be
 	book      *book
 	search    search
+	tallies   []tally
 	asking    *infofetch.Fetch
 	down, up  *bucket
 

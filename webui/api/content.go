@@ -53,18 +53,16 @@ func (a *API) readFile(ctx context.Context, in *oneFile) (*huma.StreamResponse, 
 	if name == "" {
 		return nil, share.Errorf(share.Failed, "%s has no file %d", id.Short(), in.File)
 	}
-	select {
-	case a.content <- struct{}{}:
-	default:
-		return nil, share.Errorf(share.Failed, "%d read content already", maxContent)
+	if err := a.reads(); err != nil {
+		return nil, err
 	}
 	r, err := a.node.Open(ctx, id, in.File)
 	if err != nil {
-		<-a.content
+		a.read()
 		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(c huma.Context) {
-		defer func() { r.Close(); <-a.content }()
+		defer func() { r.Close(); a.read() }()
 		req, w := humago.Unwrap(c)
 		contentHeader(w.Header(), name)
 		// The content of an ID never changes.
@@ -72,6 +70,18 @@ func (a *API) readFile(ctx context.Context, in *oneFile) (*huma.StreamResponse, 
 		http.ServeContent(&patient{w, http.NewResponseController(w)}, req, "", time.Time{}, r)
 	}}, nil
 }
+
+// reads takes a slot of those who read content; read gives it back.
+func (a *API) reads() error {
+	select {
+	case a.content <- struct{}{}:
+		return nil
+	default:
+		return share.Errorf(share.Failed, "%d read content already", maxContent)
+	}
+}
+
+func (a *API) read() { <-a.content }
 
 func contentHeader(h http.Header, name string) {
 	kind, how := shown[strings.ToLower(path.Ext(name))], "inline"

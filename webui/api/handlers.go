@@ -199,6 +199,7 @@ func (a *API) register(h huma.API) {
 		return &answer[[]LogLine]{lines}, err
 	})
 	op(h, "GET /transfers/{id}/torrent", "The .torrent file of a transfer", a.torrent, streams("application/x-bittorrent"))
+	a.registerBrowsing(h)
 }
 
 // op adds one operation, "METHOD /path" below Base.

@@ -17,6 +17,8 @@ var ErrUnknown = errors.New("no such transfer")
 // long unless they take a context, and return errors with a share.Kind; one for
 // an ID that is not there wraps ErrUnknown.
 type Node interface {
+	Browsing
+
 	Info() Info
 	Stats() Stats
 	Health() Health

@@ -123,6 +123,9 @@ type Setting struct {
 	Where   string   `json:"where,omitempty" doc:"the flag, the variable or the file"`
 	Help    string   `json:"help"`
 	Live    bool     `json:"live" doc:"a change takes effect without a restart"`
+	// Writable is false, too, where a flag, a variable or the file says what
+	// the value is: those are stronger than what is kept in the state.
+	Writable bool `json:"writable" doc:"the API can change it"`
 }
 
 // Health is the answer to whether the node does its work.

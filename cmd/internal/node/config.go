@@ -193,6 +193,7 @@ func (c *Config) View() []api.Setting {
 		v := api.Setting{
 			Name: s.Name, Value: strings.Join(words, ", "), Default: s.Default,
 			Source: from.source, Help: strings.ReplaceAll(s.Help, "`", ""), Live: s.Live,
+			Writable: c.writable(s) == nil,
 		}
 		if s.List {
 			v.Values = words

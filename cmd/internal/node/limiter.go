@@ -120,10 +120,17 @@ func (l *limiter) setLimits(v share.Limits) error {
 	return l.apply(l.inForce())
 }
 
-// reload takes another configuration.
-func (l *limiter) reload(c *Config) {
+// reload forgets what was set while running: the configuration was read again.
+func (l *limiter) reload() {
 	l.mu.Lock()
-	l.config, l.set = c, nil
+	defer l.mu.Unlock()
+	l.set = nil
+}
+
+// follow takes another configuration.
+func (l *limiter) follow(c *Config) {
+	l.mu.Lock()
+	l.config = c
 	l.mu.Unlock()
 	signal(l.wake)
 }

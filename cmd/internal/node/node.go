@@ -64,12 +64,17 @@ type Node struct {
 	engine  *engine.Engine
 	limiter *limiter
 	guard   *guard
+	history *history
 	api     *api.API
 	page    *page
 	socket  string
 
-	mu     sync.Mutex
-	config *Config // once ready, read by current
+	changing sync.Mutex // held while the configuration changes
+
+	mu      sync.Mutex
+	config  *Config             // once ready, read by current
+	unsaved *Config             // config without saved
+	saved   map[string][]string // settings changed while running
 }
 
 // New checks o. Nothing is opened before Run.
@@ -127,6 +132,9 @@ func (n *Node) Run(ctx context.Context) (err error) {
 			err = fmt.Errorf("closing the state: %w", cerr)
 		}
 	}()
+	if err := n.loadSaved(); err != nil {
+		return err
+	}
 	parts, err := n.build()
 	if err != nil {
 		return err
@@ -210,6 +218,9 @@ func (n *Node) build() (p *parts, err error) {
 	if n.limiter, err = newLimiter(c, n.state, n.part("limits"), n.o.Now); err != nil {
 		return nil, err
 	}
+	if n.history, err = newHistory(n.state, n.part("history"), n.o.Now); err != nil {
+		return nil, err
+	}
 	n.seeds = newSeeds()
 	if len(n.ports.udp) > 0 {
 		if n.dht, err = dht.New(n.dhtConfig()); err != nil {
@@ -247,6 +258,7 @@ func (n *Node) build() (p *parts, err error) {
 		p.below = append(p.below, n.lan.Run)
 	}
 	p.above = append(servers, n.api.Run, n.limiter.run, n.guard.run, n.adapt, n.reach.run)
+	p.above = append(p.above, func(ctx context.Context) error { return n.history.run(ctx, n.engine) })
 	if n.dht != nil {
 		p.above = append(p.above, func(ctx context.Context) error { return n.seeds.follow(ctx, n.engine) })
 	}
@@ -393,13 +405,13 @@ func (n *Node) current() *Config {
 func (n *Node) Reload(c *Config) (restart []string) {
 	n.sayReloading()
 	defer n.sayReady()
+	n.changing.Lock()
+	defer n.changing.Unlock()
 	n.mu.Lock()
-	merged, restart := n.config.with(c)
-	n.config = merged
+	n.unsaved, restart = n.unsaved.with(c)
 	n.mu.Unlock()
-	n.setLevel(merged)
-	n.limiter.reload(merged)
-	n.guard.setMinFree(merged.MinFree)
+	n.limiter.reload()
+	n.apply()
 	if n.page != nil && n.page.pair != nil {
 		if err := n.page.pair.read(); err != nil {
 			n.log.Error("the page keeps its certificate", "error", err)
@@ -407,4 +419,15 @@ func (n *Node) Reload(c *Config) (restart []string) {
 	}
 	n.log.Info("the configuration was read again", "restart_needed_for", restart)
 	return restart
+}
+
+// apply puts what is configured and saved into force.
+func (n *Node) apply() {
+	n.mu.Lock()
+	c := n.unsaved.withSaved(n.saved)
+	n.config = c
+	n.mu.Unlock()
+	n.setLevel(c)
+	n.limiter.follow(c)
+	n.guard.setMinFree(c.MinFree)
 }

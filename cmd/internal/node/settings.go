@@ -124,7 +124,7 @@ func Settings() []Setting {
 			Help:  "log as `FORMAT`: text or json",
 			value: func(c *Config) any { return &choice{&c.LogFormat, []string{"text", "json"}} }},
 
-		{Name: "downloads", Arg: "DIR", Default: defaultDownloads(), Scope: Daemon,
+		{Name: "downloads", Arg: "DIR", Default: defaultDownloads(), Scope: Daemon, Live: true,
 			Help:  "put what is fetched into `DIR` unless the request names another",
 			value: func(c *Config) any { return (*path)(&c.Downloads) }},
 		{Name: "watch", Arg: "DIR", Scope: Daemon, List: true,

@@ -1,6 +1,7 @@
 import type { JSX } from 'preact'
 import { useEffect } from 'preact/hooks'
-import { signedIn } from './api/client'
+import { message, signedIn } from './api/client'
+import { given, isTorrent, walk } from './lib/drop'
 import { links } from './lib/text'
 import { follow, go, parts } from './router'
 import { Add, adding, offer } from './screens/add'
@@ -16,6 +17,7 @@ import { SignIn } from './screens/signin'
 import { Transfers } from './screens/transfers'
 import { removing } from './state/actions'
 import { toast } from './state/toasts'
+import { chosen } from './state/uploads'
 import { Button, Empty, Toasts } from './ui/basics'
 
 function Screen(): JSX.Element {
@@ -87,8 +89,16 @@ function dropped(e: DragEvent): void {
   e.preventDefault()
   const files = [...e.dataTransfer.files]
   const text = e.dataTransfer.getData('text/uri-list') || e.dataTransfer.getData('text')
-  if (files.length || links(text).length) offer(files, text)
-  else toast('Only links and .torrent files can be dropped here', { bad: true })
+  if (files.length && !files.every((f) => isTorrent(f.name))) {
+    // Other files are to be shared. Folders are among the entries only, which end with the event.
+    const entries = [...e.dataTransfer.items].map((i) => i.webkitGetAsEntry?.()).filter((i) => !!i)
+    const all = entries.length === files.length ? walk(entries) : Promise.resolve(given(files))
+    all.then((g) => {
+      chosen.value = g
+      go('/share')
+    }, (err) => toast(message(err), { bad: true }))
+  } else if (files.length || links(text).length) offer(files, text)
+  else toast('Only files and links can be dropped here', { bad: true })
 }
 
 export function App(): JSX.Element {
@@ -120,7 +130,7 @@ export function App(): JSX.Element {
       {removing.value.length > 0 && <Removal />}
       {helping.value && <Help />}
       <Toasts />
-      <div class="drop-hint" aria-hidden="true"><p>Drop a link or a .torrent file to fetch it</p></div>
+      <div class="drop-hint" aria-hidden="true"><p>Drop a link or a .torrent file to fetch it, other files to share them</p></div>
     </>
   )
 }

@@ -86,5 +86,9 @@ export async function send<T = void>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 export const transferPath = (id: string, rest = ''): string => `/transfers/${id}${rest}`
 export const contentURL = (id: string, file: number): string => `${base}${transferPath(id)}/files/${file}/content`
 
+/** archiveURL is all of a transfer, or one folder in it, as one file. */
+export const archiveURL = (id: string, path = '', format = 'zip'): string =>
+  `${base}${transferPath(id)}/archive?format=${format}${path ? `&path=${encodeURIComponent(path)}` : ''}`
+
 /** message puts any error into words. */
 export const message = (e: unknown): string => (e instanceof Error ? e.message : String(e))

@@ -14,6 +14,24 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
+        /** Change settings that are live; what was changed is kept over restarts */
+        patch: operations["patchConfig"];
+        trace?: never;
+    };
+    "/api/v1/config/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forget what a setting was changed to */
+        delete: operations["deleteConfig"];
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -34,6 +52,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/folders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List a folder of the host */
+        get: operations["getFolders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/health": {
         parameters: {
             query?: never;
@@ -43,6 +78,23 @@ export interface paths {
         };
         /** Whether the node does its work; 503 when not */
         get: operations["getHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rates over time */
+        get: operations["getHistory"];
         put?: never;
         post?: never;
         delete?: never;
@@ -127,7 +179,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Whether the page has a password */
+        get: operations["getPassword"];
         /** Set the password of the page */
         put: operations["putPassword"];
         post?: never;
@@ -240,6 +293,40 @@ export interface paths {
         head?: never;
         /** Change limits and goal of a transfer */
         patch: operations["patchTransfersOne"];
+        trace?: never;
+    };
+    "/api/v1/transfers/{id}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All files of a transfer as one, also while they are being fetched */
+        get: operations["getTransfersArchive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/{id}/discovery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How peers of a transfer are found */
+        get: operations["getTransfersDiscovery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/transfers/{id}/files": {
@@ -397,6 +484,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/uploads/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keep a file so that it can be shared */
+        post: operations["postUploads"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -496,6 +600,27 @@ export interface components {
             /** Format: int64 */
             total: number;
         };
+        Folder: {
+            /** @description folders first, by name; hidden ones are left out */
+            entries: components["schemas"]["FolderEntry"][];
+            /**
+             * Format: int64
+             * @description entries that are not listed, there are too many
+             */
+            more?: number;
+            /** @description empty at the top */
+            parent?: string;
+            path: string;
+        };
+        FolderEntry: {
+            folder: boolean;
+            name: string;
+            /**
+             * Format: int64
+             * @description bytes of a file
+             */
+            size: number;
+        };
         GatewayProblem: {
             error: string;
             /** @description PCP or UPnP */
@@ -512,6 +637,22 @@ export interface components {
             ok: boolean;
             /** @description plain sentences; what is wrong does not always make the node unhealthy */
             problems: string[] | null;
+        };
+        History: {
+            /** @description bytes per second */
+            down: number[];
+            /**
+             * Format: date-time
+             * @description end of the last step
+             */
+            end: string;
+            /**
+             * Format: int64
+             * @description seconds from one rate to the next
+             */
+            step: number;
+            /** @description bytes per second */
+            up: number[];
         };
         Info: {
             /** @description own addresses as links carry them, best first */
@@ -576,6 +717,9 @@ export interface components {
         };
         Password: {
             password: string;
+        };
+        PasswordState: {
+            set: boolean;
         };
         Peer: {
             address: string;
@@ -723,6 +867,8 @@ export interface components {
             values?: string[] | null;
             /** @description the flag, the variable or the file */
             where?: string;
+            /** @description the API can change it */
+            writable: boolean;
         };
         ShareRequest: {
             follow_symlinks?: boolean;
@@ -813,6 +959,42 @@ export interface components {
             /** Format: int64 */
             uploaded: number;
         };
+        Uploaded: {
+            /** Format: int64 */
+            bytes: number;
+            /** @description the first element of the folder it is in, to be given with the next file of the same */
+            folder?: string;
+            /** @description of the file */
+            path: string;
+            /** @description path to be shared: of the folder, else of the file */
+            root: string;
+        };
+        Way: {
+            /** @description it is being asked now */
+            busy?: boolean;
+            /** @description why the last attempt failed */
+            error?: string;
+            /**
+             * Format: int64
+             * @description addresses it told of that were new, since the node started; of a tracker, those in its last answer
+             */
+            found: number;
+            /**
+             * Format: date-time
+             * @description when it last answered
+             */
+            last?: string;
+            /** @description of a tracker: its URL */
+            name?: string;
+            /**
+             * Format: date-time
+             * @description when it is asked next
+             */
+            next?: string;
+            /** @description it is used for this transfer */
+            on: boolean;
+            source: string;
+        };
         Welcome: {
             /**
              * Format: int64
@@ -865,6 +1047,70 @@ export interface operations {
             };
         };
     };
+    patchConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: string;
+                };
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Setting"][] | null;
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getEvents: {
         parameters: {
             query?: {
@@ -904,6 +1150,38 @@ export interface operations {
             };
         };
     };
+    getFolders: {
+        parameters: {
+            query?: {
+                /** @description absolute; where people keep their files when left out */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Folder"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getHealth: {
         parameters: {
             query?: never;
@@ -920,6 +1198,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getHistory: {
+        parameters: {
+            query?: {
+                /** @description the last hour by seconds, the last day by minutes, or the last 31 days by hours */
+                span?: "hour" | "day" | "month";
+                /** @description ID of a transfer, may be shortened while unique; the whole node when left out */
+                transfer?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
                 };
             };
             /** @description It did not work */
@@ -1069,6 +1381,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Info"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordState"];
                 };
             };
             /** @description It did not work */
@@ -1389,6 +1730,74 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTransfersArchive: {
+        parameters: {
+            query?: {
+                format?: "zip" | "tar";
+                /** @description only what is in this folder of the transfer */
+                path?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All files of a transfer as one, also while they are being fetched */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTransfersDiscovery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Way"][] | null;
+                };
             };
             /** @description It did not work */
             default: {
@@ -1747,6 +2156,47 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postUploads: {
+        parameters: {
+            query?: {
+                /** @description path of the folder that several files come in, with slashes */
+                folder?: string;
+                /** @description the first element of folder was made by an earlier upload; else it is made, under another name where there is one of that name */
+                join?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description name of the file */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Uploaded"];
+                };
             };
             /** @description It did not work */
             default: {

@@ -19,6 +19,10 @@ export type Goal = S['Goal']
 export type Preview = Lists<S['Preview']>
 export type LogLine = S['LogLine']
 export type Problem = S['Problem']
+export type History = S['History']
+export type Way = S['Way']
+export type Folder = S['Folder']
+export type Uploaded = S['Uploaded']
 
 /** Notice is an event as the stream tells it. */
 export interface Notice {
@@ -45,31 +49,6 @@ export interface SignIn {
   created: string
   used: string
   this: boolean
-}
-
-/** History is rates in bytes per second, oldest first, one each step seconds up to end. */
-export interface History {
-  step: number
-  end: string
-  down: number[]
-  up: number[]
-}
-
-/** Way is one way of finding peers of a transfer. */
-export interface Way {
-  source: string
-  name?: string
-  last?: string
-  next?: string
-  found: number
-  error?: string
-}
-
-/** Folder is what is in a folder on the node. */
-export interface Folder {
-  path: string
-  parent?: string
-  entries: { name: string; folder: boolean; size: number }[]
 }
 
 export type Proof = 'reachable' | 'unreachable' | 'unknown'

@@ -1,6 +1,5 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { can } from '../api/client'
 import type { Transfer } from '../api/types'
 import { bytes, duration, percent, rate } from '../lib/format'
 import { eta, progress } from '../lib/select'
@@ -20,7 +19,7 @@ import { Pieces } from './pieces'
 const tabs = ['overview', 'files', 'pieces', 'peers', 'discovery', 'log'] as const
 type Tab = (typeof tabs)[number]
 const names: Record<Tab, string> = { overview: 'Overview', files: 'Files', pieces: 'Pieces', peers: 'Peers', discovery: 'Discovery', log: 'Log' }
-const topicsOf: Record<Tab, string[]> = { overview: [], files: ['files'], pieces: ['pieces'], peers: ['peers'], discovery: ['peers', 'log'], log: ['log'] }
+const topicsOf: Record<Tab, string[]> = { overview: [], files: ['files'], pieces: ['pieces'], peers: ['peers'], discovery: ['peers'], log: ['log'] }
 
 export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
   const t = transfer(id)
@@ -85,7 +84,7 @@ export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
             : <Button icon="pause" onClick={() => void pause([t])} disabled={t.state === 'hashing'}>Pause</Button>}
           <Button icon="verify" label="Verify the data on the disk" onClick={() => void verify([t])} />
           <Button icon="file" label="Save the .torrent file" onClick={() => download(`/transfers/${t.id}/torrent`)} disabled={t.size === 0 || t.state === 'hashing'} />
-          {can('GET /transfers/{id}/archive') && <Button icon="folder" label="Download everything as one .zip" onClick={() => download(`/transfers/${t.id}/archive?format=zip`)} />}
+          {t.files > 1 && <Button icon="folder" label="Download everything as one .zip" onClick={() => download(`/transfers/${t.id}/archive?format=zip`)} disabled={t.state === 'hashing'} />}
           <Button icon="remove" label="Remove" onClick={() => { removing.value = [t] }} />
         </div>
       </div>

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { can, get, message, transferPath } from '../api/client'
+import { get, message, transferPath } from '../api/client'
 import type { LogLine, Peer, Transfer, Way } from '../api/types'
 import { ago, plural } from '../lib/format'
 import { shown } from '../lib/text'
@@ -8,36 +8,22 @@ import { sourceName } from '../lib/words'
 import { topic } from '../state/topic'
 import { Empty, Problem, Working } from '../ui/basics'
 
-const usual = ['link', 'dht', 'lan', 'pex', 'tracker', 'incoming', 'user']
-
-/** seen adds up, from the log and the connections, what each way of finding peers brought. */
-export function seen(log: readonly LogLine[], peers: readonly Peer[]): (Way & { connected: number })[] {
-  const ways = new Map<string, Way & { connected: number }>(usual.map((s) => [s, { source: s, found: 0, connected: 0 }]))
-  const of = (s: string): Way & { connected: number } => {
-    let w = ways.get(s)
-    if (!w) ways.set(s, (w = { source: s, found: 0, connected: 0 }))
-    return w
-  }
-  for (const l of log) {
-    if (l.event !== 'found' || !l.source) continue
-    const w = of(l.source)
-    w.found += l.count ?? 0
-    w.last = l.time
-  }
-  for (const p of peers) of(p.source).connected++
-  return [...ways.values()]
+/** result puts how a way goes into words. */
+export function result(w: Way, connected: number): string {
+  if (!w.on) return 'Not used for this transfer'
+  if (w.busy) return 'Asking now'
+  if (w.found > 0 || connected > 0) return 'Brings peers'
+  return w.last ? 'Told of nobody new' : 'Nothing so far'
 }
 
 export function Discovery({ t }: { t: Transfer }): JSX.Element {
-  const told = can('GET /transfers/{id}/discovery')
-  const log = topic<{ id: string; log: LogLine[] }>('log', t)
   const peers = topic<{ id: string; peers: Peer[] }>('peers', t)
   const [ways, setWays] = useState<Way[]>()
   const [problem, setProblem] = useState('')
   useEffect(() => {
-    if (!told) return
     const abort = new AbortController()
     const load = (): void => {
+      if (document.hidden) return
       get<Way[]>(transferPath(t.id, '/discovery'), abort.signal).then(
         (w) => { setWays(w); setProblem('') },
         (e) => { if (!abort.signal.aborted) setProblem(message(e)) },
@@ -49,26 +35,25 @@ export function Discovery({ t }: { t: Transfer }): JSX.Element {
       abort.abort()
       clearInterval(timer)
     }
-  }, [told, t.id])
-  if (!log || !peers || (told && !ways && !problem)) return <Working>Asking where peers come from …</Working>
-  const all = seen(log.log, peers.peers)
-  const connected = new Map(all.map((w) => [w.source, w.connected]))
-  const shownWays: Way[] = ways ?? all
+  }, [t.id])
+  if (!ways || !peers) return problem ? <Problem>{problem}</Problem> : <Working>Asking where peers come from …</Working>
+  const connected = new Map<string, number>()
+  for (const p of peers.peers) connected.set(p.source, (connected.get(p.source) ?? 0) + 1)
   return (
     <>
       {problem && <Problem>{problem}</Problem>}
       <div class="table-box" tabIndex={0} role="region" aria-label="Ways of finding peers">
         <table>
-          <thead><tr><th scope="col">Way</th><th scope="col">Found</th><th scope="col">Connected</th><th scope="col">Last answer</th>{ways && <th scope="col">Next try</th>}<th scope="col">Result</th></tr></thead>
+          <thead><tr><th scope="col">Way</th><th scope="col" class="number">Found</th><th scope="col" class="number">Connected</th><th scope="col">Last answer</th><th scope="col">Next try</th><th scope="col">How it goes</th></tr></thead>
           <tbody>
-            {shownWays.map((w) => (
-              <tr key={w.source + (w.name ?? '')}>
+            {ways.map((w) => (
+              <tr key={w.source + (w.name ?? '')} class={w.on ? '' : 'off'}>
                 <th scope="row">{sourceName(w.source)}{w.name && <small class="break"><bdi>{shown(w.name)}</bdi></small>}</th>
-                <td class="figures">{w.found.toLocaleString('en')}</td>
-                <td class="figures">{connected.get(w.source) ?? 0}</td>
+                <td class="figures number">{w.source === 'incoming' ? '–' : w.found.toLocaleString('en')}</td>
+                <td class="figures number">{w.source === 'tracker' && w.name ? '' : connected.get(w.source) ?? 0}</td>
                 <td>{w.last ? ago(w.last) : '–'}</td>
-                {ways && <td>{w.next ? until(w.next) : '–'}</td>}
-                <td>{w.error ? <span class="bad-text">{shown(w.error)}</span> : w.found > 0 || (connected.get(w.source) ?? 0) > 0 ? 'Brings peers' : 'Nothing so far'}</td>
+                <td>{w.next ? until(w.next) : '–'}</td>
+                <td>{w.error ? <span class="bad-text">{shown(w.error)}</span> : result(w, connected.get(w.source) ?? 0)}</td>
               </tr>
             ))}
           </tbody>

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import { contentURL, message, send, transferPath } from '../api/client'
+import { archiveURL, contentURL, message, send, transferPath } from '../api/client'
 import type { File, Transfer } from '../api/types'
 import { bytes, percent, plural } from '../lib/format'
 import { shown } from '../lib/text'
@@ -66,8 +66,12 @@ export function Files({ t }: { t: Transfer }): JSX.Element {
               {n.file && (video.test(n.name) || audio.test(n.name) || (image.test(n.name) && n.bytes >= n.total)) && n.file.priority >= 0 && (
                 <Button icon="play" variant="quiet" label={`Show ${shown(n.name)}`} onClick={() => setPlaying(n.file)} />
               )}
-              {n.file && n.bytes >= n.total && (
-                <a class="button quiet only-icon" href={contentURL(t.id, n.file.index)} download={shown(n.name)} aria-label={`Download ${shown(n.name)}`} title="Download">
+              {n.file ? n.file.priority >= 0 && (
+                <a class="button quiet only-icon" href={contentURL(t.id, n.file.index)} download={shown(n.name)} aria-label={`Download ${shown(n.name)}`} title={n.bytes >= n.total ? 'Download' : 'Download as it arrives'}>
+                  <Icon name="down" size={18} />
+                </a>
+              ) : (
+                <a class="button quiet only-icon" href={archiveURL(t.id, n.key)} download aria-label={`Download the folder ${shown(n.name)} as one .zip`} title="Download as one .zip">
                   <Icon name="down" size={18} />
                 </a>
               )}

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import { can, get, message, send } from '../api/client'
+import { get, message, send } from '../api/client'
 import type { Info, NodeLimits, Setting, SignIn } from '../api/types'
 import { ago, parseSize, rate } from '../lib/format'
 import { fold, shown } from '../lib/text'
@@ -20,8 +20,9 @@ export function Settings(): JSX.Element {
         <LimitsCard />
         <Looks />
       </div>
-      <SignIns />
       <All />
+      <SignIns />
+      <PasswordCard />
       {info && <p class="muted small">shoal {info.version}, started {ago(info.started)}. State in <code class="break">{info.state}</code></p>}
     </div>
   )
@@ -149,6 +150,56 @@ function SignIns(): JSX.Element | null {
   )
 }
 
+/** PasswordCard lets people sign in from elsewhere. */
+function PasswordCard(): JSX.Element {
+  const [set, setSet] = useState<boolean>()
+  const [value, setValue] = useState('')
+  const [again, setAgain] = useState('')
+  const [problem, setProblem] = useState('')
+  const load = (): Promise<void> => get<{ set: boolean }>('/password').then((p) => setSet(p.set), (e) => setProblem(message(e)))
+  useEffect(() => void load(), [])
+  const change = async (to: string): Promise<void> => {
+    setProblem('')
+    try {
+      await send('PUT', '/password', { password: to })
+      setValue('')
+      setAgain('')
+      toast(to ? 'Password set' : 'Password removed')
+      await load()
+    } catch (e) {
+      setProblem(message(e))
+    }
+  }
+  const submit = (e: Event): void => {
+    e.preventDefault()
+    if (value !== again) setProblem('The two are not the same')
+    else void change(value)
+  }
+  return (
+    <section class="card">
+      <h2>Password</h2>
+      <p class="muted">
+        {set === undefined ? 'Asking the node …'
+          : set ? 'A password is set: whoever knows it can sign in. Those who are signed in stay so when it changes.'
+          : 'None is set: sign-in is by the link that “shoal open” prints. The page is served to other machines only with a password.'}
+      </p>
+      <form class="stack" onSubmit={submit}>
+        <div class="row">
+          <label class="field">{set ? 'New password' : 'Password'}<input type="password" autocomplete="new-password" value={value} onInput={(e) => setValue(e.currentTarget.value)} /></label>
+          <label class="field">Once more<input type="password" autocomplete="new-password" value={again} onInput={(e) => setAgain(e.currentTarget.value)} /></label>
+          <Button type="submit" disabled={!value || !again}>Set</Button>
+        </div>
+        <small>At least 10 characters.</small>
+        {problem && <Problem>{problem}</Problem>}
+      </form>
+      {set && local && <p class="row"><Button variant="quiet" onClick={() => void change('')}>Remove the password</Button></p>}
+    </section>
+  )
+}
+
+// From elsewhere it is the only way in.
+const local = /^(localhost|127\.0\.0\.1|\[::1\])$/.test(location.hostname)
+
 /** browser makes a User-Agent short. */
 export function browser(agent: string): string {
   const name = /(Firefox|Edg|OPR|Chrome|Safari)\//.exec(agent)?.[1]
@@ -173,7 +224,7 @@ function All(): JSX.Element {
   return (
     <section class="card">
       <h2>All settings</h2>
-      <p class="muted">Flags are stronger than the environment, that than the configuration file, that than what was saved here.</p>
+      <p class="muted">What a flag, a variable or the configuration file says cannot be changed here. What you change takes effect at once and is kept.</p>
       <div class="row wrap">
         <div class="search">
           <Icon name="find" size={17} />
@@ -190,36 +241,72 @@ function All(): JSX.Element {
   )
 }
 
+/** One is a setting, with where its value comes from and what can be done about it. */
 function One({ s, reload }: { s: Setting; reload: () => Promise<void> }): JSX.Element {
   const [value, setValue] = useState<string>()
-  const save = async (e: Event): Promise<void> => {
-    e.preventDefault()
+  const [problem, setProblem] = useState('')
+  const isSwitch = s.default === 'true' || s.default === 'false'
+  const save = async (v: string): Promise<void> => {
     try {
-      await send('PATCH', '/config', { [s.name]: value })
+      // The elements of a list are parted like those in a variable.
+      await send('PATCH', '/config', { [s.name]: s.values ? v.split('\n').map((w) => w.trim()).filter(Boolean).join(';') : v })
       setValue(undefined)
-      toast(s.live ? 'Saved' : 'Saved. It takes effect when the node starts again')
+      setProblem('')
+      toast('Saved')
+      await reload()
+    } catch (err) {
+      setProblem(message(err))
+    }
+  }
+  const forget = async (): Promise<void> => {
+    try {
+      await send('DELETE', `/config/${s.name}`)
+      toast('Back to the default')
       await reload()
     } catch (err) {
       toast(message(err), { bad: true })
     }
   }
+  const id = `setting-${s.name}`
   return (
     <li class={s.source === 'default' ? '' : 'changed'}>
-      <div class="setting-name"><strong>{s.name}</strong>{s.source !== 'default' && <span class="tag good" title={s.where}>{sources[s.source] ?? s.source}</span>}{!s.live && <span class="tag">needs a restart</span>}</div>
+      <div class="setting-name">
+        <strong id={id}>{s.name}</strong>
+        {s.source !== 'default' && <span class="tag good">{sources[s.source] ?? s.source}</span>}
+      </div>
       <p class="muted">{s.help.charAt(0).toUpperCase() + s.help.slice(1)}</p>
-      {value === undefined ? (
-        <p class="setting-value">
-          <code class="break"><bdi>{shown(s.value) || (s.values ? 'none' : 'not set')}</bdi></code>
-          {s.where && <small class="muted break">{s.where}</small>}
-          {can('PATCH /config') && s.source !== 'flag' && s.source !== 'environment' && <Button variant="quiet" onClick={() => setValue(s.value)}>Change</Button>}
-        </p>
-      ) : (
-        <form class="row" onSubmit={(e) => void save(e)}>
-          <input value={value} aria-label={s.name} spellcheck={false} onInput={(e) => setValue(e.currentTarget.value)} />
-          <Button type="submit" variant="primary">Save</Button>
-          <Button onClick={() => setValue(undefined)}>Leave it</Button>
+      {value !== undefined ? (
+        <form class="stack" onSubmit={(e) => { e.preventDefault(); void save(value) }}>
+          {s.values ? <textarea rows={Math.max(2, value.split('\n').length)} value={value} aria-labelledby={id} placeholder="One on each line; none when empty" spellcheck={false} onInput={(e) => setValue(e.currentTarget.value)} />
+            : <input value={value} aria-labelledby={id} spellcheck={false} onInput={(e) => setValue(e.currentTarget.value)} />}
+          <div class="row"><Button type="submit" variant="primary">Save</Button><Button onClick={() => { setValue(undefined); setProblem('') }}>Leave it</Button></div>
         </form>
+      ) : (
+        <div class="setting-value">
+          <code class="break"><bdi>{shown(isSwitch ? (s.value === 'true' ? 'on' : 'off') : s.value) || (s.values ? 'none' : 'not set')}</bdi></code>
+          {s.writable && (isSwitch
+            ? <Button onClick={() => void save(s.value === 'true' ? 'false' : 'true')}>{s.value === 'true' ? 'Turn off' : 'Turn on'}</Button>
+            : <Button onClick={() => setValue(s.values ? s.values.join('\n') : s.value)}>Change</Button>)}
+          {s.writable && s.source === 'saved' && <Button variant="quiet" onClick={() => void forget()}>Back to the default</Button>}
+          {!s.writable && <small class="break">{fixedBy(s)}</small>}
+        </div>
       )}
+      {problem && <Problem>{problem}</Problem>}
     </li>
   )
+}
+
+/** fixedBy tells why a setting cannot be changed here, and where it can. */
+export function fixedBy(s: Setting): string {
+  const flag = `--${s.name}`
+  switch (s.source) {
+    case 'flag':
+      return `Fixed by the flag ${flag}`
+    case 'environment':
+      return `Fixed by the variable ${s.where ?? ''}`
+    case 'file':
+      return `Fixed by the file ${s.where ?? ''}`
+    default:
+      return `Set when the node starts: ${flag}, a variable or the configuration file`
+  }
 }

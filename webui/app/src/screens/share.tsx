@@ -1,14 +1,15 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { base, can, failureOf, get, message, send } from '../api/client'
+import { get, message, send } from '../api/client'
 import type { Folder, Transfer } from '../api/types'
 import { bytes, percent, plural } from '../lib/format'
+import { folderOf, given } from '../lib/drop'
 import { progress } from '../lib/select'
 import { shell, shown } from '../lib/text'
 import { go } from '../router'
 import { network, reach } from '../state/reach'
 import { list, loaded, put, transfer } from '../state/store'
-import { toast } from '../state/toasts'
+import { chosen, give, stop, upload } from '../state/uploads'
 import { Bar, Button, Copyable, Empty, Problem, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
 import { QR } from '../ui/qr'
@@ -25,7 +26,7 @@ export function Share({ id }: { id: string | undefined }): JSX.Element {
         <h1>{id ? 'Shared' : 'Share'}</h1>
         {id && <div class="actions"><Button icon="add" onClick={() => go('/share')}>Share something else</Button></div>}
       </div>
-      {!id ? <><Choose /><Mine /></> : t ? <Handout t={t} /> : loaded.value ? (
+      {!id ? <>{upload.value || chosen.value.length > 0 ? <FromHere /> : <><Choose /><FromHere /></>}<Mine /></> : t ? <Handout t={t} /> : loaded.value ? (
         <Empty icon="share" title="This is not shared here"><p>It may have been removed.</p></Empty>
       ) : <Working>Asking the node …</Working>}
     </div>
@@ -62,14 +63,13 @@ function Choose(): JSX.Element {
           <Button type="submit" variant="primary" icon="share" disabled={busy || !path.trim()}>Share</Button>
         </div>
         {problem && <Problem>{problem}</Problem>}
-        {can('GET /folders') && <Browse path={path} pick={setPath} />}
+        <Browse path={path} pick={setPath} />
         <details>
           <summary>Options</summary>
           <label class="check"><input type="checkbox" checked={links} onChange={(e) => setLinks(e.currentTarget.checked)} /><span>Follow symbolic links<small>Otherwise they are left out.</small></span></label>
           <label class="check"><input type="checkbox" checked={quiet} onChange={(e) => setQuiet(e.currentTarget.checked)} /><span>Announce it nowhere<small>Only who holds the link with your addresses finds you.</small></span></label>
         </details>
       </form>
-      {can('POST /uploads/{name}') && <Upload />}
     </section>
   )
 }
@@ -107,39 +107,72 @@ function Browse({ path, pick }: { path: string; pick: (p: string) => void }): JS
             {e.folder && <Button variant="quiet" onClick={() => pick(join(e.name))}>Take</Button>}
           </li>
         ))}
+        {folder.entries.length === 0 && <li class="muted nothing">There is nothing in it that is not hidden.</li>}
+        {!!folder.more && <li class="muted nothing">And {folder.more.toLocaleString('en')} more. Type the path.</li>}
       </ul>
     </div>
   )
 }
 
-/** Upload gives the node a file of this machine, and has it shared. */
-function Upload(): JSX.Element {
-  const [busy, setBusy] = useState('')
-  const take = async (file: File | undefined): Promise<void> => {
-    if (!file) return
-    setBusy(file.name)
-    try {
-      const r = await fetch(`${base}/uploads/${encodeURIComponent(file.name)}`, {
-        method: 'POST', headers: { 'Content-Type': 'application/octet-stream' }, body: file,
-      })
-      if (!r.ok) throw await failureOf(r)
-      const t = (await r.json()) as Transfer
-      put(t)
-      go(`/share/${t.id}`)
-    } catch (e) {
-      toast(`Could not upload it: ${message(e)}`, { bad: true })
-      setBusy('')
-    }
+/** FromHere gives the node files of this device, and has them shared. */
+function FromHere(): JSX.Element {
+  const files = chosen.value
+  const under = upload.value
+  const folder = folderOf(files)
+  const [name, setName] = useState('')
+  const suggested = folder ?? (files.length === 1 ? files[0]!.path : 'Shared files')
+  useEffect(() => setName(suggested), [suggested])
+  const begin = async (e: Event): Promise<void> => {
+    e.preventDefault()
+    const t = await give(files, name.trim() || suggested)
+    if (t) go(`/share/${t.id}`)
+  }
+  if (under) {
+    const over = under.error !== undefined
+    return (
+      <section class="card hero">
+        <h2 class="break">{over ? 'Could not give' : 'Giving'} “<bdi>{shown(under.name)}</bdi>” to the node</h2>
+        <Bar value={under.total ? under.sent / under.total : 0} state={over ? 'error' : 'fetching'} label="Sent to the node" />
+        <p class="row spread">
+          <span class="figures" role="status">{percent(under.sent, under.total || 1)} of {bytes(under.total)}{under.left > 1 && `, ${plural(under.left, 'file')} to go`}</span>
+          <Button onClick={() => { stop(); chosen.value = over ? chosen.value : [] }}>{over ? 'Back' : 'Stop'}</Button>
+        </p>
+        {over && <Problem>{under.error}</Problem>}
+      </section>
+    )
+  }
+  if (files.length === 0) {
+    return (
+      <section class="card hero device">
+        <div>
+          <h2>Files on this device</h2>
+          <p class="muted">They are copied to the node first, which then shares them. Drop them anywhere on this page, too.</p>
+        </div>
+        <div class="row wrap">
+          <label class="button plain filepick">
+            <input type="file" multiple class="offscreen" onChange={(e) => { chosen.value = given(e.currentTarget.files ?? []) }} />
+            <Icon name="file" size={18} />Choose files …
+          </label>
+          <label class="button plain filepick">
+            <input type="file" class="offscreen" {...{ webkitdirectory: true }} onChange={(e) => { chosen.value = given(e.currentTarget.files ?? []) }} />
+            <Icon name="folder" size={18} />Choose a folder …
+          </label>
+        </div>
+      </section>
+    )
   }
   return (
-    <div class="upload">
-      {busy ? <Working>Giving “{shown(busy)}” to the node …</Working> : (
-        <label class="button plain filepick">
-          <input type="file" class="offscreen" onChange={(e) => void take(e.currentTarget.files?.[0])} />
-          Or upload a file from this device …
-        </label>
-      )}
-    </div>
+    <section class="card hero">
+      <h2>Share from this device?</h2>
+      <p class="muted">{plural(files.length, 'file')}, {bytes(files.reduce((n, f) => n + f.file.size, 0))}. They are copied to the node first.</p>
+      <form class="stack" onSubmit={(e) => void begin(e)}>
+        {(files.length > 1 || folder !== undefined) && (
+          <label class="field">Name of the share<input value={name} maxLength={150} onInput={(e) => setName(e.currentTarget.value.replaceAll(/[/\\]/g, ''))} /></label>
+        )}
+        {files.length === 1 && folder === undefined && <p class="strong break"><bdi>{shown(files[0]!.path)}</bdi></p>}
+        <div class="row"><Button type="submit" variant="primary" icon="share">Copy and share</Button><Button onClick={() => { chosen.value = [] }}>Something else</Button></div>
+      </form>
+    </section>
   )
 }
 

@@ -1,57 +1,73 @@
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
-import { can, get, message } from '../api/client'
+import { useEffect, useMemo, useState } from 'preact/hooks'
+import { get, message } from '../api/client'
 import type { History } from '../api/types'
 import { sampled, type Samples } from '../state/store'
+import { link } from '../state/stream'
 import { Problem } from '../ui/basics'
 import { Chart } from '../ui/chart'
 
 const spans = { hour: 'Last hour', day: 'Last day', month: 'Last month' } as const
 type Span = keyof typeof spans
 
-/** unroll gives each rate of a history its time. */
-export function unroll(h: History): Samples {
-  const end = Date.parse(h.end) / 1000
-  const n = h.down.length
-  return { time: h.down.map((_, i) => end - (n - 1 - i) * h.step), down: h.down, up: h.up }
+/** unroll gives each rate of a history its time, over the whole span: before the first nothing moved. */
+export function unroll(h: History, steps: number, end = Date.parse(h.end) / 1000): Samples {
+  const before = Math.max(0, steps - h.down.length)
+  const none = new Array<number>(before).fill(0)
+  const n = before + h.down.length
+  return {
+    time: Array.from({ length: n }, (_, i) => end - (n - 1 - i) * h.step),
+    down: none.concat(h.down), up: none.concat(h.up),
+  }
 }
 
-/** Speed draws the history that the node keeps; from a node that keeps none, what came since the page was opened. */
+/** append adds what the page saw since to a history by seconds. */
+export function append(h: Samples, live: Samples): Samples {
+  const last = h.time[h.time.length - 1] ?? 0
+  let from = live.time.length
+  while (from > 0 && live.time[from - 1]! > last + 0.5) from--
+  if (from === live.time.length) return h
+  const join = (a: number[], b: number[]): number[] => a.concat(b.slice(from)).slice(-steps.hour)
+  return { time: join(h.time, live.time), down: join(h.down, live.down), up: join(h.up, live.up) }
+}
+
+const steps = { hour: 3600, day: 1440, month: 744 } as const
+
+/** Speed draws the history that the node keeps; what comes while it is shown is added by the page. */
 export function Speed({ live, id }: { live: Samples; id?: string }): JSX.Element {
   // Samples grow in place: this tells that they did.
   const tick = sampled.value
-  const kept = can('GET /history')
   const [span, setSpan] = useState<Span>('hour')
   const [history, setHistory] = useState<Samples>()
   const [problem, setProblem] = useState('')
+  const connected = link.value.state === 'live'
   useEffect(() => {
-    if (!kept) return
+    if (!connected) return
     const abort = new AbortController()
     const load = (): void => {
       get<History>(`/history?span=${span}${id ? `&transfer=${id}` : ''}`, abort.signal).then(
-        (h) => { setHistory(unroll(h)); setProblem('') },
+        // The node's clock may differ from this one, by which the page goes on.
+        (h) => { setHistory(unroll(h, steps[span], span === 'hour' ? Date.now() / 1000 : undefined)); setProblem('') },
         (e) => { if (!abort.signal.aborted) setProblem(message(e)) },
       )
     }
     load()
-    const timer = setInterval(load, span === 'hour' ? 2000 : 60_000)
+    const timer = setInterval(load, 60_000)
     return () => {
       abort.abort()
       clearInterval(timer)
     }
-  }, [kept, span, id])
-  const data = kept ? history : live
+  }, [connected, span, id])
+  const data = useMemo(() => history && (span === 'hour' ? append(history, live) : history), [history, span, tick])
   return (
     <>
-      {kept ? (
-        <div class="chips" role="group" aria-label="Time shown">
-          {(Object.keys(spans) as Span[]).map((k) => (
-            <button key={k} type="button" class="chip" aria-pressed={k === span} onClick={() => setSpan(k)}>{spans[k]}</button>
-          ))}
-        </div>
-      ) : <p class="muted small">Since this page was opened</p>}
+      <div class="chips" role="group" aria-label="Time shown">
+        {(Object.keys(spans) as Span[]).map((k) => (
+          <button key={k} type="button" class="chip" aria-pressed={k === span} onClick={() => { setHistory(undefined); setSpan(k) }}>{spans[k]}</button>
+        ))}
+      </div>
       {problem && <Problem>{problem}</Problem>}
-      {data && <Chart data={data} revision={tick} label="Speed" empty="Speed: nothing measured yet" />}
+      <Chart data={data} label={spans[span]} />
     </>
   )
 }

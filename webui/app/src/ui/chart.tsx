@@ -4,35 +4,49 @@ import { rate } from '../lib/format'
 import { theme } from '../state/prefs'
 import type { Samples } from '../state/store'
 
+const top = (of: number[]): number => of.reduce((a, b) => Math.max(a, b), 0)
+
 /** Chart draws rates over time. The drawing library is loaded when one is shown. */
-export function Chart({ data, revision, label, empty }: { data: Samples; revision: unknown; label: string; empty: string }): JSX.Element {
+export function Chart({ data, label }: { data: Samples | undefined; label: string }): JSX.Element {
   const box = useRef<HTMLDivElement>(null)
   const drawn = useRef<{ update: (d: Samples) => void; destroy: () => void } | undefined>(undefined)
   const latest = useRef(data)
   latest.current = data
   const scheme = theme.value
-  const ready = data.time.length > 1 // one moment is no line
+  const ready = !!data && data.time.length > 1 // one moment is no line
   useEffect(() => {
     if (!ready) return
     let gone = false
     void import('./plot').then(({ plot }) => {
-      if (gone || !box.current) return
+      if (gone || !box.current || !latest.current) return
       drawn.current = plot(box.current, latest.current)
     })
+    const media = matchMedia('(prefers-color-scheme: dark)')
+    const again = (): void => {
+      const d = drawn.current
+      if (!d || !box.current || !latest.current) return
+      d.destroy()
+      void import('./plot').then(({ plot }) => { if (!gone && box.current && latest.current) drawn.current = plot(box.current, latest.current) })
+    }
+    media.addEventListener('change', again)
     return () => {
       gone = true
+      media.removeEventListener('change', again)
       drawn.current?.destroy()
       drawn.current = undefined
     }
   }, [scheme, ready])
-  useEffect(() => drawn.current?.update(data), [revision, data])
-  const n = data.time.length
-  const says = n < 2 ? empty
-    : `${label}: now ${rate(data.down[n - 1]!) || 'nothing'} down and ${rate(data.up[n - 1]!) || 'nothing'} up; at most ${rate(Math.max(...data.down)) || 'nothing'} down and ${rate(Math.max(...data.up)) || 'nothing'} up`
+  useEffect(() => { if (data) drawn.current?.update(data) }, [data])
+  const n = data?.time.length ?? 0
+  const says = !data || n < 2 ? `${label}: nothing measured yet`
+    : `${label}: now ${rate(data.down[n - 1]!) || 'nothing'} down and ${rate(data.up[n - 1]!) || 'nothing'} up; at most ${rate(top(data.down)) || 'nothing'} down and ${rate(top(data.up)) || 'nothing'} up`
   return (
     <figure class="chart">
       <div ref={box} class="chart-box" role="img" aria-label={says} />
-      <figcaption><span class="key down">Down</span><span class="key up">Up</span></figcaption>
+      <figcaption>
+        <span class="key down">Down{data && top(data.down) > 0 && `, at most ${rate(top(data.down))}`}</span>
+        <span class="key up">Up{data && top(data.up) > 0 && `, at most ${rate(top(data.up))}`}</span>
+      </figcaption>
     </figure>
   )
 }

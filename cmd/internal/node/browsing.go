@@ -1,0 +1,110 @@
+package node
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/adrg/xdg"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+func (s *served) History(span api.Span, id share.ID) (api.History, error) {
+	if !id.IsZero() {
+		t, err := s.Get(id)
+		if err != nil {
+			return api.History{}, err
+		}
+		id = t.ID // of a provisional one
+	}
+	return s.n.history.get(span, id)
+}
+
+func (s *served) Discovery(id share.ID) ([]api.Way, error) {
+	ways, err := s.n.engine.Discovery(id)
+	out := make([]api.Way, 0, len(ways))
+	for _, w := range ways {
+		v := api.Way{Source: w.Source, Name: w.Name, On: w.On, Busy: w.Busy, Last: w.Last, Next: w.Next, Found: w.Found}
+		if w.Err != nil {
+			v.Error = w.Err.Error()
+		}
+		out = append(out, v)
+	}
+	return out, known(err)
+}
+
+func (s *served) HasPassword() (bool, error) {
+	if s.n.page != nil {
+		return s.n.page.auth.HasPassword(), nil
+	}
+	auth, err := webui.OpenAuth(filepath.Join(s.n.o.Config.State, credentialsName), s.n.o.Now)
+	if err != nil {
+		return false, share.Errorf(share.Failed, "looking for a password: %w", err)
+	}
+	return auth.HasPassword(), nil
+}
+
+// maxEntries of a folder are listed: more than anybody looks through.
+const maxEntries = 2000
+
+// Folder lists a folder of the host. Whoever may ask can share any folder
+// anyway. Links are followed: people keep their files behind them.
+func (s *served) Folder(path string) (api.Folder, error) {
+	if path == "" {
+		path = xdg.Home
+		if path == "" {
+			path = s.n.current().Downloads
+		}
+	}
+	if !filepath.IsAbs(path) {
+		return api.Folder{}, share.Errorf(share.Usage, "a folder is named by an absolute path, not %.200q", path)
+	}
+	path = filepath.Clean(path)
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		kind := share.Disk
+		if errors.Is(err, fs.ErrNotExist) {
+			kind = share.Usage
+		}
+		return api.Folder{}, share.Errorf(kind, "listing the folder: %w", err)
+	}
+	out := api.Folder{Path: path}
+	if up := filepath.Dir(path); up != path {
+		out.Parent = up
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if len(out.Entries) == maxEntries {
+			out.More++
+			continue
+		}
+		v := api.FolderEntry{Name: e.Name(), Folder: e.IsDir()}
+		if info, err := os.Stat(filepath.Join(path, e.Name())); err == nil {
+			v.Folder = info.IsDir()
+			if !v.Folder && !info.Mode().IsRegular() {
+				continue // a socket or device, which cannot be shared
+			} else if !v.Folder {
+				v.Size = info.Size()
+			}
+		}
+		out.Entries = append(out.Entries, v)
+	}
+	slices.SortStableFunc(out.Entries, func(a, b api.FolderEntry) int {
+		switch {
+		case a.Folder != b.Folder && a.Folder:
+			return -1
+		case a.Folder != b.Folder:
+			return 1
+		}
+		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
+	})
+	return out, nil
+}

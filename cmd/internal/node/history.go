@@ -1,0 +1,279 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+// history remembers how fast the node and its transfers were: every second of
+// the last hour, every minute of the last day, every hour of the last month.
+//
+// Most of ten thousand transfers rest most of the time. A series therefore is
+// made of blocks of some dozens of steps, of which there are only those in which
+// anything moved; and of all blocks of a kind the oldest give way when there are
+// too many, so that memory is bounded whatever happens.
+type history struct {
+	log *slog.Logger
+	now func() time.Time
+	db  *historyDB
+
+	mu     sync.Mutex
+	series map[share.ID]*series // that of the node has the zero ID
+	queues [len(levels)][]*block
+	moving map[share.ID]pace
+	last   int64 // second up to which there are samples
+}
+
+type pace struct{ down, up float32 }
+
+// levels are the spans of api.Spans in blocks.
+var levels = [...]struct {
+	steps int // of a block
+	most  int // blocks of all transfers; they take 8, 16 and 6 MiB
+	kept  bool
+}{{60, 16 << 10, false}, {60, 32 << 10, true}, {24, 32 << 10, true}}
+
+func stepOf(level int) int64 { return int64(api.Spans[level].Step / time.Second) }
+func spanOf(level int) int64 { return stepOf(level) * int64(api.Spans[level].Steps) }
+
+// series is the blocks of each level, oldest first.
+type series [len(levels)][]*block
+
+// block is a stretch of steps.
+type block struct {
+	id    share.ID
+	level int
+	start int64 // second, a multiple of what a block spans
+	rates []pace
+	dirty bool // not on the disk like this
+}
+
+func newHistory(s *state, log *slog.Logger, now func() time.Time) (*history, error) {
+	h := &history{log: log, now: now, series: map[share.ID]*series{}, moving: map[share.ID]pace{}, last: now().Unix()}
+	var err error
+	if h.db, err = openHistoryDB(s.db); err != nil {
+		return nil, share.Errorf(share.Disk, "opening the history of rates: %w", err)
+	}
+	err = h.db.load(func(b *block) {
+		if b.start <= now().Unix() { // else of a clock that was wrong
+			h.put(b)
+		}
+	})
+	if err != nil {
+		return nil, share.Errorf(share.Disk, "reading the history of rates: %w", err)
+	}
+	h.expire(now().Unix())
+	return h, nil
+}
+
+// put adds a block after those that its series has; mu is held.
+func (h *history) put(b *block) {
+	s := h.series[b.id]
+	if s == nil {
+		s = &series{}
+		h.series[b.id] = s
+	}
+	s[b.level] = append(s[b.level], b)
+	h.queues[b.level] = append(h.queues[b.level], b)
+}
+
+// note adds what moved in the step of second to every level; mu is held.
+func (h *history) note(id share.ID, second int64, p pace) {
+	for level := range levels {
+		step := stepOf(level)
+		length := step * int64(levels[level].steps)
+		start := second - second%length
+		var b *block
+		if s := h.series[id]; s != nil && len(s[level]) > 0 {
+			b = s[level][len(s[level])-1]
+		}
+		switch {
+		case b == nil || b.start < start:
+			b = &block{id: id, level: level, start: start, rates: make([]pace, levels[level].steps)}
+			h.put(b)
+		case b.start > start:
+			continue // the clock was set back: what is there already stands
+		}
+		r := &b.rates[(second-start)/step]
+		r.down += p.down / float32(step)
+		r.up += p.up / float32(step)
+		b.dirty = true
+	}
+}
+
+// expire drops what is too old or too much; mu is held, or nobody else knows h.
+func (h *history) expire(second int64) {
+	for level := range levels {
+		q := h.queues[level]
+		length := stepOf(level) * int64(levels[level].steps)
+		for len(q) > 0 && (len(q) > levels[level].most || q[0].start+length <= second-spanOf(level)) {
+			h.drop(q[0])
+			q[0] = nil
+			q = q[1:]
+		}
+		h.queues[level] = q
+	}
+}
+
+// drop takes out the oldest block of a series; mu is held.
+func (h *history) drop(b *block) {
+	s := h.series[b.id]
+	if s == nil || len(s[b.level]) == 0 || s[b.level][0] != b {
+		return // of a transfer that was removed
+	}
+	s[b.level][0] = nil
+	s[b.level] = s[b.level][1:]
+	for level := range levels {
+		if len(s[level]) > 0 {
+			return
+		}
+	}
+	delete(h.series, b.id)
+}
+
+// sample notes the rates of the seconds that have passed since the last time.
+func (h *history) sample(node pace) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	second := h.now().Unix()
+	// A machine that slept moved nothing meanwhile.
+	from := max(h.last+1, second-4)
+	if h.last > second {
+		from = second // the clock was set back
+	}
+	for at := from; at <= second; at++ {
+		if node != (pace{}) {
+			h.note(share.ID{}, at, node)
+		}
+		for id, p := range h.moving {
+			h.note(id, at, p)
+		}
+	}
+	if h.last = second; second%60 == 0 {
+		h.expire(second)
+	}
+}
+
+// get reads the history of a span up to the last step that is over.
+func (h *history) get(span api.Span, id share.ID) (api.History, error) {
+	for level, s := range api.Spans {
+		if s.Span != span {
+			continue
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		step := stepOf(level)
+		end := h.now().Unix()
+		end -= end % step
+		out := api.History{Step: int(step), End: time.Unix(end, 0).UTC()}
+		all := h.series[id]
+		if all == nil || len(all[level]) == 0 {
+			return out, nil
+		}
+		begin := max(end-spanOf(level), all[level][0].start)
+		n := max(0, (end-begin)/step)
+		out.Down, out.Up = make([]int64, n), make([]int64, n)
+		for _, b := range all[level] {
+			for i, r := range b.rates {
+				if at := (b.start + int64(i)*step - begin) / step; b.start+int64(i)*step >= begin && at < n {
+					out.Down[at], out.Up[at] = int64(math.Round(float64(r.down))), int64(math.Round(float64(r.up)))
+				}
+			}
+		}
+		return out, nil
+	}
+	return api.History{}, share.Errorf(share.Usage, "there is no span %q: they are hour, day and month", span)
+}
+
+// run follows the engine until ctx ends.
+func (h *history) run(ctx context.Context, e *engine.Engine) error {
+	const buffer = 4096
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	defer h.save()
+	for ctx.Err() == nil {
+		sub := e.Subscribe(buffer)
+		h.mu.Lock()
+		clear(h.moving)
+		h.mu.Unlock()
+		for _, t := range e.List() {
+			h.take(share.Event{ID: t.ID, Transfer: &t})
+		}
+		again := h.follow(ctx, e, sub, tick.C)
+		sub.Close()
+		if !again {
+			return nil
+		}
+	}
+	return nil
+}
+
+// follow returns true when it fell behind.
+func (h *history) follow(ctx context.Context, e *engine.Engine, sub *engine.Subscription, tick <-chan time.Time) bool {
+	saved := h.now()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case ev, ok := <-sub.C:
+			if !ok {
+				return sub.Lagged()
+			}
+			h.take(ev)
+		case <-tick:
+			s := e.Stats()
+			h.sample(pace{float32(s.Down), float32(s.Up)})
+			if now := h.now(); now.Sub(saved).Abs() >= time.Minute {
+				saved = now
+				h.save()
+			}
+		}
+	}
+}
+
+func (h *history) take(ev share.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case ev.Type == share.EventRemoved:
+		delete(h.moving, ev.ID)
+		delete(h.series, ev.ID)
+		h.db.forget(ev.ID)
+	case ev.Transfer == nil:
+	case ev.Transfer.Down == 0 && ev.Transfer.Up == 0:
+		delete(h.moving, ev.ID)
+	default:
+		h.moving[ev.ID] = pace{float32(ev.Transfer.Down), float32(ev.Transfer.Up)}
+	}
+}
+
+// save puts on the disk what is to survive a restart.
+func (h *history) save() {
+	h.mu.Lock()
+	var out []block
+	for level := range levels {
+		if !levels[level].kept {
+			continue
+		}
+		for _, b := range h.queues[level] {
+			if b.dirty && h.series[b.id] != nil {
+				c := *b
+				c.rates = append([]pace(nil), b.rates...)
+				out = append(out, c)
+				b.dirty = false
+			}
+		}
+	}
+	second := h.now().Unix()
+	h.mu.Unlock()
+	if err := h.db.save(out, second); err != nil {
+		h.log.Warn("cannot keep the history of rates", "error", err)
+	}
+}

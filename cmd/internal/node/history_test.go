@@ -1,0 +1,153 @@
+package node
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+// clock is set by hand.
+type clock struct{ at time.Time }
+
+func (c *clock) now() time.Time { return c.at }
+
+func testHistory(t *testing.T, s *state, c *clock) *history {
+	t.Helper()
+	h, err := newHistory(s, quiet(), c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// moves lets a transfer move at p for a time.
+func (h *history) moves(c *clock, id share.ID, p pace, d time.Duration) {
+	h.take(share.Event{ID: id, Transfer: &share.Transfer{Down: int64(p.down), Up: int64(p.up)}})
+	for range int(d / time.Second) {
+		c.at = c.at.Add(time.Second)
+		h.sample(p)
+	}
+}
+
+func (h *history) tail(t *testing.T, span api.Span, id share.ID, n int) []int64 {
+	t.Helper()
+	got, err := h.get(span, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.Down[max(0, len(got.Down)-n):]
+}
+
+func equal(a []int64, b ...int64) bool { return slices.Equal(a, b) }
+
+func TestHistoryBySecondsMinutesAndHours(t *testing.T) {
+	s := testState(t)
+	c := &clock{time.Unix(1_800_000_000, 0)} // a full hour
+	h := testHistory(t, s, c)
+	id := share.ID{1}
+	h.moves(c, id, pace{600, 60}, 90*time.Second)
+	h.moves(c, id, pace{}, 30*time.Second)
+	if got := h.tail(t, api.LastHour, id, 3); !equal(got, 0, 0, 0) {
+		t.Errorf("it rests: %v", got)
+	}
+	got, err := h.get(api.LastDay, id)
+	if err != nil || got.Step != 60 || !got.End.Equal(c.at) {
+		t.Errorf("%+v %v", got, err)
+	}
+	// The first second is the one after the hour.
+	if !equal(got.Down[len(got.Down)-2:], 590, 310) || !equal(got.Up[len(got.Up)-2:], 59, 31) {
+		t.Errorf("by minutes: %v %v", got.Down, got.Up)
+	}
+	if got := h.tail(t, api.LastMonth, id, 1); !equal(got, 0) {
+		t.Errorf("the hour is not over: %v", got)
+	}
+	h.moves(c, id, pace{}, time.Hour)
+	if got := h.tail(t, api.LastMonth, id, 1); !equal(got, 15) {
+		t.Errorf("by hours: %v", got)
+	}
+	if got := h.tail(t, api.LastHour, share.ID{}, 3600); len(got) > 3600 {
+		t.Errorf("the node: %d rates", len(got))
+	}
+	if _, err := h.get("year", id); share.KindOf(err) != share.Usage {
+		t.Error(err)
+	}
+}
+
+// What is a minute old or older survives, the seconds do not need to; and of a
+// transfer that was removed nothing stays.
+func TestHistorySurvivesARestart(t *testing.T) {
+	s := testState(t)
+	c := &clock{time.Unix(1_800_000_000, 0)}
+	h := testHistory(t, s, c)
+	kept, gone := share.ID{1}, share.ID{2}
+	h.moves(c, gone, pace{100, 0}, 61*time.Second)
+	h.moves(c, kept, pace{600, 0}, 2*time.Minute)
+	h.save()
+	h.take(share.Event{ID: gone, Type: share.EventRemoved})
+	h.save()
+
+	h = testHistory(t, s, c)
+	if got := h.tail(t, api.LastDay, kept, 1); !equal(got, 600) {
+		t.Errorf("after a restart: %v", got)
+	}
+	if got := h.tail(t, api.LastDay, share.ID{}, 1); !equal(got, 600) {
+		t.Errorf("the node, after a restart: %v", got)
+	}
+	if got := h.tail(t, api.LastDay, gone, 10); len(got) != 0 {
+		t.Errorf("of a removed transfer: %v", got)
+	}
+	// And it goes on where it was.
+	h.moves(c, kept, pace{600, 0}, 2*time.Minute)
+	if got := h.tail(t, api.LastDay, kept, 2); !equal(got, 600, 600) {
+		t.Errorf("later: %v", got)
+	}
+	c.at = c.at.Add(25 * time.Hour)
+	clear(h.moving)
+	h.sample(pace{})
+	if got := h.tail(t, api.LastDay, kept, 1440); slices.Max(append(got, 0)) != 0 {
+		t.Errorf("a day later: %v", got)
+	}
+}
+
+// Ten thousand transfers that all move take no more memory than is allowed, and
+// a clock that jumps loses nothing.
+func TestHistoryIsBounded(t *testing.T) {
+	s := testState(t)
+	c := &clock{time.Unix(1_800_000_000, 0)}
+	h := testHistory(t, s, c)
+	for i := range 10_000 {
+		h.take(share.Event{ID: share.ID{0: 1, 1: byte(i >> 8), 2: byte(i)}, Transfer: &share.Transfer{Down: 1}})
+	}
+	for range 5 {
+		c.at = c.at.Add(time.Minute)
+		h.sample(pace{1, 1})
+	}
+	for level, q := range h.queues {
+		if len(q) > levels[level].most {
+			t.Errorf("level %d has %d blocks", level, len(q))
+		}
+	}
+	h.take(share.Event{ID: share.ID{1}, Type: share.EventRemoved})
+	before := h.tail(t, api.LastDay, share.ID{}, 4)
+	c.at = c.at.Add(-time.Hour)
+	h.sample(pace{1000, 1000})
+	c.at = c.at.Add(time.Hour)
+	if got := h.tail(t, api.LastDay, share.ID{}, 4); !equal(got, before...) {
+		t.Errorf("the clock was set back: %v, before %v", got, before)
+	}
+	// A month later nothing of this is left.
+	clear(h.moving)
+	c.at = c.at.Add(40 * 24 * time.Hour).Truncate(time.Minute)
+	h.sample(pace{})
+	if len(h.series) != 0 {
+		t.Errorf("%d series are left", len(h.series))
+	}
+	for level, q := range h.queues {
+		if len(q) != 0 {
+			t.Errorf("level %d still has %d blocks", level, len(q))
+		}
+	}
+}

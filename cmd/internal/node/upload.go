@@ -1,0 +1,221 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	slash "path"
+	"path/filepath"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+// uploadsName is the folder below the downloads that keeps what came from
+// browsers.
+const uploadsName = "Uploads"
+
+// Upload keeps a file that comes from a browser, complete and on the disk when
+// it returns, or not at all.
+func (s *served) Upload(ctx context.Context, u api.Upload, length int64, r io.Reader) (api.Uploaded, error) {
+	if err := errors.Join(uploadName(u.Name), uploadFolder(u)); err != nil {
+		return api.Uploaded{}, err
+	}
+	c := s.n.current()
+	base := filepath.Join(c.Downloads, uploadsName)
+	if err := os.MkdirAll(base, 0o777); err != nil {
+		return api.Uploaded{}, share.Errorf(share.Disk, "making the folder for uploads: %w", err)
+	}
+	spare := int64(-1) // not known
+	if free := freeAt(base); free >= 0 {
+		spare = max(0, free-c.MinFree)
+		if length > spare {
+			return api.Uploaded{}, share.Errorf(share.Disk, "%s do not fit: %s has %s to spare", humanize.IBytes(uint64(length)), base, humanize.IBytes(uint64(spare)))
+		}
+	}
+	root, err := os.OpenRoot(base)
+	if err != nil {
+		return api.Uploaded{}, share.Errorf(share.Disk, "opening the folder for uploads: %w", err)
+	}
+	defer root.Close()
+	first, folder := "", ""
+	if u.Folder != "" {
+		if first, folder, err = inFolder(root, u); err != nil {
+			return api.Uploaded{}, err
+		}
+	}
+	if spare >= 0 {
+		// One more than fits tells a body of unknown length that does not.
+		r = io.LimitReader(r, spare+1)
+	}
+	name, n, err := keep(root, folder, u.Name, contextReader{ctx, r}, spare)
+	if err != nil {
+		if share.KindOf(err) == share.Failed {
+			err = share.Errorf(share.Interrupted, "receiving %q: %w", u.Name, err)
+		}
+		return api.Uploaded{}, err
+	}
+	out := api.Uploaded{Path: filepath.Join(base, filepath.FromSlash(name)), Folder: first, Bytes: n}
+	out.Root = out.Path
+	if first != "" {
+		out.Root = filepath.Join(base, first)
+	}
+	return out, nil
+}
+
+// uploadName refuses what is not the name of a file.
+func uploadName(name string) error {
+	if !fs.ValidPath(name) || strings.ContainsAny(name, "/\\\x00") || name == "." || len(name) > 200 {
+		return share.Errorf(share.Usage, "%.100q is not the name of a file: it has 1 to 200 bytes, and no slash", name)
+	}
+	return nil
+}
+
+// maxUploadDepth of folders in each other.
+const maxUploadDepth = 32
+
+func uploadFolder(u api.Upload) error {
+	if u.Folder == "" {
+		if u.Join {
+			return share.Errorf(share.Usage, "there is no folder to join without its name")
+		}
+		return nil
+	}
+	parts := strings.Split(u.Folder, "/")
+	if len(parts) > maxUploadDepth {
+		return share.Errorf(share.Usage, "the folders are more than %d deep", maxUploadDepth)
+	}
+	for _, p := range parts {
+		if err := uploadName(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inFolder makes the folder of u, or finds the one that an earlier upload made.
+// It returns the first element of its path, and the whole.
+func inFolder(root *os.Root, u api.Upload) (first, whole string, err error) {
+	first, rest, _ := strings.Cut(u.Folder, "/")
+	if u.Join {
+		if info, err := root.Lstat(first); err != nil || !info.IsDir() {
+			return "", "", share.Errorf(share.Usage, "no earlier upload made the folder %q", first)
+		}
+	} else if first, err = makeOne(root, first); err != nil {
+		return "", "", err
+	}
+	whole = slash.Join(first, rest)
+	if rest != "" {
+		if err := root.MkdirAll(whole, 0o777); err != nil {
+			return "", "", share.Errorf(share.Disk, "making a folder for uploads: %w", err)
+		}
+	}
+	return first, whole, nil
+}
+
+// makeOne makes a folder of that name, or of one like it.
+func makeOne(root *os.Root, name string) (string, error) {
+	for _, n := range others(name) {
+		err := root.Mkdir(n, 0o777)
+		if err == nil {
+			return n, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return "", share.Errorf(share.Disk, "making a folder for uploads: %w", err)
+		}
+	}
+	return "", share.Errorf(share.Disk, "there are too many folders named like %q", name)
+}
+
+// others are names like name: it, then "it (2)" and so on.
+func others(name string) []string {
+	out := []string{name}
+	ext := slash.Ext(name)
+	if ext == name {
+		ext = ""
+	}
+	for i := 2; i < 1000; i++ {
+		out = append(out, fmt.Sprintf("%s (%d)%s", strings.TrimSuffix(name, ext), i, ext))
+	}
+	return out
+}
+
+// keep writes r into a new file, which has its name once it is on the disk.
+func keep(root *os.Root, folder, name string, r io.Reader, spare int64) (string, int64, error) {
+	part, f, err := create(root, folder, name+".part")
+	if err != nil {
+		return "", 0, err
+	}
+	n, err := io.Copy(f, r)
+	if err == nil && spare >= 0 && n > spare {
+		err = share.Errorf(share.Disk, "it does not fit: there are %s to spare", humanize.IBytes(uint64(spare)))
+	}
+	if err == nil {
+		if err = f.Sync(); err != nil {
+			err = share.Errorf(share.Disk, "keeping %q: %w", name, err)
+		}
+	}
+	err = errors.Join(err, f.Close())
+	var final string
+	if err == nil {
+		final, err = place(root, part, folder, name)
+	}
+	if err != nil {
+		return "", 0, errors.Join(err, root.Remove(part))
+	}
+	return final, n, nil
+}
+
+// create makes a new file of that name, or of one like it.
+func create(root *os.Root, folder, name string) (string, *os.File, error) {
+	for _, n := range others(name) {
+		p := slash.Join(folder, n)
+		f, err := root.OpenFile(p, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+		if err == nil {
+			return p, f, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return "", nil, share.Errorf(share.Disk, "making a file for the upload: %w", err)
+		}
+	}
+	return "", nil, share.Errorf(share.Disk, "there are too many files named like %q", name)
+}
+
+// place gives what is complete its name. A link replaces nothing.
+func place(root *os.Root, part, folder, name string) (string, error) {
+	for _, n := range others(name) {
+		p := slash.Join(folder, n)
+		err := root.Link(part, p)
+		if err == nil {
+			return p, root.Remove(part)
+		}
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		// Some file systems have no links.
+		if _, serr := root.Lstat(p); serr == nil {
+			continue
+		}
+		return p, root.Rename(part, p)
+	}
+	return "", share.Errorf(share.Disk, "there are too many files named like %q", name)
+}
+
+// contextReader ends with its context.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}

@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// Way tells how one way of finding peers of a transfer goes. Times are zero
+// where it has not happened, or is not going to.
+type Way struct {
+	Source share.Source
+	Name   string // URL of a tracker
+	On     bool   // it is used for this transfer
+	Busy   bool   // it is being asked
+	Last   time.Time
+	Next   time.Time
+	Found  int // new addresses it told of since the engine was made; of a tracker, those in its last answer
+	Err    error
+}
+
+// tally is what one source did for one transfer.
+type tally struct {
+	source share.Source
+	busy   int
+	last   time.Time
+	found  int
+	err    error
+}
+
+// tallyOf finds or makes the tally of a source. There are seven at most.
+func (t *transfer) tallyOf(s share.Source) *tally {
+	for i := range t.tallies {
+		if t.tallies[i].source == s {
+			return &t.tallies[i]
+		}
+	}
+	t.tallies = append(t.tallies, tally{source: s})
+	return &t.tallies[len(t.tallies)-1]
+}
+
+// asked notes the end of a search.
+func (t *transfer) asked(s share.Source, err error, now time.Time) {
+	w := t.tallyOf(s)
+	w.busy--
+	if w.err = err; err == nil {
+		w.last = now
+	}
+}
+
+// brought notes addresses that a source told of.
+func (t *transfer) brought(s share.Source, fresh int, now time.Time) {
+	w := t.tallyOf(s)
+	w.found += fresh
+	w.last = now
+}
+
+// Discovery tells, for each way of finding peers of a transfer, how it goes.
+func (e *Engine) Discovery(id share.ID) ([]Way, error) {
+	var out []Way
+	err := e.on(id, func(t *transfer) error {
+		now := e.now()
+		for _, s := range []share.Source{share.FromLink, share.FromDHT, share.FromLAN, share.FromPEX, share.FromTracker, share.FromIncoming, share.FromUser} {
+			w := *t.tallyOf(s)
+			way := Way{Source: s, Busy: w.busy > 0, Last: w.last, Found: w.found, Err: w.err, On: w.found > 0}
+			switch s {
+			case share.FromTracker:
+				continue // each by itself, below
+			case share.FromLink:
+				way.On = len(t.options.Peers) > 0
+			case share.FromPEX:
+				way.On = !t.private()
+			case share.FromIncoming:
+				way.On = true
+			case share.FromDHT, share.FromLAN:
+				way.On = e.finds(s) && !t.private()
+				if way.On && !way.Busy && e.searching(t) && t.search.next.After(now) {
+					way.Next = t.search.next
+				}
+			}
+			out = append(out, way)
+		}
+		for _, s := range e.trackers.Status(t.id) {
+			out = append(out, Way{
+				Source: share.FromTracker, Name: s.URL, On: true, Last: s.Last, Next: s.Next, Found: s.Peers, Err: s.Err,
+			})
+		}
+		return nil
+	})
+	return out, err
+}
+
+// finds tells whether there is a finder of a source.
+func (e *Engine) finds(s share.Source) bool {
+	for _, f := range e.cfg.Finders {
+		if f.Source() == s {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,139 @@
+package api
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+type archiveOf struct {
+	ID     string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+	Format string `query:"format" enum:"zip,tar" default:"zip"`
+	Path   string `query:"path" maxLength:"4096" doc:"only what is in this folder of the transfer"`
+}
+
+// archive streams the selected files, one after the other as they arrive.
+// Nothing is kept and nothing is packed: most of what people share is packed
+// already.
+func (a *API) archive(ctx context.Context, in *archiveOf) (*huma.StreamResponse, error) {
+	id, err := a.resolve(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	t, err := a.node.Get(id)
+	if err != nil {
+		return nil, err
+	}
+	all, err := a.node.Files(id)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return nil, share.Errorf(share.Failed, "the files of %s are not known yet", id.Short())
+	}
+	below := strings.Trim(in.Path, "/")
+	var files []share.File
+	for _, f := range all {
+		if f.Priority != share.Skip && (below == "" || strings.HasPrefix(f.Path, below+"/")) {
+			files = append(files, f)
+		}
+	}
+	if len(files) == 0 {
+		return nil, share.Errorf(share.Failed, "there is nothing to put into an archive: no file is wanted, or %.100q is no folder of it", in.Path)
+	}
+	if err := a.reads(); err != nil {
+		return nil, err
+	}
+	name := t.Name
+	if below != "" {
+		name = path.Base(below)
+	}
+	return &huma.StreamResponse{Body: func(c huma.Context) {
+		defer a.read()
+		_, w := humago.Unwrap(c)
+		contentHeader(w.Header(), name+"."+in.Format)
+		out := &patient{w, http.NewResponseController(w)}
+		pack := zipFiles
+		if in.Format == "tar" {
+			pack = tarFiles
+		}
+		err := pack(out, t, files, func(f share.File) (io.ReadCloser, error) { return a.node.Open(ctx, id, f.Index) })
+		if err != nil {
+			a.log.Debug("an archive broke off", "id", id, "error", err)
+			// Whoever reads must not take it for whole.
+			panic(http.ErrAbortHandler)
+		}
+	}}, nil
+}
+
+type opener func(share.File) (io.ReadCloser, error)
+
+// entryName is the path of a file in an archive: below a folder named like the
+// transfer, unless the transfer is one file.
+func entryName(t share.Transfer, f share.File) string {
+	if t.Files == 1 && f.Path == t.Name {
+		return f.Path
+	}
+	return t.Name + "/" + f.Path
+}
+
+func entryTime(t share.Transfer) time.Time {
+	if !t.Completed.IsZero() {
+		return t.Completed
+	}
+	return t.Added
+}
+
+func zipFiles(w io.Writer, t share.Transfer, files []share.File, open opener) error {
+	z := zip.NewWriter(w)
+	for _, f := range files {
+		e, err := z.CreateHeader(&zip.FileHeader{Name: entryName(t, f), Method: zip.Store, Modified: entryTime(t)})
+		if err != nil {
+			return err
+		}
+		if err := copyFile(e, f, open); err != nil {
+			return err
+		}
+	}
+	return z.Close()
+}
+
+func tarFiles(w io.Writer, t share.Transfer, files []share.File, open opener) error {
+	z := tar.NewWriter(w)
+	for _, f := range files {
+		err := z.WriteHeader(&tar.Header{Name: entryName(t, f), Mode: 0o644, Size: f.Total, ModTime: entryTime(t).Truncate(time.Second)})
+		if err != nil {
+			return err
+		}
+		if err := copyFile(z, f, open); err != nil {
+			return err
+		}
+	}
+	return z.Close()
+}
+
+func copyFile(w io.Writer, f share.File, open opener) error {
+	if f.Total == 0 {
+		return nil
+	}
+	r, err := open(f)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(w, io.LimitReader(r, f.Total))
+	if err == nil && n < f.Total {
+		err = io.ErrUnexpectedEOF
+	}
+	return errors.Join(err, r.Close())
+}

@@ -1,0 +1,50 @@
+/** Given is a file that came from this device, with its path in the folder that was chosen. */
+export interface Given {
+  file: File
+  path: string
+}
+
+/** given are the files of a file input, which may have chosen a folder. */
+export const given = (files: Iterable<File>): Given[] =>
+  [...files].map((file) => ({ file, path: file.webkitRelativePath || file.name }))
+
+/** isTorrent tells what is to be fetched from what is to be shared. */
+export const isTorrent = (name: string): boolean => /\.torrent$/i.test(name)
+
+const most = 10_000
+
+/** walk reads dropped files and folders. The entries must be taken before the event is over. */
+export async function walk(entries: FileSystemEntry[]): Promise<Given[]> {
+  const out: Given[] = []
+  const visit = async (e: FileSystemEntry, path: string): Promise<void> => {
+    if (out.length >= most) throw new Error(`These are more than ${most} files. Share the folder by its path on the node instead`)
+    if (e.isFile) {
+      const file = await new Promise<File>((done, failed) => (e as FileSystemFileEntry).file(done, failed))
+      out.push({ file, path: path + e.name })
+      return
+    }
+    const reader = (e as FileSystemDirectoryEntry).createReader()
+    for (;;) {
+      // It gives some at a time, until there are none.
+      const some = await new Promise<FileSystemEntry[]>((done, failed) => reader.readEntries(done, failed))
+      if (some.length === 0) return
+      for (const s of some) await visit(s, `${path}${e.name}/`)
+    }
+  }
+  for (const e of entries) await visit(e, '')
+  return out
+}
+
+/** folderOf is the one folder that all files are in, if there is one. */
+export function folderOf(files: readonly Given[]): string | undefined {
+  const first = files[0]?.path.split('/')
+  if (!first || first.length < 2) return undefined
+  return files.every((f) => f.path.startsWith(first[0] + '/')) ? first[0] : undefined
+}
+
+/** place splits a file's path into the folder below the share's own and its name. */
+export function place(path: string, inside: boolean): { folder: string; name: string } {
+  const parts = path.split('/')
+  const name = parts.pop()!
+  return { folder: (inside ? parts.slice(1) : parts).join('/'), name }
+}
