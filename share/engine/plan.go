@@ -84,6 +84,21 @@ func (p *plan) setFilesLocked(priorities map[int]share.Priority) {
 			p.base[j] = max(p.base[j], prio)
 		}
 	}
+	p.files.Await(p.wantedLocked())
+}
+
+// wantedLocked lists the pieces of the selected files.
+func (p *plan) wantedLocked() (wanted []storage.Span) {
+	for i, prio := range p.base {
+		switch n := len(wanted); {
+		case prio == torrent.PiecePriorityNone:
+		case n > 0 && wanted[n-1].To == i:
+			wanted[n-1].To++
+		default:
+			wanted = append(wanted, storage.Span{From: i, To: i + 1})
+		}
+	}
+	return wanted
 }
 
 // piecesOf is the pieces that hold bytes of f, from up to, not including, to.

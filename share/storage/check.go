@@ -235,12 +235,47 @@ func (t *Transfer) markComplete(p int) error {
 	if held {
 		t.refresh(Span{p, p + 1})
 	}
+	last := !t.recorded.has(p) && t.arrived()
 	t.mu.Unlock()
 	if held {
 		t.store.post(t)
 	}
-	t.store.wantSync(t, 0)
+	if last {
+		t.store.wantSyncNow(t)
+	} else {
+		t.store.wantSync(t, 0)
+	}
 	return nil
+}
+
+// Await says which pieces are wanted; before, all are. When the last of them is
+// complete it is synced at once: nothing more comes that could share its batch.
+func (t *Transfer) Await(wanted []Span) {
+	w := newBitmap(t.numPieces())
+	for _, s := range wanted {
+		w.setSpan(s)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.awaited, t.missing = w, 0
+}
+
+// arrived tells whether every piece that is wanted is complete. t.mu is held.
+func (t *Transfer) arrived() bool {
+	// Most calls end where the last one did.
+	for n := t.numPieces(); t.missing < n; t.missing++ {
+		if t.have.has(t.missing) {
+			if t.missing&63 == 0 && t.have.word(t.missing>>6) == ^uint64(0) {
+				t.missing += 63
+			}
+			continue
+		}
+		if t.awaited == nil || t.awaited.has(t.missing) {
+			return false
+		}
+	}
+	t.missing = 0 // pieces may be lost again
+	return true
 }
 
 // markNotComplete notes that piece p was hashed and is wrong, unless it could

@@ -30,13 +30,17 @@ func running(t *testing.T, f func(b *bench, sim *simDisk)) {
 	})
 }
 
+func threePieces(t testing.TB) (*metainfo.Info, []byte) {
+	return torrentOf(t, "f", 16*kib, entryOf{data: content(1, 40*kib)})
+}
+
 func twoPieces(t testing.TB) (*metainfo.Info, []byte) {
 	return torrentOf(t, "f", 16*kib, entryOf{data: content(1, 20*kib)})
 }
 
 func TestRunSyncsWithinASecond(t *testing.T) {
 	running(t, func(b *bench, _ *simDisk) {
-		info, all := twoPieces(b.t)
+		info, all := threePieces(b.t)
 		heard := make(chan Event, 10)
 		tr := b.openSpec(Spec{Info: info, Dir: b.dir, Notify: func(e Event) { heard <- e }})
 		start := time.Now()
@@ -63,6 +67,41 @@ func TestRunSyncsWithinASecond(t *testing.T) {
 			b.t.Fatalf("the ledger saved %d times for one piece", n)
 		}
 	})
+}
+
+func TestTheLastPieceWantedIsSyncedAtOnce(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		await  []Span // nil leaves it alone
+		arrive []int  // the last of these is to be synced at once
+	}{
+		{"all", nil, []int{1, 2, 0}},
+		{"selected", []Span{{0, 1}, {2, 3}}, []int{2, 0}},
+		{"one", []Span{{1, 2}}, []int{1}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			running(t, func(b *bench, _ *simDisk) {
+				info, all := threePieces(b.t)
+				heard := make(chan Event, 10)
+				tr := b.openSpec(Spec{Info: info, Dir: b.dir, Notify: func(e Event) { heard <- e }})
+				if test.await != nil {
+					tr.Await(test.await)
+				}
+				for k, i := range test.arrive {
+					start := time.Now()
+					put(b.t, tr, all, i)
+					<-heard
+					last := k == len(test.arrive)-1
+					if waited := time.Since(start); last != (waited < 10*time.Millisecond) {
+						b.t.Errorf("piece %d was durable after %v", i, waited)
+					}
+					if !tr.Durable(i) {
+						b.t.Errorf("piece %d is not durable", i)
+					}
+				}
+			})
+		})
+	}
 }
 
 func TestRunSyncsAtItsEnd(t *testing.T) {

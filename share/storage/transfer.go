@@ -46,6 +46,8 @@ type Transfer struct {
 	removed   bool // from the ledger
 	made      bool // the own folder was made or found
 	have      bitmap
+	awaited   bitmap                            // see Await
+	missing   int                               // no awaited piece before this one was missing when arrived last looked
 	recorded  bitmap                            // these are in the ledger, and synced; have or held or unknown as they may be
 	stale     bool                              // the ledger has more than recorded
 	unknown   bitmap                            // have to be hashed
