@@ -254,3 +254,22 @@ func TestADiskThatHangsHoldsUpNoOther(t *testing.T) {
 		close(wait)
 	})
 }
+
+func TestAFullBatchIsSyncedRightAfterTheOneUnderWay(t *testing.T) {
+	running(t, func(b *bench, sim *simDisk) {
+		wait := make(chan struct{}, 1)
+		b.store.disk = hangingDisk{sim, "/other", wait}
+		info, all := threePieces(b.t)
+		tr := b.openSpec(Spec{Info: info, Dir: "/other"})
+		put(b.t, tr, all, 0)
+		time.Sleep(2 * batchTime) // its sync hangs
+		put(b.t, tr, all, 1)
+		b.store.wantSync(tr, batchBytes)
+		synctest.Wait()
+		close(wait)
+		synctest.Wait()
+		if !tr.Durable(1) {
+			b.t.Error("a full batch waits for nothing")
+		}
+	})
+}

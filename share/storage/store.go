@@ -139,8 +139,9 @@ func (s *Store) dispatch(ctx context.Context) time.Duration {
 			wait = min(wait, left)
 			continue
 		}
-		if t.busy {
-			continue // wakes us when done
+		if t.busy { // wakes us when done, and is due then
+			s.dirty[t] = time.Time{}
+			continue
 		}
 		delete(s.dirty, t)
 		s.goWork(t, func() { t.batchDue(ctx) })
