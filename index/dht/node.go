@@ -53,8 +53,9 @@ const (
 	// addressesEvery is how often Config.Addresses is looked at unasked.
 	addressesEvery = 15 * time.Second
 	saveEvery      = 10 * time.Minute
-	// clockJump is how much faster the wall clock than the monotonic one must
-	// have gone for us to believe that the machine slept.
+	// clockJump is how much the wall clock must have gone faster or slower than
+	// the monotonic one for us to believe that the machine slept. One that wakes
+	// with a wrong hardware clock may find itself in the past.
 	clockJump = 30 * time.Second
 )
 
@@ -211,8 +212,8 @@ func (n *Node) keepTime(ctx context.Context) {
 		})
 		now := n.since()
 		slept := n.cfg.Now().Round(0).Sub(wall.Round(0)) - (now - mono)
-		if slept > clockJump {
-			n.log.Info("the clock jumped ahead; announcing everything again", "by", slept)
+		if slept.Abs() > clockJump {
+			n.log.Info("the clock jumped; announcing everything again", "by", slept)
 			n.do(n.core.Moved)
 		}
 		if slept.Abs() > clockJump || now-mono > clockJump {
