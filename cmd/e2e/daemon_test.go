@@ -60,7 +60,7 @@ func (u *user) until(what string, good func([]transfer) bool) []transfer {
 		if time.Now().After(deadline) {
 			u.t.Fatalf("%s: not %s: %+v", u.Name, what, all)
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 	}
 }
 
