@@ -69,6 +69,14 @@ func TestHybrid(t *testing.T) {
 	done := b.waitState(l.ID, share.Seeding)
 	sameTree(t, src, done.Path)
 
+	// Who goes by the v2 description asks for its hashes: of the library itself,
+	// with a file of no bytes, this ends the process.
+	for _, index := range []uint32{0, 1, 0xffffffff} {
+		for _, root := range [][]byte{make([]byte, 32), bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)} {
+			b.suffer(t, l.ID, [][]byte{message(msgHashRequest, root, u32(0, index, 2, 0))})
+		}
+	}
+
 	// Who goes by the v1 description asks for padding, too.
 	p := dialRaw(t, b, l.ID)
 	_, _ = p.Write(message(msgInterested))
