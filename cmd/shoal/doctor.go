@@ -95,6 +95,7 @@ func examine(ctx context.Context, n client, wait time.Duration, out *output) (sh
 	defer out.status("")
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	began := time.Now()
 	for {
 		r, err := n.TestNetwork(limited)
 		switch {
@@ -102,7 +103,7 @@ func examine(ctx context.Context, n client, wait time.Duration, out *output) (sh
 			return r, errInterrupted
 		case limited.Err() != nil:
 			return n.Network(ctx)
-		case err != nil || r.Verdict != share.NotKnown:
+		case err != nil || r.Verdict == share.Reachable || r.Verdict == share.Unreachable && !outdated(r, began):
 			return r, err
 		}
 		select {
@@ -110,6 +111,16 @@ func examine(ctx context.Context, n client, wait time.Duration, out *output) (sh
 		case <-time.After(tick):
 		}
 	}
+}
+
+// outdated tells that a report rests on what was found out before a time.
+func outdated(r share.Report, began time.Time) bool {
+	for _, a := range r.Addresses {
+		if a.Published && a.Scope == "global" && a.Time.Before(began) {
+			return true
+		}
+	}
+	return false
 }
 
 // steady is a report without what changes all the time.

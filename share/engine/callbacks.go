@@ -11,6 +11,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/bencode"
 	"github.com/shoalnet/shoal/share/engine/internal/compact"
+	"github.com/shoalnet/shoal/share/engine/internal/dialback"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 )
 
@@ -25,6 +26,7 @@ func (c *client) completedHandshake(pc *torrent.PeerConn, hash libinfo.Hash) {
 	a.conn.id.Store(&id)
 	c.gate.shook(a.conn)
 	c.greeted(a.conn, c.onStranger)
+	c.dialbacks.answered(dialback.Nonce(pc.PeerID))
 	c.mu.RLock()
 	_, known := c.known[id]
 	at := c.attached[id]
@@ -148,17 +150,27 @@ func (c *client) dhtNode(pc *torrent.PeerConn, port uint16, tell func(netip.Addr
 	}
 }
 
-// readExtension takes the addresses out of peer exchange (BEP 11), as the
-// guard has left them: few, and not too often.
+// readExtension handles the messages that the library does not, as the guard
+// has left them: few, and not too often.
 func (c *client) readExtension(ev torrent.PeerConnReadExtensionMessageEvent) {
 	index := ev.PeerConn.LocalLtepProtocolMap.Index
 	n := int(ev.ExtensionNumber) - 1
-	if n < 0 || n >= len(index) || index[n] != pp.ExtensionNamePex {
-		return
-	}
 	a := c.of(ev.PeerConn)
-	v, _, err := bencode.Parse(ev.Payload, bencode.Small)
-	if a == nil || err != nil {
+	switch {
+	case a == nil || n >= len(index):
+	case n < 0:
+		c.meet(ev.PeerConn, a, ev.Payload)
+	case index[n] == pp.ExtensionNamePex:
+		c.exchanged(a, ev.Payload)
+	case index[n] == dialback.Name:
+		c.helpOut(ev.PeerConn, a, ev.Payload)
+	}
+}
+
+// exchanged takes the addresses out of peer exchange (BEP 11).
+func (c *client) exchanged(a *attachment, payload []byte) {
+	v, _, err := bencode.Parse(payload, bencode.Small)
+	if err != nil {
 		return
 	}
 	addrs := compact.Peers6(v.Get("added6").Str)

@@ -55,6 +55,7 @@ type client struct {
 	found func(id share.ID, s share.Source, addrs []netip.AddrPort)
 
 	onStranger func(local netip.Addr, from netip.AddrPort)
+	dialbacks  *dialbacks
 
 	ctx    context.Context // of wake
 	cancel context.CancelFunc
@@ -99,6 +100,7 @@ func newClient(cfg *Config, log *slog.Logger, g *gate) (*client, error) {
 		attached: make(map[share.ID]*attachment),
 
 		onStranger: cfg.OnStranger,
+		dialbacks:  newDialbacks(g.now),
 	}
 	copy(c.id[:], peerIDPrefix+rand.Text())
 	c.ctx, c.cancel = context.WithCancel(context.Background())

@@ -114,11 +114,11 @@ func TestRefusalsAreBounded(t *testing.T) {
 func TestReport(t *testing.T) {
 	const own = "2001:db8:1::5"
 	stranger, one, two := ip("2001:db8:9::1"), ip("2001:db8:2::1"), ip("2001:db8:3::1")
-	stable := Endpoint{addr(own, Stable, "eth0"), 51413, true}
-	temporary := Endpoint{addr("2001:db8:1::abcd", Temporary, "eth0"), 51413, false}
-	ula := Endpoint{addr("fd00::5", Stable, "eth0"), 51413, true}
-	link := Endpoint{addr("fe80::5%eth0", Stable, "eth0"), 51413, false}
-	loop := Endpoint{addr("::1", Stable, "lo"), 51413, true}
+	stable := Endpoint{addr(own, Stable, "eth0"), 51413, 51413, true}
+	temporary := Endpoint{addr("2001:db8:1::abcd", Temporary, "eth0"), 51413, 51413, false}
+	ula := Endpoint{addr("fd00::5", Stable, "eth0"), 51413, 51413, true}
+	link := Endpoint{addr("fe80::5%eth0", Stable, "eth0"), 51413, 51413, false}
+	loop := Endpoint{addr("::1", Stable, "lo"), 51413, 51413, true}
 	refute := func(e *Evidence) {
 		for _, p := range []Protocol{TCP, UDP} {
 			e.Refused(p, ip(own), one)

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/shoalnet/shoal/share"
 )
@@ -25,7 +24,8 @@ type Situation struct {
 type Endpoint struct {
 	Address
 	Port      uint16
-	Published bool // told to others
+	UDP       uint16 // the DHT's; 0 where it is off
+	Published bool   // told to others
 }
 
 // Report judges the situation.
@@ -186,16 +186,4 @@ func (e *Evidence) Sort(all []netip.AddrPort) {
 	slices.SortStableFunc(all, func(a, b netip.AddrPort) int {
 		return cmp.Compare(rank[e.About(TCP, a.Addr()).Verdict], rank[e.About(TCP, b.Addr()).Verdict])
 	})
-}
-
-// Freshest is when the verdict on an address was last confirmed.
-func (e *Evidence) Freshest(a netip.Addr) time.Time {
-	t, u := e.About(TCP, a), e.About(UDP, a)
-	if t.Time.IsZero() || u.Time.IsZero() {
-		return time.Time{}
-	}
-	if t.Time.Before(u.Time) {
-		return t.Time
-	}
-	return u.Time
 }

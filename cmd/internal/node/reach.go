@@ -2,31 +2,44 @@ package node
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/reach"
 )
 
-// lookAgain is how often a test looks whether there is an answer yet.
-const lookAgain = 250 * time.Millisecond
+// A test looks this often, and for this long after the peers have answered,
+// whether the verdict is known.
+const (
+	lookAgain = 100 * time.Millisecond
+	lookFor   = 3 * time.Second
+)
 
 // reachability gathers what shows whether strangers reach this node.
 type reachability struct {
 	n        *Node
 	evidence *reach.Evidence
+	prober   *reach.Prober
 }
 
 func newReachability(n *Node) *reachability {
 	r := &reachability{n: n, evidence: reach.NewEvidence(n.o.Now)}
 	r.evidence.SetAddresses(n.watcher.Addresses())
+	r.prober = &reach.Prober{
+		Evidence: r.evidence, Caller: caller{n}, Endpoints: r.endpoints, Now: n.o.Now, Logger: n.part("reach"),
+	}
 	return r
 }
 
-// run follows the addresses until ctx ends.
+// run follows the addresses and seeks proof until ctx ends.
 func (r *reachability) run(ctx context.Context) error {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { _ = r.prober.Run(ctx) })
 	changed := r.n.watcher.Changed()
 	r.evidence.SetAddresses(r.n.watcher.Addresses())
 	for {
@@ -68,7 +81,11 @@ func (r *reachability) endpoints() (out []reach.Endpoint) {
 				continue
 			}
 			at := netip.AddrPortFrom(a.IP.WithZone(""), l.Port())
-			out = append(out, reach.Endpoint{Address: a, Port: l.Port(), Published: slices.Contains(published, at)})
+			e := reach.Endpoint{Address: a, Port: l.Port(), Published: slices.Contains(published, at)}
+			if r.n.dht != nil {
+				e.UDP = r.n.udpPort()
+			}
+			out = append(out, e)
 		}
 	}
 	return out
@@ -89,6 +106,13 @@ func (r *reachability) report() share.Report {
 			s.Seen = append(s.Seen, share.SeenAs{Address: st.External, By: "dht"})
 		}
 	}
+	count := map[netip.Addr]int{}
+	for _, a := range r.n.engine.SeenAs() {
+		count[a]++
+	}
+	for _, a := range slices.SortedFunc(maps.Keys(count), netip.Addr.Compare) {
+		s.Seen = append(s.Seen, share.SeenAs{Address: a, By: "peers", Count: count[a]})
+	}
 	return s.Report()
 }
 
@@ -101,8 +125,12 @@ func (n *Node) linkAddresses() []netip.AddrPort {
 
 func (s *served) Network() share.Report { return s.n.reach.report() }
 
-// TestNetwork looks again until the verdict is known.
+// TestNetwork has peers call. What comes by UDP is told by the DHT, maybe a
+// little later.
 func (s *served) TestNetwork(ctx context.Context) share.Report {
+	s.n.reach.prober.Test(ctx)
+	ctx, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
 	clock := time.NewTicker(lookAgain)
 	defer clock.Stop()
 	for {
@@ -116,4 +144,14 @@ func (s *served) TestNetwork(ctx context.Context) share.Report {
 		case <-clock.C:
 		}
 	}
+}
+
+// caller has the engine ask peers to call this node.
+type caller struct{ n *Node }
+
+func (c caller) Helpers() []netip.AddrPort { return c.n.engine.Helpers() }
+
+func (c caller) Ask(ctx context.Context, helper netip.AddrPort, e reach.Endpoint) (reach.Called, error) {
+	got, err := c.n.engine.AskDialBack(ctx, helper, e.IP, e.Port, e.UDP)
+	return reach.Called{Came: got.Came, Failed: got.Failed, UDPFailed: got.UDPFailed}, err
 }

@@ -47,6 +47,7 @@ type Conn struct {
 	strikes     int
 	allowedFast int
 	handshakes  int
+	dialbacks   int
 	lastPEX     time.Time
 	learned     int
 	// owed is an upper bound of the bytes the client has been made to write in

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -80,6 +81,12 @@ func TestVerdicts(t *testing.T) {
 		{"second handshake", shape(), []pp.Message{hello(), hello()}, keepalive},
 		{"metadata request", shape(), []pp.Message{hello(), extMsg(extMetadata, "d8:msg_typei0e5:piecei2ee")}, pass},
 		{"metadata request beyond", shape(), []pp.Message{hello(), extMsg(extMetadata, "d8:msg_typei0e5:piecei65537ee")}, drop},
+		{"dial-back", shape(), []pp.Message{hello(), extMsg(extDialBack, callMe)}, pass},
+		{"dial-back in a private torrent", private, []pp.Message{hello(), extMsg(extDialBack, callMe)}, pass},
+		{"dial-back before the handshake", shape(), []pp.Message{extMsg(extDialBack, callMe)}, keepalive},
+		{"dial-back without a port", shape(), []pp.Message{hello(), extMsg(extDialBack, "d8:msg_typei0e5:nonce20:aaaaaaaaaaaaaaaaaaaae")}, keepalive},
+		{"dial-back with more after it", shape(), []pp.Message{hello(), extMsg(extDialBack, callMe+"x")}, keepalive},
+		{"dial-back too often", shape(), append([]pp.Message{hello()}, slices.Repeat([]pp.Message{extMsg(extDialBack, callMe)}, maxDialBacks+1)...), keepalive},
 		{"pex", shape(), []pp.Message{hello(), extMsg(extPEX, "de")}, pass},
 		{"pex in a private torrent", private, []pp.Message{hello(), extMsg(extPEX, "de")}, keepalive},
 		{"pex in a hurry", shape(), []pp.Message{hello(), extMsg(extPEX, "de"), extMsg(extPEX, "de")}, keepalive},
@@ -102,6 +109,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+const callMe = "d8:msg_typei0e5:nonce20:aaaaaaaaaaaaaaaaaaaa3:tcpi51413ee"
+
 func TestAllowedFastIsBounded(t *testing.T) {
 	c := NewConn(shape(), time.Now)
 	passed := 0
@@ -121,17 +130,17 @@ func TestAllowedFastIsBounded(t *testing.T) {
 
 func TestHandshakeIsRewritten(t *testing.T) {
 	m, err := checked(shape(), time.Now, extMsg(0,
-		"d1:ei1e1:md12:ut_holepunchi4e11:ut_metadatai3e6:ut_pexi1e3:xyzi9ee13:metadata_sizei-1e1:pi6881e4:reqqi99999e1:v11:a\x1bb\xff client6:yourip4:abcde"))
+		"d1:ei1e1:md11:sh_dialbacki5e12:ut_holepunchi4e11:ut_metadatai3e6:ut_pexi1e3:xyzi9ee13:metadata_sizei-1e1:pi6881e4:reqqi99999e1:v11:a\x1bb\xff client6:yourip16:abcdefghijklmnope"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The invalid byte and the control character are gone.
-	want := "d1:ei1e1:md11:ut_metadatai3e6:ut_pexi1ee1:pi6881e4:reqqi2000e1:v9:ab cliente"
+	want := "d1:ei1e1:md11:sh_dialbacki5e11:ut_metadatai3e6:ut_pexi1ee1:pi6881e4:reqqi2000e1:v9:ab client6:yourip16:abcdefghijklmnope"
 	if got := string(m.ExtendedPayload); got != want {
 		t.Errorf("rewritten as %q", got)
 	}
 	var d pp.ExtendedHandshakeMessage
-	if err := libbencode.Unmarshal(m.ExtendedPayload, &d); err != nil || d.Port != 6881 || d.Reqq != maxRequests || len(d.M) != 2 || !d.Encryption {
+	if err := libbencode.Unmarshal(m.ExtendedPayload, &d); err != nil || d.Port != 6881 || d.Reqq != maxRequests || len(d.M) != 3 || !d.Encryption {
 		t.Errorf("the client reads %+v, %v", d, err)
 	}
 }
@@ -198,6 +207,7 @@ func FuzzMessages(f *testing.F) {
 	for _, m := range []pp.Message{
 		bits(8, 0), have(1), hello(), extMsg(extMetadata, "d8:msg_typei0e5:piecei2ee"),
 		ranged(pp.Request, 1, 2, 3), extMsg(extPEX, "d6:added618:abcdefghijklmnopqre"),
+		extMsg(extDialBack, callMe),
 	} {
 		seed = append(seed, m.MustMarshalBinary()...)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shoalnet/shoal/share/engine/internal/bencode"
 	"github.com/shoalnet/shoal/share/engine/internal/compact"
+	"github.com/shoalnet/shoal/share/engine/internal/dialback"
 )
 
 const (
@@ -26,6 +27,8 @@ const (
 	metaBlock   = 16 << 10
 	metaRequest = 0
 	maxBlock    = 1 << 16
+	// One connection asks to be called, or is answered, this often.
+	maxDialBacks = 16
 )
 
 func (c *Conn) extended(m *pp.Message) error {
@@ -34,6 +37,8 @@ func (c *Conn) extended(m *pp.Message) error {
 		return c.handshake(m)
 	case extMetadata:
 		return c.metadata(m)
+	case extDialBack:
+		return c.dialBack(m)
 	case extPEX:
 		if c.shape.PEX {
 			return c.pex(m)
@@ -64,7 +69,7 @@ func (c *Conn) handshake(m *pp.Message) error {
 		b = bencode.AppendInt(bencode.AppendString(b, "e"), 1)
 	}
 	b = append(bencode.AppendString(b, "m"), 'd')
-	for _, name := range []string{string(pp.ExtensionNameMetadata), string(pp.ExtensionNamePex)} {
+	for _, name := range []string{dialback.Name, string(pp.ExtensionNameMetadata), string(pp.ExtensionNamePex)} {
 		id := v.Get("m").Get(name)
 		if id.Kind == bencode.Int && id.Int > 0 && id.Int <= 255 {
 			b = bencode.AppendInt(bencode.AppendString(b, name), id.Int)
@@ -80,6 +85,9 @@ func (c *Conn) handshake(m *pp.Message) error {
 	}
 	if name := clientName(v.Get("v").Str); name != "" {
 		b = bencode.AppendString(bencode.AppendString(b, "v"), name)
+	}
+	if ip := v.Get("yourip").Str; len(ip) == 16 {
+		b = bencode.AppendString(bencode.AppendString(b, "yourip"), ip)
 	}
 	m.ExtendedPayload = append(b, 'e')
 	return nil
@@ -123,6 +131,17 @@ func (c *Conn) metadata(m *pp.Message) error {
 	b := bencode.AppendInt(bencode.AppendString([]byte("d"), "msg_type"), metaRequest)
 	b = bencode.AppendInt(bencode.AppendString(b, "piece"), piece.Int)
 	m.ExtendedPayload = append(b, 'e')
+	return nil
+}
+
+// dialBack lets few and well-formed requests to be called through.
+func (c *Conn) dialBack(m *pp.Message) error {
+	if c.dialbacks++; c.dialbacks > maxDialBacks || c.handshakes == 0 {
+		return errStrike
+	}
+	if _, _, err := dialback.Parse(m.ExtendedPayload); err != nil {
+		return errStrike
+	}
 	return nil
 }
 

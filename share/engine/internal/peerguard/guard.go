@@ -19,6 +19,7 @@ import (
 	pp "github.com/anacrolix/torrent/peer_protocol"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/dialback"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 )
 
@@ -100,7 +101,8 @@ func (g *Guard) Wait() { g.checks.Wait() }
 // process, and it makes us dial where a stranger says.
 const (
 	extMetadata = 1
-	extPEX      = 2
+	extDialBack = 2
+	extPEX      = 3
 )
 
 func (g *Guard) added(pc *torrent.PeerConn) {
@@ -116,7 +118,7 @@ func (g *Guard) added(pc *torrent.PeerConn) {
 			shape.Total = info.TotalLength()
 		}
 	}
-	names := []pp.ExtensionName{pp.ExtensionNameMetadata}
+	names := []pp.ExtensionName{pp.ExtensionNameMetadata, dialback.Name}
 	if shape.PEX {
 		names = append(names, pp.ExtensionNamePex)
 	}

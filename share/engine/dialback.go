@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/anacrolix/torrent"
+	pp "github.com/anacrolix/torrent/peer_protocol"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/bencode"
+	"github.com/shoalnet/shoal/share/engine/internal/dialback"
+)
+
+const (
+	// Peers that dial back are remembered for this long after they were seen.
+	helperLife = 30 * time.Minute
+	maxHelpers = 64
+	// callTime is how much later than the helper's word its call may be noticed.
+	callTime = 2 * time.Second
+)
+
+// DialBack is what came of asking one peer to call this node.
+type DialBack struct {
+	// Came tells that the call was answered by this node: proof for TCP.
+	Came bool
+	// Failed tells that the peer called by TCP, UDPFailed by UDP, and that
+	// nobody answered. Neither that nor Came means that it did not try.
+	Failed, UDPFailed bool
+	Seen              netip.Addr // where the peer sees this node; may be zero
+}
+
+// dialbacks is the engine's part in dial-back, on either side.
+type dialbacks struct {
+	helper *dialback.Helper
+
+	mu      sync.Mutex
+	helpers map[netip.AddrPort]known // whom we may ask
+	calls   map[dialback.Nonce]chan struct{}
+	seen    map[netip.Addr]sighting // by peer
+}
+
+// sighting is what a peer said is our address.
+type sighting struct {
+	addr netip.Addr
+	at   time.Time
+}
+
+// known is a peer that dials back, and the content that it has.
+type known struct {
+	id   share.ID
+	seen time.Time
+}
+
+func newDialbacks(now func() time.Time) *dialbacks {
+	return &dialbacks{
+		helper:  dialback.NewHelper(now),
+		helpers: map[netip.AddrPort]known{},
+		calls:   map[dialback.Nonce]chan struct{}{},
+		seen:    map[netip.Addr]sighting{},
+	}
+}
+
+// Helpers are peers that call back when asked, the latest first.
+func (e *Engine) Helpers() []netip.AddrPort {
+	if !e.call(func() {}) {
+		return nil
+	}
+	d, now := e.client.dialbacks, e.now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []netip.AddrPort
+	for ap, k := range d.helpers {
+		if now.Sub(k.seen) < helperLife {
+			out = append(out, ap)
+		}
+	}
+	slices.SortFunc(out, func(a, b netip.AddrPort) int { return d.helpers[b].seen.Compare(d.helpers[a].seen) })
+	return out
+}
+
+// SeenAs is what peers said lately that this node's address is, one of each.
+func (e *Engine) SeenAs() []netip.Addr {
+	if !e.call(func() {}) {
+		return nil
+	}
+	d, now := e.client.dialbacks, e.now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []netip.Addr
+	for _, s := range d.seen {
+		if now.Sub(s.at) < helperLife {
+			out = append(out, s.addr)
+		}
+	}
+	return out
+}
+
+// AskDialBack asks one of Helpers to call this node at from, an address of this
+// host, by TCP and UDP on these ports; a port of 0 is not called.
+func (e *Engine) AskDialBack(ctx context.Context, helper netip.AddrPort, from netip.Addr, tcp, udp uint16) (DialBack, error) {
+	if !e.call(func() {}) {
+		return DialBack{}, stopped()
+	}
+	d := e.client.dialbacks
+	r := dialback.Request{Nonce: dialback.NewNonce(), TCP: tcp, UDP: udp}
+	came := make(chan struct{})
+	d.mu.Lock()
+	k, ok := d.helpers[helper]
+	d.calls[r.Nonce] = came
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.calls, r.Nonce)
+	}()
+	if !ok {
+		return DialBack{}, share.Errorf(share.Failed, "%s is not known to dial back", helper)
+	}
+	e.gate.called.note(helper.Addr())
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: from.AsSlice()}, Timeout: dialTimeout, KeepAlive: -1, FallbackDelay: -1}
+	conn, err := dialer.DialContext(ctx, "tcp6", helper.String())
+	if err != nil {
+		return DialBack{}, share.Errorf(share.Failed, "asking %s to dial back: %w", helper, err)
+	}
+	a, err := dialback.Ask(ctx, conn, k.id, e.cfg.Client, r)
+	if errors.Is(err, dialback.ErrNoHelp) {
+		d.mu.Lock()
+		delete(d.helpers, helper)
+		d.mu.Unlock()
+	}
+	if err != nil {
+		return DialBack{}, share.Errorf(share.Failed, "%w", err)
+	}
+	out := DialBack{
+		Failed:    a.TCP == dialback.Silence || a.TCP == dialback.Rejected,
+		UDPFailed: a.UDP == dialback.Silence || a.UDP == dialback.Rejected,
+		Seen:      a.Seen,
+	}
+	if a.TCP == dialback.Worked {
+		select {
+		case <-came:
+			out.Came = true
+		case <-time.After(callTime): // its word alone is nothing
+		case <-ctx.Done():
+		}
+	}
+	return out, nil
+}
+
+// answered notes the handshake of a call that was asked for.
+func (d *dialbacks) answered(nonce dialback.Nonce) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c, ok := d.calls[nonce]; ok {
+		close(c)
+		delete(d.calls, nonce)
+	}
+}
+
+// The functions below run with the library's lock held.
+
+// meet reads the handshake of BEP 10 as the guard has left it.
+func (c *client) meet(pc *torrent.PeerConn, a *attachment, payload []byte) {
+	v, _, err := bencode.Parse(payload, bencode.Small)
+	if err != nil {
+		return
+	}
+	a.mu.Lock()
+	s := a.peers[pc]
+	a.mu.Unlock()
+	if s == nil || s.conn == nil {
+		return
+	}
+	d, now := c.dialbacks, c.gate.now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if ip := v.Get("yourip").Str; len(ip) == 16 {
+		maps.DeleteFunc(d.seen, func(_ netip.Addr, s sighting) bool { return now.Sub(s.at) >= helperLife })
+		if len(d.seen) < maxHelpers {
+			d.seen[s.conn.peer.Addr()] = sighting{netip.AddrFrom16([16]byte(ip)).Unmap(), now}
+		}
+	}
+	if v.Get("m").Get(dialback.Name).Kind != bencode.Int {
+		return
+	}
+	at := s.conn.peer
+	if s.conn.incoming {
+		p := v.Get("p").Int
+		if p < 1 || p > 65535 {
+			return
+		}
+		at = netip.AddrPortFrom(at.Addr(), uint16(p))
+	}
+	if len(d.helpers) >= maxHelpers {
+		oldest := at
+		for ap, k := range d.helpers {
+			if o, ok := d.helpers[oldest]; !ok || k.seen.Before(o.seen) {
+				oldest = ap
+			}
+		}
+		delete(d.helpers, oldest)
+	}
+	d.helpers[at] = known{a.id, now}
+}
+
+// helpOut calls back a peer that asked for it.
+func (c *client) helpOut(pc *torrent.PeerConn, a *attachment, payload []byte) {
+	r, _, err := dialback.Parse(payload)
+	from, err2 := netip.ParseAddrPort(pc.RemoteAddr.String())
+	if err != nil || err2 != nil || r == nil {
+		return
+	}
+	c.tells.Go(func() {
+		answer := c.dialbacks.helper.Help(c.ctx, from.Addr(), a.id, *r)
+		// It may have gone meanwhile.
+		_ = pc.WriteExtendedMessage(pp.ExtensionName(dialback.Name), answer.Append(nil))
+	})
+}

@@ -1,0 +1,163 @@
+package reach
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// Caller asks peers to call this node.
+type Caller interface {
+	// Helpers are peers that can be asked, the best first.
+	Helpers() []netip.AddrPort
+	// Ask has helper call the endpoint. It takes a few seconds.
+	Ask(ctx context.Context, helper netip.AddrPort, e Endpoint) (Called, error)
+}
+
+// Called is what came of one call. Neither Came nor Failed means that it was
+// not tried, or that the helper's word is all there is.
+type Called struct {
+	Came      bool // by TCP, and was answered
+	Failed    bool // by TCP
+	UDPFailed bool
+}
+
+const (
+	probeEvery = 2 * time.Second
+	// A helper is asked about one address this often, unless the user wants to
+	// know; helpers turn away who asks more often than the shorter.
+	askAgain     = 5 * time.Minute
+	askAgainTest = 25 * time.Second
+	// sitesAsked is how many helpers are asked about one address at once, each
+	// of another site.
+	sitesAsked = 3
+	// confirmAfter is how old a verdict may grow before it is sought anew.
+	confirmAfter = time.Hour
+)
+
+// Prober seeks evidence where none comes by itself.
+type Prober struct {
+	Evidence  *Evidence
+	Caller    Caller
+	Endpoints func() []Endpoint
+	Now       func() time.Time
+	Logger    *slog.Logger
+
+	mu    sync.Mutex
+	asked map[question]time.Time
+}
+
+type question struct {
+	addr   netip.Addr
+	helper netip.Addr
+}
+
+// Run asks about every published address whose verdict is not known, or not of
+// late, until ctx ends.
+func (p *Prober) Run(ctx context.Context) error {
+	clock := time.NewTicker(probeEvery)
+	defer clock.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-clock.C:
+			p.probe(ctx, askAgain, p.stale)
+		}
+	}
+}
+
+// Test asks about every published address now, and returns when the helpers
+// have answered.
+func (p *Prober) Test(ctx context.Context) {
+	p.probe(ctx, askAgainTest, func(netip.Addr) bool { return true })
+}
+
+// Again has addresses asked about anew that were asked about lately: something
+// has changed.
+func (p *Prober) Again(a netip.Addr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.Now()
+	for q, at := range p.asked {
+		if q.addr == a && now.Sub(at) > askAgainTest {
+			delete(p.asked, q)
+		} else if q.addr == a {
+			p.asked[q] = at.Add(askAgainTest - askAgain)
+		}
+	}
+}
+
+func (p *Prober) stale(a netip.Addr) bool {
+	tcp, udp := p.Evidence.About(TCP, a), p.Evidence.About(UDP, a)
+	if tcp.Verdict == share.NotKnown || udp.Verdict == share.NotKnown {
+		return true
+	}
+	now := p.Now()
+	return now.Sub(tcp.Time) > confirmAfter || now.Sub(udp.Time) > confirmAfter
+}
+
+func (p *Prober) probe(ctx context.Context, again time.Duration, worth func(netip.Addr) bool) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	var helpers []netip.AddrPort
+	for _, e := range p.Endpoints() {
+		if e.Scope != Global || !e.Published || !worth(e.IP) {
+			continue
+		}
+		if helpers == nil {
+			helpers = p.Caller.Helpers()
+		}
+		for _, h := range p.choose(e.IP, helpers, again) {
+			all.Go(func() { p.ask(ctx, h, e) })
+		}
+	}
+}
+
+// choose picks helpers of different sites, none of them ours.
+func (p *Prober) choose(a netip.Addr, helpers []netip.AddrPort, again time.Duration) (out []netip.AddrPort) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.Now()
+	if p.asked == nil {
+		p.asked = map[question]time.Time{}
+	}
+	for q, at := range p.asked {
+		if since := now.Sub(at); since > 2*askAgain || since < -2*askAgain {
+			delete(p.asked, q)
+		}
+	}
+	sites := map[netip.Prefix]bool{}
+	for _, h := range helpers {
+		q := question{a, h.Addr()}
+		last, known := p.asked[q]
+		if site := SiteOf(h.Addr()); len(out) < sitesAsked && !sites[site] && p.Evidence.Stranger(h.Addr()) &&
+			(!known || now.Sub(last) >= again) {
+			sites[site] = true
+			p.asked[q] = now
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+func (p *Prober) ask(ctx context.Context, helper netip.AddrPort, e Endpoint) {
+	c, err := p.Caller.Ask(ctx, helper, e)
+	if err != nil {
+		p.Logger.Debug("asking a peer to dial back", "peer", helper, "error", err)
+		return
+	}
+	if c.Came {
+		p.Evidence.Came(TCP, e.IP, helper.Addr(), "called when asked to")
+	} else if c.Failed {
+		p.Evidence.Refused(TCP, e.IP, helper.Addr())
+	}
+	// That a datagram came is told by the DHT, which it came to.
+	if c.UDPFailed {
+		p.Evidence.Refused(UDP, e.IP, helper.Addr())
+	}
+}
