@@ -66,6 +66,10 @@ var sections = [...]section{
 	{"seed", (*bench).seed},
 	{"hash", (*bench).hash},
 	{"many", (*bench).manyShares},
+	{"first-byte", (*bench).firstByte},
+	{"dht-growth", (*bench).growth},
+	{"dht-faults", (*bench).faults},
+	{"dht-announcing", (*bench).announcing},
 }
 
 func names() []string {

@@ -19,6 +19,8 @@ func (n *Node) collectors() []prometheus.Collector {
 		gauge("nodes", "Nodes in the routing table.", func() float64 { return float64(n.dht.Stats().Nodes) }),
 		gauge("good_nodes", "Nodes heard in the last 15 minutes.", func() float64 { return float64(n.dht.Stats().Good) }),
 		gauge("announced_ids", "IDs kept announced.", func() float64 { return float64(n.dht.Stats().Announce.Keys) }),
+		gauge("waiting_ids", "IDs of them not announced yet, or not since this host's address changed.",
+			func() float64 { return float64(n.dht.Stats().Announce.Waiting) }),
 		gauge("stored_ids", "IDs of which peers are stored for others.", func() float64 { return float64(n.dht.Stats().Keys) }),
 		counter("received_datagrams_total", "Datagrams received.", func() float64 { return float64(n.dht.Stats().In) }),
 		counter("sent_datagrams_total", "Datagrams sent.", func() float64 { return float64(n.dht.Stats().Out) }),

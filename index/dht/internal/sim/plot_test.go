@@ -10,8 +10,8 @@ import (
 // plotStyle makes the plot legible on light and dark pages, whichever of the
 // two the page follows: it has its own background.
 const plotStyle = `<style>
-.back{fill:#fff}.grid{stroke:#e3e3e3}.text{fill:#444}.most{stroke:#8a9bab;fill:#8a9bab}.median{stroke:#0b62c4;fill:#0b62c4}.fit{stroke:#b4540a;fill:#b4540a}
-@media(prefers-color-scheme:dark){.back{fill:#14181d}.grid{stroke:#2c343d}.text{fill:#c5ced8}.most{stroke:#8292a2;fill:#8292a2}.median{stroke:#5aa9ff;fill:#5aa9ff}.fit{stroke:#f0a35e;fill:#f0a35e}}
+.back{fill:#fff}.grid{stroke:#e3e3e3}.text{fill:#444}.most{stroke:#607284;fill:#607284}.median{stroke:#0b62c4;fill:#0b62c4}.fit{stroke:#b4540a;fill:#b4540a}
+@media(prefers-color-scheme:dark){.back{fill:#14181d}.grid{stroke:#2c343d}.text{fill:#c5ced8}.most{stroke:#94a5b5;fill:#94a5b5}.median{stroke:#5aa9ff;fill:#5aa9ff}.fit{stroke:#f0a35e;fill:#f0a35e}}
 path{fill:none!important}text{stroke:none!important}
 </style>`
 
