@@ -44,6 +44,7 @@ type query struct {
 	timer
 	c     *Core
 	tid   uint32
+	items bool          // it is about items
 	to    table.Contact // with a zero ID if it is not known
 	via   Via
 	who   *remote
@@ -73,6 +74,7 @@ func (c *Core) ask(to table.Contact, kq *krpc.Query, by asker, node *lookup.Node
 
 func (c *Core) askVia(via Via, to table.Contact, kq *krpc.Query, by asker, node *lookup.Node) *query {
 	q := &query{c: c, to: to, via: via, who: c.friend(c.now, to.Addr), by: by, node: node}
+	q.items = kq.Method == krpc.Get || kq.Method == krpc.Put
 	for {
 		q.tid = c.rand.Uint32()
 		if _, taken := c.pending[q.tid]; !taken {
@@ -126,11 +128,24 @@ func (q *query) due() {
 		delete(c.pending, q.tid)
 		c.stats.Timeouts++
 		if c.silence++; !c.offline() && q.to.ID != (nodeid.ID{}) {
-			c.table.Failed(q.to)
+			if q.items {
+				c.ask(q.to, &krpc.Query{Method: krpc.Ping}, doubter{}, q.node)
+			} else {
+				c.table.Failed(q.to)
+			}
 		}
 		q.by.fail(q, 0)
 	}
 }
+
+// doubter asks those who did not answer a query about items for a sign of life.
+// Several programs know nothing of BEP 44 and pass over it, and are good nodes
+// for all else.
+type doubter struct{}
+
+func (doubter) reply(q *query, _ *krpc.Message) { q.who.mute = q.c.now }
+func (doubter) late(*query)                     {}
+func (doubter) fail(*query, int)                {}
 
 // forget drops q: whatever comes now is a stray.
 func (c *Core) forget(q *query) {
@@ -164,6 +179,9 @@ func (c *Core) answered(m *krpc.Message, from netip.AddrPort) {
 		c.vote(from, m.IP.Addr())
 	}
 	if m.Kind == krpc.KindError {
+		if q.items && m.Code == krpc.CodeUnknown {
+			q.who.mute = c.now
+		}
 		q.by.fail(q, m.Code)
 	} else {
 		c.credit(q, m, from, rtt)

@@ -14,12 +14,14 @@ type remote struct {
 	proven time.Duration // last time it showed that it gets what we send
 	asked  time.Duration // last query from it
 	pinged time.Duration // last ping for its query's sake
+	mute   time.Duration // last time it showed that it knows nothing of BEP 44
 	pace   limit.Bucket  // our queries to it
 }
 
 const (
 	provenLife = 10 * time.Minute
 	pingedLife = 30 * time.Second
+	muteLife   = time.Hour
 	// sentLife is longer than a firewall remembers UDP.
 	sentLife   = 5 * time.Minute
 	remotesMax = 8192
@@ -71,4 +73,9 @@ func (r *remotes) asker(now time.Duration, addr netip.AddrPort) (f *remote, fres
 
 func (f *remote) isProven(now time.Duration) bool {
 	return f.proven != 0 && now-f.proven < provenLife
+}
+
+// isMute tells whether the node there does not answer queries for items.
+func (f *remote) isMute(now time.Duration) bool {
+	return f.mute != 0 && now-f.mute < muteLife
 }

@@ -143,12 +143,16 @@ func (e *search) pump() {
 			}
 			return
 		}
-		q := e.query()
+		q := e.query(n)
 		e.queries = append(e.queries, e.c.ask(n.Contact, &q, e, n))
 	}
 }
 
-func (e *search) query() krpc.Query {
+func (e *search) query(n *lookup.Node) krpc.Query {
+	if e.Method == krpc.Get && e.c.friend(e.c.now, n.Addr).isMute(e.c.now) {
+		// It has no items, but it knows the way.
+		return krpc.Query{Method: krpc.FindNode, Target: e.Search.Target}
+	}
 	return krpc.Query{
 		Method: e.Method, Target: e.Search.Target,
 		Scrape: e.Scrape, NoSeed: e.NoSeed, HasSeq: e.HasSeq, Seq: e.Seq,

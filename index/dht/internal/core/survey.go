@@ -37,6 +37,9 @@ type region struct {
 func (j *job) survey() {
 	j.region = region{bits: j.a.c.table.Depth(regionSize), known: make(map[nodeid.ID]*lookup.Node)}
 	j.region.at = j.first.id.Low(j.region.bits)
+	if j.region.at == (nodeid.ID{}) {
+		j.region.at[len(j.region.at)-1] = 1 // some take zeros for nothing
+	}
 	j.nextCell()
 }
 
