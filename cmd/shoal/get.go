@@ -264,6 +264,9 @@ type doneRecord struct {
 func (g *getter) done(j *job) {
 	t, took := j.t, g.now().Sub(j.started)
 	if g.out.json {
+		if !g.progress.told[t.ID] { // it was over before there was a change to tell of
+			g.progress.record(t)
+		}
 		g.out.record(doneRecord{"done", t.ID, t.Name, t.Path, t.Total, t.Files, took.Round(time.Millisecond).Seconds()})
 		return
 	}

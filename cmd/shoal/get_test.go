@@ -77,6 +77,23 @@ func TestGetTellsProgressAndDone(t *testing.T) {
 	}
 }
 
+// Also what is complete before anything could be told has a line of progress.
+func TestGetOfWhatIsHereTellsProgressOnce(t *testing.T) {
+	a := finished(film(t, "a"))
+	f := newFake(a)
+	out, stdout, _ := testOutput(true)
+	if err := runGet(t.Context(), f, ours, getOptions{told: map[string]bool{}, links: []string{a.ID.String()}, output: "/tmp"}, out); err != nil {
+		t.Fatal(err)
+	}
+	var events []any
+	for _, l := range jsonLines(t, stdout.String()) {
+		events = append(events, l["event"])
+	}
+	if d := cmp.Diff([]any{"progress", "done"}, events); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestGetLeavesTheGoalToARunningNode(t *testing.T) {
 	f := newFake(finished(film(t, "a")))
 	out, stdout, _ := testOutput(false)

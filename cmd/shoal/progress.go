@@ -21,9 +21,12 @@ type progress struct {
 	now  func() time.Time
 	next time.Time // before this no plain line is printed; zero before the first
 	said string
+	told map[share.ID]bool // by a record
 }
 
-func newProgress(out *output) *progress { return &progress{out: out, now: time.Now} }
+func newProgress(out *output) *progress {
+	return &progress{out: out, now: time.Now, told: map[share.ID]bool{}}
+}
 
 // progressRecord is one line of `get --json`.
 type progressRecord struct {
@@ -43,13 +46,17 @@ type progressRecord struct {
 // recorded; people see all of them in one line.
 func (p *progress) update(changed share.Transfer, going []share.Transfer) {
 	if p.out.json && p.json {
-		p.out.record(progressRecord{
-			Event: "progress", ID: changed.ID, Name: changed.Name, State: changed.State,
-			Bytes: changed.Bytes, Total: changed.Total, Down: changed.Down, Up: changed.Up,
-			Peers: changed.Peers, Why: changed.Reason,
-		})
+		p.record(changed)
 	}
 	p.people(going)
+}
+
+func (p *progress) record(t share.Transfer) {
+	p.told[t.ID] = true
+	p.out.record(progressRecord{
+		Event: "progress", ID: t.ID, Name: t.Name, State: t.State, Bytes: t.Bytes, Total: t.Total,
+		Down: t.Down, Up: t.Up, Peers: t.Peers, Why: t.Reason,
+	})
 }
 
 // people shows the transfers to people only.
