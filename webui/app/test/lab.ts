@@ -69,14 +69,17 @@ export async function until<T>(what: string, f: () => Promise<T | undefined | fa
 export class Node {
   readonly state: string
   readonly downloads: string
+  readonly home: string
   readonly secret = randomBytes(16).toString('hex')
   port = 0
   private child: ChildProcess | undefined
   private log = ''
 
-  constructor(readonly name: string) {
-    this.state = folder(name, 'state')
-    this.downloads = folder(name, 'downloads')
+  /** In the network namespace where, a node has the usual folders, below home as it sees them: /home/ada. */
+  constructor(readonly name: string, private readonly args = ['--bootstrap', 'none', '--listen', '[::1]:0', '--no-lan'], private readonly where?: string) {
+    this.home = folder(name, 'home')
+    this.state = where ? folder(name, 'home', '.local', 'state', 'shoal') : folder(name, 'state')
+    this.downloads = where ? folder(name, 'home', 'Downloads') : folder(name, 'downloads')
     const now = new Date().toISOString()
     const sign = { id: '0123456789ab', kind: 'browser', label: 'test', created: now, used: now, sha256: createHash('sha256').update(this.secret).digest('hex') }
     writeFileSync(join(this.state, 'credentials'), JSON.stringify({ signins: [sign] }), { mode: 0o600 })
@@ -86,7 +89,11 @@ export class Node {
 
   async start(): Promise<this> {
     this.port ||= await freePort()
-    this.child = spawn(build(), ['daemon', '--state', this.state, '--downloads', this.downloads, '--bootstrap', 'none', '--listen', '[::1]:0', '--web', `[::1]:${this.port}`])
+    const daemon = ['daemon', '--web', `[::1]:${this.port}`, ...this.args]
+    this.child = this.where
+      ? spawn('ip', ['netns', 'exec', this.where, 'sh', '-c', 'mount -t tmpfs none /home && mkdir /home/ada && mount --bind "$0" /home/ada && exec "$@"', this.home, build(), ...daemon],
+        { env: { PATH: process.env.PATH, HOME: '/home/ada' } })
+      : spawn(build(), [...daemon, '--state', this.state, '--downloads', this.downloads], { env: { ...process.env, HOME: this.home } })
     for (const s of [this.child.stdout!, this.child.stderr!]) s.on('data', (d: Buffer) => { this.log += d })
     const child = this.child
     await until(`${this.name} to be ready`, () => {
@@ -105,6 +112,17 @@ export class Node {
     this.log = ''
   }
 
+  /** torrent is the .torrent file of a transfer. */
+  torrent(id: string): Promise<Buffer> {
+    return new Promise((done, failed) => {
+      request({ socketPath: join(this.state, 'shoal.sock'), path: `/api/v1/transfers/${id}/torrent` }, (r) => {
+        const chunks: Buffer[] = []
+        r.on('data', (d: Buffer) => chunks.push(d))
+        r.on('end', () => done(Buffer.concat(chunks)))
+      }).on('error', failed).end()
+    })
+  }
+
   /** api asks over the Unix socket, which needs no sign-in. */
   api<T>(method: string, path: string, body?: unknown): Promise<T> {
     return new Promise((done, failed) => {
@@ -119,10 +137,20 @@ export class Node {
   }
 }
 
-export const launch = (): Promise<Browser> => chromium.launch({
-  executablePath: chrome,
+/** launch starts a browser, which with a namespace is on the same host as a node there. */
+export const launch = (where?: string): Promise<Browser> => chromium.launch({
+  executablePath: where ? inside(where) : chrome,
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 })
+
+function inside(where: string): string {
+  const f = join(folder('bin'), `chromium-${where}`)
+  const fonts = join(folder('bin'), 'fonts.conf')
+  const inter = ['system-ui', 'sans-serif'].map((n) => `<match target="pattern"><test name="family"><string>${n}</string></test><edit name="family" mode="prepend" binding="strong"><string>Inter</string></edit></match>`)
+  writeFileSync(fonts, `<?xml version="1.0"?><fontconfig><include>/etc/fonts/fonts.conf</include>${inter.join('')}</fontconfig>`)
+  writeFileSync(f, `#!/bin/sh\nFONTCONFIG_FILE=${fonts} exec ip netns exec ${where} ${chrome} "$@"\n`, { mode: 0o755 })
+  return f
+}
 
 /** visit is a browser that is signed in. */
 export async function visit(b: Browser, n: Node, options: BrowserContextOptions = {}): Promise<BrowserContext> {

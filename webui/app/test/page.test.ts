@@ -4,8 +4,8 @@
 //
 // far shares, near fetches, and the browser looks at near.
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import jsQR from 'jsqr'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { PNG } from 'pngjs'
@@ -93,13 +93,7 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     const t = await share(dir)
     await open('/')
     await page.getByText('Nothing here yet').waitFor()
-    const torrent = await new Promise<string>((done) => {
-      import('node:http').then(({ request }) => request({ socketPath: join(far.state, 'shoal.sock'), path: `/api/v1/transfers/${t.id}/torrent` }, (r) => {
-        const chunks: Buffer[] = []
-        r.on('data', (d: Buffer) => chunks.push(d))
-        r.on('end', () => done(Buffer.concat(chunks).toString('base64')))
-      }).end())
-    })
+    const torrent = (await far.torrent(t.id)).toString('base64')
     await page.evaluate((b64) => {
       const data = new DataTransfer()
       data.items.add(new File([Uint8Array.from(atob(b64), (c) => c.charCodeAt(0))], 'holiday.torrent'))
@@ -158,19 +152,120 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     expect(await row('number 1').count()).toBe(0)
   })
 
-  test('a shared folder gets a code that scans to its link', async () => {
-    const f = content('talk.pdf', 100_000)
+  test('a folder is picked on the node, and its code scans to its link', async () => {
+    const pictures = join(near.home, 'Pictures', 'Sea <b>side')
+    mkdirSync(pictures, { recursive: true })
+    writeFileSync(join(pictures, 'one.jpg'), randomBytes(60_000))
+    writeFileSync(join(pictures, 'two.jpg'), randomBytes(60_000))
     await open('/share')
-    await page.getByLabel('Path on the machine').fill(f)
+    await page.getByRole('button', { name: 'Pictures', exact: true }).click()
+    await page.getByText('One folder up').waitFor()
+    expect(await violations(page)).toEqual([])
+    await page.locator('.browse li', { hasText: 'Sea <b>side' }).getByRole('button', { name: 'Take' }).click()
+    expect(await page.getByLabel('Path on the machine').inputValue()).toBe(pictures)
     await page.getByRole('button', { name: 'Share', exact: true }).click()
     const code = page.getByRole('img', { name: /Code of the link/ })
     await code.waitFor()
-    const { link } = await seeded(near, f)
+    const { link } = await seeded(near, pictures)
     const png = PNG.sync.read(await page.locator('.qr').screenshot())
     expect(jsQR(new Uint8ClampedArray(png.data), png.width, png.height)?.data).toBe(link)
     await page.getByRole('button', { name: 'Copy link' }).click()
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(link)
     expect(await violations(page)).toEqual([])
+  })
+
+  test('files of this device are given to the node and shared', async () => {
+    const files = ['first.txt', 'second.txt'].map((n) => content(n, 200_000))
+    await open('/share')
+    await page.locator('.device input[type=file]').first().setInputFiles(files)
+    await page.getByLabel('Name of the share').fill('Two files')
+    expect(await violations(page)).toEqual([])
+    await page.getByRole('button', { name: 'Copy and share' }).click()
+    await page.getByRole('heading', { name: 'Two files' }).waitFor()
+    await page.getByRole('img', { name: /Code of the link/ }).waitFor()
+    const at = join(near.downloads, 'Uploads', 'Two files')
+    for (const f of files) expect(readFileSync(join(at, basename(f)))).toEqual(readFileSync(f))
+    expect((await seeded(near, at)).files).toBe(2)
+    // One that is dropped on any screen, and a folder with folders in it.
+    await open('/')
+    await page.evaluate(() => {
+      const data = new DataTransfer()
+      data.items.add(new File(['hello'], 'dropped.txt'))
+      document.body.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data }))
+    })
+    await page.getByText('dropped.txt').waitFor()
+    await page.getByRole('button', { name: 'Something else' }).click()
+    const deep = folder('content', 'Deep', 'er')
+    writeFileSync(join(deep, 'inside.txt'), 'inside')
+    writeFileSync(join(deep, '..', 'top.txt'), 'top')
+    await page.locator('.device input[type=file]').last().setInputFiles(join(deep, '..'))
+    await page.getByRole('button', { name: 'Copy and share' }).click()
+    await page.getByRole('heading', { name: 'Deep' }).waitFor()
+    await page.getByRole('img', { name: /Code of the link/ }).waitFor()
+    expect(readFileSync(join(near.downloads, 'Uploads', 'Deep', 'er', 'inside.txt'), 'utf8')).toBe('inside')
+  })
+
+  test('what is being fetched is played, read from its end, and saved', async () => {
+    const dir = folder('content', 'Concert')
+    writeFileSync(join(dir, 'concert.mp4'), randomBytes(30_000_000))
+    writeFileSync(join(dir, 'notes.txt'), 'the programme')
+    const t = await share(dir)
+    await far.api('PUT', '/limits', { up: 2_000_000, down: 0 })
+    try {
+      await near.api('POST', '/transfers', { link: t.link })
+      await open(`/t/${t.id}/files`)
+      await page.getByRole('button', { name: 'Show concert.mp4' }).click()
+      await page.getByText('what you look at comes first').waitFor()
+      expect(await page.locator('video').getAttribute('src')).toContain(`/transfers/${t.id}/files/`)
+      expect(await violations(page)).toEqual([])
+      await page.keyboard.press('Escape')
+      // The last bytes come long before the rest.
+      const got = await page.evaluate(async (src) => {
+        const r = await fetch(src, { headers: { Range: 'bytes=-1000' } })
+        return { status: r.status, range: r.headers.get('content-range'), bytes: [...new Uint8Array(await r.arrayBuffer())] }
+      }, `/api/v1/transfers/${t.id}/files/0/content`)
+      expect(got.status).toBe(206)
+      expect(got.range).toBe('bytes 29999000-29999999/30000000')
+      expect(Buffer.from(got.bytes)).toEqual(readFileSync(join(dir, 'concert.mp4')).subarray(-1000))
+      const now = await near.api<Transfer>('GET', `/transfers/${t.id}`)
+      expect(now.bytes).toBeLessThan(now.total)
+      // All of it as one file, from what is not complete yet.
+      const saved = page.waitForEvent('download')
+      await page.getByRole('button', { name: 'Download everything as one .zip' }).click()
+      const download = await saved
+      expect(download.suggestedFilename()).toBe('Concert.zip')
+      await far.api('PUT', '/limits', { up: 0, down: 0 })
+      const zip = readFileSync(await download.path())
+      expect(zip.subarray(0, 2).toString()).toBe('PK')
+      expect(zip.includes(readFileSync(join(dir, 'concert.mp4')))).toBe(true)
+      expect(zip.includes('Concert/notes.txt')).toBe(true)
+      await page.locator('.progress-line').getByText('Seeding').waitFor()
+      const one = page.waitForEvent('download')
+      await page.getByRole('link', { name: 'Download notes.txt' }).click()
+      expect(readFileSync(await (await one).path(), 'utf8')).toBe('the programme')
+    } finally {
+      await far.api('PUT', '/limits', { up: 0, down: 0 })
+    }
+  })
+
+  test('speed and discovery are told, and a reload keeps them', async () => {
+    const t = await share(content('fast.bin', 4_000_000))
+    await near.api('POST', '/transfers', { link: t.link })
+    await open(`/t/${t.id}`)
+    await page.locator('.progress-line').getByText('Seeding').waitFor({ timeout: 30_000 })
+    for (let i = 0; i < 2; i++) {
+      await page.getByRole('img', { name: /^Last hour: now .*at most [1-9].* down/ }).waitFor()
+      await page.locator('.chart canvas').waitFor()
+      await page.reload()
+    }
+    await page.getByRole('button', { name: 'Last month' }).click()
+    await page.getByRole('img', { name: /^Last month/ }).waitFor()
+    await page.getByRole('tab', { name: 'Discovery' }).click()
+    const way = (name: string) => page.getByRole('row', { name: new RegExp('^' + name) })
+    await way('The link').getByText('Brings peers').waitFor()
+    await way('Local network').getByText('Not used for this transfer').waitFor()
+    await page.getByRole('tab', { name: 'Log' }).click()
+    await page.getByText('The link: 1 peer').waitFor()
   })
 
   test('a node that dies and comes back is followed', async () => {
@@ -198,22 +293,186 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     await near.api('PUT', '/limits', { up: 0, down: 0 })
   })
 
+  test('settings are searched, changed, kept over a restart, and forgotten', async () => {
+    await open('/settings')
+    const one = (name: string) => page.locator('.settings-list li', { has: page.locator('strong', { hasText: new RegExp(`^${name}$`) }) })
+    await one('downloads').getByText('Fixed by the flag --downloads').waitFor()
+    expect(await one('downloads').getByRole('button').count()).toBe(0)
+    await page.getByLabel('Search the settings').fill('seed')
+    await one('downloads').waitFor({ state: 'detached' })
+    await one('seed').getByRole('button', { name: 'Change' }).click()
+    await page.getByLabel('seed', { exact: true }).fill('perhaps')
+    await page.getByRole('button', { name: 'Save' }).last().click()
+    await one('seed').getByText(/not a goal/).waitFor()
+    await page.getByLabel('seed', { exact: true }).fill('7d,ratio:2')
+    await page.getByRole('button', { name: 'Save' }).last().click()
+    await one('seed').getByText('saved').waitFor()
+    await near.stop()
+    await near.start()
+    await page.reload()
+    await one('seed').getByText('7d,ratio:2', { exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Changed only' }).click()
+    await one('utp').waitFor({ state: 'detached' })
+    await one('seed').getByRole('button', { name: 'Back to the default' }).click()
+    await one('seed').waitFor({ state: 'detached' })
+    expect(await near.api<{ name: string; value: string }[]>('GET', '/config')).toContainEqual(expect.objectContaining({ name: 'seed', value: 'forever', source: 'default' }))
+  })
+
+  test('tokens and passwords are made, listed and taken back', async () => {
+    await open('/settings')
+    await page.getByLabel('Token for a program').fill('<b>backup</b>')
+    await page.getByRole('button', { name: 'Make a token' }).click()
+    const token = await page.getByRole('dialog').locator('code').last().innerText()
+    expect(await violations(page)).toEqual([])
+    await page.keyboard.press('Escape')
+    const ask = async (): Promise<number> => (await fetch(`${near.url}/api/v1/node`, { headers: { Authorization: `Bearer ${token}` } })).status
+    expect(await ask()).toBe(200)
+    await page.locator('.hits li', { hasText: '<b>backup</b>' }).getByRole('button', { name: 'Revoke' }).click()
+    await page.getByText('may no longer use this node').waitFor()
+    expect(await ask()).toBe(401)
+
+    await page.getByLabel('Password', { exact: true }).fill('correct horse')
+    await page.getByLabel('Once more').fill('correct horsE')
+    await page.getByRole('button', { name: 'Set', exact: true }).click()
+    await page.getByText('The two are not the same').waitFor()
+    await page.getByLabel('Once more').fill('correct horse')
+    await page.getByRole('button', { name: 'Set', exact: true }).click()
+    await page.getByText('A password is set').waitFor()
+    const elsewhere = await browser.newContext()
+    const p = await elsewhere.newPage()
+    await p.goto(near.url + '/settings')
+    await p.getByLabel(/password/).fill('correct horse')
+    await p.getByRole('button', { name: 'Sign in' }).click()
+    await p.getByRole('heading', { name: 'Settings', exact: true }).waitFor()
+    await p.getByRole('button', { name: 'Sign out' }).click()
+    await p.getByText('shoal open').waitFor()
+    await elsewhere.close()
+    await page.getByRole('button', { name: 'Remove the password' }).click()
+    await page.getByText('None is set').waitFor()
+  })
+
+  test('states are filtered, several are acted upon', async () => {
+    for (const d of ['7', '8', '9']) await near.api('POST', '/transfers', { link: `magnet:?xt=urn:btih:${d.repeat(40)}&dn=number ${d}`, paused: d === '9' })
+    await open('/')
+    await row('number 9').waitFor()
+    await page.getByRole('button', { name: /^Paused/ }).click()
+    await row('number 8').waitFor({ state: 'detached' })
+    expect(new URL(page.url()).searchParams.get('show')).toBe('paused')
+    await page.getByRole('button', { name: /^All/ }).click()
+    await page.getByRole('columnheader', { name: 'Name' }).getByRole('button').click()
+    expect(await page.locator('.grid-body [role=row] a').allInnerTexts()).toEqual(['number 7', 'number 8', 'number 9'])
+    await page.getByLabel('Select all that are shown').check()
+    await page.getByText('3 selected').waitFor()
+    await page.getByRole('toolbar').getByRole('button', { name: 'Remove' }).click()
+    await page.getByRole('dialog').getByText('Remove 3 transfers?').waitFor()
+    await page.getByLabel(/Also delete/).check()
+    await page.getByRole('button', { name: 'Remove and delete files' }).click()
+    await page.getByText('Nothing here yet').waitFor()
+    await until('them to be gone', async () => (await near.api<Transfer[]>('GET', '/transfers')).length === 0)
+  })
+
+  test('on a phone all of it is there', async () => {
+    const t = await share(content('song.flac', 400_000))
+    const c = await visit(browser, near, { viewport: { width: 390, height: 780 }, isMobile: true, hasTouch: true })
+    const p = await c.newPage()
+    await p.goto(near.url + '/')
+    await p.getByRole('button', { name: 'Add', exact: true }).tap()
+    await p.getByLabel('Link').fill(t.link)
+    await p.getByRole('button', { name: 'Look at it' }).tap()
+    await p.getByRole('button', { name: 'Fetch', exact: true }).tap()
+    await p.locator('.progress-line').getByText('Seeding').waitFor({ timeout: 30_000 })
+    for (const name of ['Share', 'Find', 'Network', 'Settings']) {
+      await p.getByRole('navigation').getByRole('link', { name }).tap()
+      await p.getByRole('heading', { name, level: 1 }).waitFor()
+      expect(await p.evaluate(() => document.documentElement.scrollWidth <= innerWidth), name).toBe(true)
+    }
+    await p.getByRole('navigation').getByRole('link', { name: 'Transfers' }).tap()
+    await p.getByLabel('Select song.flac').tap()
+    await p.getByRole('toolbar').getByRole('button', { name: 'Pause' }).tap()
+    await row2(p, 'song.flac').getByText('Paused').waitFor()
+    await c.close()
+  })
+
+  test('the sources are served with a live node behind them', async () => {
+    const { createServer } = await import('vite')
+    process.env.SHOAL_NODE = near.url
+    const server = await createServer({ root: join(import.meta.dirname, '..'), logLevel: 'error', server: { port: 0, host: '::1' } })
+    try {
+      await server.listen()
+      const { port } = server.httpServer!.address() as { port: number }
+      const { url } = await near.api<{ url: string }>('POST', '/sign-in')
+      await near.api('POST', '/transfers', { link: 'magnet:?xt=urn:btih:' + 'c'.repeat(40) + '&dn=developed', paused: true })
+      const c = await browser.newContext()
+      const p = await c.newPage()
+      await p.goto(`http://[::1]:${port}/${new URL(url).hash}`)
+      await row2(p, 'developed').waitFor()
+      await row2(p, 'developed').getByRole('checkbox').check()
+      await p.getByRole('button', { name: 'Resume' }).click() // a write, too
+      await row2(p, 'developed').getByText('Finding').waitFor()
+      await c.close()
+    } finally {
+      await server.close()
+      delete process.env.SHOAL_NODE
+    }
+  })
+
   test('hostile names are text on every screen', async () => {
+    const script = '<img src=x onerror=alert(1)>'
+    const long = 'long '.repeat(2048)
     const dir = folder('content', 'evil')
-    writeFileSync(join(dir, '<img src=x onerror=alert(1)>.html'), '<script>alert(1)</script>')
+    writeFileSync(join(dir, `${script}.html`), '<script>alert(1)</script>')
+    mkdirSync(join(near.home, `${script}\u202efdp`), { recursive: true })
     const t = await share(dir, `"><script>alert(1)<script>${'x'.repeat(200)}`)
     await near.api('POST', '/transfers', { link: t.link })
     await near.api('POST', '/transfers', { link: `magnet:?xt=urn:btih:${'5'.repeat(40)}&dn=${encodeURIComponent('inv\u202efdp.exe')}` })
+    const huge = await near.api<Transfer>('POST', '/transfers', { link: `magnet:?xt=urn:btih:${'a'.repeat(40)}&dn=${encodeURIComponent(script + long)}&tr=${encodeURIComponent(`http://[::1]:9/${script}\u202e`)}` })
+    const own = join(near.home, 'Mine'), named = `${script}\u202e mine`
+    mkdirSync(own, { recursive: true })
+    writeFileSync(join(own, `\u202e${script}.svg`), '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>')
+    await near.api('POST', '/shares', { path: own, name: named })
+    const mine = await seeded(near, own)
     let alerted = false
     page.on('dialog', (d) => { alerted = true; void d.dismiss() })
-    for (const path of ['/', `/t/${t.id}`, ...['files', 'pieces', 'peers', 'discovery', 'log'].map((k) => `/t/${t.id}/${k}`), '/share', `/share/${t.id}`, '/find?q=script']) {
-      await open(path)
-      await page.waitForTimeout(200)
-      expect(await page.locator('main script, main img').count(), path).toBe(0)
-      expect(await page.locator('main').innerText(), path).not.toContain('\u202e')
-      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), path).toBe(true)
+    const harmless = async (where: string): Promise<void> => {
+      await until('the content', async () => (await page.locator('.working').count()) === 0)
+      expect(await page.locator('body script, body img').count(), where).toBe(0)
+      expect(await page.locator('body').innerText(), where).not.toContain('\u202e')
+      expect(await page.evaluate(() => [...document.querySelectorAll('*')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.table-box, .grid, .offscreen')).map((e) => e.outerHTML.slice(0, 100))), where).toEqual([])
+      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), where).toBe(true)
     }
+    const tabs = ['', ...['files', 'pieces', 'peers', 'discovery', 'log'].map((k) => '/' + k)]
+    for (const path of ['/', ...[t, huge, mine].flatMap((x) => tabs.map((k) => `/t/${x.id}${k}`)), '/share', `/share/${mine.id}`, '/find?q=script', '/network', '/settings']) {
+      await open(path)
+      await harmless(path)
+    }
+    // What asks before it does something, too.
+    await open('/')
+    await page.keyboard.press('a')
+    await page.getByLabel('Link').fill(`magnet:?xt=urn:btih:${'b'.repeat(40)}&dn=${encodeURIComponent(`\u202e${script}${long}`)}`)
+    await page.keyboard.press('Enter')
+    await page.getByText('The link alone does not tell').waitFor()
+    await harmless('add')
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('j')
+    await page.keyboard.press('Delete')
+    await page.getByRole('dialog').waitFor()
+    await harmless('remove')
     expect(alerted).toBe(false)
+  })
+
+  test('hostile files are saved, never shown', async () => {
+    const dir = folder('content', 'web')
+    const files: Record<string, string> = { 'a.html': '<script>alert(1)</script>', 'b.svg': '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>', 'c.xml': '<a/>', 'd.pdf': '%PDF-1.4', 'e.png.html': '<b>' }
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
+    await near.api('POST', '/shares', { path: dir })
+    const t = await seeded(near, dir)
+    await open(`/t/${t.id}/files`)
+    for (const [i, name] of Object.keys(files).entries()) {
+      const saved = page.waitForEvent('download')
+      await page.goto(`${near.url}/api/v1/transfers/${t.id}/files/${i}/content`).catch(() => { /* it is a download */ })
+      expect((await saved).suggestedFilename()).toBe(name)
+    }
+    expect(page.url()).toBe(`${near.url}/t/${t.id}/files`)
   })
 
   test.each([

@@ -51,25 +51,9 @@ export interface SignIn {
   this: boolean
 }
 
-export type Proof = 'reachable' | 'unreachable' | 'unknown'
-
 /** Network is what the node knows of whether strangers reach it. */
-export interface Network {
-  answer: string
-  next: string
-  addresses: {
-    address: string
-    port: number
-    scope: string
-    kind: string
-    tcp: Proof
-    udp: Proof
-    evidence?: string
-    time?: string
-  }[]
-  pinholes: { address: string; port: number; protocol: string; method: string; until?: string; error?: string }[]
-  dht?: { nodes: number; answering: number; problem?: string }
-}
+export type Network = Lists<S['Report']>
+export type Proof = Network['verdict']
 
 /** Hit is what a search found; matches in snippet are between \x02 and \x03. */
 export interface Hit {

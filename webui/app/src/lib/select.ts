@@ -14,6 +14,8 @@ export type SortKey = 'name' | 'state' | 'size' | 'progress' | 'down' | 'up' | '
 
 export const progress = (t: Transfer): number => (t.total > 0 ? t.bytes / t.total : t.state === 'seeding' ? 1 : 0)
 export const ratio = (t: Transfer): number => (t.size > 0 ? t.uploaded / t.size : 0)
+/** coming is the rate at which it comes; a mean that fades when all is there is none. */
+export const coming = (t: Transfer): number => (t.state === 'seeding' ? 0 : t.down)
 export const eta = (t: Transfer): number =>
   t.state === 'fetching' && t.down > 0 ? (t.total - t.bytes) / t.down : Infinity
 
@@ -22,7 +24,7 @@ const states: State[] = ['error', 'hashing', 'checking', 'fetching', 'finding', 
 
 const numbers: Record<Exclude<SortKey, 'name' | 'added'>, (t: Transfer) => number> = {
   state: (t) => states.indexOf(t.state),
-  size: (t) => t.size, progress, down: (t) => t.down, up: (t) => t.up, peers: (t) => t.peers, ratio, eta,
+  size: (t) => t.size, progress, down: coming, up: (t) => t.up, peers: (t) => t.peers, ratio, eta,
 }
 
 /** compare orders two transfers; equals by the time they were added, then by ID. */

@@ -2,7 +2,7 @@ import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { Transfer } from '../api/types'
 import { bytes, duration, percent, rate } from '../lib/format'
-import { eta, progress } from '../lib/select'
+import { coming, eta, progress } from '../lib/select'
 import { shown } from '../lib/text'
 import { stateNames, status } from '../lib/words'
 import { go } from '../router'
@@ -84,7 +84,7 @@ export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
             : <Button icon="pause" onClick={() => void pause([t])} disabled={t.state === 'hashing'}>Pause</Button>}
           <Button icon="verify" label="Verify the data on the disk" onClick={() => void verify([t])} />
           <Button icon="file" label="Save the .torrent file" onClick={() => download(`/transfers/${t.id}/torrent`)} disabled={t.size === 0 || t.state === 'hashing'} />
-          {t.files > 1 && <Button icon="folder" label="Download everything as one .zip" onClick={() => download(`/transfers/${t.id}/archive?format=zip`)} disabled={t.state === 'hashing'} />}
+          {t.files > 1 && <Button icon="down" label="Download everything as one .zip" onClick={() => download(`/transfers/${t.id}/archive?format=zip`)} disabled={t.state === 'hashing'} />}
           <Button icon="remove" label="Remove" onClick={() => { removing.value = [t] }} />
         </div>
       </div>
@@ -94,7 +94,7 @@ export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
           <span class={`state ${t.state}`}>{stateNames[t.state]}</span>
           <span>{percent(t.bytes, t.total)} of {t.total ? bytes(t.total) : 'unknown size'}</span>
           <span class={t.state === 'error' ? 'bad-text' : 'muted'}>{shown(status(t))}</span>
-          {t.down > 0 && <span class="figures down">↓ {rate(t.down)}</span>}
+          {coming(t) > 0 && <span class="figures down">↓ {rate(coming(t))}</span>}
           {t.up > 0 && <span class="figures up">↑ {rate(t.up)}</span>}
           {eta(t) !== Infinity && <span class="figures">{duration(eta(t))} left</span>}
         </p>

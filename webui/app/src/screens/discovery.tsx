@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { get, message, transferPath } from '../api/client'
+import { get, message, sentence, transferPath } from '../api/client'
 import type { LogLine, Peer, Transfer, Way } from '../api/types'
 import { ago, plural } from '../lib/format'
 import { shown } from '../lib/text'
@@ -43,17 +43,17 @@ export function Discovery({ t }: { t: Transfer }): JSX.Element {
     <>
       {problem && <Problem>{problem}</Problem>}
       <div class="table-box" tabIndex={0} role="region" aria-label="Ways of finding peers">
-        <table>
+        <table class="stacked">
           <thead><tr><th scope="col">Way</th><th scope="col" class="number">Found</th><th scope="col" class="number">Connected</th><th scope="col">Last answer</th><th scope="col">Next try</th><th scope="col">How it goes</th></tr></thead>
           <tbody>
             {ways.map((w) => (
               <tr key={w.source + (w.name ?? '')} class={w.on ? '' : 'off'}>
                 <th scope="row">{sourceName(w.source)}{w.name && <small class="break"><bdi>{shown(w.name)}</bdi></small>}</th>
-                <td class="figures number">{w.source === 'incoming' ? '–' : w.found.toLocaleString('en')}</td>
-                <td class="figures number">{w.source === 'tracker' && w.name ? '' : connected.get(w.source) ?? 0}</td>
-                <td>{w.last ? ago(w.last) : '–'}</td>
-                <td>{w.next ? until(w.next) : '–'}</td>
-                <td>{w.error ? <span class="bad-text">{shown(w.error)}</span> : result(w, connected.get(w.source) ?? 0)}</td>
+                <td class="figures number" data-label="Found">{w.source === 'incoming' ? '–' : w.found.toLocaleString('en')}</td>
+                <td class="figures number" data-label="Connected">{w.source === 'tracker' && w.name ? '' : connected.get(w.source) ?? 0}</td>
+                <td data-label="Last answer">{w.last ? ago(w.last) : '–'}</td>
+                <td data-label="Next try">{w.next ? until(w.next) : '–'}</td>
+                <td data-label="How it goes">{w.error ? <span class="bad-text">{shown(w.error)}</span> : result(w, connected.get(w.source) ?? 0)}</td>
               </tr>
             ))}
           </tbody>
@@ -78,11 +78,11 @@ export function Log({ t }: { t: Transfer }): JSX.Element {
   return (
     <ol class="log" tabIndex={0} aria-label="Log, latest first">
       {[...data.log].reverse().slice(0, 1000).map((l, i) => (
-        <li key={i} class={l.event}>
+        <li key={i} class={`on-${l.event}`}>
           <time dateTime={l.time} title={new Date(l.time).toLocaleString()}>{new Date(l.time).toLocaleTimeString()}</time>
           <span>
             {l.event === 'found' ? `${sourceName(l.source ?? '')}: ${plural(l.count ?? 0, 'peer')}` : said[l.event] ?? l.event}
-            {l.message && <span class="break">{said[l.event] !== '' && ': '}{shown(l.message)}</span>}
+            {l.message && <span class="break">{said[l.event] !== '' ? `: ${shown(l.message)}` : sentence(shown(l.message))}</span>}
           </span>
         </li>
       ))}

@@ -2,7 +2,7 @@ import { Component, type JSX } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Transfer } from '../api/types'
 import { ago, bytes, duration, percent, rate } from '../lib/format'
-import { eta, progress, ratio, type SortKey } from '../lib/select'
+import { coming, eta, progress, ratio, type SortKey } from '../lib/select'
 import { shown } from '../lib/text'
 import { stateNames, status } from '../lib/words'
 import { go, setQuery } from '../router'
@@ -21,16 +21,16 @@ interface Column {
 }
 
 const columns: Column[] = [
-  { key: 'progress', name: 'Progress', width: 120, descends: true, cell: (t) => percent(t.bytes, t.total) },
-  { key: 'size', name: 'Size', width: 88, descends: true, cell: (t) => (t.size ? bytes(t.size) : '–') },
-  { key: 'down', name: 'Down', width: 96, descends: true, cell: (t) => rate(t.down) },
-  { key: 'up', name: 'Up', width: 96, descends: true, cell: (t) => rate(t.up) },
-  { key: 'eta', name: 'Left', width: 88, cell: (t) => (eta(t) === Infinity ? '' : duration(eta(t))) },
-  { key: 'peers', name: 'Peers', width: 68, descends: true, cell: (t) => (t.peers ? `${t.peers}` : '') },
-  { key: 'ratio', name: 'Ratio', width: 68, descends: true, cell: (t) => (t.uploaded ? ratio(t).toFixed(2) : '') },
-  { key: 'added', name: 'Added', width: 120, descends: true, cell: (t) => ago(t.added) },
+  { key: 'progress', name: 'Progress', width: 118, descends: true, cell: (t) => percent(t.bytes, t.total) },
+  { key: 'size', name: 'Size', width: 82, descends: true, cell: (t) => (t.size ? bytes(t.size) : '–') },
+  { key: 'down', name: 'Down', width: 90, descends: true, cell: (t) => rate(coming(t)) },
+  { key: 'up', name: 'Up', width: 90, descends: true, cell: (t) => rate(t.up) },
+  { key: 'eta', name: 'Left', width: 78, cell: (t) => (eta(t) === Infinity ? '' : duration(eta(t))) },
+  { key: 'peers', name: 'Peers', width: 66, descends: true, cell: (t) => (t.peers ? `${t.peers}` : '') },
+  { key: 'ratio', name: 'Ratio', width: 64, descends: true, cell: (t) => (t.uploaded ? ratio(t).toFixed(2) : '') },
+  { key: 'added', name: 'Added', width: 112, descends: true, cell: (t) => ago(t.added) },
 ]
-const nameWidth = 300
+const nameWidth = 248
 const rowHeight = 60
 const headHeight = 38
 const spare = 6
@@ -257,8 +257,8 @@ class Row extends Component<RowProps> {
           </span>
           <span class="compact" aria-hidden="true">
             <Bar value={progress(t)} state={t.state} />
-            <span class="figures">{percent(t.bytes, t.total)} of {bytes(t.total || t.size)}</span>
-            {t.down > 0 && <span class="figures down">↓ {rate(t.down)}</span>}
+            <span class="figures">{t.total ? `${percent(t.bytes, t.total)} of ${bytes(t.total)}` : 'size not known'}</span>
+            {coming(t) > 0 && <span class="figures down">↓ {rate(coming(t))}</span>}
             {t.up > 0 && <span class="figures up">↑ {rate(t.up)}</span>}
           </span>
         </div>

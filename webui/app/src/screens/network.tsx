@@ -1,22 +1,16 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { can, get, message, operations, send } from '../api/client'
+import { get, message, send } from '../api/client'
 import type { Health, Info, Network as Report, Proof } from '../api/types'
 import { ago, bytes, plural } from '../lib/format'
 import { shown } from '../lib/text'
 import { copy } from '../state/actions'
-import { look, network, reach } from '../state/reach'
+import { network, reach, take } from '../state/reach'
 import { samples, stats } from '../state/store'
 import { link } from '../state/stream'
 import { toast } from '../state/toasts'
 import { Button, Pair, Problem, Working } from '../ui/basics'
 import { Speed } from './speed'
-
-const answers: Record<Proof, string> = {
-  reachable: 'Strangers can reach you',
-  unreachable: 'Strangers cannot reach you',
-  unknown: 'It is not proven yet whether strangers can reach you',
-}
 
 export function Network(): JSX.Element {
   const [info, setInfo] = useState<Info>()
@@ -39,31 +33,33 @@ export function Network(): JSX.Element {
   const test = async (): Promise<void> => {
     setTesting(true)
     try {
-      await send('POST', '/network/test')
-      await look()
+      take(await send<Report>('POST', '/network/test'))
     } catch (e) {
       toast(`The test did not work: ${message(e)}`, { bad: true })
     } finally {
       setTesting(false)
     }
   }
-  if (!info) return <div class="screen page"><div class="head"><h1>Network</h1></div>{problem ? <Problem>{problem}</Problem> : <Working>Asking the node …</Working>}</div>
+  if (!info || !n) return <div class="screen page"><div class="head"><h1>Network</h1></div>{problem ? <Problem>{problem}</Problem> : <Working>Asking the node …</Working>}</div>
   const r = reach.value
-  const diagnosis = JSON.stringify({ shoal: info.version, listen: info.listen, addresses: info.addresses, ...(n ?? {}), problems: health?.problems ?? [] }, null, 2)
+  const proof = n.addresses.find((a) => a.published && a.tcp === n.verdict && a.tcp !== 'unknown' && a.time)
+  const diagnosis = JSON.stringify({ shoal: info.version, listen: info.listen, ...n, problems: health?.problems ?? [] }, null, 2)
   return (
     <div class="screen page">
       <div class="head">
         <h1>Network</h1>
         <div class="actions">
-          {can('POST /network/test') && <Button onClick={() => void test()} disabled={testing}>{testing ? 'Testing …' : 'Test again'}</Button>}
+          <Button icon="verify" onClick={() => void test()} disabled={testing}>{testing ? 'Testing …' : 'Test again'}</Button>
           <Button icon="copy" onClick={() => void copy(diagnosis, 'Diagnosis copied')}>Copy diagnosis</Button>
         </div>
       </div>
       <section class={`card answer ${r}`}>
         <span class={`dot ${r}`} />
         <div>
-          <h2>{n?.answer ?? answers[r]}</h2>
-          <p>{n?.next ?? guess(info)}</p>
+          <h2>{shown(n.answer)}</h2>
+          {proof && <p class="proven">Proven {ago(proof.time)}: {shown(proof.evidence)}</p>}
+          <p>{shown(n.next)}</p>
+          {testing && <Working>Asking routers and peers, for up to 25 seconds …</Working>}
         </div>
       </section>
       {health && health.problems.length > 0 && (
@@ -72,7 +68,7 @@ export function Network(): JSX.Element {
           <ul class="facts">{health.problems.map((p) => <li key={p}><span class="dot unreachable" /><span>{shown(p.charAt(0).toUpperCase() + p.slice(1))}</span></li>)}</ul>
         </section>
       )}
-      {n ? <Addresses n={n} /> : operations.value && <Plain info={info} />}
+      <Addresses n={n} />
       <section class="card">
         <h2>Speed</h2>
         <Speed live={samples} />
@@ -87,23 +83,16 @@ export function Network(): JSX.Element {
   )
 }
 
-const guess = (i: Info): string =>
-  i.addresses.length === 0 ? 'This machine has no IPv6 address that others could use. Ask whoever runs your network for IPv6.'
-    : 'It is proven as soon as a stranger calls this node. Share something and have a friend fetch it.'
+const proofs: Record<Proof, string> = { reachable: 'Reachable', unreachable: 'Not reachable', unknown: 'Not known' }
 
-function Plain({ info }: { info: Info }): JSX.Element {
+function Proven({ what, proof, evidence, time }: { what: string; proof: Proof; evidence: string | undefined; time: string | undefined }): JSX.Element {
   return (
-    <section class="card">
-      <h2>Addresses</h2>
-      <dl class="pairs">
-        <Pair name="In links">{info.addresses.length ? info.addresses.map((a) => <code key={a} class="block">{a}</code>) : 'None'}</Pair>
-        <Pair name="Listens at">{info.listen.map((a) => <code key={a} class="block">{a}</code>)}</Pair>
-      </dl>
-    </section>
+    <td data-label={what}>
+      <span class="proof"><span class={`dot ${proof}`} /><span>{proofs[proof]}</span></span>
+      {(evidence || time) && <small class="break">{evidence && shown(evidence)}{time && `${evidence ? ', ' : ''}${ago(time)}`}</small>}
+    </td>
   )
 }
-
-const proofs: Record<Proof, string> = { reachable: 'Reachable', unreachable: 'Not reachable', unknown: 'Not known' }
 
 function Addresses({ n }: { n: Report }): JSX.Element {
   return (
@@ -112,15 +101,20 @@ function Addresses({ n }: { n: Report }): JSX.Element {
         <h2>Addresses</h2>
         {n.addresses.length === 0 ? <p class="muted">This machine has no address that others could reach.</p> : (
           <div class="table-box" tabIndex={0} role="region" aria-label="Addresses">
-            <table>
-              <thead><tr><th scope="col">Address</th><th scope="col">TCP</th><th scope="col">UDP</th><th scope="col">How that is known</th></tr></thead>
+            <table class="stacked addresses">
+              <thead><tr><th scope="col">Address</th><th scope="col">TCP</th><th scope="col">UDP</th></tr></thead>
               <tbody>
                 {n.addresses.map((a) => (
-                  <tr key={`${a.address} ${a.port}`}>
-                    <th scope="row"><code>[{a.address}]:{a.port}</code><span class="tags"><span class="tag">{a.scope}</span><span class="tag">{a.kind}</span></span></th>
-                    <td><span class={`dot ${a.tcp}`} /> {proofs[a.tcp]}</td>
-                    <td><span class={`dot ${a.udp}`} /> {proofs[a.udp]}</td>
-                    <td>{a.evidence ? shown(a.evidence) : '–'}{a.time && <small>{ago(a.time)}</small>}</td>
+                  <tr key={`${a.address} ${a.port} ${a.interface}`}>
+                    <th scope="row">
+                      <code class="break">[{a.address}]:{a.port}</code>
+                      <span class="tags">
+                        {a.published && <span class="tag good">in links</span>}
+                        <span class="tag">{a.scope}</span>{a.kind !== 'unknown' && <span class="tag">{a.kind}</span>}<span class="tag">{shown(a.interface)}</span>
+                      </span>
+                    </th>
+                    <Proven what="TCP" proof={a.tcp} evidence={a.tcp === 'unknown' ? undefined : a.evidence} time={a.tcp === 'unknown' ? undefined : a.time} />
+                    <Proven what="UDP" proof={a.udp} evidence={a.udp_evidence} time={a.udp_time} />
                   </tr>
                 ))}
               </tbody>
@@ -128,25 +122,39 @@ function Addresses({ n }: { n: Report }): JSX.Element {
           </div>
         )}
       </section>
-      <section class="card">
-        <h2>Holes in the router’s firewall</h2>
-        {n.pinholes.length === 0 ? <p class="muted">None are open. Either none are needed, or no router answered that opens them.</p> : (
+      <div class="columns even">
+        <section class="card">
+          <h2>Holes in the router’s firewall</h2>
+          {n.pinholes.length === 0 && <p class="muted">None are open: {n.gateways.length ? 'no router here opens them when asked.' : 'either none are needed, or no router answered.'}</p>}
           <ul class="facts">
             {n.pinholes.map((p, i) => (
               <li key={i}>
                 <span class={`dot ${p.error ? 'unreachable' : 'reachable'}`} />
-                <span>{p.protocol.toUpperCase()} <code>[{p.address}]:{p.port}</code> by {p.method}{p.until && `, until ${new Date(p.until).toLocaleTimeString()}`}{p.error && `: ${shown(p.error)}`}</span>
+                <span>
+                  {p.protocol.toUpperCase()} <code>[{p.address}]:{p.port}</code>
+                  <small>{p.error ? shown(p.error) : `Opened by ${p.method} at ${p.gateway}${p.until ? `, renewed before ${new Date(p.until).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' })}` : ''}`}</small>
+                </span>
               </li>
             ))}
+            {n.gateways.map((g) => (
+              <li key={g.method}><span class="dot unknown" /><span>{g.method}<small class="break">{shown(g.error)}</small></span></li>
+            ))}
           </ul>
-        )}
-      </section>
-      {n.dht && (
+        </section>
         <section class="card">
           <h2>DHT</h2>
-          <p>{n.dht.problem ? shown(n.dht.problem) : `${plural(n.dht.nodes, 'node')} known, ${n.dht.answering.toLocaleString('en')} of them answer.`}</p>
+          {!n.dht ? <p class="muted">It is off: peers are found through links, trackers and the local network only.</p>
+            : n.dht.problem ? <p class="bad-text">{shown(n.dht.problem)}</p>
+            : <p>{plural(n.dht.nodes, 'node')} known, {n.dht.answering.toLocaleString('en')} of them answered in the last 15 minutes.</p>}
+          {n.seen.length > 0 && (
+            <ul class="facts seen">
+              {n.seen.map((s) => (
+                <li key={s.address + s.by}><span>Others see this node as <code class="break">{s.address}</code><small>{s.by === 'dht' ? 'says the DHT' : s.count ? `say ${plural(s.count, 'peer')}` : 'say peers'}</small></span></li>
+              ))}
+            </ul>
+          )}
         </section>
-      )}
+      </div>
     </>
   )
 }

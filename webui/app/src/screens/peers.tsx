@@ -31,7 +31,7 @@ export function Peers({ t }: { t: Transfer }): JSX.Element {
         <Empty icon="network" title="Nobody is connected"><p>{t.state === 'paused' ? 'A paused transfer has no peers.' : 'The node keeps looking. Discovery tells where.'}</p></Empty>
       ) : (
         <div class="table-box" tabIndex={0} role="region" aria-label="Peers">
-          <table>
+          <table class="stacked">
             <thead>
               <tr>
                 {heads.map(([k, name]) => (
@@ -55,13 +55,13 @@ export function Peers({ t }: { t: Transfer }): JSX.Element {
                       {p.utp && <span class="tag">uTP</span>}
                     </span>
                   </td>
-                  <td><bdi>{shown(p.client) || '–'}</bdi></td>
-                  <td>{sourceName(p.source)}</td>
-                  <td><span class="has"><Bar value={p.progress} state="seeding" /><span class="figures">{Math.floor(p.progress * 100)} %</span></span></td>
-                  <td class="figures down">{rate(p.down)}</td>
-                  <td class="figures up">{rate(p.up)}</td>
-                  <td class="figures">{bytes(p.downloaded)}</td>
-                  <td class="figures">{bytes(p.uploaded)}</td>
+                  <td data-label="Client"><bdi>{shown(p.client) || '–'}</bdi></td>
+                  <td data-label="Found by">{sourceName(p.source)}</td>
+                  <td data-label="Has"><span class="has"><Bar value={p.progress} state="seeding" /><span class="figures">{Math.floor(p.progress * 100)} %</span></span></td>
+                  <td class="figures down" data-label="Down">{rate(p.down)}</td>
+                  <td class="figures up" data-label="Up">{rate(p.up)}</td>
+                  <td class="figures" data-label="Came in">{bytes(p.downloaded)}</td>
+                  <td class="figures" data-label="Went out">{bytes(p.uploaded)}</td>
                 </tr>
               ))}
             </tbody>

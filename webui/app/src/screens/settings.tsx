@@ -224,8 +224,8 @@ function All(): JSX.Element {
   return (
     <section class="card">
       <h2>All settings</h2>
-      <p class="muted">What a flag, a variable or the configuration file says cannot be changed here. What you change takes effect at once and is kept.</p>
-      <div class="row wrap">
+      <p class="muted">What you change here is kept. What a flag, a variable or the configuration file says is stronger, and is changed there.</p>
+      <div class="row wrap settings-search">
         <div class="search">
           <Icon name="find" size={17} />
           <input type="search" value={q} aria-label="Search the settings" placeholder="Search the settings" onInput={(e) => setQ(e.currentTarget.value)} />
@@ -236,8 +236,23 @@ function All(): JSX.Element {
       {problem && <Problem>{problem}</Problem>}
       {!shownOnes ? !problem && <Working>Asking the node …</Working>
         : shownOnes.length === 0 ? <p class="muted" role="status">{q ? 'No setting has these words.' : 'All settings have their defaults.'}</p>
-        : <ul class="settings-list">{shownOnes.map((s) => <One key={s.name} s={s} reload={load} />)}</ul>}
+        : (
+          <>
+            <Some title="Changed here, at once" settings={shownOnes.filter((s) => s.writable)} reload={load} />
+            <Some title="Fixed while the node runs" settings={shownOnes.filter((s) => !s.writable)} reload={load} />
+          </>
+        )}
     </section>
+  )
+}
+
+function Some({ title, settings, reload }: { title: string; settings: Setting[]; reload: () => Promise<void> }): JSX.Element | null {
+  if (settings.length === 0) return null
+  return (
+    <>
+      <h3 class="settings-title">{title}</h3>
+      <ul class="settings-list">{settings.map((s) => <One key={s.name} s={s} reload={reload} />)}</ul>
+    </>
   )
 }
 
@@ -307,6 +322,6 @@ export function fixedBy(s: Setting): string {
     case 'file':
       return `Fixed by the file ${s.where ?? ''}`
     default:
-      return `Set when the node starts: ${flag}, a variable or the configuration file`
+      return s.name === 'state' || s.name === 'config' ? `Set when the node starts, by ${flag} or a variable` : `Set when the node starts, by ${flag}, a variable or the configuration file`
   }
 }

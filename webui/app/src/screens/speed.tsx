@@ -10,14 +10,18 @@ import { Chart } from '../ui/chart'
 const spans = { hour: 'Last hour', day: 'Last day', month: 'Last month' } as const
 type Span = keyof typeof spans
 
-/** unroll gives each rate of a history its time, over the whole span: before the first nothing moved. */
+/**
+ * unroll gives each rate of a history its time. Before the first nothing moved:
+ * of that only as much is shown that a young history has a part of the span.
+ */
 export function unroll(h: History, steps: number, end = Date.parse(h.end) / 1000): Samples {
-  const before = Math.max(0, steps - h.down.length)
-  const none = new Array<number>(before).fill(0)
-  const n = before + h.down.length
+  let first = 0
+  while (first < h.down.length && !h.down[first] && !h.up[first]) first++
+  const n = Math.min(steps, Math.max(Math.round(steps / 20), h.down.length - first + 5))
+  const none = new Array<number>(Math.max(0, n - h.down.length)).fill(0)
   return {
     time: Array.from({ length: n }, (_, i) => end - (n - 1 - i) * h.step),
-    down: none.concat(h.down), up: none.concat(h.up),
+    down: none.concat(h.down.slice(-n)), up: none.concat(h.up.slice(-n)),
   }
 }
 

@@ -1,5 +1,5 @@
 import { effect, signal } from '@preact/signals'
-import { can, get } from '../api/client'
+import { get } from '../api/client'
 import type { Network, Proof } from '../api/types'
 import { link } from './stream'
 
@@ -9,24 +9,22 @@ export const network = signal<Network | undefined>(undefined)
 /** reach is the answer in one word. */
 export const reach = signal<Proof>('unknown')
 
-const answer = (n: Network): Proof => {
-  const all = n.addresses.filter((a) => a.scope === 'global').map((a) => a.tcp)
-  return all.includes('reachable') ? 'reachable' : all.length > 0 && all.every((p) => p === 'unreachable') ? 'unreachable' : 'unknown'
+export function take(n: Network): void {
+  network.value = n
+  reach.value = n.verdict
 }
 
 export async function look(): Promise<void> {
-  const n = await get<Network>('/network')
-  network.value = n
-  reach.value = answer(n)
+  take(await get<Network>('/network'))
 }
 
 /** begin keeps the answer fresh as long as the page is open. */
 export function begin(): () => void {
   const refresh = (): void => {
-    if (can('GET /network') && link.peek().state === 'live' && !document.hidden) look().catch(() => { reach.value = 'unknown' })
+    if (link.peek().state === 'live' && !document.hidden) look().catch(() => { reach.value = 'unknown' })
   }
   const stop = effect(() => {
-    if (can('GET /network') && link.value.state === 'live') refresh()
+    if (link.value.state === 'live') refresh()
   })
   const timer = setInterval(refresh, 60_000)
   return () => {

@@ -32,7 +32,7 @@ export function plot(box: HTMLElement, data: Samples): { update: (d: Samples) =>
     series: [{}, line('Down', '--down'), line('Up', '--up')],
     scales: { x: { range: (_u, min, max) => [Math.min(min ?? now(), (max ?? now()) - 60), max ?? now()] }, y: { range: (_u, _min, max) => [0, Math.max(1000, max * 1.15)] } },
     axes: [
-      { ...axis, space: 90, values: (_u, vs) => times(vs) },
+      { ...axis, space: 90, size: 34, values: (_u, vs) => times(vs) },
       { ...axis, size: 76, space: 44, values: (_u, vs) => vs.map((v) => rate(v) || '0') },
     ],
   }, series(data), box)
