@@ -205,6 +205,7 @@ func (g *getter) fetched(_ context.Context, j *job) error {
 		j.ended = true
 		if !g.opts.told[j.arg] {
 			g.opts.told[j.arg] = true
+			g.progress.clear() // it is out of date
 			g.done(j)
 		}
 	case g.opts.timeout > 0 && g.now().Sub(j.moved) >= g.opts.timeout:

@@ -94,6 +94,31 @@ func TestGetOfWhatIsHereTellsProgressOnce(t *testing.T) {
 	}
 }
 
+// What a terminal shows at the end is what came of it, without the progress
+// that led there.
+func TestGetLeavesNoProgressBehind(t *testing.T) {
+	a := film(t, "a")
+	failed := a
+	failed.State, failed.Reason, failed.Code = share.Stopped, "the disk is full", share.Disk.Code()
+	for name, last := range map[string]share.Transfer{"done": finished(a), "failed": failed} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(a)
+			f.steps = []share.Event{changed(a), {ID: a.ID, Transfer: &last}} // seen when time has passed
+			out, _, stderr := testOutput(false)
+			out.terminal = true
+			opts := getOptions{told: map[string]bool{}, links: []string{a.ID.String()}, output: "/tmp"}
+			if err := runGet(t.Context(), f, ours, opts, out); (err != nil) != (name == "failed") {
+				t.Fatal(err)
+			}
+			shown := stderr.String()
+			_, after, _ := strings.Cut(shown, "fetched in ")
+			if strings.Contains(after, "%") || strings.Contains(shown, ", 0 peers") || !strings.Contains(shown, "10 B of 100 B") {
+				t.Errorf("stderr is %q", shown)
+			}
+		})
+	}
+}
+
 func TestGetLeavesTheGoalToARunningNode(t *testing.T) {
 	f := newFake(finished(film(t, "a")))
 	out, stdout, _ := testOutput(false)

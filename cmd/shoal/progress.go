@@ -61,6 +61,10 @@ func (p *progress) record(t share.Transfer) {
 
 // people shows the transfers to people only.
 func (p *progress) people(going []share.Transfer) {
+	if len(going) == 0 {
+		p.clear()
+		return
+	}
 	s := sum(going)
 	if p.out.terminal {
 		p.out.status(s.bar(p.out.width() - 1))

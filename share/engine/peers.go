@@ -58,12 +58,14 @@ func (s *search) reason(b *book, peers int, now time.Time) string {
 		next = ", next try in " + seconds(wait)
 	}
 	switch {
+	case known == 1:
+		return "1 peer known, not connected yet" + next
 	case known > 0:
 		return fmt.Sprintf("%d peers known, none connected yet%s", known, next)
+	case !s.asked || s.running > 0:
+		return "looking for peers"
 	case !s.open:
 		return "nobody to ask: the link names no peer, and no way to find peers is on"
-	case !s.asked || s.running > 0 && next == "":
-		return "looking for peers"
 	}
 	return "no peers found yet" + next
 }
