@@ -35,7 +35,10 @@ require (
 	rsc.io/qr v0.2.0 // indirect
 )
 
-require github.com/anacrolix/generics v0.2.0
+require (
+	github.com/anacrolix/generics v0.2.0
+	github.com/huin/goupnp v1.3.1
+)
 
 require (
 	github.com/RoaringBitmap/roaring/v2 v2.16.0 // indirect

@@ -166,3 +166,66 @@ func (u *user) Published() string {
 	u.t.Fatalf("%s has no address: %+v", u.Name, d)
 	return ""
 }
+
+// A router that opens pinholes when asked is asked, by whichever protocol it
+// speaks; and asked again when it has restarted.
+//
+//	alice ── router (firewall, miniupnpd) ─┐
+//	bob   ── router ───────────────────────┼─ core
+//	carol ── router ───────────────────────┘
+func TestPinholesAreOpenedAndProven(t *testing.T) {
+	for _, protocol := range []lab.Protocol{lab.PCP, lab.IGD2} {
+		t.Run(string(protocol), func(t *testing.T) {
+			t.Parallel()
+			net := lab.New(t)
+			home := net.Router("alice", lab.Firewalled)
+			alice, bob := at(t, home.Host("alice")), at(t, net.Home("bob"))
+			first := home.Gateway(protocol)
+			first.Says("(?i)listening on port|HTTP listening|PCP")
+			file := random(t, filepath.Join(t.TempDir(), "song.ogg"), 1<<20, 23)
+			shared := alice.Share(file)
+			alice.DoctorUntil("open", func(d diagnosis) bool { return d.open() == 2 })
+			if rules := home.Pinholes(); len(rules) != 2 {
+				t.Errorf("the router's firewall has %q", rules)
+			}
+			// A stranger comes through, which is the proof.
+			identical(t, file, bob.Fetch(shared.Link).Path)
+			d := alice.DoctorUntil("proven", func(d diagnosis) bool { return d.Verdict == "reachable" })
+			for _, p := range d.Pinholes {
+				if want := map[lab.Protocol]string{lab.PCP: "PCP", lab.IGD2: "UPnP"}[protocol]; p.Method != want || time.Until(p.Until) < time.Minute {
+					t.Errorf("%+v", p)
+				}
+			}
+
+			first.Kill()
+			home.Unpin()
+			home.Gateway(protocol).Says("(?i)listening on port|HTTP listening|PCP")
+			restarted := time.Now()
+			for len(home.Pinholes()) != 2 {
+				if time.Since(restarted) > time.Minute {
+					t.Fatalf("a minute after the restart the firewall has %q", home.Pinholes())
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			t.Logf("opened again %s after the restart", time.Since(restarted).Round(time.Second))
+
+			// Whoever ends closes the door behind him.
+			if status := shared.Interrupt(); status != 130 {
+				t.Errorf("status %d", status)
+			}
+			if rules := home.Pinholes(); len(rules) != 0 {
+				t.Errorf("after the end the firewall has %q", rules)
+			}
+		})
+	}
+}
+
+// open is how many pinholes are open.
+func (d diagnosis) open() (n int) {
+	for _, p := range d.Pinholes {
+		if p.Error == "" && !p.Until.IsZero() {
+			n++
+		}
+	}
+	return n
+}

@@ -92,7 +92,7 @@ func readOffline(ctx context.Context, torrent []byte) (p api.Preview, err error)
 	}
 	defer os.RemoveAll(dir)
 	cfg, err := node.Load(node.Sources{
-		Flags: map[string][]string{"state": {dir}, "listen": {"[::1]:0"}, "bootstrap": {"none"}, "no-lan": {"true"}, "config": {os.DevNull}},
+		Flags: map[string][]string{"state": {dir}, "listen": {"[::1]:0"}, "bootstrap": {"none"}, "no-lan": {"true"}, "no-pinholes": {"true"}, "config": {os.DevNull}},
 		Env:   func(string) (string, bool) { return "", false },
 	})
 	if err != nil {

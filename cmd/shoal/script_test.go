@@ -77,8 +77,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("SHOAL_LISTEN", "[::1]:0")
 			e.Setenv("SHOAL_BOOTSTRAP", "none")
 			e.Setenv("SHOAL_NO_LAN", "true")
-			e.Setenv("SHOAL_TIMEOUT", "60s") // a get that gets nowhere fails
-			e.Setenv("SHOAL_NO_LAN", "true")
+			e.Setenv("SHOAL_NO_PINHOLES", "true")
 			e.Setenv("SHOAL_TIMEOUT", "60s") // a get that gets nowhere fails
 			return os.MkdirAll(filepath.Join(e.WorkDir, "home"), 0o700)
 		},

@@ -52,6 +52,12 @@ table inet filter {
 flush chain inet filter pinholes
 add rule inet filter pinholes jump miniupnpd
 `)
+	// It answers PCP over IPv6 also where that is off.
+	mute := "flush chain inet filter mute\n"
+	if speaks(PCP) == "no" {
+		mute += "add rule inet filter mute udp dport 5351 drop\n"
+	}
+	r.space.nft(mute)
 	id := make([]byte, 16)
 	rand.Read(id)
 	dir := t.TempDir()

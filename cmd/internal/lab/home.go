@@ -90,6 +90,7 @@ table inet filter {
 	chain loss { }
 	chain inbound { }
 	chain pinholes { }
+	chain mute { }
 	chain forward {
 		type filter hook forward priority filter; policy drop;
 		jump loss
@@ -101,6 +102,7 @@ table inet filter {
 	}
 	chain input {
 		type filter hook input priority filter; policy drop;
+		jump mute
 		ct state established,related accept
 		iifname { "lan", "lo" } accept
 		meta l4proto ipv6-icmp accept

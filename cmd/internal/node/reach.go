@@ -24,6 +24,7 @@ type reachability struct {
 	n        *Node
 	evidence *reach.Evidence
 	prober   *reach.Prober
+	pinholes *reach.Pinholes
 }
 
 func newReachability(n *Node) *reachability {
@@ -32,6 +33,16 @@ func newReachability(n *Node) *reachability {
 	r.prober = &reach.Prober{
 		Evidence: r.evidence, Caller: caller{n}, Endpoints: r.endpoints, Now: n.o.Now, Logger: n.part("reach"),
 	}
+	r.pinholes = reach.NewPinholes(reach.PinholeConfig{
+		Logger: n.part("reach"), Now: n.o.Now, Endpoints: r.endpoints,
+		Needed: func(p reach.Protocol, a netip.Addr) bool { return r.evidence.About(p, a).Verdict != share.Reachable },
+		Opened: func(a netip.Addr) {
+			// What failed while it was closed says nothing any more.
+			r.evidence.Forget(reach.TCP, a)
+			r.evidence.Forget(reach.UDP, a)
+			r.prober.Again(a)
+		},
+	})
 	return r
 }
 
@@ -40,6 +51,9 @@ func (r *reachability) run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	parts.Go(func() { _ = r.prober.Run(ctx) })
+	if !r.n.current().NoPinholes {
+		parts.Go(func() { _ = r.pinholes.Run(ctx) })
+	}
 	changed := r.n.watcher.Changed()
 	r.evidence.SetAddresses(r.n.watcher.Addresses())
 	for {
@@ -48,7 +62,15 @@ func (r *reachability) run(ctx context.Context) error {
 			return nil
 		case <-changed:
 			r.evidence.SetAddresses(r.n.watcher.Addresses())
+			parts.Go(func() { r.refresh(ctx) })
 		}
+	}
+}
+
+// refresh asks the router anew, where it is asked at all.
+func (r *reachability) refresh(ctx context.Context) {
+	if !r.n.current().NoPinholes {
+		r.pinholes.Refresh(ctx)
 	}
 }
 
@@ -92,7 +114,10 @@ func (r *reachability) endpoints() (out []reach.Endpoint) {
 }
 
 func (r *reachability) report() share.Report {
-	s := reach.Situation{Endpoints: r.endpoints(), Evidence: r.evidence}
+	s := reach.Situation{
+		Endpoints: r.endpoints(), Evidence: r.evidence,
+		Pinholes: r.pinholes.Holes(), Gateways: r.pinholes.Problems(),
+	}
 	if d := r.n.dht; d != nil {
 		st := d.Stats()
 		s.DHT = &share.DHTReport{Nodes: st.Nodes, Answering: st.Good}
@@ -128,6 +153,7 @@ func (s *served) Network() share.Report { return s.n.reach.report() }
 // TestNetwork has peers call. What comes by UDP is told by the DHT, maybe a
 // little later.
 func (s *served) TestNetwork(ctx context.Context) share.Report {
+	s.n.reach.refresh(ctx)
 	s.n.reach.prober.Test(ctx)
 	ctx, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()

@@ -18,6 +18,7 @@ type Config struct {
 	UTP        bool
 	NoTrackers bool
 	NoLAN      bool
+	NoPinholes bool
 	Private    bool // trackers and web seeds at private addresses are allowed
 	Verbose    bool
 	LogFormat  string // text or json
@@ -102,6 +103,9 @@ func Settings() []Setting {
 		{Name: "no-lan", Default: "false", Scope: Common,
 			Help:  "neither look for peers on the local network nor tell it what is here",
 			value: func(c *Config) any { return &c.NoLAN }},
+		{Name: "no-pinholes", Default: "false", Scope: Common,
+			Help:  "do not ask the router to let strangers through to this node",
+			value: func(c *Config) any { return &c.NoPinholes }},
 		{Name: "allow-private", Default: "false", Scope: Common,
 			Help:  "let links and torrents send this node to trackers and web seeds at private addresses",
 			value: func(c *Config) any { return &c.Private }},

@@ -1,0 +1,48 @@
+package reach
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+)
+
+// ListGateways reads the routers that the default routes go by.
+func ListGateways() ([]Gateway, error) {
+	routes, err := netlink.RouteList(nil, netlink.FAMILY_V6)
+	if err != nil {
+		return nil, fmt.Errorf("reading the routes: %w", err)
+	}
+	var out []Gateway
+	add := func(ip []byte, index int) {
+		a, ok := netip.AddrFromSlice(ip)
+		link, err := netlink.LinkByIndex(index)
+		if !ok || err != nil {
+			return
+		}
+		name := link.Attrs().Name
+		if a.IsLinkLocalUnicast() {
+			a = a.WithZone(name)
+		}
+		out = append(out, Gateway{a, name})
+	}
+	for _, r := range routes {
+		if r.Dst != nil && (len(r.Dst.IP) == 0 || !r.Dst.IP.IsUnspecified()) {
+			continue
+		}
+		if r.Dst != nil {
+			if ones, _ := r.Dst.Mask.Size(); ones != 0 {
+				continue
+			}
+		}
+		if r.Gw != nil {
+			add(r.Gw, r.LinkIndex)
+		}
+		for _, hop := range r.MultiPath {
+			if hop.Gw != nil {
+				add(hop.Gw, hop.LinkIndex)
+			}
+		}
+	}
+	return out, nil
+}

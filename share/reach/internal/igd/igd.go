@@ -1,0 +1,210 @@
+package igd
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/huin/goupnp"
+	"github.com/huin/goupnp/dcps/internetgateway2"
+	"github.com/huin/goupnp/soap"
+)
+
+// The protocols, by their numbers in IP.
+const (
+	TCP = 6
+	UDP = 17
+)
+
+const (
+	callTime       = 5 * time.Second
+	maxDescription = 256 << 10
+	maxAnswer      = 64 << 10
+)
+
+// Client is one address of this host towards one router.
+type Client struct {
+	device  Device
+	service *internetgateway2.WANIPv6FirewallControl1
+	http    *http.Client
+}
+
+// Connect reads the description of a router, for requests that leave from
+// local: routers open pinholes to whoever asks, and to nobody else.
+func Connect(ctx context.Context, d Device, local netip.Addr) (*Client, error) {
+	dialer := &net.Dialer{Timeout: callTime, KeepAlive: -1, LocalAddr: &net.TCPAddr{IP: local.WithZone("").AsSlice()}}
+	c := &Client{device: d, http: &http.Client{
+		Timeout: callTime,
+		// Whatever the description names, this host is called.
+		Transport: &bounded{&http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return dialer.DialContext(ctx, "tcp6", d.Addr.String())
+			},
+			DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10, ResponseHeaderTimeout: callTime,
+		}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("it redirects") },
+	}}
+	if err := c.describe(ctx); err != nil {
+		return nil, fmt.Errorf("asking the router at %s what it can do: %w", d.Addr.Addr(), err)
+	}
+	allowed, err := c.allowed(ctx)
+	if err == nil && !allowed {
+		err = errors.New("it does not allow pinholes")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking the router at %s: %w", d.Addr.Addr(), err)
+	}
+	return c, nil
+}
+
+func (c *Client) describe(ctx context.Context) error {
+	// Zones are for the dialer alone: a router that got one in a Host header
+	// would not know it.
+	u := *c.device.Location
+	u.Host = net.JoinHostPort(stripZone(u.Hostname()), fmt.Sprint(c.device.Addr.Port()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return plain(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("it answers %s", resp.Status)
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxDescription))
+	if err != nil {
+		return err
+	}
+	root, err := parseDescription(b)
+	if err != nil {
+		return err
+	}
+	root.SetURLBase(&u)
+	services, err := internetgateway2.NewWANIPv6FirewallControl1ClientsFromRootDevice(root, &u)
+	if err != nil || len(services) == 0 {
+		return errors.New("it has no IPv6 firewall control")
+	}
+	c.service = services[0]
+	c.service.SOAPClient.HTTPClient = *c.http
+	return nil
+}
+
+func parseDescription(b []byte) (*goupnp.RootDevice, error) {
+	root := new(goupnp.RootDevice)
+	d := xml.NewDecoder(bytes.NewReader(b))
+	d.DefaultSpace = goupnp.DeviceXMLNamespace
+	if err := d.Decode(root); err != nil {
+		return nil, fmt.Errorf("its description makes no sense: %w", err)
+	}
+	return root, nil
+}
+
+func (c *Client) allowed(ctx context.Context) (bool, error) {
+	firewall, inbound, err := c.service.GetFirewallStatusCtx(ctx)
+	return !firewall || inbound, explain(err)
+}
+
+// Add opens port on client for everybody, and returns the pinhole's number.
+func (c *Client) Add(ctx context.Context, client netip.Addr, protocol uint8, port uint16, lease time.Duration) (uint16, error) {
+	id, err := c.service.AddPinholeCtx(ctx, "", 0, client.WithZone("").String(), port, uint16(protocol), uint32(lease/time.Second))
+	return id, explain(err)
+}
+
+// Update keeps a pinhole open.
+func (c *Client) Update(ctx context.Context, id uint16, lease time.Duration) error {
+	return explain(c.service.UpdatePinholeCtx(ctx, id, uint32(lease/time.Second)))
+}
+
+// Delete closes a pinhole.
+func (c *Client) Delete(ctx context.Context, id uint16) error {
+	return explain(c.service.DeletePinholeCtx(ctx, id))
+}
+
+// Router is who is asked.
+func (c *Client) Router() netip.Addr { return c.device.Addr.Addr() }
+
+// The errors of the service, WANIPv6FirewallControl:1, section 2.6.
+var faults = map[int]string{
+	606: "it does not let this host do that",
+	701: "the pinhole is for another host",
+	702: "its firewall is off",
+	703: "it does not allow pinholes",
+	704: "it knows no such pinhole",
+	705: "it does not do this protocol",
+	706: "it does not take this port",
+	707: "it does not open pinholes for this protocol",
+	708: "it does not take wildcards",
+	709: "no packet has come through",
+}
+
+// explain makes an error of a call fit to be shown.
+func explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	var f *soap.SOAPFaultError
+	if errors.As(err, &f) {
+		return fault(f.Detail.UPnPError.Errorcode)
+	}
+	return plain(err)
+}
+
+// fault is a refusal by the router.
+type fault int
+
+func (f fault) Error() string {
+	if name, ok := faults[int(f)]; ok {
+		return fmt.Sprintf("%s (UPnP error %d)", name, int(f))
+	}
+	return fmt.Sprintf("UPnP error %d", int(f))
+}
+
+// Refused tells that the router answered, with a no.
+func Refused(err error) bool {
+	_, ok := errors.AsType[fault](err)
+	return ok
+}
+
+// plain drops what the libraries put before and what a router put into an error.
+func plain(err error) error {
+	text := err.Error()
+	if i := strings.LastIndex(text, "\": "); i >= 0 {
+		text = text[i+3:]
+	}
+	if len(text) > 200 {
+		text = text[:200]
+	}
+	return errors.New(strings.ToValidUTF8(text, ""))
+}
+
+// bounded keeps a router from sending without end.
+type bounded struct{ next http.RoundTripper }
+
+func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	limit := int64(maxAnswer)
+	if r.Method == http.MethodGet {
+		limit = maxDescription
+	}
+	resp.Body = &limited{io.LimitReader(resp.Body, limit), resp.Body}
+	return resp, nil
+}
+
+type limited struct {
+	io.Reader
+	io.Closer
+}

@@ -1,0 +1,145 @@
+// Package igd asks a router for pinholes in its IPv6 firewall by UPnP: it finds
+// the router by SSDP on the link, reads its description, and calls the service
+// WANIPv6FirewallControl:1 of an Internet Gateway Device:2.
+//
+// A router is whoever says so on the link, so nothing that it says is trusted
+// further than that: answers from beyond the link are not heeded, nothing but
+// the address that answered is called, no redirect is followed, and what it may
+// send is bounded.
+package igd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	// Service is what is looked for.
+	Service = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
+
+	group      = "ff02::c"
+	searchPort = 1900
+	searchTime = 3 * time.Second
+	maxReplies = 16
+	maxReply   = 2048
+)
+
+// Device is a router as SSDP tells of it.
+type Device struct {
+	Addr     netip.AddrPort // who is called, with a zone where link-local
+	Location *url.URL
+}
+
+var errReply = errors.New("not an answer to a search")
+
+// parseReply reads an answer from a neighbour at from to a search sent from
+// local.
+func parseReply(b []byte, from netip.Addr, local netip.Addr, zone string) (Device, error) {
+	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(b)), nil)
+	if err != nil {
+		return Device{}, fmt.Errorf("%w: %w", errReply, err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("St") != Service {
+		return Device{}, errReply
+	}
+	u, err := url.Parse(resp.Header.Get("Location"))
+	if err != nil || u.Scheme != "http" || u.User != nil {
+		return Device{}, fmt.Errorf("%w: no location", errReply)
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	at, err := netip.ParseAddrPort(net.JoinHostPort(stripZone(u.Hostname()), port))
+	if err != nil || at.Port() == 0 {
+		return Device{}, fmt.Errorf("%w: the location is no address", errReply)
+	}
+	if !onLink(from, local) || !onLink(at.Addr(), local) {
+		return Device{}, fmt.Errorf("%w: %s tells of %s, which is not on the link", errReply, from, at)
+	}
+	if at.Addr().IsLinkLocalUnicast() {
+		at = netip.AddrPortFrom(at.Addr().WithZone(zone), at.Port())
+	}
+	return Device{at, u}, nil
+}
+
+func stripZone(host string) string {
+	host, _, _ = strings.Cut(host, "%")
+	return host
+}
+
+// onLink tells whether a is a neighbour of local.
+func onLink(a, local netip.Addr) bool {
+	link, err := local.WithZone("").Prefix(64)
+	return a.Is6() && !a.Is4In6() && (a.IsLinkLocalUnicast() || err == nil && link.Contains(a.WithZone("")))
+}
+
+// Search looks for routers on the link of an interface, from one of its
+// addresses.
+func Search(ctx context.Context, local netip.Addr, iface string) ([]Device, error) {
+	conn, err := net.ListenPacket("udp6", netip.AddrPortFrom(local.WithZone(""), 0).String())
+	if err != nil {
+		return nil, fmt.Errorf("opening a port for SSDP: %w", err)
+	}
+	defer conn.Close()
+	to := &net.UDPAddr{IP: net.ParseIP(group), Port: searchPort, Zone: iface}
+	return search(ctx, conn, to, local, iface)
+}
+
+func request() []byte {
+	return []byte("M-SEARCH * HTTP/1.1\r\nHOST: [" + strings.ToUpper(group) + "]:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: " + Service + "\r\n\r\n")
+}
+
+// search sends the question, once more after a second, and gathers the answers.
+// It is over soon after the first.
+func search(ctx context.Context, conn net.PacketConn, to net.Addr, local netip.Addr, zone string) ([]Device, error) {
+	ctx, cancel := context.WithTimeout(ctx, searchTime)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
+	if _, err := conn.WriteTo(request(), to); err != nil {
+		return nil, fmt.Errorf("looking for a router: %w", err)
+	}
+	again := time.AfterFunc(time.Second, func() { _, _ = conn.WriteTo(request(), to) })
+	defer again.Stop()
+	var found []Device
+	buf := make([]byte, maxReply)
+	for range maxReplies {
+		n, from, err := conn.ReadFrom(buf)
+		if err != nil {
+			break
+		}
+		u, ok := from.(*net.UDPAddr)
+		if !ok {
+			continue
+		}
+		d, err := parseReply(buf[:n], u.AddrPort().Addr(), local, zone)
+		if err != nil {
+			continue
+		}
+		known := false
+		for _, f := range found {
+			known = known || f.Addr == d.Addr
+		}
+		if !known {
+			found = append(found, d)
+			_ = conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+			if ctx.Err() != nil {
+				break
+			}
+		}
+	}
+	if len(found) == 0 {
+		return nil, errors.New("no router on this network answers")
+	}
+	return found, nil
+}

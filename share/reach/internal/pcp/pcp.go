@@ -1,0 +1,118 @@
+// Package pcp asks a router for pinholes in its IPv6 firewall by the Port
+// Control Protocol (RFC 6887), as far as that is needed: MAP with the option
+// PREFER_FAILURE.
+//
+//	request   2  1     0 0       lifetime[4]  client[16]      mapping  2 0 0 0
+//	response  2  0x81  0 result  lifetime[4]  epoch[4] 0[12]  mapping  options
+//	mapping   nonce[12]  protocol[1]  0[3]  internal port[2]  external port[2]  external address[16]
+package pcp
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Port is where servers listen.
+const Port = 5351
+
+// The protocols of RFC 6887, by their numbers in IP.
+const (
+	TCP = 6
+	UDP = 17
+)
+
+const (
+	version  = 2
+	opMap    = 1
+	response = 0x80
+
+	headerLen = 24
+	mapLen    = 36
+	maxLen    = 1100
+
+	optPreferFailure = 2
+)
+
+// Nonce makes the answer to one's own request known.
+type Nonce [12]byte
+
+// Mapping is a pinhole.
+type Mapping struct {
+	Nonce    Nonce
+	Protocol uint8
+	Internal uint16
+	External netip.AddrPort
+}
+
+// Response is what a server said.
+type Response struct {
+	Result   Result
+	Lifetime time.Duration
+	Epoch    uint32 // seconds since the server lost its state
+	Mapping  Mapping
+}
+
+// Result is the code of an answer; 0 is success.
+type Result uint8
+
+// Error explains a result.
+func (r Result) Error() string {
+	names := map[Result]string{
+		1: "it speaks another version of PCP", 2: "it is not allowed", 3: "it could not read the request", 4: "it does not know MAP",
+		5: "it does not know an option", 6: "it could not read an option", 7: "its own network is down", 8: "it has no room left",
+		9: "it does not do this protocol", 10: "this host has opened too many already", 11: "it cannot open this very port",
+		12: "a second router is in between", 13: "there are too many peers",
+	}
+	if n, ok := names[r]; ok {
+		return fmt.Sprintf("%s (PCP result %d)", n, uint8(r))
+	}
+	return fmt.Sprintf("PCP result %d", uint8(r))
+}
+
+// mapRequest asks for m. A lifetime of 0 takes it back.
+func mapRequest(client netip.Addr, lifetime time.Duration, m Mapping) []byte {
+	b := append(make([]byte, 0, headerLen+mapLen+4), version, opMap, 0, 0)
+	b = binary.BigEndian.AppendUint32(b, uint32(lifetime/time.Second))
+	ip := client.As16()
+	b = append(b, ip[:]...)
+	b = append(b, m.Nonce[:]...)
+	b = append(b, m.Protocol, 0, 0, 0)
+	b = binary.BigEndian.AppendUint16(b, m.Internal)
+	b = binary.BigEndian.AppendUint16(b, m.External.Port())
+	ip = m.External.Addr().As16()
+	b = append(b, ip[:]...)
+	if lifetime > 0 {
+		// Another port than the one that others are told is of no use.
+		b = append(b, optPreferFailure, 0, 0, 0)
+	}
+	return b
+}
+
+var errResponse = errors.New("not a PCP response")
+
+// Parse reads what a server sent.
+func Parse(b []byte) (r Response, err error) {
+	switch {
+	case len(b) < headerLen || len(b) > maxLen || len(b)%4 != 0:
+		return r, fmt.Errorf("%w: %d bytes", errResponse, len(b))
+	case b[0] != version && Result(b[3]) != 1:
+		return r, fmt.Errorf("%w: version %d", errResponse, b[0])
+	case b[1] != opMap|response:
+		return r, fmt.Errorf("%w: opcode %#x", errResponse, b[1])
+	}
+	r.Result = Result(b[3])
+	r.Lifetime = time.Duration(binary.BigEndian.Uint32(b[4:])) * time.Second
+	r.Epoch = binary.BigEndian.Uint32(b[8:])
+	p := b[headerLen:]
+	if len(p) < mapLen {
+		return r, fmt.Errorf("%w: %d bytes for a mapping", errResponse, len(p))
+	}
+	r.Mapping = Mapping{
+		Nonce: Nonce(p[:12]), Protocol: p[12], Internal: binary.BigEndian.Uint16(p[16:]),
+		External: netip.AddrPortFrom(netip.AddrFrom16([16]byte(p[20:36])), binary.BigEndian.Uint16(p[18:])),
+	}
+	return r, nil
+}

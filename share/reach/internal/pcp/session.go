@@ -1,0 +1,190 @@
+package pcp
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+)
+
+const (
+	// firstWait is how long the first answer may take before the request is sent
+	// again (RFC 6887, 8.1.1), tries how often it is sent before the server is
+	// taken for not there.
+	firstWait = 3 * time.Second
+	tries     = 2
+	// maxLifetime is what is believed of a lifetime (RFC 6887, 8.5).
+	maxLifetime = 24 * time.Hour
+)
+
+// ErrSilence is wrapped by the error of a server that does not answer.
+var ErrSilence = errors.New("no answer")
+
+// Session is one address of this host towards one server. It is not safe for
+// concurrent use.
+type Session struct {
+	client netip.Addr
+	server netip.AddrPort
+	conn   net.PacketConn
+	wait   time.Duration
+	now    func() time.Time
+	buf    []byte
+
+	heard  bool // epoch and at are set
+	epoch  uint32
+	at     time.Time
+	resets int // how often the server was seen to have lost its state
+	nonces map[hole]Nonce
+}
+
+type hole struct {
+	protocol uint8
+	port     uint16
+}
+
+// Open makes a session. It sends nothing.
+func Open(client netip.Addr, server netip.AddrPort, now func() time.Time) (*Session, error) {
+	conn, err := net.ListenPacket("udp6", netip.AddrPortFrom(client.WithZone(""), 0).String())
+	if err != nil {
+		return nil, fmt.Errorf("opening a port for PCP: %w", err)
+	}
+	return &Session{
+		client: client.WithZone(""), server: server, conn: conn, wait: firstWait, now: now,
+		buf: make([]byte, maxLen+1), nonces: map[hole]Nonce{},
+	}, nil
+}
+
+// Close ends the session; mappings stay until their leases end.
+func (s *Session) Close() error { return s.conn.Close() }
+
+// Server is who is asked.
+func (s *Session) Server() netip.AddrPort { return s.server }
+
+// Resets is how often the server was seen to have lost its state. Whatever was
+// mapped before is to be mapped again.
+func (s *Session) Resets() int { return s.resets }
+
+// Map opens port for everybody by TCP or UDP, or keeps it open, and tells for
+// how long.
+func (s *Session) Map(ctx context.Context, protocol uint8, port uint16, lifetime time.Duration) (time.Duration, error) {
+	h := hole{protocol, port}
+	nonce, known := s.nonces[h]
+	if !known {
+		_, _ = rand.Read(nonce[:])
+		s.nonces[h] = nonce // a renewal is known by the same one
+	}
+	m := Mapping{nonce, protocol, port, netip.AddrPortFrom(s.client, port)}
+	r, err := s.exchange(ctx, mapRequest(s.client, lifetime, m), func(r Response) bool {
+		return r.Mapping.Nonce == nonce && r.Mapping.Protocol == protocol && r.Mapping.Internal == port
+	})
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case r.Result != 0:
+		return 0, r.Result
+	case lifetime == 0:
+		delete(s.nonces, h)
+		return 0, nil
+	case r.Mapping.External != m.External:
+		// A router that translates addresses: what it opened is not what others
+		// are told.
+		return 0, fmt.Errorf("it opens %s instead", r.Mapping.External)
+	case r.Lifetime <= 0:
+		return 0, errors.New("it opens it for no time")
+	}
+	return min(r.Lifetime, maxLifetime), nil
+}
+
+// Unmap takes Map back.
+func (s *Session) Unmap(ctx context.Context, protocol uint8, port uint16) error {
+	_, err := s.Map(ctx, protocol, port, 0)
+	return err
+}
+
+// exchange sends a request until the answer to it comes.
+func (s *Session) exchange(ctx context.Context, request []byte, ours func(Response) bool) (Response, error) {
+	defer context.AfterFunc(ctx, func() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) })()
+	wait := s.wait
+	to := net.UDPAddrFromAddrPort(s.server)
+	for range tries {
+		if ctx.Err() != nil {
+			return Response{}, context.Cause(ctx)
+		}
+		if _, err := s.conn.WriteTo(request, to); err != nil {
+			return Response{}, fmt.Errorf("asking %s: %w", s.server.Addr(), err)
+		}
+		_ = s.conn.SetReadDeadline(time.Now().Add(wait))
+		if ctx.Err() != nil {
+			return Response{}, context.Cause(ctx)
+		}
+		for {
+			r, err := s.read()
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				break
+			}
+			if err != nil {
+				return Response{}, fmt.Errorf("asking %s: %w", s.server.Addr(), err)
+			}
+			if ours(r) {
+				s.heed(r.Epoch)
+				return r, nil
+			}
+		}
+		wait *= 2
+	}
+	if ctx.Err() != nil {
+		return Response{}, context.Cause(ctx)
+	}
+	return Response{}, fmt.Errorf("asking %s: %w", s.server.Addr(), ErrSilence)
+}
+
+// read returns the next response of the server; whatever else arrives is not
+// heeded.
+func (s *Session) read() (Response, error) {
+	for {
+		n, from, err := s.conn.ReadFrom(s.buf)
+		if err != nil {
+			return Response{}, err
+		}
+		u, ok := from.(*net.UDPAddr)
+		if !ok || !s.near(u.AddrPort()) {
+			continue
+		}
+		if r, err := Parse(s.buf[:n]); err == nil {
+			return r, nil
+		}
+	}
+}
+
+// near tells whether an answer may come from there. A router has several
+// addresses and may answer from another than it was asked at, but only from the
+// same link.
+func (s *Session) near(from netip.AddrPort) bool {
+	if from.Port() != s.server.Port() {
+		return false
+	}
+	a := from.Addr()
+	if a == s.server.Addr() {
+		return true
+	}
+	link, err := s.client.Prefix(64)
+	return a.IsLinkLocalUnicast() && a.Zone() == s.server.Addr().Zone() || err == nil && link.Contains(a.WithZone(""))
+}
+
+// heed notices that the server has lost its state (RFC 6887, 8.5).
+func (s *Session) heed(epoch uint32) {
+	now := s.now()
+	if s.heard {
+		client := now.Sub(s.at) / time.Second
+		server := time.Duration(int64(epoch) - int64(s.epoch))
+		if server < -1 || client+2 < server-server/16 || server+2 < client-client/16 {
+			s.resets++
+		}
+	}
+	s.heard, s.epoch, s.at = true, epoch, now
+}

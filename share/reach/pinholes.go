@@ -1,0 +1,218 @@
+package reach
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/reach/internal/igd"
+	"github.com/shoalnet/shoal/share/reach/internal/pcp"
+)
+
+// Gateway is a router on the way out, with its zone where link-local.
+type Gateway struct {
+	Addr      netip.Addr
+	Interface string
+}
+
+const (
+	// lease is for how long a pinhole is asked; when the node is killed it
+	// closes by itself.
+	lease = time.Hour
+	// lookEvery is how often pinholes are renewed: a router that restarted has
+	// forgotten what it opened, and not every router tells.
+	lookEvery = 15 * time.Second
+	// A router that never answered is asked again after the first of these,
+	// doubled each time up to the second.
+	quietFirst = 30 * time.Second
+	quietMost  = 10 * time.Minute
+	// closeTime bounds how long the node's end waits for routers.
+	closeTime = 3 * time.Second
+)
+
+// PinholeConfig is what Pinholes need.
+type PinholeConfig struct {
+	Logger *slog.Logger
+	Now    func() time.Time
+	// Endpoints are what may need pinholes.
+	Endpoints func() []Endpoint
+	// Needed tells whether strangers may not get through to an address without.
+	Needed func(Protocol, netip.Addr) bool
+	// Opened is told of an address for which something was opened.
+	Opened func(netip.Addr)
+
+	// For tests; the system's where nil or zero.
+	Gateways func() ([]Gateway, error)
+	Search   func(ctx context.Context, local netip.Addr, iface string) ([]igd.Device, error)
+	PCPPort  uint16
+}
+
+// Pinholes keeps the router's firewall open for the published addresses, by PCP
+// or else by UPnP, and closes what it opened when it ends.
+type Pinholes struct {
+	cfg  PinholeConfig
+	kick chan chan struct{}
+
+	doors map[netip.Addr]*door // only touched by Run
+
+	mu       sync.Mutex
+	holes    []share.Pinhole
+	problems []share.GatewayProblem
+}
+
+// NewPinholes starts nothing.
+func NewPinholes(cfg PinholeConfig) *Pinholes {
+	if cfg.Gateways == nil {
+		cfg.Gateways = ListGateways
+	}
+	if cfg.Search == nil {
+		cfg.Search = igd.Search
+	}
+	if cfg.PCPPort == 0 {
+		cfg.PCPPort = pcp.Port
+	}
+	return &Pinholes{cfg: cfg, kick: make(chan chan struct{}), doors: map[netip.Addr]*door{}}
+}
+
+// Holes is what was asked of routers, open or not.
+func (p *Pinholes) Holes() []share.Pinhole {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.holes)
+}
+
+// Problems is why a way of asking does not work.
+func (p *Pinholes) Problems() []share.GatewayProblem {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.problems)
+}
+
+// Run keeps pinholes until ctx ends.
+func (p *Pinholes) Run(ctx context.Context) error {
+	defer p.closeAll(ctx)
+	clock := time.NewTimer(0)
+	defer clock.Stop()
+	for {
+		var done chan struct{}
+		select {
+		case <-ctx.Done():
+			return nil
+		case done = <-p.kick:
+			for _, d := range p.doors {
+				d.impatient()
+			}
+		case <-clock.C:
+		}
+		p.round(ctx)
+		if done != nil {
+			close(done)
+		}
+		clock.Reset(lookEvery)
+	}
+}
+
+// Refresh asks routers again now, also those that did not answer, and returns
+// when they have answered or have not.
+func (p *Pinholes) Refresh(ctx context.Context) {
+	done := make(chan struct{})
+	select {
+	case p.kick <- done:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// round looks after every address once.
+func (p *Pinholes) round(ctx context.Context) {
+	gateways, err := p.cfg.Gateways()
+	if err != nil {
+		p.cfg.Logger.Debug("cannot tell who the router is", "error", err)
+	}
+	wanted := map[netip.Addr][]hole{}
+	for _, e := range p.cfg.Endpoints() {
+		if e.Scope != Global || !e.Published {
+			continue
+		}
+		d := p.doors[e.IP]
+		if d == nil {
+			d = newDoor(p, e.IP, e.Interface)
+			p.doors[e.IP] = d
+		}
+		i := slices.IndexFunc(gateways, func(g Gateway) bool { return g.Interface == e.Interface })
+		d.route(gateways, i)
+		for _, h := range []hole{{TCP, e.Port}, {UDP, e.UDP}} {
+			if h.port != 0 && (d.isOpen(h) || p.cfg.Needed(h.protocol, e.IP)) {
+				wanted[e.IP] = append(wanted[e.IP], h)
+			}
+		}
+	}
+	var all sync.WaitGroup
+	for a, d := range p.doors {
+		all.Go(func() { d.look(ctx, wanted[a]) })
+	}
+	all.Wait()
+	for a, d := range p.doors {
+		if len(wanted[a]) == 0 && len(d.holes) == 0 {
+			d.end()
+			delete(p.doors, a)
+		}
+	}
+	p.publish()
+}
+
+func (p *Pinholes) publish() {
+	holes, problems := []share.Pinhole{}, []share.GatewayProblem{}
+	for a, d := range p.doors {
+		for h, o := range d.holes {
+			s := share.Pinhole{Address: a, Port: h.port, Protocol: string(h.protocol), Method: o.method, Gateway: o.gateway}
+			if o.err != nil {
+				s.Error = o.err.Error()
+			} else {
+				s.Until = o.until.Round(0)
+			}
+			holes = append(holes, s)
+		}
+		for method, text := range d.problems {
+			if g := (share.GatewayProblem{Method: method, Error: text}); !slices.Contains(problems, g) {
+				problems = append(problems, g)
+			}
+		}
+	}
+	slices.SortFunc(holes, func(a, b share.Pinhole) int {
+		return cmp.Or(a.Address.Compare(b.Address), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port))
+	})
+	slices.SortFunc(problems, func(a, b share.GatewayProblem) int {
+		return cmp.Or(cmp.Compare(a.Method, b.Method), cmp.Compare(a.Error, b.Error))
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.holes, p.problems = holes, problems
+}
+
+// closeAll takes back what was opened.
+func (p *Pinholes) closeAll(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, d := range p.doors {
+		all.Go(func() {
+			for h := range d.holes {
+				d.close(ctx, h)
+			}
+			d.end()
+		})
+	}
+	all.Wait()
+	clear(p.doors)
+	p.publish()
+}
