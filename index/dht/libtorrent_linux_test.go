@@ -96,7 +96,15 @@ func startLibtorrent(t *testing.T, ns *namespace, nodes int) *libtorrent {
 		done.Stop()
 	})
 	l.wait("ready", func(e ltEvent) bool { return e.Event == "ready" })
+	for i := 1; i < nodes; i++ {
+		l.do(i, "know", map[string]any{"host": l.bootstrap().Addr().String(), "port": l.bootstrap().Port()})
+	}
 	return l
+}
+
+// bootstrap is the node that all others know.
+func (*libtorrent) bootstrap() netip.AddrPort {
+	return netip.MustParseAddrPort("[2001:db8:1:1::1]:6881")
 }
 
 func (l *libtorrent) do(node int, what string, args map[string]any) {
@@ -162,17 +170,15 @@ func (l *libtorrent) again(node int, what string, args map[string]any, is func(l
 //	2001:db8:1:1::1 ... 2001:db8:1:a::1   libtorrent
 //	2001:db8:2:1::1 ... 2001:db8:2:4::1   ours
 func TestLibtorrent(t *testing.T) {
+	t.Parallel()
 	ns := newNamespace(t)
 	const theirs, ours = 10, 4
 	lt := startLibtorrent(t, ns, theirs)
-	for i := 1; i < theirs; i++ {
-		lt.do(i, "know", map[string]any{"host": "2001:db8:1:1::1", "port": 6881})
-	}
 	var nodes []*testNode
 	for i := range ours {
 		addr := ns.add(fmt.Sprintf("2001:db8:2:%x::1", i+1))
 		nodes = append(nodes, runNode(t, ns.listen(netip.AddrPortFrom(addr, 6881)), func(c *Config) {
-			c.Bootstrap = []string{"[2001:db8:1:1::1]:6881"}
+			c.Bootstrap = []string{lt.bootstrap().String()}
 			c.Addresses = func() []netip.Addr { return []netip.Addr{addr} }
 		}))
 	}

@@ -29,6 +29,7 @@ func needs(t *testing.T, why string) {
 type namespace struct {
 	t    *testing.T
 	name string
+	asks bool // it has the address of asker
 }
 
 func newNamespace(t *testing.T) *namespace {
@@ -41,7 +42,7 @@ func newNamespace(t *testing.T) *namespace {
 	}
 	var b [4]byte
 	rand.Read(b[:])
-	n := &namespace{t, "dht-" + hex.EncodeToString(b[:])}
+	n := &namespace{t: t, name: "dht-" + hex.EncodeToString(b[:])}
 	t.Cleanup(func() {
 		if out, err := exec.Command("ip", "netns", "del", n.name).CombinedOutput(); err != nil {
 			t.Errorf("removing the namespace: %v: %s", err, out)
@@ -66,9 +67,20 @@ func (n *namespace) add(addr string) netip.Addr {
 	return netip.MustParseAddr(addr)
 }
 
-// listen binds a socket inside. A socket belongs to the namespace of the thread
-// that made it, wherever it is used.
+// listen binds a socket inside.
 func (n *namespace) listen(addr netip.AddrPort) *net.UDPConn {
+	n.t.Helper()
+	var conn *net.UDPConn
+	n.in(func() (err error) {
+		conn, err = net.ListenUDP("udp6", net.UDPAddrFromAddrPort(addr))
+		return err
+	})
+	return conn
+}
+
+// in calls f on a thread that is inside. A socket belongs to the namespace of
+// the thread that made it, wherever it is used.
+func (n *namespace) in(f func() error) {
 	n.t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -90,11 +102,9 @@ func (n *namespace) listen(addr netip.AddrPort) *net.UDPConn {
 			panic(err) // this thread must not be used any more
 		}
 	}()
-	conn, err := net.ListenUDP("udp6", net.UDPAddrFromAddrPort(addr))
-	if err != nil {
+	if err := f(); err != nil {
 		n.t.Fatal(err)
 	}
-	return conn
 }
 
 // command runs a program inside.
