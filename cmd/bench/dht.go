@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"time"
 )
 
@@ -192,5 +194,52 @@ func (b *bench) firstByte() (t table, err error) {
 	fresh := row("a new node that knows one other", times.Fresh)
 	t.result = fmt.Sprintf("The first byte comes after **%.2f s** and **%.2f s** (wanted: under 1).", running.Seconds(), fresh.Seconds())
 	t.setting = fmt.Sprintf("medians of %d runs, the two in turn", len(times.Running))
+	return t, nil
+}
+
+var gainLine = regexp.MustCompile(`at most ([0-9.]+) bytes sent for each received`)
+
+// flood shows how a node stands a flood, and what it can be made to send.
+func (b *bench) flood() (t table, err error) {
+	t = table{
+		title: "A flooded DHT node",
+		how: "A shoal node in a network of nine is sent 50,000 find_node queries a second, by one address or by as many addresses as queries. " +
+			"In turn it and another node run `shoal get --output -` for an ID that a third one shares. CPU and RSS are the flooded node's.",
+		head: []string{"from", "arrived a second", "answered", "bytes sent for each received", "CPU, % of a core", "peak RSS, MiB", "gets", "first byte, median", "slowest"},
+	}
+	file := filepath.Join(b.tmp, "flood.json")
+	if err := soakTest("./cmd/e2e", "^TestFloodedNodeServes$", "-flood", file); err != nil {
+		return t, err
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return t, err
+	}
+	var all map[string]struct {
+		Sent, Arrived, Answered int
+		Seconds, CPU, RSS, Gain float64
+		Gets                    []float64
+	}
+	if err := json.Unmarshal(data, &all); err != nil {
+		return t, err
+	}
+	for _, name := range []string{"one", "many"} {
+		f := all[name]
+		if len(f.Gets) == 0 {
+			return t, fmt.Errorf("nothing was measured for %s", name)
+		}
+		t.row(map[string]string{"one": "one address", "many": "an address each"}[name],
+			fmt.Sprintf("%.0f", float64(f.Arrived)/f.Seconds), fmt.Sprintf("%.1f %%", 100*float64(f.Answered)/float64(f.Arrived)),
+			fmt.Sprintf("%.2f", f.Gain), fmt.Sprintf("%.0f", 100*f.CPU/f.Seconds), fmt.Sprintf("%.0f", f.RSS),
+			fmt.Sprintf("%d of %d", len(f.Gets), len(f.Gets)), fmt.Sprintf("%.0f ms", 1000*median(f.Gets)), fmt.Sprintf("%.0f ms", 1000*slices.Max(f.Gets)))
+	}
+	out, err := exec.Command("go", "test", "-count=1", "-v", "-run", "^TestAmplification$", "./index/dht/internal/core").CombinedOutput()
+	gain := gainLine.FindSubmatch(out)
+	if err != nil || gain == nil {
+		return t, fmt.Errorf("measuring amplification: %w\n%s", err, out)
+	}
+	t.result = fmt.Sprintf("The most that 500 sources that never proved their address got out of a node, with every kind of query against peers, items and filters as large as they may be, "+
+		"was **%s bytes** for each they sent (wanted: under 3).", gain[1])
+	t.setting = "one run"
 	return t, nil
 }

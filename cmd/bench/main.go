@@ -67,6 +67,7 @@ var sections = [...]section{
 	{"hash", (*bench).hash},
 	{"many", (*bench).manyShares},
 	{"first-byte", (*bench).firstByte},
+	{"flood", (*bench).flood},
 	{"dht-growth", (*bench).growth},
 	{"dht-faults", (*bench).faults},
 	{"dht-announcing", (*bench).announcing},

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -188,31 +187,38 @@ var metricLine = regexp.MustCompile(`(?m)^(shoal_[a-z_]+) ([0-9.e+]+)$`)
 // until looks at the metrics of u's daemon until they are as wanted.
 func (c *crowd) until(u *user, what string, ok func(metrics) bool) {
 	c.t.Helper()
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(u.state, "shoal.sock"))
-		},
-	}}
-	defer client.CloseIdleConnections()
-	m := metrics{}
+	var m metrics
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		answer, err := client.Get("http://shoal/metrics")
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		text, err := io.ReadAll(answer.Body)
-		answer.Body.Close()
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		for _, line := range metricLine.FindAllSubmatch(bytes.TrimSpace(text), -1) {
-			if m[string(line[1])], err = strconv.ParseFloat(string(line[2]), 64); err != nil {
-				c.t.Fatal(err)
-			}
-		}
-		if ok(m) {
+		if m = c.figures(u); ok(m) {
 			return
 		}
 	}
 	c.t.Fatalf("%s: not in time: %v", what, m)
+}
+
+// figures are the metrics of u's daemon.
+func (c *crowd) figures(u *user) metrics {
+	c.t.Helper()
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(u.state, "shoal.sock"))
+		},
+	}}
+	answer, err := client.Get("http://shoal/metrics")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	m := metrics{}
+	for _, line := range metricLine.FindAllSubmatch(text, -1) {
+		if m[string(line[1])], err = strconv.ParseFloat(string(line[2]), 64); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	return m
 }

@@ -128,7 +128,7 @@ func (q *query) due() {
 		delete(c.pending, q.tid)
 		c.stats.Timeouts++
 		if c.silence++; !c.offline() && q.to.ID != (nodeid.ID{}) {
-			if q.items {
+			if q.items && (q.who.isProven(c.now) || c.table.Find(q.to.ID) != nil) {
 				c.ask(q.to, &krpc.Query{Method: krpc.Ping}, doubter{}, q.node)
 			} else {
 				c.table.Failed(q.to)
