@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoalnet/shoal/index/dht/internal/core"
 	"github.com/shoalnet/shoal/share"
 )
 
@@ -38,28 +39,111 @@ func TestRepliesLeaveFromTheAddressAsked(t *testing.T) {
 	}()
 	client := ns.listen(netip.AddrPortFrom(ns.add("2001:db8:b:1::1"), 0))
 	defer client.Close()
-	ping := "d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"
-	for _, datagram := range []string{ping, "\x41utp"} {
+	for _, datagram := range []string{aPing, "\x41utp"} {
 		for _, a := range addrs {
-			to := netip.AddrPortFrom(a, port)
-			if _, err := client.WriteToUDPAddrPort([]byte(datagram), to); err != nil {
-				t.Fatal(err)
-			}
-			client.SetReadDeadline(time.Now().Add(patience))
-			b := make([]byte, 1000)
-			for {
-				size, from, err := client.ReadFromUDPAddrPort(b)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if from != to {
-					t.Errorf("%.10q: asked %v, answered by %v", datagram, to, from)
-				}
-				if !bytes.HasSuffix(b[:size], []byte("1:y1:qe")) {
-					break // it was not the node's own ping
-				}
-			}
+			answeredFrom(t, client, netip.AddrPortFrom(a, port), datagram)
 		}
+	}
+}
+
+const aPing = "d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"
+
+// answeredFrom sends a datagram and fails unless the answer comes from there. It
+// passes over what the node itself asks.
+func answeredFrom(t *testing.T, client *net.UDPConn, to netip.AddrPort, datagram string) {
+	t.Helper()
+	if _, err := client.WriteToUDPAddrPort([]byte(datagram), to); err != nil {
+		t.Fatal(err)
+	}
+	client.SetReadDeadline(time.Now().Add(patience))
+	b := make([]byte, 1000)
+	for {
+		size, from, err := client.ReadFromUDPAddrPort(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from != to {
+			t.Errorf("%.10q: asked %v, %q from %v", datagram, to, b[:size], from)
+		}
+		if !bytes.HasSuffix(b[:size], []byte("1:y1:qe")) {
+			return
+		}
+	}
+}
+
+// On the link, too, where an address means nothing without its interface.
+func TestRepliesOnTheLink(t *testing.T) {
+	ns := newNamespace(t)
+	ns.add("fe80::a")
+	ns.add("fe80::b")
+	ns.add("fe80::c")
+	conn := ns.listen(netip.MustParseAddrPort("[::]:0"))
+	runNode(t, conn, nil)
+	port := conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+	client := ns.listen(netip.MustParseAddrPort("[fe80::c%lo]:0"))
+	defer client.Close()
+	answeredFrom(t, client, netip.AddrPortFrom(netip.MustParseAddr("fe80::a%lo"), port), aPing)
+	// Another of its addresses, for another client, or its ping would come again.
+	client2 := ns.listen(netip.MustParseAddrPort("[fe80::c%lo]:0"))
+	defer client2.Close()
+	answeredFrom(t, client2, netip.AddrPortFrom(netip.MustParseAddr("fe80::b%lo"), port), aPing)
+}
+
+// Queries leave from the best of this host's addresses, whatever the system
+// would choose; when it has gone, from another until a better one is known. A
+// reply leaves from the address asked or not at all.
+func TestQueriesLeaveFromTheBestAddress(t *testing.T) {
+	ns := newNamespace(t)
+	best := []netip.Addr{ns.add("2001:db8:a:2::1")}
+	for _, a := range []string{"2001:db8:a:1::1", "2001:db8:a:3::1"} {
+		ns.add(a)
+	}
+	var mu sync.Mutex
+	conn := ns.listen(netip.MustParseAddrPort("[::]:0"))
+	n := runNode(t, conn, func(c *Config) {
+		c.Addresses = func() []netip.Addr {
+			mu.Lock()
+			defer mu.Unlock()
+			return best
+		}
+	})
+	b := make([]byte, 1000)
+	asked := 0
+	// queried has the node ask somebody new, and gives the address it asks from.
+	queried := func() netip.Addr {
+		t.Helper()
+		asked++
+		client := ns.listen(netip.AddrPortFrom(ns.add(fmt.Sprintf("2001:db8:b:%x::1", asked)), 0))
+		defer client.Close()
+		n.AddNode(client.LocalAddr().(*net.UDPAddr).AddrPort())
+		client.SetReadDeadline(time.Now().Add(patience))
+		size, from, err := client.ReadFromUDPAddrPort(b)
+		if err != nil || !bytes.Contains(b[:size], []byte("find_node")) {
+			t.Fatalf("%q, %v", b[:size], err)
+		}
+		return from.Addr()
+	}
+	if from := queried(); from != best[0] {
+		t.Errorf("asked from %v, not %v", from, best[0])
+	}
+	ns.ip("-n", ns.name, "addr", "del", best[0].String()+"/64", "dev", "lo")
+	if from := queried(); from == best[0] {
+		t.Errorf("asked from %v, which is gone", from)
+	}
+	client := ns.listen(netip.AddrPortFrom(ns.add("2001:db8:b:ff::1"), 0))
+	defer client.Close()
+	to := client.LocalAddr().(*net.UDPAddr).AddrPort()
+	n.do(func(time.Duration) {
+		if n.send([]byte("a reply"), to, core.Via{Socket: 0, Addr: best[0]}) {
+			t.Error("a reply left although the address asked is gone")
+		}
+	})
+	mu.Lock()
+	best = []netip.Addr{netip.MustParseAddr("2001:db8:a:3::1")}
+	mu.Unlock()
+	n.AddressesChanged()
+	if from := queried(); from != best[0] {
+		t.Errorf("asked from %v, not %v", from, best[0])
 	}
 }
 

@@ -60,10 +60,15 @@ func (n *namespace) ip(args ...string) {
 	}
 }
 
-// add gives the namespace an address.
+// add gives the namespace an address. The kernel makes the route to it a moment
+// later, and until then what is sent there is lost.
 func (n *namespace) add(addr string) netip.Addr {
 	n.t.Helper()
 	n.ip("-n", n.name, "addr", "add", addr+"/64", "dev", "lo", "nodad")
+	eventually(n.t, "a route to "+addr, func() bool {
+		out, err := exec.Command("ip", "-n", n.name, "-6", "route", "show", "table", "local", addr).CombinedOutput()
+		return err == nil && len(out) > 0
+	})
 	return netip.MustParseAddr(addr)
 }
 

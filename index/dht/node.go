@@ -282,16 +282,20 @@ func (n *Node) read(ctx context.Context, i int) error {
 	}
 }
 
-// send is how the core sends, with the lock held.
+// send is how the core sends, with the lock held. A reply leaves from where its
+// query came to or not at all; a query may leave from elsewhere when the address
+// it should leave from has just left the host.
 func (n *Node) send(b []byte, to netip.AddrPort, via core.Via) bool {
-	i := via.Socket
-	if i == core.AnySocket && via.Addr.IsValid() {
-		i = slices.IndexFunc(n.sockets, func(s *socket) bool { return s.bound(via.Addr) })
+	if via.Socket != core.AnySocket {
+		return n.sockets[via.Socket].send(b, to, via.Addr) == nil
 	}
-	if i == core.AnySocket {
-		i = n.socketFor(to.Addr())
+	if via.Addr.IsValid() {
+		i := slices.IndexFunc(n.sockets, func(s *socket) bool { return s.bound(via.Addr) })
+		if i >= 0 && n.sockets[i].send(b, to, via.Addr) == nil {
+			return true
+		}
 	}
-	return n.sockets[i].send(b, to, via.Addr) == nil
+	return n.sockets[n.socketFor(to.Addr())].send(b, to, netip.Addr{}) == nil
 }
 
 // socketFor finds the socket for a destination that no address was chosen for:

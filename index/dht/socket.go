@@ -1,7 +1,6 @@
 package dht
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 
@@ -64,14 +63,13 @@ func (s *socket) receive(b []byte) (n int, from netip.AddrPort, local netip.Addr
 	return n, from, local, nil
 }
 
-// send sends one datagram, from the address via if it is valid and ours still.
+// send sends one datagram, from the address via if that is valid and the system
+// can be told.
 func (s *socket) send(b []byte, to netip.AddrPort, via netip.Addr) error {
 	if s.info && via.IsValid() && s.local.IsUnspecified() && via.Is6() {
 		cm := ipv6.ControlMessage{Src: via.AsSlice()}
-		if _, _, err := s.conn.WriteMsgUDPAddrPort(b, cm.Marshal(), to); err == nil || errors.Is(err, net.ErrClosed) {
-			return err
-		}
-		// The address may just have left the host.
+		_, _, err := s.conn.WriteMsgUDPAddrPort(b, cm.Marshal(), to)
+		return err
 	}
 	_, err := s.conn.WriteToUDPAddrPort(b, to)
 	return err
