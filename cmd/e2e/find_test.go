@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -39,9 +40,9 @@ func TestDHTFindsByIDAndOutlivesItsBootstrapHost(t *testing.T) {
 }
 
 // Two hosts on one link find each other with no router, no bootstrap host and
-// no address in the link.
+// no address in the link. A third does not want to.
 //
-//	alice ── LAN ── bob
+//	alice, bob, carol ── LAN
 func TestLANFindsByID(t *testing.T) {
 	net := lab.New(t)
 	lan := net.LAN("lan")
@@ -52,8 +53,69 @@ func TestLANFindsByID(t *testing.T) {
 	share := alice.StartCmd(alice.guided("share", alone, "--no-addresses", file))
 	var shared published
 	share.Event("shared", &shared)
-	get := bob.StartCmd(bob.guided("get", alone, "--output", t.TempDir(), shared.ID))
-	identical(t, file, arrived(t, get).Path)
+	// Who does not ask the local network does not find it there.
+	carol := at(t, lan.Host("carol"))
+	deaf := carol.StartCmd(carol.guided("get", alone, "--no-lan", "--timeout", "5s", "--output", t.TempDir(), shared.ID))
+	if status := deaf.Wait(); status != 3 {
+		t.Errorf("with --no-lan: status %d", status)
+	}
+	get := bob.StartCmd(bob.guided("get", alone, "--seed", "forever", "--output", t.TempDir(), shared.ID))
+	var got fetched
+	get.Event("done", &got)
+	identical(t, file, got.Path)
+	bob.foundBy(shared.ID, "lan")
+}
+
+// The address in a link makes a node part of the DHT: with that, and no host to
+// begin with, it finds by its ID what somebody else shares.
+//
+//	alice ── router ─┐
+//	bob   ── router ─┼─ core
+//	carol ── router ─┘
+func TestLinkLeadsIntoTheDHT(t *testing.T) {
+	net := lab.New(t)
+	alice, bob, carol := at(t, net.Home("alice")), at(t, net.Home("bob")), at(t, net.Home("carol"))
+	song := random(t, filepath.Join(t.TempDir(), "song.ogg"), 300_000, 13)
+	film := random(t, filepath.Join(t.TempDir(), "film.mkv"), 400_000, 14)
+
+	shared := alice.Share(song, "--listen", "[::]:7000")
+	var far published
+	carol.StartCmd(carol.guided("share", []string{"--bootstrap", alice.At(7000)}, "--no-lan", "--no-addresses", film)).Event("shared", &far)
+
+	bob.StartCmd(bob.command("daemon")).Event("ready", nil)
+	fetch := func(link string) fetched {
+		get := bob.bare("get", "--json", "--state", bob.state, "--output", t.TempDir(), link)
+		return arrived(t, bob.StartCmd(get))
+	}
+	identical(t, song, fetch(shared.Link).Path)
+	identical(t, film, fetch(far.ID).Path)
+	bob.foundBy(shared.ID, "link")
+	bob.foundBy(far.ID, "dht")
+}
+
+// foundBy fails unless the node of u says that a way of finding peers found some
+// for a transfer.
+func (u *user) foundBy(id, source string) {
+	u.t.Helper()
+	show := u.StartCmd(u.bare("show", "--json", "--state", u.state, id))
+	if status := show.Wait(); status != 0 {
+		u.t.Fatalf("show ended with status %d: %s", status, show.Stderr())
+	}
+	var shown struct {
+		Discovery []struct {
+			Source string
+			Found  int
+		}
+	}
+	if err := json.Unmarshal([]byte(show.Stdout()), &shown); err != nil {
+		u.t.Fatal(err)
+	}
+	for _, way := range shown.Discovery {
+		if way.Source == source && way.Found > 0 {
+			return
+		}
+	}
+	u.t.Errorf("%s does not say that it was found by %s: %+v", u.Name, source, shown.Discovery)
 }
 
 // guided is shoal with a verb that starts a node, with flags that say who is

@@ -27,6 +27,7 @@ type client interface {
 	Transfer(ctx context.Context, id share.ID) (share.Transfer, error)
 	Files(ctx context.Context, id share.ID) ([]share.File, error)
 	Peers(ctx context.Context, id share.ID) ([]share.Peer, error)
+	Discovery(ctx context.Context, id share.ID) ([]api.Way, error)
 
 	Share(ctx context.Context, r api.ShareRequest) (share.Transfer, error)
 	Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer, error)

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
 )
 
 func showVerb() *verb {
@@ -17,7 +19,7 @@ func showVerb() *verb {
 		flags:    nodeFlags(),
 		run: func(ctx context.Context, c *call) error {
 			return withNode(ctx, c, false, func(ctx context.Context, n client, _ lifetime) error {
-				return each(ctx, n, c, func(t share.Transfer) error { return runShow(t, c.out) })
+				return each(ctx, n, c, func(t share.Transfer) error { return runShow(ctx, n, t, c.out) })
 			})
 		},
 	}
@@ -44,9 +46,19 @@ func each(ctx context.Context, n client, c *call, do func(share.Transfer) error)
 	return nil
 }
 
-func runShow(t share.Transfer, out *output) error {
+// shown is a transfer and who told of its peers, as one JSON object.
+type shown struct {
+	share.Transfer
+	Discovery []api.Way `json:"discovery"`
+}
+
+func runShow(ctx context.Context, n client, t share.Transfer, out *output) error {
+	ways, err := n.Discovery(ctx, t.ID)
+	if err != nil {
+		return err
+	}
 	if out.json {
-		out.record(t)
+		out.record(shown{t, ways})
 		return nil
 	}
 	state := string(t.State)
@@ -73,6 +85,7 @@ func runShow(t share.Transfer, out *output) error {
 		[2]string{"size", whole},
 		[2]string{"path", place},
 		[2]string{"peers", peersOf(t)},
+		[2]string{"found by", foundBy(ways)},
 		[2]string{"down", fmt.Sprintf("%s, %s so far", rate(t.Down), size(t.Downloaded))},
 		[2]string{"up", fmt.Sprintf("%s, %s so far%s", rate(t.Up), size(t.Uploaded), ratioOf(t))},
 		[2]string{"limits", limitsOf(t.Limits)},
@@ -89,6 +102,26 @@ func peersOf(t share.Transfer) string {
 		return "none"
 	}
 	return fmt.Sprintf("%d, %d of them with everything", t.Peers, t.Seeds)
+}
+
+// foundBy tells how many addresses each way of finding peers brought, and why
+// one did not.
+func foundBy(ways []api.Way) string {
+	var lines []string
+	for _, w := range ways {
+		if !w.On {
+			continue
+		}
+		line := fmt.Sprintf("%s: %s", w.Source, count(w.Found, "peer"))
+		if w.Source == share.FromTracker {
+			line = fmt.Sprintf("%s %s: %s", w.Source, escape(w.Name), count(w.Found, "peer"))
+		}
+		if w.Error != "" {
+			line += ", " + escape(w.Error)
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func ratioOf(t share.Transfer) string {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +47,7 @@ func checkScreen(t *testing.T, text string, width int) {
 
 func TestTablesFitTheTerminal(t *testing.T) {
 	bad := hostile(t)
-	f := &viewed{newFake(bad), []share.Peer{{
+	f := &viewed{fakeNode: newFake(bad), peers: []share.Peer{{
 		Address: "[2001:db8:1234:5678:9abc:def0:1234:5678]:51413", Client: "\x1b]0;x\x07" + strings.Repeat("client", 30),
 		Source: share.FromTracker, Encrypted: true, UTP: true, Incoming: true, Down: 999_999_999, Up: 999_999_999, Progress: 1,
 	}, {Address: "host", Source: share.FromIncoming}}}
@@ -71,7 +72,8 @@ func TestTablesFitTheTerminal(t *testing.T) {
 
 func TestShowIsSafe(t *testing.T) {
 	out, stdout, _ := onTerminal()
-	if err := runShow(hostile(t), out); err != nil {
+	f := &viewed{fakeNode: newFake(), ways: []api.Way{{Source: share.FromTracker, Name: "http://a\x1b[2J", On: true, Error: "no\nway"}}}
+	if err := runShow(t.Context(), f, hostile(t), out); err != nil {
 		t.Fatal(err)
 	}
 	checkScreen(t, stdout.String(), 1<<20)
@@ -82,16 +84,50 @@ func TestShowIsSafe(t *testing.T) {
 	}
 }
 
-// viewed is a node with peers.
+// viewed is a node with peers, which were found in these ways.
 type viewed struct {
 	*fakeNode
 	peers []share.Peer
+	ways  []api.Way
+}
+
+func (v *viewed) Discovery(context.Context, share.ID) ([]api.Way, error) { return v.ways, nil }
+
+func TestShowTellsWhoFoundPeers(t *testing.T) {
+	f := &viewed{fakeNode: newFake(), ways: []api.Way{
+		{Source: share.FromDHT, On: true, Found: 12}, {Source: share.FromLAN, On: true, Found: 1}, {Source: share.FromPEX},
+		{Source: share.FromTracker, Name: "http://t/a", On: true, Error: "it does not answer"},
+	}}
+	out, stdout, _ := testOutput(false)
+	if err := runShow(t.Context(), f, share.Transfer{}, out); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(stdout.String()) {
+		if strings.Contains(line, ": ") {
+			got = append(got, strings.TrimSpace(strings.TrimPrefix(line, "found by")))
+		}
+	}
+	if d := cmp.Diff([]string{"dht: 12 peers", "lan: 1 peer", "tracker http://t/a: 0 peers, it does not answer"}, got); d != "" {
+		t.Errorf("%s\n%s", d, stdout)
+	}
+	out, stdout, _ = testOutput(true)
+	if err := runShow(t.Context(), f, share.Transfer{ID: testID(t, "a")}, out); err != nil {
+		t.Fatal(err)
+	}
+	var object struct {
+		ID        string
+		Discovery []api.Way
+	}
+	if err := json.Unmarshal(stdout.Bytes(), &object); err != nil || object.ID == "" || !cmp.Equal(object.Discovery, f.ways) {
+		t.Errorf("%s, %v", stdout, err)
+	}
 }
 
 func (v *viewed) Peers(context.Context, share.ID) ([]share.Peer, error) { return v.peers, nil }
 
 func TestPeersBusiestFirst(t *testing.T) {
-	f := &viewed{newFake(), []share.Peer{
+	f := &viewed{fakeNode: newFake(), peers: []share.Peer{
 		{Address: "idle", Client: "c"}, {Address: "slow", Up: 1e6}, {Address: "fast", Down: 5e6, Source: share.FromDHT, Encrypted: true},
 	}}
 	out, stdout, _ := testOutput(false)

@@ -77,8 +77,9 @@ type Config struct {
 	Addresses func() []netip.AddrPort
 	// DHTPort is the UDP port told to peers (BEP 5 PORT); nil or 0 tells none.
 	DHTPort func() uint16
-	// OnDHTNode receives the address of a peer that told its PORT. It is called
-	// in a goroutine of its own.
+	// OnDHTNode receives addresses where a DHT node may be: of a peer that told
+	// its PORT, and of the peers that a link names. It is called in goroutines of
+	// its own.
 	OnDHTNode func(netip.AddrPort)
 
 	// OnStranger is told of each TCP connection to the address local of this

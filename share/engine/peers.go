@@ -233,6 +233,7 @@ func (e *Engine) resolve(t *transfer) {
 		}
 	}
 	e.meet(foundPeers{id, share.FromLink, known})
+	e.beginWith(t, known)
 	if len(names) == 0 || e.searches >= maxSearches {
 		return
 	}
@@ -271,7 +272,24 @@ func (e *Engine) resolve(t *transfer) {
 				e.note(t, "looking up a peer of the link: %v", failed)
 			}
 			e.meet(foundPeers{id, share.FromLink, addrs})
+			e.beginWith(t, addrs)
 		})
+	})
+}
+
+// beginWith tells of the peers that a link names as nodes of the DHT: most have
+// one on the same port, and who has no other way into the network needs one
+// only.
+func (e *Engine) beginWith(t *transfer, peers []netip.AddrPort) {
+	if e.cfg.OnDHTNode == nil || t.private() || len(peers) == 0 {
+		return
+	}
+	e.tasks.Go(func() {
+		for _, p := range peers {
+			if p.Addr().Is6() && !p.Addr().Is4In6() {
+				e.cfg.OnDHTNode(p)
+			}
+		}
 	})
 }
 

@@ -124,6 +124,11 @@ func (c *Client) Peers(ctx context.Context, id share.ID) ([]share.Peer, error) {
 	return get[[]share.Peer](ctx, c, "/transfers/"+id.String()+"/peers")
 }
 
+// Discovery returns how each way of finding peers of a transfer goes.
+func (c *Client) Discovery(ctx context.Context, id share.ID) ([]Way, error) {
+	return get[[]Way](ctx, c, "/transfers/"+id.String()+"/discovery")
+}
+
 // Pieces returns the state of every piece.
 func (c *Client) Pieces(ctx context.Context, id share.ID) (share.Pieces, error) {
 	return get[share.Pieces](ctx, c, "/transfers/"+id.String()+"/pieces")
