@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
@@ -28,6 +29,9 @@ type client interface {
 	Files(ctx context.Context, id share.ID) ([]share.File, error)
 	Peers(ctx context.Context, id share.ID) ([]share.Peer, error)
 	Discovery(ctx context.Context, id share.ID) ([]api.Way, error)
+
+	Search(ctx context.Context, q index.Query) (index.Results, error)
+	Entries(ctx context.Context, digits string) ([]index.Entry, error)
 
 	Share(ctx context.Context, r api.ShareRequest) (share.Transfer, error)
 	Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer, error)

@@ -16,8 +16,8 @@ import (
 func getVerb() *verb {
 	return &verb{
 		name: "get", args: "LINK...", short: "fetch what a link names", group: "Move files", min: 1, max: -1,
-		long: `A LINK is a magnet link, an ID of 40 hex digits, a .torrent file or the URL of one. Put magnet links in ` +
-			`quotes: the shell takes & for itself.` + "\n\n" +
+		long: `A LINK is a magnet link, an ID of 40 hex digits or as many as shoal search shows of it, a .torrent file or ` +
+			`the URL of one. Put magnet links in quotes: the shell takes & for itself.` + "\n\n" +
 			`The name of what arrived is printed on standard output. A file is called NAME.part until it is complete and ` +
 			`verified. What was interrupted goes on where it was when the same command is given again. Where a node is ` +
 			`running it does the fetching, and this command only shows how far it is.`,
@@ -173,6 +173,9 @@ func (g *getter) fetch(ctx context.Context, j *job) (share.Transfer, error) {
 // fetch asks the node for what arg names.
 func fetch(ctx context.Context, n client, arg string, r api.FetchRequest) (share.Transfer, error) {
 	src, err := parseSource(arg)
+	if err != nil && isShortID(arg) {
+		src, err = catalogued(ctx, n, arg)
+	}
 	if err != nil {
 		return share.Transfer{}, err
 	}

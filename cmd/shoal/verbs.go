@@ -11,6 +11,7 @@ func verbs() []*verb {
 		peersVerb(),
 		linkVerb(),
 		doctorVerb(),
+		searchVerb(),
 		pauseVerb(),
 		resumeVerb(),
 		verifyVerb(),

@@ -25,12 +25,12 @@ func BenchmarkMillion(b *testing.B) {
 	defer c.Close()
 	for b.Loop() {
 		begin := time.Now()
-		if _, err := c.Replace(ctx, index.ChannelID{1}, million(1_000_000, 1)); err != nil {
+		if _, err := c.Replace(ctx, index.ChannelID{1}, "v", million(1_000_000, 1)); err != nil {
 			b.Fatal(err)
 		}
 		b.ReportMetric(time.Since(begin).Seconds(), "load-s")
 		small := index.ChannelID{2}
-		if _, err := c.Replace(ctx, small, million(10_000, 2)); err != nil {
+		if _, err := c.Replace(ctx, small, "v", million(10_000, 2)); err != nil {
 			b.Fatal(err)
 		}
 		info, err := os.Stat(filepath.Join(dir, "index.db"))
@@ -66,7 +66,7 @@ func BenchmarkMillion(b *testing.B) {
 		done := make(chan time.Duration)
 		go func() {
 			begin := time.Now()
-			if _, err := c.Replace(ctx, small, million(10_000, 4)); err != nil {
+			if _, err := c.Replace(ctx, small, "v", million(10_000, 4)); err != nil {
 				b.Error(err)
 			}
 			done <- time.Since(begin)

@@ -34,12 +34,13 @@ import (
 )
 
 // layout numbers the tables below. Another number in the file means: rebuild.
-const layout = 1
+const layout = 2
 
 const schema = `
 CREATE TABLE channels (
-	num INTEGER PRIMARY KEY,
-	key BLOB NOT NULL UNIQUE
+	num     INTEGER PRIMARY KEY,
+	key     BLOB NOT NULL UNIQUE,
+	version TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE entries (
 	num     INTEGER PRIMARY KEY,
@@ -98,10 +99,8 @@ func Open(ctx context.Context, cfg Config) (*Catalog, error) {
 	if !errors.Is(err, errOtherLayout) {
 		cfg.Logger.Warn("the catalogue is damaged and will be built anew", "path", cfg.Path, "error", err)
 	}
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(cfg.Path + suffix); err != nil && !os.IsNotExist(err) {
-			return nil, fmt.Errorf("removing the damaged catalogue: %w", err)
-		}
+	if err := Remove(cfg.Path); err != nil {
+		return nil, err
 	}
 	if c, err = open(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("making a new catalogue: %w", err)
@@ -112,6 +111,12 @@ func Open(ctx context.Context, cfg Config) (*Catalog, error) {
 var errOtherLayout = errors.New("made by another version")
 
 func open(ctx context.Context, cfg Config) (*Catalog, error) {
+	// Made here because SQLite would make it readable to all.
+	f, err := os.OpenFile(cfg.Path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	f.Close()
 	dsn := func(params string) string {
 		u := url.URL{Scheme: "file", OmitHost: true, Path: cfg.Path, RawQuery: params}
 		return u.String()
@@ -196,6 +201,28 @@ func (c *Catalog) Close() error {
 		return fmt.Errorf("closing the catalogue: %w", err)
 	}
 	return nil
+}
+
+// Versions returns what each channel was last replaced with, "" where it only
+// grew entry by entry.
+func (c *Catalog) Versions(ctx context.Context) (map[index.ChannelID]string, error) {
+	rows, err := c.reads.QueryContext(ctx, "SELECT key, version FROM channels")
+	if err != nil {
+		return nil, fmt.Errorf("listing the catalogue: %w", err)
+	}
+	defer rows.Close()
+	versions := make(map[index.ChannelID]string)
+	for rows.Next() {
+		var key []byte
+		var version string
+		if err := rows.Scan(&key, &version); err != nil {
+			return nil, fmt.Errorf("listing the catalogue: %w", err)
+		}
+		var id index.ChannelID
+		copy(id[:], key)
+		versions[id] = version
+	}
+	return versions, rows.Err()
 }
 
 // Counts returns how many entries each channel has; the zero ChannelID is this

@@ -40,8 +40,9 @@ type Change struct {
 // Replace makes entries all that the channel has, in one transaction: searches
 // see what was there before until it is done, and an error from the sequence
 // or the disk leaves it so. Of several entries with one ID the first counts.
-// Entries that are the same as before cost a look only.
-func (c *Catalog) Replace(ctx context.Context, channel index.ChannelID, entries iter.Seq2[index.Entry, error]) (Change, error) {
+// Entries that are the same as before cost a look only. version is kept for
+// Versions.
+func (c *Catalog) Replace(ctx context.Context, channel index.ChannelID, version string, entries iter.Seq2[index.Entry, error]) (Change, error) {
 	var change Change
 	err := c.write(ctx, channel, func(w *writer) error {
 		old, err := w.known(ctx)
@@ -88,7 +89,8 @@ func (c *Catalog) Replace(ctx context.Context, channel index.ChannelID, entries 
 				}
 			}
 		}
-		return nil
+		_, err = w.tx.ExecContext(ctx, "UPDATE channels SET version = ? WHERE num = ?", version, w.channel)
+		return err
 	})
 	if err != nil {
 		return Change{}, fmt.Errorf("loading channel %s: %w", channel.Short(), err)

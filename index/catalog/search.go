@@ -61,27 +61,6 @@ func (c *Catalog) Search(ctx context.Context, q index.Query) (index.Results, err
 	return results, nil
 }
 
-// Get returns every entry of an ID, with files and description; this node's own
-// first.
-func (c *Catalog) Get(ctx context.Context, id share.ID) ([]index.Entry, error) {
-	rows, err := c.reads.QueryContext(ctx, selectEntry+" WHERE e.id = ? ORDER BY channels.key", id[:])
-	if err != nil {
-		return nil, fmt.Errorf("reading the catalogue: %w", err)
-	}
-	found, err := scan(rows)
-	if err != nil {
-		return nil, fmt.Errorf("reading the catalogue: %w", err)
-	}
-	var all []index.Entry
-	for _, f := range found {
-		if f.entry.About, f.entry.Files, err = c.details(ctx, f.num); err != nil {
-			return nil, fmt.Errorf("reading the catalogue: %w", err)
-		}
-		all = append(all, f.entry)
-	}
-	return all, nil
-}
-
 // match is an entry that was found and how good it is.
 type match struct {
 	num   int64
@@ -532,11 +511,11 @@ func (c *Catalog) details(ctx context.Context, num int64) (about string, files [
 		}
 		defer d.Close()
 		if packed, err = d.DecodeAll(packed, nil); err != nil {
-			return "", nil, fmt.Errorf("unpacking a list of files: %w", err)
+			return "", nil, fmt.Errorf("unpacking a list of files: %w: %w", errUnpack, err)
 		}
 	}
 	if err := json.Unmarshal(packed, &files); err != nil {
-		return "", nil, fmt.Errorf("reading a list of files: %w", err)
+		return "", nil, fmt.Errorf("reading a list of files: %w: %w", errUnpack, err)
 	}
 	return about, files, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
 )
 
@@ -76,10 +77,14 @@ func New(c Config) (*API, error) {
 	return a, nil
 }
 
-// schemaName tells the limits of the node from those of a transfer.
+// schemaName tells the limits of the node from those of a transfer, and the
+// files of an entry from those on this node.
 func schemaName(t reflect.Type, hint string) string {
-	if t == reflect.TypeFor[Limits]() {
+	switch t {
+	case reflect.TypeFor[Limits]():
 		return "NodeLimits"
+	case reflect.TypeFor[index.File]():
+		return "EntryFile"
 	}
 	return huma.DefaultSchemaNamer(t, hint)
 }

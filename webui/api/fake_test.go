@@ -39,7 +39,8 @@ type fake struct {
 	content   []byte
 	fetch     FetchRequest // the latest
 	share     ShareRequest
-	aliases   map[share.ID]share.ID // provisional IDs
+	searched
+	aliases map[share.ID]share.ID // provisional IDs
 }
 
 func newFake(n int) *fake {

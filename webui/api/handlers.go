@@ -198,6 +198,7 @@ func (a *API) register(h huma.API) {
 		})
 		return &answer[[]LogLine]{lines}, err
 	})
+	a.registerSearch(h)
 	op(h, "GET /transfers/{id}/torrent", "The .torrent file of a transfer", a.torrent, streams("application/x-bittorrent"))
 	a.registerBrowsing(h)
 }

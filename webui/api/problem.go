@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
 )
 
@@ -39,6 +40,7 @@ var problemTypes = [...]struct {
 	{"disk", http.StatusInsufficientStorage, share.Disk, "The disk or the data on it failed"},
 	{"interrupted", http.StatusServiceUnavailable, share.Interrupted, "It was interrupted"},
 	{"unknown-transfer", http.StatusNotFound, share.Failed, "The node has no such transfer"},
+	{"unknown-entry", http.StatusNotFound, share.Failed, "Neither the catalogue nor the channels have it"},
 	{"ambiguous-id", http.StatusConflict, share.Usage, "Several IDs begin like this"},
 	{"unknown-path", http.StatusNotFound, share.Failed, "This node has no such path"},
 	{"request", 0, share.Usage, "The request is not acceptable"},
@@ -65,6 +67,8 @@ func problem(err error) error {
 	switch {
 	case errors.Is(err, ErrUnknown):
 		name = "unknown-transfer"
+	case errors.Is(err, index.ErrUnknown):
+		name = "unknown-entry"
 	case errors.Is(err, errAmbiguous):
 		name = "ambiguous-id"
 	}
@@ -117,6 +121,8 @@ func problemError(resp *http.Response) error {
 	switch p.Type {
 	case problemPath + "unknown-transfer":
 		return &share.Error{Kind: kind, Err: &remoteError{detail, ErrUnknown}}
+	case problemPath + "unknown-entry":
+		return &share.Error{Kind: kind, Err: &remoteError{detail, index.ErrUnknown}}
 	case problemPath + "unknown-path":
 		return share.Errorf(kind, "the running node is another release than this command (%s): restart it", detail)
 	}

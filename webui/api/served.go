@@ -60,6 +60,8 @@ type Node interface {
 	SetPriority(share.ID, map[int]share.Priority) error
 	AddPeers(share.ID, []netip.AddrPort) error
 
+	Catalogue
+
 	// Subscribe delivers every event from now on. A reader that falls behind by
 	// more than buffer events is cut off: the channel is closed.
 	Subscribe(buffer int) Subscription

@@ -69,6 +69,8 @@ type Node struct {
 	page    *page
 	socket  string
 
+	finding // what is found: see catalog.go
+
 	changing sync.Mutex // held while the configuration changes
 
 	mu      sync.Mutex
@@ -239,6 +241,7 @@ func (n *Node) build() (p *parts, err error) {
 	}
 	n.limiter.apply = n.engine.SetGlobalLimits
 	n.guard = newGuard(n.engine, n.state, n.part("guard"), c.MinFree)
+	n.catalogue = newCatalogue(filepath.Join(c.State, "index.db"), n.engine, n.part("catalogue"))
 	served := &served{n}
 	n.api, err = api.New(api.Config{
 		Node: served, Version: n.o.Version, Logger: n.part("api"), Collectors: n.collectors(),
@@ -259,6 +262,7 @@ func (n *Node) build() (p *parts, err error) {
 	}
 	p.above = append(servers, n.api.Run, n.limiter.run, n.guard.run, n.adapt, n.reach.run)
 	p.above = append(p.above, func(ctx context.Context) error { return n.history.run(ctx, n.engine) })
+	p.above = append(p.above, n.catalogue.run)
 	if n.dht != nil {
 		p.above = append(p.above, func(ctx context.Context) error { return n.seeds.follow(ctx, n.engine) })
 	}

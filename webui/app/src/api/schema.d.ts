@@ -35,6 +35,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/entries/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the catalogue says of an ID */
+        get: operations["getEntriesOne"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -201,6 +218,23 @@ export interface paths {
         put?: never;
         /** Look at a link or torrent without adding it */
         post: operations["postPreview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Search what this node has and the channels it follows */
+        get: operations["getSearch"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -552,6 +586,24 @@ export interface components {
             nodes: number;
             problem?: string;
         };
+        Entry: {
+            about?: string;
+            /** Format: int64 */
+            bytes: number;
+            channel?: string;
+            files?: components["schemas"]["EntryFile"][] | null;
+            id: string;
+            link: string;
+            name: string;
+            tags?: string[] | null;
+            /** Format: date-time */
+            time?: string;
+        };
+        EntryFile: {
+            path: string;
+            /** Format: int64 */
+            size: number;
+        };
         ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
             location?: string;
@@ -653,6 +705,22 @@ export interface components {
             step: number;
             /** @description bytes per second */
             up: number[];
+        };
+        Hit: {
+            about?: string;
+            /** Format: int64 */
+            bytes: number;
+            channel?: string;
+            files?: components["schemas"]["EntryFile"][] | null;
+            id: string;
+            link: string;
+            name: string;
+            /** Format: double */
+            rank: number;
+            snippet?: string;
+            tags?: string[] | null;
+            /** Format: date-time */
+            time?: string;
         };
         Info: {
             /** @description own addresses as links carry them, best first */
@@ -841,6 +909,11 @@ export interface components {
              * @enum {string}
              */
             verdict: "reachable" | "unreachable" | "unknown";
+        };
+        Results: {
+            hits: components["schemas"]["Hit"][] | null;
+            /** Format: int64 */
+            total: number;
         };
         SeenAs: {
             /** Format: ip */
@@ -1099,6 +1172,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getEntriesOne: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, or the beginning of one */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Entry"][] | null;
+                };
             };
             /** @description It did not work */
             default: {
@@ -1474,6 +1579,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getSearch: {
+        parameters: {
+            query?: {
+                /** @description words, "phrases", -not, file:, tag:, channel:KEY, type:video, size:>1G, since:2026-01, before:2026 */
+                q?: string;
+                /** @description only from this channel, by its key; me is this node */
+                channel?: string;
+                /** @description hits to return; 50 when left out */
+                limit?: number;
+                /** @description hits to leave out first */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Results"];
                 };
             };
             /** @description It did not work */

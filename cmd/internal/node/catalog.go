@@ -1,0 +1,373 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/shoalnet/shoal/index"
+	"github.com/shoalnet/shoal/index/catalog"
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine"
+)
+
+// finding is the parts of a node by which content is found.
+type finding struct{ catalogue *catalogue }
+
+// transfers is what a catalogue asks of the engine.
+type transfers interface {
+	List() []share.Transfer
+	Files(share.ID) ([]share.File, error)
+	Subscribe(buffer int) *engine.Subscription
+}
+
+// catalogue keeps index.db in step with the transfers, and builds it anew when
+// it is damaged. All use of it goes through use.
+type catalogue struct {
+	log    *slog.Logger
+	path   string
+	engine transfers
+	// opened is told each time that the file was opened: what channels have may
+	// be missing from it.
+	opened chan struct{}
+
+	mu      sync.Mutex
+	now     *openCatalogue // nil while it is not open
+	problem error          // why it is not
+	changed chan struct{}  // closed when one of the above changes
+}
+
+// openCatalogue is index.db from one opening to its closing.
+type openCatalogue struct {
+	*catalog.Catalog
+	users   sync.WaitGroup
+	damaged chan struct{} // closed by the first who meets damage
+	once    sync.Once
+}
+
+func newCatalogue(path string, e transfers, log *slog.Logger) *catalogue {
+	return &catalogue{log: log, path: path, engine: e, opened: make(chan struct{}, 1), changed: make(chan struct{})}
+}
+
+// retryTime is how long a file that cannot be opened is left alone.
+const retryTime = 30 * time.Second
+
+// run keeps the catalogue open until ctx ends. It is derived data: nothing that
+// goes wrong with it ends the node.
+func (k *catalogue) run(ctx context.Context) error {
+	defer k.set(nil, share.Errorf(share.NoNode, "the node is stopping"))
+	for ctx.Err() == nil {
+		c, err := catalog.Open(ctx, catalog.Config{Logger: k.log, Path: k.path})
+		if err == nil {
+			err = k.serve(ctx, &openCatalogue{Catalog: c, damaged: make(chan struct{})})
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case catalog.Damaged(err), errors.Is(err, errMetDamage):
+			k.log.Warn("the catalogue is damaged and will be built anew", "error", err)
+			k.set(nil, nil)
+			if err = catalog.Remove(k.path); err == nil {
+				continue
+			}
+		}
+		k.log.Error("the catalogue cannot be used", "error", err)
+		k.set(nil, share.Errorf(share.Disk, "the catalogue cannot be used now: %w", err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryTime):
+		}
+	}
+	return nil
+}
+
+// serve fills c, lets others use it, and closes it.
+func (k *catalogue) serve(ctx context.Context, c *openCatalogue) error {
+	err := k.follow(ctx, c)
+	k.set(nil, nil)
+	c.users.Wait()
+	if cerr := c.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// errMetDamage is what follow returns when somebody who used the catalogue met
+// damage.
+var errMetDamage = errors.New("a reader met damage")
+
+// follow keeps this node's own entries up to date until ctx ends.
+func (k *catalogue) follow(ctx context.Context, c *openCatalogue) error {
+	const buffer = 8192
+	for {
+		sub := k.engine.Subscribe(buffer)
+		own, err := k.load(ctx, c)
+		if err != nil {
+			sub.Close()
+			return err
+		}
+		k.set(c, nil)
+		select {
+		case k.opened <- struct{}{}:
+		default:
+		}
+		err = k.take(ctx, c, sub, own)
+		sub.Close()
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		if !sub.Lagged() {
+			<-ctx.Done() // the engine has stopped
+			return nil
+		}
+	}
+}
+
+// set tells everybody that the catalogue is open, or why not.
+func (k *catalogue) set(c *openCatalogue, problem error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.now == c && k.problem == problem {
+		return
+	}
+	k.now, k.problem = c, problem
+	close(k.changed)
+	k.changed = make(chan struct{})
+}
+
+// acquire waits for an open catalogue that has this node's own entries.
+func (k *catalogue) acquire(ctx context.Context) (*openCatalogue, error) {
+	for {
+		k.mu.Lock()
+		c, problem, changed := k.now, k.problem, k.changed
+		if c != nil {
+			c.users.Add(1)
+		}
+		k.mu.Unlock()
+		if c != nil || problem != nil {
+			return c, problem
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, share.Errorf(share.Interrupted, "waiting for the catalogue: %w", ctx.Err())
+		}
+	}
+}
+
+// use calls do with the catalogue. When that meets damage it is called once
+// more, with the one built anew.
+func (k *catalogue) use(ctx context.Context, do func(*catalog.Catalog) error) error {
+	for first := true; ; first = false {
+		c, err := k.acquire(ctx)
+		if err != nil {
+			return err
+		}
+		err = do(c.Catalog)
+		damaged := catalog.Damaged(err)
+		if damaged {
+			k.forget(c)
+		}
+		c.users.Done()
+		if !damaged || !first {
+			return err
+		}
+	}
+}
+
+// forget has a damaged catalogue closed; who asks from now on waits for the
+// next.
+func (k *catalogue) forget(c *openCatalogue) {
+	k.mu.Lock()
+	if k.now == c {
+		k.now = nil
+	}
+	k.mu.Unlock()
+	c.once.Do(func() { close(c.damaged) })
+}
+
+// load brings this node's own entries up to date, and returns their IDs.
+func (k *catalogue) load(ctx context.Context, c *openCatalogue) (map[share.ID]struct{}, error) {
+	own, err := c.Has(ctx, index.ChannelID{})
+	if err != nil {
+		return nil, err
+	}
+	all := k.engine.List()
+	here := make(map[share.ID]struct{}, len(all))
+	var added []share.Transfer
+	for _, t := range all {
+		here[t.ID] = struct{}{}
+		if _, ok := own[t.ID]; !ok && describable(&t) {
+			added = append(added, t)
+		}
+	}
+	var gone []share.ID
+	for id := range own {
+		if _, ok := here[id]; !ok {
+			gone = append(gone, id)
+			delete(own, id)
+		}
+	}
+	return own, k.change(ctx, c, own, added, gone)
+}
+
+// describable tells that it is known what a transfer is.
+func describable(t *share.Transfer) bool {
+	return t.State != share.Hashing && t.Files > 0 && !t.ID.IsZero()
+}
+
+// change writes what came and went. own is kept in step.
+func (k *catalogue) change(ctx context.Context, c *openCatalogue, own map[share.ID]struct{}, added []share.Transfer, gone []share.ID) error {
+	if len(gone) > 0 {
+		if err := c.Remove(ctx, index.ChannelID{}, gone...); err != nil {
+			return err
+		}
+	}
+	const batch = 500
+	for len(added) > 0 {
+		n := min(batch, len(added))
+		var entries []index.Entry
+		for _, t := range added[:n] {
+			if e, ok := k.describe(&t); ok {
+				entries = append(entries, e)
+				own[t.ID] = struct{}{}
+			}
+		}
+		if err := c.Put(ctx, index.ChannelID{}, entries...); err != nil {
+			return err
+		}
+		added = added[n:]
+	}
+	return nil
+}
+
+// describe makes the entry of a transfer; false when it is gone, or its files
+// cannot be told now.
+func (k *catalogue) describe(t *share.Transfer) (index.Entry, bool) {
+	files, err := k.engine.Files(t.ID)
+	if err != nil {
+		return index.Entry{}, false
+	}
+	return entryOf(t, files), true
+}
+
+// entryOf describes a transfer. Its link has no addresses, which change: see
+// served.Search.
+func entryOf(t *share.Transfer, files []share.File) index.Entry {
+	e := index.Entry{
+		ID: t.ID, Name: t.Name, Bytes: t.Size, Time: t.Added.UTC().Truncate(time.Second),
+		Link: share.Link{ID: t.ID, Name: t.Name, Length: t.Size}.String(),
+	}
+	if len(files) == 1 && files[0].Path == t.Name {
+		return e // a single file says nothing that the name does not
+	}
+	for _, f := range files {
+		e.Files = append(e.Files, index.File{Path: f.Path, Size: f.Total})
+	}
+	return e
+}
+
+// take follows events until ctx ends or sub is closed. What has come together
+// is written together.
+func (k *catalogue) take(ctx context.Context, c *openCatalogue, sub *engine.Subscription, own map[share.ID]struct{}) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.damaged:
+			return errMetDamage
+		case ev, ok := <-sub.C:
+			if !ok {
+				return nil
+			}
+			added, gone := gather(ev, sub.C, own)
+			if len(added)+len(gone) == 0 {
+				continue
+			}
+			if err := k.change(ctx, c, own, added, gone); err != nil && ctx.Err() == nil {
+				if catalog.Damaged(err) {
+					return err
+				}
+				// Such as a full disk: whoever comes next is written again.
+				k.log.Error("the catalogue is not up to date", "error", err)
+				for _, t := range added {
+					delete(own, t.ID)
+				}
+			}
+		}
+	}
+}
+
+// gather takes what else has happened by now.
+func gather(ev share.Event, more <-chan share.Event, own map[share.ID]struct{}) (added []share.Transfer, gone []share.ID) {
+	come := map[share.ID]share.Transfer{}
+	left := map[share.ID]struct{}{}
+	for ok := true; ok; {
+		switch {
+		case ev.Type == share.EventRemoved:
+			delete(come, ev.ID)
+			if _, known := own[ev.ID]; known {
+				left[ev.ID] = struct{}{}
+				delete(own, ev.ID)
+			}
+		case ev.Transfer != nil && describable(ev.Transfer):
+			if _, known := own[ev.Transfer.ID]; !known {
+				come[ev.Transfer.ID] = *ev.Transfer
+			}
+		}
+		select {
+		case ev, ok = <-more:
+		default:
+			ok = false
+		}
+	}
+	for _, t := range come {
+		added = append(added, t)
+		delete(left, t.ID)
+	}
+	for id := range left {
+		gone = append(gone, id)
+	}
+	slices.SortFunc(added, func(a, b share.Transfer) int { return a.Added.Compare(b.Added) })
+	return added, gone
+}
+
+// Search is catalog.Search. The links of this node's own shares carry its
+// present addresses.
+func (s *served) Search(ctx context.Context, q index.Query) (index.Results, error) {
+	var r index.Results
+	err := s.n.catalogue.use(ctx, func(c *catalog.Catalog) (err error) {
+		r, err = c.Search(ctx, q)
+		return err
+	})
+	for i := range r.Hits {
+		s.freshLink(&r.Hits[i].Entry)
+	}
+	return r, err
+}
+
+// Entries finds entries by the beginning of their ID.
+func (s *served) Entries(ctx context.Context, digits string) ([]index.Entry, error) {
+	const most = 50
+	var all []index.Entry
+	err := s.n.catalogue.use(ctx, func(c *catalog.Catalog) (err error) {
+		all, err = c.Begins(ctx, digits, most)
+		return err
+	})
+	for i := range all {
+		s.freshLink(&all[i])
+	}
+	return all, err
+}
+
+func (s *served) freshLink(e *index.Entry) {
+	if !e.Channel.IsZero() {
+		return
+	}
+	if t, err := s.n.engine.Get(e.ID); err == nil && t.Link != "" {
+		e.Link = t.Link
+	}
+}

@@ -1,0 +1,87 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/shoalnet/shoal/index"
+)
+
+// Catalogue is what the API asks of the node's catalogue. Nothing that is
+// searched for leaves the machine.
+type Catalogue interface {
+	// Search finds entries, best first. A text that makes no sense is a
+	// share.Usage error that says what would.
+	Search(context.Context, index.Query) (index.Results, error)
+	// Entries returns every entry whose ID begins with these hex digits, with
+	// its files: this node's own first, then those of channels.
+	Entries(ctx context.Context, digits string) ([]index.Entry, error)
+}
+
+type (
+	searching struct {
+		Q       string `query:"q" maxLength:"1000" doc:"words, \"phrases\", -not, file:, tag:, channel:KEY, type:video, size:>1G, since:2026-01, before:2026"`
+		Channel string `query:"channel" maxLength:"64" doc:"only from this channel, by its key; me is this node"`
+		Limit   int    `query:"limit" minimum:"0" maximum:"500" doc:"hits to return; 50 when left out"`
+		Offset  int    `query:"offset" minimum:"0" maximum:"100000" doc:"hits to leave out first"`
+	}
+	someEntry struct {
+		ID string `path:"id" maxLength:"40" doc:"ID, or the beginning of one"`
+	}
+)
+
+func (a *API) registerSearch(h huma.API) {
+	op(h, "GET /search", "Search what this node has and the channels it follows", func(ctx context.Context, in *searching) (*answer[index.Results], error) {
+		q := index.Query{Text: in.Q, Limit: in.Limit, Offset: in.Offset}
+		switch in.Channel {
+		case "":
+		case "me":
+			q.Text = "channel:me " + q.Text // before quotes that may be left open
+		default:
+			id, err := index.ParseChannelID(in.Channel)
+			if err != nil {
+				return nil, err
+			}
+			q.Channel = id
+		}
+		r, err := a.node.Search(ctx, q)
+		r.Hits = orEmpty(r.Hits)
+		return &answer[index.Results]{r}, err
+	})
+	op(h, "GET /entries/{id}", "What the catalogue says of an ID", func(ctx context.Context, in *someEntry) (*answer[[]index.Entry], error) {
+		all, err := a.node.Entries(ctx, in.ID)
+		if err == nil && len(all) == 0 {
+			err = index.Unknown(in.ID)
+		}
+		return &answer[[]index.Entry]{all}, err
+	})
+}
+
+// Search asks the catalogue of the node.
+func (c *Client) Search(ctx context.Context, q index.Query) (index.Results, error) {
+	v := url.Values{"q": {q.Text}}
+	if !q.Channel.IsZero() {
+		v.Set("channel", q.Channel.String())
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	if q.Offset > 0 {
+		v.Set("offset", strconv.Itoa(q.Offset))
+	}
+	var r index.Results
+	err := c.do(ctx, http.MethodGet, Base+"/search?"+v.Encode(), nil, &r)
+	return r, err
+}
+
+// Entries returns what the catalogue says of the IDs that begin with these hex
+// digits, with files. When there are none the error wraps index.ErrUnknown.
+func (c *Client) Entries(ctx context.Context, digits string) ([]index.Entry, error) {
+	var all []index.Entry
+	err := c.do(ctx, http.MethodGet, Base+"/entries/"+url.PathEscape(digits), nil, &all)
+	return all, err
+}
