@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -228,4 +229,54 @@ func (d diagnosis) open() (n int) {
 		}
 	}
 	return n
+}
+
+// Two who let nobody in are brought together by a third, who has nothing of what
+// one wants from the other.
+//
+//	alice ── router (firewall) ─┐
+//	bob   ── router (firewall) ─┼─ core
+//	guide ── router ────────────┘
+func TestHolePunching(t *testing.T) { meetThroughAThird(t, 0) }
+
+// How often it works, as docs/protocol/reachability.md has it: 50 times, and 50
+// times over lines that lose packets.
+func TestSoakHolePunching(t *testing.T) {
+	if !soak() {
+		t.Skip("only with SOAK=1")
+	}
+	for _, permille := range []int{0, 50} {
+		worked := 0
+		for i := range 50 {
+			if t.Run(fmt.Sprintf("loss %d, run %d", permille, i), func(t *testing.T) { meetThroughAThird(t, permille) }) {
+				worked++
+			}
+		}
+		t.Logf("with %d of 1000 packets lost: %d of 50", permille, worked)
+	}
+}
+
+func meetThroughAThird(t *testing.T, loss int) {
+	net := lab.New(t)
+	home, away := net.Router("alice"), net.Router("bob", lab.Firewalled)
+	alice, bob := at(t, home.Host("alice")), at(t, away.Host("bob"))
+	guide := at(t, net.Home("guide"))
+	folder := filepath.Join(t.TempDir(), "album")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := random(t, filepath.Join(folder, "song.ogg"), 3<<20, 24)
+	random(t, filepath.Join(folder, "cover.jpg"), 1000, 25)
+
+	shared := alice.Share(folder, "--no-pinholes")
+	guide.StartCmd(guide.command("get", "--listen", "[::]:7000", "--seed", "forever", "--file", "cover.jpg", "--output", t.TempDir(), shared.Link)).Event("done", nil)
+	// From now on nobody can call alice; whom she is connected with she stays
+	// connected with.
+	home.Firewall()
+	home.Loss(loss)
+	away.Loss(loss)
+	began := time.Now()
+	fetch := bob.StartCmd(bob.command("get", "--no-pinholes", "--output", t.TempDir(), withPeer(shared.Link, guide.At(7000))))
+	identical(t, file, filepath.Join(arrived(t, fetch).Path, "song.ogg"))
+	t.Logf("fetched in %s", time.Since(began).Round(10*time.Millisecond))
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/anacrolix/torrent"
 	libinfo "github.com/anacrolix/torrent/metainfo"
 	pp "github.com/anacrolix/torrent/peer_protocol"
+	holepunch "github.com/anacrolix/torrent/peer_protocol/ut-holepunch"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/bencode"
@@ -164,6 +165,8 @@ func (c *client) readExtension(ev torrent.PeerConnReadExtensionMessageEvent) {
 		c.exchanged(a, ev.Payload)
 	case index[n] == dialback.Name:
 		c.helpOut(ev.PeerConn, a, ev.Payload)
+	case index[n] == holepunch.ExtensionName:
+		c.heardPunch(ev.PeerConn, a, ev.Payload)
 	}
 }
 

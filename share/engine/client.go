@@ -56,6 +56,8 @@ type client struct {
 
 	onStranger func(local netip.Addr, from netip.AddrPort)
 	dialbacks  *dialbacks
+	punches    *puncher
+	punchFrom  []*net.TCPListener
 
 	ctx    context.Context // of wake
 	cancel context.CancelFunc
@@ -79,6 +81,8 @@ type attachment struct {
 	mu    sync.Mutex
 	peers map[*torrent.PeerConn]*peerState
 	seeds int
+	// offered are addresses that the library was told of lately.
+	offered map[netip.AddrPort]struct{}
 
 	lastPeer atomic.Int64 // Unix seconds when a connection last came or went
 	ready    atomic.Bool  // the library accepts connections for it
@@ -91,6 +95,9 @@ type peerState struct {
 	have int
 	seed bool
 	port bool // it has told the port of its DHT node
+
+	punch   bool   // it knows BEP 55
+	listens uint16 // the port that it says it listens at; 0 when it did not
 }
 
 func newClient(cfg *Config, log *slog.Logger, g *gate) (*client, error) {
@@ -101,6 +108,7 @@ func newClient(cfg *Config, log *slog.Logger, g *gate) (*client, error) {
 
 		onStranger: cfg.OnStranger,
 		dialbacks:  newDialbacks(g.now),
+		punches:    newPuncher(g.now),
 	}
 	copy(c.id[:], peerIDPrefix+rand.Text())
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -178,6 +186,9 @@ func (c *client) listen(cfg *Config, log *slog.Logger) {
 	for _, l := range cfg.Listeners {
 		c.lib.AddListener(&listener{l, c.gate})
 		c.close = append(c.close, l.Close)
+		if t, ok := l.(*net.TCPListener); ok && t.Addr().(*net.TCPAddr).IP.To4() == nil {
+			c.punchFrom = append(c.punchFrom, t)
+		}
 	}
 	network := "tcp6"
 	if cfg.IPv4 {
@@ -185,7 +196,12 @@ func (c *client) listen(cfg *Config, log *slog.Logger) {
 	}
 	tcp := net.Dialer{KeepAlive: -1, FallbackDelay: -1}
 	c.tcp = &dialer{c.gate, network, func(ctx context.Context, addr string) (net.Conn, error) {
-		return tcp.DialContext(ctx, network, addr)
+		plain := func(ctx context.Context) (net.Conn, error) { return tcp.DialContext(ctx, network, addr) }
+		to, err := netip.ParseAddrPort(addr)
+		if err != nil {
+			return plain(ctx)
+		}
+		return c.reach(ctx, to, plain)
 	}}
 	c.lib.AddDialer(c.tcp)
 	if cfg.UTP == nil {
@@ -216,6 +232,7 @@ func (c *client) shutdown() error {
 		}
 	}
 	c.gate.closeAll()
+	c.punches.closeAll()
 	c.web.CloseIdleConnections()
 	c.guard.Wait()
 	c.tells.Wait()
@@ -248,7 +265,7 @@ func (c *client) attach(id share.ID, infoBytes []byte, tap *tap) (*attachment, e
 	if err != nil {
 		return nil, share.Errorf(share.Refused, "the content of %s cannot be handled: %w", id.Short(), err)
 	}
-	a := &attachment{id: id, tap: tap, pieces: pieces, infoSize: len(infoBytes), peers: make(map[*torrent.PeerConn]*peerState)}
+	a := &attachment{id: id, tap: tap, pieces: pieces, infoSize: len(infoBytes), peers: make(map[*torrent.PeerConn]*peerState), offered: make(map[netip.AddrPort]struct{})}
 	a.lastPeer.Store(c.gate.now().Unix())
 	c.mu.Lock()
 	c.attached[id] = a

@@ -16,6 +16,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/bencode"
 	"github.com/shoalnet/shoal/share/engine/internal/dialback"
+	"github.com/shoalnet/shoal/share/engine/internal/peerguard"
 )
 
 const (
@@ -172,8 +173,16 @@ func (c *client) meet(pc *torrent.PeerConn, a *attachment, payload []byte) {
 	if err != nil {
 		return
 	}
+	port := v.Get("p").Int
+	if port < 1 || port > 65535 {
+		port = 0
+	}
 	a.mu.Lock()
 	s := a.peers[pc]
+	if s != nil {
+		s.listens = uint16(port)
+		s.punch = v.Get("m").Get(peerguard.PunchAlias).Kind == bencode.Int
+	}
 	a.mu.Unlock()
 	if s == nil || s.conn == nil {
 		return
@@ -192,11 +201,10 @@ func (c *client) meet(pc *torrent.PeerConn, a *attachment, payload []byte) {
 	}
 	at := s.conn.peer
 	if s.conn.incoming {
-		p := v.Get("p").Int
-		if p < 1 || p > 65535 {
+		if port == 0 {
 			return
 		}
-		at = netip.AddrPortFrom(at.Addr(), uint16(p))
+		at = netip.AddrPortFrom(at.Addr(), uint16(port))
 	}
 	if len(d.helpers) >= maxHelpers {
 		oldest := at

@@ -160,7 +160,7 @@ func TestHostilePeers(t *testing.T) {
 		"a negative metadata size":      {message(msgExtended, []byte("\x00d1:md11:ut_metadatai1ee13:metadata_sizei-1ee"))},
 		"metadata beyond the end":       {hello, message(msgExtended, []byte("\x01d8:msg_typei0e5:piecei9999999999ee")), message(msgExtended, []byte("\x01d8:msg_typei1e5:piecei-1e10:total_sizei-1ee"))},
 		"a hole punch to somewhere":     {message(msgExtended, []byte("\x00d1:md12:ut_holepunchi3eee")), message(msgExtended, []byte("\x03\x01\x01"), make([]byte, 18))},
-		"broken peer exchange":          {message(msgExtended, []byte("\x00d1:md6:ut_pexi2eee")), message(msgExtended, []byte("\x03d6:added617:aaaaaaaaaaaaaaaaae"))},
+		"broken peer exchange":          {message(msgExtended, []byte("\x00d1:md6:ut_pexi2eee")), message(msgExtended, []byte("\x02d6:added617:aaaaaaaaaaaaaaaaae"))},
 		"a port and another":            {message(msgPort, []byte{1, 2}), message(msgPort, []byte{0, 0}), message(msgPort, nil)},
 	} {
 		t.Run(name, func(t *testing.T) {

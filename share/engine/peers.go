@@ -202,6 +202,7 @@ func (e *Engine) offer(t *transfer, now time.Time) {
 	net := t.net
 	infos := make([]torrent.PeerInfo, len(entries))
 	for i, en := range entries {
+		net.offer(en.addr)
 		infos[i] = torrent.PeerInfo{Addr: &peerAddr{en.addr, e.gate}, Source: libSource(en.source)}
 	}
 	e.serial.do(func() { net.tor.AddPeers(infos) })

@@ -48,6 +48,7 @@ type Conn struct {
 	allowedFast int
 	handshakes  int
 	dialbacks   int
+	punches     int
 	lastPEX     time.Time
 	learned     int
 	// owed is an upper bound of the bytes the client has been made to write in

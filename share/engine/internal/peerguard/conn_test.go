@@ -81,14 +81,20 @@ func TestVerdicts(t *testing.T) {
 		{"second handshake", shape(), []pp.Message{hello(), hello()}, keepalive},
 		{"metadata request", shape(), []pp.Message{hello(), extMsg(extMetadata, "d8:msg_typei0e5:piecei2ee")}, pass},
 		{"metadata request beyond", shape(), []pp.Message{hello(), extMsg(extMetadata, "d8:msg_typei0e5:piecei65537ee")}, drop},
-		{"dial-back", shape(), []pp.Message{hello(), extMsg(extDialBack, callMe)}, pass},
-		{"dial-back in a private torrent", private, []pp.Message{hello(), extMsg(extDialBack, callMe)}, pass},
-		{"dial-back before the handshake", shape(), []pp.Message{extMsg(extDialBack, callMe)}, keepalive},
-		{"dial-back without a port", shape(), []pp.Message{hello(), extMsg(extDialBack, "d8:msg_typei0e5:nonce20:aaaaaaaaaaaaaaaaaaaae")}, keepalive},
-		{"dial-back with more after it", shape(), []pp.Message{hello(), extMsg(extDialBack, callMe+"x")}, keepalive},
-		{"dial-back too often", shape(), append([]pp.Message{hello()}, slices.Repeat([]pp.Message{extMsg(extDialBack, callMe)}, maxDialBacks+1)...), keepalive},
+		{"dial-back", shape(), []pp.Message{hello(), extMsg(shape().dialBack(), callMe)}, pass},
+		{"dial-back in a private torrent", private, []pp.Message{hello(), extMsg(private.dialBack(), callMe)}, pass},
+		{"dial-back before the handshake", shape(), []pp.Message{extMsg(shape().dialBack(), callMe)}, keepalive},
+		{"dial-back without a port", shape(), []pp.Message{hello(), extMsg(shape().dialBack(), "d8:msg_typei0e5:nonce20:aaaaaaaaaaaaaaaaaaaae")}, keepalive},
+		{"dial-back with more after it", shape(), []pp.Message{hello(), extMsg(shape().dialBack(), callMe+"x")}, keepalive},
+		{"dial-back too often", shape(), append([]pp.Message{hello()}, slices.Repeat([]pp.Message{extMsg(shape().dialBack(), callMe)}, maxDialBacks+1)...), keepalive},
 		{"pex", shape(), []pp.Message{hello(), extMsg(extPEX, "de")}, pass},
 		{"pex in a private torrent", private, []pp.Message{hello(), extMsg(extPEX, "de")}, keepalive},
+		{"introduction", shape(), []pp.Message{hello(), extMsg(shape().punch(), holepunch(0, "2001:db8::1", 1))}, pass},
+		{"introduction over IPv4", shape(), []pp.Message{hello(), extMsg(shape().punch(), "\x00\x00abcdefghij")}, pass},
+		{"introduction in a private torrent", private, []pp.Message{hello(), extMsg(shape().punch(), holepunch(0, "2001:db8::1", 1))}, keepalive},
+		{"introduction before the handshake", shape(), []pp.Message{extMsg(shape().punch(), holepunch(0, "2001:db8::1", 1))}, keepalive},
+		{"introduction cut short", shape(), []pp.Message{hello(), extMsg(shape().punch(), "\x00\x02abcdefghij")}, keepalive},
+		{"introduction too long", shape(), []pp.Message{hello(), extMsg(shape().punch(), holepunch(0, "2001:db8::1", 1)+"x")}, keepalive},
 		{"pex in a hurry", shape(), []pp.Message{hello(), extMsg(extPEX, "de"), extMsg(extPEX, "de")}, keepalive},
 	}
 	for _, r := range rows {
@@ -135,12 +141,12 @@ func TestHandshakeIsRewritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The invalid byte and the control character are gone.
-	want := "d1:ei1e1:md11:sh_dialbacki5e11:ut_metadatai3e6:ut_pexi1ee1:pi6881e4:reqqi2000e1:v9:ab client6:yourip16:abcdefghijklmnope"
+	want := "d1:ei1e1:md11:sh_dialbacki5e8:sh_punchi4e11:ut_metadatai3e6:ut_pexi1ee1:pi6881e4:reqqi2000e1:v9:ab client6:yourip16:abcdefghijklmnope"
 	if got := string(m.ExtendedPayload); got != want {
 		t.Errorf("rewritten as %q", got)
 	}
 	var d pp.ExtendedHandshakeMessage
-	if err := libbencode.Unmarshal(m.ExtendedPayload, &d); err != nil || d.Port != 6881 || d.Reqq != maxRequests || len(d.M) != 3 || !d.Encryption {
+	if err := libbencode.Unmarshal(m.ExtendedPayload, &d); err != nil || d.Port != 6881 || d.Reqq != maxRequests || len(d.M) != 4 || !d.Encryption {
 		t.Errorf("the client reads %+v, %v", d, err)
 	}
 }
@@ -207,7 +213,7 @@ func FuzzMessages(f *testing.F) {
 	for _, m := range []pp.Message{
 		bits(8, 0), have(1), hello(), extMsg(extMetadata, "d8:msg_typei0e5:piecei2ee"),
 		ranged(pp.Request, 1, 2, 3), extMsg(extPEX, "d6:added618:abcdefghijklmnopqre"),
-		extMsg(extDialBack, callMe),
+		extMsg(shape().dialBack(), callMe), extMsg(shape().punch(), holepunch(1, "2001:db8::1", 1)),
 	} {
 		seed = append(seed, m.MustMarshalBinary()...)
 	}
@@ -246,10 +252,16 @@ func FuzzMessages(f *testing.F) {
 					t.Fatalf("%+v", m)
 				}
 			case pp.Extended:
+				if m.ExtendedID == s.punch() {
+					if len(m.ExtendedPayload) > 24 {
+						t.Fatalf("introduction %q", m.ExtendedPayload)
+					}
+					continue
+				}
 				if v, rest, err := bencode.Parse(m.ExtendedPayload, bencode.Small); err != nil || len(rest) != 0 || v.Kind != bencode.Dict {
 					t.Fatalf("extended %q", m.ExtendedPayload)
 				}
-				if m.ExtendedID > extPEX || len(m.ExtendedPayload) > 8<<10 {
+				if m.ExtendedID > s.dialBack() || len(m.ExtendedPayload) > 8<<10 {
 					t.Fatalf("extended %d with %d bytes", m.ExtendedID, len(m.ExtendedPayload))
 				}
 			case pp.Choke, pp.Unchoke, pp.Interested, pp.NotInterested:

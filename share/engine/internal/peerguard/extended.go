@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	pp "github.com/anacrolix/torrent/peer_protocol"
+	bep55 "github.com/anacrolix/torrent/peer_protocol/ut-holepunch"
 
 	"github.com/shoalnet/shoal/share/engine/internal/bencode"
 	"github.com/shoalnet/shoal/share/engine/internal/compact"
@@ -29,6 +30,8 @@ const (
 	maxBlock    = 1 << 16
 	// One connection asks to be called, or is answered, this often.
 	maxDialBacks = 16
+	// One connection introduces, or asks to be introduced, this often.
+	maxPunches = 200
 )
 
 func (c *Conn) extended(m *pp.Message) error {
@@ -37,12 +40,12 @@ func (c *Conn) extended(m *pp.Message) error {
 		return c.handshake(m)
 	case extMetadata:
 		return c.metadata(m)
-	case extDialBack:
+	case c.shape.dialBack():
 		return c.dialBack(m)
+	case c.shape.punch():
+		return c.punch(m)
 	case extPEX:
-		if c.shape.PEX {
-			return c.pex(m)
-		}
+		return c.pex(m)
 	}
 	// Some programs send messages we never said we understand.
 	return errIgnore
@@ -69,8 +72,12 @@ func (c *Conn) handshake(m *pp.Message) error {
 		b = bencode.AppendInt(bencode.AppendString(b, "e"), 1)
 	}
 	b = append(bencode.AppendString(b, "m"), 'd')
-	for _, name := range []string{dialback.Name, string(pp.ExtensionNameMetadata), string(pp.ExtensionNamePex)} {
-		id := v.Get("m").Get(name)
+	for _, name := range []string{dialback.Name, PunchAlias, string(pp.ExtensionNameMetadata), string(pp.ExtensionNamePex)} {
+		theirs := name
+		if name == PunchAlias {
+			theirs = bep55.ExtensionName
+		}
+		id := v.Get("m").Get(theirs)
 		if id.Kind == bencode.Int && id.Int > 0 && id.Int <= 255 {
 			b = bencode.AppendInt(bencode.AppendString(b, name), id.Int)
 		}
@@ -140,6 +147,18 @@ func (c *Conn) dialBack(m *pp.Message) error {
 		return errStrike
 	}
 	if _, _, err := dialback.Parse(m.ExtendedPayload); err != nil {
+		return errStrike
+	}
+	return nil
+}
+
+// punch lets few and well-formed messages of BEP 55 through.
+func (c *Conn) punch(m *pp.Message) error {
+	if c.punches++; c.punches > maxPunches || c.handshakes == 0 {
+		return errStrike
+	}
+	var msg bep55.Msg
+	if n := len(m.ExtendedPayload); n != 12 && n != 24 || msg.UnmarshalBinary(m.ExtendedPayload) != nil {
 		return errStrike
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 
 	"github.com/anacrolix/torrent"
 	pp "github.com/anacrolix/torrent/peer_protocol"
+	bep55 "github.com/anacrolix/torrent/peer_protocol/ut-holepunch"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/dialback"
@@ -96,14 +97,34 @@ func Install(cb *torrent.Callbacks, cfg Config) *Guard {
 // client is closed.
 func (g *Guard) Wait() { g.checks.Wait() }
 
-// Extensions we offer, by the number that peers use towards us. Not among them
-// is ut_holepunch: one message of it from a peer that never offered it ends the
-// process, and it makes us dial where a stranger says.
+// Extensions we offer, by the number that peers use towards us. Those that the
+// client handles come first. It is never to handle ut_holepunch: one message of it
+// from a peer that never offered it ends the process, and the client would ask
+// for introductions to no address at all; so it does not get to know who has it
+// under that name.
 const (
 	extMetadata = 1
-	extDialBack = 2
-	extPEX      = 3
+	extPEX      = 2 // not for private torrents, whose others move up
 )
+
+// PunchAlias is what ut_holepunch (BEP 55) is called in handshakes that the guard
+// has rewritten.
+const PunchAlias = "sh_punch"
+
+func (s Shape) dialBack() pp.ExtensionNumber {
+	if s.PEX {
+		return extPEX + 1
+	}
+	return extMetadata + 1
+}
+
+// punch is 0 where nobody is to be introduced (BEP 27).
+func (s Shape) punch() pp.ExtensionNumber {
+	if s.PEX {
+		return extPEX + 2
+	}
+	return 0
+}
 
 func (g *Guard) added(pc *torrent.PeerConn) {
 	shape := Shape{Policy: g.cfg.Policy, InfoSize: g.cfg.InfoSize(share.ID(pc.Torrent().InfoHash()))}
@@ -118,11 +139,16 @@ func (g *Guard) added(pc *torrent.PeerConn) {
 			shape.Total = info.TotalLength()
 		}
 	}
-	names := []pp.ExtensionName{pp.ExtensionNameMetadata, dialback.Name}
+	names := []pp.ExtensionName{pp.ExtensionNameMetadata}
 	if shape.PEX {
 		names = append(names, pp.ExtensionNamePex)
 	}
-	pc.LocalLtepProtocolMap = &torrent.LocalLtepProtocolMap{Index: names, NumBuiltin: len(names)}
+	builtin := len(names)
+	names = append(names, dialback.Name)
+	if shape.PEX {
+		names = append(names, bep55.ExtensionName)
+	}
+	pc.LocalLtepProtocolMap = &torrent.LocalLtepProtocolMap{Index: names, NumBuiltin: builtin}
 
 	c := &guarded{Conn: NewConn(shape, g.cfg.Now)}
 	g.mu.Lock()

@@ -1,0 +1,28 @@
+// Package punch opens a TCP connection between two hosts whose firewalls let
+// nothing in, by having both begin it at once (RFC 9293, 3.5, simultaneous
+// open): each firewall takes the other's SYN for an answer to the SYN that it
+// has just let out. RFC 6092 (REC-31) asks of IPv6 firewalls that they carry it.
+//
+// Both must call from the port that they listen at, since that is the one that
+// the other knows. Linux lets a second socket have that port only if both agree
+// to share it; the listener agrees for as long as the second one takes to bind.
+package punch
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Time is for how long both sides try. The kernel sends a SYN again after 1, 3
+// and 7 seconds.
+const Time = 10 * time.Second
+
+// Dial connects from the address local of this host, and the port of l, to a
+// host that does the same at the same time.
+func Dial(ctx context.Context, l *net.TCPListener, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, Time)
+	defer cancel()
+	return dial(ctx, l, local, to)
+}
