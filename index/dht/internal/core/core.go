@@ -98,7 +98,7 @@ type Core struct {
 	searches []*search // active
 	waiting  []*search // to be begun
 	rtt      estimate
-	silence  int // queries in a row, to anybody, that were not answered
+	silence  int // queries in a row, to nodes of the table, that were not answered
 	voted    votes
 	out      netip.Addr // the address we ask from
 

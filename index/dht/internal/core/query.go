@@ -27,7 +27,8 @@ const (
 	lostMin   = 2 * time.Second
 )
 
-// offlineAfter is the number of queries in a row without any answer after which
+// offlineAfter is the number of queries in a row to nodes of the table, with
+// fewer nodes two for each, without any answer by anybody, after which
 // the fault is taken to be ours, and the nodes asked keep their places.
 const offlineAfter = 16
 
@@ -45,6 +46,7 @@ type query struct {
 	c     *Core
 	tid   uint32
 	items bool          // it is about items
+	known bool          // to is a node of the table
 	to    table.Contact // with a zero ID if it is not known
 	via   Via
 	who   *remote
@@ -75,6 +77,9 @@ func (c *Core) ask(to table.Contact, kq *krpc.Query, by asker, node *lookup.Node
 func (c *Core) askVia(via Via, to table.Contact, kq *krpc.Query, by asker, node *lookup.Node) *query {
 	q := &query{c: c, to: to, via: via, who: c.friend(c.now, to.Addr), by: by, node: node}
 	q.items = kq.Method == krpc.Get || kq.Method == krpc.Put
+	if e := c.table.Find(to.ID); e != nil && e.Addr == to.Addr {
+		q.known = true
+	}
 	for {
 		q.tid = c.rand.Uint32()
 		if _, taken := c.pending[q.tid]; !taken {
@@ -127,7 +132,11 @@ func (q *query) due() {
 	case slow:
 		delete(c.pending, q.tid)
 		c.stats.Timeouts++
-		if c.silence++; !c.offline() && q.to.ID != (nodeid.ID{}) {
+		if q.known {
+			// Others may never have been there: names in answers, forged askers.
+			c.silence++
+		}
+		if !c.offline() && q.to.ID != (nodeid.ID{}) {
 			if q.items && (q.who.isProven(c.now) || c.table.Find(q.to.ID) != nil) {
 				c.ask(q.to, &krpc.Query{Method: krpc.Ping}, doubter{}, q.node)
 			} else {
@@ -153,7 +162,9 @@ func (c *Core) forget(q *query) {
 	c.timers.stop(&q.timer)
 }
 
-func (c *Core) offline() bool { return c.silence >= offlineAfter }
+func (c *Core) offline() bool {
+	return c.silence > 0 && c.silence >= min(offlineAfter, 2*c.table.Len())
+}
 
 // answered finds the query that m answers.
 func (c *Core) answered(m *krpc.Message, from netip.AddrPort) {

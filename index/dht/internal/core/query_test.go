@@ -172,6 +172,57 @@ func TestOffline(t *testing.T) {
 	}
 }
 
+// Two nodes are enough to lose, and not to be lost: the line that came back
+// brings them back.
+func TestOfflineWithFewNodes(t *testing.T) {
+	for _, n := range []int{1, 2, 4} {
+		h := newHarness(t, nil)
+		h.know(n)
+		saved := h.answer
+		h.answer = nil
+		h.run(3 * time.Hour)
+		if s := h.Stats(h.at); s.Nodes < (n+1)/2 || !s.Offline {
+			t.Errorf("%d of %d nodes left, offline %v", s.Nodes, n, s.Offline)
+		}
+		h.answer = saved
+		h.run(time.Minute)
+		if s := h.Stats(h.at); s.Offline || s.Good < (n+1)/2 {
+			t.Errorf("a minute after the line is back: %+v", s)
+		}
+	}
+}
+
+// Those who ask under addresses that are not theirs are pinged and do not answer,
+// and so are the nodes that a liar invents. That says nothing about our line.
+func TestForgedSilence(t *testing.T) {
+	h := newHarness(t, nil)
+	nodes := h.know(10)
+	for i := range 600 {
+		q := aQuery(krpc.FindNode)
+		q.ID = nodeid.Random(h.rand)
+		h.send(stranger(200_000+i), krpc.AppendQuery(nil, &q))
+		h.run(100 * time.Millisecond)
+		if h.offline() {
+			t.Fatalf("offline after %d forged queries", i+1)
+		}
+	}
+	var ghosts []krpc.Node
+	for i := range 16 {
+		ghosts = append(ghosts, krpc.Node{ID: nodeid.ID{0xcc, byte(i)}, Addr: stranger(300_000 + i)})
+	}
+	for _, n := range nodes {
+		h.node(n.Addr, n.ID, ghosts...)
+	}
+	h.Begin(Search{Method: krpc.FindNode, Target: nodeid.ID{0xcc}, Paths: Paths})
+	h.flush()
+	for range 100 {
+		h.run(100 * time.Millisecond)
+		if h.offline() {
+			t.Fatal("offline for asking nodes that do not exist")
+		}
+	}
+}
+
 func TestHungryWithBackoff(t *testing.T) {
 	h := newHarness(t, nil)
 	if h.hungry != 1 {

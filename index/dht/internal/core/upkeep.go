@@ -243,9 +243,12 @@ func (u *upkeep) probe() {
 		return
 	}
 	u.probed = c.now
-	if near := c.table.Closest(nil, nodeid.Random(c.rand), 1, c.ID()); len(near) > 0 {
-		c.ask(near[0], &krpc.Query{Method: krpc.FindNode, Target: c.ID()}, pinger{}, nil)
+	near := c.table.Closest(nil, nodeid.Random(c.rand), 1, c.ID())
+	if len(near) == 0 {
+		failing := c.table.Failing(nil, table.K)
+		near = failing[c.rand.IntN(len(failing)):]
 	}
+	c.ask(near[0], &krpc.Query{Method: krpc.FindNode, Target: c.ID()}, pinger{}, nil)
 }
 
 // check asks the nodes that were not heard for long. Their answers name others,
