@@ -95,6 +95,45 @@ func TestFinder(t *testing.T) {
 	b.wait(shared.ID, "the withdrawal", func(share.Transfer) bool { return !fb.has(shared.ID) })
 }
 
+// turns is a finder whose searches last until the test ends them.
+type turns struct {
+	finder
+	began chan share.ID
+	end   chan struct{}
+}
+
+func (f *turns) Find(ctx context.Context, id share.ID, _ func([]netip.AddrPort)) error {
+	select {
+	case f.began <- id:
+	case <-ctx.Done():
+		return nil
+	}
+	select {
+	case <-f.end:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// As many transfers search at a time as may. The next to want to is the next to
+// do so, and does not wait until those before have searched again.
+func TestSearchesTakeTurns(t *testing.T) {
+	t.Parallel()
+	f := &turns{began: make(chan share.ID), end: make(chan struct{})}
+	n := newNode(t, func(c *Config) { c.Finders = []Finder{f} })
+	for i := range maxSearches {
+		n.fetch(share.ID{1, byte(i)}.String(), t.TempDir())
+		<-f.began
+	}
+	last := share.ID{2}
+	n.fetch(last.String(), t.TempDir())
+	n.wait(last, "a reason", func(s share.Transfer) bool { return s.Reason == "looking for peers" })
+	f.end <- struct{}{}
+	if next := <-f.began; next != last {
+		t.Errorf("%s searched again before it was the turn of the last", next)
+	}
+}
+
 // A private torrent is not for finders.
 func TestPrivate(t *testing.T) {
 	t.Parallel()

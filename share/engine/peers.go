@@ -23,6 +23,7 @@ const (
 	searchEnough  = 10 * time.Minute // while it has enoughPeers
 	enoughPeers   = 20
 	searchTime    = 2 * time.Minute // of one search
+	searchTurn    = time.Second     // to see again whether one more may search
 	resolveTime   = 20 * time.Second
 	seedScanEvery = seldom // one seed at rest looks into its swarm
 )
@@ -39,6 +40,7 @@ type search struct {
 	next    time.Time
 	pause   time.Duration
 	running int  // searches of finders under way
+	begun   bool // what takes no turn has been done once
 	asked   bool // somebody has been asked at least once
 	fresh   bool // something new was found since the last round
 	open    bool // there is anybody to ask
@@ -93,6 +95,11 @@ func (e *Engine) seek(t *transfer, now time.Time) {
 	if now.Before(s.next) || s.running > 0 {
 		return
 	}
+	finders := len(e.cfg.Finders) > 0 && !t.private()
+	if s.begun && finders && e.searches >= maxSearches {
+		s.next = now.Add(searchTurn)
+		return
+	}
 	peers := 0
 	if t.net != nil {
 		peers, _ = t.net.counts()
@@ -105,16 +112,19 @@ func (e *Engine) seek(t *transfer, now time.Time) {
 	default:
 		s.pause = min(s.pause*3/2, searchLongest)
 	}
-	s.next, s.fresh, s.asked = now.Add(s.pause), false, true
+	s.next, s.fresh, s.begun = now.Add(s.pause), false, true
 	e.resolve(t)
 	e.trackers.Refresh(t.id)
-	if t.private() {
+	if !finders {
+		s.asked = true
 		return
 	}
 	for _, f := range e.cfg.Finders {
 		if e.searches >= maxSearches {
+			s.next = now.Add(searchTurn)
 			break
 		}
+		s.asked = true
 		e.searches++
 		s.running++
 		e.run(t, f)
