@@ -29,6 +29,7 @@ bench: ## measured beside libtorrent and mktorrent; writes docs/performance.md
 soak: ## the long versions: 200 kills, an hour of fuzzing
 	SOAK=1 $(GO) test -count=1 -timeout 12h -v -run 'Soak' ./...
 	FUZZTIME=$${FUZZTIME:-10m} .ci/fuzz
+	FUZZTIME=1h .ci/fuzz index/dht/internal/krpc
 
 dist: ## release binaries and their checksums, in dist/
 	.ci/dist
