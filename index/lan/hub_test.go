@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ type fakeHost struct {
 	hub    *hub
 	addr   netip.AddrPort
 	mu     sync.Mutex
-	links  []net.Interface
+	links  []network
 	joined map[string]bool
 	in     chan packet
 	closed chan struct{}
@@ -58,16 +59,18 @@ func (h *hub) host(n int, links ...string) *fakeHost {
 	return f
 }
 
+// setLinks gives the host these interfaces, each as NAME or NAME=ADDRESSES.
 func (f *fakeHost) setLinks(names ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.links = nil
 	for _, name := range names {
-		f.links = append(f.links, net.Interface{Index: int(name[0]), Name: name})
+		name, addrs, _ := strings.Cut(name, "=")
+		f.links = append(f.links, network{net.Interface{Index: int(name[0]), Name: name}, addrs})
 	}
 }
 
-func (f *fakeHost) interfaces() ([]net.Interface, error) {
+func (f *fakeHost) interfaces() ([]network, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.links, nil

@@ -14,7 +14,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -59,7 +58,7 @@ type Node struct {
 	cfg        Config
 	cookie     string
 	open       func() (socket, error)
-	interfaces func() ([]net.Interface, error)
+	interfaces func() ([]network, error)
 	wake       chan struct{}
 
 	mu       sync.Mutex

@@ -258,6 +258,28 @@ func TestInterfacesAreFollowed(t *testing.T) {
 	})
 }
 
+// Who has another address says so: others know only the one before.
+func TestNewAddressIsAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub()
+		f := h.host(1, "x=fe80::1")
+		a, _, stop := f.node(t, 1001)
+		defer stop()
+		a.Announce(id(1))
+		time.Sleep(time.Minute)
+		h.take()
+		f.setLinks("x=fe80::1 2001:db8::1")
+		time.Sleep(lookEvery + time.Second)
+		if sent, _ := h.take(); sent != 1 {
+			t.Errorf("%d datagrams after an address came", sent)
+		}
+		time.Sleep(time.Minute)
+		if sent, _ := h.take(); sent != 0 {
+			t.Errorf("%d datagrams although nothing changed", sent)
+		}
+	})
+}
+
 func TestChangedIsHeeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub()

@@ -48,7 +48,7 @@ func (n *Node) session(ctx context.Context) error {
 	defer sock.Close()
 	group.Go(func() { cancel(n.listen(sock)) })
 
-	joined := map[int]net.Interface{}
+	joined := map[int]network{}
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	send := time.NewTimer(0)
@@ -105,7 +105,8 @@ func (n *Node) listen(sock socket) error {
 }
 
 // follow joins the group on interfaces that came and forgets those that went.
-func (n *Node) follow(sock socket, joined map[int]net.Interface) {
+// Where there is a new interface or address to be reached at, others are told.
+func (n *Node) follow(sock socket, joined map[int]network) {
 	now, err := n.interfaces()
 	if err != nil {
 		n.cfg.Logger.Debug("local discovery keeps its interfaces", "error", err)
@@ -115,11 +116,12 @@ func (n *Node) follow(sock socket, joined map[int]net.Interface) {
 	more := false
 	for _, ifi := range now {
 		present[ifi.Index] = true
-		if _, ok := joined[ifi.Index]; ok {
+		if was, ok := joined[ifi.Index]; ok {
+			more = more || was.addrs != ifi.addrs
 			joined[ifi.Index] = ifi // it may have another name
 			continue
 		}
-		if err := sock.join(ifi); err != nil {
+		if err := sock.join(ifi.Interface); err != nil {
 			n.cfg.Logger.Debug("local discovery leaves out an interface", "interface", ifi.Name, "error", err)
 			continue
 		}
@@ -131,7 +133,7 @@ func (n *Node) follow(sock socket, joined map[int]net.Interface) {
 			continue
 		}
 		delete(joined, index)
-		if err := sock.leave(ifi); err != nil {
+		if err := sock.leave(ifi.Interface); err != nil {
 			n.cfg.Logger.Debug("leaving an interface that is gone", "interface", ifi.Name, "error", err)
 		}
 	}
@@ -143,7 +145,7 @@ func (n *Node) follow(sock socket, joined map[int]net.Interface) {
 }
 
 // speak sends one datagram to every network, if there is one to send.
-func (n *Node) speak(sock socket, joined map[int]net.Interface) {
+func (n *Node) speak(sock socket, joined map[int]network) {
 	port := n.cfg.Port()
 	if port == 0 || len(joined) == 0 {
 		return
@@ -156,7 +158,7 @@ func (n *Node) speak(sock socket, joined map[int]net.Interface) {
 	}
 	b := message{port: port, ids: ids, cookie: n.cookie}.bytes()
 	for _, ifi := range joined {
-		if err := sock.send(ifi, b); err != nil {
+		if err := sock.send(ifi.Interface, b); err != nil {
 			n.cfg.Logger.Debug("announce not sent", "interface", ifi.Name, "error", err)
 		}
 	}

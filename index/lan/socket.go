@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"golang.org/x/net/ipv6"
 )
@@ -108,14 +110,20 @@ func onLink(addr netip.Addr) bool {
 // virtual networks.
 const maxInterfaces = 32
 
+// network is an interface and its IPv6 addresses, by which a change is seen.
+type network struct {
+	net.Interface
+	addrs string
+}
+
 // usableInterfaces are those that are up, reach a network of many, and have an
 // IPv6 address.
-func usableInterfaces() ([]net.Interface, error) {
+func usableInterfaces() ([]network, error) {
 	all, err := net.Interfaces()
 	if err != nil {
 		return nil, fmt.Errorf("listing interfaces: %w", err)
 	}
-	var out []net.Interface
+	var out []network
 	for _, ifi := range all {
 		const not = net.FlagLoopback | net.FlagPointToPoint
 		const must = net.FlagUp | net.FlagMulticast
@@ -126,11 +134,15 @@ func usableInterfaces() ([]net.Interface, error) {
 		if err != nil {
 			continue // gone meanwhile
 		}
+		var own []string
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is6() && !p.Addr().Is4In6() {
-				out = append(out, ifi)
-				break
+				own = append(own, p.String())
 			}
+		}
+		if len(own) > 0 {
+			slices.Sort(own)
+			out = append(out, network{ifi, strings.Join(own, " ")})
 		}
 	}
 	return out, nil
