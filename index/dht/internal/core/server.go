@@ -2,6 +2,7 @@ package core
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/shoalnet/shoal/index/dht/internal/items"
@@ -108,7 +109,7 @@ func (c *Core) fill(reply *krpc.Reply, r *request) (code int, text string) {
 			return krpc.CodeUnknown, "Method Unknown"
 		}
 	case krpc.GetPeers:
-		c.offerPeers(reply, m)
+		c.offerPeers(reply, m, r.from.Addr())
 		c.offerToken(reply, r)
 	case krpc.Get:
 		c.offerItem(reply, m)
@@ -126,7 +127,9 @@ func (c *Core) offerToken(reply *krpc.Reply, r *request) {
 	reply.Token = tok[:]
 }
 
-func (c *Core) offerPeers(reply *krpc.Reply, m *krpc.Message) {
+// offerPeers names peers that announced. Those with local addresses are named on
+// the local network only: they are of no use elsewhere, and nobody's business.
+func (c *Core) offerPeers(reply *krpc.Reply, m *krpc.Message, to netip.Addr) {
 	if m.Scrape {
 		seeds, others := c.peers.Filters(c.now, m.Target)
 		if seeds != (peers.Filter{}) || others != (peers.Filter{}) {
@@ -135,6 +138,9 @@ func (c *Core) offerPeers(reply *krpc.Reply, m *krpc.Message) {
 		return
 	}
 	c.values = c.peers.Sample(c.values[:0], c.now, m.Target, valuesMax, m.NoSeed)
+	if !nodeid.Local(to) {
+		c.values = slices.DeleteFunc(c.values, func(a netip.AddrPort) bool { return nodeid.Local(a.Addr()) })
+	}
 	reply.Values = c.values
 }
 

@@ -113,6 +113,22 @@ func TestAnnounceAndGetPeers(t *testing.T) {
 	}
 }
 
+// What is on the local network is named there and nowhere else.
+func TestLocalPeersStayLocal(t *testing.T) {
+	h := newHarness(t, nil)
+	key := aQuery(krpc.GetPeers).Target
+	near, far := netip.MustParseAddrPort("[fd00::1]:1"), stranger(7)
+	h.peers.Add(h.at, key, near, false)
+	h.peers.Add(h.at, key, far, false)
+	for from, want := range map[netip.AddrPort]int{stranger(1): 1, netip.MustParseAddrPort("[fd00::2]:6881"): 2} {
+		h.prove(from)
+		got := slices.Collect(reply(t, h.ask(from, aQuery(krpc.GetPeers))).Peers)
+		if len(got) != want || !slices.Contains(got, far) {
+			t.Errorf("%v is told of %v", from, got)
+		}
+	}
+}
+
 func TestItemsOverTheWire(t *testing.T) {
 	h := newHarness(t, nil)
 	_, key, err := ed25519.GenerateKey(nil)

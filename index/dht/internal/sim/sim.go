@@ -16,6 +16,7 @@ import (
 
 	"github.com/shoalnet/shoal/index/dht/internal/core"
 	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
+	"github.com/shoalnet/shoal/index/dht/internal/table"
 )
 
 // Config is the weather.
@@ -76,6 +77,10 @@ type Kind struct {
 	Addr       netip.AddrPort // random if zero
 	// Peers and Items bound what others may store here; 0 for the defaults.
 	Peers, Items int
+	// ID and Saved are what the host kept when it was last up; a fitting ID if
+	// zero.
+	ID    nodeid.ID
+	Saved []table.Contact
 }
 
 // New makes an empty internet.
@@ -141,12 +146,18 @@ func (n *Net) Add(kind Kind, knows ...*Node) *Node {
 	for i := 0; i < len(seed); i += 8 {
 		binary.BigEndian.PutUint64(seed[i:], n.rand.Uint64())
 	}
+	if kind.ID == (nodeid.ID{}) {
+		kind.ID = nodeid.Derive(h.Addr.Addr(), n.rand)
+	}
 	h.Core = core.New(core.Config{
-		Seed: seed, ID: nodeid.Derive(h.Addr.Addr(), n.rand),
+		Seed: seed, ID: kind.ID,
 		Send: h.send, Hungry: h.feed,
 		ReadOnly: kind.ReadOnly, Strict: kind.Strict,
 		Peers: kind.Peers, Items: kind.Items,
 	})
+	for _, c := range kind.Saved {
+		h.AddNode(n.now, c)
+	}
 	h.knows = knows
 	n.nodes = append(n.nodes, h)
 	n.byAddr[h.Addr] = h

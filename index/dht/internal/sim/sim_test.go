@@ -122,6 +122,41 @@ func firewalled(t *testing.T, size, searches int) {
 
 func TestFirewalls(t *testing.T) { firewalled(t, 100, 200) }
 
+// A host that comes back after an hour, in which a third of the others were
+// replaced, is where it was within a second of the network's time, with nobody
+// to begin with but those it knew.
+func TestRestart(t *testing.T) {
+	c := grow(t, Config{Seed: 9}, 150, honest)
+	h := c.Honest()
+	c.Run(time.Minute)
+	id, saved := h.ID(), h.Contacts(nil)
+	c.Kill(h)
+	for range 50 {
+		c.replace()
+		c.Run(time.Hour / 50)
+	}
+	alive := 0
+	for _, s := range saved {
+		if c.byAddr[s.Addr] != nil {
+			alive++
+		}
+	}
+	h = c.Add(Kind{Addr: h.Addr, ID: id, Saved: saved})
+	if !c.RunUntil(time.Second, func() bool { return h.Stats(c.now).Joined }) {
+		t.Error("it has not found its place")
+	}
+	c.Run(time.Second)
+	s, sent := h.Stats(c.now), h.Out
+	t.Logf("of %d saved %d are there; it knows %d after %d datagrams", len(saved), alive, s.Good, sent)
+	if h.ID() != id || s.Good < alive*9/10 {
+		t.Errorf("it knows %d of %d", s.Good, alive)
+	}
+	c.Run(10 * time.Second)
+	if more := h.Out - sent; more > sent/2 {
+		t.Errorf("%d datagrams at first, and then %d", sent, more)
+	}
+}
+
 func TestSameSeedSameRun(t *testing.T) {
 	run := func() (uint64, string) {
 		c := grow(t, Config{Seed: 7, Loss: .1}, 40, func(i int) Kind { return Kind{Lie: Lie(i % 4)} })
