@@ -8,6 +8,7 @@ package index
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"net/url"
@@ -122,6 +123,16 @@ func ParseChannelLink(s string) (ChannelLink, error) {
 	return l, nil
 }
 
+// Local is what the channel is called on this node: its key or, where the link
+// has a salt, the SHA-256 of key and salt, so that several channels of one key
+// are told apart.
+func (l ChannelLink) Local() ChannelID {
+	if len(l.Salt) == 0 {
+		return l.ID
+	}
+	return sha256.Sum256(append(l.ID[:len(l.ID):len(l.ID)], l.Salt...))
+}
+
 // String is the link form.
 func (l ChannelLink) String() string {
 	s := "magnet:?xs=" + keyURN + l.ID.String()
@@ -144,7 +155,8 @@ type Entry struct {
 	About string    `json:"about,omitempty"`
 	Tags  []string  `json:"tags,omitempty"`
 	Time  time.Time `json:"time,omitzero"` // when it was put into the catalogue
-	// Channel is zero for what this node shares itself.
+	// Channel is what the channel it is from is called here (see
+	// ChannelLink.Local), zero for what this node shares itself.
 	Channel ChannelID `json:"channel,omitzero"`
 }
 

@@ -109,7 +109,7 @@ func parseQuery(query string) (Link, error) {
 	if l.ID.IsZero() && l.V2 == nil {
 		for _, p := range l.Extra {
 			if p.Key == "xs" && strings.HasPrefix(p.Value, "urn:btpk:") {
-				return Link{}, Errorf(Refused, "this link names a channel, not content: follow it as a channel")
+				return Link{}, Errorf(Refused, "this link names a channel, not content: follow it (shoal channel follow LINK)")
 			}
 		}
 		return Link{}, Errorf(Refused, "the link names no content: it has no xt=urn:btih: parameter")

@@ -33,6 +33,16 @@ type client interface {
 	Search(ctx context.Context, q index.Query) (index.Results, error)
 	Entries(ctx context.Context, digits string) ([]index.Entry, error)
 
+	Channels(ctx context.Context) ([]api.Channel, error)
+	Channel(ctx context.Context, ref string) (api.Channel, error)
+	AddChannel(ctx context.Context, n api.NewChannel) (api.Channel, error)
+	EditChannel(ctx context.Context, ref string, c api.ChannelChange) (api.Channel, error)
+	DropChannel(ctx context.Context, ref string, own bool) (api.Channel, error)
+	PublishChannel(ctx context.Context, ref string) (api.Channel, error)
+	ChannelEntries(ctx context.Context, ref string, offset, limit int) (api.Page, error)
+	PutEntries(ctx context.Context, ref string, e api.NewEntries) (api.Channel, error)
+	RemoveEntry(ctx context.Context, ref string, id share.ID) (api.Channel, error)
+
 	Share(ctx context.Context, r api.ShareRequest) (share.Transfer, error)
 	Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer, error)
 	Preview(ctx context.Context, r api.PreviewRequest) (api.Preview, error)

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"strings"
 
 	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
@@ -52,6 +54,10 @@ type linkRecord struct {
 
 func explain(ctx context.Context, out *output, arg string) error {
 	src, err := parseSource(arg)
+	if l, cerr := index.ParseChannelLink(arg); err != nil && cerr == nil {
+		explainChannel(l, out)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -81,6 +87,25 @@ func explain(ctx context.Context, out *output, arg string) error {
 	}
 	r.show(out, src.torrent != nil)
 	return nil
+}
+
+// explainChannel says that a link names a channel, and what that is.
+func explainChannel(l index.ChannelLink, out *output) {
+	if out.json {
+		out.record(struct {
+			Channel index.ChannelID `json:"channel"`
+			Salt    string          `json:"salt,omitempty"`
+			Name    string          `json:"name,omitempty"`
+			Link    string          `json:"link"`
+		}{l.ID, hex.EncodeToString(l.Salt), l.Name, l.String()})
+		return
+	}
+	out.facts(
+		[2]string{"channel", escape(orElse(l.Name, "not said"))},
+		[2]string{"key", l.ID.String()},
+		[2]string{"salt", hex.EncodeToString(l.Salt)},
+		[2]string{"what", "a signed list of shares; shoal channel follow LINK keeps it here"},
+	)
 }
 
 // readOffline has a torrent read by a node that is nowhere: its state is thrown

@@ -80,7 +80,7 @@ func runSearch(ctx context.Context, n client, q index.Query, now time.Time, out 
 		if !h.Channel.IsZero() {
 			from = h.Channel.Short()
 		}
-		rows[i] = row{cells: []string{h.ID.Short(), size(h.Bytes), age(now.Sub(h.Time)), from, escape(h.Name)}, note: escape(matchOf(h))}
+		rows[i] = row{cells: []string{h.ID.Short(), knownSize(h.Bytes), age(now.Sub(h.Time)), from, escape(h.Name)}, note: escape(matchOf(h))}
 	}
 	out.table([]column{
 		{title: "ID"}, {title: "SIZE", right: true}, {title: "AGE", right: true}, {title: "CHANNEL"}, {title: "NAME"},

@@ -12,6 +12,7 @@ func verbs() []*verb {
 		linkVerb(),
 		doctorVerb(),
 		searchVerb(),
+		channelVerb(),
 		pauseVerb(),
 		resumeVerb(),
 		verifyVerb(),

@@ -37,6 +37,32 @@ func (c *Catalog) Has(ctx context.Context, channel index.ChannelID) (map[share.I
 	return all, nil
 }
 
+// Count returns how many entries a channel has.
+func (c *Catalog) Count(ctx context.Context, channel index.ChannelID) (n int, err error) {
+	err = c.reads.QueryRowContext(ctx, "SELECT count(*) FROM entries WHERE channel = (SELECT num FROM channels WHERE key = ?)", channel[:]).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("counting channel %s: %w", channel.Short(), err)
+	}
+	return n, nil
+}
+
+// List returns entries of a channel without their files, latest added first.
+func (c *Catalog) List(ctx context.Context, channel index.ChannelID, offset, limit int) ([]index.Entry, error) {
+	rows, err := c.reads.QueryContext(ctx, selectEntry+" WHERE channels.key = ? ORDER BY e.num DESC LIMIT ? OFFSET ?", channel[:], limit, offset)
+	if err != nil {
+		return nil, fmt.Errorf("listing channel %s: %w", channel.Short(), err)
+	}
+	found, err := scan(rows)
+	if err != nil {
+		return nil, fmt.Errorf("listing channel %s: %w", channel.Short(), err)
+	}
+	all := make([]index.Entry, 0, len(found))
+	for _, f := range found {
+		all = append(all, f.entry)
+	}
+	return all, nil
+}
+
 // Begins returns the entries whose ID begins with these hex digits, at most
 // limit of each channel, with files and description; this node's own first.
 func (c *Catalog) Begins(ctx context.Context, digits string, limit int) ([]index.Entry, error) {

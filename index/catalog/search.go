@@ -124,7 +124,7 @@ func (c *Catalog) find(ctx context.Context, q query) ([]match, error) {
 		args = append(args, q.before.Unix())
 	}
 	var found []match
-	seen := make(map[share.ID]bool)
+	seen := make(map[share.ID]int)
 	for _, match := range expr {
 		rows, err := c.reads.QueryContext(ctx, selectWords+exact+" ORDER BY words.rowid DESC LIMIT "+strconv.Itoa(candidates),
 			append([]any{match}, args...)...)
@@ -136,11 +136,14 @@ func (c *Catalog) find(ctx context.Context, q query) ([]match, error) {
 			return nil, err
 		}
 		for _, m := range some {
-			if seen[m.entry.ID] {
-				continue // in several channels: the newest stands for all
-			}
-			seen[m.entry.ID] = true
-			found = append(found, m)
+			at, there := seen[m.entry.ID]
+			switch {
+			case !there:
+				seen[m.entry.ID] = len(found)
+				found = append(found, m)
+			case m.entry.Channel.IsZero():
+				found[at] = m // what is here stands for all
+			} // in several channels: the newest does
 		}
 		if len(some) == candidates {
 			break // enough that match in the name

@@ -117,6 +117,9 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 		if _, err := preflight(tor.Info.Bytes()); err != nil {
 			return s, share.Errorf(share.Refused, "the content of %q cannot be handled: %w", tor.Info.Name, err)
 		}
+		if err := checkSize(tor.Info, r.MaxSize); err != nil {
+			return s, err
+		}
 		if t.options.Priorities, err = selection(tor.Info, r.Files, r.Link.Select); err != nil {
 			return s, err
 		}
@@ -141,7 +144,7 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 		options: options{
 			Paused: r.Paused, Goal: r.Goal, Limits: r.Limits, Sequential: r.Sequential,
 			Trackers: slices.Clone(link.Trackers), WebSeeds: slices.Clone(link.WebSeeds), Peers: slices.Clone(link.Peers),
-			Globs: r.Files, Select: link.Select,
+			Globs: r.Files, Select: link.Select, MaxSize: r.MaxSize,
 		},
 	}}
 	var tor *metainfo.Torrent
@@ -173,6 +176,14 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 		t.options.Trackers = nil
 	}
 	return t, tor, nil
+}
+
+// checkSize refuses content of more than most bytes; 0 is any.
+func checkSize(info *metainfo.Info, most int64) error {
+	if most > 0 && info.Size() > most {
+		return share.Errorf(share.Refused, "%q has %d bytes, more than the %d that were allowed", info.Name, info.Size(), most)
+	}
+	return nil
 }
 
 func appendNew(list, more []string) []string {

@@ -37,6 +37,7 @@ func (e *Engine) startAsk(t *transfer) {
 	if t.book != nil {
 		ask.Add(t.book.addrs()...)
 	}
+	most := t.options.MaxSize
 	e.start(t, jobAsk, func(ctx context.Context) func() {
 		got, err := ask.Run(ctx)
 		if err != nil {
@@ -51,6 +52,9 @@ func (e *Engine) startAsk(t *transfer) {
 				t.asking = nil
 				e.fail(t, share.Errorf(share.Refused, "the content of %s cannot be handled: %w", id.Short(), err))
 			}
+		}
+		if err := checkSize(info, most); err != nil {
+			return func() { t.asking = nil; e.fail(t, err) }
 		}
 		if err := e.keepTorrent(id, (&metainfo.Torrent{Info: info}).Encode()); err != nil {
 			return func() { t.asking = nil; e.fail(t, err) }

@@ -113,7 +113,10 @@ type FetchRequest struct {
 	// Files selects by glob over the path inside the content ("*.iso",
 	// "docs/*"); a pattern without a slash also matches the last element. None
 	// selects all. What nothing matches is skipped.
-	Files      []string
+	Files []string
+	// MaxSize in bytes; content that turns out to be larger is not fetched, and
+	// the transfer stops with share.Refused. 0 is no limit.
+	MaxSize    int64
 	Goal       share.Goal
 	Limits     share.Limits
 	Sequential bool // fetch in order

@@ -82,6 +82,7 @@ type options struct {
 	Select     []share.Range          `json:"select,omitempty"`
 	Priorities map[int]share.Priority `json:"priorities,omitempty"` // other than Normal, once the files are known
 	Sequential bool                   `json:"sequential,omitempty"`
+	MaxSize    int64                  `json:"maxsize,omitempty"`
 	Root       string                 `json:"root,omitempty"`    // name on disk below path
 	Verify     bool                   `json:"verify,omitempty"`  // data on disk is to be hashed again
 	Durable    int64                  `json:"durable,omitempty"` // bytes of the selected files, when last seen

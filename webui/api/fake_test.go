@@ -40,6 +40,7 @@ type fake struct {
 	fetch     FetchRequest // the latest
 	share     ShareRequest
 	searched
+	chosen
 	aliases map[share.ID]share.ID // provisional IDs
 }
 

@@ -35,6 +35,7 @@ type (
 )
 
 func (a *API) registerSearch(h huma.API) {
+	a.registerChannels(h)
 	op(h, "GET /search", "Search what this node has and the channels it follows", func(ctx context.Context, in *searching) (*answer[index.Results], error) {
 		q := index.Query{Text: in.Q, Limit: in.Limit, Offset: in.Offset}
 		switch in.Channel {

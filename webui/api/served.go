@@ -61,6 +61,7 @@ type Node interface {
 	AddPeers(share.ID, []netip.AddrPort) error
 
 	Catalogue
+	Channels
 
 	// Subscribe delivers every event from now on. A reader that falls behind by
 	// more than buffer events is cut off: the channel is closed.

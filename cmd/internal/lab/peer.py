@@ -4,12 +4,16 @@
   layout TORRENT -               one JSON object: how the pieces lie in the files
   seed TORRENT DIR               have everything in DIR and serve it
   get  LINK|TORRENT DIR          fetch into DIR, exit when complete
+  read KEY SEQ                   find the mutable item of KEY with at least SEQ
+  put  SECRET VALUE KEY          put VALUE, a string in hex, as the item of KEY;
+                                 SECRET is the seed of RFC 8032
 
 Options: --listen [ADDR]:PORT  --peer [ADDR]:PORT (repeatable)
          --crypto plain|required  --dht  --node [ADDR]:PORT (repeatable)
          --stay (get goes on seeding)
 """
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -138,6 +142,53 @@ def run(args):
     ses.pause()
 
 
+def connected(args, *masks):
+    """A session that has found others in the DHT."""
+    ses = session(args)
+    ses.apply_settings({"alert_mask": sum(masks)})
+    listening(ses)
+    for node in args.node:
+        ses.add_dht_node(host_port(node))
+    return ses
+
+
+def until(ses, act, kind, good):
+    """Acts again every few seconds until an alert of a kind is good."""
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline:
+        act()
+        again = time.monotonic() + 3
+        while time.monotonic() < again:
+            for alert in ses.pop_alerts():
+                if type(alert).__name__ == kind and good(alert):
+                    return alert
+            time.sleep(0.02)
+    sys.exit("nobody in the DHT answers " + kind)
+
+
+def read(args):
+    """Values are bencoded by libtorrent, so that what was signed is seen."""
+    ses = connected(args, lt.alert.category_t.dht_notification, lt.alert.category_t.dht_operation_notification)
+    key = bytes.fromhex(args.source)
+    found = until(ses, lambda: ses.dht_get_mutable_item(key, b""), "dht_mutable_item_alert",
+                  lambda a: a.seq >= int(args.target) and a.authoritative)
+    item = found.item
+    if isinstance(item, dict) and set(item) >= {"key", "value", "seq"}:
+        item = item["value"]
+    say("item", seq=found.seq, value=lt.bencode(item).hex())
+
+
+def put(args):
+    ses = connected(args, lt.alert.category_t.dht_notification, lt.alert.category_t.dht_operation_notification)
+    secret = bytearray(hashlib.sha512(bytes.fromhex(args.source)).digest())
+    secret[0] &= 248
+    secret[31] = secret[31] & 63 | 64
+    key = bytes.fromhex(args.extra[0])
+    done = until(ses, lambda: ses.dht_put_mutable_item(bytes(secret), key, bytes.fromhex(args.target), b""), "dht_put_alert",
+                 lambda a: a.num_success > 0)
+    say("put", seq=done.seq, stored=done.num_success)
+
+
 def report(ses):
     for alert in ses.pop_alerts():
         print(type(alert).__name__, alert.message(), file=sys.stderr, flush=True)
@@ -145,7 +196,7 @@ def report(ses):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("command", choices=["make", "layout", "seed", "get"])
+    p.add_argument("command", choices=["make", "layout", "seed", "get", "read", "put"])
     p.add_argument("source")
     p.add_argument("target")
     p.add_argument("extra", nargs="*")
@@ -156,7 +207,7 @@ def main():
     p.add_argument("--dht", action="store_true")
     p.add_argument("--stay", action="store_true")
     args = p.parse_args()
-    {"make": make, "layout": layout}.get(args.command, run)(args)
+    {"make": make, "layout": layout, "read": read, "put": put}.get(args.command, run)(args)
 
 
 main()

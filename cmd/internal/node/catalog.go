@@ -4,18 +4,23 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/index/catalog"
+	"github.com/shoalnet/shoal/index/channel"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine"
 )
 
 // finding is the parts of a node by which content is found.
-type finding struct{ catalogue *catalogue }
+type finding struct {
+	catalogue *catalogue
+	channels  *channel.Manager
+}
 
 // transfers is what a catalogue asks of the engine.
 type transfers interface {
@@ -29,6 +34,7 @@ type transfers interface {
 type catalogue struct {
 	log    *slog.Logger
 	path   string
+	hidden string // transfers below this folder are not offered
 	engine transfers
 	// opened is told each time that the file was opened: what channels have may
 	// be missing from it.
@@ -48,8 +54,10 @@ type openCatalogue struct {
 	once    sync.Once
 }
 
-func newCatalogue(path string, e transfers, log *slog.Logger) *catalogue {
-	return &catalogue{log: log, path: path, engine: e, opened: make(chan struct{}, 1), changed: make(chan struct{})}
+func newCatalogue(state string, e transfers, log *slog.Logger) *catalogue {
+	return &catalogue{
+		log: log, path: filepath.Join(state, "index.db"), hidden: ChannelDir(state), engine: e, opened: make(chan struct{}, 1), changed: make(chan struct{}),
+	}
 }
 
 // retryTime is how long a file that cannot be opened is left alone.
@@ -161,21 +169,24 @@ func (k *catalogue) acquire(ctx context.Context) (*openCatalogue, error) {
 // use calls do with the catalogue. When that meets damage it is called once
 // more, with the one built anew.
 func (k *catalogue) use(ctx context.Context, do func(*catalog.Catalog) error) error {
-	for first := true; ; first = false {
-		c, err := k.acquire(ctx)
-		if err != nil {
-			return err
-		}
-		err = do(c.Catalog)
-		damaged := catalog.Damaged(err)
-		if damaged {
-			k.forget(c)
-		}
-		c.users.Done()
-		if !damaged || !first {
-			return err
-		}
+	err := k.once(ctx, do)
+	if catalog.Damaged(err) {
+		err = k.once(ctx, do)
 	}
+	return err
+}
+
+// once is use for what cannot be done a second time.
+func (k *catalogue) once(ctx context.Context, do func(*catalog.Catalog) error) error {
+	c, err := k.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.users.Done()
+	if err = do(c.Catalog); catalog.Damaged(err) {
+		k.forget(c)
+	}
+	return err
 }
 
 // forget has a damaged catalogue closed; who asks from now on waits for the
@@ -200,7 +211,7 @@ func (k *catalogue) load(ctx context.Context, c *openCatalogue) (map[share.ID]st
 	var added []share.Transfer
 	for _, t := range all {
 		here[t.ID] = struct{}{}
-		if _, ok := own[t.ID]; !ok && describable(&t) {
+		if _, ok := own[t.ID]; !ok && describable(&t) && !within(t.Path, k.hidden) {
 			added = append(added, t)
 		}
 	}
@@ -283,7 +294,7 @@ func (k *catalogue) take(ctx context.Context, c *openCatalogue, sub *engine.Subs
 			if !ok {
 				return nil
 			}
-			added, gone := gather(ev, sub.C, own)
+			added, gone := k.gather(ev, sub.C, own)
 			if len(added)+len(gone) == 0 {
 				continue
 			}
@@ -302,7 +313,7 @@ func (k *catalogue) take(ctx context.Context, c *openCatalogue, sub *engine.Subs
 }
 
 // gather takes what else has happened by now.
-func gather(ev share.Event, more <-chan share.Event, own map[share.ID]struct{}) (added []share.Transfer, gone []share.ID) {
+func (k *catalogue) gather(ev share.Event, more <-chan share.Event, own map[share.ID]struct{}) (added []share.Transfer, gone []share.ID) {
 	come := map[share.ID]share.Transfer{}
 	left := map[share.ID]struct{}{}
 	for ok := true; ok; {
@@ -313,7 +324,7 @@ func gather(ev share.Event, more <-chan share.Event, own map[share.ID]struct{}) 
 				left[ev.ID] = struct{}{}
 				delete(own, ev.ID)
 			}
-		case ev.Transfer != nil && describable(ev.Transfer):
+		case ev.Transfer != nil && describable(ev.Transfer) && !within(ev.Transfer.Path, k.hidden):
 			if _, known := own[ev.Transfer.ID]; !known {
 				come[ev.Transfer.ID] = *ev.Transfer
 			}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/shoalnet/shoal/index/channel"
 	"github.com/shoalnet/shoal/index/dht"
 	"github.com/shoalnet/shoal/index/lan"
 	"github.com/shoalnet/shoal/share"
@@ -241,7 +242,10 @@ func (n *Node) build() (p *parts, err error) {
 	}
 	n.limiter.apply = n.engine.SetGlobalLimits
 	n.guard = newGuard(n.engine, n.state, n.part("guard"), c.MinFree)
-	n.catalogue = newCatalogue(filepath.Join(c.State, "index.db"), n.engine, n.part("catalogue"))
+	n.catalogue = newCatalogue(c.State, n.engine, n.part("catalogue"))
+	if n.channels, err = channel.New(context.Background(), n.channelConfig()); err != nil {
+		return nil, err
+	}
 	served := &served{n}
 	n.api, err = api.New(api.Config{
 		Node: served, Version: n.o.Version, Logger: n.part("api"), Collectors: n.collectors(),
@@ -262,7 +266,7 @@ func (n *Node) build() (p *parts, err error) {
 	}
 	p.above = append(servers, n.api.Run, n.limiter.run, n.guard.run, n.adapt, n.reach.run)
 	p.above = append(p.above, func(ctx context.Context) error { return n.history.run(ctx, n.engine) })
-	p.above = append(p.above, n.catalogue.run)
+	p.above = append(p.above, n.catalogue.run, n.channels.Run)
 	if n.dht != nil {
 		p.above = append(p.above, func(ctx context.Context) error { return n.seeds.follow(ctx, n.engine) })
 	}

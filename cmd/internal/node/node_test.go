@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
@@ -218,6 +219,10 @@ func TestASecondNodeChangesNothing(t *testing.T) {
 	o := options(t, state, nil)
 	s := open(t, o)
 	defer closed(t, s)
+	// The catalogue is made beside everything else: once it answers it is there.
+	if _, err := s.Client.Search(testContext(t), index.Query{}); err != nil {
+		t.Fatal(err)
+	}
 	before := listing(t, state)
 	second, err := New(o)
 	if err != nil {

@@ -32,6 +32,7 @@ type Config struct {
 	Schedule      Schedule
 	AdaptiveUp    bool
 	MaxFetching   int
+	ChannelPoll   time.Duration
 	Preallocate   bool
 	MinFree       int64
 
@@ -146,6 +147,9 @@ func Settings() []Setting {
 		{Name: "max-fetching", Arg: "N", Default: "0", Scope: Daemon,
 			Help:  "fetch at most `N` at once, others wait; 0 is no limit",
 			value: func(c *Config) any { return (*count)(&c.MaxFetching) }},
+		{Name: "channel-poll", Arg: "TIME", Default: "15m", Scope: Daemon,
+			Help:  "look about every `TIME` whether the channels that are followed have changed; at least 1s",
+			value: func(c *Config) any { return (*interval)(&c.ChannelPoll) }},
 		{Name: "schedule", Arg: "WHEN", Scope: Daemon, List: true, Live: true,
 			Help:  "other limits at other times: `WHEN` is such as 'mon-fri 08:00-18:00 up=1M down=5M'; the first that fits counts, what it leaves out stays",
 			value: func(c *Config) any { return &c.Schedule }},

@@ -34,6 +34,7 @@ type (
 	size      int64
 	count     int
 	goal      share.Goal
+	interval  time.Duration
 	toggle    bool
 )
 
@@ -245,6 +246,16 @@ func (c *choice) set(w []string) error {
 	return nil
 }
 func (c *choice) words() []string { return one(*c.to) }
+
+func (i *interval) set(w []string) error {
+	d, err := ParseSpan(w[0])
+	if err == nil && (d < time.Second || d > 7*day) {
+		err = fmt.Errorf("%q is not from 1s to 7d", w[0])
+	}
+	*i = interval(d)
+	return err
+}
+func (i *interval) words() []string { return one(spanWord(time.Duration(*i))) }
 
 func (g *goal) set(w []string) error {
 	v, err := ParseGoal(w[0])

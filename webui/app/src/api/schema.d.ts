@@ -1,5 +1,94 @@
 // Made by `npm run types` from openapi.json.
 export interface paths {
+    "/api/v1/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the channels that this node follows and publishes */
+        get: operations["getChannels"];
+        put?: never;
+        /** Follow a channel, make one, or take the key of one */
+        post: operations["postChannels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a channel */
+        get: operations["getChannelsOne"];
+        put?: never;
+        post?: never;
+        /** Unfollow a channel, or give up an own one */
+        delete: operations["deleteChannelsOne"];
+        options?: never;
+        head?: never;
+        /** Change a channel */
+        patch: operations["patchChannelsOne"];
+        trace?: never;
+    };
+    "/api/v1/channels/{id}/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what is in a channel, without files */
+        get: operations["getChannelsEntries"];
+        put?: never;
+        /** Put something into an own channel */
+        post: operations["postChannelsEntries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{id}/entries/{entry}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take something out of an own channel */
+        delete: operations["deleteChannelsEntries"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{id}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Publish an own channel now */
+        post: operations["postChannelsPublish"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/config": {
         parameters: {
             query?: never;
@@ -573,6 +662,53 @@ export interface components {
             goal?: components["schemas"]["Goal"];
             limits?: components["schemas"]["Limits"];
         };
+        Channel: {
+            about?: string;
+            /** @description ID of the catalogue in use */
+            content?: string;
+            /**
+             * Format: int64
+             * @description entries that are here
+             */
+            entries: number;
+            /** @description what went wrong last, one sentence */
+            error?: string;
+            /** @description what the channel is called here: its public key, 64 hex digits; where its link has a salt, a hash of both */
+            key: string;
+            link: string;
+            /**
+             * Format: int64
+             * @description bytes that are fetched of it at most without being asked; 0: nothing is
+             */
+            mirror: number;
+            name: string;
+            /** @description its key is here */
+            own: boolean;
+            /** @description it has changes that are not published, or a newer version that is not here yet */
+            pending: boolean;
+            restoring: boolean;
+            /**
+             * Format: int64
+             * @description sequence of the newest version that was seen; -1 for none
+             */
+            seq: number;
+            /**
+             * Format: date-time
+             * @description when that came
+             */
+            updated?: string;
+        };
+        ChannelChange: {
+            /** @description of an own one */
+            about?: string;
+            /**
+             * Format: int64
+             * @description of a followed one, in bytes; 0 ends it
+             */
+            mirror?: number;
+            /** @description of an own one */
+            name?: string;
+        };
         DHTReport: {
             /**
              * Format: int64
@@ -772,6 +908,28 @@ export interface components {
             /** Format: date-time */
             time: string;
         };
+        NewChannel: {
+            about?: string;
+            /** @description follow this: magnet:?xs=urn:btpk:KEY, or a bare key */
+            link?: string;
+            /**
+             * Format: int64
+             * @description fetch what is in it, up to so many bytes
+             */
+            mirror?: number;
+            /** @description make one of this name */
+            name?: string;
+            /** @description a key as shoal channel export writes it */
+            secret?: string;
+        };
+        NewEntries: {
+            about?: string;
+            /** @description transfers of this node */
+            ids?: string[] | null;
+            /** @description what need not be here */
+            links?: string[] | null;
+            tags?: string[] | null;
+        };
         NodeLimits: {
             /** Format: int64 */
             down: number;
@@ -782,6 +940,11 @@ export interface components {
             source: string;
             /** Format: int64 */
             up: number;
+        };
+        Page: {
+            entries: components["schemas"]["Entry"][] | null;
+            /** Format: int64 */
+            total: number;
         };
         Password: {
             password: string;
@@ -1091,6 +1254,309 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    getChannels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"][] | null;
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postChannels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewChannel"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getChannelsOne: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description key, may be shortened while unique, or name */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteChannelsOne: {
+        parameters: {
+            query?: {
+                /** @description also one of this node's own, and its key with it */
+                own?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description key, may be shortened while unique, or name */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchChannelsOne: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description key, may be shortened while unique, or name */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getChannelsEntries: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description entries to leave out first */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                /** @description key, may be shortened while unique, or name */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postChannelsEntries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description key, may be shortened while unique, or name */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEntries"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteChannelsEntries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description key, may be shortened while unique, or name */
+                id: string;
+                /** @description ID, 40 hex digits */
+                entry: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postChannelsPublish: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description key, may be shortened while unique, or name */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            /** @description It did not work */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getConfig: {
         parameters: {
             query?: never;

@@ -1,0 +1,213 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/shoalnet/shoal/index"
+	"github.com/shoalnet/shoal/index/catalog"
+	"github.com/shoalnet/shoal/index/channel"
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine"
+)
+
+// ChannelDir is where the keys and catalogues of channels are below a state
+// directory.
+func ChannelDir(state string) string { return filepath.Join(state, "channels") }
+
+// ChannelKey reads the key of an own channel: its name, the key or the
+// beginning of it. It needs no running node, and secrets travel over no API.
+func ChannelKey(state, ref string) (channel.Key, error) {
+	keys, err := channel.Keys(ChannelDir(state))
+	if err != nil {
+		return channel.Key{}, err
+	}
+	var found []channel.Key
+	for _, k := range keys {
+		if k.Name == ref || ref != "" && strings.HasPrefix(k.Link().Local().String(), strings.ToLower(ref)) {
+			found = append(found, k)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return channel.Key{}, index.Unknown("an own channel " + ref)
+	case 1:
+		return found[0], nil
+	}
+	return channel.Key{}, share.Errorf(share.Usage, "%q means %d channels: give the beginning of the key", ref, len(found))
+}
+
+func (n *Node) channelConfig() channel.Config {
+	cfg := channel.Config{
+		Logger: n.part("channels"), DB: n.state.db, Dir: ChannelDir(n.config.State), Now: n.o.Now,
+		Downloads: func() string { return n.current().Downloads },
+		Swarm:     &swarm{n.engine}, Catalogue: n.catalogue, Poll: n.config.ChannelPoll,
+	}
+	if n.dht != nil {
+		cfg.DHT = n.dht
+	}
+	return cfg
+}
+
+// swarm is the engine as channels see it.
+type swarm struct{ e *engine.Engine }
+
+func (s *swarm) Publish(ctx context.Context, path string) (share.ID, error) {
+	for _, t := range s.e.List() {
+		if t.Own && t.Path == path && t.State != share.Hashing && t.State != share.Stopped {
+			return t.ID, nil
+		}
+	}
+	t, err := s.e.Share(ctx, engine.ShareRequest{Path: path})
+	if err != nil {
+		return share.ID{}, err
+	}
+	t, err = s.until(ctx, t.ID, func(t share.Transfer) bool { return t.State != share.Hashing })
+	if err == nil && t.State == share.Stopped {
+		err = share.Errorf(share.KindOfCode(t.Code), "%s", t.Reason)
+	}
+	return t.ID, err
+}
+
+// until waits for a transfer to be as wanted, or to stop.
+func (s *swarm) until(ctx context.Context, id share.ID, ok func(share.Transfer) bool) (share.Transfer, error) {
+	const buffer = 4096
+	for {
+		sub := s.e.Subscribe(buffer)
+		t, err := s.e.Get(id)
+		for err == nil && !ok(t) {
+			select {
+			case <-ctx.Done():
+				err = share.Errorf(share.Nobody, "nobody gave it in time: %w", ctx.Err())
+			case ev, open := <-sub.C:
+				switch {
+				case !open:
+					err = errLagged
+				case ev.ID == t.ID || ev.Was == t.ID:
+					t, err = s.e.Get(id)
+				}
+			}
+		}
+		sub.Close()
+		if !errors.Is(err, errLagged) || !sub.Lagged() {
+			return t, err
+		}
+	}
+}
+
+var errLagged = errors.New("the engine has stopped")
+
+func (s *swarm) Fetch(ctx context.Context, id share.ID, dir string, most int64) error {
+	if t, err := s.e.Get(id); err == nil && !within(t.Path, dir) {
+		return share.Errorf(share.Refused, "it points to %q, which is on this node already and no catalogue", t.Name)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return share.Errorf(share.Disk, "making a folder for a catalogue: %w", err)
+	}
+	t, err := s.e.Fetch(ctx, engine.FetchRequest{Link: share.Link{ID: id}, Output: dir, MaxSize: most})
+	if err != nil {
+		return err
+	}
+	if t.State == share.Paused {
+		if err := s.e.Resume(id); err != nil {
+			return err
+		}
+	}
+	t, err = s.until(ctx, id, func(t share.Transfer) bool { return !t.Completed.IsZero() || t.State == share.Stopped })
+	switch {
+	case err != nil:
+		return err
+	case t.State == share.Stopped:
+		return share.Errorf(share.KindOfCode(t.Code), "%s", t.Reason)
+	case t.Files != 1:
+		return share.Errorf(share.Refused, "it has %d files, a catalogue is one", t.Files)
+	}
+	return nil
+}
+
+// within tells whether a path is in a folder.
+func within(path, dir string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+func (s *swarm) Open(ctx context.Context, id share.ID) (io.ReadCloser, int64, error) {
+	files, err := s.e.Files(id)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(files) != 1 {
+		return nil, 0, share.Errorf(share.Refused, "a catalogue is one file, this has %d", len(files))
+	}
+	r, err := s.e.Open(ctx, id, files[0].Index)
+	return r, files[0].Total, err
+}
+
+func (s *swarm) Begin(ctx context.Context, link share.Link, dir string, most int64) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return share.Errorf(share.Disk, "making a folder for what is mirrored: %w", err)
+	}
+	_, err := s.e.Fetch(ctx, engine.FetchRequest{Link: link, Output: dir, MaxSize: most})
+	return err
+}
+
+func (s *swarm) Has(id share.ID) bool {
+	_, err := s.e.Get(id)
+	return err == nil
+}
+
+func (s *swarm) Drop(id share.ID, dir string) error {
+	t, err := s.e.Get(id)
+	if errors.Is(err, engine.ErrUnknown) {
+		return nil
+	}
+	if err != nil || !within(t.Path, dir) {
+		return err // another's: not ours to end
+	}
+	if err := s.e.Remove(id, true); err != nil && !errors.Is(err, engine.ErrUnknown) {
+		return err
+	}
+	// The folder was made for it alone. What is shared, the engine never deletes.
+	if sub := filepath.Dir(t.Path); within(sub, dir) && sub != filepath.Clean(dir) {
+		return os.RemoveAll(sub)
+	}
+	return nil
+}
+
+// What channels ask of the catalogue.
+
+func (k *catalogue) Replace(ctx context.Context, id index.ChannelID, version string, entries iter.Seq2[index.Entry, error]) error {
+	// Once: what entries has yielded is gone. Who meets damage is told of the new
+	// file by Opened.
+	return k.once(ctx, func(c *catalog.Catalog) error {
+		_, err := c.Replace(ctx, id, version, entries)
+		return err
+	})
+}
+
+func (k *catalogue) Put(ctx context.Context, id index.ChannelID, entries ...index.Entry) error {
+	return k.use(ctx, func(c *catalog.Catalog) error { return c.Put(ctx, id, entries...) })
+}
+
+func (k *catalogue) Remove(ctx context.Context, id index.ChannelID, ids ...share.ID) error {
+	return k.use(ctx, func(c *catalog.Catalog) error { return c.Remove(ctx, id, ids...) })
+}
+
+func (k *catalogue) Drop(ctx context.Context, id index.ChannelID) error {
+	return k.use(ctx, func(c *catalog.Catalog) error { return c.Drop(ctx, id) })
+}
+
+func (k *catalogue) Versions(ctx context.Context) (versions map[index.ChannelID]string, err error) {
+	err = k.use(ctx, func(c *catalog.Catalog) (err error) {
+		versions, err = c.Versions(ctx)
+		return err
+	})
+	return versions, err
+}
+
+func (k *catalogue) Opened() <-chan struct{} { return k.opened }

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+func channelList(ctx context.Context, n client, _ lifetime, _ channelOptions, out *output) error {
+	all, err := n.Channels(ctx)
+	if err != nil {
+		return err
+	}
+	if out.json {
+		for _, c := range all {
+			out.record(c)
+		}
+		return nil
+	}
+	if len(all) == 0 {
+		out.say("no channels yet (shoal channel follow LINK, shoal channel new NAME)")
+		return nil
+	}
+	now := time.Now()
+	rows := make([]row, len(all))
+	for i, c := range all {
+		whose := "followed"
+		switch {
+		case c.Own:
+			whose = "yours"
+		case c.Mirror > 0:
+			whose = "mirrored"
+		}
+		updated := ""
+		if !c.Updated.IsZero() {
+			updated = age(now.Sub(c.Updated))
+		}
+		rows[i] = row{
+			cells: []string{c.Key[:min(8, len(c.Key))], whose, someOf(c.Entries), updated, escape(orElse(c.Name, "not known yet"))},
+			note:  escape(stateOf(c)),
+		}
+	}
+	out.table([]column{{title: "KEY"}, {title: "WHOSE"}, {title: "ENTRIES", right: true}, {title: "UPDATED", right: true}, {title: "NAME"}}, rows)
+	return nil
+}
+
+func someOf(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return comma(n)
+}
+
+// stateOf says what is still to come of a channel, or what is wrong.
+func stateOf(c api.Channel) string {
+	switch {
+	case c.Error != "":
+		return c.Error
+	case c.Restoring:
+		return "what it had before its key was imported is looked for"
+	case c.Own && c.Pending:
+		return "changed, not published yet"
+	case c.Pending:
+		return "a newer version is on its way"
+	}
+	return ""
+}
+
+func showChannel(c api.Channel, out *output) {
+	whose := "followed"
+	if c.Own {
+		whose = "yours: its key is here"
+	}
+	mirror, updated := "", ""
+	if c.Mirror > 0 {
+		mirror = "what is in it, up to " + size(c.Mirror)
+	}
+	if !c.Updated.IsZero() {
+		updated = when(c.Updated)
+	}
+	out.facts(
+		[2]string{"name", escape(orElse(c.Name, "not known yet"))},
+		[2]string{"about", escape(c.About)},
+		[2]string{"whose", whose},
+		[2]string{"key", c.Key},
+		[2]string{"entries", comma(c.Entries)},
+		[2]string{"updated", updated},
+		[2]string{"mirrors", mirror},
+		[2]string{"state", escape(stateOf(c))},
+		[2]string{"link", escape(c.Link)},
+	)
+}
+
+func channelShow(ctx context.Context, n client, _ lifetime, o channelOptions, out *output) error {
+	c, err := n.Channel(ctx, o.args[0])
+	if err != nil {
+		return err
+	}
+	p, err := n.ChannelEntries(ctx, c.Key, o.offset, o.limit)
+	if err != nil {
+		return err
+	}
+	if out.json {
+		out.record(c)
+		for _, e := range p.Entries {
+			out.record(hitRecord{ID: e.ID, Name: e.Name, Link: e.Link, Bytes: e.Bytes, Channel: e.Channel.String(), Time: e.Time, Tags: e.Tags})
+		}
+		return nil
+	}
+	now := time.Now()
+	showChannel(c, out)
+	if len(p.Entries) == 0 {
+		return nil
+	}
+	out.data("")
+	rows := make([]row, len(p.Entries))
+	for i, e := range p.Entries {
+		rows[i] = row{cells: []string{e.ID.Short(), knownSize(e.Bytes), age(now.Sub(e.Time)), escape(e.Name)}}
+	}
+	out.table([]column{{title: "ID"}, {title: "SIZE", right: true}, {title: "AGE", right: true}, {title: "NAME"}}, rows)
+	if left := p.Total - o.offset - len(p.Entries); left > 0 {
+		out.say("and %s; --offset %d shows them", entries(left), o.offset+len(p.Entries))
+	}
+	return nil
+}
+
+// knownSize is the size that an entry tells, or a question mark.
+func knownSize(n int64) string {
+	if n <= 0 {
+		return "?"
+	}
+	return size(n)
+}
+
+// channelExport writes a key straight from the state directory: no secret goes
+// through the API.
+func channelExport(state string, o channelOptions, out *output) error {
+	k, err := node.ChannelKey(state, o.args[0])
+	if err != nil {
+		return err
+	}
+	text, err := k.MarshalText()
+	if err != nil {
+		return err
+	}
+	if o.output == "-" {
+		if out.json {
+			out.record(struct {
+				Name   string `json:"name"`
+				Key    string `json:"key"`
+				Link   string `json:"link"`
+				Secret string `json:"secret"`
+			}{k.Name, k.Link().Local().String(), k.Link().String(), string(text)})
+			return nil
+		}
+		_, err = out.Write(text)
+		return err
+	}
+	f, err := os.OpenFile(o.output, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return share.Errorf(share.Disk, "%s is there already: it is not overwritten", o.output)
+	}
+	if err == nil {
+		_, err = f.Write(text)
+		if err == nil {
+			err = f.Sync()
+		}
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return share.Errorf(share.Disk, "writing the key: %w", err)
+	}
+	out.say("whoever has %s publishes as %s", escape(o.output), escape(k.Name))
+	return nil
+}
+
+func readKey(name string) ([]byte, error) {
+	const most = 4 << 10
+	in := io.Reader(os.Stdin)
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, share.Errorf(share.Disk, "reading the key: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	text, err := io.ReadAll(io.LimitReader(in, most+1))
+	if err != nil {
+		return nil, share.Errorf(share.Disk, "reading the key: %w", err)
+	}
+	if len(text) > most {
+		return nil, share.Errorf(share.Refused, "%s is not the key of a channel: it is too long", name)
+	}
+	return text, nil
+}

@@ -1,0 +1,193 @@
+package channel
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/shoalnet/shoal/index"
+	"github.com/shoalnet/shoal/share"
+)
+
+// clean makes a stranger's entry one that can be shown, searched and fetched:
+// what cannot be meant is left out, what is too long is cut. It reports false
+// for one that names nothing.
+func clean(e index.Entry) (index.Entry, bool) {
+	if e.ID.IsZero() {
+		return e, false
+	}
+	e.Channel = index.ChannelID{}
+	if e.Name = cleanLine(e.Name, maxName); e.Name == "" {
+		e.Name = e.ID.String()
+	}
+	if e.Bytes < 0 || e.Bytes > maxSize {
+		e.Bytes = 0
+	}
+	e.About = cleanText(e.About, maxAbout)
+	e.Tags = cleanTags(e.Tags)
+	e.Time = cleanTime(e.Time)
+	e.Files = cleanFiles(e.Files)
+	e.Link = cleanLink(&e)
+	return e, true
+}
+
+// cleanLine makes one line of valid text without what moves a cursor or turns
+// the direction of writing.
+func cleanLine(s string, most int) string {
+	if len(s) > 16*most {
+		s = s[:16*most]
+	}
+	s = strings.ToValidUTF8(s, "\ufffd")
+	s = strings.Map(func(r rune) rune {
+		const nonJoiner, joiner = 0x200C, 0x200D // some scripts and emoji need them
+		switch {
+		case r == '\n', r == '\r', r == '\t', unicode.Is(unicode.Zl, r), unicode.Is(unicode.Zp, r):
+			return ' '
+		case r == nonJoiner, r == joiner:
+			return r
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs):
+			return -1
+		}
+		return r
+	}, s)
+	return strings.TrimSpace(cut(strings.TrimSpace(s), most))
+}
+
+// cleanText is cleanLine for text of several lines.
+func cleanText(s string, most int) string {
+	if len(s) > 16*most {
+		s = s[:16*most]
+	}
+	var lines []string
+	for l := range strings.SplitSeq(s, "\n") {
+		lines = append(lines, cleanLine(l, most))
+	}
+	return strings.TrimSpace(cut(strings.TrimSpace(strings.Join(lines, "\n")), most))
+}
+
+// cut shortens s to most bytes, between two characters.
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most]
+}
+
+func cleanTags(tags []string) []string {
+	var all []string
+	seen := map[string]bool{}
+	for _, t := range tags {
+		if len(all) == maxTags {
+			break
+		}
+		if t = cleanLine(t, maxTag); t != "" && !seen[t] {
+			seen[t] = true
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// cleanTime takes off what RFC 3339 does not carry.
+func cleanTime(t time.Time) time.Time {
+	if t = t.UTC().Truncate(time.Second); t.Year() < 1970 || t.Year() > 9999 {
+		return time.Time{}
+	}
+	return t
+}
+
+func cleanFiles(files []index.File) []index.File {
+	var all []index.File
+	for _, f := range files[:min(len(files), maxFiles)] {
+		if len(f.Path) > maxPath {
+			continue
+		}
+		f.Path = path.Clean("/" + cleanLine(f.Path, maxPath))[1:]
+		if f.Path == "" || f.Size < 0 || f.Size > maxSize {
+			continue
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// cleanLink makes the link of an entry from what it may say: the content must
+// be that of the entry, and nobody is sent to this machine or the network
+// around it.
+func cleanLink(e *index.Entry) string {
+	l, err := share.ParseLink(e.Link)
+	if e.Link == "" || err != nil || l.ID != e.ID {
+		return plainLink(e)
+	}
+	kept := share.Link{ID: e.ID, Name: e.Name, Length: e.Bytes}
+	for _, p := range l.Peers {
+		if len(kept.Peers) < maxPeers && publicPeer(p) {
+			kept.Peers = append(kept.Peers, p)
+		}
+	}
+	kept.Trackers = publicURLs(l.Trackers)
+	kept.WebSeeds = publicURLs(l.WebSeeds)
+	return kept.String()
+}
+
+// publicPeer takes literal addresses only: looking up a name of the publisher's
+// choice would tell his name server who fetches.
+func publicPeer(s string) bool {
+	a, err := netip.ParseAddrPort(s)
+	return err == nil && a.Port() != 0 && publicAddr(a.Addr())
+}
+
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
+	netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("fec0::/10"), netip.MustParsePrefix("::/96"),
+}
+
+// publicAddr tells whether a is an address that a stranger may name.
+func publicAddr(a netip.Addr) bool {
+	if a.Is4In6() || a.Zone() != "" || !a.IsGlobalUnicast() || a.IsPrivate() {
+		return false
+	}
+	for _, p := range notPublic {
+		if p.Contains(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// publicURLs leaves out what obviously points to this machine or network. What
+// a name resolves to is checked when it is used.
+func publicURLs(all []string) []string {
+	var kept []string
+	for _, s := range all {
+		u, err := url.Parse(s)
+		if err != nil || len(kept) == maxURLs || len(s) > maxPath || u.User != nil {
+			continue
+		}
+		host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+		if a, err := netip.ParseAddr(host); err == nil {
+			if publicAddr(a) {
+				kept = append(kept, s)
+			}
+			continue
+		}
+		last := host[strings.LastIndexByte(host, '.')+1:]
+		switch {
+		case !strings.Contains(host, "."), net.ParseIP(host) != nil, strings.Trim(last, "0123456789") == "",
+			strings.HasPrefix(last, "0x"), last == "localhost", last == "local", last == "internal", last == "arpa", last == "lan", last == "home":
+		default:
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,439 @@
+package channel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/shoalnet/shoal/index"
+	"github.com/shoalnet/shoal/share"
+)
+
+// Follow follows the channel that a link names, from now on. mirror is how many
+// bytes of what is in it are fetched without being asked; 0 fetches nothing. A
+// channel that is followed already is looked up now, and its mirror set.
+func (m *Manager) Follow(ctx context.Context, l index.ChannelLink, mirror int64) (Info, error) {
+	if mirror < 0 {
+		return Info{}, share.Errorf(share.Usage, "a quota is not negative")
+	}
+	l.Name = cleanLine(l.Name, maxName)
+	c, added, err := m.add(ctx, row{link: l, mirror: mirror})
+	if err != nil {
+		return Info{}, err
+	}
+	if !added && !c.now().own {
+		if err := c.change(ctx, func(r *row) { r.mirror = mirror }); err != nil {
+			return Info{}, err
+		}
+	}
+	c.poke()
+	return c.info(), nil
+}
+
+// Unfollow forgets a channel, its entries and its catalogue. What was fetched
+// because it was mirrored stays. An own one is only forgotten with own, and its
+// key with it.
+func (m *Manager) Unfollow(ctx context.Context, ref string, own bool) (Info, error) {
+	c, err := m.resolve(ref)
+	if err != nil {
+		return Info{}, err
+	}
+	info := c.info()
+	if info.Own && !own {
+		return info, share.Errorf(share.Usage, "%q is your own channel: forgetting it destroys its key, which must be said", info.Link.Name)
+	}
+	m.mu.Lock()
+	delete(m.channels, c.id)
+	for i := range m.order {
+		if m.order[i] == c {
+			m.order = append(m.order[:i:i], m.order[i+1:]...)
+			break
+		}
+	}
+	stop, done := c.stop, c.done
+	m.mu.Unlock()
+	if done != nil {
+		stop()
+		<-done
+	}
+	if err := c.lock(ctx); err != nil { // an explicit Publish may still be under way
+		return info, err
+	}
+	defer c.unlock()
+	c.mu.Lock()
+	c.gone = true
+	r := c.row
+	c.mu.Unlock()
+	if err := m.state.drop(ctx, c.id); err != nil {
+		return info, err
+	}
+	if info.Own {
+		if err := removeKey(m.cfg.Dir, c.id); err != nil {
+			return info, err
+		}
+	}
+	for _, id := range []share.ID{r.loaded, r.before} {
+		c.forget(id)
+	}
+	if newest, err := target(r.item.Value); err == nil {
+		c.forget(newest)
+	}
+	if err := os.RemoveAll(c.dir()); err != nil {
+		m.log.Warn("cannot remove the folder of a channel", "channel", c.id.Short(), "error", err)
+	}
+	return info, m.cfg.Catalogue.Drop(ctx, c.id)
+}
+
+// forget ends the sharing of a catalogue of this channel.
+func (c *channel) forget(id share.ID) {
+	if id.IsZero() {
+		return
+	}
+	if err := c.m.cfg.Swarm.Drop(id, c.dir()); err != nil {
+		c.m.log.Warn("cannot drop an old catalogue", "channel", c.id.Short(), "id", id, "error", err)
+	}
+}
+
+// loop looks the channel up now and then, and publishes it when it is this
+// node's own and has changed.
+func (c *channel) loop(ctx context.Context) {
+	// Not all at the moment when the node starts.
+	look := time.Now().Add(time.Duration(rand.Int64N(int64(min(c.m.cfg.Poll, 10*time.Second)))))
+	failed := 0
+	if c.m.cfg.DHT == nil {
+		look = look.AddDate(100, 0, 0)
+	}
+	for {
+		wait := time.Until(look)
+		if due, ok := c.due(); ok {
+			wait = min(wait, due)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-c.changes:
+			timer.Stop()
+			continue
+		case <-c.lost:
+			timer.Stop()
+			c.refill(ctx)
+			continue
+		case <-c.wake:
+			timer.Stop()
+		case <-timer.C:
+		}
+		err := c.step(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		c.tell(err)
+		if err != nil {
+			failed++
+		} else {
+			failed = 0
+		}
+		look = time.Now().Add(c.pause(failed))
+	}
+}
+
+// pause is how long until the channel is looked up again: Poll, sooner at first
+// where it did not work, and later where loading it takes long, so that one that
+// changes all of a huge catalogue at every turn gets a hundredth of a core.
+func (c *channel) pause(failed int) time.Duration {
+	poll := c.m.cfg.Poll
+	if failed > 0 {
+		poll = min(poll, 2*time.Second<<min(failed-1, 12))
+	}
+	c.mu.Lock()
+	poll = max(poll, 100*c.load)
+	c.mu.Unlock()
+	return poll*3/4 + time.Duration(rand.Int64N(int64(poll/2)+1))
+}
+
+// due is when an own channel that has changed is to be published.
+func (c *channel) due() (time.Duration, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.row.own || !c.row.dirty || c.row.restoring || c.problem != "" {
+		return 0, false
+	}
+	now := c.m.cfg.Now()
+	quiet := c.last.Add(c.m.cfg.Settle).Sub(now)
+	latest := c.changed.Add(maxSettle).Sub(now)
+	return max(0, min(quiet, latest, c.m.cfg.Settle)), true
+}
+
+// step does what is to be done for the channel now.
+func (c *channel) step(ctx context.Context) error {
+	if err := c.lock(ctx); err != nil {
+		return err
+	}
+	defer c.unlock()
+	if err := c.look(ctx); err != nil {
+		return err
+	}
+	r := c.now()
+	if due, ok := c.due(); r.own && !r.restoring && (ok && due == 0 || r.dirty && c.said() != "") {
+		if err := c.publish(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.keep(ctx); err != nil {
+		return err
+	}
+	return c.mirror(ctx)
+}
+
+func (c *channel) said() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.problem
+}
+
+// look takes what the DHT has of the channel, as far as it is newer than what
+// was seen, and loads the catalogue that it points to.
+func (c *channel) look(ctx context.Context) error {
+	r := c.now()
+	if err := c.slot(ctx); err != nil {
+		return err
+	}
+	asking, cancel := context.WithTimeout(ctx, lookTime)
+	it, err := c.m.cfg.DHT.GetMutable(asking, r.link.ID, r.link.Salt, -1)
+	cancel()
+	c.leave()
+	switch {
+	case errors.Is(err, index.ErrUnknown):
+		// Nobody keeps it any more: it is put again below, where it is known.
+		c.forgotten()
+		if r.item.Value == nil && !r.own {
+			return share.Errorf(share.Nobody, "nothing is known of the channel yet: nobody who publishes or follows it was found")
+		}
+	case err != nil:
+		return fmt.Errorf("looking the channel up: %w", err)
+	default:
+		if err := c.meet(ctx, it); err != nil {
+			return err
+		}
+	}
+	return c.fetch(ctx)
+}
+
+// forgotten has the item put again at once.
+func (c *channel) forgotten() {
+	c.mu.Lock()
+	c.put = time.Time{}
+	c.mu.Unlock()
+}
+
+// meet takes an item that somebody gave. One that is not newer than what was
+// seen changes nothing, whoever signed it.
+func (c *channel) meet(ctx context.Context, it index.Item) error {
+	r := c.now()
+	if _, err := check(r.link, it); err != nil {
+		return err
+	}
+	switch {
+	case it.Seq < r.item.Seq:
+		c.forgotten()
+		return nil
+	case it.Seq == r.item.Seq && r.item.Value != nil:
+		if !bytes.Equal(it.Value, r.item.Value) {
+			c.m.log.Warn("the key of a channel signed two versions with one sequence; the first that was seen stays", "channel", c.id.Short(), "seq", it.Seq)
+			c.forgotten()
+		}
+		return nil
+	}
+	// One of the same sequence is new to who followed the channel before.
+	it.Value, it.Salt = bytes.Clone(it.Value), r.link.Salt
+	if err := c.change(ctx, func(r *row) { r.item = it }); err != nil {
+		return err
+	}
+	// What was fetched without ever arriving is not wanted any more.
+	if old, err := target(r.item.Value); err == nil && old != r.loaded && old != r.before && !bytes.Equal(it.Value, r.item.Value) {
+		c.forget(old)
+	}
+	return nil
+}
+
+// fetch gets and loads the newest catalogue, if it is not the one in use.
+func (c *channel) fetch(ctx context.Context) error {
+	r := c.now()
+	if r.item.Value == nil {
+		return nil
+	}
+	newest, err := target(r.item.Value)
+	if err != nil {
+		return err
+	}
+	if newest == r.loaded && !r.restoring {
+		return nil
+	}
+	if newest != r.loaded {
+		limit := fetchTime
+		if r.own {
+			limit = fetchOwnTime
+		}
+		fetching, cancel := context.WithTimeout(ctx, limit)
+		err := c.m.cfg.Swarm.Fetch(fetching, newest, filepath.Join(c.dir(), newest.String()), MaxBytes)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("fetching the catalogue of the channel: %w", err)
+		}
+	}
+	if err := c.slot(ctx); err != nil {
+		return err
+	}
+	start := time.Now()
+	err = c.loadFrom(ctx, newest)
+	c.leave()
+	c.mu.Lock()
+	c.load = min(time.Since(start), time.Minute)
+	c.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("loading the catalogue of the channel: %w", err)
+	}
+	if !r.own {
+		c.forget(r.loaded)
+	}
+	return nil
+}
+
+// loadFrom puts what a catalogue has into the local one, and for an own channel
+// into what it has.
+func (c *channel) loadFrom(ctx context.Context, id share.ID) error {
+	r := c.now()
+	n := 0
+	head, err := c.read(ctx, id, func(entries iter.Seq2[index.Entry, error]) error {
+		counted := func(yield func(index.Entry, error) bool) {
+			for e, err := range entries {
+				if n++; !yield(e, err) {
+					return
+				}
+			}
+		}
+		if r.own {
+			var all []index.Entry
+			for e, err := range counted {
+				if err != nil {
+					return err
+				}
+				all = append(all, e)
+			}
+			if err := c.m.state.adopt(ctx, c.id, all); err != nil {
+				return err
+			}
+			return c.showOwn(ctx)
+		}
+		return c.m.cfg.Catalogue.Replace(ctx, c.id, id.String(), counted)
+	})
+	if err != nil {
+		return err
+	}
+	err = c.change(ctx, func(r *row) {
+		if r.own {
+			r.before = r.loaded
+		}
+		if !r.own {
+			r.entries = n
+		}
+		r.loaded, r.updated, r.restoring = id, c.m.cfg.Now().UTC(), false
+		if head.Link.Name != "" {
+			r.link.Name = head.Link.Name
+		}
+		r.about = head.About
+	})
+	if err != nil {
+		return err
+	}
+	c.m.log.Info("a channel was loaded", "channel", c.id.Short(), "entries", n, "seq", r.item.Seq)
+	return nil
+}
+
+// read gives the entries of a catalogue that is here to do.
+func (c *channel) read(ctx context.Context, id share.ID, do func(iter.Seq2[index.Entry, error]) error) (Head, error) {
+	f, size, err := c.m.cfg.Swarm.Open(ctx, id)
+	if err != nil {
+		return Head{}, err
+	}
+	defer f.Close()
+	r, err := NewReader(f, size)
+	if err != nil {
+		return Head{}, err
+	}
+	defer r.Close()
+	if l := c.now().link; r.Head.Link.ID != l.ID || !bytes.Equal(r.Head.Link.Salt, l.Salt) {
+		return Head{}, share.Errorf(share.Refused, "the catalogue is that of another channel, %s", r.Head.Link.ID.Short())
+	}
+	err = do(r.Entries(c.id))
+	if n := r.Skipped(); n > 0 {
+		c.m.log.Info("lines of a catalogue made no sense", "channel", c.id.Short(), "lines", n)
+	}
+	return r.Head, err
+}
+
+// refill puts what the channel has into a local catalogue that lacks it.
+func (c *channel) refill(ctx context.Context) {
+	if c.lock(ctx) != nil {
+		return
+	}
+	defer c.unlock()
+	if c.slot(ctx) != nil {
+		return
+	}
+	defer c.leave()
+	r := c.now()
+	var err error
+	switch {
+	case r.own:
+		err = c.showOwn(ctx)
+	case !r.loaded.IsZero():
+		_, err = c.read(ctx, r.loaded, func(entries iter.Seq2[index.Entry, error]) error {
+			return c.m.cfg.Catalogue.Replace(ctx, c.id, r.loaded.String(), entries)
+		})
+	}
+	if err != nil && ctx.Err() == nil {
+		c.m.log.Error("cannot load a channel into the catalogue again", "channel", c.id.Short(), "error", err)
+	}
+}
+
+// version is what the local catalogue should have been replaced with.
+func (c *channel) version() string {
+	r := c.now()
+	switch {
+	case r.own:
+		return "own"
+	case r.loaded.IsZero():
+		return ""
+	}
+	return r.loaded.String()
+}
+
+// keep puts the item again when it is time, whoever published it.
+func (c *channel) keep(ctx context.Context) error {
+	r := c.now()
+	c.mu.Lock()
+	put := c.put
+	c.mu.Unlock()
+	if r.item.Value == nil || c.m.cfg.Now().Sub(put).Abs() < keepTime {
+		return nil
+	}
+	putting, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	if _, err := c.m.cfg.DHT.PutMutable(putting, r.item, nil); errors.Is(err, index.ErrStale) {
+		c.poke() // there is a newer one
+	} else if err != nil {
+		return fmt.Errorf("putting the item of the channel again: %w", err)
+	}
+	c.mu.Lock()
+	c.put = c.m.cfg.Now()
+	c.mu.Unlock()
+	return nil
+}

@@ -1,0 +1,326 @@
+package channel
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/shoalnet/shoal/index"
+	"github.com/shoalnet/shoal/share"
+)
+
+// What a catalogue may be at most. A writer keeps to these; a reader refuses a
+// catalogue that exceeds one of the first group, and shortens or leaves out
+// what exceeds one of the second.
+const (
+	MaxBytes   = 64 << 20  // of the file
+	MaxEntries = 200_000   // in it
+	maxPlain   = 512 << 20 // bytes, unpacked
+	maxLine    = 256 << 10 // bytes of one line
+	maxRatio   = 100       // unpacked to packed, beyond the first MiB
+	maxWindow  = 8 << 20   // of zstd, which is what unpacking needs in memory
+
+	maxName  = 255  // bytes of a name, or of one element of a path
+	maxAbout = 2000 // bytes
+	maxPath  = 1000 // bytes of a path
+	maxFiles = 1000 // of one entry
+	maxTags  = 16
+	maxTag   = 64 // bytes
+	maxPeers = 8  // in a link
+	maxURLs  = 8  // trackers, and web seeds, in a link
+	maxSize  = 1 << 60
+)
+
+// Head is what a catalogue says of its channel.
+type Head struct {
+	Link  index.ChannelLink // whose it is; Name is the channel's own
+	About string
+}
+
+// The lines of a catalogue. The first is a header, every other an entry.
+type (
+	header struct {
+		Format  string `json:"format"` // formatName
+		Version int    `json:"version"`
+		Key     string `json:"key"`
+		Salt    string `json:"salt,omitempty"`
+		Name    string `json:"name"`
+		About   string `json:"about,omitempty"`
+	}
+	line struct {
+		ID    string     `json:"id"`
+		Name  string     `json:"name"`
+		Bytes int64      `json:"bytes,omitempty"`
+		Time  string     `json:"time,omitempty"` // RFC 3339, UTC, seconds
+		Link  string     `json:"link,omitempty"` // left out where it only has ID, name and size
+		About string     `json:"about,omitempty"`
+		Tags  []string   `json:"tags,omitempty"`
+		Files []fileLine `json:"files,omitempty"`
+	}
+	fileLine struct {
+		Path string `json:"path"`
+		Size int64  `json:"size"`
+	}
+)
+
+const (
+	formatName    = "shoal-channel"
+	formatVersion = 1
+)
+
+// Write writes a catalogue: zstd over JSON Lines, entries by their IDs. The
+// same head and entries make the same bytes, so that whoever publishes the same
+// catalogue shares the same content. What a reader would clean is cleaned, and
+// what it would refuse is an error.
+func Write(w io.Writer, head Head, entries []index.Entry) error {
+	if len(entries) > MaxEntries {
+		return share.Errorf(share.Failed, "a channel has at most %d entries, this one %d", MaxEntries, len(entries))
+	}
+	packed := &counter{w: w}
+	z, err := zstd.NewWriter(packed, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault),
+		zstd.WithWindowSize(1<<20), zstd.WithEncoderCRC(true))
+	if err != nil {
+		return fmt.Errorf("writing a catalogue: %w", err)
+	}
+	defer z.Close()
+	plain := &counter{w: z}
+	put := func(v any) error {
+		b, err := encode(v)
+		if err == nil {
+			_, err = plain.Write(b)
+		}
+		return err
+	}
+	if err := put(headerOf(head)); err != nil {
+		return fmt.Errorf("writing a catalogue: %w", err)
+	}
+	entries = slices.Clone(entries)
+	slices.SortFunc(entries, func(a, b index.Entry) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	for i := range entries {
+		e, ok := clean(entries[i])
+		if !ok || i > 0 && e.ID == entries[i-1].ID {
+			continue
+		}
+		if err := put(lineOf(&e)); err != nil {
+			return fmt.Errorf("writing %q into a catalogue: %w", e.Name, err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		return fmt.Errorf("writing a catalogue: %w", err)
+	}
+	if packed.n > MaxBytes || plain.n > allowed(packed.n) {
+		return share.Errorf(share.Failed, "the catalogue is too large: %d bytes, %d unpacked", packed.n, plain.n)
+	}
+	return nil
+}
+
+// allowed is what a file of this many bytes may unpack to.
+func allowed(packed int64) int64 { return min(maxPlain, 1<<20+maxRatio*packed) }
+
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// encode writes one line of JSON without the escapes that only HTML needs, and
+// files are left out from the end of an entry that would be too long.
+func encode(v any) ([]byte, error) {
+	for {
+		var b bytes.Buffer
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(v); err != nil {
+			return nil, err
+		}
+		if b.Len() <= maxLine {
+			return b.Bytes(), nil
+		}
+		l, ok := v.(line)
+		if !ok || len(l.Files) == 0 {
+			return nil, share.Errorf(share.Failed, "a line has at most %d bytes, this has %d", maxLine, b.Len())
+		}
+		l.Files = l.Files[:len(l.Files)/2]
+		v = l
+	}
+}
+
+func headerOf(h Head) header {
+	return header{
+		Format: formatName, Version: formatVersion, Key: h.Link.ID.String(), Salt: hex.EncodeToString(h.Link.Salt),
+		Name: cleanLine(h.Link.Name, maxName), About: cleanText(h.About, maxAbout),
+	}
+}
+
+func lineOf(e *index.Entry) line {
+	l := line{ID: e.ID.String(), Name: e.Name, Bytes: e.Bytes, About: e.About, Tags: e.Tags}
+	if !e.Time.IsZero() {
+		l.Time = e.Time.UTC().Format(time.RFC3339)
+	}
+	if e.Link != plainLink(e) {
+		l.Link = e.Link
+	}
+	for _, f := range e.Files {
+		l.Files = append(l.Files, fileLine(f))
+	}
+	return l
+}
+
+// plainLink names an entry's content and nothing else.
+func plainLink(e *index.Entry) string {
+	return share.Link{ID: e.ID, Name: e.Name, Length: e.Bytes}.String()
+}
+
+// Reader reads a catalogue without trusting it: its memory is bounded, and what
+// it gives is clean.
+type Reader struct {
+	Head Head
+
+	z       *zstd.Decoder
+	lines   *bufio.Reader
+	left    int64 // bytes that may still be unpacked
+	count   int
+	skipped int // entries that made no sense
+}
+
+// NewReader reads the header of a catalogue of size bytes. Errors are
+// share.Refused, or those of r. The reader must be closed.
+func NewReader(r io.Reader, size int64) (*Reader, error) {
+	if size <= 0 || size > MaxBytes {
+		return nil, share.Errorf(share.Refused, "a catalogue has from 1 to %d bytes, this has %d", MaxBytes, size)
+	}
+	z, err := zstd.NewReader(io.LimitReader(r, size), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(maxPlain))
+	if err != nil {
+		return nil, share.Errorf(share.Refused, "reading a catalogue: %w", err)
+	}
+	c := &Reader{z: z, left: allowed(size)}
+	c.lines = bufio.NewReaderSize(z, maxLine)
+	if err := c.readHead(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close frees what reading needed.
+func (c *Reader) Close() { c.z.Close() }
+
+// next returns the next line without its end; io.EOF after the last.
+func (c *Reader) next() ([]byte, error) {
+	for {
+		b, err := c.lines.ReadSlice('\n')
+		c.left -= int64(len(b))
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			return nil, share.Errorf(share.Refused, "a line of the catalogue has more than %d bytes", maxLine)
+		case c.left < 0:
+			return nil, share.Errorf(share.Refused, "the catalogue unpacks to more than its size allows")
+		case err != nil && err != io.EOF:
+			return nil, share.Errorf(share.Refused, "unpacking the catalogue: %w", err)
+		}
+		if b = bytes.TrimSpace(b); len(b) > 0 {
+			return b, nil
+		}
+		if err == io.EOF {
+			return nil, io.EOF
+		}
+	}
+}
+
+func (c *Reader) readHead() error {
+	b, err := c.next()
+	if err == io.EOF {
+		return share.Errorf(share.Refused, "the catalogue is empty")
+	}
+	if err != nil {
+		return err
+	}
+	var h header
+	if err := json.Unmarshal(b, &h); err != nil || h.Format != formatName {
+		return share.Errorf(share.Refused, "this is not the catalogue of a channel: its first line does not say %q", formatName)
+	}
+	if h.Version < 1 || h.Version > formatVersion {
+		return share.Errorf(share.Refused, "the catalogue is of version %d, this release reads up to %d: a newer one is needed", h.Version, formatVersion)
+	}
+	id, err := index.ParseChannelID(h.Key)
+	if err != nil {
+		return err
+	}
+	salt, err := hex.DecodeString(h.Salt)
+	if err != nil || len(salt) > index.MaxSalt {
+		return share.Errorf(share.Refused, "the catalogue has a salt that is none")
+	}
+	c.Head = Head{Link: index.ChannelLink{ID: id, Name: cleanLine(h.Name, maxName)}, About: cleanText(h.About, maxAbout)}
+	if len(salt) > 0 {
+		c.Head.Link.Salt = salt
+	}
+	return nil
+}
+
+// Entries yields every entry that makes sense, as if it came from channel. It
+// ends with an error, share.Refused, where the catalogue cannot be accepted.
+func (c *Reader) Entries(channel index.ChannelID) iter.Seq2[index.Entry, error] {
+	return func(yield func(index.Entry, error) bool) {
+		for {
+			b, err := c.next()
+			if err == io.EOF {
+				return
+			}
+			if err == nil {
+				if c.count++; c.count > MaxEntries {
+					err = share.Errorf(share.Refused, "the catalogue has more than %d entries", MaxEntries)
+				}
+			}
+			if err != nil {
+				yield(index.Entry{}, err)
+				return
+			}
+			e, ok := parseLine(b)
+			if !ok {
+				c.skipped++
+				continue
+			}
+			e.Channel = channel
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Skipped counts the lines that made no sense so far.
+func (c *Reader) Skipped() int { return c.skipped }
+
+func parseLine(b []byte) (index.Entry, bool) {
+	var l line
+	if err := json.Unmarshal(b, &l); err != nil {
+		return index.Entry{}, false
+	}
+	id, err := share.ParseID(l.ID)
+	if err != nil {
+		return index.Entry{}, false
+	}
+	e := index.Entry{ID: id, Name: l.Name, Link: l.Link, Bytes: l.Bytes, About: l.About, Tags: l.Tags}
+	if t, err := time.Parse(time.RFC3339, l.Time); err == nil {
+		e.Time = t
+	}
+	for _, f := range l.Files[:min(len(l.Files), maxFiles)] {
+		e.Files = append(e.Files, index.File(f))
+	}
+	return clean(e)
+}

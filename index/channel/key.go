@@ -1,0 +1,195 @@
+package channel
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/shoalnet/shoal/index"
+	"github.com/shoalnet/shoal/share"
+)
+
+// Key is what lets its holder publish a channel. Its text form is the one that
+// keys are kept and exported in:
+//
+//	shoal channel key 1
+//	name: NAME
+//	key: 64 hex digits, the public key
+//	salt: hex digits; the line is left out where there is none
+//	secret: 64 hex digits, the seed of RFC 8032
+//
+// Lines that begin with # and empty ones are ignored, and so are lines with
+// names that this version does not know.
+type Key struct {
+	Name   string
+	Salt   []byte
+	secret ed25519.PrivateKey
+}
+
+const keyHead = "shoal channel key 1"
+
+// maxKeyText bounds the text form, in bytes.
+const maxKeyText = 4 << 10
+
+// NewKey makes the key of a new channel.
+func NewKey(name string) (Key, error) {
+	_, secret, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return Key{}, fmt.Errorf("making the key of a channel: %w", err)
+	}
+	return Key{Name: cleanLine(name, maxName), secret: secret}, nil
+}
+
+// Public is the key that the channel is named by.
+func (k Key) Public() index.ChannelID { return index.ChannelID(k.secret.Public().(ed25519.PublicKey)) }
+
+// Link is the channel's link.
+func (k Key) Link() index.ChannelLink {
+	return index.ChannelLink{ID: k.Public(), Salt: k.Salt, Name: k.Name}
+}
+
+// MarshalText writes the text form.
+func (k Key) MarshalText() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("# Whoever has this file publishes as the channel. Keep it to yourself.\n")
+	fmt.Fprintf(&b, "%s\nname: %s\nkey: %s\n", keyHead, cleanLine(k.Name, maxName), k.Public())
+	if len(k.Salt) > 0 {
+		fmt.Fprintf(&b, "salt: %x\n", k.Salt)
+	}
+	fmt.Fprintf(&b, "secret: %x\n", k.secret.Seed())
+	return b.Bytes(), nil
+}
+
+// UnmarshalText reads the text form. Errors are share.Refused and never repeat
+// what is secret.
+func (k *Key) UnmarshalText(text []byte) error {
+	if len(text) > maxKeyText {
+		return share.Errorf(share.Refused, "the key of a channel has at most %d bytes", maxKeyText)
+	}
+	fields := map[string]string{}
+	head := false
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		line := strings.TrimSpace(lines.Text())
+		switch {
+		case line == "" || line[0] == '#':
+		case !head:
+			if line != keyHead {
+				return share.Errorf(share.Refused, "this is not the key of a channel: it does not begin with %q", keyHead)
+			}
+			head = true
+		default:
+			name, value, ok := strings.Cut(line, ":")
+			name = strings.ToLower(strings.TrimSpace(name))
+			if _, twice := fields[name]; !ok || twice {
+				return share.Errorf(share.Refused, "the key of a channel has lines of the form NAME: VALUE, each once")
+			}
+			fields[name] = strings.TrimSpace(value)
+		}
+	}
+	if !head {
+		return share.Errorf(share.Refused, "this is not the key of a channel: it is empty")
+	}
+	seed, err := hex.DecodeString(fields["secret"])
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return share.Errorf(share.Refused, "the key of a channel has a line secret: with %d hex digits", 2*ed25519.SeedSize)
+	}
+	read := Key{Name: cleanLine(fields["name"], maxName), secret: ed25519.NewKeyFromSeed(seed)}
+	if public, err := index.ParseChannelID(fields["key"]); err != nil || public != read.Public() {
+		return share.Errorf(share.Refused, "the key of a channel is damaged: its public and its secret part do not belong together")
+	}
+	if s := fields["salt"]; s != "" {
+		if read.Salt, err = hex.DecodeString(s); err != nil || len(read.Salt) > index.MaxSalt {
+			return share.Errorf(share.Refused, "a salt has hex digits, at most %d", 2*index.MaxSalt)
+		}
+	}
+	*k = read
+	return nil
+}
+
+// keyFile is where the key of a channel is kept below dir.
+func keyFile(dir string, id index.ChannelID) string { return filepath.Join(dir, id.String()+".key") }
+
+// save keeps k below dir, readable to the user only. When it returns the key
+// would survive a power cut.
+func (k Key) save(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return share.Errorf(share.Disk, "keeping the key of a channel: %w", err)
+	}
+	text, err := k.MarshalText()
+	if err != nil {
+		return err
+	}
+	if err := writeFile(keyFile(dir, k.Link().Local()), text); err != nil {
+		return share.Errorf(share.Disk, "keeping the key of a channel: %w", err)
+	}
+	return nil
+}
+
+// ReadKey reads the key of an own channel that is kept below dir, the folder
+// that Config.Dir names. It needs no running Manager.
+func ReadKey(dir string, id index.ChannelID) (Key, error) {
+	var k Key
+	text, err := os.ReadFile(keyFile(dir, id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return k, share.Errorf(share.Failed, "the key of channel %s is not here: %w", id.Short(), index.ErrUnknown)
+	}
+	if err != nil {
+		return k, share.Errorf(share.Disk, "reading the key of channel %s: %w", id.Short(), err)
+	}
+	err = k.UnmarshalText(text)
+	return k, err
+}
+
+// Keys lists the channels whose keys are kept below dir.
+func Keys(dir string) ([]Key, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.key"))
+	if err != nil {
+		return nil, share.Errorf(share.Disk, "listing keys: %w", err)
+	}
+	var all []Key
+	for _, name := range names {
+		id, err := index.ParseChannelID(strings.TrimSuffix(filepath.Base(name), ".key"))
+		if err != nil {
+			continue
+		}
+		k, err := ReadKey(dir, id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, k)
+	}
+	return all, nil
+}
+
+// writeFile writes a file that is there whole or not at all, also after a power
+// cut.
+func writeFile(name string, content []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), ".new-*") // 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), name); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(name))
+}

@@ -1,0 +1,399 @@
+package channel
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/shoalnet/shoal/index"
+	"github.com/shoalnet/shoal/share"
+)
+
+// Create makes a new channel of this node's own.
+func (m *Manager) Create(ctx context.Context, name, about string) (Info, error) {
+	k, err := NewKey(name)
+	if err != nil {
+		return Info{}, err
+	}
+	if k.Name == "" {
+		return Info{}, share.Errorf(share.Usage, "a channel needs a name that can be shown")
+	}
+	for _, c := range m.all() {
+		if i := c.info(); i.Own && i.Link.Name == k.Name {
+			return Info{}, share.Errorf(share.Usage, "there is a channel %q of yours already, %s", k.Name, i.ID.Short())
+		}
+	}
+	return m.own(ctx, k, row{link: k.Link(), about: cleanText(about, maxAbout), own: true, dirty: true})
+}
+
+// Import takes a key that was exported. What the channel has is looked for
+// where it is followed; until that is found it is only published when that is
+// asked for.
+func (m *Manager) Import(ctx context.Context, k Key) (Info, error) {
+	if k.secret == nil {
+		return Info{}, share.Errorf(share.Refused, "there is no key to import")
+	}
+	return m.own(ctx, k, row{link: k.Link(), own: true, restoring: true})
+}
+
+func (m *Manager) own(ctx context.Context, k Key, r row) (Info, error) {
+	if err := k.save(m.cfg.Dir); err != nil {
+		return Info{}, err
+	}
+	c, added, err := m.add(ctx, r)
+	if err != nil {
+		return Info{}, err
+	}
+	if !added && !c.now().own {
+		// It was followed until now: its catalogue becomes what it has.
+		if err := c.change(ctx, func(r *row) { r.own, r.restoring, r.mirror = true, true, 0 }); err != nil {
+			return Info{}, err
+		}
+	}
+	if err := c.showOwn(ctx); err != nil {
+		m.log.Error("cannot show an own channel in the catalogue", "channel", c.id.Short(), "error", err)
+	}
+	c.poke()
+	return c.info(), nil
+}
+
+// Edit changes the name or the description of an own channel, or how much of a
+// followed one is mirrored; nil leaves as it is.
+func (m *Manager) Edit(ctx context.Context, ref string, name, about *string, mirror *int64) (Info, error) {
+	c, err := m.resolve(ref)
+	if err != nil {
+		return Info{}, err
+	}
+	own := c.now().own
+	switch {
+	case !own && (name != nil || about != nil):
+		return Info{}, share.Errorf(share.Usage, "only who has the key of a channel can change its name and description")
+	case own && mirror != nil:
+		return Info{}, share.Errorf(share.Usage, "a channel of this node's own is not mirrored")
+	case mirror != nil && *mirror < 0:
+		return Info{}, share.Errorf(share.Usage, "a quota is not negative")
+	case name != nil && cleanLine(*name, maxName) == "":
+		return Info{}, share.Errorf(share.Usage, "a channel needs a name that can be shown")
+	}
+	if name != nil {
+		if err := renameKey(m.cfg.Dir, c.id, *name); err != nil {
+			return Info{}, err
+		}
+	}
+	err = c.change(ctx, func(r *row) {
+		if name != nil {
+			r.link.Name = cleanLine(*name, maxName)
+		}
+		if about != nil {
+			r.about = cleanText(*about, maxAbout)
+		}
+		if mirror != nil {
+			r.mirror = *mirror
+		}
+		r.dirty = r.dirty || name != nil || about != nil
+	})
+	if err != nil {
+		return Info{}, err
+	}
+	if own {
+		c.touched()
+	} else {
+		c.poke()
+	}
+	return c.info(), nil
+}
+
+// Put puts entries into an own channel, or replaces those with the same IDs.
+func (m *Manager) Put(ctx context.Context, ref string, entries []index.Entry) (Info, error) {
+	c, err := m.ownNamed(ref)
+	if err != nil {
+		return Info{}, err
+	}
+	var all []index.Entry
+	for _, e := range entries {
+		e, ok := clean(e)
+		if !ok {
+			return Info{}, share.Errorf(share.Refused, "an entry of a channel has an ID")
+		}
+		if e.Time.IsZero() {
+			e.Time = m.cfg.Now().UTC().Truncate(time.Second)
+		}
+		e.Channel = c.id
+		all = append(all, e)
+	}
+	n, err := m.state.add(ctx, c.id, all)
+	if err != nil {
+		return Info{}, err
+	}
+	return c.edited(ctx, n, func() error { return m.cfg.Catalogue.Put(ctx, c.id, all...) })
+}
+
+// Remove takes entries out of an own channel. The error wraps index.ErrUnknown
+// when it has none of them.
+func (m *Manager) Remove(ctx context.Context, ref string, ids []share.ID) (Info, error) {
+	c, err := m.ownNamed(ref)
+	if err != nil {
+		return Info{}, err
+	}
+	n, left, err := m.state.remove(ctx, c.id, ids)
+	if err != nil {
+		return Info{}, err
+	}
+	if n == 0 {
+		return Info{}, index.Unknown(fmt.Sprintf("an entry of that ID in channel %q", c.now().link.Name))
+	}
+	return c.edited(ctx, left, func() error { return m.cfg.Catalogue.Remove(ctx, c.id, ids...) })
+}
+
+// edited notes that an own channel is to be published, and shows it.
+func (c *channel) edited(ctx context.Context, n int, show func() error) (Info, error) {
+	if err := c.change(ctx, func(r *row) { r.dirty, r.entries = true, n }); err != nil {
+		return Info{}, err
+	}
+	if err := show(); err != nil {
+		c.m.log.Error("cannot show an own channel in the catalogue", "channel", c.id.Short(), "error", err)
+	}
+	c.touched()
+	return c.info(), nil
+}
+
+// touched begins or prolongs the time that an own channel has to be quiet.
+func (c *channel) touched() {
+	now := c.m.cfg.Now()
+	c.mu.Lock()
+	if c.changed.IsZero() {
+		c.changed = now
+	}
+	c.last = now
+	c.mu.Unlock()
+	signal(c.changes)
+}
+
+func (m *Manager) ownNamed(ref string) (*channel, error) {
+	c, err := m.resolve(ref)
+	if err != nil {
+		return nil, err
+	}
+	if r := c.now(); !r.own {
+		return nil, share.Errorf(share.Usage, "channel %q is followed here, not published: only who has its key can change it", r.link.Name)
+	}
+	return c, nil
+}
+
+// Entries are those of an own channel as they are or will be published.
+func (m *Manager) Entries(ctx context.Context, ref string) ([]index.Entry, error) {
+	c, err := m.ownNamed(ref)
+	if err != nil {
+		return nil, err
+	}
+	return m.state.entries(ctx, c.id)
+}
+
+// Publish publishes an own channel now, also when what it had before it was
+// imported was not found, and returns when that is done.
+func (m *Manager) Publish(ctx context.Context, ref string) (Info, error) {
+	c, err := m.ownNamed(ref)
+	if err != nil {
+		return Info{}, err
+	}
+	if m.cfg.DHT == nil {
+		return Info{}, share.Errorf(share.Failed, "this node has no DHT to publish in")
+	}
+	if err := c.lock(ctx); err != nil {
+		return Info{}, err
+	}
+	defer c.unlock()
+	err = c.look(ctx)
+	if err != nil && !c.now().restoring {
+		return Info{}, err
+	}
+	err = c.publish(ctx)
+	c.tell(err)
+	if err != nil {
+		return Info{}, err
+	}
+	return c.info(), nil
+}
+
+// publish makes the catalogue of an own channel, shares it, and points the item
+// in the DHT to it. busy is held.
+func (c *channel) publish(ctx context.Context) error {
+	c.mu.Lock()
+	c.changed, c.last = time.Time{}, time.Time{}
+	c.mu.Unlock()
+	k, err := ReadKey(c.m.cfg.Dir, c.id)
+	if err != nil {
+		return err
+	}
+	entries, err := c.m.state.entries(ctx, c.id)
+	if err != nil {
+		return err
+	}
+	r := c.now()
+	head := Head{Link: r.link, About: r.about}
+	path, err := c.write(head, func(b *bytes.Buffer) error { return Write(b, head, entries) })
+	if err != nil {
+		return err
+	}
+	id, err := c.m.cfg.Swarm.Publish(ctx, path)
+	if err != nil {
+		return fmt.Errorf("sharing the catalogue of the channel: %w", err)
+	}
+	if err := c.announce(ctx, k, id); err != nil {
+		return err
+	}
+	if err := c.m.state.settle(ctx, c.id, entries); err != nil {
+		return err
+	}
+	old := r.before
+	err = c.change(ctx, func(now *row) {
+		now.restoring = false
+		if id != now.loaded {
+			now.before, now.loaded = now.loaded, id
+		}
+		now.updated = c.m.cfg.Now().UTC()
+		c.put = c.m.cfg.Now()
+		// What was changed while this went on is published next.
+		now.dirty = !c.last.IsZero()
+	})
+	if err != nil {
+		return err
+	}
+	if now := c.now(); old != now.before && old != now.loaded {
+		c.forget(old)
+	}
+	c.m.log.Info("a channel was published", "channel", c.id.Short(), "entries", len(entries), "seq", c.now().item.Seq, "catalogue", id)
+	return nil
+}
+
+// write writes the catalogue into a folder of its own, named by what is in it,
+// where it stays for as long as it is shared.
+func (c *channel) write(h Head, fill func(*bytes.Buffer) error) (string, error) {
+	var b bytes.Buffer
+	if err := fill(&b); err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b.Bytes())
+	dir := filepath.Join(c.dir(), "own-"+hex.EncodeToString(sum[:8]))
+	path := filepath.Join(dir, FileName(h.Link))
+	if there, err := os.ReadFile(path); err == nil && bytes.Equal(there, b.Bytes()) {
+		return path, nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", share.Errorf(share.Disk, "writing the catalogue of a channel: %w", err)
+	}
+	if err := writeFile(path, b.Bytes()); err != nil {
+		return "", share.Errorf(share.Disk, "writing the catalogue of a channel: %w", err)
+	}
+	return path, nil
+}
+
+// FileName is what the catalogue of a channel is called in the swarm.
+func FileName(l index.ChannelLink) string {
+	return "shoal-channel-" + l.Local().Short() + ".jsonl.zst"
+}
+
+// putTries is how often an item is put while others are found to be newer.
+const putTries = 5
+
+// announce puts an item that points to id, in place of the newest there is. The
+// sequence is on the disk before anybody sees it, so that it is used once.
+func (c *channel) announce(ctx context.Context, k Key, id share.ID) error {
+	putting, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	for try := 1; ; try++ {
+		r := c.now()
+		var cas *int64
+		it, err := c.m.cfg.DHT.GetMutable(putting, r.link.ID, r.link.Salt, -1)
+		if err == nil {
+			if _, err := check(r.link, it); err != nil {
+				it = index.Item{}
+			} else if it.Seq > r.item.Seq {
+				return c.overtaken(ctx, it)
+			} else if try == 1 {
+				cas = &it.Seq // nodes that have yet an older one say no: without it the next time
+			}
+		}
+		if now, err := target(r.item.Value); err != nil || now != id {
+			// The time is above what anybody used who is no longer there to ask.
+			seq := max(r.item.Seq, it.Seq, c.m.cfg.Now().Unix()-1) + 1
+			if err := c.change(ctx, func(now *row) { now.item = k.sign(seq, id) }); err != nil {
+				return err
+			}
+			r = c.now()
+		}
+		stored, err := c.m.cfg.DHT.PutMutable(putting, r.item, cas)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, index.ErrStale):
+			return fmt.Errorf("publishing the channel: %w", err)
+		}
+		newer, gerr := c.m.cfg.DHT.GetMutable(putting, r.link.ID, r.link.Salt, r.item.Seq)
+		if gerr == nil {
+			if _, cerr := check(r.link, newer); cerr == nil && newer.Seq > r.item.Seq {
+				return c.overtaken(ctx, newer)
+			}
+		}
+		switch {
+		case stored > 0 && cas == nil:
+			return nil // who claims to have a newer one cannot show it
+		case try == putTries:
+			return fmt.Errorf("publishing the channel: %w", err)
+		}
+	}
+}
+
+// overtaken takes what another holder of the key published meanwhile: it is
+// adopted first, and what changed here comes on top of it the next time.
+func (c *channel) overtaken(ctx context.Context, it index.Item) error {
+	if err := c.meet(ctx, it); err != nil {
+		return err
+	}
+	c.poke()
+	return fmt.Errorf("publishing the channel: another holder of its key has just published: %w", index.ErrStale)
+}
+
+// showOwn makes what an own channel has searchable.
+func (c *channel) showOwn(ctx context.Context) error {
+	entries, err := c.m.state.entries(ctx, c.id)
+	if err != nil {
+		return err
+	}
+	if c.now().entries != len(entries) {
+		if err := c.change(ctx, func(r *row) { r.entries = len(entries) }); err != nil {
+			return err
+		}
+	}
+	return c.m.cfg.Catalogue.Replace(ctx, c.id, "own", func(yield func(index.Entry, error) bool) {
+		for _, e := range entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	})
+}
+
+// renameKey keeps the name of a channel with its key.
+func renameKey(dir string, id index.ChannelID, name string) error {
+	k, err := ReadKey(dir, id)
+	if err != nil {
+		return err
+	}
+	k.Name = cleanLine(name, maxName)
+	return k.save(dir)
+}
+
+func removeKey(dir string, id index.ChannelID) error {
+	if err := os.Remove(keyFile(dir, id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return share.Errorf(share.Disk, "removing the key of channel %s: %w", id.Short(), err)
+	}
+	return nil
+}

@@ -1,0 +1,398 @@
+package channel
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/shoalnet/shoal/index"
+	"github.com/shoalnet/shoal/share"
+)
+
+// state is what is remembered of channels, in the node's state.db. A change is
+// on the disk when its method returns.
+type state struct{ db *sql.DB }
+
+// row is one channel.
+type row struct {
+	link  index.ChannelLink // Name is the one given here, or the channel's own
+	about string
+	own   bool
+	added time.Time
+
+	// item is the newest that was seen, with Seq -1 for none. A lower sequence
+	// is never accepted.
+	item index.Item
+	// loaded is the catalogue that is in use, zero for none, and updated when
+	// it came.
+	loaded  share.ID
+	updated time.Time
+	// before is the catalogue before that, of an own channel, which is still
+	// seeded for those who have not heard of the newer one.
+	before share.ID
+
+	entries int // that it has here
+
+	mirror int64 // bytes to fetch at most of what is in it; 0 for none
+
+	// dirty tells that an own channel has changed since it was published;
+	// restoring that its key came from elsewhere and what it had is not known
+	// yet.
+	dirty     bool
+	restoring bool
+}
+
+func (r *row) id() index.ChannelID { return r.link.Local() }
+
+const stateVersion = 1
+
+func openState(ctx context.Context, db *sql.DB) (*state, error) {
+	for _, stmt := range [...]string{
+		`CREATE TABLE IF NOT EXISTS versions (package TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID`,
+		`CREATE TABLE IF NOT EXISTS channel_list (
+			id BLOB PRIMARY KEY, key BLOB NOT NULL, salt BLOB NOT NULL, name TEXT NOT NULL, about TEXT NOT NULL,
+			own INTEGER NOT NULL, added INTEGER NOT NULL, seq INTEGER NOT NULL, value BLOB, sig BLOB,
+			loaded TEXT NOT NULL, before TEXT NOT NULL, updated INTEGER NOT NULL, entries INTEGER NOT NULL, mirror INTEGER NOT NULL,
+			dirty INTEGER NOT NULL, restoring INTEGER NOT NULL
+		) WITHOUT ROWID`,
+		// What an own channel has. state is 0 for what is published, 1 for what
+		// was added since, 2 for what was dropped.
+		`CREATE TABLE IF NOT EXISTS channel_entries (
+			channel BLOB NOT NULL, id BLOB NOT NULL, state INTEGER NOT NULL, entry TEXT NOT NULL, PRIMARY KEY (channel, id)
+		) WITHOUT ROWID`,
+		// The highest sequences of channels that are followed no more.
+		`CREATE TABLE IF NOT EXISTS channel_seen (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID`,
+		// What was fetched because a channel is mirrored.
+		`CREATE TABLE IF NOT EXISTS channel_mirrored (channel BLOB NOT NULL, id BLOB NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (channel, id)) WITHOUT ROWID`,
+		`INSERT OR IGNORE INTO versions VALUES ('channel', 1)`,
+	} {
+		if _, err := db.ExecContext(ctx, stmt); err != nil {
+			return nil, share.Errorf(share.Disk, "preparing the state of channels: %w", err)
+		}
+	}
+	var version int
+	if err := db.QueryRowContext(ctx, `SELECT version FROM versions WHERE package = 'channel'`).Scan(&version); err != nil {
+		return nil, share.Errorf(share.Disk, "reading the state of channels: %w", err)
+	}
+	if version > stateVersion {
+		return nil, share.Errorf(share.Failed, "the state of channels was written by a later version of shoal (schema %d, this one knows %d)", version, stateVersion)
+	}
+	return &state{db}, nil
+}
+
+func (s *state) list(ctx context.Context) ([]*row, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT key, salt, name, about, own, added, seq, value, sig, loaded, before, updated, entries, mirror, dirty, restoring
+		FROM channel_list ORDER BY added, id`)
+	if err != nil {
+		return nil, share.Errorf(share.Disk, "reading the state of channels: %w", err)
+	}
+	defer rows.Close()
+	var all []*row
+	for rows.Next() {
+		var r row
+		var key, sig []byte
+		var added, updated int64
+		var loaded, before string
+		if err := rows.Scan(&key, &r.link.Salt, &r.link.Name, &r.about, &r.own, &added, &r.item.Seq, &r.item.Value, &sig,
+			&loaded, &before, &updated, &r.entries, &r.mirror, &r.dirty, &r.restoring); err != nil {
+			return nil, share.Errorf(share.Disk, "reading the state of channels: %w", err)
+		}
+		copy(r.link.ID[:], key)
+		if len(r.link.Salt) == 0 {
+			r.link.Salt = nil
+		}
+		r.item.Key, r.item.Salt = r.link.ID, r.link.Salt
+		copy(r.item.Sig[:], sig)
+		r.added, r.updated = fromUnix(added), fromUnix(updated)
+		r.loaded, r.before = idOf(loaded), idOf(before)
+		all = append(all, &r)
+	}
+	return all, rows.Err()
+}
+
+func fromUnix(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(n, 0).UTC()
+}
+
+func toUnix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func idOf(s string) share.ID {
+	id, err := share.ParseID(s)
+	if err != nil {
+		return share.ID{}
+	}
+	return id
+}
+
+func textOf(id share.ID) string {
+	if id.IsZero() {
+		return ""
+	}
+	return id.String()
+}
+
+// put keeps a channel. The sequence that is on the disk never goes back.
+func (s *state) put(ctx context.Context, r *row) error {
+	id := r.id()
+	salt := r.link.Salt
+	if salt == nil {
+		salt = []byte{}
+	}
+	_, err := s.db.ExecContext(ctx, `INSERT INTO channel_list
+		(id, key, salt, name, about, own, added, seq, value, sig, loaded, before, updated, entries, mirror, dirty, restoring)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET name = excluded.name, about = excluded.about, own = excluded.own,
+			seq = excluded.seq, value = excluded.value, sig = excluded.sig, loaded = excluded.loaded, before = excluded.before,
+			updated = excluded.updated, entries = excluded.entries, mirror = excluded.mirror, dirty = excluded.dirty, restoring = excluded.restoring
+		WHERE excluded.seq >= channel_list.seq`,
+		id[:], r.link.ID[:], salt, r.link.Name, r.about, r.own, toUnix(r.added), r.item.Seq, r.item.Value, r.item.Sig[:],
+		textOf(r.loaded), textOf(r.before), toUnix(r.updated), r.entries, r.mirror, r.dirty, r.restoring)
+	if err != nil {
+		return share.Errorf(share.Disk, "keeping channel %s: %w", id.Short(), err)
+	}
+	return nil
+}
+
+// drop forgets a channel but for the highest sequence seen, which stays: who
+// follows it again is not given an older catalogue.
+func (s *state) drop(ctx context.Context, id index.ChannelID) error {
+	return s.tx(ctx, "dropping channel "+id.Short(), func(tx *sql.Tx) error {
+		for _, stmt := range [...]string{
+			`INSERT INTO channel_seen SELECT id, seq FROM channel_list WHERE id = ? AND seq >= 0
+				ON CONFLICT (id) DO UPDATE SET seq = max(seq, excluded.seq)`,
+			`DELETE FROM channel_list WHERE id = ?`, `DELETE FROM channel_entries WHERE channel = ?`, `DELETE FROM channel_mirrored WHERE channel = ?`,
+		} {
+			if _, err := tx.ExecContext(ctx, stmt, id[:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// seen is the highest sequence that was seen of a channel that was dropped, -1
+// for none.
+func (s *state) seen(ctx context.Context, id index.ChannelID) (int64, error) {
+	var seq int64
+	err := s.db.QueryRowContext(ctx, `SELECT seq FROM channel_seen WHERE id = ?`, id[:]).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return -1, nil
+	}
+	if err != nil {
+		return -1, share.Errorf(share.Disk, "reading the state of channels: %w", err)
+	}
+	return seq, nil
+}
+
+func (s *state) tx(ctx context.Context, what string, do func(*sql.Tx) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err == nil {
+		if err = do(tx); err == nil {
+			err = tx.Commit()
+		} else {
+			err = errors.Join(err, tx.Rollback())
+		}
+	}
+	if _, ok := errors.AsType[*share.Error](err); err != nil && !ok {
+		err = share.Errorf(share.Disk, "%s: %w", what, err)
+	}
+	return err
+}
+
+// The states of an entry of an own channel.
+const (
+	published = 0
+	addedNow  = 1
+	dropped   = 2
+)
+
+// entries are those that an own channel has, or would have once published.
+func (s *state) entries(ctx context.Context, id index.ChannelID) ([]index.Entry, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT entry FROM channel_entries WHERE channel = ? AND state <> ?`, id[:], dropped)
+	if err != nil {
+		return nil, share.Errorf(share.Disk, "reading channel %s: %w", id.Short(), err)
+	}
+	defer rows.Close()
+	var all []index.Entry
+	for rows.Next() {
+		var text string
+		var e index.Entry
+		if err := rows.Scan(&text); err != nil {
+			return nil, share.Errorf(share.Disk, "reading channel %s: %w", id.Short(), err)
+		}
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			return nil, share.Errorf(share.Disk, "reading channel %s: %w", id.Short(), err)
+		}
+		e.Channel = id
+		all = append(all, e)
+	}
+	return all, rows.Err()
+}
+
+// add puts entries into an own channel, and tells how many it has then.
+func (s *state) add(ctx context.Context, id index.ChannelID, entries []index.Entry) (n int, err error) {
+	err = s.tx(ctx, "adding to channel "+id.Short(), func(tx *sql.Tx) error {
+		for _, e := range entries {
+			if err := putEntry(ctx, tx, id, e, addedNow); err != nil {
+				return err
+			}
+		}
+		if n, err = countEntries(ctx, tx, id); err == nil && n > MaxEntries {
+			err = share.Errorf(share.Failed, "a channel has at most %d entries", MaxEntries)
+		}
+		return err
+	})
+	return n, err
+}
+
+func countEntries(ctx context.Context, tx *sql.Tx, id index.ChannelID) (n int, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM channel_entries WHERE channel = ? AND state <> ?`, id[:], dropped).Scan(&n)
+	return n, err
+}
+
+func putEntry(ctx context.Context, tx *sql.Tx, id index.ChannelID, e index.Entry, as int) error {
+	text, err := marshal(e)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO channel_entries VALUES (?, ?, ?, ?)`, id[:], e.ID[:], as, text)
+	return err
+}
+
+// marshal makes the text that an entry is kept as.
+func marshal(e index.Entry) (string, error) {
+	e.Channel = index.ChannelID{}
+	b, err := json.Marshal(e)
+	return string(b), err
+}
+
+// remove drops entries of an own channel, and tells how many there were and
+// how many are left.
+func (s *state) remove(ctx context.Context, id index.ChannelID, ids []share.ID) (n, left int, err error) {
+	err = s.tx(ctx, "dropping from channel "+id.Short(), func(tx *sql.Tx) error {
+		for _, e := range ids {
+			done, err := tx.ExecContext(ctx, `UPDATE channel_entries SET state = ? WHERE channel = ? AND id = ? AND state <> ?`, dropped, id[:], e[:], dropped)
+			if err != nil {
+				return err
+			}
+			k, err := done.RowsAffected()
+			if err != nil {
+				return err
+			}
+			n += int(k)
+		}
+		left, err = countEntries(ctx, tx, id)
+		return err
+	})
+	return n, left, err
+}
+
+// settle notes that what the channel had when it was read is published now.
+// What was changed since stays to be published.
+func (s *state) settle(ctx context.Context, id index.ChannelID, had []index.Entry) error {
+	return s.tx(ctx, "settling channel "+id.Short(), func(tx *sql.Tx) error {
+		kept := make(map[share.ID]bool, len(had))
+		for _, e := range had {
+			kept[e.ID] = true
+			text, err := marshal(e)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `UPDATE channel_entries SET state = ? WHERE channel = ? AND id = ? AND state = ? AND entry = ?`,
+				published, id[:], e.ID[:], addedNow, text); err != nil {
+				return err
+			}
+		}
+		gone, err := droppedIDs(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		for _, e := range gone {
+			if kept[e] {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, `DELETE FROM channel_entries WHERE channel = ? AND id = ?`, id[:], e[:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func droppedIDs(ctx context.Context, tx *sql.Tx, id index.ChannelID) ([]share.ID, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT id FROM channel_entries WHERE channel = ? AND state = ?`, id[:], dropped)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []share.ID
+	for rows.Next() {
+		var raw []byte
+		if err := rows.Scan(&raw); err != nil {
+			return nil, err
+		}
+		var e share.ID
+		copy(e[:], raw)
+		all = append(all, e)
+	}
+	return all, rows.Err()
+}
+
+// adopt takes a catalogue that was published elsewhere with the same key: it
+// stands for all that is published; what was added or dropped here stays so.
+func (s *state) adopt(ctx context.Context, id index.ChannelID, entries []index.Entry) error {
+	return s.tx(ctx, "adopting channel "+id.Short(), func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM channel_entries WHERE channel = ? AND state = ?`, id[:], published); err != nil {
+			return err
+		}
+		for _, e := range entries {
+			text, err := marshal(e)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO channel_entries VALUES (?, ?, ?, ?)`, id[:], e.ID[:], published, text); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// mirrored are the IDs that were fetched because the channel is mirrored, and
+// their sizes.
+func (s *state) mirrored(ctx context.Context, id index.ChannelID) (map[share.ID]int64, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT id, bytes FROM channel_mirrored WHERE channel = ?`, id[:])
+	if err != nil {
+		return nil, share.Errorf(share.Disk, "reading what is mirrored: %w", err)
+	}
+	defer rows.Close()
+	all := make(map[share.ID]int64)
+	for rows.Next() {
+		var raw []byte
+		var n int64
+		if err := rows.Scan(&raw, &n); err != nil {
+			return nil, share.Errorf(share.Disk, "reading what is mirrored: %w", err)
+		}
+		var e share.ID
+		copy(e[:], raw)
+		all[e] = n
+	}
+	return all, rows.Err()
+}
+
+func (s *state) mirror(ctx context.Context, id index.ChannelID, e share.ID, bytes int64) error {
+	if _, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO channel_mirrored VALUES (?, ?, ?)`, id[:], e[:], bytes); err != nil {
+		return share.Errorf(share.Disk, "noting what is mirrored: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,4 @@
+package channel
+
+// syncDir does nothing: Windows does not sync folders.
+func syncDir(string) error { return nil }

@@ -1,0 +1,114 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shoalnet/shoal/index"
+	"github.com/shoalnet/shoal/share"
+)
+
+// chosen is what a fake was asked to do with its one channel.
+type chosen struct{ asked []string }
+
+func testChannel() Channel {
+	return Channel{
+		Key: index.ChannelID{7}.String(), Name: "films & more", About: "about", Link: index.ChannelLink{ID: index.ChannelID{7}}.String(), Own: true,
+		Entries: 2, Seq: 9, Content: testID(5), Updated: time.Unix(1_700_000_000, 0).UTC(), Mirror: 5, Pending: true, Error: "nobody answers",
+	}
+}
+
+func (c *chosen) did(ref, format string, args ...any) (Channel, error) {
+	if ref != testChannel().Name && !strings.HasPrefix(testChannel().Key, ref) {
+		return Channel{}, index.Unknown("channel " + ref)
+	}
+	c.asked = append(c.asked, fmt.Sprintf(format, args...))
+	return testChannel(), nil
+}
+
+func (c *chosen) Channels() []Channel { return []Channel{testChannel()} }
+
+func (c *chosen) Channel(ref string) (Channel, error) { return c.did(ref, "show") }
+
+func (c *chosen) AddChannel(_ context.Context, n NewChannel) (Channel, error) {
+	return c.did(testChannel().Key, "add %s%s%s %d %s", n.Link, n.Name, n.Secret, n.Mirror, n.About)
+}
+
+func (c *chosen) EditChannel(_ context.Context, ref string, e ChannelChange) (Channel, error) {
+	return c.did(ref, "edit %s %v %d", *e.Name, e.About == nil, *e.Mirror)
+}
+
+func (c *chosen) DropChannel(_ context.Context, ref string, own bool) (Channel, error) {
+	return c.did(ref, "drop %v", own)
+}
+
+func (c *chosen) PublishChannel(_ context.Context, ref string) (Channel, error) {
+	return c.did(ref, "publish")
+}
+
+func (c *chosen) ChannelEntries(_ context.Context, ref string, offset, limit int) (Page, error) {
+	_, err := c.did(ref, "entries %d %d", offset, limit)
+	return Page{Entries: []index.Entry{testEntry(testTransfer(1))}, Total: 2}, err
+}
+
+func (c *chosen) PutEntries(_ context.Context, ref string, e NewEntries) (Channel, error) {
+	return c.did(ref, "put %v %v %s %v", e.IDs, e.Links, e.About, e.Tags)
+}
+
+func (c *chosen) RemoveEntry(_ context.Context, ref string, id share.ID) (Channel, error) {
+	return c.did(ref, "remove %s", id)
+}
+
+func TestClientKeepsChannels(t *testing.T) {
+	f := newFake(0)
+	c, _, _ := serve(t, f)
+	ctx, name, quota := quietContext(t), "new/name", int64(7)
+	all, err := c.Channels(ctx)
+	if d := cmp.Diff([]Channel{testChannel()}, all); d != "" || err != nil {
+		t.Error(d, err)
+	}
+	p, err := c.ChannelEntries(ctx, "films & more", 3, 4)
+	if err != nil || p.Total != 2 || len(p.Entries) != 1 {
+		t.Errorf("%+v, %v", p, err)
+	}
+	for what, do := range map[string]func() (Channel, error){
+		"show":                 func() (Channel, error) { return c.Channel(ctx, "0700") },
+		"add magnet:?x 5 ":     func() (Channel, error) { return c.AddChannel(ctx, NewChannel{Link: "magnet:?x", Mirror: 5}) },
+		"add films 0 more":     func() (Channel, error) { return c.AddChannel(ctx, NewChannel{Name: "films", About: "more"}) },
+		"add secret 0 ":        func() (Channel, error) { return c.AddChannel(ctx, NewChannel{Secret: "secret"}) },
+		"edit new/name true 7": func() (Channel, error) { return c.EditChannel(ctx, "07", ChannelChange{Name: &name, Mirror: &quota}) },
+		"drop true":            func() (Channel, error) { return c.DropChannel(ctx, "07", true) },
+		"drop false":           func() (Channel, error) { return c.DropChannel(ctx, "07", false) },
+		"publish":              func() (Channel, error) { return c.PublishChannel(ctx, "07") },
+		"put [" + testID(1).String() + "] [l] a [t]": func() (Channel, error) {
+			return c.PutEntries(ctx, "07", NewEntries{IDs: []share.ID{testID(1)}, Links: []string{"l"}, About: "a", Tags: []string{"t"}})
+		},
+		"remove " + testID(2).String(): func() (Channel, error) { return c.RemoveEntry(ctx, "07", testID(2)) },
+	} {
+		f.asked = nil
+		got, err := do()
+		if d := cmp.Diff(testChannel(), got); d != "" || err != nil {
+			t.Errorf("%s: %s %v", what, d, err)
+		}
+		if len(f.asked) != 1 || f.asked[0] != what {
+			t.Errorf("asked %q, want %q", f.asked, what)
+		}
+	}
+	if _, err := c.Channel(ctx, "nothing"); !errors.Is(err, index.ErrUnknown) {
+		t.Errorf("an unknown channel: %v", err)
+	}
+	for what, n := range map[string]NewChannel{"nothing": {}, "two": {Link: "x", Name: "y"}} {
+		if _, err := c.AddChannel(ctx, n); share.KindOf(err) != share.Usage {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := c.PutEntries(ctx, "07", NewEntries{}); share.KindOf(err) != share.Usage {
+		t.Errorf("nothing to put: %v", err)
+	}
+}
