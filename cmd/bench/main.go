@@ -46,7 +46,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "/dev/shm", "where the data is; memory by default, so that no disk is measured")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each; the median is reported")
 	flag.Int64Var(&mib, "mib", 1024, "size of the content in MiB")
-	flag.IntVar(&o.many, "many", 10_000, "number of shares in the last comparison")
+	flag.IntVar(&o.many, "many", 10_000, "number of shares in the sections many and api")
 	flag.Parse()
 	o.size = mib << 20
 	if err := run(o); err != nil {
@@ -66,6 +66,7 @@ var sections = [...]section{
 	{"seed", (*bench).seed},
 	{"hash", (*bench).hash},
 	{"many", (*bench).manyShares},
+	{"api", (*bench).api},
 	{"first-byte", (*bench).firstByte},
 	{"flood", (*bench).flood},
 	{"dht-growth", (*bench).growth},

@@ -37,25 +37,7 @@ func (b *bench) manyShares() (t table, err error) {
 		return t, err
 	}
 	defer func() { node.kill() }()
-	const batch = 500
-	for from := 0; from < b.many; from += batch {
-		args := []string{"--detach"}
-		for i := from; i < min(from+batch, b.many); i++ {
-			name := filepath.Join(dir, fmt.Sprintf("file-%05d", i))
-			if err := randomFile(name, 1000+int64(i), byte(i)); err != nil {
-				return t, err
-			}
-			args = append(args, name)
-		}
-		p, err := b.run(state, "share", args...)
-		if err != nil {
-			return t, err
-		}
-		if err := p.wait(); err != nil {
-			return t, err
-		}
-	}
-	if err := b.untilSeeding(state, time.Now().Add(10*time.Minute)); err != nil {
+	if err := b.shareMany(state, dir); err != nil {
 		return t, err
 	}
 	var restart []float64
@@ -86,6 +68,30 @@ func (b *bench) manyShares() (t table, err error) {
 	t.result = fmt.Sprintf("Restart in **%.2f s** (wanted: under 5), **%.0f MiB** (wanted: under 250), **%.2f %%** of a core (wanted: under 1).",
 		median(restart), rss, rest)
 	return t, nil
+}
+
+// shareMany has the node on a state directory share many small files, which it
+// makes in dir, and waits until all are seeding.
+func (b *bench) shareMany(state, dir string) error {
+	const batch = 500
+	for from := 0; from < b.many; from += batch {
+		args := []string{"--detach"}
+		for i := from; i < min(from+batch, b.many); i++ {
+			name := filepath.Join(dir, fmt.Sprintf("file-%05d", i))
+			if err := randomFile(name, 1000+int64(i), byte(i)); err != nil {
+				return err
+			}
+			args = append(args, name)
+		}
+		p, err := b.run(state, "share", args...)
+		if err != nil {
+			return err
+		}
+		if err := p.wait(); err != nil {
+			return err
+		}
+	}
+	return b.untilSeeding(state, time.Now().Add(10*time.Minute))
 }
 
 func (b *bench) daemon(state string) (*process, error) {
