@@ -54,9 +54,7 @@ func configVerb() *verb {
 
 func showSettings(settings []api.Setting, out *output) {
 	if out.json {
-		for _, s := range settings {
-			out.record(s)
-		}
+		records(out, settings)
 		return
 	}
 	rows := make([]row, len(settings))

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -69,13 +71,33 @@ func (f *fakeNode) Transfer(_ context.Context, id share.ID) (share.Transfer, err
 	return t, nil
 }
 
-func (f *fakeNode) Transfers(context.Context, ...string) ([]share.Transfer, error) {
+// Transfers leaves out what was not asked for, as a node does.
+func (f *fakeNode) Transfers(_ context.Context, fields ...string) ([]share.Transfer, error) {
 	ids := slices.SortedFunc(maps.Keys(f.transfers), func(a, b share.ID) int { return strings.Compare(a.String(), b.String()) })
 	var ts []share.Transfer
 	for _, id := range ids {
-		ts = append(ts, f.transfers[id])
+		t := f.transfers[id]
+		if len(fields) > 0 {
+			var all map[string]any
+			var some share.Transfer
+			err := recode(t, &all)
+			maps.DeleteFunc(all, func(name string, _ any) bool { return !slices.Contains(fields, name) })
+			if err = errors.Join(err, recode(all, &some)); err != nil {
+				return nil, err
+			}
+			t = some
+		}
+		ts = append(ts, t)
 	}
 	return ts, nil
+}
+
+func recode(from, to any) error {
+	b, err := json.Marshal(from)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, to)
 }
 
 func (f *fakeNode) Resolve(_ context.Context, prefix string) (share.Transfer, error) {

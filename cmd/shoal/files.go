@@ -29,9 +29,7 @@ func runFiles(ctx context.Context, n client, t share.Transfer, out *output) erro
 		return err
 	}
 	if out.json {
-		for _, f := range files {
-			out.record(f)
-		}
+		records(out, files)
 		return nil
 	}
 	if len(files) == 0 {

@@ -24,14 +24,16 @@ func listVerb() *verb {
 }
 
 func runList(ctx context.Context, n client, life lifetime, out *output) error {
-	all, err := n.Transfers(ctx)
+	var fields []string // all
+	if !out.json {
+		fields = []string{"id", "name", "state", "bytes", "total", "down", "up", "peers", "completed", "reason"}
+	}
+	all, err := n.Transfers(ctx, fields...)
 	if err != nil {
 		return err
 	}
 	if out.json {
-		for _, t := range all {
-			out.record(t)
-		}
+		records(out, all)
 		return nil
 	}
 	if len(all) == 0 {

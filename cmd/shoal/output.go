@@ -23,7 +23,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 
 	"golang.org/x/term"
@@ -76,15 +75,32 @@ func (o *output) record(v any) {
 		o.say("shoal: writing JSON: %s", err)
 		return
 	}
-	o.data(strings.TrimSuffix(b.String(), "\n"))
+	o.lines(b.Bytes())
+}
+
+// records is record for many: a node may have ten thousand transfers.
+func records[T any](o *output, all []T) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	for i := range all {
+		if err := enc.Encode(all[i]); err != nil {
+			o.say("shoal: writing JSON: %s", err)
+			break
+		}
+	}
+	o.lines(b.Bytes())
 }
 
 // data prints one line on stdout.
-func (o *output) data(line string) {
+func (o *output) data(line string) { o.lines(append([]byte(line), '\n')) }
+
+// lines prints whole lines on stdout.
+func (o *output) lines(text []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.hide()
-	o.write(append([]byte(line), '\n'))
+	o.write(text)
 	o.show()
 }
 

@@ -30,9 +30,7 @@ func runPeers(ctx context.Context, n client, t share.Transfer, out *output) erro
 		return err
 	}
 	if out.json {
-		for _, p := range peers {
-			out.record(p)
-		}
+		records(out, peers)
 		return nil
 	}
 	if len(peers) == 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -33,13 +34,19 @@ func (o *output) table(columns []column, rows []row) {
 	for i, c := range columns {
 		titles[i] = c.title
 	}
-	o.data(o.layout(columns, widths, titles))
+	var b bytes.Buffer
+	line := func(s string) {
+		b.WriteString(s)
+		b.WriteByte('\n')
+	}
+	line(o.layout(columns, widths, titles))
 	for _, r := range rows {
-		o.data(o.layout(columns, widths, r.cells))
+		line(o.layout(columns, widths, r.cells))
 		if r.note != "" {
-			o.data(o.fit("  " + r.note))
+			line(o.fit("  " + r.note))
 		}
 	}
+	o.lines(b.Bytes())
 }
 
 func (o *output) layout(columns []column, widths []int, fields []string) string {

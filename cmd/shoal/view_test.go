@@ -70,6 +70,28 @@ func TestTablesFitTheTerminal(t *testing.T) {
 	}
 }
 
+// The list asks for some fields only: none that it shows may be missing.
+func TestListShowsWhatItAsksFor(t *testing.T) {
+	one := share.Transfer{
+		ID: testID(t, "1"), Name: "film.mkv", State: share.Fetching, Bytes: 25, Total: 100, Down: 2000, Up: 3000, Peers: 4,
+		Reason: "waits its turn",
+	}
+	two := share.Transfer{ID: testID(t, "2"), Name: "empty", State: share.Seeding, Completed: time.Unix(1e9, 0)}
+	f := newFake(one, two)
+	out, stdout, _ := onTerminal()
+	if err := runList(t.Context(), f, itsOwn, out); err != nil {
+		t.Fatal(err)
+	}
+	want := `ID        STATE     DONE   SIZE  DOWN/S    UP/S  PEERS  NAME
+` + one.ID.Short() + `  fetching   25%  100 B  2.0 kB  3.0 kB      4  film.mkv
+  waits its turn
+` + two.ID.Short() + `  seeding   100%    0 B                      0  empty
+`
+	if stdout.String() != want {
+		t.Errorf("got\n%swant\n%s", stdout, want)
+	}
+}
+
 func TestShowIsSafe(t *testing.T) {
 	out, stdout, _ := onTerminal()
 	f := &viewed{fakeNode: newFake(), ways: []api.Way{{Source: share.FromTracker, Name: "http://a\x1b[2J", On: true, Error: "no\nway"}}}
