@@ -52,6 +52,9 @@ func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, err
 	if err := errors.Join(checkGoal(r.Goal), checkLimits(r.Limits)); err != nil {
 		return share.Transfer{}, err
 	}
+	if err := (metainfo.MakeOptions{Name: r.Name, PieceLength: r.PieceLength}).Check(); err != nil {
+		return share.Transfer{}, err // and no transfer that could only fail
+	}
 	if _, err := os.Stat(r.Path); err != nil {
 		return share.Transfer{}, share.Errorf(share.Disk, "sharing %s: %w", r.Path, err)
 	}

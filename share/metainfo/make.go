@@ -69,8 +69,8 @@ func Make(ctx context.Context, path string, o MakeOptions) (*Made, error) {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	if o.PieceLength != 0 && (o.PieceLength < minMadePiece || o.PieceLength > maxMadePiece || o.PieceLength&(o.PieceLength-1) != 0) {
-		return nil, share.Errorf(share.Usage, "a piece length is a power of two from %d to %d bytes, not %d", minMadePiece, maxMadePiece, o.PieceLength)
+	if err := o.Check(); err != nil {
+		return nil, err
 	}
 	root, err := filepath.Abs(path)
 	if err != nil {
@@ -103,6 +103,28 @@ func Make(ctx context.Context, path string, o MakeOptions) (*Made, error) {
 	return made, nil
 }
 
+// Check tells what Make would refuse whatever it is to read; the error is
+// share.Usage.
+func (o MakeOptions) Check() error {
+	if o.PieceLength != 0 && (o.PieceLength < minMadePiece || o.PieceLength > maxMadePiece || o.PieceLength&(o.PieceLength-1) != 0) {
+		return share.Errorf(share.Usage, "a piece length is a power of two from %d to %d bytes, not %d", minMadePiece, maxMadePiece, o.PieceLength)
+	}
+	if o.Name != "" {
+		return usableName(o.Name)
+	}
+	return nil
+}
+
+func usableName(name string) error {
+	switch {
+	case !utf8.ValidString(name):
+		return share.Errorf(share.Usage, "the name %q is not UTF-8; give another", name)
+	case dropped([]byte(name)) || strings.ContainsAny(name, "/\\\x00") || len(name) > MaxName:
+		return share.Errorf(share.Usage, "%q cannot be a name; give another", name)
+	}
+	return nil
+}
+
 type maker struct {
 	name           string
 	multi, private bool
@@ -113,11 +135,8 @@ type maker struct {
 
 // plan checks the names and settles the piece length, before a byte is read.
 func (m *maker) plan(root string) error {
-	switch {
-	case !utf8.ValidString(m.name):
-		return share.Errorf(share.Usage, "share %s: the name %q is not UTF-8; give another", root, m.name)
-	case dropped([]byte(m.name)) || strings.ContainsAny(m.name, "/\\\x00") || len(m.name) > MaxName:
-		return share.Errorf(share.Usage, "share %s: %q cannot be a name; give another", root, m.name)
+	if err := usableName(m.name); err != nil {
+		return share.Errorf(share.Usage, "share %s: %w", root, err)
 	}
 	for _, e := range m.entries {
 		if err := e.check(); err != nil {
