@@ -167,7 +167,11 @@ func (g *getter) fetch(ctx context.Context, j *job) (share.Transfer, error) {
 	case g.life != itsOwn:
 		r.Goal = &share.Goal{None: true}
 	}
-	return fetch(ctx, g.node, j.arg, r)
+	t, err := fetch(ctx, g.node, j.arg, r)
+	if err == nil && g.opts.seed.said && t.Goal != g.opts.seed.goal { // it was here before
+		err = g.node.SetGoal(ctx, t.ID, g.opts.seed.goal)
+	}
+	return t, err
 }
 
 // fetch asks the node for what arg names.

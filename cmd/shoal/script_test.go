@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +22,25 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"shoal": main})
+	testscript.Main(leakChecked{m}, map[string]func(){"shoal": main, "othernode": otherNode})
+}
+
+// otherNode is what the node of another release looks like to a command: it
+// answers the first question at the socket that its argument names, and no other.
+func otherNode() {
+	l, err := net.Listen("unix", os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println("listening")
+	fmt.Fprintln(os.Stderr, http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api" {
+			http.NotFound(w, r)
+			return
+		}
+		fmt.Fprintln(w, `{"name":"shoal","version":"9.0.0","api":9,"oldest":8}`)
+	})))
 }
 
 // leakChecked fails a run that left goroutines behind.
@@ -44,6 +65,9 @@ func (l leakChecked) Run() int {
 //	jsonvar VAR FILE KEY [K=V]   sets VAR to KEY of the first such object
 //	columns FILE N               wants no line wider than N columns
 //	bytes FILE N                 makes a file of N bytes that no two runs share
+//	fetch SOCKET PATH            prints what HTTP gives at PATH of a Unix socket
+//
+// and the program othernode SOCKET, a node of a release to come.
 func TestScripts(t *testing.T) {
 	why := ""
 	if l, err := net.Listen("tcp6", "[::1]:0"); err != nil {
@@ -83,6 +107,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": cmdStatus, "await": cmdAwait, "jsonl": cmdJSONL, "jsonvar": cmdJSONVar, "columns": cmdColumns, "bytes": cmdBytes,
+			"fetch": cmdFetch,
 		},
 	})
 }
@@ -208,4 +233,18 @@ func cmdBytes(ts *testscript.TestScript, neg bool, args []string) {
 	b := make([]byte, n)
 	rand.Read(b)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
+}
+
+func cmdFetch(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "fetch SOCKET PATH")
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", ts.MkAbs(args[0]))
+	}
+	c := &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+	resp, err := c.Get("http://shoal" + args[1])
+	ts.Check(err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%s\n%s", resp.Status, b)
 }

@@ -172,9 +172,22 @@ func (s *sharer) published(ctx context.Context, j *job) error {
 	case j.t.Link != "" && j.t.State != share.Hashing:
 		j.ended = true
 		s.tell()
-		if j.t.State == share.Paused { // it was shared before, and is wanted again
-			return s.node.Resume(ctx, j.t.ID)
+		return s.again(ctx, j.t)
+	}
+	return nil
+}
+
+// again has what was shared before given away as it is wanted now.
+func (s *sharer) again(ctx context.Context, t share.Transfer) error {
+	paused := t.State == share.Paused
+	if paused {
+		if err := s.node.Resume(ctx, t.ID); err != nil {
+			return err
 		}
+	}
+	// Afterwards, since what is resumed is past a goal that it has reached.
+	if paused || t.Goal != s.opts.seed.goal {
+		return s.node.SetGoal(ctx, t.ID, s.opts.seed.goal)
 	}
 	return nil
 }
