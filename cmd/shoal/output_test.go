@@ -161,6 +161,10 @@ func TestBar(t *testing.T) {
 	if cells(got) < 75 {
 		t.Errorf("%q leaves much of the line empty", got)
 	}
+	fetching.Reason = "all of it is here and is being written to the disk"
+	if got := sum([]share.Transfer{fetching}).bar(79); !strings.Contains(got, fetching.Reason) || strings.Contains(got, "left") {
+		t.Errorf("%q says how long it takes, not what", got)
+	}
 	hashing := share.Transfer{Name: "photos", State: share.Hashing, Bytes: 0, Total: 10e9}
 	if got := sum([]share.Transfer{hashing}).bar(79); !strings.HasPrefix(got, "reading photos   0% |  ") {
 		t.Errorf("got %q", got)

@@ -145,7 +145,7 @@ func (s total) bar(width int) string {
 		return fitted(width, verb+escape(s.name), s.bytes, s.size, text)
 	case share.Fetching:
 		text := fmt.Sprintf("%s of %s  ", padLeft(size(s.bytes), 6), size(s.size))
-		if s.reason != "" && s.down == 0 {
+		if s.reason != "" && (s.down == 0 || s.count == 1) {
 			return fitted(width, "", s.bytes, s.size, text+escape(s.reason))
 		}
 		left := ""

@@ -87,30 +87,3 @@ func TestBookOffersLessAndLessOften(t *testing.T) {
 		t.Error("a connected peer was offered")
 	}
 }
-
-func TestReasonForNoPeers(t *testing.T) {
-	now := time.Unix(1_700_000_000, 0)
-	for _, test := range []struct {
-		search search
-		known  int
-		peers  int
-		want   string
-	}{
-		{search{}, 0, 0, "looking for peers"},
-		{search{asked: true}, 0, 0, "nobody to ask: the link names no peer, and no way to find peers is on"},
-		{search{open: true}, 0, 0, "looking for peers"},
-		{search{open: true, asked: true, running: 1}, 0, 0, "looking for peers"},
-		{search{open: true, asked: true, next: now.Add(9500 * time.Millisecond)}, 0, 0, "no peers found yet, next try in 10 s"},
-		{search{open: true, asked: true}, 1, 0, "1 peer known, not connected yet"},
-		{search{open: true, asked: true, next: now.Add(5 * time.Minute)}, 2, 0, "2 peers known, none connected yet, next try in 5 min"},
-		{search{open: true, asked: true}, 2, 1, ""},
-	} {
-		b := newBook()
-		for i := range test.known {
-			b.entries[netip.AddrPortFrom(netip.IPv6LinkLocalAllNodes(), uint16(i+1))] = &entry{}
-		}
-		if got := test.search.reason(b, test.peers, now); got != test.want {
-			t.Errorf("%+v, %d known: %q, want %q", test.search, test.known, got, test.want)
-		}
-	}
-}

@@ -161,6 +161,9 @@ func (t *transfer) reason(now time.Time) string {
 	case share.Finding:
 		return t.search.reason(t.book, 0, now)
 	case share.Fetching:
+		if t.files != nil && t.files.Arrived() {
+			return "all of it is here and is being written to the disk"
+		}
 		if t.net == nil || t.downMeter.rate > 0 {
 			return ""
 		}

@@ -260,7 +260,14 @@ func (t *Transfer) Await(wanted []Span) {
 	t.awaited, t.missing = w, 0
 }
 
-// arrived tells whether every piece that is wanted is complete. t.mu is held.
+// Arrived tells whether every piece that is wanted is complete, durable or not.
+func (t *Transfer) Arrived() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.arrived()
+}
+
+// arrived is Arrived with t.mu held.
 func (t *Transfer) arrived() bool {
 	// Most calls end where the last one did.
 	for n := t.numPieces(); t.missing < n; t.missing++ {

@@ -92,6 +92,9 @@ func TestTheLastPieceWantedIsSyncedAtOnce(t *testing.T) {
 					put(b.t, tr, all, i)
 					<-heard
 					last := k == len(test.arrive)-1
+					if tr.Arrived() != last {
+						b.t.Errorf("after piece %d all has arrived: %t", i, !last)
+					}
 					if waited := time.Since(start); last != (waited < 10*time.Millisecond) {
 						b.t.Errorf("piece %d was durable after %v", i, waited)
 					}
