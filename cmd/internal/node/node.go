@@ -329,7 +329,8 @@ func (n *Node) dhtConfig() dht.Config {
 	return dht.Config{
 		Conns: n.ports.udp, Logger: n.part("dht"), Now: n.o.Now, Bootstrap: bootstrap,
 		StateFile: filepath.Join(n.config.State, "dht.nodes"),
-		Port:      n.ports.port,
+		ReadOnly:  n.config.DHTAsk, EnforceBEP42: n.config.DHTStrict,
+		Port: n.ports.port,
 		Addresses: func() []netip.Addr {
 			var out []netip.Addr
 			for _, a := range n.ownAddresses() {

@@ -19,6 +19,8 @@ type Config struct {
 	NoTrackers bool
 	NoLAN      bool
 	NoPinholes bool
+	DHTAsk     bool // ask the DHT and do not answer
+	DHTStrict  bool // ignore DHT nodes whose ID does not fit their address
 	Private    bool // trackers and web seeds at private addresses are allowed
 	Verbose    bool
 	LogFormat  string // text or json
@@ -107,6 +109,12 @@ func Settings() []Setting {
 		{Name: "no-pinholes", Default: "false", Scope: Common,
 			Help:  "do not ask the router to let strangers through to this node",
 			value: func(c *Config) any { return &c.NoPinholes }},
+		{Name: "dht-read-only", Default: "false", Scope: Daemon,
+			Help:  "ask the DHT and do not answer it, where traffic costs (BEP 43)",
+			value: func(c *Config) any { return &c.DHTAsk }},
+		{Name: "dht-strict", Default: "false", Scope: Daemon,
+			Help:  "have no dealings with DHT nodes whose ID does not fit their address (BEP 42); some honest ones do not",
+			value: func(c *Config) any { return &c.DHTStrict }},
 		{Name: "allow-private", Default: "false", Scope: Common,
 			Help:  "let links and torrents send this node to trackers and web seeds at private addresses",
 			value: func(c *Config) any { return &c.Private }},
