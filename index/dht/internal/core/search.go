@@ -164,7 +164,11 @@ func (e *search) reply(q *query, m *krpc.Message) {
 		q.node.Token = append([]byte(nil), m.Token...)
 	}
 	q.node.Ours = krpc.Ours(m.Version)
-	e.Answered(q.node, m.Nodes)
+	if e.Method == krpc.Get && !q.items {
+		e.Passed(q.node, m.Nodes)
+	} else {
+		e.Answered(q.node, m.Nodes)
+	}
 	if e.Reply != nil && !e.Reply(q.to, m) {
 		if !e.over {
 			e.finish()

@@ -40,6 +40,7 @@ const (
 	asked                 // an answer is awaited
 	slow                  // an answer would still be welcome
 	answered              // and its own answer was used
+	passed                // it knew the way, and is none of those looked for
 	failed                // no answer, or a useless one
 )
 
@@ -180,7 +181,7 @@ func (l *Lookup) pick() *Node {
 // kind.
 func (l *Lookup) window(width int, kind func(*Node) bool) *Node {
 	for _, n := range l.nodes {
-		if n.state == failed || n.state == slow || !kind(n) {
+		if n.state == failed || n.state == passed || n.state == slow || !kind(n) {
 			continue
 		}
 		if n.state == fresh {
@@ -220,6 +221,15 @@ func (l *Lookup) Over() bool {
 		}
 	}
 	return true
+}
+
+// Passed records the answer of n, whose names are used although it cannot be
+// one of the nodes looked for.
+func (l *Lookup) Passed(n *Node, named func(yield func(nodeid.ID, netip.AddrPort) bool)) {
+	l.Answered(n, named)
+	if n.state == answered {
+		n.state = passed
+	}
 }
 
 // Answered records the answer of n: it is a live node, and named others.

@@ -18,6 +18,7 @@ type world struct {
 	r     *rand.Rand
 	nodes []table.Contact // in order of distance to target
 	knows map[nodeid.ID][]table.Contact
+	guide map[nodeid.ID]bool // those that only show the way
 }
 
 var target = nodeid.ID{7}
@@ -77,7 +78,11 @@ func (w *world) run(t testing.TB, l *Lookup, answer func(n *Node) []table.Contac
 			continue
 		}
 		n.Token = []byte("t")
-		l.Answered(n, func(yield func(nodeid.ID, netip.AddrPort) bool) {
+		take := l.Answered
+		if w.guide[n.ID] {
+			take = l.Passed
+		}
+		take(n, func(yield func(nodeid.ID, netip.AddrPort) bool) {
 			for _, c := range named {
 				if !yield(c.ID, c.Addr) {
 					return
@@ -139,6 +144,33 @@ func TestPassesOverTheDead(t *testing.T) {
 	}
 	if found < 6 {
 		t.Errorf("%d of the closest found with a third dead", found)
+	}
+}
+
+// Nodes that cannot be what is looked for lead there all the same, and take no
+// place from those that can.
+func TestPassesByGuides(t *testing.T) {
+	w := newWorld(2, 300)
+	w.guide = make(map[nodeid.ID]bool)
+	var sought []table.Contact
+	for i, n := range w.nodes {
+		if w.guide[n.ID] = i%2 == 0; !w.guide[n.ID] && len(sought) < 4 {
+			sought = append(sought, n) // of 8 nodes closest, which are all that are named
+		}
+	}
+	l := &Lookup{Target: target, Width: 8, Alpha: 4, Paths: 1, Max: 300}
+	for i := range 16 {
+		l.Start(w.nodes[100+i], 0)
+	}
+	w.run(t, l, func(n *Node) []table.Contact { return w.knows[n.ID] })
+	got := contacts(l.Closest(8))
+	if len(got) < 8 || !slices.Equal(got[:len(sought)], sought) {
+		t.Errorf("found %v, want %v first", got, sought)
+	}
+	for _, c := range got {
+		if w.guide[c.ID] {
+			t.Errorf("%v is one that only shows the way", c)
+		}
 	}
 }
 
