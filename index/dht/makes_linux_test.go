@@ -212,7 +212,8 @@ func TestClients(t *testing.T) {
 
 	aria2, transmission := ns.aria2(ids[0], bootstrap), ns.transmission(torrent, bootstrap)
 	handshake(t, takes, ids[0])
-	eventually(t, "transmission finds ours", func() bool {
+	// It takes its time before it begins.
+	within(t, 3*patience, "transmission finds ours", func() bool {
 		return strings.Contains(transmission.says(), "song.ogg Learned 1 IPv6 peers from DHT")
 	})
 	for i, who := range []client{aria2, transmission} {
