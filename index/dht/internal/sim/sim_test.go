@@ -122,6 +122,27 @@ func firewalled(t *testing.T, size, searches int) {
 
 func TestFirewalls(t *testing.T) { firewalled(t, 100, 200) }
 
+// Fifty hosts that begin at the same moment, and know one of them, know nearly all
+// of each other within minutes.
+func TestYoungNetwork(t *testing.T) {
+	c := &crowd{Net: New(Config{Seed: 10}), t: t}
+	first := c.Add(Kind{})
+	for range 49 {
+		c.Add(Kind{}, first)
+	}
+	for _, stage := range []struct {
+		after time.Duration
+		knows int
+	}{{30 * time.Second, 15}, {5 * time.Minute, 40}, {20 * time.Minute, 45}} {
+		c.Run(stage.after)
+		for i, h := range c.nodes {
+			if n := h.Stats(c.now).Good; n < stage.knows {
+				t.Errorf("after %v host %d knows %d of 49, want %d", c.now, i, n, stage.knows)
+			}
+		}
+	}
+}
+
 // A host that comes back after an hour, in which a third of the others were
 // replaced, is where it was within a second of the network's time, with nobody
 // to begin with but those it knew.
