@@ -67,6 +67,7 @@ var sections = [...]section{
 	{"hash", (*bench).hash},
 	{"many", (*bench).manyShares},
 	{"api", (*bench).api},
+	{"page", (*bench).page},
 	{"first-byte", (*bench).firstByte},
 	{"flood", (*bench).flood},
 	{"dht-growth", (*bench).growth},

@@ -94,8 +94,8 @@ func (b *bench) shareMany(state, dir string) error {
 	return b.untilSeeding(state, time.Now().Add(10*time.Minute))
 }
 
-func (b *bench) daemon(state string) (*process, error) {
-	p, err := b.run(state, "daemon", "--listen", "[::1]:7001")
+func (b *bench) daemon(state string, args ...string) (*process, error) {
+	p, err := b.run(state, "daemon", append([]string{"--listen", "[::1]:7001"}, args...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import { given, isTorrent, walk } from './lib/drop'
 import { links } from './lib/text'
 import { follow, go, parts } from './router'
 import { Add, adding, offer } from './screens/add'
+import { ChannelScreen } from './screens/channels'
 import { Detail } from './screens/detail'
 import { Find } from './screens/find'
 import { Help, helping } from './screens/help'
@@ -31,7 +32,7 @@ function Screen(): JSX.Element {
     case 'share':
       return <Share key={id ?? ''} id={id} />
     case 'find':
-      return <Find />
+      return id ? <ChannelScreen key={id} id={id} /> : <Find />
     case 'network':
       return <Network />
     case 'settings':

@@ -172,3 +172,19 @@ export async function violations(p: Page): Promise<string[]> {
   if (exceptionDetails) throw new Error(`axe: ${exceptionDetails.text}`)
   return JSON.parse(result.value as string) as string[]
 }
+
+/** scroll turns the wheel through the list of transfers and returns the longest task, in milliseconds. */
+export async function scroll(page: Page): Promise<number> {
+  await page.evaluate(() => {
+    const tasks: number[] = []
+    Object.assign(window, { tasks })
+    new PerformanceObserver((l) => l.getEntries().forEach((e) => tasks.push(e.duration))).observe({ type: 'longtask', buffered: false })
+  })
+  await page.locator('.grid').hover()
+  for (let i = 0; i < 60; i++) {
+    await page.mouse.wheel(0, 1500)
+    await page.waitForTimeout(50)
+  }
+  // Tasks of less than 50 ms are not told.
+  return Math.max(0, ...await page.evaluate(() => (window as unknown as { tasks: number[] }).tasks))
+}

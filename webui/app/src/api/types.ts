@@ -56,24 +56,7 @@ export type Network = Lists<S['Report']>
 export type Proof = Network['verdict']
 
 /** Hit is what a search found; matches in snippet are between \x02 and \x03. */
-export interface Hit {
-  id: string
-  name: string
-  link: string
-  bytes: number
-  about?: string
-  tags?: string[]
-  time?: string
-  channel?: string
-  snippet?: string
-}
+export type Hit = S['Hit']
+export type Entry = S['Entry']
 
-export interface Channel {
-  key: string
-  name: string
-  link: string
-  own: boolean
-  entries: number
-  updated?: string
-  error?: string
-}
+export type Channel = S['Channel']

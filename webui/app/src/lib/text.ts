@@ -19,6 +19,9 @@ export function shell(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 
+/** isChannel tells the link of a channel (BEP 46) from one of content. */
+export const isChannel = (text: string): boolean => /^\s*magnet:\?\S*xs=urn:btpk:[0-9a-f]{64}\S*\s*$/i.test(text)
+
 /** links finds magnet links, IDs and torrent URLs in pasted text. */
 export function links(text: string): string[] {
   const found: string[] = []

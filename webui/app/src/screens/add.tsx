@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { message, send, transferPath } from '../api/client'
 import type { Preview, Transfer } from '../api/types'
 import { bytes, plural } from '../lib/format'
-import { links, shown } from '../lib/text'
+import { isChannel, links, shown } from '../lib/text'
 import { go } from '../router'
 import { put } from '../state/store'
 import { toast } from '../state/toasts'
@@ -73,6 +73,11 @@ export function Add(): JSX.Element {
   }
   const submit = (e?: Event): void => {
     e?.preventDefault()
+    if (isChannel(text)) {
+      close()
+      go(`/find?q=${encodeURIComponent(text.trim())}`)
+      return
+    }
     const found = links(text)
     if (found.length === 0) setProblem('This is no link that can be fetched: paste a magnet link, a 40-digit ID, or the address of a .torrent file')
     else void look(found.map((link) => ({ link })))

@@ -1,61 +1,39 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { can, get, message, operations, send } from '../api/client'
-import type { Channel, Hit } from '../api/types'
+import { get, message, send } from '../api/client'
+import type { Entry, Hit, Transfer } from '../api/types'
 import { ago, bytes, plural } from '../lib/format'
-import { links, shown } from '../lib/text'
-import { matcher } from '../lib/select'
-import { query, setQuery } from '../router'
-import { list, transfer } from '../state/store'
+import { isChannel, links, shown } from '../lib/text'
+import { go, query, setQuery } from '../router'
+import { load, named } from '../state/channels'
+import { put, transfer } from '../state/store'
 import { toast } from '../state/toasts'
-import { Button, Copyable, Dialog, Empty, Problem, Working } from '../ui/basics'
+import { Button, Copyable, Empty, Problem, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
-import { QR } from '../ui/qr'
 import { adding } from './add'
+import { Channels, follow } from './channels'
 
 export function Find(): JSX.Element {
-  const catalogue = can('GET /search')
   const q = query.value.get('q') ?? ''
   return (
-    <div class="screen page">
+    <div class="screen page find">
       <div class="head"><h1>Find</h1></div>
       <div class="search big">
         <Icon name="find" size={20} />
         <input
           type="search" value={q} aria-label="Search" autofocus
-          placeholder={catalogue ? 'Words, “a phrase”, type:video, size:>1G, since:2026-01' : 'Words, a link or an ID'}
+          placeholder="Words, “a phrase”, type:video, size:>1G, since:2026-01"
           onInput={(e) => setQuery({ q: e.currentTarget.value })}
         />
         <kbd aria-hidden="true">/</kbd>
       </div>
-      {links(q).length > 0 && (
+      {isChannel(q) ? (
+        <p class="note row spread">This is the link of a channel. <Button variant="primary" onClick={() => { follow(q).catch((e) => toast(message(e), { bad: true })) }}>Follow it</Button></p>
+      ) : links(q).length > 0 ? (
         <p class="note row spread">This is a link. <Button variant="primary" onClick={() => { adding.value = { text: q } }}>Look at it</Button></p>
-      )}
-      {catalogue ? <Results q={q} /> : <Here q={q} />}
-      {can('GET /channels') ? <Channels /> : operations.value && (
-        <section class="card quiet-card">
-          <h2>Channels</h2>
-          <p class="muted">This node follows no channels. A channel is a signed list of shares that somebody keeps; where a node follows some, their entries are found here, too.</p>
-        </section>
-      )}
+      ) : <Results q={q} />}
+      {!q.trim() && <Channels />}
     </div>
-  )
-}
-
-/** Here searches what is on this node, all that a node without a catalogue knows. */
-function Here({ q }: { q: string }): JSX.Element {
-  if (!q.trim()) return <p class="muted">Searches what is on this node. Paste a link or an ID to fetch it.</p>
-  const found = list.value.filter(matcher(q))
-  if (found.length === 0) return <Empty icon="find" title="Nothing here has all of these words"><p>Only what is on this node is searched.</p></Empty>
-  return (
-    <>
-      <p class="muted" role="status">{plural(found.length, 'transfer')} on this node</p>
-      <ul class="hits">
-        {found.slice(0, 100).map((t) => (
-          <li key={t.id}><a href={`/t/${t.id}`}><strong><bdi>{shown(t.name)}</bdi></strong></a><span class="muted">{bytes(t.size)}</span></li>
-        ))}
-      </ul>
-    </>
   )
 }
 
@@ -66,6 +44,7 @@ function Results({ q }: { q: string }): JSX.Element {
   const [limit, setLimit] = useState(page)
   const [problem, setProblem] = useState('')
   useEffect(() => setLimit(page), [q])
+  useEffect(() => { load().catch(() => { /* the names of channels are their keys then */ }) }, [])
   useEffect(() => {
     if (!q.trim()) return setFound(undefined)
     const abort = new AbortController()
@@ -86,27 +65,83 @@ function Results({ q }: { q: string }): JSX.Element {
   if (!found) return <Working>Searching …</Working>
   if (found.total === 0) return <Empty icon="find" title="Nothing was found"><p>Fewer words find more. Follow a channel to know of more things.</p></Empty>
   return (
-    <>
+    <section class="card">
       <p class="muted" role="status">{plural(found.total, 'result')}</p>
-      <ul class="hits">
-        {found.hits.map((h) => {
-          const here = transfer(h.id)
-          return (
-            <li key={h.id + (h.channel ?? '')}>
-              <div>
-                <strong><bdi>{shown(h.name)}</bdi></strong>
-                {h.snippet && <p class="snippet"><Snippet text={h.snippet} /></p>}
-                <span class="muted">{bytes(h.bytes)}{h.time && ` · ${ago(h.time)}`}{h.tags?.map((t) => <span class="tag" key={t}>{shown(t)}</span>)}</span>
-              </div>
-              {here ? <a class="button plain" href={`/t/${here.id}`}>Here already</a>
-                : <Button icon="down" onClick={() => { adding.value = { text: h.link } }}>Fetch</Button>}
-            </li>
-          )
-        })}
-      </ul>
+      <ul class="hits">{found.hits.map((h) => <Found key={h.id + (h.channel ?? '')} h={h} />)}</ul>
       {found.hits.length < found.total && <Button onClick={() => setLimit(limit + page)}>Show more</Button>}
-    </>
+    </section>
   )
+}
+
+/** Found is one hit: what it is, where it is from, and a press to fetch it. */
+export function Found({ h, inside, extra }: { h: Omit<Hit, 'rank'>; inside?: boolean; extra?: JSX.Element | undefined }): JSX.Element {
+  const here = transfer(h.id)
+  const [open, setOpen] = useState(false)
+  const [busy, setBusy] = useState(false)
+  const fetchIt = async (): Promise<void> => {
+    setBusy(true)
+    try {
+      const t = await send<Transfer>('POST', '/transfers', { link: h.link })
+      put(t)
+      toast(`Fetching “${shown(h.name)}”`, { action: { label: 'Show', run: () => go(`/t/${t.id}`) } })
+    } catch (e) {
+      toast(message(e), { bad: true })
+    } finally {
+      setBusy(false)
+    }
+  }
+  return (
+    <li>
+      <div>
+        <button type="button" class="hit-name" aria-expanded={open} onClick={() => setOpen(!open)}><Icon name="chevron" size={15} /><bdi>{shown(h.name)}</bdi></button>
+        {h.snippet && <p class="snippet"><Snippet text={h.snippet} /></p>}
+        <p class="facts-line">
+          <span>{bytes(h.bytes)}</span>
+          {!inside && <span>{h.channel ? <ChannelName id={h.channel} /> : 'On this node'}</span>}
+          {h.time && <span>{ago(h.time)}</span>}
+          {h.tags?.map((t) => <span class="tag" key={t}>{shown(t)}</span>)}
+        </p>
+        {open && <About h={h} />}
+      </div>
+      <div class="row">
+        {here ? <a class="button plain" href={`/t/${here.id}`}>Here already</a>
+          : <Button icon="down" disabled={busy} onClick={() => void fetchIt()}>Fetch</Button>}
+        {extra}
+      </div>
+    </li>
+  )
+}
+
+/** About is what the catalogue says of a hit beyond its line. */
+function About({ h }: { h: Omit<Hit, 'rank'> }): JSX.Element {
+  const [entry, setEntry] = useState<Entry>()
+  const [problem, setProblem] = useState('')
+  useEffect(() => {
+    get<Entry[]>(`/entries/${h.id}`).then(
+      (all) => setEntry(all.find((e) => (e.channel ?? '') === (h.channel ?? '')) ?? all[0]),
+      (e) => setProblem(message(e)),
+    )
+  }, [h.id])
+  if (problem) return <Problem>{problem}</Problem>
+  if (!entry) return <Working>Reading …</Working>
+  const files = entry.files ?? []
+  return (
+    <div class="about">
+      {entry.about && <p class="break">{shown(entry.about)}</p>}
+      {files.length > 0 && (
+        <ul class="about-files" tabIndex={0} aria-label="Files">
+          {files.slice(0, 200).map((f) => <li key={f.path}><bdi>{shown(f.path)}</bdi><span>{bytes(f.size)}</span></li>)}
+          {files.length > 200 && <li class="muted">And {plural(files.length - 200, 'more file')}</li>}
+        </ul>
+      )}
+      <Copyable text={entry.link} label="Link" />
+    </div>
+  )
+}
+
+function ChannelName({ id }: { id: string }): JSX.Element {
+  const name = named(id)?.name
+  return <a href={`/find/${id}`}>{name ? <bdi>{shown(name)}</bdi> : <>Channel <code>{id.slice(0, 8)}</code></>}</a>
 }
 
 /** Snippet marks the matches, which come between \x02 and \x03. */
@@ -115,67 +150,4 @@ function Snippet({ text }: { text: string }): JSX.Element {
     const [hit, rest] = i === 0 ? ['', part] : part.split('\x03', 2)
     return <span key={i}>{hit && <mark>{shown(hit)}</mark>}{shown(rest ?? '')}</span>
   })}</>
-}
-
-function Channels(): JSX.Element {
-  const [channels, setChannels] = useState<Channel[]>()
-  const [link, setLink] = useState('')
-  const [problem, setProblem] = useState('')
-  const [given, setGiven] = useState<Channel>()
-  const load = (): Promise<void> => get<Channel[]>('/channels').then(setChannels, (e) => setProblem(message(e)))
-  useEffect(() => void load(), [])
-  const follow = async (e: Event): Promise<void> => {
-    e.preventDefault()
-    setProblem('')
-    try {
-      await send('POST', '/channels', { link: link.trim() })
-      setLink('')
-      await load()
-    } catch (err) {
-      setProblem(message(err))
-    }
-  }
-  const unfollow = async (c: Channel): Promise<void> => {
-    try {
-      await send('DELETE', `/channels/${c.key}`)
-      toast(`No longer following “${shown(c.name)}”`)
-      await load()
-    } catch (err) {
-      toast(message(err), { bad: true })
-    }
-  }
-  return (
-    <section class="card">
-      <h2>Channels</h2>
-      {!channels && !problem && <Working>Asking the node …</Working>}
-      {channels?.length === 0 && <p class="muted">None yet. A channel is a signed list of shares that somebody keeps; follow one to find what is in it.</p>}
-      <ul class="hits">
-        {channels?.map((c) => (
-          <li key={c.key}>
-            <div>
-              <strong><bdi>{shown(c.name) || c.key.slice(0, 16)}</bdi></strong> {c.own && <span class="tag good">yours</span>}
-              <p class="muted">{c.error ? <span class="bad-text">{shown(c.error)}</span> : <>{plural(c.entries, 'entry', 'entries')}{c.updated && ` · updated ${ago(c.updated)}`}</>}</p>
-            </div>
-            <div class="row">
-              <Button onClick={() => setGiven(c)}>Link</Button>
-              {!c.own && <Button onClick={() => void unfollow(c)}>Unfollow</Button>}
-            </div>
-          </li>
-        ))}
-      </ul>
-      <form class="stack" onSubmit={(e) => void follow(e)}>
-        <label for="channel-link">Follow a channel</label>
-        <div class="row">
-          <input id="channel-link" value={link} spellcheck={false} placeholder="magnet:?xs=urn:btpk:…" onInput={(e) => setLink(e.currentTarget.value)} />
-          <Button type="submit" disabled={!link.trim()}>Follow</Button>
-        </div>
-        {problem && <Problem>{problem}</Problem>}
-      </form>
-      {given && (
-        <Dialog title={shown(given.name)} onClose={() => setGiven(undefined)}>
-          <div class="stack"><QR text={given.link} label="Code of the channel’s link" /><Copyable text={given.link} label="Channel link" /></div>
-        </Dialog>
-      )}
-    </section>
-  )
 }

@@ -1,3 +1,4 @@
+import { signal } from '@preact/signals'
 import { Component, type JSX } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Transfer } from '../api/types'
@@ -30,6 +31,11 @@ const columns: Column[] = [
   { key: 'ratio', name: 'Ratio', width: 64, descends: true, cell: (t) => (t.uploaded ? ratio(t).toFixed(2) : '') },
   { key: 'added', name: 'Added', width: 112, descends: true, cell: (t) => ago(t.added) },
 ]
+// On a phone a row is its name with what matters below: other cells are not made.
+const phone = matchMedia('(max-width: 720px)')
+const narrow = signal(phone.matches)
+phone.addEventListener('change', () => { narrow.value = phone.matches })
+
 const nameWidth = 248
 const rowHeight = 60
 const headHeight = 38
@@ -45,6 +51,9 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
   const box = useRef<HTMLDivElement>(null)
   const [view, setView] = useState({ first: 0, count: 20 })
   const [at, setAt] = useState(cursor)
+  const rung = useRef(32) // rows that are reused, more than are drawn at once
+  const [still, setStill] = useState(true)
+  const rest = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
   const focusNext = useRef(false)
 
   const measure = (): void => {
@@ -54,6 +63,12 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
     const first = Math.max(0, Math.floor(b.scrollTop / rowHeight) - spare)
     const count = Math.ceil(b.clientHeight / rowHeight) + 2 * spare
     setView((v) => (v.first === first && v.count === count ? v : { first, count }))
+  }
+  const scrolling = (): void => {
+    measure()
+    setStill(false)
+    clearTimeout(rest.current)
+    rest.current = setTimeout(() => setStill(true), 250)
   }
   useLayoutEffect(() => {
     const b = box.current!
@@ -142,8 +157,22 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
     return () => removeEventListener('keydown', f)
   }, [])
 
+  // Rows are reused as the list moves under them: making them anew, or only
+  // moving them, is what made scrolling slow. Once it is still they are put into
+  // the order in which they are read. Whoever has the focus keeps it, or loses it
+  // with its row.
+  rung.current = Math.max(rung.current, view.count)
+  const focused = document.activeElement?.id ?? ''
+  useLayoutEffect(() => {
+    if (!focused.startsWith('row-') || document.activeElement?.id === focused) return
+    const moved = document.getElementById(focused)
+    if (moved) moved.focus({ preventScroll: true })
+    else if (document.activeElement?.id.startsWith('row-')) (document.activeElement as HTMLElement).blur()
+  })
+
   const end = Math.min(rows.length, view.first + view.count)
-  const slice = rows.slice(view.first, end)
+  const slice = rows.slice(view.first, end).map((t, i) => ({ t, index: view.first + i, key: (view.first + i) % rung.current }))
+  if (!still) slice.sort((a, b) => a.key - b.key)
   const focusable = at && rows.some((t) => t.id === at) ? at : rows[0]!.id
   const least = 44 + widthOf('name', nameWidth) + columns.reduce((n, c) => n + widthOf(c.key, c.width), 0)
   const template = `44px minmax(${widthOf('name', nameWidth)}px, 1fr) ` + columns.map((c) => `${widthOf(c.key, c.width)}px`).join(' ')
@@ -152,7 +181,7 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
   return (
     <div
       ref={box} class="grid" role="grid" aria-label="Transfers" aria-rowcount={rows.length + 1} aria-multiselectable
-      style={{ '--cols': template, '--least': `${least}px` }} onScroll={measure}
+      style={{ '--cols': template, '--least': `${least}px` }} onScroll={scrolling}
     >
       <div class="grid-head" role="rowgroup">
         <div role="row" aria-rowindex={1}>
@@ -167,9 +196,9 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
         </div>
       </div>
       <div class="grid-body" role="rowgroup" style={{ height: `${rows.length * rowHeight}px` }}>
-        <div style={{ transform: `translateY(${view.first * rowHeight}px)` }} role="presentation">
-          {slice.map((t, i) => (
-            <Row key={t.id} t={t} index={view.first + i + 2} selected={chosen.has(t.id)} current={t.id === at} tab={t.id === focusable} toggle={stable} />
+        <div role="presentation">
+          {slice.map(({ t, index, key }) => (
+            <Row key={key} t={t} index={index + 2} narrow={narrow.value} selected={chosen.has(t.id)} current={t.id === at} tab={t.id === focusable} toggle={stable} />
           ))}
         </div>
       </div>
@@ -223,6 +252,7 @@ interface RowProps {
   selected: boolean
   current: boolean
   tab: boolean
+  narrow: boolean
   toggle: (t: Transfer, range: boolean) => void
 }
 
@@ -230,14 +260,15 @@ interface RowProps {
 class Row extends Component<RowProps> {
   override shouldComponentUpdate(n: RowProps): boolean {
     const p = this.props
-    return n.t !== p.t || n.index !== p.index || n.selected !== p.selected || n.current !== p.current || n.tab !== p.tab
+    return n.t !== p.t || n.index !== p.index || n.selected !== p.selected || n.current !== p.current || n.tab !== p.tab || n.narrow !== p.narrow
   }
 
-  override render({ t, index, selected: on, current, tab, toggle }: RowProps): JSX.Element {
+  override render({ t, index, selected: on, current, tab, narrow: compact, toggle }: RowProps): JSX.Element {
     const name = shown(t.name) || t.id
     return (
       <div
         role="row" id={`r-${t.id}`} aria-rowindex={index} aria-selected={on} class={`${t.state}${current ? ' current' : ''}`}
+        style={{ transform: `translateY(${(index - 2) * rowHeight}px)` }}
         onClick={(e) => {
           const hit = (e.target as Element).closest('a, input, .pick')
           if (!hit) e.shiftKey || e.ctrlKey || e.metaKey ? toggle(t, e.shiftKey) : go(`/t/${t.id}`)
@@ -255,17 +286,16 @@ class Row extends Component<RowProps> {
             <span class={`state ${t.state}`}>{stateNames[t.state]}</span>
             <span class="reason"><bdi>{shown(status(t))}</bdi></span>
           </span>
-          <span class="compact" aria-hidden="true">
+          {compact && <span class="compact" aria-hidden="true">
             <Bar value={progress(t)} state={t.state} />
             <span class="figures">{t.total ? `${percent(t.bytes, t.total)} of ${bytes(t.total)}` : 'size not known'}</span>
             {coming(t) > 0 && <span class="figures down">↓ {rate(coming(t))}</span>}
             {t.up > 0 && <span class="figures up">↑ {rate(t.up)}</span>}
-          </span>
+          </span>}
         </div>
-        {columns.map((c) => (
+        {!compact && columns.map((c) => (
           <div role="gridcell" key={c.key} class={`c-${c.key}`}>
-            {c.key === 'progress' && <Bar value={progress(t)} state={t.state} />}
-            <span>{c.cell(t)}</span>
+            {c.key === 'progress' ? <><Bar value={progress(t)} state={t.state} /><span>{c.cell(t)}</span></> : c.cell(t)}
           </div>
         ))}
       </div>

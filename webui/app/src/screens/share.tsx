@@ -13,6 +13,7 @@ import { chosen, give, stop, upload } from '../state/uploads'
 import { Bar, Button, Copyable, Empty, Problem, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
 import { QR } from '../ui/qr'
+import { Into } from './channels'
 
 export function Share({ id }: { id: string | undefined }): JSX.Element {
   const t = id ? transfer(id) : undefined
@@ -207,6 +208,8 @@ export function Handout({ t }: { t: Transfer }): JSX.Element {
           <h3>On the other side</h3>
           <Copyable text={`shoal get ${shell(t.link)}`} label="Command" />
           <p class="muted">Any BitTorrent client takes the link, too.</p>
+          <h3>In a channel</h3>
+          <Into id={t.id} />
           <ul class="facts">
             <li><span class={`dot ${r}`} /><span>{network.value?.answer ?? reachable[r]} <a href="/network">More</a></span></li>
             <li>

@@ -17,11 +17,10 @@ export const selected = signal<ReadonlySet<string>>(new Set())
 
 /** counts are how many transfers each filter shows, of those that match the search. */
 export const counts = computed<Record<string, number>>(() => {
+  const states = new Map<string, number>()
+  for (const t of list.value) states.set(t.state, (states.get(t.state) ?? 0) + 1)
   const of: Record<string, number> = { '': list.value.length }
-  for (const f of filters) of[f.key] = 0
-  for (const t of list.value) {
-    for (const f of filters) if (f.states.includes(t.state)) of[f.key]!++
-  }
+  for (const f of filters) of[f.key] = f.states.reduce((n, s) => n + (states.get(s) ?? 0), 0)
   return of
 })
 
