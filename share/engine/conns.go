@@ -136,6 +136,7 @@ func (g *gate) admit(nc net.Conn) (*conn, error) {
 	if len(g.conns)+g.pending >= g.max && !g.evictLocked() {
 		return nil, errFull
 	}
+	boundSilence(nc)
 	c := &conn{Conn: nc, gate: g, peer: ap, network: network, incoming: true, shaking: true, born: g.now()}
 	c.addr = &acceptedAddr{Addr: shown(nc, ap), conn: c}
 	g.conns[c] = struct{}{}
@@ -469,6 +470,7 @@ func (d *dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, share.Errorf(share.Failed, "connecting to %s: %w", addr, err)
 	}
+	boundSilence(nc)
 	c := &conn{Conn: nc, gate: g, peer: ap, network: networkOf(ap.Addr()), addr: shown(nc, ap), born: g.now()}
 	g.conns[c] = struct{}{}
 	g.dialled[ap]++

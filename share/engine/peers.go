@@ -39,11 +39,13 @@ type foundPeers struct {
 type search struct {
 	next    time.Time
 	pause   time.Duration
-	running int  // searches of finders under way
-	begun   bool // what takes no turn has been done once
-	asked   bool // somebody has been asked at least once
-	fresh   bool // something new was found since the last round
-	open    bool // there is anybody to ask
+	running int       // searches of finders under way
+	begun   bool      // what takes no turn has been done once
+	asked   bool      // somebody has been asked at least once
+	fresh   bool      // something new was found since the last round
+	open    bool      // there is anybody to ask
+	had     bool      // somebody was connected
+	last    time.Time // when a round last began
 }
 
 // reason says why there are no peers; empty when there are.
@@ -92,6 +94,17 @@ func (e *Engine) seek(t *transfer, now time.Time) {
 	s := &t.search
 	s.open = len(t.options.Peers)+len(t.options.WebSeeds) > 0 || len(t.options.Trackers) > 0 && !e.cfg.NoTrackers ||
 		len(e.cfg.Finders) > 0 && !t.private() || t.book != nil && len(t.book.entries) > 0
+	peers := 0
+	if t.net != nil {
+		peers, _ = t.net.counts()
+	}
+	if s.had && peers == 0 { // who was left alone does not wait for long
+		s.pause = 0
+		if soon := s.last.Add(searchAgain); soon.Before(s.next) {
+			s.next = soon
+		}
+	}
+	s.had = peers > 0
 	if now.Before(s.next) || s.running > 0 {
 		return
 	}
@@ -99,10 +112,6 @@ func (e *Engine) seek(t *transfer, now time.Time) {
 	if s.begun && finders && e.searches >= maxSearches {
 		s.next = now.Add(searchTurn)
 		return
-	}
-	peers := 0
-	if t.net != nil {
-		peers, _ = t.net.counts()
 	}
 	switch {
 	case peers >= enoughPeers:
@@ -112,7 +121,7 @@ func (e *Engine) seek(t *transfer, now time.Time) {
 	default:
 		s.pause = min(s.pause*3/2, searchLongest)
 	}
-	s.next, s.fresh, s.begun = now.Add(s.pause), false, true
+	s.next, s.last, s.fresh, s.begun = now.Add(s.pause), now, false, true
 	e.resolve(t)
 	e.trackers.Refresh(t.id)
 	if !finders {

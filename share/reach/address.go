@@ -39,6 +39,9 @@ type Address struct {
 	Scope     Scope
 	Kind      Kind
 	Interface string
+	// Routed tells that the way out goes by Interface, or that the system does
+	// not say.
+	Routed bool
 	// Preferred and Valid are what was left of the lifetimes when the address
 	// was read; negative means for ever or not known.
 	Preferred, Valid time.Duration
@@ -102,11 +105,19 @@ func (p Policy) Published(all []Address) []Address {
 			continue
 		}
 		slices.SortFunc(fit, func(a, b Address) int {
-			return cmp.Or(cmp.Compare(rank[a.Kind], rank[b.Kind]), a.IP.Compare(b.IP))
+			// What another interface has may have no way out at all.
+			return cmp.Or(routes(a)-routes(b), cmp.Compare(rank[a.Kind], rank[b.Kind]), a.IP.Compare(b.IP))
 		})
 		return fit
 	}
 	return nil
+}
+
+func routes(a Address) int {
+	if a.Routed {
+		return 0
+	}
+	return 1
 }
 
 // Dialling picks the address that new connections leave from, or the zero Addr

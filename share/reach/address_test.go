@@ -13,7 +13,7 @@ func addr(ip string, kind Kind, iface string) Address {
 	if !ok {
 		panic("test address without a scope: " + ip)
 	}
-	return Address{IP: a, Scope: s, Kind: kind, Interface: iface, Preferred: -1, Valid: -1}
+	return Address{IP: a, Scope: s, Kind: kind, Interface: iface, Routed: true, Preferred: -1, Valid: -1}
 }
 
 func TestScopeOf(t *testing.T) {
@@ -35,6 +35,8 @@ func TestPublished(t *testing.T) {
 	second := addr("2001:db8:1::5", Stable, "eth1")
 	temporary := addr("2001:db8::abcd", Temporary, "eth0")
 	old := addr("2001:db8:ffff::5", Deprecated, "eth0")
+	cut := addr("2001:db8::4", Stable, "eth2")
+	cut.Routed = false
 	tentative := addr("2001:db8::6", Tentative, "eth0")
 	for _, c := range []struct {
 		name   string
@@ -44,6 +46,8 @@ func TestPublished(t *testing.T) {
 	}{
 		{"nothing", Policy{}, nil, nil},
 		{"stable before all", Policy{}, []Address{loopback, local, ula, temporary, old, tentative, second, stable}, []Address{stable, second}},
+		{"the way out first", Policy{}, []Address{cut, stable}, []Address{stable, cut}},
+		{"no way out known", Policy{}, []Address{cut, ula}, []Address{cut}},
 		{"temporary where there is no other", Policy{}, []Address{loopback, ula, old, temporary}, []Address{temporary}},
 		{"local where there is no global one", Policy{}, []Address{loopback, local, ula, old}, []Address{ula}},
 		{"loopback at last", Policy{}, []Address{local, loopback}, []Address{loopback}},

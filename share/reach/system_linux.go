@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -28,6 +29,10 @@ func ListAddresses() ([]Address, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the IPv6 addresses: %w", err)
 	}
+	gateways, err := ListGateways()
+	if err != nil {
+		return nil, err
+	}
 	var all []Address
 	for _, a := range addrs {
 		ip, ok := netip.AddrFromSlice(a.IP)
@@ -44,6 +49,7 @@ func ListAddresses() ([]Address, error) {
 		}
 		all = append(all, Address{
 			IP: ip, Scope: scope, Kind: kindOf(a.Flags), Interface: name,
+			Routed:    slices.ContainsFunc(gateways, func(g Gateway) bool { return g.Interface == name }),
 			Preferred: lifetime(a.PreferedLft), Valid: lifetime(a.ValidLft),
 		})
 	}

@@ -38,7 +38,7 @@ func ListAddresses() ([]Address, error) {
 			if scope == LinkLocal {
 				ip = ip.WithZone(i.Name)
 			}
-			all = append(all, Address{IP: ip, Scope: scope, Kind: Unknown, Interface: i.Name, Preferred: -1, Valid: -1})
+			all = append(all, Address{IP: ip, Scope: scope, Kind: Unknown, Interface: i.Name, Routed: true, Preferred: -1, Valid: -1})
 		}
 	}
 	return all, nil

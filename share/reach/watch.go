@@ -147,7 +147,7 @@ func (w *Watcher) read() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	same := slices.EqualFunc(w.all, all, func(a, b Address) bool {
-		return a.IP == b.IP && a.Kind == b.Kind && a.Interface == b.Interface
+		return a.IP == b.IP && a.Kind == b.Kind && a.Interface == b.Interface && a.Routed == b.Routed
 	})
 	w.all = all
 	return !same

@@ -62,9 +62,18 @@ func (r *reachability) run(ctx context.Context) error {
 			return nil
 		case <-changed:
 			r.evidence.SetAddresses(r.n.watcher.Addresses())
+			r.n.engine.Moved(r.own())
 			parts.Go(func() { r.refresh(ctx) })
 		}
 	}
+}
+
+// own is every address of this host.
+func (r *reachability) own() (out []netip.Addr) {
+	for _, a := range r.n.watcher.Addresses() {
+		out = append(out, a.IP)
+	}
+	return out
 }
 
 // refresh asks the router anew, where it is asked at all.
