@@ -102,6 +102,7 @@ func TestDoctorBelievesTheFirstStranger(t *testing.T) {
 //	bob   ── router ───────────────┼─ core
 //	carol ── router ───────────────┘
 func TestDoctorHasPeersDialBack(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		options []lab.Option
@@ -175,6 +176,7 @@ func (u *user) Published() string {
 //	bob   ── router ───────────────────────┼─ core
 //	carol ── router ───────────────────────┘
 func TestPinholesAreOpenedAndProven(t *testing.T) {
+	t.Parallel()
 	for _, protocol := range []lab.Protocol{lab.PCP, lab.IGD2} {
 		t.Run(string(protocol), func(t *testing.T) {
 			t.Parallel()

@@ -20,6 +20,7 @@ import (
 //	bob   ── router ─────────────────────────────────────┼─ core ── router ── guide
 //	carol ── router ─────────────────────────────────────┘
 func TestRenumberingInTheMiddleOfAFetch(t *testing.T) {
+	t.Parallel()
 	net := lab.New(t)
 	home := net.Router("alice")
 	alice, bob, carol, guide := at(t, home.Host("alice")), at(t, net.Home("bob")), at(t, net.Home("carol")), at(t, net.Home("guide"))
@@ -166,6 +167,23 @@ func TestDoctorOfOddNetworks(t *testing.T) {
 		identical(t, file, bob.Fetch(withPeer("magnet:?xt=urn:btih:"+alice.Only().ID, alice.At(7000))).Path)
 		alice.DoctorUntil("proven", func(d diagnosis) bool { return d.Verdict == "reachable" })
 		calm(t, node)
+	})
+	t.Run("one of two prefixes is wanted", func(t *testing.T) {
+		net := lab.New(t)
+		home, bob := net.Router("home"), at(t, net.Home("bob"))
+		alice := at(t, home.Host("alice"))
+		first := alice.Addr
+		home.Renumber()
+		alice.IP("addr change " + first.String() + "/64 dev eth0 nodad valid_lft forever preferred_lft forever")
+		file := random(t, filepath.Join(t.TempDir(), "song.ogg"), 1000, 36)
+		for _, a := range []string{first.String(), alice.Addr.String()} {
+			share := alice.Share(file, "--prefix", a+"/64")
+			if strings.Count(share.Link, "x.pe=") != 1 || !strings.Contains(share.Link, "["+a+"]") {
+				t.Errorf("of %s only: %s", a, share.Link)
+			}
+			identical(t, file, bob.Fetch(share.Link).Path)
+			share.Interrupt()
+		}
 	})
 	t.Run("a second interface that leads nowhere", func(t *testing.T) {
 		net := lab.New(t)

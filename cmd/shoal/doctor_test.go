@@ -119,3 +119,18 @@ func TestShareWarnsOfALinkNobodyCanUse(t *testing.T) {
 		}
 	}
 }
+
+// While it shares, it tells what comes out.
+func TestShareTellsWhenItIsKnown(t *testing.T) {
+	f := newFake()
+	f.reports = []share.Report{reportOf(share.NotKnown), reportOf(share.Unreachable), reportOf(share.Unreachable), reportOf(share.Reachable)}
+	out, stdout, stderr := testOutput(false)
+	tellReach(t.Context(), f, share.NotKnown, time.Millisecond, out)
+	if got := stderr.String(); strings.Count(got, "The answer.") != 2 || strings.Count(got, "Nobody outside") != 1 || stdout.Len() > 0 {
+		t.Errorf("%q, %q", got, stdout)
+	}
+	checkScreen(t, stderr.String(), columns)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	tellReach(ctx, newFake(), share.NotKnown, time.Hour, out)
+}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/mdp/qrterminal/v3"
 	"github.com/urfave/cli/v2"
@@ -116,6 +117,7 @@ type sharer struct {
 
 	asked   bool   // whether strangers can reach the node
 	warning string // that they cannot; to be told once
+	verdict share.Verdict
 }
 
 func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, out *output) error {
@@ -132,7 +134,15 @@ func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, o
 	switch {
 	case life != itsOwn:
 		out.say("\nKeep this running until they have it. Ctrl-C ends it.")
+		watching, stop := context.WithCancel(ctx)
+		told := make(chan struct{})
+		go func() {
+			defer close(told)
+			tellReach(watching, n, s.verdict, reachEvery, out)
+		}()
 		err = seed(ctx, n, s.ids(), out)
+		stop()
+		<-told
 		if kindOf(err) == share.Interrupted {
 			return share.Errorf(share.Interrupted, "interrupted: no longer shared")
 		}
@@ -157,9 +167,11 @@ func (s *sharer) publish(ctx context.Context, j *job) (share.Transfer, error) {
 func (s *sharer) published(ctx context.Context, j *job) error {
 	if j.t.Link != "" && !s.asked && !s.opts.noAddresses {
 		s.asked = true
-		if r, err := s.node.Network(ctx); err == nil && r.Verdict == share.Unreachable {
+		r, err := s.node.Network(ctx)
+		if err == nil && r.Verdict == share.Unreachable {
 			s.warning = r.Answer + " " + r.Next
 		}
+		s.verdict = r.Verdict
 	}
 	switch {
 	case s.opts.detach:
@@ -233,6 +245,35 @@ func (s *sharer) shared(t share.Transfer) {
 	}
 	if s.opts.qr {
 		s.out.say("%s", qr(link))
+	}
+}
+
+const reachEvery = 5 * time.Second
+
+// tellReach says once it is known whether strangers reach the node, and again
+// when it changes, until they do or ctx ends.
+func tellReach(ctx context.Context, n client, known share.Verdict, every time.Duration, out *output) {
+	if out.json {
+		return
+	}
+	clock := time.NewTicker(every)
+	defer clock.Stop()
+	for known != share.Reachable {
+		select {
+		case <-ctx.Done():
+			return
+		case <-clock.C:
+		}
+		r, err := n.Network(ctx)
+		if err != nil || r.Verdict == known || r.Verdict == share.NotKnown {
+			continue
+		}
+		known = r.Verdict
+		text := r.Answer
+		if known == share.Unreachable {
+			text = "Nobody outside can use the link now. " + r.Answer + " " + r.Next
+		}
+		out.say("%s", fill(escape(text), margin, ""))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -196,11 +197,12 @@ func (c *client) listen(cfg *Config, log *slog.Logger) {
 	}
 	tcp := net.Dialer{KeepAlive: -1, FallbackDelay: -1}
 	c.tcp = &dialer{c.gate, network, func(ctx context.Context, addr string) (net.Conn, error) {
-		plain := func(ctx context.Context) (net.Conn, error) { return tcp.DialContext(ctx, network, addr) }
 		to, err := netip.ParseAddrPort(addr)
 		if err != nil {
-			return plain(ctx)
+			return nil, fmt.Errorf("connecting to %q: %w", addr, err)
 		}
+		d := dialFrom(tcp, cfg.DialFrom, to.Addr())
+		plain := func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, network, addr) }
 		return c.reach(ctx, to, plain)
 	}}
 	c.lib.AddDialer(c.tcp)

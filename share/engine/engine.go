@@ -82,6 +82,9 @@ type Config struct {
 	// its own.
 	OnDHTNode func(netip.AddrPort)
 
+	// DialFrom is the address that calls over TCP leave from; with nil, or where
+	// it gives none, the system chooses. It must not block.
+	DialFrom func() netip.Addr
 	// OnStranger is told of each TCP connection to the address local of this
 	// host from a host that this node never called, once its handshake is over:
 	// proof that strangers get through. It is called in a goroutine of its own.

@@ -5,7 +5,19 @@ import (
 	"net/netip"
 
 	"github.com/anacrolix/torrent"
+
+	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 )
+
+// dialFrom is d with the address to call from, where to is not a neighbour.
+func dialFrom(d net.Dialer, from func() netip.Addr, to netip.Addr) *net.Dialer {
+	if from != nil && (netguard.Policy{}).Check(to) == nil {
+		if a := from(); a.IsValid() {
+			d.LocalAddr = &net.TCPAddr{IP: a.AsSlice()}
+		}
+	}
+	return &d
+}
 
 // Moved tells which addresses this host has now. A connection from another one
 // is dead, and neither end will notice for minutes: it is ended, and the peer is

@@ -70,6 +70,7 @@ func TestMistakesNameTheirPlace(t *testing.T) {
 		"value in env":    {env: map[string]string{"SHOAL_SEED": "often"}, want: []string{"SHOAL_SEED", `"often"`}},
 		"unknown flag":    {flags: map[string][]string{"colour": {"1"}}, want: []string{"--colour"}},
 		"choice":          {file: "log-format = \"xml\"\n", want: []string{"text, json"}},
+		"a prefix":        {flags: map[string][]string{"prefix": {"192.0.2.0/24"}}, want: []string{"--prefix", "IPv6 prefix"}},
 		"schedule":        {flags: map[string][]string{"schedule": {"mon-xxx up=1"}}, want: []string{"--schedule", "mon-xxx"}},
 	} {
 		_, err := load(t, c.flags, c.env, c.file)
@@ -93,7 +94,7 @@ func TestMistakesNameTheirPlace(t *testing.T) {
 func TestViewCanBeReadBack(t *testing.T) {
 	c, err := load(t, map[string][]string{
 		"seed": {"7d,ratio:1.5"}, "up": {"1536"}, "min-free": {"3GiB"}, "schedule": {"fri-mon 22:00-06:00 up=1M"}, "bootstrap": {"none"},
-		"web": {"localhost:8080"}, "share-watch-old": {"retire"},
+		"web": {"localhost:8080"}, "share-watch-old": {"retire"}, "interface": {"eth1"}, "prefix": {"2001:db8:1:2::7/64"},
 	}, nil, "")
 	if err != nil {
 		t.Fatal(err)

@@ -216,7 +216,7 @@ func (n *Node) build() (p *parts, err error) {
 			n.ports.close()
 		}
 	}()
-	n.watcher = reach.NewWatcher(reach.WatchConfig{Logger: n.part("reach")})
+	n.watcher = reach.NewWatcher(reach.WatchConfig{Logger: n.part("reach"), Policy: c.policy()})
 	n.reach = newReachability(n)
 	if n.limiter, err = newLimiter(c, n.state, n.part("limits"), n.o.Now); err != nil {
 		return nil, err
@@ -294,7 +294,7 @@ func (n *Node) engineConfig() engine.Config {
 		Logger: n.part("engine"), DB: n.state.db, Dir: filepath.Join(c.State, "torrents"),
 		Listeners: n.ports.tcp, IPv4: c.IPv4, NoTrackers: c.NoTrackers, Preallocate: c.Preallocate, AllowPrivate: c.Private,
 		Limits: n.limiter.inForce(), MaxFetching: c.MaxFetching,
-		Addresses: n.linkAddresses, OnStranger: n.reach.stranger, Client: "shoal " + n.o.Version, Now: n.o.Now,
+		Addresses: n.linkAddresses, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Client: "shoal " + n.o.Version, Now: n.o.Now,
 	}
 	if n.dht != nil {
 		cfg.Finders = append(cfg.Finders, n.dht)
@@ -436,6 +436,7 @@ func (n *Node) apply() {
 	c := n.unsaved.withSaved(n.saved)
 	n.config = c
 	n.mu.Unlock()
+	n.watcher.SetPolicy(c.policy())
 	n.setLevel(c)
 	n.limiter.follow(c)
 	n.guard.setMinFree(c.MinFree)

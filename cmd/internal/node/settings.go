@@ -19,9 +19,11 @@ type Config struct {
 	NoTrackers bool
 	NoLAN      bool
 	NoPinholes bool
-	DHTAsk     bool // ask the DHT and do not answer
-	DHTStrict  bool // ignore DHT nodes whose ID does not fit their address
-	Private    bool // trackers and web seeds at private addresses are allowed
+	DHTAsk     bool   // ask the DHT and do not answer
+	DHTStrict  bool   // ignore DHT nodes whose ID does not fit their address
+	Interface  string // only addresses of this one are told; empty is any
+	Prefix     string // only addresses within; empty is any
+	Private    bool   // trackers and web seeds at private addresses are allowed
 	Verbose    bool
 	LogFormat  string // text or json
 
@@ -115,6 +117,12 @@ func Settings() []Setting {
 		{Name: "dht-strict", Default: "false", Scope: Daemon,
 			Help:  "have no dealings with DHT nodes whose ID does not fit their address (BEP 42); some honest ones do not",
 			value: func(c *Config) any { return &c.DHTStrict }},
+		{Name: "interface", Arg: "NAME", Scope: Common, Live: true,
+			Help:  "tell others the addresses of the interface `NAME` only, and call from there",
+			value: func(c *Config) any { return (*word)(&c.Interface) }},
+		{Name: "prefix", Arg: "PREFIX", Scope: Common, Live: true,
+			Help:  "tell others the addresses within `PREFIX` only, such as 2001:db8:1:2::/64, and call from there",
+			value: func(c *Config) any { return (*prefix)(&c.Prefix) }},
 		{Name: "allow-private", Default: "false", Scope: Common,
 			Help:  "let links and torrents send this node to trackers and web seeds at private addresses",
 			value: func(c *Config) any { return &c.Private }},
