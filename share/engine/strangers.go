@@ -6,32 +6,34 @@ import (
 	"sync"
 )
 
-// maxCalled bounds how many hosts are remembered for having been called.
+// maxCalled is after how many hosts the eldest are forgotten: twice as many are
+// remembered at most. No firewall lets a host in for having been called so long
+// ago.
 const maxCalled = 16 << 10
 
 // called remembers which hosts this node has called: when one of them calls
 // back, that says nothing about whether a stranger could.
 type called struct {
-	mu    sync.Mutex
-	hosts map[netip.Addr]struct{}
-	full  bool // some were forgotten, so nobody is a stranger for sure any more
+	mu         sync.Mutex
+	now, elder map[netip.Addr]struct{}
 }
 
 func (c *called) note(a netip.Addr) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.hosts == nil || len(c.hosts) >= maxCalled {
-		c.full = c.hosts != nil
-		c.hosts = make(map[netip.Addr]struct{})
+	if c.now == nil || len(c.now) >= maxCalled {
+		c.now, c.elder = make(map[netip.Addr]struct{}), c.now
 	}
-	c.hosts[a.Unmap().WithZone("")] = struct{}{}
+	c.now[a.Unmap().WithZone("")] = struct{}{}
 }
 
 func (c *called) has(a netip.Addr) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, ok := c.hosts[a.Unmap().WithZone("")]
-	return ok || c.full
+	a = a.Unmap().WithZone("")
+	_, lately := c.now[a]
+	_, before := c.elder[a]
+	return lately || before
 }
 
 // greeted tells of an accepted connection whose handshake is over, if whoever

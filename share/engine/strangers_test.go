@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"net"
 	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/dialback"
 )
 
 // Who calls unasked is a stranger; who was called before is none.
@@ -55,11 +57,47 @@ func TestCalledIsBounded(t *testing.T) {
 		t.Error("remembers another")
 	}
 	a := first
-	for range 2 * maxCalled {
+	for range maxCalled {
 		a = a.Next()
 		c.note(a)
 	}
-	if len(c.hosts) > maxCalled || !c.has(first) {
-		t.Errorf("%d hosts; who was forgotten must not pass for a stranger", len(c.hosts))
+	if !c.has(first) || !c.has(a) {
+		t.Error("one that was called lately passes for a stranger")
+	}
+	for range 5 * maxCalled {
+		a = a.Next()
+		c.note(a)
+	}
+	if n := len(c.now) + len(c.elder); n > 2*maxCalled || c.has(first) {
+		t.Errorf("%d hosts are remembered", n)
+	}
+}
+
+// A node does not call back who is on its own network, whatever its user allows,
+// and says so.
+func TestDialBackIsDeclinedAtHome(t *testing.T) {
+	t.Parallel()
+	a := newNode(t, func(c *Config) { c.AllowPrivate = true })
+	shared := a.share(someFiles(t))
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	conn, err := net.Dial("tcp6", a.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := uint16(l.Addr().(*net.TCPAddr).Port)
+	r := dialback.Request{Nonce: dialback.NewNonce(), TCP: port, UDP: port}
+	got, err := dialback.Ask(t.Context(), conn, shared.ID, "test", r)
+	want := dialback.Answer{Nonce: r.Nonce, TCP: dialback.Declined, UDP: dialback.Declined, Seen: netip.IPv6Loopback()}
+	if err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
+	}
+	_ = l.(*net.TCPListener).SetDeadline(time.Now()) // the answer has come: who was to call has called
+	if c, err := l.Accept(); err == nil {
+		c.Close()
+		t.Error("it was called")
 	}
 }

@@ -74,7 +74,7 @@ func (p *Prober) Run(ctx context.Context) error {
 // Test asks about every published address now, and returns when the helpers
 // have answered.
 func (p *Prober) Test(ctx context.Context) {
-	p.probe(ctx, askAgainTest, func(netip.Addr) bool { return true })
+	p.probe(ctx, askAgainTest, func(Endpoint) bool { return true })
 }
 
 // Again has addresses asked about anew that were asked about lately: something
@@ -92,8 +92,11 @@ func (p *Prober) Again(a netip.Addr) {
 	}
 }
 
-func (p *Prober) stale(a netip.Addr) bool {
-	tcp, udp := p.Evidence.About(TCP, a), p.Evidence.About(UDP, a)
+func (p *Prober) stale(e Endpoint) bool {
+	tcp, udp := p.Evidence.About(TCP, e.IP), p.Evidence.About(UDP, e.IP)
+	if e.UDP == 0 {
+		udp = tcp
+	}
 	if tcp.Verdict == share.NotKnown || udp.Verdict == share.NotKnown {
 		return true
 	}
@@ -101,12 +104,12 @@ func (p *Prober) stale(a netip.Addr) bool {
 	return now.Sub(tcp.Time) > confirmAfter || now.Sub(udp.Time) > confirmAfter
 }
 
-func (p *Prober) probe(ctx context.Context, again time.Duration, worth func(netip.Addr) bool) {
+func (p *Prober) probe(ctx context.Context, again time.Duration, worth func(Endpoint) bool) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	var helpers []netip.AddrPort
 	for _, e := range p.Endpoints() {
-		if e.Scope != Global || !e.Published || !worth(e.IP) {
+		if e.Scope != Global || !e.Published || !worth(e) {
 			continue
 		}
 		if helpers == nil {
