@@ -6,6 +6,7 @@ import (
 
 	"github.com/anacrolix/torrent"
 
+	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 )
 
@@ -49,7 +50,7 @@ func (c *client) moved(has map[netip.Addr]bool) {
 			}
 			dead = append(dead, s.conn)
 			if !s.conn.incoming || s.listens != 0 {
-				again = append(again, torrent.PeerInfo{Addr: &peerAddr{s.callable(), c.gate}, Source: torrent.PeerSourceDirect})
+				again = append(again, torrent.PeerInfo{Addr: &peerAddr{s.callable(), c.gate}, Source: libSource(share.FromIncoming)})
 			}
 		}
 		a.mu.Unlock()

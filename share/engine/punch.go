@@ -11,6 +11,7 @@ import (
 	pp "github.com/anacrolix/torrent/peer_protocol"
 	holepunch "github.com/anacrolix/torrent/peer_protocol/ut-holepunch"
 
+	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 	"github.com/shoalnet/shoal/share/engine/internal/peerguard"
 	"github.com/shoalnet/shoal/share/engine/internal/punch"
@@ -314,7 +315,7 @@ func (c *client) punch(a *attachment, by *conn, to netip.AddrPort) {
 		}
 		// Nobody has asked for it yet.
 		a.offer(to)
-		a.tor.AddPeers([]torrent.PeerInfo{{Addr: &peerAddr{to, c.gate}, Source: torrent.PeerSourceUtHolepunch}})
+		a.tor.AddPeers([]torrent.PeerInfo{{Addr: &peerAddr{to, c.gate}, Source: libSource(share.FromPEX)}})
 		select {
 		case <-time.After(punchKept):
 		case <-c.ctx.Done():

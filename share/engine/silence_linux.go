@@ -7,10 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// silence is how long a peer may leave unacknowledged what it was sent. The
-// system's own patience is a quarter of an hour, in which nobody else is asked
-// for the blocks that were asked of a peer whose address is gone.
-const silence = 30 * time.Second
+// silence is how long a peer may leave unacknowledged, or unread, what it was
+// sent. The system's own patience is a quarter of an hour, in which nobody else is
+// asked for the blocks that were asked of a peer whose address is gone. Who reads
+// slowly, since his user wants it so, must not be taken for one.
+const silence = time.Minute
 
 func boundSilence(nc net.Conn) {
 	t, ok := nc.(*net.TCPConn)
