@@ -172,7 +172,7 @@ func writeReport(r share.Report, now time.Time, out *output) {
 	}
 	for _, p := range r.Pinholes {
 		what := fmt.Sprintf("%s %d to %s", strings.ToUpper(p.Protocol), p.Port, p.Address)
-		how := "by " + p.Method + ", for " + span(p.Until.Sub(now).Round(time.Second)) + " and then again"
+		how := "by " + p.Method + ", for " + span(p.Until.Sub(now).Round(time.Second)) + ", and renewed before that"
 		if p.Error != "" || p.Until.IsZero() {
 			how = "not by " + p.Method + ": " + escape(p.Error)
 		}
@@ -203,7 +203,7 @@ func ago(d time.Duration) string {
 func writeSeen(r share.Report, out *output) {
 	var lines []string
 	if d := r.DHT; d != nil {
-		line := fmt.Sprintf("%s known, %d of them answer", count(d.Nodes, "node"), d.Answering)
+		line := fmt.Sprintf("%s known, %d heard lately", count(d.Nodes, "node"), d.Answering)
 		if d.Problem != "" {
 			line = d.Problem
 		}

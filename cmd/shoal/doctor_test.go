@@ -38,7 +38,7 @@ func TestDoctorFitsTheTerminal(t *testing.T) {
 	}
 	checkScreen(t, stdout.String(), columns)
 	for _, part := range []string{"The answer.\n", "TCP  unreachable: ", "3m ago", "UDP  unknown\n", "TCP 51413 to 2001:db8:1234", "by PCP, for",
-		"not by UPnP: no", "PCP: no router answers", "120 nodes known, 100 of them answer", "2 peers saw this node at 2001"} {
+		"not by UPnP: no", "PCP: no router answers", "120 nodes known, 100 heard lately", "2 peers saw this node at 2001"} {
 		if !strings.Contains(stdout.String(), part) {
 			t.Errorf("%s\nlacks %q", stdout, part)
 		}
