@@ -167,15 +167,12 @@ def until(ses, act, kind, good):
 
 
 def read(args):
-    """Values are bencoded by libtorrent, so that what was signed is seen."""
+    """The binding gives values that are strings only; the alert's text has all."""
     ses = connected(args, lt.alert.category_t.dht_notification, lt.alert.category_t.dht_operation_notification)
     key = bytes.fromhex(args.source)
     found = until(ses, lambda: ses.dht_get_mutable_item(key, b""), "dht_mutable_item_alert",
                   lambda a: a.seq >= int(args.target) and a.authoritative)
-    item = found.item
-    if isinstance(item, dict) and set(item) >= {"key", "value", "seq"}:
-        item = item["value"]
-    say("item", seq=found.seq, value=lt.bencode(item).hex())
+    say("item", seq=found.seq, text=found.message())
 
 
 def put(args):
