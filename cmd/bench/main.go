@@ -68,6 +68,7 @@ var sections = [...]section{
 	{"many", (*bench).manyShares},
 	{"api", (*bench).api},
 	{"page", (*bench).page},
+	{"catalogue", (*bench).catalogue},
 	{"first-byte", (*bench).firstByte},
 	{"flood", (*bench).flood},
 	{"dht-growth", (*bench).growth},

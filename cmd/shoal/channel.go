@@ -292,13 +292,16 @@ func entryIn(ctx context.Context, n client, c api.Channel, arg string) (share.ID
 	return share.ID{}, usageErrorf("%s begins the IDs of %d entries: give more digits", arg, len(found))
 }
 
-func channelPublish(ctx context.Context, n client, _ lifetime, o channelOptions, out *output) error {
+func channelPublish(ctx context.Context, n client, life lifetime, o channelOptions, out *output) error {
 	c, err := n.PublishChannel(ctx, o.args[0])
 	if err != nil || channelRecord(c, out) {
 		return err
 	}
 	out.data(c.Link)
 	out.say("published %s with %s", escape(c.Name), entries(c.Entries))
+	if life == ours {
+		out.say("nobody can fetch it unless a node is running here, or somebody has it already (shoal daemon)")
+	}
 	return nil
 }
 

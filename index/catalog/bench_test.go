@@ -33,6 +33,11 @@ func BenchmarkMillion(b *testing.B) {
 		if _, err := c.Replace(ctx, small, "v", million(10_000, 2)); err != nil {
 			b.Fatal(err)
 		}
+		begin = time.Now()
+		if err := c.Tend(ctx); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(time.Since(begin).Seconds(), "tend-s")
 		info, err := os.Stat(filepath.Join(dir, "index.db"))
 		if err != nil {
 			b.Fatal(err)
@@ -63,6 +68,19 @@ func BenchmarkMillion(b *testing.B) {
 		}
 		measure("search", 1000)
 
+		// A node tends its catalogue whenever it has changed.
+		tending, stop := context.WithCancel(ctx)
+		tended := make(chan struct{})
+		go func() {
+			defer close(tended)
+			for tending.Err() == nil {
+				select {
+				case <-c.Changed():
+					_ = c.Tend(tending)
+				case <-tending.Done():
+				}
+			}
+		}()
 		done := make(chan time.Duration)
 		go func() {
 			begin := time.Now()
@@ -73,6 +91,8 @@ func BenchmarkMillion(b *testing.B) {
 		}()
 		measure("busy", 300)
 		b.ReportMetric((<-done).Seconds(), "update-s")
+		stop()
+		<-tended
 		if s, err := os.ReadFile("/proc/self/status"); err == nil {
 			var peak int
 			for line := range slices.Values(splitLines(s)) {

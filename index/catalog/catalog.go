@@ -13,6 +13,8 @@
 // common word among rare files reads the rare list only. Sizes and days are then
 // compared exactly.
 //
+// The index of words is written in pieces, which Tend merges.
+//
 // The number of a row grows with the time it was added. Searches walk the index
 // from the newest end and stop when they have seen enough; what they saw is
 // ranked here, names before tags before descriptions and paths.
@@ -34,7 +36,7 @@ import (
 )
 
 // layout numbers the tables below. Another number in the file means: rebuild.
-const layout = 2
+const layout = 3
 
 const schema = `
 CREATE TABLE channels (
@@ -64,6 +66,7 @@ CREATE VIRTUAL TABLE words USING fts5 (
 	content='', contentless_delete=1, tokenize='ascii', prefix='2 3'
 );
 INSERT INTO words (words, rank) VALUES ('hashsize', 16777216);
+INSERT INTO words (words, rank) VALUES ('automerge', 0);
 `
 
 // Config holds what a Catalog depends on.
@@ -79,6 +82,7 @@ type Catalog struct {
 	reads   *sql.DB
 	writes  *sql.DB
 	rebuilt bool
+	changed chan struct{}
 
 	writing sync.Mutex // one change at a time
 }
@@ -128,7 +132,7 @@ func open(ctx context.Context, cfg Config) (*Catalog, error) {
 		return nil, err
 	}
 	writes.SetMaxOpenConns(1)
-	c := &Catalog{log: cfg.Logger, writes: writes}
+	c := &Catalog{log: cfg.Logger, writes: writes, changed: make(chan struct{}, 1)}
 	if err := c.prepare(ctx); err != nil {
 		writes.Close()
 		return nil, err

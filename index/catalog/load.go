@@ -198,7 +198,14 @@ func (c *Catalog) write(ctx context.Context, channel index.ChannelID, do func(*w
 			return err
 		}
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+	return nil
 }
 
 func (w *writer) prepare(ctx context.Context, channel index.ChannelID) error {

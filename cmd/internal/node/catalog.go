@@ -94,13 +94,37 @@ func (k *catalogue) run(ctx context.Context) error {
 
 // serve fills c, lets others use it, and closes it.
 func (k *catalogue) serve(ctx context.Context, c *openCatalogue) error {
+	tending, stop := context.WithCancel(ctx)
+	tended := make(chan struct{})
+	go func() {
+		defer close(tended)
+		k.tend(tending, c)
+	}()
 	err := k.follow(ctx, c)
 	k.set(nil, nil)
+	stop()
+	<-tended
 	c.users.Wait()
 	if cerr := c.Close(); err == nil {
 		err = cerr
 	}
 	return err
+}
+
+// tend keeps the catalogue quick until ctx ends.
+func (k *catalogue) tend(ctx context.Context, c *openCatalogue) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.Changed():
+		}
+		if err := c.Tend(ctx); catalog.Damaged(err) {
+			k.forget(c)
+		} else if err != nil && ctx.Err() == nil {
+			k.log.Error("cannot tend the catalogue", "error", err)
+		}
+	}
 }
 
 // errMetDamage is what follow returns when somebody who used the catalogue met
