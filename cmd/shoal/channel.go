@@ -75,14 +75,14 @@ func channelVerb() *verb {
 			{"shoal channel export 'Our films' --output films.key", "keep the key safe: who has it publishes as you"},
 		},
 		flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "about", Usage: "describe the channel, or what is put into it, by `TEXT`"},
-			&cli.StringFlag{Name: "name", Usage: "call the channel `NAME`"},
+			&cli.StringFlag{Name: "about", EnvVars: envOf("about"), Usage: "describe the channel, or what is put into it, by `TEXT`"},
+			&cli.StringFlag{Name: "name", EnvVars: envOf("name"), Usage: "call the channel `NAME`"},
 			&cli.StringSliceFlag{Name: "tag", Usage: "file what is put into it under `TAG`; may be given more than once"},
-			&cli.StringFlag{Name: "mirror", Usage: "fetch what is in it without being asked, up to `SIZE` in all; 0 ends that"},
-			&cli.BoolFlag{Name: "delete-key", Usage: "give up a channel of your own for good"},
-			&cli.StringFlag{Name: "output", Value: "-", Usage: "write the key to `FILE`; - is standard output"},
-			&cli.IntFlag{Name: "limit", Value: 50, Usage: "show at most `N` entries"},
-			&cli.IntFlag{Name: "offset", Usage: "leave out the first `N` entries"},
+			&cli.StringFlag{Name: "mirror", EnvVars: envOf("mirror"), Usage: "fetch what is in it without being asked, up to `SIZE` in all; 0 ends that"},
+			&cli.BoolFlag{Name: "delete-key", EnvVars: envOf("delete-key"), Usage: "give up a channel of your own for good"},
+			&cli.StringFlag{Name: "output", EnvVars: envOf("output"), Value: "-", Usage: "write the key to `FILE`; - is standard output"},
+			&cli.IntFlag{Name: "limit", EnvVars: envOf("limit"), Value: 50, Usage: "show at most `N` entries"},
+			&cli.IntFlag{Name: "offset", EnvVars: envOf("offset"), Usage: "leave out the first `N` entries"},
 		}, nodeFlags()...),
 		run: runChannel,
 	}
@@ -106,12 +106,12 @@ func runChannel(ctx context.Context, c *call) error {
 		return usageErrorf("channel %s: %q is too much", act.name, args[act.max])
 	}
 	for _, f := range []string{"about", "name", "tag", "mirror", "delete-key", "output", "limit", "offset"} {
-		if c.IsSet(f) && !slices.Contains(act.flags, f) {
+		if _, lasting := os.LookupEnv(envOf(f)[0]); c.IsSet(f) && !lasting && !slices.Contains(act.flags, f) {
 			return usageErrorf("channel %s takes no --%s", act.name, f)
 		}
 	}
 	o := channelOptions{
-		args: args, tags: c.StringSlice("tag"), delete: c.Bool("delete-key"), output: c.String("output"), offset: c.Int("offset"), limit: c.Int("limit"),
+		args: args, tags: c.list("tag"), delete: c.Bool("delete-key"), output: c.String("output"), offset: c.Int("offset"), limit: c.Int("limit"),
 	}
 	if c.IsSet("about") {
 		about := c.String("about")
