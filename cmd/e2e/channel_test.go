@@ -31,7 +31,7 @@ func TestAChannelOutlivesItsPublisher(t *testing.T) {
 	guide.StartCmd(guide.guided("daemon", []string{"--bootstrap", "none"}, "--listen", "[::]:7000")).Event("ready", nil)
 	daemon := func(u *user) *lab.Proc {
 		p := u.StartCmd(u.guided("daemon", []string{"--bootstrap", guide.At(7000)}, "--listen", "[::]:7000",
-			"--channel-poll", "2s", "--downloads", filepath.Join(u.home, "downloads")))
+			"--channel-poll", "1s", "--downloads", filepath.Join(u.home, "downloads")))
 		p.Event("ready", nil)
 		return p
 	}
@@ -109,7 +109,7 @@ func TestChannelsAndLibtorrent(t *testing.T) {
 	alice, bob, carol, guide := at(t, net.Home("alice")), at(t, net.Home("bob")), at(t, net.Home("carol")), at(t, net.Home("guide"))
 	guide.StartCmd(guide.guided("daemon", []string{"--bootstrap", "none"}, "--listen", "[::]:7000")).Event("ready", nil)
 	for _, u := range []*user{alice, bob} {
-		u.StartCmd(u.guided("daemon", []string{"--bootstrap", guide.At(7000)}, "--channel-poll", "2s")).Event("ready", nil)
+		u.StartCmd(u.guided("daemon", []string{"--bootstrap", guide.At(7000)}, "--channel-poll", "1s")).Event("ready", nil)
 	}
 	link := alice.channel("new", "films")[0].Link
 	alice.channel("add", "films", lab.Magnet(strings.Repeat("a1", 20))+"&dn=One&xl=7")
