@@ -104,6 +104,19 @@ describe('pictures', { timeout: 400_000 }, () => {
     await share('near', content('near', 'Thesis and data', { 'thesis.pdf': 9 * MB, 'data/measurements.csv': 74 * MB, 'data/notes.txt': 8000 }))
     for (const d of ['Documents', 'Music', 'Videos', 'Pictures']) mkdirSync(join(nodes.near.home, d), { recursive: true })
 
+    // A channel that near follows, and one of its own.
+    interface Channel { key: string, link: string, entries: number }
+    const archive = await nodes.far.api<Channel>('POST', '/channels', { name: 'Harbour archive', about: 'Films, sound and maps of the old harbour' })
+    for (const [t, about, tags] of [[film, 'The boats leave before the sun is up', ['film', 'harbour']], [choir, 'Recorded in the chapel, eight songs', ['music']], [survey, 'Soundings of the bay, 18 sheets', ['maps', 'harbour']], [radio, 'Four plays for the wireless', ['radio']], [book, 'How the archive is kept', ['text']]] as const) {
+      await nodes.far.api('POST', `/channels/${archive.key}/entries`, { ids: [t.id], about, tags })
+    }
+    await nodes.far.api('POST', `/channels/${archive.key}/publish`, {})
+    const mine = await nodes.near.api<Channel>('POST', '/channels', { name: 'Ada’s pictures' })
+    await nodes.near.api('POST', `/channels/${mine.key}/entries`, { ids: [holiday.id], tags: ['summer'] })
+    await nodes.near.api('POST', `/channels/${mine.key}/publish`, {})
+    await nodes.near.api('POST', '/channels', { link: archive.link })
+    await until('the channel to be here', async () => (await nodes.near.api<Channel>('GET', `/channels/${archive.key}`)).entries === 5, 120)
+
     // The rates rise and fall, as those of lines do.
     const limit = (down: number, up: number): Promise<unknown> => nodes.near.api('PUT', '/limits', { down: Math.round(down * MB), up: Math.round(up * MB) })
     const pace = async (...steps: (readonly [number, number])[]): Promise<void> => {
@@ -142,13 +155,15 @@ describe('pictures', { timeout: 400_000 }, () => {
       ['log', `/t/${running.id}/log`],
       ['share', '/share', async (p) => { await p.getByText('Pictures').first().waitFor() }],
       ['shared', `/share/${holiday.id}`, async (p) => { await p.locator('.qr svg').waitFor() }],
-      ['find', '/find'],
+      ['find', '/find?q=harbour', async (p) => { await p.locator('.hits li').first().waitFor() }],
+      ['channels', '/find', async (p) => { await p.getByText('Harbour archive').waitFor() }],
+      ['channel', `/find/${archive.key}`, async (p) => { await p.locator('.hits li').first().waitFor() }],
       ['network', '/network', async (p) => { await p.locator('.chart canvas').waitFor() }],
       ['settings', '/settings'],
       ['keys', '/', async (p) => { await p.keyboard.press('?') }],
     ]
     // What the README and the guide show; everything else is for looking at.
-    const wanted = new Set(['transfers-light', 'transfers-dark', 'transfers-phone', 'overview-light', 'overview-dark', 'overview-phone', 'files-light', 'pieces-light', 'peers-light', 'discovery-light', 'add-light', 'share-light', 'shared-light', 'shared-phone', 'find-light', 'network-light', 'network-dark', 'settings-light'])
+    const wanted = new Set(['transfers-light', 'transfers-dark', 'transfers-phone', 'overview-light', 'overview-dark', 'overview-phone', 'files-light', 'pieces-light', 'peers-light', 'discovery-light', 'add-light', 'share-light', 'shared-light', 'shared-phone', 'find-light', 'channels-light', 'network-light', 'network-dark', 'settings-light'])
     for (const [look, options] of [['light', { ...desktop, colorScheme: 'light' }], ['dark', { ...desktop, colorScheme: 'dark' }], ['phone', { ...phone, colorScheme: 'light' }]] as [string, BrowserContextOptions][]) {
       const c = await visit(browser, nodes.near, options)
       const p = await c.newPage()

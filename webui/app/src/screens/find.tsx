@@ -73,6 +73,9 @@ function Results({ q }: { q: string }): JSX.Element {
   )
 }
 
+/** inName tells whether what matched is the name itself. */
+const inName = (h: { name: string; snippet?: string | undefined }): boolean => h.snippet?.replace(/[\x02\x03]/g, '') === h.name
+
 /** Found is one hit: what it is, where it is from, and a press to fetch it. */
 export function Found({ h, inside, extra }: { h: Omit<Hit, 'rank'>; inside?: boolean; extra?: JSX.Element | undefined }): JSX.Element {
   const here = transfer(h.id)
@@ -93,8 +96,8 @@ export function Found({ h, inside, extra }: { h: Omit<Hit, 'rank'>; inside?: boo
   return (
     <li>
       <div>
-        <button type="button" class="hit-name" aria-expanded={open} onClick={() => setOpen(!open)}><Icon name="chevron" size={15} /><bdi>{shown(h.name)}</bdi></button>
-        {h.snippet && <p class="snippet"><Snippet text={h.snippet} /></p>}
+        <button type="button" class="hit-name" aria-expanded={open} onClick={() => setOpen(!open)}><Icon name="chevron" size={15} /><bdi>{inName(h) ? <Snippet text={h.snippet!} /> : shown(h.name)}</bdi></button>
+        {h.snippet && !inName(h) && <p class="snippet"><Snippet text={h.snippet} /></p>}
         <p class="facts-line">
           <span>{bytes(h.bytes)}</span>
           {!inside && <span>{h.channel ? <ChannelName id={h.channel} /> : 'On this node'}</span>}
