@@ -2,11 +2,14 @@
 SHELL := /bin/bash
 GO ?= go
 
-.PHONY: build run test lint fuzz e2e bench soak dist clean
+.PHONY: build install run test lint fuzz e2e bench soak dist clean
 .DEFAULT_GOAL := build
 
 build: ## the binary, ./shoal
 	CGO_ENABLED=0 $(GO) build -trimpath -o shoal ./cmd/shoal
+
+install: build ## into PREFIX (/usr/local): binary, manual, completions, systemd units
+	.ci/install
 
 run: build ## share a real folder, fetch it with a second process, compare
 	./cmd/shoal/demo.sh
