@@ -118,6 +118,27 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     expect(existsSync(join(near.downloads, 'Holiday', 'leave.txt'))).toBe(false)
   })
 
+  test('a torrent is chosen as a file, and a file that is none is named', async () => {
+    const t = await share(content('chosen.bin', 500_000))
+    await open('/')
+    await page.keyboard.press('a')
+    const choose = async (name: string, buffer: Buffer): Promise<void> => {
+      const asked = page.waitForEvent('filechooser')
+      await page.getByText('Choose a .torrent file').click()
+      await (await asked).setFiles({ name, mimeType: 'application/x-bittorrent', buffer })
+    }
+    await choose('notes.torrent', Buffer.from('nothing of the kind'))
+    await page.getByText('“notes.torrent” is not a .torrent file').waitFor()
+    await choose('chosen.torrent', await far.torrent(t.id))
+    await page.getByRole('dialog').getByText('chosen.bin').first().waitFor()
+    await page.getByRole('button', { name: 'Fetch', exact: true }).click()
+    await page.getByRole('heading', { name: 'chosen.bin' }).waitFor()
+    const { listen } = await far.api<{ listen: string[] }>('GET', '/node')
+    await near.api('POST', `/transfers/${t.id}/peers`, { addresses: listen })
+    await page.locator('.progress-line').getByText('Seeding').waitFor({ timeout: 30_000 })
+    expect(readFileSync(join(near.downloads, 'chosen.bin'))).toEqual(readFileSync(t.path))
+  })
+
   test('what was removed can be had back, until it cannot', async () => {
     await near.api('POST', '/transfers', { link: 'magnet:?xt=urn:btih:' + '1'.repeat(40) + '&dn=one', paused: true })
     await open('/')
