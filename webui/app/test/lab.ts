@@ -9,6 +9,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
+import type { Transfer } from '../src/api/types'
 
 const chrome = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const repository = resolve(import.meta.dirname, '../../..')
@@ -137,6 +138,23 @@ export class Node {
   }
 }
 
+/** content makes a file of random bytes. */
+export function content(name: string, size: number): string {
+  const f = join(folder('content'), name)
+  writeFileSync(f, randomBytes(size))
+  return f
+}
+
+/** seeded waits until n shares what is at path. */
+export const seeded = (n: Node, path: string): Promise<Transfer> => until('it to be shared', async () =>
+  (await n.api<Transfer[]>('GET', '/transfers')).find((t) => t.path === path && t.state === 'seeding'))
+
+/** publish has n share what is at path. */
+export async function publish(n: Node, path: string, name?: string): Promise<Transfer> {
+  await n.api('POST', '/shares', { path, ...(name ? { name } : {}) })
+  return seeded(n, path)
+}
+
 /** launch starts a browser, which with a namespace is on the same host as a node there. */
 export const launch = (where?: string): Promise<Browser> => chromium.launch({
   executablePath: where ? inside(where) : chrome,
@@ -157,6 +175,16 @@ export async function visit(b: Browser, n: Node, options: BrowserContextOptions 
   const c = await b.newContext({ viewport: { width: 1280, height: 820 }, reducedMotion: 'reduce', ...options })
   await c.addCookies([{ name: `shoal_${n.port}`, value: n.secret, url: n.url }])
   return c
+}
+
+/** watched gives a page patience, and collects what it complains of. */
+export function watched(p: Page): string[] {
+  const complaints: string[] = []
+  p.setDefaultTimeout(30_000)
+  p.on('pageerror', (e) => complaints.push(e.message))
+  // The browser tells of what the policy forbids here, too.
+  p.on('console', (m) => { if (m.type() === 'error' && !/Failed to load resource/.test(m.text())) complaints.push(m.text()) })
+  return complaints
 }
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')

@@ -11,7 +11,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { PNG } from 'pngjs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Transfer } from '../src/api/types'
-import { clean, folder, launch, missing, Node, until, violations, visit } from './lab'
+import { clean, content, folder, launch, missing, Node, publish, seeded, until, violations, visit, watched } from './lab'
 
 const lacks = missing()
 
@@ -19,19 +19,7 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
   let browser: Browser, near: Node, far: Node, context: BrowserContext, page: Page
   let complaints: string[] = []
 
-  const seeded = (n: Node, id: string): Promise<Transfer> => until('it to be shared', async () => {
-    const all = await n.api<Transfer[]>('GET', '/transfers')
-    return all.find((t) => t.path === id && t.state === 'seeding')
-  })
-  const share = async (path: string, name?: string): Promise<Transfer> => {
-    await far.api('POST', '/shares', { path, ...(name ? { name } : {}) })
-    return seeded(far, path)
-  }
-  const content = (name: string, size: number): string => {
-    const f = join(folder('content'), name)
-    writeFileSync(f, randomBytes(size))
-    return f
-  }
+  const share = (path: string, name?: string): Promise<Transfer> => publish(far, path, name)
   const open = async (path: string): Promise<void> => {
     await page.goto(near.url + path)
     await page.locator('main h1').first().waitFor()
@@ -50,13 +38,9 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     clean()
   })
   beforeEach(async () => {
-    complaints = []
     context = await visit(browser, near, { permissions: ['clipboard-read', 'clipboard-write'] })
     page = await context.newPage()
-    page.setDefaultTimeout(30_000)
-    page.on('pageerror', (e) => complaints.push(e.message))
-    // The browser tells of what the policy forbids here, too.
-    page.on('console', (m) => { if (m.type() === 'error' && !/Failed to load resource/.test(m.text())) complaints.push(m.text()) })
+    complaints = watched(page)
   })
   afterEach(async () => {
     await context.close()
@@ -144,7 +128,7 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     await page.getByRole('button', { name: 'Fetch', exact: true }).click()
     await page.getByRole('heading', { name: 'film.mp4' }).waitFor()
     await page.locator('.progress-line').getByText('Seeding').waitFor({ timeout: 30_000 })
-    expect(readFileSync(join(near.downloads, 'film.mp4'))).toEqual(readFileSync(t.path))
+    expect(readFileSync(join(near.downloads, 'film.mp4')).equals(readFileSync(t.path))).toBe(true)
   })
 
   test('a dropped torrent is looked at first, and files are left out', async () => {
@@ -245,7 +229,7 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     await page.getByRole('heading', { name: 'Two files' }).waitFor()
     await page.getByRole('img', { name: /Code of the link/ }).waitFor()
     const at = join(near.downloads, 'Uploads', 'Two files')
-    for (const f of files) expect(readFileSync(join(at, basename(f)))).toEqual(readFileSync(f))
+    for (const f of files) expect(readFileSync(join(at, basename(f))).equals(readFileSync(f))).toBe(true)
     expect((await seeded(near, at)).files).toBe(2)
     // One that is dropped on any screen, and a folder with folders in it.
     await open('/')

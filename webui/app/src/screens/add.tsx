@@ -8,7 +8,7 @@ import { isChannel, links, shown } from '../lib/text'
 import { go } from '../router'
 import { put } from '../state/store'
 import { toast } from '../state/toasts'
-import { Button, Dialog, Problem, Working } from '../ui/basics'
+import { Button, Dialog, Pick, Problem, Working } from '../ui/basics'
 import { FileTree } from '../ui/filetree'
 
 /** Source is what the node is asked to look at: a link, or a torrent in base64. */
@@ -101,13 +101,7 @@ export function Add(): JSX.Element {
         {looking && <Working>Looking at it …</Working>}
         {problem && <Problem>{problem}</Problem>}
         <div class="row spread">
-          <label class="button plain filepick">
-            <input
-              type="file" accept=".torrent,application/x-bittorrent" multiple class="offscreen"
-              onChange={(e) => void take([...(e.currentTarget.files ?? [])])}
-            />
-            Choose a .torrent file …
-          </label>
+          <Pick accept=".torrent,application/x-bittorrent" multiple onFiles={(files) => void take(files)}>Choose a .torrent file …</Pick>
           <Button type="submit" variant="primary" disabled={looking || !text.trim()}>Look at it</Button>
         </div>
       </form>

@@ -10,7 +10,7 @@ import { go } from '../router'
 import { network, reach } from '../state/reach'
 import { list, loaded, put, transfer } from '../state/store'
 import { chosen, give, stop, upload } from '../state/uploads'
-import { Bar, Button, Copyable, Empty, Problem, Working } from '../ui/basics'
+import { Bar, Button, Copyable, Empty, Pick, Problem, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
 import { QR } from '../ui/qr'
 import { Into } from './channels'
@@ -150,14 +150,8 @@ function FromHere(): JSX.Element {
           <p class="muted">They are copied to the node first, which then shares them. Drop them anywhere on this page, too.</p>
         </div>
         <div class="row wrap">
-          <label class="button plain filepick">
-            <input type="file" multiple class="offscreen" onChange={(e) => { chosen.value = given(e.currentTarget.files ?? []) }} />
-            <Icon name="file" size={18} />Choose files …
-          </label>
-          <label class="button plain filepick">
-            <input type="file" class="offscreen" {...{ webkitdirectory: true }} onChange={(e) => { chosen.value = given(e.currentTarget.files ?? []) }} />
-            <Icon name="folder" size={18} />Choose a folder …
-          </label>
+          <Pick multiple onFiles={(files) => { chosen.value = given(files) }}><Icon name="file" size={18} />Choose files …</Pick>
+          <Pick more={{ webkitdirectory: true }} onFiles={(files) => { chosen.value = given(files) }}><Icon name="folder" size={18} />Choose a folder …</Pick>
         </div>
       </section>
     )

@@ -29,6 +29,32 @@ export function Button({ children, icon, variant = 'plain', label, onClick, disa
   )
 }
 
+interface PickProps {
+  children: ComponentChildren
+  onFiles: (files: File[]) => void
+  accept?: string
+  multiple?: boolean
+  more?: Record<string, unknown> // attributes that only some browsers know
+}
+
+/** Pick is a button that asks for files of this device. */
+export function Pick({ children, onFiles, accept, multiple, more }: PickProps): JSX.Element {
+  return (
+    <label class="button plain filepick">
+      <input
+        type="file" class="offscreen" accept={accept} multiple={multiple} {...more}
+        onChange={(e) => {
+          const files = [...(e.currentTarget.files ?? [])]
+          // Or choosing a file of the same name again would be no change.
+          e.currentTarget.value = ''
+          if (files.length) onFiles(files)
+        }}
+      />
+      {children}
+    </label>
+  )
+}
+
 export function Bar({ value, state, label }: { value: number; state: string; label?: string }): JSX.Element {
   const p = Math.max(0, Math.min(1, value))
   return (
