@@ -3,6 +3,7 @@ package dht
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/index/dht/internal/core"
@@ -34,6 +35,9 @@ func (n *Node) GetMutable(ctx context.Context, key index.ChannelID, salt []byte,
 }
 
 func (n *Node) getItem(ctx context.Context, target nodeid.ID, k, salt []byte, newer int64, first bool) (*items.Item, error) {
+	if it := n.heldAlone(target, k, newer); it != nil {
+		return it, nil
+	}
 	var best *items.Item
 	err := n.searched(ctx, nil, func() {}, func(done func()) (cancel func()) {
 		return n.core.GetItem(target, k, salt, newer, func(it *items.Item) bool {
@@ -48,6 +52,18 @@ func (n *Node) getItem(ctx context.Context, target nodeid.ID, k, salt []byte, ne
 		return nil, index.Unknown("nothing is stored there")
 	}
 	return best, nil
+}
+
+// heldAlone is the item that is stored here while there is nobody else to ask.
+func (n *Node) heldAlone(target nodeid.ID, k []byte, newer int64) (it *items.Item) {
+	n.do(func(time.Duration) {
+		select {
+		case <-n.met:
+		default:
+			it = n.core.Held(target, k != nil, newer)
+		}
+	})
+	return it
 }
 
 // PutImmutable stores one bencoded value of at most 1000 bytes with the nodes

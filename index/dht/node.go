@@ -193,10 +193,16 @@ func (n *Node) keepTime(ctx context.Context) {
 	defer timer.Stop()
 	wall, mono := n.cfg.Now(), n.since()
 	saved, looked := mono, mono
+	joined := n.Ready()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-joined:
+			// Killed from now on, the node comes back under its ID.
+			joined = nil
+			n.save()
+			continue
 		case <-n.kick:
 		case <-timer.C:
 		}

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -226,5 +228,44 @@ func TestStateSurvivesARestart(t *testing.T) {
 	waitReady(t, again)
 	if again.id() != n.id() {
 		t.Error("the ID changed")
+	}
+}
+
+// A node that finds its place keeps its name at once, not when it stops.
+func TestStateIsSavedOnJoining(t *testing.T) {
+	first := startNode(t, nil)
+	file := filepath.Join(t.TempDir(), "dht.nodes")
+	n := startNode(t, func(c *Config) {
+		c.Bootstrap, c.StateFile = []string{first.addr.String()}, file
+	})
+	waitReady(t, n)
+	eventually(t, "saved", func() bool {
+		b, err := os.ReadFile(file)
+		return err == nil && strings.Contains(string(b), n.id().String()) && strings.Contains(string(b), first.addr.String())
+	})
+}
+
+// What a node stores itself it finds when everybody else is gone, too.
+func TestItemsHeldAlone(t *testing.T) {
+	nodes := startNetwork(t, 2)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	target, _, err := nodes[1].PutImmutable(ctx, []byte("5:alone"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes[1].stop()
+	eventually(t, "alone", func() bool {
+		brief, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		defer cancel()
+		return errors.Is(nodes[0].Find(brief, testID("x"), func([]netip.AddrPort) {}), context.DeadlineExceeded) && nodes[0].Stats().Offline
+	})
+	if v, err := nodes[0].GetImmutable(ctx, target); err != nil || string(v) != "5:alone" {
+		t.Errorf("got %q, %v", v, err)
+	}
+	brief, cancel2 := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel2()
+	if _, err := nodes[0].GetImmutable(brief, testID("nothing")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("what nobody has: %v", err)
 	}
 }

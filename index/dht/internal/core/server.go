@@ -277,6 +277,10 @@ func (c *Core) meet(r *request) bool {
 	n := table.Contact{ID: r.m.ID, Addr: r.from}
 	r.who.asked = c.now
 	c.table.Asked(c.now, n)
+	if e := c.table.Find(n.ID); e != nil && e.Addr != n.Addr && e.Fails == 0 {
+		c.doubt(e.Contact, n, r.via)
+		return false
+	}
 	return c.table.Wants(n) && c.ping(n, r.via)
 }
 
@@ -284,13 +288,54 @@ func (c *Core) meet(r *request) bool {
 // tells whether it did. It goes the way n's own query came, since a firewall
 // there may let nothing else in.
 func (c *Core) ping(n table.Contact, via Via) bool {
-	f, _ := c.asker(c.now, n.Addr)
+	if !c.mayPing(n.Addr) {
+		return false
+	}
+	c.askVia(via, n, &krpc.Query{Method: krpc.Ping}, pinger{}, nil)
+	return true
+}
+
+func (c *Core) mayPing(addr netip.AddrPort) bool {
+	f, _ := c.asker(c.now, addr)
 	if f.pinged != 0 && c.now-f.pinged < pingedLife || !c.pings.Take(c.now, pingRate, 1) {
 		return false
 	}
 	f.pinged = c.now
-	c.askVia(via, n, &krpc.Query{Method: krpc.Ping}, pinger{}, nil)
 	return true
+}
+
+// doubt asks a node of the table whose ID another address has just used for a
+// sign of life: it may have moved there. While it answers it keeps its place.
+func (c *Core) doubt(old, claimant table.Contact, via Via) {
+	if c.mayPing(old.Addr) {
+		c.ask(old, &krpc.Query{Method: krpc.Ping}, claim{claimant, via, doubts}, nil)
+	}
+}
+
+// doubts is how many pings in a row are to be lost until a place is given away.
+const doubts = 2
+
+type claim struct {
+	by   table.Contact
+	via  Via
+	left int
+}
+
+func (claim) reply(*query, *krpc.Message) {}
+func (claim) late(*query)                 {}
+func (m claim) fail(q *query, code int) {
+	c := q.c
+	if m.left--; code == 0 && m.left > 0 {
+		c.ask(q.to, &krpc.Query{Method: krpc.Ping}, m, nil)
+		return
+	}
+	if e := c.table.Find(q.to.ID); code == 0 && e != nil && e.Addr == q.to.Addr && e.Fails == 0 {
+		// That nobody else answered either is no excuse: the claimant got through.
+		c.table.Failed(q.to)
+	}
+	if c.table.Wants(m.by) && c.pings.Take(c.now, pingRate, 1) {
+		c.askVia(m.via, m.by, &krpc.Query{Method: krpc.Ping}, pinger{}, nil)
+	}
 }
 
 // pinger is told of the answers to pings. What matters was done already, as for

@@ -89,10 +89,10 @@ func (s *storing) settle() {
 func (c *Core) GetItem(target nodeid.ID, k, salt []byte, seq int64, found func(*items.Item) bool, done func()) (cancel func()) {
 	mutable := k != nil
 	best := seq
-	if it := c.items.Get(c.now, target); it != nil && mutable == it.Mutable() && (!mutable || it.Seq > best) {
+	if it := c.Held(target, mutable, seq); it != nil {
 		// We may be one of the closest nodes ourselves.
 		best = it.Seq
-		if !found(it.Clone()) {
+		if !found(it) {
 			done()
 			return func() {}
 		}
@@ -116,6 +116,16 @@ func (c *Core) GetItem(target nodeid.ID, k, salt []byte, seq int64, found func(*
 		},
 		Done: func(*lookup.Lookup) { done() },
 	})
+}
+
+// Held is the item of target that is stored here, a mutable one if it is newer
+// than seq; nil if there is none.
+func (c *Core) Held(target nodeid.ID, mutable bool, seq int64) *items.Item {
+	it := c.items.Get(c.now, target)
+	if it == nil || mutable != it.Mutable() || mutable && it.Seq <= seq {
+		return nil
+	}
+	return it.Clone()
 }
 
 // GetPeers looks for peers. Found is told of them as they come, some perhaps

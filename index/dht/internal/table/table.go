@@ -323,11 +323,11 @@ func (t *Table) remove(b *bucket, i int) {
 // ping when it asked us something.
 func (t *Table) Wants(c Contact) bool {
 	b := t.bucket(c.ID)
-	if b == nil || b.find(c.ID) >= 0 {
+	if b == nil || t.strict && !nodeid.Fits(c.ID, c.Addr.Addr()) {
 		return false
 	}
-	if t.strict && !nodeid.Fits(c.ID, c.Addr.Addr()) {
-		return false
+	if i := b.find(c.ID); i >= 0 {
+		return b.nodes[i].Fails > 0 && b.nodes[i].Addr != c.Addr
 	}
 	if len(b.nodes) < width(t.self.Prefix(c.ID)) || len(b.spare) < spares/2 {
 		return true
