@@ -23,7 +23,7 @@ writeFileSync(new URL('.inputs', dist), sha(lines.join('')) + '\n')
 // What a first visit loads, and everything; gzip, in bytes.
 const first = 60_000
 const total = 100_000
-const lazy = new Set(['plot.js', 'qrcode.js'])
+const lazy = new Set(['plot.js', 'qrcode.js', 'qrread.js'])
 let all = 0
 let begin = 0
 for (const name of readdirSync(dist)) {

@@ -1,6 +1,7 @@
 import type { JSX } from 'preact'
 import { useEffect } from 'preact/hooks'
 import { message, signedIn } from './api/client'
+import { isPicture } from './lib/code'
 import { given, isTorrent, walk } from './lib/drop'
 import { links } from './lib/text'
 import { follow, go, parts } from './router'
@@ -75,9 +76,11 @@ function keys(e: KeyboardEvent): void {
 }
 
 function pasted(e: ClipboardEvent): void {
-  if (typing(e) || document.querySelector('dialog[open]')) return
+  if (document.querySelector('dialog[open]')) return
   const files = [...(e.clipboardData?.files ?? [])]
   const text = e.clipboardData?.getData('text') ?? ''
+  // A field takes text, but the picture of a code has no other meaning there.
+  if (typing(e) && (text || !files.some(isPicture))) return
   if (files.length || links(text).length) {
     e.preventDefault()
     offer(files, text)
@@ -86,7 +89,7 @@ function pasted(e: ClipboardEvent): void {
 
 function dropped(e: DragEvent): void {
   document.documentElement.classList.remove('dropping')
-  if (!e.dataTransfer || typing(e)) return
+  if (!e.dataTransfer || e.defaultPrevented || typing(e)) return
   e.preventDefault()
   const files = [...e.dataTransfer.files]
   const text = e.dataTransfer.getData('text/uri-list') || e.dataTransfer.getData('text')

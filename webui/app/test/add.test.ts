@@ -3,11 +3,24 @@
 //	browser --- near --- far
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { PNG } from 'pngjs'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { encode } from 'uqr'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { clean, content, launch, missing, Node, publish, visit, watched } from './lab'
+import { clean, content, launch, missing, Node, publish, violations, visit, watched } from './lab'
 
 const lacks = missing()
+
+/** code is a picture of text as a code; of none it is plain. */
+function code(text?: string): Buffer {
+  const { data, size } = text === undefined ? { data: [], size: 40 } : encode(text, { ecc: 'L', border: 4 })
+  const png = new PNG({ width: 4 * size, height: 4 * size })
+  for (let i = 0; i < png.width * png.height; i++) {
+    const dark = data[Math.floor(i / png.width / 4)]?.[Math.floor((i % png.width) / 4)]
+    png.data.set(dark ? [0, 0, 0, 255] : [255, 255, 255, 255], 4 * i)
+  }
+  return PNG.sync.write(png)
+}
 
 describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
   let browser: Browser, near: Node, far: Node, context: BrowserContext, page: Page
@@ -22,6 +35,15 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     await page.getByText(button).click()
     await (await asked).setFiles({ name, mimeType, buffer })
   }
+
+  const scan = (b: Buffer, name = 'code.png'): Promise<void> => choose('Scan a code', name, 'image/png', b)
+  /** on is a page of far, with what it complains of. */
+  const onFar = async (path: string): Promise<Page> => {
+    const p = await (await visit(browser, far)).newPage()
+    await p.goto(far.url + path)
+    return p
+  }
+  const dialog = () => page.getByRole('dialog')
 
   beforeAll(async () => {
     ;[browser, near, far] = await Promise.all([launch(), new Node('near').start(), new Node('far').start()])
@@ -58,5 +80,94 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     await near.api('POST', `/transfers/${t.id}/peers`, { addresses: listen })
     await page.locator('.progress-line').getByText('Seeding').waitFor({ timeout: 30_000 })
     expect(readFileSync(join(near.downloads, 'chosen.bin')).equals(readFileSync(t.path))).toBe(true)
+  })
+
+  test('a code on the other screen is scanned, and what it names is fetched', async () => {
+    const t = await publish(far, content('scanned <i>song.flac', 300_000))
+    const p = await onFar(`/share/${t.id}`)
+    await p.getByRole('img', { name: /Code of the link/ }).waitFor()
+    const shot = await p.screenshot()
+    await p.context().close()
+    await open('/')
+    await page.keyboard.press('a')
+    await scan(shot, 'screenshot.png')
+    await dialog().getByText('scanned <i>song.flac').first().waitFor()
+    await page.getByRole('button', { name: 'Fetch', exact: true }).click()
+    await page.locator('.progress-line').getByText('Seeding').waitFor()
+    // A large photo of it that lies askew, pasted where one is.
+    const held = await page.evaluate(async (png) => {
+      const picture = await createImageBitmap(new Blob([Uint8Array.from(atob(png), (c) => c.charCodeAt(0))]))
+      const canvas = new OffscreenCanvas(4000, 3000)
+      const c = canvas.getContext('2d')!
+      c.fillStyle = '#867'
+      c.fillRect(0, 0, 4000, 3000)
+      c.setTransform(3, 0.5, -0.4, 2.8, 2000, 1500)
+      c.rotate(0.75)
+      c.drawImage(picture, -300, -300, 600, 600)
+      const data = new DataTransfer()
+      data.items.add(new File([await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.7 })], 'photo.jpg', { type: 'image/jpeg' }))
+      document.body.dispatchEvent(new ClipboardEvent('paste', { bubbles: true, cancelable: true, clipboardData: data }))
+      return data.files[0]!.size
+    }, code(t.link).toString('base64'))
+    expect(held).toBeGreaterThan(50_000)
+    await dialog().getByText('This is here already').waitFor()
+  })
+
+  test('a channel is followed by its code, where one asks for it', async () => {
+    const c = await far.api<{ key: string; link: string }>('POST', '/channels', { name: 'Scanned' })
+    const p = await onFar(`/find/${c.key}`)
+    await p.getByRole('button', { name: 'Link' }).click()
+    await p.getByRole('img', { name: /Code of the channel/ }).waitFor()
+    const shot = await p.screenshot()
+    await p.context().close()
+    await open('/')
+    await page.keyboard.press('a')
+    await scan(shot)
+    await page.getByText('This is the link of a channel').waitFor()
+    expect(await near.api('GET', '/channels')).toEqual([])
+    await open('/find')
+    await scan(shot)
+    await page.waitForURL(`**/find/${c.key}`)
+    await page.getByText('followed', { exact: true }).waitFor()
+    expect(await near.api('GET', '/channels')).toMatchObject([{ key: c.key, link: c.link, own: false }])
+    // The code of a share is no mistake there.
+    await open('/find')
+    await scan(code('magnet:?xt=urn:btih:' + 'd'.repeat(40) + '&dn=not%20a%20channel'))
+    await dialog().getByText('not a channel').waitFor()
+  })
+
+  test('a picture that does not help says why, and nothing in it is done', async () => {
+    const asked: string[] = []
+    page.on('request', (r) => { if (r.method() !== 'GET') asked.push(r.url()) })
+    let alerted = false
+    page.on('dialog', (d) => { alerted = true; void d.dismiss() })
+    await open('/')
+    await page.keyboard.press('a')
+    await scan(code())
+    await page.getByText('No code was found in the picture').waitFor()
+    await scan(Buffer.from('GIF89a, but no more'), 'broken.gif')
+    await page.getByText('“broken.gif” is not a picture that this browser can show').waitFor()
+    await scan(code())
+    await page.getByText('No code was found in the picture').waitFor()
+    for (const evil of ['<script>alert(1)</script><img src=x onerror=alert(1)>', 'javascript:alert(1)', `\u202e${'evil '.repeat(500)}`]) {
+      await scan(code(evil))
+      await dialog().getByRole('alert').getByText(evil.startsWith('\u202e') ? '\ufffdevil' : evil).waitFor()
+      expect(await page.locator('body script, body img').count()).toBe(0)
+      expect(await dialog().evaluate((d) => d.scrollWidth <= d.clientWidth)).toBe(true)
+    }
+    expect(await violations(page)).toEqual([])
+    // A web address is shown; the node is not sent there by a code alone.
+    const address = `${far.url}/evil.torrent`
+    await scan(code(address))
+    await page.getByText('The code holds this web address').waitFor()
+    expect(await page.getByLabel('Link').inputValue()).toBe(address)
+    expect(await violations(page)).toEqual([])
+    expect(asked).toEqual([])
+    await page.keyboard.press('Escape')
+    await page.goto(`${near.url}/find`)
+    await scan(code(address))
+    await page.getByText(`It holds a web address: “${address}”`).waitFor()
+    expect(asked).toEqual([])
+    expect(alerted).toBe(false)
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { File, Transfer } from '../src/api/types'
 import { wait } from '../src/lib/backoff'
+import { held, unfit } from '../src/lib/code'
 import { ago, bytes, duration, goalText, parseSize, percent, rate } from '../src/lib/format'
 import { merge } from '../src/lib/merge'
 import { cells, count, decode, summary } from '../src/lib/pieces'
@@ -34,6 +35,27 @@ describe('format', () => {
     expect(goalText({})).toBe('For ever')
     expect(goalText({ none: true })).toBe('Do not seed')
     expect(goalText({ ratio: 2, for: 3600e9 })).toBe('Until 2 times the size went out or 1 h passed')
+  })
+})
+
+describe('what a code holds', () => {
+  const id = 'ab12'.repeat(10), key = 'ab12'.repeat(16)
+  test.each([
+    [`magnet:?xt=urn:btih:${id}&dn=a%20b`, 'content'],
+    [` ${id}\n`, 'content'],
+    [`magnet:?xs=urn:btpk:${key}`, 'channel'],
+    ['https://example.org/a.torrent', 'address'],
+    ['http://[::1]:8080/', 'address'],
+    [`see magnet:?xt=urn:btih:${id}`, 'other'],
+    [`${id} ${id.replaceAll('a', 'c')}`, 'other'],
+    ['javascript:alert(1)', 'other'],
+    ['WIFI:S:home;P:secret;;', 'other'],
+    ['', 'other'],
+  ])('%s', (text, kind) => expect(held(text).kind).toBe(kind))
+  test('is told without what would hide in it', () => {
+    expect(unfit(held('<b>\u202eevil'))).toBe('The code is no link to a share or a channel. It holds this text: “<b>\ufffdevil”')
+    expect(unfit(held('x'.repeat(3000))).length).toBeLessThan(500)
+    expect(unfit(held(' '))).toBe('The code is empty')
   })
 })
 

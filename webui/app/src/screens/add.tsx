@@ -3,6 +3,8 @@ import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { message, send, transferPath } from '../api/client'
 import type { Preview, Transfer } from '../api/types'
+import { held, isPicture, unfit } from '../lib/code'
+import { isTorrent } from '../lib/drop'
 import { bytes, plural } from '../lib/format'
 import { isChannel, links, shown } from '../lib/text'
 import { go } from '../router'
@@ -10,6 +12,7 @@ import { put } from '../state/store'
 import { toast } from '../state/toasts'
 import { Button, Dialog, Pick, Problem, Working } from '../ui/basics'
 import { FileTree } from '../ui/filetree'
+import { codeIn, Scan } from '../ui/scan'
 
 /** Source is what the node is asked to look at: a link, or a torrent in base64. */
 type Source = { link: string } | { torrent: string }
@@ -46,11 +49,13 @@ export function Add(): JSX.Element {
   const [seen, setSeen] = useState<Seen[]>([])
   const [looking, setLooking] = useState(false)
   const [problem, setProblem] = useState('')
+  const [address, setAddress] = useState('')
   const close = (): void => { adding.value = undefined }
 
   const look = async (sources: Source[]): Promise<void> => {
     setLooking(true)
     setProblem('')
+    setAddress('')
     const out: Seen[] = []
     for (const source of sources.slice(0, 50)) {
       try {
@@ -62,8 +67,32 @@ export function Add(): JSX.Element {
     setLooking(false)
     setSeen(out)
   }
+  const scan = async (picture: File): Promise<void> => {
+    setLooking(true)
+    setProblem('')
+    setAddress('')
+    try {
+      const h = held(await codeIn(picture))
+      if (h.kind === 'channel') return channel(h.text)
+      if (h.kind === 'content') return await look([{ link: h.text }])
+      if (h.kind === 'other') throw new Error(unfit(h))
+      // A stranger's code must not make the node call an address that nobody has read.
+      setText(h.text)
+      setAddress(h.text)
+    } catch (e) {
+      setProblem(message(e))
+    } finally {
+      setLooking(false)
+    }
+  }
+  const channel = (link: string): void => {
+    close()
+    go(`/find?q=${encodeURIComponent(link.trim())}`)
+  }
   const take = async (files: File[]): Promise<void> => {
+    if (files[0] && isPicture(files[0])) return scan(files[0])
     const sources: Source[] = []
+    setProblem('')
     try {
       for (const f of files) sources.push({ torrent: await read(f) })
     } catch (e) {
@@ -71,13 +100,16 @@ export function Add(): JSX.Element {
     }
     if (sources.length) await look(sources)
   }
+  /** taken is called with what is pasted or dropped here. */
+  const taken = (e: Event, data: DataTransfer | null): void => {
+    const files = [...(data?.files ?? [])]
+    if (!files.every((f) => isPicture(f) || isTorrent(f.name)) || !files.length || data!.getData('text')) return
+    e.preventDefault()
+    void take(files)
+  }
   const submit = (e?: Event): void => {
     e?.preventDefault()
-    if (isChannel(text)) {
-      close()
-      go(`/find?q=${encodeURIComponent(text.trim())}`)
-      return
-    }
+    if (isChannel(text)) return channel(text)
     const found = links(text)
     if (found.length === 0) setProblem('This is no link that can be fetched: paste a magnet link, a 40-digit ID, or the address of a .torrent file')
     else void look(found.map((link) => ({ link })))
@@ -90,18 +122,23 @@ export function Add(): JSX.Element {
   if (seen.length) return <Choose seen={seen} again={() => setSeen([])} close={close} />
   return (
     <Dialog title="Fetch something" onClose={close}>
-      <form class="stack" onSubmit={submit}>
+      <form
+        class="stack" onSubmit={submit}
+        onPaste={(e) => taken(e, e.clipboardData)} onDrop={(e) => taken(e, e.dataTransfer)}
+      >
         <label for="add-link">Link</label>
         <textarea
           id="add-link" rows={4} value={text} autofocus spellcheck={false} placeholder="magnet:?xt=urn:btih:…"
           onInput={(e) => setText(e.currentTarget.value)}
           onKeyDown={(e) => { if (e.key === 'Enter' && !e.shiftKey) submit(e) }}
         />
-        <p class="muted">A magnet link, a 40-digit ID, or the address of a .torrent file. Several: one on each line.</p>
+        <p class="muted">A magnet link, a 40-digit ID, or the address of a .torrent file. Several: one on each line. Or the picture of a code: choose it, or paste it here.</p>
         {looking && <Working>Looking at it …</Working>}
+        {address && text === address && <p class="note">The code holds this web address. Look at it only if a .torrent file is to be had there.</p>}
         {problem && <Problem>{problem}</Problem>}
-        <div class="row spread">
+        <div class="row wrap ways">
           <Pick accept=".torrent,application/x-bittorrent" multiple onFiles={(files) => void take(files)}>Choose a .torrent file …</Pick>
+          <Scan onPicture={(f) => void scan(f)} />
           <Button type="submit" variant="primary" disabled={looking || !text.trim()}>Look at it</Button>
         </div>
       </form>

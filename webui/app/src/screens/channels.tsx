@@ -2,6 +2,7 @@ import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { get, message, send, sentence } from '../api/client'
 import type { Channel, Entry } from '../api/types'
+import { held, unfit } from '../lib/code'
 import { ago, plural } from '../lib/format'
 import { shown } from '../lib/text'
 import { go } from '../router'
@@ -9,6 +10,8 @@ import { channels, load, named } from '../state/channels'
 import { toast } from '../state/toasts'
 import { Button, Copyable, Dialog, Empty, Problem, Working } from '../ui/basics'
 import { QR } from '../ui/qr'
+import { codeIn, Scan } from '../ui/scan'
+import { adding } from './add'
 import { Found } from './find'
 
 const path = (c: { key: string }, rest = ''): string => `/channels/${c.key}${rest}`
@@ -18,6 +21,14 @@ export async function follow(link: string): Promise<void> {
   const c = await send<Channel>('POST', '/channels', { link: link.trim() })
   await load()
   go(`/find/${c.key}`)
+}
+
+/** scanned follows the channel whose code is in a picture; that of a share is looked at. */
+async function scanned(picture: File): Promise<void> {
+  const h = held(await codeIn(picture))
+  if (h.kind === 'channel') return follow(h.text)
+  if (h.kind !== 'content') throw new Error(unfit(h))
+  adding.value = { text: h.text }
 }
 
 /** useChannels keeps the list fresh while it is looked at. */
@@ -63,7 +74,7 @@ export function Channels(): JSX.Element {
         ))}
       </ul>
       <div class="columns even forms">
-        <Ask label="Follow a channel" placeholder="magnet:?xs=urn:btpk:…" button="Follow" run={follow} />
+        <Ask label="Follow a channel" placeholder="magnet:?xs=urn:btpk:…" button="Follow" run={follow} scan={scanned} />
         <Ask
           label="Make a channel" placeholder="Its name" button="Make it"
           run={async (name) => {
@@ -77,22 +88,29 @@ export function Channels(): JSX.Element {
   )
 }
 
-function Ask({ label, placeholder, button, run }: { label: string; placeholder: string; button: string; run: (text: string) => Promise<void> }): JSX.Element {
+interface AskProps {
+  label: string
+  placeholder: string
+  button: string
+  run: (text: string) => Promise<void>
+  scan?: (picture: File) => Promise<void>
+}
+
+function Ask({ label, placeholder, button, run, scan }: AskProps): JSX.Element {
   const [text, setText] = useState('')
   const [problem, setProblem] = useState('')
-  const submit = async (e: Event): Promise<void> => {
-    e.preventDefault()
+  const attempt = async (what: Promise<void>): Promise<void> => {
     setProblem('')
     try {
-      await run(text)
+      await what
     } catch (err) {
       setProblem(message(err))
     }
   }
   return (
-    <form class="stack" onSubmit={(e) => void submit(e)}>
+    <form class="stack" onSubmit={(e) => { e.preventDefault(); void attempt(run(text)) }}>
       <label class="field">{label}<input value={text} spellcheck={false} placeholder={placeholder} onInput={(e) => setText(e.currentTarget.value)} /></label>
-      <div class="row"><Button type="submit" disabled={!text.trim()}>{button}</Button></div>
+      <div class="row"><Button type="submit" disabled={!text.trim()}>{button}</Button>{scan && <Scan onPicture={(f) => void attempt(scan(f))} />}</div>
       {problem && <Problem>{problem}</Problem>}
     </form>
   )
