@@ -7,7 +7,7 @@ import { PNG } from 'pngjs'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { encode } from 'uqr'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { clean, content, launch, missing, Node, publish, violations, visit, watched } from './lab'
+import { clean, content, harmless, launch, missing, Node, publish, violations, visit, watched } from './lab'
 
 const lacks = missing()
 
@@ -139,8 +139,6 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
   test('a picture that does not help says why, and nothing in it is done', async () => {
     const asked: string[] = []
     page.on('request', (r) => { if (r.method() !== 'GET') asked.push(r.url()) })
-    let alerted = false
-    page.on('dialog', (d) => { alerted = true; void d.dismiss() })
     await open('/')
     await page.keyboard.press('a')
     await scan(code())
@@ -152,8 +150,7 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     for (const evil of ['<script>alert(1)</script><img src=x onerror=alert(1)>', 'javascript:alert(1)', `\u202e${'evil '.repeat(500)}`]) {
       await scan(code(evil))
       await dialog().getByRole('alert').getByText(evil.startsWith('\u202e') ? '\ufffdevil' : evil).waitFor()
-      expect(await page.locator('body script, body img').count()).toBe(0)
-      expect(await dialog().evaluate((d) => d.scrollWidth <= d.clientWidth)).toBe(true)
+      await harmless(page, evil)
     }
     expect(await violations(page)).toEqual([])
     // A web address is shown; the node is not sent there by a code alone.
@@ -168,6 +165,5 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     await scan(code(address))
     await page.getByText(`It holds a web address: “${address}”`).waitFor()
     expect(asked).toEqual([])
-    expect(alerted).toBe(false)
   })
 })

@@ -9,6 +9,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
+import { expect } from 'vitest'
 import type { Transfer } from '../src/api/types'
 
 const chrome = process.env.CHROMIUM ?? '/usr/bin/chromium'
@@ -177,11 +178,12 @@ export async function visit(b: Browser, n: Node, options: BrowserContextOptions 
   return c
 }
 
-/** watched gives a page patience, and collects what it complains of. */
+/** watched gives a page patience, and collects what it complains of; a script of somebody else's is worth a complaint. */
 export function watched(p: Page): string[] {
   const complaints: string[] = []
   p.setDefaultTimeout(30_000)
   p.on('pageerror', (e) => complaints.push(e.message))
+  p.on('dialog', (d) => { if (d.type() !== 'beforeunload') complaints.push(`it said ${d.message()}`); void d.dismiss() })
   // The browser tells of what the policy forbids here, too.
   p.on('console', (m) => { if (m.type() === 'error' && !/Failed to load resource/.test(m.text())) complaints.push(m.text()) })
   return complaints
@@ -199,6 +201,16 @@ export async function violations(p: Page): Promise<string[]> {
   await cdp.detach()
   if (exceptionDetails) throw new Error(`axe: ${exceptionDetails.text}`)
   return JSON.parse(result.value as string) as string[]
+}
+
+/** harmless tells whether names are text on a page, in no order but their own, and within it. */
+export async function harmless(p: Page, where: string): Promise<void> {
+  await until('the content', async () => (await p.locator('.working').count()) === 0)
+  expect(await p.locator('body script, body img').count(), where).toBe(0)
+  expect(await p.locator('body').innerText(), where).not.toContain('\u202e')
+  expect(await p.evaluate(() => [...document.querySelectorAll('*')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.table-box, .grid, .offscreen')).map((e) => e.outerHTML.slice(0, 100))), where).toEqual([])
+  expect(await p.evaluate(() => document.documentElement.scrollWidth <= innerWidth), where).toBe(true)
+  expect(await p.evaluate(() => [...document.querySelectorAll('dialog')].every((d) => d.scrollWidth <= d.clientWidth)), where).toBe(true)
 }
 
 /** scroll turns the wheel through the list of transfers and returns the longest task, in milliseconds. */

@@ -101,7 +101,7 @@ export function Problem({ children }: { children: ComponentChildren }): JSX.Elem
 export function Copyable({ text, label, said }: { text: string; label: string; said?: string }): JSX.Element {
   return (
     <div class="copyable">
-      <code tabIndex={0} role="region" aria-label={label}>{text}</code>
+      <code tabIndex={0} role="group" aria-label={label}>{text}</code>
       <Button icon="copy" label={`Copy ${label.toLowerCase()}`} onClick={() => void copy(text, said ?? `${label} copied`)} />
     </div>
   )

@@ -1,0 +1,91 @@
+// The screens of channels in a real browser: one that is followed and one of
+// near's own, both made to do harm by their names.
+//
+//	browser --- near --- far, whose channel near follows
+import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Channel, Transfer } from '../src/api/types'
+import { clean, folder, harmless, launch, missing, Node, publish, until, violations, visit, watched } from './lab'
+
+const lacks = missing()
+const script = '<img src=x onerror=alert(1)>\u202e'
+const long = 'long '.repeat(400)
+
+describe.skipIf(lacks)('channels', { timeout: 60_000 }, () => {
+  let browser: Browser, near: Node, far: Node
+  let followed: Channel, own: Channel, shared: Transfer
+
+  /** fill makes a channel of hostile names, with a share of such in it. */
+  const fill = async (n: Node, name: string): Promise<[Channel, Transfer]> => {
+    const dir = folder(n.name, 'home', 'Evil')
+    writeFileSync(join(dir, `${script}${'x'.repeat(180)}.svg`), randomBytes(10_000))
+    writeFileSync(join(dir, `"><script>alert(1)<.html`), randomBytes(10_000))
+    const t = await publish(n, dir, `${script} ${name} ${'y'.repeat(150)}`)
+    const c = await n.api<Channel>('POST', '/channels', { name: `${script}${name} ${'z'.repeat(100)}`, about: script + 'about '.repeat(200) })
+    await n.api('POST', `/channels/${c.key}/entries`, { ids: [t.id], about: script + long.slice(0, 1900), tags: [script, 'tag'.repeat(30), '"><script>'] })
+    await n.api('POST', `/channels/${c.key}/entries`, { links: [`magnet:?xt=urn:btih:${'e'.repeat(40)}&dn=${encodeURIComponent(script + long)}`] })
+    return [c, t]
+  }
+
+  beforeAll(async () => {
+    far = await new Node('far').start()
+    const { listen: [there] } = await far.api<{ listen: string[] }>('GET', '/node')
+    ;[browser, near] = await Promise.all([launch(), new Node('near', ['--bootstrap', there!, '--listen', '[::1]:0', '--no-lan']).start()])
+    ;[followed] = await fill(far, 'followed')
+    ;[own, shared] = await fill(near, 'own')
+    const { content } = await far.api<Channel>('POST', `/channels/${followed.key}/publish`, {})
+    await near.api('POST', '/channels', { link: followed.link })
+    // Loopback addresses that the DHT tells of are not called: far is told of by hand.
+    await until('its list to be looked for', async () => (await near.api<Transfer[]>('GET', '/transfers')).find((t) => t.id === content))
+    await near.api('POST', `/transfers/${content}/peers`, { addresses: [there] })
+    await until('its list to be here', async () => (await near.api<Channel>('GET', `/channels/${followed.key}`)).entries === 2)
+  }, 180_000)
+  afterAll(async () => {
+    await browser?.close()
+    await Promise.all([near?.stop(), far?.stop()])
+    clean()
+  })
+
+  const screens = (): string[] => ['/find', `/find/${own.key}`, `/find/${followed.key}`, '/find?q=alert', `/share/${shared.id}`]
+
+  test.each([
+    ['light', { colorScheme: 'light' as const }],
+    ['dark', { colorScheme: 'dark' as const }],
+    ['on a phone', { colorScheme: 'light' as const, viewport: { width: 360, height: 740 } }],
+  ])('hostile names are text, and axe finds nothing, %s', async (_name, options) => {
+    const c = await visit(browser, near, options)
+    const p = await c.newPage()
+    const complaints = watched(p)
+    for (const path of screens()) {
+      await p.goto(near.url + path)
+      await p.locator('main h1').first().waitFor()
+      await harmless(p, path)
+      // All that there is of each hit, with its files.
+      const hits = p.locator('.hit-name')
+      if (path.startsWith('/find?') || path.length > 40 && path.startsWith('/find/')) {
+        await hits.nth(1).waitFor()
+        for (let i = 0; i < await hits.count(); i++) await hits.nth(i).click()
+        await p.locator('.about').nth(await hits.count() - 1).waitFor()
+        await harmless(p, `${path}, opened`)
+      }
+      expect(await violations(p), path).toEqual([])
+      expect(await p.evaluate(() => document.querySelector('main')!.scrollWidth <= document.querySelector('main')!.clientWidth), `${path} scrolls sideways`).toBe(true)
+    }
+    // What asks, and what is shown of a link.
+    for (const [key, leave] of [[own.key, 'Give it up'], [followed.key, 'Unfollow']] as const) {
+      await p.goto(`${near.url}/find/${key}`)
+      for (const name of ['Link', leave]) {
+        await p.getByRole('button', { name, exact: true }).click()
+        await p.getByRole('dialog').waitFor()
+        await harmless(p, name)
+        expect(await violations(p), name).toEqual([])
+        await p.keyboard.press('Escape')
+      }
+    }
+    await c.close()
+    expect(complaints).toEqual([])
+  })
+})
