@@ -89,13 +89,3 @@ func (e *Engine) Discovery(id share.ID) ([]Way, error) {
 	})
 	return out, err
 }
-
-// finds tells whether there is a finder of a source.
-func (e *Engine) finds(s share.Source) bool {
-	for _, f := range e.cfg.Finders {
-		if f.Source() == s {
-			return true
-		}
-	}
-	return false
-}

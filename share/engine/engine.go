@@ -146,8 +146,6 @@ const (
 	// Shares hashed for the first time at once. Each reads as fast as the disk
 	// gives and hashes on all cores.
 	maxHashing = 2
-	// Searches for peers at once, of all finders.
-	maxSearches = 16
 	// Every so often, what no event announces is looked at.
 	seldom = 30 * time.Second
 )
@@ -157,6 +155,7 @@ type Engine struct {
 	cfg     Config
 	log     *slog.Logger
 	hub     *hub
+	finders []*finding
 	gate    *gate
 	down    *bucket
 	up      *bucket
@@ -183,7 +182,7 @@ type Engine struct {
 	awake     map[*transfer]struct{}
 	hashing   int // jobs under way
 	idle      int // seeds in the library without a connection
-	searches  int
+	resolves  int // of names, under way
 	stopping  bool
 	requeue   bool        // who may fetch has to be worked out again
 	glance    []*transfer // at rest, files not looked at since the start
@@ -234,6 +233,9 @@ func New(cfg Config) (*Engine, error) {
 		transfers: make(map[share.ID]*transfer),
 		aliases:   make(map[share.ID]share.ID),
 		awake:     make(map[*transfer]struct{}),
+	}
+	for _, f := range cfg.Finders {
+		e.finders = append(e.finders, &finding{Finder: f})
 	}
 	e.gate = newGate(e.log, netguard.Policy{AllowPrivate: cfg.AllowPrivate, IPv4: cfg.IPv4}, cfg.MaxConns, cfg.Now)
 	return e, nil
@@ -360,5 +362,5 @@ func (e *Engine) everySoOften() {
 			e.serial.do(net.tor.AllowDataDownload)
 		}
 	}
-	e.scanSeeds(now)
+	e.scanSeeds()
 }

@@ -134,6 +134,50 @@ func TestSearchesTakeTurns(t *testing.T) {
 	}
 }
 
+// quick is a finder that is done at once. It counts its searches.
+type quick struct {
+	finder
+	began chan share.ID
+}
+
+func (f *quick) Find(ctx context.Context, id share.ID, _ func([]netip.AddrPort)) error {
+	select {
+	case f.began <- id:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// A finder that takes its time holds up nobody's search by another one, and who
+// waits for the one asks the other once, not again and again.
+func TestFindersDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	const many = 3 * maxSearches
+	slow := &turns{began: make(chan share.ID), end: make(chan struct{})}
+	fast := &quick{began: make(chan share.ID, 10*many)}
+	n := newNode(t, func(c *Config) { c.Finders = []Finder{fast, slow} })
+	for i := range many {
+		n.fetch(share.ID{1, byte(i)}.String(), t.TempDir())
+	}
+	asked := map[share.ID]int{}
+	for len(asked) < many {
+		asked[<-fast.began]++
+	}
+	order := map[share.ID]bool{}
+	for range many {
+		order[<-slow.began] = true
+		slow.end <- struct{}{}
+	}
+	if len(order) != many {
+		t.Errorf("%d of %d transfers had their turn before others had a second", len(order), many)
+	}
+	for id, times := range asked {
+		if times != 1 {
+			t.Errorf("the quick one was asked for %s %d times in one round", id.Short(), times)
+		}
+	}
+}
+
 // A private torrent is not for finders.
 func TestPrivate(t *testing.T) {
 	t.Parallel()

@@ -23,8 +23,8 @@ const (
 	searchEnough  = 10 * time.Minute // while it has enoughPeers
 	enoughPeers   = 20
 	searchTime    = 2 * time.Minute // of one search
-	searchTurn    = time.Second     // to see again whether one more may search
 	resolveTime   = 20 * time.Second
+	maxResolves   = 16     // at once
 	seedScanEvery = seldom // one seed at rest looks into its swarm
 )
 
@@ -37,15 +37,14 @@ type foundPeers struct {
 
 // search is when a transfer looks for peers.
 type search struct {
-	next    time.Time
-	pause   time.Duration
-	running int       // searches of finders under way
-	begun   bool      // what takes no turn has been done once
-	asked   bool      // somebody has been asked at least once
-	fresh   bool      // something new was found since the last round
-	open    bool      // there is anybody to ask
-	had     bool      // somebody was connected
-	last    time.Time // when a round last began
+	next  time.Time
+	pause time.Duration
+	round *round    // the latest
+	asked bool      // somebody has been asked at least once
+	fresh bool      // something new was found since the last round
+	open  bool      // there is anybody to ask
+	had   bool      // somebody was connected
+	last  time.Time // when a round last began
 }
 
 // reason says why there are no peers; empty when there are.
@@ -58,7 +57,7 @@ func (s *search) reason(b *book, peers int, now time.Time) string {
 		known = len(b.entries)
 	}
 	next := ""
-	if wait := s.next.Sub(now); s.running == 0 && wait > 0 {
+	if wait := s.next.Sub(now); s.round.over() && wait > 0 {
 		next = ", next try in " + seconds(wait)
 	}
 	switch {
@@ -66,7 +65,7 @@ func (s *search) reason(b *book, peers int, now time.Time) string {
 		return "1 peer known, not connected yet" + next
 	case known > 0:
 		return fmt.Sprintf("%d peers known, none connected yet%s", known, next)
-	case !s.asked || s.running > 0:
+	case !s.asked || !s.round.over():
 		return "looking for peers"
 	case !s.open:
 		return "nobody to ask: the link names no peer, and no way to find peers is on"
@@ -93,7 +92,7 @@ func (e *Engine) seek(t *transfer, now time.Time) {
 	e.offer(t, now)
 	s := &t.search
 	s.open = len(t.options.Peers)+len(t.options.WebSeeds) > 0 || len(t.options.Trackers) > 0 && !e.cfg.NoTrackers ||
-		len(e.cfg.Finders) > 0 && !t.private() || t.book != nil && len(t.book.entries) > 0
+		len(e.finders) > 0 && !t.private() || t.book != nil && len(t.book.entries) > 0
 	peers := 0
 	if t.net != nil {
 		peers, _ = t.net.counts()
@@ -105,12 +104,7 @@ func (e *Engine) seek(t *transfer, now time.Time) {
 		}
 	}
 	s.had = peers > 0
-	if now.Before(s.next) || s.running > 0 {
-		return
-	}
-	finders := len(e.cfg.Finders) > 0 && !t.private()
-	if s.begun && finders && e.searches >= maxSearches {
-		s.next = now.Add(searchTurn)
+	if now.Before(s.next) || !s.round.over() {
 		return
 	}
 	switch {
@@ -121,48 +115,14 @@ func (e *Engine) seek(t *transfer, now time.Time) {
 	default:
 		s.pause = min(s.pause*3/2, searchLongest)
 	}
-	s.next, s.last, s.fresh, s.begun = now.Add(s.pause), now, false, true
+	s.next, s.last, s.fresh, s.round = now.Add(s.pause), now, false, &round{}
 	e.resolve(t)
 	e.trackers.Refresh(t.id)
-	if !finders {
+	if len(e.finders) == 0 || t.private() {
 		s.asked = true
 		return
 	}
-	for _, f := range e.cfg.Finders {
-		if e.searches >= maxSearches {
-			s.next = now.Add(searchTurn)
-			break
-		}
-		s.asked = true
-		e.searches++
-		s.running++
-		e.run(t, f)
-	}
-}
-
-// run is one search of one finder.
-func (e *Engine) run(t *transfer, f Finder) {
-	id := t.id
-	t.tallyOf(f.Source()).busy++
-	e.tasks.Go(func() {
-		ctx, cancel := context.WithTimeout(e.works, searchTime)
-		defer cancel()
-		err := f.Find(ctx, id, func(addrs []netip.AddrPort) {
-			p := foundPeers{id, f.Source(), append([]netip.AddrPort(nil), addrs...)}
-			e.post(func() { e.meet(p) })
-		})
-		if ctx.Err() != nil {
-			err = nil // it took its time, which is no fault
-		}
-		e.post(func() {
-			e.searches--
-			t.search.running--
-			t.asked(f.Source(), err, e.now())
-			if err != nil {
-				e.note(t, "search by %s: %v", f.Source(), err)
-			}
-		})
-	})
+	e.ask(t, s.round)
 }
 
 // foundSoon takes addresses from callbacks that must not wait. When too much
@@ -254,11 +214,12 @@ func (e *Engine) resolve(t *transfer) {
 	}
 	e.meet(foundPeers{id, share.FromLink, known})
 	e.beginWith(t, known)
-	if len(names) == 0 || e.searches >= maxSearches {
+	if len(names) == 0 || e.resolves >= maxResolves {
 		return
 	}
-	e.searches++
-	t.search.running++
+	e.resolves++
+	r := t.search.round
+	r.left++
 	family := "ip6"
 	if e.cfg.IPv4 {
 		family = "ip"
@@ -286,8 +247,8 @@ func (e *Engine) resolve(t *transfer) {
 			}
 		}
 		e.post(func() {
-			e.searches--
-			t.search.running--
+			e.resolves--
+			r.left--
 			if failed != nil {
 				e.note(t, "looking up a peer of the link: %v", failed)
 			}
@@ -332,7 +293,7 @@ func (e *Engine) advertise(t *transfer) {
 	if t.announced || t.private() {
 		return
 	}
-	for _, f := range e.cfg.Finders {
+	for _, f := range e.finders {
 		f.Announce(t.id)
 	}
 	t.announced = true
@@ -348,7 +309,7 @@ func (e *Engine) hide(t *transfer) {
 		return
 	}
 	t.announced = false
-	for _, f := range e.cfg.Finders {
+	for _, f := range e.finders {
 		f.Withdraw(t.id)
 	}
 }
@@ -371,35 +332,6 @@ func (e *Engine) figuresOf(t *transfer) tracker.Progress {
 		p.Left = max(t.total-t.haveBytes(), 0)
 	}
 	return p
-}
-
-// scanSeeds lets one seed at rest after another look into its swarm: whoever
-// is there and could not reach us can then be reached by us.
-func (e *Engine) scanSeeds(now time.Time) {
-	if len(e.cfg.Finders) == 0 || now.Sub(e.lastScan) < seedScanEvery && !now.Before(e.lastScan) {
-		return
-	}
-	e.lastScan = now
-	if len(e.scan) == 0 {
-		for _, t := range e.transfers {
-			if t.done && !t.options.Paused {
-				e.scan = append(e.scan, t)
-			}
-		}
-	}
-	for len(e.scan) > 0 && e.searches < maxSearches {
-		t := e.scan[len(e.scan)-1]
-		e.scan = e.scan[:len(e.scan)-1]
-		if e.transfers[t.id] != t || !t.done || t.net != nil || t.options.Paused || t.failure != nil || t.private() || t.search.running > 0 {
-			continue
-		}
-		for _, f := range e.cfg.Finders {
-			e.searches++
-			t.search.running++
-			e.run(t, f)
-		}
-		return
-	}
 }
 
 // embedZones leaves out link-local addresses on interfaces that are gone.

@@ -67,7 +67,7 @@ func TestReasonForNoPeers(t *testing.T) {
 		{search{}, 0, 0, "looking for peers"},
 		{search{asked: true}, 0, 0, "nobody to ask: the link names no peer, and no way to find peers is on"},
 		{search{open: true}, 0, 0, "looking for peers"},
-		{search{open: true, asked: true, running: 1}, 0, 0, "looking for peers"},
+		{search{open: true, asked: true, round: &round{left: 1}}, 0, 0, "looking for peers"},
 		{search{open: true, asked: true, next: now.Add(9500 * time.Millisecond)}, 0, 0, "no peers found yet, next try in 10 s"},
 		{search{open: true, asked: true}, 1, 0, "1 peer known, not connected yet"},
 		{search{open: true, asked: true, next: now.Add(5 * time.Minute)}, 2, 0, "2 peers known, none connected yet, next try in 5 min"},
