@@ -42,7 +42,7 @@ func TestAChannelOutlivesItsPublisher(t *testing.T) {
 	link := alice.channel("new", "films")[0].Link
 	args := []string{"add", "films"}
 	for _, s := range shared {
-		args = append(args, s.Link) // with alice's address, so that bob need not wait for the DHT to hear of each
+		args = append(args, s.ID) // the DHT knows where it is
 	}
 	alice.channel(args...)
 	alice.untilChannel("films", "published with all 50", func(c channel) bool { return c.Entries == 50 && !c.Pending && c.Seq > 0 })

@@ -122,7 +122,7 @@ func (j *job) behind(nodes []*lookup.Node) bool {
 		most = freshMax
 	}
 	for _, n := range nodes {
-		if c.friend(c.now, n.Addr).pace.Behind(c.now, paceOf(n)) > most {
+		if f := c.friend(c.now, n.Addr); f.pace.Behind(c.now, f.rate()) > most {
 			return true
 		}
 	}

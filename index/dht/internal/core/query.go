@@ -92,20 +92,13 @@ func (c *Core) askVia(via Via, to table.Contact, kq *krpc.Query, by asker, node 
 	kq.ID, kq.ReadOnly = c.ID(), c.cfg.ReadOnly
 	c.buf = krpc.AppendQuery(c.buf[:0], kq)
 	c.stats.QueriesOut[kq.Method]++
-	if wait := q.who.pace.Wait(c.now, paceOf(node)); wait > 0 {
+	if wait := q.who.pace.Wait(c.now, q.who.rate()); wait > 0 {
 		q.held = append([]byte(nil), c.buf...)
 		c.set(&q.timer, wait)
 		return q
 	}
 	q.launch()
 	return q
-}
-
-func paceOf(n *lookup.Node) limit.Rate {
-	if n != nil && n.Ours {
-		return paceRateOurs
-	}
-	return paceRate
 }
 
 // launch sends what c.buf holds as q.
@@ -188,6 +181,9 @@ func (c *Core) answered(m *krpc.Message, from netip.AddrPort) {
 	q.who.proven = c.now
 	if m.IP.IsValid() {
 		c.vote(from, m.IP.Addr())
+	}
+	if m.Kind == krpc.KindReply {
+		q.who.ours = krpc.Ours(m.Version)
 	}
 	if m.Kind == krpc.KindError {
 		if q.items && m.Code == krpc.CodeUnknown {

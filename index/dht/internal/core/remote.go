@@ -16,6 +16,7 @@ type remote struct {
 	pinged time.Duration // last ping for its query's sake
 	mute   time.Duration // last time it showed that it knows nothing of BEP 44
 	pace   limit.Bucket  // our queries to it
+	ours   bool          // its last answer said that it runs this program
 }
 
 const (
@@ -73,6 +74,15 @@ func (r *remotes) asker(now time.Duration, addr netip.AddrPort) (f *remote, fres
 
 func (f *remote) isProven(now time.Duration) bool {
 	return f.proven != 0 && now-f.proven < provenLife
+}
+
+// rate is how fast we ask it. All our queries to it count together, so whoever
+// asks on, be it a search that is new to it, must go by the same rate.
+func (f *remote) rate() limit.Rate {
+	if f.ours {
+		return paceRateOurs
+	}
+	return paceRate
 }
 
 // isMute tells whether the node there does not answer queries for items.

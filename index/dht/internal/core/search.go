@@ -163,7 +163,6 @@ func (e *search) reply(q *query, m *krpc.Message) {
 	if len(m.Token) > 0 && len(m.Token) <= tokenMax {
 		q.node.Token = append([]byte(nil), m.Token...)
 	}
-	q.node.Ours = krpc.Ours(m.Version)
 	if e.Method == krpc.Get && !q.items {
 		e.Passed(q.node, m.Nodes)
 	} else {

@@ -48,7 +48,6 @@ const (
 type Node struct {
 	table.Contact
 	Token []byte // of its answer, if it gave one
-	Ours  bool   // it runs this program
 	Fits  bool   // its ID is one its address may have
 
 	state     state
