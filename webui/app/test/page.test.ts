@@ -403,6 +403,16 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     await p.getByLabel('Select song.flac').tap()
     await p.getByRole('toolbar').getByRole('button', { name: 'Pause' }).tap()
     await row2(p, 'song.flac').getByText('Paused').waitFor()
+    // What a screen is for is seen without scrolling: the code, the open tab.
+    const bottom = (await p.getByRole('navigation').boundingBox())!.y
+    await p.goto(`${near.url}/share/${t.id}`)
+    await p.locator('.qr svg').waitFor()
+    const code = (await p.locator('.qr').boundingBox())!
+    expect(code.y + code.height).toBeLessThan(bottom)
+    await p.goto(`${near.url}/t/${t.id}/log`)
+    const tab = p.getByRole('tab', { name: 'Log' })
+    await tab.waitFor()
+    await until('the tab to be in sight', async () => { const b = (await tab.boundingBox())!; return b.x >= 0 && b.x + b.width <= 390 })
     await c.close()
   })
 

@@ -144,7 +144,7 @@ describe('pictures', { timeout: 400_000 }, () => {
       ['transfers', '/'],
       ['add', '/', async (p) => {
         await p.keyboard.press('a')
-        await p.locator('input[type=file]').setInputFiles({ name: 'radio.torrent', mimeType: 'application/x-bittorrent', buffer: await nodes.far.torrent(radio.id) })
+        await p.locator('dialog input[type=file]').first().setInputFiles({ name: 'radio.torrent', mimeType: 'application/x-bittorrent', buffer: await nodes.far.torrent(radio.id) })
         await p.getByText('about.txt').waitFor()
       }],
       ['overview', `/t/${running.id}`, async (p) => { await p.locator('.chart canvas').waitFor(); await p.locator('.qr svg').waitFor() }],

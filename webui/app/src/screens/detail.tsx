@@ -35,7 +35,7 @@ export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
     watch(topicsOf[open].map((k) => `${k}:${real}`))
     return () => watch([])
   }, [real, open])
-  useEffect(() => document.getElementById(`tab-${open}`)?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [open])
+  useEffect(() => document.getElementById(`tab-${open}`)?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [open, real])
   useEffect(() => {
     // Rates are noted every second, also while they stay as they are.
     const note = (): void => {

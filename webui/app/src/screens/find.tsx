@@ -99,7 +99,7 @@ export function Found({ h, inside, extra }: { h: Omit<Hit, 'rank'>; inside?: boo
         <button type="button" class="hit-name" aria-expanded={open} onClick={() => setOpen(!open)}><Icon name="chevron" size={15} /><bdi>{inName(h) ? <Snippet text={h.snippet!} /> : shown(h.name)}</bdi></button>
         {h.snippet && !inName(h) && <p class="snippet"><Snippet text={h.snippet} /></p>}
         <p class="facts-line">
-          <span>{bytes(h.bytes)}</span>
+          <span>{h.bytes > 0 ? bytes(h.bytes) : 'Size not known'}</span>
           {!inside && <span>{h.channel ? <ChannelName id={h.channel} /> : 'On this node'}</span>}
           {h.time && <span>{ago(h.time)}</span>}
           {h.tags?.map((t) => <span class="tag" key={t}>{shown(t)}</span>)}

@@ -26,7 +26,7 @@ export function Overview({ t, live }: { t: Transfer; live: Samples }): JSX.Eleme
             <Pair name="Size">{t.size ? `${bytes(t.size)} in ${plural(t.files, 'file')}` : 'Not known yet'}</Pair>
             <Pair name="Peers">{t.peers ? `${t.peers}, of whom ${t.seeds === 1 ? '1 has' : `${t.seeds} have`} everything` : 'None connected'}</Pair>
             <Pair name="Came in">{bytes(t.downloaded)}</Pair>
-            <Pair name="Went out">{bytes(t.uploaded)}{t.size > 0 && `, ${ratio(t).toFixed(2)} times the size`}</Pair>
+            <Pair name="Went out">{bytes(t.uploaded)}{t.size > 0 && t.uploaded > 0 && `, ${ratio(t).toFixed(2)} times the size`}</Pair>
             <Pair name={t.own ? 'Shared from' : 'On the disk'}><bdi class="break">{shown(t.path) || '–'}</bdi></Pair>
             <Pair name="Added">{ago(t.added)}</Pair>
             {t.completed && <Pair name="Completed">{ago(t.completed)}</Pair>}

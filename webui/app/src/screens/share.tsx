@@ -194,9 +194,12 @@ export function Handout({ t }: { t: Transfer }): JSX.Element {
     <>
       {t.state === 'error' && <Problem>{shown(t.reason ?? 'It stopped')}</Problem>}
       <section class="card handout">
-        <div class="handout-text">
+        <div>
           <h2 class="break"><bdi>{shown(t.name)}</bdi></h2>
           <p class="muted">{bytes(t.size)} in {plural(t.files, 'file')}</p>
+        </div>
+        <QR text={t.link} label="Code of the link, to be scanned by a phone" />
+        <div class="handout-text">
           <h3>The link</h3>
           <Copyable text={t.link} label="Link" />
           <h3>On the other side</h3>
@@ -212,7 +215,6 @@ export function Handout({ t }: { t: Transfer }): JSX.Element {
             </li>
           </ul>
         </div>
-        <QR text={t.link} label="Code of the link, to be scanned by a phone" />
       </section>
     </>
   )
