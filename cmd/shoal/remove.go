@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -12,7 +13,8 @@ func removeVerb() *verb {
 	v := &verb{
 		name: "remove", args: "ID...", short: "forget transfers; --data deletes what was fetched", group: "Act",
 		min: 1, max: -1, ids: true,
-		long: `What was shared from its own place is never deleted, with or without --data.`,
+		long: `What was shared from its own place is never deleted, with or without --data. The
+copy that a browser gave the node is no such place: --data deletes it.`,
 		examples: []example{
 			{"shoal remove 3fa9", "the files stay"},
 			{"shoal remove --data 3fa9", "the fetched files are deleted"},
@@ -26,7 +28,9 @@ func removeVerb() *verb {
 				return err
 			}
 			if data && t.Own && !c.out.json {
-				c.out.say("%s was shared from its own place and stays there", escape(t.Path))
+				if _, err := os.Lstat(t.Path); err == nil {
+					c.out.say("%s was shared from its own place and stays there", escape(t.Path))
+				}
 			}
 			return nil
 		})(ctx, c)

@@ -40,7 +40,7 @@ type (
 	}
 	removal struct {
 		ID   string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
-		Data bool   `query:"data" doc:"delete what was fetched, too; what was shared from its own place is never deleted"`
+		Data bool   `query:"data" doc:"delete what was fetched, too, or the copy that a browser gave; what was shared from its own place is never deleted"`
 	}
 	change struct {
 		ID   string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`

@@ -18,7 +18,8 @@ type Info struct {
 	Daemon    bool     `json:"daemon"`
 	State     string   `json:"state" doc:"state directory"`
 	Downloads string   `json:"downloads" doc:"where fetched content goes unless told otherwise"`
-	Free      int64    `json:"free" doc:"free bytes there; -1 when not known"`
+	Uploads   string   `json:"uploads" doc:"folder there of the copies that browsers gave: what is shared right from it can be deleted with its share"`
+	Free      int64    `json:"free" doc:"free bytes where fetched content goes; -1 when not known"`
 	Listen    []string `json:"listen" doc:"ADDRESS:PORT that peers reach over TCP, and the DHT over UDP"`
 	Addresses []string `json:"addresses" doc:"own addresses as links carry them, best first"`
 	Socket    string   `json:"socket" doc:"path of the Unix socket of this API"`

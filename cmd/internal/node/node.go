@@ -391,7 +391,7 @@ func (n *Node) Client() *api.Client { return api.NewClient(n.memory.Dial) }
 func (n *Node) Info() api.Info {
 	i := api.Info{
 		Name: "shoal", Version: n.o.Version, API: api.Version, Boot: n.api.Boot(), PID: os.Getpid(),
-		Started: n.started, Daemon: n.o.Daemon, State: n.o.Config.State, Downloads: n.current().Downloads,
+		Started: n.started, Daemon: n.o.Daemon, State: n.o.Config.State, Downloads: n.current().Downloads, Uploads: n.uploads(),
 		Listen: text(n.ports.addresses()), Addresses: text(n.linkAddresses()), Socket: n.socket,
 	}
 	i.Free = freeAt(i.Downloads)

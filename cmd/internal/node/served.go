@@ -216,10 +216,6 @@ func (s *served) Resume(id share.ID) error {
 
 func (s *served) Verify(id share.ID) error { return known(s.n.engine.Verify(id)) }
 
-func (s *served) Remove(id share.ID, data bool) error {
-	return known(s.n.engine.Remove(id, data))
-}
-
 func (s *served) SetTransferLimits(id share.ID, l share.Limits) error {
 	return known(s.n.engine.SetLimits(id, l))
 }

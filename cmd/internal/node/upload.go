@@ -27,23 +27,19 @@ func (s *served) Upload(ctx context.Context, u api.Upload, length int64, r io.Re
 	if err := errors.Join(uploadName(u.Name), uploadFolder(u)); err != nil {
 		return api.Uploaded{}, err
 	}
-	c := s.n.current()
-	base := filepath.Join(c.Downloads, uploadsName)
-	if err := os.MkdirAll(base, 0o777); err != nil {
-		return api.Uploaded{}, share.Errorf(share.Disk, "making the folder for uploads: %w", err)
+	base := s.n.uploads()
+	root, err := s.n.uploadsRoot()
+	if err != nil {
+		return api.Uploaded{}, err
 	}
+	defer root.Close()
 	spare := int64(-1) // not known
 	if free := freeAt(base); free >= 0 {
-		spare = max(0, free-c.MinFree)
+		spare = max(0, free-s.n.current().MinFree)
 		if length > spare {
 			return api.Uploaded{}, share.Errorf(share.Disk, "%s do not fit: %s has %s to spare", humanize.IBytes(uint64(length)), base, humanize.IBytes(uint64(spare)))
 		}
 	}
-	root, err := os.OpenRoot(base)
-	if err != nil {
-		return api.Uploaded{}, share.Errorf(share.Disk, "opening the folder for uploads: %w", err)
-	}
-	defer root.Close()
 	first, folder := "", ""
 	if u.Folder != "" {
 		if first, folder, err = inFolder(root, u); err != nil {
@@ -67,6 +63,19 @@ func (s *served) Upload(ctx context.Context, u api.Upload, length int64, r io.Re
 		out.Root = filepath.Join(base, first)
 	}
 	return out, nil
+}
+
+// uploadsRoot opens the folder for uploads, and makes it first where it is missing.
+func (n *Node) uploadsRoot() (*os.Root, error) {
+	base := n.uploads()
+	if err := os.MkdirAll(base, 0o777); err != nil {
+		return nil, share.Errorf(share.Disk, "making the folder for uploads: %w", err)
+	}
+	root, err := os.OpenRoot(base)
+	if err != nil {
+		return nil, share.Errorf(share.Disk, "opening the folder for uploads: %w", err)
+	}
+	return root, nil
 }
 
 // uploadName refuses what is not the name of a file.

@@ -173,7 +173,17 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     await page.getByRole('img', { name: /Code of the link/ }).waitFor()
     const at = join(near.downloads, 'Uploads', 'Two files')
     for (const f of files) expect(readFileSync(join(at, basename(f))).equals(readFileSync(f))).toBe(true)
-    expect((await seeded(near, at)).files).toBe(2)
+    const given = await seeded(near, at)
+    expect(given.files).toBe(2)
+    // What was copied for the share can be deleted with it.
+    await open('/')
+    await row('Two files').waitFor()
+    await page.keyboard.press('j')
+    await page.keyboard.press('Delete')
+    await page.getByLabel(/Also delete the copy/).check()
+    await page.getByRole('button', { name: 'Remove and delete files' }).click()
+    await page.goto(`${near.url}/share`) // whoever leaves meant it
+    await until('the copy to be gone', () => !existsSync(at))
     // One that is dropped on any screen, and a folder with folders in it.
     await open('/')
     await page.evaluate(() => {

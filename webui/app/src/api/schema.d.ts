@@ -873,7 +873,7 @@ export interface components {
             downloads: string;
             /**
              * Format: int64
-             * @description free bytes there; -1 when not known
+             * @description free bytes where fetched content goes; -1 when not known
              */
             free: number;
             /** @description ADDRESS:PORT that peers reach over TCP, and the DHT over UDP */
@@ -888,6 +888,8 @@ export interface components {
             started: string;
             /** @description state directory */
             state: string;
+            /** @description folder there of the copies that browsers gave: what is shared right from it can be deleted with its share */
+            uploads: string;
             /** @description version of the program */
             version: string;
             /** @description URL of the web page; empty when it is not served */
@@ -2287,7 +2289,7 @@ export interface operations {
     deleteTransfersOne: {
         parameters: {
             query?: {
-                /** @description delete what was fetched, too; what was shared from its own place is never deleted */
+                /** @description delete what was fetched, too, or the copy that a browser gave; what was shared from its own place is never deleted */
                 data?: boolean;
             };
             header?: never;

@@ -1,17 +1,29 @@
 import type { JSX } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+import { get } from '../api/client'
+import type { Info } from '../api/types'
 import { plural } from '../lib/format'
 import { shown } from '../lib/text'
 import { remove, removing } from '../state/actions'
 import { Button, Dialog } from '../ui/basics'
-import { useState } from 'preact/hooks'
 import { selected } from '../state/view'
 import { go, parts } from '../router'
+
+/** below tells whether path is right below folder. */
+const below = (path: string, folder: string): boolean => path.startsWith(folder) && /^[/\\][^/\\]+$/.test(path.slice(folder.length))
+
+const files = (all: number, copies: number): string =>
+  all > 1 ? `the files of ${plural(all, 'transfer')}` : copies ? 'the copy that was given to the node' : 'the fetched files'
 
 /** Removal asks what becomes of the data; forgetting alone can be undone. */
 export function Removal(): JSX.Element {
   const ts = removing.value
   const [data, setData] = useState(false)
-  const fetched = ts.filter((t) => !t.own)
+  const [uploads, setUploads] = useState('')
+  // Where that is not known nothing that is shared is offered to be deleted.
+  useEffect(() => void get<Info>('/node').then((i) => setUploads(i.uploads), () => {}), [])
+  const copies = ts.filter((t) => t.own && uploads !== '' && below(t.path, uploads))
+  const deletable = [...ts.filter((t) => !t.own), ...copies]
   const close = (): void => { removing.value = [] }
   const confirm = (): void => {
     remove(ts, data)
@@ -24,15 +36,15 @@ export function Removal(): JSX.Element {
       <div class="stack">
         {ts.length === 1 && <p class="strong break"><bdi>{shown(ts[0]!.name)}</bdi></p>}
         <p>
-          {fetched.length === 0 ? 'The node stops sharing it. Your files stay where they are.'
+          {deletable.length === 0 ? 'The node stops sharing it. Your files stay where they are.'
             : 'The node forgets it. The files stay on the disk unless you choose otherwise.'}
         </p>
-        {fetched.length > 0 && (
+        {deletable.length > 0 && (
           <label class="check danger-zone">
             <input type="checkbox" checked={data} onChange={(e) => setData(e.currentTarget.checked)} />
             <span>
-              Also delete {fetched.length === 1 ? 'the fetched files' : `the files of ${plural(fetched.length, 'fetched transfer')}`} from the disk
-              {fetched.length < ts.length && <small>What you share from its own place is never deleted.</small>}
+              Also delete {files(deletable.length, copies.length)} from the disk
+              {deletable.length < ts.length && <small>What you share from its own place is never deleted.</small>}
             </span>
           </label>
         )}
