@@ -191,10 +191,14 @@ const (
 	SnippetEnd   = "\x03"
 )
 
-// Results are the hits of one query and how many there are without Limit.
+// Results are the hits of one query, best first.
 type Results struct {
-	Hits  []Hit `json:"hits"`
-	Total int   `json:"total"`
+	Hits []Hit `json:"hits"`
+	// Total is how many matches there are, of those that were ranked: at most
+	// 800, the newest.
+	Total int `json:"total" doc:"matches that were ranked, the newest 800 at most; limit and offset choose among them"`
+	// More tells that there are more matches than were ranked.
+	More bool `json:"more" doc:"there are more matches than total: another word or filter tells them apart"`
 }
 
 // Unknown makes the error for something that is not in the index: kind

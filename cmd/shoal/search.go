@@ -22,7 +22,7 @@ func searchVerb() *verb {
 			`is, -word leaves out. file:WORD looks at paths, tag:TAG at tags, channel:KEY at one channel (me is this ` +
 			`node), type: is video, audio, image, text, archive or program, size:>1G and size:<700M compare sizes, ` +
 			`since:2026-01 and before:2026 dates. A query that begins with a minus comes after --.` + "\n\n" +
-			`The ID that is shown may be given to shoal get.`,
+			`The ID that is shown may be given to shoal get. Of more than some hundred matches only the newest are ranked, and it says so.`,
 		examples: []example{
 			{"shoal search summer holiday", "both words, or longer ones that begin so"},
 			{"shoal search 'type:video size:>1G -trailer'", "in quotes, for the shell takes > for itself"},
@@ -85,7 +85,12 @@ func runSearch(ctx context.Context, n client, q index.Query, now time.Time, out 
 	out.table([]column{
 		{title: "ID"}, {title: "SIZE", right: true}, {title: "AGE", right: true}, {title: "CHANNEL"}, {title: "NAME"},
 	}, rows)
-	if len(r.Hits) < r.Total {
+	switch {
+	case r.More && len(r.Hits) < r.Total:
+		out.say("%d of more than %d; --limit shows more, another word finds the older ones", len(r.Hits), r.Total)
+	case r.More:
+		out.say("there are more, older ones; another word finds them")
+	case len(r.Hits) < r.Total:
 		out.say("%d of %d; --limit shows more, another word fewer", len(r.Hits), r.Total)
 	}
 	return nil

@@ -180,6 +180,29 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// What is too much to rank is said to be so, and never counted as if it were all.
+func TestMoreThanIsRanked(t *testing.T) {
+	c := fresh(t)
+	var all []index.Entry
+	for i := range candidates + 1 {
+		all = append(all, entry(i, fmt.Sprintf("many %d", i)))
+	}
+	for _, x := range []struct {
+		entries []index.Entry
+		more    bool
+	}{{all[:candidates], false}, {all, true}} {
+		if err := c.Put(t.Context(), index.ChannelID{}, x.entries...); err != nil {
+			t.Fatal(err)
+		}
+		for _, query := range []string{"many", "size:<1T"} {
+			r, err := c.Search(t.Context(), index.Query{Text: query, Limit: 5, Offset: candidates - 5})
+			if err != nil || r.Total != candidates || len(r.Hits) != 5 || r.More != x.more {
+				t.Errorf("%q of %d: %d of %d, more %v, %v", query, len(x.entries), len(r.Hits), r.Total, r.More, err)
+			}
+		}
+	}
+}
+
 func TestSearchRefuses(t *testing.T) {
 	c := fresh(t)
 	for query, hint := range map[string]string{

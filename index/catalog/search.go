@@ -31,8 +31,8 @@ const (
 )
 
 // Search finds entries. Hits come best first; Total counts the matches that
-// were ranked, at most some hundred of the newest. A text that cannot be
-// understood is a share.Usage error that says what would do.
+// were ranked, the newest, and More tells that there are others. A text that
+// cannot be understood is a share.Usage error that says what would do.
 func (c *Catalog) Search(ctx context.Context, q index.Query) (index.Results, error) {
 	parsed, err := parse(q.Text)
 	if err != nil {
@@ -45,11 +45,11 @@ func (c *Catalog) Search(ctx context.Context, q index.Query) (index.Results, err
 		q.Limit = defaultLimit
 	}
 	q.Limit = min(q.Limit, maxLimit)
-	found, err := c.find(ctx, parsed)
+	found, more, err := c.find(ctx, parsed)
 	if err != nil {
 		return index.Results{}, fmt.Errorf("searching the catalogue: %w", err)
 	}
-	results := index.Results{Total: len(found)}
+	results := index.Results{Total: len(found), More: more}
 	from := min(max(q.Offset, 0), len(found))
 	for _, f := range found[from:min(from+q.Limit, len(found))] {
 		hit := index.Hit{Entry: f.entry, Rank: f.score}
@@ -99,11 +99,12 @@ func scan(rows *sql.Rows) ([]match, error) {
 	return all, rows.Err()
 }
 
-func (c *Catalog) find(ctx context.Context, q query) ([]match, error) {
+// find ranks what matches; more tells that there is more.
+func (c *Catalog) find(ctx context.Context, q query) (found []match, more bool, err error) {
 	terms := termsOf(q)
 	expr, ok, err := c.expression(ctx, q, terms)
 	if err != nil || !ok {
-		return nil, err
+		return nil, false, err
 	}
 	var exact string
 	var args []any
@@ -123,18 +124,19 @@ func (c *Catalog) find(ctx context.Context, q query) ([]match, error) {
 		exact += " AND e.time < ?"
 		args = append(args, q.before.Unix())
 	}
-	var found []match
 	seen := make(map[share.ID]int)
 	for _, match := range expr {
-		rows, err := c.reads.QueryContext(ctx, selectWords+exact+" ORDER BY words.rowid DESC LIMIT "+strconv.Itoa(candidates),
+		rows, err := c.reads.QueryContext(ctx, selectWords+exact+" ORDER BY words.rowid DESC LIMIT "+strconv.Itoa(candidates+1),
 			append([]any{match}, args...)...)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		some, err := scan(rows)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
+		more = len(some) > candidates
+		some = some[:min(len(some), candidates)]
 		for _, m := range some {
 			at, there := seen[m.entry.ID]
 			switch {
@@ -145,7 +147,7 @@ func (c *Catalog) find(ctx context.Context, q query) ([]match, error) {
 				found[at] = m // what is here stands for all
 			} // in several channels: the newest does
 		}
-		if len(some) == candidates {
+		if more {
 			break // enough that match in the name
 		}
 	}
@@ -153,7 +155,7 @@ func (c *Catalog) find(ctx context.Context, q query) ([]match, error) {
 		rank(&found[i], terms)
 	}
 	slices.SortStableFunc(found, func(a, b match) int { return cmp.Compare(b.score, a.score) })
-	return found, nil
+	return found, more, nil
 }
 
 // expression is what the full-text index is asked, in turn: first for names

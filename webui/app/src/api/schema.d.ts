@@ -1077,7 +1077,12 @@ export interface components {
         };
         Results: {
             hits: components["schemas"]["Hit"][] | null;
-            /** Format: int64 */
+            /** @description there are more matches than total: another word or filter tells them apart */
+            more: boolean;
+            /**
+             * Format: int64
+             * @description matches that were ranked, the newest 800 at most; limit and offset choose among them
+             */
             total: number;
         };
         SeenAs: {

@@ -57,6 +57,7 @@ export type Proof = Network['verdict']
 
 /** Hit is what a search found; matches in snippet are between \x02 and \x03. */
 export type Hit = S['Hit']
+export type Results = Lists<S['Results']>
 export type Entry = S['Entry']
 
 export type Channel = S['Channel']

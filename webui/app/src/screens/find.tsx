@@ -1,7 +1,7 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { get, message, send } from '../api/client'
-import type { Entry, Hit, Transfer } from '../api/types'
+import type { Entry, Hit, Results as Answer, Transfer } from '../api/types'
 import { ago, bytes, plural } from '../lib/format'
 import { isChannel, links, shown } from '../lib/text'
 import { go, query, setQuery } from '../router'
@@ -38,9 +38,10 @@ export function Find(): JSX.Element {
 }
 
 const page = 50
+const most = 500 // that the node gives
 
 function Results({ q }: { q: string }): JSX.Element {
-  const [found, setFound] = useState<{ q: string; hits: Hit[]; total: number }>()
+  const [found, setFound] = useState<Answer & { q: string }>()
   const [limit, setLimit] = useState(page)
   const [problem, setProblem] = useState('')
   useEffect(() => setLimit(page), [q])
@@ -50,7 +51,7 @@ function Results({ q }: { q: string }): JSX.Element {
     const abort = new AbortController()
     // Not for every letter of somebody who types.
     const timer = setTimeout(() => {
-      get<{ hits: Hit[]; total: number }>(`/search?q=${encodeURIComponent(q)}&limit=${limit}`, abort.signal).then(
+      get<Answer>(`/search?q=${encodeURIComponent(q)}&limit=${limit}`, abort.signal).then(
         (r) => { setFound({ q, ...r }); setProblem('') },
         (e) => { if (!abort.signal.aborted) setProblem(message(e)) },
       )
@@ -66,9 +67,9 @@ function Results({ q }: { q: string }): JSX.Element {
   if (found.total === 0) return <Empty icon="find" title="Nothing was found"><p>Fewer words find more. Follow a channel to know of more things.</p></Empty>
   return (
     <section class="card">
-      <p class="muted" role="status">{plural(found.total, 'result')}</p>
+      <p class="muted" role="status">{found.more ? `More than ${plural(found.total, 'result')}: the newest are shown, another word finds others` : plural(found.total, 'result')}</p>
       <ul class="hits">{found.hits.map((h) => <Found key={h.id + (h.channel ?? '')} h={h} />)}</ul>
-      {found.hits.length < found.total && <Button onClick={() => setLimit(limit + page)}>Show more</Button>}
+      {found.hits.length === limit && limit < found.total && <Button onClick={() => setLimit(Math.min(limit + page, most))}>Show more</Button>}
     </section>
   )
 }
