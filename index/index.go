@@ -173,6 +173,8 @@ type Query struct {
 	Channel ChannelID `json:"channel,omitzero"` // zero: everywhere
 	Limit   int       `json:"limit,omitempty"`  // 0: the catalogue's default
 	Offset  int       `json:"offset,omitempty"`
+	// Names are what the channels are called, for Text to name them.
+	Names map[ChannelID]string `json:"-"`
 }
 
 // Hit is an entry that a query found, best first.

@@ -19,8 +19,8 @@ func searchVerb() *verb {
 		long: `Nothing of a search leaves this machine: what is searched is a catalogue of what this node shares and ` +
 			`fetches, and of the channels it follows.` + "\n\n" +
 			`Words match their beginnings, too; case and accents make no difference. "A phrase" in quotes matches as it ` +
-			`is, -word leaves out. file:WORD looks at paths, tag:TAG at tags, channel:KEY at one channel (me is this ` +
-			`node), type: is video, audio, image, text, archive or program, size:>1G and size:<700M compare sizes, ` +
+			`is, -word leaves out. file:WORD looks at paths, tag:TAG at tags, channel:NAME at the channels called so (me is ` +
+			`this node), type: is video, audio, image, text, archive or program, size:>1G and size:<700M compare sizes, ` +
 			`since:2026-01 and before:2026 dates. A query that begins with a minus comes after --.` + "\n\n" +
 			`The ID that is shown may be given to shoal get. Of more than some hundred matches only the newest are ranked, and it says so.`,
 		examples: []example{

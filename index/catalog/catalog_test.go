@@ -137,6 +137,10 @@ func TestSearch(t *testing.T) {
 		{"channel:me", []string{"?", b, u, s}},
 		{"channel:07 sky", []string{d}},
 		{"channel:08 sky", nil},
+		{"channel:films", []string{"?", d, n, j}},
+		{"channel:ÉTÉ sky", []string{d}},
+		{`CHANNEL:"our films"`, []string{"?", d, n, j}},
+		{"channel:fil channel:me sky", []string{s, b, d}},
 		{"夜景", []string{j}},
 		{"京の", []string{j}},
 		{"京夜", nil},
@@ -150,7 +154,7 @@ func TestSearch(t *testing.T) {
 		{`* NEAR( ^ { } name :`, nil},
 		{"", []string{"?", b, u, s, j, n, d}},
 	} {
-		r, err := c.Search(ctx, index.Query{Text: x.query})
+		r, err := c.Search(ctx, index.Query{Text: x.query, Names: map[index.ChannelID]string{other: "Our films of été"}})
 		if err != nil {
 			t.Errorf("%q: %v", x.query, err)
 			continue
@@ -207,9 +211,9 @@ func TestSearchRefuses(t *testing.T) {
 	c := fresh(t)
 	for query, hint := range map[string]string{
 		"size:big": "700M", "size:>": "700M", "size:-1": "700M", "size:1e300": "700M", "since:soon": "2026-01-31", "type:thing": "video",
-		"channel:xyz": "hex", "-size:>1G": "minus", strings.Repeat("a ", 40): "32", strings.Repeat("a", 1001): "1000",
+		"channel:xyz": "channel list", `channel:"!?"`: "channel list", `channel:"films our"`: "channel list", "-size:>1G": "minus", strings.Repeat("a ", 40): "32", strings.Repeat("a", 1001): "1000",
 	} {
-		_, err := c.Search(context.Background(), index.Query{Text: query})
+		_, err := c.Search(context.Background(), index.Query{Text: query, Names: map[index.ChannelID]string{{7}: "Our films"}})
 		if share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), hint) {
 			t.Errorf("%.20q: %v, want a hint at %q", query, err, hint)
 		}
@@ -407,7 +411,7 @@ func TestHostileEntries(t *testing.T) {
 }
 
 func FuzzSearch(f *testing.F) {
-	for _, s := range []string{"blue sky", `"a b" -c file:d`, "size:>1G since:2026-01", `tag:"x y" type:video channel:me`, `-"`, `:"`, "夜景*", "a:b:c"} {
+	for _, s := range []string{"blue sky", `"a b" -c file:d`, "size:>1G since:2026-01", `tag:"x y" type:video channel:me`, `-"`, `:"`, "夜景*", "a:b:c", "channel:films channel:!", `channel:"`} {
 		f.Add(s)
 	}
 	c := fresh(f)
@@ -415,7 +419,7 @@ func FuzzSearch(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		r, err := c.Search(context.Background(), index.Query{Text: s})
+		r, err := c.Search(context.Background(), index.Query{Text: s, Names: map[index.ChannelID]string{{7}: "films", {8}: ""}})
 		if err != nil && share.KindOf(err) != share.Usage {
 			t.Errorf("%q: %v", s, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
 )
 
@@ -17,7 +18,8 @@ import (
 //	-night              not this word; also -"night sky", -tag:night
 //	file:readme         in the path of a file
 //	tag:photo           exactly this tag
-//	channel:KEY         only from this channel; me is this node
+//	channel:films       only from the channels called so, or whose key begins
+//	                    so; me is this node
 //	type:video          also audio, image, text, archive, program
 //	size:>1G size:<20M  powers of 1024; size:1G is at least
 //	since:2026-01       a year, month or day; before:2026-02-15 likewise
@@ -29,7 +31,8 @@ type query struct {
 	none     []term
 	tags     []string
 	notTags  []string
-	channels []string // key or its beginning in hex; "" is this node
+	channels []term   // names, or beginnings of keys
+	keys     []string // what channels means: keys or their beginnings in hex; "" is this node
 	types    []kind
 	minBytes int64 // 0 is any
 	maxBytes int64 // 0 is any
@@ -145,13 +148,7 @@ func (q *query) add(t token) error {
 			q.tags = append(q.tags, t.text)
 		}
 	case "channel":
-		key := strings.ToLower(t.text)
-		if key == "me" {
-			key = ""
-		} else if len(key) > 64 || strings.Trim(key, "0123456789abcdef") != "" {
-			return share.Errorf(share.Usage, "%q is not the key of a channel: it has hex digits, or is me for this node", t.text)
-		}
-		q.channels = append(q.channels, key)
+		q.channels = append(q.channels, term{text: t.text, exact: t.quoted})
 		return onlyPositive()
 	case "type":
 		typ, ok := typeNamed(t.text)
@@ -191,6 +188,35 @@ func (q *query) addTerm(not bool, t term) {
 	} else {
 		q.all = append(q.all, t)
 	}
+}
+
+// keysOf finds the channels that terms name, each by words of its name or by
+// the beginning of its key, as beginnings of keys in hex; "" is this node.
+func keysOf(channels []term, names map[index.ChannelID]string) ([]string, error) {
+	var keys []string
+	for _, t := range channels {
+		if strings.EqualFold(t.text, "me") && !t.exact {
+			keys = append(keys, "")
+			continue
+		}
+		before := len(keys)
+		w := wantedOf(t)
+		for id, name := range names {
+			if len(w.words) == 0 {
+				break
+			}
+			if at, _ := position(words(name), w); at >= 0 {
+				keys = append(keys, id.String())
+			}
+		}
+		if digits := strings.ToLower(t.text); len(digits) <= 64 && strings.Trim(digits, "0123456789abcdef") == "" {
+			keys = append(keys, digits)
+		}
+		if len(keys) == before {
+			return nil, share.Errorf(share.Usage, "no channel here is called %q, nor begins a key so: shoal channel list tells of them all, and channel:me is this node", t.text)
+		}
+	}
+	return keys, nil
 }
 
 // typeNamed takes the plural and a few words people use instead.

@@ -38,8 +38,11 @@ func (c *Catalog) Search(ctx context.Context, q index.Query) (index.Results, err
 	if err != nil {
 		return index.Results{}, err
 	}
+	if parsed.keys, err = keysOf(parsed.channels, q.Names); err != nil {
+		return index.Results{}, err
+	}
 	if !q.Channel.IsZero() {
-		parsed.channels = []string{q.Channel.String()}
+		parsed.keys = []string{q.Channel.String()}
 	}
 	if q.Limit <= 0 {
 		q.Limit = defaultLimit
@@ -225,8 +228,8 @@ func (c *Catalog) filters(ctx context.Context, q query) (expr string, ok bool, e
 		}
 		all = append(all, anyOf(some))
 	}
-	if len(q.channels) > 0 {
-		nums, err := c.channelNums(ctx, q.channels)
+	if len(q.keys) > 0 {
+		nums, err := c.channelNums(ctx, q.keys)
 		if err != nil || len(nums) == 0 {
 			return "", false, err
 		}

@@ -24,7 +24,7 @@ type Catalogue interface {
 
 type (
 	searching struct {
-		Q       string `query:"q" maxLength:"1000" doc:"words, \"phrases\", -not, file:, tag:, channel:KEY, type:video, size:>1G, since:2026-01, before:2026"`
+		Q       string `query:"q" maxLength:"1000" doc:"words, \"phrases\", -not, file:, tag:, channel:NAME, type:video, size:>1G, since:2026-01, before:2026"`
 		Channel string `query:"channel" maxLength:"64" doc:"only from this channel, by its key; me is this node"`
 		Limit   int    `query:"limit" minimum:"0" maximum:"500" doc:"hits to return; 50 when left out"`
 		Offset  int    `query:"offset" minimum:"0" maximum:"100000" doc:"hits to leave out first"`

@@ -61,7 +61,7 @@ func TestClientSearches(t *testing.T) {
 	if !strings.Contains(r.Hits[0].Snippet, index.SnippetStart) || r.Hits[0].Rank != 2 {
 		t.Errorf("%+v", r.Hits[0])
 	}
-	if want := (index.Query{Text: "transfer 1", Limit: 5, Channel: index.ChannelID{7}}); f.query != want {
+	if want := (index.Query{Text: "transfer 1", Limit: 5, Channel: index.ChannelID{7}}); !cmp.Equal(f.query, want) {
 		t.Errorf("the node was asked %+v", f.query)
 	}
 	if r, err := c.Search(ctx, index.Query{Text: "nothing"}); err != nil || r.Hits == nil || len(r.Hits) != 0 {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -374,6 +375,9 @@ func (k *catalogue) gather(ev share.Event, more <-chan share.Event, own map[shar
 // present addresses.
 func (s *served) Search(ctx context.Context, q index.Query) (index.Results, error) {
 	var r index.Results
+	if strings.Contains(strings.ToLower(q.Text), "channel:") {
+		q.Names = s.channelNames()
+	}
 	err := s.n.catalogue.use(ctx, func(c *catalog.Catalog) (err error) {
 		r, err = c.Search(ctx, q)
 		return err
@@ -382,6 +386,14 @@ func (s *served) Search(ctx context.Context, q index.Query) (index.Results, erro
 		s.freshLink(&r.Hits[i].Entry)
 	}
 	return r, err
+}
+
+func (s *served) channelNames() map[index.ChannelID]string {
+	names := make(map[index.ChannelID]string)
+	for _, c := range s.n.channels.List() {
+		names[c.ID] = c.Link.Name
+	}
+	return names
 }
 
 // Entries finds entries by the beginning of their ID.

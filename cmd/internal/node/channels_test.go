@@ -149,6 +149,9 @@ func TestChannelsThroughTheAPI(t *testing.T) {
 	if hits, err = c.Search(ctx, index.Query{Text: "tag:x", Channel: key}); err != nil || len(hits.Hits) != 2 {
 		t.Errorf("%+v, %v", hits, err)
 	}
+	if hits, err = c.Search(ctx, index.Query{Text: "channel:FILM"}); err != nil || len(hits.Hits) != 2 {
+		t.Errorf("%+v, %v", hits, err)
+	}
 	k, err := ChannelKey(dir, "films")
 	if err != nil || k.Link().String() != made.Link {
 		t.Errorf("%s, %v, want %s", k.Link(), err, made.Link)

@@ -2068,7 +2068,7 @@ export interface operations {
     getSearch: {
         parameters: {
             query?: {
-                /** @description words, "phrases", -not, file:, tag:, channel:KEY, type:video, size:>1G, since:2026-01, before:2026 */
+                /** @description words, "phrases", -not, file:, tag:, channel:NAME, type:video, size:>1G, since:2026-01, before:2026 */
                 q?: string;
                 /** @description only from this channel, by its key; me is this node */
                 channel?: string;
