@@ -203,8 +203,14 @@ type Results struct {
 	More bool `json:"more" doc:"there are more matches than total: another word or filter tells them apart"`
 }
 
-// Unknown makes the error for something that is not in the index: kind
-// share.Failed, wrapping ErrUnknown.
-func Unknown(what string) error {
-	return share.Errorf(share.Failed, "%s: %w", what, ErrUnknown)
+// Unknown makes the error for something that is not in the index, which says no
+// more than what it is told: kind share.Failed, wrapping ErrUnknown.
+func Unknown(says string) error {
+	return &share.Error{Kind: share.Failed, Err: unknown(says)}
 }
+
+type unknown string
+
+func (u unknown) Error() string { return string(u) }
+
+func (unknown) Unwrap() error { return ErrUnknown }

@@ -95,8 +95,8 @@ func FuzzChannelLink(f *testing.F) {
 }
 
 func TestUnknown(t *testing.T) {
-	err := Unknown("channel x")
-	if !errors.Is(err, ErrUnknown) || share.KindOf(err) != share.Failed || err.Error() != "channel x: not in the index" {
+	err := Unknown("no channel x")
+	if !errors.Is(err, ErrUnknown) || share.KindOf(err) != share.Failed || err.Error() != "no channel x" {
 		t.Error(err)
 	}
 }

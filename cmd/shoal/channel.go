@@ -43,7 +43,7 @@ type channelOptions struct {
 var channelActs = []channelAct{
 	{"new", "NAME", 1, 1, []string{"about"}, "make a channel of your own", channelNew},
 	{"add", "CHANNEL ID|PATH|LINK...", 2, -1, []string{"about", "tag"}, "put something into it", channelAdd},
-	{"drop", "CHANNEL ID...", 2, -1, nil, "take something out of it", channelDrop},
+	{"drop", "CHANNEL ID|PATH...", 2, -1, nil, "take something out of it", channelDrop},
 	{"publish", "CHANNEL", 1, 1, nil, "publish it now, not when it has come to rest", channelPublish},
 	{"edit", "CHANNEL", 1, 1, []string{"name", "about", "mirror"}, "change its name or description, or how much is mirrored", channelEdit},
 	{"follow", "LINK", 1, 1, []string{"mirror"}, "follow what somebody else publishes", channelFollow},
@@ -154,6 +154,9 @@ func channelRecord(c api.Channel, out *output) bool {
 
 func channelNew(ctx context.Context, n client, life lifetime, o channelOptions, out *output) error {
 	r := api.NewChannel{Name: o.args[0]}
+	if strings.TrimSpace(r.Name) == "" {
+		return usageErrorf("a channel needs a name")
+	}
 	if o.about != nil {
 		r.About = *o.about
 	}
@@ -223,21 +226,8 @@ func entryArg(ctx context.Context, n client, arg string) (share.ID, string, erro
 		_, err := share.ParseLink(arg)
 		return share.ID{}, arg, err
 	}
-	if _, err := os.Lstat(arg); err == nil {
-		path, err := filepath.Abs(arg)
-		if err != nil {
-			return share.ID{}, "", share.Errorf(share.Disk, "finding %s: %w", arg, err)
-		}
-		all, err := n.Transfers(ctx, "id", "path", "own", "state")
-		if err != nil {
-			return share.ID{}, "", err
-		}
-		for _, t := range slices.Backward(all) {
-			if t.Path == path && t.State != share.Hashing {
-				return t.ID, "", nil
-			}
-		}
-		return share.ID{}, "", share.Errorf(share.Failed, "%s is not shared yet: shoal share it first", arg)
+	if id, err := sharedAt(ctx, n, arg); err != nil || !id.IsZero() {
+		return id, "", err
 	}
 	t, err := resolve(ctx, n, arg)
 	if errors.Is(err, api.ErrUnknown) && looksLikeID(arg) {
@@ -246,6 +236,27 @@ func entryArg(ctx context.Context, n client, arg string) (share.ID, string, erro
 		return share.ID{}, l.String(), lerr
 	}
 	return t.ID, "", err
+}
+
+// sharedAt finds the transfer whose path an argument is; zero if it is no path.
+func sharedAt(ctx context.Context, n client, arg string) (share.ID, error) {
+	if _, err := os.Lstat(arg); err != nil {
+		return share.ID{}, nil
+	}
+	path, err := filepath.Abs(arg)
+	if err != nil {
+		return share.ID{}, share.Errorf(share.Disk, "finding %s: %w", arg, err)
+	}
+	all, err := n.Transfers(ctx, "id", "path", "own", "state")
+	if err != nil {
+		return share.ID{}, err
+	}
+	for _, t := range slices.Backward(all) {
+		if t.Path == path && t.State != share.Hashing {
+			return t.ID, nil
+		}
+	}
+	return share.ID{}, share.Errorf(share.Failed, "%s is not shared: give an ID, or shoal share it first", arg)
 }
 
 func channelDrop(ctx context.Context, n client, life lifetime, o channelOptions, out *output) error {
@@ -271,8 +282,11 @@ func channelDrop(ctx context.Context, n client, life lifetime, o channelOptions,
 }
 
 // entryIn finds the one entry of a channel that an ID, or the beginning of one,
-// means.
+// or the path of what is shared means.
 func entryIn(ctx context.Context, n client, c api.Channel, arg string) (share.ID, error) {
+	if id, err := sharedAt(ctx, n, arg); err != nil || !id.IsZero() {
+		return id, err
+	}
 	all, err := n.Entries(ctx, arg)
 	if err != nil && !errors.Is(err, index.ErrUnknown) {
 		return share.ID{}, err
@@ -318,11 +332,7 @@ func channelEdit(ctx context.Context, n client, _ lifetime, o channelOptions, ou
 }
 
 func channelFollow(ctx context.Context, n client, life lifetime, o channelOptions, out *output) error {
-	r := api.NewChannel{Link: o.args[0]}
-	if o.mirror != nil {
-		r.Mirror = *o.mirror
-	}
-	c, err := n.AddChannel(ctx, r)
+	c, err := n.AddChannel(ctx, api.NewChannel{Link: o.args[0], Mirror: o.mirror})
 	if err != nil || channelRecord(c, out) {
 		return err
 	}
@@ -367,7 +377,7 @@ func channelImport(ctx context.Context, n client, _ lifetime, o channelOptions, 
 	}
 	out.data(c.Link)
 	if c.Restoring {
-		out.say("looking for what it had; until that is found it is published only by shoal channel publish %s", shortRef(c))
+		out.say("looking for what it had (shoal channel list); it is published when that is\nfound, or without it by shoal channel publish %s", shortRef(c))
 	}
 	return nil
 }

@@ -69,8 +69,21 @@ func stateOf(c api.Channel) string {
 		return "changed, not published yet"
 	case c.Pending:
 		return "a newer version is on its way"
+	case c.Left > 0:
+		return "mirrors " + size(c.Mirrored) + " of at most " + size(c.Mirror) + leftOut(c)
 	}
 	return ""
+}
+
+// leftOut says what a mirror has no room for.
+func leftOut(c api.Channel) string {
+	switch c.Left {
+	case 0:
+		return ""
+	case 1:
+		return "; 1 entry does not fit"
+	}
+	return "; " + comma(c.Left) + " entries do not fit"
 }
 
 func showChannel(c api.Channel, out *output) {
@@ -78,9 +91,12 @@ func showChannel(c api.Channel, out *output) {
 	if c.Own {
 		whose = "yours: its key is here"
 	}
-	mirror, updated := "", ""
+	mirror, updated, state := "", "", ""
+	if c.Left == 0 || c.Error != "" || c.Pending { // else it says what mirrors does
+		state = escape(stateOf(c))
+	}
 	if c.Mirror > 0 {
-		mirror = "what is in it, up to " + size(c.Mirror)
+		mirror = size(c.Mirrored) + " of at most " + size(c.Mirror) + leftOut(c)
 	}
 	if !c.Updated.IsZero() {
 		updated = when(c.Updated)
@@ -93,7 +109,7 @@ func showChannel(c api.Channel, out *output) {
 		[2]string{"entries", comma(c.Entries)},
 		[2]string{"updated", updated},
 		[2]string{"mirrors", mirror},
-		[2]string{"state", escape(stateOf(c))},
+		[2]string{"state", state},
 		[2]string{"link", escape(c.Link)},
 	)
 }

@@ -236,3 +236,22 @@ func (l *limited) SetGlobalLimits(_ context.Context, to share.Limits) (api.Limit
 	l.l = api.Limits{Limits: to, Now: share.Limits{Down: 1}, Reason: "the schedule"}
 	return l.l, nil
 }
+
+func TestChannelsSayWhatTheyHaveNoRoomFor(t *testing.T) {
+	c := api.Channel{Key: strings.Repeat("7", 64), Name: "films", Entries: 3, Mirror: 150_000, Mirrored: 100_000}
+	for left, want := range map[int]string{
+		0:    "mirrors  100 kB of at most 150 kB\n",
+		1:    "mirrors  100 kB of at most 150 kB; 1 entry does not fit\n",
+		2000: "mirrors  100 kB of at most 150 kB; 2,000 entries do not fit\n",
+	} {
+		out, stdout, _ := onTerminal()
+		c.Left = left
+		showChannel(c, out)
+		if !strings.Contains(stdout.String(), want) || strings.Contains(stdout.String(), "state") {
+			t.Errorf("%d left: %s", left, stdout)
+		}
+		if said := stateOf(c); strings.Contains(said, "fit") != (left > 0) {
+			t.Errorf("%d left: %q", left, said)
+		}
+	}
+}

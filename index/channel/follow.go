@@ -16,19 +16,23 @@ import (
 )
 
 // Follow follows the channel that a link names, from now on. mirror is how many
-// bytes of what is in it are fetched without being asked; 0 fetches nothing. A
-// channel that is followed already is looked up now, and its mirror set.
-func (m *Manager) Follow(ctx context.Context, l index.ChannelLink, mirror int64) (Info, error) {
-	if mirror < 0 {
-		return Info{}, share.Errorf(share.Usage, "a quota is not negative")
+// bytes of what is in it are fetched without being asked; 0 fetches nothing, and
+// so does nil for one that was not followed. A channel that is followed already
+// is looked up now, and its mirror set unless that is nil.
+func (m *Manager) Follow(ctx context.Context, l index.ChannelLink, mirror *int64) (Info, error) {
+	r := row{link: l}
+	if mirror != nil {
+		if r.mirror = *mirror; r.mirror < 0 {
+			return Info{}, share.Errorf(share.Usage, "a quota is not negative")
+		}
 	}
-	l.Name = cleanLine(l.Name, maxName)
-	c, added, err := m.add(ctx, row{link: l, mirror: mirror})
+	r.link.Name = cleanLine(l.Name, maxName)
+	c, added, err := m.add(ctx, r)
 	if err != nil {
 		return Info{}, err
 	}
-	if !added && !c.now().own {
-		if err := c.change(ctx, func(r *row) { r.mirror = mirror }); err != nil {
+	if !added && !c.now().own && mirror != nil {
+		if err := c.change(ctx, func(r *row) { r.mirror = *mirror }); err != nil {
 			return Info{}, err
 		}
 	}

@@ -139,7 +139,7 @@ func ReadKey(dir string, id index.ChannelID) (Key, error) {
 	var k Key
 	text, err := os.ReadFile(keyFile(dir, id))
 	if errors.Is(err, fs.ErrNotExist) {
-		return k, share.Errorf(share.Failed, "the key of channel %s is not here: %w", id.Short(), index.ErrUnknown)
+		return k, index.Unknown(fmt.Sprintf("the key of channel %s is gone from this node: it can be published again when a copy of it is imported", id.Short()))
 	}
 	if err != nil {
 		return k, share.Errorf(share.Disk, "reading the key of channel %s: %w", id.Short(), err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"log/slog"
@@ -139,6 +140,8 @@ type channel struct {
 	changed time.Time // first and last change that is not published yet
 	last    time.Time
 	put     time.Time // the item was last put
+	taken   int64     // of the quota of a mirror
+	left    int       // entries that did not fit into it
 	load    time.Duration
 	problem string
 }
@@ -269,6 +272,10 @@ type Info struct {
 	Updated time.Time // when that came
 	Entries int
 	Mirror  int64 // bytes; 0: it is not mirrored
+	// Mirrored is how much of that is taken, and Left how many entries were not
+	// fetched since they do not fit, or do not tell their size.
+	Mirrored int64
+	Left     int
 	// Pending tells that an own channel has changes that are not published, or
 	// that a newer catalogue of a followed one was heard of and is not here.
 	Pending bool
@@ -285,6 +292,9 @@ func (c *channel) info() Info {
 	i := Info{
 		ID: c.id, Link: r.link, About: r.about, Own: r.own, Seq: r.item.Seq, Content: r.loaded, Updated: r.updated,
 		Entries: r.entries, Mirror: r.mirror, Pending: r.dirty, Restoring: r.restoring, Problem: c.problem,
+	}
+	if i.Mirror > 0 {
+		i.Mirrored, i.Left = c.taken, c.left
 	}
 	if newest, err := target(r.item.Value); err == nil && newest != r.loaded {
 		i.Pending = true
@@ -333,7 +343,7 @@ func (m *Manager) resolve(ref string) (*channel, error) {
 	}
 	switch len(found) {
 	case 0:
-		return nil, index.Unknown("channel " + ref)
+		return nil, index.Unknown(fmt.Sprintf("no channel %q is followed or published here", ref))
 	case 1:
 		return found[0], nil
 	}
@@ -378,7 +388,7 @@ func (c *channel) change(ctx context.Context, do func(*row)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gone {
-		return index.Unknown("channel " + c.id.Short())
+		return index.Unknown(fmt.Sprintf("channel %s is no longer here", c.id.Short()))
 	}
 	r := c.row
 	do(&r)

@@ -28,7 +28,7 @@ func created(t *testing.T, h *host, name string, entries ...index.Entry) Info {
 
 func followed(t *testing.T, h *host, l index.ChannelLink, mirror int64) Info {
 	t.Helper()
-	i, err := h.Follow(bg, l, mirror)
+	i, err := h.Follow(bg, l, &mirror)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,6 +272,14 @@ func TestAMirrorFetchesUpToItsQuota(t *testing.T) {
 		return strings.Join(names, " ")
 	}
 	eventually(t, "what fits is fetched", func() bool { return began() == "three one" })
+	// What does not is told of, and following it again changes nothing.
+	if _, err := b.Follow(bg, ch.Link, nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is said what does not fit", func() bool {
+		i := b.List()[0]
+		return i.Mirror == 4500 && i.Mirrored == 4000 && i.Left == 1
+	})
 	// What was removed by hand is not fetched again; its place is taken.
 	b.mu.Lock()
 	delete(b.has, thing(3, "").ID)
@@ -292,7 +300,7 @@ func TestAMirrorFetchesUpToItsQuota(t *testing.T) {
 	if _, err := b.Edit(bg, "films", nil, nil, &quota); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "more is fetched", func() bool { return strings.Contains(began(), "four") })
+	eventually(t, "more is fetched", func() bool { return strings.Contains(began(), "four") && b.List()[0].Left == 0 })
 }
 
 func TestUnfollow(t *testing.T) {
@@ -334,7 +342,7 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 		"others' entry": second(b.Put(bg, ch.ID.String(), []index.Entry{thing(1, "one")})),
 		"others' drop":  second(b.Manager.Remove(bg, ch.ID.String(), []share.ID{{1}})),
 		"own mirror":    second(a.Edit(bg, "films", nil, nil, &quota)),
-		"quota":         second(b.Follow(bg, ch.Link, -1)),
+		"quota":         second(b.Follow(bg, ch.Link, &quota)),
 	} {
 		if share.KindOf(err) != share.Usage {
 			t.Errorf("%s: %v", what, err)

@@ -49,10 +49,15 @@ func (c *channel) mirror(ctx context.Context) error {
 			left -= n
 		}
 	}
+	skipped := 0
 	slices.SortStableFunc(all, func(a, b index.Entry) int { return cmp.Compare(b.Time.Unix(), a.Time.Unix()) })
 	dir := filepath.Join(c.m.cfg.Downloads(), folderName(r.link))
 	for _, e := range all {
-		if _, done := was[e.ID]; done || e.Bytes <= 0 || e.Bytes > left || c.m.cfg.Swarm.Has(e.ID) {
+		if _, done := was[e.ID]; done || c.m.cfg.Swarm.Has(e.ID) {
+			continue
+		}
+		if e.Bytes <= 0 || e.Bytes > left {
+			skipped++
 			continue
 		}
 		link, err := share.ParseLink(e.Link)
@@ -68,6 +73,9 @@ func (c *channel) mirror(ctx context.Context) error {
 		left -= e.Bytes
 	}
 	c.mirrored = done
+	c.mu.Lock()
+	c.taken, c.left = r.mirror-left, skipped
+	c.mu.Unlock()
 	return nil
 }
 

@@ -147,7 +147,7 @@ func (m *Manager) Remove(ctx context.Context, ref string, ids []share.ID) (Info,
 		return Info{}, err
 	}
 	if n == 0 {
-		return Info{}, index.Unknown(fmt.Sprintf("an entry of that ID in channel %q", c.now().link.Name))
+		return Info{}, index.Unknown(fmt.Sprintf("channel %q has no entry of that ID", c.now().link.Name))
 	}
 	return c.edited(ctx, left, func() error { return m.cfg.Catalogue.Remove(ctx, c.id, ids...) })
 }

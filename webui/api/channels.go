@@ -25,7 +25,10 @@ type Channel struct {
 	Content share.ID  `json:"content,omitzero" doc:"ID of the catalogue in use"`
 	Updated time.Time `json:"updated,omitzero" doc:"when that came"`
 	Mirror  int64     `json:"mirror" doc:"bytes that are fetched of it at most without being asked; 0: nothing is"`
-	Pending bool      `json:"pending" doc:"it has changes that are not published, or a newer version that is not here yet"`
+	// Mirrored and Left say how far that went.
+	Mirrored int64 `json:"mirrored,omitempty" doc:"bytes of these that are taken"`
+	Left     int   `json:"left,omitempty" doc:"entries that were not fetched since they do not fit, or do not tell their size"`
+	Pending  bool  `json:"pending" doc:"it has changes that are not published, or a newer version that is not here yet"`
 	// Restoring is true of one whose key was imported for as long as what it
 	// had is looked for.
 	Restoring bool   `json:"restoring"`
@@ -36,7 +39,7 @@ type Channel struct {
 // of Link, Name and Secret is given.
 type NewChannel struct {
 	Link   string `json:"link,omitempty" maxLength:"65536" doc:"follow this: magnet:?xs=urn:btpk:KEY, or a bare key"`
-	Mirror int64  `json:"mirror,omitempty" minimum:"0" doc:"fetch what is in it, up to so many bytes"`
+	Mirror *int64 `json:"mirror,omitempty" minimum:"0" doc:"fetch what is in it, up to so many bytes; left out, one that is followed already keeps what it has"`
 	Name   string `json:"name,omitempty" maxLength:"255" doc:"make one of this name"`
 	About  string `json:"about,omitempty" maxLength:"2000"`
 	Secret string `json:"secret,omitempty" maxLength:"4096" doc:"a key as shoal channel export writes it"`

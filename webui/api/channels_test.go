@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ type chosen struct{ asked []string }
 func testChannel() Channel {
 	return Channel{
 		Key: index.ChannelID{7}.String(), Name: "films & more", About: "about", Link: index.ChannelLink{ID: index.ChannelID{7}}.String(), Own: true,
-		Entries: 2, Seq: 9, Content: testID(5), Updated: time.Unix(1_700_000_000, 0).UTC(), Mirror: 5, Pending: true, Error: "nobody answers",
+		Entries: 2, Seq: 9, Content: testID(5), Updated: time.Unix(1_700_000_000, 0).UTC(), Mirror: 5, Mirrored: 4, Left: 1, Pending: true, Error: "nobody answers",
 	}
 }
 
@@ -37,7 +38,11 @@ func (c *chosen) Channels() []Channel { return []Channel{testChannel()} }
 func (c *chosen) Channel(ref string) (Channel, error) { return c.did(ref, "show") }
 
 func (c *chosen) AddChannel(_ context.Context, n NewChannel) (Channel, error) {
-	return c.did(testChannel().Key, "add %s%s%s %d %s", n.Link, n.Name, n.Secret, n.Mirror, n.About)
+	mirror := "-"
+	if n.Mirror != nil {
+		mirror = strconv.FormatInt(*n.Mirror, 10)
+	}
+	return c.did(testChannel().Key, "add %s%s%s %s %s", n.Link, n.Name, n.Secret, mirror, n.About)
 }
 
 func (c *chosen) EditChannel(_ context.Context, ref string, e ChannelChange) (Channel, error) {
@@ -79,9 +84,9 @@ func TestClientKeepsChannels(t *testing.T) {
 	}
 	for what, do := range map[string]func() (Channel, error){
 		"show":                 func() (Channel, error) { return c.Channel(ctx, "0700") },
-		"add magnet:?x 5 ":     func() (Channel, error) { return c.AddChannel(ctx, NewChannel{Link: "magnet:?x", Mirror: 5}) },
-		"add films 0 more":     func() (Channel, error) { return c.AddChannel(ctx, NewChannel{Name: "films", About: "more"}) },
-		"add secret 0 ":        func() (Channel, error) { return c.AddChannel(ctx, NewChannel{Secret: "secret"}) },
+		"add magnet:?x 7 ":     func() (Channel, error) { return c.AddChannel(ctx, NewChannel{Link: "magnet:?x", Mirror: &quota}) },
+		"add films - more":     func() (Channel, error) { return c.AddChannel(ctx, NewChannel{Name: "films", About: "more"}) },
+		"add secret - ":        func() (Channel, error) { return c.AddChannel(ctx, NewChannel{Secret: "secret"}) },
 		"edit new/name true 7": func() (Channel, error) { return c.EditChannel(ctx, "07", ChannelChange{Name: &name, Mirror: &quota}) },
 		"drop true":            func() (Channel, error) { return c.DropChannel(ctx, "07", true) },
 		"drop false":           func() (Channel, error) { return c.DropChannel(ctx, "07", false) },

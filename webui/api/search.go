@@ -56,7 +56,7 @@ func (a *API) registerSearch(h huma.API) {
 	op(h, "GET /entries/{id}", "What the catalogue says of an ID", func(ctx context.Context, in *someEntry) (*answer[[]index.Entry], error) {
 		all, err := a.node.Entries(ctx, in.ID)
 		if err == nil && len(all) == 0 {
-			err = index.Unknown(in.ID)
+			err = index.Unknown("the catalogue has nothing whose ID begins with " + in.ID)
 		}
 		return &answer[[]index.Entry]{all}, err
 	})

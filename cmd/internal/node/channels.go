@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -35,7 +36,7 @@ func ChannelKey(state, ref string) (channel.Key, error) {
 	}
 	switch len(found) {
 	case 0:
-		return channel.Key{}, index.Unknown("an own channel " + ref)
+		return channel.Key{}, index.Unknown(fmt.Sprintf("the key of a channel %q is not here", ref))
 	case 1:
 		return found[0], nil
 	}

@@ -14,7 +14,7 @@ import (
 func channelOf(i channel.Info) api.Channel {
 	return api.Channel{
 		Key: i.ID.String(), Name: i.Link.Name, About: i.About, Link: i.Link.String(), Own: i.Own, Entries: i.Entries,
-		Seq: i.Seq, Content: i.Content, Updated: i.Updated, Mirror: i.Mirror, Pending: i.Pending, Restoring: i.Restoring, Error: i.Problem,
+		Seq: i.Seq, Content: i.Content, Updated: i.Updated, Mirror: i.Mirror, Mirrored: i.Mirrored, Left: i.Left, Pending: i.Pending, Restoring: i.Restoring, Error: i.Problem,
 	}
 }
 

@@ -675,12 +675,22 @@ export interface components {
             error?: string;
             /** @description what the channel is called here: its public key, 64 hex digits; where its link has a salt, a hash of both */
             key: string;
+            /**
+             * Format: int64
+             * @description entries that were not fetched since they do not fit, or do not tell their size
+             */
+            left?: number;
             link: string;
             /**
              * Format: int64
              * @description bytes that are fetched of it at most without being asked; 0: nothing is
              */
             mirror: number;
+            /**
+             * Format: int64
+             * @description bytes of these that are taken
+             */
+            mirrored?: number;
             name: string;
             /** @description its key is here */
             own: boolean;
@@ -916,7 +926,7 @@ export interface components {
             link?: string;
             /**
              * Format: int64
-             * @description fetch what is in it, up to so many bytes
+             * @description fetch what is in it, up to so many bytes; left out, one that is followed already keeps what it has
              */
             mirror?: number;
             /** @description make one of this name */
