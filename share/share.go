@@ -110,6 +110,9 @@ type Transfer struct {
 	Path string `json:"path"`
 	Own  bool   `json:"own"`
 	Link string `json:"link"`
+	// Channel is set of the list of a channel, which comes and goes with it: what
+	// the node calls the channel, 64 hex digits.
+	Channel string `json:"channel,omitempty"`
 
 	Added     time.Time `json:"added"`
 	Completed time.Time `json:"completed,omitzero"`

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+
+	"github.com/urfave/cli/v2"
 
 	"github.com/shoalnet/shoal/share"
 )
@@ -14,19 +17,21 @@ func listVerb() *verb {
 			{"shoal list", "a line for each transfer"},
 			{"shoal list --json | jq -r 'select(.state==\"error\").reason'", "what is wrong, for a script"},
 		},
-		flags: nodeFlags(),
+		long: `The lists of channels are small transfers, too. They come and go with their channels and are left out ` +
+			`here but for problems; --all shows them. JSON has every transfer, those with "channel".`,
+		flags: append([]cli.Flag{boolFlag("all", "the lists of channels, too")}, nodeFlags()...),
 		run: func(ctx context.Context, c *call) error {
 			return withNode(ctx, c, false, func(ctx context.Context, n client, life lifetime) error {
-				return runList(ctx, n, life, c.out)
+				return runList(ctx, n, life, c.Bool("all"), c.out)
 			})
 		},
 	}
 }
 
-func runList(ctx context.Context, n client, life lifetime, out *output) error {
+func runList(ctx context.Context, n client, life lifetime, lists bool, out *output) error {
 	var fields []string // all
 	if !out.json {
-		fields = []string{"id", "name", "state", "bytes", "total", "down", "up", "peers", "completed", "reason"}
+		fields = []string{"id", "name", "state", "bytes", "total", "down", "up", "peers", "completed", "reason", "channel"}
 	}
 	all, err := n.Transfers(ctx, fields...)
 	if err != nil {
@@ -34,6 +39,14 @@ func runList(ctx context.Context, n client, life lifetime, out *output) error {
 	}
 	if out.json {
 		records(out, all)
+		return nil
+	}
+	total := len(all)
+	if !lists {
+		all = slices.DeleteFunc(all, func(t share.Transfer) bool { return t.Channel != "" && t.State != share.Stopped })
+	}
+	if len(all) == 0 && total > 0 {
+		out.say("nothing but %s of channels (shoal list --all)", count(total, "list"))
 		return nil
 	}
 	if len(all) == 0 {

@@ -84,6 +84,7 @@ func runShow(ctx context.Context, n client, t share.Transfer, out *output) error
 		[2]string{"here", progress},
 		[2]string{"size", whole},
 		[2]string{"path", place},
+		[2]string{"list of", listOf(t)},
 		[2]string{"peers", peersOf(t)},
 		[2]string{"found by", foundBy(ways)},
 		[2]string{"down", fmt.Sprintf("%s, %s so far", rate(t.Down), size(t.Downloaded))},
@@ -95,6 +96,14 @@ func runShow(ctx context.Context, n client, t share.Transfer, out *output) error
 		[2]string{"link", t.Link},
 	)
 	return nil
+}
+
+// listOf names the channel that a transfer is the list of.
+func listOf(t share.Transfer) string {
+	if t.Channel == "" {
+		return ""
+	}
+	return "channel " + t.Channel
 }
 
 func peersOf(t share.Transfer) string {

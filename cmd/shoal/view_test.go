@@ -53,7 +53,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 	}, {Address: "host", Source: share.FromIncoming}}}
 	f.files = []share.File{{Index: 1_999_999, Path: "a/\u202e" + strings.Repeat("b", 300), Bytes: 1, Total: 1 << 50}}
 	for name, show := range map[string]func(*output) error{
-		"list":  func(o *output) error { return runList(t.Context(), f, itsOwn, o) },
+		"list":  func(o *output) error { return runList(t.Context(), f, itsOwn, false, o) },
 		"files": func(o *output) error { return runFiles(t.Context(), f, bad, o) },
 		"peers": func(o *output) error { return runPeers(t.Context(), f, bad, o) },
 	} {
@@ -79,7 +79,7 @@ func TestListShowsWhatItAsksFor(t *testing.T) {
 	two := share.Transfer{ID: testID(t, "2"), Name: "empty", State: share.Seeding, Completed: time.Unix(1e9, 0)}
 	f := newFake(one, two)
 	out, stdout, _ := onTerminal()
-	if err := runList(t.Context(), f, itsOwn, out); err != nil {
+	if err := runList(t.Context(), f, itsOwn, false, out); err != nil {
 		t.Fatal(err)
 	}
 	want := `ID        STATE     DONE   SIZE  DOWN/S    UP/S  PEERS  NAME

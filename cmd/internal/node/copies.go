@@ -27,6 +27,9 @@ func (n *Node) copyAt(path string, id share.ID) (bool, error) {
 // Remove forgets a transfer. With data, what was fetched is deleted, and the
 // copy that a browser gave.
 func (s *served) Remove(id share.ID, data bool) error {
+	if err := s.n.mayRemove(id); err != nil {
+		return err
+	}
 	copied := ""
 	if t, err := s.n.engine.Get(id); data && err == nil && t.Own {
 		is, err := s.n.copyAt(t.Path, t.ID)

@@ -142,7 +142,7 @@ func (s *served) Preview(ctx context.Context, r api.PreviewRequest) (api.Preview
 	}
 	p.Free = freeAt(p.Output)
 	p.Link = link.String()
-	if t, err := s.n.engine.Get(p.ID); err == nil {
+	if t, err := s.Get(p.ID); err == nil {
 		p.Present = &t
 		p.Output = filepath.Dir(t.Path)
 	}
@@ -167,15 +167,16 @@ func fill(p *api.Preview, link *share.Link, t *metainfo.Torrent) {
 
 func (s *served) List() []share.Transfer {
 	all := s.n.engine.List()
+	e := s.n.explainer()
 	for i := range all {
-		s.n.guard.explain(&all[i])
+		e.explain(&all[i])
 	}
 	return all
 }
 
 func (s *served) Get(id share.ID) (share.Transfer, error) {
 	t, err := s.n.engine.Get(id)
-	s.n.guard.explain(&t)
+	s.n.explainer().explain(&t)
 	return t, known(err)
 }
 
@@ -234,7 +235,7 @@ func (s *served) Subscribe(buffer int) api.Subscription {
 	sub := &subscription{
 		Subscription: s.n.engine.Subscribe(buffer), out: make(chan share.Event), closed: make(chan struct{}), ended: make(chan struct{}),
 	}
-	go sub.explain(s.n.guard)
+	go sub.explain(s.n.explainer())
 	return sub
 }
 
@@ -247,13 +248,13 @@ type subscription struct {
 	ended  chan struct{} // when explain has returned
 }
 
-func (s *subscription) explain(g *guard) {
+func (s *subscription) explain(e explainer) {
 	defer close(s.ended)
 	defer close(s.out)
 	for ev := range s.C {
-		if ev.Transfer != nil && ev.Transfer.State == share.Paused {
+		if ev.Transfer != nil && e.has(ev.Transfer) {
 			t := *ev.Transfer
-			g.explain(&t)
+			e.explain(&t)
 			ev.Transfer = &t
 		}
 		select {

@@ -44,7 +44,7 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
   })
   afterEach(async () => {
     await context.close()
-    for (const t of await near.api<Transfer[]>('GET', '/transfers')) await near.api('DELETE', `/transfers/${t.id}`)
+    for (const t of await near.api<Transfer[]>('GET', '/transfers')) if (!t.channel) await near.api('DELETE', `/transfers/${t.id}`)
     expect(complaints).toEqual([])
   })
 

@@ -1181,6 +1181,7 @@ export interface components {
             added: string;
             /** Format: int64 */
             bytes: number;
+            channel?: string;
             code?: string;
             /** Format: date-time */
             completed?: string;

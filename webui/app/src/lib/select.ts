@@ -1,13 +1,19 @@
 import type { State, Transfer } from '../api/types'
 import { fold } from './text'
 
-/** The filters of the transfers screen and the states that each shows. */
-export const filters: { key: string; label: string; states: State[] }[] = [
-  { key: 'active', label: 'Fetching', states: ['fetching', 'finding', 'queued'] },
-  { key: 'seeding', label: 'Seeding', states: ['seeding'] },
-  { key: 'checking', label: 'Checking', states: ['hashing', 'checking'] },
-  { key: 'paused', label: 'Paused', states: ['paused'] },
-  { key: 'error', label: 'Problems', states: ['error'] },
+/** aside tells what nobody asked for by itself: the lists of channels, as long as all is well with them. */
+export const aside = (t: Transfer): boolean => !!t.channel && t.state !== 'error'
+
+const are = (...states: State[]) => (t: Transfer): boolean => !aside(t) && states.includes(t.state)
+
+/** The filters of the transfers screen and what each shows. */
+export const filters: { key: string; label: string; shows: (t: Transfer) => boolean }[] = [
+  { key: 'active', label: 'Fetching', shows: are('fetching', 'finding', 'queued') },
+  { key: 'seeding', label: 'Seeding', shows: are('seeding') },
+  { key: 'checking', label: 'Checking', shows: are('hashing', 'checking') },
+  { key: 'paused', label: 'Paused', shows: are('paused') },
+  { key: 'error', label: 'Problems', shows: are('error') },
+  { key: 'lists', label: 'Lists of channels', shows: (t) => !!t.channel },
 ]
 
 export type SortKey = 'name' | 'state' | 'size' | 'progress' | 'down' | 'up' | 'peers' | 'ratio' | 'eta' | 'added'

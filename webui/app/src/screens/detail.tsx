@@ -7,6 +7,7 @@ import { shown } from '../lib/text'
 import { stateNames, status } from '../lib/words'
 import { go } from '../router'
 import { download, isPaused, pause, removing, resume, verify } from '../state/actions'
+import { load, title } from '../state/channels'
 import { push, hidden, loaded, transfer, type Samples } from '../state/store'
 import { watch } from '../state/stream'
 import { Bar, Button, Empty, Working } from '../ui/basics'
@@ -30,6 +31,7 @@ export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
   useEffect(() => {
     if (real && real !== id) go(`/t/${real}${open === 'overview' ? '' : '/' + open}`, true)
   }, [real, id])
+  useEffect(() => { if (t?.channel) load().catch(() => { /* it is called by its key then */ }) }, [t?.channel])
   useEffect(() => {
     if (!real) return
     watch(topicsOf[open].map((k) => `${k}:${real}`))
@@ -78,7 +80,7 @@ export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
     <div class="screen page detail">
       <div class="crumb"><a href="/">Transfers</a><span aria-hidden="true">/</span></div>
       <div class="head">
-        <h1 class="break"><bdi>{shown(t.name) || t.id}</bdi></h1>
+        <h1 class="break"><bdi>{shown(title(t)) || t.id}</bdi></h1>
         <div class="actions">
           {isPaused(t) ? <Button icon="play" variant="primary" onClick={() => void resume([t])}>Resume</Button>
             : <Button icon="pause" onClick={() => void pause([t])} disabled={t.state === 'hashing'}>Pause</Button>}
@@ -88,6 +90,7 @@ export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
           <Button icon="remove" label="Remove" onClick={() => { removing.value = [t] }} />
         </div>
       </div>
+      {t.channel && <p class="note">This is the list of <a href={`/find/${t.channel}`}>a channel</a>, and comes and goes with it.</p>}
       <div class="progress-line">
         <Bar value={progress(t)} state={t.state} label="Progress" />
         <p>

@@ -17,7 +17,9 @@ const files = (all: number, copies: number): string =>
 
 /** Removal asks what becomes of the data; forgetting alone can be undone. */
 export function Removal(): JSX.Element {
-  const ts = removing.value
+  // A channel needs its list: that goes with it.
+  const lists = removing.value.filter((t) => t.channel)
+  const ts = removing.value.filter((t) => !t.channel)
   const [data, setData] = useState(false)
   const [uploads, setUploads] = useState('')
   // Where that is not known nothing that is shared is offered to be deleted.
@@ -31,6 +33,17 @@ export function Removal(): JSX.Element {
     close()
     if (parts.peek()[0] === 't') go('/')
   }
+  if (ts.length === 0) {
+    return (
+      <Dialog title={lists.length === 1 ? 'This belongs to a channel' : 'These belong to channels'} onClose={close}>
+        <p>The list of a channel goes when you unfollow the channel, or give up one that is yours.</p>
+        <footer>
+          <Button onClick={close}>Keep</Button>
+          <a class="button primary" href={lists.length === 1 ? `/find/${lists[0]!.channel}` : '/find'} onClick={close}>Show the channel{lists.length > 1 && 's'}</a>
+        </footer>
+      </Dialog>
+    )
+  }
   return (
     <Dialog title={ts.length === 1 ? 'Remove this transfer?' : `Remove ${plural(ts.length, 'transfer')}?`} onClose={close}>
       <div class="stack">
@@ -39,6 +52,7 @@ export function Removal(): JSX.Element {
           {deletable.length === 0 ? 'The node stops sharing it. Your files stay where they are.'
             : 'The node forgets it. The files stay on the disk unless you choose otherwise.'}
         </p>
+        {lists.length > 0 && <p>{plural(lists.length, 'list of a channel stays', 'lists of channels stay')}: {lists.length === 1 ? 'it goes' : 'they go'} when the channel is unfollowed.</p>}
         {deletable.length > 0 && (
           <label class="check danger-zone">
             <input type="checkbox" checked={data} onChange={(e) => setData(e.currentTarget.checked)} />

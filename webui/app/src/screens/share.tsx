@@ -221,7 +221,7 @@ export function Handout({ t }: { t: Transfer }): JSX.Element {
 }
 
 function Mine(): JSX.Element | null {
-  const mine = list.value.filter((t) => t.own).sort((a, b) => (a.added < b.added ? 1 : -1))
+  const mine = list.value.filter((t) => t.own && !t.channel).sort((a, b) => (a.added < b.added ? 1 : -1))
   if (mine.length === 0) return null
   return (
     <section>

@@ -5,7 +5,8 @@ import { plural } from '../lib/format'
 import { filters } from '../lib/select'
 import { go, query, setQuery } from '../router'
 import { isPaused, pause, removing, resume, verify } from '../state/actions'
-import { list, loaded, transfer } from '../state/store'
+import { load } from '../state/channels'
+import { loaded, transfer } from '../state/store'
 import { counts, filter, rows, search, selected } from '../state/view'
 import { Button, Empty, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
@@ -22,12 +23,13 @@ export function Transfers(): JSX.Element {
           <Button icon="add" variant="primary" onClick={() => { adding.value = {} }}>Add</Button>
         </div>
       </div>
-      {!loaded.value ? <Working>Asking the node …</Working> : list.value.length === 0 ? <Nothing /> : <><Filters /><Listing /></>}
+      {!loaded.value ? <Working>Asking the node …</Working> : counts.value['']! + (filter.value === 'lists' ? 1 : 0) === 0 ? <Nothing /> : <><Filters /><Listing /></>}
     </div>
   )
 }
 
 function Nothing(): JSX.Element {
+  const lists = counts.value.lists!
   return (
     <div class="welcome">
       <Empty icon="transfers" title="Nothing here yet">
@@ -43,6 +45,7 @@ function Nothing(): JSX.Element {
           <span>Paste or drop a link or a .torrent file anywhere on this page.</span>
         </button>
       </div>
+      {lists > 0 && <p class="muted"><a href="/?show=lists">{plural(lists, 'list of a channel', 'lists of channels')}</a> {lists === 1 ? 'is' : 'are'} kept here, too.</p>}
     </div>
   )
 }
@@ -90,6 +93,8 @@ function Chip({ at, name, count }: { at: string; name: string; count: number }):
 
 function Listing(): JSX.Element {
   const shown = rows.value
+  const named = shown.some((t) => t.channel)
+  useEffect(() => { if (named) load().catch(() => { /* they are called by their keys then */ }) }, [named])
   return (
     <>
       <p class="offscreen" role="status">{plural(shown.length, 'transfer')} shown</p>

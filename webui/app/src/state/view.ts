@@ -1,7 +1,8 @@
 import { computed, signal } from '@preact/signals'
 import type { Transfer } from '../api/types'
-import { compare, filters, matcher, type SortKey } from '../lib/select'
+import { aside, compare, filters, matcher, type SortKey } from '../lib/select'
 import { query } from '../router'
+import { title } from './channels'
 import { list } from './store'
 
 // What the transfers screen shows: its filters are in the URL, so that Back,
@@ -17,10 +18,12 @@ export const selected = signal<ReadonlySet<string>>(new Set())
 
 /** counts are how many transfers each filter shows, of those that match the search. */
 export const counts = computed<Record<string, number>>(() => {
-  const states = new Map<string, number>()
-  for (const t of list.value) states.set(t.state, (states.get(t.state) ?? 0) + 1)
-  const of: Record<string, number> = { '': list.value.length }
-  for (const f of filters) of[f.key] = f.states.reduce((n, s) => n + (states.get(s) ?? 0), 0)
+  const of: Record<string, number> = { '': 0 }
+  for (const f of filters) of[f.key] = 0
+  for (const t of list.value) {
+    if (!aside(t)) of['']!++
+    for (const f of filters) if (f.shows(t)) of[f.key]!++
+  }
   return of
 })
 
@@ -28,10 +31,10 @@ let order: string[] = []
 
 /** rows are the transfers shown, in order. */
 export const rows = computed<Transfer[]>(() => {
-  const states = filters.find((f) => f.key === filter.value)?.states
+  const shows = filters.find((f) => f.key === filter.value)?.shows ?? ((t: Transfer) => !aside(t))
   const matches = matcher(search.value)
-  const fits = (t: Transfer): boolean => (!states || states.includes(t.state)) && matches(t)
-  const present = new Map(list.value.map((t) => [t.id, t]))
+  const fits = (t: Transfer): boolean => shows(t) && matches(t)
+  const present = new Map(list.value.map((t) => [t.id, t.channel ? { ...t, name: title(t) } : t]))
   // What was in order a second ago nearly still is, and sorting that is quick.
   const out: Transfer[] = []
   for (const id of order) {

@@ -1,0 +1,70 @@
+package node
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/shoalnet/shoal/index"
+	"github.com/shoalnet/shoal/share"
+)
+
+// explainer adds to a transfer what only the node knows: why it is held, and
+// which channel's list it is.
+type explainer struct {
+	guard *guard
+	lists string // the folder of the channels, with a separator at its end
+}
+
+func (n *Node) explainer() explainer {
+	return explainer{n.guard, ChannelDir(n.o.Config.State) + string(os.PathSeparator)}
+}
+
+// has tells whether there is something to add.
+func (e explainer) has(t *share.Transfer) bool {
+	return t.State == share.Paused || strings.HasPrefix(t.Path, e.lists)
+}
+
+func (e explainer) explain(t *share.Transfer) {
+	e.guard.explain(t)
+	t.Channel = e.channel(t)
+}
+
+// channel is the one that a transfer is the list of, by where lists are: below
+// a folder that is called like their channel.
+func (e explainer) channel(t *share.Transfer) string {
+	rest, ok := strings.CutPrefix(t.Path, e.lists)
+	if !ok {
+		return ""
+	}
+	key, _, _ := strings.Cut(rest, string(os.PathSeparator))
+	if _, err := index.ParseChannelID(key); err != nil {
+		return ""
+	}
+	return key
+}
+
+// mayRemove refuses what a channel needs for as long as there is the channel.
+func (n *Node) mayRemove(id share.ID) error {
+	t, err := n.engine.Get(id)
+	if err != nil {
+		return nil // for the engine to say
+	}
+	key := n.explainer().channel(&t)
+	if key == "" {
+		return nil
+	}
+	c, err := n.channels.Resolve(key)
+	if err != nil {
+		return nil // a leftover
+	}
+	name := c.Link.Name
+	if name == "" {
+		name = c.ID.Short()
+	}
+	how := "unfollow it instead (shoal channel unfollow " + c.ID.Short() + ")"
+	if c.Own {
+		how = "give it up instead (shoal channel unfollow --delete-key " + c.ID.Short() + ")"
+	}
+	return share.Errorf(share.Usage, "%s is the list of the channel %q, which needs it: %s", filepath.Base(t.Path), name, how)
+}

@@ -1,0 +1,82 @@
+package node
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+// The list of a channel is a transfer that says so, and is not removed under it.
+func TestListsBelongToTheirChannels(t *testing.T) {
+	dir := stateDir(t)
+	n := startDaemon(t, options(t, dir, nil))
+	c, ctx := n.Client(), testContext(t)
+	folder, _ := content(t)
+	other := shared(t, c, folder)
+	made, err := c.AddChannel(ctx, api.NewChannel{Name: "films"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := (&served{n}).Subscribe(100)
+	defer events.Close()
+	publish := func(key string) share.ID {
+		t.Helper()
+		path := filepath.Join(ChannelDir(dir), key, "own-1", key[:4]+".jsonl.zst")
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("a list for "+key), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		id, err := (&swarm{n.engine}).Publish(ctx, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	list, odd := publish(made.Key), publish("nokey")
+	leftover := publish(strings.Repeat("0a", 32))
+
+	want := map[share.ID]string{other.ID: "", list: made.Key, odd: "", leftover: strings.Repeat("0a", 32)}
+	all, err := c.Transfers(ctx, "id", "channel")
+	if err != nil || len(all) != len(want) {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	for _, tr := range all {
+		one, err := c.Transfer(ctx, tr.ID)
+		if err != nil || tr.Channel != want[tr.ID] || one.Channel != want[tr.ID] {
+			t.Errorf("%s is the list of %q and %q, %v; want %q", tr.ID, tr.Channel, one.Channel, err, want[tr.ID])
+		}
+	}
+	for ev := range events.Events() {
+		if ev.Type == share.EventShared && ev.ID == list {
+			if ev.Transfer == nil || ev.Transfer.Channel != made.Key {
+				t.Errorf("the event tells %+v", ev.Transfer)
+			}
+			break
+		}
+	}
+
+	err = c.Remove(ctx, list, true)
+	if share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), "channel unfollow --delete-key "+made.Key[:8]) {
+		t.Errorf("removing it: %v", err)
+	}
+	if _, err := c.Transfer(ctx, list); err != nil {
+		t.Errorf("it went: %v", err)
+	}
+	for _, id := range []share.ID{other.ID, odd, leftover} {
+		if err := c.Remove(ctx, id, false); err != nil {
+			t.Errorf("removing what no channel needs: %v", err)
+		}
+	}
+	if _, err := c.DropChannel(ctx, made.Key, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Remove(ctx, list, false); err != nil {
+		t.Errorf("removing it when there is no channel: %v", err)
+	}
+}
