@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ type world struct {
 	lie     *index.Item // what a liar answers to every lookup
 	stale   int         // so many puts meet somebody who was faster
 	down    bool
+	full    bool // nobody takes an item
 }
 
 func newWorld() *world {
@@ -118,6 +120,9 @@ func (w *world) PutMutable(_ context.Context, it index.Item, cas *int64) (int, e
 	if !bep44.Verify(it.Key[:], it.Salt, it.Seq, it.Value, it.Sig[:]) {
 		return 0, index.ErrForged
 	}
+	if w.full {
+		return 0, errors.New("none of 0 nodes took it")
+	}
 	at := string(it.Key[:]) + string(it.Salt)
 	if w.stale > 0 {
 		w.stale--
@@ -163,6 +168,15 @@ func (w *world) offer(id share.ID, b []byte, by *host) {
 }
 
 func (s swarmOf) Fetch(_ context.Context, id share.ID, dir string, most int64) error {
+	s.mu.Lock()
+	there, ok := s.has[id]
+	s.mu.Unlock()
+	if ok {
+		if !strings.HasPrefix(there, filepath.Dir(dir)) {
+			return share.Errorf(share.Refused, "it is something else")
+		}
+		return nil
+	}
 	s.w.mu.Lock()
 	b, n := s.w.content[id], len(s.w.seeds[id])
 	s.w.mu.Unlock()
@@ -215,6 +229,17 @@ func (s swarmOf) Has(id share.ID) bool {
 	defer s.mu.Unlock()
 	_, ok := s.has[id]
 	return ok
+}
+
+func (s swarmOf) Tidy(dir string, keep ...share.ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, path := range s.has {
+		if strings.HasPrefix(path, dir) && !slices.Contains(keep, id) {
+			delete(s.has, id)
+		}
+	}
+	return nil
 }
 
 func (s swarmOf) Drop(id share.ID, dir string) error {

@@ -175,12 +175,29 @@ func (c *channel) due() (time.Duration, bool) {
 	return max(0, min(quiet, latest, c.m.cfg.Settle)), true
 }
 
+// tidy drops the catalogues that a node left behind which was killed between
+// sharing one and noting that it did.
+func (c *channel) tidy() {
+	r := c.now()
+	keep := []share.ID{r.loaded, r.before}
+	if newest, err := target(r.item.Value); err == nil {
+		keep = append(keep, newest)
+	}
+	if err := c.m.cfg.Swarm.Tidy(c.dir(), keep...); err != nil {
+		c.m.log.Warn("cannot drop old catalogues", "channel", c.id.Short(), "error", err)
+	}
+}
+
 // step does what is to be done for the channel now.
 func (c *channel) step(ctx context.Context) error {
 	if err := c.lock(ctx); err != nil {
 		return err
 	}
 	defer c.unlock()
+	if !c.tidied {
+		c.tidied = true
+		c.tidy()
+	}
 	if err := c.look(ctx); err != nil {
 		return err
 	}

@@ -35,7 +35,8 @@ type Swarm interface {
 	// Fetch fetches one file of at most most bytes into a folder and returns
 	// when it is complete; from then on it is seeded. Content that is larger, or
 	// is not one file, is share.Refused. What is on this node already under that
-	// ID from elsewhere is left alone and share.Refused, too.
+	// ID is taken as it is if it is in the folder around dir, where it may have
+	// been published from; else it is left alone and share.Refused, too.
 	Fetch(ctx context.Context, id share.ID, dir string, most int64) error
 	// Open reads the one file of complete content.
 	Open(ctx context.Context, id share.ID) (r io.ReadCloser, size int64, err error)
@@ -47,6 +48,8 @@ type Swarm interface {
 	// Drop ends the sharing of an ID and deletes its files, if they are below
 	// the folder. What is not there is no error.
 	Drop(id share.ID, dir string) error
+	// Tidy drops everything below a folder but what is to be kept.
+	Tidy(dir string, keep ...share.ID) error
 }
 
 // Catalogue makes entries searchable.
@@ -133,6 +136,7 @@ type channel struct {
 	done    chan struct{} // closed when its goroutine has ended; nil before it began
 
 	mirrored string // what was looked through for things to fetch; by who has busy
+	tidied   bool   // what an earlier run left behind is gone; by who has busy
 
 	mu      sync.Mutex // guards what follows
 	row     row

@@ -3,7 +3,6 @@ package channel
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -154,6 +153,47 @@ func TestOlderAndForgedVersionsAreNotTaken(t *testing.T) {
 	w.lie = nil
 	w.mu.Unlock()
 	b.get(ch.ID).poke()
+	b.eventuallyHas(ch.Link, "one", "two")
+}
+
+// An item that nobody took, or of which a node that was killed does not know
+// whether anybody did, is put later, and what changed meanwhile with it.
+func TestPublishingGoesOnAfterAFailure(t *testing.T) {
+	w := newWorld()
+	w.full = true
+	dir := t.TempDir()
+	a := w.join(t, dir)
+	ch := created(t, a, "films", thing(1, "one"))
+	eventually(t, "it is tried", func() bool { return a.List()[0].Problem != "" })
+	signed := a.List()[0]
+	if signed.Seq < 0 || w.item(ch.Link).Value != nil {
+		t.Fatalf("%+v, %+v", signed, w.item(ch.Link))
+	}
+	has := a.has
+	for _, restart := range []bool{false, true} {
+		if restart {
+			a.stop()
+			a = w.join(t, dir)
+			a.mu.Lock()
+			a.has = has
+			a.mu.Unlock()
+		}
+		a.get(ch.ID).poke()
+		eventually(t, "nobody takes it", func() bool { return strings.Contains(a.List()[0].Problem, "took it") })
+	}
+	if _, err := a.Put(bg, "films", []index.Entry{thing(2, "two")}); err != nil {
+		t.Fatal(err)
+	}
+	w.mu.Lock()
+	w.full = false
+	w.mu.Unlock()
+	a.get(ch.ID).poke()
+	eventually(t, "it is published", func() bool { i := a.List()[0]; return !i.Pending && i.Entries == 2 && i.Problem == "" })
+	if it := w.item(ch.Link); it.Seq <= signed.Seq {
+		t.Errorf("a sequence was used twice: %d, then %d", signed.Seq, it.Seq)
+	}
+	b := w.join(t, t.TempDir())
+	followed(t, b, ch.Link, 0)
 	b.eventuallyHas(ch.Link, "one", "two")
 }
 
@@ -379,18 +419,12 @@ func TestABadCatalogueChangesNothing(t *testing.T) {
 		t.Errorf("there are %v", n)
 	}
 	// The next good one is taken.
-	good := filepath.Join(t.TempDir(), "good")
 	var buf strings.Builder
 	if err := Write(&buf, Head{Link: ch.Link}, []index.Entry{thing(5, "five")}); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(good, []byte(buf.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	id, err := swarmOf{b}.Publish(bg, good)
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := share.ID{8}
+	w.offer(id, []byte(buf.String()), a)
 	if _, err := w.PutMutable(bg, k.sign(seq+1, id), nil); err != nil {
 		t.Fatal(err)
 	}

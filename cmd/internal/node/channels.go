@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/shoalnet/shoal/index"
@@ -104,8 +105,19 @@ func (s *swarm) until(ctx context.Context, id share.ID, ok func(share.Transfer) 
 var errLagged = errors.New("the engine has stopped")
 
 func (s *swarm) Fetch(ctx context.Context, id share.ID, dir string, most int64) error {
-	if t, err := s.e.Get(id); err == nil && !within(t.Path, dir) {
+	// A catalogue of the channel is anywhere in the folder around dir.
+	switch t, err := s.e.Get(id); {
+	case err != nil:
+	case !within(t.Path, filepath.Dir(dir)):
 		return share.Errorf(share.Refused, "it points to %q, which is on this node already and no catalogue", t.Name)
+	case t.Own:
+		if got, err := s.Publish(ctx, t.Path); err == nil && got == id {
+			return nil
+		}
+		// What was published from here is damaged or gone: others may have it.
+		if err := s.Drop(id, filepath.Dir(dir)); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return share.Errorf(share.Disk, "making a folder for a catalogue: %w", err)
@@ -176,6 +188,17 @@ func (s *swarm) Drop(id share.ID, dir string) error {
 	// The folder was made for it alone. What is shared, the engine never deletes.
 	if sub := filepath.Dir(t.Path); within(sub, dir) && sub != filepath.Clean(dir) {
 		return os.RemoveAll(sub)
+	}
+	return nil
+}
+
+func (s *swarm) Tidy(dir string, keep ...share.ID) error {
+	for _, t := range s.e.List() {
+		if within(t.Path, dir) && !slices.Contains(keep, t.ID) {
+			if err := s.Drop(t.ID, dir); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

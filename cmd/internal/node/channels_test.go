@@ -109,6 +109,20 @@ func TestCataloguesMoveThroughTheSwarm(t *testing.T) {
 	if r, err := a.Client().Search(ctx, index.Query{Text: "type:archive"}); err != nil || len(r.Hits) != 0 {
 		t.Errorf("found %+v, %v", r.Hits, err)
 	}
+	// What was published from here, and is looked for since the node was killed
+	// before it noted that, is there; when its file is not, others have it.
+	if err := from.Fetch(ctx, id, filepath.Join(ChannelDir(aDir), "k", id.String()), 100); err != nil {
+		t.Errorf("its own catalogue: %v", err)
+	}
+	if _, err := a.engine.Get(id); err != nil {
+		t.Errorf("it is gone: %v", err)
+	}
+	if err := from.Tidy(filepath.Join(ChannelDir(aDir), "k"), id); err != nil || !from.Has(id) {
+		t.Errorf("tidied away though it was to be kept: %v", err)
+	}
+	if err := from.Tidy(filepath.Join(ChannelDir(aDir), "k")); err != nil || from.Has(id) || !from.Has(tree.ID) {
+		t.Errorf("not tidied, or something else: %v", err)
+	}
 	if err := from.Drop(id, filepath.Join(ChannelDir(aDir), "k")); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +14,8 @@ import (
 // The list of a channel is a transfer that says so, and is not removed under it.
 func TestListsBelongToTheirChannels(t *testing.T) {
 	dir := stateDir(t)
-	n := startDaemon(t, options(t, dir, nil))
+	beside := startDaemon(t, options(t, stateDir(t), nil)) // for the DHT
+	n := startDaemon(t, options(t, dir, map[string][]string{"bootstrap": {beside.Info().Listen[0]}}))
 	c, ctx := n.Client(), testContext(t)
 	folder, _ := content(t)
 	other := shared(t, c, folder)
@@ -23,7 +25,12 @@ func TestListsBelongToTheirChannels(t *testing.T) {
 	}
 	events := (&served{n}).Subscribe(100)
 	defer events.Close()
-	publish := func(key string) share.ID {
+	published, err := c.PublishChannel(ctx, made.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := published.Content
+	put := func(key string) share.ID {
 		t.Helper()
 		path := filepath.Join(ChannelDir(dir), key, "own-1", key[:4]+".jsonl.zst")
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -38,8 +45,7 @@ func TestListsBelongToTheirChannels(t *testing.T) {
 		}
 		return id
 	}
-	list, odd := publish(made.Key), publish("nokey")
-	leftover := publish(strings.Repeat("0a", 32))
+	odd, leftover := put("nokey"), put(strings.Repeat("0a", 32))
 
 	want := map[share.ID]string{other.ID: "", list: made.Key, odd: "", leftover: strings.Repeat("0a", 32)}
 	all, err := c.Transfers(ctx, "id", "channel")
@@ -76,7 +82,7 @@ func TestListsBelongToTheirChannels(t *testing.T) {
 	if _, err := c.DropChannel(ctx, made.Key, true); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Remove(ctx, list, false); err != nil {
-		t.Errorf("removing it when there is no channel: %v", err)
+	if _, err := c.Transfer(ctx, list); !errors.Is(err, api.ErrUnknown) {
+		t.Errorf("when there is no channel its list is still here: %v", err)
 	}
 }
