@@ -300,6 +300,54 @@ func TestQuietStreamSendsComments(t *testing.T) {
 	})
 }
 
+// A share that is hashed after its reader joined and before anything was sent to
+// it is told of, too.
+func TestEventsOfWhatIsHashedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(1)
+		h := newHub(f, slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		wg.Go(func() { h.run(ctx) })
+		provisional, real := share.ID{0xff}, testTransfer(7)
+		r := &reader{only: map[share.ID]bool{provisional: true}, noStats: true}
+		if err := h.join(ctx, r, "", nil); err != nil {
+			t.Fatal(err)
+		}
+		f.mu.Lock()
+		f.put(real)
+		f.aliases = map[share.ID]share.ID{provisional: real.ID}
+		f.tell(share.Event{Type: share.EventShared, ID: real.ID, Was: provisional, Transfer: &real})
+		f.mu.Unlock()
+		synctest.Wait() // the hub has taken it
+		w := &recorder{ResponseRecorder: httptest.NewRecorder()}
+		wg.Go(func() {
+			defer h.leave(r)
+			h.stream(w, httptest.NewRequest("GET", "/", nil).WithContext(ctx), r)
+		})
+		time.Sleep(2 * patchTime)
+		synctest.Wait()
+		cancel()
+		wg.Wait()
+		told := bufio.NewReader(w.Body)
+		var notice, row bool
+		for {
+			ev, err := readEvent(told)
+			if err != nil {
+				break
+			}
+			var n share.Event
+			if ev.kind == "notice" && json.Unmarshal(ev.data, &n) == nil && n.Was == provisional && n.ID == real.ID && n.Transfer != nil {
+				notice = true
+			}
+			row = row || ev.kind != "notice" && bytes.Contains(ev.data, []byte(real.ID.String()))
+		}
+		if !notice || !row {
+			t.Errorf("notice %v, row %v", notice, row)
+		}
+	})
+}
+
 type recorder struct {
 	*httptest.ResponseRecorder
 	mu sync.Mutex
@@ -351,7 +399,7 @@ func TestPatchesAddUp(t *testing.T) {
 		w := &watcher{rows: map[share.ID]json.RawMessage{}}
 		r := &reader{wake: make(chan struct{}, 1), topics: map[*topic]uint64{}}
 		read := func(r *reader, w *watcher) {
-			chunks, _ := h.collect(r)
+			chunks, _, _ := h.collect(r)
 			br := bufio.NewReader(bytes.NewReader(bytes.Join(chunks, nil)))
 			for {
 				ev, err := readEvent(br)

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -358,15 +356,8 @@ func (a *API) events(ctx context.Context, in *watching) (*huma.StreamResponse, e
 	if len(keys) > maxTopics {
 		return nil, share.Errorf(share.Usage, "one stream has at most %d topics", maxTopics)
 	}
-	asked := slices.Collect(maps.Keys(r.only)) // the hub adds to it from now on
 	if err := a.hub.join(ctx, r, in.LastID, keys); err != nil {
 		return nil, err
-	}
-	// After joining: what is hashed from now on is told by the node's events.
-	for _, id := range asked {
-		if t, err := a.node.Get(id); err == nil && t.ID != id {
-			a.hub.renamed(r, id, &t)
-		}
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		defer a.hub.leave(r)

@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +50,7 @@ func (r *reader) notify() {
 	}
 }
 
-// join adds a reader, from whom no event is kept from then on. lastID is the id
+// join adds a reader, from whom no change is kept from then on. lastID is the id
 // of the last event that it saw, or "".
 func (h *hub) join(ctx context.Context, r *reader, lastID string, keys []topicKey) error {
 	select {
@@ -104,11 +106,26 @@ func (h *hub) has(seq uint64) bool {
 	return seq == h.seq+1 || len(h.ring) > 0 && seq >= h.ring[0].seq && seq <= h.seq
 }
 
-// renamed tells a reader that has just joined for the provisional ID was that the
-// share has been hashed already: t is its transfer.
+// findRenamed tells a reader that asked for provisional IDs of those shares that
+// have been hashed already. It is called after a reset: notices before that are
+// not sent, those after it are.
+func (h *hub) findRenamed(r *reader) {
+	h.mu.Lock()
+	asked := slices.Collect(maps.Keys(r.only))
+	h.mu.Unlock()
+	for _, id := range asked {
+		if t, err := h.node.Get(id); err == nil && t.ID != id {
+			h.renamed(r, id, &t)
+		}
+	}
+}
+
 func (h *hub) renamed(r *reader, was share.ID, t *share.Transfer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if r.only[t.ID] {
+		return
+	}
 	r.only[t.ID] = true
 	r.next = 0
 	ev := share.Event{Time: time.Now(), Type: share.EventShared, ID: t.ID, Was: was, Transfer: t}
@@ -127,12 +144,12 @@ func (h *hub) leave(r *reader) {
 	}
 }
 
-// collect returns what r has not seen. The bytes are shared: they are never
-// changed. more is false when the node has stopped.
-func (h *hub) collect(r *reader) (out [][]byte, more bool) {
+// collect returns what r has not seen, reset when it began anew. The bytes are
+// shared: they are never changed. more is false when the node has stopped.
+func (h *hub) collect(r *reader) (out [][]byte, reset, more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if r.next == 0 || !h.has(r.next) {
+	if reset = r.next == 0 || !h.has(r.next); reset {
 		out = append(out, h.reset(r))
 	} else if r.next <= h.seq {
 		for _, f := range h.ring[r.next-h.ring[0].seq:] {
@@ -149,7 +166,7 @@ func (h *hub) collect(r *reader) (out [][]byte, more bool) {
 			r.topics[t] = t.version
 		}
 	}
-	return out, !h.stopped
+	return out, reset, !h.stopped
 }
 
 // frameFor is f as r wants it, nil when there is nothing for it; mu is held.
@@ -197,7 +214,10 @@ func (h *hub) stream(w http.ResponseWriter, req *http.Request, r *reader) {
 	comment := time.NewTimer(commentTime)
 	defer comment.Stop()
 	for {
-		chunks, more := h.collect(r)
+		chunks, reset, more := h.collect(r)
+		if reset {
+			h.findRenamed(r)
+		}
 		if len(chunks) > 0 {
 			if !send(w, control, chunks) {
 				return
