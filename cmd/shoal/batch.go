@@ -106,7 +106,14 @@ func (b *batch) event(ctx context.Context, ev share.Event) {
 		case ev.Type == share.EventRemoved:
 			b.ask(ctx, j)
 		case ev.Transfer != nil:
-			b.see(ctx, j, *ev.Transfer)
+			t := *ev.Transfer
+			if t.State != j.t.State {
+				// The events may be behind what this verb has just done.
+				if now, err := b.node.Transfer(ctx, ev.ID); err == nil {
+					t = now
+				}
+			}
+			b.see(ctx, j, t)
 			if !j.ended {
 				b.progress.update(j.t, b.going())
 			}

@@ -25,8 +25,9 @@ type fakeNode struct {
 	mu        sync.Mutex
 	transfers map[share.ID]share.Transfer
 	files     []share.File
-	steps     []share.Event // yielded by Events in turn
-	end       error         // what Events ends with; nil waits for ctx
+	stale     []share.Transfer // yielded by Events first
+	steps     []share.Event    // yielded by Events in turn
+	end       error            // what Events ends with; nil waits for ctx
 	content   string
 	fetched   []api.FetchRequest
 	shared    []api.ShareRequest
@@ -160,6 +161,11 @@ func (f *fakeNode) Content(context.Context, share.ID, int) (io.ReadCloser, error
 
 func (f *fakeNode) Events(ctx context.Context, ids ...share.ID) iter.Seq2[share.Event, error] {
 	return func(yield func(share.Event, error) bool) {
+		for _, t := range f.stale {
+			if !yield(changed(t), nil) {
+				return
+			}
+		}
 		for _, id := range ids {
 			if t, err := f.Transfer(ctx, id); err == nil {
 				if !yield(share.Event{Type: share.EventChanged, ID: id, Transfer: &t}, nil) {

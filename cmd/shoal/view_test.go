@@ -187,6 +187,24 @@ func TestVerifyTellsWhatIsLost(t *testing.T) {
 	}
 }
 
+// Events that are older than the check end nothing.
+func TestVerifyIsNotEndedByTheStateBefore(t *testing.T) {
+	good := share.Transfer{ID: testID(t, "a"), Name: "film", State: share.Seeding, Bytes: 100, Total: 100}
+	for _, before := range []share.State{share.Seeding, share.Stopped} {
+		good.State = before
+		checking, after := good, good
+		checking.State, checking.Bytes = share.Checking, 10
+		after.State, after.Bytes = share.Fetching, 60
+		f := &verifying{newFake(good), checking}
+		f.stale, f.steps = []share.Transfer{good}, []share.Event{changed(after)}
+		out, _, _ := testOutput(true)
+		checkKind(t, runVerify(t.Context(), f, []string{"aaaa"}, out), share.Disk)
+		if len(f.steps) > 0 {
+			t.Errorf("%s: it did not wait for the end", before)
+		}
+	}
+}
+
 // verifying is a node that begins to check when it is asked to.
 type verifying struct {
 	*fakeNode
