@@ -142,7 +142,7 @@ func TestDaemonKilledAmongFortyTransfersGoesOn(t *testing.T) {
 	bob.boot(nil, knows...)
 	theirs := append(files("film", many, size, 1), files("note", 2, small, 51)...)
 	fetching := bob.publish(theirs...)
-	line.Bandwidth(0, 8<<20)
+	line.Bandwidth(0, 256<<10)
 
 	service := alice.boot(nil, append(knows, "--listen", "[::]:7001")...)
 	ours := files("song", many, size, 101)
@@ -153,6 +153,18 @@ func TestDaemonKilledAmongFortyTransfersGoesOn(t *testing.T) {
 		args = append(args, p.Link)
 	}
 	alice.verb("get", args...)
+	// Side by side, so that none is through before the others have begun.
+	limit := func(rate string) {
+		args := []string{"--down", rate}
+		for _, p := range fetching {
+			if strings.HasPrefix(p.Name, "film") {
+				args = append(args, p.ID)
+			}
+		}
+		alice.verb("limit", args...)
+	}
+	limit("250KB")
+	line.Bandwidth(0, 8<<20)
 	promised := map[string]int64{} // what each fetch said it had
 	alice.until("in the middle of twenty fetches", func(all []transfer) bool {
 		var sum int64
@@ -204,6 +216,7 @@ func TestDaemonKilledAmongFortyTransfersGoesOn(t *testing.T) {
 		t.Errorf("dave has fetched %d files and these were read: %q", many, names)
 	}
 
+	limit("none")
 	line.Plug()
 	line.Bandwidth(0, 0)
 	alice.until("complete", func(all []transfer) bool { return inState(all, "seeding") == 2*many+2 })
