@@ -65,6 +65,8 @@ func stateOf(c api.Channel) string {
 		return c.Error
 	case c.Restoring:
 		return "what it had before its key was imported is looked for"
+	case !c.Own && c.Seq < 0:
+		return "looking for it"
 	case c.Own && c.Pending:
 		return "changed, not published yet"
 	case c.Pending:

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/goleak"
 
@@ -426,6 +427,30 @@ func FuzzSearch(f *testing.F) {
 		for _, h := range r.Hits {
 			if strings.Count(h.Snippet, index.SnippetStart) != strings.Count(h.Snippet, index.SnippetEnd) {
 				t.Errorf("%q: snippet %q", s, h.Snippet)
+			}
+		}
+	})
+}
+
+// FuzzParse reads queries without searching for them.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"blue sky", `"a b" -c file:d`, "size:>1.5GiB size:<=2k since:2026-01 before:2026-02-30", `-tag:"x y" type:films channel:me`, `-"`, `:"`, "夜景*", "a:b:c", "size:1e400"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		q, err := parse(s)
+		if err != nil {
+			if share.KindOf(err) != share.Usage || !utf8.ValidString(err.Error()) {
+				t.Errorf("%q: %v", s, err)
+			}
+			return
+		}
+		if len(q.all)+len(q.none)+len(q.tags)+len(q.notTags)+len(q.channels)+len(q.types) > maxTerms || q.minBytes < 0 || q.maxBytes < 0 {
+			t.Errorf("%q is %+v", s, q)
+		}
+		for _, w := range termsOf(q) {
+			if p := phrase(w); strings.ContainsAny(p, "\x00\n") || strings.Count(p, `"`)%2 != 0 {
+				t.Errorf("%q asks for %q", s, p)
 			}
 		}
 	})

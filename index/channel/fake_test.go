@@ -6,6 +6,7 @@ import (
 	"crypto/sha1"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -36,6 +37,9 @@ type world struct {
 	stale   int         // so many puts meet somebody who was faster
 	down    bool
 	full    bool // nobody takes an item
+	deaf    bool // nobody is there
+	gets    int
+	puts    int
 }
 
 func newWorld() *world {
@@ -95,9 +99,16 @@ func (w *world) join(t *testing.T, dir string, change ...func(*Config)) *host {
 	return h
 }
 
-func (w *world) GetMutable(_ context.Context, key index.ChannelID, salt []byte, newer int64) (index.Item, error) {
+func (w *world) GetMutable(ctx context.Context, key index.ChannelID, salt []byte, newer int64) (index.Item, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.gets++
+	if w.deaf {
+		w.mu.Unlock()
+		<-ctx.Done()
+		w.mu.Lock()
+		return index.Item{}, fmt.Errorf("getting an item: %w", ctx.Err())
+	}
 	if w.down {
 		return index.Item{}, errors.New("nobody in the DHT answers")
 	}
@@ -120,6 +131,7 @@ func (w *world) PutMutable(_ context.Context, it index.Item, cas *int64) (int, e
 	if !bep44.Verify(it.Key[:], it.Salt, it.Seq, it.Value, it.Sig[:]) {
 		return 0, index.ErrForged
 	}
+	w.puts++
 	if w.full {
 		return 0, errors.New("none of 0 nodes took it")
 	}
@@ -133,6 +145,13 @@ func (w *world) PutMutable(_ context.Context, it index.Item, cas *int64) (int, e
 	}
 	w.items[at] = it
 	return 8, nil
+}
+
+// asked counts lookups and puts.
+func (w *world) asked() (gets, puts int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.gets, w.puts
 }
 
 func (w *world) item(l index.ChannelLink) index.Item {

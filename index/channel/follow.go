@@ -226,7 +226,8 @@ func (c *channel) look(ctx context.Context) error {
 	if err := c.slot(ctx); err != nil {
 		return err
 	}
-	asking, cancel := context.WithTimeout(ctx, lookTime)
+	c.looked, c.found = false, nil
+	asking, cancel := context.WithTimeout(ctx, c.m.look)
 	it, err := c.m.cfg.DHT.GetMutable(asking, r.link.ID, r.link.Salt, -1)
 	cancel()
 	c.leave()
@@ -238,12 +239,14 @@ func (c *channel) look(ctx context.Context) error {
 			return share.Errorf(share.Nobody, "nothing is known of the channel yet: nobody who publishes or follows it was found")
 		}
 	case err != nil:
-		return fmt.Errorf("looking the channel up: %w", err)
+		return unmet(err)
 	default:
 		if err := c.meet(ctx, it); err != nil {
 			return err
 		}
+		c.found = &it.Seq
 	}
+	c.looked = true
 	return c.fetch(ctx)
 }
 
@@ -446,12 +449,12 @@ func (c *channel) keep(ctx context.Context) error {
 	if r.item.Value == nil || c.m.cfg.Now().Sub(put).Abs() < keepTime {
 		return nil
 	}
-	putting, cancel := context.WithTimeout(ctx, lookTime)
+	putting, cancel := context.WithTimeout(ctx, c.m.look)
 	defer cancel()
 	if _, err := c.m.cfg.DHT.PutMutable(putting, r.item, nil); errors.Is(err, index.ErrStale) {
 		c.poke() // there is a newer one
 	} else if err != nil {
-		return fmt.Errorf("putting the item of the channel again: %w", err)
+		return refused(err)
 	}
 	c.mu.Lock()
 	c.put = c.m.cfg.Now()

@@ -101,8 +101,10 @@ const (
 	// waiting for an own one.
 	fetchTime    = 10 * time.Minute
 	fetchOwnTime = 30 * time.Second
-	// lookTime is how long one lookup or put in the DHT may take.
-	lookTime = 2 * time.Minute
+	// lookTime is how long one lookup or put in the DHT may take, a node that has
+	// just started and knows nobody yet included. Somebody may be waiting.
+	lookTime = 30 * time.Second
+	putTime  = 2 * time.Minute // several of both
 	// MaxChannels bounds how many a node has and follows.
 	MaxChannels = 1000
 	// atOnce is how many channels are looked up and loaded at a time.
@@ -116,6 +118,7 @@ type Manager struct {
 	log   *slog.Logger
 	state *state
 	slots chan struct{} // atOnce
+	look  time.Duration // lookTime
 	works sync.WaitGroup
 
 	mu       sync.Mutex
@@ -137,6 +140,8 @@ type channel struct {
 
 	mirrored string // what was looked through for things to fetch; by who has busy
 	tidied   bool   // what an earlier run left behind is gone; by who has busy
+	looked   bool   // the DHT was just asked, and has the item of sequence
+	found    *int64 // found, nil for none; by who has busy
 
 	mu      sync.Mutex // guards what follows
 	row     row
@@ -170,7 +175,7 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 	if cfg.Settle <= 0 {
 		cfg.Settle = defaultSettle
 	}
-	m := &Manager{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, atOnce), channels: map[index.ChannelID]*channel{}}
+	m := &Manager{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, atOnce), look: lookTime, channels: map[index.ChannelID]*channel{}}
 	var err error
 	if m.state, err = openState(ctx, cfg.DB); err != nil {
 		return nil, err
@@ -407,6 +412,22 @@ func (c *channel) now() row {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.row
+}
+
+// unmet is why a lookup failed, refused why a put did, in the words of who does
+// not know what items are.
+func unmet(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return share.Errorf(share.Nobody, "nobody in the DHT was found in time; it is tried again")
+	}
+	return fmt.Errorf("looking the channel up: %w", err)
+}
+
+func refused(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return unmet(err)
+	}
+	return fmt.Errorf("nobody in the DHT took the channel yet; it is tried again: %w", err)
 }
 
 // tell notes what went wrong, nil when nothing did.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
@@ -195,6 +196,68 @@ func TestPublishingGoesOnAfterAFailure(t *testing.T) {
 	b := w.join(t, t.TempDir())
 	followed(t, b, ch.Link, 0)
 	b.eventuallyHas(ch.Link, "one", "two")
+}
+
+// Publishing looks the item up once and puts it once, for both take seconds
+// where some nodes do not answer; and who publishes meanwhile is not overwritten.
+func TestPublishingAsksOnce(t *testing.T) {
+	w := newWorld()
+	dir := t.TempDir()
+	slowly := func(c *Config) { c.Poll, c.Settle = time.Hour, time.Hour }
+	a := w.join(t, dir, slowly)
+	ch := created(t, a, "films", thing(1, "one"))
+	c := a.get(ch.ID)
+	if err := c.lock(bg); err != nil { // nobody else looks it up now
+		t.Fatal(err)
+	}
+	defer c.unlock()
+	for range 2 {
+		gets, puts := w.asked()
+		if err := errors.Join(c.look(bg), c.publish(bg)); err != nil {
+			t.Fatal(err)
+		}
+		if g, p := w.asked(); g != gets+1 || p != puts+1 {
+			t.Errorf("%d lookups, %d puts", g-gets, p-puts)
+		}
+		if _, err := a.Put(bg, "films", []index.Entry{thing(2, "two")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Between the lookup and the put another holder of the key publishes.
+	k, err := ReadKey(a.cfg.Dir, ch.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.look(bg); err != nil {
+		t.Fatal(err)
+	}
+	theirs := k.sign(w.item(ch.Link).Seq+1000, share.ID{9})
+	if _, err := w.PutMutable(bg, theirs, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.publish(bg); !errors.Is(err, index.ErrStale) || w.item(ch.Link).Seq != theirs.Seq {
+		t.Errorf("%v, the item has sequence %d, theirs %d", err, w.item(ch.Link).Seq, theirs.Seq)
+	}
+}
+
+// With nobody in the DHT it is said so, and soon enough for who waits.
+func TestNobodyInTheDHT(t *testing.T) {
+	w := newWorld()
+	a := w.join(t, t.TempDir(), func(c *Config) { c.Poll, c.Settle = time.Hour, time.Hour })
+	created(t, a, "films", thing(1, "one"))
+	eventually(t, "it was looked up", func() bool { gets, _ := w.asked(); return gets > 0 })
+	c := a.all()[0]
+	if err := c.lock(bg); err != nil {
+		t.Fatal(err)
+	}
+	a.look = time.Millisecond
+	c.unlock()
+	w.mu.Lock()
+	w.deaf = true
+	w.mu.Unlock()
+	if _, err := a.Publish(bg, "films"); share.KindOf(err) != share.Nobody || !strings.HasPrefix(err.Error(), "nobody in the DHT was found") {
+		t.Errorf("%v", err)
+	}
 }
 
 // The key on another host goes on where the first left off, with what the

@@ -303,24 +303,31 @@ func FileName(l index.ChannelLink) string {
 // putTries is how often an item is put while others are found to be newer.
 const putTries = 5
 
-// announce puts an item that points to id, in place of the newest there is. The
-// sequence is on the disk before anybody sees it, so that it is used once.
+// announce puts an item that points to id, in place of the newest there is: the
+// one that look has just found, else one that is looked for. Who publishes at the
+// same time is met by compare-and-swap. The sequence is on the disk before
+// anybody sees it, so that it is used once.
 func (c *channel) announce(ctx context.Context, k Key, id share.ID) error {
-	putting, cancel := context.WithTimeout(ctx, lookTime)
+	putting, cancel := context.WithTimeout(ctx, putTime)
 	defer cancel()
 	for try := 1; ; try++ {
 		r := c.now()
-		var cas *int64
-		it, err := c.m.cfg.DHT.GetMutable(putting, r.link.ID, r.link.Salt, -1)
-		if err == nil {
-			if _, err := check(r.link, it); err != nil {
-				it = index.Item{}
-			} else if it.Seq > r.item.Seq {
+		var it index.Item
+		var cas *int64 // nodes that have yet an older one say no: without it the next time
+		if c.looked {
+			cas = c.found
+		} else if found, err := c.m.cfg.DHT.GetMutable(putting, r.link.ID, r.link.Salt, -1); err == nil {
+			if _, err := check(r.link, found); err == nil {
+				it = found
+			}
+			if it.Seq > r.item.Seq {
 				return c.overtaken(ctx, it)
-			} else if try == 1 {
-				cas = &it.Seq // nodes that have yet an older one say no: without it the next time
+			}
+			if try == 1 && it.Value != nil {
+				cas = &it.Seq
 			}
 		}
+		c.looked = false
 		if now, err := target(r.item.Value); err != nil || now != id {
 			// The time is above what anybody used who is no longer there to ask.
 			seq := max(r.item.Seq, it.Seq, c.m.cfg.Now().Unix()-1) + 1
@@ -334,7 +341,7 @@ func (c *channel) announce(ctx context.Context, k Key, id share.ID) error {
 		case err == nil:
 			return nil
 		case !errors.Is(err, index.ErrStale):
-			return fmt.Errorf("publishing the channel: %w", err)
+			return refused(err)
 		}
 		newer, gerr := c.m.cfg.DHT.GetMutable(putting, r.link.ID, r.link.Salt, r.item.Seq)
 		if gerr == nil {
