@@ -278,6 +278,7 @@ type fakeCatalogue struct {
 	versions map[index.ChannelID]string
 	opened   chan struct{}
 	fail     error
+	midway   func() // called by Replace before it has replaced anything
 }
 
 func newFakeCatalogue() *fakeCatalogue {
@@ -293,6 +294,12 @@ func (c *fakeCatalogue) Replace(_ context.Context, id index.ChannelID, version s
 			return err
 		}
 		all[e.ID] = e
+	}
+	c.mu.Lock()
+	midway := c.midway
+	c.mu.Unlock()
+	if midway != nil {
+		midway()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -143,6 +143,10 @@ type channel struct {
 	looked   bool   // the DHT was just asked, and has the item of sequence
 	found    *int64 // found, nil for none; by who has busy
 
+	// editing is held while what an own channel has is changed and shown, so that
+	// what is shown is not older than what was changed; before mu.
+	editing sync.Mutex
+
 	mu      sync.Mutex // guards what follows
 	row     row
 	gone    bool

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -257,6 +258,34 @@ func TestNobodyInTheDHT(t *testing.T) {
 	w.mu.Unlock()
 	if _, err := a.Publish(bg, "films"); share.KindOf(err) != share.Nobody || !strings.HasPrefix(err.Error(), "nobody in the DHT was found") {
 		t.Errorf("%v", err)
+	}
+}
+
+// What is put in while all of a channel is being shown is not shown as missing.
+func TestPuttingInWhileItIsShown(t *testing.T) {
+	w := newWorld()
+	a := w.join(t, t.TempDir(), func(c *Config) { c.Poll, c.Settle = time.Hour, time.Hour })
+	ch := created(t, a, "films", thing(1, "one"))
+	c := a.get(ch.ID)
+	put := sync.OnceFunc(func() {
+		if _, err := a.Put(bg, "films", []index.Entry{thing(2, "two")}); err != nil {
+			t.Error(err)
+		}
+	})
+	a.cat.mu.Lock()
+	a.cat.midway = func() {
+		if c.editing.TryLock() { // else it would wait until all is shown
+			c.editing.Unlock()
+			put()
+		}
+	}
+	a.cat.mu.Unlock()
+	if err := c.showOwn(bg); err != nil {
+		t.Fatal(err)
+	}
+	put()
+	if n := a.cat.names(ch.ID); len(n) != 2 || a.List()[0].Entries != 2 {
+		t.Errorf("it shows %v, and counts %d", n, a.List()[0].Entries)
 	}
 }
 

@@ -97,13 +97,16 @@ func (m *Manager) Edit(ctx context.Context, ref string, name, about *string, mir
 		if mirror != nil {
 			r.mirror = *mirror
 		}
-		r.dirty = r.dirty || name != nil || about != nil
+		if name != nil || about != nil {
+			r.dirty = true
+			c.touch()
+		}
 	})
 	if err != nil {
 		return Info{}, err
 	}
 	if own {
-		c.touched()
+		signal(c.changes)
 	} else {
 		c.poke()
 	}
@@ -128,6 +131,8 @@ func (m *Manager) Put(ctx context.Context, ref string, entries []index.Entry) (I
 		e.Channel = c.id
 		all = append(all, e)
 	}
+	c.editing.Lock()
+	defer c.editing.Unlock()
 	n, err := m.state.add(ctx, c.id, all)
 	if err != nil {
 		return Info{}, err
@@ -142,6 +147,8 @@ func (m *Manager) Remove(ctx context.Context, ref string, ids []share.ID) (Info,
 	if err != nil {
 		return Info{}, err
 	}
+	c.editing.Lock()
+	defer c.editing.Unlock()
 	n, left, err := m.state.remove(ctx, c.id, ids)
 	if err != nil {
 		return Info{}, err
@@ -152,28 +159,32 @@ func (m *Manager) Remove(ctx context.Context, ref string, ids []share.ID) (Info,
 	return c.edited(ctx, left, func() error { return m.cfg.Catalogue.Remove(ctx, c.id, ids...) })
 }
 
-// edited notes that an own channel is to be published, and shows it.
+// edited notes that an own channel is to be published, and shows it. editing is
+// held.
 func (c *channel) edited(ctx context.Context, n int, show func() error) (Info, error) {
-	if err := c.change(ctx, func(r *row) { r.dirty, r.entries = true, n }); err != nil {
+	// At once, since somebody may be about to note that all is published.
+	err := c.change(ctx, func(r *row) {
+		r.dirty, r.entries = true, n
+		c.touch()
+	})
+	if err != nil {
 		return Info{}, err
 	}
 	if err := show(); err != nil {
 		c.m.log.Error("cannot show an own channel in the catalogue", "channel", c.id.Short(), "error", err)
 	}
-	c.touched()
+	signal(c.changes)
 	return c.info(), nil
 }
 
-// touched begins or prolongs the time that an own channel has to be quiet.
-func (c *channel) touched() {
+// touch begins or prolongs the time that an own channel has to be quiet; mu is
+// held.
+func (c *channel) touch() {
 	now := c.m.cfg.Now()
-	c.mu.Lock()
 	if c.changed.IsZero() {
 		c.changed = now
 	}
 	c.last = now
-	c.mu.Unlock()
-	signal(c.changes)
 }
 
 func (m *Manager) ownNamed(ref string) (*channel, error) {
@@ -370,6 +381,8 @@ func (c *channel) overtaken(ctx context.Context, it index.Item) error {
 
 // showOwn makes what an own channel has searchable.
 func (c *channel) showOwn(ctx context.Context) error {
+	c.editing.Lock()
+	defer c.editing.Unlock()
 	entries, err := c.m.state.entries(ctx, c.id)
 	if err != nil {
 		return err
