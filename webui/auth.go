@@ -62,6 +62,7 @@ type Auth struct {
 	mu      sync.Mutex
 	stored  credentials
 	oneTime map[[32]byte]time.Time // hash to expiry
+	running running
 }
 
 type credentials struct {
@@ -76,7 +77,7 @@ type storedSignIn struct {
 
 // OpenAuth reads the credentials kept at path, which need not exist yet.
 func OpenAuth(path string, now func() time.Time) (*Auth, error) {
-	a := &Auth{path: path, now: now, hashing: make(chan struct{}, 2), oneTime: make(map[[32]byte]time.Time)}
+	a := &Auth{path: path, now: now, hashing: make(chan struct{}, 2), oneTime: make(map[[32]byte]time.Time), running: running{}}
 	b, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -156,10 +157,15 @@ func (a *Auth) NewToken(label string) (secret string, s SignIn, err error) {
 
 // Check finds who has secret and notes the use.
 func (a *Auth) Check(secret string) (SignIn, error) {
-	sum := sha256.Sum256([]byte(secret))
-	want := hex.EncodeToString(sum[:])
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.check(secret)
+}
+
+// check is called with mu held.
+func (a *Auth) check(secret string) (SignIn, error) {
+	sum := sha256.Sum256([]byte(secret))
+	want := hex.EncodeToString(sum[:])
 	now := a.now()
 	for i := range a.stored.SignIns {
 		s := &a.stored.SignIns[i]
@@ -190,7 +196,7 @@ func (a *Auth) SignIns() []SignIn {
 	return all
 }
 
-// Revoke ends a sign-in at once; ok is false when there is none of that ID.
+// Revoke ends a sign-in at once, and what it has under way; ok is false when there is none of that ID.
 func (a *Auth) Revoke(id string) (ok bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -199,6 +205,7 @@ func (a *Auth) Revoke(id string) (ok bool, err error) {
 		return false, nil
 	}
 	a.stored.SignIns = slices.Delete(a.stored.SignIns, i, i+1)
+	a.running.end(id)
 	return true, a.save()
 }
 
@@ -240,6 +247,7 @@ func (a *Auth) add(kind, label string) (string, SignIn, error) {
 				least = i
 			}
 		}
+		a.running.end(a.stored.SignIns[least].ID)
 		a.stored.SignIns = slices.Delete(a.stored.SignIns, least, least+1)
 	}
 	a.stored.SignIns = append(a.stored.SignIns, storedSignIn{SignIn: s, Hash: hex.EncodeToString(sum[:])})

@@ -268,6 +268,48 @@ func TestSessionsAreListedAndRevoked(t *testing.T) {
 	}
 }
 
+// What a sign-in has under way, such as an event stream, ends with it.
+func TestRevokedSignInsEndWhatTheyHaveUnderWay(t *testing.T) {
+	began := make(chan struct{})
+	f := start(t, func(c *Config) {
+		c.API = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusOK)
+			_ = http.NewResponseController(w).Flush()
+			began <- struct{}{}
+			<-r.Context().Done()
+		})
+	})
+	first, second := f.signIn(t), f.signIn(t)
+	var streams []io.Reader
+	for _, cookie := range []string{first, second, first} {
+		go func() { <-began }()
+		streams = append(streams, f.do(t, request{method: "GET", path: "/api/v1/events", header: map[string]string{"Cookie": cookie}}).Body)
+	}
+	_, secret, _ := strings.Cut(first, "=")
+	who, err := f.auth.Check(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := f.auth.Revoke(who.ID); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	for _, i := range []int{0, 2} {
+		if _, err := io.ReadAll(streams[i]); err != nil {
+			t.Errorf("stream %d: %v", i, err)
+		}
+	}
+	_, secret, _ = strings.Cut(second, "=")
+	if who, err = f.auth.Check(secret); err != nil {
+		t.Fatal(err)
+	}
+	f.auth.mu.Lock()
+	left := len(f.auth.running[who.ID])
+	f.auth.mu.Unlock()
+	if left != 1 {
+		t.Errorf("the other has %d under way", left)
+	}
+}
+
 func TestPasswords(t *testing.T) {
 	f := start(t, nil)
 	post := func(password string) int {

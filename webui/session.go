@@ -38,7 +38,10 @@ func (s *Server) signedIn(next http.Handler) http.Handler {
 			}
 			secret = c.Value
 		}
-		who, err := s.cfg.Auth.Check(secret)
+		ctx, leave, who, err := s.cfg.Auth.Enter(r.Context(), secret)
+		if err == nil {
+			defer leave()
+		}
 		if err != nil || (who.Kind == "token") != isBearer {
 			// A wrong token is a guess and counts as one.
 			if isBearer && !s.attempts.allow(remote(r)) {
@@ -48,7 +51,7 @@ func (s *Server) signedIn(next http.Handler) http.Handler {
 			problem(w, http.StatusUnauthorized, ErrDenied.Error())
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), signInKey{}, who)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, signInKey{}, who)))
 	})
 }
 

@@ -158,6 +158,7 @@ describe('select', () => {
     expect(ids([...all].sort(compare('down', true)))).toBe('bac')
     expect(ids([...all].sort(compare('added', true)))).toBe('acb')
     expect(ids([...all].sort(compare('added', false)))).toBe('bca')
+    for (const key of ['nope', 'constructor', '']) expect(ids([...all].sort(compare(key as 'name', true)))).toBe('acb')
   })
   test('finds without case and accents, and by ID', () => {
     expect(ids(all.filter(matcher('FILE')))).toBe('ab')

@@ -40,6 +40,8 @@ export function compare(key: SortKey, descending: boolean): (a: Transfer, b: Tra
     a.added < b.added ? 1 : a.added > b.added ? -1 : a.id < b.id ? -1 : a.id > b.id ? 1 : 0
   if (key === 'name') return (a, b) => sign * collator.compare(a.name, b.name) || tie(a, b)
   if (key === 'added') return (a, b) => -sign * tie(a, b)
+  // The key may come from an address that somebody wrote.
+  if (!Object.hasOwn(numbers, key)) return tie
   const of = numbers[key]
   return (a, b) => {
     const x = of(a), y = of(b)

@@ -37,8 +37,11 @@ async function read(file: File): Promise<string> {
   return btoa(raw)
 }
 
+/** So many are looked at together. */
+const together = 50
+
 interface Seen {
-  source: Source
+  source?: Source // undefined where there was nothing to look at
   preview?: Preview
   error?: string
 }
@@ -52,18 +55,19 @@ export function Add(): JSX.Element {
   const [address, setAddress] = useState('')
   const close = (): void => { adding.value = undefined }
 
-  const look = async (sources: Source[]): Promise<void> => {
+  const look = async (sources: Source[], refused: Seen[] = []): Promise<void> => {
     setLooking(true)
     setProblem('')
     setAddress('')
-    const out: Seen[] = []
-    for (const source of sources.slice(0, 50)) {
+    const out = [...refused]
+    for (const source of sources.slice(0, together)) {
       try {
         out.push({ source, preview: await send<Preview>('POST', '/preview', source) })
       } catch (e) {
         out.push({ source, error: message(e) })
       }
     }
+    if (sources.length > together) out.push({ error: `Only ${together} are looked at together: add the other ${sources.length - together} afterwards` })
     setLooking(false)
     setSeen(out)
   }
@@ -92,13 +96,16 @@ export function Add(): JSX.Element {
   const take = async (files: File[]): Promise<void> => {
     if (files[0] && isPicture(files[0])) return scan(files[0])
     const sources: Source[] = []
-    setProblem('')
-    try {
-      for (const f of files) sources.push({ torrent: await read(f) })
-    } catch (e) {
-      setProblem(message(e))
+    const refused: Seen[] = []
+    for (const f of files) {
+      try {
+        sources.push({ torrent: await read(f) })
+      } catch (e) {
+        refused.push({ error: message(e) })
+      }
     }
-    if (sources.length) await look(sources)
+    if (sources.length) await look(sources, refused)
+    else setProblem(refused[0]?.error ?? '')
   }
   /** taken is called with what is pasted or dropped here. */
   const taken = (e: Event, data: DataTransfer | null): void => {
@@ -148,7 +155,7 @@ export function Add(): JSX.Element {
 
 /** Choose shows what would be fetched before anything is. */
 function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close: () => void }): JSX.Element {
-  const good = seen.filter((s): s is Seen & { preview: Preview } => !!s.preview)
+  const good = seen.filter((s): s is Seen & { source: Source; preview: Preview } => !!s.preview)
   const fresh = good.filter((s) => !s.preview.present)
   const only = seen.length === 1 ? good[0]?.preview : undefined
   const [output, setOutput] = useState(good[0]?.preview.output ?? '')
@@ -194,7 +201,7 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
   }
 
   return (
-    <Dialog title={seen.length === 1 ? 'Fetch this?' : `Fetch ${plural(seen.length, 'transfer')}?`} onClose={close} wide={!!only?.files.length}>
+    <Dialog title={only ? (only.present ? 'This is here' : 'Fetch this?') : seen.length === 1 ? 'This cannot be fetched' : fresh.length ? `Fetch ${plural(fresh.length, 'transfer')}?` : 'Nothing new'} onClose={close} wide={!!only?.files.length}>
       <div class="stack">
         {seen.length === 1 ? (
           only && <p ref={heading} class="strong break title" tabIndex={-1}><bdi>{shown(only.name) || only.id}</bdi></p>

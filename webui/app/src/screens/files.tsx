@@ -50,7 +50,7 @@ export function Files({ t }: { t: Transfer }): JSX.Element {
         choose={(indexes, on) => { if (!t.own) void set(indexes, on ? 0 : -1) }}
         extra={(n) => (
           <>
-            <span class="tree-progress"><Bar value={n.total ? n.bytes / n.total : 1} state={n.bytes >= n.total ? 'seeding' : 'fetching'} /><span class="figures">{percent(n.bytes, n.total || 1)}</span></span>
+            <span class="tree-progress"><Bar value={n.total ? n.bytes / n.total : 1} state={n.bytes >= n.total ? 'seeding' : 'fetching'} /><span class="figures">{n.total ? percent(n.bytes, n.total) : '100 %'}</span></span>
             {!t.own && (
               <select
                 aria-label={`Priority of ${shown(n.name)}`} value={priority(n)}

@@ -40,7 +40,7 @@ export function Network(): JSX.Element {
       setTesting(false)
     }
   }
-  if (!info || !n) return <div class="screen page"><div class="head"><h1>Network</h1></div>{problem ? <Problem>{problem}</Problem> : <Working>Asking the node …</Working>}</div>
+  if (!info || !n) return <div class="screen page"><div class="head"><h1>Network</h1></div>{problem || !live ? <Problem>{problem || 'The node does not answer. Is it running?'}</Problem> : <Working>Asking the node …</Working>}</div>
   const r = reach.value
   const proof = n.addresses.find((a) => a.published && a.tcp === n.verdict && a.tcp !== 'unknown' && a.time)
   const diagnosis = JSON.stringify({ shoal: info.version, listen: info.listen, ...n, problems: health?.problems ?? [] }, null, 2)

@@ -35,7 +35,7 @@ export function Overview({ t, live }: { t: Transfer; live: Samples }): JSX.Eleme
         </section>
         <Rules key={t.id} t={t} />
       </div>
-      {t.state !== 'hashing' && (
+      {t.link && t.state !== 'hashing' && (
         <section class="card link-panel">
           <h2>Pass it on</h2>
           <QR text={t.link} label="Code of the link, to be scanned by a phone" />

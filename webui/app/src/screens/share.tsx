@@ -6,9 +6,11 @@ import { bytes, percent, plural } from '../lib/format'
 import { folderOf, given } from '../lib/drop'
 import { progress } from '../lib/select'
 import { shell, shown } from '../lib/text'
+import { status } from '../lib/words'
 import { go } from '../router'
+import { removing, resume } from '../state/actions'
 import { network, reach } from '../state/reach'
-import { list, loaded, put, transfer } from '../state/store'
+import { hidden, list, loaded, put, transfer } from '../state/store'
 import { chosen, give, stop, upload } from '../state/uploads'
 import { Bar, Button, Copyable, Empty, Pick, Problem, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
@@ -16,7 +18,8 @@ import { QR } from '../ui/qr'
 import { Into } from './channels'
 
 export function Share({ id }: { id: string | undefined }): JSX.Element {
-  const t = id ? transfer(id) : undefined
+  const found = id ? transfer(id) : undefined
+  const t = found && !hidden.value.has(found.id) ? found : undefined
   useEffect(() => {
     // Hashing is over and the real ID is known.
     if (id && t && t.id !== id) go(`/share/${t.id}`, true)
@@ -24,7 +27,7 @@ export function Share({ id }: { id: string | undefined }): JSX.Element {
   return (
     <div class="screen page">
       <div class="head">
-        <h1>{id ? 'Shared' : 'Share'}</h1>
+        <h1>{t?.link ? 'Shared' : 'Share'}</h1>
         {id && <div class="actions"><Button icon="add" onClick={() => go('/share')}>Share something else</Button></div>}
       </div>
       {!id ? <>{upload.value || chosen.value.length > 0 ? <FromHere /> : <><Choose /><FromHere /></>}<Mine /></> : t ? <Handout t={t} /> : loaded.value ? (
@@ -189,10 +192,19 @@ export function Handout({ t }: { t: Transfer }): JSX.Element {
       </section>
     )
   }
+  if (!t.link) {
+    return (
+      <section class="card hero">
+        <h2 class="break"><bdi>{shown(t.name)}</bdi></h2>
+        <Problem>{shown(status(t))}</Problem>
+        <div class="row"><Button onClick={() => void resume([t])}>Try again</Button><Button onClick={() => { removing.value = [t] }}>Remove</Button></div>
+      </section>
+    )
+  }
   const r = reach.value
   return (
     <>
-      {t.state === 'error' && <Problem>{shown(t.reason ?? 'It stopped')}</Problem>}
+      {t.state === 'error' && <Problem>{shown(status(t))}</Problem>}
       <section class="card handout">
         <div>
           <h2 class="break"><bdi>{shown(t.name)}</bdi></h2>
@@ -231,7 +243,7 @@ function Mine(): JSX.Element | null {
           <li key={t.id}>
             <a class="card link-card" href={`/share/${t.id}`}>
               <strong><bdi>{shown(t.name)}</bdi></strong>
-              <span class="muted">{t.state === 'hashing' ? `Reading, ${percent(t.bytes, t.total)}` : `${bytes(t.size)} · ${plural(t.peers, 'peer')} · ${bytes(t.uploaded)} out`}</span>
+              <span class="muted">{t.state === 'error' ? 'Problem' : t.state === 'hashing' ? `Reading, ${percent(t.bytes, t.total)}` : `${bytes(t.size)} · ${plural(t.peers, 'peer')} · ${bytes(t.uploaded)} out`}</span>
             </a>
           </li>
         ))}

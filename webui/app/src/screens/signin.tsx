@@ -1,7 +1,7 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { Failure, message } from '../api/client'
-import { signIn } from '../state/session'
+import { signIn, spent } from '../state/session'
 import { Button, Copyable, Problem } from '../ui/basics'
 import { Mark } from '../ui/icons'
 
@@ -28,6 +28,7 @@ export function SignIn(): JSX.Element {
       <div class="signin-card">
         <div class="brand"><Mark size={40} /><span>shoal</span></div>
         <h1>Sign in to this node</h1>
+        {spent.value && <Problem>This link was used already, or is older than two minutes.</Problem>}
         <p>On the machine where the node runs, open a terminal and run:</p>
         <Copyable text="shoal open" label="Command" />
         <p class="muted">It opens this page already signed in. The link that it prints works once, within two minutes.</p>

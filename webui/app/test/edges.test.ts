@@ -1,0 +1,194 @@
+// What goes wrong, and what is empty or too much, in a real browser.
+//
+//	browser --- near --- far
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Transfer } from '../src/api/types'
+import { clean, content, folder, launch, missing, Node, publish, seeded, until, violations, visit, watched } from './lab'
+
+const lacks = missing()
+
+describe.skipIf(lacks)('at the edges', { timeout: 60_000 }, () => {
+  let browser: Browser, near: Node, far: Node, context: BrowserContext, page: Page
+  let complaints: string[] = []
+
+  const open = async (path: string): Promise<void> => {
+    await page.goto(near.url + path)
+    await page.locator('main h1').first().waitFor()
+  }
+
+  beforeAll(async () => {
+    ;[browser, near, far] = await Promise.all([launch(), new Node('near').start(), new Node('far').start()])
+  }, 180_000)
+  afterAll(async () => {
+    await browser?.close()
+    await Promise.all([near?.stop(), far?.stop()])
+    clean()
+  }, 60_000)
+  beforeEach(async () => {
+    context = await visit(browser, near)
+    page = await context.newPage()
+    complaints = watched(page)
+  })
+  afterEach(async () => {
+    await context.close()
+    for (const t of await near.api<Transfer[]>('GET', '/transfers')) await near.api('DELETE', `/transfers/${t.id}`)
+    expect(complaints).toEqual([])
+  })
+
+  test('what cannot be shared says why, and has no link', async () => {
+    await open('/share')
+    for (const [path, why] of [['not/absolute', 'absolute path'], [join(near.home, 'is not there'), 'no such file']] as const) {
+      await page.getByLabel('Path on the machine').fill(path)
+      await page.getByRole('button', { name: 'Share', exact: true }).click()
+      await page.getByRole('alert').getByText(why).waitFor()
+    }
+    await page.getByLabel('Path on the machine').fill(content('nothing.txt', 0))
+    await page.getByRole('button', { name: 'Share', exact: true }).click()
+    await page.getByText('there is no data in it').waitFor()
+    expect(await page.locator('.qr, .copyable').count()).toBe(0)
+    expect(await violations(page)).toEqual([])
+    await page.getByRole('button', { name: 'Remove' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click()
+    await page.getByText('This is not shared here').waitFor()
+  })
+
+  test('empty files and folders come with the rest, and are complete', async () => {
+    const dir = folder('content', 'Partly empty')
+    mkdirSync(join(dir, 'nothing in it'))
+    writeFileSync(join(dir, 'empty.txt'), '')
+    writeFileSync(join(dir, 'full.txt'), 'content')
+    const t = await publish(far, dir)
+    await near.api('POST', '/transfers', { link: t.link })
+    await open(`/t/${t.id}/files`)
+    await page.locator('.progress-line').getByText('Seeding').waitFor()
+    await page.locator('.tree li', { hasText: 'empty.txt' }).getByText('100 %').waitFor()
+    await page.locator('.tree li', { hasText: 'full.txt' }).getByText('100 %').waitFor()
+  })
+
+  test('of ten thousand files few are drawn, and all can be reached', async () => {
+    const dir = folder('content', 'Ten thousand')
+    for (let i = 0; i < 10_000; i++) writeFileSync(join(dir, `file ${i}.txt`), `${i}`)
+    const t = await publish(far, dir)
+    await open('/')
+    await page.keyboard.press('a')
+    await page.locator('dialog input[type=file]').first().setInputFiles({ name: 'many.torrent', mimeType: 'application/x-bittorrent', buffer: await far.torrent(t.id) })
+    const tree = page.locator('dialog .tree')
+    await tree.getByText('file 0.txt').waitFor()
+    expect(await tree.locator('li').count()).toBeLessThan(60)
+    // What is next is in sight, however many there are.
+    const fetch = page.getByRole('button', { name: 'Fetch', exact: true })
+    const { y, height } = (await fetch.boundingBox())!
+    expect(y + height).toBeLessThan((await page.getByRole('dialog').boundingBox())!.y + (await page.getByRole('dialog').boundingBox())!.height)
+    await tree.evaluate((e) => { e.scrollTop = e.scrollHeight })
+    await page.getByLabel('Fetch file 9999.txt').uncheck()
+    await page.getByRole('button', { name: 'Fetch 9,999 files' }).click()
+    await page.getByRole('heading', { name: 'Ten thousand' }).waitFor()
+    await page.getByRole('tab', { name: 'Files' }).click()
+    await page.getByText('9,999 files of 10,000 wanted').waitFor()
+    expect(await page.locator('.tree li').count()).toBeLessThan(60)
+  })
+
+  test('of several, those that cannot be fetched are named', async () => {
+    const t = await publish(far, content('good.bin', 50_000))
+    await open('/')
+    await page.keyboard.press('a')
+    const type = 'application/x-bittorrent'
+    await page.locator('dialog input[type=file]').first().setInputFiles([
+      { name: 'bad.torrent', mimeType: type, buffer: Buffer.from('no') }, { name: 'good.torrent', mimeType: type, buffer: await far.torrent(t.id) }])
+    await page.getByRole('dialog').getByText('good.bin').waitFor()
+    await page.getByRole('dialog').getByText('“bad.torrent” is not a .torrent file').waitFor()
+    await page.getByRole('heading', { name: 'Fetch 1 transfer?' }).waitFor()
+    expect(await violations(page)).toEqual([])
+    await page.getByRole('button', { name: 'Something else' }).click()
+    await page.getByLabel('Link').fill(Array.from({ length: 53 }, (_, i) => `magnet:?xt=urn:btih:${i.toString(16).padStart(40, 'a')}`).join('\n'))
+    await page.getByRole('button', { name: 'Look at it' }).click()
+    await page.getByText('add the other 3 afterwards').waitFor()
+    await page.getByRole('heading', { name: 'Fetch 50 transfers?' }).waitFor()
+    await page.getByRole('button', { name: 'Something else' }).click()
+    await page.getByLabel('Link').fill('magnet:?xt=urn:btih:zz')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'This cannot be fetched' }).waitFor()
+  })
+
+  test('every address shows something, and a reload the same', async () => {
+    const file = content('addressed.bin', 1000)
+    await near.api('POST', '/shares', { path: file })
+    const t = await seeded(near, file)
+    for (const [path, heading] of [
+      ['/t/xyz', 'This transfer is not here'], [`/t/${t.id}/nope`, 'addressed.bin'], ['/t', 'There is no such page'], ['/share/xyz', 'Share'],
+      [`/share/${t.id}`, 'Shared'], ['/find/xyz', 'This channel is not here'], ['/nowhere', 'There is no such page'], ['/?show=nope', 'Transfers'],
+      ['/?sort=nope.desc', 'Transfers'], ['/?sort=constructor', 'Transfers'],
+    ] as const) {
+      await open(path)
+      await page.getByRole('heading', { name: heading, exact: true, level: 1 }).waitFor()
+      await page.reload()
+      await page.getByRole('heading', { name: heading, exact: true, level: 1 }).waitFor()
+    }
+    await page.locator('.grid-body [role=row]', { hasText: 'addressed.bin' }).waitFor()
+    // Back goes through what was shown.
+    await page.getByRole('link', { name: 'addressed.bin' }).click()
+    await page.getByRole('tab', { name: 'Log' }).click()
+    await page.goBack()
+    await page.waitForURL(`**/t/${t.id}`)
+    await page.goBack()
+    await page.getByRole('heading', { name: 'Transfers' }).waitFor()
+    await page.getByText('Skip to the content').focus()
+    await page.keyboard.press('Enter')
+    await until('the content to have the focus', () => page.evaluate(() => document.activeElement?.id === 'main'))
+  })
+
+  test('what one tab does the other shows', async () => {
+    await near.api('POST', '/transfers', { link: `magnet:?xt=urn:btih:${'7'.repeat(40)}&dn=seen twice` })
+    await open('/')
+    const other = await context.newPage()
+    await other.goto(`${near.url}/t/${'7'.repeat(40)}`)
+    await other.getByRole('button', { name: 'Pause' }).click()
+    await page.locator('.grid-body [role=row]').getByText('Paused').waitFor()
+    await page.keyboard.press('j')
+    await page.keyboard.press('p')
+    await other.locator('.progress-line').getByText('Finding').waitFor()
+    await near.api('DELETE', `/transfers/${'7'.repeat(40)}`)
+    await other.getByText('This transfer is not here').waitFor()
+    await page.getByText('Nothing here yet').waitFor()
+  })
+
+  test('a sign-in that is ended elsewhere ends what the page shows, and a new link begins anew', async () => {
+    const link = async (): Promise<string> => (await near.api<{ url: string }>('POST', '/sign-in')).url
+    const c = await browser.newContext()
+    const p = await c.newPage()
+    const first = await link()
+    await p.goto(first)
+    await p.getByRole('heading', { name: 'Transfers' }).waitFor()
+    expect(p.url()).toBe(`${near.url}/`)
+    await page.goto(near.url + '/settings')
+    // The other is not the one that this browser was given.
+    await page.locator('.hits li', { hasNotText: 'this one' }).getByRole('button', { name: 'Revoke' }).first().click()
+    await p.getByText('Sign in to this node').waitFor()
+    // The page is open there already: only the part after # changes.
+    await p.goto(first)
+    await p.getByText('This link was used already').waitFor()
+    expect(await violations(p)).toEqual([])
+    await p.goto(await link())
+    await p.getByRole('heading', { name: 'Transfers' }).waitFor()
+    expect(p.url()).toBe(`${near.url}/`)
+    await c.close()
+  })
+
+  test('without a node every screen says so', async () => {
+    await open('/')
+    await near.stop('SIGKILL')
+    try {
+      await page.getByText('What you see may be old').waitFor()
+      for (const name of ['Share', 'Find', 'Network', 'Settings']) {
+        await page.getByRole('navigation').getByRole('link', { name }).click()
+        await page.locator('.problem', { hasText: 'The node does not answer' }).first().waitFor()
+      }
+      expect(await violations(page)).toEqual([])
+    } finally {
+      await near.start()
+    }
+  })
+})
