@@ -98,6 +98,7 @@ function dropped(e: DragEvent): void {
     const entries = [...e.dataTransfer.items].map((i) => i.webkitGetAsEntry?.()).filter((i) => !!i)
     const all = entries.length === files.length ? walk(entries) : Promise.resolve(given(files))
     all.then((g) => {
+      adding.value = undefined
       chosen.value = g
       go('/share')
     }, (err) => toast(message(err), { bad: true }))

@@ -94,6 +94,16 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     await dialog().getByText('scanned <i>song.flac').first().waitFor()
     await page.getByRole('button', { name: 'Fetch', exact: true }).click()
     await page.locator('.progress-line').getByText('Seeding').waitFor()
+    // Other files that are dropped while one is asked for a link are to be shared.
+    await page.keyboard.press('a')
+    await page.evaluate(() => {
+      const data = new DataTransfer()
+      data.items.add(new File(['hello'], 'dropped.txt'))
+      document.querySelector('dialog form p')!.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data }))
+    })
+    await page.getByText('Share from this device?').waitFor()
+    expect(await dialog().count()).toBe(0)
+    await page.getByRole('button', { name: 'Something else' }).click()
     // A large photo of it that lies askew, pasted where one is.
     const held = await page.evaluate(async (png) => {
       const picture = await createImageBitmap(new Blob([Uint8Array.from(atob(png), (c) => c.charCodeAt(0))]))

@@ -93,14 +93,18 @@ describe.skipIf(lacks)('at the edges', { timeout: 60_000 }, () => {
 
   test('of several, those that cannot be fetched are named', async () => {
     const t = await publish(far, content('good.bin', 50_000))
+    const here = await publish(far, content('here.bin', 70_000))
+    await near.api('POST', '/transfers', { link: here.link })
     await open('/')
     await page.keyboard.press('a')
     const type = 'application/x-bittorrent'
     await page.locator('dialog input[type=file]').first().setInputFiles([
-      { name: 'bad.torrent', mimeType: type, buffer: Buffer.from('no') }, { name: 'good.torrent', mimeType: type, buffer: await far.torrent(t.id) }])
+      { name: 'bad.torrent', mimeType: type, buffer: Buffer.from('no') }, { name: 'good.torrent', mimeType: type, buffer: await far.torrent(t.id) },
+      { name: 'here.torrent', mimeType: type, buffer: await far.torrent(here.id) }])
     await page.getByRole('dialog').getByText('good.bin').waitFor()
     await page.getByRole('dialog').getByText('“bad.torrent” is not a .torrent file').waitFor()
     await page.getByRole('heading', { name: 'Fetch 1 transfer?' }).waitFor()
+    await page.getByText('50.0 kB to fetch').waitFor()
     expect(await violations(page)).toEqual([])
     await page.getByRole('button', { name: 'Something else' }).click()
     await page.getByLabel('Link').fill(Array.from({ length: 53 }, (_, i) => `magnet:?xt=urn:btih:${i.toString(16).padStart(40, 'a')}`).join('\n'))

@@ -169,7 +169,8 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
 
   const wanted = only && only.files.length
     ? only.files.reduce((n, f) => n + (skipped.has(f.index) ? 0 : f.total), 0)
-    : good.reduce((n, s) => n + s.preview.size, 0)
+    : fresh.reduce((n, s) => n + s.preview.size, 0)
+  const unsure = fresh.some((s) => !s.preview.size)
   const free = good[0] && good[0].preview.output === output ? good[0].preview.free : -1
   const nothing = !!only && only.files.length > 0 && skipped.size === only.files.length
 
@@ -239,7 +240,7 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
             <label for="add-output">Folder on the node</label>
             <input id="add-output" value={output} spellcheck={false} onInput={(e) => setOutput(e.currentTarget.value)} />
             <p class={free >= 0 && wanted > free ? 'bad-text' : 'muted'}>
-              {wanted > 0 ? `${bytes(wanted)} to fetch` : 'Size not known yet'}
+              {wanted > 0 ? `${bytes(wanted)}${unsure ? ' or more' : ''} to fetch` : 'Size not known yet'}
               {free >= 0 && `, ${bytes(free)} free there`}
               {free >= 0 && wanted > free && '. That is not enough'}
             </p>
