@@ -13,8 +13,9 @@ func removeVerb() *verb {
 	v := &verb{
 		name: "remove", args: "ID...", short: "forget transfers; --data deletes what was fetched", group: "Act",
 		min: 1, max: -1, ids: true,
-		long: `What was shared from its own place is never deleted, with or without --data. The
-copy that a browser gave the node is no such place: --data deletes it.`,
+		long: `What was shared from its own place is never deleted, with or without --data, nor are
+files that were there before and were only found to be right. The copy that a
+browser gave the node is no such place: --data deletes it.`,
 		examples: []example{
 			{"shoal remove 3fa9", "the files stay"},
 			{"shoal remove --data 3fa9", "the fetched files are deleted"},
@@ -27,10 +28,15 @@ copy that a browser gave the node is no such place: --data deletes it.`,
 			if err := n.Remove(ctx, t.ID, data); err != nil {
 				return err
 			}
-			if data && t.Own && !c.out.json {
-				if _, err := os.Lstat(t.Path); err == nil {
-					c.out.say("%s was shared from its own place and stays there", escape(t.Path))
+			if !data || c.out.json {
+				return nil
+			}
+			if _, err := os.Lstat(t.Path); err == nil {
+				why := "has what was there before it was fetched; that stays"
+				if t.Own {
+					why = "was shared from its own place and stays there"
 				}
+				c.out.say("%s %s", escape(t.Path), why)
 			}
 			return nil
 		})(ctx, c)

@@ -5,7 +5,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,8 +94,28 @@ func TestRemove(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.waitState(shared.ID, share.Seeding)
+	// What was there before is not deleted, with the data or without.
+	if err := b.Remove(shared.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	files := func(dir string) map[string][]byte {
+		tree := readTree(t, dir)
+		maps.DeleteFunc(tree, func(name string, _ []byte) bool { return strings.HasSuffix(name, "/") }) // empty folders go
+		return tree
+	}
+	if !reflect.DeepEqual(files(src), files(done.Path)) {
+		t.Error("what was there before went, or changed")
+	}
+	if err := os.RemoveAll(done.Path); err != nil {
+		t.Fatal(err)
+	}
 
-	// With the data; what else is in the folder stays.
+	// What was fetched is, with the data; what else is in the folder stays.
+	if err := a.Resume(shared.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.fetch(shared.Link, dst)
+	b.waitState(shared.ID, share.Seeding)
 	makeFiles(t, dst, map[string]int{"holiday/mine.txt": 5, "other.txt": 5})
 	if err := b.Remove(shared.ID, true); err != nil {
 		t.Fatal(err)

@@ -115,6 +115,38 @@ func TestRemoveWithoutData(t *testing.T) {
 	wantTree(t, b.dir, "f.part")
 }
 
+// Of a folder that is partly there, with the data, only what was fetched is
+// deleted; a file that had to be mended is, too. That is known after a restart.
+func TestRemoveSparesWhatWasThere(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		b := newBench(t)
+		info, all := torrentOf(t, "set", 16*kib,
+			entryOf{path: "here", data: content(1, 32*kib)},
+			entryOf{path: "mended", data: content(2, 32*kib)},
+			entryOf{path: "fetched", data: content(3, 32*kib)})
+		writeFile(t, filepath.Join(b.dir, "set/here"), content(1, 32*kib))
+		writeFile(t, filepath.Join(b.dir, "set/mended"), append(content(2, 16*kib), make([]byte, 16*kib)...))
+		tr := b.open(info)
+		checkUnknown(t, tr)
+		for p := 3; p < info.NumPieces; p++ {
+			put(t, tr, all, p)
+		}
+		flush(t, tr)
+		wantFile(t, filepath.Join(b.dir, "set/mended"), content(2, 32*kib))
+		if restart {
+			if err := tr.Close(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			tr = b.open(info)
+		}
+		if err := tr.Remove(context.Background(), true); err != nil {
+			t.Fatal(err)
+		}
+		wantTree(t, b.dir, "set/", "set/here")
+		wantFile(t, filepath.Join(b.dir, "set/here"), content(1, 32*kib))
+	}
+}
+
 func TestSelectedFilesFinish(t *testing.T) {
 	b := newBench(t)
 	info, all := torrentOf(t, "set", 16*kib,

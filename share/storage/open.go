@@ -138,6 +138,7 @@ func (t *Transfer) plan(spec Spec) {
 			f.state = found.state
 			t.rehash(i, found.stamp)
 			f.foreign, f.suspect = f.state == final, false
+			f.before = f.foreign
 		}
 	}
 	t.unknownOnlyWhereData()
@@ -212,7 +213,7 @@ func (t *Transfer) restore(rec *Record) error {
 	}
 	for _, r := range p.files {
 		f := &t.files[r.index]
-		f.state, f.stamp, f.foreign, f.suspect = r.state, r.stamp, r.foreign, r.suspect
+		f.state, f.stamp, f.foreign, f.before, f.suspect = r.state, r.stamp, r.foreign, r.before, r.suspect
 		if r.failed {
 			t.taint(r.index)
 		}

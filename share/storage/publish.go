@@ -91,6 +91,7 @@ func (t *Transfer) rename(i int) error {
 	}
 	defer d.unpin()
 	names := &t.layout.names[i]
+	found := false
 	for n := 2; ; n++ {
 		err = d.dir.rename(names.part, names.final)
 		if !errors.Is(err, fs.ErrExist) {
@@ -101,7 +102,7 @@ func (t *Transfer) rename(i int) error {
 			return e
 		}
 		if same {
-			err = t.keepFound(d.dir, i)
+			err, found = t.keepFound(d.dir, i), true
 			break
 		}
 		if err := t.renameTo(i, n); err != nil {
@@ -115,7 +116,7 @@ func (t *Transfer) rename(i int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f := &t.files[i]
-	f.state, f.foreign, f.suspect = final, false, false
+	f.state, f.foreign, f.before, f.suspect = final, false, found, false
 	f.stamp = stamp{} // taken anew
 	delete(t.unnamed, i)
 	t.noteDir(path.Dir(names.final))
@@ -198,7 +199,7 @@ func (t *Transfer) demote(d folder, i int) (uint8, error) {
 	t.mu.Unlock()
 	if foreign {
 		t.mu.Lock()
-		f.state, f.foreign, f.stamp = absent, false, stamp{}
+		f.state, f.foreign, f.before, f.stamp = absent, false, false, stamp{}
 		t.mu.Unlock()
 		return absent, nil
 	}
@@ -212,7 +213,7 @@ func (t *Transfer) demote(d folder, i int) (uint8, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f.state = partial
+	f.state, f.before = partial, false
 	t.noteDir(path.Dir(names.part))
 	return partial, nil
 }

@@ -146,6 +146,7 @@ type fileRecord struct {
 	index   int
 	state   uint8
 	foreign bool
+	before  bool
 	suspect bool
 	failed  bool
 	stamp   stamp
@@ -162,6 +163,7 @@ const (
 	fileSuspect = 8
 	fileFailed  = 16
 	fileSized   = 32 // a size follows
+	fileBefore  = 64
 )
 
 func (p *progress) encode(info *metainfo.Info) []byte {
@@ -185,6 +187,9 @@ func (p *progress) encode(info *metainfo.Info) []byte {
 		flags := f.state
 		if f.foreign {
 			flags |= fileForeign
+		}
+		if f.before {
+			flags |= fileBefore
 		}
 		if f.suspect {
 			flags |= fileSuspect
@@ -231,6 +236,7 @@ func decodeProgress(b []byte, info *metainfo.Info) (*progress, error) {
 			index:   index,
 			state:   flags & stateMask,
 			foreign: flags&fileForeign != 0,
+			before:  flags&fileBefore != 0,
 			suspect: flags&fileSuspect != 0,
 			failed:  flags&fileFailed != 0,
 		}

@@ -59,7 +59,7 @@ func TestRecordsReadAsTheyWereWritten(t *testing.T) {
 			if rapid.Bool().Draw(t, "there") {
 				p.files = append(p.files, fileRecord{
 					index: i, state: uint8(rapid.IntRange(1, 2).Draw(t, "state")),
-					foreign: rapid.Bool().Draw(t, "foreign"), suspect: rapid.Bool().Draw(t, "suspect"), failed: rapid.Bool().Draw(t, "failed"),
+					foreign: rapid.Bool().Draw(t, "foreign"), before: rapid.Bool().Draw(t, "before"), suspect: rapid.Bool().Draw(t, "suspect"), failed: rapid.Bool().Draw(t, "failed"),
 					stamp: stamp{rapid.Int64Range(0, 1<<62).Draw(t, "size"), rapid.Int64Range(-1<<62, 1<<61).Draw(t, "mtime")},
 				})
 			}

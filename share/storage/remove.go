@@ -12,7 +12,8 @@ import (
 
 // Remove closes t and makes the Ledger forget it. With data it also deletes the
 // files that were fetched, and the folders that are empty then; what else is in
-// them stays, and what is Own always does. After an error, of kind share.Disk,
+// them stays, and so does what is Own, and a file that was there before and only
+// found to be right. After an error, of kind share.Disk,
 // nothing is forgotten and Remove can be called again.
 func (t *Transfer) Remove(ctx context.Context, data bool) error {
 	t.mu.Lock()
@@ -55,7 +56,7 @@ func (t *Transfer) removeData() error {
 		}
 		f, names := &t.files[i], t.layout.names[i]
 		addFolders(folders, path.Dir(names.final))
-		if t.stateOf(i) == final && !f.foreign {
+		if t.stateOf(i) == final && !f.foreign && !f.before {
 			errs = append(errs, gone(d.remove(names.final)))
 		}
 		if names.part != "" {

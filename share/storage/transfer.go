@@ -84,6 +84,7 @@ type fileState struct {
 	synced  uint32 // writes before the last good sync
 	state   uint8
 	foreign bool // found under its final name, and no piece of it was right yet
+	before  bool // found under its final name, and never written to: not ours to delete
 	suspect bool // changed while complete: not to be written unless asked to
 	queued  bool // in dirty
 	failed  bool // a sync failed, and its pieces have not been written again
