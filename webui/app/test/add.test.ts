@@ -4,10 +4,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PNG } from 'pngjs'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { encode } from 'uqr'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { clean, content, harmless, launch, missing, Node, publish, violations, visit, watched } from './lab'
+import { describe, expect, test } from 'vitest'
+import { content, harmless, missing, publish, stage, type Stage, violations, visit } from './lab'
 
 const lacks = missing()
 
@@ -23,13 +23,9 @@ function code(text?: string): Buffer {
 }
 
 describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
-  let browser: Browser, near: Node, far: Node, context: BrowserContext, page: Page
-  let complaints: string[] = []
+  let { browser, near, far, page, open } = {} as Stage
+  stage((s) => { ({ browser, near, far, page, open } = s) })
 
-  const open = async (path: string): Promise<void> => {
-    await page.goto(near.url + path)
-    await page.locator('main h1').first().waitFor()
-  }
   const choose = async (button: string, name: string, mimeType: string, buffer: Buffer): Promise<void> => {
     const asked = page.waitForEvent('filechooser')
     await page.getByText(button).click()
@@ -44,24 +40,6 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     return p
   }
   const dialog = () => page.getByRole('dialog')
-
-  beforeAll(async () => {
-    ;[browser, near, far] = await Promise.all([launch(), new Node('near').start(), new Node('far').start()])
-  }, 180_000)
-  afterAll(async () => {
-    await browser?.close()
-    await Promise.all([near?.stop(), far?.stop()])
-    clean()
-  })
-  beforeEach(async () => {
-    context = await visit(browser, near, { permissions: ['clipboard-read', 'clipboard-write'] })
-    page = await context.newPage()
-    complaints = watched(page)
-  })
-  afterEach(async () => {
-    await context.close()
-    expect(complaints).toEqual([])
-  })
 
   test('a torrent is chosen as a file, after one of the same name that is none', async () => {
     const t = await publish(far, content('chosen.bin', 500_000))

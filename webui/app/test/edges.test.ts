@@ -3,40 +3,15 @@
 //	browser --- near --- far
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Transfer } from '../src/api/types'
-import { clean, content, folder, launch, missing, Node, publish, seeded, until, violations, visit, watched } from './lab'
+import { describe, expect, test } from 'vitest'
+import { content, folder, missing, publish, seeded, stage, type Stage, until, violations } from './lab'
 
 const lacks = missing()
 
 describe.skipIf(lacks)('at the edges', { timeout: 60_000 }, () => {
-  let browser: Browser, near: Node, far: Node, context: BrowserContext, page: Page
-  let complaints: string[] = []
+  let { browser, near, far, context, page, open } = {} as Stage
+  stage((s) => { ({ browser, near, far, context, page, open } = s) })
 
-  const open = async (path: string): Promise<void> => {
-    await page.goto(near.url + path)
-    await page.locator('main h1').first().waitFor()
-  }
-
-  beforeAll(async () => {
-    ;[browser, near, far] = await Promise.all([launch(), new Node('near').start(), new Node('far').start()])
-  }, 180_000)
-  afterAll(async () => {
-    await browser?.close()
-    await Promise.all([near?.stop(), far?.stop()])
-    clean()
-  }, 60_000)
-  beforeEach(async () => {
-    context = await visit(browser, near)
-    page = await context.newPage()
-    complaints = watched(page)
-  })
-  afterEach(async () => {
-    await context.close()
-    for (const t of await near.api<Transfer[]>('GET', '/transfers')) await near.api('DELETE', `/transfers/${t.id}`)
-    expect(complaints).toEqual([])
-  })
 
   test('what cannot be shared says why, and has no link', async () => {
     await open('/share')

@@ -9,7 +9,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
-import { expect } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import type { Transfer } from '../src/api/types'
 
 const chrome = process.env.CHROMIUM ?? '/usr/bin/chromium'
@@ -187,6 +187,47 @@ export function watched(p: Page): string[] {
   // The browser tells of what the policy forbids here, too.
   p.on('console', (m) => { if (m.type() === 'error' && !/Failed to load resource/.test(m.text())) complaints.push(m.text()) })
   return complaints
+}
+
+/** Stage is a browser that looks at near, and far beside it. */
+export interface Stage {
+  browser: Browser
+  near: Node
+  far: Node
+  context: BrowserContext // and page: of each test anew
+  page: Page
+  open: (path: string) => Promise<void> // a screen of near
+}
+
+/** stage sets the tests of a file up: take is given the stage before each. What a page complains of fails its test. */
+export function stage(take: (s: Stage) => void, nodes = (): Promise<[Node, Node]> => Promise.all([new Node('near').start(), new Node('far').start()])): void {
+  const s = {
+    async open(path) {
+      await s.page.goto(s.near.url + path)
+      await s.page.locator('main h1').first().waitFor()
+    },
+  } as Stage
+  let complaints: string[] = []
+  beforeAll(async () => {
+    ;[s.browser, [s.near, s.far]] = await Promise.all([launch(), nodes()])
+  }, 180_000)
+  afterAll(async () => {
+    await s.browser?.close()
+    await Promise.all([s.near?.stop(), s.far?.stop()])
+    clean()
+  }, 60_000)
+  beforeEach(async () => {
+    s.context = await visit(s.browser, s.near, { permissions: ['clipboard-read', 'clipboard-write'] })
+    s.page = await s.context.newPage()
+    complaints = watched(s.page)
+    take(s)
+  })
+  afterEach(async () => {
+    await s.context.close()
+    // The lists of channels go with these only.
+    for (const t of await s.near.api<Transfer[]>('GET', '/transfers')) if (!t.channel) await s.near.api('DELETE', `/transfers/${t.id}`)
+    expect(complaints).toEqual([])
+  })
 }
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')

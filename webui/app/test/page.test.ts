@@ -7,46 +7,25 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import jsQR from 'jsqr'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { PNG } from 'pngjs'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Transfer } from '../src/api/types'
-import { clean, content, folder, harmless, launch, missing, Node, publish, seeded, until, violations, visit, watched } from './lab'
+import { content, folder, harmless, missing, Node, publish, seeded, stage, type Stage, until, violations, visit } from './lab'
 
 const lacks = missing()
 
 describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
-  let browser: Browser, near: Node, far: Node, context: BrowserContext, page: Page
-  let complaints: string[] = []
-
-  const share = (path: string, name?: string): Promise<Transfer> => publish(far, path, name)
-  const open = async (path: string): Promise<void> => {
-    await page.goto(near.url + path)
-    await page.locator('main h1').first().waitFor()
-  }
-  const row = (name: string) => page.locator('.grid-body [role=row]', { hasText: name })
-
-  beforeAll(async () => {
-    far = await new Node('far').start()
+  let { browser, near, far, page, open } = {} as Stage
+  stage((s) => { ({ browser, near, far, page, open } = s) }, async () => {
+    const far = await new Node('far').start()
     // A DHT of two, for the channels.
     const { listen } = await far.api<{ listen: string[] }>('GET', '/node')
-    ;[browser, near] = await Promise.all([launch(), new Node('near', ['--bootstrap', listen[0]!, '--listen', '[::1]:0', '--no-lan']).start()])
-  }, 180_000)
-  afterAll(async () => {
-    await browser?.close()
-    await Promise.all([near?.stop(), far?.stop()])
-    clean()
+    return [await new Node('near', ['--bootstrap', listen[0]!, '--listen', '[::1]:0', '--no-lan']).start(), far]
   })
-  beforeEach(async () => {
-    context = await visit(browser, near, { permissions: ['clipboard-read', 'clipboard-write'] })
-    page = await context.newPage()
-    complaints = watched(page)
-  })
-  afterEach(async () => {
-    await context.close()
-    for (const t of await near.api<Transfer[]>('GET', '/transfers')) if (!t.channel) await near.api('DELETE', `/transfers/${t.id}`)
-    expect(complaints).toEqual([])
-  })
+
+  const share = (path: string, name?: string): Promise<Transfer> => publish(far, path, name)
+  const row = (name: string) => page.locator('.grid-body [role=row]', { hasText: name })
 
   test('without a sign-in it says how to get one', async () => {
     const stranger = await browser.newContext()
