@@ -99,6 +99,21 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     }, code(t.link).toString('base64'))
     expect(held).toBeGreaterThan(50_000)
     await dialog().getByText('This is here already').waitFor()
+    // In a field it is no text; with text beside it, it is that which is meant.
+    const paste = (on: string, text: string): Promise<boolean> => page.evaluate(([on, png, text]) => {
+      const data = new DataTransfer()
+      data.items.add(new File([Uint8Array.from(atob(png), (c) => c.charCodeAt(0))], 'code.png', { type: 'image/png' }))
+      if (text) data.setData('text/plain', text)
+      return document.querySelector(on)!.dispatchEvent(new ClipboardEvent('paste', { bubbles: true, cancelable: true, clipboardData: data }))
+    }, [on, code(t.link).toString('base64'), text] as const)
+    await page.getByRole('button', { name: 'Something else' }).click()
+    expect(await paste('#add-link', 'some words')).toBe(true)
+    expect(await paste('#add-link', '')).toBe(false)
+    await dialog().getByText('This is here already').waitFor()
+    await open('/find')
+    expect(await paste('input[type=search]', 'some words')).toBe(true)
+    expect(await paste('input[type=search]', '')).toBe(false)
+    await dialog().getByText('This is here already').waitFor()
   })
 
   test('a channel is followed by its code, where one asks for it', async () => {
