@@ -126,7 +126,8 @@ func open(ctx context.Context, cfg Config) (*Catalog, error) {
 		return u.String()
 	}
 	// Derived data: a power cut may lose the last transactions, not the file.
-	common := "_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(10000)&_pragma=trusted_schema(OFF)"
+	common := "_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(10000)&_pragma=trusted_schema(OFF)" +
+		"&_pragma=journal_size_limit(16777216)" // what a large change needed is not kept
 	writes, err := sql.Open("sqlite", dsn(common+"&_pragma=cache_size(-65536)&_txlock=immediate"))
 	if err != nil {
 		return nil, err

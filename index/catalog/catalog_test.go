@@ -291,6 +291,48 @@ func TestReplace(t *testing.T) {
 	}
 }
 
+// A change that finds no more room leaves everything as it was, and gives back
+// what it has taken; it works when there is room.
+func TestNoRoomForAChange(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "index.db")
+	c, err := Open(ctx, Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ch := index.ChannelID{1}
+	if _, err := c.Replace(ctx, ch, "v1", seq(entry(1, "one"))); err != nil {
+		t.Fatal(err)
+	}
+	room := func(pages int) {
+		t.Helper()
+		// With little memory it goes to the disk as it is made.
+		if _, err := c.writes.ExecContext(ctx, fmt.Sprintf("PRAGMA cache_size = 8; PRAGMA max_page_count = %d", pages)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	room(200)
+	for range 2 {
+		if _, err := c.Replace(ctx, ch, "v2", million(5000, 1)); err == nil || !strings.Contains(err.Error(), "full") || Damaged(err) {
+			t.Fatalf("%v", err)
+		}
+		if r, err := c.Search(ctx, index.Query{Text: "one", Channel: ch}); err != nil || len(r.Hits) != 1 || r.Total != 1 {
+			t.Errorf("%v, %v", names(r), err)
+		}
+		if v, err := c.Versions(ctx); err != nil || v[ch] != "v1" {
+			t.Errorf("%v, %v", v, err)
+		}
+		if fi, err := os.Stat(path + "-wal"); err != nil || fi.Size() > 0 {
+			t.Errorf("the journal keeps %d bytes, %v", fi.Size(), err)
+		}
+	}
+	room(1 << 20)
+	if got, err := c.Replace(ctx, ch, "v2", million(5000, 1)); err != nil || got.Added+got.Changed+got.Same != 5000 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestSearchesDuringReplace(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

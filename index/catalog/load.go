@@ -179,6 +179,7 @@ func (c *Catalog) write(ctx context.Context, channel index.ChannelID, do func(*w
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, tx.Rollback())
+			c.giveBack(ctx)
 		}
 	}()
 	w := &writer{tx: tx}
@@ -206,6 +207,17 @@ func (c *Catalog) write(ctx context.Context, channel index.ChannelID, do func(*w
 	default:
 	}
 	return nil
+}
+
+// giveBack frees the room on the disk that a change has taken which failed. It
+// may have failed since there was no more, which others need.
+func (c *Catalog) giveBack(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
+	if _, err := c.writes.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		c.log.Debug("giving back the room of a failed change", "error", err)
+	}
 }
 
 func (w *writer) prepare(ctx context.Context, channel index.ChannelID) error {
