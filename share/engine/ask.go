@@ -5,6 +5,9 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/infofetch"
 	"github.com/shoalnet/shoal/share/metainfo"
@@ -89,7 +92,7 @@ func (e *Engine) learn(t *transfer, info *metainfo.Info) {
 	}
 	t.search = search{}
 	e.save(t)
-	e.note(t, "the content is known: %q, %d files, %d bytes", t.name, t.row.files, t.size)
+	e.note(t, "the content is known: %q, %s in %s", t.name, humanize.Bytes(uint64(t.size)), english.Plural(t.row.files, "file", ""))
 }
 
 // startHash reads and hashes a share for the first time.

@@ -163,7 +163,7 @@ describe('pictures', { timeout: 400_000 }, () => {
       ['keys', '/', async (p) => { await p.keyboard.press('?') }],
     ]
     // What the README and the guide show; everything else is for looking at.
-    const wanted = new Set(['transfers-light', 'transfers-dark', 'transfers-phone', 'overview-light', 'overview-dark', 'overview-phone', 'files-light', 'pieces-light', 'peers-light', 'discovery-light', 'add-light', 'share-light', 'shared-light', 'shared-phone', 'find-light', 'channels-light', 'network-light', 'network-dark', 'settings-light'])
+    const wanted = new Set(['transfers-light', 'transfers-dark', 'transfers-phone', 'overview-light', 'overview-dark', 'overview-phone', 'files-light', 'pieces-light', 'peers-light', 'discovery-light', 'log-light', 'add-light', 'share-light', 'shared-light', 'shared-phone', 'find-light', 'channels-light', 'channel-light', 'network-light', 'network-dark', 'settings-light'])
     for (const [look, options] of [['light', { ...desktop, colorScheme: 'light' }], ['dark', { ...desktop, colorScheme: 'dark' }], ['phone', { ...phone, colorScheme: 'light' }]] as [string, BrowserContextOptions][]) {
       const c = await visit(browser, nodes.near, options)
       const p = await c.newPage()
