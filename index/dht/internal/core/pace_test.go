@@ -74,3 +74,47 @@ func TestManyKeysAndFewNodes(t *testing.T) {
 func ourMake(b []byte) []byte {
 	return bytes.Replace(b, []byte("1:y1:"), []byte("1:v4:SH\x00\x011:y1:"), 1)
 }
+
+// A node that is gone holds up the first search that meets it, as it may only be
+// slow; those after it do not wait for it again, though others still name it.
+func TestAGoneNodeIsWaitedForOnce(t *testing.T) {
+	h := newHarness(t, nil)
+	nodes := h.know(3)
+	gone := krpc.Node{ID: nodeid.Derive(stranger(7).Addr(), h.rand), Addr: stranger(7)}
+	search := func() (took time.Duration, asked int) {
+		h.Wake(h.at)
+		begun, over := h.at, false
+		h.GetPeers(nodeid.Random(h.rand), false, func([]netip.AddrPort) {}, func(*lookup.Lookup) { over, took = true, h.now-begun })
+		h.flush()
+		h.run(20 * time.Second)
+		if !over {
+			t.Fatal("the search has no end")
+		}
+		for _, p := range h.take() {
+			if p.addr == gone.Addr {
+				asked++
+			}
+		}
+		return took, asked
+	}
+	for range 20 {
+		search() // until it is known how long answers take
+	}
+	for _, n := range nodes {
+		h.node(n.Addr, n.ID, append(nodes, gone)...)
+	}
+	first, _ := search()
+	second, asked := search()
+	if first < lostMin || second >= time.Second || asked == 0 {
+		t.Errorf("the searches took %v and %v, the second asked it %d times", first, second, asked)
+	}
+	// Back again, it counts as before.
+	h.node(gone.Addr, gone.ID, nodes...)
+	if took, _ := search(); took >= time.Second {
+		t.Errorf("with all there it took %v", took)
+	}
+	delete(h.answer, gone.Addr)
+	if took, _ := search(); took < lostMin {
+		t.Errorf("gone anew, it was waited for %v only", took)
+	}
+}

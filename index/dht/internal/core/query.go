@@ -129,6 +129,7 @@ func (q *query) due() {
 			// Others may never have been there: names in answers, forged askers.
 			c.silence++
 		}
+		q.who.silent = !c.offline()
 		if !c.offline() && q.to.ID != (nodeid.ID{}) {
 			if q.items && (q.who.isProven(c.now) || c.table.Find(q.to.ID) != nil) {
 				c.ask(q.to, &krpc.Query{Method: krpc.Ping}, doubter{}, q.node)
@@ -178,7 +179,7 @@ func (c *Core) answered(m *krpc.Message, from netip.AddrPort) {
 	rtt := c.now - q.sent
 	c.rtt.sample(rtt)
 	c.revive()
-	q.who.proven = c.now
+	q.who.proven, q.who.silent = c.now, false
 	if m.IP.IsValid() {
 		c.vote(from, m.IP.Addr())
 	}

@@ -17,6 +17,7 @@ type remote struct {
 	mute   time.Duration // last time it showed that it knows nothing of BEP 44
 	pace   limit.Bucket  // our queries to it
 	ours   bool          // its last answer said that it runs this program
+	silent bool          // it did not answer the last query
 }
 
 const (

@@ -143,6 +143,7 @@ func (e *search) pump() {
 			}
 			return
 		}
+		n.Silent = e.c.friend(e.c.now, n.Addr).silent
 		q := e.query(n)
 		e.queries = append(e.queries, e.c.ask(n.Contact, &q, e, n))
 	}

@@ -49,6 +49,10 @@ type Node struct {
 	table.Contact
 	Token []byte // of its answer, if it gave one
 	Fits  bool   // its ID is one its address may have
+	// Silent tells that it did not answer the last time: where there are too few
+	// nodes for the search to end otherwise, it is not waited for longer than
+	// most need.
+	Silent bool
 
 	state     state
 	path      uint8
@@ -208,14 +212,17 @@ func (l *Lookup) Over() bool {
 	if l.flying > 0 || l.sent < l.Max && l.pick() != nil {
 		return false
 	}
-	width := l.Width
+	width, silent := l.Width, false
 	for _, n := range l.nodes {
 		switch n.state {
 		case slow:
-			return false
+			if !n.Silent || l.got == 0 {
+				return false
+			}
+			silent = true
 		case answered:
 			if width--; width == 0 {
-				return true
+				return !silent
 			}
 		}
 	}
