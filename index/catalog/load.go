@@ -44,6 +44,7 @@ type Change struct {
 // Versions.
 func (c *Catalog) Replace(ctx context.Context, channel index.ChannelID, version string, entries iter.Seq2[index.Entry, error]) (Change, error) {
 	var change Change
+	c.checkpoint(ctx, "PASSIVE")
 	err := c.write(ctx, channel, func(w *writer) error {
 		old, err := w.known(ctx)
 		if err != nil {
@@ -178,8 +179,11 @@ func (c *Catalog) write(ctx context.Context, channel index.ChannelID, do func(*w
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, tx.Rollback())
-			c.giveBack(ctx)
+			// On a full disk SQLite has rolled back by itself.
+			if rolled := tx.Rollback(); !errors.Is(rolled, sql.ErrTxDone) {
+				err = errors.Join(err, rolled)
+			}
+			c.checkpoint(ctx, "TRUNCATE")
 		}
 	}()
 	w := &writer{tx: tx}
@@ -209,14 +213,16 @@ func (c *Catalog) write(ctx context.Context, channel index.ChannelID, do func(*w
 	return nil
 }
 
-// giveBack frees the room on the disk that a change has taken which failed. It
-// may have failed since there was no more, which others need.
-func (c *Catalog) giveBack(ctx context.Context) {
+// checkpoint moves what is in the journal into the file: before a large change as
+// far as that holds up nobody, so that after one that failed nothing is left to
+// be moved, and the room it took on the disk can be given back at once. It may
+// have failed since there was no more, which others need.
+func (c *Catalog) checkpoint(ctx context.Context, how string) {
 	if ctx.Err() != nil {
 		return
 	}
-	if _, err := c.writes.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		c.log.Debug("giving back the room of a failed change", "error", err)
+	if _, err := c.writes.ExecContext(ctx, "PRAGMA wal_checkpoint("+how+")"); err != nil {
+		c.log.Debug("emptying the journal of the catalogue", "error", err)
 	}
 }
 
