@@ -136,4 +136,31 @@ describe.skipIf(lacks)('channels', { timeout: 60_000 }, () => {
     await until('it to be gone', async () => (await near.api<Transfer[]>('GET', '/transfers')).every((t) => t.channel))
     expect(complaints).toEqual([])
   })
+
+  test('one of many entries is found by searching in it', async () => {
+    const many = await near.api<Channel>('POST', '/channels', { name: 'Many' })
+    for (const from of [0, 1000]) {
+      const links = Array.from({ length: from ? 5 : 1000 }, (_, i) => `magnet:?xt=urn:btih:${(from + i + 1).toString(16).padStart(40, '0')}&dn=entry%20${from + i}`)
+      await near.api('POST', `/channels/${many.key}/entries`, { links })
+    }
+    const c = await visit(browser, near)
+    const p = await c.newPage()
+    const complaints = watched(p)
+    await p.goto(`${near.url}/find/${many.key}`)
+    for (let shown = 100; shown < 1000; shown += 100) {
+      await until(`${shown} entries`, async () => (await p.locator('.hit-name').count()) === shown)
+      await p.getByRole('button', { name: 'Show more' }).click()
+    }
+    await p.getByText('And 5 more entries').waitFor()
+    await p.getByRole('link', { name: 'found by searching' }).click()
+    await p.getByText(/^More than .* results/).waitFor()
+    await p.goBack()
+    await p.getByRole('button', { name: 'Search in this channel' }).click()
+    await p.getByLabel('Search', { exact: true }).pressSequentially('1003')
+    await p.getByText('1 result', { exact: true }).waitFor()
+    await p.locator('.hits li', { hasText: 'entry 1003' }).getByRole('link', { name: 'Many' }).waitFor()
+    await c.close()
+    await near.api('DELETE', `/channels/${many.key}?own=true`)
+    expect(complaints).toEqual([])
+  })
 })

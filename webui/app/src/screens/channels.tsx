@@ -136,6 +136,10 @@ function Give({ c }: { c: Channel }): JSX.Element {
 }
 
 const page = 100
+const most = 1000 // at once
+
+/** inside is the search in one channel. */
+const inside = (c: { key: string }): string => `/find?q=${encodeURIComponent(`channel:${c.key.slice(0, 16)} `)}`
 
 /** ChannelScreen is one channel with what is in it. */
 export function ChannelScreen({ id }: { id: string }): JSX.Element {
@@ -193,6 +197,7 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
         <h1 class="break"><bdi>{shown(c.name) || c.key.slice(0, 16)}</bdi></h1>
         <div class="actions">
           {c.own && <Button icon="up" variant="primary" disabled={busy || c.restoring} onClick={() => void act(() => send('POST', path(c, '/publish')), 'Published')}>{busy ? 'Publishing …' : 'Publish'}</Button>}
+          {c.entries > 0 && <Button icon="find" label="Search in this channel" onClick={() => go(inside(c))} />}
           <Give c={c} />
           <Button icon="remove" label={c.own ? 'Give it up' : 'Unfollow'} onClick={() => setLeaving(true)} />
         </div>
@@ -216,7 +221,8 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
                 />
               ))}
             </ul>
-            {entries.entries.length < entries.total && <Button onClick={() => setLimit(Math.min(1000, limit + page))} disabled={limit >= 1000}>Show more</Button>}
+            {entries.entries.length < entries.total && (limit < most ? <Button onClick={() => setLimit(limit + page)}>Show more</Button>
+              : <p class="muted">And {plural(entries.total - most, 'more entry', 'more entries')}, which are <a href={inside(c)}>found by searching</a>.</p>)}
           </section>
         )}
       {leaving && (

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { get, message, send } from '../api/client'
 import type { Entry, Hit, Results as Answer, Transfer } from '../api/types'
 import { ago, bytes, plural } from '../lib/format'
@@ -15,13 +15,19 @@ import { Channels, follow } from './channels'
 
 export function Find(): JSX.Element {
   const q = query.value.get('q') ?? ''
+  const box = useRef<HTMLInputElement>(null)
+  // What is typed goes on where the words end.
+  useLayoutEffect(() => {
+    box.current!.focus()
+    box.current!.setSelectionRange(q.length, q.length)
+  }, [])
   return (
     <div class="screen page find">
       <div class="head"><h1>Find</h1></div>
       <div class="search big">
         <Icon name="find" size={20} />
         <input
-          type="search" value={q} aria-label="Search" autofocus
+          ref={box} type="search" value={q} aria-label="Search"
           placeholder="Words, “a phrase”, type:video, size:>1G, since:2026-01"
           onInput={(e) => setQuery({ q: e.currentTarget.value })}
         />
