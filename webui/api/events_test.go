@@ -224,10 +224,9 @@ func TestSlowReader(t *testing.T) {
 	slow := openStream(t, base, "", "") // never read
 	quick := openStream(t, base, "", "")
 	quick.next("reset")
-	big := testTransfer(0)
-	big.Reason = strings.Repeat("x", 64<<10)
 	for i := range 400 {
-		big.Up = int64(i)
+		big := testTransfer(0)
+		big.Reason, big.Up = strings.Repeat("x", 64<<10), int64(i)
 		f.event(share.Event{Type: share.EventDone, ID: big.ID, Transfer: &big})
 		quick.next("notice")
 	}
