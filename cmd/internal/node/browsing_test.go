@@ -106,6 +106,14 @@ func TestUploads(t *testing.T) {
 	if _, err := s.Upload(t.Context(), api.Upload{Name: "broken"}, 100, broken); share.KindOf(err) != share.Interrupted {
 		t.Errorf("broken off: %v", err)
 	}
+	broken = io.MultiReader(strings.NewReader("some"), failing{})
+	if _, err := s.Upload(t.Context(), api.Upload{Name: "broken", Folder: "New/deep"}, 100, broken); share.KindOf(err) != share.Interrupted {
+		t.Errorf("broken off in a new folder: %v", err)
+	}
+	broken = io.MultiReader(strings.NewReader("some"), failing{})
+	if _, err := s.Upload(t.Context(), api.Upload{Name: "broken", Folder: "Trip", Join: true}, 100, broken); share.KindOf(err) != share.Interrupted {
+		t.Errorf("broken off in a folder of before: %v", err)
+	}
 	if _, err := s.Upload(t.Context(), api.Upload{Name: "huge"}, 1<<60, strings.NewReader("x")); share.KindOf(err) != share.Disk {
 		t.Errorf("too large: %v", err)
 	}

@@ -52,6 +52,10 @@ func (s *served) Upload(ctx context.Context, u api.Upload, length int64, r io.Re
 	}
 	name, n, err := keep(root, folder, u.Name, contextReader{ctx, r}, spare)
 	if err != nil {
+		// What was made for it goes, too; a folder with anything in it stays.
+		for at := folder; first != "" && !u.Join && at != "." && root.Remove(at) == nil; {
+			at = slash.Dir(at)
+		}
 		if share.KindOf(err) == share.Failed {
 			err = share.Errorf(share.Interrupted, "receiving %q: %w", u.Name, err)
 		}
