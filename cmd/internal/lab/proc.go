@@ -102,6 +102,7 @@ func (h *Host) StartCmd(cmd *exec.Cmd) *Proc {
 		if t.Failed() {
 			t.Logf("%s: %s\nstdout: %s\nstderr: %s", h.Name, cmd, tail(p.out.bytes()), tail(p.err.bytes()))
 		}
+		p.Kill() // before the folders that it writes to are removed
 	})
 	return p
 }
