@@ -2,17 +2,20 @@
 SHELL := /bin/bash
 GO ?= go
 
-.PHONY: build install run test lint fuzz e2e bench soak dist clean
+.PHONY: build install run check test lint fuzz e2e bench soak dist clean
 .DEFAULT_GOAL := build
 
 build: ## the binary, ./shoal
-	CGO_ENABLED=0 $(GO) build -trimpath -o shoal ./cmd/shoal
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o shoal ./cmd/shoal
 
 install: build ## into PREFIX (/usr/local): binary, manual, completions, systemd units
 	.ci/install
 
 run: build ## share a real folder, fetch it with a second process, compare
 	./cmd/shoal/demo.sh
+
+check: ## build, vet and unit tests, in under three minutes
+	.ci/check
 
 test: ## everything that is checked before a change is accepted
 	.ci/test
