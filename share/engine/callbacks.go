@@ -10,7 +10,7 @@ import (
 	holepunch "github.com/anacrolix/torrent/peer_protocol/ut-holepunch"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/bencode"
+	"github.com/shoalnet/shoal/share/bencode"
 	"github.com/shoalnet/shoal/share/engine/internal/compact"
 	"github.com/shoalnet/shoal/share/engine/internal/dialback"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"

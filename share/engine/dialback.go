@@ -14,7 +14,7 @@ import (
 	pp "github.com/anacrolix/torrent/peer_protocol"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/bencode"
+	"github.com/shoalnet/shoal/share/bencode"
 	"github.com/shoalnet/shoal/share/engine/internal/dialback"
 	"github.com/shoalnet/shoal/share/engine/internal/peerguard"
 )

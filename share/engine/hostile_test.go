@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/bencode"
+	"github.com/shoalnet/shoal/share/bencode"
 )
 
 // rawPeer speaks the peer protocol by hand, to say what no honest peer says.

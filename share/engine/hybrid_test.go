@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/bencode"
+	"github.com/shoalnet/shoal/share/bencode"
 )
 
 // hybrid makes the info dictionary of a hybrid torrent (BEP 52) of files in

@@ -33,7 +33,7 @@ func checkHybrid(in *Info, f *fields, raw []string) ([]leaf, error) {
 	if in.PieceLength < blockSize || in.PieceLength&(in.PieceLength-1) != 0 {
 		return nil, refused("the piece length %d is not a power of two of at least %d", in.PieceLength, blockSize)
 	}
-	t := treeReader{r: &reader{data: f.tree, maxDepth: maxInfoDepth, sorted: true}}
+	t := treeReader{r: sortedReader(f.tree)}
 	if err := t.dir(nil); err != nil {
 		return nil, err
 	}
@@ -75,28 +75,28 @@ type treeReader struct {
 // dir reads one level of a file tree: names of files and folders.
 func (t *treeReader) dir(path [][]byte) error {
 	count := 0
-	err := t.r.dict(true, func(name []byte) error {
+	err := t.r.Dict(true, func(name []byte) error {
 		count++
 		if len(name) == 0 {
-			return t.r.errorf("a name in the file tree is empty")
+			return t.r.Errorf("a name in the file tree is empty")
 		}
 		return t.node(append(path, name))
 	})
 	if err == nil && count == 0 {
-		return t.r.errorf("a folder in the file tree is empty")
+		return t.r.Errorf("a folder in the file tree is empty")
 	}
 	return err
 }
 
 // node reads what a name stands for: a file has the single key "".
 func (t *treeReader) node(path [][]byte) error {
-	if !bytes.HasPrefix(t.r.data[t.r.pos:], []byte("d0:")) {
+	if !bytes.HasPrefix(t.r.Rest(), []byte("d0:")) {
 		return t.dir(path)
 	}
 	count := 0
-	return t.r.dict(true, func([]byte) error {
+	return t.r.Dict(true, func([]byte) error {
 		if count++; count > 1 {
-			return t.r.errorf("a file in the file tree is also a folder")
+			return t.r.Errorf("a file in the file tree is also a folder")
 		}
 		return t.file(path)
 	})
@@ -105,21 +105,21 @@ func (t *treeReader) node(path [][]byte) error {
 func (t *treeReader) file(path [][]byte) error {
 	r := t.r
 	l := leaf{path: rawPath(path), length: -1}
-	err := r.dict(true, func(key []byte) (err error) {
+	err := r.Dict(true, func(key []byte) (err error) {
 		switch string(key) {
 		case "attr":
 			var attr []byte
-			attr, err = r.bytes()
+			attr, err = r.Bytes()
 			if bytes.IndexByte(attr, 'p') >= 0 {
-				return r.errorf("a pad file in the file tree")
+				return r.Errorf("a pad file in the file tree")
 			}
 			l.link = bytes.IndexByte(attr, 'l') >= 0
 		case "length":
-			l.length, err = r.integer()
+			l.length, err = r.Int()
 		case "pieces root":
-			l.root, err = r.bytes()
+			l.root, err = r.Bytes()
 		default:
-			err = r.skip()
+			err = r.Skip()
 		}
 		return err
 	})
@@ -131,11 +131,11 @@ func (t *treeReader) file(path [][]byte) error {
 	}
 	switch {
 	case l.length < 0:
-		return r.errorf("a file in the file tree has no length or a negative one")
+		return r.Errorf("a file in the file tree has no length or a negative one")
 	case l.length == 0 && len(l.root) != 0, l.length > 0 && len(l.root) != sha256.Size:
-		return r.errorf("a pieces root of %d bytes for a file of %d", len(l.root), l.length)
+		return r.Errorf("a pieces root of %d bytes for a file of %d", len(l.root), l.length)
 	case l.length > 0 && [sha256.Size]byte(l.root) == [sha256.Size]byte{}:
-		return r.errorf("a pieces root of zeros")
+		return r.Errorf("a pieces root of zeros")
 	}
 	t.leaves = append(t.leaves, l)
 	return nil
@@ -150,22 +150,22 @@ func checkLayers(raw []byte, pieceLength int64, leaves []leaf) error {
 			want[string(l.root)] = l.length
 		}
 	}
-	r := &reader{data: raw, maxDepth: maxDepth}
-	return r.dict(true, func(root []byte) error {
-		layer, err := r.bytes()
+	r := newReader(raw, maxDepth)
+	return r.Dict(true, func(root []byte) error {
+		layer, err := r.Bytes()
 		if err != nil {
 			return err
 		}
 		length, ok := want[string(root)]
 		if !ok {
-			return r.errorf("a piece layer of no file")
+			return r.Errorf("a piece layer of no file")
 		}
 		pieces := (length + pieceLength - 1) / pieceLength
 		if int64(len(layer)) != pieces*sha256.Size {
-			return r.errorf("a piece layer of %d bytes for %d pieces", len(layer), pieces)
+			return r.Errorf("a piece layer of %d bytes for %d pieces", len(layer), pieces)
 		}
 		if merkleRoot(layer, pieceLength) != [sha256.Size]byte(root) {
-			return r.errorf("a piece layer does not hash to its root")
+			return r.Errorf("a piece layer does not hash to its root")
 		}
 		return nil
 	})

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/bencode"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -116,22 +117,22 @@ const (
 )
 
 func readFields(b []byte) (*fields, error) {
-	r := &reader{data: b, maxDepth: maxInfoDepth, sorted: true}
+	r := sortedReader(b)
 	f := new(fields)
 	var seen uint32
 	str := func(bit uint, key []byte, to *[]byte) (err error) {
 		if err = r.once(&seen, bit, key); err == nil {
-			*to, err = r.bytes()
+			*to, err = r.Bytes()
 		}
 		return err
 	}
 	num := func(bit uint, key []byte, to *int64) (err error) {
 		if err = r.once(&seen, bit, key); err == nil {
-			*to, err = r.integer()
+			*to, err = r.Int()
 		}
 		return err
 	}
-	err := r.dict(false, func(key []byte) (err error) {
+	err := r.Dict(false, func(key []byte) (err error) {
 		var unused []byte
 		switch string(key) {
 		case "name":
@@ -166,27 +167,27 @@ func readFields(b []byte) (*fields, error) {
 			}
 		case "files":
 			if err = r.once(&seen, keyFiles, key); err == nil {
-				if r.peek() != 'l' {
-					return r.errorf("files is not a list")
+				if r.Kind() != bencode.List {
+					return r.Errorf("files is not a list")
 				}
-				r.sorted = false // what must be is seen to by collector.files
-				f.files, err = r.raw()
-				r.sorted = true
+				r.Sorted = false // what must be is seen to by collector.files
+				f.files, err = r.Raw()
+				r.Sorted = true
 			}
 		case "file tree":
 			if err = r.once(&seen, keyTree, key); err == nil {
-				if r.peek() != 'd' {
-					return r.errorf("file tree is not a dictionary")
+				if r.Kind() != bencode.Dict {
+					return r.Errorf("file tree is not a dictionary")
 				}
-				f.tree, err = r.raw()
+				f.tree, err = r.Raw()
 			}
 		default:
-			err = r.skip()
+			err = r.Skip()
 		}
 		return err
 	})
-	if err == nil && r.pos != len(b) {
-		err = r.errorf("something follows the dictionary")
+	if err == nil && !r.AtEnd() {
+		err = r.Errorf("something follows the dictionary")
 	}
 	return f, err
 }
@@ -307,34 +308,34 @@ func fileKey(key []byte) (bit uint, known bool) {
 }
 
 func (c *collector) files(raw []byte) error {
-	r := &reader{data: raw, maxDepth: maxInfoDepth, sorted: true}
+	r := sortedReader(raw)
 	var path, pathUTF8, target [][]byte
-	return r.list(func() error {
+	return r.List(func() error {
 		var file File
 		var attr []byte
 		var seen uint32
 		path, pathUTF8, target = path[:0], pathUTF8[:0], target[:0]
-		err := r.dict(false, func(key []byte) (err error) {
+		err := r.Dict(false, func(key []byte) (err error) {
 			bit, known := fileKey(key)
 			if !known {
-				return r.skip()
+				return r.Skip()
 			}
 			if err := r.once(&seen, bit, key); err != nil {
 				return err
 			}
 			switch bit {
 			case fileLength:
-				file.Length, err = r.integer()
+				file.Length, err = r.Int()
 			case filePath:
 				path, err = r.strings(path)
 			case filePathUTF8:
 				pathUTF8, err = r.strings(pathUTF8)
 			case fileAttr:
-				attr, err = r.bytes()
+				attr, err = r.Bytes()
 			case fileSymlink:
 				target, err = r.strings(target)
 			case fileSHA1:
-				_, err = r.bytes()
+				_, err = r.Bytes()
 			}
 			return err
 		})
@@ -344,9 +345,9 @@ func (c *collector) files(raw []byte) error {
 		file.setAttr(attr)
 		switch {
 		case seen&(1<<fileLength) == 0 && !file.Symlink:
-			return r.errorf("a file has no length")
+			return r.Errorf("a file has no length")
 		case seen&(1<<filePath|1<<filePathUTF8) == 0 && !file.Pad:
-			return r.errorf("a file has no path")
+			return r.Errorf("a file has no path")
 		}
 		if c.info.Hybrid {
 			c.raw = append(c.raw, rawPath(path))
@@ -432,14 +433,4 @@ func allUTF8(path [][]byte) bool {
 		}
 	}
 	return true
-}
-
-// strings reads a list of strings, appending to buf.
-func (r *reader) strings(buf [][]byte) ([][]byte, error) {
-	err := r.list(func() error {
-		b, err := r.bytes()
-		buf = append(buf, b)
-		return err
-	})
-	return buf, err
 }

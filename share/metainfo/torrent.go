@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/shoalnet/shoal/share/bencode"
 )
 
 // Parse reads a .torrent file. b is at most MaxTorrent bytes and is copied.
@@ -64,35 +66,35 @@ const (
 )
 
 func readTorrent(b []byte) (*torrentFile, error) {
-	r := &reader{data: b, maxDepth: maxDepth}
+	r := newReader(b, maxDepth)
 	f := new(torrentFile)
 	var seen uint32
-	err := r.dict(false, func(key []byte) (err error) {
+	err := r.Dict(false, func(key []byte) (err error) {
 		switch string(key) {
 		case "info":
 			if err = r.once(&seen, keyInfo, key); err != nil {
 				return err
 			}
-			if r.peek() != 'd' {
-				return r.errorf("info is not a dictionary")
+			if r.Kind() != bencode.Dict {
+				return r.Errorf("info is not a dictionary")
 			}
-			f.info, err = r.raw()
+			f.info, err = r.Raw()
 			return err
 		case "piece layers":
 			if err = r.once(&seen, keyLayers, key); err != nil {
 				return err
 			}
-			f.rawLayers, err = r.raw()
+			f.rawLayers, err = r.Raw()
 			return err
 		}
-		value, err := r.raw()
+		value, err := r.Raw()
 		if err == nil {
 			f.setOptional(string(key), value)
 		}
 		return err
 	})
-	if err == nil && len(bytes.TrimSpace(b[r.pos:])) > 0 {
-		err = r.errorf("something follows the torrent")
+	if err == nil && len(bytes.TrimSpace(b[r.Offset():])) > 0 {
+		err = r.Errorf("something follows the torrent")
 	}
 	return f, err
 }
@@ -100,10 +102,10 @@ func readTorrent(b []byte) (*torrentFile, error) {
 // setOptional takes a field that is left out where it makes no sense. Its
 // syntax has been checked.
 func (f *torrentFile) setOptional(key string, value []byte) {
-	r := &reader{data: value, maxDepth: maxDepth}
+	r := newReader(value, maxDepth)
 	switch key {
 	case "announce":
-		if s, err := r.bytes(); err == nil {
+		if s, err := r.Bytes(); err == nil {
 			f.announce, _ = cleanURL(s, "http", "https", "udp")
 		}
 	case "announce-list":
@@ -113,7 +115,7 @@ func (f *torrentFile) setOptional(key string, value []byte) {
 	case "nodes":
 		f.Nodes = readNodes(r)
 	case "creation date":
-		if n, err := r.integer(); err == nil && n > 0 && n < maxCreatedSecs {
+		if n, err := r.Int(); err == nil && n > 0 && n < maxCreatedSecs {
 			f.Created = time.Unix(n, 0).UTC()
 		}
 	case "comment.utf-8":
@@ -128,7 +130,7 @@ func (f *torrentFile) setOptional(key string, value []byte) {
 }
 
 func readText(r *reader) string {
-	b, err := r.bytes()
+	b, err := r.Bytes()
 	if err != nil {
 		return ""
 	}
@@ -137,13 +139,13 @@ func readText(r *reader) string {
 
 // each calls f for each item of a list. An item that f does not read is left out.
 func (r *reader) each(f func(item *reader)) {
-	if r.peek() != 'l' {
+	if r.Kind() != bencode.List {
 		return
 	}
-	r.list(func() error { // the syntax is known to be right
-		raw, err := r.raw()
+	r.List(func() error { // the syntax is known to be right
+		raw, err := r.Raw()
 		if err == nil {
-			f(&reader{data: raw, maxDepth: r.maxDepth})
+			f(newReader(raw, maxDepth))
 		}
 		return err
 	})
@@ -153,7 +155,7 @@ func readTiers(r *reader) [][]string {
 	var tiers [][]string
 	seen := make(map[string]bool)
 	add := func(tier []string, item *reader) []string {
-		s, err := item.bytes()
+		s, err := item.Bytes()
 		if err != nil || len(seen) >= maxTrackers {
 			return tier
 		}
@@ -165,7 +167,7 @@ func readTiers(r *reader) [][]string {
 	}
 	r.each(func(item *reader) {
 		var tier []string
-		if item.isString() {
+		if item.Kind() == bencode.String {
 			tier = add(tier, item)
 		} else {
 			item.each(func(item *reader) { tier = add(tier, item) })
@@ -180,7 +182,7 @@ func readTiers(r *reader) [][]string {
 func readURLs(r *reader) []string {
 	var urls []string
 	add := func(item *reader) {
-		s, err := item.bytes()
+		s, err := item.Bytes()
 		if err != nil || len(urls) >= maxWebSeeds {
 			return
 		}
@@ -188,7 +190,7 @@ func readURLs(r *reader) []string {
 			urls = append(urls, u)
 		}
 	}
-	if r.isString() {
+	if r.Kind() == bencode.String {
 		add(r)
 	} else {
 		r.each(add)
@@ -243,9 +245,9 @@ func readNodes(r *reader) []string {
 		item.each(func(item *reader) {
 			switch at++; at {
 			case 1:
-				host, _ = item.bytes()
+				host, _ = item.Bytes()
 			case 2:
-				port, _ = item.integer()
+				port, _ = item.Int()
 			}
 		})
 		if port < 1 || port > 65535 || !isHost(host) || len(nodes) >= maxNodes {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
+	"github.com/shoalnet/shoal/share/bencode"
 )
 
 // version tells others which client we are, as BEP 5 asks: two letters and a
@@ -40,26 +41,26 @@ type Query struct {
 func AppendQuery(b []byte, q *Query) []byte {
 	b = append(b, "d1:ad"...)
 	if q.HasCas {
-		b = appendInt(append(b, "3:cas"...), q.Cas)
+		b = bencode.AppendInt(append(b, "3:cas"...), q.Cas)
 	}
-	b = appendString(append(b, "2:id"...), q.ID[:])
+	b = bencode.AppendString(append(b, "2:id"...), q.ID[:])
 	if q.ImpliedPort {
 		b = append(b, "12:implied_porti1e"...)
 	}
 	if q.Method == GetPeers || q.Method == AnnouncePeer {
-		b = appendString(append(b, "9:info_hash"...), q.Target[:])
+		b = bencode.AppendString(append(b, "9:info_hash"...), q.Target[:])
 	}
 	if q.K != nil {
-		b = appendString(append(b, "1:k"...), q.K)
+		b = bencode.AppendString(append(b, "1:k"...), q.K)
 	}
 	if q.NoSeed {
 		b = append(b, "6:noseedi1e"...)
 	}
 	if q.Method == AnnouncePeer {
-		b = appendInt(append(b, "4:port"...), int64(q.Port))
+		b = bencode.AppendInt(append(b, "4:port"...), int64(q.Port))
 	}
 	if len(q.Salt) > 0 {
-		b = appendString(append(b, "4:salt"...), q.Salt)
+		b = bencode.AppendString(append(b, "4:salt"...), q.Salt)
 	}
 	if q.Scrape {
 		b = append(b, "6:scrapei1e"...)
@@ -68,16 +69,16 @@ func AppendQuery(b []byte, q *Query) []byte {
 		b = append(b, "4:seedi1e"...)
 	}
 	if q.HasSeq {
-		b = appendInt(append(b, "3:seq"...), q.Seq)
+		b = bencode.AppendInt(append(b, "3:seq"...), q.Seq)
 	}
 	if q.Sig != nil {
-		b = appendString(append(b, "3:sig"...), q.Sig)
+		b = bencode.AppendString(append(b, "3:sig"...), q.Sig)
 	}
 	if q.Method == FindNode || q.Method == Get {
-		b = appendString(append(b, "6:target"...), q.Target[:])
+		b = bencode.AppendString(append(b, "6:target"...), q.Target[:])
 	}
 	if q.Method == AnnouncePeer || q.Method == Put {
-		b = appendString(append(b, "5:token"...), q.Token)
+		b = bencode.AppendString(append(b, "5:token"...), q.Token)
 	}
 	if q.Method == Put {
 		b = append(append(b, "1:v"...), q.V...)
@@ -86,7 +87,7 @@ func AppendQuery(b []byte, q *Query) []byte {
 		b = append(b, "4:wantl2:n6e"...)
 	}
 	b = append(b, "e1:q"...)
-	b = appendString(b, []byte(q.Method.String()))
+	b = bencode.AppendString(b, q.Method.String())
 	if q.ReadOnly {
 		b = append(b, "2:roi1e"...)
 	}
@@ -122,14 +123,14 @@ func AppendReply(b []byte, r *Reply) []byte {
 	b = appendAddr(b, r.To)
 	b = append(b, "1:rd"...)
 	if r.BFpe != nil {
-		b = appendString(append(b, "4:BFpe"...), r.BFpe)
+		b = bencode.AppendString(append(b, "4:BFpe"...), r.BFpe)
 	}
 	if r.BFsd != nil {
-		b = appendString(append(b, "4:BFsd"...), r.BFsd)
+		b = bencode.AppendString(append(b, "4:BFsd"...), r.BFsd)
 	}
-	b = appendString(append(b, "2:id"...), r.ID[:])
+	b = bencode.AppendString(append(b, "2:id"...), r.ID[:])
 	if r.K != nil {
-		b = appendString(append(b, "1:k"...), r.K)
+		b = bencode.AppendString(append(b, "1:k"...), r.K)
 	}
 	if r.HasNodes {
 		b = append(b, "6:nodes6"...)
@@ -141,13 +142,13 @@ func AppendReply(b []byte, r *Reply) []byte {
 		}
 	}
 	if r.HasSeq {
-		b = appendInt(append(b, "3:seq"...), r.Seq)
+		b = bencode.AppendInt(append(b, "3:seq"...), r.Seq)
 	}
 	if r.Sig != nil {
-		b = appendString(append(b, "3:sig"...), r.Sig)
+		b = bencode.AppendString(append(b, "3:sig"...), r.Sig)
 	}
 	if r.Token != nil {
-		b = appendString(append(b, "5:token"...), r.Token)
+		b = bencode.AppendString(append(b, "5:token"...), r.Token)
 	}
 	if r.V != nil {
 		b = append(append(b, "1:v"...), r.V...)
@@ -165,28 +166,16 @@ func AppendReply(b []byte, r *Reply) []byte {
 
 // AppendError appends an error datagram to b.
 func AppendError(b []byte, tid []byte, code int, text string) []byte {
-	b = appendInt(append(b, "d1:el"...), int64(code))
-	b = appendString(b, []byte(text))
+	b = bencode.AppendInt(append(b, "d1:el"...), int64(code))
+	b = bencode.AppendString(b, text)
 	b = append(b, 'e')
 	return appendTail(b, tid, 'e')
 }
 
 func appendTail(b, tid []byte, kind byte) []byte {
-	b = appendString(append(b, "1:t"...), tid)
+	b = bencode.AppendString(append(b, "1:t"...), tid)
 	b = append(b, "1:v4:"+version+"1:y1:"...)
 	return append(b, kind, 'e')
-}
-
-func appendString(b, s []byte) []byte {
-	b = strconv.AppendInt(b, int64(len(s)), 10)
-	b = append(b, ':')
-	return append(b, s...)
-}
-
-func appendInt(b []byte, n int64) []byte {
-	b = append(b, 'i')
-	b = strconv.AppendInt(b, n, 10)
-	return append(b, 'e')
 }
 
 func appendAddr(b []byte, a netip.AddrPort) []byte {

@@ -17,6 +17,7 @@ import (
 	"net/netip"
 
 	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
+	"github.com/shoalnet/shoal/share/bencode"
 )
 
 // The sizes of compact addresses and the longest transaction id we echo.
@@ -117,65 +118,67 @@ var (
 // far as they were understood, so that a query can be answered with an error.
 func Decode(b []byte, m *Message) error {
 	*m = Message{}
-	r := reader{b: b}
-	if !r.open('d') {
-		return errSyntax
+	r := newReader(b, maxDepth)
+	if err := r.Enter(bencode.Dict); err != nil {
+		return err
 	}
 	var infoHash bool
-	for r.more() {
-		key, err := r.str()
+	for {
+		more, err := r.More()
+		if err != nil {
+			return err
+		}
+		if !more {
+			// Bytes after the message are ignored: some senders pad.
+			return m.check()
+		}
+		key, err := r.Bytes()
 		if err != nil {
 			return err
 		}
 		if err := m.top(&r, key, &infoHash); err != nil {
-			return errors.Join(err, r.rest(m))
+			return errors.Join(err, m.rest(b))
 		}
 	}
-	// Bytes after the message are ignored: some senders pad.
-	return m.check()
 }
 
 // rest looks for the transaction id and kind behind a field that was refused,
 // so that the sender of a broken query gets an answer.
-func (r *reader) rest(m *Message) error {
-	again := reader{b: r.b, i: 1}
-	for again.more() {
-		key, err := again.str()
+func (m *Message) rest(b []byte) error {
+	r := newReader(b, maxDepth)
+	return r.Dict(false, func(key []byte) error {
+		v, err := r.Raw()
 		if err != nil {
 			return err
 		}
-		v, err := again.raw(2)
-		if err != nil {
-			return err
-		}
-		f := reader{b: v}
+		f := newReader(v, maxDepth)
 		switch string(key) {
 		case "t":
-			m.TID, _ = f.str()
+			m.TID, _ = f.Bytes()
 		case "y":
-			if k, _ := f.str(); len(k) == 1 {
+			if k, _ := f.Bytes(); len(k) == 1 {
 				m.Kind = Kind(k[0])
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func (m *Message) top(r *reader, key []byte, infoHash *bool) (err error) {
 	if len(key) > 2 {
-		return r.skip(2)
+		return r.Skip()
 	}
 	switch string(key) {
 	case "t":
-		m.TID, err = r.str()
+		m.TID, err = r.Bytes()
 	case "y":
 		var k []byte
-		if k, err = r.str(); err == nil && len(k) == 1 {
+		if k, err = r.Bytes(); err == nil && len(k) == 1 {
 			m.Kind = Kind(k[0])
 		}
 	case "q":
 		var q []byte
-		if q, err = r.str(); err == nil {
+		if q, err = r.Bytes(); err == nil {
 			m.Method = methodOf(q)
 		}
 	case "a", "r":
@@ -183,22 +186,22 @@ func (m *Message) top(r *reader, key []byte, infoHash *bool) (err error) {
 	case "e":
 		err = m.failure(r)
 	case "v":
-		if c := r.peek(); c >= '0' && c <= '9' {
-			m.Version, err = r.str()
+		if r.Kind() == bencode.String {
+			m.Version, err = r.Bytes()
 		} else {
-			err = r.skip(2)
+			err = r.Skip()
 		}
 	case "ip":
 		var ip []byte
-		if ip, err = r.str(); err == nil && len(ip) == PeerSize {
+		if ip, err = r.Bytes(); err == nil && len(ip) == PeerSize {
 			m.IP = AddrPort(ip)
 		}
 	case "ro":
 		var n int64
-		n, err = r.integer()
+		n, err = r.Int()
 		m.ReadOnly = n != 0
 	default:
-		err = r.skip(2)
+		err = r.Skip()
 	}
 	return err
 }
@@ -253,11 +256,15 @@ func (m *Message) check() error {
 
 // body reads the dictionary of a query's arguments or a reply's results.
 func (m *Message) body(r *reader, infoHash *bool) error {
-	if !r.open('d') {
+	if r.Enter(bencode.Dict) != nil {
 		return errField
 	}
-	for r.more() {
-		key, err := r.str()
+	for {
+		more, err := r.More()
+		if !more || err != nil {
+			return err
+		}
+		key, err := r.Bytes()
 		if err != nil {
 			return err
 		}
@@ -265,7 +272,6 @@ func (m *Message) body(r *reader, infoHash *bool) error {
 			return err
 		}
 	}
-	return nil
 }
 
 func (m *Message) field(r *reader, key []byte, infoHash *bool) (err error) {
@@ -276,17 +282,17 @@ func (m *Message) field(r *reader, key []byte, infoHash *bool) (err error) {
 	case "target":
 		m.HasTarget = true
 		if *infoHash {
-			return r.skip(3) // get_peers and announce_peer mean info_hash
+			return r.Skip() // get_peers and announce_peer mean info_hash
 		}
 		return r.id(&m.Target)
 	case "info_hash":
 		m.HasTarget, *infoHash = true, true
 		return r.id(&m.Target)
 	case "token":
-		m.Token, err = r.str()
+		m.Token, err = r.Bytes()
 	case "port":
 		var n int64
-		if n, err = r.integer(); err == nil && n > 0 && n <= 65535 {
+		if n, err = r.Int(); err == nil && n > 0 && n <= 65535 {
 			m.Port = uint16(n)
 		}
 	case "implied_port":
@@ -301,9 +307,9 @@ func (m *Message) field(r *reader, key []byte, infoHash *bool) (err error) {
 		return m.want(r)
 	case "nodes6":
 		m.HasNodes6 = true
-		m.Nodes6, err = r.str()
+		m.Nodes6, err = r.Bytes()
 	case "values":
-		m.values, err = r.raw(3)
+		m.values, err = r.Raw()
 		if err == nil && m.values[0] != 'l' {
 			m.values = nil
 		}
@@ -312,32 +318,36 @@ func (m *Message) field(r *reader, key []byte, infoHash *bool) (err error) {
 	case "BFpe":
 		m.BFpe, err = r.exactly(BloomSize)
 	case "v":
-		m.V, err = r.raw(3)
+		m.V, err = r.Raw()
 	case "k":
 		m.K, err = r.exactly(32)
 	case "sig":
 		m.Sig, err = r.exactly(64)
 	case "salt":
-		m.Salt, err = r.str()
+		m.Salt, err = r.Bytes()
 	case "seq":
 		m.HasSeq = true
-		m.Seq, err = r.integer()
+		m.Seq, err = r.Int()
 	case "cas":
 		m.HasCas = true
-		m.Cas, err = r.integer()
+		m.Cas, err = r.Int()
 	default:
-		return r.skip(3)
+		return r.Skip()
 	}
 	return err
 }
 
 func (m *Message) want(r *reader) error {
-	if !r.open('l') {
+	if r.Enter(bencode.List) != nil {
 		return errField
 	}
 	m.OnlyNodes4 = true
-	for r.more() {
-		w, err := r.str()
+	for {
+		more, err := r.More()
+		if !more || err != nil {
+			return err
+		}
+		w, err := r.Bytes()
 		if err != nil {
 			return err
 		}
@@ -345,31 +355,27 @@ func (m *Message) want(r *reader) error {
 			m.OnlyNodes4 = false
 		}
 	}
-	return nil
 }
 
 func (m *Message) failure(r *reader) error {
-	if r.peek() != 'l' {
-		return r.skip(2) // some send a bare string
+	if r.Kind() != bencode.List {
+		return r.Skip() // some send a bare string
 	}
-	r.i++
-	for i := 0; r.more(); i++ {
-		var err error
-		switch c := r.peek(); {
-		case i == 0 && c == 'i':
+	i := -1
+	return r.List(func() (err error) {
+		i++
+		switch k := r.Kind(); {
+		case i == 0 && k == bencode.Int:
 			var n int64
-			n, err = r.integer()
+			n, err = r.Int()
 			m.Code = int(n)
-		case i == 1 && c >= '0' && c <= '9':
-			m.Text, err = r.str()
+		case i == 1 && k == bencode.String:
+			m.Text, err = r.Bytes()
 		default:
-			err = r.skip(3)
+			err = r.Skip()
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 func (r *reader) id(id *nodeid.ID) error {
@@ -379,7 +385,7 @@ func (r *reader) id(id *nodeid.ID) error {
 }
 
 func (r *reader) exactly(n int) ([]byte, error) {
-	s, err := r.str()
+	s, err := r.Bytes()
 	if err == nil && len(s) != n {
 		err = errField
 	}
@@ -387,24 +393,27 @@ func (r *reader) exactly(n int) ([]byte, error) {
 }
 
 func (r *reader) flag() (bool, error) {
-	n, err := r.integer()
+	n, err := r.Int()
 	return n != 0, err
 }
 
 // Peers calls yield for each IPv6 peer in the reply until it returns false.
 func (m *Message) Peers(yield func(netip.AddrPort) bool) {
-	r := reader{b: m.values}
-	if !r.open('l') {
+	r := newReader(m.values, maxDepth)
+	if r.Enter(bencode.List) != nil {
 		return
 	}
-	for r.more() {
-		if c := r.peek(); c < '0' || c > '9' {
-			if r.skip(4) != nil {
+	for {
+		if more, err := r.More(); !more || err != nil {
+			return
+		}
+		if r.Kind() != bencode.String {
+			if r.Skip() != nil {
 				return
 			}
 			continue
 		}
-		s, err := r.str()
+		s, err := r.Bytes()
 		if err != nil {
 			return
 		}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/bencode"
+	"github.com/shoalnet/shoal/share/bencode"
 )
 
 const (

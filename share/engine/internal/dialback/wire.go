@@ -29,7 +29,7 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/shoalnet/shoal/share/engine/internal/bencode"
+	"github.com/shoalnet/shoal/share/bencode"
 )
 
 // Name is what the extension is called in the handshake of BEP 10.

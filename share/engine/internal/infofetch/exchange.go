@@ -12,7 +12,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/shoalnet/shoal/share/engine/internal/bencode"
+	"github.com/shoalnet/shoal/share/bencode"
 	"github.com/shoalnet/shoal/share/engine/internal/compact"
 )
 

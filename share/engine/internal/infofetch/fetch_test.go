@@ -22,7 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/bencode"
+	"github.com/shoalnet/shoal/share/bencode"
 	"github.com/shoalnet/shoal/share/engine/internal/compact"
 )
 

@@ -9,7 +9,7 @@ import (
 	"io"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/bencode"
+	"github.com/shoalnet/shoal/share/bencode"
 )
 
 // The wire, as far as it is used here:

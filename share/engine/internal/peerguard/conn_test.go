@@ -12,7 +12,7 @@ import (
 	libbencode "github.com/anacrolix/torrent/bencode"
 	pp "github.com/anacrolix/torrent/peer_protocol"
 
-	"github.com/shoalnet/shoal/share/engine/internal/bencode"
+	"github.com/shoalnet/shoal/share/bencode"
 	"github.com/shoalnet/shoal/share/engine/internal/compact"
 )
 

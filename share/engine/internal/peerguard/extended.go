@@ -11,7 +11,7 @@ import (
 	pp "github.com/anacrolix/torrent/peer_protocol"
 	bep55 "github.com/anacrolix/torrent/peer_protocol/ut-holepunch"
 
-	"github.com/shoalnet/shoal/share/engine/internal/bencode"
+	"github.com/shoalnet/shoal/share/bencode"
 	"github.com/shoalnet/shoal/share/engine/internal/compact"
 	"github.com/shoalnet/shoal/share/engine/internal/dialback"
 )

@@ -21,7 +21,9 @@ func write(b []byte, v Value) []byte {
 		return append(b, 'e')
 	}
 	b = append(b, 'd')
-	v.Each(func(key []byte, value Value) { b = write(AppendString(b, key), value) })
+	for i, key := range v.keys {
+		b = write(AppendString(b, key), v.List[i])
+	}
 	return append(b, 'e')
 }
 

@@ -1,12 +1,18 @@
-package metainfo
+package bencode
 
 import (
-	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 )
+
+func sorted(s string) Reader {
+	r := NewReader([]byte(s), 9)
+	r.Sorted = true
+	return r
+}
 
 func TestReaderAccepts(t *testing.T) {
 	for _, s := range []string{
@@ -14,9 +20,9 @@ func TestReaderAccepts(t *testing.T) {
 		"0:", "3:abc", "10:0123456789", "le", "de", "lli1eee", "d0:0:e", "d1:bi1e1:ai1ee", "d1:ai1e1:ai2ee",
 		strings.Repeat("l", 9) + strings.Repeat("e", 9),
 	} {
-		r := &reader{data: []byte(s), maxDepth: 9}
-		if err := r.skip(); err != nil || r.pos != len(s) || r.depth != 0 {
-			t.Errorf("%s: read %d of %d bytes; %v", s, r.pos, len(s), err)
+		r := NewReader([]byte(s), 9)
+		if err := r.Skip(); err != nil || !r.AtEnd() || r.depth != 0 {
+			t.Errorf("%s: read %d of %d bytes; %v", s, r.Offset(), len(s), err)
 		}
 	}
 }
@@ -31,14 +37,14 @@ func TestReaderRefuses(t *testing.T) {
 		strings.Repeat("l", 10) + strings.Repeat("e", 10),
 		strings.Repeat("d0:", 10),
 	} {
-		r := &reader{data: []byte(s), maxDepth: 9}
-		if err := r.skip(); err == nil {
+		r := NewReader([]byte(s), 9)
+		if err := r.Skip(); err == nil {
 			t.Errorf("%q is accepted", s)
 		}
 	}
 	for _, s := range []string{"d1:bi1e1:ai1ee", "d1:ai1e1:ai2ee", "ld1:bi1e1:ai1eee"} {
-		r := &reader{data: []byte(s), maxDepth: 9, sorted: true}
-		if err := r.skip(); err == nil {
+		r := sorted(s)
+		if err := r.Skip(); err == nil {
 			t.Errorf("%q is accepted as sorted", s)
 		}
 	}
@@ -49,34 +55,28 @@ func TestReaderReadsWhatIsWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Int64().Draw(t, "n")
 		list := rapid.SliceOf(rapid.String()).Draw(t, "list")
-		var b bytes.Buffer
-		b.WriteByte('d')
-		putInt(&b, "n", n)
-		writeString(&b, "s")
-		writeStrings(&b, list)
-		b.WriteByte('e')
-		r := &reader{data: b.Bytes(), maxDepth: 2}
-		err := r.dict(true, func(key []byte) error {
+		b := AppendInt(AppendString([]byte{'d'}, "n"), n)
+		b = append(AppendString(b, "s"), 'l')
+		for _, s := range list {
+			b = AppendString(b, s)
+		}
+		b = append(b, "ee"...)
+		r := NewReader(b, 2)
+		var gotN int64
+		var got []string
+		err := r.Dict(true, func(key []byte) (err error) {
 			if string(key) == "n" {
-				got, err := r.integer()
-				if got != n {
-					t.Errorf("got %d, want %d", got, n)
-				}
+				gotN, err = r.Int()
 				return err
 			}
-			got, err := r.strings(nil)
-			if len(got) != len(list) {
-				t.Fatalf("got %q, want %q", got, list)
-			}
-			for i := range got {
-				if string(got[i]) != list[i] {
-					t.Errorf("got %q, want %q", got, list)
-				}
-			}
-			return err
+			return r.List(func() error {
+				s, err := r.Bytes()
+				got = append(got, string(s))
+				return err
+			})
 		})
-		if err != nil || r.pos != b.Len() {
-			t.Errorf("%q: %v", b.Bytes(), err)
+		if err != nil || !r.AtEnd() || gotN != n || !slices.Equal(got, list) {
+			t.Errorf("%q: %d and %q, %v", b, gotN, got, err)
 		}
 	})
 }
@@ -84,8 +84,9 @@ func TestReaderReadsWhatIsWritten(t *testing.T) {
 func TestReaderAllocatesNothing(t *testing.T) {
 	data := []byte("l" + strings.Repeat("d1:ai1e1:bl3:abcee", 100) + "e")
 	if n := testing.AllocsPerRun(10, func() {
-		r := reader{data: data, maxDepth: 9, sorted: true}
-		if err := r.skip(); err != nil {
+		r := NewReader(data, 9)
+		r.Sorted = true
+		if err := r.Skip(); err != nil {
 			t.Fatal(err)
 		}
 	}); n > 10 { // closures, but not one for each value

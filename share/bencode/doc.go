@@ -1,0 +1,9 @@
+// Package bencode reads and writes bencoding (BEP 3), the notation of torrents,
+// trackers, peers and the DHT. It keeps to itself how values are delimited and
+// which spellings are refused.
+//
+// Reader walks the input in place and allocates nothing: for torrents, info
+// dictionaries and DHT datagrams. Parse makes a tree of Values, within Limits:
+// for the small messages of peers and trackers. Neither can be made to panic, to
+// recurse without bound, or to use more memory than the input is long.
+package bencode
