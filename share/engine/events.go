@@ -17,6 +17,9 @@ type Subscription struct {
 	lagged bool // guarded by hub.mu
 }
 
+// Events is C, for those who know a Subscription by its methods.
+func (s *Subscription) Events() <-chan share.Event { return s.C }
+
 // Lagged tells, once C is closed, that events were lost because the reader was
 // too slow.
 func (s *Subscription) Lagged() bool {

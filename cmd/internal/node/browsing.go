@@ -23,7 +23,7 @@ func (s *served) History(span api.Span, id share.ID) (api.History, error) {
 		}
 		id = t.ID // of a provisional one
 	}
-	return s.n.history.get(span, id)
+	return s.n.history.Get(span, id)
 }
 
 func (s *served) Discovery(id share.ID) ([]api.Way, error) {

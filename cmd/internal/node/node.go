@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/shoalnet/shoal/cmd/internal/history"
 	"github.com/shoalnet/shoal/index/channel"
 	"github.com/shoalnet/shoal/index/dht"
 	"github.com/shoalnet/shoal/index/lan"
@@ -65,7 +66,7 @@ type Node struct {
 	engine  *engine.Engine
 	limiter *limiter
 	guard   *guard
-	history *history
+	history *history.History
 	api     *api.API
 	page    *page
 	socket  string
@@ -221,9 +222,6 @@ func (n *Node) build() (p *parts, err error) {
 	if n.limiter, err = newLimiter(c, n.state, n.part("limits"), n.o.Now); err != nil {
 		return nil, err
 	}
-	if n.history, err = newHistory(n.state, n.part("history"), n.o.Now); err != nil {
-		return nil, err
-	}
 	n.seeds = newSeeds()
 	if len(n.ports.udp) > 0 {
 		if n.dht, err = dht.New(n.dhtConfig()); err != nil {
@@ -238,6 +236,11 @@ func (n *Node) build() (p *parts, err error) {
 		}
 	}
 	if n.engine, err = engine.New(n.engineConfig()); err != nil {
+		return nil, err
+	}
+	if n.history, err = history.New(history.Config{
+		DB: n.state.db, Logger: n.part("history"), Now: n.o.Now, Source: engineRates{n.engine},
+	}); err != nil {
 		return nil, err
 	}
 	n.limiter.apply = n.engine.SetGlobalLimits
@@ -265,8 +268,7 @@ func (n *Node) build() (p *parts, err error) {
 		p.below = append(p.below, n.lan.Run)
 	}
 	p.above = append(servers, n.api.Run, n.limiter.run, n.guard.run, n.adapt, n.reach.run)
-	p.above = append(p.above, func(ctx context.Context) error { return n.history.run(ctx, n.engine) })
-	p.above = append(p.above, n.catalogue.run, n.channels.Run)
+	p.above = append(p.above, n.history.Run, n.catalogue.run, n.channels.Run)
 	if n.dht != nil {
 		p.above = append(p.above, func(ctx context.Context) error { return n.seeds.follow(ctx, n.engine) })
 	}
@@ -309,6 +311,16 @@ func (n *Node) engineConfig() engine.Config {
 	}
 	return cfg
 }
+
+// engineRates is the engine as history sees it.
+type engineRates struct{ *engine.Engine }
+
+func (e engineRates) Rates() (down, up int64) {
+	s := e.Stats()
+	return s.Down, s.Up
+}
+
+func (e engineRates) Subscribe(buffer int) api.Subscription { return e.Engine.Subscribe(buffer) }
 
 // foundNear hands peers on the local network to their transfer, which may be
 // gone by now.

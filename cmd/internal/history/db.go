@@ -1,4 +1,4 @@
-package node
+package history
 
 import (
 	"database/sql"
@@ -10,23 +10,23 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// historyDB keeps blocks of a history in the table node_history of state.db.
-type historyDB struct {
+// blockDB keeps blocks in the table node_history of state.db.
+type blockDB struct {
 	db *sql.DB
 
 	mu   sync.Mutex
 	gone []share.ID // forgotten since the last save
 }
 
-func openHistoryDB(db *sql.DB) (*historyDB, error) {
+func openBlockDB(db *sql.DB) (*blockDB, error) {
 	_, err := db.Exec(`CREATE TABLE IF NOT EXISTS node_history (
 		id BLOB NOT NULL, level INTEGER NOT NULL, start INTEGER NOT NULL, rates BLOB NOT NULL,
 		PRIMARY KEY (id, level, start)) WITHOUT ROWID`)
-	return &historyDB{db: db}, err
+	return &blockDB{db: db}, err
 }
 
 // load gives every block of a level that is kept, oldest first.
-func (d *historyDB) load(put func(*block)) error {
+func (d *blockDB) load(put func(*block)) error {
 	rows, err := d.db.Query(`SELECT id, level, start, rates FROM node_history ORDER BY start`)
 	if err != nil {
 		return err
@@ -54,14 +54,14 @@ func (d *historyDB) load(put func(*block)) error {
 }
 
 // forget drops a transfer with the next save.
-func (d *historyDB) forget(id share.ID) {
+func (d *blockDB) forget(id share.ID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.gone = append(d.gone, id)
 }
 
 // save writes blocks and drops what is forgotten or too old at second.
-func (d *historyDB) save(blocks []block, second int64) (err error) {
+func (d *blockDB) save(blocks []block, second int64) (err error) {
 	d.mu.Lock()
 	gone := d.gone
 	d.gone = nil

@@ -1,28 +1,47 @@
-package node
+// Package history remembers how fast the node and its transfers were. It keeps
+// to itself how rates are stored, in memory and in state.db.
+package history
 
 import (
 	"context"
+	"database/sql"
 	"log/slog"
 	"math"
 	"sync"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine"
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// history remembers how fast the node and its transfers were: every second of
-// the last hour, every minute of the last day, every hour of the last month.
+// Config is what a History depends on.
+type Config struct {
+	DB     *sql.DB // state.db
+	Logger *slog.Logger
+	Now    func() time.Time
+	Source Source
+}
+
+// Source is where rates come from.
+type Source interface {
+	// Rates are those of the whole node, in bytes per second.
+	Rates() (down, up int64)
+	List() []share.Transfer
+	Subscribe(buffer int) api.Subscription
+}
+
+// History has the rate of every second of the last hour, every minute of the
+// last day, and every hour of the last month, of the node and of each transfer.
 //
 // Most of ten thousand transfers rest most of the time. A series therefore is
 // made of blocks of some dozens of steps, of which there are only those in which
 // anything moved; and of all blocks of a kind the oldest give way when there are
 // too many, so that memory is bounded whatever happens.
-type history struct {
-	log *slog.Logger
-	now func() time.Time
-	db  *historyDB
+type History struct {
+	log    *slog.Logger
+	now    func() time.Time
+	db     *blockDB
+	source Source
 
 	mu     sync.Mutex
 	series map[share.ID]*series // that of the node has the zero ID
@@ -55,26 +74,30 @@ type block struct {
 	dirty bool // not on the disk like this
 }
 
-func newHistory(s *state, log *slog.Logger, now func() time.Time) (*history, error) {
-	h := &history{log: log, now: now, series: map[share.ID]*series{}, moving: map[share.ID]pace{}, last: now().Unix()}
+// New reads what was kept. Errors are of kind share.Disk.
+func New(c Config) (*History, error) {
+	h := &History{
+		log: c.Logger, now: c.Now, source: c.Source,
+		series: map[share.ID]*series{}, moving: map[share.ID]pace{}, last: c.Now().Unix(),
+	}
 	var err error
-	if h.db, err = openHistoryDB(s.db); err != nil {
+	if h.db, err = openBlockDB(c.DB); err != nil {
 		return nil, share.Errorf(share.Disk, "opening the history of rates: %w", err)
 	}
 	err = h.db.load(func(b *block) {
-		if b.start <= now().Unix() { // else of a clock that was wrong
+		if b.start <= h.now().Unix() { // else of a clock that was wrong
 			h.put(b)
 		}
 	})
 	if err != nil {
 		return nil, share.Errorf(share.Disk, "reading the history of rates: %w", err)
 	}
-	h.expire(now().Unix())
+	h.expire(h.now().Unix())
 	return h, nil
 }
 
 // put adds a block after those that its series has; mu is held.
-func (h *history) put(b *block) {
+func (h *History) put(b *block) {
 	s := h.series[b.id]
 	if s == nil {
 		s = &series{}
@@ -85,7 +108,7 @@ func (h *history) put(b *block) {
 }
 
 // note adds what moved in the step of second to every level; mu is held.
-func (h *history) note(id share.ID, second int64, p pace) {
+func (h *History) note(id share.ID, second int64, p pace) {
 	for level := range levels {
 		step := stepOf(level)
 		length := step * int64(levels[level].steps)
@@ -109,7 +132,7 @@ func (h *history) note(id share.ID, second int64, p pace) {
 }
 
 // expire drops what is too old or too much; mu is held, or nobody else knows h.
-func (h *history) expire(second int64) {
+func (h *History) expire(second int64) {
 	for level := range levels {
 		q := h.queues[level]
 		length := stepOf(level) * int64(levels[level].steps)
@@ -123,7 +146,7 @@ func (h *history) expire(second int64) {
 }
 
 // drop takes out the oldest block of a series; mu is held.
-func (h *history) drop(b *block) {
+func (h *History) drop(b *block) {
 	s := h.series[b.id]
 	if s == nil || len(s[b.level]) == 0 || s[b.level][0] != b {
 		return // of a transfer that was removed
@@ -139,7 +162,7 @@ func (h *history) drop(b *block) {
 }
 
 // sample notes the rates of the seconds that have passed since the last time.
-func (h *history) sample(node pace) {
+func (h *History) sample(node pace) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	second := h.now().Unix()
@@ -161,8 +184,8 @@ func (h *history) sample(node pace) {
 	}
 }
 
-// get reads the history of a span up to the last step that is over.
-func (h *history) get(span api.Span, id share.ID) (api.History, error) {
+// Get reads a span up to the last step that is over. The zero ID is the node.
+func (h *History) Get(span api.Span, id share.ID) (api.History, error) {
 	for level, s := range api.Spans {
 		if s.Span != span {
 			continue
@@ -192,21 +215,21 @@ func (h *history) get(span api.Span, id share.ID) (api.History, error) {
 	return api.History{}, share.Errorf(share.Usage, "there is no span %q: they are hour, day and month", span)
 }
 
-// run follows the engine until ctx ends.
-func (h *history) run(ctx context.Context, e *engine.Engine) error {
+// Run follows the source until ctx ends.
+func (h *History) Run(ctx context.Context) error {
 	const buffer = 4096
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	defer h.save()
 	for ctx.Err() == nil {
-		sub := e.Subscribe(buffer)
+		sub := h.source.Subscribe(buffer)
 		h.mu.Lock()
 		clear(h.moving)
 		h.mu.Unlock()
-		for _, t := range e.List() {
+		for _, t := range h.source.List() {
 			h.take(share.Event{ID: t.ID, Transfer: &t})
 		}
-		again := h.follow(ctx, e, sub, tick.C)
+		again := h.follow(ctx, sub, tick.C)
 		sub.Close()
 		if !again {
 			return nil
@@ -216,20 +239,20 @@ func (h *history) run(ctx context.Context, e *engine.Engine) error {
 }
 
 // follow returns true when it fell behind.
-func (h *history) follow(ctx context.Context, e *engine.Engine, sub *engine.Subscription, tick <-chan time.Time) bool {
+func (h *History) follow(ctx context.Context, sub api.Subscription, tick <-chan time.Time) bool {
 	saved := h.now()
 	for {
 		select {
 		case <-ctx.Done():
 			return false
-		case ev, ok := <-sub.C:
+		case ev, ok := <-sub.Events():
 			if !ok {
 				return sub.Lagged()
 			}
 			h.take(ev)
 		case <-tick:
-			s := e.Stats()
-			h.sample(pace{float32(s.Down), float32(s.Up)})
+			down, up := h.source.Rates()
+			h.sample(pace{float32(down), float32(up)})
 			if now := h.now(); now.Sub(saved).Abs() >= time.Minute {
 				saved = now
 				h.save()
@@ -238,7 +261,7 @@ func (h *history) follow(ctx context.Context, e *engine.Engine, sub *engine.Subs
 	}
 }
 
-func (h *history) take(ev share.Event) {
+func (h *History) take(ev share.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -255,7 +278,7 @@ func (h *history) take(ev share.Event) {
 }
 
 // save puts on the disk what is to survive a restart.
-func (h *history) save() {
+func (h *History) save() {
 	h.mu.Lock()
 	var out []block
 	for level := range levels {

@@ -1,9 +1,14 @@
-package node
+package history
 
 import (
+	"database/sql"
+	"log/slog"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
+
+	_ "modernc.org/sqlite"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
@@ -14,9 +19,19 @@ type clock struct{ at time.Time }
 
 func (c *clock) now() time.Time { return c.at }
 
-func testHistory(t *testing.T, s *state, c *clock) *history {
+func testDB(t *testing.T) *sql.DB {
 	t.Helper()
-	h, err := newHistory(s, quiet(), c.now)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func testHistory(t *testing.T, db *sql.DB, c *clock) *History {
+	t.Helper()
+	h, err := New(Config{DB: db, Logger: slog.New(slog.DiscardHandler), Now: c.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +39,7 @@ func testHistory(t *testing.T, s *state, c *clock) *history {
 }
 
 // moves lets a transfer move at p for a time.
-func (h *history) moves(c *clock, id share.ID, p pace, d time.Duration) {
+func (h *History) moves(c *clock, id share.ID, p pace, d time.Duration) {
 	h.take(share.Event{ID: id, Transfer: &share.Transfer{Down: int64(p.down), Up: int64(p.up)}})
 	for range int(d / time.Second) {
 		c.at = c.at.Add(time.Second)
@@ -32,9 +47,9 @@ func (h *history) moves(c *clock, id share.ID, p pace, d time.Duration) {
 	}
 }
 
-func (h *history) tail(t *testing.T, span api.Span, id share.ID, n int) []int64 {
+func (h *History) tail(t *testing.T, span api.Span, id share.ID, n int) []int64 {
 	t.Helper()
-	got, err := h.get(span, id)
+	got, err := h.Get(span, id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,16 +59,16 @@ func (h *history) tail(t *testing.T, span api.Span, id share.ID, n int) []int64 
 func equal(a []int64, b ...int64) bool { return slices.Equal(a, b) }
 
 func TestHistoryBySecondsMinutesAndHours(t *testing.T) {
-	s := testState(t)
+	db := testDB(t)
 	c := &clock{time.Unix(1_800_000_000, 0)} // a full hour
-	h := testHistory(t, s, c)
+	h := testHistory(t, db, c)
 	id := share.ID{1}
 	h.moves(c, id, pace{600, 60}, 90*time.Second)
 	h.moves(c, id, pace{}, 30*time.Second)
 	if got := h.tail(t, api.LastHour, id, 3); !equal(got, 0, 0, 0) {
 		t.Errorf("it rests: %v", got)
 	}
-	got, err := h.get(api.LastDay, id)
+	got, err := h.Get(api.LastDay, id)
 	if err != nil || got.Step != 60 || !got.End.Equal(c.at) {
 		t.Errorf("%+v %v", got, err)
 	}
@@ -71,7 +86,7 @@ func TestHistoryBySecondsMinutesAndHours(t *testing.T) {
 	if got := h.tail(t, api.LastHour, share.ID{}, 3600); len(got) > 3600 {
 		t.Errorf("the node: %d rates", len(got))
 	}
-	if _, err := h.get("year", id); share.KindOf(err) != share.Usage {
+	if _, err := h.Get("year", id); share.KindOf(err) != share.Usage {
 		t.Error(err)
 	}
 }
@@ -79,9 +94,9 @@ func TestHistoryBySecondsMinutesAndHours(t *testing.T) {
 // What is a minute old or older survives, the seconds do not need to; and of a
 // transfer that was removed nothing stays.
 func TestHistorySurvivesARestart(t *testing.T) {
-	s := testState(t)
+	db := testDB(t)
 	c := &clock{time.Unix(1_800_000_000, 0)}
-	h := testHistory(t, s, c)
+	h := testHistory(t, db, c)
 	kept, gone := share.ID{1}, share.ID{2}
 	h.moves(c, gone, pace{100, 0}, 61*time.Second)
 	h.moves(c, kept, pace{600, 0}, 2*time.Minute)
@@ -89,7 +104,7 @@ func TestHistorySurvivesARestart(t *testing.T) {
 	h.take(share.Event{ID: gone, Type: share.EventRemoved})
 	h.save()
 
-	h = testHistory(t, s, c)
+	h = testHistory(t, db, c)
 	if got := h.tail(t, api.LastDay, kept, 1); !equal(got, 600) {
 		t.Errorf("after a restart: %v", got)
 	}
@@ -115,9 +130,9 @@ func TestHistorySurvivesARestart(t *testing.T) {
 // Ten thousand transfers that all move take no more memory than is allowed, and
 // a clock that jumps loses nothing.
 func TestHistoryIsBounded(t *testing.T) {
-	s := testState(t)
+	db := testDB(t)
 	c := &clock{time.Unix(1_800_000_000, 0)}
-	h := testHistory(t, s, c)
+	h := testHistory(t, db, c)
 	for i := range 10_000 {
 		h.take(share.Event{ID: share.ID{0: 1, 1: byte(i >> 8), 2: byte(i)}, Transfer: &share.Transfer{Down: 1}})
 	}
