@@ -44,7 +44,7 @@ func (t *Transfer) look(i int) error {
 		return t.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", t.layout.names[i].final, err))
 	}
 	t.mu.Lock()
-	same := err == nil && fi.Mode().IsRegular() && stampOf(fi) == t.files[i].stamp
+	same := err == nil && fi.Mode().IsRegular() && compareStamps(t.files[i].stamp, stampOf(fi)) != otherFile
 	moved := t.files[i].state != final
 	t.mu.Unlock()
 	switch {
@@ -167,10 +167,11 @@ func (t *Transfer) probeTrouble(i int) bool {
 		return changed
 	}
 	now := stampOf(fi)
-	if tr.wrong && now == f.stamp {
+	same := compareStamps(f.stamp, now) != otherFile
+	if tr.wrong && same {
 		return false
 	}
-	if now == f.stamp {
+	if same {
 		t.dropTrouble(i)
 		return true
 	}

@@ -302,11 +302,3 @@ func (f plainFolder) Close() error                           { return nil }
 type osFile struct{ *os.File }
 
 func (f osFile) reserve(size int64) error { return allocate(f.File, size) }
-
-// stamp is what a file is recognised by.
-type stamp struct {
-	size  int64
-	mtime int64 // nanoseconds since 1970
-}
-
-func stampOf(fi fs.FileInfo) stamp { return stamp{fi.Size(), fi.ModTime().UnixNano()} }

@@ -118,7 +118,9 @@ func (t *Transfer) fileRecords() []fileRecord {
 		if f.state != absent {
 			// The memory of the system, and what it has lost, outlives this process.
 			failed := f.failed || t.tainted.hasAny(t.pieces(i))
-			list = append(list, fileRecord{i, f.state, f.foreign, f.before, f.suspect, failed, f.stamp})
+			list = append(list, fileRecord{
+				index: i, state: f.state, foreign: f.foreign, before: f.before, suspect: f.suspect, failed: failed, stamp: f.stamp,
+			})
 		}
 	}
 	return list

@@ -173,7 +173,7 @@ func (t *Transfer) planOwn(sources []Source) {
 		st := &t.files[i]
 		st.state = final
 		if len(sources) > 0 && i < len(sources) {
-			st.stamp = stamp{sources[i].Size, sources[i].ModTime.UnixNano()}
+			st.stamp = stamp{size: sources[i].Size, mtime: sources[i].ModTime.UnixNano()}
 			s := t.pieces(i)
 			t.have.setSpan(s)
 			t.recorded.setSpan(s)
@@ -263,7 +263,8 @@ func (t *Transfer) compare() {
 			t.unknown.unsetSpan(t.pieces(i))
 		case found.state == absent:
 			t.addTrouble(i, &trouble{kind: ErrMissing})
-		case found.stamp == f.stamp:
+		case compareStamps(f.stamp, found.stamp) == sameFile:
+			f.stamp = found.stamp
 			if f.state == partial {
 				// The record may be older than the sync of its name.
 				t.noteTree(t.layout.names[i].final)

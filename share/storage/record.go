@@ -128,12 +128,14 @@ const (
 
 // progress is what is durable. Its encoding:
 //
-//	version 1 | flags | pieces recorded | pieces unknown
-//	| number of files | for each file: index - index before, state and flags,
-//	  size [if not its length], time - time before
+//	version 2 | flags | pieces recorded | pieces unknown
+//	| number of files | for each file: index - index before, state and flags
+//	  (uvarint), size [if not its length], time - time before,
+//	  change time - time and inode [if known]
 //
 // Bitmaps are a uvarint number of words and the words; times are varint
-// nanoseconds since 1970.
+// nanoseconds since 1970. Version 1 had one byte of state and flags, and neither
+// change times nor inodes.
 type progress struct {
 	made     bool // the own folder was there
 	emptied  bool // files of 0 bytes were made
@@ -149,11 +151,13 @@ type fileRecord struct {
 	before  bool
 	suspect bool
 	failed  bool
+	created bool // this transfer made the file; not told by records of version 1
+	user    bool // it was there before the transfer was first opened; likewise
 	stamp   stamp
 }
 
 const (
-	progressVersion = 1
+	progressVersion = 2
 
 	folderMade = 1
 	emptyMade  = 2
@@ -164,6 +168,9 @@ const (
 	fileFailed  = 16
 	fileSized   = 32 // a size follows
 	fileBefore  = 64
+	fileChange  = 128 // a change time and an inode follow
+	fileCreated = 256
+	fileUser    = 512
 )
 
 func (p *progress) encode(info *metainfo.Info) []byte {
@@ -184,7 +191,7 @@ func (p *progress) encode(info *metainfo.Info) []byte {
 	for _, f := range p.files {
 		b = binary.AppendUvarint(b, uint64(f.index-index))
 		index = f.index
-		flags := f.state
+		flags := uint64(f.state)
 		if f.foreign {
 			flags |= fileForeign
 		}
@@ -197,23 +204,37 @@ func (p *progress) encode(info *metainfo.Info) []byte {
 		if f.failed {
 			flags |= fileFailed
 		}
+		if f.created {
+			flags |= fileCreated
+		}
+		if f.user {
+			flags |= fileUser
+		}
 		if f.stamp.size != info.Files[f.index].Length {
 			flags |= fileSized
 		}
-		b = append(b, flags)
+		if f.stamp.ctime != 0 {
+			flags |= fileChange
+		}
+		b = binary.AppendUvarint(b, flags)
 		if flags&fileSized != 0 {
 			b = binary.AppendUvarint(b, uint64(f.stamp.size))
 		}
 		b = binary.AppendVarint(b, f.stamp.mtime-mtime)
 		mtime = f.stamp.mtime
+		if flags&fileChange != 0 {
+			b = binary.AppendVarint(b, f.stamp.ctime-f.stamp.mtime)
+			b = binary.AppendUvarint(b, f.stamp.inode)
+		}
 	}
 	return b
 }
 
 func decodeProgress(b []byte, info *metainfo.Info) (*progress, error) {
 	d := decoder{b: b}
-	if v := d.byte(); v != progressVersion && d.err == nil {
-		return nil, fmt.Errorf("a progress of version %d, not %d", v, progressVersion)
+	version := d.byte()
+	if (version < 1 || version > progressVersion) && d.err == nil {
+		return nil, fmt.Errorf("a progress of version %d, not %d", version, progressVersion)
 	}
 	flags := d.byte()
 	p := &progress{made: flags&folderMade != 0, emptied: flags&emptyMade != 0}
@@ -231,14 +252,20 @@ func decodeProgress(b []byte, info *metainfo.Info) (*progress, error) {
 			return nil, errors.Join(d.err, errors.New("a progress with files out of order"))
 		}
 		index += int(step)
-		flags := d.byte()
+		flags := uint64(d.byte())
+		if version > 1 && flags >= 0x80 {
+			flags = flags&0x7f | d.uvarint()<<7
+		}
 		f := fileRecord{
 			index:   index,
-			state:   flags & stateMask,
+			state:   uint8(flags & stateMask),
 			foreign: flags&fileForeign != 0,
 			before:  flags&fileBefore != 0,
 			suspect: flags&fileSuspect != 0,
 			failed:  flags&fileFailed != 0,
+		}
+		if version > 1 {
+			f.created, f.user = flags&fileCreated != 0, flags&fileUser != 0
 		}
 		f.stamp.size = info.Files[index].Length
 		if flags&fileSized != 0 {
@@ -246,6 +273,10 @@ func decodeProgress(b []byte, info *metainfo.Info) (*progress, error) {
 		}
 		mtime += d.varint()
 		f.stamp.mtime = mtime
+		if version > 1 && flags&fileChange != 0 {
+			f.stamp.ctime = mtime + d.varint()
+			f.stamp.inode = d.uvarint()
+		}
 		if f.state != partial && f.state != final {
 			return nil, errors.Join(d.err, fmt.Errorf("a progress with a file in state %d", f.state))
 		}

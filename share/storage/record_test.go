@@ -60,8 +60,13 @@ func TestRecordsReadAsTheyWereWritten(t *testing.T) {
 				p.files = append(p.files, fileRecord{
 					index: i, state: uint8(rapid.IntRange(1, 2).Draw(t, "state")),
 					foreign: rapid.Bool().Draw(t, "foreign"), before: rapid.Bool().Draw(t, "before"), suspect: rapid.Bool().Draw(t, "suspect"), failed: rapid.Bool().Draw(t, "failed"),
-					stamp: stamp{rapid.Int64Range(0, 1<<62).Draw(t, "size"), rapid.Int64Range(-1<<62, 1<<61).Draw(t, "mtime")},
+					created: rapid.Bool().Draw(t, "created"), user: rapid.Bool().Draw(t, "user"),
+					stamp: stamp{size: rapid.Int64Range(0, 1<<62).Draw(t, "size"), mtime: rapid.Int64Range(-1<<62, 1<<61).Draw(t, "mtime")},
 				})
+				if last := &p.files[len(p.files)-1]; rapid.Bool().Draw(t, "change") {
+					last.stamp.ctime = rapid.Int64Range(1, 1<<62).Draw(t, "ctime")
+					last.stamp.inode = rapid.Uint64().Draw(t, "inode")
+				}
 			}
 		}
 		gotProgress, err := decodeProgress(p.encode(in), in)
@@ -74,10 +79,27 @@ func TestRecordsReadAsTheyWereWritten(t *testing.T) {
 	})
 }
 
+// A record of version 1, as it was written for one file: without change times,
+// inodes and owners.
+func TestRecordsOfVersion1AreRead(t *testing.T) {
+	in := recordInfo()
+	b := append([]byte{1, folderMade}, newBitmap(0).appendTo(nil)...)
+	b = newBitmap(0).appendTo(b)
+	b = append(b, 1, 2, byte(final)|fileSized|fileBefore, 5, 14)
+	p, err := decodeProgress(b, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []fileRecord{{index: 2, state: final, before: true, stamp: stamp{size: 5, mtime: 7}}}
+	if d := cmp.Diff(want, p.files, cmp.AllowUnexported(fileRecord{}, stamp{})); d != "" || !p.made {
+		t.Fatal(d)
+	}
+}
+
 func FuzzDecodeRecord(f *testing.F) {
 	in := recordInfo()
 	l := &layout{base: "set", names: []diskName{{"a", "a.part"}, {"b/c", "b/x.part"}, {final: "d (2)"}, {}}, folders: []string{"void"}}
-	p := &progress{made: true, recorded: newBitmap(100), unknown: newBitmap(100), files: []fileRecord{{index: 1, state: partial, stamp: stamp{5, 7}}}}
+	p := &progress{made: true, recorded: newBitmap(100), unknown: newBitmap(100), files: []fileRecord{{index: 1, state: partial, stamp: stamp{size: 5, mtime: 7}}, {index: 2, state: final, created: true, stamp: stamp{5, 7, 9, 11}}}}
 	p.recorded.set(99)
 	f.Add(l.encode(in), p.encode(in))
 	f.Add([]byte{}, []byte{1})
