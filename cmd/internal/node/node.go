@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/shoalnet/shoal/cmd/internal/history"
+	"github.com/shoalnet/shoal/cmd/internal/watch"
 	"github.com/shoalnet/shoal/index/channel"
 	"github.com/shoalnet/shoal/index/dht"
 	"github.com/shoalnet/shoal/index/lan"
@@ -274,7 +275,14 @@ func (n *Node) build() (p *parts, err error) {
 	}
 	if n.o.Daemon {
 		p.above = append(p.above, n.notify)
-		p.above = append(p.above, n.folders()...)
+		w, err := watch.New(watch.Config{
+			DB: n.state.db, Logger: n.part("watch"), Now: n.o.Now, Node: served,
+			Fetch: c.Watch, Share: c.ShareWatch, Retire: c.ShareWatchOld == "retire",
+		})
+		if err != nil {
+			return nil, err
+		}
+		p.above = append(p.above, w.Run)
 	}
 	return p, nil
 }

@@ -94,8 +94,6 @@ func prepareDB(db *sql.DB) error {
 	for _, stmt := range [...]string{
 		`CREATE TABLE IF NOT EXISTS versions (package TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID`,
 		`CREATE TABLE IF NOT EXISTS node_values (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`,
-		// What was taken from watched folders, and what it looked like then.
-		`CREATE TABLE IF NOT EXISTS node_watched (path TEXT PRIMARY KEY, mark TEXT NOT NULL) WITHOUT ROWID`,
 		`INSERT OR IGNORE INTO versions VALUES ('node', 1)`,
 	} {
 		if _, err := db.Exec(stmt); err != nil {

@@ -1,11 +1,7 @@
 package node
 
 import (
-	"context"
-	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -38,8 +34,6 @@ type crew struct {
 	mu        sync.Mutex
 	transfers []share.Transfer
 	done      []string
-	shares    []api.ShareRequest
-	next      byte
 }
 
 func (c *crew) List() []share.Transfer {
@@ -71,34 +65,6 @@ func (c *crew) set(id share.ID, state share.State, what string) error {
 
 func (c *crew) Pause(id share.ID) error  { return c.set(id, share.Paused, "pause") }
 func (c *crew) Resume(id share.ID) error { return c.set(id, share.Fetching, "resume") }
-
-func (c *crew) Share(_ context.Context, r api.ShareRequest) (share.Transfer, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.shares = append(c.shares, r)
-	c.next++
-	t := share.Transfer{ID: share.ID{c.next}, Path: r.Path, Own: true, State: share.Hashing, Added: time.Unix(int64(c.next), 0)}
-	c.transfers = append(c.transfers, t)
-	return t, nil
-}
-
-func (c *crew) Remove(id share.ID, data bool) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if data {
-		return errors.New("what the user shares is not to be deleted")
-	}
-	c.transfers = slices.DeleteFunc(c.transfers, func(t share.Transfer) bool { return t.ID == id })
-	return nil
-}
-
-func (c *crew) hashed() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i := range c.transfers {
-		c.transfers[i].State = share.Seeding
-	}
-}
 
 func TestGuardPausesAndResumes(t *testing.T) {
 	s := testState(t)
@@ -204,73 +170,5 @@ func TestLimiter(t *testing.T) {
 	}
 	if err := l.setLimits(share.Limits{Up: 3}); err != nil || l.limits().Up != 3 {
 		t.Errorf("set while running: %+v %v", l.limits(), err)
-	}
-}
-
-func TestShelfSharesAgainWhatChanged(t *testing.T) {
-	for _, retire := range []bool{false, true} {
-		t.Run(map[bool]string{false: "keep", true: "retire"}[retire], func(t *testing.T) {
-			dir := t.TempDir()
-			now := time.Now()
-			c := &crew{}
-			s := &shelf{
-				dir: dir, log: quiet(), book: &watchBook{testState(t).db}, now: func() time.Time { return now },
-				retire: retire, engine: c, seen: map[string]sighting{},
-			}
-			scan := func() {
-				t.Helper()
-				if err := s.scan(testContext(t)); err != nil && !errors.Is(err, errUnsettled) {
-					t.Fatal(err)
-				}
-			}
-			rest := func() { scan(); now = now.Add(quietTime); scan(); c.hashed(); scan() }
-			write := func(name, text string) {
-				t.Helper()
-				path := filepath.Join(dir, name)
-				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			write("album/one", "1")
-			write("file", "x")
-			write(".hidden", "x")
-			write("loading.part", "x")
-			scan()
-			now = now.Add(quietTime / 2)
-			write("album/two", "22")
-			scan()
-			now = now.Add(quietTime / 2)
-			scan()
-			if len(c.shares) != 1 || filepath.Base(c.shares[0].Path) != "file" {
-				t.Fatalf("while the album changes: %+v", c.shares)
-			}
-			rest()
-			if len(c.shares) != 2 || c.shares[1].Path != filepath.Join(dir, "album") {
-				t.Fatalf("at rest: %+v", c.shares)
-			}
-			rest()
-			s.seen = map[string]sighting{} // restarted
-			rest()
-			if len(c.shares) != 2 {
-				t.Errorf("shared again without a change: %+v", c.shares)
-			}
-			write("album/three", "333")
-			rest()
-			want := map[bool]int{false: 3, true: 2}[retire]
-			if len(c.shares) != 3 || len(c.transfers) != want {
-				t.Errorf("after a change: %d shares, %d transfers", len(c.shares), len(c.transfers))
-			}
-			if err := os.RemoveAll(filepath.Join(dir, "album")); err != nil {
-				t.Fatal(err)
-			}
-			scan()
-			want = map[bool]int{false: 3, true: 1}[retire]
-			if len(c.transfers) != want {
-				t.Errorf("after it is gone: %d transfers", len(c.transfers))
-			}
-		})
 	}
 }

@@ -1,8 +1,11 @@
-package node
+package watch
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -19,21 +22,14 @@ import (
 // it is shared.
 const quietTime = 10 * time.Second
 
-// sharer is what a shelf asks of the node.
-type sharer interface {
-	Share(context.Context, api.ShareRequest) (share.Transfer, error)
-	List() []share.Transfer
-	Remove(id share.ID, data bool) error
-}
-
 // shelf shares each file and folder in a directory, and again when it changed.
 type shelf struct {
 	dir    string
 	log    *slog.Logger
-	book   *watchBook
+	book   *book
 	now    func() time.Time
 	retire bool // remove the former share when there is a new one
-	engine sharer
+	node   Node
 
 	seen map[string]sighting // by path
 }
@@ -97,7 +93,7 @@ func (s *shelf) look(ctx context.Context, path string) error {
 	} else if now.Sub(seen.since) < quietTime {
 		return errUnsettled
 	}
-	_, err = s.engine.Share(ctx, api.ShareRequest{Path: path})
+	_, err = s.node.Share(ctx, api.ShareRequest{Path: path})
 	if err != nil {
 		return err
 	}
@@ -114,7 +110,7 @@ func (s *shelf) settle(ctx context.Context) error {
 	}
 	shares := map[string][]share.Transfer{}
 	hashing := map[string]bool{}
-	for _, t := range s.engine.List() {
+	for _, t := range s.node.List() {
 		if t.Own && slices.Contains(paths, t.Path) {
 			shares[t.Path] = append(shares[t.Path], t)
 			hashing[t.Path] = hashing[t.Path] || t.State == share.Hashing
@@ -141,7 +137,7 @@ func (s *shelf) settle(ctx context.Context) error {
 			continue
 		}
 		for _, t := range former {
-			if err := s.engine.Remove(t.ID, false); err != nil && !errors.Is(err, api.ErrUnknown) {
+			if err := s.node.Remove(t.ID, false); err != nil && !errors.Is(err, api.ErrUnknown) {
 				return err
 			}
 			s.log.Info("a former share has ended", "path", path, "id", t.ID)
@@ -150,22 +146,33 @@ func (s *shelf) settle(ctx context.Context) error {
 	return again
 }
 
-// below lists the entries of dir that are remembered.
-func (b *watchBook) below(ctx context.Context, dir string) ([]string, error) {
-	rows, err := b.db.QueryContext(ctx, `SELECT path FROM node_watched`)
+// fingerprint tells whether anything below a path changed: names, sizes and
+// times.
+func fingerprint(ctx context.Context, path string) (string, error) {
+	h := sha256.New()
+	err := filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !e.Type().IsRegular() {
+			return nil
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(path, name)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(h, "%q %d %d\n", rel, info.Size(), info.ModTime().UnixNano())
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return "", fmt.Errorf("looking at %s: %w", path, err)
 	}
-	defer rows.Close()
-	var out []string
-	for rows.Next() {
-		var path string
-		if err := rows.Scan(&path); err != nil {
-			return nil, err
-		}
-		if filepath.Dir(path) == dir {
-			out = append(out, path)
-		}
-	}
-	return out, rows.Err()
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
