@@ -1,0 +1,399 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"sync/atomic"
+)
+
+// Error is what a peer did against the protocol. It ends the connection.
+type Error struct{ what string }
+
+func (e *Error) Error() string { return e.what }
+
+func wrong(format string, args ...any) error { return &Error{fmt.Sprintf(format, args...)} }
+
+// IsPeersFault tells whether err is a breach of the protocol, not a failure of
+// the connection.
+func IsPeersFault(err error) bool {
+	var e *Error
+	return errors.As(err, &e)
+}
+
+// ReaderConfig is what a Reader needs.
+type ReaderConfig struct {
+	// Fast, Extended and V2 tell what both sides offered in the handshake: BEP
+	// 6, 10 and 52.
+	Fast, Extended, V2 bool
+	// Block gives memory for a block of n bytes, at most BlockSize.
+	Block func(n int) []byte
+	// Buffer is the size of the read buffer, which an idle connection keeps;
+	// 1 KiB if 0. Blocks go past it.
+	Buffer int
+}
+
+// Reader reads the messages of one peer. SetLayout may be called while another
+// goroutine reads.
+type Reader struct {
+	cfg    ReaderConfig
+	in     io.Reader
+	buf    []byte
+	r, w   int
+	layout atomic.Pointer[Layout]
+	long   []byte // memory of one payload that is longer than the buffer
+
+	availability bool // a bit field, have all or have none came
+	moved        bool // a have or a request came: availability is late
+}
+
+// NewReader reads messages from in, which begins after the handshake.
+func NewReader(in io.Reader, cfg ReaderConfig) *Reader {
+	if cfg.Buffer == 0 {
+		cfg.Buffer = 1 << 10
+	}
+	r := &Reader{cfg: cfg, in: in, buf: make([]byte, max(cfg.Buffer, 64))}
+	r.layout.Store(&Layout{})
+	return r
+}
+
+// SetLayout tells what the content is, once it is known.
+func (r *Reader) SetLayout(l *Layout) { r.layout.Store(l) }
+
+// fill sees to it that n bytes are in the buffer, which holds as many.
+func (r *Reader) fill(n int) error {
+	if r.w-r.r >= n {
+		return nil
+	}
+	if r.r > 0 {
+		copy(r.buf, r.buf[r.r:r.w])
+		r.w -= r.r
+		r.r = 0
+	}
+	got, err := io.ReadAtLeast(r.in, r.buf[r.w:], n-r.w)
+	r.w += got
+	return err
+}
+
+// full reads len(b) bytes into b.
+func (r *Reader) full(b []byte) error {
+	n := copy(b, r.buf[r.r:r.w])
+	r.r += n
+	if n == len(b) {
+		return nil
+	}
+	_, err := io.ReadFull(r.in, b[n:])
+	return noEOF(err)
+}
+
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// skip throws n bytes away.
+func (r *Reader) skip(n int) error {
+	for n > 0 {
+		if r.r == r.w {
+			r.r, r.w = 0, 0
+			if err := r.fill(1); err != nil {
+				return noEOF(err)
+			}
+		}
+		k := min(n, r.w-r.r)
+		r.r += k
+		n -= k
+	}
+	return nil
+}
+
+// payload is the next n bytes. They follow the data that arrives, so that a
+// peer that names a length takes no memory by it.
+func (r *Reader) payload(n int) ([]byte, error) {
+	if n <= len(r.buf) {
+		if err := r.fill(n); err != nil {
+			return nil, noEOF(err)
+		}
+		b := r.buf[r.r : r.r+n : r.r+n]
+		r.r += n
+		return b, nil
+	}
+	const step = 32 << 10
+	r.long = make([]byte, 0, min(n, step))
+	for len(r.long) < n {
+		have := len(r.long)
+		next := min(n, max(have*2, step))
+		if cap(r.long) < next {
+			grown := make([]byte, have, next)
+			copy(grown, r.long)
+			r.long = grown
+		}
+		r.long = r.long[:next]
+		if err := r.full(r.long[have:]); err != nil {
+			return nil, err
+		}
+	}
+	return r.long, nil
+}
+
+// Read reads the next message into m. Messages of unknown types, and of
+// extensions that were not agreed on, are skipped. An error for which
+// IsPeersFault holds is the peer's; io.EOF is the end between two messages.
+func (r *Reader) Read(m *Message) error {
+	r.long = nil
+	for {
+		*m = Message{}
+		if err := r.fill(4); err != nil {
+			if r.w > r.r {
+				return noEOF(err)
+			}
+			return err
+		}
+		n := binary.BigEndian.Uint32(r.buf[r.r:])
+		r.r += 4
+		if n == 0 {
+			m.Type = KeepAlive
+			return nil
+		}
+		if err := r.fill(1); err != nil {
+			return noEOF(err)
+		}
+		m.Type = Type(r.buf[r.r])
+		r.r++
+		skipped, err := r.body(m, n-1)
+		if err != nil || !skipped {
+			return err
+		}
+	}
+}
+
+// fixed is the length of payloads that have one.
+func fixed(t Type) (uint32, bool) {
+	switch t {
+	case Choke, Unchoke, Interested, NotInterested, HaveAll, HaveNone:
+		return 0, true
+	case Have, Suggest, AllowedFast:
+		return 4, true
+	case Request, Cancel, Reject:
+		return 12, true
+	case Port:
+		return 2, true
+	case HashRequest, HashReject:
+		return 48, true
+	}
+	return 0, false
+}
+
+func (r *Reader) body(m *Message, n uint32) (skipped bool, err error) {
+	switch m.Type {
+	case Suggest, HaveAll, HaveNone, Reject, AllowedFast:
+		if !r.cfg.Fast {
+			return false, wrong("a %v message without the fast extension", m.Type)
+		}
+	case HashRequest, Hashes, HashReject:
+		if !r.cfg.V2 {
+			return true, r.unknown(m.Type, n)
+		}
+	}
+	if want, ok := fixed(m.Type); ok {
+		if n != want {
+			return false, wrong("a %v message of %d bytes", m.Type, n)
+		}
+		b, err := r.payload(int(n))
+		if err != nil {
+			return false, err
+		}
+		return false, r.small(m, b)
+	}
+	switch m.Type {
+	case Bitfield:
+		return false, r.bitfield(m, n)
+	case Piece:
+		return false, r.piece(m, n)
+	case Extended:
+		return r.extended(m, n)
+	case Hashes:
+		return false, r.hashes(m, n)
+	}
+	return true, r.unknown(m.Type, n)
+}
+
+func (r *Reader) unknown(t Type, n uint32) error {
+	if n > maxSkip {
+		return wrong("a message of type %d with %d bytes", uint8(t), n)
+	}
+	return r.skip(int(n))
+}
+
+// small takes the messages whose length is fixed.
+func (r *Reader) small(m *Message, b []byte) error {
+	switch m.Type {
+	case HaveAll, HaveNone:
+		return r.first(m.Type)
+	case Have, Suggest, AllowedFast:
+		m.Index = binary.BigEndian.Uint32(b)
+		r.moved = r.moved || m.Type == Have
+		return r.inRange(m)
+	case Request, Cancel, Reject:
+		m.Index = binary.BigEndian.Uint32(b)
+		m.Begin = binary.BigEndian.Uint32(b[4:])
+		m.Length = binary.BigEndian.Uint32(b[8:])
+		r.moved = true
+		return r.span(m, MaxRequest)
+	case Port:
+		m.Port = binary.BigEndian.Uint16(b)
+	case HashRequest, HashReject:
+		return hashSpan(m, b)
+	}
+	return nil
+}
+
+// first allows what a peer has to be said once, before anything that builds on
+// it.
+func (r *Reader) first(t Type) error {
+	if r.availability || r.moved {
+		return wrong("a %v message that is not the first", t)
+	}
+	r.availability = true
+	return nil
+}
+
+func (r *Reader) inRange(m *Message) error {
+	pieces := MaxPieces
+	if l := r.layout.Load(); l.Known() {
+		pieces = l.Pieces
+	}
+	if int64(m.Index) >= int64(pieces) {
+		return wrong("a %v message for piece %d of %d", m.Type, m.Index, pieces)
+	}
+	return nil
+}
+
+func (r *Reader) span(m *Message, longest uint32) error {
+	l := r.layout.Load()
+	if !l.Known() {
+		return wrong("a %v message before the content is known", m.Type)
+	}
+	if err := r.inRange(m); err != nil {
+		return err
+	}
+	size := uint64(l.Len(int(m.Index)))
+	if m.Length == 0 || m.Length > longest || uint64(m.Begin)+uint64(m.Length) > size {
+		return wrong("a %v message for %d bytes at %d of a piece of %d", m.Type, m.Length, m.Begin, size)
+	}
+	return nil
+}
+
+func (r *Reader) bitfield(m *Message, n uint32) error {
+	if err := r.first(Bitfield); err != nil {
+		return err
+	}
+	l := r.layout.Load()
+	if !l.Known() {
+		if n > MaxPieces/8 {
+			return wrong("a bit field of %d bytes", n)
+		}
+	} else if int64(n) != int64(l.Pieces+7)/8 {
+		return wrong("a bit field of %d bytes for %d pieces", n, l.Pieces)
+	}
+	b, err := r.payload(int(n))
+	if err != nil {
+		return err
+	}
+	m.Payload = b
+	if l.Known() {
+		return CheckBits(b, l.Pieces)
+	}
+	return nil
+}
+
+// CheckBits tells what is wrong with a bit field of so many pieces. Reader asks
+// it, except for bit fields that come before the content is known.
+func CheckBits(b []byte, pieces int) error {
+	if len(b) != (pieces+7)/8 {
+		return wrong("a bit field of %d bytes for %d pieces", len(b), pieces)
+	}
+	if spare := pieces % 8; spare != 0 && b[len(b)-1]&(0xff>>spare) != 0 {
+		return wrong("a bit field with pieces beyond the last")
+	}
+	return nil
+}
+
+func (r *Reader) piece(m *Message, n uint32) error {
+	if n <= 8 || n > 8+BlockSize {
+		return wrong("a piece message of %d bytes", n)
+	}
+	head, err := r.payload(8)
+	if err != nil {
+		return err
+	}
+	m.Index = binary.BigEndian.Uint32(head)
+	m.Begin = binary.BigEndian.Uint32(head[4:])
+	m.Length = n - 8
+	if err := r.span(m, BlockSize); err != nil {
+		return err
+	}
+	m.Block = r.cfg.Block(int(m.Length))
+	return r.full(m.Block)
+}
+
+func (r *Reader) extended(m *Message, n uint32) (skipped bool, err error) {
+	if n == 0 {
+		return false, wrong("an extended message without a number")
+	}
+	if !r.cfg.Extended {
+		return true, r.unknown(m.Type, n)
+	}
+	if n > 1+MaxExtended {
+		return true, r.unknown(m.Type, n)
+	}
+	b, err := r.payload(int(n))
+	if err != nil {
+		return false, err
+	}
+	m.Ext, m.Payload = b[0], b[1:]
+	return false, nil
+}
+
+func hashSpan(m *Message, b []byte) error {
+	h := &HashSpan{
+		Root: [32]byte(b), Layer: binary.BigEndian.Uint32(b[32:]), Index: binary.BigEndian.Uint32(b[36:]),
+		Length: binary.BigEndian.Uint32(b[40:]), Proofs: binary.BigEndian.Uint32(b[44:]),
+	}
+	m.Hash = h
+	switch {
+	case h.Length == 0 || h.Length > MaxHashes || bits.OnesCount32(h.Length) != 1:
+		return wrong("a %v message for %d hashes", m.Type, h.Length)
+	case h.Index%h.Length != 0:
+		return wrong("a %v message for %d hashes from the %dth", m.Type, h.Length, h.Index)
+	case h.Layer > maxLayers || h.Proofs > maxLayers:
+		return wrong("a %v message for layer %d with %d proofs", m.Type, h.Layer, h.Proofs)
+	}
+	return nil
+}
+
+func (r *Reader) hashes(m *Message, n uint32) error {
+	if n < 48 || (n-48)%32 != 0 || n > 48+32*(MaxHashes+maxLayers) {
+		return wrong("a hashes message of %d bytes", n)
+	}
+	b, err := r.payload(int(n))
+	if err != nil {
+		return err
+	}
+	if err := hashSpan(m, b); err != nil {
+		return err
+	}
+	count := (n - 48) / 32
+	if count < m.Hash.Length || count > m.Hash.Length+m.Hash.Proofs {
+		return wrong("a hashes message with %d hashes for %d and %d proofs", count, m.Hash.Length, m.Hash.Proofs)
+	}
+	m.Hash.Hashes = make([][32]byte, count)
+	for i := range m.Hash.Hashes {
+		m.Hash.Hashes[i] = [32]byte(b[48+32*i:])
+	}
+	return nil
+}
