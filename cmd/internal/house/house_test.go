@@ -41,9 +41,10 @@ var allowed = map[string][]string{
 	"cmd/internal/lab":     {},
 	"cmd/internal/house":   {},
 	"cmd/internal/history": {"share", "index", "webui/api"},
+	"cmd/internal/uploads": {"share", "index", "webui/api"},
 	"cmd/internal/watch":   {"share", "index", "webui/api"},
 	"cmd/internal/node": {
-		"cmd/internal/history", "cmd/internal/watch",
+		"cmd/internal/history", "cmd/internal/uploads", "cmd/internal/watch",
 		"share", "share/metainfo", "share/reach", "share/storage", "share/engine",
 		"index", "index/dht", "index/lan", "index/channel", "index/catalog",
 		"webui/api", "webui",

@@ -1,19 +1,37 @@
 package node
 
 import (
+	"context"
+	"io"
 	"path/filepath"
 
+	"github.com/shoalnet/shoal/cmd/internal/uploads"
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
 )
 
-// uploads is the folder of the copies that were made for browsers.
-func (n *Node) uploads() string { return filepath.Join(n.current().Downloads, uploadsName) }
+// uploadsName is the folder below the downloads that keeps what came from
+// browsers.
+const uploadsName = "Uploads"
+
+func (n *Node) newUploads() *uploads.Store {
+	return uploads.New(uploads.Config{
+		Folder:  func() string { return filepath.Join(n.current().Downloads, uploadsName) },
+		Free:    freeAt,
+		MinFree: func() int64 { return n.current().MinFree },
+	})
+}
+
+// Upload keeps a file that comes from a browser.
+func (s *served) Upload(ctx context.Context, u api.Upload, length int64, r io.Reader) (api.Uploaded, error) {
+	return s.n.uploads.Receive(ctx, u, length, r)
+}
 
 // copyAt tells whether path is such a copy, and not part of one, which is all of
 // what is shared that may be deleted with its share. What else is shared from
 // it or holds it keeps it.
 func (n *Node) copyAt(path string, id share.ID) (bool, error) {
-	if path == "" || filepath.Dir(path) != n.uploads() {
+	if !n.uploads.Has(path) {
 		return false, nil
 	}
 	for _, t := range n.engine.List() {
@@ -37,19 +55,11 @@ func (s *served) Remove(id share.ID, data bool) error {
 			return err
 		}
 		if is {
-			copied = filepath.Base(t.Path)
+			copied = t.Path
 		}
 	}
 	if err := known(s.n.engine.Remove(id, data)); err != nil || copied == "" {
 		return err
 	}
-	root, err := s.n.uploadsRoot()
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	if err := root.RemoveAll(copied); err != nil {
-		return share.Errorf(share.Disk, "deleting what a browser gave: %w", err)
-	}
-	return nil
+	return s.n.uploads.Delete(copied)
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/shoalnet/shoal/cmd/internal/history"
+	"github.com/shoalnet/shoal/cmd/internal/uploads"
 	"github.com/shoalnet/shoal/cmd/internal/watch"
 	"github.com/shoalnet/shoal/index/channel"
 	"github.com/shoalnet/shoal/index/dht"
@@ -68,6 +69,7 @@ type Node struct {
 	limiter *limiter
 	guard   *guard
 	history *history.History
+	uploads *uploads.Store
 	api     *api.API
 	page    *page
 	socket  string
@@ -223,6 +225,7 @@ func (n *Node) build() (p *parts, err error) {
 	if n.limiter, err = newLimiter(c, n.state, n.part("limits"), n.o.Now); err != nil {
 		return nil, err
 	}
+	n.uploads = n.newUploads()
 	n.seeds = newSeeds()
 	if len(n.ports.udp) > 0 {
 		if n.dht, err = dht.New(n.dhtConfig()); err != nil {
@@ -411,7 +414,7 @@ func (n *Node) Client() *api.Client { return api.NewClient(n.memory.Dial) }
 func (n *Node) Info() api.Info {
 	i := api.Info{
 		Name: "shoal", Version: n.o.Version, API: api.Version, Boot: n.api.Boot(), PID: os.Getpid(),
-		Started: n.started, Daemon: n.o.Daemon, State: n.o.Config.State, Downloads: n.current().Downloads, Uploads: n.uploads(),
+		Started: n.started, Daemon: n.o.Daemon, State: n.o.Config.State, Downloads: n.current().Downloads, Uploads: n.uploads.Folder(),
 		Listen: text(n.ports.addresses()), Addresses: text(n.linkAddresses()), Socket: n.socket,
 	}
 	i.Free = freeAt(i.Downloads)

@@ -1,4 +1,6 @@
-package node
+// Package uploads keeps the files that browsers send, in a folder of their own.
+// It keeps to itself how a file gets its name only when all of it is on the disk.
+package uploads
 
 import (
 	"context"
@@ -17,25 +19,37 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// uploadsName is the folder below the downloads that keeps what came from
-// browsers.
-const uploadsName = "Uploads"
+// Config is what a Store depends on.
+type Config struct {
+	Folder  func() string             // where uploads go, absolute; made when the first one comes
+	Free    func(folder string) int64 // bytes free there; -1 where it is not known
+	MinFree func() int64              // bytes that stay free
+}
 
-// Upload keeps a file that comes from a browser, complete and on the disk when
-// it returns, or not at all.
-func (s *served) Upload(ctx context.Context, u api.Upload, length int64, r io.Reader) (api.Uploaded, error) {
-	if err := errors.Join(uploadName(u.Name), uploadFolder(u)); err != nil {
+// Store is the folder of uploads.
+type Store struct{ cfg Config }
+
+// New makes a Store. Nothing is made on disk.
+func New(c Config) *Store { return &Store{c} }
+
+// Folder is where uploads go.
+func (s *Store) Folder() string { return s.cfg.Folder() }
+
+// Receive keeps a file of length bytes, or -1 where that is not known: complete
+// and on the disk when it returns, or not at all.
+func (s *Store) Receive(ctx context.Context, u api.Upload, length int64, r io.Reader) (api.Uploaded, error) {
+	if err := errors.Join(checkName(u.Name), checkFolder(u)); err != nil {
 		return api.Uploaded{}, err
 	}
-	base := s.n.uploads()
-	root, err := s.n.uploadsRoot()
+	base := s.Folder()
+	root, err := openRoot(base)
 	if err != nil {
 		return api.Uploaded{}, err
 	}
 	defer root.Close()
 	spare := int64(-1) // not known
-	if free := freeAt(base); free >= 0 {
-		spare = max(0, free-s.n.current().MinFree)
+	if free := s.cfg.Free(base); free >= 0 {
+		spare = max(0, free-s.cfg.MinFree())
 		if length > spare {
 			return api.Uploaded{}, share.Errorf(share.Disk, "%s do not fit: %s has %s to spare", humanize.IBytes(uint64(length)), base, humanize.IBytes(uint64(spare)))
 		}
@@ -69,9 +83,27 @@ func (s *served) Upload(ctx context.Context, u api.Upload, length int64, r io.Re
 	return out, nil
 }
 
-// uploadsRoot opens the folder for uploads, and makes it first where it is missing.
-func (n *Node) uploadsRoot() (*os.Root, error) {
-	base := n.uploads()
+// Delete deletes what is at path, which must be right in the folder.
+func (s *Store) Delete(path string) error {
+	if !s.Has(path) {
+		return share.Errorf(share.Usage, "%s is no upload", path)
+	}
+	root, err := openRoot(s.Folder())
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := root.RemoveAll(filepath.Base(path)); err != nil {
+		return share.Errorf(share.Disk, "deleting an upload: %w", err)
+	}
+	return nil
+}
+
+// Has tells whether path is right in the folder, and not below something there.
+func (s *Store) Has(path string) bool { return path != "" && filepath.Dir(path) == s.Folder() }
+
+// openRoot opens the folder for uploads, and makes it first where it is missing.
+func openRoot(base string) (*os.Root, error) {
 	if err := os.MkdirAll(base, 0o777); err != nil {
 		return nil, share.Errorf(share.Disk, "making the folder for uploads: %w", err)
 	}
@@ -82,18 +114,18 @@ func (n *Node) uploadsRoot() (*os.Root, error) {
 	return root, nil
 }
 
-// uploadName refuses what is not the name of a file.
-func uploadName(name string) error {
+// checkName refuses what is not the name of a file.
+func checkName(name string) error {
 	if !fs.ValidPath(name) || strings.ContainsAny(name, "/\\\x00") || name == "." || len(name) > 200 {
 		return share.Errorf(share.Usage, "%.100q is not the name of a file: it has 1 to 200 bytes, and no slash", name)
 	}
 	return nil
 }
 
-// maxUploadDepth of folders in each other.
-const maxUploadDepth = 32
+// maxDepth of folders in each other.
+const maxDepth = 32
 
-func uploadFolder(u api.Upload) error {
+func checkFolder(u api.Upload) error {
 	if u.Folder == "" {
 		if u.Join {
 			return share.Errorf(share.Usage, "there is no folder to join without its name")
@@ -101,11 +133,11 @@ func uploadFolder(u api.Upload) error {
 		return nil
 	}
 	parts := strings.Split(u.Folder, "/")
-	if len(parts) > maxUploadDepth {
-		return share.Errorf(share.Usage, "the folders are more than %d deep", maxUploadDepth)
+	if len(parts) > maxDepth {
+		return share.Errorf(share.Usage, "the folders are more than %d deep", maxDepth)
 	}
 	for _, p := range parts {
-		if err := uploadName(p); err != nil {
+		if err := checkName(p); err != nil {
 			return err
 		}
 	}
