@@ -367,9 +367,9 @@ func TestGetItemVerifies(t *testing.T) {
 	h := newHarness(t, nil)
 	h.know(10)
 	key := newKey(t)
-	good := items.Sign(key, []byte("s"), 7, []byte("4:good"))
-	old := items.Sign(key, []byte("s"), 6, []byte("3:old"))
-	forged := items.Sign(newKey(t), []byte("s"), 9, []byte("6:forged"))
+	good := signed(key, []byte("s"), 7, []byte("4:good"))
+	old := signed(key, []byte("s"), 6, []byte("3:old"))
+	forged := signed(newKey(t), []byte("s"), 9, []byte("6:forged"))
 	forged.K = good.K
 	answers := []*items.Item{forged, old, good, old}
 	i := 0

@@ -11,12 +11,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anacrolix/dht/v2/bep44"
+
 	"github.com/shoalnet/shoal/index/dht/internal/items"
 	"github.com/shoalnet/shoal/index/dht/internal/krpc"
 	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
 	"github.com/shoalnet/shoal/index/dht/internal/peers"
 	"github.com/shoalnet/shoal/index/dht/internal/table"
 )
+
+// signed makes a mutable item.
+func signed(key ed25519.PrivateKey, salt []byte, seq int64, v []byte) *items.Item {
+	return &items.Item{V: v, K: key.Public().(ed25519.PublicKey), Salt: salt, Seq: seq, Sig: bep44.Sign(key, salt, seq, v)}
+}
 
 func TestPing(t *testing.T) {
 	h := newHarness(t, nil)
@@ -148,11 +155,11 @@ func TestItemsOverTheWire(t *testing.T) {
 		}
 		return reply(t, h.ask(from, q)).Code
 	}
-	it := items.Sign(key, []byte("salt"), 3, []byte("5:three"))
+	it := signed(key, []byte("salt"), 3, []byte("5:three"))
 	bad := it.Clone()
 	bad.Sig[5]++
-	big := items.Sign(key, nil, 1, []byte("1200:"+strings.Repeat("x", 1200)))
-	salty := items.Sign(key, bytes.Repeat([]byte("s"), 65), 1, []byte("1:x"))
+	big := signed(key, nil, 1, []byte("1200:"+strings.Repeat("x", 1200)))
+	salty := signed(key, bytes.Repeat([]byte("s"), 65), 1, []byte("1:x"))
 	for _, c := range []struct {
 		name string
 		it   *items.Item
@@ -163,8 +170,8 @@ func TestItemsOverTheWire(t *testing.T) {
 		{"big", big, nil, krpc.CodeTooBig},
 		{"salty", salty, nil, krpc.CodeSaltTooBig},
 		{"good", it, nil, 0},
-		{"stale", items.Sign(key, []byte("salt"), 2, []byte("3:two")), nil, krpc.CodeStale},
-		{"cas", items.Sign(key, []byte("salt"), 4, []byte("4:four")), new(int64(2)), krpc.CodeCAS},
+		{"stale", signed(key, []byte("salt"), 2, []byte("3:two")), nil, krpc.CodeStale},
+		{"cas", signed(key, []byte("salt"), 4, []byte("4:four")), new(int64(2)), krpc.CodeCAS},
 	} {
 		if got := put(c.it, c.cas); got != c.want {
 			t.Errorf("%s: code %d, want %d", c.name, got, c.want)
@@ -292,7 +299,7 @@ func TestAmplification(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mutable := items.Sign(key, nil, 1, []byte("900:"+strings.Repeat("y", 900)))
+	mutable := signed(key, nil, 1, []byte("900:"+strings.Repeat("y", 900)))
 	h.items.Put(h.at, mutable, nil, stranger(1))
 	r := rand.New(rand.NewPCG(1, 2))
 	worst := 0.0

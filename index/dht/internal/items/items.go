@@ -86,14 +86,6 @@ func Check(it *Item) int {
 	return 0
 }
 
-// Sign makes a mutable item.
-func Sign(key ed25519.PrivateKey, salt []byte, seq int64, v []byte) *Item {
-	return &Item{
-		V: v, K: key.Public().(ed25519.PublicKey), Salt: salt, Seq: seq,
-		Sig: bep44.Sign(key, salt, seq, v),
-	}
-}
-
 // Store holds items. It is not safe for concurrent use.
 type Store struct {
 	all fair.Map[nodeid.ID, limit.Source, *Item]

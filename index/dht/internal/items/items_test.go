@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/anacrolix/dht/v2/bep44"
+
 	"github.com/shoalnet/shoal/index/dht/internal/krpc"
 )
 
@@ -23,6 +25,11 @@ func unhex(t *testing.T, s string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// signed makes a mutable item.
+func signed(key ed25519.PrivateKey, salt []byte, seq int64, v []byte) *Item {
+	return &Item{V: v, K: key.Public().(ed25519.PublicKey), Salt: salt, Seq: seq, Sig: bep44.Sign(key, salt, seq, v)}
 }
 
 // The vectors of BEP 44.
@@ -74,13 +81,13 @@ func TestCheck(t *testing.T) {
 		{"too big", func(it *Item) { it.V = []byte("997:" + strings.Repeat("x", 997)) }, krpc.CodeTooBig},
 		{"long salt", func(it *Item) { it.Salt = bytes.Repeat([]byte{1}, 65) }, krpc.CodeSaltTooBig},
 	} {
-		it := Sign(key, []byte("salt"), 5, []byte("1:x"))
+		it := signed(key, []byte("salt"), 5, []byte("1:x"))
 		c.change(it)
 		if got := Check(it); got != c.want {
 			t.Errorf("%s: code %d, want %d", c.name, got, c.want)
 		}
 	}
-	big := Sign(key, nil, 5, []byte("996:"+strings.Repeat("x", 996)))
+	big := signed(key, nil, 5, []byte("996:"+strings.Repeat("x", 996)))
 	if code := Check(big); code != 0 {
 		t.Errorf("1000 bytes: code %d", code)
 	}
@@ -92,7 +99,7 @@ func TestSequence(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newStore()
-	item := func(seq int64, v string) *Item { return Sign(key, nil, seq, []byte(v)) }
+	item := func(seq int64, v string) *Item { return signed(key, nil, seq, []byte(v)) }
 	for _, c := range []struct {
 		name string
 		it   *Item

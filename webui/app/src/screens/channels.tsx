@@ -12,7 +12,7 @@ import { Button, Copyable, Dialog, Empty, Problem, Working } from '../ui/basics'
 import { QR } from '../ui/qr'
 import { codeIn, Scan } from '../ui/scan'
 import { adding } from './add'
-import { Found } from './find'
+import { Found } from './hit'
 
 const path = (c: { key: string }, rest = ''): string => `/channels/${c.key}${rest}`
 

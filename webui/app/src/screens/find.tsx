@@ -1,17 +1,17 @@
 import type { JSX } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
-import { get, message, send } from '../api/client'
-import type { Entry, Hit, Results as Answer, Transfer } from '../api/types'
-import { ago, bytes, plural } from '../lib/format'
-import { isChannel, links, shown } from '../lib/text'
-import { go, query, setQuery } from '../router'
-import { load, named } from '../state/channels'
-import { put, transfer } from '../state/store'
+import { get, message } from '../api/client'
+import type { Results as Answer } from '../api/types'
+import { plural } from '../lib/format'
+import { isChannel, links } from '../lib/text'
+import { query, setQuery } from '../router'
+import { load } from '../state/channels'
 import { toast } from '../state/toasts'
-import { Button, Copyable, Empty, Problem, Working } from '../ui/basics'
+import { Button, Empty, Problem, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
 import { adding } from './add'
 import { Channels, follow } from './channels'
+import { Found } from './hit'
 
 export function Find(): JSX.Element {
   const q = query.value.get('q') ?? ''
@@ -78,86 +78,4 @@ function Results({ q }: { q: string }): JSX.Element {
       {found.hits.length === limit && limit < found.total && <Button onClick={() => setLimit(Math.min(limit + page, most))}>Show more</Button>}
     </section>
   )
-}
-
-/** inName tells whether what matched is the name itself. */
-const inName = (h: { name: string; snippet?: string | undefined }): boolean => h.snippet?.replace(/[\x02\x03]/g, '') === h.name
-
-/** Found is one hit: what it is, where it is from, and a press to fetch it. */
-export function Found({ h, inside, extra }: { h: Omit<Hit, 'rank'>; inside?: boolean; extra?: JSX.Element | undefined }): JSX.Element {
-  const here = transfer(h.id)
-  const [open, setOpen] = useState(false)
-  const [busy, setBusy] = useState(false)
-  const fetchIt = async (): Promise<void> => {
-    setBusy(true)
-    try {
-      const t = await send<Transfer>('POST', '/transfers', { link: h.link })
-      put(t)
-      toast(`Fetching “${shown(h.name)}”`, { action: { label: 'Show', run: () => go(`/t/${t.id}`) } })
-    } catch (e) {
-      toast(message(e), { bad: true })
-    } finally {
-      setBusy(false)
-    }
-  }
-  return (
-    <li>
-      <div>
-        <button type="button" class="hit-name" aria-expanded={open} onClick={() => setOpen(!open)}><Icon name="chevron" size={15} /><bdi>{inName(h) ? <Snippet text={h.snippet!} /> : shown(h.name)}</bdi></button>
-        {h.snippet && !inName(h) && <p class="snippet"><Snippet text={h.snippet} /></p>}
-        <p class="facts-line">
-          <span>{h.bytes > 0 ? bytes(h.bytes) : 'Size not known'}</span>
-          {!inside && <span>{h.channel ? <ChannelName id={h.channel} /> : 'On this node'}</span>}
-          {h.time && <span>{ago(h.time)}</span>}
-          {h.tags?.map((t) => <span class="tag" key={t}>{shown(t)}</span>)}
-        </p>
-        {open && <About h={h} />}
-      </div>
-      <div class="row">
-        {here ? <a class="button plain" href={`/t/${here.id}`}>Here already</a>
-          : <Button icon="down" disabled={busy} onClick={() => void fetchIt()}>Fetch</Button>}
-        {extra}
-      </div>
-    </li>
-  )
-}
-
-/** About is what the catalogue says of a hit beyond its line. */
-function About({ h }: { h: Omit<Hit, 'rank'> }): JSX.Element {
-  const [entry, setEntry] = useState<Entry>()
-  const [problem, setProblem] = useState('')
-  useEffect(() => {
-    get<Entry[]>(`/entries/${h.id}`).then(
-      (all) => setEntry(all.find((e) => (e.channel ?? '') === (h.channel ?? '')) ?? all[0]),
-      (e) => setProblem(message(e)),
-    )
-  }, [h.id])
-  if (problem) return <Problem>{problem}</Problem>
-  if (!entry) return <Working>Reading …</Working>
-  const files = entry.files ?? []
-  return (
-    <div class="about">
-      {entry.about && <p class="break">{shown(entry.about)}</p>}
-      {files.length > 0 && (
-        <ul class="about-files" tabIndex={0} aria-label="Files">
-          {files.slice(0, 200).map((f) => <li key={f.path}><bdi>{shown(f.path)}</bdi><span>{bytes(f.size)}</span></li>)}
-          {files.length > 200 && <li class="muted">And {plural(files.length - 200, 'more file')}</li>}
-        </ul>
-      )}
-      <Copyable text={entry.link} label="Link" />
-    </div>
-  )
-}
-
-function ChannelName({ id }: { id: string }): JSX.Element {
-  const name = named(id)?.name
-  return <a href={`/find/${id}`}>{name ? <bdi>{shown(name)}</bdi> : <>Channel <code>{id.slice(0, 8)}</code></>}</a>
-}
-
-/** Snippet marks the matches, which come between \x02 and \x03. */
-function Snippet({ text }: { text: string }): JSX.Element {
-  return <>{text.split('\x02').map((part, i) => {
-    const [hit, rest] = i === 0 ? ['', part] : part.split('\x03', 2)
-    return <span key={i}>{hit && <mark>{shown(hit)}</mark>}{shown(rest ?? '')}</span>
-  })}</>
 }
