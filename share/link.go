@@ -3,6 +3,7 @@ package share
 import (
 	"encoding/base32"
 	"encoding/hex"
+	"errors"
 	"net"
 	"net/netip"
 	"net/url"
@@ -61,13 +62,14 @@ type Param struct {
 // which this version cannot fetch.
 func (l Link) V2Only() bool { return l.ID.IsZero() && len(l.V2) > 0 }
 
-// ParseLink reads a magnet URI, or a bare ID of 40 hex or 32 base32 digits.
-// Space around it is ignored. Errors are Refused.
+// ParseLink reads a magnet URI, or a bare ID of 40 hex or 32 base32 digits. What
+// mail, web pages and forms do to links is undone (see unwrap). Errors are
+// Refused.
 func ParseLink(s string) (Link, error) {
-	s = strings.TrimSpace(s)
 	if len(s) > MaxLink {
 		return Link{}, Errorf(Refused, "a link has at most %d bytes, this has %d", MaxLink, len(s))
 	}
+	s = unwrap(s)
 	scheme, rest, ok := strings.Cut(s, ":")
 	if !ok {
 		id, err := parseBTIH(s)
@@ -76,12 +78,82 @@ func ParseLink(s string) (Link, error) {
 	if !strings.EqualFold(scheme, "magnet") {
 		return Link{}, Errorf(Refused, "a link starts with magnet:, this starts with %.20q", scheme+":")
 	}
-	query, ok := strings.CutPrefix(rest, "?")
-	if !ok {
+	query := strings.TrimLeft(rest, "/") // magnet:/?xt and magnet://?xt are seen
+	if !strings.HasPrefix(query, "?") {
 		return Link{}, Errorf(Refused, "a link starts with magnet:?, the question mark is missing")
 	}
-	query, _, _ = strings.Cut(query, "#")
+	query, _, _ = strings.Cut(unescapeHTML(strings.TrimLeft(query, "?")), "#")
 	return parseQuery(query)
+}
+
+// IsMagnet tells whether s is meant to be a magnet URI, good or bad.
+func IsMagnet(s string) bool {
+	if len(s) > MaxLink {
+		s = s[:MaxLink]
+	}
+	s = unwrap(s)
+	return len(s) >= len(magnet) && strings.EqualFold(s[:len(magnet)], magnet)
+}
+
+const magnet = "magnet:"
+
+// unwrap takes off what a link gathers on its way: space, line breaks within
+// it, quotes or angle brackets around it, and escapes over the whole of it.
+func unwrap(s string) string {
+	for {
+		was := s
+		s = strings.Trim(strings.TrimSpace(s), "<>")
+		for _, q := range []string{`"`, "'", "`"} {
+			if in, ok := strings.CutPrefix(s, q); ok && strings.HasSuffix(in, q) {
+				s = in[:len(in)-1]
+			}
+		}
+		if s == was {
+			break
+		}
+	}
+	if strings.ContainsAny(s, "\r\n") {
+		var b strings.Builder
+		for line := range strings.FieldsFuncSeq(s, func(c rune) bool { return c == '\r' || c == '\n' }) {
+			b.WriteString(strings.TrimSpace(line))
+		}
+		s = b.String()
+	}
+	const escaped = "magnet%3a"
+	if len(s) >= len(escaped) && strings.EqualFold(s[:len(escaped)], escaped) {
+		s = unescape(s)
+	}
+	return s
+}
+
+// unescapeHTML undoes what a page's source makes of an ampersand.
+func unescapeHTML(s string) string {
+	if !strings.Contains(s, "&") {
+		return s
+	}
+	return ampersands.Replace(s)
+}
+
+var ampersands = strings.NewReplacer("&amp;", "&", "&AMP;", "&", "&#38;", "&", "&#038;", "&", "&#x26;", "&", "&#X26;", "&")
+
+// unescape undoes percent escapes. A percent sign without two hex digits after
+// it stays: "100% cotton" is what many sites put into a link.
+func unescape(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if c, err := hex.DecodeString(s[i+1 : i+3]); err == nil {
+				b = append(b, c[0])
+				i += 2
+				continue
+			}
+		}
+		b = append(b, s[i])
+	}
+	return string(b)
 }
 
 func parseQuery(query string) (Link, error) {
@@ -89,22 +161,27 @@ func parseQuery(query string) (Link, error) {
 		return Link{}, Errorf(Refused, "a link has at most %d parameters, this has %d", MaxLinkParams, n+1)
 	}
 	var l Link
+	var odd error // of the first topic that could not be read
 	for part := range strings.SplitSeq(query, "&") {
 		if part == "" {
 			continue
 		}
 		key, value, _ := strings.Cut(part, "=")
-		p, err := unescapeParam(key, value)
-		if err != nil {
-			return Link{}, err
-		}
+		p := unescapeParam(key, value)
 		known, err := l.set(p)
-		if err != nil {
+		switch {
+		case errors.Is(err, errTwoContents):
 			return Link{}, err
+		case err != nil && odd == nil:
+			odd = err
 		}
 		if !known {
 			l.Extra = append(l.Extra, p)
 		}
+	}
+	// A good btih is enough, whatever is beside it. Without one nothing may be odd.
+	if l.ID.IsZero() && odd != nil {
+		return Link{}, odd
 	}
 	if l.ID.IsZero() && l.V2 == nil {
 		for _, p := range l.Extra {
@@ -117,20 +194,12 @@ func parseQuery(query string) (Link, error) {
 	return l, nil
 }
 
-func unescapeParam(key, value string) (Param, error) {
-	k, err := url.PathUnescape(key)
-	if err != nil {
-		return Param{}, Errorf(Refused, "the link is damaged: %w", err)
-	}
-	k = strings.ToLower(strings.ToValidUTF8(k, "\ufffd"))
+func unescapeParam(key, value string) Param {
+	k := strings.ToLower(strings.ToValidUTF8(unescape(key), "\ufffd"))
 	if k == "dn" { // forms escape a space as a plus sign, and so do many sites
 		value = strings.ReplaceAll(value, "+", " ")
 	}
-	v, err := url.PathUnescape(value)
-	if err != nil {
-		return Param{}, Errorf(Refused, "the link is damaged in %.20q: %w", k, err)
-	}
-	return Param{Key: k, Value: strings.ToValidUTF8(v, "\ufffd")}, nil
+	return Param{Key: k, Value: strings.ToValidUTF8(unescape(value), "\ufffd")}
 }
 
 // set takes one parameter into l. It reports false for what belongs to Extra.
@@ -180,16 +249,21 @@ func isIndex(s string) bool {
 	return strings.Trim(s, "0123456789") == ""
 }
 
+// errTwoContents: which of two was meant nobody can tell.
+var errTwoContents = errors.New("the link names two contents")
+
 func (l *Link) setTopic(v string) (known bool, err error) {
+	v = strings.Join(strings.Fields(v), "")
 	urn := strings.ToLower(v)
 	switch {
 	case strings.HasPrefix(urn, "urn:btih:"):
-		id, err := parseBTIH(v[len("urn:btih:"):])
+		// Sentences and addresses end in these.
+		id, err := parseBTIH(strings.TrimRight(v[len("urn:btih:"):], "/.,;)]}"))
 		if err != nil {
 			return false, err
 		}
 		if !l.ID.IsZero() && l.ID != id {
-			return false, Errorf(Refused, "the link names two contents, %s and %s", l.ID.Short(), id.Short())
+			return false, Errorf(Refused, "%w, %s and %s", errTwoContents, l.ID.Short(), id.Short())
 		}
 		l.ID = id
 	case strings.HasPrefix(urn, "urn:btmh:"):
@@ -254,9 +328,16 @@ func parseRanges(s string) ([]Range, bool) {
 	return rs, true
 }
 
-// parsePeer gives the canonical form of HOST:PORT.
+// parsePeer gives the canonical form of HOST:PORT. An IPv6 address without
+// brackets is taken where what is before the last colon is one.
 func parsePeer(s string) (string, bool) {
 	host, port, err := net.SplitHostPort(s)
+	if i := strings.LastIndexByte(s, ':'); err != nil && i > 0 {
+		if bare, perr := netip.ParseAddr(s[:i]); perr == nil && bare.Is6() {
+			s = "[" + s[:i] + "]" + s[i:]
+			host, port, err = net.SplitHostPort(s)
+		}
+	}
 	if err != nil {
 		return "", false
 	}

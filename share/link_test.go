@@ -208,3 +208,14 @@ func FuzzLink(f *testing.F) {
 		}
 	})
 }
+
+func TestIsMagnet(t *testing.T) {
+	for s, want := range map[string]bool{
+		"magnet:?xt=": true, " <MAGNET:?x>": true, "'magnet:'": true, "magnet%3A%3Fxt": true, "mag\n net:?x": true,
+		"": false, "magnet": false, "magnets.torrent": false, "http://magnet:1/": false,
+	} {
+		if got := IsMagnet(s); got != want {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+}

@@ -73,6 +73,7 @@ const (
 	FromLAN      Source = "lan"
 	FromPEX      Source = "pex"
 	FromTracker  Source = "tracker"
+	FromWebSeed  Source = "webseed" // BEP 19: an HTTP server that has the files
 	FromIncoming Source = "incoming"
 	FromUser     Source = "user"
 )

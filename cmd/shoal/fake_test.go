@@ -34,7 +34,8 @@ type fakeNode struct {
 	removed   []share.ID
 	resumed   []share.ID
 	refuse    map[string]error // by link or path
-	reports   []share.Report   // of Network and TestNetwork in turn; the last stays
+	ways      []api.Way
+	reports   []share.Report // of Network and TestNetwork in turn; the last stays
 	tests     int
 }
 
@@ -53,6 +54,8 @@ func (f *fakeNode) TestNetwork(ctx context.Context) (share.Report, error) {
 	f.tests++
 	return f.Network(ctx)
 }
+
+func (f *fakeNode) Discovery(context.Context, share.ID) ([]api.Way, error) { return f.ways, nil }
 
 func newFake(ts ...share.Transfer) *fakeNode {
 	f := &fakeNode{transfers: map[share.ID]share.Transfer{}, refuse: map[string]error{}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -137,6 +138,7 @@ type getter struct {
 	life lifetime
 
 	named map[*job]bool // of which people were told what they are
+	cut   map[*job]bool // whose link has an ID and nothing else
 }
 
 func runGet(ctx context.Context, n client, life lifetime, opts getOptions, out *output) error {
@@ -146,7 +148,7 @@ func runGet(ctx context.Context, n client, life lifetime, opts getOptions, out *
 	if opts.output == "" {
 		return runPipe(ctx, n, opts, out)
 	}
-	g := &getter{batch: newBatch(out, n), opts: opts, life: life, named: map[*job]bool{}}
+	g := &getter{batch: newBatch(out, n), opts: opts, life: life, named: map[*job]bool{}, cut: map[*job]bool{}}
 	g.begin, g.look, g.progress.json = g.fetch, g.fetched, true
 	if err := g.run(ctx, opts.links); err != nil {
 		return g.farewell(err)
@@ -167,15 +169,19 @@ func (g *getter) fetch(ctx context.Context, j *job) (share.Transfer, error) {
 	case g.life != itsOwn:
 		r.Goal = &share.Goal{None: true}
 	}
-	t, err := fetch(ctx, g.node, j.arg, r)
+	if src, err := parseSource(j.arg); err == nil && src.cut() {
+		g.cut[j] = true
+	}
+	t, err := fetch(ctx, g.node, j.arg, r, g.opts.timeout)
 	if err == nil && g.opts.seed.said && t.Goal != g.opts.seed.goal { // it was here before
 		err = g.node.SetGoal(ctx, t.ID, g.opts.seed.goal)
 	}
 	return t, err
 }
 
-// fetch asks the node for what arg names.
-func fetch(ctx context.Context, n client, arg string, r api.FetchRequest) (share.Transfer, error) {
+// fetch asks the node for what arg names. timeout bounds the download of a
+// .torrent file where it is not 0.
+func fetch(ctx context.Context, n client, arg string, r api.FetchRequest, timeout time.Duration) (share.Transfer, error) {
 	src, err := parseSource(arg)
 	if err != nil && isShortID(arg) {
 		src, err = catalogued(ctx, n, arg)
@@ -184,8 +190,17 @@ func fetch(ctx context.Context, n client, arg string, r api.FetchRequest) (share
 		return share.Transfer{}, err
 	}
 	r.Link, r.Torrent = src.ask()
-	t, err := n.Fetch(ctx, r)
-	if err != nil {
+	bounded, cancel := ctx, context.CancelFunc(func() {})
+	if src.url != "" && timeout > 0 {
+		bounded, cancel = context.WithTimeout(ctx, timeout)
+	}
+	t, err := n.Fetch(bounded, r)
+	late := bounded.Err() != nil && ctx.Err() == nil
+	cancel()
+	switch {
+	case err != nil && late:
+		return t, share.Errorf(share.Nobody, "nothing came from %s in %s", src.url, spanExact(timeout))
+	case err != nil:
 		return t, err
 	}
 	return awake(ctx, n, t)
@@ -203,7 +218,12 @@ func awake(ctx context.Context, n client, t share.Transfer) (share.Transfer, err
 	return n.Transfer(ctx, t.ID)
 }
 
-func (g *getter) fetched(_ context.Context, j *job) error {
+// lonely is after how long without anybody a link that seems cut is told of.
+const lonely = 4 * time.Second
+
+const cutHint = "this link has no address; was it cut at &? Put it in quotes"
+
+func (g *getter) fetched(ctx context.Context, j *job) error {
 	switch {
 	case g.opts.detach:
 		j.ended = true
@@ -216,7 +236,10 @@ func (g *getter) fetched(_ context.Context, j *job) error {
 			g.done(j)
 		}
 	case g.opts.timeout > 0 && g.now().Sub(j.moved) >= g.opts.timeout:
-		return nobody(j.t, g.opts.timeout)
+		return g.nobody(ctx, j)
+	case g.cut[j] && j.t.Peers == 0 && j.t.Total == 0 && g.now().Sub(j.started) >= lonely:
+		g.cut[j] = false // once
+		g.out.say("nobody was found so far: %s", cutHint)
 	case !g.out.json && !g.named[j] && j.t.Total > 0 && j.t.State == share.Fetching:
 		g.named[j] = true
 		g.out.say("fetching %s: %s%s", escape(nameOf(j.t)), size(j.t.Total), inFiles(j.t))
@@ -241,13 +264,54 @@ func (g *getter) added(t share.Transfer) {
 }
 
 // nobody is the error of a transfer to which nothing came for too long.
-func nobody(t share.Transfer, wait time.Duration) error {
-	name := nameOf(t)
-	if t.Peers > 0 {
-		return share.Errorf(share.Nobody, "nothing of %s arrived for %s: %s, but none has what is missing",
-			name, spanExact(wait), count(t.Peers, "peer"))
+func (g *getter) nobody(ctx context.Context, j *job) error {
+	err := nobody(ctx, g.node, j.t, g.opts.timeout)
+	if src, perr := parseSource(j.arg); perr == nil && src.cut() && j.t.Peers == 0 {
+		err = share.Errorf(share.Nobody, "%w (%s)", err, cutHint)
 	}
-	return share.Errorf(share.Nobody, "nobody who has %s was found in %s", name, spanExact(wait))
+	return err
+}
+
+// nobody says who was asked and what each said.
+func nobody(ctx context.Context, n client, t share.Transfer, wait time.Duration) error {
+	name := nameOf(t)
+	said := ""
+	if ways, err := n.Discovery(ctx, t.ID); err == nil {
+		said = whatWasSaid(ways)
+	}
+	if t.Peers > 0 {
+		return share.Errorf(share.Nobody, "nothing of %s arrived for %s: %s, but none has what is missing%s",
+			name, spanExact(wait), count(t.Peers, "peer"), said)
+	}
+	return share.Errorf(share.Nobody, "nobody who has %s was found in %s%s", name, spanExact(wait), said)
+}
+
+// whatWasSaid lists what trackers and web seeds answered, and which other way
+// of finding peers failed.
+func whatWasSaid(ways []api.Way) string {
+	var b strings.Builder
+	for _, w := range ways {
+		if !w.On {
+			continue
+		}
+		name, said := string(w.Source), w.Error
+		if w.Name != "" {
+			name = w.Name
+			switch {
+			case said != "":
+			case w.Last.IsZero():
+				said = "no answer yet"
+			case w.Source == share.FromTracker:
+				said = "told of " + count(w.Found, "peer")
+			default:
+				continue
+			}
+		}
+		if said != "" {
+			b.WriteString("; " + name + ": " + said)
+		}
+	}
+	return b.String()
 }
 
 // complete tells that every selected file is on disk and verified.

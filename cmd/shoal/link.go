@@ -74,6 +74,9 @@ func explain(ctx context.Context, out *output, arg string) error {
 			ID: p.ID, Name: p.Name, Link: p.Link, Bytes: p.Size, Private: p.Private, Files: p.Files,
 			Trackers: p.Trackers, WebSeeds: p.WebSeeds,
 		}
+	case src.link.V2Only():
+		return share.Errorf(share.Refused,
+			"the link names content by its v2 hash only (1220%x), which this version cannot fetch: look for a link with xt=urn:btih:", src.link.V2)
 	default:
 		l := src.link
 		r = linkRecord{

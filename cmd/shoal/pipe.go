@@ -22,7 +22,7 @@ func runPipe(ctx context.Context, n client, opts getOptions, out *output) (err e
 	defer os.RemoveAll(dir)
 	t, err := fetch(ctx, n, opts.links[0], api.FetchRequest{
 		Output: dir, Files: opts.files, Sequential: true, Goal: &share.Goal{None: true}, NoTrackers: opts.noTrackers,
-	})
+	}, opts.timeout)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func awaitFile(ctx context.Context, n client, t share.Transfer, opts getOptions,
 		files, err := n.Files(ctx, t.ID)
 		if err != nil || len(files) == 0 {
 			if opts.timeout > 0 && time.Since(begin) >= opts.timeout {
-				return false, nobody(t, opts.timeout)
+				return false, nobody(ctx, n, t, opts.timeout)
 			}
 			p.people([]share.Transfer{t})
 			return false, nil

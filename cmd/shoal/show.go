@@ -122,8 +122,11 @@ func foundBy(ways []api.Way) string {
 			continue
 		}
 		line := fmt.Sprintf("%s: %s", w.Source, count(w.Found, "peer"))
-		if w.Source == share.FromTracker {
+		switch w.Source {
+		case share.FromTracker:
 			line = fmt.Sprintf("%s %s: %s", w.Source, escape(w.Name), count(w.Found, "peer"))
+		case share.FromWebSeed:
+			line = fmt.Sprintf("%s %s: %s", w.Source, escape(w.Name), map[bool]string{true: "not asked yet", false: "answers"}[w.Last.IsZero()])
 		}
 		if w.Error != "" {
 			line += ", " + escape(w.Error)

@@ -21,6 +21,7 @@ type source struct {
 	link    share.Link
 	url     string
 	torrent []byte
+	magnet  bool // the link was written as one, not as a bare ID
 }
 
 // ask is what the node is asked for: a link or URL, or a torrent.
@@ -37,27 +38,40 @@ func (s source) ask() (link string, torrent []byte) {
 // parseSource reads a link, an ID, a URL or a file, in this order. A file may
 // hold a torrent or a link.
 func parseSource(arg string) (source, error) {
-	scheme, _, _ := strings.Cut(arg, ":")
-	switch strings.ToLower(scheme) {
-	case "magnet":
-		l, err := share.ParseLink(arg)
-		return source{link: l}, err
+	if share.IsMagnet(arg) {
+		return linkSource(arg)
+	}
+	arg = strings.TrimSpace(arg)
+	switch scheme, _, _ := strings.Cut(arg, ":"); strings.ToLower(scheme) {
 	case "http", "https":
 		return source{url: arg}, nil
 	}
-	if looksLikeID(arg) {
-		l, err := share.ParseLink(arg)
-		return source{link: l}, err
+	if id := strings.Trim(arg, "<>"); looksLikeID(id) {
+		return linkSource(id)
 	}
 	b, err := readTorrent(arg)
 	if err != nil {
 		return source{}, err
 	}
-	if text := bytes.TrimSpace(b); bytes.HasPrefix(bytes.ToLower(text[:min(len(text), 7)]), []byte("magnet:")) {
-		l, err := share.ParseLink(string(text))
-		return source{link: l}, err
+	if len(b) <= share.MaxLink && share.IsMagnet(string(b)) {
+		return linkSource(string(b))
+	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return source{}, share.Errorf(share.Refused, "%s is empty, not a torrent", arg)
 	}
 	return source{torrent: b}, nil
+}
+
+func linkSource(text string) (source, error) {
+	l, err := share.ParseLink(text)
+	return source{link: l, magnet: share.IsMagnet(text)}, err
+}
+
+// cut tells that the link has nothing but an ID, which is what the shell leaves
+// of a magnet link without quotes.
+func (s source) cut() bool {
+	l := s.link
+	return s.magnet && !l.ID.IsZero() && l.Name == "" && len(l.Peers)+len(l.Trackers)+len(l.WebSeeds)+len(l.Extra) == 0
 }
 
 func looksLikeID(s string) bool {

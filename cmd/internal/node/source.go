@@ -1,6 +1,8 @@
 package node
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -19,21 +21,69 @@ import (
 )
 
 // source reads what a request names: a link, or a torrent, which may be at a
-// URL.
+// URL. What is given or downloaded as a torrent may be a link in a file.
 func (n *Node) source(ctx context.Context, link string, torrent []byte) (share.Link, []byte, error) {
-	scheme, _, _ := strings.Cut(link, ":")
+	scheme, _, _ := strings.Cut(strings.TrimSpace(link), ":")
 	switch {
 	case len(torrent) > 0:
-		return share.Link{}, torrent, nil
+		return readSource(torrent, "the file")
 	case strings.EqualFold(scheme, "http"), strings.EqualFold(scheme, "https"):
-		b, err := download(ctx, link)
-		return share.Link{}, b, err
+		got, err := download(ctx, strings.TrimSpace(link))
+		if err != nil {
+			return share.Link{}, nil, err
+		}
+		if got.link != "" {
+			l, err := readLink(got.link)
+			return l, nil, err
+		}
+		return readSource(got.body, "what "+got.host+" sends")
 	}
-	l, err := share.ParseLink(link)
+	l, err := readLink(link)
+	return l, nil, err
+}
+
+func readLink(text string) (share.Link, error) {
+	l, err := share.ParseLink(text)
 	if err == nil && l.ID.IsZero() {
 		err = share.Errorf(share.Refused, "the link names content by its v2 hash only, which cannot be fetched yet")
 	}
-	return l, nil, err
+	return l, err
+}
+
+// readSource tells what b is, called what in errors: a torrent, one packed with
+// gzip, or a link.
+func readSource(b []byte, what string) (share.Link, []byte, error) {
+	if bytes.HasPrefix(b, []byte{0x1f, 0x8b}) {
+		var err error
+		if b, err = gunzip(b); err != nil {
+			return share.Link{}, nil, share.Errorf(share.Refused, "%s is packed with gzip, and unpacking it failed: %w", what, err)
+		}
+	}
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) // editors put it before text
+	text := bytes.TrimSpace(b)
+	switch {
+	case len(text) == 0:
+		return share.Link{}, nil, share.Errorf(share.Refused, "%s is empty, not a torrent", what)
+	case len(text) <= share.MaxLink && share.IsMagnet(string(text)):
+		l, err := readLink(string(text))
+		return l, nil, err
+	case text[0] == '<':
+		return share.Link{}, nil, share.Errorf(share.Refused,
+			"%s is a web page (HTML), not a torrent: it may want you to sign in; get the .torrent file or the magnet link in a browser", what)
+	}
+	return share.Link{}, b, nil
+}
+
+func gunzip(b []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	b, err = io.ReadAll(io.LimitReader(z, metainfo.MaxTorrent+1))
+	if err == nil && len(b) > metainfo.MaxTorrent {
+		err = errors.New("it is larger than a torrent may be")
+	}
+	return b, err
 }
 
 // Limits of fetching a .torrent file over HTTP.
@@ -44,13 +94,21 @@ const (
 	downloadAgent = "shoal"
 )
 
+// downloaded is what a URL led to: a body, or a magnet link that it was
+// redirected to, as indexers do.
+type downloaded struct {
+	host string
+	body []byte
+	link string
+}
+
 // download fetches a .torrent file. The user chose the address, so it may be a
 // private one; where it redirects to may not be, unless the first was private,
 // too.
-func download(ctx context.Context, rawURL string) ([]byte, error) {
+func download(ctx context.Context, rawURL string) (downloaded, error) {
 	first, err := url.Parse(rawURL)
 	if err != nil || first.Host == "" {
-		return nil, share.Errorf(share.Refused, "%q is not a URL that can be fetched", rawURL)
+		return downloaded{}, share.Errorf(share.Refused, "%q is not a URL that can be fetched", rawURL)
 	}
 	ctx, cancel := context.WithTimeout(ctx, downloadTime)
 	defer cancel()
@@ -60,44 +118,60 @@ func download(ctx context.Context, rawURL string) ([]byte, error) {
 		DisableKeepAlives:      true,
 		ResponseHeaderTimeout:  downloadWait,
 		TLSHandshakeTimeout:    downloadWait,
-		MaxResponseHeaderBytes: 64 << 10,
+		MaxResponseHeaderBytes: 2 * share.MaxLink, // it may hold a link
 	}
 	client := &http.Client{Transport: transport, CheckRedirect: h.redirected}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
 	if err != nil {
-		return nil, share.Errorf(share.Refused, "%q is not a URL that can be fetched: %w", rawURL, err)
+		return downloaded{}, share.Errorf(share.Refused, "%q is not a URL that can be fetched: %w", rawURL, err)
 	}
 	req.Header.Set("User-Agent", downloadAgent)
 	resp, err := client.Do(req)
+	if h.link != "" {
+		if err == nil {
+			resp.Body.Close()
+		}
+		return downloaded{host: first.Host, link: h.link}, nil
+	}
 	if err != nil {
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err // its message repeats the URL
 		}
-		return nil, share.Errorf(share.KindOf(err), "fetching the torrent from %s: %w", first.Host, err)
+		return downloaded{}, share.Errorf(share.KindOf(err), "fetching the torrent from %s: %w", first.Host, err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, share.Errorf(share.Failed, "fetching the torrent from %s: it answers %s", first.Host, resp.Status)
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return downloaded{}, share.Errorf(share.Failed,
+			"fetching the torrent from %s: it answers %s: it may want you to sign in; get the .torrent file in a browser", first.Host, resp.Status)
+	default:
+		return downloaded{}, share.Errorf(share.Failed, "fetching the torrent from %s: it answers %s", first.Host, resp.Status)
 	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, metainfo.MaxTorrent+1))
 	if err != nil {
-		return nil, share.Errorf(share.Failed, "fetching the torrent from %s: %w", first.Host, err)
+		return downloaded{}, share.Errorf(share.Failed, "fetching the torrent from %s: %w", first.Host, err)
 	}
 	if len(b) > metainfo.MaxTorrent {
-		return nil, share.Errorf(share.Refused, "what %s sends is larger than a torrent may be", first.Host)
+		return downloaded{}, share.Errorf(share.Refused, "what %s sends is larger than a torrent may be", first.Host)
 	}
-	return b, nil
+	return downloaded{host: first.Host, body: b}, nil
 }
 
 // hops watches where one download is led. It is used by one request at a time.
 type hops struct {
 	count   int
 	private bool // the address that the user gave is
+	link    string
 }
 
 func (h *hops) redirected(r *http.Request, _ []*http.Request) error {
 	if h.count++; h.count > downloadHops {
 		return share.Errorf(share.Refused, "it redirects more than %d times", downloadHops)
+	}
+	if to := r.Response.Header.Get("Location"); share.IsMagnet(to) {
+		h.link = to
+		return http.ErrUseLastResponse
 	}
 	if r.URL.Scheme != "http" && r.URL.Scheme != "https" {
 		return share.Errorf(share.Refused, "it redirects to a %s: address", r.URL.Scheme)
