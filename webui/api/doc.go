@@ -13,7 +13,8 @@
 //
 // GET /api/v1/events is a stream of server-sent events about one document,
 //
-//	{"transfers": {ID: share.Transfer, ...}, "stats": Stats}
+//	{"transfers": {ID: share.Transfer, ...}, "stats": Stats,
+//	 "channels": {KEY: Channel, ...}, "network": share.Report}
 //
 // which a reader keeps up to date:
 //
@@ -25,6 +26,11 @@
 //	event: pieces   {"id", "length", "state"} of the topic pieces:ID
 //	event: files    {"id", "files"}         of the topic files:ID
 //	event: log      {"id", "log"}           of the topic log:ID
+//	event: discovery {"id", "ways"}         of the topic discovery:ID
+//	event: node     {"info", "health"}      of the topic node
+//
+// A stream that is limited to some transfers, or has no stats, has no channels
+// and no network either.
 //
 // The id of the first three is BOOT-SEQ: BOOT changes with each start of the
 // node, SEQ counts. A reader that comes back with Last-Event-ID continues where

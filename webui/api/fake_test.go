@@ -35,6 +35,8 @@ type fake struct {
 	calls     []string
 	fail      error // of the next call that changes something
 	peers     []share.Peer
+	report    *share.Report
+	listed    []Channel
 	files     []share.File
 	content   []byte
 	fetch     FetchRequest // the latest
@@ -299,7 +301,21 @@ func quietContext(t testing.TB) context.Context {
 	return ctx
 }
 
+func (f *fake) Channels() []Channel {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.listed != nil {
+		return f.listed
+	}
+	return f.chosen.Channels()
+}
+
 func (f *fake) Network() share.Report {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.report != nil {
+		return *f.report
+	}
 	return share.Report{Answer: "Strangers can reach you at [2001:db8::5]:51413.", Verdict: share.Reachable}
 }
 

@@ -22,7 +22,7 @@ type WatchOptions struct {
 	// IDs, where there are any, are the only transfers of interest. Those of a
 	// share being hashed are followed to the real one.
 	IDs []share.ID
-	// Topics are peers:ID, pieces:ID, files:ID and log:ID.
+	// Topics are peers:ID, pieces:ID, files:ID, log:ID, discovery:ID and node.
 	Topics []string
 	// NoStats leaves the node's totals out.
 	NoStats bool
@@ -37,7 +37,7 @@ type Update struct {
 	Removed   []share.ID
 	Stats     *Stats       // when they changed
 	Notice    *share.Event // something that happened
-	// Topic is peers, pieces, files or log where Data is one of those.
+	// Topic is the kind of a topic where Data is one of those.
 	Topic string
 	Data  json.RawMessage
 }
@@ -224,7 +224,7 @@ func (w *watcher) update(ev sse) (u Update, ok bool, err error) {
 		if n := u.Notice; n.Type == share.EventShared && slices.Contains(w.o.IDs, n.Was) {
 			w.o.IDs = append(slices.Clone(w.o.IDs), n.ID)
 		}
-	case "peers", "pieces", "files", "log":
+	case "peers", "pieces", "files", "log", "discovery", "node":
 		u.Topic, u.Data = ev.kind, ev.data
 	default:
 		return u, false, nil

@@ -35,10 +35,11 @@ func appendJSONEvent(b []byte, kind, id string, v any) []byte {
 	return endEvent(append(beginEvent(b, kind, id), enc...))
 }
 
-func appendPatch(b []byte, id string, parts []part, stats []byte) []byte {
-	b = append(beginEvent(b, "patch", id), '{')
+func appendPatch(b []byte, id string, parts []part, stats []byte, now *sides) []byte {
+	b = beginEvent(b, "patch", id)
+	begin := len(b)
 	if len(parts) > 0 {
-		b = append(b, `"transfers":{`...)
+		b = append(b, `,"transfers":{`...)
 		for i, p := range parts {
 			if i > 0 {
 				b = append(b, ',')
@@ -53,15 +54,16 @@ func appendPatch(b []byte, id string, parts []part, stats []byte) []byte {
 		b = append(b, '}')
 	}
 	if stats != nil {
-		if len(parts) > 0 {
-			b = append(b, ',')
-		}
-		b = append(append(b, `"stats":`...), stats...)
+		b = append(append(b, `,"stats":`...), stats...)
 	}
+	if now != nil {
+		b = now.appendMembers(b)
+	}
+	b[begin] = '{' // where the comma of the first member was
 	return endEvent(append(b, '}'))
 }
 
-func appendReset(b []byte, id string, rows map[share.ID]*share.Transfer, cols []column, stats *Stats, statCols []column) []byte {
+func appendReset(b []byte, id string, rows map[share.ID]*share.Transfer, cols []column, stats *Stats, statCols []column, now *sides) []byte {
 	b = append(beginEvent(b, "reset", id), `{"transfers":{`...)
 	first := true
 	for id, t := range rows {
@@ -76,6 +78,9 @@ func appendReset(b []byte, id string, rows map[share.ID]*share.Transfer, cols []
 	if stats != nil {
 		b = append(b, `,"stats":`...)
 		b = appendObject(b, reflect.ValueOf(*stats), statCols)
+	}
+	if now != nil {
+		b = now.appendMembers(b)
 	}
 	return endEvent(append(b, '}'))
 }

@@ -53,7 +53,7 @@ type (
 		Body addresses
 	}
 	watching struct {
-		Topics    string `query:"topics" maxLength:"2000" doc:"peers:ID, pieces:ID, files:ID, log:ID, by commas"`
+		Topics    string `query:"topics" maxLength:"2000" doc:"peers:ID, pieces:ID, files:ID, log:ID, discovery:ID, node, by commas"`
 		Transfers string `query:"transfers" maxLength:"100000" doc:"only these IDs, by commas"`
 		Stats     bool   `query:"stats" default:"true" doc:"whether the totals of the node are wanted"`
 		LastID    string `header:"Last-Event-ID" maxLength:"100" doc:"continue after this event"`
@@ -67,6 +67,12 @@ type (
 // maxTorrentBody is what a request with a torrent of 10 MB in base64 may have.
 const maxTorrentBody = 16 << 20
 
+// fullHealth has an empty list in the place of none.
+func fullHealth(h Health) Health {
+	h.Problems = orEmpty(h.Problems)
+	return h
+}
+
 // register adds every operation.
 func (a *API) register(h huma.API) {
 	op(h, "GET /node", "Describe the node", func(context.Context, *none) (*answer[Info], error) {
@@ -78,8 +84,7 @@ func (a *API) register(h huma.API) {
 		return &answer[Stats]{a.node.Stats()}, nil
 	})
 	op(h, "GET /health", "Whether the node does its work; 503 when not", func(context.Context, *none) (*health, error) {
-		b := a.node.Health()
-		b.Problems = orEmpty(b.Problems)
+		b := fullHealth(a.node.Health())
 		if !b.OK {
 			return &health{http.StatusServiceUnavailable, b}, nil
 		}

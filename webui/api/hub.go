@@ -42,6 +42,7 @@ type hub struct {
 	rows     map[share.ID]*share.Transfer // what a reader that is up to date knows
 	dirty    map[share.ID]*share.Transfer // newer than rows; nil is gone
 	totals   Stats
+	sides    sides
 	seq      uint64
 	ring     []*frame // the latest, oldest first
 	bytes    int
@@ -62,6 +63,7 @@ type frame struct {
 	// of a patch
 	parts []part
 	stats []byte
+	sides sides
 	// of a notice
 	notice  bool
 	id, was share.ID
@@ -209,13 +211,20 @@ func (h *hub) notice(ev share.Event) {
 func (h *hub) beat() {
 	stats := h.node.Stats()
 	h.mu.Lock()
-	h.flush(&stats)
+	followed := h.followed()
+	h.mu.Unlock()
+	var now *sides
+	if followed {
+		now = h.readSides()
+	}
+	h.mu.Lock()
+	h.flush(&stats, now)
 	h.mu.Unlock()
 	h.refreshTopics()
 }
 
-// flush publishes a patch; mu is held. nil stats are left as they are.
-func (h *hub) flush(stats *Stats) {
+// flush publishes a patch; mu is held. What is nil is left as it is.
+func (h *hub) flush(stats *Stats, now *sides) {
 	f := &frame{seq: h.seq + 1}
 	h.last = time.Now()
 	for id, t := range h.dirty {
@@ -230,10 +239,15 @@ func (h *hub) flush(stats *Stats) {
 			h.totals = *stats
 		}
 	}
-	if len(f.parts) == 0 && f.stats == nil {
+	moved := false
+	if now != nil {
+		f.sides, moved = h.sides.patchTo(now)
+		h.sides = *now
+	}
+	if len(f.parts) == 0 && f.stats == nil && !moved {
 		return
 	}
-	f.data = appendPatch(nil, h.id(f.seq), f.parts, f.stats)
+	f.data = appendPatch(nil, h.id(f.seq), f.parts, f.stats, &f.sides)
 	h.publish(f)
 }
 
@@ -278,6 +292,9 @@ func (h *hub) publish(f *frame) {
 
 func (f *frame) size() int {
 	n := len(f.data) + len(f.stats)
+	for _, s := range f.sides {
+		n += len(s)
+	}
 	for _, p := range f.parts {
 		n += len(p.patch) + len(p.id)
 	}
@@ -289,10 +306,10 @@ func (h *hub) id(seq uint64) string { return h.boot + "-" + strconv.FormatUint(s
 // reset returns the reset frame for r; mu is held.
 func (h *hub) reset(r *reader) []byte {
 	if !r.all() {
-		return appendReset(nil, h.id(h.seq), h.rowsOf(r), h.cols, r.stats(&h.totals), h.stats)
+		return appendReset(nil, h.id(h.seq), h.rowsOf(r), h.cols, r.stats(&h.totals), h.stats, nil)
 	}
 	if h.whole == nil || h.wholeSeq != h.seq {
-		h.whole = appendReset(nil, h.id(h.seq), h.rows, h.cols, &h.totals, h.stats)
+		h.whole = appendReset(nil, h.id(h.seq), h.rows, h.cols, &h.totals, h.stats, &h.sides)
 		h.wholeSeq = h.seq
 	}
 	return h.whole

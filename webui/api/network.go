@@ -22,12 +22,15 @@ type Network interface {
 // testTime bounds a test: what has not answered by then will not.
 const testTime = 25 * time.Second
 
+// fullReport has empty lists in the place of none.
+func fullReport(r share.Report) share.Report {
+	r.Addresses, r.Pinholes = orEmpty(r.Addresses), orEmpty(r.Pinholes)
+	r.Seen, r.Gateways = orEmpty(r.Seen), orEmpty(r.Gateways)
+	return r
+}
+
 func (a *API) registerNetwork(h huma.API) {
-	full := func(r share.Report) *answer[share.Report] {
-		r.Addresses, r.Pinholes = orEmpty(r.Addresses), orEmpty(r.Pinholes)
-		r.Seen, r.Gateways = orEmpty(r.Seen), orEmpty(r.Gateways)
-		return &answer[share.Report]{r}
-	}
+	full := func(r share.Report) *answer[share.Report] { return &answer[share.Report]{fullReport(r)} }
 	op(h, "GET /network", "Whether strangers can reach this node", func(context.Context, *none) (*answer[share.Report], error) {
 		return full(a.node.Network()), nil
 	})

@@ -61,6 +61,10 @@ func (h *hub) join(ctx context.Context, r *reader, lastID string, keys []topicKe
 	r.wake = make(chan struct{}, 1)
 	r.topics = map[*topic]uint64{}
 	stats := h.node.Stats()
+	var now *sides
+	if r.all() {
+		now = h.readSides()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.stopped {
@@ -72,8 +76,8 @@ func (h *hub) join(ctx context.Context, r *reader, lastID string, keys []topicKe
 	r.next = h.resume(lastID)
 	// A newcomer's reset is not a second old; a crowd of them does not make
 	// more patches than that.
-	if time.Since(h.last) > patchTime/10 {
-		h.flush(&stats)
+	if time.Since(h.last) > patchTime/10 || now != nil && h.sides[0] == nil {
+		h.flush(&stats, now)
 	}
 	h.readers[r] = struct{}{}
 	for _, k := range keys {
@@ -199,7 +203,7 @@ func (h *hub) frameFor(r *reader, f *frame) []byte {
 	if len(parts) == 0 && stats == nil {
 		return nil
 	}
-	return appendPatch(nil, h.id(f.seq), parts, stats)
+	return appendPatch(nil, h.id(f.seq), parts, stats, nil)
 }
 
 // stream writes events to one reader until it goes away, stalls, or the node

@@ -14,7 +14,7 @@ const topicRate = 64 << 10
 
 // topicKey is what a topic tells of which transfer.
 type topicKey struct {
-	kind string // peers, pieces, files, log
+	kind string // peers, pieces, files, log, discovery; or node, which has no ID
 	id   share.ID
 }
 
@@ -28,13 +28,16 @@ type topic struct {
 	due     time.Time
 }
 
-// parseTopic reads KIND:ID.
+// parseTopic reads KIND:ID, or node.
 func (a *API) parseTopic(s string) (topicKey, error) {
+	if s == "node" {
+		return topicKey{kind: s}, nil
+	}
 	kind, prefix, _ := strings.Cut(s, ":")
 	switch kind {
-	case "peers", "pieces", "files", "log":
+	case "peers", "pieces", "files", "log", "discovery":
 	default:
-		return topicKey{}, share.Errorf(share.Usage, "there is no topic %q: they are peers:ID, pieces:ID, files:ID and log:ID", s)
+		return topicKey{}, share.Errorf(share.Usage, "there is no topic %q: they are peers:ID, pieces:ID, files:ID, log:ID, discovery:ID and node", s)
 	}
 	id, err := a.resolve(prefix)
 	return topicKey{kind, id}, err
@@ -105,6 +108,18 @@ func (h *hub) topicData(k topicKey) []byte {
 			ID    share.ID     `json:"id"`
 			Files []share.File `json:"files"`
 		}{k.id, orEmpty(files)}
+	case "discovery":
+		var ways []Way
+		ways, err = h.node.Discovery(k.id)
+		v = struct {
+			ID   share.ID `json:"id"`
+			Ways []Way    `json:"ways"`
+		}{k.id, orEmpty(ways)}
+	case "node":
+		v = struct {
+			Info   Info   `json:"info"`
+			Health Health `json:"health"`
+		}{h.node.Info(), fullHealth(h.node.Health())}
 	case "log":
 		v = struct {
 			ID  share.ID  `json:"id"`

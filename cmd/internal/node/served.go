@@ -233,7 +233,8 @@ func (s *served) AddPeers(id share.ID, addrs []netip.AddrPort) error {
 
 func (s *served) Subscribe(buffer int) api.Subscription {
 	sub := &subscription{
-		Subscription: s.n.engine.Subscribe(buffer), out: make(chan share.Event), closed: make(chan struct{}), ended: make(chan struct{}),
+		// What waits in out is taken as one by those who gather events.
+		Subscription: s.n.engine.Subscribe(buffer), out: make(chan share.Event, min(buffer, 256)), closed: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go sub.explain(s.n.explainer())
 	return sub

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Notice, Transfer } from '../src/api/types'
-import { list, notice, patch, put, reset, stats, transfer } from '../src/state/store'
+import { channels } from '../src/state/channels'
+import { list, network, notice, patch, put, reset, stats, transfer } from '../src/state/store'
 
 const row = (id: string, state = 'seeding'): Transfer => ({ id, name: id, state, down: 0 }) as unknown as Transfer
 const shared = (was: string, id: string): Notice => ({ event: 'shared', was, id, transfer: row(id) })
@@ -13,6 +14,15 @@ test('the document is patched', () => {
   expect(stats.value).toEqual({ down: 3, up: 2 })
   reset({ transfers: {} })
   expect(list.value).toEqual([])
+})
+
+test('channels and the network are parts of the document', () => {
+  const channel = (key: string, own: boolean): never => ({ key, name: key, own, error: 'nobody answers' }) as never
+  reset({ transfers: {}, channels: { k1: channel('k1', false), k2: channel('k2', true), k3: channel('k3', false) }, network: { verdict: 'unknown', next: 'wait' } as never })
+  expect(channels.value?.map((c) => c.key)).toEqual(['k2', 'k1', 'k3'])
+  patch({ channels: { k1: { error: null } as never, k3: null }, network: { verdict: 'reachable', next: null } as never })
+  expect(channels.value?.map((c) => [c.key, c.error])).toEqual([['k2', 'nobody answers'], ['k1', undefined]])
+  expect(network.value).toEqual({ verdict: 'reachable' })
 })
 
 test('a share is followed from its provisional ID, whatever comes first', () => {

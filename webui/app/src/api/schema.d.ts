@@ -1703,7 +1703,7 @@ export interface operations {
     getEvents: {
         parameters: {
             query?: {
-                /** @description peers:ID, pieces:ID, files:ID, log:ID, by commas */
+                /** @description peers:ID, pieces:ID, files:ID, log:ID, discovery:ID, node, by commas */
                 topics?: string;
                 /** @description only these IDs, by commas */
                 transfers?: string;

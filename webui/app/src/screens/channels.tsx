@@ -31,18 +31,6 @@ async function scanned(picture: File): Promise<void> {
   adding.value = { text: h.text }
 }
 
-/** useChannels keeps the list fresh while it is looked at. */
-function useChannels(): string {
-  const [problem, setProblem] = useState('')
-  useEffect(() => {
-    const again = (): void => { load().then(() => setProblem(''), (e) => setProblem(message(e))) }
-    again()
-    const timer = setInterval(() => { if (!document.hidden) again() }, 3000)
-    return () => clearInterval(timer)
-  }, [])
-  return problem
-}
-
 /** State is how a channel does, in one line. */
 function State({ c }: { c: Channel }): JSX.Element {
   if (c.error) return <span class="bad-text">{shown(sentence(c.error))}</span>
@@ -53,13 +41,11 @@ function State({ c }: { c: Channel }): JSX.Element {
 }
 
 export function Channels(): JSX.Element {
-  const problem = useChannels()
   const all = channels.value
   return (
     <section class="card">
       <h2>Channels</h2>
-      {problem && <Problem>{problem}</Problem>}
-      {!all && !problem && <Working>Asking the node …</Working>}
+      {!all && <Working>Asking the node …</Working>}
       {all?.length === 0 && <p class="muted">None yet. A channel is a signed list of shares that somebody keeps: follow one, and what is in it is found here. Make one, and others can follow what you share.</p>}
       <ul class="hits">
         {all?.map((c) => (
@@ -143,7 +129,6 @@ const inside = (c: { key: string }): string => `/find?q=${encodeURIComponent(`ch
 
 /** ChannelScreen is one channel with what is in it. */
 export function ChannelScreen({ id }: { id: string }): JSX.Element {
-  const problem = useChannels()
   const c = named(id)
   const [entries, setEntries] = useState<{ entries: Entry[]; total: number }>()
   const [limit, setLimit] = useState(page)
@@ -157,7 +142,7 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
   if (!c) {
     return (
       <div class="screen page">
-        {problem ? <><h1>Channel</h1><Problem>{problem}</Problem></> : !channels.value ? <><h1 class="offscreen">Channel</h1><Working>Asking the node …</Working></> : (
+        {!channels.value ? <><h1 class="offscreen">Channel</h1><Working>Asking the node …</Working></> : (
           <Empty icon="find" title="This channel is not here" screen>
             <p>It is neither followed nor yours.</p>
             <Button variant="primary" onClick={() => go('/find')}>Show the channels</Button>
@@ -239,7 +224,6 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
 export function Into({ id }: { id: string }): JSX.Element | null {
   const [key, setKey] = useState('')
   const [busy, setBusy] = useState(false)
-  useEffect(() => { load().catch(() => { /* said where channels are shown */ }) }, [])
   const own = channels.value?.filter((c) => c.own) ?? []
   if (!channels.value) return null
   if (own.length === 0) return <p class="muted">To have others find it without a link each time, <a href="/find">make a channel</a> and put it in.</p>

@@ -7,7 +7,7 @@ import { shown } from '../lib/text'
 import { stateNames, status } from '../lib/words'
 import { go } from '../router'
 import { download, isPaused, pause, removing, resume, verify } from '../state/actions'
-import { load, title } from '../state/channels'
+import { title } from '../state/channels'
 import { push, hidden, loaded, transfer, type Samples } from '../state/store'
 import { watch } from '../state/stream'
 import { Bar, Button, Empty, Working } from '../ui/basics'
@@ -20,7 +20,7 @@ import { Pieces } from './pieces'
 const tabs = ['overview', 'files', 'pieces', 'peers', 'discovery', 'log'] as const
 type Tab = (typeof tabs)[number]
 const names: Record<Tab, string> = { overview: 'Overview', files: 'Files', pieces: 'Pieces', peers: 'Peers', discovery: 'Discovery', log: 'Log' }
-const topicsOf: Record<Tab, string[]> = { overview: [], files: ['files'], pieces: ['pieces'], peers: ['peers'], discovery: ['peers'], log: ['log'] }
+const topicsOf: Record<Tab, string[]> = { overview: [], files: ['files'], pieces: ['pieces'], peers: ['peers'], discovery: ['peers', 'discovery'], log: ['log'] }
 
 export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
   const t = transfer(id)
@@ -31,7 +31,6 @@ export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
   useEffect(() => {
     if (real && real !== id) go(`/t/${real}${open === 'overview' ? '' : '/' + open}`, true)
   }, [real, id])
-  useEffect(() => { if (t?.channel) load().catch(() => { /* it is called by its key then */ }) }, [t?.channel])
   useEffect(() => {
     if (!real) return
     watch(topicsOf[open].map((k) => `${k}:${real}`))

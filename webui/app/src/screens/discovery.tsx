@@ -1,12 +1,11 @@
 import type { JSX } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
-import { get, message, sentence, transferPath } from '../api/client'
+import { sentence } from '../api/client'
 import type { LogLine, Peer, Transfer, Way } from '../api/types'
 import { ago, plural } from '../lib/format'
 import { shown } from '../lib/text'
 import { sourceName } from '../lib/words'
 import { topic } from '../state/topic'
-import { Empty, Problem, Working } from '../ui/basics'
+import { Empty, Working } from '../ui/basics'
 
 /** result puts how a way goes into words. */
 export function result(w: Way, connected: number): string {
@@ -18,30 +17,12 @@ export function result(w: Way, connected: number): string {
 
 export function Discovery({ t }: { t: Transfer }): JSX.Element {
   const peers = topic<{ id: string; peers: Peer[] }>('peers', t)
-  const [ways, setWays] = useState<Way[]>()
-  const [problem, setProblem] = useState('')
-  useEffect(() => {
-    const abort = new AbortController()
-    const load = (): void => {
-      if (document.hidden) return
-      get<Way[]>(transferPath(t.id, '/discovery'), abort.signal).then(
-        (w) => { setWays(w); setProblem('') },
-        (e) => { if (!abort.signal.aborted) setProblem(message(e)) },
-      )
-    }
-    load()
-    const timer = setInterval(load, 3000)
-    return () => {
-      abort.abort()
-      clearInterval(timer)
-    }
-  }, [t.id])
-  if (!ways || !peers) return problem ? <Problem>{problem}</Problem> : <Working>Asking where peers come from …</Working>
+  const ways = topic<{ id: string; ways: Way[] }>('discovery', t)?.ways
+  if (!ways || !peers) return <Working>Asking where peers come from …</Working>
   const connected = new Map<string, number>()
   for (const p of peers.peers) connected.set(p.source, (connected.get(p.source) ?? 0) + 1)
   return (
     <>
-      {problem && <Problem>{problem}</Problem>}
       <div class="table-box" tabIndex={0} role="region" aria-label="Ways of finding peers">
         <table class="stacked">
           <thead><tr><th scope="col">Way</th><th scope="col" class="number">Found</th><th scope="col" class="number">Connected</th><th scope="col">Last answer</th><th scope="col">Next try</th><th scope="col">How it goes</th></tr></thead>

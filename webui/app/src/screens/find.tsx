@@ -5,7 +5,6 @@ import type { Results as Answer } from '../api/types'
 import { plural } from '../lib/format'
 import { isChannel, links } from '../lib/text'
 import { query, setQuery } from '../router'
-import { load } from '../state/channels'
 import { toast } from '../state/toasts'
 import { Button, Empty, Problem, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
@@ -51,7 +50,6 @@ function Results({ q }: { q: string }): JSX.Element {
   const [limit, setLimit] = useState(page)
   const [problem, setProblem] = useState('')
   useEffect(() => setLimit(page), [q])
-  useEffect(() => { load().catch(() => { /* the names of channels are their keys then */ }) }, [])
   useEffect(() => {
     if (!q.trim()) return setFound(undefined)
     const abort = new AbortController()

@@ -1,49 +1,41 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { get, message, send } from '../api/client'
+import { message, send } from '../api/client'
 import type { Health, Info, Network as Report, Proof } from '../api/types'
 import { ago, bytes, plural } from '../lib/format'
 import { shown } from '../lib/text'
 import { copy } from '../state/actions'
-import { network, reach, take } from '../state/reach'
-import { samples, stats } from '../state/store'
-import { link } from '../state/stream'
+import { reach } from '../state/reach'
+import { network, samples, stats } from '../state/store'
+import { link, topics, watch } from '../state/stream'
 import { toast } from '../state/toasts'
 import { Button, Pair, Problem, Working } from '../ui/basics'
 import { Speed } from './speed'
 
 export function Network(): JSX.Element {
-  const [info, setInfo] = useState<Info>()
-  const [health, setHealth] = useState<Health>()
-  const [problem, setProblem] = useState('')
+  const node = topics.value['node'] as { info: Info; health: Health } | undefined
   const [testing, setTesting] = useState(false)
   const live = link.value.state === 'live'
   const n = network.value
   useEffect(() => {
-    if (!live) return
-    const load = (): void => {
-      get<Info>('/node').then((i) => { setInfo(i); setProblem('') }, (e) => setProblem(message(e)))
-      // A node that is not well says so with another status.
-      fetch('/api/v1/health').then((r) => r.json()).then((h: Health) => setHealth(h), () => setHealth(undefined))
-    }
-    load()
-    const timer = setInterval(load, 15_000)
-    return () => clearInterval(timer)
-  }, [live])
+    watch(['node'])
+    return () => watch([])
+  }, [])
   const test = async (): Promise<void> => {
     setTesting(true)
     try {
-      take(await send<Report>('POST', '/network/test'))
+      network.value = await send<Report>('POST', '/network/test')
     } catch (e) {
       toast(`The test did not work: ${message(e)}`, { bad: true })
     } finally {
       setTesting(false)
     }
   }
-  if (!info || !n) return <div class="screen page"><div class="head"><h1>Network</h1></div>{problem || !live ? <Problem>{problem || 'The node does not answer. Is it running?'}</Problem> : <Working>Asking the node …</Working>}</div>
+  if (!node || !n) return <div class="screen page"><div class="head"><h1>Network</h1></div>{!live ? <Problem>The node does not answer. Is it running?</Problem> : <Working>Asking the node …</Working>}</div>
+  const { info, health } = node
   const r = reach.value
   const proof = n.addresses.find((a) => a.published && a.tcp === n.verdict && a.tcp !== 'unknown' && a.time)
-  const diagnosis = JSON.stringify({ shoal: info.version, listen: info.listen, ...n, problems: health?.problems ?? [] }, null, 2)
+  const diagnosis = JSON.stringify({ shoal: info.version, listen: info.listen, ...n, problems: health.problems }, null, 2)
   return (
     <div class="screen page">
       <div class="head">
@@ -62,7 +54,7 @@ export function Network(): JSX.Element {
           {testing && <Working>Asking routers and peers, for up to 25 seconds …</Working>}
         </div>
       </section>
-      {health && health.problems.length > 0 && (
+      {health.problems.length > 0 && (
         <section class="card">
           <h2>What is wrong</h2>
           <ul class="facts">{health.problems.map((p) => <li key={p}><span class="dot unreachable" /><span>{shown(p.charAt(0).toUpperCase() + p.slice(1))}</span></li>)}</ul>

@@ -2,7 +2,7 @@ import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { bytes, rate } from '../lib/format'
 import { parts } from '../router'
-import { begin as beginReach, reach } from '../state/reach'
+import { reach } from '../state/reach'
 import { sample, stats } from '../state/store'
 import { link, retry } from '../state/stream'
 import { Icon, Mark, type IconName } from '../ui/icons'
@@ -20,7 +20,6 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
   const first = parts.value[0]
   const at = first === undefined || first === 't' ? '/' : '/' + first
   const s = stats.value
-  useEffect(() => beginReach(), [])
   useEffect(() => {
     const timer = setInterval(() => { if (link.peek().state === 'live') sample() }, 1000)
     return () => clearInterval(timer)

@@ -5,7 +5,6 @@ import { plural } from '../lib/format'
 import { filters } from '../lib/select'
 import { go, query, setQuery } from '../router'
 import { isPaused, pause, removing, resume, verify } from '../state/actions'
-import { load } from '../state/channels'
 import { loaded, transfer } from '../state/store'
 import { counts, filter, rows, search, selected } from '../state/view'
 import { Button, Empty, Working } from '../ui/basics'
@@ -93,8 +92,6 @@ function Chip({ at, name, count }: { at: string; name: string; count: number }):
 
 function Listing(): JSX.Element {
   const shown = rows.value
-  const named = shown.some((t) => t.channel)
-  useEffect(() => { if (named) load().catch(() => { /* they are called by their keys then */ }) }, [named])
   return (
     <>
       <p class="offscreen" role="status">{plural(shown.length, 'transfer')} shown</p>

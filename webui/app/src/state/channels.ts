@@ -1,16 +1,20 @@
-import { signal } from '@preact/signals'
+import { computed } from '@preact/signals'
 import { get } from '../api/client'
 import type { Channel, Transfer } from '../api/types'
+import { byKey } from './store'
 
-/** channels are those that the node follows and publishes; undefined until they are known. */
-export const channels = signal<Channel[] | undefined>(undefined)
+/** channels are those that the node follows and publishes, its own first; undefined until they are known. */
+export const channels = computed<Channel[] | undefined>(() => byKey.value
+  && Object.values(byKey.value).sort((a, b) => Number(b.own) - Number(a.own) || a.name.localeCompare(b.name) || (a.key < b.key ? -1 : 1)))
 
+/** load asks for them after a change made here: the stream tells of it only with its next patch. */
 export async function load(): Promise<void> {
-  channels.value = await get<Channel[]>('/channels')
+  const all = await get<Channel[]>('/channels')
+  byKey.value = Object.fromEntries(all.map((c) => [c.key, c]))
 }
 
 /** named finds a channel by its key. */
-export const named = (key: string): Channel | undefined => channels.value?.find((c) => c.key === key)
+export const named = (key: string): Channel | undefined => byKey.value?.[key]
 
 /** title is what a transfer is called: the list of a channel after that, all else by its name. */
 export const title = (t: Transfer): string => (t.channel ? `List of ${named(t.channel)?.name || t.channel.slice(0, 8)}` : t.name)

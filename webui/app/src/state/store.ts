@@ -1,5 +1,5 @@
 import { batch, computed, signal } from '@preact/signals'
-import type { Notice, Stats, Transfer } from '../api/types'
+import type { Channel, Network, Notice, Stats, Transfer } from '../api/types'
 import { merge } from '../lib/merge'
 
 // The document that the event stream keeps up to date. Transfers are kept in a
@@ -10,6 +10,12 @@ const renamed = new Map<string, string>()
 export const revision = signal(0)
 export const loaded = signal(false)
 export const stats = signal<Stats | undefined>(undefined)
+
+/** byKey are the channels that the node follows and publishes. */
+export const byKey = signal<Readonly<Record<string, Channel>> | undefined>(undefined)
+
+/** network is what the node says of how it can be reached. */
+export const network = signal<Network | undefined>(undefined)
 
 /** hidden are transfers whose removal can still be undone. */
 export const hidden = signal<ReadonlySet<string>>(new Set())
@@ -32,6 +38,8 @@ export const list = computed<Transfer[]>(() => {
 interface Document {
   transfers?: Record<string, Transfer | null>
   stats?: Stats
+  channels?: Record<string, Channel | null>
+  network?: Network
 }
 
 export function reset(doc: Document): void {
@@ -39,6 +47,8 @@ export function reset(doc: Document): void {
     transfers.clear()
     for (const [id, t] of Object.entries(doc.transfers ?? {})) if (t) transfers.set(id, t)
     if (doc.stats) stats.value = doc.stats
+    byKey.value = doc.channels as Record<string, Channel> | undefined
+    network.value = doc.network
     loaded.value = true
     revision.value++
   })
@@ -54,6 +64,8 @@ export function patch(doc: Document): void {
       revision.value++
     }
     if (doc.stats) stats.value = merge(stats.peek(), doc.stats) as Stats
+    if (doc.channels) byKey.value = merge(byKey.peek(), doc.channels) as Record<string, Channel>
+    if (doc.network) network.value = merge(network.peek(), doc.network) as Network
   })
 }
 

@@ -38,7 +38,7 @@ let running = false
 /** Longer than the node's comments are apart, so that silence means it is gone. */
 const silence = 40_000
 
-/** watch subscribes to topics such as "peers:ID"; the stream starts over where it was. */
+/** watch subscribes to topics such as "peers:ID" or "node"; the stream starts over where it was. */
 export function watch(list: readonly string[]): void {
   const next = list.join(',')
   if (next === wanted) return
@@ -141,6 +141,7 @@ function take(m: Message): void {
     case 'files':
     case 'log':
     case 'discovery':
+    case 'node':
       topics.value = { ...topics.peek(), [m.event]: data }
   }
   if (m.id) last = m.id

@@ -1,0 +1,99 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+)
+
+// sides are the parts of the event document beside transfers and totals. They
+// are small: each is read whole once a second while somebody follows them, and
+// readers get a merge patch of what changed.
+type sides [2]json.RawMessage
+
+var sideNames = [len(sides{})]string{"channels", "network"}
+
+// readSides asks the node for them. It holds no lock.
+func (h *hub) readSides() *sides {
+	channels := map[string]Channel{}
+	for _, c := range h.node.Channels() {
+		channels[c.Key] = c
+	}
+	var s sides
+	for i, v := range [...]any{channels, fullReport(h.node.Network())} {
+		b, err := json.Marshal(v)
+		if err != nil { // a figure that is no number: nothing to tell
+			b = []byte("{}")
+		}
+		s[i] = b
+	}
+	return &s
+}
+
+// followed tells whether anybody reads them; mu is held.
+func (h *hub) followed() bool {
+	for r := range h.readers {
+		if r.all() {
+			return true
+		}
+	}
+	return false
+}
+
+// appendSides adds their members, after a comma each.
+func (s *sides) appendMembers(b []byte) []byte {
+	for i, side := range s {
+		if side != nil {
+			b = append(b, `,"`+sideNames[i]+`":`...)
+			b = append(b, side...)
+		}
+	}
+	return b
+}
+
+// patchTo is the merge patch (RFC 7396) that makes next of s, member by member;
+// nil members did not change.
+func (s *sides) patchTo(next *sides) (patch sides, changed bool) {
+	for i := range s {
+		switch {
+		case bytes.Equal(s[i], next[i]):
+		case s[i] == nil:
+			patch[i], changed = next[i], true
+		default:
+			var old, is any
+			if json.Unmarshal(s[i], &old) != nil || json.Unmarshal(next[i], &is) != nil {
+				continue // both were made by json.Marshal
+			}
+			if d, ok := mergeDiff(old, is); ok {
+				if b, err := json.Marshal(d); err == nil {
+					patch[i], changed = b, true
+				}
+			}
+		}
+	}
+	return patch, changed
+}
+
+// mergeDiff is the merge patch that makes is of old, not ok where they are equal.
+func mergeDiff(old, is any) (patch any, ok bool) {
+	a, isA := old.(map[string]any)
+	b, isB := is.(map[string]any)
+	if !isA || !isB {
+		return is, !reflect.DeepEqual(old, is)
+	}
+	out := map[string]any{}
+	for k, v := range b {
+		was, had := a[k]
+		if !had {
+			out[k] = v
+		} else if p, changed := mergeDiff(was, v); changed {
+			out[k] = p
+		}
+	}
+	for k := range a {
+		if _, still := b[k]; !still {
+			out[k] = nil
+		}
+	}
+	return out, len(out) > 0
+}
