@@ -1,14 +1,12 @@
 package house
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"go/parser"
 	"go/token"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -194,34 +192,6 @@ func TestEveryPackageSaysWhatItPromises(t *testing.T) {
 		}
 		if !said {
 			t.Errorf("%s has no package comment", p.ImportPath)
-		}
-	}
-}
-
-func TestFilesAreShortEnoughToRead(t *testing.T) {
-	const most = 600
-	for _, p := range packages(t) {
-		for _, name := range p.files() {
-			path := filepath.Join(p.Dir, name)
-			f, err := os.Open(path)
-			if err != nil {
-				t.Error(err)
-				continue
-			}
-			lines, generated := 0, false
-			scan := bufio.NewScanner(f)
-			scan.Buffer(nil, 1<<20)
-			for scan.Scan() {
-				lines++
-				generated = generated || strings.HasPrefix(scan.Text(), "// Code generated ")
-			}
-			f.Close()
-			if err := scan.Err(); err != nil {
-				t.Errorf("%s: %v", path, err)
-			}
-			if lines >= most && !generated {
-				t.Errorf("%s has %d lines; the limit is %d", path, lines, most-1)
-			}
 		}
 	}
 }
