@@ -206,7 +206,7 @@ func (e *Engine) merge(t, more *transfer) {
 	o := &t.options
 	trackers := appendNew(slices.Clone(o.Trackers), more.options.Trackers)
 	if len(trackers) != len(o.Trackers) {
-		e.trackers.Remove(t.id) // and added again with the new ones
+		e.trackers.Remove(t.id, t.figures()) // and added again with the new ones
 		o.Trackers = trackers
 	}
 	seeds := appendNew(slices.Clone(o.WebSeeds), more.options.WebSeeds)

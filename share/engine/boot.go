@@ -64,6 +64,7 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 	}
 	return func() error {
 		deadline := time.Now().Add(stopTime)
+		e.keepFigures()
 		endAnnouncer()
 		e.putAway(deadline)
 		err := e.client.shutdown()
@@ -94,6 +95,9 @@ func (e *Engine) port() uint16 {
 // rest: their files are looked at bit by bit, see glanceAtSome.
 func (e *Engine) load(r row) {
 	t := &transfer{row: r, done: r.kind == kindOwn || !r.completed.IsZero()}
+	if t.done && t.size == t.total {
+		t.options.Counted = true // older releases did not note it
+	}
 	e.transfers[t.id] = t
 	t.shown.State = t.state()
 	switch {

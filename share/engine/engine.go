@@ -167,7 +167,7 @@ type Engine struct {
 	halt    context.CancelFunc // ends works
 	tasks   sync.WaitGroup     // jobs, and whatever else was started
 	totals  totals
-	figures sync.Map // share.ID to tracker.Progress
+	figures sync.Map // share.ID to tracker.Progress, as the loop left them
 
 	// Made by Run.
 	state    *state

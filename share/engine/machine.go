@@ -171,7 +171,6 @@ func (e *Engine) look(t *transfer, now time.Time, elapsed time.Duration) {
 	if t.net != nil {
 		t.downMeter.sample(t.net.tap.written.Load(), elapsed)
 		t.upMeter.sample(t.net.tap.read.Load(), elapsed)
-		e.figures.Store(t.id, e.figuresOf(t))
 	}
 	if e.searching(t) {
 		e.seek(t, now)

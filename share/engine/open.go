@@ -206,7 +206,6 @@ func (e *Engine) startDetach(t *transfer) {
 		return func() {
 			t.fold()
 			t.net = nil
-			e.figures.Store(t.id, e.figuresOf(t))
 			e.save(t)
 		}
 	})
@@ -422,11 +421,25 @@ func (e *Engine) finish(t *transfer) {
 		t.completed = e.now().Round(0)
 	}
 	t.options.Durable = t.total
-	e.trackers.Complete(t.id)
+	e.tellCompletion(t)
 	e.save(t)
 	e.tell(t, share.EventDone, "")
 	e.checkGoal(t, e.now())
 	e.reconcile(t)
+}
+
+// tellCompletion tells trackers, once in the life of t, that a download of the
+// whole has ended: not of what was on disk before, of a part, or of what had to
+// be fetched again.
+func (e *Engine) tellCompletion(t *transfer) {
+	f := t.figures()
+	if t.options.Counted || f.Left != 0 {
+		return
+	}
+	t.options.Counted = true
+	if f.Downloaded > 0 {
+		e.trackers.Complete(t.id)
+	}
 }
 
 // startRemove deletes what is kept of t, and its data when that is wished.
@@ -475,7 +488,6 @@ func (e *Engine) erase(ctx context.Context, id share.ID, spec storage.Spec, file
 func (e *Engine) forget(t *transfer) {
 	delete(e.transfers, t.id)
 	delete(e.awake, t)
-	e.figures.Delete(t.id)
 	e.release(t)
 	if e.hub.watched() {
 		e.hub.publish(e.now(), share.Event{Type: share.EventRemoved, ID: t.id})

@@ -276,15 +276,14 @@ func (e *Engine) beginWith(t *transfer, peers []netip.AddrPort) {
 
 // advertise announces t to trackers and finders; again and again does no harm.
 func (e *Engine) advertise(t *transfer) {
-	if len(t.options.Trackers) > 0 && !e.cfg.NoTrackers {
-		if _, ok := e.figures.Load(t.id); !ok {
-			e.figures.Store(t.id, e.figuresOf(t))
-		}
+	// What is on disk has to be looked at before trackers are told how much is left.
+	looked := !t.known() || t.done || t.plan != nil && !t.unknown
+	if len(t.options.Trackers) > 0 && !e.cfg.NoTrackers && looked {
 		tiers := make([][]string, len(t.options.Trackers)) // all are asked
 		for i := range tiers {
 			tiers[i] = t.options.Trackers[i : i+1]
 		}
-		e.trackers.Add(t.id, tiers)
+		e.trackers.Add(t.id, tiers, t.figures())
 	}
 	if !t.known() {
 		return // there is nothing to give yet
@@ -302,7 +301,7 @@ func (e *Engine) advertise(t *transfer) {
 // hide undoes advertise.
 func (e *Engine) hide(t *transfer) {
 	if len(t.options.Trackers) > 0 {
-		e.trackers.Remove(t.id)
+		e.trackers.Remove(t.id, t.figures())
 	}
 	e.client.withdraw(t.id)
 	if !t.announced {
@@ -315,21 +314,44 @@ func (e *Engine) hide(t *transfer) {
 }
 
 // progress is asked by the announcer of trackers, from its own goroutines.
-func (e *Engine) progress(id share.ID) tracker.Progress {
-	if p, ok := e.figures.Load(id); ok {
-		return p.(tracker.Progress)
+func (e *Engine) progress(id share.ID) (p tracker.Progress, known bool) {
+	asked := e.call(func() {
+		if t := e.transfers[id]; t != nil {
+			p, known = t.figures(), true
+		}
+	})
+	if asked {
+		return p, known
 	}
-	return tracker.Progress{Left: -1}
+	if last, ok := e.figures.Load(id); ok { // to say goodbye, when all is put away
+		return last.(tracker.Progress), true
+	}
+	return p, false
 }
 
-func (e *Engine) figuresOf(t *transfer) tracker.Progress {
+// keepFigures keeps what trackers are told when the loop has ended.
+func (e *Engine) keepFigures() {
+	for _, t := range e.transfers {
+		if len(t.options.Trackers) > 0 {
+			e.figures.Store(t.id, t.figures())
+		}
+	}
+}
+
+// figures are what trackers are told. left counts files that are not wanted,
+// too: who lacks them is no seed.
+func (t *transfer) figures() tracker.Progress {
 	p := tracker.Progress{Uploaded: t.uploaded, Downloaded: t.downloaded, Left: -1}
 	if t.net != nil {
 		p.Uploaded += t.net.tap.read.Load() - t.counted.up
 		p.Downloaded += t.net.tap.written.Load() - t.counted.down
 	}
-	if t.known() {
-		p.Left = max(t.total-t.haveBytes(), 0)
+	switch {
+	case !t.known():
+	case t.files != nil && t.plan != nil:
+		p.Left = max(t.size-t.files.Progress().Bytes, 0)
+	default:
+		p.Left = max(t.size-t.total, 0) + max(t.total-t.haveBytes(), 0)
 	}
 	return p
 }

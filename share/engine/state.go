@@ -86,6 +86,7 @@ type options struct {
 	Root       string                 `json:"root,omitempty"`    // name on disk below path
 	Verify     bool                   `json:"verify,omitempty"`  // data on disk is to be hashed again
 	Durable    int64                  `json:"durable,omitempty"` // bytes of the selected files, when last seen
+	Counted    bool                   `json:"counted,omitempty"` // all of it was complete once: trackers are not told again
 }
 
 // state keeps rows in the database. Writes are gathered: what is put within a

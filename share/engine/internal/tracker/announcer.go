@@ -27,13 +27,14 @@ type Announcer struct {
 // Add announces id to the trackers of lists from now on, to one of each tier.
 // URLs that are not of a tracker we can ask, duplicates, and what is beyond 32
 // are left out. Adding an ID that is there adds the tiers of lists that hold
-// new trackers.
-func (a *Announcer) Add(id share.ID, lists [][]string) {
+// new trackers. The session that trackers are told of begins here: what is
+// reported as uploaded and downloaded counts from now on.
+func (a *Announcer) Add(id share.ID, lists [][]string, now Progress) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	tr := a.transfers[id]
 	if tr == nil {
-		tr = &transfer{id: id, seen: map[string]bool{}}
+		tr = &transfer{id: id, seen: map[string]bool{}, base: now, last: now}
 	}
 	added := tr.add(lists, a.cfg.Now())
 	if len(added) == 0 {
@@ -46,8 +47,9 @@ func (a *Announcer) Add(id share.ID, lists [][]string) {
 	a.nudge()
 }
 
-// Remove says goodbye to the trackers of id that know it and forgets it.
-func (a *Announcer) Remove(id share.ID) {
+// Remove says goodbye to the trackers of id that know it and forgets it. last
+// are the figures that they are told: nobody is asked for them any more.
+func (a *Announcer) Remove(id share.ID, last Progress) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	tr := a.transfers[id]
@@ -55,12 +57,12 @@ func (a *Announcer) Remove(id share.ID) {
 		return
 	}
 	delete(a.transfers, id)
-	tr.removed = true
+	tr.removed, tr.last = true, last
 	a.hurry(tr)
 }
 
-// Complete tells the trackers of id that the last piece has arrived. Not for
-// transfers that were complete when they were added.
+// Complete tells the trackers of id, each once, that the last piece has arrived.
+// Not for transfers that were complete when they were added.
 func (a *Announcer) Complete(id share.ID) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -238,9 +240,20 @@ func (a *Announcer) workOf(t *tier, e event, port uint16) work {
 	}}
 }
 
-// fill completes the request. Not with the lock held: Progress is the engine's.
-func (a *Announcer) fill(r *request) {
-	r.progress = a.cfg.Progress(r.id)
+// fill completes the request with the figures of this moment. Not with the lock
+// held: Progress is the engine's.
+func (a *Announcer) fill(w *work) {
+	r, tr := &w.request, w.tier.transfer
+	now, known := a.cfg.Progress(r.id)
+	a.mu.Lock()
+	if known && !tr.removed {
+		tr.last = now
+	}
+	now, base := tr.last, tr.base
+	a.mu.Unlock()
+	r.progress = Progress{
+		Uploaded: max(now.Uploaded-base.Uploaded, 0), Downloaded: max(now.Downloaded-base.Downloaded, 0), Left: now.Left,
+	}
 	r.want = wantFetching
 	switch {
 	case r.event == stopped:
@@ -251,7 +264,7 @@ func (a *Announcer) fill(r *request) {
 }
 
 func (a *Announcer) announce(ctx context.Context, w work) {
-	a.fill(&w.request)
+	a.fill(&w)
 	timeout := announceTimeout
 	if w.request.event == stopped {
 		timeout = stopTimeout
@@ -283,6 +296,8 @@ func (a *Announcer) record(ctx context.Context, w work, r reply, err error) (gon
 		t.succeeded(w.member, w.request.event, r, now)
 	case ctx.Err() == nil:
 		t.failed(w.member, err, now)
+	default:
+		t.known = true // it may have heard: goodbye is said
 	}
 	if t.transfer.removed {
 		t.next = now
@@ -329,7 +344,7 @@ func (a *Announcer) goodbye() {
 		}
 		group.Go(func() {
 			defer func() { <-slots }()
-			a.fill(&w.request)
+			a.fill(&w)
 			if _, err := a.ask(ctx, w.member.target, w.request); err != nil {
 				a.cfg.Logger.Debug("goodbye failed", "id", w.request.id.Short(), "tracker", w.member.target.text, "error", err)
 			}

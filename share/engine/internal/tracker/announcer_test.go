@@ -81,10 +81,19 @@ func run(t *testing.T, f *fake, found func(share.ID, []netip.AddrPort)) (a *Anno
 	if found == nil {
 		found = func(share.ID, []netip.AddrPort) {}
 	}
+	return runConfig(t, f, found, func(share.ID) (Progress, bool) { return Progress{Left: 1}, true })
+}
+
+func runWith(t *testing.T, f *fake, progress func(share.ID) (Progress, bool)) (a *Announcer, stop func()) {
+	return runConfig(t, f, func(share.ID, []netip.AddrPort) {}, progress)
+}
+
+func runConfig(t *testing.T, f *fake, found func(share.ID, []netip.AddrPort), progress func(share.ID) (Progress, bool)) (a *Announcer, stop func()) {
+	t.Helper()
 	a, err := New(Config{
 		Logger:   slog.New(slog.DiscardHandler),
 		Port:     func() uint16 { return 4711 },
-		Progress: func(share.ID) Progress { return Progress{Left: 1} },
+		Progress: progress,
 		Found:    found,
 		Parallel: 4,
 	})
@@ -113,7 +122,7 @@ func TestLifeOfATransfer(t *testing.T) {
 			}
 			found++
 		})
-		an.Add(id(1), [][]string{{"http://a/announce"}})
+		an.Add(id(1), [][]string{{"http://a/announce"}}, Progress{Left: 1})
 		synctest.Wait()
 		f.expect(t, "01 a started")
 		time.Sleep(9 * time.Minute)
@@ -132,7 +141,7 @@ func TestLifeOfATransfer(t *testing.T) {
 		if len(s) != 1 || s[0].Err != nil || s[0].Peers != 1 || s[0].URL != "http://a/announce" || !s[0].Next.After(time.Now()) {
 			t.Errorf("status %+v", s)
 		}
-		an.Remove(id(1))
+		an.Remove(id(1), Progress{Left: 1})
 		synctest.Wait()
 		f.expect(t, "01 a stopped")
 		time.Sleep(time.Hour)
@@ -150,8 +159,8 @@ func TestGoodbyeAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{answers: map[string]func(request) (reply, error){"a": every(time.Hour)}}
 		an, stop := run(t, f, nil)
-		an.Add(id(1), [][]string{{"http://a/"}})
-		an.Add(id(2), [][]string{{"http://dead/"}})
+		an.Add(id(1), [][]string{{"http://a/"}}, Progress{Left: 1})
+		an.Add(id(2), [][]string{{"http://dead/"}}, Progress{Left: 1})
 		synctest.Wait()
 		f.take()
 		stop()
@@ -165,7 +174,7 @@ func TestTiers(t *testing.T) {
 		an, stop := run(t, f, nil)
 		defer stop()
 		// The second of the first tier works, and the only one of the second.
-		an.Add(id(1), [][]string{{"http://a/", "http://b/", "http://c/"}, {"udp://d:1"}, {"http://b/", "wss://x/"}})
+		an.Add(id(1), [][]string{{"http://a/", "http://b/", "http://c/"}, {"udp://d:1"}, {"http://b/", "wss://x/"}}, Progress{Left: 1})
 		synctest.Wait()
 		got := f.take()
 		slices.Sort(got)
@@ -199,7 +208,7 @@ func TestBackoff(t *testing.T) {
 		f := &fake{}
 		an, stop := run(t, f, nil)
 		defer stop()
-		an.Add(id(1), [][]string{{"http://a/", "http://b/"}})
+		an.Add(id(1), [][]string{{"http://a/", "http://b/"}}, Progress{Left: 1})
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
 		// 15 s doubling up to half an hour, for two trackers.
@@ -240,7 +249,7 @@ func TestIntervalsAreHonouredWithinLimits(t *testing.T) {
 					return row.r, row.err
 				}}}
 				an, stop := run(t, f, nil)
-				an.Add(id(1), [][]string{{"http://a/"}})
+				an.Add(id(1), [][]string{{"http://a/"}}, Progress{Left: 1})
 				if d := <-second; d < row.from || d > row.to {
 					t.Errorf("after %v, not within %v and %v", d, row.from, row.to)
 				}
@@ -259,7 +268,7 @@ func TestRetryInOfOneMember(t *testing.T) {
 		}}
 		an, stop := run(t, f, nil)
 		defer stop()
-		an.Add(id(1), [][]string{{"http://a/", "http://b/"}})
+		an.Add(id(1), [][]string{{"http://a/", "http://b/"}}, Progress{Left: 1})
 		time.Sleep(20 * time.Hour)
 		synctest.Wait()
 		got := f.take()
@@ -282,7 +291,7 @@ func TestRefresh(t *testing.T) {
 		}}}
 		an, stop := run(t, f, nil)
 		defer stop()
-		an.Add(id(1), [][]string{{"http://a/"}})
+		an.Add(id(1), [][]string{{"http://a/"}}, Progress{Left: 1})
 		synctest.Wait()
 		f.take()
 		an.Refresh(id(1))
@@ -306,7 +315,7 @@ func TestCompleteWhileAnnouncing(t *testing.T) {
 			return reply{interval: time.Hour}, nil
 		}}}
 		an, stop := run(t, f, nil)
-		an.Add(id(1), [][]string{{"http://a/"}})
+		an.Add(id(1), [][]string{{"http://a/"}}, Progress{Left: 1})
 		synctest.Wait()
 		an.Complete(id(1))
 		close(hold)
@@ -328,9 +337,9 @@ func TestRemoveWhileAnnouncing(t *testing.T) {
 		}}}
 		an, stop := run(t, f, func(share.ID, []netip.AddrPort) { t.Error("peers for a transfer that is gone") })
 		defer stop()
-		an.Add(id(1), [][]string{{"http://a/"}})
+		an.Add(id(1), [][]string{{"http://a/"}}, Progress{Left: 1})
 		synctest.Wait()
-		an.Remove(id(1))
+		an.Remove(id(1), Progress{Left: 1})
 		close(hold)
 		synctest.Wait()
 		f.expect(t, "01 a started", "01 a stopped")
@@ -347,7 +356,7 @@ func TestNothingIsAnnouncedWithoutAPort(t *testing.T) {
 		an.mu.Lock()
 		an.cfg.Port = func() uint16 { mu.Lock(); defer mu.Unlock(); return port }
 		an.mu.Unlock()
-		an.Add(id(1), [][]string{{"http://a/"}})
+		an.Add(id(1), [][]string{{"http://a/"}}, Progress{Left: 1})
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		f.expect(t)
@@ -365,8 +374,8 @@ func TestAddAgain(t *testing.T) {
 		f := &fake{answers: map[string]func(request) (reply, error){"a": every(time.Hour), "b": every(time.Hour)}}
 		an, stop := run(t, f, nil)
 		defer stop()
-		an.Add(id(1), [][]string{{"http://a/"}})
-		an.Add(id(1), [][]string{{"http://a/"}, {"http://b/"}})
+		an.Add(id(1), [][]string{{"http://a/"}}, Progress{Left: 1})
+		an.Add(id(1), [][]string{{"http://a/"}, {"http://b/"}}, Progress{Left: 1})
 		synctest.Wait()
 		got := f.take()
 		slices.Sort(got)
@@ -377,7 +386,7 @@ func TestAddAgain(t *testing.T) {
 		for i := range 1000 {
 			many = append(many, []string{fmt.Sprintf("http://t%d/", i)})
 		}
-		an.Add(id(2), many)
+		an.Add(id(2), many, Progress{Left: 1})
 		if n := len(an.Status(id(2))); n != maxTrackers {
 			t.Errorf("%d trackers of one transfer", n)
 		}
@@ -394,7 +403,7 @@ func TestManyTransfers(t *testing.T) {
 		}}}
 		an, stop := run(t, f, nil)
 		for i := range 10_000 {
-			an.Add(share.ID{1, byte(i >> 8), byte(i)}, [][]string{{"http://a/"}})
+			an.Add(share.ID{1, byte(i >> 8), byte(i)}, [][]string{{"http://a/"}}, Progress{Left: 1})
 		}
 		time.Sleep(30 * time.Minute)
 		synctest.Wait()
@@ -405,7 +414,7 @@ func TestManyTransfers(t *testing.T) {
 			t.Errorf("%d announces, %d at once", n, f.most)
 		}
 		for i := range 10_000 {
-			an.Remove(share.ID{1, byte(i >> 8), byte(i)})
+			an.Remove(share.ID{1, byte(i >> 8), byte(i)}, Progress{Left: 1})
 		}
 		time.Sleep(30 * time.Minute)
 		synctest.Wait()
@@ -452,3 +461,60 @@ func TestTargets(t *testing.T) {
 		}
 	}
 }
+
+// Trackers are told the figures of this session, as they are when the announce
+// is made (issue: totals of earlier sessions, stale ones, a goodbye that said
+// less than there was).
+func TestFiguresOfTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var told []string
+		f := &fake{answers: map[string]func(request) (reply, error){"a": func(r request) (reply, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, fmt.Sprintf("%s up %d down %d left %d", r.event, r.progress.Uploaded, r.progress.Downloaded, r.progress.left()))
+			return reply{interval: 10 * time.Minute}, nil
+		}}}
+		var now Progress
+		var known bool
+		set := func(p Progress, k bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			now, known = p, k
+		}
+		set(Progress{Uploaded: 1007, Downloaded: 505, Left: 95}, true)
+		an, stop := runWith(t, f, func(share.ID) (Progress, bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			return now, known
+		})
+		an.Add(id(1), [][]string{{"http://a/"}}, Progress{Uploaded: 1000, Downloaded: 500, Left: 100})
+		synctest.Wait()
+		set(Progress{Uploaded: 1010, Downloaded: 600}, true)
+		an.Complete(id(1))
+		synctest.Wait()
+		an.Remove(id(1), Progress{Uploaded: 1020, Downloaded: 600})
+		set(Progress{}, false)
+		synctest.Wait()
+		set(Progress{Uploaded: 1020, Downloaded: 600}, true)
+		an.Add(id(1), [][]string{{"http://a/"}}, Progress{Uploaded: 1020, Downloaded: 600})
+		synctest.Wait()
+		an.Add(id(2), [][]string{{"http://a/"}}, Progress{Left: -1})
+		set(Progress{Left: -1}, true)
+		synctest.Wait()
+		set(Progress{}, false) // the engine has ended
+		stop()
+		sortFrom(told, 5)
+		want := []string{
+			"started up 7 down 5 left 95", "completed up 10 down 100 left 0", "stopped up 20 down 100 left 0",
+			"started up 0 down 0 left 0", "started up 0 down 0 left 16384",
+			"stopped up 0 down 0 left 0", "stopped up 0 down 0 left 16384",
+		}
+		if !slices.Equal(told, want) {
+			t.Errorf("told\n%q, want\n%q", told, want)
+		}
+	})
+}
+
+// sortFrom sorts what was told at once, in any order.
+func sortFrom(told []string, n int) { slices.Sort(told[min(n, len(told)):]) }

@@ -43,11 +43,6 @@ func (c *httpClient) close() { c.client.CloseIdleConnections() }
 // announceURL adds the parameters of BEP 3 to those the tracker's URL has.
 func announceURL(t *target, peerID [20]byte, req request) string {
 	u := *t.url
-	left := req.progress.Left
-	if left < 0 {
-		// Unknown: anything but 0, which would count us as a seed.
-		left = 1 << 40
-	}
 	var b strings.Builder
 	b.WriteString(u.RawQuery)
 	add := func(name, value string) {
@@ -65,7 +60,7 @@ func announceURL(t *target, peerID [20]byte, req request) string {
 	number("port", int64(req.port))
 	number("uploaded", req.progress.Uploaded)
 	number("downloaded", req.progress.Downloaded)
-	number("left", left)
+	number("left", req.progress.left())
 	add("compact", "1")
 	add("no_peer_id", "1")
 	add("supportcrypto", "1")

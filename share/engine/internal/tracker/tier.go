@@ -14,6 +14,8 @@ type transfer struct {
 	tiers   []*tier
 	seen    map[string]bool // URLs in tiers
 	removed bool
+	base    Progress // when it was added
+	last    Progress // as it was last known
 }
 
 // add turns the lists of BEP 12 into tiers, without duplicates and within

@@ -31,8 +31,9 @@ type Config struct {
 	Agent string
 	// Port is where peers reach us. While it is 0 nothing is announced.
 	Port func() uint16
-	// Progress tells what to report for a transfer. It must not block long.
-	Progress func(share.ID) Progress
+	// Progress tells how a transfer is now; false when it is not known any more.
+	// It must not block long.
+	Progress func(share.ID) (Progress, bool)
 	// Found is called with the peers of one answer, already checked against
 	// the policy; by one goroutine at a time for each transfer and tier.
 	Found func(id share.ID, peers []netip.AddrPort)
@@ -41,10 +42,22 @@ type Config struct {
 	Now      func() time.Time
 }
 
-// Progress of a transfer, in bytes.
+// Progress of a transfer, in bytes. Uploaded and Downloaded are totals of any
+// beginning: trackers are told what was added to them.
 type Progress struct {
 	Uploaded, Downloaded int64
-	Left                 int64 // -1 while the size is unknown
+	Left                 int64 // of all its files; -1 while the size is unknown
+}
+
+// unknownLeft is told while the size is unknown: anything but 0, which would
+// count us as a seed. It is what others say.
+const unknownLeft = 16 << 10
+
+func (p Progress) left() int64 {
+	if p.Left < 0 {
+		return unknownLeft
+	}
+	return p.Left
 }
 
 // Status of one tracker of a transfer.

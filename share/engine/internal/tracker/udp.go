@@ -194,15 +194,11 @@ func (x udpExchange) failed(doing string, err error) error {
 // announceDatagram lacks action and transaction number, which roundTrip puts
 // behind the first eight bytes.
 func announceDatagram(id uint64, peerID [20]byte, t *target, req request) []byte {
-	left := req.progress.Left
-	if left < 0 {
-		left = 1 << 40
-	}
 	b := binary.BigEndian.AppendUint64(nil, id)
 	b = append(b, req.id[:]...)
 	b = append(b, peerID[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(req.progress.Downloaded))
-	b = binary.BigEndian.AppendUint64(b, uint64(left))
+	b = binary.BigEndian.AppendUint64(b, uint64(req.progress.left()))
 	b = binary.BigEndian.AppendUint64(b, uint64(req.progress.Uploaded))
 	b = binary.BigEndian.AppendUint32(b, uint32(req.event))
 	b = binary.BigEndian.AppendUint32(b, 0) // our address: what the datagram came from
