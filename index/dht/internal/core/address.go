@@ -9,7 +9,7 @@ import (
 )
 
 // votes are what others say our address is (BEP 42): the latest of each of the
-// last networks that said anything.
+// last sites (/48) that said anything.
 type votes struct {
 	ring   [24]ballot
 	next   int
@@ -34,7 +34,7 @@ func (c *Core) vote(from netip.AddrPort, addr netip.Addr) {
 		return
 	}
 	v := &c.voted
-	voter := limit.SourceOf(from)
+	voter := limit.SiteOf(from)
 	place := -1
 	for i := range v.ring {
 		if v.ring[i].voter == voter {
@@ -66,9 +66,13 @@ func (c *Core) vote(from netip.AddrPort, addr netip.Addr) {
 }
 
 // heed takes an ID that fits the address others see us at, unless it took one
-// lately.
+// lately, or knows a global address of its own that the ID fits: what the host
+// says counts more than what any number of others say.
 func (c *Core) heed() {
 	addr := c.voted.winner
+	if c.out.IsValid() && nodeid.Fits(c.ID(), c.out) {
+		return
+	}
 	if !addr.IsValid() || nodeid.Fits(c.ID(), addr) || c.upkeep.renamed != 0 && c.now-c.upkeep.renamed < renameEvery {
 		return
 	}

@@ -2,6 +2,7 @@ package core
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -281,6 +282,48 @@ func TestVotes(t *testing.T) {
 	h.vote(stranger(2), netip.MustParseAddr("fd00::1"))
 	if h.voted.ring[h.voted.next].addr == netip.MustParseAddr("fd00::1") {
 		t.Error("a local address was voted for")
+	}
+}
+
+// 24 nodes in one /48 changed the ID of a node that knew its own address, every
+// ten minutes: one site has one vote, and no vote overrides an own address.
+func TestVotesOfOneSiteAndAgainstAnOwnAddress(t *testing.T) {
+	lie := func(i int) netip.Addr { return netip.MustParseAddr(fmt.Sprintf("2001:db8:6666:%x::6", i)) }
+	crowd := func(h *harness, from func(int) netip.AddrPort) {
+		for round := range 6 {
+			for i := range 24 {
+				h.vote(from(i), lie(round))
+			}
+			h.run(renameEvery + time.Minute)
+		}
+	}
+	inOneSite := func(i int) netip.AddrPort {
+		return netip.MustParseAddrPort(fmt.Sprintf("[2001:db8:bad:%x::1]:6881", i))
+	}
+
+	h := newHarness(t, func(c *Config) { c.ID = nodeid.ID{1, 2, 3} })
+	crowd(h, inOneSite)
+	if h.ID() != (nodeid.ID{1, 2, 3}) || h.voted.winner.IsValid() {
+		t.Errorf("one /48 decided: ID %v, winner %v", h.ID(), h.voted.winner)
+	}
+
+	own := netip.MustParseAddr("2001:db8:77:77::1")
+	h = newHarness(t, nil)
+	h.SetAddresses(h.at, []netip.Addr{own})
+	id := h.ID()
+	crowd(h, func(i int) netip.AddrPort { return stranger(100 + i) })
+	if h.ID() != id || !nodeid.Fits(id, own) {
+		t.Errorf("strangers changed the ID of a node that knows its address: %v, was %v", h.ID(), id)
+	}
+	if h.voted.winner != lie(5) { // still told to the user, who may be behind a translator
+		t.Errorf("seen as %v", h.voted.winner)
+	}
+
+	// Without an address of its own the node believes what most sites say.
+	h = newHarness(t, func(c *Config) { c.ID = nodeid.ID{1, 2, 3} })
+	crowd(h, func(i int) netip.AddrPort { return stranger(100 + i) })
+	if !nodeid.Fits(h.ID(), lie(5)) {
+		t.Errorf("ID %v", h.ID())
 	}
 }
 

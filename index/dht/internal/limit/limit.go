@@ -74,6 +74,17 @@ func SourceOf(from netip.AddrPort) Source {
 	return Source{Network(a, 64), 0}
 }
 
+// SiteOf finds who counts as one voter: the /48 of an address, which is what one
+// household or company is given and holds 65,536 networks that a Source tells
+// apart. Loopback and link-local addresses are told apart as by SourceOf.
+func SiteOf(from netip.AddrPort) Source {
+	s := SourceOf(from)
+	if s.port == 0 {
+		s.addr = Network(s.addr, 48)
+	}
+	return s
+}
+
 // Network is addr with all but its first bits cleared.
 func Network(addr netip.Addr, bits int) netip.Addr {
 	ip := addr.As16()
