@@ -28,10 +28,7 @@ func unknown(id share.ID) error { return share.Errorf(share.Failed, "%s: %w", id
 func (e *Engine) on(id share.ID, f func(*transfer) error) error {
 	err := stopped()
 	e.call(func() {
-		if to, ok := e.aliases[id]; ok {
-			id = to
-		}
-		t := e.transfers[id]
+		t := e.find(id)
 		if t == nil || t.removing != nil {
 			err = unknown(id)
 			return
@@ -78,6 +75,7 @@ func (e *Engine) add(ctx context.Context, t *transfer) (share.Transfer, error) {
 	var saved <-chan error
 	ok := e.call(func() {
 		e.transfers[t.id] = t
+		e.claims.free(t.id, e.claims[t.id])
 		saved = e.state.putNow(t.row)
 		e.tell(t, share.EventAdded, "")
 		e.reconcile(t)
@@ -105,17 +103,14 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 		return share.Transfer{}, err
 	}
 	var s share.Transfer
-	var there bool
-	if err := e.on(t.id, func(old *transfer) error {
+	release, err := e.claim(ctx, t.id, func(old *transfer) {
 		e.merge(old, t)
-		s, there = e.snapshot(old), true
-		return nil
-	}); err == nil || !errors.Is(err, ErrUnknown) {
+		s = e.snapshot(old)
+	})
+	if release == nil {
 		return s, err
 	}
-	if there {
-		return s, nil
-	}
+	defer release()
 	if tor != nil {
 		if _, err := preflight(tor.Info.Bytes()); err != nil {
 			return s, share.Errorf(share.Refused, "the content of %q cannot be handled: %w", tor.Info.Name, err)
@@ -285,27 +280,6 @@ func (e *Engine) Verify(id share.ID) error {
 		e.reconcile(t)
 		return nil
 	})
-}
-
-// Remove forgets a transfer, and with data deletes what it fetched. What the
-// user shared from its own place is never deleted. It returns when it is done.
-func (e *Engine) Remove(id share.ID, data bool) error {
-	done := make(chan error, 1)
-	err := e.on(id, func(t *transfer) error {
-		t.removing = &removal{data, done}
-		e.reconcile(t)
-		t.endStreams()
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	select {
-	case err := <-done:
-		return err
-	case <-e.done:
-		return stopped()
-	}
 }
 
 // SetPriority changes files by index; others stay as they are.

@@ -97,7 +97,7 @@ func (e *Engine) learn(t *transfer, info *metainfo.Info) {
 
 // startHash reads and hashes a share for the first time.
 func (e *Engine) startHash(t *transfer) {
-	if t.options.Paused || t.failure != nil || t.removing != nil || e.hashing >= maxHashing {
+	if t.options.Paused || t.failure != nil || t.removing != nil || t.parked || e.hashing >= maxHashing {
 		return
 	}
 	e.hashing++
@@ -135,7 +135,7 @@ func (e *Engine) startHash(t *transfer) {
 func (e *Engine) hashNext() {
 	var next *transfer
 	for t := range e.awake {
-		if t.kind == kindUnhashed && t.job == nil && t.made == nil && t.failure == nil && !t.options.Paused && t.removing == nil &&
+		if t.kind == kindUnhashed && t.job == nil && t.made == nil && !t.parked && t.failure == nil && !t.options.Paused && t.removing == nil &&
 			(next == nil || t.added.Before(next.added)) {
 			next = t
 		}
@@ -150,18 +150,26 @@ func (e *Engine) hashNext() {
 // need not be again after a crash.
 func (e *Engine) madeTorrent(t *transfer, made *metainfo.Made) {
 	id := made.Info.ID
+	if c := e.claims[id]; c != nil {
+		// Hashed again when it is known whose the ID is.
+		t.parked = true
+		c.after = append(c.after, func() {
+			t.parked = false
+			e.reconcile(t)
+		})
+		return
+	}
 	if old := e.transfers[id]; old != nil && old != t {
 		// The same content is here already.
 		e.replace(t, old.id)
 		e.publish(old, share.Event{Type: share.EventShared, Was: t.id})
 		return
 	}
-	for o := range e.awake {
-		if o != t && o.made != nil && o.made.Info.ID == id {
-			return // hashed again when the other is through
-		}
+	if o := e.making[id]; o != nil && o != t {
+		return // hashed again when the other is through
 	}
 	t.made, t.info = made, made.Info
+	e.making[id] = t
 }
 
 // replace makes the provisional ID of t stand for id.
@@ -184,6 +192,7 @@ func (e *Engine) shared(t *transfer) {
 	t.name, t.size, t.row.files = made.Info.Name, made.Info.Size(), countFiles(made.Info)
 	t.total, t.completed = t.size, e.now().Round(0)
 	e.transfers[t.id] = t
+	delete(e.making, t.id)
 	e.awake[t] = struct{}{}
 	e.save(t)
 	for _, s := range made.Skipped {

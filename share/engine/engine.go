@@ -178,7 +178,9 @@ type Engine struct {
 
 	// Owned by the loop.
 	transfers map[share.ID]*transfer
-	aliases   map[share.ID]share.ID // provisional IDs of this run
+	aliases   map[share.ID]share.ID  // provisional IDs of this run
+	making    map[share.ID]*transfer // hashed shares by their ID, until it is theirs
+	claims    claims
 	awake     map[*transfer]struct{}
 	hashing   int // jobs under way
 	idle      int // seeds in the library without a connection
@@ -232,6 +234,8 @@ func New(cfg Config) (*Engine, error) {
 		serial:    serial{wake: make(chan struct{}, 1)},
 		transfers: make(map[share.ID]*transfer),
 		aliases:   make(map[share.ID]share.ID),
+		making:    make(map[share.ID]*transfer),
+		claims:    make(claims),
 		awake:     make(map[*transfer]struct{}),
 	}
 	for _, f := range cfg.Finders {

@@ -112,7 +112,7 @@ func (e *Engine) reconcile(t *transfer) {
 		e.startAttach(t)
 	case want < is && is == live:
 		e.startDetach(t)
-	case is == opened && want == opened && (t.options.Verify || t.unknown) && e.mayCheck(t):
+	case t.removing == nil && is == opened && want == opened && (t.options.Verify || t.unknown) && e.mayCheck(t):
 		e.startCheck(t)
 	case t.removing != nil:
 		e.startRemove(t)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -442,28 +441,6 @@ func (e *Engine) tellCompletion(t *transfer) {
 	}
 }
 
-// startRemove deletes what is kept of t, and its data when that is wished.
-func (e *Engine) startRemove(t *transfer) {
-	r, files, id := t.removing, t.files, t.id
-	e.hide(t)
-	unopened := r.data && files == nil && t.kind == kindFetch && t.known()
-	spec := e.spec(t)
-	e.start(t, jobRemove, func(ctx context.Context) func() {
-		err := e.erase(ctx, id, spec, files, r.data, unopened)
-		if gone := <-e.state.remove(id); err == nil {
-			err = gone
-		}
-		if rm := os.Remove(e.torrentPath(id)); rm != nil && !errors.Is(rm, fs.ErrNotExist) && err == nil {
-			err = share.Errorf(share.Disk, "removing the torrent of %s: %w", id.Short(), rm)
-		}
-		return func() {
-			t.files, t.plan, t.info = nil, nil, nil
-			e.forget(t)
-			r.done <- err
-		}
-	})
-}
-
 func (e *Engine) erase(ctx context.Context, id share.ID, spec storage.Spec, files *storage.Transfer, data, unopened bool) error {
 	if unopened {
 		tor, err := e.readInfo(id)
@@ -488,9 +465,9 @@ func (e *Engine) erase(ctx context.Context, id share.ID, spec storage.Spec, file
 func (e *Engine) forget(t *transfer) {
 	delete(e.transfers, t.id)
 	delete(e.awake, t)
-	e.release(t)
-	if e.hub.watched() {
-		e.hub.publish(e.now(), share.Event{Type: share.EventRemoved, ID: t.id})
+	if t.made != nil {
+		delete(e.making, t.made.Info.ID)
 	}
+	e.release(t)
 	e.requeue = true
 }

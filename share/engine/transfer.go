@@ -30,6 +30,7 @@ type transfer struct {
 	wished   bool      // wantsSlot, when last looked
 	slot     bool      // it may fetch now
 	removing *removal
+	parked   bool // a share whose ID somebody else claims
 	job      *job
 
 	// What is there only while the transfer is awake.
@@ -60,12 +61,6 @@ type transfer struct {
 
 	shown share.Transfer // as in the last event
 	stale bool           // the next second has to look whether to tell
-}
-
-// removal is a Remove under way.
-type removal struct {
-	data bool
-	done chan error
 }
 
 // job is the one thing that is being done for a transfer outside the loop.

@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// Requests that make or end a transfer take effect one after another for each
+// ID, in the order in which the loop takes them. Whoever needs more than one step
+// of the loop for that claims the ID, and others wait until it is free: a Fetch
+// claims it until the transfer is there, a Remove until nothing of it is left.
+// So a Fetch that comes while the same ID is being removed adds it again once it
+// is gone, and one that comes before it is gone with it.
+
+// claim is held on an ID. It is owned by the loop.
+type claim struct {
+	over  chan struct{}
+	after []func() // done on the loop when it is over
+}
+
+type claims map[share.ID]*claim
+
+func (c claims) take(id share.ID) *claim {
+	mine := &claim{over: make(chan struct{})}
+	c[id] = mine
+	return mine
+}
+
+// free ends a claim, unless that was done before.
+func (c claims) free(id share.ID, mine *claim) {
+	if mine == nil || c[id] != mine {
+		return
+	}
+	delete(c, id)
+	close(mine.over)
+	for _, f := range mine.after {
+		f()
+	}
+}
+
+// find is the transfer of id, or of what id stands for.
+func (e *Engine) find(id share.ID) *transfer {
+	if to, ok := e.aliases[id]; ok {
+		id = to
+	}
+	if t := e.transfers[id]; t != nil {
+		return t
+	}
+	return e.making[id]
+}
+
+// claim waits until nobody makes or ends a transfer of id. Where there is one
+// then, there is called on the loop and release is nil; else the ID is claimed
+// until the transfer is added, or release is called.
+func (e *Engine) claim(ctx context.Context, id share.ID, there func(*transfer)) (release func(), err error) {
+	for {
+		var mine, other *claim
+		if !e.call(func() {
+			if other = e.claims[id]; other != nil {
+				return
+			}
+			if t := e.find(id); t != nil {
+				there(t)
+				return
+			}
+			mine = e.claims.take(id)
+		}) {
+			return nil, stopped()
+		}
+		switch {
+		case mine != nil:
+			return func() { e.call(func() { e.claims.free(id, mine) }) }, nil
+		case other == nil:
+			return nil, nil
+		}
+		select {
+		case <-other.over:
+		case <-ctx.Done():
+			return nil, share.Errorf(share.Interrupted, "waiting until %s is removed: %w", id.Short(), context.Cause(ctx))
+		case <-e.done:
+			return nil, stopped()
+		}
+	}
+}
+
+// removal is a Remove under way, or several of the same transfer.
+type removal struct {
+	data    bool // one of them asked for it
+	waiters []chan<- error
+	held    map[share.ID]*claim
+}
+
+// Remove forgets a transfer, and with data deletes what it fetched. What the
+// user shared from its own place is never deleted. It returns when it is done.
+// One that comes while the transfer is being removed is answered when that is
+// done; the data goes if any of them said so.
+func (e *Engine) Remove(id share.ID, data bool) error {
+	done := make(chan error, 1)
+	err := stopped()
+	e.call(func() {
+		t := e.find(id)
+		if t == nil {
+			err = unknown(id)
+			return
+		}
+		err = nil
+		if t.removing == nil {
+			t.removing = &removal{held: make(map[share.ID]*claim)}
+			t.removing.hold(e.claims, t.id)
+			if t.made != nil {
+				t.removing.hold(e.claims, t.made.Info.ID)
+			}
+		}
+		t.removing.data = t.removing.data || data
+		t.removing.waiters = append(t.removing.waiters, done)
+		e.reconcile(t)
+		t.endStreams()
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-e.done:
+		return stopped()
+	}
+}
+
+// hold claims id for a removal. The claim of the Fetch that added it is over.
+func (r *removal) hold(c claims, id share.ID) {
+	if r.held[id] == nil {
+		r.held[id] = c.take(id)
+	}
+}
+
+// startRemove puts the data of t away, or deletes it when that is wished, and
+// then forgets t.
+func (e *Engine) startRemove(t *transfer) {
+	data, files, id := t.removing.data, t.files, t.id
+	e.hide(t)
+	unopened := data && files == nil && t.kind == kindFetch && t.known()
+	spec := e.spec(t)
+	e.start(t, jobRemove, func(ctx context.Context) func() {
+		err := e.erase(ctx, id, spec, files, data, unopened)
+		return func() {
+			t.files, t.plan, t.info = nil, nil, nil
+			if err == nil && t.removing.data != data {
+				return // asked for meanwhile: startRemove comes again
+			}
+			e.leave(t, err)
+		}
+	})
+}
+
+// leave forgets t, whose data was seen to. From here on a request finds nothing;
+// one for the same content waits until what is kept of t is gone from the disk.
+func (e *Engine) leave(t *transfer, err error) {
+	r, gone := t.removing, e.state.remove(t.id)
+	e.forget(t)
+	e.tasks.Go(func() {
+		if unsaved := <-gone; err == nil {
+			err = unsaved
+		}
+		for id := range r.held {
+			if rm := os.Remove(e.torrentPath(id)); rm != nil && !errors.Is(rm, fs.ErrNotExist) && err == nil {
+				err = share.Errorf(share.Disk, "removing the torrent of %s: %w", id.Short(), rm)
+			}
+		}
+		e.call(func() {
+			if e.hub.watched() {
+				e.hub.publish(e.now(), share.Event{Type: share.EventRemoved, ID: t.id})
+			}
+			for id, c := range r.held {
+				e.claims.free(id, c)
+			}
+		})
+		for _, w := range r.waiters {
+			w <- err
+		}
+	})
+}
