@@ -22,44 +22,52 @@ type limiter struct {
 
 	mu     sync.Mutex
 	config *Config
-	saved  *share.Limits // set while running and kept
-	set    *share.Limits // set while running, until the configuration is read again
-	line   int64         // what the line bears, 0 when that is not a matter
+	saved  directions // set while running and kept
+	set    directions // set while running, until the configuration is read again
+	line   int64      // what the line bears, 0 when that is not a matter
 	force  share.Limits
 	reason string
 }
 
 const savedLimits = "limits"
 
+// directions are limits of which one, or both, may not be set. They are read
+// from what former releases kept as share.Limits, too.
+type directions struct {
+	Down *int64 `json:"down,omitempty"`
+	Up   *int64 `json:"up,omitempty"`
+}
+
 func newLimiter(c *Config, s *state, log *slog.Logger, now func() time.Time) (*limiter, error) {
 	l := &limiter{log: log, state: s, now: now, config: c, wake: make(chan struct{}, 1)}
-	var saved share.Limits
-	ok, err := s.load(savedLimits, &saved)
-	if err != nil {
+	if _, err := s.load(savedLimits, &l.saved); err != nil {
 		return nil, err
-	}
-	if ok {
-		l.saved = &saved
 	}
 	l.decide()
 	return l, nil
 }
 
-// base are the limits set, and where they come from; mu is held.
-func (l *limiter) base() (share.Limits, string) {
-	source := strongest(l.config.origins["up"].source, l.config.origins["down"].source)
+// base are the limits set, and where each comes from; mu is held.
+func (l *limiter) base() (v share.Limits, down, up string) {
+	v.Down, down = oneLimit(l.set.Down, l.saved.Down, l.config.Down, l.config.origins["down"].source)
+	v.Up, up = oneLimit(l.set.Up, l.saved.Up, l.config.Up, l.config.origins["up"].source)
+	return v, down, up
+}
+
+// oneLimit decides for one direction: what is said of the other does not count.
+func oneLimit(set, saved *int64, configured int64, source string) (int64, string) {
 	switch {
-	case l.set != nil:
-		return *l.set, api.SourceSaved
-	case source == api.SourceDefault && l.saved != nil:
-		return *l.saved, api.SourceSaved
+	case set != nil:
+		return *set, api.SourceSaved
+	case saved != nil && (source == api.SourceDefault || source == ""):
+		return *saved, api.SourceSaved
 	}
-	return share.Limits{Down: l.config.Down, Up: l.config.Up}, source
+	return configured, source
 }
 
 // strongest is the first of the two in the order of precedence.
 func strongest(a, b string) string {
-	for _, s := range [...]string{api.SourceFlag, api.SourceEnv, api.SourceFile} {
+	for _, s := range [...]string{api.SourceFlag, api.SourceEnv, api.SourceFile, api.SourceSaved} {
 		if a == s || b == s {
 			return s
 		}
@@ -82,7 +90,7 @@ func (l *limiter) decide() {
 
 // scheduled are the limits before the line is looked at; mu is held.
 func (l *limiter) scheduled() (share.Limits, string) {
-	set, _ := l.base()
+	set, _, _ := l.base()
 	if w, ok := l.config.Schedule.At(l.now()); ok {
 		return w.limits(set), "schedule: " + w.String()
 	}
@@ -93,8 +101,16 @@ func (l *limiter) scheduled() (share.Limits, string) {
 func (l *limiter) limits() api.Limits {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	set, source := l.base()
-	return api.Limits{Limits: set, Now: l.force, Reason: l.reason, Source: source}
+	set, down, up := l.base()
+	return api.Limits{Limits: set, Now: l.force, Reason: l.reason, Source: strongest(down, up)}
+}
+
+// kept tells of each direction whether its limit was set while running.
+func (l *limiter) kept() (down, up bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, fromDown, fromUp := l.base()
+	return fromDown == api.SourceSaved, fromUp == api.SourceSaved
 }
 
 // inForce are the limits now.
@@ -104,13 +120,22 @@ func (l *limiter) inForce() share.Limits {
 	return l.force
 }
 
-// setLimits changes the limits. They are kept over restarts; where a flag, a
-// variable or the file says otherwise, those win after the next start.
+// setLimits changes the limits. Those that differ from the ones set before are
+// kept over restarts; where a flag, a variable or the file says otherwise, those
+// win after the next start.
 func (l *limiter) setLimits(v share.Limits) error {
 	l.mu.Lock()
-	err := l.state.save(savedLimits, v)
+	was, _, _ := l.base()
+	saved, set := l.saved, l.set
+	if v.Down != was.Down {
+		saved.Down, set.Down = &v.Down, &v.Down
+	}
+	if v.Up != was.Up {
+		saved.Up, set.Up = &v.Up, &v.Up
+	}
+	err := l.state.save(savedLimits, saved)
 	if err == nil {
-		l.saved, l.set = &v, &v
+		l.saved, l.set = saved, set
 		l.decide()
 	}
 	l.mu.Unlock()
@@ -124,7 +149,7 @@ func (l *limiter) setLimits(v share.Limits) error {
 func (l *limiter) reload() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.set = nil
+	l.set = directions{}
 }
 
 // follow takes another configuration.

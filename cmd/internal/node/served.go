@@ -56,14 +56,12 @@ func (s *served) Health() api.Health {
 func (s *served) Settings() []api.Setting {
 	view := s.n.current().View()
 	l := s.n.limiter.limits()
+	down, up := s.n.limiter.kept()
 	for i := range view {
-		if l.Source != api.SourceSaved {
-			break
-		}
-		switch v := &view[i]; v.Name {
-		case "up":
+		switch v := &view[i]; {
+		case v.Name == "up" && up:
 			v.Value, v.Source, v.Where = sizeWord(l.Up), api.SourceSaved, ""
-		case "down":
+		case v.Name == "down" && down:
 			v.Value, v.Source, v.Where = sizeWord(l.Down), api.SourceSaved, ""
 		}
 	}

@@ -164,11 +164,27 @@ func TestLimiter(t *testing.T) {
 	if got := make1(configured(nil)).limits(); got.Limits != (share.Limits{Down: 5, Up: 6}) || got.Source != api.SourceSaved {
 		t.Errorf("restarted: %+v", got)
 	}
+	// A limit saved for one direction survives a setting of the other.
 	l = make1(configured(map[string][]string{"up": {"9"}}))
-	if got := l.limits(); got.Limits != (share.Limits{Up: 9}) || got.Source != api.SourceFlag {
+	if got := l.limits(); got.Limits != (share.Limits{Down: 5, Up: 9}) || got.Source != api.SourceFlag {
 		t.Errorf("restarted with a flag: %+v", got)
 	}
-	if err := l.setLimits(share.Limits{Up: 3}); err != nil || l.limits().Up != 3 {
+	if down, up := l.kept(); !down || up {
+		t.Errorf("saved: down %v, up %v", down, up)
+	}
+	if err := l.setLimits(share.Limits{Down: 7, Up: 9}); err != nil || l.limits().Limits != (share.Limits{Down: 7, Up: 9}) {
 		t.Errorf("set while running: %+v %v", l.limits(), err)
+	}
+	// The flag's limit was not changed and so is not kept for later.
+	l = make1(configured(nil))
+	if got := l.limits(); got.Limits != (share.Limits{Down: 7, Up: 6}) || got.Source != api.SourceSaved {
+		t.Errorf("without the flag again: %+v", got)
+	}
+	l.reload()
+	if err := l.setLimits(share.Limits{Up: 6}); err != nil || l.limits().Limits != (share.Limits{Up: 6}) {
+		t.Errorf("no limit is a limit that was set: %+v %v", l.limits(), err)
+	}
+	if got := make1(configured(map[string][]string{"up": {"9"}})).limits(); got.Limits != (share.Limits{Up: 9}) {
+		t.Errorf("and stays: %+v", got)
 	}
 }
