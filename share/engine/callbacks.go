@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/anacrolix/torrent"
 	libinfo "github.com/anacrolix/torrent/metainfo"
@@ -77,6 +78,9 @@ func (c *client) peerAdded(pc *torrent.PeerConn) {
 		return
 	}
 	s := &peerState{conn: c.gate.connOf(pc.RemoteAddr, a.id)}
+	if s.conn != nil {
+		s.conn.tap.Store(a.tap)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.peers[pc] = s
@@ -99,6 +103,18 @@ func (c *client) peerClosed(pc *torrent.PeerConn) {
 		a.seeds--
 	}
 	a.lastPeer.Store(c.gate.now().Unix())
+}
+
+// sample measures what goes over the connections, once a second.
+func (a *attachment) sample(elapsed time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.peers {
+		if s.conn != nil {
+			s.down.sample(s.conn.got.Load(), elapsed)
+			s.up.sample(s.conn.sent.Load(), elapsed)
+		}
+	}
 }
 
 // readMessage counts seeds. The guard has seen the message before.

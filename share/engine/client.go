@@ -99,6 +99,8 @@ type peerState struct {
 
 	punch   bool   // it knows BEP 55
 	listens uint16 // the port that it says it listens at; 0 when it did not
+
+	down, up meter // of its connection
 }
 
 func newClient(cfg *Config, log *slog.Logger, g *gate) (*client, error) {

@@ -310,6 +310,9 @@ type conn struct {
 	incoming bool
 	born     time.Time
 	moved    atomic.Int64 // bytes both ways
+	got      atomic.Int64
+	sent     atomic.Int64
+	tap      atomic.Pointer[tap] // of its transfer, once that is known
 	once     sync.Once
 
 	// What the side that began it said first tells the rest: which transfer it
@@ -345,6 +348,7 @@ func (c *conn) overhear(b []byte) {
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.moved.Add(int64(n))
+	c.got.Add(int64(n))
 	if c.incoming && !c.seen.Load() {
 		c.overhear(b[:n])
 	}
@@ -357,6 +361,10 @@ func (c *conn) Write(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Write(b)
 	c.moved.Add(int64(n))
+	c.sent.Add(int64(n))
+	if t := c.tap.Load(); t != nil {
+		t.left(int64(n))
+	}
 	return n, err
 }
 

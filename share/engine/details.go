@@ -156,8 +156,8 @@ func (e *Engine) Peers(id share.ID) ([]share.Peer, error) {
 			Client:     name,
 			Source:     ourSource(o.pc.Discovery),
 			Incoming:   o.pc.Discovery == torrent.PeerSourceIncoming,
-			Down:       int64(stats.DownloadRate),
-			Up:         int64(stats.LastWriteUploadRate),
+			Down:       int64(o.state.down.rate), // the library tells the speed of single writes
+			Up:         int64(o.state.up.rate),
 			Downloaded: stats.BytesReadData.Int64(),
 			Uploaded:   stats.BytesWrittenData.Int64(),
 			UTP:        len(o.pc.Network) > 2 && o.pc.Network[:3] == "udp",

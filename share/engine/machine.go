@@ -170,7 +170,8 @@ func (e *Engine) look(t *transfer, now time.Time, elapsed time.Duration) {
 	}
 	if t.net != nil {
 		t.downMeter.sample(t.net.tap.written.Load(), elapsed)
-		t.upMeter.sample(t.net.tap.read.Load(), elapsed)
+		t.upMeter.sample(t.net.tap.sent.Load(), elapsed)
+		t.net.sample(elapsed)
 	}
 	if e.searching(t) {
 		e.seek(t, now)
@@ -215,7 +216,7 @@ func (e *Engine) checkGoal(t *transfer, now time.Time) {
 	}
 	uploaded := t.uploaded
 	if t.net != nil {
-		uploaded += t.net.tap.read.Load() - t.counted.up
+		uploaded += t.net.tap.sent.Load() - t.counted.up
 	}
 	since := t.completed
 	if since.IsZero() {

@@ -343,7 +343,7 @@ func (e *Engine) keepFigures() {
 func (t *transfer) figures() tracker.Progress {
 	p := tracker.Progress{Uploaded: t.uploaded, Downloaded: t.downloaded, Left: -1}
 	if t.net != nil {
-		p.Uploaded += t.net.tap.read.Load() - t.counted.up
+		p.Uploaded += t.net.tap.sent.Load() - t.counted.up
 		p.Downloaded += t.net.tap.written.Load() - t.counted.down
 	}
 	switch {

@@ -26,6 +26,7 @@ type tap struct {
 
 	written atomic.Int64 // bytes that peers sent and that were put to disk
 	read    atomic.Int64 // bytes read for peers
+	sent    atomic.Int64 // of them, bytes that have left for a peer
 
 	stop chan struct{}
 	ops  sync.RWMutex // read-locked during every operation
@@ -41,6 +42,23 @@ func newTap(inner libstorage.ClientImpl, down, up throttle, node *totals, arriva
 // close fails what is under way and what comes later. It is called once,
 // before the library is told to forget the transfer.
 func (t *tap) close() { close(t.stop) }
+
+// left is told how many bytes, of whatever kind, a connection of the transfer has
+// sent. The library reads up to megabytes for a peer before it sends them, and
+// drops them when the peer goes: what was read is no measure of what was given.
+func (t *tap) left(n int64) {
+	for {
+		sent := t.sent.Load()
+		n = min(n, t.read.Load()-sent)
+		if n <= 0 {
+			return
+		}
+		if t.sent.CompareAndSwap(sent, sent+n) {
+			t.totals.up.Add(n)
+			return
+		}
+	}
+}
 
 // drain returns when no operation is under way any more, after close.
 func (t *tap) drain() {
@@ -108,7 +126,6 @@ func (r *tapReader) ReadAt(b []byte, off int64) (int, error) {
 	}
 	n, err := r.TorrentReader.ReadAt(b, off)
 	r.tap.read.Add(int64(n))
-	r.tap.totals.up.Add(int64(n))
 	return n, err
 }
 

@@ -207,7 +207,7 @@ func (e *Engine) snapshot(t *transfer) share.Transfer {
 		s.Peers, s.Seeds = t.net.counts()
 		s.Down, s.Up = int64(t.downMeter.rate), int64(t.upMeter.rate)
 		s.Downloaded += t.net.tap.written.Load() - t.counted.down
-		s.Uploaded += t.net.tap.read.Load() - t.counted.up
+		s.Uploaded += t.net.tap.sent.Load() - t.counted.up
 	}
 	if t.kind != kindUnhashed {
 		s.Link = e.link(t)
@@ -320,7 +320,7 @@ func (t *transfer) fold() {
 	if t.net == nil {
 		return
 	}
-	down, up := t.net.tap.written.Load(), t.net.tap.read.Load()
+	down, up := t.net.tap.written.Load(), t.net.tap.sent.Load()
 	t.downloaded += down - t.counted.down
 	t.uploaded += up - t.counted.up
 	t.counted.down, t.counted.up = down, up
