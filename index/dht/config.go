@@ -50,8 +50,8 @@ type Config struct {
 	// Seeding tells others that we have all of an ID (BEP 33); nil: never.
 	Seeding func(share.ID) bool
 	// OnUnsolicited is told of queries from addresses that nothing was sent to
-	// in the last five minutes: proof that strangers reach local. It must not
-	// block.
+	// in the last five minutes, of hosts that wrote to this node before it wrote
+	// to them: proof that strangers reach local. It must not block.
 	OnUnsolicited func(from netip.AddrPort, local netip.Addr, at time.Time)
 }
 

@@ -49,8 +49,9 @@ type Config struct {
 	// Hungry is called for contacts, which AddContact takes, while few or no
 	// nodes are known, at growing intervals.
 	Hungry func()
-	// Unsolicited is told of queries from addresses that nothing was sent to
-	// for at least five minutes: proof that strangers reach us.
+	// Unsolicited is told of queries from addresses that nothing was sent to for
+	// at least five minutes, of hosts that wrote to us before we wrote to them:
+	// proof that strangers reach us.
 	Unsolicited func(from netip.AddrPort, local netip.Addr)
 	// Met is called when the first node becomes known, and when nobody is known
 	// any more.

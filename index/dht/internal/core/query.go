@@ -106,6 +106,7 @@ func (q *query) launch() {
 	c := q.c
 	q.phase, q.sent = flying, c.now
 	q.who.sent = c.now
+	c.calling(c.now, q.to.Addr)
 	c.transmit(q.to.Addr, q.via)
 	c.set(&q.timer, c.patience(q.to.ID))
 }

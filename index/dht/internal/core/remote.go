@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/index/dht/internal/limit"
+	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
 	"github.com/shoalnet/shoal/index/dht/internal/recent"
 )
 
@@ -27,6 +28,10 @@ const (
 	// sentLife is longer than a firewall remembers UDP.
 	sentLife   = 5 * time.Minute
 	remotesMax = 8192
+	// hostLife is for how long at least it is remembered who wrote first, we or
+	// they, and hostsMax of how many hosts.
+	hostLife = 24 * time.Hour
+	hostsMax = 16 << 10
 )
 
 // remotes are the addresses we lately had to do with. Those that only wrote to
@@ -34,11 +39,36 @@ const (
 type remotes struct {
 	friends   recent.Map[netip.AddrPort, *remote]
 	strangers recent.Map[netip.AddrPort, *remote]
+
+	// Hosts that we wrote to before they wrote to us, such as those that we
+	// entered the DHT through, and hosts that wrote first. A host of the former
+	// kind says nothing about whether strangers get through, however late it
+	// asks and from which port.
+	called  recent.Map[netip.AddrPort, struct{}]
+	callers recent.Map[netip.AddrPort, struct{}]
 }
 
 func (r *remotes) init() {
 	r.friends.Life, r.friends.Size = provenLife, remotesMax
 	r.strangers.Life, r.strangers.Size = sentLife, remotesMax
+	r.called.Life, r.called.Size = hostLife, hostsMax
+	r.callers.Life, r.callers.Size = hostLife, hostsMax
+}
+
+// hostOf is an address without its port, but where several hosts share one.
+func hostOf(addr netip.AddrPort) netip.AddrPort {
+	if nodeid.Local(addr.Addr()) {
+		return addr
+	}
+	return netip.AddrPortFrom(addr.Addr(), 0)
+}
+
+// calling notes that we ask addr something.
+func (r *remotes) calling(now time.Duration, addr netip.AddrPort) {
+	host := hostOf(addr)
+	if _, ok := r.callers.Get(now, host); !ok {
+		r.called.Put(now, host, struct{}{})
+	}
 }
 
 // friend is the record of an address that we ask something, or that has proven
@@ -59,7 +89,8 @@ func (r *remotes) friend(now time.Duration, addr netip.AddrPort) *remote {
 }
 
 // asker is the record of an address that asks us something; fresh tells that
-// nothing was sent there lately, as far as can be told.
+// nothing was sent there lately, as far as can be told, and that its host was
+// not called before it wrote.
 func (r *remotes) asker(now time.Duration, addr netip.AddrPort) (f *remote, fresh bool) {
 	f, ok := r.friends.Get(now, addr)
 	if !ok {
@@ -70,6 +101,12 @@ func (r *remotes) asker(now time.Duration, addr netip.AddrPort) (f *remote, fres
 		r.strangers.Put(now, addr, f)
 	}
 	fresh = (f.sent == 0 || now-f.sent > sentLife) && r.friends.Whole(now) && r.strangers.Whole(now)
+	if host := hostOf(addr); fresh {
+		if _, called := r.called.Get(now, host); called {
+			return f, false
+		}
+		r.callers.Put(now, host, struct{}{})
+	}
 	return f, fresh
 }
 

@@ -459,6 +459,31 @@ func TestUnsolicited(t *testing.T) {
 	}
 }
 
+// A host that this node called first never counts as one that came unasked, like
+// those that it entered the DHT through: not after hours, nor from another port.
+func TestAHostThatWasCalledIsNoStranger(t *testing.T) {
+	h := newHarness(t, nil)
+	bootstrap := h.know(1)[0].Addr
+	other := netip.AddrPortFrom(bootstrap.Addr(), bootstrap.Port()+1)
+	h.strange = nil
+	for range 3 {
+		h.answer = nil // nothing that we send keeps the memory of it fresh
+		h.run(2 * sentLife)
+		h.ask(bootstrap, aQuery(krpc.Ping))
+		h.ask(other, aQuery(krpc.Ping))
+	}
+	if len(h.strange) != 0 {
+		t.Errorf("unsolicited: %v", h.strange)
+	}
+	// Who came first stays one who did, although we asked it something since.
+	h.ask(stranger(77), aQuery(krpc.Ping))
+	h.run(2 * sentLife)
+	h.ask(stranger(77), aQuery(krpc.Ping))
+	if !slices.Equal(h.strange, []netip.AddrPort{stranger(77), stranger(77)}) {
+		t.Errorf("unsolicited: %v", h.strange)
+	}
+}
+
 func TestStrict(t *testing.T) {
 	h := newHarness(t, func(c *Config) { c.Strict = true })
 	if ps := h.ask(stranger(1), aQuery(krpc.FindNode)); len(ps) != 0 {
