@@ -54,7 +54,9 @@ type Pinhole struct {
 	Method   string     `json:"method" doc:"PCP or UPnP"`
 	Gateway  string     `json:"gateway" doc:"address of the router that was asked"`
 	Until    time.Time  `json:"until,omitzero" doc:"when the lease ends unless it is renewed; absent where it is not open"`
-	Error    string     `json:"error,omitempty"`
+	// Error is why it is not open, or where Until is set, why its lease was not
+	// renewed.
+	Error string `json:"error,omitempty"`
 }
 
 // SeenAs is an address that others say is ours.

@@ -173,7 +173,10 @@ func writeReport(r share.Report, now time.Time, out *output) {
 	for _, p := range r.Pinholes {
 		what := fmt.Sprintf("%s %d to %s", strings.ToUpper(p.Protocol), p.Port, p.Address)
 		how := "by " + p.Method + ", for " + span(p.Until.Sub(now).Round(time.Second)) + ", and renewed before that"
-		if p.Error != "" || p.Until.IsZero() {
+		switch {
+		case p.Error != "" && !p.Until.IsZero():
+			how = "by " + p.Method + ", for " + span(p.Until.Sub(now).Round(time.Second)) + " more, and not renewed: " + escape(p.Error)
+		case p.Error != "" || p.Until.IsZero():
 			how = "not by " + p.Method + ": " + escape(p.Error)
 		}
 		out.data("  " + what + "\n" + fill(how, margin, "    "))

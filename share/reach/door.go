@@ -28,11 +28,15 @@ type hole struct {
 type opening struct {
 	method  string
 	gateway string
-	until   time.Time // the lease ends
+	until   time.Time // the lease ends; zero where there is none
+	once    bool      // it was open
 	resets  int       // of the PCP server when it was opened
 	id      uint16    // of UPnP
-	err     error     // why it is not open
+	err     error     // why it is not open, or its lease was not renewed
 }
+
+// leased tells whether the router still holds it open, renewed or not.
+func (o *opening) leased(now time.Time) bool { return o != nil && now.Before(o.until) }
 
 // door is the pinholes for one address. It is used by one goroutine at a time.
 type door struct {
@@ -68,7 +72,7 @@ func (d *door) route(all []Gateway, i int) {
 	d.gateway = g
 	d.end()
 	for _, o := range d.holes {
-		o.err = errors.New("another router is in charge now")
+		o.err, o.until = errors.New("another router is in charge now"), time.Time{}
 	}
 	d.impatient()
 }
@@ -88,7 +92,14 @@ func (d *door) end() {
 
 func (d *door) isOpen(h hole) bool {
 	o := d.holes[h]
-	return o != nil && o.err == nil
+	return o.leased(d.p.cfg.Now()) && o.err == nil
+}
+
+// wasOpen tells whether a hole was open, so that it is to be kept: the proof that
+// strangers get through may be of what came through it.
+func (d *door) wasOpen(h hole) bool {
+	o := d.holes[h]
+	return o != nil && o.once
 }
 
 // method is how what is open was opened.
@@ -145,8 +156,8 @@ func (d *door) rests(method string) bool { return d.p.cfg.Now().Before(d.quiet[m
 // opened notes success.
 func (d *door) opened(h hole, o *opening, life time.Duration) {
 	was := d.holes[h]
-	anew := was == nil || was.err != nil || was.resets != o.resets
-	o.until, o.err = d.p.cfg.Now().Add(life), nil
+	anew := was == nil || was.err != nil || was.resets != o.resets || !was.leased(d.p.cfg.Now())
+	o.until, o.once, o.err = d.p.cfg.Now().Add(life), true, nil
 	d.holes[h] = o
 	delete(d.problems, o.method)
 	delete(d.pause, o.method)
@@ -178,7 +189,7 @@ func (d *door) askPCP(ctx context.Context, wanted []hole) bool {
 	for _, h := range wanted {
 		// Every time: some routers forget their pinholes and do not tell by their
 		// epoch.
-		next := &opening{method: byPCP, gateway: s.Server().Addr().String()}
+		next := &opening{method: byPCP, gateway: s.Server().Addr().String(), once: d.wasOpen(h)}
 		life, err := s.Map(ctx, numbers[h.protocol], h.port, lease)
 		next.resets = s.Resets()
 		if _, refused := errors.AsType[pcp.Result](err); err != nil && !refused && errors.Is(err, pcp.ErrSilence) {
@@ -187,6 +198,9 @@ func (d *door) askPCP(ctx context.Context, wanted []hole) bool {
 		}
 		if err != nil {
 			next.err = err
+			if o := d.holes[h]; o != nil && o.method == byPCP && o.resets == next.resets {
+				next.until = o.until // a refusal to renew does not end the lease
+			}
 			d.holes[h] = next
 			continue
 		}
@@ -253,7 +267,7 @@ func (d *door) tryUPnP(ctx context.Context, wanted []hole) bool {
 			}
 			o.err = err
 		}
-		next := &opening{method: byUPnP, gateway: d.router.Router().String()}
+		next := &opening{method: byUPnP, gateway: d.router.Router().String(), once: d.wasOpen(h)}
 		next.id, next.err = d.router.Add(ctx, d.addr, numbers[h.protocol], h.port, lease)
 		switch {
 		case ctx.Err() != nil:
@@ -276,7 +290,7 @@ func (d *door) tryUPnP(ctx context.Context, wanted []hole) bool {
 func (d *door) close(ctx context.Context, h hole) {
 	o := d.holes[h]
 	delete(d.holes, h)
-	if o == nil || o.err != nil {
+	if !o.leased(d.p.cfg.Now()) {
 		return
 	}
 	var err error

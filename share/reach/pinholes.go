@@ -79,11 +79,21 @@ func NewPinholes(cfg PinholeConfig) *Pinholes {
 	return &Pinholes{cfg: cfg, kick: make(chan chan struct{}), doors: map[netip.Addr]*door{}}
 }
 
-// Holes is what was asked of routers, open or not.
+// Holes is what was asked of routers, open or not, as it is now.
 func (p *Pinholes) Holes() []share.Pinhole {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.holes)
+	all := slices.Clone(p.holes)
+	for i := range all {
+		// The machine may have slept since the last look.
+		if h := &all[i]; !h.Until.IsZero() && !p.cfg.Now().Before(h.Until) {
+			if h.Error == "" {
+				h.Error = "the lease has ended and was not renewed"
+			}
+			h.Until = time.Time{}
+		}
+	}
+	return all
 }
 
 // Problems is why a way of asking does not work.
@@ -151,7 +161,7 @@ func (p *Pinholes) round(ctx context.Context) {
 		i := slices.IndexFunc(gateways, func(g Gateway) bool { return g.Interface == e.Interface })
 		d.route(gateways, i)
 		for _, h := range []hole{{TCP, e.Port}, {UDP, e.UDP}} {
-			if h.port != 0 && (d.isOpen(h) || p.cfg.Needed(h.protocol, e.IP)) {
+			if h.port != 0 && (d.wasOpen(h) || p.cfg.Needed(h.protocol, e.IP)) {
 				wanted[e.IP] = append(wanted[e.IP], h)
 			}
 		}
@@ -177,9 +187,8 @@ func (p *Pinholes) publish() {
 			s := share.Pinhole{Address: a, Port: h.port, Protocol: string(h.protocol), Method: o.method, Gateway: o.gateway}
 			if o.err != nil {
 				s.Error = o.err.Error()
-			} else {
-				s.Until = o.until.Round(0)
 			}
+			s.Until = o.until.Round(0)
 			holes = append(holes, s)
 		}
 		for method, text := range d.problems {

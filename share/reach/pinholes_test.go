@@ -33,6 +33,7 @@ type fakeRouter struct {
 	refuses bool            // by UPnP
 	absent  bool            // no UPnP
 	told    int             // of what was opened
+	epoch   uint32          // of PCP
 }
 
 func newFakeRouter(t *testing.T) *fakeRouter {
@@ -60,6 +61,7 @@ func newFakeRouter(t *testing.T) *fakeRouter {
 				}
 				b[1], b[3] = 0x81, r.result
 				copy(b[8:24], make([]byte, 16))
+				binary.BigEndian.PutUint32(b[8:], r.epoch)
 				_, _ = r.pcp.WriteTo(b[:60], from)
 			}
 			r.mu.Unlock()
