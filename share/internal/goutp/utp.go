@@ -35,16 +35,17 @@ func WithLogger(l *slog.Logger) Option { return func(s *socket) { s.logger = l }
 
 // NewSocket listens on addr.
 func NewSocket(network, addr string, opts ...Option) (Socket, error) {
-	s, err := utp.NewSocket(network, addr)
+	pc, err := net.ListenPacket(network, addr)
 	if err != nil {
 		return nil, err
 	}
-	return wrap(s, opts), nil
+	return NewSocketFromPacketConn(pc, opts...)
 }
 
-// NewSocketFromPacketConn takes pc over: closing the Socket closes pc.
+// NewSocketFromPacketConn takes pc over: closing the Socket closes pc. Sources that
+// have not shown that they are where they say are sent next to nothing.
 func NewSocketFromPacketConn(pc net.PacketConn, opts ...Option) (Socket, error) {
-	s, err := utp.NewSocketFromPacketConn(pc)
+	s, err := utp.NewSocketFromPacketConn(newFrugal(pc))
 	if err != nil {
 		return nil, err
 	}
