@@ -80,6 +80,7 @@ func (c *client) peerAdded(pc *torrent.PeerConn) {
 	s := &peerState{conn: c.gate.connOf(pc.RemoteAddr, a.id)}
 	if s.conn != nil {
 		s.conn.tap.Store(a.tap)
+		c.gate.shook(s.conn)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -117,13 +118,38 @@ func (a *attachment) sample(elapsed time.Duration) {
 	}
 }
 
-// readMessage counts seeds. The guard has seen the message before.
+// readMessage counts seeds and notes who is of use. The guard has seen the message
+// before.
 func (c *client) readMessage(pc *torrent.PeerConn, m *pp.Message) {
-	if m.Keepalive || m.Type != pp.Have && m.Type != pp.Bitfield && m.Type != pp.HaveAll {
+	if m.Keepalive {
 		return
 	}
-	if a := c.of(pc); a != nil {
-		a.countPieces(pc, m)
+	switch m.Type {
+	case pp.Have, pp.Bitfield, pp.HaveAll:
+		if a := c.of(pc); a != nil {
+			a.countPieces(pc, m)
+		}
+	case pp.Choke, pp.Unchoke, pp.Interested, pp.NotInterested:
+		if a := c.of(pc); a != nil {
+			a.noteWish(pc, m.Type)
+		}
+	}
+}
+
+// noteWish notes what a peer allows us, or wants of us. The library lets everybody
+// ask who is interested.
+func (a *attachment) noteWish(pc *torrent.PeerConn, m pp.MessageType) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.peers[pc]
+	if s == nil || s.conn == nil {
+		return
+	}
+	switch m {
+	case pp.Choke, pp.Unchoke:
+		s.conn.unchoked.Store(m == pp.Unchoke)
+	default:
+		s.conn.wanted.Store(m == pp.Interested)
 	}
 }
 
@@ -177,6 +203,8 @@ func (c *client) readExtension(ev torrent.PeerConnReadExtensionMessageEvent) {
 	case a == nil || n >= len(index):
 	case n < 0:
 		c.meet(ev.PeerConn, a, ev.Payload)
+	case index[n] == pp.ExtensionNameMetadata:
+		a.noteWish(ev.PeerConn, pp.Interested) // in what the library sends it
 	case index[n] == pp.ExtensionNamePex:
 		c.exchanged(a, ev.Payload)
 	case index[n] == dialback.Name:

@@ -12,39 +12,25 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/admission"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 )
 
 const (
 	defaultMaxConns = 500
-	// One network may hold a quarter of all connections, and this many that
-	// have not finished their handshake.
-	netShare         = 4
-	maxShakingPerNet = 32
-	maxShaking       = 256
-	dialTimeout      = 10 * time.Second
-	// When full, a newcomer may take the place of one that was accepted this
-	// long ago and moved less than this many bytes a second since.
-	idleAge  = time.Minute
-	idleRate = 1024
-	// An address that broke the protocol this often is kept out for a while. One
-	// odd message is more often a program's mistake than an attack.
-	strikes = 3
-	banTime = 15 * time.Minute
-	maxBans = 10_000
+	dialTimeout     = 10 * time.Second
 	// Pause after a failed accept, doubled up to the second: running out of
 	// file descriptors must not turn into a busy loop.
 	acceptPause    = 20 * time.Millisecond
 	acceptPauseMax = time.Second
 )
 
-// gate is passed by every connection to a peer, whichever side began it. It
-// caps how many there are in all and from one network, and keeps out for a
-// while those that broke the protocol.
+// gate is passed by every connection to a peer, whichever side began it. Who gets
+// in, who gives way and who may be called is decided by the rules of package
+// admission; the gate has the sockets.
 type gate struct {
 	log    *slog.Logger
 	policy netguard.Policy
-	max    int
 	now    func() time.Time
 	closed chan struct{} // closed once the client library has stopped accepting
 
@@ -52,24 +38,18 @@ type gate struct {
 	called  called
 
 	mu      sync.Mutex
-	conns   map[*conn]struct{}
-	pending int // dials not yet answered
-	perNet  map[netip.Prefix]int
-	shaking int
-	netShak map[netip.Prefix]int
+	rules   *admission.Policy
+	conns   map[*admission.Conn]*conn
 	dialled map[netip.AddrPort]int // open outgoing connections
-	bans    map[netip.Addr]ban
 }
 
 func newGate(log *slog.Logger, policy netguard.Policy, max int, now func() time.Time) *gate {
 	return &gate{
-		log: log, policy: policy, max: max, now: now,
+		log: log, policy: policy, now: now,
 		closed:  make(chan struct{}),
-		conns:   make(map[*conn]struct{}),
-		perNet:  make(map[netip.Prefix]int),
-		netShak: make(map[netip.Prefix]int),
+		rules:   admission.New(max),
+		conns:   make(map[*admission.Conn]*conn),
 		dialled: make(map[netip.AddrPort]int),
-		bans:    make(map[netip.Addr]ban),
 	}
 }
 
@@ -78,22 +58,6 @@ func newGate(log *slog.Logger, policy netguard.Policy, max int, now func() time.
 func (g *gate) near() netguard.Policy {
 	return netguard.Policy{AllowPrivate: true, IPv4: g.policy.IPv4}
 }
-
-// networkOf is what one household or server usually holds: a /64 in IPv6.
-func networkOf(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := 64
-	if a.Is4() {
-		bits = 32
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
-}
-
-var errFull = errors.New("too many connections")
 
 // shown is the address of nc as the client library may see it: it knows no
 // zones, so a link-local address has its zone inside (see netguard.EmbedZone).
@@ -109,7 +73,14 @@ func shown(nc net.Conn, ap netip.AddrPort) net.Addr {
 func (g *gate) open() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.conns) + g.pending
+	return g.rules.Len()
+}
+
+// look measures what the connections are good for; it is called now and then.
+func (g *gate) look() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.rules.Look(g.now())
 }
 
 // admit registers an accepted connection or tells why it has to go.
@@ -124,117 +95,64 @@ func (g *gate) admit(nc net.Conn) (*conn, error) {
 	if err := g.near().Check(ap.Addr()); err != nil {
 		return nil, err
 	}
-	network := networkOf(ap.Addr())
+	c := &conn{Conn: nc, gate: g, peer: ap, incoming: true}
+	c.addr = &acceptedAddr{Addr: shown(nc, ap), conn: c}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.bannedLocked(ap.Addr()) {
-		return nil, fmt.Errorf("%s is banned", ap.Addr())
+	place, gone, err := g.rules.Accept(g.now(), ap.Addr(), c.use)
+	if err != nil {
+		return nil, err
 	}
-	if g.perNet[network] >= max(g.max/netShare, 8) || g.netShak[network] >= maxShakingPerNet || g.shaking >= maxShaking {
-		return nil, errFull
-	}
-	if len(g.conns)+g.pending >= g.max && !g.evictLocked() {
-		return nil, errFull
-	}
+	g.endLocked(gone)
 	boundSilence(nc)
-	c := &conn{Conn: nc, gate: g, peer: ap, network: network, incoming: true, shaking: true, born: g.now()}
-	c.addr = &acceptedAddr{Addr: shown(nc, ap), conn: c}
-	g.conns[c] = struct{}{}
-	g.perNet[network]++
-	g.netShak[network]++
-	g.shaking++
+	c.place = place
+	g.conns[place] = c
 	return c, nil
 }
 
-// evictLocked makes room by closing the accepted connection that did least.
-func (g *gate) evictLocked() bool {
-	var worst *conn
-	var worstRate float64 = idleRate
-	now := g.now()
-	for c := range g.conns {
-		age := now.Sub(c.born)
-		if !c.incoming || age < idleAge {
-			continue
-		}
-		if r := float64(c.moved.Load()) / age.Seconds(); r < worstRate {
-			worst, worstRate = c, r
-		}
+// endLocked closes a connection that gave way to another; nil is none.
+func (g *gate) endLocked(gone *admission.Conn) {
+	if c := g.conns[gone]; c != nil {
+		g.refused.Add(1)
+		g.removeLocked(c)
+		go c.Conn.Close()
 	}
-	if worst == nil {
-		return false
-	}
-	g.removeLocked(worst)
-	go worst.Conn.Close()
-	return true
 }
 
 func (g *gate) removeLocked(c *conn) {
-	if _, ok := g.conns[c]; !ok {
+	if _, ok := g.conns[c.place]; !ok {
 		return
 	}
-	delete(g.conns, c)
-	g.endShakeLocked(c)
+	g.rules.Leave(c.place)
+	delete(g.conns, c.place)
 	if c.incoming {
-		decrement(g.perNet, c.network)
-	} else {
-		decrement(g.dialled, c.peer)
+		return
+	}
+	if g.dialled[c.peer]--; g.dialled[c.peer] <= 0 {
+		delete(g.dialled, c.peer)
 	}
 }
 
-func (g *gate) endShakeLocked(c *conn) {
-	if c.shaking {
-		c.shaking = false
-		g.shaking--
-		decrement(g.netShak, c.network)
-	}
-}
-
-func decrement[K comparable](m map[K]int, k K) {
-	if m[k]--; m[k] <= 0 {
-		delete(m, k)
-	}
-}
-
-// shook notes that the handshake on an accepted connection is over.
+// shook notes that the handshake on a connection is over: who is there is a peer.
 func (g *gate) shook(c *conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.endShakeLocked(c)
+	g.rules.Proved(g.now(), c.place)
 }
 
-type ban struct {
-	strikes int
-	until   time.Time // when all is forgotten
-}
-
-// strike notes that a peer broke the protocol. The own machine is never banned:
-// it is where several peers share one address.
+// strike notes that a peer broke the protocol.
 func (g *gate) strike(a netip.Addr) {
-	a = a.Unmap().WithZone("")
-	if a.IsLoopback() {
-		return
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := g.now()
-	if len(g.bans) >= maxBans {
-		for k, b := range g.bans {
-			if now.After(b.until) || len(g.bans) >= maxBans {
-				delete(g.bans, k)
-			}
-		}
-	}
-	g.bans[a] = ban{g.bans[a].strikes + 1, now.Add(banTime)}
+	g.rules.Strike(g.now(), a)
 }
 
-func (g *gate) bannedLocked(a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
-	b, ok := g.bans[a]
-	if ok && g.now().After(b.until) {
-		delete(g.bans, a)
-		return false
-	}
-	return b.strikes >= strikes
+// mayCall counts a call that does not come by way of a dialer, and reports
+// whether it may be made.
+func (g *gate) mayCall(a netip.Addr) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.rules.MayCall(g.now(), a)
 }
 
 // connOf finds the connection behind a remote address that the client library
@@ -251,7 +169,7 @@ func (g *gate) connOf(remote fmt.Stringer, id share.ID) *conn {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var found *conn
-	for c := range g.conns {
+	for _, c := range g.conns {
 		if c.incoming || c.peer != ap || c.claimed {
 			continue
 		}
@@ -276,7 +194,7 @@ func (g *gate) dialledFor(id share.ID) map[netip.AddrPort]bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	out := make(map[netip.AddrPort]bool)
-	for c := range g.conns {
+	for _, c := range g.conns {
 		if heard := c.id.Load(); !c.incoming && heard != nil && *heard == id {
 			out[c.peer] = true
 		}
@@ -289,7 +207,7 @@ func (g *gate) dialledFor(id share.ID) map[netip.AddrPort]bool {
 func (g *gate) closeAll() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for c := range g.conns {
+	for _, c := range g.conns {
 		_ = c.Conn.Close()
 	}
 }
@@ -304,15 +222,16 @@ func (g *gate) hasDialled(ap netip.AddrPort) bool {
 type conn struct {
 	net.Conn
 	gate     *gate
+	place    *admission.Conn
 	peer     netip.AddrPort
-	network  netip.Prefix
 	addr     net.Addr
 	incoming bool
-	born     time.Time
 	moved    atomic.Int64 // bytes both ways
 	got      atomic.Int64
 	sent     atomic.Int64
 	tap      atomic.Pointer[tap] // of its transfer, once that is known
+	unchoked atomic.Bool         // the peer lets us ask
+	wanted   atomic.Bool         // the peer wants what we have; it may always ask then
 	once     sync.Once
 
 	// What the side that began it said first tells the rest: which transfer it
@@ -322,8 +241,17 @@ type conn struct {
 	encrypted atomic.Bool
 	id        atomic.Pointer[share.ID]
 
-	shaking bool // guarded by gate.mu
+	// How the one that we called answered, as far as its greeting; only touched
+	// by the one reader.
+	answer []byte
+	heard  bool
+
 	claimed bool // guarded by gate.mu: connOf has returned it
+}
+
+// use is what the connection is good for.
+func (c *conn) use() admission.Use {
+	return admission.Use{Moved: c.moved.Load(), Choked: !c.unchoked.Load() && !c.wanted.Load()}
 }
 
 const greeting = "\x13BitTorrent protocol"
@@ -349,10 +277,28 @@ func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.moved.Add(int64(n))
 	c.got.Add(int64(n))
-	if c.incoming && !c.seen.Load() {
+	switch {
+	case c.incoming && !c.seen.Load():
 		c.overhear(b[:n])
+	case !c.incoming && !c.heard:
+		c.answered(b[:n])
 	}
 	return n, err
+}
+
+// answered looks whether the one that we called speaks our protocol. Of an
+// encrypted answer the library tells that, later.
+func (c *conn) answered(b []byte) {
+	c.answer = append(c.answer, b[:min(len(b), len(greeting)-len(c.answer))]...)
+	if k := len(c.answer); string(c.answer) != greeting[:k] {
+		c.heard = true
+	} else if k == len(greeting) {
+		c.heard = true
+		c.gate.shook(c)
+	}
+	if c.heard {
+		c.answer = nil
+	}
 }
 
 func (c *conn) Write(b []byte) (int, error) {
@@ -465,8 +411,9 @@ func (d *dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	if err := g.near().CheckPeer(ap); err != nil {
 		return nil, err
 	}
-	if err := g.reserve(ap); err != nil {
-		return nil, err
+	place, err := g.reserve(ap)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", addr, err)
 	}
 	g.called.note(ap.Addr())
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
@@ -474,26 +421,25 @@ func (d *dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	nc, err := d.dial(ctx, netguard.RestoreZone(ap).String())
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.pending--
 	if err != nil {
+		g.rules.Leave(place)
 		return nil, share.Errorf(share.Failed, "connecting to %s: %w", addr, err)
 	}
 	boundSilence(nc)
-	c := &conn{Conn: nc, gate: g, peer: ap, network: networkOf(ap.Addr()), addr: shown(nc, ap), born: g.now()}
-	g.conns[c] = struct{}{}
+	c := &conn{Conn: nc, gate: g, place: place, peer: ap, addr: shown(nc, ap)}
+	g.rules.Answered(g.now(), place, c.use)
+	g.conns[place] = c
 	g.dialled[ap]++
 	return c, nil
 }
 
-func (g *gate) reserve(ap netip.AddrPort) error {
+// reserve takes a place for a call, which is answered or leaves it again.
+func (g *gate) reserve(ap netip.AddrPort) (*admission.Conn, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.bannedLocked(ap.Addr()) {
-		return fmt.Errorf("%s is banned", ap.Addr())
+	place, gone, err := g.rules.Call(g.now(), ap.Addr())
+	if err == nil {
+		g.endLocked(gone)
 	}
-	if len(g.conns)+g.pending >= g.max {
-		return errFull
-	}
-	g.pending++
-	return nil
+	return place, err
 }

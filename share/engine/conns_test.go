@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/admission"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 )
 
@@ -21,6 +22,13 @@ type fakeConn struct {
 	net.Conn
 	from   netip.AddrPort
 	closed bool
+	says   string
+}
+
+func (c *fakeConn) Read(b []byte) (int, error) {
+	n := copy(b, c.says)
+	c.says = c.says[n:]
+	return n, nil
 }
 
 func (c *fakeConn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.from) }
@@ -51,109 +59,136 @@ func from(network, host int) netip.AddrPort {
 	return netip.MustParseAddrPort(fmt.Sprintf("[2001:db8:0:%x::%x]:1000", network, host))
 }
 
-func TestOneNetworkDoesNotFillTheNode(t *testing.T) {
-	g, _ := testGate(400)
-	in := 0
-	for host := range 300 {
-		c, err := g.admit(&fakeConn{from: from(1, host)})
-		if err != nil {
-			continue
+// What gives way is closed and counted no more, and can be closed again. The
+// rules by which it does are tested in package admission.
+func TestWhatGivesWayIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, now := testGate(20)
+		var all []*conn
+		for i := range 15 {
+			c, err := g.admit(&fakeConn{from: from(i, 1)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.shook(c)
+			if c.wanted.Store(true); i != 7 {
+				c.moved.Add(1 << 30)
+			}
+			all = append(all, c)
 		}
-		in++
-		g.shook(c)
-	}
-	if in != 100 {
-		t.Errorf("%d of 400 connections from one network", in)
-	}
-	in = 0
-	for host := range 300 {
-		if _, err := g.admit(&fakeConn{from: from(2, host)}); err == nil {
-			in++
+		*now = now.Add(2 * time.Minute)
+		g.look()
+		if _, err := g.admit(&fakeConn{from: from(99, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for i, c := range all {
+			if closed := c.Conn.(*fakeConn).closed; closed != (i == 7) {
+				t.Errorf("connection %d closed: %v", i, closed)
+			}
+		}
+		if _, err := g.admit(&fakeConn{from: from(98, 1)}); !errors.Is(err, admission.ErrFull) {
+			t.Errorf("one that is of use was closed for another: %v", err)
+		}
+		if g.open() != 15 {
+			t.Errorf("%d connections", g.open())
+		}
+		if err := all[7].SetDeadline(time.Now()); err != nil {
+			t.Errorf("a deadline on a closed connection: %v", err)
+		}
+		_ = all[7].Close()
+		_ = all[8].Close()
+		_ = all[8].Close()
+		if g.open() != 14 || len(g.conns) != 14 {
+			t.Errorf("%d connections after one was closed twice", g.open())
+		}
+	})
+}
+
+// Whoever holds all connections, this node can call: 500 idle ones from a /62.
+func TestOwnCallsWhileStrangersHoldAll(t *testing.T) {
+	g, now := testGate(500)
+	for i := range 500 {
+		if c, err := g.admit(&fakeConn{from: from(i%4, i)}); err == nil {
+			g.shook(c)
 		}
 	}
-	if in != maxShakingPerNet {
-		t.Errorf("%d unfinished handshakes from one network", in)
+	*now = now.Add(2 * time.Minute)
+	d := &dialer{g, "tcp6", func(context.Context, string) (net.Conn, error) { return &fakeConn{from: from(1, 1)}, nil }}
+	for i := range 200 {
+		to := netip.MustParseAddrPort(fmt.Sprintf("[2001:db8:%x::1]:1000", 1+i))
+		if _, err := d.Dial(t.Context(), to.String()); err != nil {
+			t.Fatalf("call %d: %v", i, err)
+		}
 	}
 }
 
-func TestIdleConnectionMakesRoom(t *testing.T) {
-	g, now := testGate(20)
-	var all []*fakeConn
-	for i := range 20 {
-		nc := &fakeConn{from: from(i, 1)}
-		c, err := g.admit(nc)
+// Where nobody answers in our protocol, calls become few, whoever names the
+// addresses; a call that failed leaves nothing behind.
+func TestCallsThatNobodyAnswersAreFew(t *testing.T) {
+	g, _ := testGate(500)
+	called := 0
+	d := &dialer{g, "tcp6", func(context.Context, string) (net.Conn, error) { called++; return nil, syscall.ECONNREFUSED }}
+	for i := range 1000 {
+		_, _ = d.Dial(t.Context(), from(1, i).String())
+	}
+	if called > 24 || g.open() != 0 {
+		t.Errorf("%d calls to one network, %d open", called, g.open())
+	}
+	// Of a swarm the greetings come back.
+	d.dial = func(context.Context, string) (net.Conn, error) {
+		return &fakeConn{from: from(1, 1), says: greeting}, nil
+	}
+	for i := range 1000 {
+		nc, err := d.Dial(t.Context(), from(2, i).String())
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("peer %d: %v", i, err)
 		}
-		g.shook(c)
-		if i != 7 {
-			c.moved.Add(1 << 30)
+		for range 3 { // in parts
+			_, _ = nc.Read(make([]byte, 9))
 		}
-		all = append(all, nc)
+		nc.Close()
 	}
-	if _, err := g.admit(&fakeConn{from: from(99, 1)}); !errors.Is(err, errFull) {
-		t.Errorf("before anybody could show what it is good for: %v", err)
+	// Who answers something else is no peer.
+	d.dial = func(context.Context, string) (net.Conn, error) {
+		return &fakeConn{from: from(1, 1), says: "SSH-2.0-OpenSSH_10.0\r\n"}, nil
 	}
-	*now = now.Add(2 * idleAge)
-	c, err := g.admit(&fakeConn{from: from(99, 1)})
-	if err != nil {
-		t.Fatal(err)
+	answered := 0
+	for i := range 1000 {
+		if nc, err := d.Dial(t.Context(), from(3, i).String()); err == nil {
+			answered++
+			_, _ = nc.Read(make([]byte, 100))
+			nc.Close()
+		}
 	}
-	if g.open() != 20 {
-		t.Errorf("%d connections", g.open())
-	}
-	if _, err := g.admit(&fakeConn{from: from(98, 1)}); !errors.Is(err, errFull) {
-		t.Errorf("one that is of use was closed for another: %v", err)
-	}
-	_ = all
-	if err := errors.Join(c.Close()); err != nil {
-		t.Error(err)
-	}
-	_ = c.Close()
-	if g.open() != 19 {
-		t.Errorf("%d connections after one was closed twice", g.open())
-	}
-	if err := c.SetDeadline(time.Now()); err != nil {
-		t.Errorf("a deadline on a closed connection: %v", err)
+	if answered > 24 {
+		t.Errorf("%d calls to hosts that are no peers", answered)
 	}
 }
 
 func TestStrikes(t *testing.T) {
 	g, now := testGate(20)
 	bad := from(1, 1)
-	for range strikes - 1 {
+	for range 3 {
+		if c, err := g.admit(&fakeConn{from: bad}); err != nil {
+			t.Errorf("banned too soon: %v", err)
+		} else {
+			c.Close()
+		}
 		g.strike(bad.Addr())
 	}
-	if c, err := g.admit(&fakeConn{from: bad}); err != nil {
-		t.Errorf("banned too soon: %v", err)
-	} else {
-		c.Close()
+	if _, err := g.admit(&fakeConn{from: from(1, 2)}); !errors.Is(err, admission.ErrBanned) {
+		t.Errorf("its network is not banned: %v", err)
 	}
-	g.strike(bad.Addr())
-	if _, err := g.admit(&fakeConn{from: bad}); err == nil {
-		t.Error("not banned")
+	if _, err := g.reserve(bad); !errors.Is(err, admission.ErrBanned) || g.mayCall(bad.Addr()) {
+		t.Errorf("dialled although banned: %v", err)
 	}
-	if g.reserve(bad) == nil {
-		t.Error("dialled although banned")
+	if _, err := g.admit(&fakeConn{from: from(2, 1)}); err != nil {
+		t.Errorf("another network: %v", err)
 	}
-	if _, err := g.admit(&fakeConn{from: from(1, 2)}); err != nil {
-		t.Errorf("another address of the network: %v", err)
-	}
-	*now = now.Add(banTime + time.Second)
+	*now = now.Add(time.Hour)
 	if _, err := g.admit(&fakeConn{from: bad}); err != nil {
 		t.Errorf("banned for ever: %v", err)
-	}
-	for i := range maxBans + 100 {
-		g.strike(netip.AddrFrom16([16]byte{0x20, 1, byte(i >> 16), byte(i >> 8), byte(i)}))
-	}
-	if len(g.bans) > maxBans {
-		t.Errorf("%d bans are remembered", len(g.bans))
-	}
-	for range 10 {
-		g.strike(netip.IPv6Loopback())
-	}
-	if g.reserve(netip.MustParseAddrPort("[::1]:1")) != nil {
-		t.Error("the own machine is banned")
 	}
 }
 
@@ -216,7 +251,6 @@ func TestAcceptWaits(t *testing.T) {
 }
 
 func TestOverhear(t *testing.T) {
-	g, _ := testGate(20)
 	id := share.ID{1, 2, 3}
 	shake := append([]byte(greeting+"12345678"), id[:]...)
 	for name, c := range map[string]struct {
@@ -229,6 +263,7 @@ func TestOverhear(t *testing.T) {
 		"short":     {[]byte("\x13Bit"), false, nil},
 	} {
 		for size := 1; size < 60; size += 7 { // however it comes in parts
+			g, _ := testGate(20)
 			d := &dialer{g, "tcp6", func(context.Context, string) (net.Conn, error) { return &fakeConn{from: from(1, 1)}, nil }}
 			nc, err := d.Dial(t.Context(), from(1, 1).String())
 			if err != nil {
@@ -251,6 +286,7 @@ func TestOverhear(t *testing.T) {
 			_ = nc.Close()
 		}
 	}
+	g, _ := testGate(20)
 	if a := (&peerAddr{from(1, 1), g}); a.AddrPort().IsValid() || a.String() != from(1, 1).String() {
 		t.Error("an address without a connection is told to others")
 	}

@@ -351,6 +351,7 @@ func (e *Engine) everySecond() {
 func (e *Engine) everySoOften() {
 	now := e.now()
 	sweepCounters()
+	e.gate.look()
 	for _, t := range e.transfers {
 		if t.done && !t.options.Paused {
 			e.checkGoal(t, now)

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/anacrolix/torrent"
@@ -24,71 +26,24 @@ import (
 const (
 	// A call that has not been answered for this long is worth an introduction.
 	punchAfter = 2 * time.Second
-	// One address is asked for, or called, this often.
-	punchAgain = 20 * time.Second
 	// How many peers are asked for one introduction.
 	introducers = 3
-	maxPunching = 16
-	maxPunched  = 1000 // addresses remembered
+	maxOffered  = 1000 // addresses remembered
 	// For how long a connection waits for the library to take it up.
 	punchKept = 10 * time.Second
 )
 
 // puncher is the calls that were arranged through others.
 type puncher struct {
-	now func() time.Time
+	limits *punch.Limits
 
 	mu      sync.Mutex
-	asked   map[netip.AddrPort]time.Time // for an introduction
-	called  map[netip.AddrPort]time.Time
-	calling int
 	made    map[netip.AddrPort]net.Conn
 	waiting map[netip.AddrPort]chan net.Conn // dials under way
 }
 
 func newPuncher(now func() time.Time) *puncher {
-	return &puncher{
-		now: now, asked: map[netip.AddrPort]time.Time{}, called: map[netip.AddrPort]time.Time{},
-		made: map[netip.AddrPort]net.Conn{}, waiting: map[netip.AddrPort]chan net.Conn{},
-	}
-}
-
-// once reports whether it is time again for a, and notes it.
-func (p *puncher) once(m map[netip.AddrPort]time.Time, a netip.AddrPort) bool {
-	now := p.now()
-	for k, at := range m {
-		if since := now.Sub(at); since >= punchAgain || since < 0 {
-			delete(m, k)
-		}
-	}
-	if _, lately := m[a]; lately || len(m) >= maxPunched {
-		return false
-	}
-	m[a] = now
-	return true
-}
-
-func (p *puncher) mayAsk(a netip.AddrPort) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.once(p.asked, a)
-}
-
-// mayCall is followed by done where it is true.
-func (p *puncher) mayCall(a netip.AddrPort) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.calling >= maxPunching || !p.once(p.called, a) {
-		return false
-	}
-	p.calling++
-	return true
-}
-
-func (p *puncher) done() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.calling--
+	return &puncher{limits: punch.NewLimits(now), made: map[netip.AddrPort]net.Conn{}, waiting: map[netip.AddrPort]chan net.Conn{}}
 }
 
 // wait registers a dial under way, which takes a connection that is made
@@ -213,7 +168,7 @@ func (c *client) introduce(to netip.AddrPort) {
 		}
 		a.mu.Unlock()
 	}
-	if len(ask) == 0 || !c.punches.mayAsk(to) {
+	if len(ask) == 0 || !c.punches.limits.Ask(to) {
 		return
 	}
 	for _, pc := range ask {
@@ -273,6 +228,8 @@ func (c *client) bringTogether(asker *torrent.PeerConn, s *peerState, a *attachm
 		refuse(holepunch.NotConnected)
 	case !able:
 		refuse(holepunch.NoSupport)
+	case !c.punches.limits.Introduce(self, target):
+		refuse(holepunch.NotConnected)
 	default:
 		c.tells.Go(func() { writePunch(other, holepunch.Msg{MsgType: holepunch.Connect, AddrPort: self}) })
 		c.tells.Go(func() { writePunch(asker, holepunch.Msg{MsgType: holepunch.Connect, AddrPort: target}) })
@@ -300,12 +257,17 @@ func (c *client) punch(a *attachment, by *conn, to netip.AddrPort) {
 		if !ok || !at.IP.IsUnspecified() && at.AddrPort().Addr() != from {
 			continue
 		}
-		if !c.punches.mayCall(to) {
+		guide := by.peer.Addr()
+		if !c.punches.limits.Call(guide, to) {
 			return
 		}
-		defer c.punches.done()
+		if !c.gate.mayCall(to.Addr()) {
+			c.punches.limits.Done(guide, to, false)
+			return
+		}
 		c.gate.called.note(to.Addr())
 		nc, err := punch.Dial(c.ctx, l, from, to)
+		c.punches.limits.Done(guide, to, errors.Is(err, syscall.ECONNREFUSED))
 		if err != nil {
 			c.gate.log.Debug("calling a peer that calls us", "peer", to, "error", err)
 			return
@@ -329,7 +291,7 @@ func (c *client) punch(a *attachment, by *conn, to netip.AddrPort) {
 func (a *attachment) offer(to netip.AddrPort) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.offered) >= maxPunched {
+	if len(a.offered) >= maxOffered {
 		clear(a.offered)
 	}
 	a.offered[to] = struct{}{}

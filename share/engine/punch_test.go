@@ -11,44 +11,6 @@ import (
 	holepunch "github.com/anacrolix/torrent/peer_protocol/ut-holepunch"
 )
 
-// tell is a time that a test moves.
-type tell struct{ t time.Time }
-
-func (c *tell) now() time.Time { return c.t }
-
-func TestPunchesAreFew(t *testing.T) {
-	c := &tell{time.Unix(1_000_000, 0)}
-	p := newPuncher(c.now)
-	a := netip.MustParseAddrPort("[2001:db8::1]:6881")
-	if !p.mayAsk(a) || p.mayAsk(a) {
-		t.Error("one address is asked for once")
-	}
-	c.t = c.t.Add(punchAgain)
-	if !p.mayAsk(a) {
-		t.Error("and later again")
-	}
-	calls := 0
-	for i := range 1000 {
-		if p.mayCall(netip.AddrPortFrom(a.Addr(), uint16(2000+i))) {
-			calls++
-		}
-	}
-	if calls != maxPunching {
-		t.Errorf("%d calls at once", calls)
-	}
-	for range calls {
-		p.done()
-	}
-	for i := range 5000 {
-		if p.mayCall(netip.AddrPortFrom(a.Addr(), uint16(10_000+i))) {
-			p.done()
-		}
-	}
-	if len(p.called) > maxPunched {
-		t.Errorf("%d addresses are remembered", len(p.called))
-	}
-}
-
 // A connection that was arranged goes to the dial that waits for it, or to the
 // next one, or is closed.
 func TestPunchedConnectionsFindTheirDial(t *testing.T) {
@@ -116,8 +78,8 @@ func TestPunchesNothingPrivate(t *testing.T) {
 	for _, to := range []string{l.Addr().String(), "[fe80::1]:6881", "[fd00::1]:6881", "192.168.1.1:6881", "[2001:db8::1]:0"} {
 		c.punch(&attachment{}, by, netip.MustParseAddrPort(to))
 	}
-	if len(c.punches.called) != 0 {
-		t.Errorf("called %v", c.punches.called)
+	if c.gate.called.has(netip.IPv6Loopback()) || c.gate.called.has(netip.MustParseAddr("fd00::1")) {
+		t.Error("called a private address")
 	}
 	var m holepunch.Msg
 	for _, b := range []string{"", "\x01", "\x01\x02aaaaaaaaaaaaaaaaaaaaaa", string(make([]byte, 300))} {
