@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // Limits of a request. A link or torrent is at most 10 MB; uploads of content
@@ -38,7 +40,9 @@ type Config struct {
 	// it listens on; the loopback names always are when it listens there.
 	Hosts []string
 	TLS   *tls.Config // nil is plain HTTP
-	Now   func() time.Time
+	// MaxConns is how many connections there are at most; 0 is 256.
+	MaxConns int
+	Now      func() time.Time
 }
 
 // Server serves the page and the API on one TCP listener.
@@ -47,7 +51,8 @@ type Server struct {
 	listener net.Listener
 	port     string
 	hosts    map[string]bool
-	attempts *attempts
+	guesses  *guesses
+	warn     rate.Sometimes // of what a stranger can have logged as often as he likes
 }
 
 // New checks that serving on l is safe: other than loopback needs a password.
@@ -64,7 +69,8 @@ func New(cfg Config, l net.Listener) (*Server, error) {
 		listener: l,
 		port:     strconv.Itoa(int(addr.Port())),
 		hosts:    make(map[string]bool),
-		attempts: newAttempts(cfg.Now),
+		guesses:  newGuesses(cfg.Now),
+		warn:     rate.Sometimes{First: 5, Interval: time.Minute},
 	}
 	for _, h := range cfg.Hosts {
 		s.hosts[strings.ToLower(h)] = true
@@ -103,8 +109,11 @@ func (s *Server) Run(ctx context.Context) error {
 	// Event streams never end by themselves: their contexts end first.
 	base, stop := context.WithCancel(context.Background())
 	defer stop()
+	visitors := newCrowd(s.listener, s.cfg.MaxConns)
 	srv := &http.Server{
 		Handler:           s.Handler(),
+		ConnState:         visitors.watch,
+		ConnContext:       visitors.introduce,
 		ReadHeaderTimeout: headerTime,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeader,
@@ -115,9 +124,9 @@ func (s *Server) Run(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() {
 		if s.cfg.TLS != nil {
-			ended <- srv.ServeTLS(s.listener, "", "")
+			ended <- srv.ServeTLS(visitors, "", "")
 		} else {
-			ended <- srv.Serve(s.listener)
+			ended <- srv.Serve(visitors)
 		}
 	}()
 	select {
@@ -153,7 +162,7 @@ func (s *Server) Handler() http.Handler {
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		problem(w, http.StatusForbidden, "this request came from another site")
 	}))
-	return s.knownHost(headers(origin.Handler(s.bounded(mux))))
+	return hurried(s.knownHost(headers(origin.Handler(s.bounded(mux)))))
 }
 
 // knownHost refuses requests for names that are not ours: a page elsewhere may

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -333,42 +332,6 @@ func TestPasswords(t *testing.T) {
 	}
 	if codes[429] < 3 || codes[201] != 0 {
 		t.Errorf("guesses answered with %v", codes)
-	}
-}
-
-func TestAttempts(t *testing.T) {
-	now := time.Unix(1e9, 0)
-	a := newAttempts(func() time.Time { return now })
-	ip := netip.MustParseAddr("2001:db8::1")
-	for range triesAtOnce {
-		if !a.allow(ip) {
-			t.Fatal("refused too early")
-		}
-		ip = ip.Next() // the same /64
-	}
-	if a.allow(ip) {
-		t.Error("a /64 gets more tries by changing its address")
-	}
-	if !a.allow(netip.MustParseAddr("2001:db8:0:1::1")) {
-		t.Error("another network is refused")
-	}
-	now = now.Add(triesAgain)
-	if !a.allow(ip) {
-		t.Error("waiting does not help")
-	}
-	allowed := 0
-	n := netip.MustParseAddr("2001:db8:1::").As16()
-	for i := range 10 * maxNetworks {
-		n[5], n[6] = byte(i>>8), byte(i)
-		if a.allow(netip.AddrFrom16(n)) {
-			allowed++
-		}
-	}
-	if allowed > allTriesAtOnce {
-		t.Errorf("%d tries from everywhere at once", allowed)
-	}
-	if len(a.networks) > maxNetworks {
-		t.Errorf("%d networks kept", len(a.networks))
 	}
 }
 

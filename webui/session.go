@@ -43,14 +43,10 @@ func (s *Server) signedIn(next http.Handler) http.Handler {
 			defer leave()
 		}
 		if err != nil || (who.Kind == "token") != isBearer {
-			// A wrong token is a guess and counts as one.
-			if isBearer && !s.attempts.allow(remote(r)) {
-				tooMany(w)
-				return
-			}
 			problem(w, http.StatusUnauthorized, ErrDenied.Error())
 			return
 		}
+		patience(w, r)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, signInKey{}, who)))
 	})
 }
@@ -59,10 +55,6 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	var in struct{ Token, Password, Label string }
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || (in.Token == "") == (in.Password == "") {
 		problem(w, http.StatusBadRequest, "send either a token or a password")
-		return
-	}
-	if !s.attempts.allow(remote(r)) {
-		tooMany(w)
 		return
 	}
 	if in.Label == "" {
@@ -76,11 +68,20 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	if in.Token != "" {
 		secret, who, err = s.cfg.Auth.Redeem(in.Token, in.Label)
 	} else {
+		if !s.guesses.try(remote(r)) {
+			tooMany(w)
+			return
+		}
 		secret, who, err = s.cfg.Auth.CheckPassword(in.Password, in.Label)
+		if err == nil {
+			s.guesses.right(remote(r))
+		} else {
+			s.guesses.wrong(remote(r))
+		}
 	}
 	switch {
 	case errors.Is(err, ErrDenied):
-		s.cfg.Logger.Warn("refused a sign-in", "from", remote(r))
+		s.warn.Do(func() { s.cfg.Logger.Warn("refused a sign-in", "from", remote(r)) })
 		problem(w, http.StatusUnauthorized, ErrDenied.Error())
 	case err != nil:
 		problem(w, http.StatusInternalServerError, err.Error())

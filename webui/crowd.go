@@ -1,0 +1,178 @@
+package webui
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// defaultConns is far more than the browsers and programs of one owner open.
+const defaultConns = 256
+
+// crowd is the connections to the page. There are so many at most; while there
+// is room everybody is let in, and then the least useful one gives way: never one
+// that carries a request of somebody signed in; first of those whose network has
+// most, idle ones, old ones.
+type crowd struct {
+	net.Listener
+	max int
+
+	mu       sync.Mutex
+	number   uint64
+	conns    map[*visit]struct{}
+	networks map[netip.Prefix]int
+}
+
+func newCrowd(l net.Listener, max int) *crowd {
+	if max <= 0 {
+		max = defaultConns
+	}
+	return &crowd{Listener: l, max: max, conns: map[*visit]struct{}{}, networks: map[netip.Prefix]int{}}
+}
+
+// visit is one connection.
+type visit struct {
+	net.Conn
+	of       *crowd
+	networks [3]netip.Prefix
+	number   uint64 // in the order they came
+	busy     atomic.Bool
+	known    atomic.Bool // somebody signed in has come by it
+}
+
+// Accept lets a connection in, and has another go where there are too many.
+func (c *crowd) Accept() (net.Conn, error) {
+	for {
+		nc, err := c.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		v := &visit{Conn: nc, of: c}
+		if ap, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
+			v.networks = networksOf(ap.Addr())
+		}
+		gone, ok := c.enter(v)
+		if gone != nil {
+			gone.Close()
+		}
+		if ok {
+			return v, nil
+		}
+		nc.Close()
+	}
+}
+
+// enter tells whether v may stay, and who has to go for it.
+func (c *crowd) enter(v *visit) (gone *visit, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	full := len(c.conns) >= c.max
+	c.number++
+	v.number = c.number
+	c.conns[v] = struct{}{}
+	for _, n := range v.networks {
+		c.networks[n]++
+	}
+	if !full {
+		return nil, true
+	}
+	for o := range c.conns {
+		if o != v && !(o.known.Load() && o.busy.Load()) && (gone == nil || c.before(o, gone)) {
+			gone = o
+		}
+	}
+	if gone == nil { // everybody here is at work
+		c.leaveLocked(v)
+		return nil, false
+	}
+	c.leaveLocked(gone)
+	return gone, true
+}
+
+// before tells that a gives way before b.
+func (c *crowd) before(a, b *visit) bool {
+	if x, y := a.known.Load(), b.known.Load(); x != y {
+		return y
+	}
+	if x, y := c.size(a), c.size(b); x != y {
+		return x > y
+	}
+	if x, y := a.busy.Load(), b.busy.Load(); x != y {
+		return y
+	}
+	return a.number < b.number
+}
+
+// size tells how crowded the networks of v are; of the wider ones, which may be
+// of several people, half and a quarter count.
+func (c *crowd) size(v *visit) int {
+	return max(4*c.networks[v.networks[0]], 2*c.networks[v.networks[1]], c.networks[v.networks[2]])
+}
+
+func (c *crowd) leaveLocked(v *visit) {
+	if _, ok := c.conns[v]; !ok {
+		return
+	}
+	delete(c.conns, v)
+	for _, n := range v.networks {
+		if c.networks[n]--; c.networks[n] <= 0 {
+			delete(c.networks, n)
+		}
+	}
+}
+
+// Close implements net.Conn.
+func (v *visit) Close() error {
+	v.of.mu.Lock()
+	v.of.leaveLocked(v)
+	v.of.mu.Unlock()
+	return v.Conn.Close()
+}
+
+// visitOf is the visit below what the HTTP server shows.
+func visitOf(nc net.Conn) *visit {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	v, _ := nc.(*visit)
+	return v
+}
+
+// watch notes which connections have requests under way, for http.Server.
+func (c *crowd) watch(nc net.Conn, s http.ConnState) {
+	if v := visitOf(nc); v != nil {
+		v.busy.Store(s == http.StateActive)
+	}
+}
+
+type visitKey struct{}
+
+// introduce gives requests the connection that they came by, for http.Server.
+func (c *crowd) introduce(ctx context.Context, nc net.Conn) context.Context {
+	return context.WithValue(ctx, visitKey{}, visitOf(nc))
+}
+
+// answerTime is how long an answer to somebody who is not signed in may take.
+const answerTime = time.Minute
+
+// hurried ends answers that are not taken. For who signs in, patience lifts that:
+// event streams and downloads have deadlines of their own.
+func hurried(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Recorders in tests have no connection to set a deadline on.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
+		next.ServeHTTP(w, r)
+	})
+}
+
+func patience(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	if v, _ := r.Context().Value(visitKey{}).(*visit); v != nil {
+		v.known.Store(true)
+	}
+}
