@@ -94,6 +94,16 @@ func (h *Host) Dial(ctx context.Context, network, to string) (conn net.Conn, err
 	return conn, err
 }
 
+// DialFrom is Dial over TCP from one of the addresses of the host.
+func (h *Host) DialFrom(ctx context.Context, from netip.Addr, to string) (conn net.Conn, err error) {
+	err = h.space.in(func() (err error) {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from.AsSlice()}}
+		conn, err = d.DialContext(ctx, "tcp6", to)
+		return err
+	})
+	return conn, err
+}
+
 // Dial6 is Dial for an http.Transport: it never takes IPv4.
 func (h *Host) Dial6(ctx context.Context, _, to string) (net.Conn, error) {
 	return h.Dial(ctx, "tcp6", to)

@@ -303,10 +303,11 @@ func (n *Node) part(name string) *slog.Logger { return n.log.With("part", name) 
 
 func (n *Node) engineConfig() engine.Config {
 	c := n.config
+	peers, _ := shares(descriptors())
 	cfg := engine.Config{
 		Logger: n.part("engine"), DB: n.state.db, Dir: filepath.Join(c.State, "torrents"),
 		Listeners: n.ports.tcp, IPv4: c.IPv4, NoTrackers: c.NoTrackers, Preallocate: c.Preallocate, AllowPrivate: c.Private,
-		Limits: n.limiter.inForce(), MaxFetching: c.MaxFetching,
+		Limits: n.limiter.inForce(), MaxFetching: c.MaxFetching, MaxConns: peers,
 		Addresses: n.linkAddresses, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Client: "shoal " + n.o.Version, Now: n.o.Now,
 	}
 	if n.dht != nil {

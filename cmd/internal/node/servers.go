@@ -96,8 +96,9 @@ func (n *Node) openPage(l net.Listener) (p *page, err error) {
 	if p.auth, err = webui.OpenAuth(filepath.Join(n.config.State, credentialsName), n.o.Now); err != nil {
 		return nil, share.Errorf(share.Failed, "serving the page: %w", err)
 	}
+	_, visitors := shares(descriptors())
 	c := webui.Config{
-		Logger: n.part("web"), API: n.api.Handler(), Page: webui.Page(), Auth: p.auth, Hosts: n.config.WebHosts, Now: n.o.Now,
+		Logger: n.part("web"), API: n.api.Handler(), Page: webui.Page(), Auth: p.auth, Hosts: n.config.WebHosts, Now: n.o.Now, MaxConns: visitors,
 	}
 	if n.config.WebCert != "" {
 		p.pair = &keyPair{cert: n.config.WebCert, key: n.config.WebKey}
