@@ -1,0 +1,472 @@
+package core
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
+)
+
+// What the project's measurements found with real clients, each kept from
+// coming back:
+//
+//	a peer leaves some requests unanswered (Transmission 3.00)    TestUnansweredRequestsAreMadeAgain
+//	four ut_metadata requests at once, one answered (rtorrent)    TestInfoComesOneByOneAndIsKept
+//	the queue is drained before it is filled                      TestTheWindowIsKeptFull
+//	blocks asked of several at once without need                  TestNoBlockIsAskedOfTwoBeforeTheEnd
+
+func TestTheWindowIsKeptFull(t *testing.T) {
+	h := newHarness(t, 100, nil)
+	p := h.seed()
+	open := h.take(p, wire.Request)
+	if len(open) != firstWindow {
+		t.Fatalf("%d requests at first", len(open))
+	}
+	for round := range 6 { // each a round trip of 100 ms
+		h.at += 100 * time.Millisecond
+		before := len(open)
+		for _, m := range open[:before] {
+			h.give(p, m)
+			more := h.take(p, wire.Request)
+			if len(more) == 0 {
+				t.Fatal("a block came and nothing was asked for in its place")
+			}
+			open = append(open, more...)
+		}
+		open = open[before:]
+		if want := min(firstWindow<<(round+1), 100*4); len(open) < min(want, 100*4-firstWindow<<(round+1)) {
+			t.Fatalf("%d requests after round trip %d, not %d", len(open), round+1, want)
+		}
+		if len(open) >= 128 {
+			return
+		}
+	}
+}
+
+func TestTheWindowFollowsRateAndReader(t *testing.T) {
+	for _, c := range []struct {
+		rate    float64 // blocks a second
+		hurried bool
+		want    int
+	}{{30, false, 30}, {30, true, 15}, {1000, false, 1000}, {0.5, false, leastWindow}} {
+		w := window{size: firstWindow}
+		w.arrived(40*time.Millisecond+time.Duration(float64(time.Second)/c.rate), true, c.hurried)
+		for range 6000 {
+			w.arrived(max(40*time.Millisecond, time.Duration(float64(w.size)/c.rate*float64(time.Second))), true, c.hurried)
+		}
+		if w.size < c.want*8/10 || w.size > c.want*14/10+1 {
+			t.Errorf("%v blocks a second, hurried %v: a window of %d", c.rate, c.hurried, w.size)
+		}
+	}
+}
+
+func TestReqQOfThePeerIsRespected(t *testing.T) {
+	h := newHarness(t, 100, nil)
+	p := h.peer(true)
+	h.say(p, wire.Message{Type: wire.HaveAll},
+		wire.Message{Type: wire.Extended, Payload: wire.AppendHandshake(nil, &wire.Handshake{ReqQ: 5})}, wire.Message{Type: wire.Unchoke})
+	if got := len(h.take(p, wire.Request)); got != 5 {
+		t.Fatalf("%d requests", got)
+	}
+}
+
+func TestUnansweredRequestsAreMadeAgain(t *testing.T) {
+	h := newHarness(t, 4, nil)
+	p := h.seed()
+	answered := make(map[string]int)
+	left := 0
+	for range 2000 {
+		for _, m := range h.take(p, wire.Request) {
+			k := fmt.Sprint(m.Index, m.Begin)
+			answered[k]++
+			if len(answered)%5 == 0 && answered[k] == 1 {
+				left++
+				continue // forgotten
+			}
+			h.at += time.Millisecond
+			h.give(p, m)
+			if a := h.action(Verify); a != nil {
+				h.Verified(h.at, a.Piece, true, nil)
+				h.flush()
+			}
+		}
+		h.pass(50 * time.Millisecond)
+	}
+	if left == 0 || !h.Complete() {
+		t.Fatalf("%d requests were left unanswered, %d pieces are missing", left, h.Missing())
+	}
+}
+
+func TestAPeerThatAnswersNothingIsDropped(t *testing.T) {
+	h := newHarness(t, 4, nil)
+	p := h.seed()
+	for range 30 {
+		h.pass(10 * time.Second)
+		h.say(p, wire.Message{Type: wire.KeepAlive})
+		if why := h.dropped(p); why != "" {
+			t.Log(why)
+			return
+		}
+	}
+	t.Fatal("it is still there after five minutes")
+}
+
+func TestNoBlockIsAskedOfTwoBeforeTheEnd(t *testing.T) {
+	h := newHarness(t, 30, nil)
+	peers := []*Peer{h.seed(), h.seed(), h.seed()}
+	seen := make(map[string]bool)
+	for range 200 {
+		for _, p := range peers {
+			for i, m := range h.take(p, wire.Request) {
+				k := fmt.Sprint(m.Index, m.Begin)
+				if seen[k] && !h.endgame() {
+					t.Fatalf("block %s is asked of two", k)
+				}
+				seen[k] = true
+				if i < 8 {
+					h.at += time.Millisecond
+					h.give(p, m)
+				}
+			}
+		}
+		h.check()
+		h.at += 10 * time.Millisecond
+	}
+}
+
+// At the end a block that a slow peer sits on is asked of another; when it
+// comes the slow peer is told to spare it.
+func TestTheEndgameAsksAnotherAndCancels(t *testing.T) {
+	h := newHarness(t, 2, nil)
+	slow := h.seed()
+	kept := h.take(slow, wire.Request)
+	if len(kept) != 8 {
+		t.Fatalf("%d requests, not all 8", len(kept))
+	}
+	h.pass(3 * time.Second)
+	fast := h.seed()
+	for range 40 {
+		for _, m := range h.take(fast, wire.Request) {
+			h.at += 5 * time.Millisecond
+			h.give(fast, m)
+		}
+		h.pass(300 * time.Millisecond)
+	}
+	if got := len(h.take(slow, wire.Cancel)); got < 7 {
+		t.Errorf("%d requests were cancelled", got)
+	}
+	for range 2 {
+		if h.action(Verify) != nil {
+			continue
+		}
+		t.Error("not done")
+	}
+	if h.give(slow, kept[0]) {
+		t.Error("a block that is here was wanted again")
+	}
+	h.check()
+}
+
+func TestUnaskedBlocksEndTheConnection(t *testing.T) {
+	h := newHarness(t, 30, nil)
+	p := h.seed()
+	for i := range maxStrikes {
+		if h.give(p, wire.Message{Index: 29, Begin: uint32(i%4) * wire.BlockSize, Length: wire.BlockSize}) {
+			t.Fatal("it was wanted")
+		}
+	}
+	if h.dropped(p) == "" {
+		t.Fatal("still there")
+	}
+}
+
+func TestRejectsAreNotAskedAgainAtOnce(t *testing.T) {
+	h := newHarness(t, 4, nil)
+	p := h.seed()
+	for range 3 {
+		for _, m := range h.take(p, wire.Request) {
+			h.say(p, wire.Message{Type: wire.Reject, Index: m.Index, Begin: m.Begin, Length: m.Length})
+		}
+	}
+	if n := len(h.take(p, wire.Request)); n != 0 {
+		t.Fatalf("%d requests although all were rejected", n)
+	}
+	h.check()
+}
+
+func TestSeedsKeepToTheirManners(t *testing.T) {
+	h := newHarness(t, 10, func(c *Config) { c.Have = []byte{0xff, 0xc0}; c.Uploads = 1 })
+	p, q := h.peer(false), h.peer(false)
+	h.say(p, wire.Message{Type: wire.HaveNone}, wire.Message{Type: wire.Interested})
+	h.say(q, wire.Message{Type: wire.HaveNone}, wire.Message{Type: wire.Interested})
+	if len(h.take(p, wire.Unchoke)) != 1 || len(h.take(q, wire.Unchoke)) != 0 {
+		t.Fatal("one slot was not given to the first")
+	}
+	request := wire.Message{Type: wire.Request, Index: 1, Length: 10}
+	h.say(q, request)
+	if len(h.take(q, wire.Reject)) != 1 || len(h.blocks[q]) != 0 {
+		t.Error("a choked peer was served, or not told")
+	}
+	for range 2 * ReqQ {
+		h.Receive(h.at, p, &request)
+	}
+	h.flush()
+	if n := len(h.take(p, wire.Reject)); n != ReqQ || len(h.blocks[p]) != ReqQ {
+		t.Errorf("%d requests were rejected and %d served", n, len(h.blocks[p]))
+	}
+	h.blocks[p] = nil
+	h.Receive(h.at, p, &request)
+	cancel := request
+	cancel.Type = wire.Cancel
+	h.say(p, cancel)
+	if len(h.take(p, wire.Reject)) != 1 || len(h.blocks[p]) != 0 {
+		t.Error("a cancelled block was sent")
+	}
+	idle := h.peer(false)
+	h.pass(keepAlive + 10*time.Second)
+	if len(h.take(idle, wire.KeepAlive)) != 1 {
+		t.Error("no keep-alive")
+	}
+	h.pass(silence)
+	if h.dropped(idle) == "" {
+		t.Error("a silent peer is still there")
+	}
+}
+
+// Slots rotate: of many that want, all get their turn.
+func TestSlotsGoRound(t *testing.T) {
+	h := newHarness(t, 10, func(c *Config) { c.Have = []byte{0xff, 0xc0}; c.Uploads = 3 })
+	var peers []*Peer
+	got := make(map[*Peer]bool)
+	for range 12 {
+		p := h.peer(false)
+		h.say(p, wire.Message{Type: wire.HaveNone}, wire.Message{Type: wire.Interested})
+		peers = append(peers, p)
+	}
+	for range 120 {
+		h.pass(10 * time.Second)
+		open := 0
+		for _, p := range peers {
+			h.say(p, wire.Message{Type: wire.KeepAlive})
+			if !p.choked {
+				open++
+				got[p] = true
+				h.say(p, wire.Message{Type: wire.Request, Index: 1, Length: 16384})
+			}
+		}
+		if open > 3 {
+			t.Fatalf("%d slots", open)
+		}
+	}
+	if len(got) != len(peers) {
+		t.Fatalf("%d of %d had a turn", len(got), len(peers))
+	}
+}
+
+// Many peers of one /64 have no more than one line that is alone, while others
+// wait.
+func TestALineIsOneLine(t *testing.T) {
+	var order []*Peer
+	at := func(s string) *Peer { return &Peer{PeerInfo: PeerInfo{Addr: netip.MustParseAddrPort(s)}} }
+	for i := range 5 {
+		order = append(order, at(fmt.Sprintf("[2001:db8::%d]:1", i+1)))
+	}
+	order = append(order, at("[2001:db8:0:1::1]:1"), at("[2001:db8:0:2::1]:1"))
+	var h choker
+	h.spread(order)
+	lines := make(map[netip.Prefix]bool)
+	for _, p := range order[:3] {
+		lines[network(p.Addr.Addr())] = true
+	}
+	if len(lines) != 3 {
+		t.Fatalf("%v", lines)
+	}
+}
+
+func TestInfoComesOneByOneAndIsKept(t *testing.T) {
+	info := bytes.Repeat([]byte("0123456789abcdef"), 5*kib) // five blocks
+	h := newHarness(t, 0, func(c *Config) { c.Layout = wire.Layout{} })
+	shake := wire.Message{Type: wire.Extended, Payload: wire.AppendHandshake(nil, &wire.Handshake{
+		Extensions: map[string]uint8{wire.NameMetadata: 7}, InfoSize: len(info),
+	})}
+	asked := func(p *Peer) (pieces []int) {
+		for _, m := range h.take(p, wire.Extended) {
+			if m.Ext == 7 {
+				r, err := wire.ParseMetadata(m.Payload)
+				if err != nil || r.Kind != wire.MetaRequest {
+					t.Fatal(r, err)
+				}
+				pieces = append(pieces, r.Piece)
+			}
+		}
+		return pieces
+	}
+	answer := func(p *Peer, i int) {
+		h.say(p, wire.Message{Type: wire.Extended, Ext: wire.ExtMetadata, Payload: wire.AppendMetadata(nil, &wire.Metadata{
+			Kind: wire.MetaData, Piece: i, Total: len(info), Data: info[i*wire.BlockSize : (i+1)*wire.BlockSize],
+		})})
+	}
+	p := h.peer(true)
+	h.say(p, wire.Message{Type: wire.Bitfield, Payload: []byte{0x80, 0}}, shake)
+	first := asked(p)
+	if len(first) != 1 {
+		t.Fatalf("%d requests at once of a peer that has answered none", len(first))
+	}
+	answer(p, first[0])
+	second := asked(p)
+	if len(second) != 1 {
+		t.Fatalf("%v", second)
+	}
+	h.Disconnected(h.at, p)
+	q := h.peer(true)
+	h.say(q, wire.Message{Type: wire.HaveAll}, shake)
+	for range 5 {
+		for _, i := range asked(q) {
+			if i == first[0] {
+				t.Fatal("a block that came was asked for again")
+			}
+			answer(q, i)
+		}
+	}
+	a := h.action(CheckInfo)
+	if a == nil || !bytes.Equal(a.Data, info) {
+		t.Fatal("no info dictionary")
+	}
+	h.SetInfo(h.at, info, wire.NewLayout(640*kib, 64*kib), nil)
+	h.flush()
+	// What was said before counts, and the connection is used.
+	if len(h.take(q, wire.Interested)) != 1 || q.gone {
+		t.Fatal("the connection that brought the info dictionary is not used")
+	}
+	h.check()
+}
+
+func TestAForgedInfoConvictsItsSender(t *testing.T) {
+	h := newHarness(t, 0, func(c *Config) { c.Layout = wire.Layout{} })
+	p := h.peer(true)
+	h.say(p, wire.Message{Type: wire.Extended, Payload: wire.AppendHandshake(nil, &wire.Handshake{
+		Extensions: map[string]uint8{wire.NameMetadata: 7}, InfoSize: 3,
+	})}, wire.Message{Type: wire.Extended, Ext: wire.ExtMetadata, Payload: wire.AppendMetadata(nil, &wire.Metadata{Kind: wire.MetaData, Total: 3, Data: []byte("abc")})})
+	if h.action(CheckInfo) == nil {
+		t.Fatal("nothing to check")
+	}
+	h.BadInfo(h.at)
+	h.flush()
+	if a := h.action(Drop); a == nil || a.Peer != p || !a.Banned {
+		t.Fatalf("%+v", a)
+	}
+	if _, err := h.Connected(h.at, p.PeerInfo); err != ErrBanned {
+		t.Fatal(err)
+	}
+}
+
+func TestPEXIsMeasured(t *testing.T) {
+	for _, private := range []bool{false, true} {
+		h := newHarness(t, 4, func(c *Config) { c.MaxPeers = 200; c.Private = private })
+		p := h.peer(true)
+		h.say(p, wire.Message{Type: wire.HaveNone}, wire.Message{Type: wire.Extended, Payload: wire.AppendHandshake(nil, &wire.Handshake{Extensions: map[string]uint8{wire.NamePEX: 9}})})
+		for range 120 {
+			h.peer(true)
+		}
+		told := 0
+		for range 4 {
+			h.pass(pexEvery)
+			h.say(p, wire.Message{Type: wire.KeepAlive})
+			for _, m := range h.take(p, wire.Extended) {
+				if m.Ext != 9 {
+					continue
+				}
+				x, err := wire.ParsePEX(m.Payload)
+				if err != nil || len(x.Added) > pexMost {
+					t.Fatalf("%d addresses in a minute, %v", len(x.Added), err)
+				}
+				told += len(x.Added)
+			}
+		}
+		if private && told > 0 || !private && told != 120 {
+			t.Errorf("private %v: told of %d", private, told)
+		}
+		h.say(p, wire.Message{Type: wire.Extended, Ext: wire.ExtPEX, Payload: wire.AppendPEX(nil, &wire.PEX{
+			Added: []wire.PEXPeer{{Addr: netip.MustParseAddrPort("[2001:db8:9::1]:1")}},
+		})})
+		h.actions = slices.DeleteFunc(h.actions, func(a Action) bool { return a.Kind != Dial })
+		if dialed := len(h.actions) > 0; dialed == private {
+			t.Errorf("private %v: dialed %v", private, dialed)
+		}
+	}
+}
+
+// The examples of BEP 40.
+func TestCanonicalPriority(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want uint32
+	}{{"123.213.32.10", "98.76.54.32", 0xec2d7224}, {"123.213.32.10", "123.213.32.234", 0x99568189}} {
+		if got := Priority(netip.MustParseAddr(c.a), 0, netip.AddrPortFrom(netip.MustParseAddr(c.b), 0)); got != c.want {
+			t.Errorf("%s and %s: %#x, not %#x", c.a, c.b, got, c.want)
+		}
+	}
+	a, b := netip.MustParseAddr("2001:db8:1:2::3"), netip.MustParseAddr("2001:db8:1:3::4")
+	if Priority(a, 1, netip.AddrPortFrom(b, 2)) != Priority(b, 2, netip.AddrPortFrom(a, 1)) {
+		t.Error("the two ends do not agree")
+	}
+}
+
+// A reader that jumps takes back what is not urgent, and only readers have
+// pieces asked for out of turn.
+func TestSeeksOvertake(t *testing.T) {
+	h := newHarness(t, 100, nil)
+	p := h.seed()
+	before := h.take(p, wire.Request)
+	h.at += time.Second
+	h.SetReaders(h.at, []Reader{{From: 77 * 64 * kib, To: 78 * 64 * kib, By: h.at}})
+	h.flush()
+	cancelled := 0
+	var asked []int
+	for _, m := range h.sent[p] {
+		switch m.Type {
+		case wire.Cancel:
+			cancelled++
+		case wire.Request:
+			asked = append(asked, int(m.Index))
+		}
+	}
+	if cancelled != len(before) {
+		t.Errorf("%d of %d requests were taken back", cancelled, len(before))
+	}
+	if len(asked) < 4 || slices.ContainsFunc(asked[:4], func(i int) bool { return i != 77 }) {
+		t.Errorf("asked for %v", asked)
+	}
+	h.check()
+}
+
+func TestPrioritiesAreKept(t *testing.T) {
+	h := newHarness(t, 10, nil)
+	want := []uint8{0, 0, 0, Low, Low, 0, 0, High, Normal, 0}
+	h.SetPriorities(h.at, want)
+	p := h.seed()
+	var order []int
+	for range 20 {
+		for _, m := range h.take(p, wire.Request) {
+			if len(order) == 0 || order[len(order)-1] != int(m.Index) {
+				order = append(order, int(m.Index))
+			}
+			h.give(p, m)
+			if a := h.action(Verify); a != nil {
+				h.Verified(h.at, a.Piece, true, nil)
+				h.flush()
+			}
+		}
+	}
+	if len(order) != 4 || order[0] != 7 || order[1] != 8 {
+		t.Fatalf("fetched in the order %v", order)
+	}
+	if h.action(Finished) == nil {
+		t.Fatal("not told that it is finished")
+	}
+	h.check()
+}
