@@ -65,7 +65,7 @@ func TestEmptyFolders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := [][]string{{"b", "c"}, {"_CON", "_"}}; !cmp.Equal(want, in.Folders) {
+	if want := [][]string{{"b", "c"}, {"CON", "_"}}; !cmp.Equal(want, in.Folders) {
 		t.Errorf("got %q, want %q", in.Folders, want)
 	}
 	checkSound(t, in)

@@ -7,18 +7,42 @@ import (
 	"unicode/utf8"
 )
 
+// rules say what may stay in a name.
+type rules int
+
+const (
+	asNamed rules = iota // all but what is dangerous anywhere
+	older                // what releases before 0.3 kept on every system
+	windows              // what Windows and its file systems can hold
+)
+
 // cleanElement makes one path element of what a stranger calls a file. The
-// result is never empty, ".", "..", reserved, or longer than MaxName bytes; it
-// holds no separator of any operating system and nothing that is invisible or
-// changes the direction of text. It is the same everywhere, but for seven
-// characters that only Windows forbids and that are common in names elsewhere.
+// result is never empty, ".", "..", or longer than MaxName bytes, is valid
+// UTF-8, and holds no slash, no control character and nothing that changes the
+// direction of text. All else stays as it is but on Windows: what a file system
+// cannot hold is up to whoever makes the file.
 func cleanElement(raw []byte) string {
-	return cleanFor(raw, runtime.GOOS == "windows")
+	if runtime.GOOS == "windows" {
+		return cleanFor(raw, windows)
+	}
+	return cleanFor(raw, asNamed)
+}
+
+// WindowsName is what a file called name, which is clean, is called where only
+// what Windows allows can be.
+func WindowsName(name string) string { return cleanFor([]byte(name), windows) }
+
+// OlderName is what earlier releases made of a name, for their records.
+func OlderName(name string) string {
+	if runtime.GOOS == "windows" {
+		return name
+	}
+	return cleanFor([]byte(name), older)
 }
 
 const onlyWindowsForbids = `<>:"|?*`
 
-func cleanFor(raw []byte, windows bool) string {
+func cleanFor(raw []byte, r rules) string {
 	// Names longer than this lose their middle below; do not work on megabytes.
 	const enough = 16 * MaxName
 	if len(raw) > enough {
@@ -28,14 +52,21 @@ func cleanFor(raw []byte, windows bool) string {
 	for len(raw) > 0 {
 		c, n := utf8.DecodeRune(raw)
 		switch {
-		case c == utf8.RuneError && n == 1, !harmless(c), windows && strings.ContainsRune(onlyWindowsForbids, c):
+		case c == utf8.RuneError && n == 1, dangerous(c), r != asNamed && !plain(c), r == windows && strings.ContainsRune(onlyWindowsForbids, c):
 			b.WriteByte('_')
 		default:
 			b.Write(raw[:n])
 		}
 		raw = raw[n:]
 	}
-	s := strings.TrimRight(shorten(b.String(), MaxName), ". ")
+	s := shorten(b.String(), MaxName)
+	if r == asNamed {
+		if dropped([]byte(s)) {
+			return "_"
+		}
+		return s
+	}
+	s = strings.TrimRight(s, ". ")
 	if s == "" {
 		return "_"
 	}
@@ -45,19 +76,24 @@ func cleanFor(raw []byte, windows bool) string {
 	return s
 }
 
-// harmless refuses separators, control characters, and the format characters
-// that hide or reorder what follows. The joiners are needed to write several
-// languages and many emoji.
-func harmless(c rune) bool {
+// dangerous is what no name may hold, whatever the system: the separator,
+// control characters and line ends, and what reorders the text after it.
+func dangerous(c rune) bool {
+	return c == '/' || unicode.In(c, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+}
+
+// plain is neither a separator anywhere nor invisible. The joiners are needed to
+// write several languages and many emoji.
+func plain(c rune) bool {
 	switch {
-	case c == '/' || c == '\\':
+	case c == '\\':
 		return false
 	case c == 0x200c || c == 0x200d:
 		return true
 	case 0xe0020 <= c && c <= 0xe007f: // tags: flags of regions
 		return true
 	}
-	return !unicode.In(c, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+	return !unicode.Is(unicode.Cf, c)
 }
 
 // shorten cuts s to at most limit bytes between two characters, and keeps a

@@ -51,18 +51,54 @@ func TestCleanElement(t *testing.T) {
 		{long[:254] + " " + long, long[:254]},
 		{"con." + long, "_con." + long[:250]},
 	} {
-		if got := cleanFor([]byte(tt.in), false); got != tt.want {
+		if got := cleanFor([]byte(tt.in), older); got != tt.want {
 			t.Errorf("%q: got %q, want %q", tt.in, got, tt.want)
 		}
 	}
 }
 
+// Names that are ordinary on Linux stay as they are: the kernel's aux.c, a log
+// called con.log, systemd's escaped units, a sentence, a trailing space. What is
+// dangerous anywhere does not.
+func TestNamesStayAsTheyAre(t *testing.T) {
+	for _, name := range []string{
+		"aux.c", "con.log", "CON", `dev-disk-by\x2duuid.swap`, "What is love...", "trailing.", "sp ace. ", " lead", "a:b*c?.txt",
+		"~user", "-rf", "$(id)", "...", " ", "soft\u00adhyphen", "zero\u200bwidth", "\u0646\u200c",
+	} {
+		if got := cleanFor([]byte(name), asNamed); got != name {
+			t.Errorf("%q became %q", name, got)
+		}
+	}
+	for name, want := range map[string]string{
+		"": "_", ".": "_", "..": "_", "a/b": "a_b", "a\x00b": "a_b", "nl\nhere": "nl_here", "gpj\u202eexe": "gpj_exe",
+		"a\u2028b": "a_b", "a\xffb": "a_b",
+	} {
+		if got := cleanFor([]byte(name), asNamed); got != want {
+			t.Errorf("%q became %q, want %q", name, got, want)
+		}
+	}
+}
+
+// Older records leave out names that are as the torrent has them, by the rules of
+// then.
+func TestOlderNames(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := rapid.SliceOfN(rapid.Byte(), 0, 250).Draw(t, "raw")
+		if dropped(in) {
+			return
+		}
+		if got, want := cleanFor([]byte(cleanFor(in, asNamed)), older), cleanFor(in, older); got != want {
+			t.Fatalf("%q: %q, then %q", in, got, want)
+		}
+	})
+}
+
 func TestCleanElementForWindows(t *testing.T) {
 	const in = `a<b>c:d"e|f?g*h`
-	if got := cleanFor([]byte(in), true); got != "a_b_c_d_e_f_g_h" {
+	if got := cleanFor([]byte(in), windows); got != "a_b_c_d_e_f_g_h" {
 		t.Errorf("got %q", got)
 	}
-	if got := cleanFor([]byte(in), false); got != in {
+	if got := cleanFor([]byte(in), older); got != in {
 		t.Errorf("elsewhere got %q", got)
 	}
 }
@@ -75,12 +111,10 @@ func TestCleanElementIsSafeAndStays(t *testing.T) {
 	)
 	rapid.Check(t, func(t *rapid.T) {
 		in := strings.Join(rapid.SliceOfN(part, 0, 6).Draw(t, "parts"), "")
-		for _, windows := range []bool{false, true} {
-			got := cleanFor([]byte(in), windows)
-			if !windows {
-				checkName(failer{t: t}, got)
-			}
-			if again := cleanFor([]byte(got), windows); again != got {
+		for _, r := range []rules{asNamed, older, windows} {
+			got := cleanFor([]byte(in), r)
+			checkClean(failer{t: t}, got, r)
+			if again := cleanFor([]byte(got), r); again != got {
 				t.Fatalf("%q is cleaned to %q and then to %q", in, got, again)
 			}
 		}

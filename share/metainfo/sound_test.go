@@ -71,11 +71,20 @@ func checkSound(t testing.TB, in *Info) {
 
 func checkName(t testing.TB, s string) {
 	t.Helper()
+	r := asNamed
+	if runtime.GOOS == "windows" {
+		r = windows
+	}
+	checkClean(t, s, r)
+}
+
+func checkClean(t testing.TB, s string, r rules) {
+	t.Helper()
 	switch {
 	case s == "", s == ".", s == "..", len(s) > MaxName, !utf8.ValidString(s):
-	case strings.ContainsAny(s, "/\\\x00"), strings.TrimRight(s, ". ") != s, isReserved(s):
-	case strings.ContainsFunc(s, unicode.IsControl), strings.ContainsAny(s, "\u202e\u2066\u2028\u200b\ufeff"):
-	case runtime.GOOS == "windows" && strings.ContainsAny(s, onlyWindowsForbids):
+	case strings.ContainsAny(s, "/\x00"), strings.ContainsFunc(s, unicode.IsControl), strings.ContainsAny(s, "\u202e\u2066\u2028"):
+	case r != asNamed && (strings.Contains(s, `\`) || strings.TrimRight(s, ". ") != s || isReserved(s) || strings.ContainsAny(s, "\u200b\ufeff")):
+	case r == windows && strings.ContainsAny(s, onlyWindowsForbids):
 	default:
 		return
 	}

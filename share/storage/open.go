@@ -286,25 +286,25 @@ func (t *Transfer) choose(takenBy func(string) bool) *layout {
 	if takenBy == nil {
 		takenBy = func(string) bool { return false }
 	}
-	l := &layout{}
+	l, info := &layout{}, t.nameable()
 	top := func(name string, e entry) bool {
 		p := filepath.Join(t.dir, name)
 		return takenBy(p) || t.store.claimed(p) || t.occupied("", name, e)
 	}
-	if !t.info.Multi {
-		l.names, _, _ = mapNames(t.info, false, top)
+	if !info.Multi {
+		l.names, _, _ = mapNames(info, false, top)
 		return l
 	}
 	m := namer{taken: top, fold: cases.Fold()}
-	l.base = m.choose(&node{}, t.info.Name, entry{folder: true})
+	l.base = m.choose(&node{}, info.Name, entry{folder: true})
 	var taken occupied
 	if fi, err := t.store.disk.lstat(t.dir, l.base, ""); err == nil && fi.IsDir() {
 		taken = func(name string, e entry) bool { return t.occupied(l.base, name, e) }
 	}
 	var renamed bool
-	l.names, l.folders, renamed = mapNames(t.info, false, taken)
+	l.names, l.folders, renamed = mapNames(info, false, taken)
 	if renamed && t.keepsNamesApart() {
-		l.names, l.folders, _ = mapNames(t.info, true, taken)
+		l.names, l.folders, _ = mapNames(info, true, taken)
 	}
 	return l
 }

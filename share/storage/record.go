@@ -29,6 +29,9 @@ type layout struct {
 const (
 	layoutVersion = 1
 	layoutOwn     = 1 // flag: what the user shares
+	// flag: names that are left out are those of the torrent; without it they are
+	// what older releases made of them.
+	layoutAsNamed = 2
 )
 
 // How a name is written.
@@ -41,8 +44,17 @@ const (
 
 func defaultName(f *metainfo.File) string { return strings.Join(f.Path, "/") }
 
+// olderName is defaultName of records without layoutAsNamed.
+func olderName(f *metainfo.File) string {
+	p := make([]string, len(f.Path))
+	for i, e := range f.Path {
+		p[i] = metainfo.OlderName(e)
+	}
+	return strings.Join(p, "/")
+}
+
 func (l *layout) encode(info *metainfo.Info) []byte {
-	b := []byte{layoutVersion, 0}
+	b := []byte{layoutVersion, layoutAsNamed}
 	if l.own {
 		b[1] |= layoutOwn
 	}
@@ -84,7 +96,12 @@ func decodeLayout(b []byte, info *metainfo.Info) (*layout, error) {
 	if v := d.byte(); v != layoutVersion && d.err == nil {
 		return nil, fmt.Errorf("a layout of version %d, not %d", v, layoutVersion)
 	}
-	l := &layout{own: d.byte()&layoutOwn != 0, base: d.string()}
+	flags := d.byte()
+	l := &layout{own: flags&layoutOwn != 0, base: d.string()}
+	byDefault := defaultName
+	if flags&layoutAsNamed == 0 {
+		byDefault = olderName
+	}
 	if l.base != "" && (!isLocal(l.base) || strings.Contains(l.base, "/")) {
 		return nil, fmt.Errorf("the record names the folder %q", l.base)
 	}
@@ -104,7 +121,7 @@ func decodeLayout(b []byte, info *metainfo.Info) (*layout, error) {
 		if how&nameGiven != 0 {
 			n.final = d.name()
 		} else {
-			n.final = defaultName(&info.Files[i])
+			n.final = byDefault(&info.Files[i])
 		}
 		switch {
 		case how&partGiven != 0:

@@ -40,7 +40,7 @@ func (a *API) archive(ctx context.Context, in *archiveOf) (*huma.StreamResponse,
 		return nil, err
 	}
 	if len(all) == 0 {
-		return nil, share.Errorf(share.Failed, "the files of %s are not known yet", id.Short())
+		return nil, share.Errorf(share.Failed, "the files of %s are not known yet: %w", id.Short(), errNoFile)
 	}
 	below := strings.Trim(in.Path, "/")
 	var files []share.File
@@ -50,7 +50,7 @@ func (a *API) archive(ctx context.Context, in *archiveOf) (*huma.StreamResponse,
 		}
 	}
 	if len(files) == 0 {
-		return nil, share.Errorf(share.Failed, "there is nothing to put into an archive: no file is wanted, or %.100q is no folder of it", in.Path)
+		return nil, share.Errorf(share.Failed, "there is nothing to put into an archive: no file is wanted, or %.100q is no folder of it: %w", in.Path, errNoFile)
 	}
 	if err := a.reads(); err != nil {
 		return nil, err
@@ -80,12 +80,14 @@ func (a *API) archive(ctx context.Context, in *archiveOf) (*huma.StreamResponse,
 type opener func(share.File) (io.ReadCloser, error)
 
 // entryName is the path of a file in an archive: below a folder named like the
-// transfer, unless the transfer is one file.
+// transfer, unless the transfer is one file. A backslash, which is an ordinary
+// character of names on Linux, leads out of the folder on Windows.
 func entryName(t share.Transfer, f share.File) string {
+	name := t.Name + "/" + f.Path
 	if t.Files == 1 && f.Path == t.Name {
-		return f.Path
+		name = f.Path
 	}
-	return t.Name + "/" + f.Path
+	return strings.ReplaceAll(name, `\`, "_")
 }
 
 func entryTime(t share.Transfer) time.Time {

@@ -191,10 +191,29 @@ func TestArchive(t *testing.T) {
 	if want := "transfer 0/a.txt=0123456789 transfer 0/d/e/b.txt=0123456789 transfer 0/d/none= "; got != want {
 		t.Errorf("tar: got %s", got)
 	}
-	for _, path := range []string{"?path=nothing", "?path=../../etc", "?format=rar"} {
-		if status, body := ask(t, "GET", url+path, "", ""); status < 400 {
-			t.Errorf("%s: %d %s", path, status, body)
+	// What is not there is 404, what makes no sense 400 or 422: never 500.
+	transfer := strings.TrimSuffix(url, "/archive")
+	for path, want := range map[string]int{
+		"/archive?path=nothing": 404, "/archive?path=../../etc": 404, "/archive?format=rar": 422,
+		"/files/99/content": 404, "/files/-1/content": 422, "/files/x/content": 422,
+	} {
+		if status, body := ask(t, "GET", transfer+path, "", ""); status != want && (want != 422 || status != 400) {
+			t.Errorf("%s: %d %s, want %d", path, status, body, want)
 		}
+	}
+	f.files = nil
+	for _, path := range []string{"/archive", "/files/0/content"} {
+		if status, body := ask(t, "GET", transfer+path, "", ""); status != 404 {
+			t.Errorf("%s of what is not known yet: %d %s", path, status, body)
+		}
+	}
+}
+
+// A backslash leads nowhere on the Windows on which an archive is unpacked.
+func TestArchiveNamesAreSafeOnWindows(t *testing.T) {
+	got := entryName(share.Transfer{Name: "t", Files: 2}, share.File{Path: `a\..\..\b`})
+	if got != "t/a_.._.._b" {
+		t.Errorf("%q", got)
 	}
 }
 

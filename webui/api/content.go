@@ -42,7 +42,7 @@ func (a *API) readFile(ctx context.Context, in *oneFile) (*huma.StreamResponse, 
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, share.Errorf(share.Failed, "the files of %s are not known yet", id.Short())
+		return nil, share.Errorf(share.Failed, "the files of %s are not known yet: %w", id.Short(), errNoFile)
 	}
 	name := ""
 	for _, f := range files {
@@ -51,7 +51,7 @@ func (a *API) readFile(ctx context.Context, in *oneFile) (*huma.StreamResponse, 
 		}
 	}
 	if name == "" {
-		return nil, share.Errorf(share.Failed, "%s has no file %d", id.Short(), in.File)
+		return nil, share.Errorf(share.Failed, "%s has no file %d: %w", id.Short(), in.File, errNoFile)
 	}
 	if err := a.reads(); err != nil {
 		return nil, err

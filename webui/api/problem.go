@@ -41,6 +41,7 @@ var problemTypes = [...]struct {
 	{"interrupted", http.StatusServiceUnavailable, share.Interrupted, "It was interrupted"},
 	{"unknown-transfer", http.StatusNotFound, share.Failed, "The node has no such transfer"},
 	{"unknown-entry", http.StatusNotFound, share.Failed, "Neither the catalogue nor the channels have it"},
+	{"unknown-file", http.StatusNotFound, share.Failed, "The transfer has no such file or folder"},
 	{"ambiguous-id", http.StatusConflict, share.Usage, "Several IDs begin like this"},
 	{"unknown-path", http.StatusNotFound, share.Failed, "This node has no such path"},
 	{"request", 0, share.Usage, "The request is not acceptable"},
@@ -57,6 +58,9 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 // errAmbiguous marks the error for a shortened ID that several transfers have.
 var errAmbiguous = errors.New("give more digits")
 
+// errNoFile marks the error for a file or folder that a transfer has not.
+var errNoFile = errors.New("shoal files lists what there is")
+
 // problem turns any error of the node into a Problem.
 func problem(err error) error {
 	if err == nil {
@@ -69,6 +73,8 @@ func problem(err error) error {
 		name = "unknown-transfer"
 	case errors.Is(err, index.ErrUnknown):
 		name = "unknown-entry"
+	case errors.Is(err, errNoFile):
+		name = "unknown-file"
 	case errors.Is(err, errAmbiguous):
 		name = "ambiguous-id"
 	}
