@@ -84,8 +84,13 @@ func TestScripts(t *testing.T) {
 		}
 		t.Skip(why)
 	}
+	runScripts(t, "testdata/script")
+}
+
+// runScripts runs the scripts in dir.
+func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {

@@ -28,6 +28,7 @@ func shareVerb() *verb {
 			{"shoal share photos", "the link is printed when all files have been read"},
 			{"shoal share --qr talk.pdf", "with a code to scan"},
 			{"shoal share --seed ratio:2 film.mkv", "until it was given away twice"},
+			{"link=$(shoal share --detach photos)", "from a script, where a node is running"},
 		},
 		flags: append(shareFlags(), nodeFlags()...),
 		run: func(ctx context.Context, c *call) error {
@@ -52,7 +53,7 @@ func shareFlags() []cli.Flag {
 		boolFlag("follow-symlinks", "share what symbolic links point to; without this they are left out"),
 		boolFlag("private", "announce it nowhere: only those with a link that carries an address find it"),
 		stringFlag("piece-length", "cut it into pieces of `SIZE`, a power of two from 16KiB; by size when not given"),
-		boolFlag("detach", "hand over to the running node and return at once, before the link is known"),
+		boolFlag("detach", "hand over to the running node, and fail where there is none: for scripts, which want the link and go on"),
 	}
 }
 
@@ -104,8 +105,6 @@ func parseShare(c *call) (shareOptions, error) {
 		return o, usageErrorf("--name is for a single PATH")
 	case o.private && o.noAddresses:
 		return o, usageErrorf("--private and --no-addresses together make a link that nobody can use")
-	case o.detach && o.qr:
-		return o, usageErrorf("--detach returns before there is a link to show with --qr")
 	}
 	return o, nil
 }
@@ -174,13 +173,6 @@ func (s *sharer) published(ctx context.Context, j *job) error {
 		s.verdict = r.Verdict
 	}
 	switch {
-	case s.opts.detach:
-		j.ended = true
-		if s.out.json {
-			s.out.record(addedRecord{"added", j.t.ID, j.t.Name, j.t.State})
-		} else {
-			s.out.say("the node reads %s (shoal list shows when it is shared)", escape(j.t.Name))
-		}
 	case j.t.Link != "" && j.t.State != share.Hashing:
 		j.ended = true
 		s.tell()
@@ -207,7 +199,7 @@ func (s *sharer) again(ctx context.Context, t share.Transfer) error {
 // tell prints the links in the order of the paths, as soon as they are known.
 func (s *sharer) tell() {
 	for s.next < len(s.jobs) && s.jobs[s.next].ended {
-		if j := s.jobs[s.next]; j.err == nil && !s.opts.detach && !s.opts.told[j.t.Link] {
+		if j := s.jobs[s.next]; j.err == nil && !s.opts.told[j.t.Link] {
 			s.opts.told[j.t.Link] = true
 			s.shared(j.t)
 		}

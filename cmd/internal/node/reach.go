@@ -152,9 +152,21 @@ func (r *reachability) report() share.Report {
 
 // linkAddresses are where peers reach this node, proven ones first.
 func (n *Node) linkAddresses() []netip.AddrPort {
-	out := n.ownAddresses()
+	out := forLinks(n.ports.addresses(), n.ownAddresses())
 	n.reach.evidence.Sort(out)
 	return out
+}
+
+// forLinks leaves out the addresses that lead every reader of a link to a node
+// of his own host, unless the node listens nowhere else.
+func forLinks(listen, own []netip.AddrPort) []netip.AddrPort {
+	loopback := func(a netip.AddrPort) bool { return a.Addr().Unmap().IsLoopback() }
+	for _, l := range listen {
+		if !loopback(l) {
+			return slices.DeleteFunc(own, loopback)
+		}
+	}
+	return own
 }
 
 func (s *served) Network() share.Report { return s.n.reach.report() }

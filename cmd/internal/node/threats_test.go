@@ -131,7 +131,7 @@ func TestThreatsToThePage(t *testing.T) {
 		{"no password that works where none is set", "POST", "/api/v1/session", strings.NewReader(`{"password":"admin"}`), []string{asJSON}, 401},
 		{"traversal: content", "GET", "/api/v1/transfers/" + id + "/files/..%2f..%2fetc%2fpasswd/content", nil, []string{me}, 422},
 		{"traversal: file number", "GET", "/api/v1/transfers/" + id + "/files/-1/content", nil, []string{me}, 422},
-		{"traversal: archive", "GET", "/api/v1/transfers/" + id + "/archive?path=../../etc", nil, []string{me}, 500},
+		{"traversal: archive", "GET", "/api/v1/transfers/" + id + "/archive?path=../../etc", nil, []string{me}, 404},
 		{"traversal: upload", "POST", "/api/v1/uploads/..%2fx", strings.NewReader("x"), []string{me, "Content-Type: application/octet-stream"}, 400},
 		{"traversal: folder of an upload", "POST", "/api/v1/uploads/x?folder=..", strings.NewReader("x"), []string{me, "Content-Type: application/octet-stream"}, 400},
 		{"traversal: the page", "GET", "/..%2f..%2fetc/passwd.txt", nil, nil, 404},
