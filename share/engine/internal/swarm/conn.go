@@ -1,0 +1,315 @@
+package swarm
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/mse"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
+)
+
+// conn is one connection, with a goroutine that reads and, while there is or was
+// just something to send, one that writes.
+type conn struct {
+	swarm  *Swarm
+	stream *mse.Conn
+	peer   *core.Peer
+	fast   bool
+	reader *wire.Reader
+
+	writing bool          // there is a writer; guarded by the swarm's lock
+	wake    chan struct{} // the writer is to pull
+	once    sync.Once
+	gone    chan struct{}
+}
+
+// rouse has the writer pull. It begins one if there is none. The swarm's lock is
+// held.
+func (c *conn) rouse() {
+	if !c.writing {
+		c.writing = c.swarm.node.goes(c.write)
+		return
+	}
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// end closes the connection; its goroutines return.
+func (c *conn) end() {
+	c.once.Do(func() {
+		close(c.gone)
+		c.stream.Close()
+	})
+}
+
+// Blocks, and what several of them are read into, come from pools.
+var (
+	blocks = sync.Pool{New: func() any { return new([wire.BlockSize]byte) }}
+	chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+)
+
+const (
+	// chunkSize is how much of a piece is read and written at once at most.
+	chunkSize = 256 << 10
+	// A write gets more bytes while it is quick, less while it is slow, so that
+	// what is chosen to be sent is chosen late.
+	firstBudget = 64 << 10
+	mostBudget  = 1 << 20
+	quickWrite  = 20 * time.Millisecond
+	slowWrite   = 100 * time.Millisecond
+	writeTime   = 2 * time.Minute
+)
+
+// run begins a connection after its handshake.
+func (s *Swarm) run(stream *mse.Conn, h hello, addr netip.AddrPort, outgoing bool) {
+	_ = stream.SetDeadline(time.Time{})
+	c := &conn{swarm: s, stream: stream, fast: h.fast, wake: make(chan struct{}, 1), gone: make(chan struct{})}
+	c.reader = wire.NewReader(stream, wire.ReaderConfig{
+		Fast: h.fast, Extended: h.extended,
+		Block: func(n int) []byte { return blocks.Get().(*[wire.BlockSize]byte)[:n] },
+	})
+	var err error
+	s.do(func(k *core.Core, now time.Duration) {
+		c.peer, err = k.Connected(now, core.PeerInfo{
+			Addr: addr, ID: h.peer, Outgoing: outgoing, Fast: h.fast, Extended: h.extended, Encrypted: stream.Encrypted(),
+		})
+		if err == nil {
+			s.conns[c.peer] = c
+			layout := s.content.Layout
+			c.reader.SetLayout(&layout)
+		}
+	})
+	if c.peer == nil {
+		stream.Close()
+		if err != nil && outgoing {
+			s.do(func(k *core.Core, now time.Duration) { k.DialFailed(now, addr) })
+		}
+		return
+	}
+	// The goroutine of the handshake ends here: its stack has grown, and those of
+	// connections that are idle are to be small.
+	if !s.node.goes(c.live) {
+		c.end()
+	}
+}
+
+// live reads until the connection ends, and tells the Core.
+func (c *conn) live() {
+	reason := c.read()
+	c.end()
+	c.over(reason)
+}
+
+func (c *conn) over(reason error) {
+	s := c.swarm
+	s.do(func(k *core.Core, now time.Duration) {
+		delete(s.conns, c.peer)
+		if reason != nil && wire.IsPeersFault(reason) {
+			k.Breach(now, c.peer, reason.Error())
+		}
+		k.Disconnected(now, c.peer)
+	})
+}
+
+// read takes messages until the connection ends.
+func (c *conn) read() error {
+	var m wire.Message
+	for {
+		if err := c.reader.Read(&m); err != nil {
+			return err
+		}
+		if err := c.take(&m); err != nil {
+			return err
+		}
+	}
+}
+
+// take takes one message.
+func (c *conn) take(m *wire.Message) error {
+	s := c.swarm
+	if m.Type != wire.Piece {
+		s.do(func(k *core.Core, now time.Duration) { k.Receive(now, c.peer, m) })
+		return nil
+	}
+	wanted := false
+	s.do(func(k *core.Core, now time.Duration) {
+		wanted = k.Block(now, c.peer, int(m.Index), int(m.Begin), int(m.Length))
+	})
+	if wanted {
+		s.store(int(m.Index), int(m.Begin), m.Block)
+	} else {
+		free(m.Block)
+	}
+	if wait := s.node.cfg.WaitDown; wait != nil {
+		return wait(s.ctx, int(m.Length))
+	}
+	return nil
+}
+
+func free(b []byte) {
+	if cap(b) >= wire.BlockSize {
+		blocks.Put((*[wire.BlockSize]byte)(b[:wire.BlockSize]))
+	}
+}
+
+// linger is how long a writer waits for more before it ends.
+const linger = 2 * time.Second
+
+// write sends what the Core has for the peer, until there is nothing for a
+// while.
+func (c *conn) write() {
+	w := writer{conn: c, budget: firstBudget}
+	idle := time.NewTimer(linger)
+	defer idle.Stop()
+	for {
+		any, err := w.turn()
+		if err != nil {
+			c.end()
+			return
+		}
+		if any {
+			continue
+		}
+		idle.Reset(linger)
+		select {
+		case <-c.gone:
+			return
+		case <-c.wake:
+		case <-idle.C:
+			if c.retire() {
+				return
+			}
+		}
+	}
+}
+
+// retire ends the writer unless it is to pull. It reports whether.
+func (c *conn) retire() bool {
+	c.swarm.mu.Lock()
+	defer c.swarm.mu.Unlock()
+	select {
+	case <-c.wake:
+		return false
+	default:
+		c.writing = false
+		return true
+	}
+}
+
+// writer is the state of a connection's writer.
+type writer struct {
+	conn   *conn
+	budget int
+	out    core.Out
+	text   []byte
+	parts  net.Buffers
+	chunks []*[chunkSize]byte
+}
+
+// turn sends what there is, as much as the budget allows. It reports whether
+// there was anything.
+func (w *writer) turn() (bool, error) {
+	c := w.conn
+	s := c.swarm
+	any := false
+	s.do(func(k *core.Core, now time.Duration) { any = k.Pull(now, c.peer, w.budget, &w.out) })
+	if !any {
+		return false, nil
+	}
+	w.text, w.parts = w.text[:0], w.parts[:0]
+	for i := range w.out.Messages {
+		w.text = wire.Append(w.text, &w.out.Messages[i])
+	}
+	size := len(w.text)
+	if size > 0 {
+		w.parts = append(w.parts, w.text)
+	}
+	for spans := w.out.Blocks; len(spans) > 0; {
+		n, length := adjacent(spans)
+		sent, err := w.load(spans[:n], length)
+		if err != nil {
+			s.node.cfg.Logger.Warn("reading a piece for a peer", "piece", spans[0].Piece, "error", err)
+			piece := spans[0].Piece
+			s.do(func(k *core.Core, now time.Duration) { k.Lost(now, piece) })
+		}
+		size += sent
+		spans = spans[n:]
+	}
+	defer func() {
+		for _, b := range w.chunks {
+			chunks.Put(b)
+		}
+		w.chunks = w.chunks[:0]
+	}()
+	if wait := s.node.cfg.WaitUp; wait != nil {
+		if err := wait(s.ctx, size); err != nil {
+			return false, err
+		}
+	}
+	for _, b := range w.parts {
+		c.stream.Seal(b)
+	}
+	begin := time.Now()
+	_ = c.stream.SetWriteDeadline(begin.Add(writeTime))
+	parts := w.parts
+	if _, err := parts.WriteTo(c.stream.Conn); err != nil {
+		return false, err
+	}
+	switch took := time.Since(begin); {
+	case took < quickWrite && size >= w.budget:
+		w.budget = min(2*w.budget, mostBudget)
+	case took > slowWrite:
+		w.budget = max(w.budget/2, wire.BlockSize)
+	}
+	return true, nil
+}
+
+// adjacent is how many of the spans, from the first, are next to each other in
+// the same piece and fit a chunk, and their length.
+func adjacent(spans []core.Span) (n, length int) {
+	for n < len(spans) && spans[n].Piece == spans[0].Piece && spans[n].Begin == spans[0].Begin+length &&
+		length+spans[n].Length+(n+1)*wire.PieceHeader <= chunkSize {
+		length += spans[n].Length
+		n++
+	}
+	return n, length
+}
+
+// load reads spans that are adjacent, at once, and lays them out as messages.
+// The headers come after the data in the chunk.
+func (w *writer) load(spans []core.Span, length int) (size int, err error) {
+	chunk := chunks.Get().(*[chunkSize]byte)
+	w.chunks = append(w.chunks, chunk)
+	first := spans[0]
+	if err := w.conn.swarm.content.Storage.ReadPiece(chunk[:length], first.Piece, first.Begin); err != nil {
+		w.refuse(spans)
+		return 0, err
+	}
+	heads := chunk[length:length:chunkSize]
+	at := 0
+	for _, s := range spans {
+		from := len(heads)
+		heads = wire.AppendPieceHeader(heads, uint32(s.Piece), uint32(s.Begin), uint32(s.Length))
+		w.parts = append(w.parts, heads[from:len(heads):len(heads)], chunk[at:at+s.Length:at+s.Length])
+		at += s.Length
+		size += s.Length + wire.PieceHeader
+	}
+	return size, nil
+}
+
+// refuse rejects what cannot be read.
+func (w *writer) refuse(spans []core.Span) {
+	if !w.conn.fast {
+		return
+	}
+	var b []byte
+	for _, s := range spans {
+		b = wire.Append(b, &wire.Message{Type: wire.Reject, Index: uint32(s.Piece), Begin: uint32(s.Begin), Length: uint32(s.Length)})
+	}
+	w.parts = append(w.parts, b)
+}

@@ -1,0 +1,181 @@
+package swarm
+
+import (
+	"context"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
+)
+
+// memory is a Storage in memory, which watches what is asked of it.
+type memory struct {
+	layout wire.Layout
+	hashes [][20]byte
+
+	mu        sync.Mutex
+	data      []byte
+	complete  []bool
+	changed   map[int]bool // pieces that somebody else wrote to
+	full      bool
+	readBacks atomic.Int64
+}
+
+var errDisk = errors.New("no space left on device")
+
+func (m *memory) at(piece, off int) int { return piece*m.layout.PieceLength + off }
+
+func (m *memory) ReadPiece(p []byte, piece, off int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.complete[piece] || m.changed[piece] {
+		return fmt.Errorf("piece %d is not what it was", piece)
+	}
+	copy(p, m.data[m.at(piece, off):])
+	return nil
+}
+
+func (m *memory) ReadBack(p []byte, piece, off int) error {
+	m.readBacks.Add(1)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	copy(p, m.data[m.at(piece, off):])
+	return nil
+}
+
+func (m *memory) WritePiece(p []byte, piece, off int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.complete[piece] {
+		return errors.New("a complete piece was written to")
+	}
+	if m.full {
+		return errDisk
+	}
+	copy(m.data[m.at(piece, off):], p)
+	return nil
+}
+
+func (m *memory) Complete(piece int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.data[m.at(piece, 0):][:m.layout.Len(piece)]
+	if sha1.Sum(b) != m.hashes[piece] {
+		return errors.New("a wrong piece was called complete")
+	}
+	m.complete[piece] = true
+	return nil
+}
+
+// made is content that a test made.
+type made struct {
+	info   []byte
+	id     ID
+	data   []byte
+	layout wire.Layout
+	hashes [][20]byte
+}
+
+func makeContent(size, pieceLength int) *made {
+	m := &made{data: make([]byte, size), layout: wire.NewLayout(int64(size), pieceLength)}
+	r := rand.NewChaCha8([32]byte{byte(size)})
+	_, _ = r.Read(m.data)
+	_, _ = r.Read(m.id[:])
+	for i := range m.layout.Pieces {
+		m.hashes = append(m.hashes, sha1.Sum(m.data[i*pieceLength:][:m.layout.Len(i)]))
+	}
+	return m
+}
+
+// content is the content on a node that has all of it or nothing.
+func (m *made) content(all bool) (Content, *memory) {
+	s := &memory{layout: m.layout, hashes: m.hashes, data: make([]byte, len(m.data)), complete: make([]bool, m.layout.Pieces), changed: make(map[int]bool)}
+	c := Content{ID: m.id, Layout: m.layout, Hashes: m.hashes, Storage: s}
+	if all {
+		copy(s.data, m.data)
+		c.Have = make([]byte, (m.layout.Pieces+7)/8)
+		for i := range m.layout.Pieces {
+			s.complete[i] = true
+			c.Have[i/8] |= 0x80 >> (i % 8)
+		}
+	}
+	return c, s
+}
+
+// node makes a node that listens on loopback. It is closed with the test.
+func node(t testing.TB, change func(*Config)) (*Node, netip.AddrPort) {
+	t.Helper()
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().(*net.TCPAddr).AddrPort()
+	cfg := Config{
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Client: "shoal test", Port: addr.Port(),
+		Dial: func(ctx context.Context, a netip.AddrPort) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "tcp", a.String())
+		},
+	}
+	if testing.Verbose() {
+		cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	copy(cfg.PeerID[:], fmt.Sprintf("-SHTEST-%012d", addr.Port()))
+	if change != nil {
+		change(&cfg)
+	}
+	n := New(cfg)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := n.Serve(l); err != nil {
+			t.Error(err)
+		}
+	}()
+	t.Cleanup(func() {
+		n.Close()
+		<-done
+	})
+	return n, addr
+}
+
+// attach begins a swarm, and gives a channel of its events.
+func attach(t testing.TB, n *Node, c Content) (*Swarm, <-chan Event) {
+	t.Helper()
+	events := make(chan Event, 100000)
+	c.Events = func(e Event) { events <- e }
+	s, err := n.Attach(c, [32]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, events
+}
+
+// await waits for an event of a kind.
+func await(t testing.TB, events <-chan Event, kind EventKind) Event {
+	t.Helper()
+	limit := time.After(time.Minute)
+	for {
+		select {
+		case e := <-events:
+			if e.Kind == kind {
+				return e
+			}
+			if e.Kind == DiskFailed {
+				t.Fatal(e.Err)
+			}
+		case <-limit:
+			t.Fatalf("no event of kind %d after a minute", kind)
+		}
+	}
+}

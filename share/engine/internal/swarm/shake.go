@@ -1,0 +1,218 @@
+package swarm
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/mse"
+)
+
+// The handshake: 19 "BitTorrent protocol" reserved[8] ID[20] peer-id[20].
+const (
+	protocol     = "\x13BitTorrent protocol"
+	handshakeLen = len(protocol) + 8 + 20 + 20
+	shakeTime    = 20 * time.Second
+)
+
+// hello is what a handshake says.
+type hello struct {
+	id, peer       [20]byte
+	fast, extended bool
+}
+
+func (n *Node) hello(id ID) []byte {
+	b := append(make([]byte, 0, handshakeLen), protocol...)
+	b = append(b, 0, 0, 0, 0, 0, 0x10, 0, 0x04) // BEP 10, BEP 6
+	b = append(b, id[:]...)
+	return append(b, n.cfg.PeerID[:]...)
+}
+
+var errNotBitTorrent = errors.New("the other end does not speak BitTorrent in the clear")
+
+func readHello(r io.Reader) (h hello, err error) {
+	var b [handshakeLen]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		return h, fmt.Errorf("%w: %w", errNotBitTorrent, err)
+	}
+	if string(b[:len(protocol)]) != protocol {
+		return h, errNotBitTorrent
+	}
+	rest := b[len(protocol):]
+	h.extended, h.fast = rest[5]&0x10 != 0, rest[7]&0x04 != 0
+	copy(h.id[:], rest[8:])
+	copy(h.peer[:], rest[28:])
+	return h, nil
+}
+
+// dial connects to addr and makes the handshake: in the clear, and encrypted if
+// that is not answered.
+func (s *Swarm) dial(addr netip.AddrPort) {
+	c, h, err := s.connect(addr, s.node.cfg.Encryption == Require)
+	if errors.Is(err, errNotBitTorrent) && s.node.cfg.Encryption == Tolerate && s.ctx.Err() == nil {
+		c, h, err = s.connect(addr, true)
+	}
+	if err != nil {
+		s.node.cfg.Logger.Debug("connecting to a peer", "peer", addr, "error", err)
+		s.do(func(c *core.Core, now time.Duration) { c.DialFailed(now, addr) })
+		return
+	}
+	s.run(c, h, addr, true)
+}
+
+func (s *Swarm) connect(addr netip.AddrPort, encrypted bool) (*mse.Conn, hello, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, shakeTime)
+	defer cancel()
+	raw, err := s.node.cfg.Dial(ctx, addr)
+	if err != nil {
+		return nil, hello{}, err
+	}
+	stop := context.AfterFunc(s.ctx, func() { raw.Close() })
+	defer stop()
+	_ = raw.SetDeadline(time.Now().Add(shakeTime))
+	c := &mse.Conn{Conn: raw}
+	ours := s.node.hello(s.content.ID)
+	if encrypted {
+		c, err = mse.Initiate(raw, s.content.ID, ours, mse.RC4)
+	} else {
+		_, err = raw.Write(ours)
+	}
+	var h hello
+	if err == nil {
+		h, err = readHello(c)
+	}
+	if err == nil && h.id != s.content.ID {
+		err = errors.New("the other end speaks of other content")
+	}
+	if err != nil {
+		raw.Close()
+		return nil, hello{}, err
+	}
+	return c, h, nil
+}
+
+// Serve takes connections from l until it is closed or the node is.
+func (n *Node) Serve(l net.Listener) error {
+	stop := context.AfterFunc(n.ctx, func() { l.Close() })
+	defer stop()
+	wait := 5 * time.Millisecond
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if n.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			// Out of file descriptors, or such: it may pass.
+			n.cfg.Logger.Warn("accepting connections", "error", err)
+			select {
+			case <-n.ctx.Done():
+			case <-time.After(wait):
+			}
+			wait = min(2*wait, time.Second)
+			continue
+		}
+		wait = 5 * time.Millisecond
+		n.Offer(conn)
+	}
+}
+
+// Offer takes a connection that somebody made to us. It is closed if it is not
+// wanted.
+func (n *Node) Offer(conn net.Conn) {
+	select {
+	case n.coming <- struct{}{}:
+	default:
+		conn.Close()
+		return
+	}
+	if !n.goes(func() { n.welcome(conn) }) {
+		<-n.coming
+		conn.Close()
+	}
+}
+
+func (n *Node) welcome(raw net.Conn) {
+	held := true
+	leave := func() {
+		if held {
+			held = false
+			<-n.coming
+		}
+	}
+	defer leave()
+	stop := context.AfterFunc(n.ctx, func() { raw.Close() })
+	defer stop()
+	_ = raw.SetDeadline(time.Now().Add(shakeTime))
+	c, h, err := n.answer(raw)
+	s := n.swarm(h.id)
+	if err == nil && s == nil {
+		err = errors.New("the other end speaks of content that is not here")
+	}
+	addr, ok := address(raw.RemoteAddr())
+	if err == nil && !ok {
+		err = errors.New("the other end has no address")
+	}
+	if err != nil {
+		raw.Close()
+		n.cfg.Logger.Debug("answering a peer", "peer", raw.RemoteAddr(), "error", err)
+		return
+	}
+	leave()
+	s.run(c, h, addr, false)
+}
+
+func address(a net.Addr) (netip.AddrPort, bool) {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}, false
+	}
+	ap := t.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), ap.IsValid()
+}
+
+// answer makes the handshake of the side that was connected to.
+func (n *Node) answer(raw net.Conn) (*mse.Conn, hello, error) {
+	in := bufio.NewReaderSize(raw, 1<<10)
+	first, err := in.Peek(len(protocol))
+	if err != nil {
+		return nil, hello{}, err
+	}
+	c := &mse.Conn{Conn: raw}
+	var r io.Reader = in
+	if !bytes.Equal(first, []byte(protocol)) {
+		methods := mse.RC4 | mse.Clear
+		if n.cfg.Encryption == Require {
+			methods = mse.RC4
+		}
+		c, _, err = mse.Receive(raw, in, n.byKey, methods)
+		if err != nil {
+			return nil, hello{}, err
+		}
+		r = c
+	} else if n.cfg.Encryption == Require {
+		return nil, hello{}, errors.New("the other end does not encrypt")
+	}
+	h, err := readHello(r)
+	if err != nil {
+		return nil, hello{}, err
+	}
+	if n.swarm(h.id) == nil {
+		return nil, h, nil
+	}
+	if r == in {
+		c = mse.Plain(raw, in)
+	}
+	ours := n.hello(h.id)
+	c.Seal(ours)
+	if _, err := raw.Write(ours); err != nil {
+		return nil, hello{}, err
+	}
+	return c, h, nil
+}

@@ -1,0 +1,429 @@
+// Package swarm moves content between this node and its peers: the peer
+// protocol, run over connections. What to ask of whom and when is decided by
+// package core; here are the sockets, the clock, the disk and the hashing.
+//
+// A connection has a goroutine that reads, and while there is something to send
+// one that writes. The reader writes the blocks it gets to the storage and hashes them on the way, so
+// that what comes in order is not read again. A swarm without connections has no
+// goroutine.
+package swarm
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/mse"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
+)
+
+// ID names the content of a swarm on the wire.
+type ID = [20]byte
+
+// Encryption says which connections may be obfuscated, and which must be.
+type Encryption uint8
+
+// The ways to deal with encryption.
+const (
+	// Tolerate connects in the clear, and encrypted to who takes nothing else.
+	Tolerate Encryption = iota
+	// Require has no connection in the clear.
+	Require
+)
+
+// Config is what all swarms of a node have in common.
+type Config struct {
+	Logger *slog.Logger
+	// PeerID is ours.
+	PeerID [20]byte
+	// Client is our name, Port our listening port.
+	Client string
+	Port   uint16
+	// Dial makes connections to peers.
+	Dial func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
+	// Encryption of connections.
+	Encryption Encryption
+	// WaitUp and WaitDown return when so many bytes may be sent or taken; nil
+	// for no limit.
+	WaitUp, WaitDown func(ctx context.Context, n int) error
+}
+
+// Storage is the disk under a swarm. Its methods may be called at the same time.
+type Storage interface {
+	// ReadPiece reads len(p) bytes of a piece from an offset. It fails if they
+	// are not what was there when the piece was last known to be right: what it
+	// returns is sent to peers.
+	ReadPiece(p []byte, piece, off int) error
+	// ReadBack reads bytes of a piece that is not complete, to check them.
+	ReadBack(p []byte, piece, off int) error
+	// WritePiece writes p into a piece that is not complete.
+	WritePiece(p []byte, piece, off int) error
+	// Complete takes that all of a piece is written and hashed right.
+	Complete(piece int) error
+}
+
+// Content is what a swarm is about.
+type Content struct {
+	ID ID
+	// Layout and Hashes, the SHA-1 of each piece, come with the info
+	// dictionary; zero while it is not known.
+	Layout wire.Layout
+	Hashes [][20]byte
+	Info   []byte
+	// Have are the pieces that are there, as in a bitfield message.
+	Have    []byte
+	Storage Storage
+	Private bool
+	// MaxPeers and Uploads bound connections and upload slots; 0 for the
+	// defaults.
+	MaxPeers, Uploads int
+	Sequential        bool
+	// CheckInfo tells what an info dictionary describes; nil if it is not that of
+	// ID. It is called only while Layout is not known.
+	CheckInfo func(info []byte) *Content
+	// Events is told what happens, one event after the other. It must not call
+	// the swarm.
+	Events func(Event)
+	// Judge tells whether an address that a peer told is to be dialed; nil for
+	// all.
+	Judge func(from, addr netip.AddrPort) bool
+}
+
+// EventKind tells what happened.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	PieceDone  EventKind = iota // Piece is complete
+	Finished                    // all that is wanted is complete
+	InfoKnown                   // the info dictionary was fetched: Info
+	PeerGone                    // the connection to Addr ended, for Reason
+	PeerBanned                  // Addr sent wrong data
+	DiskFailed                  // Err; the swarm has ended its connections
+	DHTNode                     // Addr is that of a DHT node
+)
+
+// Event is something that happened in a swarm.
+type Event struct {
+	Kind   EventKind
+	Piece  int
+	Addr   netip.AddrPort
+	Reason string
+	Info   []byte
+	Err    error
+}
+
+// Node runs the swarms of a node.
+type Node struct {
+	cfg   Config
+	begin time.Time
+
+	mu     sync.Mutex
+	swarms map[ID]*Swarm
+	keys   map[[20]byte]ID // what encrypted handshakes name content by
+	closed bool
+
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	coming  chan struct{} // a place for each handshake that has not ended
+}
+
+// Handshakes of those who connect to us, at once.
+const maxComing = 128
+
+// New makes a node without swarms. Close ends it.
+func New(cfg Config) *Node {
+	n := &Node{
+		cfg: cfg, begin: time.Now(), swarms: make(map[ID]*Swarm), keys: make(map[[20]byte]ID),
+		coming: make(chan struct{}, maxComing),
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	return n
+}
+
+// Close ends all swarms and waits for their goroutines.
+func (n *Node) Close() {
+	n.mu.Lock()
+	n.closed = true
+	swarms := make([]*Swarm, 0, len(n.swarms))
+	for _, s := range n.swarms {
+		swarms = append(swarms, s)
+	}
+	n.mu.Unlock()
+	n.cancel()
+	for _, s := range swarms {
+		s.Detach()
+	}
+	n.running.Wait()
+}
+
+// goes runs f as a goroutine of the node; false if the node is closed.
+func (n *Node) goes(f func()) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return false
+	}
+	n.running.Go(f)
+	return true
+}
+
+// ErrClosed says that the node, or the swarm, has ended.
+var ErrClosed = errors.New("the swarm has ended")
+
+// ErrTwice says that a swarm of the ID runs already.
+var ErrTwice = errors.New("there is a swarm of this content already")
+
+// Attach begins a swarm. seed makes its random choices.
+func (n *Node) Attach(content Content, seed [32]byte) (*Swarm, error) {
+	s := &Swarm{
+		node: n, content: content, conns: make(map[*core.Peer]*conn), pieces: make(map[int]*hashing),
+	}
+	s.ctx, s.cancel = context.WithCancel(n.ctx)
+	s.core = core.New(core.Config{
+		Seed: seed, Layout: content.Layout, Have: content.Have, Info: content.Info, Private: content.Private,
+		PeerID: n.cfg.PeerID, Client: n.cfg.Client, Port: n.cfg.Port,
+		MaxPeers: content.MaxPeers, Uploads: content.Uploads, Sequential: content.Sequential, Judge: content.Judge,
+	})
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		s.cancel()
+		return nil, ErrClosed
+	}
+	if n.swarms[content.ID] != nil {
+		s.cancel()
+		return nil, ErrTwice
+	}
+	n.swarms[content.ID] = s
+	n.keys[mse.Key(content.ID)] = content.ID
+	return s, nil
+}
+
+func (n *Node) swarm(id ID) *Swarm {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.swarms[id]
+}
+
+func (n *Node) byKey(key [20]byte) (ID, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	id, ok := n.keys[key]
+	return id, ok
+}
+
+func (n *Node) now() time.Duration { return time.Since(n.begin) + time.Second }
+
+// Swarm is our side of one swarm.
+type Swarm struct {
+	node   *Node
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	content Content
+	core    *core.Core
+	conns   map[*core.Peer]*conn
+	timer   *time.Timer
+	due     time.Duration // when it goes off
+	ended   bool
+
+	events sync.Mutex // held while Events is called
+
+	hash   sync.Mutex
+	pieces map[int]*hashing
+	held   int // bytes of blocks that wait to be hashed
+}
+
+// do calls f with the Core, and carries out what comes of it.
+func (s *Swarm) do(f func(c *core.Core, now time.Duration)) {
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return
+	}
+	f(s.core, s.node.now())
+	var later []core.Action
+	for i, all := 0, s.core.Actions(); i < len(all); i++ {
+		switch a := &all[i]; a.Kind {
+		case core.Ready:
+			if c := s.conns[a.Peer]; c != nil {
+				c.rouse()
+			}
+		case core.Drop:
+			if c := s.conns[a.Peer]; c != nil {
+				delete(s.conns, a.Peer)
+				c.end()
+			}
+			later = append(later, *a)
+		default:
+			later = append(later, *a)
+		}
+	}
+	s.arm()
+	s.mu.Unlock()
+	for i := range later {
+		s.act(&later[i])
+	}
+}
+
+// arm sees to it that the Core is woken in time. s.mu is held.
+func (s *Swarm) arm() {
+	at, any := s.core.Deadline()
+	if !any {
+		if s.timer != nil {
+			s.timer.Stop()
+		}
+		return
+	}
+	after := max(at-s.node.now(), time.Millisecond)
+	if s.timer == nil {
+		s.timer = time.AfterFunc(after, s.wake)
+		s.due = at
+		return
+	}
+	if s.due != at {
+		s.due = at
+		s.timer.Reset(after)
+	}
+}
+
+func (s *Swarm) wake() {
+	s.do(func(c *core.Core, now time.Duration) {
+		s.due = 0
+		c.Wake(now)
+	})
+}
+
+// act carries out what takes time, without the lock.
+func (s *Swarm) act(a *core.Action) {
+	switch a.Kind {
+	case core.Drop:
+		s.node.cfg.Logger.Debug("ending a connection", "peer", a.Peer.Addr, "reason", a.Reason)
+		kind := PeerGone
+		if a.Banned {
+			kind = PeerBanned
+		}
+		s.tell(Event{Kind: kind, Addr: a.Peer.Addr, Reason: a.Reason})
+	case core.Dial:
+		addr := a.Addr
+		if !s.node.goes(func() { s.dial(addr) }) {
+			return
+		}
+	case core.Verify:
+		s.verify(a.Piece, a.Sums)
+	case core.CheckInfo:
+		s.checkInfo(a.Data)
+	case core.DHT:
+		s.tell(Event{Kind: DHTNode, Addr: netip.AddrPortFrom(a.Peer.Addr.Addr(), a.Port)})
+	case core.Finished:
+		s.tell(Event{Kind: Finished})
+	}
+}
+
+func (s *Swarm) tell(e Event) {
+	if s.content.Events != nil {
+		s.events.Lock()
+		defer s.events.Unlock()
+		s.content.Events(e)
+	}
+}
+
+// fail ends the connections since the disk failed.
+func (s *Swarm) fail(err error) {
+	if s.Detach() {
+		s.tell(Event{Kind: DiskFailed, Err: err})
+	}
+}
+
+// Detach ends the swarm: its connections are closed, nothing is told any more
+// once it has returned, except what is being told. It reports whether the swarm
+// had not ended before.
+func (s *Swarm) Detach() bool {
+	s.mu.Lock()
+	was := s.ended
+	s.ended = true
+	for p, c := range s.conns {
+		delete(s.conns, p)
+		c.end()
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.mu.Unlock()
+	s.cancel()
+	n := s.node
+	n.mu.Lock()
+	if n.swarms[s.content.ID] == s {
+		delete(n.swarms, s.content.ID)
+		delete(n.keys, mse.Key(s.content.ID))
+	}
+	n.mu.Unlock()
+	return !was
+}
+
+// AddPeers takes addresses of the swarm.
+func (s *Swarm) AddPeers(addrs []netip.AddrPort) {
+	s.do(func(c *core.Core, now time.Duration) { c.AddPeers(now, addrs) })
+}
+
+// SetSelf tells our own addresses.
+func (s *Swarm) SetSelf(addrs []netip.Addr) {
+	s.do(func(c *core.Core, _ time.Duration) { c.SetSelf(addrs) })
+}
+
+// SetPriorities sets how much each piece is wanted.
+func (s *Swarm) SetPriorities(priority []uint8) {
+	s.do(func(c *core.Core, now time.Duration) { c.SetPriorities(now, priority) })
+}
+
+// Reading is a range of bytes that somebody reads, as core.Reader has it, but By
+// is from now.
+type Reading = core.Reader
+
+// SetReaders sets all that is being read.
+func (s *Swarm) SetReaders(all []Reading) {
+	s.do(func(c *core.Core, now time.Duration) {
+		due := make([]core.Reader, len(all))
+		for i, r := range all {
+			r.By += now
+			due[i] = r
+		}
+		c.SetReaders(now, due)
+	})
+}
+
+// PeerInfo tells of one connection.
+type PeerInfo struct {
+	Addr                 netip.AddrPort
+	Client               string
+	Outgoing, Encrypted  bool
+	Downloaded, Uploaded int64
+}
+
+// Peers are those connected.
+func (s *Swarm) Peers() []PeerInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []PeerInfo
+	for _, p := range s.core.Peers() {
+		all = append(all, PeerInfo{
+			Addr: p.Addr, Client: p.Client, Outgoing: p.Outgoing, Encrypted: p.Encrypted, Downloaded: p.Downloaded, Uploaded: p.Uploaded,
+		})
+	}
+	return all
+}
+
+// Stats are the counts since the swarm began.
+func (s *Swarm) Stats() core.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.core.Stats()
+}

@@ -1,0 +1,291 @@
+package swarm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestFetchFromOneSeed(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		seeder, getter Encryption
+		encrypted      bool
+	}{{"plain", Tolerate, Tolerate, false}, {"the seed wants encryption", Require, Tolerate, true}, {"the fetcher wants encryption", Tolerate, Require, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			m := makeContent(5<<20+12345, 256<<10)
+			a, addr := node(t, func(cfg *Config) { cfg.Encryption = c.seeder })
+			b, _ := node(t, func(cfg *Config) { cfg.Encryption = c.getter })
+			seed, _ := m.content(true)
+			attach(t, a, seed)
+			want, disk := m.content(false)
+			s, events := attach(t, b, want)
+			s.AddPeers([]netip.AddrPort{addr})
+			await(t, events, Finished)
+			if !bytes.Equal(disk.data, m.data) {
+				t.Fatal("other data arrived")
+			}
+			if st := s.Stats(); st.Received != int64(len(m.data)) || st.Wasted != 0 {
+				t.Errorf("%+v", st)
+			}
+			if n := disk.readBacks.Load(); n != 0 {
+				t.Errorf("%d blocks were read again to be hashed", n)
+			}
+		})
+	}
+}
+
+func TestPeersGiveToEachOther(t *testing.T) {
+	m := makeContent(8<<20, 128<<10)
+	a, addr := node(t, nil)
+	seed, _ := m.content(true)
+	attach(t, a, seed)
+	addrs := []netip.AddrPort{addr}
+	var swarms []*Swarm
+	var all []<-chan Event
+	for range 4 {
+		n, at := node(t, nil)
+		want, _ := m.content(false)
+		s, events := attach(t, n, want)
+		addrs = append(addrs, at)
+		swarms, all = append(swarms, s), append(all, events)
+	}
+	for _, s := range swarms {
+		s.AddPeers(addrs)
+	}
+	for _, events := range all {
+		await(t, events, Finished)
+	}
+	var sent int64
+	for _, s := range swarms {
+		sent += s.Stats().Sent
+	}
+	if sent == 0 {
+		t.Error("all came from the seed")
+	}
+}
+
+// From the ID alone: the info dictionary comes first, over the connection that
+// then brings the content.
+func TestInfoThenContent(t *testing.T) {
+	m := makeContent(1<<20, 64<<10)
+	info := bytes.Repeat([]byte("info"), 10000)
+	a, addr := node(t, nil)
+	b, _ := node(t, nil)
+	seed, _ := m.content(true)
+	seed.Info = info
+	attach(t, a, seed)
+	want, disk := m.content(false)
+	dials := 0
+	b.cfg.Dial = func(ctx context.Context, a netip.AddrPort) (net.Conn, error) {
+		dials++
+		return new(net.Dialer).DialContext(ctx, "tcp", a.String())
+	}
+	s, events := attach(t, b, Content{ID: m.id, CheckInfo: func(got []byte) *Content {
+		if !bytes.Equal(got, info) {
+			return nil
+		}
+		return &want
+	}})
+	s.AddPeers([]netip.AddrPort{addr})
+	await(t, events, InfoKnown)
+	await(t, events, Finished)
+	if !bytes.Equal(disk.data, m.data) || dials != 1 {
+		t.Fatalf("%d connections", dials)
+	}
+}
+
+// A block of a piece that somebody changed is never sent, and the others come.
+func TestWhatChangedIsNotSent(t *testing.T) {
+	m := makeContent(1<<20, 64<<10)
+	a, addr := node(t, nil)
+	b, _ := node(t, nil)
+	seed, source := m.content(true)
+	source.changed[3] = true
+	attach(t, a, seed)
+	want, _ := m.content(false)
+	s, events := attach(t, b, want)
+	s.AddPeers([]netip.AddrPort{addr})
+	done := make(map[int]bool)
+	for len(done) < m.layout.Pieces-1 {
+		done[await(t, events, PieceDone).Piece] = true
+	}
+	if done[3] {
+		t.Fatal("the piece that changed was sent")
+	}
+}
+
+func TestAFullDiskEndsTheSwarm(t *testing.T) {
+	m := makeContent(1<<20, 64<<10)
+	a, addr := node(t, nil)
+	b, _ := node(t, nil)
+	seed, _ := m.content(true)
+	attach(t, a, seed)
+	want, disk := m.content(false)
+	disk.full = true
+	events := make(chan Event, 1000)
+	want.Events = func(e Event) { events <- e }
+	s, err := b.Attach(want, [32]byte{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.AddPeers([]netip.AddrPort{addr})
+	for e := range events {
+		if e.Kind == DiskFailed {
+			if !errors.Is(e.Err, errDisk) {
+				t.Fatal(e.Err)
+			}
+			break
+		}
+	}
+	if s.Detach() {
+		t.Fatal("the swarm goes on")
+	}
+}
+
+// A liar is told by what it sends, banned, and the rest comes from the other.
+func TestALiarIsBanned(t *testing.T) {
+	m := makeContent(2<<20, 128<<10)
+	a, good := node(t, nil)
+	b, bad := node(t, func(c *Config) { c.Port++ })
+	seed, _ := m.content(true)
+	attach(t, a, seed)
+	liar, source := m.content(true)
+	for i := 0; i < len(source.data); i += 100 {
+		source.data[i]++
+	}
+	attach(t, b, liar)
+	n, _ := node(t, nil)
+	want, disk := m.content(false)
+	s, events := attach(t, n, want)
+	s.AddPeers([]netip.AddrPort{bad})
+	banned := await(t, events, PeerBanned)
+	if banned.Addr != bad {
+		t.Fatalf("%v", banned)
+	}
+	// Both are on the same host here, so that the ban is of both.
+	_ = good
+	if bytes.Equal(disk.data, m.data) {
+		t.Fatal("a liar's data is right")
+	}
+}
+
+// Whatever is sent in place of a handshake: the connection is closed, and others
+// are answered.
+func TestWhatIsNoHandshake(t *testing.T) {
+	m := makeContent(1<<20, 64<<10)
+	a, addr := node(t, nil)
+	seed, _ := m.content(true)
+	attach(t, a, seed)
+	for _, in := range [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n"), bytes.Repeat([]byte{0}, 3000), append([]byte(protocol), make([]byte, 48)...)} {
+		c, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = c.Write(in)
+		_ = c.(*net.TCPConn).CloseWrite()
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		var b [4096]byte
+		for err == nil {
+			_, err = c.Read(b[:])
+		}
+		var late net.Error
+		if errors.As(err, &late) && late.Timeout() {
+			t.Errorf("%.20q: the connection stays open", in)
+		}
+		c.Close()
+	}
+}
+
+// An idle connection of a seed, at most 8,000 pieces, costs less than 12 KiB.
+func TestIdleConnectionsAreCheap(t *testing.T) {
+	const pieces, conns = 8000, 400
+	m := &made{layout: wire.NewLayout(pieces*16<<10, 16<<10), hashes: make([][20]byte, pieces), data: nil}
+	m.id[0] = 5
+	a, addr := node(t, func(c *Config) { c.Logger = quiet() })
+	c := Content{ID: m.id, Layout: m.layout, Hashes: m.hashes, Storage: &memory{}, Have: bytes.Repeat([]byte{0xff}, pieces/8), MaxPeers: 2 * conns}
+	s, _ := attach(t, a, c)
+	var open []net.Conn
+	defer func() {
+		for _, c := range open {
+			c.Close()
+		}
+	}()
+	connect := func(n int) {
+		for range n {
+			c, err := net.Dial("tcp", addr.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			open = append(open, c)
+			b := append([]byte(protocol), 0, 0, 0, 0, 0, 0x10, 0, 0x04)
+			b = append(append(b, m.id[:]...), make([]byte, 20)...)
+			b[len(b)-1], b[len(b)-2] = byte(len(open)), byte(len(open)>>8)
+			b = wire.Append(b, &wire.Message{Type: wire.Bitfield, Payload: append([]byte{0}, bytes.Repeat([]byte{0x55}, pieces/8-1)...)})
+			b = wire.Append(b, &wire.Message{Type: wire.Extended, Payload: wire.AppendHandshake(nil, &wire.Handshake{
+				Extensions: map[string]uint8{wire.NameMetadata: 1, wire.NamePEX: 2}, Client: "libtorrent 2.0", Port: 6881, ReqQ: 500,
+			})})
+			if _, err := c.Write(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 1000 {
+			if named := func() (n int) {
+				for _, p := range s.Peers() {
+					if p.Client != "" {
+						n++
+					}
+				}
+				return n
+			}(); named >= len(open) {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatalf("%d of %d peers", len(s.Peers()), len(open))
+	}
+	used := func() uint64 {
+		for range 4 { // stacks shrink by half with each
+			runtime.GC()
+		}
+		var st runtime.MemStats
+		runtime.ReadMemStats(&st)
+		return st.HeapAlloc + st.StackInuse
+	}
+	quiet := func() {
+		for range 1000 {
+			if runtime.NumGoroutine() < len(open)+15 {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatalf("%d goroutines for %d idle connections", runtime.NumGoroutine(), len(open))
+	}
+	connect(20)
+	quiet()
+	before := used()
+	for range conns / 40 {
+		connect(40)
+	}
+	quiet()
+	each := (used() - before) / conns
+	t.Logf("%d bytes each, with this test's end", each)
+	if each > 12<<10 && !raced {
+		t.Errorf("more than 12 KiB")
+	}
+}
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
