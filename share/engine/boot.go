@@ -25,8 +25,9 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 	if e.state, rows, err = openState(ctx, e.cfg.DB); err != nil {
 		return nil, err
 	}
+	e.state.notes = newNotebook(e.cfg.Dir, e.cfg.DB, e.log)
 	e.store, err = storage.New(storage.Config{
-		Logger: e.log, Ledger: &ledger{e.cfg.DB}, Preallocate: e.cfg.Preallocate, Now: e.cfg.Now,
+		Logger: e.log, Ledger: &ledger{e.cfg.DB, e.state.notes}, Preallocate: e.cfg.Preallocate, Now: e.cfg.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("preparing storage: %w", err)
@@ -53,6 +54,7 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 	services.Go(func() { e.state.run(service, func(err error) { e.log.Error("the state was not saved", "error", err) }) })
 	services.Go(func() { e.report("storage", e.store.Run(service)) })
 	services.Go(func() { e.serial.run(service) })
+	services.Go(func() { e.state.notes.run(service, rows) })
 	announcer.Go(func() { e.report("trackers", e.trackers.Run(farewell)) })
 
 	for _, r := range rows {
@@ -71,6 +73,7 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 		announcer.Wait()
 		halt()
 		services.Wait()
+		e.state.notes.write(context.Background())
 		return err
 	}, nil
 }
@@ -101,6 +104,9 @@ func (e *Engine) load(r row) {
 	e.transfers[t.id] = t
 	t.shown.State = t.state()
 	switch {
+	case t.options.Verify && t.known(): // recovered, or interrupted
+		e.awake[t] = struct{}{}
+		e.requeue = true
 	case t.options.Paused:
 	case t.done:
 		e.advertise(t)
@@ -181,16 +187,24 @@ func (e *Engine) torrentPath(id share.ID) string {
 }
 
 // keepTorrent writes the .torrent file of id, whole or not at all.
-func (e *Engine) keepTorrent(id share.ID, data []byte) (err error) {
-	f, err := os.CreateTemp(e.cfg.Dir, id.Short()+".*.tmp")
-	if err != nil {
+func (e *Engine) keepTorrent(id share.ID, data []byte) error {
+	if err := writeWhole(e.torrentPath(id), data); err != nil {
 		return share.Errorf(share.Disk, "keeping the torrent of %s: %w", id.Short(), err)
+	}
+	return nil
+}
+
+// writeWhole writes a file that is there whole or not at all, also after a power
+// cut once its folder is synced.
+func writeWhole(name string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)[:8]+".*.tmp")
+	if err != nil {
+		return err
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
 			os.Remove(f.Name())
-			err = share.Errorf(share.Disk, "keeping the torrent of %s: %w", id.Short(), err)
 		}
 	}()
 	if _, err = f.Write(data); err != nil {
@@ -202,5 +216,5 @@ func (e *Engine) keepTorrent(id share.ID, data []byte) (err error) {
 	if err = f.Close(); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), e.torrentPath(id))
+	return os.Rename(f.Name(), name)
 }

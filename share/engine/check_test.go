@@ -16,11 +16,11 @@ func TestLostRecord(t *testing.T) {
 	state, src := t.TempDir(), someFiles(t)
 	a := startNode(t, state)
 	id := a.share(src).ID
-	if err := (&ledger{a.cfg.DB}).Delete(t.Context(), id); err != nil {
+	if err := (&ledger{db: a.cfg.DB}).Delete(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	a.waitRest(id)
-	if err := (&ledger{a.cfg.DB}).Delete(t.Context(), id); err != nil {
+	if err := (&ledger{db: a.cfg.DB}).Delete(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	a.stop()

@@ -12,7 +12,10 @@ import (
 
 // ledger is storage.Ledger in state.db, next to the transfers. It relies on the
 // database being opened with synchronous=FULL.
-type ledger struct{ db *sql.DB }
+type ledger struct {
+	db    *sql.DB
+	notes *notebook
+}
 
 func (l *ledger) Load(ctx context.Context, id share.ID) (*storage.Record, error) {
 	r := &storage.Record{ID: id}
@@ -33,14 +36,18 @@ func (l *ledger) Save(ctx context.Context, records []storage.Record) error {
 	}
 	defer func() { _ = tx.Rollback() }()
 	for _, r := range records {
-		_, err := tx.ExecContext(ctx, `INSERT INTO engine_ledger (id, layout, progress) VALUES (?, ?, ?)
-			ON CONFLICT (id) DO UPDATE SET layout = coalesce(excluded.layout, layout), progress = coalesce(excluded.progress, progress)`,
-			r.ID[:], r.Layout, r.Progress)
+		err := insertRecord(ctx, tx, &r)
 		if err != nil {
 			return fmt.Errorf("saving what is on disk of %s: %w", r.ID.Short(), err)
 		}
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	for _, r := range records {
+		l.notes.recorded(r)
+	}
+	return nil
 }
 
 func (l *ledger) Delete(ctx context.Context, id share.ID) error {
@@ -48,4 +55,11 @@ func (l *ledger) Delete(ctx context.Context, id share.ID) error {
 		return fmt.Errorf("forgetting what is on disk of %s: %w", id.Short(), err)
 	}
 	return nil
+}
+
+func insertRecord(ctx context.Context, tx *sql.Tx, r *storage.Record) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO engine_ledger (id, layout, progress) VALUES (?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET layout = coalesce(excluded.layout, layout), progress = coalesce(excluded.progress, progress)`,
+		r.ID[:], r.Layout, r.Progress)
+	return err
 }

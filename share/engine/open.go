@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -21,18 +20,7 @@ import (
 
 // readInfo loads the info dictionary that was kept for id.
 func (e *Engine) readInfo(id share.ID) (*metainfo.Torrent, error) {
-	b, err := os.ReadFile(e.torrentPath(id))
-	if err != nil {
-		return nil, share.Errorf(share.Disk, "reading the torrent of %s: %w", id.Short(), err)
-	}
-	tor, err := metainfo.Parse(b)
-	if err != nil {
-		return nil, fmt.Errorf("reading the torrent of %s: %w", id.Short(), err)
-	}
-	if tor.Info.ID != id {
-		return nil, share.Errorf(share.Disk, "the torrent kept for %s is that of %s", id.Short(), tor.Info.ID.Short())
-	}
-	return tor, nil
+	return readTorrent(e.cfg.Dir, id)
 }
 
 // spec says how the storage of t is opened, but for what it holds.

@@ -93,8 +93,9 @@ type options struct {
 // second goes to disk in one transaction, so that many active transfers cost
 // one sync and not one each.
 type state struct {
-	db   *sql.DB
-	wake chan struct{}
+	db    *sql.DB
+	notes *notebook
+	wake  chan struct{}
 
 	mu      sync.Mutex
 	pending map[share.ID]*row // nil deletes
@@ -103,6 +104,38 @@ type state struct {
 
 // gatherTime is how long a write waits for others unless somebody waits for it.
 const gatherTime = time.Second
+
+// ErrNewer is wrapped by the error for tables that a later release wrote.
+var ErrNewer = errors.New("the transfers were written by a later version of shoal")
+
+// CheckState tells whether an engine could read its tables, which need not be
+// there; all of what they hold where deep asks for that. It changes nothing.
+func CheckState(ctx context.Context, db *sql.DB, deep bool) error {
+	var tables int
+	err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE name = 'engine_schema'`).Scan(&tables)
+	if err != nil || tables == 0 {
+		return err
+	}
+	version := 0
+	if err := db.QueryRowContext(ctx, `SELECT version FROM engine_schema`).Scan(&version); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if err := checkSchema(version); err != nil || version < len(migrations) || !deep {
+		return err
+	}
+	_, err = loadRows(ctx, db)
+	return err
+}
+
+func checkSchema(version int) error {
+	switch {
+	case version > len(migrations):
+		return share.Errorf(share.Failed, "%w (schema %d, this one knows %d)", ErrNewer, version, len(migrations))
+	case version < 0:
+		return fmt.Errorf("the transfers have schema %d", version)
+	}
+	return nil
+}
 
 func openState(ctx context.Context, db *sql.DB) (*state, []row, error) {
 	if err := migrate(ctx, db); err != nil {
@@ -133,8 +166,8 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	if version > len(migrations) {
-		return share.Errorf(share.Failed, "the state was written by a later version of shoal (schema %d, this one knows %d)", version, len(migrations))
+	if err := checkSchema(version); err != nil {
+		return err
 	}
 	for ; version < len(migrations); version++ {
 		if _, err := tx.ExecContext(ctx, migrations[version]); err != nil {
@@ -148,8 +181,12 @@ func migrate(ctx context.Context, db *sql.DB) error {
 }
 
 func loadRows(ctx context.Context, db *sql.DB) ([]row, error) {
+	return queryRows(ctx, db, `ORDER BY added, id`)
+}
+
+func queryRows(ctx context.Context, db *sql.DB, which string, args ...any) ([]row, error) {
 	q, err := db.QueryContext(ctx, `SELECT id, kind, name, path, added, completed, size, total, files, downloaded, uploaded, options
-		FROM engine_transfers ORDER BY added, id`)
+		FROM engine_transfers `+which, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +202,11 @@ func loadRows(ctx context.Context, db *sql.DB) ([]row, error) {
 		if len(id) != len(r.id) {
 			return nil, fmt.Errorf("an ID of %d bytes", len(id))
 		}
+
 		r.id = share.ID(id)
+		if r.kind < kindUnhashed || r.kind > kindFetch {
+			return nil, fmt.Errorf("%s is of kind %d", r.id.Short(), r.kind)
+		}
 		r.added, r.completed = fromNano(added), fromNano(completed)
 		if err := json.Unmarshal(opts, &r.options); err != nil {
 			return nil, fmt.Errorf("options of %s: %w", r.id, err)
@@ -280,6 +321,9 @@ func (s *state) write(ctx context.Context, batch map[share.ID]*row) error {
 	defer func() { _ = tx.Rollback() }()
 	for id, r := range batch {
 		if r == nil {
+			if err := s.notes.remove(id); err != nil {
+				return err
+			}
 			for _, table := range [...]string{"engine_transfers", "engine_ledger"} {
 				if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE id = ?`, id[:]); err != nil {
 					return err
@@ -291,13 +335,25 @@ func (s *state) write(ctx context.Context, batch map[share.ID]*row) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO engine_transfers
-			(id, kind, name, path, added, completed, size, total, files, downloaded, uploaded, options)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			id[:], r.kind, r.name, r.path, toNano(r.added), toNano(r.completed), r.size, r.total, r.files, r.downloaded, r.uploaded, opts)
-		if err != nil {
+		if err := insertRow(ctx, tx, r, opts); err != nil {
 			return err
 		}
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	for _, r := range batch {
+		if r != nil {
+			s.notes.saved(r)
+		}
+	}
+	return nil
+}
+
+func insertRow(ctx context.Context, tx *sql.Tx, r *row, opts []byte) error {
+	_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO engine_transfers
+		(id, kind, name, path, added, completed, size, total, files, downloaded, uploaded, options)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.id[:], r.kind, r.name, r.path, toNano(r.added), toNano(r.completed), r.size, r.total, r.files, r.downloaded, r.uploaded, opts)
+	return err
 }

@@ -140,7 +140,7 @@ func TestLedger(t *testing.T) {
 	if _, _, err := openState(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	l := &ledger{db}
+	l := &ledger{db: db}
 	a, b := share.ID{1}, share.ID{2}
 	if r, err := l.Load(t.Context(), a); r != nil || err != nil {
 		t.Errorf("a record of nothing: %v, %v", r, err)

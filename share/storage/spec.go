@@ -41,6 +41,9 @@ type Record struct {
 	ID       share.ID
 	Layout   []byte // the names on disk: written when first opened, seldom again
 	Progress []byte // the durable pieces and the state of the files: every batch
+	// Owners is what of Progress hashing would not find out again: see Forget.
+	// It comes with each Progress that is saved, and is not loaded.
+	Owners []byte
 }
 
 // Spec says what to open and where it is.

@@ -282,6 +282,15 @@ type saveRequest struct {
 
 // save records r, together with whatever others want to save at this time.
 func (s *Store) save(ctx context.Context, r Record) error {
+	s.mu.Lock()
+	t := s.transfers[r.ID]
+	s.mu.Unlock()
+	if r.Progress != nil && t != nil {
+		var err error
+		if r.Owners, err = ownersOf(r.Progress, t.info); err != nil {
+			return err
+		}
+	}
 	req := &saveRequest{record: r}
 	s.queueing.Lock()
 	s.queue = append(s.queue, req)

@@ -1,0 +1,282 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha1"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
+	"github.com/shoalnet/shoal/share/storage"
+)
+
+// Hint is where a damaged database says that content is. Nothing else of such a
+// row is believed.
+type Hint struct {
+	Path  string // the content itself
+	Fetch bool   // it was fetched there
+}
+
+// Recovered tells what became of one transfer.
+type Recovered struct {
+	ID   share.ID
+	Name string
+	Path string // of the content; empty where it was not found
+	// Own tells that all files are taken for the user's: the transfer is a share.
+	Own bool
+	// Noted tells that the note of the transfer was there: it is as it was. Else
+	// it was made from its .torrent file and the files on disk.
+	Noted bool
+	// Err is why the transfer did not come back.
+	Err error
+}
+
+// Hints reads from a database whatever can be read of where content is.
+func Hints(ctx context.Context, db *sql.DB) map[share.ID]Hint {
+	hints := map[share.ID]Hint{}
+	q, err := db.QueryContext(ctx, `SELECT id, kind, name, path, options FROM engine_transfers`)
+	if err != nil {
+		return hints
+	}
+	defer q.Close()
+	for q.Next() {
+		var id, opts []byte
+		var k kind
+		var name, path string
+		if q.Scan(&id, &k, &name, &path, &opts) != nil || len(id) != len(share.ID{}) || !filepath.IsAbs(path) {
+			continue
+		}
+		h := Hint{Path: path, Fetch: k == kindFetch}
+		if h.Fetch {
+			var o options
+			if json.Unmarshal(opts, &o) != nil || o.Root == "" {
+				o.Root = name
+			}
+			if !filepath.IsLocal(o.Root) {
+				continue
+			}
+			h.Path = filepath.Join(path, o.Root)
+		}
+		hints[share.ID(id)] = h
+	}
+	return hints // those that were read before an error are of use, too
+}
+
+// Recover fills the tables of a new database from the folder that a lost one has
+// left, see Config.Dir. A transfer with a note is as it was. One without is a
+// share of the files where a hint or one of folders says, which counts as the
+// user's own. Either way all data is hashed before it is trusted. What is in the
+// tables already stays.
+func Recover(ctx context.Context, db *sql.DB, dir string, hints map[share.ID]Hint, folders []string, now time.Time) ([]Recovered, error) {
+	if err := migrate(ctx, db); err != nil {
+		return nil, fmt.Errorf("making the table of transfers: %w", err)
+	}
+	there, err := loadRows(ctx, db)
+	if err != nil {
+		return nil, fmt.Errorf("loading the transfers: %w", err)
+	}
+	have := map[share.ID]bool{}
+	for _, r := range there {
+		have[r.id] = true
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, share.Errorf(share.Disk, "reading what is kept: %w", err)
+	}
+	var all []Recovered
+	seen := map[share.ID]bool{}
+	for _, e := range entries {
+		stem, ext, _ := strings.Cut(e.Name(), ".")
+		id, err := share.ParseID(stem)
+		if err != nil || "."+ext != noteSuffix && ext != "torrent" || seen[id] || have[id] {
+			continue
+		}
+		seen[id] = true
+		r, rec, what := recoverOne(dir, id, hints[id], folders, now)
+		if what.Err == nil {
+			if err := insert(ctx, db, r, rec); err != nil {
+				return all, fmt.Errorf("recovering %s: %w", id.Short(), err)
+			}
+		}
+		all = append(all, what)
+	}
+	slices.SortFunc(all, func(a, b Recovered) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// recoverOne finds out what there is of one transfer.
+func recoverOne(dir string, id share.ID, hint Hint, folders []string, now time.Time) (*row, *storage.Record, Recovered) {
+	what := Recovered{ID: id, Name: id.Short()}
+	tor, torErr := readTorrent(dir, id)
+	if torErr == nil {
+		what.Name = tor.Info.Name
+	}
+	text, err := os.ReadFile(filepath.Join(dir, id.String()+noteSuffix))
+	if err == nil {
+		var n *note
+		if n, err = decodeNote(text); err == nil && n.ID != id {
+			err = fmt.Errorf("it is of %s", n.ID.Short())
+		}
+		if err == nil {
+			r, rec := n.recovered(tor)
+			what.Noted, what.Own, what.Name = true, r.kind != kindFetch, r.name
+			what.Path = (&transfer{row: *r}).shownPath()
+			return r, rec, what
+		}
+	}
+	switch {
+	case errors.Is(err, errLaterNote):
+		what.Err = share.Errorf(share.Disk, "%s: %w", id.String()+noteSuffix, err)
+		return nil, nil, what
+	case torErr != nil:
+		what.Err = torErr
+		return nil, nil, what
+	}
+	r := &row{
+		id: id, kind: kindOwn, name: tor.Info.Name, added: now, completed: now, size: tor.Info.Size(), total: tor.Info.Size(), files: countFiles(tor.Info),
+		options: options{Verify: true},
+	}
+	places := make([]string, 0, len(folders)+1)
+	if hint.Path != "" {
+		places = append(places, hint.Path)
+	}
+	for _, f := range folders {
+		places = append(places, filepath.Join(f, tor.Info.Name))
+	}
+	for _, p := range places {
+		if contains(p, tor.Info) {
+			r.path, what.Path, what.Own = p, p, true
+			return r, nil, what
+		}
+	}
+	what.Err = share.Errorf(share.Disk, "where its files are is not known")
+	if hint.Path != "" {
+		what.Err = share.Errorf(share.Disk, "its files are not, or not all, at %s", hint.Path)
+	}
+	return nil, nil, what
+}
+
+// recovered is what goes into the database for a note. tor is nil where the
+// .torrent file is gone or damaged.
+func (n *note) recovered(tor *metainfo.Torrent) (*row, *storage.Record) {
+	r := n.row()
+	if tor == nil || r.kind == kindUnhashed {
+		// A share is hashed again, of a fetch the rest is asked for again.
+		if r.files = 0; r.own() {
+			r.kind = kindUnhashed
+		}
+		return &r, nil
+	}
+	r.options.Verify = r.files > 0
+	rec := storage.Record{ID: n.ID, Layout: n.Layout, Progress: n.Owners}
+	if short, err := storage.Forget(rec, tor.Info); err == nil {
+		return &r, &short
+	}
+	return &r, nil // all files that are there count as the user's
+}
+
+func (r *row) own() bool { return r.kind != kindFetch }
+
+func readTorrent(dir string, id share.ID) (*metainfo.Torrent, error) {
+	b, err := os.ReadFile(filepath.Join(dir, id.String()+".torrent"))
+	if err != nil {
+		return nil, share.Errorf(share.Disk, "reading the torrent of %s: %w", id.Short(), err)
+	}
+	tor, err := metainfo.Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("reading the torrent of %s: %w", id.Short(), err)
+	}
+	if tor.Info.ID != id {
+		return nil, share.Errorf(share.Disk, "the torrent kept for %s is that of %s", id.Short(), tor.Info.ID.Short())
+	}
+	return tor, nil
+}
+
+// contains tells whether the files of a torrent are at a path: all of them, by
+// their sizes, and its first and last piece, by their hashes. The rest is hashed
+// before it counts.
+func contains(path string, info *metainfo.Info) bool {
+	name := func(f *metainfo.File) string {
+		if !info.Multi {
+			return path
+		}
+		return filepath.Join(append([]string{path}, f.Path...)...)
+	}
+	for i := range info.Files {
+		f := &info.Files[i]
+		if f.Pad || f.Symlink {
+			continue
+		}
+		if fi, err := os.Lstat(name(f)); err != nil || !fi.Mode().IsRegular() || fi.Size() != f.Length {
+			return false
+		}
+	}
+	return info.NumPieces > 0 && pieceFits(info, 0, name) && pieceFits(info, info.NumPieces-1, name)
+}
+
+// pieceFits hashes one piece of files that have their sizes.
+func pieceFits(info *metainfo.Info, piece int, name func(*metainfo.File) string) bool {
+	from := int64(piece) * info.PieceLength
+	to := from + info.PieceSize(piece)
+	h := sha1.New()
+	for i := range info.Files {
+		f := &info.Files[i]
+		start, end := max(from, f.Offset), min(to, f.Offset+f.Length)
+		if start >= end {
+			continue
+		}
+		if f.Pad {
+			if _, err := io.CopyN(h, zeros{}, end-start); err != nil {
+				return false
+			}
+			continue
+		}
+		if err := hashRange(h, name(f), start-f.Offset, end-start); err != nil {
+			return false
+		}
+	}
+	return [sha1.Size]byte(h.Sum(nil)) == info.PieceHash(piece)
+}
+
+func hashRange(h hash.Hash, name string, from, n int64) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(h, io.NewSectionReader(f, from, n))
+	return err
+}
+
+// insert puts a transfer into the database, whole or not at all.
+func insert(ctx context.Context, db *sql.DB, r *row, rec *storage.Record) error {
+	opts, err := json.Marshal(r.options)
+	if err != nil {
+		return err
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if err := insertRow(ctx, tx, r, opts); err != nil {
+		return err
+	}
+	if rec != nil {
+		if err := insertRecord(ctx, tx, rec); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
