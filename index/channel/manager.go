@@ -157,6 +157,7 @@ type channel struct {
 	left    int       // entries that did not fit into it
 	load    time.Duration
 	problem string
+	keyless string // why the key of an own channel cannot be used
 }
 
 // New reads which channels there are. It starts nothing.
@@ -190,6 +191,7 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 	}
 	for _, r := range rows {
 		c := m.newChannel(*r)
+		c.lookAtKey()
 		m.channels[c.id] = c
 		m.order = append(m.order, c)
 	}
@@ -309,10 +311,56 @@ func (c *channel) info() Info {
 	if i.Mirror > 0 {
 		i.Mirrored, i.Left = c.taken, c.left
 	}
+	if c.keyless != "" {
+		i.Problem = c.keyless
+	}
 	if newest, err := target(r.item.Value); err == nil && newest != r.loaded {
 		i.Pending = true
 	}
 	return i
+}
+
+// lookAtKey tells at the start when an own channel cannot be published any more,
+// not when somebody next changes it.
+func (c *channel) lookAtKey() {
+	if !c.now().own {
+		return
+	}
+	if _, err := c.key(); err != nil {
+		c.m.log.Error("a channel of this node cannot be published", "channel", c.id.Short(), "error", err)
+	}
+}
+
+// key reads the key of an own channel.
+func (c *channel) key() (Key, error) {
+	k, err := ReadKey(c.m.cfg.Dir, c.id)
+	if err == nil && k.Link().Local() != c.id {
+		err = share.Errorf(share.Refused, "it is the key of another channel")
+	}
+	if err != nil {
+		err = fmt.Errorf("the key of %q, %s, cannot be used: %w (shoal channel import FILE brings back a copy of it)",
+			c.now().link.Name, keyFile(c.m.cfg.Dir, c.id), err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keyless = ""
+	if err != nil {
+		c.keyless = err.Error()
+	}
+	return k, err
+}
+
+// Keyless tells of each own channel whose key cannot be used.
+func (m *Manager) Keyless() []string {
+	var all []string
+	for _, c := range m.all() {
+		c.mu.Lock()
+		if c.keyless != "" {
+			all = append(all, c.keyless)
+		}
+		c.mu.Unlock()
+	}
+	return all
 }
 
 // List describes every channel, oldest first.

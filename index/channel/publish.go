@@ -57,6 +57,9 @@ func (m *Manager) own(ctx context.Context, k Key, r row) (Info, error) {
 			return Info{}, err
 		}
 	}
+	if _, err := c.key(); err != nil {
+		return Info{}, err
+	}
 	if err := c.showOwn(ctx); err != nil {
 		m.log.Error("cannot show an own channel in the catalogue", "channel", c.id.Short(), "error", err)
 	}
@@ -239,7 +242,7 @@ func (c *channel) publish(ctx context.Context) error {
 	c.mu.Lock()
 	c.changed, c.last = time.Time{}, time.Time{}
 	c.mu.Unlock()
-	k, err := ReadKey(c.m.cfg.Dir, c.id)
+	k, err := c.key()
 	if err != nil {
 		return err
 	}

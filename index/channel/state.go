@@ -48,6 +48,34 @@ func (r *row) id() index.ChannelID { return r.link.Local() }
 
 const stateVersion = 1
 
+// ErrNewer is wrapped by the error for tables that a later release wrote.
+var ErrNewer = errors.New("the channels were written by a later version of shoal")
+
+// CheckState tells whether a Manager could read its tables, which need not be
+// there; all of what they hold where deep asks for that. It changes nothing.
+func CheckState(ctx context.Context, db *sql.DB, deep bool) error {
+	var version int
+	err := db.QueryRowContext(ctx, `SELECT version FROM versions WHERE package = 'channel'`).Scan(&version)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := known(version); err != nil || !deep {
+		return err
+	}
+	_, err = (&state{db}).list(ctx)
+	return err
+}
+
+func known(version int) error {
+	if version > stateVersion {
+		return share.Errorf(share.Failed, "%w (schema %d, this one knows %d)", ErrNewer, version, stateVersion)
+	}
+	return nil
+}
+
 func openState(ctx context.Context, db *sql.DB) (*state, error) {
 	for _, stmt := range [...]string{
 		`CREATE TABLE IF NOT EXISTS versions (package TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID`,
@@ -76,8 +104,8 @@ func openState(ctx context.Context, db *sql.DB) (*state, error) {
 	if err := db.QueryRowContext(ctx, `SELECT version FROM versions WHERE package = 'channel'`).Scan(&version); err != nil {
 		return nil, share.Errorf(share.Disk, "reading the state of channels: %w", err)
 	}
-	if version > stateVersion {
-		return nil, share.Errorf(share.Failed, "the state of channels was written by a later version of shoal (schema %d, this one knows %d)", version, stateVersion)
+	if err := known(version); err != nil {
+		return nil, err
 	}
 	return &state{db}, nil
 }
