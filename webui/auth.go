@@ -85,10 +85,27 @@ func OpenAuth(path string, now func() time.Time) (*Auth, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading the credentials: %w", err)
 	}
-	if err := json.Unmarshal(b, &a.stored); err != nil {
-		return nil, fmt.Errorf("the credentials in %s are damaged; remove the file to start without sign-ins: %w", path, err)
+	err = json.Unmarshal(b, &a.stored)
+	if err == nil {
+		err = a.stored.check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the credentials in %s are damaged; stop the node and rename the file to start without password and sign-ins: %w", path, err)
 	}
 	return a, nil
+}
+
+// check finds what could not have been saved.
+func (c *credentials) check() error {
+	if c.Password != "" && len(strings.Split(c.Password, "$")) != 6 {
+		return errors.New("the password is not a hash")
+	}
+	for _, s := range c.SignIns {
+		if b, err := hex.DecodeString(s.Hash); err != nil || len(b) != sha256.Size {
+			return fmt.Errorf("the sign-in %q has no hash", clip(s.Label, 40))
+		}
+	}
+	return nil
 }
 
 // OneTime makes a token that signs one browser in, once, within two minutes.

@@ -107,12 +107,13 @@ func withNode(ctx context.Context, c *call, running bool, do func(ctx context.Co
 		if running {
 			s, err = node.Dial(ctx, cfg.State)
 		} else {
-			s, err = node.Open(ctx, node.Options{Config: cfg, Version: buildVersion().Version, Stderr: c.out.log()})
+			s, err = node.Open(ctx, node.Options{Config: cfg, Version: buildVersion().Version, Stderr: c.out.log(), Look: c.looks()})
 		}
 		if err != nil {
 			return err
 		}
 		c.unused(s)
+		c.troubles(s)
 		err = during(ctx, s, do)
 		if kindOf(err) == share.NoNode && !running && lifetimeOf(s) == theirs {
 			c.out.say("the command that ran the node has ended; this one goes on by itself")
@@ -143,6 +144,17 @@ func during(ctx context.Context, s *node.Session, do func(context.Context, clien
 		return cerr
 	}
 	return err
+}
+
+// troubles tells what is wrong with the node's own files, to those who ask how
+// things are.
+func (c *call) troubles(s *node.Session) {
+	if !slices.Contains([]string{"list", "doctor", "channel"}, c.Command.Name) {
+		return
+	}
+	for _, p := range s.Info.Problems {
+		c.out.say("shoal: %s", escape(p))
+	}
 }
 
 // unused tells which flags of the node are without effect because it runs

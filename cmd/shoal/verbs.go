@@ -21,6 +21,7 @@ func verbs() []*verb {
 		daemonVerb(),
 		openVerb(),
 		configVerb(),
+		recoverVerb(),
 		completionVerb(),
 		completeVerb(verbs),
 		versionVerb(),

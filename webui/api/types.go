@@ -24,6 +24,7 @@ type Info struct {
 	Addresses []string `json:"addresses" doc:"own addresses as links carry them, best first"`
 	Socket    string   `json:"socket" doc:"path of the Unix socket of this API"`
 	Web       string   `json:"web" doc:"URL of the web page; empty when it is not served"`
+	Problems  []string `json:"problems,omitempty" doc:"what is wrong with the node's own files, each with what to do: keys of channels, credentials"`
 }
 
 // Stats are the node's totals. Rates are bytes per second, counters bytes since

@@ -20,7 +20,7 @@ import (
 
 // ChannelDir is where the keys and catalogues of channels are below a state
 // directory.
-func ChannelDir(state string) string { return filepath.Join(state, "channels") }
+func ChannelDir(state string) string { return filepath.Join(state, channelsDir) }
 
 // ChannelKey reads the key of an own channel: its name, the key or the
 // beginning of it. It needs no running node, and secrets travel over no API.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -57,6 +58,12 @@ func Load(s Sources) (*Config, error) {
 				return nil, err
 			}
 		}
+	}
+	if c.State == "" {
+		return nil, errHomeless
+	}
+	if c.Downloads == "" {
+		c.Downloads = filepath.Join(c.State, "downloads")
 	}
 	if (c.WebCert == "") != (c.WebKey == "") {
 		return nil, share.Errorf(share.Usage, "web-cert and web-key go together")
@@ -206,10 +213,32 @@ func (c *Config) View() []api.Setting {
 	return out
 }
 
-func defaultState() string { return filepath.Join(xdg.StateHome, "shoal") }
-func defaultFile() string  { return filepath.Join(xdg.ConfigHome, "shoal", "config.toml") }
+// homeless tells that there is no home directory: HOME is not set, or is the
+// root directory, as for the users of some services and containers.
+func homeless() bool {
+	home := os.Getenv("HOME")
+	return runtime.GOOS != "windows" && (!filepath.IsAbs(home) || filepath.Clean(home) == "/")
+}
+
+// below is a path below a directory that a variable of XDG names, or that is
+// somewhere in the home directory; empty where there is neither.
+func below(variable, dir string, names ...string) string {
+	if homeless() && !filepath.IsAbs(os.Getenv(variable)) {
+		return ""
+	}
+	return filepath.Join(append([]string{dir}, names...)...)
+}
+
+func defaultState() string { return below("XDG_STATE_HOME", xdg.StateHome, "shoal") }
+func defaultFile() string  { return below("XDG_CONFIG_HOME", xdg.ConfigHome, "shoal", "config.toml") }
+
+// errHomeless says what to do where there is no place for the state.
+var errHomeless = share.Errorf(share.Usage, "there is no home directory to keep the state in (HOME is not set): set HOME or XDG_STATE_HOME, or name a directory with --state or SHOAL_STATE")
 
 func defaultDownloads() string {
+	if homeless() {
+		return "" // see Load
+	}
 	if d := xdg.UserDirs.Download; d != "" {
 		return d
 	}

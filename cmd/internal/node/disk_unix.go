@@ -2,7 +2,12 @@
 
 package node
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // freeBytes tells how much a user may still write to the disk that has dir, -1
 // when that is not known.
@@ -12,4 +17,13 @@ func freeBytes(dir string) int64 {
 		return -1
 	}
 	return int64(s.Bavail) * int64(s.Bsize)
+}
+
+// syncDir makes the names in a folder survive a power cut.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

@@ -15,3 +15,6 @@ func freeBytes(dir string) int64 {
 	}
 	return int64(free)
 }
+
+// syncDir does nothing: Windows does not sync folders.
+func syncDir(string) error { return nil }

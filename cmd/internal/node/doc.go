@@ -5,12 +5,14 @@
 //
 // What it promises: a second node on the same state directory changes nothing
 // and says so; stopping takes a bounded time; what the user configured is known
-// with its source, and a key that does not exist is an error.
+// with its source, and a key that does not exist is an error; no state on disk,
+// however damaged or newer, is a crash or a silent loss.
 //
 // The state directory:
 //
 //	lock         flock of the running node
 //	shoal.sock   the API, mode 0600
 //	state.db     SQLite; the node's own table is node_values
-//	torrents/    ID.torrent, kept by the engine
+//	state.sum    checksum of state.db as it was last closed
+//	torrents/    ID.torrent and ID.note, kept by the engine
 package node

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"modernc.org/sqlite"
 
 	"github.com/shoalnet/shoal/cmd/internal/history"
 	"github.com/shoalnet/shoal/cmd/internal/uploads"
@@ -45,7 +46,10 @@ type Options struct {
 	// Daemon tells that this process is there for the node alone: it follows
 	// its watched folders, tells systemd, and serves the page where asked.
 	Daemon bool
-	Now    func() time.Time // nil is time.Now
+	// Look tells that the node is there to look at what is kept: a state
+	// directory that does not exist is not made, see Open.
+	Look bool
+	Now  func() time.Time // nil is time.Now
 }
 
 // Node is a node on one state directory.
@@ -73,6 +77,8 @@ type Node struct {
 	api     *api.API
 	page    *page
 	socket  string
+	// badCredentials is why nobody can sign in to the page, nil where that is not so.
+	badCredentials error
 
 	finding // what is found: see catalog.go
 
@@ -131,7 +137,7 @@ func (n *Node) setLevel(c *Config) {
 // has stopped. It is called once.
 func (n *Node) Run(ctx context.Context) (err error) {
 	defer n.memory.Close()
-	if n.state, err = openState(n.config.State); err != nil {
+	if n.state, err = openState(n.config.State, n.o.Look); err != nil {
 		return err
 	}
 	defer func() {
@@ -139,6 +145,16 @@ func (n *Node) Run(ctx context.Context) (err error) {
 			err = fmt.Errorf("closing the state: %w", cerr)
 		}
 	}()
+	defer func() {
+		if _, ok := errors.AsType[*sqlite.Error](err); ok {
+			err = openingError(n.config.State, err)
+		}
+	}()
+	if !n.o.Look {
+		if err := n.state.sign(n.o.Version); err != nil {
+			return err
+		}
+	}
 	if err := n.loadSaved(); err != nil {
 		return err
 	}
@@ -305,7 +321,7 @@ func (n *Node) engineConfig() engine.Config {
 	c := n.config
 	peers, _ := shares(descriptors())
 	cfg := engine.Config{
-		Logger: n.part("engine"), DB: n.state.db, Dir: filepath.Join(c.State, "torrents"),
+		Logger: n.part("engine"), DB: n.state.db, Dir: filepath.Join(c.State, torrentsDir),
 		Listeners: n.ports.tcp, IPv4: c.IPv4, NoTrackers: c.NoTrackers, Preallocate: c.Preallocate, AllowPrivate: c.Private,
 		Limits: n.limiter.inForce(), MaxFetching: c.MaxFetching, MaxConns: peers,
 		Addresses: n.linkAddresses, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Client: "shoal " + n.o.Version, Now: n.o.Now,
@@ -418,7 +434,7 @@ func (n *Node) Info() api.Info {
 		Started: n.started, Daemon: n.o.Daemon, State: n.o.Config.State, Downloads: n.current().Downloads, Uploads: n.uploads.Folder(),
 		Listen: text(n.ports.addresses()), Addresses: text(n.linkAddresses()), Socket: n.socket,
 	}
-	i.Free = freeAt(i.Downloads)
+	i.Free, i.Problems = freeAt(i.Downloads), n.problems()
 	if n.page != nil {
 		i.Web = n.page.server.URL()
 	}

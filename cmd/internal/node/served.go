@@ -40,7 +40,7 @@ func (s *served) Stats() api.Stats {
 }
 
 func (s *served) Health() api.Health {
-	h := api.Health{OK: true, Problems: s.n.guard.problems()}
+	h := api.Health{OK: true, Problems: append(s.n.guard.problems(), s.n.problems()...)}
 	if n := s.n.engine.Stats().States[share.Stopped]; n > 0 {
 		h.Problems = append(h.Problems, plural(n, "transfer")+" stopped with an error")
 	}
@@ -72,6 +72,9 @@ func (s *served) Limits() api.Limits             { return s.n.limiter.limits() }
 func (s *served) SetLimits(l share.Limits) error { return s.n.limiter.setLimits(l) }
 
 func (s *served) SignIn() (string, error) {
+	if s.n.badCredentials != nil {
+		return "", share.Errorf(share.Disk, "%w", s.n.badCredentials)
+	}
 	if s.n.page == nil {
 		return "", share.Errorf(share.Failed, "the page is not served: start the daemon with --web [::1]:8080 or the like")
 	}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -58,7 +57,16 @@ func (n *Node) openServers(act *inherited) (run []func(context.Context) error, e
 			socket.Close()
 		}
 	}()
-	if n.o.Daemon && (n.config.Web != "" || act.web != nil) {
+	switch _, n.badCredentials = webui.OpenAuth(filepath.Join(n.config.State, credentialsName), n.o.Now); {
+	case n.badCredentials != nil:
+		// Everything else goes on. Whoever could sign in is not known any more, so
+		// nobody can.
+		n.badCredentials = fmt.Errorf("the page is not served: %w", n.badCredentials)
+		n.log.Error("nobody can sign in", "error", n.badCredentials)
+		if act.web != nil {
+			act.web.Close()
+		}
+	case n.o.Daemon && (n.config.Web != "" || act.web != nil):
 		if n.page, err = n.openPage(act.web); err != nil {
 			return nil, err
 		}
@@ -75,6 +83,15 @@ func (n *Node) openServers(act *inherited) (run []func(context.Context) error, e
 			return err
 		},
 	), nil
+}
+
+// problems are what is wrong with the state of a node that runs nevertheless.
+func (n *Node) problems() []string {
+	all := n.channels.Keyless()
+	if n.badCredentials != nil {
+		all = append(all, n.badCredentials.Error())
+	}
+	return all
 }
 
 func (n *Node) openPage(l net.Listener) (p *page, err error) {
@@ -119,8 +136,8 @@ const credentialsName = "credentials"
 // SetPassword sets the password of the page for nodes that will run on a state
 // directory. One that runs is told through its client.
 func SetPassword(state, password string) error {
-	if err := os.MkdirAll(state, 0o700); err != nil {
-		return share.Errorf(share.Disk, "making the state directory: %w", err)
+	if _, err := makeStateDir(state); err != nil {
+		return err
 	}
 	auth, err := webui.OpenAuth(filepath.Join(state, credentialsName), time.Now)
 	if err != nil {

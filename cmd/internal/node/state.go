@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 // state is the locked state directory with its database.
 type state struct {
 	dir  string
+	look bool // nothing is to be made in it
 	lock *os.File
 	db   *sql.DB
 }
@@ -25,42 +27,73 @@ type state struct {
 // nodeSchema is the version of the tables below.
 const nodeSchema = 1
 
-// openState locks a state directory, which is made when missing, and opens its
-// database. Where another node has the lock nothing is changed and the error
-// wraps ErrLocked.
-func openState(dir string) (s *state, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, share.Errorf(share.Disk, "making the state directory: %w", err)
+// openState locks a state directory and opens its database. A directory that
+// is missing is made, unless look tells that nothing is to be made or changed
+// but what SQLite needs. Where the directory cannot be used nothing in it has
+// changed: see ErrLocked, ErrForeign, ErrDamaged and ErrNewer.
+func openState(dir string, look bool) (_ *state, err error) {
+	made, err := makeStateDir(dir)
+	if err != nil {
+		return nil, err
 	}
-	s = &state{dir: dir}
-	if s.lock, err = lockFile(filepath.Join(dir, "lock")); err != nil {
-		if errors.Is(err, ErrLocked) {
-			return nil, share.Errorf(share.Failed, "%w: %s belongs to a running node; stop it, or give another directory with --state", ErrLocked, dir)
-		}
-		return nil, share.Errorf(share.Disk, "locking the state directory: %w", err)
+	s := &state{dir: dir, look: look}
+	if s.lock, err = lockState(dir); err != nil {
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			s.close()
+			err = errors.Join(err, s.lock.Close())
 		}
 	}()
-	// The directory is ours from here on. The socket in it relies on this.
-	if err := os.Chmod(dir, 0o700); err != nil {
-		return nil, share.Errorf(share.Disk, "making the state directory private: %w", err)
+	fresh, err := inspect(context.Background(), dir, false)
+	if err != nil {
+		return nil, err
 	}
-	if s.db, err = openDB(filepath.Join(dir, "state.db")); err != nil {
-		return nil, share.Errorf(share.Disk, "opening the state: %w", err)
+	// The directory is ours from here on. The socket in it relies on this.
+	if fi, err := os.Stat(dir); !look && (err != nil || fi.Mode().Perm() != 0o700) {
+		if err := os.Chmod(dir, 0o700); err != nil {
+			return nil, share.Errorf(share.Disk, "making the state directory private: %w", err)
+		}
+	}
+	if s.db, err = openDB(filepath.Join(dir, stateName)); err != nil {
+		if fresh {
+			removeDB(filepath.Join(dir, stateName))
+		}
+		if made {
+			os.Remove(filepath.Join(dir, lockName))
+			os.Remove(dir)
+		}
+		return nil, openingError(dir, err)
 	}
 	return s, nil
 }
 
-func (s *state) close() error {
-	var err error
-	if s.db != nil {
-		err = s.db.Close()
+// lockState takes the lock of a state directory.
+func lockState(dir string) (*os.File, error) {
+	f, err := lockFile(filepath.Join(dir, lockName))
+	switch {
+	case errors.Is(err, ErrLocked):
+		return nil, share.Errorf(share.Failed, "%w: %s belongs to a running node; stop it, or give another directory with --state", ErrLocked, dir)
+	case err != nil:
+		return nil, share.Errorf(share.Disk, "locking the state directory: %w", err)
 	}
+	return f, nil
+}
+
+func (s *state) close() error {
+	err := s.seal()
 	// The file stays: removing it would let two nodes lock different ones.
 	return errors.Join(err, s.lock.Close())
+}
+
+// dsn names a database for SQLite.
+func dsn(name string, params url.Values) string {
+	slashed := filepath.ToSlash(name)
+	if slashed[0] != '/' { // C:/...
+		slashed = "/" + slashed
+	}
+	u := url.URL{Scheme: "file", Path: slashed, RawQuery: params.Encode()}
+	return u.String()
 }
 
 func openDB(name string) (*sql.DB, error) {
@@ -70,15 +103,10 @@ func openDB(name string) (*sql.DB, error) {
 		return nil, err
 	}
 	f.Close()
-	slashed := filepath.ToSlash(name)
-	if slashed[0] != '/' { // C:/...
-		slashed = "/" + slashed
-	}
 	// busy_timeout comes first: switching to WAL may have to wait, too.
-	dsn := url.URL{Scheme: "file", Path: slashed, RawQuery: url.Values{
+	db, err := sql.Open("sqlite", dsn(name, url.Values{
 		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}, "_txlock": {"immediate"},
-	}.Encode()}
-	db, err := sql.Open("sqlite", dsn.String())
+	}))
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +133,7 @@ func prepareDB(db *sql.DB) error {
 		return err
 	}
 	if version > nodeSchema {
-		return fmt.Errorf("it was written by a later version of shoal (schema %d, this one knows %d)", version, nodeSchema)
+		return fmt.Errorf("%w (schema %d, this one knows %d)", ErrNewer, version, nodeSchema)
 	}
 	return nil
 }

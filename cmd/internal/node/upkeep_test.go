@@ -17,7 +17,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func testState(t *testing.T) *state {
 	t.Helper()
-	s, err := openState(stateDir(t))
+	s, err := openState(stateDir(t), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -892,6 +892,8 @@ export interface components {
             name: string;
             /** Format: int64 */
             pid: number;
+            /** @description what is wrong with the node's own files, each with what to do: keys of channels, credentials */
+            problems?: string[] | null;
             /** @description path of the Unix socket of this API */
             socket: string;
             /** Format: date-time */

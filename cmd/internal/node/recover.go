@@ -1,0 +1,183 @@
+package node
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/shoalnet/shoal/index/channel"
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine"
+)
+
+// Recovery tells what Recover did.
+type Recovery struct {
+	// Why is what was wrong, nil where the state was sound.
+	Why error
+	// Aside is where the damaged database is now, empty where there was none.
+	Aside     string
+	Transfers []engine.Recovered
+	Channels  []channel.Recovered
+}
+
+// newDBName is where a database is built before it takes the place of state.db.
+const newDBName = stateName + "-new"
+
+// Recover builds a new database for a state directory whose own is damaged or
+// gone, and keeps the damaged one aside. Without damage nothing changes, but for
+// transfers that are kept without a row: where folders are given, these are
+// looked for there. A node that runs on the directory, a state of a later
+// release, or a disk that does not work is an error, and nothing changes.
+//
+// The new database takes its place at once, when all is in it. A crash before
+// leaves everything as it was, and Recover begins anew.
+func Recover(ctx context.Context, c *Config, version string, folders []string) (_ *Recovery, err error) {
+	dir := c.State
+	found, err := checkStateDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !found.database && !found.lost() {
+		return nil, share.Errorf(share.Failed, "there is no state in %s, and nothing to recover one from", dir)
+	}
+	lock, err := lockState(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	fresh, why := inspect(ctx, dir, true)
+	switch {
+	case fresh:
+		return nil, share.Errorf(share.Failed, "there is no state in %s, and nothing to recover one from", dir)
+	case why != nil && !errors.Is(why, ErrDamaged):
+		return nil, why
+	case why == nil:
+		return recoverMore(ctx, dir, folders)
+	}
+	r := &Recovery{Why: why}
+	made := filepath.Join(dir, newDBName)
+	removeDB(made) // of a recovery that broke off
+	if err := r.build(ctx, c, made, version, folders); err != nil {
+		removeDB(made)
+		return nil, openingError(dir, err)
+	}
+	if err := r.replace(dir, made, time.Now()); err != nil {
+		return nil, share.Errorf(share.Disk, "putting the new state in its place: %w (run it again)", err)
+	}
+	return r, nil
+}
+
+// build makes the new database.
+func (r *Recovery) build(ctx context.Context, c *Config, name, version string, folders []string) (err error) {
+	db, err := openDB(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var old *sql.DB
+	if damagedDB := filepath.Join(c.State, stateName); checkHeader(c.State, damagedDB) == nil {
+		var done func()
+		if old, done, err = readOnly(damagedDB, sizeOf(damagedDB+"-wal") > 0); err != nil {
+			return err
+		}
+		defer done()
+	}
+	s := &state{dir: c.State, db: db}
+	if err := s.sign(version); err != nil {
+		return err
+	}
+	hints := map[share.ID]engine.Hint{}
+	if old != nil {
+		if err := s.keepPort(ctx, old); err != nil {
+			return err
+		}
+		hints = engine.Hints(ctx, old)
+	}
+	folders = append(folders, c.Downloads)
+	if r.Transfers, err = engine.Recover(ctx, db, filepath.Join(c.State, torrentsDir), hints, folders, time.Now()); err != nil {
+		return err
+	}
+	r.Channels, err = channel.Recover(ctx, db, old, ChannelDir(c.State), time.Now())
+	return err
+}
+
+// keepPort takes over the port that links have told others. A wrong one does no
+// harm.
+func (s *state) keepPort(ctx context.Context, old *sql.DB) error {
+	var text string
+	var port uint16
+	if old.QueryRowContext(ctx, `SELECT value FROM node_values WHERE name = 'port'`).Scan(&text) != nil || json.Unmarshal([]byte(text), &port) != nil || port == 0 {
+		return nil
+	}
+	return s.save("port", port)
+}
+
+// replace puts the damaged database aside and the new one in its place.
+func (r *Recovery) replace(dir, made string, now time.Time) error {
+	name := filepath.Join(dir, stateName)
+	aside := name + ".damaged-" + now.UTC().Format("20060102-150405")
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		aside = fmt.Sprintf("%s.damaged-%s-%d", name, now.UTC().Format("20060102-150405"), n)
+	}
+	// What belongs to the old one goes first: it must not be taken for the new
+	// one's, whenever this breaks off.
+	for _, suffix := range [...]string{"-wal", "-shm", "-journal"} {
+		if err := moveAway(name+suffix, aside+suffix); err != nil {
+			return err
+		}
+	}
+	if err := moveAway(filepath.Join(dir, sumName), aside+".sum"); err != nil {
+		return err
+	}
+	switch fi, err := os.Lstat(name); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case fi.Mode().IsRegular() && os.Link(name, aside) == nil: // so that there is always a state.db
+		r.Aside = aside
+	default:
+		if err := os.Rename(name, aside); err != nil {
+			return err
+		}
+		r.Aside = aside
+	}
+	if err := os.Rename(made, name); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func moveAway(from, to string) error {
+	if err := os.Rename(from, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// recoverMore looks in folders for the files of transfers that are kept without
+// a row in a sound database.
+func recoverMore(ctx context.Context, dir string, folders []string) (_ *Recovery, err error) {
+	r := &Recovery{}
+	if len(folders) == 0 {
+		return r, nil
+	}
+	db, err := openDB(filepath.Join(dir, stateName))
+	if err != nil {
+		return nil, openingError(dir, err)
+	}
+	s := &state{dir: dir, db: db}
+	defer func() { err = errors.Join(err, s.seal()) }()
+	if r.Transfers, err = engine.Recover(ctx, db, filepath.Join(dir, torrentsDir), nil, folders, time.Now()); err != nil {
+		return nil, openingError(dir, err)
+	}
+	return r, nil
+}
