@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
@@ -123,6 +124,9 @@ type Node struct {
 	cfg   Config
 	begin time.Time
 
+	yielding sync.Mutex   // held by yield
+	readers  atomic.Int32 // swarms with a reader that waits
+
 	mu     sync.Mutex
 	swarms map[ID]*Swarm
 	keys   map[[20]byte]ID // what encrypted handshakes name content by
@@ -191,19 +195,29 @@ func (n *Node) Attach(content Content, seed [32]byte) (*Swarm, error) {
 		PeerID: n.cfg.PeerID, Client: n.cfg.Client, Port: n.cfg.Port,
 		MaxPeers: content.MaxPeers, Uploads: content.Uploads, Sequential: content.Sequential, Judge: content.Judge,
 	})
+	if err := n.add(s); err != nil {
+		s.cancel()
+		return nil, err
+	}
+	if n.readers.Load() > 0 {
+		n.yield()
+	}
+	return s, nil
+}
+
+func (n *Node) add(s *Swarm) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	id := s.content.ID
 	if n.closed {
-		s.cancel()
-		return nil, ErrClosed
+		return ErrClosed
 	}
-	if n.swarms[content.ID] != nil {
-		s.cancel()
-		return nil, ErrTwice
+	if n.swarms[id] != nil {
+		return ErrTwice
 	}
-	n.swarms[content.ID] = s
-	n.keys[mse.Key(content.ID)] = content.ID
-	return s, nil
+	n.swarms[id] = s
+	n.keys[mse.Key(id)] = id
+	return nil
 }
 
 func (n *Node) swarm(id ID) *Swarm {
@@ -234,6 +248,7 @@ type Swarm struct {
 	timer   *time.Timer
 	due     time.Duration // when it goes off
 	ended   bool
+	waits   bool // a reader does
 
 	events sync.Mutex // held while Events is called
 
@@ -244,13 +259,24 @@ type Swarm struct {
 
 // do calls f with the Core, and carries out what comes of it.
 func (s *Swarm) do(f func(c *core.Core, now time.Duration)) {
+	later, changed := s.step(f)
+	if changed {
+		s.node.yield()
+	}
+	for i := range later {
+		s.act(&later[i])
+	}
+}
+
+// step calls f with the Core. What comes of it is done, except for what takes
+// time. changed says that a reader begins or ceases to wait here.
+func (s *Swarm) step(f func(c *core.Core, now time.Duration)) (later []core.Action, changed bool) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.ended {
-		s.mu.Unlock()
-		return
+		return nil, false
 	}
 	f(s.core, s.node.now())
-	var later []core.Action
 	for i, all := 0, s.core.Actions(); i < len(all); i++ {
 		switch a := &all[i]; a.Kind {
 		case core.Ready:
@@ -268,10 +294,63 @@ func (s *Swarm) do(f func(c *core.Core, now time.Duration)) {
 		}
 	}
 	s.arm()
-	s.mu.Unlock()
-	for i := range later {
-		s.act(&later[i])
+	return later, s.watch(s.core.ReaderWaits())
+}
+
+// watch takes whether a reader waits. It reports whether that is news. s.mu is
+// held.
+func (s *Swarm) watch(waits bool) bool {
+	if s.waits == waits {
+		return false
 	}
+	s.waits = waits
+	if waits {
+		s.node.readers.Add(1)
+	} else {
+		s.node.readers.Add(-1)
+	}
+	return true
+}
+
+// yield has all swarms give way to those whose readers wait.
+func (n *Node) yield() {
+	n.mu.Lock()
+	swarms := make([]*Swarm, 0, len(n.swarms))
+	for _, s := range n.swarms {
+		swarms = append(swarms, s)
+	}
+	n.mu.Unlock()
+	var later []func()
+	defer func() {
+		for _, f := range later {
+			f()
+		}
+	}()
+	// Calls may overlap; the last to look sees what is true.
+	n.yielding.Lock()
+	defer n.yielding.Unlock()
+	waiting := 0
+	for _, s := range swarms {
+		if s.waiting() {
+			waiting++
+		}
+	}
+	for _, s := range swarms {
+		others := waiting
+		if s.waiting() {
+			others--
+		}
+		actions, _ := s.step(func(c *core.Core, now time.Duration) { c.SetYield(now, others > 0) })
+		for i := range actions {
+			later = append(later, func() { s.act(&actions[i]) })
+		}
+	}
+}
+
+func (s *Swarm) waiting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waits && !s.ended
 }
 
 // arm sees to it that the Core is woken in time. s.mu is held.
@@ -350,6 +429,7 @@ func (s *Swarm) Detach() bool {
 	s.mu.Lock()
 	was := s.ended
 	s.ended = true
+	waited := s.watch(false)
 	for p, c := range s.conns {
 		delete(s.conns, p)
 		c.end()
@@ -366,6 +446,9 @@ func (s *Swarm) Detach() bool {
 		delete(n.keys, mse.Key(s.content.ID))
 	}
 	n.mu.Unlock()
+	if waited {
+		n.yield()
+	}
 	return !was
 }
 

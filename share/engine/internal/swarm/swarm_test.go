@@ -289,3 +289,29 @@ func TestIdleConnectionsAreCheap(t *testing.T) {
 }
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+// While a reader of one swarm waits, the others of the node ask for nothing.
+func TestOtherSwarmsYieldToAReader(t *testing.T) {
+	m, other := makeContent(1<<20, 64<<10), makeContent(2<<20, 64<<10)
+	a, addr := node(t, nil)
+	b, _ := node(t, nil)
+	seed, _ := other.content(true)
+	attach(t, a, seed)
+	read, _ := m.content(false)
+	reader, _ := attach(t, b, read) // of what nobody has
+	reader.SetReaders([]Reading{{From: 0, To: 100}})
+	want, _ := other.content(false)
+	s, events := attach(t, b, want)
+	s.AddPeers([]netip.AddrPort{addr})
+	for range 1000 {
+		if p := s.Peers(); len(p) == 1 && p[0].Client != "" {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if got := s.Stats().Received; got != 0 {
+		t.Fatalf("%d bytes came all the same", got)
+	}
+	reader.Detach()
+	await(t, events, Finished)
+}

@@ -44,6 +44,9 @@ func (c *Core) fill(p *Peer) {
 	}
 	for room := c.room(p); room > 0; room-- {
 		b, n := c.pickUrgent(p)
+		if b == nil && c.yield {
+			return
+		}
 		if b == nil {
 			b, n = c.pick(p)
 		}

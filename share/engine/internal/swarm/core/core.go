@@ -120,6 +120,7 @@ type Core struct {
 
 	picker
 	readers   readers
+	yield     bool // a reader of another swarm waits
 	suggester suggester
 	choker    choker
 	book      book

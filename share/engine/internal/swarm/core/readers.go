@@ -46,6 +46,28 @@ func (c *Core) SetReaders(now time.Duration, all []Reader) {
 	c.refilled()
 }
 
+// ReaderWaits tells whether somebody reads here what is due soon and not here.
+// The caller then has the other swarms of the node yield.
+func (c *Core) ReaderWaits() bool { return c.readers.waiting }
+
+// SetYield tells whether a reader of another swarm of this node waits. Until it
+// does not any more nothing is asked for here but what a reader needs, and what
+// was asked for is taken back: the line is the reader's.
+func (c *Core) SetYield(now time.Duration, yield bool) {
+	c.enter(now)
+	if c.yield == yield {
+		return
+	}
+	c.yield = yield
+	for _, p := range c.peers {
+		if yield && !p.gone {
+			c.takeBack(p, 1<<61)
+		}
+		c.fill(p)
+	}
+	c.refilled()
+}
+
 // update makes the list of what is due.
 func (r *readers) update(c *Core) {
 	r.urgent = r.urgent[:0]

@@ -60,6 +60,9 @@ type Kind struct {
 	Lie     Lie
 	Config  func(*core.Config) // changes, if not nil
 	Trusted []*Host            // addresses that it knows; nil to ask the tracker
+	// On is a host on the same line, which is another swarm of the same node:
+	// its readers are yielded to. The Line is that one's.
+	On *Host
 }
 
 // Host is a host with a Core on it.
@@ -79,6 +82,9 @@ type Host struct {
 	Convicts []netip.AddrPort
 
 	lie      liar
+	line     *Host   // whose line it is: itself or another
+	on       []*Host // of a line: all hosts
+	all      []*conn // of a line: the connections of all
 	conns    []*conn
 	byPeer   map[*core.Peer]*conn
 	turn     int
@@ -88,6 +94,7 @@ type Host struct {
 	variants map[int][]uint32
 	gone     bool
 	passing  bool // it leaves
+	yields   bool
 	out      core.Out
 }
 
@@ -148,6 +155,11 @@ func (n *Net) Add(kind Kind) *Host {
 		byPeer: make(map[*core.Peer]*conn), variants: make(map[int][]uint32),
 	}
 	h.lie.kind = kind.Lie
+	h.line = h
+	if kind.On != nil {
+		h.line, h.Line = kind.On, kind.On.Line
+	}
+	h.line.on = append(h.line.on, h)
 	cfg := core.Config{Layout: n.cfg.Layout, Have: kind.Have, Port: 6881, MaxPeers: 40, Client: "sim"}
 	for i := 0; i < len(cfg.Seed); i += 8 {
 		binary.BigEndian.PutUint64(cfg.Seed[i:], n.rand.Uint64())
@@ -223,6 +235,30 @@ func (h *Host) Do(f func(now time.Duration)) {
 	}
 	h.transmit()
 	h.arm()
+	h.yield()
+}
+
+// yield has the other swarms of the node give way to a reader that waits.
+func (h *Host) yield() {
+	if len(h.line.on) < 2 {
+		return
+	}
+	waits := 0
+	for _, o := range h.line.on {
+		if o.ReaderWaits() {
+			waits++
+		}
+	}
+	for _, o := range h.line.on {
+		others := waits
+		if o.ReaderWaits() {
+			others--
+		}
+		if yields := others > 0; yields != o.yields {
+			o.yields = yields
+			o.Do(func(now time.Duration) { o.SetYield(now, yields) })
+		}
+	}
 }
 
 func (h *Host) act(a *core.Action) {
@@ -315,6 +351,7 @@ func (h *Host) id() (id [20]byte) {
 
 func (h *Host) add(c *conn) {
 	h.conns = append(h.conns, c)
+	h.line.all = append(h.line.all, c)
 	h.byPeer[c.peer] = c
 	c.ready = true
 }
@@ -337,6 +374,7 @@ func (c *conn) forget() {
 	c.closed = true
 	h := c.host
 	h.conns = slices.DeleteFunc(h.conns, func(o *conn) bool { return o == c })
+	h.line.all = slices.DeleteFunc(h.line.all, func(o *conn) bool { return o == c })
 	if c.peer != nil {
 		delete(h.byPeer, c.peer)
 		h.Do(func(now time.Duration) { h.Disconnected(now, c.peer) })
@@ -361,12 +399,13 @@ func (h *Host) arm() {
 
 // transmit puts the next unit on the uplink, of the connections by turns.
 func (h *Host) transmit() {
+	h = h.line
 	if h.busy || h.gone {
 		return
 	}
-	for range h.conns {
-		h.turn = (h.turn + 1) % len(h.conns)
-		c := h.conns[h.turn]
+	for range h.all {
+		h.turn = (h.turn + 1) % len(h.all)
+		c := h.all[h.turn]
 		if c.flying >= inFlight {
 			continue
 		}
@@ -383,7 +422,7 @@ func (h *Host) put(c *conn, u unit) {
 	n := h.Net
 	h.busy = true
 	c.flying += u.size
-	h.Sent += int64(u.block.Length)
+	c.host.Sent += int64(u.block.Length)
 	sent := n.now + seconds(float64(u.size)/h.Line.Up)
 	n.At(sent, func() {
 		h.busy = false
@@ -440,8 +479,9 @@ func (n *Net) carry(c *conn, u unit) {
 	}
 	at = max(at, c.last) // in order
 	c.last = at
-	to.downFree = max(to.downFree, at) + seconds(float64(u.size)/to.Line.Down)
-	n.At(to.downFree, func() { n.deliver(c, u) })
+	line := to.line
+	line.downFree = max(line.downFree, at) + seconds(float64(u.size)/line.Line.Down)
+	n.At(line.downFree, func() { n.deliver(c, u) })
 }
 
 func (n *Net) deliver(c *conn, u unit) {
