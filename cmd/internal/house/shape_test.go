@@ -168,7 +168,7 @@ var inside = map[string][]string{
 	"share/engine/internal/peerguard": {"share/engine/internal/compact", "share/engine/internal/dialback", "share/engine/internal/netguard"},
 	"share/engine/internal/tracker":   {"share/engine/internal/compact", "share/engine/internal/netguard"},
 	// The swarm is a room of its own: its parts know each other by what they need.
-	"share/engine/internal/swarm":      {"share/engine/internal/swarm/core", "share/engine/internal/swarm/wire", "share/engine/internal/compact", "share/engine/internal/netguard"},
+	"share/engine/internal/swarm":      {"share/engine/internal/swarm/core", "share/engine/internal/swarm/mse", "share/engine/internal/swarm/wire", "share/engine/internal/compact", "share/engine/internal/netguard"},
 	"share/engine/internal/swarm/core": {"share/engine/internal/swarm/wire"},
 	"share/engine/internal/swarm/sim":  {"share/engine/internal/swarm/core", "share/engine/internal/swarm/wire"},
 	"share/engine/internal/swarm/wire": {"share/engine/internal/compact"},
