@@ -48,7 +48,7 @@ func (t *transfer) sources() []storage.Source {
 	}
 	out := make([]storage.Source, len(t.made.Files))
 	for i, f := range t.made.Files {
-		out[i] = storage.Source{Size: f.Size, ModTime: f.ModTime}
+		out[i] = storage.Source{Info: f.Info, Read: f.Read}
 		if rel, err := filepath.Rel(t.path, f.Path); err == nil && f.Path != "" && rel != "." {
 			out[i].Path = filepath.ToSlash(rel)
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/shoalnet/shoal/share"
 )
@@ -170,7 +171,7 @@ func (r *contentReader) advance() error {
 	if err != nil {
 		return share.Errorf(share.Disk, "hash %w", bare(err))
 	}
-	r.file, r.left = f, e.size()
+	r.file, r.left, e.read = f, e.size(), time.Now()
 	return r.verify()
 }
 

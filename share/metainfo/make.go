@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -45,6 +46,8 @@ type Source struct {
 	Path    string // absolute
 	Size    int64  // bytes
 	ModTime time.Time
+	Info    fs.FileInfo // as it was when it was opened
+	Read    time.Time   // when reading it began
 }
 
 // The piece lengths that Make takes.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/shoalnet/shoal/share"
@@ -18,6 +19,7 @@ type entry struct {
 	path []string // below the shared folder, and the mark of an empty one; nil of a single file
 	file string   // absolute path, "" of an empty folder
 	info fs.FileInfo
+	read time.Time // when reading it began
 }
 
 func (e *entry) size() int64 {
@@ -31,7 +33,7 @@ func (e *entry) source() Source {
 	if e.file == "" {
 		return Source{}
 	}
-	return Source{Path: e.file, Size: e.info.Size(), ModTime: e.info.ModTime()}
+	return Source{Path: e.file, Size: e.info.Size(), ModTime: e.info.ModTime(), Info: e.info, Read: e.read}
 }
 
 func (e *entry) attr() string {
@@ -116,7 +118,7 @@ func (w *walker) folder(ctx context.Context, dir string, self fs.FileInfo, path 
 		below := append(slices.Clip(path), d.Name())
 		switch {
 		case info.Mode().IsRegular():
-			w.entries = append(w.entries, entry{below, full, info})
+			w.entries = append(w.entries, entry{path: below, file: full, info: info})
 		case info.IsDir() && !w.isAbove(info):
 			if err := w.folder(ctx, full, info, below); err != nil {
 				return err

@@ -44,16 +44,31 @@ func (t *Transfer) look(i int) error {
 		return t.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", t.layout.names[i].final, err))
 	}
 	t.mu.Lock()
-	same := err == nil && fi.Mode().IsRegular() && compareStamps(t.files[i].stamp, stampOf(fi)) != otherFile
-	moved := t.files[i].state != final
+	was, moved := t.files[i].stamp, t.files[i].state != final
 	t.mu.Unlock()
 	switch {
-	case same, moved:
+	case moved:
 		return nil
-	case err != nil:
+	case err != nil || !fi.Mode().IsRegular():
 		return t.trouble(i, ErrMissing, stamp{})
 	}
-	return t.trouble(i, ErrChanged, stampOf(fi))
+	now := stampOf(fi)
+	switch t.compareStamps(was, now) {
+	case sameFile:
+		return nil
+	case restamped:
+		t.closeFile(i) // it may lead to another file than the name
+		t.mu.Lock()
+		f := &t.files[i]
+		if f.state == final && f.stamp == was && t.troubles[i] == nil {
+			t.doubtFile(i, now)
+		}
+		t.mu.Unlock()
+		t.store.log.Info("a file may have changed; it is hashed again", "transfer", t.info.ID, "file", t.layout.names[i].final)
+		t.store.post(t)
+		return nil
+	}
+	return t.trouble(i, ErrChanged, now)
 }
 
 // trouble holds the pieces of file i and returns why.
@@ -154,6 +169,7 @@ func (t *Transfer) probeTrouble(i int) bool {
 	t.mu.Lock()
 	name := t.name(i)
 	t.mu.Unlock()
+	t.closeFile(i) // it may lead to a file that the name no longer does
 	fi, err := t.stat(name)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -167,12 +183,14 @@ func (t *Transfer) probeTrouble(i int) bool {
 		return changed
 	}
 	now := stampOf(fi)
-	same := compareStamps(f.stamp, now) != otherFile
-	if tr.wrong && same {
+	switch like := compareStamps(f.stamp, now); {
+	case tr.wrong && like == sameFile:
 		return false
-	}
-	if same {
+	case like == sameFile:
 		t.dropTrouble(i)
+		return true
+	case like == restamped && f.state == final && !tr.wrong:
+		t.doubtFile(i, now)
 		return true
 	}
 	fits := now.size == t.info.Files[i].Length || f.state == partial && now.size < t.info.Files[i].Length
@@ -187,7 +205,8 @@ func (t *Transfer) probeTrouble(i int) bool {
 // rehash takes file i as it is now, and its pieces for unknown. t.mu is held.
 func (t *Transfer) rehash(i int, now stamp) {
 	f := &t.files[i]
-	f.stamp = now
+	f.stamp, f.doubt = now, false
+	t.changes++
 	f.suspect = f.state == final
 	if t.troubles[i] != nil {
 		t.dropTrouble(i)
@@ -223,14 +242,21 @@ func (t *Transfer) markComplete(p int) error {
 		t.mu.Unlock()
 		return ErrClosed
 	}
+	if t.outdated(p) {
+		t.again(p)
+		t.mu.Unlock()
+		t.store.post(t)
+		return nil
+	}
 	t.have.set(p)
 	t.unknown.unset(p)
+	t.sure(p)
 	delete(t.unread, p)
 	t.counted = false
 	t.filesOf(p, func(i int) {
 		f := &t.files[i]
 		f.foreign = false
-		f.suspect = f.suspect && !t.have.hasAll(t.pieces(i))
+		f.suspect = f.suspect && !(t.have.hasAll(t.pieces(i)) && !t.doubt.hasAny(t.pieces(i)))
 	})
 	held := t.held.has(p)
 	if held {
@@ -296,16 +322,24 @@ func (t *Transfer) markNotComplete(p int) error {
 	}
 	_, unread := t.unread[p]
 	delete(t.unread, p)
+	if t.outdated(p) && !unread {
+		t.again(p)
+		t.mu.Unlock()
+		t.store.post(t)
+		return nil
+	}
 	switch one := (Span{p, p + 1}); {
 	case t.waiting(p):
 		t.refresh(one)
 	case unread:
+		t.notSure(p)
 		t.have.unset(p)
 		t.unrecord(one)
 		t.unknown = t.unknown.grown(t.numPieces())
 		t.unknown.set(p)
 		t.refresh(one)
 	default:
+		t.notSure(p)
 		t.have.unset(p)
 		t.unrecord(one)
 		t.unknown.unset(p)
@@ -357,6 +391,7 @@ func (t *Transfer) copyPiece(p int, n int64, w io.Writer) (written int64, err er
 	if waiting {
 		return 0, io.EOF
 	}
+	t.begin(p)
 	defer func() {
 		if err != nil && err != io.EOF {
 			t.mu.Lock()
@@ -450,7 +485,8 @@ func (t *Transfer) recheckFile(i int, found fileFound) {
 	if t.troubles[i] != nil {
 		t.dropTrouble(i)
 	}
-	f.suspect, f.foreign = false, false
+	f.suspect, f.foreign, f.doubt = false, false, false
+	t.changes++
 	if found.err != nil {
 		t.addTrouble(i, &trouble{kind: ErrMissing})
 		return

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/anacrolix/torrent"
 	torrentinfo "github.com/anacrolix/torrent/metainfo"
@@ -72,7 +73,7 @@ func TestWithRealClients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		own.Sources = append(own.Sources, Source{Path: e.path, Size: fi.Size(), ModTime: fi.ModTime()})
+		own.Sources = append(own.Sources, Source{Path: e.path, Info: fi, Read: time.Now().Add(time.Minute)})
 	}
 
 	seeder := newClient(t)
@@ -138,7 +139,7 @@ func TestChangedFileIsNotServed(t *testing.T) {
 	heard := make(chan Event, 100)
 	tr := b.openSpec(Spec{
 		Info:   info,
-		Own:    &Own{Path: path, Sources: []Source{{Size: fi.Size(), ModTime: fi.ModTime()}}},
+		Own:    &Own{Path: path, Sources: []Source{{Info: fi, Read: time.Now().Add(time.Minute)}}},
 		Notify: func(e Event) { heard <- e },
 	})
 	seeder := newClient(t)

@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -10,6 +11,19 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 	"pgregory.net/rapid"
 )
+
+// Rules of sync.go, and what fails when one is left out (each was tried):
+//
+//	syncOpen refuses to retry a failed sync     TestAFailedSyncIsNotBelievedWhenRetried
+//	dropTainted                                 TestWhatAFailedSyncLeftInDoubtIsDropped
+//	heal writes again before a sync counts      TestNothingDurableIsEverWrong, TestRunHealsAfterAFailedSync
+//	the state database syncs (synchronous=FULL) TestTheStateReachesTheDisk of cmd/internal/node
+//
+// Rules of doubt.go and io.go: TestNoWrongByteOfAShareIsServed and
+// TestNoWrongByteOfAFetchIsServed fail without the look after a read (unchanged),
+// without the second look at what is known of a piece (readable), without closing
+// handles that a name no longer leads to (probeTrouble), without settle, and
+// without checkPart.
 
 // crashTest drives a transfer over a disk that fails and loses power.
 //
@@ -41,10 +55,64 @@ func newCrashTest(t *testing.T) *crashTest {
 	c := &crashTest{bench: &bench{t: t, ledger: newMemLedger(), clock: newClock(), dir: "/dl"}, sim: newSimDisk()}
 	c.bench.disk = c.sim
 	c.cfg.MaxHandles = 1
+	c.syncs = 1 // else histories do not repeat
 	c.info, c.all = torrentOf(t, "set", 1500, entries...)
 	c.restart()
 	c.tr = c.open(c.info)
 	return c
+}
+
+// mishap does what may go wrong, or go on, between any two calls of a sync.
+func (c *crashTest) mishap(t *rapid.T, f *simFile, syncing bool, pick func() bool) {
+	open := false
+	for i := range c.tr.files {
+		h := c.tr.files[i].open.Load()
+		open = open || h != nil && h.file == file(f)
+	}
+	if !open {
+		return // it is being closed, for which its file is locked
+	}
+	what := []string{"", "", "lost", "lost when evicted", "evict"}
+	if syncing { // a file that is written is locked
+		what = append(what, "hash", "write")
+	}
+	switch rapid.SampledFrom(what).Draw(t, "mishap") {
+	case "lost":
+		c.sim.failing = true
+		c.sim.background(pick)
+		c.sim.failing = false
+	case "lost when evicted": // the sync of a handle that has to make room fails
+		c.sim.failing = true
+		c.store.handles.shrink(c.tr, rapid.IntRange(1, minHandles).Draw(t, "handles"))
+		c.sim.failing = false
+	case "evict":
+		c.sim.evict(pick)
+	case "hash":
+		_, _ = c.tr.HashPiece(context.Background(), rapid.IntRange(0, c.info.NumPieces-1).Draw(t, "piece"))
+	case "write":
+		p := rapid.IntRange(0, c.info.NumPieces-1).Draw(t, "piece")
+		c.tr.mu.Lock()
+		waits := c.tr.stale // a write would wait for the batch under way
+		c.tr.mu.Unlock()
+		if !waits && completion(c.tr, p) == "missing" {
+			off := int64(p) * c.info.PieceLength
+			if _, err := c.tr.write(c.all[off:off+c.info.PieceSize(p)], off); err == nil {
+				_, _ = c.tr.HashPiece(context.Background(), p)
+			}
+		}
+	}
+}
+
+// hashMeanwhile hashes a piece while a sync reads another one to write it again.
+func (c *crashTest) hashMeanwhile(t *rapid.T) func() {
+	busy := false
+	return func() {
+		if !busy && rapid.Bool().Draw(t, "hash meanwhile") {
+			busy = true
+			_, _ = c.tr.HashPiece(context.Background(), rapid.IntRange(0, c.info.NumPieces-1).Draw(t, "piece"))
+			busy = false
+		}
+	}
 }
 
 // mustHold checks the promise: were the power cut now, no piece that is
@@ -91,6 +159,74 @@ func (c *crashTest) hashUnknown(t *rapid.T) {
 	}
 }
 
+// A failed fsync is never believed the second time, whoever asks: the system told
+// of it once, and has forgotten.
+func TestAFailedSyncIsNotBelievedWhenRetried(t *testing.T) {
+	sim := newSimDisk()
+	b := &bench{t: t, ledger: newMemLedger(), clock: newClock(), disk: sim, dir: "/dl"}
+	b.restart()
+	info, all := twoPieces(t)
+	tr := b.open(info)
+	put(t, tr, all, 0)
+	sim.failing = true
+	tr.closeFile(0) // as when its handle has to make room
+	sim.failing = false
+	if err := tr.syncFiles([]int{0}); !errors.Is(err, ErrBroken) || !tr.dirtyFile(0) {
+		t.Fatalf("a sync after one that failed: %v", err)
+	}
+	tr.closeFile(0)
+	if !tr.dirtyFile(0) {
+		t.Fatal("closing the file synced what is lost")
+	}
+	flush(t, tr) // which finds the fault, and ends it
+	tr.probe(context.Background())
+	if p := tr.Progress(); p.Pieces != 1 || !bytes.Equal(sim.names["/dl/"+tr.layout.names[0].part].disk[:16*kib], all[:16*kib]) {
+		t.Fatalf("%+v", p)
+	}
+}
+
+// A piece that was hashed while another one was written again has not been
+// written again itself: it does not count with this batch.
+func TestWhatAFailedSyncLeftInDoubtIsDropped(t *testing.T) {
+	sim := newSimDisk()
+	b := &bench{t: t, ledger: newMemLedger(), clock: newClock(), disk: sim, dir: "/dl"}
+	b.restart()
+	info, all := twoPieces(t)
+	tr := b.open(info)
+	put(t, tr, all, 0)
+	if _, err := tr.write(all[16*kib:], 16*kib); err != nil { // and not hashed yet
+		t.Fatal(err)
+	}
+	sim.failing = true
+	if err := tr.sync(context.Background()); err == nil {
+		t.Fatal("the sync did not fail")
+	}
+	sim.failing = false
+	hashed := false
+	sim.during = func() {
+		if !hashed {
+			hashed = true
+			if good, err := tr.HashPiece(context.Background(), 1); !good || err != nil {
+				t.Errorf("hashing: %v, %v", good, err)
+			}
+		}
+	}
+	_ = tr.sync(context.Background())
+	sim.during = nil
+	if !hashed {
+		t.Fatal("nothing was written again")
+	}
+	part := sim.names["/dl/"+tr.layout.names[0].part]
+	if tr.Durable(1) && !bytes.Equal(part.disk[16*kib:20*kib], all[16*kib:]) {
+		t.Fatal("a piece is called durable that a failed sync has lost")
+	}
+	tr.probe(context.Background())
+	flush(t, tr)
+	if p := tr.Progress(); p.Pieces != 2 {
+		t.Fatalf("%+v", p)
+	}
+}
+
 func TestNothingDurableIsEverWrong(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c := newCrashTest(t)
@@ -125,6 +261,13 @@ func TestNothingDurableIsEverWrong(t *testing.T) {
 			"right":   func(*rapid.T) { p := pieces.Draw(rt, "piece"); write(p, piece(p)) },
 			"right 2": func(*rapid.T) { p := pieces.Draw(rt, "piece"); write(p, piece(p)) },
 			"wrong":   func(*rapid.T) { p := pieces.Draw(rt, "piece"); write(p, make([]byte, len(piece(p)))) },
+			"not yet hashed": func(*rapid.T) {
+				p := pieces.Draw(rt, "piece")
+				if completion(c.tr, p) == "missing" {
+					_, err := c.tr.write(piece(p), int64(p)*c.info.PieceLength)
+					onlyDisk(err)
+				}
+			},
 			"half": func(*rapid.T) {
 				p := pieces.Draw(rt, "piece")
 				if completion(c.tr, p) == "missing" {
@@ -137,6 +280,18 @@ func TestNothingDurableIsEverWrong(t *testing.T) {
 				c.sim.failing = true
 				onlyDisk(c.tr.sync(context.Background()))
 				c.sim.failing = false
+			},
+			"sync with mishaps": func(t *rapid.T) {
+				c.sim.mishap = func(f *simFile, syncing bool) { c.mishap(t, f, syncing, pick) }
+				c.sim.during = c.hashMeanwhile(t)
+				onlyDisk(c.tr.sync(context.Background()))
+				c.sim.mishap, c.sim.during = nil, nil
+			},
+			"sync with mishaps 2": func(t *rapid.T) {
+				c.sim.mishap = func(f *simFile, syncing bool) { c.mishap(t, f, syncing, pick) }
+				c.sim.during = c.hashMeanwhile(t)
+				onlyDisk(c.tr.sync(context.Background()))
+				c.sim.mishap, c.sim.during = nil, nil
 			},
 			"writeback":         func(*rapid.T) { c.sim.background(pick) },
 			"failing writeback": func(*rapid.T) { c.sim.failing = true; c.sim.background(pick); c.sim.failing = false },

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // disk is the file system as this package uses it, so that tests can bring one
@@ -23,6 +24,10 @@ type disk interface {
 	// lstat tells about dir/base/name, all of them but dir optional. What it
 	// tells is not relied upon for confinement.
 	lstat(dir, base, name string) (fs.FileInfo, error)
+	// traits tells what the file system that dir is on is good for.
+	traits(dir string) traits
+	// settle returns once a change of a file with that ctime gives it another.
+	settle(ctime int64)
 }
 
 // folder is one folder and what is below it. No symlink is followed there.
@@ -47,6 +52,7 @@ type file interface {
 	io.WriterAt
 	Sync() error
 	Stat() (fs.FileInfo, error)
+	stamp() (stamp, error)
 	Truncate(size int64) error
 	// reserve makes sure that size bytes can be written. Errors that wrap
 	// errors.ErrUnsupported leave the file as it was.
@@ -119,6 +125,10 @@ func (system) lstat(dir, base, name string) (fs.FileInfo, error) {
 	defer r.Close()
 	return r.Lstat(filepath.Join(base, filepath.FromSlash(name)))
 }
+
+func (system) traits(dir string) traits { return traitsOf(dir) }
+
+func (system) settle(ctime int64) { time.Sleep(settled(ctime, time.Now())) }
 
 type rootFolder struct{ r *os.Root }
 
@@ -300,5 +310,7 @@ func (f plainFolder) syncDir(string) error                   { return ErrOwn }
 func (f plainFolder) Close() error                           { return nil }
 
 type osFile struct{ *os.File }
+
+func (f osFile) stamp() (stamp, error) { return stampOpen(f.File) }
 
 func (f osFile) reserve(size int64) error { return allocate(f.File, size) }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/shoalnet/shoal/share/metainfo"
 	"golang.org/x/sys/unix"
@@ -386,7 +387,7 @@ func TestFewDescriptors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		transfers[i] = b.openSpec(Spec{Info: info, Own: &Own{Path: path, Sources: []Source{{Size: fi.Size(), ModTime: fi.ModTime()}}}})
+		transfers[i] = b.openSpec(Spec{Info: info, Own: &Own{Path: path, Sources: []Source{{Info: fi, Read: time.Now().Add(time.Minute)}}}})
 	}
 	var readers sync.WaitGroup
 	var failed atomic.Int32

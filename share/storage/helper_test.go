@@ -168,6 +168,7 @@ type bench struct {
 	store  *Store
 	dir    string
 	cfg    Config
+	syncs  int // Store.syncs, where not 0
 }
 
 func newBench(t testing.TB) *bench {
@@ -184,6 +185,9 @@ func (b *bench) restart() {
 	s, err := newStore(cfg, b.disk)
 	if err != nil {
 		b.t.Fatal(err)
+	}
+	if b.syncs > 0 {
+		s.syncs = b.syncs
 	}
 	b.store = s
 }
@@ -286,6 +290,18 @@ func checkUnknown(t testing.TB, tr *Transfer) (hashed int) {
 		if !unknown {
 			continue
 		}
+		hashed++
+		if _, err := tr.HashPiece(context.Background(), i); err != nil {
+			t.Fatalf("hashing piece %d: %v", i, err)
+		}
+	}
+	return hashed
+}
+
+// checkDoubtful does what the engine does with doubtful pieces.
+func checkDoubtful(t testing.TB, tr *Transfer) (hashed int) {
+	t.Helper()
+	for _, i := range tr.Doubtful() {
 		hashed++
 		if _, err := tr.HashPiece(context.Background(), i); err != nil {
 			t.Fatalf("hashing piece %d: %v", i, err)

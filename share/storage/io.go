@@ -52,13 +52,37 @@ func (t *Transfer) ReadAt(p []byte, off int64) (int, error) {
 		return 0, io.EOF
 	}
 	s := t.span(off, min(int64(len(p)), t.info.Total-off))
-	t.mu.Lock()
-	ok := t.have.hasAll(s) && !t.unknown.hasAny(s) && !t.held.hasAny(s)
-	t.mu.Unlock()
-	if !ok {
-		return 0, fmt.Errorf("reading pieces %d to %d of %q: %w", s.From, s.To-1, t.info.Name, t.whyNot(s))
+	for range serveAttempts {
+		ok, doubt := t.readable(s)
+		if !ok {
+			return 0, fmt.Errorf("reading pieces %d to %d of %q: %w", s.From, s.To-1, t.info.Name, t.whyNot(s))
+		}
+		if doubt {
+			if err := t.prove(s); err != nil {
+				return 0, err
+			}
+			continue // it may be known to be wrong now
+		}
+		n, err := t.each(off, p, t.serveFile)
+		// What is known of the pieces may have changed with the file.
+		if ok, doubt := t.readable(s); err == nil && ok && !doubt || err != nil && !errors.Is(err, errAgain) {
+			return n, err
+		}
 	}
-	return t.read(p, off)
+	return 0, t.restless(s)
+}
+
+// readable tells whether the pieces of s are known to be right, but for a doubt.
+func (t *Transfer) readable(s Span) (ok, doubt bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.have.hasAll(s) && !t.unknown.hasAny(s) && !t.held.hasAny(s), t.doubt.hasAny(s)
+}
+
+// serveFile reads what is sent to a peer: bytes of which it is known, after they
+// were read, that they are those that were hashed.
+func (t *Transfer) serveFile(i int, at int64, p []byte) (int, error) {
+	return t.readChecked(i, at, p, t.unchanged)
 }
 
 // whyNot says why pieces cannot be read.
@@ -79,6 +103,11 @@ func (t *Transfer) read(p []byte, off int64) (int, error) {
 }
 
 func (t *Transfer) readFile(i int, at int64, p []byte) (int, error) {
+	return t.readChecked(i, at, p, nil)
+}
+
+// readChecked reads a part of file i; check, where not nil, has the last word.
+func (t *Transfer) readChecked(i int, at int64, p []byte, check func(i int, h *handle) error) (int, error) {
 	if !t.onDisk(i) {
 		clear(p)
 		return len(p), nil
@@ -91,10 +120,15 @@ func (t *Transfer) readFile(i int, at int64, p []byte) (int, error) {
 		return 0, t.readFailed(i, at, err)
 	}
 	n, err := h.file.ReadAt(p, at)
-	h.unpin()
 	if n == len(p) {
-		return n, nil
+		err = nil
+		if check != nil {
+			err = check(i, h)
+		}
+		h.unpin()
+		return n, err
 	}
+	h.unpin()
 	return n, t.readFailed(i, at, err)
 }
 
@@ -169,14 +203,30 @@ func (t *Transfer) writeFile(i int, at int64, p []byte) (int, error) {
 	if err != nil {
 		return 0, t.writeFailed(i, at, err)
 	}
-	n, err := h.file.WriteAt(p, at)
-	t.wrote(i)
+	n, err := t.writeOpen(i, h, at, p)
 	h.unpin()
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
 		err = t.writeFailed(i, at, err)
+	}
+	return n, err
+}
+
+// writeOpen writes to file i, which nobody else may have changed since our last
+// write to it.
+func (t *Transfer) writeOpen(i int, h *handle, at int64, p []byte) (n int, err error) {
+	lock := t.fileLock(i)
+	lock.Lock()
+	defer lock.Unlock()
+	if err := t.checkPart(i, h.file); err != nil {
+		return 0, err
+	}
+	n, err = h.file.WriteAt(p, at)
+	t.wrote(i)
+	if e := t.noteStamp(i, h.file); err == nil {
+		err = e
 	}
 	return n, err
 }
@@ -270,15 +320,31 @@ func (t *Transfer) openFile(i int, write bool) (*handle, error) {
 		t.files[i].state = partial
 		t.mu.Unlock()
 	}
-	if write {
-		if err := t.fit(i, h.file); err != nil {
-			h.unpin()
-			t.store.handles.retire(h)
-			return nil, err
-		}
+	if err := t.takePart(i, h.file, write); err != nil {
+		h.unpin()
+		t.store.handles.retire(h)
+		return nil, err
 	}
 	t.files[i].open.Store(h)
 	return h, nil
+}
+
+// takePart makes sure that file i, just opened, is what it was when it is
+// incomplete, and readies it for writing.
+func (t *Transfer) takePart(i int, f file, write bool) error {
+	if t.stateOf(i) != partial {
+		return nil
+	}
+	lock := t.fileLock(i)
+	lock.Lock()
+	defer lock.Unlock()
+	if err := t.checkPart(i, f); err != nil || !write {
+		return err
+	}
+	if err := t.fit(i, f); err != nil {
+		return err
+	}
+	return t.noteStamp(i, f)
 }
 
 // fit cuts off what is beyond the end of file i, and reserves what is missing

@@ -6,26 +6,35 @@ import (
 	"io/fs"
 )
 
-// stampFiles notes the size and time of files that were just synced. A complete
-// file keeps the stamp under which it was found or renamed: its pieces were
-// hashed after that.
+// stampFiles notes the stamps of files that were just synced. A complete file
+// keeps the one under which it was found or renamed: its pieces were hashed after
+// that. An incomplete one has that of the last write of ours.
 func (t *Transfer) stampFiles(files []int) {
 	for _, i := range files {
 		t.mu.Lock()
 		f := &t.files[i]
 		name := t.name(i)
-		skip := f.state == absent || f.state == final && f.stamp != (stamp{})
+		state, known := f.state, f.stamp != (stamp{})
 		t.mu.Unlock()
-		if skip {
+		if state == absent || state == final && known {
 			continue
 		}
+		lock := t.fileLock(i)
+		lock.Lock()
 		fi, err := t.stat(name)
-		if err != nil {
-			continue // whoever reads it next will see
+		if err == nil && fi.Mode().IsRegular() { // else whoever reads it next will see
+			now := stampOf(fi)
+			t.mu.Lock()
+			ours := !known || f.state != state || compareStamps(f.stamp, now) == sameFile
+			if ours && f.state == state {
+				f.stamp = now
+			}
+			t.mu.Unlock()
+			if !ours {
+				t.partChanged(i, now)
+			}
 		}
-		t.mu.Lock()
-		f.stamp = stampOf(fi)
-		t.mu.Unlock()
+		lock.Unlock()
 	}
 }
 
@@ -119,7 +128,7 @@ func (t *Transfer) fileRecords() []fileRecord {
 			// The memory of the system, and what it has lost, outlives this process.
 			failed := f.failed || t.tainted.hasAny(t.pieces(i))
 			list = append(list, fileRecord{
-				index: i, state: f.state, foreign: f.foreign, before: f.before, suspect: f.suspect, failed: failed, stamp: f.stamp,
+				index: i, state: f.state, foreign: f.foreign, before: f.before, suspect: f.suspect, failed: failed, doubt: f.doubt, stamp: f.stamp,
 			})
 		}
 	}

@@ -84,6 +84,7 @@ func (s *Store) newTransfer(spec Spec) (*Transfer, error) {
 		own:      spec.Own,
 		dir:      spec.Dir,
 		notify:   spec.Notify,
+		since:    sinceOf(spec.Since),
 		files:    make([]fileState, len(spec.Info.Files)),
 		have:     newBitmap(spec.Info.NumPieces),
 		recorded: newBitmap(spec.Info.NumPieces),
@@ -172,11 +173,12 @@ func (t *Transfer) planOwn(sources []Source) {
 		t.layout.names[i].final = name
 		st := &t.files[i]
 		st.state = final
-		if len(sources) > 0 && i < len(sources) {
-			st.stamp = stamp{size: sources[i].Size, mtime: sources[i].ModTime.UnixNano()}
+		if i < len(sources) && sources[i].Info != nil {
+			st.stamp = stampOf(sources[i].Info)
 			s := t.pieces(i)
 			t.have.setSpan(s)
 			t.recorded.setSpan(s)
+			st.doubt = settled(st.stamp.ctime, sources[i].Read) > 0
 		} else if found := t.find(i); found.state == final {
 			t.rehash(i, found.stamp)
 			st.suspect = false
@@ -214,6 +216,7 @@ func (t *Transfer) restore(rec *Record) error {
 	for _, r := range p.files {
 		f := &t.files[r.index]
 		f.state, f.stamp, f.foreign, f.before, f.suspect = r.state, r.stamp, r.foreign, r.before, r.suspect
+		f.doubt = r.doubt
 		if r.failed {
 			t.taint(r.index)
 		}
@@ -237,7 +240,7 @@ func (t *Transfer) unfinished() {
 			t.adopt(i)
 		}
 		// It was hashed before, and was wrong.
-		if f.suspect && t.troubles[i] == nil && !t.unknown.hasAny(t.pieces(i)) && !t.have.hasAll(t.pieces(i)) {
+		if (f.suspect || t.own != nil && f.state != absent) && t.troubles[i] == nil && !t.unknown.hasAny(t.pieces(i)) && !t.have.hasAll(t.pieces(i)) {
 			t.addTrouble(i, &trouble{kind: ErrChanged, seen: f.stamp, wrong: true})
 		}
 	}
@@ -263,7 +266,7 @@ func (t *Transfer) compare() {
 			t.unknown.unsetSpan(t.pieces(i))
 		case found.state == absent:
 			t.addTrouble(i, &trouble{kind: ErrMissing})
-		case compareStamps(f.stamp, found.stamp) == sameFile:
+		case t.recognises(i, found):
 			f.stamp = found.stamp
 			if f.state == partial {
 				// The record may be older than the sync of its name.
@@ -272,6 +275,8 @@ func (t *Transfer) compare() {
 			f.state = found.state
 		case !fits:
 			t.addTrouble(i, &trouble{kind: ErrChanged, seen: found.stamp})
+		case found.state == final && f.state == final && compareStamps(f.stamp, found.stamp) != otherFile:
+			t.doubtFile(i, found.stamp)
 		case t.info.Files[i].Length == 0:
 			f.stamp = found.stamp
 		default:
@@ -279,6 +284,13 @@ func (t *Transfer) compare() {
 			t.rehash(i, found.stamp)
 		}
 	}
+}
+
+// recognises tells whether file i is, as it was found, sure to be what is recorded.
+func (t *Transfer) recognises(i int, found fileFound) bool {
+	f := &t.files[i]
+	return t.compareStamps(f.stamp, found.stamp) == sameFile && !f.doubt &&
+		(f.stamp.ctime != 0 || found.stamp.ctime == 0 || t.mayAdopt(found.stamp))
 }
 
 // choose decides the names on disk.

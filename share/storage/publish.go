@@ -91,6 +91,9 @@ func (t *Transfer) rename(i int) error {
 	}
 	defer d.unpin()
 	names := &t.layout.names[i]
+	if ours, err := t.stillOurs(i); err != nil || !ours {
+		return err
+	}
 	found := false
 	for n := 2; ; n++ {
 		err = d.dir.rename(names.part, names.final)
@@ -114,13 +117,38 @@ func (t *Transfer) rename(i int) error {
 	}
 	t.closeFile(i)
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	f := &t.files[i]
 	f.state, f.foreign, f.before, f.suspect = final, false, found, false
-	f.stamp = stamp{} // taken anew
+	if found {
+		f.stamp = stamp{}
+	}
 	delete(t.unnamed, i)
 	t.noteDir(path.Dir(names.final))
-	return nil
+	t.mu.Unlock()
+	return t.renewed(i, names.final)
+}
+
+// stillOurs tells whether file i, which is to get its final name, is what it was
+// after our last write. If not it is hashed again.
+func (t *Transfer) stillOurs(i int) (bool, error) {
+	lock := t.fileLock(i)
+	lock.Lock()
+	defer lock.Unlock()
+	fi, err := t.stat(t.layout.names[i].part)
+	if err != nil {
+		return false, err
+	}
+	now := stampOf(fi)
+	t.mu.Lock()
+	f := &t.files[i]
+	same := f.stamp == (stamp{}) || compareStamps(f.stamp, now) == sameFile
+	t.mu.Unlock()
+	if !same {
+		t.partChanged(i, now)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.unknown.hasAny(t.pieces(i)), nil
 }
 
 // keepFound takes the file that already has the final name of file i, and the
@@ -214,6 +242,7 @@ func (t *Transfer) demote(d folder, i int) (uint8, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f.state, f.before = partial, false
+	f.stamp.ctime = 0 // taken anew, and all else compared, when it is opened
 	t.noteDir(path.Dir(names.part))
 	return partial, nil
 }

@@ -170,6 +170,7 @@ type fileRecord struct {
 	failed  bool
 	created bool // this transfer made the file; not told by records of version 1
 	user    bool // it was there before the transfer was first opened; likewise
+	doubt   bool // some pieces have to be hashed again; see doubt.go
 	stamp   stamp
 }
 
@@ -188,6 +189,7 @@ const (
 	fileChange  = 128 // a change time and an inode follow
 	fileCreated = 256
 	fileUser    = 512
+	fileDoubt   = 1024
 )
 
 func (p *progress) encode(info *metainfo.Info) []byte {
@@ -226,6 +228,9 @@ func (p *progress) encode(info *metainfo.Info) []byte {
 		}
 		if f.user {
 			flags |= fileUser
+		}
+		if f.doubt {
+			flags |= fileDoubt
 		}
 		if f.stamp.size != info.Files[f.index].Length {
 			flags |= fileSized
@@ -283,6 +288,7 @@ func decodeProgress(b []byte, info *metainfo.Info) (*progress, error) {
 		}
 		if version > 1 {
 			f.created, f.user = flags&fileCreated != 0, flags&fileUser != 0
+			f.doubt = flags&fileDoubt != 0
 		}
 		f.stamp.size = info.Files[index].Length
 		if flags&fileSized != 0 {

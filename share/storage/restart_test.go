@@ -185,8 +185,12 @@ func TestDeletedDownloadIsMissed(t *testing.T) {
 	if err := tr.Fault(); err != nil {
 		t.Fatalf("the file is back, and yet: %v", err)
 	}
-	if p := tr.Progress(); p.Pieces != 2 || p.Unknown != 0 {
+	if p := tr.Progress(); p.Pieces != 1 || p.Unknown != 0 || p.Doubtful != 1 {
 		t.Fatalf("the file is back: %+v", p)
+	}
+	checkDoubtful(t, tr)
+	if p := tr.Progress(); p.Pieces != 2 {
+		t.Fatalf("the file was hashed: %+v", p)
 	}
 }
 
@@ -238,6 +242,12 @@ func TestBitRotIsFetchedAgain(t *testing.T) {
 	if err := os.Chtimes(path, fi.ModTime(), fi.ModTime()); err != nil {
 		t.Fatal(err)
 	}
+	if fi, err = os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+	tr.mu.Lock()
+	tr.files[0].stamp = stampOf(fi) // no program did it
+	tr.mu.Unlock()
 	if good, err := tr.HashPiece(context.Background(), 0); good || err != nil {
 		t.Fatalf("hashing: %v, %v", good, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/shoalnet/shoal/share/metainfo"
 )
@@ -23,7 +24,7 @@ func (b *bench) shares(n int) []Spec {
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		specs[i] = Spec{Info: info, Own: &Own{Path: path, Sources: []Source{{Size: fi.Size(), ModTime: fi.ModTime()}}}}
+		specs[i] = Spec{Info: info, Own: &Own{Path: path, Sources: []Source{{Info: fi, Read: time.Now().Add(time.Minute)}}}}
 		b.openSpec(specs[i])
 		specs[i].Own.Sources = nil
 	}

@@ -18,13 +18,17 @@ import (
 // sync, and by that one only.
 type simDisk struct {
 	mu      sync.Mutex
-	names   map[string]*simNode // what programs see, by path
-	durable map[string]*simNode // what is there after a power cut
-	log     []simChange         // of names, oldest first, not yet durable
-	now     int64               // of the last write
-	full    bool                // writes fail
-	failing bool                // the device loses what is written
-	dead    bool                // reads fail
+	names   map[string]*simNode            // what programs see, by path
+	durable map[string]*simNode            // what is there after a power cut
+	log     []simChange                    // of names, oldest first, not yet durable
+	now     int64                          // of the last change
+	inodes  uint64                         // given out
+	coarse  bool                           // the clock stands still until somebody lets it go on
+	full    bool                           // writes fail
+	failing bool                           // the device loses what is written
+	dead    bool                           // reads fail
+	during  func()                         // what others do while a program reads
+	mishap  func(f *simFile, syncing bool) // what goes wrong while a program writes or syncs
 }
 
 const simPage = 512
@@ -35,9 +39,11 @@ type simNode struct {
 	disk  []byte // on the device
 	dirty map[int]bool
 	mtime int64
-	saved int64 // mtime on the device
-	errs  int   // failed writes to the device
-	seen  bool  // somebody was told of the last one
+	ctime int64
+	inode uint64
+	saved [2]int64 // mtime and ctime on the device
+	errs  int      // failed writes to the device
+	seen  bool     // somebody was told of the last one
 }
 
 // simChange makes (from is empty), removes (to is empty) or renames.
@@ -113,6 +119,15 @@ func (d *simDisk) background(pick func() bool) {
 	})
 }
 
+// befall lets a mishap happen, but none within another.
+func (d *simDisk) befall(f *simFile, syncing bool) {
+	if m := d.mishap; m != nil {
+		d.mishap = nil
+		m(f, syncing)
+		d.mishap = m
+	}
+}
+
 // evict drops clean pages from memory: what was lost shows.
 func (d *simDisk) evict(pick func() bool) {
 	d.mu.Lock()
@@ -143,7 +158,7 @@ func (d *simDisk) cut(pick func() bool) {
 			}
 		}
 		if pick() {
-			n.saved = n.mtime
+			n.saved = [2]int64{n.mtime, n.ctime}
 		}
 	})
 	// A journal keeps the order of changes.
@@ -157,7 +172,7 @@ func (d *simDisk) cut(pick func() bool) {
 	d.names = maps.Clone(d.durable)
 	for _, n := range d.names {
 		n.data = slices.Clone(n.disk)
-		n.mtime, n.dirty, n.errs, n.seen = n.saved, nil, 0, false
+		n.mtime, n.ctime, n.dirty, n.errs, n.seen = n.saved[0], n.saved[1], nil, 0, false
 	}
 }
 
@@ -189,21 +204,52 @@ func (d *simDisk) lstat(dir, base, name string) (fs.FileInfo, error) {
 }
 
 func (n *simNode) info(p string) fs.FileInfo {
-	return simInfo{path.Base(p), int64(len(n.data)), n.mtime, n.dir}
+	return simInfo{path.Base(p), int64(len(n.data)), n.mtime, n.dir, simChanged{n.ctime, n.inode}}
 }
+
+// touched gives n the time of a change. d.mu is held.
+func (d *simDisk) touched(n *simNode, content bool) {
+	if !d.coarse {
+		d.now++
+	}
+	n.ctime = d.now
+	if content {
+		n.mtime = d.now
+	}
+}
+
+func (d *simDisk) traits(string) traits { return traits{inodes: true, times: true} }
+
+// settle lets the clock go on until ctime is over.
+func (d *simDisk) settle(ctime int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.coarse && ctime == d.now {
+		d.now++
+	}
+}
+
+// simChanged is what changeOf asks.
+type simChanged struct {
+	ctime int64
+	inode uint64
+}
+
+func (c simChanged) change() (int64, uint64) { return c.ctime, c.inode }
 
 type simInfo struct {
 	name  string
 	size  int64
 	mtime int64
 	dir   bool
+	sys   simChanged
 }
 
 func (i simInfo) Name() string       { return i.name }
 func (i simInfo) Size() int64        { return i.size }
 func (i simInfo) ModTime() time.Time { return time.Unix(0, i.mtime) }
 func (i simInfo) IsDir() bool        { return i.dir }
-func (i simInfo) Sys() any           { return nil }
+func (i simInfo) Sys() any           { return i.sys }
 func (i simInfo) Mode() fs.FileMode {
 	if i.dir {
 		return fs.ModeDir | 0o755
@@ -235,8 +281,7 @@ func (f simFolder) open(name string, m mode) (file, error) {
 	case n == nil && f.d.full:
 		return nil, &fs.PathError{Op: "open", Path: p, Err: syscall.ENOSPC}
 	case n == nil:
-		f.d.now++
-		n = &simNode{mtime: f.d.now}
+		n = f.d.newFile()
 		f.d.change(simChange{to: p, node: n})
 	}
 	h := &simFile{d: f.d, n: n, p: p, told: n.errs}
@@ -244,6 +289,14 @@ func (f simFolder) open(name string, m mode) (file, error) {
 		h.told-- // the first to open hears of what nobody has heard
 	}
 	return h, nil
+}
+
+// newFile makes a file without a name. d.mu is held.
+func (d *simDisk) newFile() *simNode {
+	d.inodes++
+	n := &simNode{inode: d.inodes}
+	d.touched(n, true)
+	return n
 }
 
 func (f simFolder) makeFor(name string) error {
@@ -276,6 +329,7 @@ func (f simFolder) rename(from, to string) error {
 	case f.d.names[b] != nil:
 		return &fs.PathError{Op: "rename", Path: b, Err: syscall.EEXIST}
 	}
+	f.d.touched(f.d.names[a], false)
 	f.d.change(simChange{from: a, to: b, node: f.d.names[a]})
 	return nil
 }
@@ -288,6 +342,7 @@ func (f simFolder) remove(name string) error {
 	if n == nil {
 		return &fs.PathError{Op: "remove", Path: p, Err: syscall.ENOENT}
 	}
+	f.d.touched(n, false)
 	f.d.change(simChange{from: p, node: n})
 	return nil
 }
@@ -326,7 +381,16 @@ func (f *simFile) Stat() (fs.FileInfo, error) {
 	return f.n.info(f.p), nil
 }
 
+func (f *simFile) stamp() (stamp, error) {
+	fi, err := f.Stat()
+	return stampOf(fi), err
+}
+
 func (f *simFile) ReadAt(p []byte, off int64) (int, error) {
+	if f.d.during != nil {
+		f.d.during()
+		defer f.d.during()
+	}
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
 	if f.d.dead {
@@ -343,6 +407,7 @@ func (f *simFile) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (f *simFile) WriteAt(p []byte, off int64) (int, error) {
+	f.d.befall(f, false)
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
 	if f.d.full {
@@ -359,8 +424,7 @@ func (f *simFile) WriteAt(p []byte, off int64) (int, error) {
 	for page := int(off) / simPage; page*simPage < int(off)+len(p); page++ {
 		n.dirty[page] = true
 	}
-	f.d.now++
-	n.mtime = f.d.now
+	f.d.touched(n, true)
 	return len(p), nil
 }
 
@@ -368,18 +432,21 @@ func (f *simFile) Truncate(size int64) error {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
 	f.n.data = append(f.n.data, make([]byte, max(0, int(size)-len(f.n.data)))...)[:size]
+	f.d.touched(f.n, true)
 	return nil
 }
 
 func (f *simFile) reserve(size int64) error { return f.Truncate(size) }
 
 func (f *simFile) Sync() error {
+	f.d.befall(f, true)
+	defer f.d.befall(f, true)
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
 	for _, p := range slices.Sorted(maps.Keys(f.n.dirty)) {
 		f.d.writeback(f.n, p)
 	}
-	f.n.saved = f.n.mtime
+	f.n.saved = [2]int64{f.n.mtime, f.n.ctime}
 	if grow := len(f.n.data) - len(f.n.disk); grow > 0 {
 		f.n.disk = append(f.n.disk, make([]byte, grow)...)
 	}

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -59,6 +60,10 @@ type Spec struct {
 	// never.
 	Taken func(path string) bool
 
+	// Since is when what an old record says was last known to be so: files that
+	// were not changed after it are recognised by what such a record tells.
+	Since time.Time
+
 	// Own, where not nil, is content that the user shares from its own place.
 	// It is only ever read. Dir and Taken are not used.
 	Own *Own
@@ -86,9 +91,11 @@ type Own struct {
 
 // Source is one file that was hashed for sharing.
 type Source struct {
-	Path    string // below Own.Path, with slashes; "" when Own.Path is the file
-	Size    int64
-	ModTime time.Time
+	Path string // below Own.Path, with slashes; "" when Own.Path is the file
+	// Info is what the file was when it was opened to be hashed; nil of pad files.
+	Info fs.FileInfo
+	// Read is when its hashing began.
+	Read time.Time
 }
 
 // Event tells what changed about a Transfer.
@@ -115,6 +122,9 @@ type Progress struct {
 	// Unknown are pieces that have to be hashed before anything is known of
 	// them; the client does so by itself when the torrent is added.
 	Unknown int
+	// Doubtful are pieces that are served, each once it was hashed again, and are
+	// not durable before; see Transfer.Doubtful.
+	Doubtful int
 }
 
 // What a Fault wraps; each comes in an error of kind share.Disk.

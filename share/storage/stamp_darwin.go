@@ -1,6 +1,9 @@
 package storage
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 // changeOf tells when a file was last changed, and which one it is.
 func changeOf(sys any) (ctime int64, inode uint64) {
@@ -11,4 +14,20 @@ func changeOf(sys any) (ctime int64, inode uint64) {
 		return s.change()
 	}
 	return 0, 0
+}
+
+func stampOpen(f *os.File) (stamp, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return stamp{}, err
+	}
+	return stampOf(fi), nil
+}
+
+// traitsOf: only the file systems of the machine itself can be relied upon.
+func traitsOf(dir string) traits {
+	var s syscall.Statfs_t
+	const local = 0x1000 // MNT_LOCAL
+	ok := syscall.Statfs(dir, &s) != nil || s.Flags&local != 0
+	return traits{inodes: ok, times: ok}
 }

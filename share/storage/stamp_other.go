@@ -2,6 +2,8 @@
 
 package storage
 
+import "os"
+
 // changeOf tells nothing here: files are recognised by size and mtime.
 func changeOf(sys any) (ctime int64, inode uint64) {
 	if s, ok := sys.(changer); ok {
@@ -9,3 +11,13 @@ func changeOf(sys any) (ctime int64, inode uint64) {
 	}
 	return 0, 0
 }
+
+func stampOpen(f *os.File) (stamp, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return stamp{}, err
+	}
+	return stampOf(fi), nil
+}
+
+func traitsOf(string) traits { return traits{inodes: true, times: true} }

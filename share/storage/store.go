@@ -30,6 +30,7 @@ type Store struct {
 	disk    disk
 	handles *handles
 	start   time.Time
+	syncs   int           // how many files of a transfer are synced at once
 	wake    chan struct{} // buffered: something below changed
 
 	placing sync.Mutex // held while names are chosen and claimed
@@ -75,6 +76,7 @@ func newStore(cfg Config, d disk) (*Store, error) {
 		disk:      d,
 		handles:   newHandles(cfg.MaxHandles),
 		start:     cfg.Now(),
+		syncs:     syncsPerTransfer,
 		wake:      make(chan struct{}, 1),
 		transfers: map[share.ID]*Transfer{},
 		places:    map[string]int{},

@@ -130,11 +130,17 @@ func (t *Transfer) dropTainted(b *batch) {
 
 // syncFiles syncs files, several at once. What failed is noted.
 func (t *Transfer) syncFiles(files []int) error {
+	var first error
+	if len(files) == 1 || t.store.syncs == 1 {
+		for _, i := range files {
+			first = cmpErr(first, t.syncFile(i))
+		}
+		return first
+	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	var first error
 	next := make(chan int)
-	for range min(syncsPerTransfer, len(files)) {
+	for range min(t.store.syncs, len(files)) {
 		wg.Go(func() {
 			for i := range next {
 				if err := t.syncFile(i); err != nil {

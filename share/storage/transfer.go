@@ -39,7 +39,13 @@ type Transfer struct {
 	layout  *layout
 	folder  atomic.Pointer[handle]
 
-	files []fileState // as in info.Files
+	files     []fileState // as in info.Files
+	fileLocks [8]sync.Mutex
+	proving   sync.Mutex // held while a piece in doubt is hashed for a reader
+	since     int64      // what a record without change times says was so then
+
+	asked sync.Once // traits is called at most once
+	trait traits
 
 	mu        sync.Mutex // guards what follows, and the same part of files
 	closed    bool
@@ -51,6 +57,9 @@ type Transfer struct {
 	recorded  bitmap                            // these are in the ledger, and synced; have or held or unknown as they may be
 	stale     bool                              // the ledger has more than recorded
 	unknown   bitmap                            // have to be hashed
+	doubt     bitmap                            // have to be hashed before they are served; see doubt.go
+	changes   uint32                            // how often a file was taken as it was found
+	began     map[int]uint32                    // changes when the hash of a piece began
 	held      bitmap                            // have a file in troubles
 	tainted   bitmap                            // a sync failed: to be written once more before they count
 	syncLocks *[2 * syncsPerTransfer]sync.Mutex // made when first needed; see syncOpen
@@ -88,6 +97,7 @@ type fileState struct {
 	suspect bool // changed while complete: not to be written unless asked to
 	queued  bool // in dirty
 	failed  bool // a sync failed, and its pieces have not been written again
+	doubt   bool // some piece of it is in Transfer.doubt
 }
 
 // pendingEvent is an Event in the making.
@@ -166,7 +176,7 @@ func (t *Transfer) Progress() Progress {
 		return t.progress
 	}
 	d := t.durable()
-	p := Progress{Pieces: d.count(), Unknown: t.unknown.count()}
+	p := Progress{Pieces: d.count(), Unknown: t.unknown.count(), Doubtful: t.doubt.count()}
 	p.Bytes = int64(p.Pieces) * t.info.PieceLength
 	if last := t.numPieces() - 1; d.has(last) {
 		p.Bytes += t.info.PieceSize(last) - t.info.PieceLength
@@ -190,6 +200,7 @@ func (t *Transfer) durable() bitmap {
 	d.remove(t.unknown)
 	d.remove(t.held)
 	d.remove(t.tainted)
+	d.remove(t.doubt)
 	return d
 }
 
@@ -211,7 +222,7 @@ func (t *Transfer) bytesIn(d bitmap, i int) int64 {
 func (t *Transfer) Durable(i int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.recorded.has(i) && t.have.has(i) && !t.unknown.has(i) && !t.held.has(i) && !t.tainted.has(i)
+	return t.recorded.has(i) && t.have.has(i) && !t.unknown.has(i) && !t.held.has(i) && !t.tainted.has(i) && !t.doubt.has(i)
 }
 
 // DurablePieces lists the durable pieces.
@@ -252,6 +263,7 @@ func (t *Transfer) reverify(s Span) {
 	t.refresh(s)
 	t.have.unsetSpan(s)
 	t.unrecord(s)
+	t.doubt.unsetSpan(s)
 	t.unknown = t.unknown.grown(t.numPieces())
 	t.unknown.setSpan(s)
 	t.event.verify = t.event.verify.grown(t.numPieces())

@@ -1,0 +1,371 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A file is in doubt when its size and mtime are what they were, and its ctime or
+// inode is not: somebody changed its mode, made a hard link, restored a backup, or
+// wrote to it and put the mtime back. Its pieces are not durable until they were
+// hashed again. Meanwhile they are served, each after it was hashed.
+
+// errAgain says that what was read may not be what was hashed, and that another
+// attempt can tell.
+var errAgain = errors.New("the file was changed while it was read")
+
+// serveAttempts bounds how often a block of a file that keeps changing is read.
+const serveAttempts = 4
+
+// doubtFile takes file i as it is now, and what is known of its pieces for doubtful.
+// t.mu is held.
+func (t *Transfer) doubtFile(i int, now stamp) {
+	f := &t.files[i]
+	f.stamp, f.doubt, f.suspect = now, true, true
+	t.changes++
+	s := t.pieces(i)
+	if t.troubles[i] != nil {
+		t.dropTrouble(i)
+		t.holdAgain()
+	}
+	t.doubt = t.doubt.grown(t.numPieces())
+	for p := s.From; p < s.To; p++ {
+		switch {
+		case t.have.has(p):
+			t.doubt.set(p)
+		case (t.own != nil || f.suspect) && !t.unknown.has(p):
+			t.reverify(Span{p, p + 1}) // it was wrong, and may be right now
+		}
+	}
+	t.counted = false
+	t.changed()
+	t.event.durable = true
+	if !t.doubt.hasAny(s) {
+		f.doubt = false
+		f.suspect = t.unknown.hasAny(s)
+	}
+}
+
+// sure ends the doubt about piece p, which was hashed and is right. t.mu is held.
+func (t *Transfer) sure(p int) {
+	if !t.doubt.has(p) {
+		return
+	}
+	t.doubt.unset(p)
+	t.filesOf(p, func(i int) {
+		if f := &t.files[i]; f.doubt && !t.doubt.hasAny(t.pieces(i)) {
+			f.doubt = false
+			t.stale = true // its new stamp is recorded
+		}
+	})
+	if t.doubt.empty() {
+		t.doubt = nil
+	}
+	t.changed()
+	t.event.durable = true
+}
+
+// notSure ends the doubt about piece p, which is wrong or cannot be read. t.mu is
+// held.
+func (t *Transfer) notSure(p int) {
+	t.doubt.unset(p)
+	t.filesOf(p, func(i int) {
+		if f := &t.files[i]; f.doubt && !t.doubt.hasAny(t.pieces(i)) {
+			f.doubt, t.stale = false, true
+		}
+	})
+}
+
+// prove hashes those pieces of s that are in doubt.
+func (t *Transfer) prove(s Span) error {
+	for p := s.From; p < s.To; p++ {
+		if !t.inDoubt(p) {
+			continue
+		}
+		err := func() error {
+			t.proving.Lock()
+			defer t.proving.Unlock()
+			if !t.inDoubt(p) {
+				return nil // another reader has hashed it
+			}
+			_, err := t.HashPiece(context.Background(), p)
+			return err
+		}()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Transfer) inDoubt(p int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.doubt.has(p)
+}
+
+// Doubtful lists the pieces that are served, but not durable before they were
+// hashed again: call HashPiece for each.
+func (t *Transfer) Doubtful() []int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var list []int
+	t.doubt.each(func(p int) bool {
+		list = append(list, p)
+		return true
+	})
+	return list
+}
+
+// begin notes that piece p is about to be hashed. What is not known of it is
+// hashed no sooner than a change of its files would show.
+func (t *Transfer) begin(p int) {
+	t.mu.Lock()
+	if t.began == nil {
+		t.began = map[int]uint32{}
+	}
+	t.began[p] = t.changes
+	var ctimes []int64
+	if t.unknown.has(p) || t.doubt.has(p) {
+		t.filesOf(p, func(i int) {
+			if t.files[i].state != absent {
+				ctimes = append(ctimes, t.files[i].stamp.ctime)
+			}
+		})
+	}
+	t.mu.Unlock()
+	if len(ctimes) > 0 {
+		t.store.disk.settle(slices.Max(ctimes))
+	}
+}
+
+// outdated tells whether files were found to be changed while piece p, which has
+// to be hashed, was: the result is of no use. t.mu is held.
+func (t *Transfer) outdated(p int) bool {
+	began, ok := t.began[p]
+	delete(t.began, p)
+	return ok && began != t.changes && (t.unknown.has(p) || t.doubt.has(p))
+}
+
+// again asks for another hash of piece p. t.mu is held.
+func (t *Transfer) again(p int) {
+	if t.unknown.has(p) {
+		t.reverify(Span{p, p + 1})
+	}
+}
+
+// compareStamps tells what became of file i, which had the first stamp. Inodes that
+// come and go by themselves do not count.
+func (t *Transfer) compareStamps(was, now stamp) likeness {
+	l := compareStamps(was, now)
+	if l == restamped && was.inode != now.inode && !t.traits().inodes {
+		was.inode = 0
+		l = compareStamps(was, now)
+	}
+	return l
+}
+
+// traits asks the file system, once, what can be relied upon. A file system that
+// does not tell is taken for one that can.
+func (t *Transfer) traits() traits {
+	t.asked.Do(func() { t.trait = t.store.disk.traits(t.dir) })
+	return t.trait
+}
+
+// traits are what a file system is good for.
+type traits struct {
+	inodes bool // a file keeps its inode
+	times  bool // times change when a program writes, and not when the system does
+}
+
+// unchanged tells whether the file that h leads to is what was hashed, after a
+// block of it was read for a peer.
+func (t *Transfer) unchanged(i int, h *handle) error {
+	f := &t.files[i]
+	lock := t.fileLock(i)
+	t.mu.Lock()
+	part := f.state == partial
+	t.mu.Unlock()
+	if part { // our own writes change it, too
+		lock.Lock()
+		defer lock.Unlock()
+	}
+	now, err := h.file.stamp()
+	if err != nil {
+		return t.readFailed(i, 0, err)
+	}
+	t.mu.Lock()
+	same := f.stamp == (stamp{}) || f.stamp == now || compareStamps(f.stamp, now) == sameFile
+	part = part && f.state == partial
+	t.mu.Unlock()
+	switch {
+	case same:
+		return nil
+	case part:
+		t.partChanged(i, now)
+		return errAgain
+	}
+	f.looked.Store(0)
+	t.closeFile(i)
+	if err := t.look(i); err != nil {
+		return err
+	}
+	return errAgain
+}
+
+// fileLock is held while file i is written, and its stamp taken.
+func (t *Transfer) fileLock(i int) *sync.Mutex { return &t.fileLocks[i%len(t.fileLocks)] }
+
+// checkPart makes sure that file i, which is incomplete and open as h, is what it
+// was after the last write of ours. Its lock is held.
+func (t *Transfer) checkPart(i int, h file) error {
+	now, err := h.stamp()
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	f := &t.files[i]
+	same := f.stamp == (stamp{}) || f.stamp == now || compareStamps(f.stamp, now) == sameFile
+	t.mu.Unlock()
+	if !same {
+		t.partChanged(i, now)
+	}
+	return nil
+}
+
+// partChanged sees to an incomplete file that is not what we made of it: all that
+// is known of its pieces has to be found out again.
+func (t *Transfer) partChanged(i int, now stamp) {
+	tr := t.traits()
+	t.mu.Lock()
+	f := &t.files[i]
+	if tr.times && compareStamps(f.stamp, now) != sameFile {
+		t.rehash(i, now)
+		t.store.log.Warn("another program has changed an incomplete file; it is hashed again", "transfer", t.info.ID, "file", t.name(i))
+	}
+	f.stamp = now
+	t.mu.Unlock()
+	t.store.post(t)
+}
+
+// noteStamp keeps the stamp of file i after a change of our own.
+func (t *Transfer) noteStamp(i int, h file) error {
+	now, err := h.stamp()
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.files[i].stamp = now
+	return nil
+}
+
+// renewed takes the stamp of file i after a rename of our own: all but the ctime
+// must be as before.
+func (t *Transfer) renewed(i int, name string) error {
+	fi, err := t.stat(name)
+	if err != nil {
+		return err
+	}
+	now := stampOf(fi)
+	t.mu.Lock()
+	was := t.files[i].stamp
+	t.mu.Unlock()
+	was.ctime = 0
+	same := was == (stamp{}) || t.compareStamps(was, now) == sameFile
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !same {
+		t.rehash(i, now)
+	}
+	t.files[i].stamp = now
+	return nil
+}
+
+// Look compares every complete file with what it was, and reads none. What it
+// finds is in Progress and Fault afterwards. An error says that the disk did not
+// tell.
+func (t *Transfer) Look(ctx context.Context) error {
+	for i := range t.files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		t.mu.Lock()
+		f := &t.files[i]
+		skip := t.closed || !t.onDisk(i) || f.state == absent || f.stamp == (stamp{}) || t.troubles[i] != nil
+		part := f.state == partial
+		t.mu.Unlock()
+		if skip {
+			continue
+		}
+		if part {
+			if err := t.lookAtPart(i); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := t.look(i); err != nil && !errors.Is(err, ErrChanged) && !errors.Is(err, ErrMissing) {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookAtPart is look for an incomplete file.
+func (t *Transfer) lookAtPart(i int) error {
+	lock := t.fileLock(i)
+	lock.Lock()
+	defer lock.Unlock()
+	t.mu.Lock()
+	f := &t.files[i]
+	name, part := t.layout.names[i].part, f.state == partial
+	t.mu.Unlock()
+	if !part {
+		return nil
+	}
+	fi, err := t.stat(name)
+	switch {
+	case err == nil && fi.Mode().IsRegular():
+		t.mu.Lock()
+		same := f.state != partial || compareStamps(f.stamp, stampOf(fi)) == sameFile
+		t.mu.Unlock()
+		if !same {
+			t.closeFile(i)
+			t.partChanged(i, stampOf(fi))
+		}
+		return nil
+	case err == nil || kindOf(err) == ErrMissing:
+		t.mu.Lock()
+		part = f.state == partial // and was not renamed meanwhile
+		t.mu.Unlock()
+		if part {
+			t.trouble(i, ErrMissing, stamp{})
+		}
+		return nil
+	}
+	return err
+}
+
+// mayAdopt tells whether a record without change times is of the file that is
+// there now: nothing happened to it since. Files are renamed within seconds of
+// their last write.
+func (t *Transfer) mayAdopt(now stamp) bool {
+	const rename = time.Minute
+	return now.ctime <= max(t.since, now.mtime+int64(rename))
+}
+
+// restless is the error of a read that gave no certain result.
+func (t *Transfer) restless(s Span) error {
+	return fmt.Errorf("reading pieces %d to %d of %q: %w", s.From, s.To-1, t.info.Name, errAgain)
+}
+
+func sinceOf(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.UnixNano()
+}
