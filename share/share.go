@@ -117,8 +117,11 @@ type Transfer struct {
 
 	Added     time.Time `json:"added"`
 	Completed time.Time `json:"completed,omitzero"`
-	Limits    Limits    `json:"limits"`
-	Goal      Goal      `json:"goal"`
+	// Looked is when the files of a complete transfer were last compared with what
+	// they were when they were verified; zero is not since the node was started.
+	Looked time.Time `json:"looked,omitzero"`
+	Limits Limits    `json:"limits"`
+	Goal   Goal      `json:"goal"`
 }
 
 // Limits cap the rates of one transfer or of the node, in bytes per second.

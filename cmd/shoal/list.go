@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"github.com/shoalnet/shoal/share"
@@ -31,7 +33,7 @@ func listVerb() *verb {
 func runList(ctx context.Context, n client, life lifetime, lists bool, out *output) error {
 	var fields []string // all
 	if !out.json {
-		fields = []string{"id", "name", "state", "bytes", "total", "down", "up", "peers", "completed", "reason", "channel"}
+		fields = []string{"id", "name", "state", "bytes", "total", "down", "up", "peers", "completed", "looked", "reason", "channel"}
 	}
 	all, err := n.Transfers(ctx, fields...)
 	if err != nil {
@@ -59,8 +61,11 @@ func runList(ctx context.Context, n client, life lifetime, lists bool, out *outp
 			t.ID.Short(), string(t.State), done(t), sizeOf(t), shortRate(t.Down), shortRate(t.Up),
 			fmt.Sprint(t.Peers), escape(nameOf(t)),
 		}}
-		if t.Reason != "" {
+		switch {
+		case t.Reason != "":
 			rows[i].note = escape(t.Reason)
+		case complete(t):
+			rows[i].note = lastLook(t.Looked, time.Now())
 		}
 	}
 	out.table([]column{
@@ -71,6 +76,19 @@ func runList(ctx context.Context, n client, life lifetime, lists bool, out *outp
 		out.say("no node is running: nothing of this moves now (shoal daemon)")
 	}
 	return nil
+}
+
+// lastLook says so when nobody has looked for long whether the files of a complete
+// transfer are still there.
+func lastLook(looked, now time.Time) string {
+	const long = 30 * time.Minute // three rounds of the engine
+	switch {
+	case looked.IsZero():
+		return "its files were not looked at since the node was started"
+	case now.Sub(looked) > long:
+		return "its files were last looked at " + humanize.RelTime(looked, now, "ago", "")
+	}
+	return ""
 }
 
 // done is the part of a transfer that is here, empty while its size is unknown.

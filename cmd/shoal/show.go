@@ -93,6 +93,7 @@ func runShow(ctx context.Context, n client, t share.Transfer, out *output) error
 		[2]string{"seeds until", goalOf(t.Goal)},
 		[2]string{"added", when(t.Added)},
 		[2]string{"complete", when(t.Completed)},
+		[2]string{"looked at", when(t.Looked)},
 		[2]string{"link", t.Link},
 	)
 	return nil

@@ -108,6 +108,12 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 		s = e.snapshot(old)
 	})
 	if release == nil {
+		if err == nil {
+			// Where it was removed meanwhile, s is how it was.
+			if again, err := e.lookAgain(ctx, t.id); err == nil {
+				s = again
+			}
+		}
 		return s, err
 	}
 	defer release()
@@ -216,8 +222,10 @@ func (e *Engine) merge(t, more *transfer) {
 	e.reconcile(t)
 }
 
-// List returns every transfer, oldest first.
+// List returns every transfer, oldest first. What is complete was looked at: see
+// share.Transfer.Looked.
 func (e *Engine) List() []share.Transfer {
+	e.awaitLooks()
 	var out []share.Transfer
 	e.call(func() {
 		all := e.sorted()
@@ -231,8 +239,10 @@ func (e *Engine) List() []share.Transfer {
 	return out
 }
 
-// Get returns one transfer.
+// Get returns one transfer. Files of a complete one are looked at first, unless
+// the file system does not answer.
 func (e *Engine) Get(id share.ID) (s share.Transfer, err error) {
+	e.awaitLook(context.Background(), id, freshLook)
 	err = e.on(id, func(t *transfer) error {
 		s = e.snapshot(t)
 		return nil
@@ -262,6 +272,7 @@ func (e *Engine) Resume(id share.ID) error {
 		if t.book != nil {
 			t.book.again(e.now())
 		}
+		e.restore(t)
 		e.save(t)
 		e.reconcile(t)
 		return nil

@@ -60,7 +60,7 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 	for _, r := range rows {
 		e.load(r)
 	}
-	e.lastTick = time.Now()
+	e.lastTick, e.round = time.Now(), e.now()
 	for t := range e.awake {
 		e.reconcile(t)
 	}
@@ -97,7 +97,7 @@ func (e *Engine) port() uint16 {
 // load brings back a transfer of the last run. Those that are complete stay at
 // rest: their files are looked at bit by bit, see glanceAtSome.
 func (e *Engine) load(r row) {
-	t := &transfer{row: r, done: r.kind == kindOwn || !r.completed.IsZero()}
+	t := &transfer{row: r, done: r.kind == kindOwn || !r.completed.IsZero() && !r.options.Lost}
 	if t.done && t.size == t.total {
 		t.options.Counted = true // older releases did not note it
 	}
@@ -108,9 +108,15 @@ func (e *Engine) load(r row) {
 		e.awake[t] = struct{}{}
 		e.requeue = true
 	case t.options.Paused:
-	case t.done:
+		if t.done {
+			e.glance = append(e.glance, t)
+		}
+	case t.done && t.options.Damage == "":
 		e.advertise(t)
 		e.glance = append(e.glance, t)
+	case t.done:
+		e.glance = append(e.glance, t)
+		e.awake[t] = struct{}{}
 	default:
 		e.awake[t] = struct{}{}
 		e.requeue = true

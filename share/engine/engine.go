@@ -187,7 +187,10 @@ type Engine struct {
 	resolves  int // of names, under way
 	stopping  bool
 	requeue   bool        // who may fetch has to be worked out again
-	glance    []*transfer // at rest, files not looked at since the start
+	glance    []*transfer // to be looked at in this round
+	round     time.Time   // when it began
+	pace      int         // how many a second; 0 is as many as may be
+	mounts    mounts
 	scan      []*transfer // seeds at rest, whose swarm is to be looked at
 	lastScan  time.Time
 	lastTick  time.Time

@@ -42,6 +42,8 @@ func (e *Engine) wants(t *transfer) level {
 		return opened
 	case t.options.Verify || t.unknown && t.net == nil:
 		return opened // and checked there
+	case t.doubt && t.net == nil && t.fault == nil && len(t.waiters) == 0 && len(t.streams) == 0 && (t.done || t.options.Paused):
+		return opened // and checked there, unless somebody wants it meanwhile
 	case t.options.Paused:
 		if len(t.streams) > 0 {
 			return opened
@@ -99,7 +101,7 @@ func (e *Engine) reconcile(t *transfer) {
 				t.job.cancel()
 			}
 		case jobCheck:
-			if want == atRest || t.removing != nil {
+			if want == atRest || t.removing != nil || want == live && !t.options.Verify && !t.unknown {
 				t.job.cancel()
 			}
 		}
@@ -112,7 +114,7 @@ func (e *Engine) reconcile(t *transfer) {
 		e.startAttach(t)
 	case want < is && is == live:
 		e.startDetach(t)
-	case t.removing == nil && is == opened && want == opened && (t.options.Verify || t.unknown) && e.mayCheck(t):
+	case t.removing == nil && is == opened && want == opened && (t.options.Verify || t.unknown || t.doubt) && e.mayCheck(t):
 		e.startCheck(t)
 	case t.removing != nil:
 		e.startRemove(t)
@@ -176,7 +178,8 @@ func (e *Engine) look(t *transfer, now time.Time, elapsed time.Duration) {
 	if e.searching(t) {
 		e.seek(t, now)
 	}
-	if t.done && t.net != nil && e.wants(t) < t.level() || t.unknown && t.level() == opened && e.mayCheck(t) {
+	e.noticeSilence(t, now)
+	if t.done && t.net != nil && e.wants(t) < t.level() || (t.unknown || t.doubt) && t.level() == opened && e.mayCheck(t) {
 		e.reconcile(t)
 	}
 	if s := t.state(); t.stale || s != share.Seeding && s != share.Paused || t.net != nil {
@@ -199,13 +202,14 @@ func differs(a, b share.Transfer) bool {
 		}
 		return r
 	}
+	a.Looked = b.Looked // nor that nothing has changed
 	a.Reason, b.Reason = strings.Map(noDigits, a.Reason), strings.Map(noDigits, b.Reason)
 	return a != b
 }
 
 // resting tells that nothing about t changes by itself.
 func (e *Engine) resting(t *transfer) bool {
-	return t.job == nil && t.net == nil && t.files == nil && t.removing == nil && !t.stale &&
+	return t.job == nil && t.net == nil && t.files == nil && t.removing == nil && !t.stale && !t.looking &&
 		(t.options.Paused || t.failure != nil && t.retry.IsZero() || t.done && t.failure == nil)
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	libinfo "github.com/anacrolix/torrent/metainfo"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
@@ -26,9 +25,9 @@ func (e *Engine) readInfo(id share.ID) (*metainfo.Torrent, error) {
 // spec says how the storage of t is opened, but for what it holds.
 func (e *Engine) spec(t *transfer) storage.Spec {
 	if t.own() {
-		return storage.Spec{Own: &storage.Own{Path: t.path, Sources: t.sources(), FollowSymlinks: t.options.FollowSymlinks}}
+		return storage.Spec{Since: t.added, Own: &storage.Own{Path: t.path, Sources: t.sources(), FollowSymlinks: t.options.FollowSymlinks}}
 	}
-	s := storage.Spec{Dir: t.path}
+	s := storage.Spec{Dir: t.path, Since: t.completed}
 	if t.options.Root == "" {
 		taken := make(map[string]bool)
 		for _, o := range e.transfers {
@@ -57,12 +56,19 @@ func (t *transfer) sources() []storage.Source {
 }
 
 func (e *Engine) startOpen(t *transfer) {
-	id, info, spec := t.id, t.info, e.spec(t)
+	id, info, spec, at := t.id, t.info, e.spec(t), t.path
+	t.lookBegan = e.now()
 	e.start(t, jobOpen, func(ctx context.Context) func() {
+		// A file system that hangs keeps few waiting for it.
+		leave, err := e.mounts.enter(ctx, at)
+		if err != nil {
+			return func() { e.notLooked(t) }
+		}
+		defer leave()
 		if info == nil {
 			tor, err := e.readInfo(id)
 			if err != nil {
-				return func() { e.lostTorrent(t, err) }
+				return func() { e.notLooked(t); e.lostTorrent(t, err) }
 			}
 			info = tor.Info
 		}
@@ -76,6 +82,7 @@ func (e *Engine) startOpen(t *transfer) {
 		files, err := e.store.Open(ctx, spec)
 		if err != nil {
 			return func() {
+				e.notLooked(t)
 				if ctx.Err() == nil {
 					e.fail(t, err)
 				}
@@ -84,6 +91,12 @@ func (e *Engine) startOpen(t *transfer) {
 		path := files.Path()
 		return func() { e.openedFiles(t, info, files, path) }
 	})
+}
+
+// notLooked is called when t could not be opened.
+func (e *Engine) notLooked(t *transfer) {
+	t.glancing, t.silent = false, false
+	e.tellLooked(t)
 }
 
 // lostTorrent is called when the .torrent file that was kept is gone or
@@ -102,7 +115,7 @@ func (e *Engine) lostTorrent(t *transfer, err error) {
 func (e *Engine) openedFiles(t *transfer, info *metainfo.Info, files *storage.Transfer, path string) {
 	t.info, t.files, t.fault = info, files, files.Fault()
 	t.plan = newPlan(info, files, t.options.Priorities)
-	t.glancing, t.nextCheck = false, time.Time{}
+	t.glancing, t.silent, t.nextCheck = false, false, time.Time{}
 	if t.made != nil {
 		e.shared(t)
 	}
@@ -112,6 +125,8 @@ func (e *Engine) openedFiles(t *transfer, info *metainfo.Info, files *storage.Tr
 		e.save(t)
 	}
 	e.lookAtProgress(t)
+	e.looked(t)
+	e.tellLooked(t)
 }
 
 // setRoot notes where the content of a fetch is: the storage may have had to
@@ -207,7 +222,7 @@ func (e *Engine) startClose(t *transfer) {
 			if err != nil {
 				e.log.Warn("closing the files of a transfer", "id", t.id.Short(), "error", err)
 			}
-			t.files, t.plan, t.info, t.fault, t.unknown = nil, nil, nil, nil, false
+			t.files, t.plan, t.info, t.fault, t.unknown, t.doubt = nil, nil, nil, nil, false, false
 		}
 	})
 }
@@ -261,30 +276,18 @@ func (e *Engine) startCheck(t *transfer) {
 	})
 }
 
-// hashUnknown hashes the pieces of which nothing is known.
+// hashUnknown hashes the pieces of which nothing is known, or not for sure.
 func (e *Engine) hashUnknown(ctx context.Context, t *transfer, info *metainfo.Info, files *storage.Transfer) error {
 	pieces, size, err := unknownPieces(ctx, info, files)
 	if err != nil {
 		return err
 	}
-	t.toHash.Store(size)
-	var next atomic.Int64
-	var workers errgroup.Group
-	for range min(runtime.NumCPU(), len(pieces)) {
-		workers.Go(func() error {
-			for {
-				k := int(next.Add(1) - 1)
-				if k >= len(pieces) {
-					return nil
-				}
-				if _, err := files.HashPiece(ctx, pieces[k]); err != nil {
-					return err
-				}
-				t.hashed.Add(info.PieceSize(pieces[k]))
-			}
-		})
+	for _, p := range files.Doubtful() {
+		pieces = append(pieces, p)
+		size += info.PieceSize(p)
 	}
-	return workers.Wait()
+	t.toHash.Store(size)
+	return hashThese(ctx, info, files, pieces, func(n int64) { t.hashed.Add(n) })
 }
 
 // unknownPieces lists pieces by what the client library would be told of them.
@@ -361,16 +364,21 @@ func (a *attachment) refresh(spans []storage.Span) {
 // lookAtProgress compares what is durable with what is wanted.
 func (e *Engine) lookAtProgress(t *transfer) {
 	p := t.files.Progress()
-	t.unknown = p.Unknown > 0
-	if t.unknown || t.checking() || t.rehashing > 0 {
+	t.unknown, t.doubt = p.Unknown > 0, p.Doubtful > 0
+	if t.doubt && t.fault == nil && !e.now().Before(t.nextCheck) {
+		e.proveAll(t)
+	}
+	if t.unknown || t.doubt || t.checking() || t.rehashing > 0 {
 		return
 	}
+	defer e.noteDamage(t)
 	switch complete := t.plan.complete(); {
 	case complete && !t.done:
 		e.startFinish(t)
 	case !complete && t.done && !t.own():
 		// What was complete is so no longer: it is fetched again.
-		t.done = false
+		t.done, t.options.Lost, t.options.Durable = false, true, t.haveBytes()
+		e.save(t)
 		e.reconcile(t)
 	}
 	if t.options.Sequential && !t.done {
@@ -407,7 +415,7 @@ func (e *Engine) finish(t *transfer) {
 	if t.completed.IsZero() {
 		t.completed = e.now().Round(0)
 	}
-	t.options.Durable = t.total
+	t.options.Durable, t.options.Lost = t.total, false
 	e.tellCompletion(t)
 	e.save(t)
 	e.tell(t, share.EventDone, "")

@@ -85,6 +85,8 @@ type options struct {
 	MaxSize    int64                  `json:"maxsize,omitempty"`
 	Root       string                 `json:"root,omitempty"`    // name on disk below path
 	Verify     bool                   `json:"verify,omitempty"`  // data on disk is to be hashed again
+	Damage     string                 `json:"damage,omitempty"`  // what was last found to be wrong with files that were complete
+	Lost       bool                   `json:"lost,omitempty"`    // it was complete, and is so no longer
 	Durable    int64                  `json:"durable,omitempty"` // bytes of the selected files, when last seen
 	Counted    bool                   `json:"counted,omitempty"` // all of it was complete once: trackers are not told again
 }

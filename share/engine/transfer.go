@@ -25,6 +25,7 @@ type transfer struct {
 	// looked; files that change while the transfer is at rest are found out
 	// when it is woken.
 	done     bool
+	looked   time.Time // when the files were last looked at, in this run
 	failure  error     // why it is stopped, unless its storage says so
 	retry    time.Time // when to try again by itself; zero is never
 	wished   bool      // wantsSlot, when last looked
@@ -39,11 +40,17 @@ type transfer struct {
 	fault     error // of files
 	net       *attachment
 	plan      *plan
-	unknown   bool           // some pieces have to be hashed before anything is known of them
-	nextCheck time.Time      // unknown pieces are left alone until then
-	rehashing int            // runs of rehash
-	glancing  bool           // opened only to see whether files are as they were
-	made      *metainfo.Made // just hashed; storage does not know of it yet
+	unknown   bool            // some pieces have to be hashed before anything is known of them
+	nextCheck time.Time       // unknown pieces are left alone until then
+	rehashing int             // runs of rehash
+	doubt     bool            // some pieces are hashed again before they are served
+	proving   bool            // see proveAll
+	looking   bool            // files are being looked at, see lookAt
+	lookBegan time.Time       // when the file system was last asked
+	silent    bool            // it does not answer
+	lookers   []chan struct{} // closed when files were looked at, or will not be
+	glancing  bool            // opened only to see whether files are as they were
+	made      *metainfo.Made  // just hashed; storage does not know of it yet
 	announced bool
 	streams   map[*stream]struct{}
 	waiters   []chan struct{} // closed when it is attached, or will not be
@@ -110,7 +117,7 @@ func (t *transfer) level() level {
 // checking tells whether data on disk is being hashed before it is trusted, or
 // is to be.
 func (t *transfer) checking() bool {
-	return t.options.Verify || t.job != nil && t.job.what == jobCheck
+	return t.options.Verify || t.proving && t.done || t.job != nil && t.job.what == jobCheck
 }
 
 func (t *transfer) state() share.State {
@@ -121,6 +128,10 @@ func (t *transfer) state() share.State {
 		return share.Stopped
 	case t.kind == kindUnhashed: // also when only storage does not know of it yet
 		return share.Hashing
+	case t.silent:
+		return share.Stopped
+	case t.files == nil && t.options.Damage != "" && !t.options.Paused && !t.options.Verify:
+		return share.Stopped // as it was when last looked
 	case t.known() && t.checking() && t.fault == nil:
 		return share.Checking
 	case t.options.Paused:
@@ -142,8 +153,11 @@ func (t *transfer) reason(now time.Time) string {
 	switch t.state() {
 	case share.Stopped:
 		err := cmp.Or(t.failure, t.fault)
-		if err == nil {
-			return ""
+		switch {
+		case t.failure == nil && t.silent:
+			return "the disk or network share that " + t.shownPath() + " is on does not answer"
+		case err == nil:
+			return t.options.Damage
 		}
 		if wait := t.retry.Sub(now); t.failure != nil && wait > 0 {
 			return fmt.Sprintf("%v; next try in %s", err, seconds(wait))
@@ -191,11 +205,15 @@ func (e *Engine) snapshot(t *transfer) share.Transfer {
 		Own:        t.own(),
 		Added:      t.added,
 		Completed:  t.completed,
+		Looked:     t.looked,
 		Limits:     t.options.Limits,
 		Goal:       t.options.Goal,
 	}
-	if err := cmp.Or(t.failure, t.fault); err != nil && s.State == share.Stopped {
-		s.Code = share.KindOf(err).Code()
+	if s.State == share.Stopped {
+		s.Code = share.Disk.Code()
+		if err := cmp.Or(t.failure, t.fault); err != nil {
+			s.Code = share.KindOf(err).Code()
+		}
 	}
 	switch s.State {
 	case share.Hashing, share.Checking:
@@ -220,7 +238,7 @@ func (t *transfer) haveBytes() int64 {
 	switch {
 	case t.files != nil && t.plan != nil:
 		return t.plan.durable()
-	case t.done:
+	case t.done && t.options.Damage == "":
 		return t.total
 	}
 	return t.options.Durable

@@ -1197,6 +1197,8 @@ export interface components {
             id: string;
             limits: components["schemas"]["Limits"];
             link: string;
+            /** Format: date-time */
+            looked?: string;
             name: string;
             own: boolean;
             path: string;

@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// What is called complete was looked at. Instances:
+//
+//	get again after the file was deleted, moved or truncated   TestWhatIsMissingIsFetchedAgainWhenAskedFor
+//	get again after the file was edited                        TestAnEditedFileIsNotCalledComplete
+//	damage found by verify, then list after a restart          TestWhatVerifyFoundIsListedAfterARestart
+//	a seed at rest whose files are gone                        TestFilesGoneAtRestAreNoticed
+//	chmod                                                      TestChmodIsNoDamage
+//	a mount that hangs                                         TestAMountThatHangsIsShown, TestFewWaitForOneMount
+
+func TestWhatIsMissingIsFetchedAgainWhenAskedFor(t *testing.T) {
+	for name, lose := range map[string]func(path string) error{
+		"deleted": os.Remove,
+		"moved":   func(p string) error { return os.Rename(p, p+".elsewhere") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, b := newNode(t), newNode(t)
+			shared, want := bigFile(t, a)
+			dst := t.TempDir()
+			id := b.fetch(shared.Link, dst).ID
+			path := b.waitState(id, share.Seeding).Path
+			if err := lose(path); err != nil {
+				t.Fatal(err)
+			}
+			if s := b.fetch(shared.Link, dst); s.State == share.Seeding {
+				t.Fatalf("the file is gone, and the transfer %s", s.State)
+			}
+			b.waitState(id, share.Seeding)
+			if readFile(t, path) != string(want) {
+				t.Error("what is there is not what was fetched")
+			}
+		})
+	}
+}
+
+func TestAnEditedFileIsNotCalledComplete(t *testing.T) {
+	t.Parallel()
+	a, b := newNode(t), newNode(t)
+	shared, want := bigFile(t, a)
+	dst := t.TempDir()
+	id := b.fetch(shared.Link, dst).ID
+	path := b.waitState(id, share.Seeding).Path
+	edited := "mine" + string(want[4:])
+	if err := os.WriteFile(path, []byte(edited), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.fetch(shared.Link, dst); s.State == share.Seeding {
+		t.Fatalf("the file was edited, and the transfer is %s", s.State)
+	}
+	s := b.waitState(id, share.Stopped)
+	if !strings.Contains(s.Reason, filepath.Base(path)) || s.Bytes == s.Total {
+		t.Errorf("%d of %d, %q", s.Bytes, s.Total, s.Reason)
+	}
+	if readFile(t, path) != edited {
+		t.Error("the user's edit was written over")
+	}
+}
+
+func TestWhatVerifyFoundIsListedAfterARestart(t *testing.T) {
+	t.Parallel()
+	state, src := t.TempDir(), someFiles(t)
+	a := startNode(t, state)
+	id := a.share(src).ID
+	path := filepath.Join(src, "beach.jpg")
+	damage(t, path, 10)
+	if err := a.Verify(id); err != nil {
+		t.Fatal(err)
+	}
+	a.waitState(id, share.Stopped)
+	a.wait(id, "all to be hashed", func(share.Transfer) (over bool) {
+		a.call(func() { tr := a.transfers[id]; over = tr.job == nil && !tr.options.Verify })
+		return over
+	})
+	for range 2 {
+		a.stop()
+		a = startNode(t, state)
+		var s share.Transfer
+		a.call(func() { s = a.snapshot(a.transfers[id]) }) // before anything was looked at
+		if s.State != share.Stopped || s.Bytes >= s.Total || !strings.Contains(s.Reason, "beach.jpg") {
+			t.Fatalf("after a restart: %s, %d of %d, %q", s.State, s.Bytes, s.Total, s.Reason)
+		}
+		if s, _ := a.Get(id); s.State != share.Stopped || s.Looked.IsZero() {
+			t.Fatalf("after a look: %s", s.State)
+		}
+	}
+	damage(t, path, 10) // which undoes it
+	if err := a.Verify(id); err != nil {
+		t.Fatal(err)
+	}
+	if s := a.waitState(id, share.Seeding); s.Bytes != s.Total {
+		t.Errorf("%d of %d", s.Bytes, s.Total)
+	}
+	a.stop()
+	a = startNode(t, state)
+	if s, _ := a.Get(id); s.State != share.Seeding || s.Reason != "" {
+		t.Errorf("repaired, and yet %s: %s", s.State, s.Reason)
+	}
+}
+
+func TestFilesGoneAtRestAreNoticed(t *testing.T) {
+	t.Parallel()
+	a := newNode(t)
+	src := someFiles(t)
+	id := a.share(src).ID
+	if err := os.Rename(src, src+".away"); err != nil {
+		t.Fatal(err)
+	}
+	// As when the next round comes.
+	a.call(func() { a.round = time.Time{} })
+	s := a.waitState(id, share.Stopped)
+	if s.Code != share.Disk.Code() || s.Bytes == s.Total {
+		t.Errorf("%+v", s)
+	}
+	if err := os.Rename(src+".away", src); err != nil {
+		t.Fatal(err)
+	}
+	if s := a.waitState(id, share.Seeding); s.Bytes != s.Total {
+		t.Errorf("all is back, and yet %d of %d", s.Bytes, s.Total)
+	}
+}
+
+func TestChmodIsNoDamage(t *testing.T) {
+	t.Parallel()
+	a := newNode(t)
+	src := someFiles(t)
+	id := a.share(src).ID
+	if err := os.Chmod(filepath.Join(src, "beach.jpg"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sub := a.Subscribe(1000)
+	defer sub.Close()
+	a.wait(id, "all to be hashed", func(s share.Transfer) bool {
+		return s.State == share.Seeding && s.Bytes == s.Total && !s.Looked.IsZero()
+	})
+	sub.Close()
+	for ev := range sub.C {
+		if ev.Type == share.EventFailed {
+			t.Errorf("chmod is told as a failure: %s", ev.Message)
+		}
+	}
+}
+
+func TestAMountThatHangsIsShown(t *testing.T) {
+	t.Parallel()
+	a := newNode(t)
+	id := a.share(someFiles(t)).ID
+	a.waitRest(id)
+	var s share.Transfer
+	a.call(func() {
+		tr := a.transfers[id]
+		tr.looking, tr.lookBegan = true, a.now().Add(-2*silentAfter)
+		a.noticeSilence(tr, a.now())
+		s = a.snapshot(tr)
+	})
+	if s.State != share.Stopped || !strings.Contains(s.Reason, "does not answer") {
+		t.Errorf("%s: %s", s.State, s.Reason)
+	}
+	if got, err := a.Get(id); err != nil || got.State != share.Stopped { // and does not wait
+		t.Errorf("%+v, %v", got, err)
+	}
+	a.call(func() { a.transfers[id].looking, a.transfers[id].silent = false, false })
+}
+
+func TestFewWaitForOneMount(t *testing.T) {
+	m := &mounts{list: []string{"/", "/mnt/nas"}, read: time.Now(), places: map[string]chan struct{}{}}
+	for range askersPerMount {
+		if m.busy("/mnt/nas/x") {
+			t.Fatal("busy too soon")
+		}
+		if _, err := m.enter(t.Context(), "/mnt/nas/x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !m.busy("/mnt/nas/y") || m.busy("/mnt/nasty") || m.busy("/home") {
+		t.Error("what one mount does is no matter of another")
+	}
+}
