@@ -76,8 +76,10 @@ func TestListShowsWhatItAsksFor(t *testing.T) {
 		ID: testID(t, "1"), Name: "film.mkv", State: share.Fetching, Bytes: 25, Total: 100, Down: 2000, Up: 3000, Peers: 4,
 		Reason: "waits its turn",
 	}
-	two := share.Transfer{ID: testID(t, "2"), Name: "empty", State: share.Seeding, Completed: time.Unix(1e9, 0)}
-	f := newFake(one, two)
+	two := share.Transfer{ID: testID(t, "2"), Name: "empty", State: share.Seeding, Completed: time.Unix(1e9, 0), Looked: time.Now()}
+	three := two
+	three.ID, three.Name, three.Looked = testID(t, "3"), "old", time.Time{}
+	f := newFake(one, two, three)
 	out, stdout, _ := onTerminal()
 	if err := runList(t.Context(), f, itsOwn, false, out); err != nil {
 		t.Fatal(err)
@@ -86,6 +88,8 @@ func TestListShowsWhatItAsksFor(t *testing.T) {
 ` + one.ID.Short() + `  fetching   25%  100 B  2.0 kB  3.0 kB      4  film.mkv
   waits its turn
 ` + two.ID.Short() + `  seeding   100%    0 B                      0  empty
+` + three.ID.Short() + `  seeding   100%    0 B                      0  old
+  its files were not looked at since the node was started
 `
 	if stdout.String() != want {
 		t.Errorf("got\n%swant\n%s", stdout, want)

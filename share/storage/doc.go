@@ -18,14 +18,15 @@
 //	└── debian.iso.part          renamed to debian.iso once complete and synced
 //
 // Pad files (BEP 47) are never on disk. Names are decided once, when a transfer
-// is first opened, and kept in the Ledger; so is what is durable, with the size
-// and modification time of each file:
+// is first opened, and kept in the Ledger; so is what is durable, with the size,
+// the times and the inode of each file:
 //
 //	write ─▶ hash ─▶ MarkComplete ─▶ fsync ─▶ rename .part ─▶ fsync folder ─▶ Ledger.Save ─▶ Durable
 //	         └ in memory, served to peers ┘  └── in batches: a second or 128 MiB ──┘
 //
-// A file whose size and time are as recorded is trusted without reading it; the
-// pieces of any other file are hashed again before they count. While a complete
-// file is being served the same comparison is made a few times a second, and
-// the pieces of a file that changed are withheld.
+// A file whose size, times and inode are as recorded is trusted without reading
+// it; the pieces of any other file are hashed again before they count. Where only
+// ctime or inode differ, they are served meanwhile, each once it was hashed. After
+// each block that is read for a peer the open file is compared once more, and the
+// pieces of a file that changed are withheld. See doubt.go.
 package storage
