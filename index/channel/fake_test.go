@@ -59,6 +59,9 @@ type host struct {
 	mu    sync.Mutex
 	has   map[share.ID]string // path, "" while only begun
 	began []share.Link
+
+	slowly bool // what is begun does not arrive
+	slow   map[share.ID]bool
 }
 
 // join starts a node on a state directory.
@@ -69,7 +72,7 @@ func (w *world) join(t *testing.T, dir string, change ...func(*Config)) *host {
 		t.Fatal(err)
 	}
 	db.SetMaxOpenConns(1)
-	h := &host{w: w, t: t, dir: dir, db: db, has: map[share.ID]string{}, cat: newFakeCatalogue()}
+	h := &host{w: w, t: t, dir: dir, db: db, has: map[share.ID]string{}, slow: map[share.ID]bool{}, cat: newFakeCatalogue()}
 	cfg := Config{
 		DB: db, Dir: filepath.Join(dir, "channels"), DHT: w, Swarm: swarmOf{h}, Catalogue: h.cat, Poll: 20 * time.Millisecond, Settle: 10 * time.Millisecond,
 		Downloads: func() string { return filepath.Join(dir, "downloads") },
@@ -240,7 +243,17 @@ func (s swarmOf) Begin(_ context.Context, l share.Link, _ string, most int64) er
 	defer s.mu.Unlock()
 	s.has[l.ID] = ""
 	s.began = append(s.began, l)
+	if s.slowly {
+		s.slow[l.ID] = true
+	}
 	return nil
+}
+
+func (s swarmOf) Unfinished(id share.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.has[id]
+	return ok && s.slow[id]
 }
 
 func (s swarmOf) Has(id share.ID) bool {
@@ -387,5 +400,5 @@ func (h *host) eventuallyHas(l index.ChannelLink, names ...string) {
 }
 
 func thing(n int, name string) index.Entry {
-	return index.Entry{ID: share.ID{19: byte(n), 18: byte(n >> 8), 0: 1}, Name: name, Bytes: int64(1000 * n), Time: time.Unix(1_700_000_000+int64(n), 0).UTC()}
+	return index.Entry{ID: share.ID{19: byte(n), 18: byte(n >> 8), 0: 1}, Name: name, Bytes: int64(n) << 20, Time: time.Unix(1_700_000_000+int64(n), 0).UTC()}
 }

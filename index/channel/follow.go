@@ -115,6 +115,9 @@ func (c *channel) loop(ctx context.Context) {
 	}
 	for {
 		wait := time.Until(look)
+		if c.waits() {
+			wait = min(wait, c.m.pause)
+		}
 		if due, ok := c.due(); ok {
 			wait = min(wait, due)
 		}
@@ -133,6 +136,12 @@ func (c *channel) loop(ctx context.Context) {
 		case <-c.wake:
 			timer.Stop()
 		case <-timer.C:
+			if _, due := c.due(); !due && c.waits() && time.Now().Before(look) {
+				if err := c.more(ctx); err != nil && ctx.Err() == nil {
+					c.tell(err)
+				}
+				continue
+			}
 		}
 		err := c.step(ctx)
 		if ctx.Err() != nil {

@@ -43,8 +43,10 @@ type Swarm interface {
 	// Begin starts to fetch what a link names into a folder, if it is not here,
 	// and returns at once. Content of more than most bytes is not fetched.
 	Begin(ctx context.Context, link share.Link, dir string, most int64) error
-	// Has tells whether content is on this node, complete or not.
+	// Has tells whether content is on this node, complete or not, and Unfinished
+	// whether it is and is not complete.
 	Has(id share.ID) bool
+	Unfinished(id share.ID) bool
 	// Drop ends the sharing of an ID and deletes its files, if they are below
 	// the folder. What is not there is no error.
 	Drop(id share.ID, dir string) error
@@ -119,6 +121,7 @@ type Manager struct {
 	state *state
 	slots chan struct{} // atOnce
 	look  time.Duration // lookTime
+	pause time.Duration // mirrorPause
 	works sync.WaitGroup
 
 	mu       sync.Mutex
@@ -138,10 +141,11 @@ type channel struct {
 	stop    context.CancelFunc
 	done    chan struct{} // closed when its goroutine has ended; nil before it began
 
-	mirrored string // what was looked through for things to fetch; by who has busy
-	tidied   bool   // what an earlier run left behind is gone; by who has busy
-	looked   bool   // the DHT was just asked, and has the item of sequence
-	found    *int64 // found, nil for none; by who has busy
+	mirrored string                 // what was looked through for things to fetch; by who has busy
+	begun    map[share.ID]time.Time // by who has busy
+	tidied   bool                   // what an earlier run left behind is gone; by who has busy
+	looked   bool                   // the DHT was just asked, and has the item of sequence
+	found    *int64                 // found, nil for none; by who has busy
 
 	// editing is held while what an own channel has is changed and shown, so that
 	// what is shown is not older than what was changed; before mu.
@@ -154,6 +158,7 @@ type channel struct {
 	last    time.Time
 	put     time.Time // the item was last put
 	taken   int64     // of the quota of a mirror
+	queued  bool      // entries wait for others to be fetched
 	left    int       // entries that did not fit into it
 	load    time.Duration
 	problem string
@@ -180,7 +185,7 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 	if cfg.Settle <= 0 {
 		cfg.Settle = defaultSettle
 	}
-	m := &Manager{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, atOnce), look: lookTime, channels: map[index.ChannelID]*channel{}}
+	m := &Manager{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, atOnce), look: lookTime, pause: mirrorPause, channels: map[index.ChannelID]*channel{}}
 	var err error
 	if m.state, err = openState(ctx, cfg.DB); err != nil {
 		return nil, err
@@ -200,7 +205,7 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 
 func (m *Manager) newChannel(r row) *channel {
 	c := &channel{m: m, id: r.id(), wake: make(chan struct{}, 1), changes: make(chan struct{}, 1),
-		lost: make(chan struct{}, 1), busy: make(chan struct{}, 1), row: r}
+		lost: make(chan struct{}, 1), busy: make(chan struct{}, 1), begun: map[share.ID]time.Time{}, row: r}
 	if r.dirty {
 		c.changed = m.cfg.Now()
 		c.last = c.changed

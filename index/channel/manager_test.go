@@ -393,7 +393,7 @@ func TestAMirrorFetchesUpToItsQuota(t *testing.T) {
 	ch := created(t, a, "films", thing(1, "one"), thing(2, "two"), thing(3, "three"))
 	dir := t.TempDir()
 	b := w.join(t, dir)
-	followed(t, b, ch.Link, 4500) // 3000 and 1000: newest first, what fits
+	followed(t, b, ch.Link, 9<<19) // 3 and 1 MiB: newest first, what fits
 	began := func() string {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -410,7 +410,7 @@ func TestAMirrorFetchesUpToItsQuota(t *testing.T) {
 	}
 	eventually(t, "it is said what does not fit", func() bool {
 		i := b.List()[0]
-		return i.Mirror == 4500 && i.Mirrored == 4000 && i.Left == 1
+		return i.Mirror == 9<<19 && i.Mirrored == 4<<20 && i.Left == 1
 	})
 	// What was removed by hand is not fetched again; its place is taken.
 	b.mu.Lock()
@@ -423,12 +423,12 @@ func TestAMirrorFetchesUpToItsQuota(t *testing.T) {
 	if err := b.get(ch.ID).step(bg); err != nil {
 		t.Fatal(err)
 	}
-	if got := began(); got != "three one" { // four has 4000 bytes, 3500 are left; two would fit
+	if got := began(); got != "three one" { // four has 4 MiB, 3.5 are left; two would fit
 		if got != "three one two" {
 			t.Errorf("fetched %s", got)
 		}
 	}
-	quota := int64(10_000)
+	quota := int64(10 << 20)
 	if _, err := b.Edit(bg, "films", nil, nil, &quota); err != nil {
 		t.Fatal(err)
 	}

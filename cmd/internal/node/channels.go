@@ -165,8 +165,13 @@ func (s *swarm) Begin(ctx context.Context, link share.Link, dir string, most int
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return share.Errorf(share.Disk, "making a folder for what is mirrored: %w", err)
 	}
-	_, err := s.e.Fetch(ctx, engine.FetchRequest{Link: link, Output: dir, MaxSize: most})
+	_, err := s.e.Fetch(ctx, engine.FetchRequest{Link: link, Output: dir, MaxSize: most, NoTrackers: true})
 	return err
+}
+
+func (s *swarm) Unfinished(id share.ID) bool {
+	t, err := s.e.Get(id)
+	return err == nil && t.Completed.IsZero() && t.State != share.Paused && t.State != share.Stopped
 }
 
 func (s *swarm) Has(id share.ID) bool {
