@@ -17,6 +17,10 @@ import (
 // ErrUnknown is wrapped by the error for an ID that this node does not have.
 var ErrUnknown = errors.New("no such transfer")
 
+// ErrHashing is wrapped by the error of Verify for a share that is still being
+// hashed for the first time.
+var ErrHashing = errors.New("it is being hashed: there is nothing to compare with yet")
+
 // ErrStopped is wrapped by the error of every call after Run has returned.
 var ErrStopped = errors.New("the engine has stopped")
 
@@ -283,7 +287,10 @@ func (e *Engine) Resume(id share.ID) error {
 // Checking meanwhile.
 func (e *Engine) Verify(id share.ID) error {
 	return e.on(id, func(t *transfer) error {
-		if !t.known() {
+		switch {
+		case t.kind == kindUnhashed && t.failure == nil && !t.options.Paused:
+			return share.Errorf(share.Failed, "%q: %w", t.name, ErrHashing)
+		case !t.known():
 			return share.Errorf(share.Failed, "nothing of %s is on disk yet", id.Short())
 		}
 		t.options.Verify, t.failure = true, nil

@@ -42,6 +42,7 @@ var problemTypes = [...]struct {
 	{"unknown-transfer", http.StatusNotFound, share.Failed, "The node has no such transfer"},
 	{"unknown-entry", http.StatusNotFound, share.Failed, "Neither the catalogue nor the channels have it"},
 	{"unknown-file", http.StatusNotFound, share.Failed, "The transfer has no such file or folder"},
+	{"busy", http.StatusConflict, share.Failed, "The transfer is doing something that this has to wait for"},
 	{"ambiguous-id", http.StatusConflict, share.Usage, "Several IDs begin like this"},
 	{"unknown-path", http.StatusNotFound, share.Failed, "This node has no such path"},
 	{"request", 0, share.Usage, "The request is not acceptable"},
@@ -75,6 +76,8 @@ func problem(err error) error {
 		name = "unknown-entry"
 	case errors.Is(err, errNoFile):
 		name = "unknown-file"
+	case errors.Is(err, ErrBusy):
+		name = "busy"
 	case errors.Is(err, errAmbiguous):
 		name = "ambiguous-id"
 	}
@@ -127,6 +130,8 @@ func problemError(resp *http.Response) error {
 	switch p.Type {
 	case problemPath + "unknown-transfer":
 		return &share.Error{Kind: kind, Err: &remoteError{detail, ErrUnknown}}
+	case problemPath + "busy":
+		return &share.Error{Kind: kind, Err: &remoteError{detail, ErrBusy}}
 	case problemPath + "unknown-entry":
 		return &share.Error{Kind: kind, Err: &remoteError{detail, index.ErrUnknown}}
 	case problemPath + "unknown-path":

@@ -13,6 +13,10 @@ import (
 // Client gives it back, too.
 var ErrUnknown = errors.New("no such transfer")
 
+// ErrBusy is wrapped by errors for what a transfer cannot do while it does what
+// it does, such as being verified while it is hashed. A Client gives it back, too.
+var ErrBusy = errors.New("the transfer is busy")
+
 // Node is what the API serves. Methods are called concurrently, never block for
 // long unless they take a context, and return errors with a share.Kind; one for
 // an ID that is not there wraps ErrUnknown.

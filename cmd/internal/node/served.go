@@ -279,15 +279,17 @@ func (s *subscription) Close() {
 func known(err error) error {
 	switch {
 	case errors.Is(err, engine.ErrUnknown):
-		return &share.Error{Kind: share.KindOf(err), Err: unknownID{err}}
+		return &share.Error{Kind: share.KindOf(err), Err: apiError{err, api.ErrUnknown}}
+	case errors.Is(err, engine.ErrHashing):
+		return &share.Error{Kind: share.KindOf(err), Err: apiError{err, api.ErrBusy}}
 	case errors.Is(err, engine.ErrStopped):
 		return share.Errorf(share.NoNode, "the node is stopping")
 	}
 	return err
 }
 
-// unknownID is an error that is api.ErrUnknown, too.
-type unknownID struct{ err error }
+// apiError is an error that is also one of those that the API looks for.
+type apiError struct{ err, is error }
 
-func (u unknownID) Error() string   { return u.err.Error() }
-func (u unknownID) Unwrap() []error { return []error{u.err, api.ErrUnknown} }
+func (u apiError) Error() string   { return u.err.Error() }
+func (u apiError) Unwrap() []error { return []error{u.err, u.is} }
