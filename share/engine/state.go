@@ -316,6 +316,11 @@ func (s *state) flush(ctx context.Context) error {
 }
 
 func (s *state) write(ctx context.Context, batch map[share.ID]*row) error {
+	// Not within the transaction: the notebook reads the database while it holds
+	// what remove waits for, and those who wait to write may have every connection.
+	if err := s.removeNotes(batch); err != nil {
+		return err
+	}
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -323,9 +328,6 @@ func (s *state) write(ctx context.Context, batch map[share.ID]*row) error {
 	defer func() { _ = tx.Rollback() }()
 	for id, r := range batch {
 		if r == nil {
-			if err := s.notes.remove(id); err != nil {
-				return err
-			}
 			for _, table := range [...]string{"engine_transfers", "engine_ledger"} {
 				if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE id = ?`, id[:]); err != nil {
 					return err
@@ -347,6 +349,19 @@ func (s *state) write(ctx context.Context, batch map[share.ID]*row) error {
 	for _, r := range batch {
 		if r != nil {
 			s.notes.saved(r)
+		}
+	}
+	// One may have been written between, from the row that was still there.
+	return s.removeNotes(batch)
+}
+
+// removeNotes removes the notes of what batch deletes.
+func (s *state) removeNotes(batch map[share.ID]*row) error {
+	for id, r := range batch {
+		if r == nil {
+			if err := s.notes.remove(id); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
