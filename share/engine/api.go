@@ -216,7 +216,7 @@ func (e *Engine) merge(t, more *transfer) {
 	}
 	seeds := appendNew(slices.Clone(o.WebSeeds), more.options.WebSeeds)
 	if net := t.net; net != nil && len(seeds) != len(o.WebSeeds) {
-		e.serial.do(func() { net.tor.AddWebSeeds(usableSeeds(seeds)) })
+		e.serial.do(func() { net.addWebSeeds(seeds) })
 	}
 	o.WebSeeds = seeds
 	o.Peers = appendNew(slices.Clone(o.Peers), more.options.Peers)

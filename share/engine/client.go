@@ -85,6 +85,8 @@ type attachment struct {
 	// offered are addresses that the library was told of lately.
 	offered map[netip.AddrPort]struct{}
 
+	web mirrors
+
 	lastPeer atomic.Int64 // Unix seconds when a connection last came or went
 	ready    atomic.Bool  // the library accepts connections for it
 }
@@ -144,7 +146,7 @@ func newClient(cfg *Config, log *slog.Logger, g *gate) (*client, error) {
 	lib.HeaderObfuscationPolicy = torrent.HeaderObfuscationPolicy{Preferred: false}
 	lib.CryptoProvides = mse.AllSupportedCrypto
 	c.web = netguard.Transport(netguard.ClientConfig{Policy: g.policy, UserAgent: cfg.Client})
-	lib.WebTransport = seedTransport{c.web}
+	lib.WebTransport = c.web
 
 	cb := &lib.Callbacks
 	cb.CompletedHandshake = c.completedHandshake
@@ -270,6 +272,7 @@ func (c *client) attach(id share.ID, infoBytes []byte, tap *tap) (*attachment, e
 		return nil, share.Errorf(share.Refused, "the content of %s cannot be handled: %w", id.Short(), err)
 	}
 	a := &attachment{id: id, tap: tap, pieces: pieces, infoSize: len(infoBytes), peers: make(map[*torrent.PeerConn]*peerState), offered: make(map[netip.AddrPort]struct{})}
+	a.web.next = c.web
 	a.lastPeer.Store(c.gate.now().Unix())
 	c.mu.Lock()
 	c.attached[id] = a

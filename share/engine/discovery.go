@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
@@ -18,6 +19,8 @@ type Way struct {
 	Found  int // new addresses it told of since the engine was made; of a tracker, those in its last answer
 	Err    error
 }
+
+var errNotYet = errors.New("not asked: what the content consists of has to come from a peer first")
 
 // tally is what one source did for one transfer.
 type tally struct {
@@ -84,6 +87,14 @@ func (e *Engine) Discovery(id share.ID) ([]Way, error) {
 			out = append(out, Way{
 				Source: share.FromTracker, Name: s.URL, On: true, Last: s.Last, Next: s.Next, Found: s.Peers, Err: s.Err,
 			})
+		}
+		switch {
+		case t.net != nil:
+			out = append(out, t.net.web.ways()...)
+		case !t.known():
+			for _, u := range usableSeeds(t.options.WebSeeds) {
+				out = append(out, Way{Source: share.FromWebSeed, Name: u, On: true, Err: errNotYet})
+			}
 		}
 		return nil
 	})

@@ -184,7 +184,7 @@ func (e *Engine) startAttach(t *transfer) {
 		plan.attach(net.tor)
 		plan.apply()
 		if fetch {
-			net.tor.AddWebSeeds(usableSeeds(seeds))
+			net.addWebSeeds(seeds)
 		}
 		return func() {
 			t.net = net

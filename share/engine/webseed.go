@@ -7,6 +7,9 @@ import (
 	"path"
 	"strings"
 
+	"github.com/anacrolix/torrent"
+	"github.com/anacrolix/torrent/webseed"
+
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 )
 
@@ -25,14 +28,19 @@ func usableSeeds(seeds []string) []string {
 	return out
 }
 
-// seedTransport is how the client library asks web seeds (BEP 19). Pad files
-// (BEP 47) are on no server: what they consist of is known here.
-type seedTransport struct{ next http.RoundTripper }
-
-func (s seedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !isPad(req.URL.Path) {
-		return s.next.RoundTrip(req)
+// addWebSeeds has the library fetch from seeds, each of which asks the others
+// where it does not get on.
+func (a *attachment) addWebSeeds(seeds []string) {
+	for _, m := range a.web.add(usableSeeds(seeds)) {
+		a.tor.AddWebSeeds([]string{m.url}, torrent.AddWebSeedsOpt(func(c *webseed.Client) {
+			c.HttpClient = &http.Client{Transport: m}
+		}))
 	}
+}
+
+// padding answers a request for a pad file (BEP 47): those are on no server, and
+// what they consist of is known here.
+func padding(req *http.Request) *http.Response {
 	resp := &http.Response{
 		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: make(http.Header), ContentLength: -1, Request: req, Body: io.NopCloser(zeros{}),
@@ -43,7 +51,7 @@ func (s seedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.ContentLength = to - from + 1
 		resp.Body = io.NopCloser(io.LimitReader(zeros{}, resp.ContentLength))
 	}
-	return resp, nil
+	return resp
 }
 
 // isPad tells a pad file by its usual path, FOLDER/.pad/NUMBER.
