@@ -157,6 +157,12 @@ type File struct {
 	Bytes    int64    `json:"bytes"`
 	Total    int64    `json:"total"`
 	Priority Priority `json:"priority"`
+	// Disk is the path on disk, below the transfer's own folder, where that is
+	// another.
+	Disk string `json:"disk,omitempty"`
+	// Windows is, of a share, the path that it gets on Windows, where that is
+	// another.
+	Windows string `json:"windows,omitempty"`
 }
 
 // Peer is one connection of a transfer.

@@ -139,6 +139,8 @@ type getter struct {
 
 	named map[*job]bool // of which people were told what they are
 	cut   map[*job]bool // whose link has an ID and nothing else
+
+	renamed map[*job]bool // of which people were told what names were changed
 }
 
 func runGet(ctx context.Context, n client, life lifetime, opts getOptions, out *output) error {
@@ -148,7 +150,7 @@ func runGet(ctx context.Context, n client, life lifetime, opts getOptions, out *
 	if opts.output == "" {
 		return runPipe(ctx, n, opts, out)
 	}
-	g := &getter{batch: newBatch(out, n), opts: opts, life: life, named: map[*job]bool{}, cut: map[*job]bool{}}
+	g := &getter{batch: newBatch(out, n), opts: opts, life: life, named: map[*job]bool{}, cut: map[*job]bool{}, renamed: map[*job]bool{}}
 	g.begin, g.look, g.progress.json = g.fetch, g.fetched, true
 	if err := g.run(ctx, opts.links); err != nil {
 		return g.farewell(err)
@@ -234,6 +236,7 @@ func (g *getter) fetched(ctx context.Context, j *job) error {
 			g.opts.told[j.arg] = true
 			g.progress.clear() // it is out of date
 			g.done(j)
+			g.tellRenamed(ctx, j)
 		}
 	case g.opts.timeout > 0 && g.now().Sub(j.moved) >= g.opts.timeout:
 		return g.nobody(ctx, j)
@@ -243,8 +246,43 @@ func (g *getter) fetched(ctx context.Context, j *job) error {
 	case !g.out.json && !g.named[j] && j.t.Total > 0 && j.t.State == share.Fetching:
 		g.named[j] = true
 		g.out.say("fetching %s: %s%s", escape(nameOf(j.t)), size(j.t.Total), inFiles(j.t))
+		g.tellRenamed(ctx, j)
 	}
 	return nil
+}
+
+// tellRenamed says once which files are on disk under another name than the
+// torrent has for them.
+func (g *getter) tellRenamed(ctx context.Context, j *job) {
+	if g.out.json || g.renamed[j] {
+		return
+	}
+	files, err := g.node.Files(ctx, j.t.ID)
+	if err != nil {
+		return
+	}
+	lines := changedNames(files, func(f share.File) string { return f.Disk })
+	if len(lines) > 0 {
+		g.renamed[j] = true
+		g.out.say("names that were changed, since they cannot be as they are here:\n%s", strings.Join(lines, "\n"))
+	}
+}
+
+// changedNames lists what files become, the first few of many.
+func changedNames(files []share.File, becomes func(share.File) string) (lines []string) {
+	const most = 5
+	n := 0
+	for _, f := range files {
+		if to := becomes(f); to != "" && f.Priority != share.Skip {
+			if n++; n <= most {
+				lines = append(lines, "  "+escape(f.Path)+" -> "+escape(to))
+			}
+		}
+	}
+	if n > most {
+		lines = append(lines, fmt.Sprintf("  and %d more (shoal files --json ID lists all)", n-most))
+	}
+	return lines
 }
 
 type addedRecord struct {

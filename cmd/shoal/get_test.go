@@ -151,7 +151,7 @@ func TestGetGivesUpWhenNobodyIsFound(t *testing.T) {
 func TestTimeoutStartsAnewWithEveryByte(t *testing.T) {
 	now := time.Unix(0, 0)
 	out, _, _ := testOutput(false)
-	g := &getter{batch: newBatch(out, newFake()), named: map[*job]bool{}, opts: getOptions{timeout: time.Minute}}
+	g := &getter{batch: newBatch(out, newFake()), named: map[*job]bool{}, renamed: map[*job]bool{}, opts: getOptions{timeout: time.Minute}}
 	g.look, g.now = g.fetched, func() time.Time { return now }
 	j := &job{moved: now}
 	tr := film(t, "a")

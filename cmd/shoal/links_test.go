@@ -66,7 +66,7 @@ func TestGetTellsOfALinkThatWasCut(t *testing.T) {
 		tr := film(t, "a")
 		tr.State, tr.Peers, tr.Total, tr.Bytes = share.Finding, 0, 0, 0
 		out, _, stderr := testOutput(false)
-		g := &getter{batch: newBatch(out, newFake(tr)), named: map[*job]bool{}, cut: map[*job]bool{}, opts: getOptions{timeout: time.Minute}}
+		g := &getter{batch: newBatch(out, newFake(tr)), named: map[*job]bool{}, cut: map[*job]bool{}, renamed: map[*job]bool{}, opts: getOptions{timeout: time.Minute}}
 		g.look, g.now = g.fetched, func() time.Time { return now }
 		j := &job{arg: arg, started: now, moved: now}
 		if _, err := g.fetch(t.Context(), j); err != nil {
@@ -129,5 +129,19 @@ func TestTimeoutBoundsTheDownload(t *testing.T) {
 	checkKind(t, err, share.Nobody)
 	if err == nil || !strings.Contains(err.Error(), "host.example") {
 		t.Errorf("%v does not name the host", err)
+	}
+}
+
+func TestGetTellsWhichNamesWereChanged(t *testing.T) {
+	a := finished(film(t, "a"))
+	f := newFake(a)
+	f.files = []share.File{{Path: "con.txt", Disk: "_con.txt"}, {Path: "plain"}, {Path: "skipped?", Disk: "skipped_", Priority: share.Skip}}
+	out, _, stderr := testOutput(false)
+	opts := getOptions{told: map[string]bool{}, links: []string{a.ID.String()}, output: "/tmp"}
+	if err := runGet(t.Context(), f, ours, opts, out); err != nil {
+		t.Fatal(err)
+	}
+	if s := stderr.String(); strings.Count(s, "con.txt -> _con.txt") != 1 || strings.Contains(s, "plain") || strings.Contains(s, "skipped") {
+		t.Errorf("stderr is %q", s)
 	}
 }

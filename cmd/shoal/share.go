@@ -172,13 +172,27 @@ func (s *sharer) published(ctx context.Context, j *job) error {
 		}
 		s.verdict = r.Verdict
 	}
-	switch {
-	case j.t.Link != "" && j.t.State != share.Hashing:
-		j.ended = true
-		s.tell()
-		return s.again(ctx, j.t)
+	if j.t.Link == "" || j.t.State == share.Hashing {
+		return nil
 	}
-	return nil
+	j.ended = true
+	s.tell()
+	s.warnOfWindows(ctx, j.t)
+	return s.again(ctx, j.t)
+}
+
+// warnOfWindows says which names cannot be the same on Windows.
+func (s *sharer) warnOfWindows(ctx context.Context, t share.Transfer) {
+	if s.out.json {
+		return
+	}
+	files, err := s.node.Files(ctx, t.ID)
+	if err != nil {
+		return
+	}
+	if lines := changedNames(files, func(f share.File) string { return f.Windows }); len(lines) > 0 {
+		s.out.say("\nNames that will change for those who fetch on Windows:\n%s", strings.Join(lines, "\n"))
+	}
 }
 
 // again has what was shared before given away as it is wanted now.

@@ -3,7 +3,9 @@ package engine
 import (
 	"cmp"
 	"net/netip"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/anacrolix/torrent"
 
@@ -43,11 +45,12 @@ type awakeParts struct {
 	prio  map[int]share.Priority
 	files *storage.Transfer
 	net   *attachment
+	own   bool
 }
 
 func (e *Engine) parts(id share.ID) (p awakeParts, err error) {
 	err = e.on(id, func(t *transfer) error {
-		p = awakeParts{t.known(), t.done, t.options.Priorities, t.files, t.net}
+		p = awakeParts{t.known(), t.done, t.options.Priorities, t.files, t.net, t.own()}
 		return nil
 	})
 	return p, err
@@ -67,7 +70,7 @@ func (e *Engine) Files(id share.ID) ([]share.File, error) {
 	if p.files != nil {
 		have = p.files.FileBytes()
 	}
-	return listFiles(info, p.prio, func(i int) int64 {
+	out := listFiles(info, p.prio, func(i int) int64 {
 		switch {
 		case have != nil:
 			return have[i]
@@ -75,7 +78,41 @@ func (e *Engine) Files(id share.ID) ([]share.File, error) {
 			return info.Files[i].Length
 		}
 		return 0
-	}), nil
+	})
+	nameFiles(out, info, p)
+	return out, nil
+}
+
+// nameFiles tells where the name of a file on disk is not that of the torrent,
+// and of a share where it will not be on Windows.
+func nameFiles(files []share.File, info *metainfo.Info, p awakeParts) {
+	for i := range files {
+		f := &files[i]
+		if p.own {
+			elements := slices.Clone(info.Files[f.Index].Path)
+			for j, e := range elements {
+				elements[j] = metainfo.WindowsName(e)
+			}
+			if w := strings.Join(elements, "/"); w != f.Path {
+				f.Windows = w
+			}
+			continue
+		}
+		if p.files == nil {
+			continue
+		}
+		disk := filepath.Base(p.files.FilePath(f.Index))
+		if info.Multi {
+			rel, err := filepath.Rel(p.files.Path(), p.files.FilePath(f.Index))
+			if err != nil {
+				continue
+			}
+			disk = filepath.ToSlash(rel)
+		}
+		if disk != f.Path {
+			f.Disk = disk
+		}
+	}
 }
 
 // Pieces returns the state of every piece; State is empty while unknown.
