@@ -23,7 +23,7 @@ import (
 // TestNoWrongByteOfAFetchIsServed fail without the look after a read (unchanged),
 // without the second look at what is known of a piece (readable), without closing
 // handles that a name no longer leads to (probeTrouble), without settle, and
-// without checkPart.
+// without checkPart, which TestRegionOfAPartFileChangedByOthers wants as well.
 
 // crashTest drives a transfer over a disk that fails and loses power.
 //

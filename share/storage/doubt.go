@@ -241,6 +241,7 @@ func (t *Transfer) checkPart(i int, h file) error {
 // is known of its pieces has to be found out again.
 func (t *Transfer) partChanged(i int, now stamp) {
 	tr := t.traits()
+	t.closeFile(i) // it may lead to a file that the name no longer does
 	t.mu.Lock()
 	f := &t.files[i]
 	if tr.times && compareStamps(f.stamp, now) != sameFile {
