@@ -115,8 +115,9 @@ func (c *channel) loop(ctx context.Context) {
 	}
 	for {
 		wait := time.Until(look)
-		if c.waits() {
-			wait = min(wait, c.m.pause)
+		rest, waits := c.waits()
+		if waits {
+			wait = min(wait, rest)
 		}
 		if due, ok := c.due(); ok {
 			wait = min(wait, due)
@@ -136,7 +137,7 @@ func (c *channel) loop(ctx context.Context) {
 		case <-c.wake:
 			timer.Stop()
 		case <-timer.C:
-			if _, due := c.due(); !due && c.waits() && time.Now().Before(look) {
+			if _, due := c.due(); !due && waits && time.Now().Before(look) {
 				if err := c.more(ctx); err != nil && ctx.Err() == nil {
 					c.tell(err)
 				}

@@ -30,8 +30,9 @@ const (
 	minCharge = 1 << 20
 	// maxMirrored is how many entries of a channel are fetched in all.
 	maxMirrored = 2000
-	// mirrorPause is how often it is looked whether the next may begin.
-	mirrorPause = 15 * time.Second
+	// mirrorPause is how often it is looked whether the next may begin; less often
+	// where that takes long, see waits.
+	mirrorPause = 2 * time.Second
 )
 
 func charge(bytes int64) int64 { return max(bytes, minCharge) }
@@ -133,11 +134,12 @@ func (c *channel) patient(id share.ID) bool {
 	return now.Sub(at) < mirrorPatience
 }
 
-// waits tells whether entries wait for others to be fetched.
-func (c *channel) waits() bool {
+// waits tells whether entries wait for others to be fetched, and how long until
+// it is looked again: reading a huge catalogue for it gets a hundredth of a core.
+func (c *channel) waits() (rest time.Duration, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.queued
+	return max(c.m.pause, 100*c.load), c.queued
 }
 
 // more begins what waits, without looking the channel up.
