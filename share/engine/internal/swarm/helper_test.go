@@ -115,7 +115,12 @@ func (m *made) content(all bool) (Content, *memory) {
 // node makes a node that listens on loopback. It is closed with the test.
 func node(t testing.TB, change func(*Config)) (*Node, netip.AddrPort) {
 	t.Helper()
-	l, err := net.Listen("tcp", "[::1]:0")
+	return nodeAt(t, "[::1]:0", change)
+}
+
+func nodeAt(t testing.TB, listen string, change func(*Config)) (*Node, netip.AddrPort) {
+	t.Helper()
+	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		t.Fatal(err)
 	}

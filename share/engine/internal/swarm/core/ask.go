@@ -17,12 +17,14 @@ type ask struct {
 const (
 	snubTime     = 60 * time.Second
 	muteTime     = 120 * time.Second // nothing at all for so long: dropped
-	avoidExpired = 2 * time.Second
-	avoidReject  = 10 * time.Second
-	maxPast      = 4096
-	maxStrikes   = 16
-	maxRejects   = 32
-	maxFlaps     = 8
+	avoidExpired = 500 * time.Millisecond
+	// A request is taken for forgotten after so long if later ones were answered.
+	skippedTime = 2 * time.Second
+	avoidReject = 10 * time.Second
+	maxPast     = 4096
+	maxStrikes  = 16
+	maxRejects  = 32
+	maxFlaps    = 8
 )
 
 // room tells how many more requests p may have.
@@ -249,7 +251,11 @@ func (c *Core) expire(p *Peer) {
 	expired := 0
 	for i := 0; i < len(p.asked); {
 		a := p.asked[i]
-		if c.now-a.at <= limit {
+		patience := limit
+		if a.at < p.newest && p.window.age > 0 {
+			patience = min(limit, max(skippedTime, 4*p.window.age))
+		}
+		if c.now-a.at <= patience {
 			i++
 			continue
 		}
@@ -334,6 +340,7 @@ func (c *Core) Block(now time.Duration, p *Peer, piece, begin, length int) bool 
 	}
 	p.blocks++
 	if was {
+		p.newest = max(p.newest, a.at)
 		full := len(p.asked)+1 >= p.window.size
 		p.window.arrived(c.now-a.at, full, c.readers.waiting)
 	}

@@ -64,7 +64,7 @@ func FuzzCore(f *testing.F) {
 			switch op {
 			case 1:
 				msgs := []wire.Type{wire.Choke, wire.Unchoke, wire.Interested, wire.NotInterested, wire.HaveNone, wire.KeepAlive}
-				if p.count == 0 && !p.seed && known {
+				if known {
 					msgs = append(msgs, wire.HaveAll)
 				}
 				h.say(p, wire.Message{Type: msgs[arg%16%len(msgs)]})
@@ -111,6 +111,9 @@ func FuzzCore(f *testing.F) {
 			case 15:
 				h.say(p, wire.Message{Type: wire.Extended, Ext: uint8(arg % 6), Payload: in[2:min(len(in), 40)]})
 			case 16:
+				if known {
+					h.say(p, wire.Message{Type: wire.Bitfield, Payload: []byte{byte(arg) << 2}})
+				}
 				h.say(p, wire.Message{Type: wire.Suggest, Index: piece})
 			case 17:
 				if known && h.give(p, wire.Message{Index: piece, Begin: uint32(arg>>4%4) * wire.BlockSize, Length: wire.BlockSize}) {

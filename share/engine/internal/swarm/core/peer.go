@@ -59,6 +59,7 @@ type Peer struct {
 	down        meter
 	longDown    meter
 	lastBlock   time.Duration
+	newest      time.Duration // when the latest request was made that it answered
 	waits       time.Duration // since when it has answered nothing; 0 if it is asked nothing
 	blocks      int           // that it sent when they were wanted
 	expired     int           // that it did not send in time

@@ -80,7 +80,11 @@ func (c *Core) early(p *Peer, m *wire.Message) bool {
 		}
 		bits(p.late.bits).set(int(m.Index))
 	case wire.Bitfield:
-		p.late.bits = slices.Clone(m.Payload)
+		said := slices.Clone(m.Payload)
+		for i := range min(len(said), len(p.late.bits)) {
+			said[i] |= p.late.bits[i]
+		}
+		p.late.bits = append(said, p.late.bits[min(len(said), len(p.late.bits)):]...)
 	case wire.HaveAll:
 		p.late.all = true
 	case wire.Choke:
@@ -195,6 +199,14 @@ func (c *Core) peerLost(p *Peer, i int) {
 func (c *Core) wants(i int) bool { return c.wanted[i] != Unwanted && !c.have.has(i) }
 
 func (c *Core) peerBits(p *Peer, b []byte) {
+	if p.count > 0 { // said again, with more
+		for i := range c.layout.Pieces {
+			if bits(b).has(i) {
+				c.peerHas(p, i)
+			}
+		}
+		return
+	}
 	p.count = bits(b).count(c.layout.Pieces)
 	if p.count == c.layout.Pieces {
 		c.peerAll(p)
@@ -210,6 +222,12 @@ func (c *Core) peerBits(p *Peer, b []byte) {
 }
 
 func (c *Core) peerAll(p *Peer) {
+	if p.count > 0 {
+		for i := range c.layout.Pieces {
+			c.peerHas(p, i)
+		}
+		return
+	}
 	p.seed, p.count = true, c.layout.Pieces
 	c.tally(p)
 	c.redundant(p)

@@ -82,7 +82,7 @@ func TestEightHomeLines(t *testing.T) {
 // Forty lines that have hardly any uplink: the seed's is to be used to the full,
 // and nobody starves. libtorrent's seed sent 21 copies on such lines.
 func TestFortyPoorLines(t *testing.T) {
-	n := New(Config{Seed: 1, Layout: wire.NewLayout(16<<20, 256<<10)})
+	n := New(Config{Seed: 1, Layout: wire.NewLayout(32<<20, 256<<10)})
 	poor := Line{Up: Mbit(0.3), Down: Mbit(50), Delay: 15 * time.Millisecond}
 	n.Add(Kind{Line: home, Have: n.All()})
 	for range 40 {

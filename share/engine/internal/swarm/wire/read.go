@@ -252,10 +252,11 @@ func (r *Reader) small(m *Message, b []byte) error {
 	return nil
 }
 
-// first allows what a peer has to be said once, before anything that builds on
-// it.
+// first allows that a peer has nothing to be said only before anything else of
+// what it has. That it has more may come later, too: aria2 sends a bit field in
+// place of many haves.
 func (r *Reader) first(t Type) error {
-	if r.availability || r.moved {
+	if t == HaveNone && (r.availability || r.moved) {
 		return wrong("a %v message that is not the first", t)
 	}
 	r.availability = true

@@ -103,9 +103,9 @@ func TestBreachesOfTheProtocol(t *testing.T) {
 		"bit field with spare bits":       {in: join(Message{Type: Bitfield, Payload: []byte{0xb0}})},
 		"bit field absurd":                {in: raw(MaxPieces/8+2, Bitfield), unknown: true},
 		"bit field of the longest length": {in: raw(0xffffffff, Bitfield), unknown: true},
-		"bit field twice":                 {in: join(Message{Type: Bitfield, Payload: []byte{0}}, Message{Type: Bitfield, Payload: []byte{0}})},
+		"bit field, then have none":       {in: join(Message{Type: Bitfield, Payload: []byte{0}}, Message{Type: HaveNone})},
 		"have all, then have none":        {in: join(Message{Type: HaveAll}, Message{Type: HaveNone})},
-		"have, then have all":             {in: join(Message{Type: Have}, Message{Type: HaveAll})},
+		"have, then have none":            {in: join(Message{Type: Have}, Message{Type: HaveNone})},
 		"have all without fast":           {in: join(Message{Type: HaveAll}), cfg: all(plain)},
 		"reject without fast":             {in: join(Message{Type: Reject, Length: 1}), cfg: all(plain)},
 		"request of nothing":              {in: join(Message{Type: Request})},
@@ -149,6 +149,14 @@ func TestBreachesOfTheProtocol(t *testing.T) {
 		if asked > 0 {
 			t.Errorf("%s: memory was taken for a block", name)
 		}
+	}
+}
+
+// aria2 sends a bit field in place of many haves.
+func TestAvailabilityMayGrow(t *testing.T) {
+	in := join(Message{Type: HaveNone}, Message{Type: Have, Index: 1}, Message{Type: Bitfield, Payload: []byte{0xc0}}, Message{Type: HaveAll})
+	if got, err := readAll(in, all(), &layout); !errors.Is(err, io.EOF) || len(got) != 4 {
+		t.Fatalf("%v, %v", got, err)
 	}
 }
 
