@@ -1,6 +1,9 @@
 package core
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -13,131 +16,154 @@ func FuzzCore(f *testing.F) {
 	f.Add([]byte("\x00\x00\x01\x06\x01\x00\x02\x00\x03\x00\x03\x01\x03\x02\x03\x03"), uint8(0))
 	f.Add([]byte("\x00\x10\x01\x06\x02\x00\x05\x01\x03\x00\x03\x01\x05\x02\x06\x00\x07\x00\x08\x00\x09\x33"), uint8(1))
 	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x01\x06\x01\x16\x01\x26\x02\x00\x02\x10\x02\x20\x04\x00\x04\x10\x0a\x00\x0b\x00\x0c\x11\x0d\x22\x0e\x00\x0f\x77"), uint8(2))
-	f.Fuzz(func(t *testing.T, in []byte, kind uint8) {
-		h := newHarness(t, 6, func(c *Config) {
-			c.MaxPeers = 8
-			c.Sequential = kind&1 != 0
-			switch kind >> 1 & 3 {
-			case 1:
-				c.Have = []byte{0xa0}
-			case 2:
-				c.Have = []byte{0xfc}
-			case 3:
-				c.Layout = wire.Layout{}
-			}
-		})
-		var open []wire.Message
-		var by []*Peer
-		collect := func() {
-			for _, p := range h.Peers() {
-				for _, m := range h.sent[p] {
-					if m.Type == wire.Request {
-						if int(m.Index) >= 6 || int(m.Begin+m.Length) > h.layout.Len(int(m.Index)) {
-							t.Fatalf("asked for %+v", m)
-						}
-						open, by = append(open, m), append(by, p)
-					}
-				}
-				h.sent[p] = nil
-				for _, s := range h.blocks[p] {
-					if !h.Has(s.Piece) {
-						t.Fatalf("served %+v, which is not here", s)
-					}
-				}
-				h.blocks[p] = nil
+	f.Fuzz(play)
+}
+
+// The same with many inputs that chance makes: SOAK=1 for an hour of them.
+func TestSoakCoreAtRandom(t *testing.T) {
+	begin, runs := time.Now(), 1500
+	soak := os.Getenv("SOAK") != ""
+	for seed := uint64(0); seed < uint64(runs) || soak && time.Since(begin) < time.Hour; seed++ {
+		r := rand.New(rand.NewPCG(seed, 14))
+		in := make([]byte, 2*r.IntN(600))
+		for i := range in {
+			in[i] = byte(r.Uint32())
+			if i%2 == 0 && r.IntN(3) == 0 {
+				in[i] = []byte{0, 1, 2, 3, 3, 3, 9}[r.IntN(7)]
 			}
 		}
-		for ; len(in) >= 2 && len(in) < 4000; in = in[2:] {
-			op, arg := in[0]%20, int(in[1])
-			var p *Peer
-			if n := len(h.Peers()); n > 0 {
-				p = h.Peers()[arg>>4%n]
-			}
-			piece := uint32(arg % 6)
-			if op == 0 && h.made < 40 && len(h.Peers()) < 7 {
-				h.peer(arg&1 == 0)
-			}
-			if p == nil {
-				continue
-			}
-			known := h.Known()
-			switch op {
-			case 1:
-				msgs := []wire.Type{wire.Choke, wire.Unchoke, wire.Interested, wire.NotInterested, wire.HaveNone, wire.KeepAlive}
-				if known {
-					msgs = append(msgs, wire.HaveAll)
-				}
-				h.say(p, wire.Message{Type: msgs[arg%16%len(msgs)]})
-			case 2:
-				h.say(p, wire.Message{Type: wire.Unchoke})
-			case 3, 4: // answer
-				if len(open) > 0 {
-					i := arg % len(open)
-					if !by[i].gone {
-						h.give(by[i], open[i])
-					}
-					open, by = append(open[:i:i], open[i+1:]...), append(by[:i:i], by[i+1:]...)
-				}
-			case 5:
-				h.say(p, wire.Message{Type: wire.Have, Index: piece})
-			case 6:
-				if known {
-					h.say(p, wire.Message{Type: wire.Request, Index: piece, Length: uint32(1 + arg)})
-				}
-			case 7:
-				if known {
-					h.say(p, wire.Message{Type: wire.Cancel, Index: piece, Length: uint32(1 + arg)})
-				}
-			case 8:
-				if known {
-					h.say(p, wire.Message{Type: wire.Reject, Index: piece, Begin: uint32(arg>>4%4) * wire.BlockSize, Length: wire.BlockSize})
-				}
-			case 9:
-				h.pass(time.Duration(arg) * 100 * time.Millisecond)
-			case 10:
-				h.say(p, wire.Message{Type: wire.AllowedFast, Index: piece})
-			case 11:
-				h.Disconnected(h.at, p)
-			case 12:
-				priority := make([]uint8, 6)
-				for i := range priority {
-					priority[i] = uint8(arg >> i & 3)
-				}
-				h.SetPriorities(h.at, priority)
-			case 13:
-				h.SetReaders(h.at, []Reader{{From: int64(arg) * kib, To: int64(arg)*kib + 100*kib, By: h.at + time.Duration(arg)*time.Second, Rate: float64(arg) * kib}})
-			case 14:
-				h.Lost(h.at, int(piece)%max(1, h.layout.Pieces))
-			case 15:
-				h.say(p, wire.Message{Type: wire.Extended, Ext: uint8(arg % 6), Payload: in[2:min(len(in), 40)]})
-			case 16:
-				if known {
-					h.say(p, wire.Message{Type: wire.Bitfield, Payload: []byte{byte(arg) << 2}})
-				}
-				h.say(p, wire.Message{Type: wire.Suggest, Index: piece})
-			case 17:
-				if known && h.give(p, wire.Message{Index: piece, Begin: uint32(arg>>4%4) * wire.BlockSize, Length: wire.BlockSize}) {
-					_ = p
-				}
-			case 18:
-				h.say(p, wire.Message{Type: wire.Extended, Ext: wire.ExtDontHave, Payload: wire.AppendDontHave(nil, int(piece))})
-			case 19:
-				if !known {
-					h.SetInfo(h.at, []byte("x"), wire.NewLayout(6*64*kib, 64*kib), nil)
-				}
-			}
-			h.flush()
-			collect()
-			if a := h.action(Verify); a != nil {
-				right := arg%3 != 0
-				sums := make([][20]byte, 4)
-				sums[arg%4][0] = byte(arg)
-				h.Verified(h.at, a.Piece, right, sums)
-				h.flush()
-				collect()
-			}
-			h.actions = h.actions[:0]
-			h.check()
+		kind := uint8(r.IntN(8))
+		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { play(t, in, kind) }) {
+			t.Fatalf("with the input %q of kind %d", in, kind)
+		}
+	}
+}
+
+func play(t *testing.T, in []byte, kind uint8) {
+
+	h := newHarness(t, 6, func(c *Config) {
+		c.MaxPeers = 8
+		c.Sequential = kind&1 != 0
+		switch kind >> 1 & 3 {
+		case 1:
+			c.Have = []byte{0xa0}
+		case 2:
+			c.Have = []byte{0xfc}
+		case 3:
+			c.Layout = wire.Layout{}
 		}
 	})
+	var open []wire.Message
+	var by []*Peer
+	collect := func() {
+		for _, p := range h.Peers() {
+			for _, m := range h.sent[p] {
+				if m.Type == wire.Request {
+					if int(m.Index) >= 6 || int(m.Begin+m.Length) > h.layout.Len(int(m.Index)) {
+						t.Fatalf("asked for %+v", m)
+					}
+					open, by = append(open, m), append(by, p)
+				}
+			}
+			h.sent[p] = nil
+			for _, s := range h.blocks[p] {
+				if !h.Has(s.Piece) {
+					t.Fatalf("served %+v, which is not here", s)
+				}
+			}
+			h.blocks[p] = nil
+		}
+	}
+	for ; len(in) >= 2 && len(in) < 4000; in = in[2:] {
+		op, arg := in[0]%20, int(in[1])
+		var p *Peer
+		if n := len(h.Peers()); n > 0 {
+			p = h.Peers()[arg>>4%n]
+		}
+		piece := uint32(arg % 6)
+		if op == 0 && h.made < 40 && len(h.Peers()) < 7 {
+			h.peer(arg&1 == 0)
+		}
+		if p == nil {
+			continue
+		}
+		known := h.Known()
+		switch op {
+		case 1:
+			msgs := []wire.Type{wire.Choke, wire.Unchoke, wire.Interested, wire.NotInterested, wire.HaveNone, wire.KeepAlive}
+			if known {
+				msgs = append(msgs, wire.HaveAll)
+			}
+			h.say(p, wire.Message{Type: msgs[arg%16%len(msgs)]})
+		case 2:
+			h.say(p, wire.Message{Type: wire.Unchoke})
+		case 3, 4: // answer
+			if len(open) > 0 {
+				i := arg % len(open)
+				if !by[i].gone {
+					h.give(by[i], open[i])
+				}
+				open, by = append(open[:i:i], open[i+1:]...), append(by[:i:i], by[i+1:]...)
+			}
+		case 5:
+			h.say(p, wire.Message{Type: wire.Have, Index: piece})
+		case 6:
+			if known {
+				h.say(p, wire.Message{Type: wire.Request, Index: piece, Length: uint32(1 + arg)})
+			}
+		case 7:
+			if known {
+				h.say(p, wire.Message{Type: wire.Cancel, Index: piece, Length: uint32(1 + arg)})
+			}
+		case 8:
+			if known {
+				h.say(p, wire.Message{Type: wire.Reject, Index: piece, Begin: uint32(arg>>4%4) * wire.BlockSize, Length: wire.BlockSize})
+			}
+		case 9:
+			h.pass(time.Duration(arg) * 100 * time.Millisecond)
+		case 10:
+			h.say(p, wire.Message{Type: wire.AllowedFast, Index: piece})
+		case 11:
+			h.Disconnected(h.at, p)
+		case 12:
+			priority := make([]uint8, 6)
+			for i := range priority {
+				priority[i] = uint8(arg >> i & 3)
+			}
+			h.SetPriorities(h.at, priority)
+		case 13:
+			h.SetReaders(h.at, []Reader{{From: int64(arg) * kib, To: int64(arg)*kib + 100*kib, By: h.at + time.Duration(arg)*time.Second, Rate: float64(arg) * kib}})
+		case 14:
+			h.Lost(h.at, int(piece)%max(1, h.layout.Pieces))
+		case 15:
+			h.say(p, wire.Message{Type: wire.Extended, Ext: uint8(arg % 6), Payload: in[2:min(len(in), 40)]})
+		case 16:
+			if known {
+				h.say(p, wire.Message{Type: wire.Bitfield, Payload: []byte{byte(arg) << 2}})
+			}
+			h.say(p, wire.Message{Type: wire.Suggest, Index: piece})
+		case 17:
+			if known && h.give(p, wire.Message{Index: piece, Begin: uint32(arg>>4%4) * wire.BlockSize, Length: wire.BlockSize}) {
+				_ = p
+			}
+		case 18:
+			h.say(p, wire.Message{Type: wire.Extended, Ext: wire.ExtDontHave, Payload: wire.AppendDontHave(nil, int(piece))})
+		case 19:
+			if !known {
+				h.SetInfo(h.at, []byte("x"), wire.NewLayout(6*64*kib, 64*kib), nil)
+			}
+		}
+		h.flush()
+		collect()
+		if a := h.action(Verify); a != nil {
+			right := arg%3 != 0
+			sums := make([][20]byte, 4)
+			sums[arg%4][0] = byte(arg)
+			h.Verified(h.at, a.Piece, right, sums)
+			h.flush()
+			collect()
+		}
+		h.actions = h.actions[:0]
+		h.check()
+	}
 }

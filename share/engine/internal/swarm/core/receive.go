@@ -201,7 +201,7 @@ func (c *Core) wants(i int) bool { return c.wanted[i] != Unwanted && !c.have.has
 func (c *Core) peerBits(p *Peer, b []byte) {
 	if p.count > 0 { // said again, with more
 		for i := range c.layout.Pieces {
-			if bits(b).has(i) {
+			if bits(b).has(i) && !p.gone { // it may go once it has all
 				c.peerHas(p, i)
 			}
 		}
@@ -224,7 +224,9 @@ func (c *Core) peerBits(p *Peer, b []byte) {
 func (c *Core) peerAll(p *Peer) {
 	if p.count > 0 {
 		for i := range c.layout.Pieces {
-			c.peerHas(p, i)
+			if !p.gone {
+				c.peerHas(p, i)
+			}
 		}
 		return
 	}
