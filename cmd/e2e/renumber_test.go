@@ -149,7 +149,7 @@ func TestDoctorOfOddNetworks(t *testing.T) {
 		answers(t, alice, "unreachable", "no IPv6 address")
 		file := random(t, filepath.Join(t.TempDir(), "song.ogg"), 1000, 33)
 		out := alice.StartCmd(alice.bare("share", "--state", alice.state, file))
-		if status := out.Wait(); status != 0 || !strings.Contains(out.Stderr(), "Nobody outside can use this link") {
+		if status := out.Wait(); status != 0 || !strings.Contains(out.Stderr(), "Strangers cannot use this link") {
 			t.Errorf("share: status %d, %s", status, out.Stderr())
 		}
 		calm(t, node)

@@ -11,8 +11,8 @@ import (
 
 // arrange puts a command line into the order that the flag parser wants: the
 // verb, its flags, "--", the arguments. People may write flags anywhere, also
-// before the verb; --help becomes the verb help. It refuses verbs and flags that do not exist, naming the
-// nearest that does.
+// before the verb; --help becomes the verb help. It refuses verbs and flags that
+// do not exist and suggests the nearest one that does.
 func arrange(args []string, verbs []*verb) ([]string, error) {
 	program, rest := args[0], args[1:]
 	name, rest := splitVerb(rest, verbs)
@@ -52,7 +52,7 @@ func arrange(args []string, verbs []*verb) ([]string, error) {
 	return append(append(out, "--"), plain...), nil
 }
 
-// splitVerb takes the first word that is no flag, and no flag's value, from args.
+// splitVerb takes the first word out of args that is neither a flag nor a flag's value.
 func splitVerb(args []string, verbs []*verb) (name string, rest []string) {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
@@ -87,7 +87,7 @@ func splitVerb(args []string, verbs []*verb) (name string, rest []string) {
 
 func findVerb(name string, verbs []*verb) (*verb, error) {
 	if name == "" {
-		return nil, usageErrorf("what shall I do? (shoal help lists the verbs)")
+		return nil, usageErrorf("no verb given (shoal help lists the verbs)")
 	}
 	var known []string
 	for _, v := range verbs {
@@ -107,8 +107,8 @@ func unknownFlag(v *verb, arg, flag string) error {
 	return usageErrorf("%s has no flag %q%s (shoal %s --help lists them)", v.name, arg, nearest("--"+flag, known), v.name)
 }
 
-// nearest is ", did you mean X?" with the known word that a slip of the finger
-// makes word of, or nothing.
+// nearest returns ", did you mean X?", X being the known word that word is most
+// likely a typing error for, or "" when no known word is close.
 func nearest(word string, known []string) string {
 	best, least := "", 1+len(strings.TrimLeft(word, "-"))/3
 	for _, k := range known {
@@ -157,8 +157,8 @@ func takesValue(f cli.Flag) bool {
 	return ok && d.TakesValue()
 }
 
-// wantsJSON looks for --json before anything is parsed, so that a wrong command
-// line is reported in the form its caller reads.
+// wantsJSON looks for --json before anything is parsed, so that an error in the
+// command line is reported as JSON when the caller wants JSON.
 func wantsJSON(args []string) bool {
 	if v, err := strconv.ParseBool(os.Getenv("SHOAL_JSON")); err == nil && v {
 		return true

@@ -53,8 +53,8 @@ func TestArrangeRefuses(t *testing.T) {
 		"get --zzz":       `get has no flag "--zzz" (`,
 		"get A --output":  `--output needs a value`,
 		"list --output d": `list has no flag "--output"`,
-		"--json":          `what shall I do?`,
-		"-- get":          `what shall I do?`,
+		"--json":          `no verb given`,
+		"-- get":          `no verb given`,
 	} {
 		_, err := arrange(append([]string{"shoal"}, strings.Fields(in)...), testVerbs())
 		if share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), want) {

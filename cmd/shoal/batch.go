@@ -22,8 +22,8 @@ type job struct {
 
 func (j *job) name() string { return orElse(nameOf(j.t), j.arg) }
 
-// nameOf is what people call a transfer: the beginning of its ID for as long as
-// that is all there is.
+// nameOf returns the name of a transfer, or the beginning of its ID while the
+// name is unknown.
 func nameOf(t share.Transfer) string {
 	if t.Name == "" && !t.ID.IsZero() || t.Name == t.ID.String() {
 		return t.ID.Short()
@@ -31,8 +31,8 @@ func nameOf(t share.Transfer) string {
 	return t.Name
 }
 
-// batch begins something with each of several arguments and waits for what
-// comes of it. One that fails does not keep the others from going on.
+// batch starts a job for each argument and waits until all have ended. A job that
+// fails does not stop the others.
 type batch struct {
 	out      *output
 	node     client
@@ -40,9 +40,9 @@ type batch struct {
 	progress *progress
 	jobs     []*job
 
-	// begin asks the node for what the job's argument says.
+	// begin asks the node to start the job.
 	begin func(ctx context.Context, j *job) (share.Transfer, error)
-	// look is called after each change of j.t; it ends the job when all is done.
+	// look is called after each change of j.t. It ends the job when the job is done.
 	look func(ctx context.Context, j *job) error
 }
 
@@ -108,7 +108,7 @@ func (b *batch) event(ctx context.Context, ev share.Event) {
 		case ev.Transfer != nil:
 			t := *ev.Transfer
 			if t.State != j.t.State {
-				// The events may be behind what this verb has just done.
+				// The event may be older than what this verb has just done.
 				if now, err := b.node.Transfer(ctx, ev.ID); err == nil {
 					t = now
 				}
@@ -124,8 +124,8 @@ func (b *batch) event(ctx context.Context, ev share.Event) {
 	}
 }
 
-// ask wants to know how a transfer is of which no event tells. A share that has
-// been hashed leaves its provisional ID behind, but is still found by it.
+// ask fetches the state of a transfer when no event reports it. A share gives up
+// its provisional ID once it is hashed, but the node still finds it by that ID.
 func (b *batch) ask(ctx context.Context, j *job) {
 	switch t, err := b.node.Transfer(ctx, j.t.ID); {
 	case err == nil:
@@ -135,7 +135,7 @@ func (b *batch) ask(ctx context.Context, j *job) {
 	}
 }
 
-// see takes in what the node says of a transfer.
+// see records the state of a transfer that the node reported.
 func (b *batch) see(ctx context.Context, j *job, t share.Transfer) {
 	if t.Bytes != j.t.Bytes || t.State == share.Checking || t.State == share.Queued {
 		j.moved = b.now()
@@ -157,7 +157,7 @@ func (b *batch) fail(j *job, err error) {
 	}
 }
 
-// going are the transfers that are waited for.
+// going returns the transfers that have not ended.
 func (b *batch) going() []share.Transfer {
 	var ts []share.Transfer
 	for _, j := range b.jobs {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// desktop tells which program shows a file to the person at this machine; ok is
-// false where there is none, as over ssh.
+// desktop returns the program that opens a file on this machine's desktop; ok is
+// false when there is no desktop, as over ssh.
 func desktop(system string, env func(string) string) (program []string, ok bool) {
 	if env("SSH_CONNECTION") != "" && env("DISPLAY") == "" {
 		return nil, false
@@ -25,20 +25,20 @@ func desktop(system string, env func(string) string) (program []string, ok bool)
 	return []string{"xdg-open"}, env("DISPLAY") != "" || env("WAYLAND_DISPLAY") != ""
 }
 
-// signInPage leads a browser on. The link signs in whoever follows it first, and
-// every user of a machine sees the arguments of programs: it is handed over in a
-// file that only this user reads.
+// signInPage redirects the browser to the sign-in link. The link signs in whoever
+// opens it first, and every user of a machine can see the arguments of programs,
+// so it is passed in a file that only this user can read.
 var signInPage = template.Must(template.New("").Parse(`<!doctype html>
 <meta charset="utf-8"><meta name="referrer" content="no-referrer">
 <meta http-equiv="refresh" content="0; url={{.}}">
 <title>shoal</title><a href="{{.}}">Open shoal</a>
 `))
 
-// openWait is how long an opener may take to hand the file on.
+// openWait is how long the opener may take to start the browser.
 const openWait = 10 * time.Second
 
-// openBrowser shows url in the browser of this desktop, by a file in dir. The
-// file stays: what is in it is worth nothing once it was used, or in two minutes.
+// openBrowser opens url in the desktop's browser by way of a file in dir. The file
+// stays: the link in it expires when it is used, or after two minutes.
 func openBrowser(program []string, dir, url string) error {
 	name := filepath.Join(dir, "open.html")
 	if err := os.Remove(name); err != nil && !os.IsNotExist(err) {
@@ -66,7 +66,7 @@ func openBrowser(program []string, dir, url string) error {
 		if err != nil {
 			return fmt.Errorf("opening the browser with %s: %w", program[0], err)
 		}
-	case <-time.After(openWait): // it is the browser itself
+	case <-time.After(openWait): // the opener is the browser itself and stays
 	}
 	return nil
 }

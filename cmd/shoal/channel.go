@@ -18,11 +18,11 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// channelAct is one of the things that `channel` does: its first argument.
+// channelAct is one action of `channel`, named by its first argument.
 type channelAct struct {
 	name, args string
 	min, max   int
-	flags      []string // that have a meaning for it
+	flags      []string // the flags it accepts
 	does       string
 	run        func(ctx context.Context, n client, life lifetime, o channelOptions, out *output) error
 }
@@ -41,48 +41,48 @@ type channelOptions struct {
 }
 
 var channelActs = []channelAct{
-	{"new", "NAME", 1, 1, []string{"about"}, "make a channel of your own", channelNew},
-	{"add", "CHANNEL ID|PATH|LINK...", 2, -1, []string{"about", "tag"}, "put something into it", channelAdd},
-	{"drop", "CHANNEL ID|PATH...", 2, -1, nil, "take something out of it", channelDrop},
-	{"publish", "CHANNEL", 1, 1, nil, "publish it now, not when it has come to rest", channelPublish},
-	{"edit", "CHANNEL", 1, 1, []string{"name", "about", "mirror"}, "change its name or description, or how much is mirrored", channelEdit},
-	{"follow", "LINK", 1, 1, []string{"mirror"}, "follow what somebody else publishes", channelFollow},
-	{"unfollow", "CHANNEL", 1, 1, []string{"delete-key"}, "forget it and what it has", channelUnfollow},
+	{"new", "NAME", 1, 1, []string{"about"}, "create a channel", channelNew},
+	{"add", "CHANNEL ID|PATH|LINK...", 2, -1, []string{"about", "tag"}, "add entries to it", channelAdd},
+	{"drop", "CHANNEL ID|PATH...", 2, -1, nil, "remove entries from it", channelDrop},
+	{"publish", "CHANNEL", 1, 1, nil, "publish it now instead of after the usual delay", channelPublish},
+	{"edit", "CHANNEL", 1, 1, []string{"name", "about", "mirror"}, "change its name, its description or how much of it is mirrored", channelEdit},
+	{"follow", "LINK", 1, 1, []string{"mirror"}, "follow a channel that somebody else publishes", channelFollow},
+	{"unfollow", "CHANNEL", 1, 1, []string{"delete-key"}, "stop following it and drop its entries", channelUnfollow},
 	{"list", "", 0, 0, nil, "list the channels you publish and follow", channelList},
-	{"show", "CHANNEL", 1, 1, []string{"limit", "offset"}, "show a channel and what is in it", channelShow},
-	{"export", "CHANNEL", 1, 1, []string{"output"}, "write out its key, to publish it from elsewhere", nil},
-	{"import", "FILE", 1, 1, nil, "take a key that was exported; - is standard input", channelImport},
+	{"show", "CHANNEL", 1, 1, []string{"limit", "offset"}, "show a channel and its entries", channelShow},
+	{"export", "CHANNEL", 1, 1, []string{"output"}, "export its key, to publish it from another node", nil},
+	{"import", "FILE", 1, 1, nil, "import an exported key; - is standard input", channelImport},
 }
 
 func channelVerb() *verb {
 	var long strings.Builder
-	long.WriteString("A channel is a signed list of what can be fetched. Whoever follows it finds what is in it with shoal search, " +
-		"keeps it available for others, and hears of changes, for as long as anyone follows it: its publisher need not be there.\n\n")
+	long.WriteString("A channel is a signed list of shares. Its followers find its entries with shoal search, receive its updates and " +
+		"keep the list available to others. The channel stays available as long as anyone follows it, even when its publisher is offline.\n\n")
 	var words []string
 	for _, a := range channelActs {
 		words = append(words, a.name)
 		fmt.Fprintf(&long, "%s: %s.\n\n", strings.TrimSpace("channel "+a.name+" "+a.args), a.does)
 	}
-	long.WriteString("A CHANNEL is the name of one, its key or the beginning of that. A channel that has changed is published by itself " +
-		"when it has been at rest for some seconds, by a node that is running.")
+	long.WriteString("CHANNEL is the name of a channel, its key, or the beginning of its key. A running node publishes a channel " +
+		"by itself some seconds after its last change.")
 	return &verb{
-		name: "channel", args: "ACTION...", short: "publish and follow signed lists of shares", group: "Look",
+		name: "channel", args: "ACTION...", short: "publish and follow signed lists of shares", group: "Inspect",
 		min: 1, max: -1, words: words, long: long.String(),
 		examples: []example{
-			{"shoal channel new 'Our films' --about 'What we made, newest first'", "make one; its link is printed"},
-			{"shoal channel add 'Our films' 3fa9c2d1 --tag holiday", "put a share into it, by its ID or its path"},
-			{"shoal channel follow 'magnet:?xs=urn:btpk:…' --mirror 50GB", "follow one, and fetch what is in it up to 50 GB"},
-			{"shoal channel export 'Our films' --output films.key", "keep the key safe: who has it publishes as you"},
+			{"shoal channel new 'Our films' --about 'What we made, newest first'", "create a channel and print its link"},
+			{"shoal channel add 'Our films' 3fa9c2d1 --tag holiday", "add a share by its ID; a path works, too"},
+			{"shoal channel follow 'magnet:?xs=urn:btpk:…' --mirror 50GB", "follow a channel and fetch its entries, up to 50 GB"},
+			{"shoal channel export 'Our films' --output films.key", "back up the key and keep it secret: anyone who has it can publish as you"},
 		},
 		flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "about", EnvVars: envOf("about"), Usage: "describe the channel, or what is put into it, by `TEXT`"},
-			&cli.StringFlag{Name: "name", EnvVars: envOf("name"), Usage: "call the channel `NAME`"},
-			&cli.StringSliceFlag{Name: "tag", Usage: "file what is put into it under `TAG`; may be given more than once"},
-			&cli.StringFlag{Name: "mirror", EnvVars: envOf("mirror"), Usage: "fetch what is in it without being asked, up to `SIZE` in all; 0 ends that"},
-			&cli.BoolFlag{Name: "delete-key", EnvVars: envOf("delete-key"), Usage: "give up a channel of your own for good"},
+			&cli.StringFlag{Name: "about", EnvVars: envOf("about"), Usage: "describe the channel or the new entries with `TEXT`"},
+			&cli.StringFlag{Name: "name", EnvVars: envOf("name"), Usage: "rename the channel to `NAME`"},
+			&cli.StringSliceFlag{Name: "tag", Usage: "tag the new entries with `TAG`; may be given more than once"},
+			&cli.StringFlag{Name: "mirror", EnvVars: envOf("mirror"), Usage: "fetch its entries automatically, up to `SIZE` in total; 0 stops that"},
+			&cli.BoolFlag{Name: "delete-key", EnvVars: envOf("delete-key"), Usage: "delete a channel of your own together with its key, for good"},
 			&cli.StringFlag{Name: "output", EnvVars: envOf("output"), Value: "-", Usage: "write the key to `FILE`; - is standard output"},
 			&cli.IntFlag{Name: "limit", EnvVars: envOf("limit"), Value: 50, Usage: "show at most `N` entries"},
-			&cli.IntFlag{Name: "offset", EnvVars: envOf("offset"), Usage: "leave out the first `N` entries"},
+			&cli.IntFlag{Name: "offset", EnvVars: envOf("offset"), Usage: "skip the first `N` entries"},
 		}, nodeFlags()...),
 		run: runChannel,
 	}
@@ -96,14 +96,14 @@ func runChannel(ctx context.Context, c *call) error {
 		for _, a := range channelActs {
 			known = append(known, a.name)
 		}
-		return usageErrorf("channel cannot %q%s (shoal channel --help lists what it can)", name, nearest(name, known))
+		return usageErrorf("channel has no action %q%s (shoal channel --help lists the actions)", name, nearest(name, known))
 	}
 	act, args := channelActs[i], c.Args().Tail()
 	switch {
 	case len(args) < act.min:
 		return usageErrorf("channel %s needs %s (shoal channel --help has examples)", act.name, act.args)
 	case act.max >= 0 && len(args) > act.max:
-		return usageErrorf("channel %s: %q is too much", act.name, args[act.max])
+		return usageErrorf("channel %s: unexpected argument %q", act.name, args[act.max])
 	}
 	for _, f := range []string{"about", "name", "tag", "mirror", "delete-key", "output", "limit", "offset"} {
 		if _, lasting := os.LookupEnv(envOf(f)[0]); c.IsSet(f) && !lasting && !slices.Contains(act.flags, f) {
@@ -130,7 +130,7 @@ func runChannel(ctx context.Context, c *call) error {
 		o.mirror = &quota
 	}
 	if o.limit < 1 || o.limit > 1000 || o.offset < 0 {
-		return usageErrorf("--limit is from 1 to 1000, --offset not negative")
+		return usageErrorf("--limit must be from 1 to 1000 and --offset must not be negative")
 	}
 	if act.run == nil {
 		cfg, err := node.Load(c.sources())
@@ -144,7 +144,7 @@ func runChannel(ctx context.Context, c *call) error {
 	})
 }
 
-// channelRecord is what `channel` prints as JSON of a channel.
+// channelRecord prints a channel as JSON if JSON was asked for, and reports whether it was.
 func channelRecord(c api.Channel, out *output) bool {
 	if out.json {
 		out.record(c)
@@ -165,20 +165,20 @@ func channelNew(ctx context.Context, n client, life lifetime, o channelOptions, 
 		return err
 	}
 	out.data(c.Link)
-	out.say("put something into it: shoal channel add %s ID", shortRef(c))
-	out.say("keep its key safe: shoal channel export %s --output FILE", shortRef(c))
+	out.say("to add an entry: shoal channel add %s ID", shortRef(c))
+	out.say("to back up its key: shoal channel export %s --output FILE", shortRef(c))
 	sayUnpublished(life, out)
 	return nil
 }
 
 func sayUnpublished(life lifetime, out *output) {
 	if life != itsOwn {
-		out.say("no daemon is running: it is published when one does (shoal daemon), or now by shoal channel publish")
+		out.say("no daemon is running: the channel is published when one starts\n(shoal daemon), or now with shoal channel publish")
 	}
 }
 
-// shortRef names a channel in a command: its name where the shell takes it as
-// it is, else the beginning of its key.
+// shortRef names a channel in a command: by its name if that needs no quoting in
+// the shell, else by the beginning of its key.
 func shortRef(c api.Channel) string {
 	if c.Name != "" && strings.Trim(strings.ToLower(c.Name), "abcdefghijklmnopqrstuvwxyz0123456789-_.") == "" && c.Name[0] != '-' {
 		return c.Name
@@ -219,8 +219,8 @@ func entries(n int) string {
 
 func comma(n int) string { return humanize.Comma(int64(n)) }
 
-// entryArg finds what an argument of `channel add` means: a transfer, by its ID
-// or by the path of what is shared, or a link.
+// entryArg resolves an argument of `channel add`: a transfer, by its ID or the
+// path that is shared, or a link.
 func entryArg(ctx context.Context, n client, arg string) (share.ID, string, error) {
 	if strings.HasPrefix(strings.ToLower(arg), "magnet:") {
 		_, err := share.ParseLink(arg)
@@ -231,14 +231,15 @@ func entryArg(ctx context.Context, n client, arg string) (share.ID, string, erro
 	}
 	t, err := resolve(ctx, n, arg)
 	if errors.Is(err, api.ErrUnknown) && looksLikeID(arg) {
-		// Not here, which it need not be.
+		// An entry need not be a transfer of this node.
 		l, lerr := share.ParseLink(arg)
 		return share.ID{}, l.String(), lerr
 	}
 	return t.ID, "", err
 }
 
-// sharedAt finds the transfer whose path an argument is; zero if it is no path.
+// sharedAt returns the transfer that shares the path arg, or zero if no such file
+// exists.
 func sharedAt(ctx context.Context, n client, arg string) (share.ID, error) {
 	if _, err := os.Lstat(arg); err != nil {
 		return share.ID{}, nil
@@ -256,7 +257,7 @@ func sharedAt(ctx context.Context, n client, arg string) (share.ID, error) {
 			return t.ID, nil
 		}
 	}
-	return share.ID{}, share.Errorf(share.Failed, "%s is not shared: give an ID, or shoal share it first", arg)
+	return share.ID{}, share.Errorf(share.Failed, "%s is not shared: give an ID, or share it first (shoal share)", arg)
 }
 
 func channelDrop(ctx context.Context, n client, life lifetime, o channelOptions, out *output) error {
@@ -281,8 +282,8 @@ func channelDrop(ctx context.Context, n client, life lifetime, o channelOptions,
 	return nil
 }
 
-// entryIn finds the one entry of a channel that an ID, or the beginning of one,
-// or the path of what is shared means.
+// entryIn finds the one entry of a channel that arg names: an ID, the beginning of
+// one, or a path that is shared.
 func entryIn(ctx context.Context, n client, c api.Channel, arg string) (share.ID, error) {
 	if id, err := sharedAt(ctx, n, arg); err != nil || !id.IsZero() {
 		return id, err
@@ -299,11 +300,11 @@ func entryIn(ctx context.Context, n client, c api.Channel, arg string) (share.ID
 	}
 	switch len(found) {
 	case 0:
-		return share.ID{}, share.Errorf(share.Failed, "%s has nothing whose ID begins with %s (shoal channel show %s)", c.Name, arg, shortRef(c))
+		return share.ID{}, share.Errorf(share.Failed, "%s has no entry whose ID begins with %s (shoal channel show %s lists them)", c.Name, arg, shortRef(c))
 	case 1:
 		return found[0].ID, nil
 	}
-	return share.ID{}, usageErrorf("%s begins the IDs of %d entries: give more digits", arg, len(found))
+	return share.ID{}, usageErrorf("the IDs of %[2]d entries begin with %[1]s: give more digits", arg, len(found))
 }
 
 func channelPublish(ctx context.Context, n client, life lifetime, o channelOptions, out *output) error {
@@ -314,7 +315,7 @@ func channelPublish(ctx context.Context, n client, life lifetime, o channelOptio
 	out.data(c.Link)
 	out.say("published %s with %s", escape(c.Name), entries(c.Entries))
 	if life == ours {
-		out.say("nobody can fetch it unless a node is running here, or somebody has it already (shoal daemon)")
+		out.say("others can fetch it only while a node is running here (shoal daemon),\nor from followers that have it")
 	}
 	return nil
 }
@@ -341,9 +342,9 @@ func channelFollow(ctx context.Context, n client, life lifetime, o channelOption
 	case c.Own:
 		out.say("that is your own channel")
 	case life != itsOwn:
-		out.say("no daemon is running: what is in it is fetched when one does (shoal daemon)")
+		out.say("no daemon is running: its entries are fetched when one starts (shoal daemon)")
 	case c.Entries == 0:
-		out.say("looking for it; shoal channel list tells when it is here")
+		out.say("looking for the channel; shoal channel list shows when it was found")
 	}
 	return nil
 }
@@ -355,14 +356,14 @@ func channelUnfollow(ctx context.Context, n client, _ lifetime, o channelOptions
 	}
 	switch {
 	case c.Own && !o.delete:
-		return usageErrorf("%q is your own channel: to give it up for good, with its key, add --delete-key", c.Name)
+		return usageErrorf("%q is your own channel: to delete it and its key for good, add --delete-key", c.Name)
 	case !c.Own && o.delete:
-		return usageErrorf("%q is not your own channel: there is no key to delete", c.Name)
+		return usageErrorf("%q is not your own channel: it has no key to delete", c.Name)
 	}
 	if c, err = n.DropChannel(ctx, c.Key, o.delete); err != nil || channelRecord(c, out) {
 		return err
 	}
-	out.say("forgot %s", escape(orElse(c.Name, c.Key)))
+	out.say("removed %s", escape(orElse(c.Name, c.Key)))
 	return nil
 }
 
@@ -377,7 +378,7 @@ func channelImport(ctx context.Context, n client, _ lifetime, o channelOptions, 
 	}
 	out.data(c.Link)
 	if c.Restoring {
-		out.say("looking for what it had (shoal channel list); it is published when that is\nfound, or without it by shoal channel publish %s", shortRef(c))
+		out.say("looking for its earlier entries (shoal channel list). It is published when they are\nfound; to publish it without them: shoal channel publish %s", shortRef(c))
 	}
 	return nil
 }

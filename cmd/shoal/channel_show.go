@@ -43,7 +43,7 @@ func channelList(ctx context.Context, n client, _ lifetime, _ channelOptions, ou
 			updated = age(now.Sub(c.Updated))
 		}
 		rows[i] = row{
-			cells: []string{c.Key[:min(8, len(c.Key))], whose, someOf(c.Entries), updated, escape(orElse(c.Name, "not known yet"))},
+			cells: []string{c.Key[:min(8, len(c.Key))], whose, someOf(c.Entries), updated, escape(orElse(c.Name, "unknown yet"))},
 			note:  escape(stateOf(c)),
 		}
 	}
@@ -58,26 +58,26 @@ func someOf(n int) string {
 	return comma(n)
 }
 
-// stateOf says what is still to come of a channel, or what is wrong.
+// stateOf describes what a channel is waiting for, or its error.
 func stateOf(c api.Channel) string {
 	switch {
 	case c.Error != "":
 		return c.Error
 	case c.Restoring:
-		return "what it had before its key was imported is looked for"
+		return "looking for the entries it had before its key was imported"
 	case !c.Own && c.Seq < 0:
-		return "looking for it"
+		return "looking for the channel"
 	case c.Own && c.Pending:
-		return "changed, not published yet"
+		return "has changes that are not published yet"
 	case c.Pending:
-		return "a newer version is on its way"
+		return "fetching a newer version"
 	case c.Left > 0:
 		return "mirrors " + size(c.Mirrored) + " of at most " + size(c.Mirror) + leftOut(c)
 	}
 	return ""
 }
 
-// leftOut says what a mirror has no room for.
+// leftOut describes the entries that do not fit into the mirror's quota.
 func leftOut(c api.Channel) string {
 	switch c.Left {
 	case 0:
@@ -91,10 +91,10 @@ func leftOut(c api.Channel) string {
 func showChannel(c api.Channel, out *output) {
 	whose := "followed"
 	if c.Own {
-		whose = "yours: its key is here"
+		whose = "yours (this node has its key)"
 	}
 	mirror, updated, state := "", "", ""
-	if c.Left == 0 || c.Error != "" || c.Pending { // else it says what mirrors does
+	if c.Left == 0 || c.Error != "" || c.Pending { // else it repeats "mirrors"
 		state = escape(stateOf(c))
 	}
 	if c.Mirror > 0 {
@@ -104,7 +104,7 @@ func showChannel(c api.Channel, out *output) {
 		updated = when(c.Updated)
 	}
 	out.facts(
-		[2]string{"name", escape(orElse(c.Name, "not known yet"))},
+		[2]string{"name", escape(orElse(c.Name, "unknown yet"))},
 		[2]string{"about", escape(c.About)},
 		[2]string{"whose", whose},
 		[2]string{"key", c.Key},
@@ -144,12 +144,12 @@ func channelShow(ctx context.Context, n client, _ lifetime, o channelOptions, ou
 	}
 	out.table([]column{{title: "ID"}, {title: "SIZE", right: true}, {title: "AGE", right: true}, {title: "NAME"}}, rows)
 	if left := p.Total - o.offset - len(p.Entries); left > 0 {
-		out.say("and %s; --offset %d shows them", entries(left), o.offset+len(p.Entries))
+		out.say("%s more; --offset %d shows them", entries(left), o.offset+len(p.Entries))
 	}
 	return nil
 }
 
-// knownSize is the size that an entry tells, or a question mark.
+// knownSize is the size that an entry states, or a question mark.
 func knownSize(n int64) string {
 	if n <= 0 {
 		return "?"
@@ -157,7 +157,7 @@ func knownSize(n int64) string {
 	return size(n)
 }
 
-// channelExport writes a key straight from the state directory: no secret goes
+// channelExport reads the key from the state directory, so that no secret passes
 // through the API.
 func channelExport(state string, o channelOptions, out *output) error {
 	k, err := node.ChannelKey(state, o.args[0])
@@ -183,7 +183,7 @@ func channelExport(state string, o channelOptions, out *output) error {
 	}
 	f, err := os.OpenFile(o.output, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return share.Errorf(share.Disk, "%s is there already: it is not overwritten", o.output)
+		return share.Errorf(share.Disk, "%s exists already and is not overwritten; name another file", o.output)
 	}
 	if err == nil {
 		_, err = f.Write(text)
@@ -195,7 +195,7 @@ func channelExport(state string, o channelOptions, out *output) error {
 	if err != nil {
 		return share.Errorf(share.Disk, "writing the key: %w", err)
 	}
-	out.say("whoever has %s publishes as %s", escape(o.output), escape(k.Name))
+	out.say("keep %s secret: anyone who has it can publish as %s", escape(o.output), escape(k.Name))
 	return nil
 }
 
@@ -215,7 +215,7 @@ func readKey(name string) ([]byte, error) {
 		return nil, share.Errorf(share.Disk, "reading the key: %w", err)
 	}
 	if len(text) > most {
-		return nil, share.Errorf(share.Refused, "%s is not the key of a channel: it is too long", name)
+		return nil, share.Errorf(share.Refused, "%s is not the key of a channel: the file is too long", name)
 	}
 	return text, nil
 }

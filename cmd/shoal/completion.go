@@ -24,7 +24,7 @@ func completionVerb() *verb {
 		run: func(_ context.Context, c *call) error {
 			script, ok := completionScripts[c.Args().First()]
 			if !ok {
-				return usageErrorf("completion is for bash, zsh or fish, not for %q", c.Args().First())
+				return usageErrorf("%q is not supported; completion takes bash, zsh or fish", c.Args().First())
 			}
 			fmt.Fprint(c.out, script)
 			return nil
@@ -32,9 +32,9 @@ func completionVerb() *verb {
 	}
 }
 
-// The scripts pass on the words before the cursor and the one it is in. Each
-// line of the answer is a candidate, for zsh and fish with a tab and a word
-// about it. No answer leaves the completion of file names to the shell.
+// The scripts pass the words before the cursor and the one under it. Each line of
+// the answer is a candidate; zsh and fish also use its description, after a tab.
+// If there is no answer, the shell completes file names.
 var completionScripts = map[string]string{
 	"bash": `_shoal() {
 	local IFS=$'\n'
@@ -83,8 +83,8 @@ func completeVerb(verbs func() []*verb) *verb {
 	}
 }
 
-// running are the transfers of the node that the words would talk to, none when
-// that takes longer than somebody at a keyboard waits.
+// running returns the transfers of the node that the words address, or none if the
+// node does not answer within a second.
 func running(ctx context.Context, words []string) []share.Transfer {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

@@ -10,16 +10,16 @@ import (
 
 func configVerb() *verb {
 	return &verb{
-		name: "config", args: "[set-password]", short: "show every setting, its value and who set it", group: "The node",
+		name: "config", args: "[set-password]", short: "show every setting, its value and where it was set", group: "The node",
 		max: 1, words: []string{"set-password"},
-		long: `Where a node is running these are its settings, else those that one would start with. The source is a ` +
-			`flag, a variable of the environment, the configuration file, or saved by shoal limit.` + "\n\n" +
-			`The web page is for this machine only until there is a password: set-password asks for one, or reads it ` +
-			`from standard input where that is no terminal.`,
+		long: `Shows the settings of the running node or, if none is running, those that a node would start with. A ` +
+			`setting comes from a flag, an environment variable, the configuration file, or shoal limit.` + "\n\n" +
+			`The web page works only on this machine until a password is set. set-password asks for one, or reads it ` +
+			`from standard input if that is not a terminal.`,
 		examples: []example{
-			{"shoal config", "what differs from the defaults is marked"},
-			{"shoal config set-password", "so that the page may be opened from other machines"},
-			{"shoal config --json | jq -r 'select(.source!=\"default\").name'", "what was configured, for a script"},
+			{"shoal config", "SET BY is empty for a default"},
+			{"shoal config set-password", "to open the page from other machines"},
+			{"shoal config --json | jq -r 'select(.source!=\"default\").name'", "the names of the settings that were changed, for a script"},
 		},
 		settings: true, flags: settingFlags(func(node.Setting) bool { return true }),
 		run: func(ctx context.Context, c *call) error {
@@ -32,7 +32,7 @@ func configVerb() *verb {
 			case "set-password":
 				return setPassword(ctx, cfg, c.out)
 			default:
-				return usageErrorf("config: %q is not understood; without an argument it shows the settings", word)
+				return usageErrorf("config: unexpected argument %q; it takes set-password, or nothing to show the settings", word)
 			}
 			settings := cfg.View()
 			s, err := node.Dial(ctx, cfg.State)

@@ -13,7 +13,7 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// client is what the verbs ask of a node. *api.Client is one.
+// client is the part of the API that the verbs use. *api.Client implements it.
 type client interface {
 	Info(ctx context.Context) (api.Info, error)
 	Settings(ctx context.Context) ([]api.Setting, error)
@@ -56,8 +56,8 @@ type client interface {
 	Events(ctx context.Context, ids ...share.ID) iter.Seq2[share.Event, error]
 }
 
-// resolve finds the one transfer that an ID, the beginning of one, or a link
-// means.
+// resolve finds the one transfer that arg names: an ID, the beginning of one, or a
+// link.
 func resolve(ctx context.Context, n client, arg string) (share.Transfer, error) {
 	prefix := strings.ToLower(strings.TrimSpace(arg))
 	if strings.Contains(prefix, ":") || looksLikeID(prefix) {
@@ -75,13 +75,13 @@ func resolve(ctx context.Context, n client, arg string) (share.Transfer, error) 
 
 const hexDigits = "0123456789abcdef"
 
-// lifetime tells how long the node is there that a verb talks to.
+// lifetime tells how long the node that a verb talks to will run.
 type lifetime int
 
 const (
 	ours   lifetime = iota // as long as this command
 	theirs                 // as long as another command
-	itsOwn                 // until it is told to end: a daemon
+	itsOwn                 // until it is stopped: a daemon
 )
 
 func lifetimeOf(s *node.Session) lifetime {
@@ -94,9 +94,10 @@ func lifetimeOf(s *node.Session) lifetime {
 	return theirs
 }
 
-// withNode calls do with the node that runs on the state directory or, unless
-// it must be running already, with one that ends when do returns. A node that
-// another command ran for itself may end under us: then ours takes over.
+// withNode calls do with the node that runs on the state directory. If none runs,
+// and running is false, it starts one that ends when do returns. A node that
+// belongs to another command may end meanwhile; then withNode starts one and calls
+// do again.
 func withNode(ctx context.Context, c *call, running bool, do func(ctx context.Context, n client, life lifetime) error) error {
 	cfg, err := node.Load(c.sources())
 	if err != nil {
@@ -116,15 +117,15 @@ func withNode(ctx context.Context, c *call, running bool, do func(ctx context.Co
 		c.troubles(s)
 		err = during(ctx, s, do)
 		if kindOf(err) == share.NoNode && !running && lifetimeOf(s) == theirs {
-			c.out.say("the command that ran the node has ended; this one goes on by itself")
+			c.out.say("the command that ran the node has ended; this command now runs the node itself")
 			continue
 		}
 		return err
 	}
 }
 
-// during calls do and closes the session. When a node of our own has failed by
-// itself, that is the error to report.
+// during calls do and closes the session. If our own node failed, it returns the
+// node's error.
 func during(ctx context.Context, s *node.Session, do func(context.Context, client, lifetime) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -146,8 +147,8 @@ func during(ctx context.Context, s *node.Session, do func(context.Context, clien
 	return err
 }
 
-// troubles tells what is wrong with the node's own files, to those who ask how
-// things are.
+// troubles prints the problems of the node's own files, for the verbs that show
+// its state.
 func (c *call) troubles(s *node.Session) {
 	if !slices.Contains([]string{"list", "doctor", "channel"}, c.Command.Name) {
 		return
@@ -157,8 +158,8 @@ func (c *call) troubles(s *node.Session) {
 	}
 }
 
-// unused tells which flags of the node are without effect because it runs
-// already.
+// unused reports the node's flags that have no effect because the node was already
+// running.
 func (c *call) unused(s *node.Session) {
 	if s.Own || c.out.json {
 		return
@@ -173,6 +174,6 @@ func (c *call) unused(s *node.Session) {
 	}
 	if len(names) > 0 {
 		slices.Sort(names)
-		c.out.say("the node that is running already decides: %s has no effect", strings.Join(names, ", "))
+		c.out.say("a node is already running with its own settings: %s has no effect", strings.Join(names, ", "))
 	}
 }

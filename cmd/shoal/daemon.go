@@ -13,13 +13,13 @@ import (
 
 func daemonVerb() *verb {
 	return &verb{
-		name: "daemon", short: "run a node until it is told to end", group: "The node", daemon: true,
-		long: `The node seeds and fetches what it is told to by the other verbs, from any other shell of the same user, ` +
-			`and goes on after a restart where it was. It logs to standard error. On SIGHUP it reads its configuration ` +
-			`again; on SIGTERM and SIGINT it ends with status 0. systemd is told when it is ready.`,
+		name: "daemon", short: "run a node until it is stopped", group: "The node", daemon: true,
+		long: `The other verbs, given in any shell of the same user, tell the node what to seed and fetch. After a restart it ` +
+			`continues its transfers. It logs to standard error. On SIGHUP it reads its configuration ` +
+			`again; on SIGTERM and SIGINT it ends with status 0. It notifies systemd when it is ready.`,
 		examples: []example{
 			{"shoal daemon", "in the foreground"},
-			{"shoal daemon --downloads /srv/films --seed ratio:2", "with another folder and a goal"},
+			{"shoal daemon --downloads /srv/films --seed ratio:2", "with another download folder and a seeding goal"},
 		},
 		settings: true, flags: settingFlags(func(node.Setting) bool { return true }),
 		run: runDaemon,
@@ -75,17 +75,17 @@ func sayReady(out *output, n *node.Node) {
 	out.say("%s", line)
 }
 
-// reload reads the configuration again. A mistake in it leaves everything as it
-// was.
+// reload reads the configuration again. If it has an error, the running
+// configuration stays.
 func reload(c *call, n *node.Node) {
 	cfg, err := node.Load(c.sources())
 	if err != nil {
-		c.out.say("shoal: the configuration stays as it was: %s", escape(err.Error()))
+		c.out.say("shoal: the configuration was not changed: %s", escape(err.Error()))
 		return
 	}
 	line := "the configuration was read again"
 	if later := n.Reload(cfg); len(later) > 0 {
-		line += fmt.Sprintf("; a restart is needed for %s", strings.Join(later, ", "))
+		line += fmt.Sprintf("; changes of %s take effect after a restart", strings.Join(later, ", "))
 	}
 	c.out.say("%s", line)
 }

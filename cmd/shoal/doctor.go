@@ -16,20 +16,20 @@ import (
 
 func doctorVerb() *verb {
 	return &verb{
-		name: "doctor", short: "tell whether strangers can reach this node", group: "Look",
-		long: `A stranger who opens the link has to call this machine. Whether that works is shown for each of its ` +
-			`addresses: reachable when somebody from another network has come through, unreachable when peers of two ` +
-			`other networks were asked to call and could not, and else unknown, which is not a no. Holes that the router ` +
-			`was asked to make in its firewall are listed, and what to do next comes last.`,
+		name: "doctor", short: "check whether strangers can reach this node", group: "Inspect",
+		long: `To download what you share, a peer must be able to connect to this machine. For each of its addresses doctor ` +
+			`shows whether that works. reachable: a peer from another network has connected. unreachable: peers in two ` +
+			`other networks were asked to connect and failed. unknown: there is no proof either way. doctor then lists the ` +
+			`pinholes that the router was asked to open in its firewall, and ends with what to do next.`,
 		examples: []example{
 			{"shoal doctor", "what is known now"},
-			{"shoal doctor --wait 30s", "ask the router and the peers, and wait for an answer"},
-			{"shoal doctor --json | jq -r .answer", "one sentence, for a script"},
+			{"shoal doctor --wait 30s", "test now: ask the router and peers, and wait for their answers"},
+			{"shoal doctor --json | jq -r .answer", "the answer in one sentence, for a script"},
 		},
 		flags: append([]cli.Flag{
-			stringFlag("wait", "seek proof, and wait up to `TIME` for it"),
-			// Without a variable: SHOAL_WATCH is a setting of the daemon.
-			&cli.BoolFlag{Name: "watch", Usage: "go on, and tell whenever something changes"},
+			stringFlag("wait", "test now, and wait up to `TIME` for the result"),
+			// No environment variable: SHOAL_WATCH is a setting of the daemon.
+			&cli.BoolFlag{Name: "watch", Usage: "keep running, and print the report whenever it changes"},
 		}, nodeFlags()...),
 		run: func(ctx context.Context, c *call) error {
 			opts := doctorOptions{watch: c.Bool("watch")}
@@ -58,7 +58,7 @@ func runDoctor(ctx context.Context, n client, life lifetime, opts doctorOptions,
 	}
 	writeReport(r, time.Now(), out)
 	if life == ours && r.Verdict == share.NotKnown && !opts.watch {
-		out.say("\nNo node was running, so nobody knew where to call. Start one (shoal daemon, or\nshoal share PATH) and ask again.")
+		out.say("\nNo node was running, so no peer could connect. Start one (shoal daemon, or\nshoal share PATH) and run shoal doctor again.")
 	}
 	if !opts.watch {
 		return nil
@@ -85,13 +85,13 @@ func runDoctor(ctx context.Context, n client, life lifetime, opts doctorOptions,
 	}
 }
 
-// examine asks for the report and, with time to wait, has the node test itself
-// until it knows.
+// examine returns the report. With a wait it has the node test itself until the
+// result is known or the time is over.
 func examine(ctx context.Context, n client, wait time.Duration, out *output) (share.Report, error) {
 	if wait <= 0 {
 		return n.Network(ctx)
 	}
-	out.status("asking the router and the peers ...")
+	out.status("asking the router and peers ...")
 	defer out.status("")
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -113,7 +113,7 @@ func examine(ctx context.Context, n client, wait time.Duration, out *output) (sh
 	}
 }
 
-// outdated tells that a report rests on what was found out before a time.
+// outdated reports whether a published address was last tested before a time.
 func outdated(r share.Report, began time.Time) bool {
 	for _, a := range r.Addresses {
 		if a.Published && a.Scope == "global" && a.Time.Before(began) {
@@ -123,7 +123,7 @@ func outdated(r share.Report, began time.Time) bool {
 	return false
 }
 
-// steady is a report without what changes all the time.
+// steady is a report without the times and counts that change constantly.
 func steady(r share.Report) share.Report {
 	r.DHT = nil
 	addresses := append([]share.AddressReport(nil), r.Addresses...)
@@ -149,7 +149,7 @@ func writeReport(r share.Report, now time.Time, out *output) {
 	out.data(fill(escape(r.Answer), margin, ""))
 	for _, a := range r.Addresses {
 		if a.Scope == "link-local" {
-			continue // nobody beyond the wire is meant to use it
+			continue // only usable on the same link
 		}
 		tags := []string{a.Scope, a.Kind}
 		if a.Published {
@@ -168,16 +168,16 @@ func writeReport(r share.Report, now time.Time, out *output) {
 		writeVerdict("UDP", a.UDP, a.UDPEvidence, a.UDPTime, now, out)
 	}
 	if len(r.Pinholes)+len(r.Gateways) > 0 {
-		out.data("\nholes in the router's firewall")
+		out.data("\npinholes in the router's firewall")
 	}
 	for _, p := range r.Pinholes {
 		what := fmt.Sprintf("%s %d to %s", strings.ToUpper(p.Protocol), p.Port, p.Address)
-		how := "by " + p.Method + ", for " + span(p.Until.Sub(now).Round(time.Second)) + ", and renewed before that"
+		how := "opened with " + p.Method + ", expires in " + span(p.Until.Sub(now).Round(time.Second)) + ", renewed before then"
 		switch {
 		case p.Error != "" && !p.Until.IsZero():
-			how = "by " + p.Method + ", for " + span(p.Until.Sub(now).Round(time.Second)) + " more, and not renewed: " + escape(p.Error)
+			how = "opened with " + p.Method + ", expires in " + span(p.Until.Sub(now).Round(time.Second)) + ", renewal failed: " + escape(p.Error)
 		case p.Error != "" || p.Until.IsZero():
-			how = "not by " + p.Method + ": " + escape(p.Error)
+			how = "not opened with " + p.Method + ": " + escape(p.Error)
 		}
 		out.data("  " + what + "\n" + fill(how, margin, "    "))
 	}
@@ -206,14 +206,14 @@ func ago(d time.Duration) string {
 func writeSeen(r share.Report, out *output) {
 	var lines []string
 	if d := r.DHT; d != nil {
-		line := fmt.Sprintf("%s known, %d heard lately", count(d.Nodes, "node"), d.Answering)
+		line := fmt.Sprintf("%s known, %d answered recently", count(d.Nodes, "node"), d.Answering)
 		if d.Problem != "" {
 			line = d.Problem
 		}
 		lines = append(lines, "DHT: "+escape(line))
 	}
 	for _, s := range r.Seen {
-		by := "most of the DHT sees"
+		by := "most DHT nodes see"
 		if s.By == "peers" {
 			by = count(s.Count, "peer") + " saw"
 		}

@@ -37,8 +37,8 @@ func TestDoctorFitsTheTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkScreen(t, stdout.String(), columns)
-	for _, part := range []string{"The answer.\n", "TCP  unreachable: ", "3m ago", "UDP  unknown\n", "TCP 51413 to 2001:db8:1234", "by PCP, for",
-		"not by UPnP: no", "PCP: no router answers", "120 nodes known, 100 heard lately", "2 peers saw this node at 2001"} {
+	for _, part := range []string{"The answer.\n", "TCP  unreachable: ", "3m ago", "UDP  unknown\n", "TCP 51413 to 2001:db8:1234", "opened with PCP, expires in",
+		"not opened with UPnP: no", "PCP: no router answers", "120 nodes known, 100 answered recently", "2 peers saw this node at 2001"} {
 		if !strings.Contains(stdout.String(), part) {
 			t.Errorf("%s\nlacks %q", stdout, part)
 		}
@@ -126,7 +126,7 @@ func TestShareTellsWhenItIsKnown(t *testing.T) {
 	f.reports = []share.Report{reportOf(share.NotKnown), reportOf(share.Unreachable), reportOf(share.Unreachable), reportOf(share.Reachable)}
 	out, stdout, stderr := testOutput(false)
 	tellReach(t.Context(), f, share.NotKnown, time.Millisecond, out)
-	if got := stderr.String(); strings.Count(got, "The answer.") != 2 || strings.Count(got, "Nobody outside") != 1 || stdout.Len() > 0 {
+	if got := stderr.String(); strings.Count(got, "The answer.") != 2 || strings.Count(got, "Strangers cannot use the link now") != 1 || stdout.Len() > 0 {
 		t.Errorf("%q, %q", got, stdout)
 	}
 	checkScreen(t, stderr.String(), columns)

@@ -34,9 +34,8 @@ func escape(s string) string {
 	return b.String()
 }
 
-// hidden tells whether r moves the cursor, changes the terminal, or reorders or
-// hides what stands beside it. The joiners that emoji and some scripts are
-// written with are let through.
+// hidden reports whether r moves the cursor, changes the terminal, or reorders or
+// hides the text beside it. It allows the joiners that emoji and some scripts need.
 func hidden(r rune) bool {
 	const nonJoiner, joiner = 0x200C, 0x200D
 	switch {
@@ -73,7 +72,7 @@ func runeCells(r rune) int {
 	return 1
 }
 
-// clip cuts s to at most n columns; what was cut is marked with an ellipsis.
+// clip cuts s to at most n columns, the last of which is an ellipsis if it was cut.
 func clip(s string, n int) string {
 	if cells(s) <= n {
 		return s

@@ -9,10 +9,10 @@ import (
 
 func filesVerb() *verb {
 	return &verb{
-		name: "files", args: "ID...", short: "list the files of a transfer", group: "Look", min: 1, max: -1, ids: true,
+		name: "files", args: "ID...", short: "list the files of a transfer", group: "Inspect", min: 1, max: -1, ids: true,
 		examples: []example{
-			{"shoal files 3fa9", "how much of each file is here"},
-			{"shoal files --json 3fa9 | jq -r .path", "their names, for a script"},
+			{"shoal files 3fa9", "each file and how much of it is on disk"},
+			{"shoal files --json 3fa9 | jq -r .path", "the paths of the files, for a script"},
 		},
 		flags: nodeFlags(),
 		run: func(ctx context.Context, c *call) error {
@@ -33,7 +33,7 @@ func runFiles(ctx context.Context, n client, t share.Transfer, out *output) erro
 		return nil
 	}
 	if len(files) == 0 {
-		out.say("the files of %s are not known yet", escape(nameOf(t)))
+		out.say("the file list of %s is unknown yet: no peer has sent it", escape(nameOf(t)))
 		return nil
 	}
 	rows := make([]row, len(files))
@@ -48,7 +48,7 @@ func runFiles(ctx context.Context, n client, t share.Transfer, out *output) erro
 		rows[i].cells = []string{fmt.Sprint(f.Index), part, size(f.Total), escape(f.Path)}
 	}
 	out.table([]column{
-		{title: "NO", right: true}, {title: "HERE", right: true}, {title: "SIZE", right: true}, {title: "PATH"},
+		{title: "NO", right: true}, {title: "DONE", right: true}, {title: "SIZE", right: true}, {title: "PATH"},
 	}, rows)
 	return nil
 }

@@ -33,9 +33,9 @@ func everywhere() []cli.Flag {
 // nodeCategory marks the flags that are settings of a node.
 const nodeCategory = "node"
 
-// nodeFlags are the settings that every verb takes that may start a node, but
-// for those that mean something else to the verb. Their variables are read with
-// the configuration file, by node.Load.
+// nodeFlags returns the settings that every verb takes that may start a node,
+// except those whose name means something else to the verb. node.Load reads their
+// environment variables together with the configuration file.
 func nodeFlags(but ...string) []cli.Flag {
 	return settingFlags(func(s node.Setting) bool {
 		return s.Scope == node.Common && !slices.Contains(but, s.Name)
@@ -61,8 +61,8 @@ func settingFlags(which func(node.Setting) bool) []cli.Flag {
 	return flags
 }
 
-// atHome writes a path below the home directory with a tilde, so that the help
-// is the same for everybody.
+// atHome writes a path below the home directory with a tilde, so that the help is
+// the same for all users.
 func atHome(path string) string {
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -74,8 +74,8 @@ func atHome(path string) string {
 	return path
 }
 
-// list is the value of a flag that may be given more than once. In its variable
-// the elements are parted as those of settings are.
+// list is the value of a flag that may be given more than once. Its environment
+// variable separates the elements with node.Separator, as settings do.
 func (c *call) list(name string) []string {
 	if c.IsSet(name) {
 		return c.StringSlice(name)

@@ -7,16 +7,16 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// A verb that waits looks at the clock every tick, and more often in the
-// beginning: what is over at once should not take a second.
+// A verb that waits checks the time every tick, and more often at first, so that a
+// job that ends at once does not take a second.
 const (
 	firstTick = 50 * time.Millisecond
 	tick      = time.Second
 )
 
-// follow hands what happens to transfers to each, beginning with how they are
-// now, and an event without a type every tick. It returns when each is done
-// or fails, when ctx is cancelled, or when the node is gone.
+// follow calls each with the events of the transfers, starting with their current
+// state, and with an event without a type every tick. It returns when each is done
+// or fails, when ctx is cancelled, or when the node has ended.
 func follow(ctx context.Context, n client, ids []share.ID, each func(share.Event) (done bool, err error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	type item struct {

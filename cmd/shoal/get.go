@@ -16,17 +16,17 @@ import (
 
 func getVerb() *verb {
 	return &verb{
-		name: "get", args: "LINK...", short: "fetch what a link names", group: "Move files", min: 1, max: -1,
-		long: `A LINK is a magnet link, an ID of 40 hex digits or as many as shoal search shows of it, a .torrent file or ` +
-			`the URL of one. Put magnet links in quotes: the shell takes & for itself.` + "\n\n" +
-			`The name of what arrived is printed on standard output. A file is called NAME.part until it is complete and ` +
-			`verified. What was interrupted goes on where it was when the same command is given again. Where a node is ` +
-			`running it does the fetching, and this command only shows how far it is.`,
+		name: "get", args: "LINK...", short: "download the content that a link names", group: "Share and download", min: 1, max: -1,
+		long: `LINK is a magnet link, an ID (40 hex digits, or the shortened form that shoal search shows), a .torrent file, ` +
+			`or the URL of one. Quote magnet links: the shell treats & specially.` + "\n\n" +
+			`get prints the path of the download on standard output. A file is named NAME.part until it is complete and ` +
+			`verified. To continue an interrupted download, give the same command again. If a node is running, it does ` +
+			`the download, and this command only shows the progress.`,
 		examples: []example{
-			{"shoal get 'magnet:?xt=urn:btih:…'", "into the present folder"},
-			{"shoal get --output ~/films --file '*.mkv' LINK", "only some files, into another folder"},
-			{"shoal get --output - --file backup.tar LINK | tar x", "straight into a pipe, in order, nothing kept"},
-			{"shoal get --timeout 2m --json LINK || echo \"status $?\"", "from a script"},
+			{"shoal get 'magnet:?xt=urn:btih:…'", "download into the current folder"},
+			{"shoal get --output ~/films --file '*.mkv' LINK", "download only some of the files, into another folder"},
+			{"shoal get --output - --file backup.tar LINK | tar x", "write one file to a pipe, in order, and keep nothing on disk"},
+			{"shoal get --timeout 2m --json LINK || echo \"status $?\"", "use it in a script"},
 		},
 		flags: append(getFlags(), nodeFlags()...),
 		run: func(ctx context.Context, c *call) error {
@@ -41,7 +41,7 @@ func getVerb() *verb {
 	}
 }
 
-// getOptions is what `get` was asked for.
+// getOptions are the arguments and flags of `get`.
 type getOptions struct {
 	links      []string
 	output     string // absolute; empty for standard output
@@ -51,15 +51,15 @@ type getOptions struct {
 	sequential bool
 	noTrackers bool
 	detach     bool
-	// told are the links whose arrival was reported, for where another node
-	// has to take over.
+	// told are the links reported as done. It survives a change of node, so that
+	// none is reported twice.
 	told map[string]bool
 }
 
-// seedWish is --seed: what to do with content that is complete.
+// seedWish is the value of --seed: how long to seed.
 type seedWish struct {
 	goal share.Goal
-	said bool // the user chose; else a running node's own setting holds
+	said bool // --seed was given; otherwise the running node's setting applies
 }
 
 func (w seedWish) stay() bool { return w.said && !w.goal.None }
@@ -87,7 +87,7 @@ func parseGet(c *call) (getOptions, error) {
 	}
 	for _, g := range o.files {
 		if _, err := filepath.Match(g, ""); err != nil || g == "" {
-			return o, usageErrorf("--file %q is not a pattern", g)
+			return o, usageErrorf("--file %q is not a valid pattern", g)
 		}
 	}
 	if s := c.String("timeout"); s != "" {
@@ -98,49 +98,49 @@ func parseGet(c *call) (getOptions, error) {
 	if out := c.String("output"); out != "-" {
 		o.output, err = filepath.Abs(out)
 		if err != nil {
-			return o, share.Errorf(share.Disk, "finding the present folder: %w", err)
+			return o, share.Errorf(share.Disk, "finding the current folder: %w", err)
 		}
 		return o, nil
 	}
 	switch {
 	case len(o.links) > 1:
-		return o, usageErrorf("--output - takes one link")
+		return o, usageErrorf("--output - takes only one link")
 	case c.out.json:
-		return o, usageErrorf("--output - and --json both want standard output")
+		return o, usageErrorf("--output - and --json cannot be combined: both use standard output")
 	case o.detach:
-		return o, usageErrorf("--output - and --detach exclude each other")
+		return o, usageErrorf("--output - and --detach cannot be combined")
 	case o.seed.stay():
-		return o, usageErrorf("--output - keeps nothing that could be seeded")
+		return o, usageErrorf("--output - and --seed cannot be combined: nothing is kept that could be seeded")
 	case c.out.page != nil:
-		return o, usageErrorf("--output - wants a pipe or a file, not a terminal")
+		return o, usageErrorf("--output - does not write to a terminal; redirect it to a pipe or a file")
 	}
 	return o, nil
 }
 
 func getFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "output", Value: ".", EnvVars: envOf("output"), DefaultText: "here",
-			Usage: "write into the folder `DIR`; - writes a single file to standard output"},
+		&cli.StringFlag{Name: "output", Value: ".", EnvVars: envOf("output"), DefaultText: "the current folder",
+			Usage: "download into the folder `DIR`; - writes a single file to standard output"},
 		&cli.StringSliceFlag{Name: "file",
-			Usage: "fetch only files whose path or name matches `GLOB`; may be given more than once"},
-		stringFlag("timeout", "give up with status 3 when nothing arrives for `TIME`, such as 90s or 5m"),
-		&cli.StringFlag{Name: "seed", EnvVars: envOf("seed"), DefaultText: "none, or as the running node is set",
-			Usage: "what to do when it is complete: `GOAL` is none, forever, a time (90m, 7d), or ratio:1.5"},
-		boolFlag("sequential", "fetch the pieces in order"),
-		boolFlag("detach", "hand over to the running node and return at once"),
+			Usage: "download only files whose path or name matches `GLOB`; may be given more than once"},
+		stringFlag("timeout", "give up with status 3 if no data arrives for `TIME`, such as 90s or 5m"),
+		&cli.StringFlag{Name: "seed", EnvVars: envOf("seed"), DefaultText: "none, or the setting of the running node",
+			Usage: "how long to seed the complete download: `GOAL` is none, forever, a time (90m, 7d), or ratio:1.5"},
+		boolFlag("sequential", "download the pieces in order"),
+		boolFlag("detach", "hand the download to the running node and return at once"),
 	}
 }
 
-// getter fetches several links and shows how far they are.
+// getter fetches several links and shows their progress.
 type getter struct {
 	*batch
 	opts getOptions
 	life lifetime
 
-	named map[*job]bool // of which people were told what they are
-	cut   map[*job]bool // whose link has an ID and nothing else
+	named map[*job]bool // whose name and size were printed
+	cut   map[*job]bool // whose link has only an ID and may have been cut off
 
-	renamed map[*job]bool // of which people were told what names were changed
+	renamed map[*job]bool // whose changed names were printed
 }
 
 func runGet(ctx context.Context, n client, life lifetime, opts getOptions, out *output) error {
@@ -175,14 +175,14 @@ func (g *getter) fetch(ctx context.Context, j *job) (share.Transfer, error) {
 		g.cut[j] = true
 	}
 	t, err := fetch(ctx, g.node, j.arg, r, g.opts.timeout)
-	if err == nil && g.opts.seed.said && t.Goal != g.opts.seed.goal { // it was here before
+	if err == nil && g.opts.seed.said && t.Goal != g.opts.seed.goal { // the transfer existed before
 		err = g.node.SetGoal(ctx, t.ID, g.opts.seed.goal)
 	}
 	return t, err
 }
 
-// fetch asks the node for what arg names. timeout bounds the download of a
-// .torrent file where it is not 0.
+// fetch has the node fetch the content that arg names. A timeout other than 0
+// bounds the download of a .torrent file.
 func fetch(ctx context.Context, n client, arg string, r api.FetchRequest, timeout time.Duration) (share.Transfer, error) {
 	src, err := parseSource(arg)
 	if err != nil && isShortID(arg) {
@@ -201,15 +201,15 @@ func fetch(ctx context.Context, n client, arg string, r api.FetchRequest, timeou
 	cancel()
 	switch {
 	case err != nil && late:
-		return t, share.Errorf(share.Nobody, "nothing came from %s in %s", src.url, spanExact(timeout))
+		return t, share.Errorf(share.Nobody, "%s did not answer within %s", src.url, spanExact(timeout))
 	case err != nil:
 		return t, err
 	}
 	return awake(ctx, n, t)
 }
 
-// awake resumes a transfer that was here before and does not move: who asks for
-// it again wants it to.
+// awake resumes a transfer that existed before and is paused or stopped: asking
+// for it again means that it should go on.
 func awake(ctx context.Context, n client, t share.Transfer) (share.Transfer, error) {
 	if t.State != share.Stopped && (t.State != share.Paused || complete(t)) {
 		return t, nil
@@ -220,10 +220,11 @@ func awake(ctx context.Context, n client, t share.Transfer) (share.Transfer, err
 	return n.Transfer(ctx, t.ID)
 }
 
-// lonely is after how long without anybody a link that seems cut is told of.
+// lonely is how long a link that seems cut off may be without peers before the
+// user is told.
 const lonely = 4 * time.Second
 
-const cutHint = "this link has no address; was it cut at &? Put it in quotes"
+const cutHint = "this link has nothing but an ID; if the shell cut it off at &, put it in quotes"
 
 func (g *getter) fetched(ctx context.Context, j *job) error {
 	switch {
@@ -234,7 +235,7 @@ func (g *getter) fetched(ctx context.Context, j *job) error {
 		j.ended = true
 		if !g.opts.told[j.arg] {
 			g.opts.told[j.arg] = true
-			g.progress.clear() // it is out of date
+			g.progress.clear()
 			g.done(j)
 			g.tellRenamed(ctx, j)
 		}
@@ -242,10 +243,10 @@ func (g *getter) fetched(ctx context.Context, j *job) error {
 		return g.nobody(ctx, j)
 	case g.cut[j] && j.t.Peers == 0 && j.t.Total == 0 && g.now().Sub(j.started) >= lonely:
 		g.cut[j] = false // once
-		g.out.say("nobody was found so far: %s", cutHint)
+		g.out.say("no peer found so far: %s", cutHint)
 	case !g.out.json && !g.named[j] && j.t.Total > 0 && j.t.State == share.Fetching:
 		g.named[j] = true
-		g.out.say("fetching %s: %s%s", escape(nameOf(j.t)), size(j.t.Total), inFiles(j.t))
+		g.out.say("downloading %s: %s%s", escape(nameOf(j.t)), size(j.t.Total), inFiles(j.t))
 		g.tellRenamed(ctx, j)
 	}
 	return nil
@@ -298,10 +299,10 @@ func (g *getter) added(t share.Transfer) {
 		return
 	}
 	g.out.data(t.ID.String())
-	g.out.say("the node fetches %s (shoal list shows how far it is)", escape(nameOf(t)))
+	g.out.say("the node is downloading %s (shoal list shows its progress)", escape(nameOf(t)))
 }
 
-// nobody is the error of a transfer to which nothing came for too long.
+// nobody is the error of a transfer that received nothing for too long.
 func (g *getter) nobody(ctx context.Context, j *job) error {
 	err := nobody(ctx, g.node, j.t, g.opts.timeout)
 	if src, perr := parseSource(j.arg); perr == nil && src.cut() && j.t.Peers == 0 {
@@ -310,7 +311,8 @@ func (g *getter) nobody(ctx context.Context, j *job) error {
 	return err
 }
 
-// nobody says who was asked and what each said.
+// nobody is the error of a transfer that received nothing during wait. It lists the
+// sources of peers that were asked and their answers.
 func nobody(ctx context.Context, n client, t share.Transfer, wait time.Duration) error {
 	name := nameOf(t)
 	said := ""
@@ -318,14 +320,14 @@ func nobody(ctx context.Context, n client, t share.Transfer, wait time.Duration)
 		said = whatWasSaid(ways)
 	}
 	if t.Peers > 0 {
-		return share.Errorf(share.Nobody, "nothing of %s arrived for %s: %s, but none has what is missing%s",
+		return share.Errorf(share.Nobody, "no data of %s arrived for %s: connected to %s, but none has a missing piece%s",
 			name, spanExact(wait), count(t.Peers, "peer"), said)
 	}
-	return share.Errorf(share.Nobody, "nobody who has %s was found in %s%s", name, spanExact(wait), said)
+	return share.Errorf(share.Nobody, "no peer that has %s was found in %s%s", name, spanExact(wait), said)
 }
 
-// whatWasSaid lists what trackers and web seeds answered, and which other way
-// of finding peers failed.
+// whatWasSaid lists the answers of trackers and web seeds and the errors of the
+// other sources of peers.
 func whatWasSaid(ways []api.Way) string {
 	var b strings.Builder
 	for _, w := range ways {
@@ -340,7 +342,7 @@ func whatWasSaid(ways []api.Way) string {
 			case w.Last.IsZero():
 				said = "no answer yet"
 			case w.Source == share.FromTracker:
-				said = "told of " + count(w.Found, "peer")
+				said = "returned " + count(w.Found, "peer")
 			default:
 				continue
 			}
@@ -374,7 +376,7 @@ type doneRecord struct {
 func (g *getter) done(j *job) {
 	t, took := j.t, g.now().Sub(j.started)
 	if g.out.json {
-		if !g.progress.told[t.ID] { // it was over before there was a change to tell of
+		if !g.progress.told[t.ID] { // it was complete before its first change
 			g.progress.record(t)
 		}
 		g.out.record(doneRecord{"done", t.ID, t.Name, t.Path, t.Total, t.Files, took.Round(time.Millisecond).Seconds()})
@@ -383,29 +385,29 @@ func (g *getter) done(j *job) {
 	g.out.data(t.Path)
 	line := fmt.Sprintf("%s: %s%s", escape(nameOf(t)), size(t.Total), inFiles(t))
 	if came := t.Downloaded - j.first.Downloaded; came > 0 && took > 0 {
-		line += fmt.Sprintf(", fetched in %s (%s)", spanExact(took), rate(int64(float64(came)/took.Seconds())))
+		line += fmt.Sprintf(", downloaded in %s (%s)", spanExact(took), rate(int64(float64(came)/took.Seconds())))
 	} else {
-		line += ", was here already and is verified"
+		line += ", already on disk and verified"
 	}
 	g.out.say("%s", line)
 }
 
 func inFiles(t share.Transfer) string {
-	if t.Files < 2 || t.Total != t.Size { // how many are selected nobody told
+	if t.Files < 2 || t.Total != t.Size { // the number of selected files is not known here
 		return ""
 	}
 	return " in " + count(t.Files, "file")
 }
 
-// farewell adds to an interruption how to go on.
+// farewell adds to an interruption how to continue.
 func (g *getter) farewell(err error) error {
 	switch {
 	case kindOf(err) != share.Interrupted || len(g.going()) == 0:
 		return err
 	case g.life == ours:
-		return share.Errorf(share.Interrupted, "interrupted: the same command goes on from here")
+		return share.Errorf(share.Interrupted, "interrupted: give the same command again to continue")
 	}
-	return share.Errorf(share.Interrupted, "interrupted, but the node goes on fetching (shoal list shows how far it is, shoal pause ID halts it)")
+	return share.Errorf(share.Interrupted, "interrupted, but the node continues the download (shoal list shows its progress, shoal pause ID pauses it)")
 }
 
 // spanExact is span with tenths below ten seconds.

@@ -111,7 +111,7 @@ func TestGetLeavesNoProgressBehind(t *testing.T) {
 				t.Fatal(err)
 			}
 			shown := stderr.String()
-			_, after, _ := strings.Cut(shown, "fetched in ")
+			_, after, _ := strings.Cut(shown, "downloaded in ")
 			if strings.Contains(after, "%") || strings.Contains(shown, ", 0 peers") || !strings.Contains(shown, "10 B of 100 B") {
 				t.Errorf("stderr is %q", shown)
 			}
@@ -143,7 +143,7 @@ func TestGetGivesUpWhenNobodyIsFound(t *testing.T) {
 	if stdout.Len() > 0 {
 		t.Errorf("stdout is %q", stdout)
 	}
-	if want := "nobody who has filma was found"; !strings.Contains(err.Error(), want) {
+	if want := "no peer that has filma was found"; !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %q", err, want)
 	}
 }
@@ -246,7 +246,7 @@ func (r removing) Transfer(ctx context.Context, id share.ID) (share.Transfer, er
 
 func TestGetInterrupted(t *testing.T) {
 	a := film(t, "a")
-	for life, want := range map[lifetime]string{ours: "the same command goes on", itsOwn: "the node goes on fetching"} {
+	for life, want := range map[lifetime]string{ours: "give the same command again", itsOwn: "the node continues the download"} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		out, _, _ := testOutput(false)
 		f := newFake(a)

@@ -11,8 +11,8 @@ import (
 // margin is the last column that help is written to.
 const margin = 78
 
-// groups are the headings that the verbs stand under.
-var groups = [...]string{"Move files", "Look", "Act", "The node", "Other"}
+// groups are the headings of the verbs in the help.
+var groups = [...]string{"Share and download", "Inspect", "Manage", "The node", "Other"}
 
 func helpVerb(verbs func() []*verb) *verb {
 	return &verb{
@@ -43,7 +43,7 @@ func helpVerb(verbs func() []*verb) *verb {
 // overview is the help of the program.
 func overview(verbs []*verb) string {
 	var b strings.Builder
-	b.WriteString("shoal shares folders straight from the machine they are on\n\n")
+	b.WriteString("shoal shares folders directly from your machine, peer to peer\n\n")
 	b.WriteString("usage: shoal VERB [ARGUMENTS] [FLAGS]\n")
 	width := 0
 	for _, v := range verbs {
@@ -66,10 +66,10 @@ func overview(verbs []*verb) string {
 	return b.String()
 }
 
-// anyFlag is said once in the help and once in the manual page.
-const anyFlag = "Flags may stand anywhere. Each has an environment variable, SHOAL_ and its name " +
-	"in capitals with _ for -: SHOAL_STATE is --state. A flag wins over the environment, " +
-	"the environment over the configuration file."
+// anyFlag is part of the help and of the manual page.
+const anyFlag = "Flags may be given anywhere on the command line. Most also have an environment variable: " +
+	"SHOAL_ and the name in capitals with _ instead of -, so SHOAL_STATE sets --state. A flag overrides the " +
+	"environment, and the environment overrides the configuration file."
 
 // usage is the verb and its arguments.
 func (v *verb) usage() string { return strings.TrimSpace(v.name + " " + v.args) }
@@ -98,13 +98,13 @@ func (v *verb) help() string {
 			name, _ := describe(f)
 			names = append(names, strings.ReplaceAll(name, " ", "\u00a0"))
 		}
-		b.WriteString("\nFlags of the node, for when none is running yet (shoal daemon --help explains)\n")
+		b.WriteString("\nSettings of the node, used if none is running yet (see shoal daemon --help)\n")
 		b.WriteString(strings.ReplaceAll(fill(strings.Join(names, ", "), margin, "  "), "\u00a0", " ") + "\n")
 	}
 	return b.String()
 }
 
-// split separates a verb's own flags from those that every node takes.
+// split separates a verb's own flags from the settings of the node.
 func split(flags []cli.Flag) (own, node []cli.Flag) {
 	for _, f := range flags {
 		if c, ok := f.(cli.CategorizableFlag); ok && c.GetCategory() == nodeCategory {
@@ -195,7 +195,7 @@ func manual(verbs []*verb) string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p(`.TH SHOAL 1 "" "shoal %s" "User Commands"`, roff(buildVersion().Version))
-	p(".SH NAME\nshoal \\- share folders straight from the machine they are on")
+	p(".SH NAME\nshoal \\- share folders directly from your machine, peer to peer")
 	p(".SH SYNOPSIS\n.B shoal\n.I VERB\n[\\fIARGUMENTS\\fR] [\\fIFLAGS\\fR]")
 	p(".SH DESCRIPTION")
 	for _, s := range []string{about, anyFlag} {
@@ -220,8 +220,8 @@ func manual(verbs []*verb) string {
 	}
 	if len(node) > 0 {
 		p(".SH SETTINGS OF THE NODE")
-		p("The daemon takes these as flags, and other verbs those of them that matter while they run a node for themselves. " +
-			"In the configuration file each is a key of this name without the dashes.")
+		p("The daemon takes all of these as flags; other verbs take those that apply to a node they run themselves. " +
+			"In the configuration file the key is the name without the dashes.")
 		roffFlags(p, node)
 	}
 	p(".SH EXIT STATUS")
@@ -229,14 +229,14 @@ func manual(verbs []*verb) string {
 		p(".TP\n.B %d\n%s", e.kind, roff(capital(e.means))+".")
 	}
 	p(".SH FILES")
-	p(".TP\n.I $XDG_STATE_HOME/shoal\nWhat the node remembers: transfers, torrents, the control socket. Another folder with \\fB\\-\\-state\\fR.")
+	p(".TP\n.I $XDG_STATE_HOME/shoal\nThe state directory: transfers, torrents and the control socket. \\fB\\-\\-state\\fR sets another one.")
 	return b.String()
 }
 
-const about = "shoal turns a folder into a link. Whoever has the link fetches the files from whoever has them, " +
-	"over globally reachable IPv6, with no account and no server in the middle. It speaks BitTorrent, so it works " +
-	"with the clients people already have. Verbs talk to the running node of the same state directory, or run one " +
-	"themselves for as long as they need it."
+const about = "shoal turns a folder into a link. Anyone who has the link can download the files from the peers that have " +
+	"them, over globally reachable IPv6, with no account and no server in the middle. It speaks BitTorrent, so it works " +
+	"with existing clients. Verbs talk to the running node of the same state directory. If none is running, they " +
+	"run one themselves for as long as they need it."
 
 func roffFlags(p func(string, ...any), flags []cli.Flag) {
 	for _, f := range flags {

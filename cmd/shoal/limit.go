@@ -11,19 +11,18 @@ import (
 
 func limitVerb() *verb {
 	return &verb{
-		name: "limit", args: "[ID...]", short: "limit rates, of the node or of transfers", group: "Act", max: -1, ids: true,
-		long: `Without an ID the limit is that of the whole node, which keeps it over restarts. Rates are per second, in ` +
-			`bytes or with a unit: 500KB, 2MiB. The word none takes a limit away. Without --down and --up the limits ` +
-			`are shown.`,
+		name: "limit", args: "[ID...]", short: "show or set rate limits of the node or of transfers", group: "Manage", max: -1, ids: true,
+		long: `Without an ID, the limit applies to the whole node, which keeps it across restarts. Rates are per second, in ` +
+			`bytes or with a unit: 500KB, 2MiB. none removes a limit. Without --down and --up, limit shows the limits.`,
 		examples: []example{
-			{"shoal limit --up 2MB", "the whole node gives away at most 2 MB a second"},
-			{"shoal limit --down none 3fa9", "one transfer as fast as it can"},
+			{"shoal limit --up 2MB", "limit the upload of the whole node to 2 MB/s"},
+			{"shoal limit --down none 3fa9", "remove the download limit of one transfer"},
 			{"shoal limit", "show the limits of the node"},
 		},
 		flags: append([]cli.Flag{
-			// Without variables: SHOAL_UP and SHOAL_DOWN are settings of a node.
-			&cli.StringFlag{Name: "down", Usage: "fetch at most `RATE` a second"},
-			&cli.StringFlag{Name: "up", Usage: "give away at most `RATE` a second"},
+			// No environment variables: SHOAL_UP and SHOAL_DOWN are settings of a node.
+			&cli.StringFlag{Name: "down", Usage: "limit the download to `RATE` a second"},
+			&cli.StringFlag{Name: "up", Usage: "limit the upload to `RATE` a second"},
 		}, nodeFlags("down", "up")...),
 		run: func(ctx context.Context, c *call) error {
 			change, err := parseLimits(c.String("down"), c.String("up"))
@@ -99,7 +98,7 @@ func limitNode(ctx context.Context, n client, change limitChange, out *output) e
 	}
 	showLimits(out, l.Limits)
 	if l.Now != l.Limits {
-		out.say("now %s: %s", limitsOf(l.Now), escape(l.Reason))
+		out.say("in effect now: %s (%s)", limitsOf(l.Now), escape(l.Reason))
 	}
 	return nil
 }

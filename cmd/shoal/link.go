@@ -15,13 +15,13 @@ import (
 
 func linkVerb() *verb {
 	return &verb{
-		name: "link", args: "LINK|FILE...", short: "explain a link or a .torrent file, offline", group: "Look",
+		name: "link", args: "LINK|FILE...", short: "explain a link or a .torrent file, offline", group: "Inspect",
 		min: 1, max: -1,
-		long: `Says what a link, an ID or a .torrent file names and whom it asks for it, without touching the ` +
-			`network. For a .torrent file it also lists the files and gives the link that names the same content.`,
+		long: `Shows the content that a link, an ID or a .torrent file names, and the peers and trackers it lists, without ` +
+			`using the network. For a .torrent file it also lists the files and prints the magnet link of the same content.`,
 		examples: []example{
-			{"shoal link 'magnet:?xt=urn:btih:…'", "look before you fetch"},
-			{"shoal link --json ubuntu.torrent", "the same for a program"},
+			{"shoal link 'magnet:?xt=urn:btih:…'", "inspect a link before you download"},
+			{"shoal link --json ubuntu.torrent", "inspect a .torrent file; JSON output"},
 		},
 		run: func(ctx context.Context, c *call) error {
 			for i, arg := range c.Args().Slice() {
@@ -64,7 +64,7 @@ func explain(ctx context.Context, out *output, arg string) error {
 	var r linkRecord
 	switch {
 	case src.url != "":
-		return usageErrorf("link works offline: fetch %s first, or give it to shoal get", src.url)
+		return usageErrorf("link works offline: download %s first, or use shoal get", src.url)
 	case src.torrent != nil:
 		p, err := readOffline(ctx, src.torrent)
 		if err != nil {
@@ -76,7 +76,7 @@ func explain(ctx context.Context, out *output, arg string) error {
 		}
 	case src.link.V2Only():
 		return share.Errorf(share.Refused,
-			"the link names content by its v2 hash only (1220%x), which this version cannot fetch: look for a link with xt=urn:btih:", src.link.V2)
+			"the link names its content only by a v2 hash (1220%x), which this version cannot fetch; use a link with xt=urn:btih:", src.link.V2)
 	default:
 		l := src.link
 		r = linkRecord{
@@ -92,7 +92,7 @@ func explain(ctx context.Context, out *output, arg string) error {
 	return nil
 }
 
-// explainChannel says that a link names a channel, and what that is.
+// explainChannel describes a link that names a channel.
 func explainChannel(l index.ChannelLink, out *output) {
 	if out.json {
 		out.record(struct {
@@ -104,19 +104,19 @@ func explainChannel(l index.ChannelLink, out *output) {
 		return
 	}
 	out.facts(
-		[2]string{"channel", escape(orElse(l.Name, "not said"))},
+		[2]string{"channel", escape(orElse(l.Name, "not stated"))},
 		[2]string{"key", l.ID.String()},
 		[2]string{"salt", hex.EncodeToString(l.Salt)},
-		[2]string{"what", "a signed list of shares; shoal channel follow LINK keeps it here"},
+		[2]string{"what", "a signed list of shares; shoal channel follow LINK follows it"},
 	)
 }
 
-// readOffline has a torrent read by a node that is nowhere: its state is thrown
-// away, it is bound to the loopback interface and knows nobody.
+// readOffline has a torrent read by a node that is cut off from the network: it
+// listens on loopback only, has no bootstrap nodes, and its state is discarded.
 func readOffline(ctx context.Context, torrent []byte) (p api.Preview, err error) {
 	dir, err := os.MkdirTemp("", "shoal-")
 	if err != nil {
-		return p, share.Errorf(share.Disk, "making a folder to work in: %w", err)
+		return p, share.Errorf(share.Disk, "creating a temporary folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	cfg, err := node.Load(node.Sources{
@@ -138,7 +138,7 @@ func readOffline(ctx context.Context, torrent []byte) (p api.Preview, err error)
 }
 
 func (r linkRecord) show(out *output, torrent bool) {
-	bytes, peers, link := "not said", "none: to be found in the DHT and on the local network", ""
+	bytes, peers, link := "not stated", "none: they are found in the DHT and on the local network", ""
 	if r.Bytes > 0 || torrent {
 		bytes = exact(r.Bytes)
 	}
@@ -146,7 +146,7 @@ func (r linkRecord) show(out *output, torrent bool) {
 		peers = escapeLines(r.Peers)
 	}
 	if r.Private {
-		peers = "none, and it is private: it is announced nowhere"
+		peers = "none; it is private and announced nowhere"
 	}
 	if torrent {
 		link = r.Link
@@ -156,7 +156,7 @@ func (r linkRecord) show(out *output, torrent bool) {
 		extra[i] = p.Key + "=" + p.Value
 	}
 	out.facts(
-		[2]string{"name", escape(orElse(r.Name, "not said"))},
+		[2]string{"name", escape(orElse(r.Name, "not stated"))},
 		[2]string{"ID", r.ID.String()},
 		[2]string{"size", bytes},
 		[2]string{"files", orElse(ranges(r.Select), fileLines(r.Files))},
@@ -168,7 +168,7 @@ func (r linkRecord) show(out *output, torrent bool) {
 	)
 }
 
-// fileLines lists files, the first twenty of many.
+// fileLines lists at most the first twenty files.
 func fileLines(files []share.File) string {
 	const most = 20
 	if len(files) == 0 {
@@ -177,7 +177,7 @@ func fileLines(files []share.File) string {
 	lines := []string{count(len(files), "file")}
 	for i, f := range files {
 		if i == most {
-			lines = append(lines, fmt.Sprintf("and %s (--json lists all)", count(len(files)-most, "file")))
+			lines = append(lines, fmt.Sprintf("and %s more (--json lists all)", count(len(files)-most, "file")))
 			break
 		}
 		lines = append(lines, padLeft(size(f.Total), 8)+"  "+escape(f.Path))
@@ -197,7 +197,7 @@ func ranges(rs []share.Range) string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return "only number " + strings.Join(parts, ", ")
+	return "only the files numbered " + strings.Join(parts, ", ")
 }
 
 func escapeLines(lines []string) string {

@@ -109,7 +109,7 @@ func TestNobodyNamesWhatWasSaid(t *testing.T) {
 	}
 	err := nobody(t.Context(), f, tr, 90*time.Second)
 	checkKind(t, err, share.Nobody)
-	want := `; dht: no node answers; http://one/a: the tracker refuses: "not registered"; http://two/a: told of 0 peers` +
+	want := `; dht: no node answers; http://one/a: the tracker refuses: "not registered"; http://two/a: returned 0 peers` +
 		`; http://three/a: no answer yet; http://seed/: 503 Service Unavailable`
 	if !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("%v\nwant %s", err, want)

@@ -14,14 +14,14 @@ import (
 
 func listVerb() *verb {
 	return &verb{
-		name: "list", short: "list what this node shares and fetches", group: "Look",
+		name: "list", short: "list the transfers of this node", group: "Inspect",
 		examples: []example{
-			{"shoal list", "a line for each transfer"},
-			{"shoal list --json | jq -r 'select(.state==\"error\").reason'", "what is wrong, for a script"},
+			{"shoal list", "one line for each transfer"},
+			{"shoal list --json | jq -r 'select(.state==\"error\").reason'", "the errors, for a script"},
 		},
-		long: `The lists of channels are small transfers, too. They come and go with their channels and are left out ` +
-			`here but for problems; --all shows them. JSON has every transfer, those with "channel".`,
-		flags: append([]cli.Flag{boolFlag("all", "the lists of channels, too")}, nodeFlags()...),
+		long: `The list of a channel is a small transfer, too. These are hidden unless they have an error; --all shows ` +
+			`them. JSON output always includes them; they have the key "channel".`,
+		flags: append([]cli.Flag{boolFlag("all", "also show the lists of channels")}, nodeFlags()...),
 		run: func(ctx context.Context, c *call) error {
 			return withNode(ctx, c, false, func(ctx context.Context, n client, life lifetime) error {
 				return runList(ctx, n, life, c.Bool("all"), c.out)
@@ -48,11 +48,11 @@ func runList(ctx context.Context, n client, life lifetime, lists bool, out *outp
 		all = slices.DeleteFunc(all, func(t share.Transfer) bool { return t.Channel != "" && t.State != share.Stopped })
 	}
 	if len(all) == 0 && total > 0 {
-		out.say("nothing but %s of channels (shoal list --all)", count(total, "list"))
+		out.say("no transfers except %s of channels (shoal list --all)", count(total, "list"))
 		return nil
 	}
 	if len(all) == 0 {
-		out.say("nothing is shared or fetched here yet (shoal share PATH, shoal get LINK)")
+		out.say("no transfers yet (shoal share PATH, shoal get LINK)")
 		return nil
 	}
 	rows := make([]row, len(all))
@@ -73,25 +73,25 @@ func runList(ctx context.Context, n client, life lifetime, lists bool, out *outp
 		{title: "DOWN/S", right: true}, {title: "UP/S", right: true}, {title: "PEERS", right: true}, {title: "NAME"},
 	}, rows)
 	if life == ours {
-		out.say("no node is running: nothing of this moves now (shoal daemon)")
+		out.say("no node is running, so these transfers are idle (shoal daemon starts one)")
 	}
 	return nil
 }
 
-// lastLook says so when nobody has looked for long whether the files of a complete
-// transfer are still there.
+// lastLook says when the files of a complete transfer were last checked, if that was
+// long ago.
 func lastLook(looked, now time.Time) string {
 	const long = 30 * time.Minute // three rounds of the engine
 	switch {
 	case looked.IsZero():
-		return "its files were not looked at since the node was started"
+		return "its files were not checked since the node started"
 	case now.Sub(looked) > long:
-		return "its files were last looked at " + humanize.RelTime(looked, now, "ago", "")
+		return "its files were last checked " + humanize.RelTime(looked, now, "ago", "")
 	}
 	return ""
 }
 
-// done is the part of a transfer that is here, empty while its size is unknown.
+// done is the percentage of a transfer that is on disk, "" while its size is unknown.
 func done(t share.Transfer) string {
 	if t.Total == 0 && t.Completed.IsZero() {
 		return ""
@@ -109,7 +109,7 @@ func sizeOf(t share.Transfer) string {
 	return size(t.Total)
 }
 
-// shortRate leaves zero out, so that what moves stands out.
+// shortRate is a rate, or "" for zero, so that active transfers stand out.
 func shortRate(n int64) string {
 	if n == 0 {
 		return ""

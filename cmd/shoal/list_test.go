@@ -22,8 +22,8 @@ func TestListLeavesListsOfChannelsOut(t *testing.T) {
 	}{
 		"default":      {[]share.Transfer{film, fine, stopped}, false, []string{"film.mkv", "stopped.jsonl.zst"}, ""},
 		"all":          {[]share.Transfer{film, fine, stopped}, true, []string{"film.mkv", "list.jsonl.zst", "stopped.jsonl.zst"}, ""},
-		"nothing else": {[]share.Transfer{fine}, false, nil, "nothing but 1 list of channels (shoal list --all)"},
-		"nothing":      {nil, true, nil, "nothing is shared or fetched here yet"},
+		"nothing else": {[]share.Transfer{fine}, false, nil, "no transfers except 1 list of channels (shoal list --all)"},
+		"nothing":      {nil, true, nil, "no transfers yet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, stdout, stderr := onTerminal()

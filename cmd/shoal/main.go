@@ -1,9 +1,9 @@
-// Command shoal shares folders straight from the machine they are on, and
-// fetches what others share.
+// Command shoal shares folders directly from the machine they are on and downloads
+// what others share.
 //
 // Its flags, JSON lines and exit statuses are a contract: scripts written
 // against any 1.x release work with every later one. Each verb is in the file
-// of its name; output.go states how all of them print, status.go how they end.
+// named after it; output.go states how all verbs print, status.go how they exit.
 package main
 
 import (
@@ -20,8 +20,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// verb is one line of the command table, from which the parser, the help, the
-// manual page and the completions are made.
+// verb is one entry of the command table. The parser, the help, the manual page
+// and the completions are made from the table.
 type verb struct {
 	name     string
 	args     string // as shown in the help: "LINK..."
@@ -33,8 +33,8 @@ type verb struct {
 	min, max int  // how many arguments; a max of -1 is any number
 	ids      bool // the arguments are IDs, which completion offers
 	words    []string
-	settings bool // the flags are the settings of a node themselves
-	daemon   bool // ends with status 0 when it is told to
+	settings bool // the help explains the settings of the node in full
+	daemon   bool // a signal ends it with status 0
 	run      func(ctx context.Context, c *call) error
 }
 
@@ -73,7 +73,7 @@ func run(args []string, stdout, stderr *os.File) int {
 	return int(kindOf(err))
 }
 
-// errReported is wrapped by errors that people and programs have been told of.
+// errReported is wrapped by errors that were already printed.
 var errReported = errors.New("reported")
 
 func newApp(verbs []*verb, out *output) *cli.App {
@@ -103,7 +103,7 @@ func (v *verb) command(verbs []*verb, out *output) *cli.Command {
 			case n < v.min:
 				return usageErrorf("%s needs %s (shoal %s --help has examples)", v.name, v.args, v.name)
 			case v.max >= 0 && n > v.max:
-				return usageErrorf("%s: %q is too much", v.name, c.Args().Get(v.max))
+				return usageErrorf("%s: unexpected argument %q", v.name, c.Args().Get(v.max))
 			}
 			ctx, stop := interruptible(c.Context, v.daemon)
 			defer stop()
@@ -113,7 +113,7 @@ func (v *verb) command(verbs []*verb, out *output) *cli.Command {
 				return nil
 			}
 			if err != nil && ctx.Err() != nil && kindOf(err) != share.Interrupted {
-				// What fails while everything is being stopped failed because of that.
+				// An error during the shutdown is a consequence of the interruption.
 				return fmt.Errorf("%w (%w)", errInterrupted, err)
 			}
 			return err
@@ -121,8 +121,8 @@ func (v *verb) command(verbs []*verb, out *output) *cli.Command {
 	}
 }
 
-// interruptible ends the context at the first signal that asks us to go. The
-// second one ends the process without further ado.
+// interruptible cancels the context at the first signal to end. The second one
+// exits the process at once.
 func interruptible(ctx context.Context, daemon bool) (context.Context, func()) {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !daemon { // a daemon reads its configuration again on SIGHUP

@@ -9,11 +9,11 @@ import (
 func openVerb() *verb {
 	return &verb{
 		name: "open", short: "open the web page, already signed in", group: "The node",
-		long: `It prints a link that signs one browser in, once, and is good for a short while only. On a terminal of a ` +
-			`desktop the browser is opened, too. The node serves the page when it was started with --web.`,
+		long: `Prints a link that signs in one browser. It works once and expires after a short time. On a ` +
+			`desktop it also opens the browser. The node serves the page if it was started with --web.`,
 		examples: []example{
-			{"shoal open", "in the browser of this desktop, or follow the link"},
-			{"ssh box shoal open", "of a box far away, whose port is forwarded"},
+			{"shoal open", "open the page in your browser"},
+			{"ssh box shoal open", "print the link of a remote machine whose port is forwarded"},
 		},
 		flags: nodeFlags(),
 		run: func(ctx context.Context, c *call) error {
@@ -38,14 +38,14 @@ func runOpen(ctx context.Context, n client, out *output, desktop func() ([]strin
 	out.data(url)
 	program, ok := desktop()
 	if !ok || out.page == nil {
-		return nil // somebody else uses the link
+		return nil
 	}
 	var info api.Info
 	if info, err = n.Info(ctx); err != nil {
 		return err
 	}
 	if err := openBrowser(program, info.State, url); err != nil {
-		out.say("%v; follow the link", err)
+		out.say("%v; open the link yourself", err)
 	}
 	return nil
 }

@@ -2,20 +2,20 @@ package main
 
 // How shoal prints. Every verb follows these rules:
 //
-//   - stdout is data: what another program would want. Without --json that is
-//     the link, the table or the text asked for, and nothing else.
+//   - stdout is data for other programs. Without --json it is the link, the table
+//     or the text that was asked for, and nothing else.
 //   - With --json stdout has one JSON object a line and nothing else; sizes are
 //     exact bytes, rates bytes per second, times RFC 3339, IDs 40 hex digits.
 //   - stderr is for people. A failure is one line there, "shoal: message",
-//     lower-case, without a full stop, saying what to do where that is known.
+//     lower-case, without a full stop, with what to do if that is known.
 //     With --json the failure is on stdout, too: {"event":"error",...}.
 //   - Progress goes to stderr: a bar that redraws itself where stderr is a
 //     terminal, else a plain line every few seconds, and with --json progress
 //     records on stdout instead.
-//   - Nothing is wider than 80 columns but links, paths and names that people
-//     must be able to copy. Sizes are decimal (1 MB is 10^6 bytes).
-//   - What came from the network is shown with its control and direction
-//     characters made visible. JSON has them escaped by its own rules.
+//   - No line is wider than 80 columns, except for links, paths and names that
+//     people must be able to copy. Sizes are decimal (1 MB is 10^6 bytes).
+//   - Text from the network is printed with its control and direction characters
+//     made visible. In JSON they are escaped by the rules of JSON.
 
 import (
 	"bytes"
@@ -28,15 +28,15 @@ import (
 	"golang.org/x/term"
 )
 
-// columns is the width assumed for what is not a terminal.
+// columns is the width assumed when the output is not a terminal.
 const columns = 80
 
 // output is where a verb prints. It may be used from several goroutines.
 type output struct {
 	json     bool
-	terminal bool       // stderr is one that can redraw a line
+	terminal bool       // stderr is a terminal that can redraw a line
 	width    func() int // of stderr, in columns
-	page     func() int // of stdout where it is a terminal, else nil
+	page     func() int // of stdout if that is a terminal, else nil
 
 	mu     sync.Mutex
 	stdout io.Writer
@@ -70,7 +70,7 @@ func widthOf(f *os.File) func() int {
 func (o *output) record(v any) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // a link stays one that can be copied
+	enc.SetEscapeHTML(false) // links must stay copyable
 	if err := enc.Encode(v); err != nil {
 		o.say("shoal: writing JSON: %s", err)
 		return
@@ -78,7 +78,7 @@ func (o *output) record(v any) {
 	o.lines(b.Bytes())
 }
 
-// records is record for many: a node may have ten thousand transfers.
+// records prints many objects with one write: a node may have ten thousand transfers.
 func records[T any](o *output, all []T) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -104,7 +104,7 @@ func (o *output) lines(text []byte) {
 	o.show()
 }
 
-// Write passes bytes on to stdout as they are.
+// Write writes bytes to stdout unchanged.
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -123,7 +123,7 @@ func (o *output) write(p []byte) {
 	}
 }
 
-// failure is the first error met while writing to stdout.
+// failure returns the first error of writing to stdout.
 func (o *output) failure() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -139,7 +139,7 @@ func (o *output) say(format string, args ...any) {
 	o.show()
 }
 
-// ask prints a question for people and stays on its line.
+// ask prints a question on stderr without a line break.
 func (o *output) ask(question string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -148,7 +148,7 @@ func (o *output) ask(question string) {
 	o.show()
 }
 
-// log takes what a node in this process writes, a line at a time.
+// log is the writer for the log of a node in this process. It expects whole lines.
 func (o *output) log() io.Writer { return logWriter{o} }
 
 type logWriter struct{ o *output }
@@ -161,8 +161,8 @@ func (w logWriter) Write(p []byte) (int, error) {
 	return w.o.stderr.Write(p)
 }
 
-// status replaces the live line at the bottom of the terminal; an empty one
-// takes it away. It does nothing where stderr is no terminal.
+// status replaces the live line at the bottom of the terminal; "" removes it. It
+// does nothing if stderr is not a terminal.
 func (o *output) status(line string) {
 	if !o.terminal {
 		return

@@ -14,8 +14,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// setPassword asks for the password of the web page and gives it to the running
-// node, or leaves it for the next one.
+// setPassword asks for the password of the web page and passes it to the running
+// node, or saves it for the next one.
 func setPassword(ctx context.Context, cfg *node.Config, out *output) error {
 	password, err := askPassword(ctx, os.Stdin, out)
 	if err != nil {
@@ -36,15 +36,15 @@ func setPassword(ctx context.Context, cfg *node.Config, out *output) error {
 		}
 	}
 	if password == "" {
-		out.say("the password is removed: the page is for this machine only")
+		out.say("the password is removed: the page works only on this machine")
 	} else {
 		out.say("the password is set")
 	}
 	return nil
 }
 
-// askPassword reads a password twice from a terminal, unseen, or once from the
-// first line of anything else.
+// askPassword reads a password twice from a terminal without echo, or once from
+// the first line of any other input.
 func askPassword(ctx context.Context, in *os.File, out *output) (string, error) {
 	if !term.IsTerminal(int(in.Fd())) {
 		line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
@@ -54,7 +54,7 @@ func askPassword(ctx context.Context, in *os.File, out *output) (string, error) 
 		return strings.TrimRight(line, "\r\n"), nil
 	}
 	var first string
-	for i, prompt := range []string{"Password (none removes it): ", "Once more: "} {
+	for i, prompt := range []string{"New password (empty removes it): ", "Repeat the password: "} {
 		out.ask(prompt)
 		word, err := readUnseen(ctx, in)
 		out.say("")
@@ -70,8 +70,8 @@ func askPassword(ctx context.Context, in *os.File, out *output) (string, error) 
 	return first, nil
 }
 
-// readUnseen reads a line without showing it. When ctx ends first, the terminal
-// is left as it was found.
+// readUnseen reads a line without echo. If ctx ends first, it restores the state of
+// the terminal.
 func readUnseen(ctx context.Context, in *os.File) (string, error) {
 	before, err := term.GetState(int(in.Fd()))
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 
 func pauseVerb() *verb {
 	return &verb{
-		name: "pause", args: "ID...", short: "stop transfers until they are resumed", group: "Act", min: 1, max: -1, ids: true,
+		name: "pause", args: "ID...", short: "stop transfers until they are resumed", group: "Manage", min: 1, max: -1, ids: true,
 		long:     `A paused transfer has no connections. It stays paused when the node is restarted.`,
-		examples: []example{{"shoal pause 3fa9 77c0", "two of them"}},
+		examples: []example{{"shoal pause 3fa9 77c0", "pause two transfers"}},
 		flags:    nodeFlags(),
 		run: acting("paused", func(ctx context.Context, n client, t share.Transfer) error {
 			return n.Pause(ctx, t.ID)
@@ -26,12 +26,12 @@ type actedRecord struct {
 	State share.State `json:"state,omitempty"`
 }
 
-// acting is the run function of a verb that does one thing to every transfer it
-// is given, and says that it has.
+// acting is the run function of a verb that applies act to every transfer it is
+// given and reports each.
 func acting(event string, act func(ctx context.Context, n client, t share.Transfer) error) func(context.Context, *call) error {
 	return func(ctx context.Context, c *call) error {
 		return withNode(ctx, c, false, func(ctx context.Context, n client, _ lifetime) error {
-			// All must be known before the first is touched.
+			// Every ID must be valid before the first transfer is changed.
 			var ts []share.Transfer
 			for _, arg := range c.Args().Slice() {
 				t, err := resolve(ctx, n, arg)

@@ -11,10 +11,10 @@ import (
 
 func peersVerb() *verb {
 	return &verb{
-		name: "peers", args: "ID...", short: "list whom a transfer is connected to", group: "Look", min: 1, max: -1, ids: true,
-		long: `HAS is how much of the content the other side has. FROM tells how it was found: link, dht, lan, pex (other ` +
-			`peers), tracker, user, or "in" where it came to us.`,
-		examples: []example{{"shoal peers 3fa9", "addresses, clients and rates"}},
+		name: "peers", args: "ID...", short: "list the peers that a transfer is connected to", group: "Inspect", min: 1, max: -1, ids: true,
+		long: `HAS is the part of the content that the peer has. FROM is how the peer was found: link, dht, lan, pex (peer ` +
+			`exchange), tracker, user, or "in" if the peer connected to this node.`,
+		examples: []example{{"shoal peers 3fa9", "show addresses, clients and rates"}},
 		flags:    nodeFlags(),
 		run: func(ctx context.Context, c *call) error {
 			return withNode(ctx, c, true, func(ctx context.Context, n client, _ lifetime) error {
@@ -34,7 +34,7 @@ func runPeers(ctx context.Context, n client, t share.Transfer, out *output) erro
 		return nil
 	}
 	if len(peers) == 0 {
-		out.say("%s is connected to nobody", escape(nameOf(t)))
+		out.say("%s has no peers connected", escape(nameOf(t)))
 		return nil
 	}
 	slices.SortFunc(peers, func(a, b share.Peer) int {
@@ -60,13 +60,13 @@ func runPeers(ctx context.Context, n client, t share.Transfer, out *output) erro
 	return nil
 }
 
-// manner is the client and how we are connected to it.
+// manner describes the peer's client and the connection.
 func manner(p share.Peer) string {
 	parts := []string{escape(orElse(p.Client, "unknown client"))}
 	for _, x := range []struct {
 		is   bool
 		word string
-	}{{p.Encrypted, "encrypted"}, {p.UTP, "uTP"}, {p.Incoming && p.Source != share.FromIncoming, "came to us"}} {
+	}{{p.Encrypted, "encrypted"}, {p.UTP, "uTP"}, {p.Incoming && p.Source != share.FromIncoming, "incoming"}} {
 		if x.is {
 			parts = append(parts, x.word)
 		}

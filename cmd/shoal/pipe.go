@@ -13,11 +13,11 @@ import (
 )
 
 // runPipe fetches one file in order and writes it to standard output as it
-// arrives. Nothing is kept but what the node had before.
+// arrives. It keeps nothing on disk except what the node had before.
 func runPipe(ctx context.Context, n client, opts getOptions, out *output) (err error) {
 	dir, err := os.MkdirTemp("", "shoal-")
 	if err != nil {
-		return share.Errorf(share.Disk, "making a folder for what passes through: %w", err)
+		return share.Errorf(share.Disk, "creating a temporary folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	t, err := fetch(ctx, n, opts.links[0], api.FetchRequest{
@@ -43,7 +43,7 @@ func runPipe(ctx context.Context, n client, opts getOptions, out *output) (err e
 	return pour(ctx, n, t.ID, body, file, out)
 }
 
-// awaitFile waits until the files are known and picks the one that is wanted.
+// awaitFile waits until the file list is known and returns the selected file.
 func awaitFile(ctx context.Context, n client, t share.Transfer, opts getOptions, out *output) (share.File, error) {
 	var file share.File
 	p := newProgress(out)
@@ -70,7 +70,7 @@ func awaitFile(ctx context.Context, n client, t share.Transfer, opts getOptions,
 	return file, err
 }
 
-// single is the one file that is selected.
+// single returns the one selected file, or an error if there is not exactly one.
 func single(files []share.File) (share.File, error) {
 	var wanted []share.File
 	for _, f := range files {
@@ -84,7 +84,7 @@ func single(files []share.File) (share.File, error) {
 	case 0:
 		return share.File{}, usageErrorf("--file matches none of the %s", count(len(files), "file"))
 	}
-	return share.File{}, usageErrorf("--output - takes one file, these are %d: choose one with --file", len(wanted))
+	return share.File{}, usageErrorf("--output - takes only one file, but %d are selected: choose one with --file", len(wanted))
 }
 
 // pour copies a file to standard output while it arrives.
@@ -95,7 +95,7 @@ func pour(ctx context.Context, n client, id share.ID, body io.Reader, file share
 	go func() {
 		written, err := io.Copy(out, body)
 		if err == nil && written != file.Total {
-			err = share.Errorf(share.Disk, "%s ended after %d of %d bytes", file.Path, written, file.Total)
+			err = share.Errorf(share.Disk, "%s: only %d of %d bytes could be read", file.Path, written, file.Total)
 		}
 		copied <- err
 	}()

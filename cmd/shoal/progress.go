@@ -11,17 +11,17 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// quiet is how far apart plain lines of progress are where nothing redraws.
+// quiet is the interval of plain progress lines when there is no terminal.
 const quiet = 5 * time.Second
 
-// progress shows what transfers are doing, in the form the output asks for.
+// progress shows the progress of transfers in the form that suits the output.
 type progress struct {
 	out  *output
 	json bool // with --json each change is a record
 	now  func() time.Time
-	next time.Time // before this no plain line is printed; zero before the first
+	next time.Time // when the next plain line may be printed; zero before the first
 	said string
-	told map[share.ID]bool // by a record
+	told map[share.ID]bool // transfers with at least one record
 }
 
 func newProgress(out *output) *progress {
@@ -42,8 +42,8 @@ type progressRecord struct {
 	Why   string      `json:"reason,omitempty"`
 }
 
-// update shows the transfers that are still going on. The one that changed is
-// recorded; people see all of them in one line.
+// update shows the transfers that have not ended: with JSON as a record of the one
+// that changed, on a terminal as one line for all.
 func (p *progress) update(changed share.Transfer, going []share.Transfer) {
 	if p.out.json && p.json {
 		p.record(changed)
@@ -59,7 +59,7 @@ func (p *progress) record(t share.Transfer) {
 	})
 }
 
-// people shows the transfers to people only.
+// people shows the transfers on stderr only.
 func (p *progress) people(going []share.Transfer) {
 	if len(going) == 0 {
 		p.clear()
@@ -70,7 +70,7 @@ func (p *progress) people(going []share.Transfer) {
 		p.out.status(s.bar(p.out.width() - 1))
 		return
 	}
-	if p.next.IsZero() { // what is over within a second needs no line
+	if p.next.IsZero() { // a transfer that ends within a second needs no line
 		p.next = p.now().Add(time.Second)
 	}
 	if p.out.json || p.now().Before(p.next) {
@@ -85,7 +85,7 @@ func (p *progress) people(going []share.Transfer) {
 
 func (p *progress) clear() { p.out.status("") }
 
-// total is what several transfers come to.
+// total is the sum of several transfers.
 type total struct {
 	count       int
 	name        string
@@ -96,7 +96,7 @@ type total struct {
 	peers       int
 }
 
-// sum adds transfers up. The state is that of the one that is furthest on.
+// sum adds up transfers. The state is that of the transfer that is furthest along.
 func sum(ts []share.Transfer) total {
 	order := map[share.State]int{
 		share.Stopped: 0, share.Paused: 1, share.Queued: 2, share.Finding: 3,
@@ -121,7 +121,7 @@ func sum(ts []share.Transfer) total {
 	return s
 }
 
-// left is the time that remains at the present rate; 0 when nobody can tell.
+// left is the time left at the current rate, or 0 if it cannot be estimated.
 func (s total) left() time.Duration {
 	if s.down <= 0 || s.size <= s.bytes {
 		return 0
@@ -152,15 +152,15 @@ func (s total) bar(width int) string {
 		if d := s.left(); d > 0 {
 			left = span(d) + " left"
 		}
-		// Of one width, so that the bar does not jump.
+		// A fixed width, so that the bar does not jump.
 		text += padLeft(rate(s.down), 8) + "  " + padLeft(left, 11) + "  " + padLeft(count(s.peers, "peer"), 8)
 		return fitted(width, "", s.bytes, s.size, text)
 	}
 	return clip(s.line(), width)
 }
 
-// fitted is a percentage, a bar and a text, preceded by a label; the bar takes
-// what room is left.
+// fitted is a label, a bar, a percentage and a text; the bar fills the remaining
+// width.
 func fitted(width int, label string, done, all int64, text string) string {
 	const fixed = len("100% ||  ")
 	room := width - cells(text) - fixed
@@ -190,15 +190,15 @@ func drawBar(width int, done, all int64) string {
 	} else {
 		b.Set64(done)
 	}
-	// The library rounds the percentage down, as percent does, and leaves its
-	// string empty below one percent.
+	// The library rounds the percentage down, as percent does, and returns an empty
+	// string below one percent.
 	if s := strings.Trim(b.String(), "\r "); s != "" {
 		return padLeft(s, width+len("100% ||"))
 	}
 	return fmt.Sprintf("%3d%% |%s|", percent(done, all), strings.Repeat(" ", width))
 }
 
-// line is the same for a log: words, no bar.
+// line is the progress as words, without a bar.
 func (s total) line() string {
 	name := escape(s.name)
 	because := func(line string) string {
@@ -216,9 +216,9 @@ func (s total) line() string {
 		if s.reason != "" {
 			return name + ": " + escape(s.reason)
 		}
-		return "looking for somebody who has " + name
+		return "looking for peers that have " + name
 	case share.Queued:
-		return because("waiting for other transfers before fetching " + name)
+		return because(name + " is queued")
 	case share.Paused:
 		return because(name + " is paused")
 	case share.Stopped:
@@ -233,7 +233,7 @@ func (s total) line() string {
 	return because(line + ", " + count(s.peers, "peer"))
 }
 
-// progress is ": 45%, 12 MB of 27 MB", nothing while the size is not known.
+// progress is ": 45%, 12 MB of 27 MB", or "" while the size is unknown.
 func (s total) progress() string {
 	if s.size == 0 {
 		return ""

@@ -11,16 +11,16 @@ import (
 
 func removeVerb() *verb {
 	v := &verb{
-		name: "remove", args: "ID...", short: "forget transfers; --data deletes what was fetched", group: "Act",
+		name: "remove", args: "ID...", short: "remove transfers; --data also deletes downloaded files", group: "Manage",
 		min: 1, max: -1, ids: true,
-		long: `What was shared from its own place is never deleted, with or without --data, nor are
-files that were there before and were only found to be right. The copy that a
-browser gave the node is no such place: --data deletes it.`,
+		long: `remove never deletes files that you shared, nor files that existed before the download and were
+only verified, with or without --data. Files that were uploaded to the node by a
+browser are copies: --data deletes them.`,
 		examples: []example{
-			{"shoal remove 3fa9", "the files stay"},
-			{"shoal remove --data 3fa9", "the fetched files are deleted"},
+			{"shoal remove 3fa9", "remove the transfer and keep its files"},
+			{"shoal remove --data 3fa9", "remove the transfer and delete the files it downloaded"},
 		},
-		flags: append([]cli.Flag{boolFlag("data", "delete the files that were fetched, too")}, nodeFlags()...),
+		flags: append([]cli.Flag{boolFlag("data", "also delete the downloaded files")}, nodeFlags()...),
 	}
 	v.run = func(ctx context.Context, c *call) error {
 		data := c.Bool("data")
@@ -32,9 +32,9 @@ browser gave the node is no such place: --data deletes it.`,
 				return nil
 			}
 			if _, err := os.Lstat(t.Path); err == nil {
-				why := "has what was there before it was fetched; that stays"
+				why := "was kept: it has files that existed before the download"
 				if t.Own {
-					why = "was shared from its own place and stays there"
+					why = "was kept: you shared it from there"
 				}
 				c.out.say("%s %s", escape(t.Path), why)
 			}

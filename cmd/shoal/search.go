@@ -14,27 +14,28 @@ import (
 
 func searchVerb() *verb {
 	return &verb{
-		name: "search", args: "QUERY...", short: "search what is here and in the channels you follow", group: "Look",
+		name: "search", args: "QUERY...", short: "search your transfers and the channels you follow", group: "Inspect",
 		min: 1, max: -1,
-		long: `Nothing of a search leaves this machine: what is searched is a catalogue of what this node shares and ` +
-			`fetches, and of the channels it follows.` + "\n\n" +
-			`Words match their beginnings, too; case and accents make no difference. "A phrase" in quotes matches as it ` +
-			`is, -word leaves out. file:WORD looks at paths, tag:TAG at tags, channel:NAME at the channels called so (me is ` +
-			`this node), type: is video, audio, image, text, archive or program, size:>1G and size:<700M compare sizes, ` +
-			`since:2026-01 and before:2026 dates. A query that begins with a minus comes after --.` + "\n\n" +
-			`The ID that is shown may be given to shoal get. Of more than some hundred matches only the newest are ranked, and it says so.`,
+		long: `A search stays on this machine. It covers the local catalogue: the transfers of this node and the entries ` +
+			`of the channels it follows.` + "\n\n" +
+			`A word also matches longer words that begin with it; case and accents are ignored. "A phrase" in quotes ` +
+			`matches exactly, and -word excludes. file:WORD searches paths, tag:TAG tags, and channel:NAME channels of that ` +
+			`name (me is this node). type: is video, audio, image, text, archive or program. size:>1G and size:<700M compare ` +
+			`sizes, since:2026-01 and before:2026 dates. Put -- before a query that begins with a minus.` + "\n\n" +
+			`Pass the ID of a result to shoal get to download it. If there are more than some hundred matches, only the ` +
+			`newest are ranked, and search tells you so.`,
 		examples: []example{
-			{"shoal search summer holiday", "both words, or longer ones that begin so"},
-			{"shoal search 'type:video size:>1G -trailer'", "in quotes, for the shell takes > for itself"},
-			{"shoal search --json '\"blue sky\" since:2026' | jq -r .link", "the links, for a script"},
+			{"shoal search summer holiday", "find both words, or longer words that begin with them"},
+			{"shoal search 'type:video size:>1G -trailer'", "quote the query: the shell treats > specially"},
+			{"shoal search --json '\"blue sky\" since:2026' | jq -r .link", "print the links, for a script"},
 		},
 		flags: append([]cli.Flag{
-			&cli.IntFlag{Name: "limit", Value: 20, EnvVars: envOf("limit"), Usage: "show at most `N`, 500 or fewer"},
+			&cli.IntFlag{Name: "limit", Value: 20, EnvVars: envOf("limit"), Usage: "show at most `N` results, up to 500"},
 		}, nodeFlags()...),
 		run: func(ctx context.Context, c *call) error {
 			q := index.Query{Text: strings.Join(c.Args().Slice(), " "), Limit: c.Int("limit")}
 			if q.Limit < 1 || q.Limit > 500 {
-				return usageErrorf("--limit is from 1 to 500, not %d", q.Limit)
+				return usageErrorf("--limit must be from 1 to 500, not %d", q.Limit)
 			}
 			return withNode(ctx, c, false, func(ctx context.Context, n client, _ lifetime) error {
 				return runSearch(ctx, n, q, time.Now(), c.out)
@@ -52,7 +53,7 @@ type hitRecord struct {
 	Channel string    `json:"channel"` // empty: this node
 	Time    time.Time `json:"time"`
 	Tags    []string  `json:"tags,omitempty"`
-	Snippet string    `json:"snippet,omitempty"` // what matched, where that is not the name
+	Snippet string    `json:"snippet,omitempty"` // the text that matched, if that is not the name
 }
 
 func runSearch(ctx context.Context, n client, q index.Query, now time.Time, out *output) error {
@@ -71,7 +72,7 @@ func runSearch(ctx context.Context, n client, q index.Query, now time.Time, out 
 		return nil
 	}
 	if len(r.Hits) == 0 {
-		out.say("nothing was found; fewer words find more, and so does following a channel")
+		out.say("no results; try fewer words, or follow more channels")
 		return nil
 	}
 	rows := make([]row, len(r.Hits))
@@ -87,16 +88,16 @@ func runSearch(ctx context.Context, n client, q index.Query, now time.Time, out 
 	}, rows)
 	switch {
 	case r.More && len(r.Hits) < r.Total:
-		out.say("%d of more than %d; --limit shows more, another word finds the older ones", len(r.Hits), r.Total)
+		out.say("%d of more than %d; --limit shows more, another word finds older ones", len(r.Hits), r.Total)
 	case r.More:
-		out.say("there are more, older ones; another word finds them")
+		out.say("there are older matches; add a word to find them")
 	case len(r.Hits) < r.Total:
-		out.say("%d of %d; --limit shows more, another word fewer", len(r.Hits), r.Total)
+		out.say("%d of %d; --limit shows more, another word narrows the search", len(r.Hits), r.Total)
 	}
 	return nil
 }
 
-// matchOf is the path or sentence that matched, "" where it is the name.
+// matchOf is the path or sentence that matched, or "" if the name matched.
 func matchOf(h index.Hit) string {
 	s := strings.NewReplacer(index.SnippetStart, "", index.SnippetEnd, "").Replace(h.Snippet)
 	if s == h.Name {
@@ -105,7 +106,7 @@ func matchOf(h index.Hit) string {
 	return s
 }
 
-// age is a time span in its largest unit.
+// age writes a duration in its largest unit.
 func age(d time.Duration) string {
 	switch {
 	case d < time.Minute:
@@ -118,17 +119,16 @@ func age(d time.Duration) string {
 	return span(d.Truncate(24 * time.Hour))
 }
 
-// isShortID tells that an argument may be the beginning of an ID that a search
-// has shown.
+// isShortID reports whether an argument may be a shortened ID as search shows it.
 func isShortID(arg string) bool {
 	return len(arg) >= 4 && len(arg) < 40 && strings.Trim(strings.ToLower(arg), hexDigits) == ""
 }
 
-// catalogued finds the one content of the catalogue whose ID begins so.
+// catalogued finds the one content in the catalogue whose ID begins with digits.
 func catalogued(ctx context.Context, n client, digits string) (source, error) {
 	all, err := n.Entries(ctx, digits)
 	if errors.Is(err, index.ErrUnknown) {
-		return source{}, share.Errorf(share.Refused, "%q is not a link, not a file, and no ID in the catalogue begins like that", digits)
+		return source{}, share.Errorf(share.Refused, "%q is not a link or a file, and no ID in the catalogue begins with it", digits)
 	}
 	if err != nil {
 		return source{}, err
@@ -143,8 +143,8 @@ func catalogued(ctx context.Context, n client, digits string) (source, error) {
 		case link.ID.IsZero():
 			link = l
 		case link.ID != l.ID:
-			return source{}, usageErrorf("%s begins several IDs of the catalogue, such as %s and %s: give more digits", digits, link.ID, l.ID)
-		default: // in several channels: ask whomever any of them names
+			return source{}, usageErrorf("%s matches several IDs in the catalogue, such as %s and %s: give more digits", digits, link.ID, l.ID)
+		default: // in several channels: use the peers of each
 			link.Peers = append(link.Peers, l.Peers...)
 		}
 	}

@@ -26,9 +26,9 @@ func TestSearchSaysWhatItLeavesOut(t *testing.T) {
 		want  string
 	}{
 		{2, false, ""},
-		{9, false, "2 of 9; --limit shows more, another word fewer\n"},
-		{800, true, "2 of more than 800; --limit shows more, another word finds the older ones\n"},
-		{2, true, "there are more, older ones; another word finds them\n"},
+		{9, false, "2 of 9; --limit shows more, another word narrows the search\n"},
+		{800, true, "2 of more than 800; --limit shows more, another word finds older ones\n"},
+		{2, true, "there are older matches; add a word to find them\n"},
 	} {
 		out, stdout, stderr := onTerminal()
 		f := &found{newFake(), index.Results{Hits: hits, Total: x.total, More: x.more}}

@@ -10,9 +10,9 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// seed gives transfers away until ctx ends or all of them have reached their
-// goal. On a terminal one line shows who fetches; a log gets a line a minute
-// while somebody does.
+// seed waits until ctx ends or all transfers have reached their seeding goal. On a
+// terminal it shows one live line of upload figures; without one it prints a line a
+// minute while something is uploaded.
 func seed(ctx context.Context, n client, ids []share.ID, out *output) error {
 	s := &seeding{out: out, node: n, now: time.Now, last: map[share.ID]share.Transfer{}, told: map[share.ID]string{}}
 	for _, id := range ids {
@@ -43,13 +43,13 @@ type seeding struct {
 	node client
 	now  func() time.Time
 	last map[share.ID]share.Transfer
-	next time.Time // before this no line is printed
-	sent int64     // as the last line said
+	next time.Time // when the next line may be printed
+	sent int64     // in the last line
 	told map[share.ID]string
 }
 
-// over tells that nothing is given away any more. Events may be a moment late:
-// a share that was just resumed is no paused one.
+// over reports whether all transfers are paused. Events may be late, so it asks the
+// node before it says so: a share may just have been resumed.
 func (s *seeding) over(ctx context.Context) (bool, error) {
 	for _, t := range s.last {
 		if t.State != share.Paused {
@@ -93,7 +93,7 @@ func (s *seeding) show() {
 		}
 		up, sent, peers = up+t.Up, sent+t.Uploaded, peers+t.Peers
 	}
-	line := fmt.Sprintf("seeding  %s  %s up  %s sent", count(peers, "peer"), rate(up), size(sent))
+	line := fmt.Sprintf("seeding  %s  %s up  %s uploaded", count(peers, "peer"), rate(up), size(sent))
 	if s.out.terminal {
 		s.out.status(line)
 		return

@@ -18,17 +18,17 @@ import (
 
 func shareVerb() *verb {
 	return &verb{
-		name: "share", args: "PATH...", short: "publish files or folders and print their links", group: "Move files",
+		name: "share", args: "PATH...", short: "share files or folders and print their links", group: "Share and download",
 		min: 1, max: -1,
-		long: `Each PATH becomes a link, which is printed on standard output. Whoever has the link can fetch the files ` +
-			`for as long as this command runs; where a node is running already, it takes the share over and this ` +
-			`command returns. Files are only ever read. The link carries the addresses of this host, so that it works ` +
-			`even where nothing else is known of it.`,
+		long: `shoal prints a link for each PATH on standard output. Anyone who has the link can download the files ` +
+			`as long as this command runs. If a node is already running, it takes over the share and this ` +
+			`command returns. shoal only reads the files. The link contains the addresses of this host, so that it works ` +
+			`without the DHT.`,
 		examples: []example{
-			{"shoal share photos", "the link is printed when all files have been read"},
-			{"shoal share --qr talk.pdf", "with a code to scan"},
-			{"shoal share --seed ratio:2 film.mkv", "until it was given away twice"},
-			{"link=$(shoal share --detach photos)", "from a script, where a node is running"},
+			{"shoal share photos", "share a folder; the link is printed when all files have been read"},
+			{"shoal share --qr talk.pdf", "also print a QR code to scan"},
+			{"shoal share --seed ratio:2 film.mkv", "seed until twice its size was uploaded"},
+			{"link=$(shoal share --detach photos)", "use it in a script while a node is running"},
 		},
 		flags: append(shareFlags(), nodeFlags()...),
 		run: func(ctx context.Context, c *call) error {
@@ -45,19 +45,19 @@ func shareVerb() *verb {
 
 func shareFlags() []cli.Flag {
 	return []cli.Flag{
-		stringFlag("name", "call it `NAME` in the link instead of what it is called here"),
+		stringFlag("name", "share it under `NAME` instead of its own name"),
 		boolFlag("no-addresses", "leave the addresses of this host out of the link"),
-		boolFlag("qr", "show the link as a QR code, too"),
+		boolFlag("qr", "also show the link as a QR code"),
 		&cli.StringFlag{Name: "seed", EnvVars: envOf("seed"), DefaultText: "forever",
-			Usage: "how long to give it away: `GOAL` is forever, a time (90m, 7d), or ratio:1.5"},
-		boolFlag("follow-symlinks", "share what symbolic links point to; without this they are left out"),
-		boolFlag("private", "announce it nowhere: only those with a link that carries an address find it"),
-		stringFlag("piece-length", "cut it into pieces of `SIZE`, a power of two from 16KiB; by size when not given"),
-		boolFlag("detach", "hand over to the running node, and fail where there is none: for scripts, which want the link and go on"),
+			Usage: "how long to seed: `GOAL` is forever, a time (90m, 7d), or ratio:1.5"},
+		boolFlag("follow-symlinks", "share the targets of symbolic links; without this flag, links are left out"),
+		boolFlag("private", "do not announce it anywhere; only a link that contains an address leads to it"),
+		stringFlag("piece-length", "use pieces of `SIZE`, a power of two from 16KiB; without it, the size of the content decides"),
+		boolFlag("detach", "hand the share to the running node, and fail if there is none: for scripts, which need only the link"),
 	}
 }
 
-// shareOptions is what `share` was asked for.
+// shareOptions are the arguments and flags of `share`.
 type shareOptions struct {
 	paths       []string // absolute
 	name        string
@@ -68,8 +68,8 @@ type shareOptions struct {
 	private     bool
 	pieceLength int64
 	detach      bool
-	// told are the links that were printed, for where another node has to take
-	// over.
+	// told are the links that were printed. It survives a change of node, so that
+	// none is printed twice.
 	told map[string]bool
 }
 
@@ -82,7 +82,7 @@ func parseShare(c *call) (shareOptions, error) {
 	for _, p := range c.Args().Slice() {
 		abs, err := filepath.Abs(p)
 		if err != nil {
-			return o, share.Errorf(share.Disk, "finding the present folder: %w", err)
+			return o, share.Errorf(share.Disk, "finding the current folder: %w", err)
 		}
 		if _, err := os.Stat(abs); err != nil {
 			return o, share.Errorf(share.Disk, "sharing %s: %w", p, errors.Unwrap(err))
@@ -100,11 +100,11 @@ func parseShare(c *call) (shareOptions, error) {
 	}
 	switch {
 	case o.seed.goal.None:
-		return o, usageErrorf("--seed none shares nothing")
+		return o, usageErrorf("--seed none would share nothing; use forever, a time, or ratio:N")
 	case o.name != "" && len(o.paths) > 1:
-		return o, usageErrorf("--name is for a single PATH")
+		return o, usageErrorf("--name takes only one PATH")
 	case o.private && o.noAddresses:
-		return o, usageErrorf("--private and --no-addresses together make a link that nobody can use")
+		return o, usageErrorf("--private and --no-addresses cannot be combined: nobody could use the link")
 	}
 	return o, nil
 }
@@ -112,10 +112,10 @@ func parseShare(c *call) (shareOptions, error) {
 type sharer struct {
 	*batch
 	opts shareOptions
-	next int // the first of the jobs that is not ended
+	next int // the first job that has not ended
 
-	asked   bool   // whether strangers can reach the node
-	warning string // that they cannot; to be told once
+	asked   bool   // the node was asked whether strangers can reach it
+	warning string // that they cannot; printed once
 	verdict share.Verdict
 }
 
@@ -132,7 +132,7 @@ func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, o
 	}
 	switch {
 	case life != itsOwn:
-		out.say("\nKeep this running until they have it. Ctrl-C ends it.")
+		out.say("\nKeep this command running until the others have the files. Ctrl-C ends it.")
 		watching, stop := context.WithCancel(ctx)
 		told := make(chan struct{})
 		go func() {
@@ -147,7 +147,7 @@ func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, o
 		}
 		return err
 	case !opts.detach:
-		out.say("\nThe running node gives it away (shoal list shows it, shoal remove ID ends it).")
+		out.say("\nThe running node is seeding it (shoal list shows it, shoal remove ID ends it).")
 	}
 	return nil
 }
@@ -195,7 +195,7 @@ func (s *sharer) warnOfWindows(ctx context.Context, t share.Transfer) {
 	}
 }
 
-// again has what was shared before given away as it is wanted now.
+// again resumes a share that was paused and sets the goal of this command.
 func (s *sharer) again(ctx context.Context, t share.Transfer) error {
 	paused := t.State == share.Paused
 	if paused {
@@ -203,7 +203,7 @@ func (s *sharer) again(ctx context.Context, t share.Transfer) error {
 			return err
 		}
 	}
-	// Afterwards, since what is resumed is past a goal that it has reached.
+	// After the resume, because a share is resumed without the goal it has reached.
 	if paused || t.Goal != s.opts.seed.goal {
 		return s.node.SetGoal(ctx, t.ID, s.opts.seed.goal)
 	}
@@ -229,7 +229,7 @@ type sharedRecord struct {
 	Bytes int64    `json:"bytes"`
 	Files int      `json:"files"`
 	Path  string   `json:"path"`
-	// Warning says that nobody outside can use the link now.
+	// Warning is set if nobody outside the local network can use the link now.
 	Warning string `json:"warning,omitempty"`
 }
 
@@ -242,12 +242,12 @@ func (s *sharer) shared(t share.Transfer) {
 		s.out.record(sharedRecord{"shared", t.ID, link, t.Name, t.Size, t.Files, t.Path, s.warning})
 	} else {
 		if s.warning != "" {
-			s.out.say("%s\n", fill("Nobody outside can use this link now. "+escape(s.warning), margin, ""))
+			s.out.say("%s\n", fill("Strangers cannot use this link now. "+escape(s.warning), margin, ""))
 			s.warning = ""
 		}
 		s.out.say("%s: %s in %s", escape(nameOf(t)), size(t.Size), count(t.Files, "file"))
 		s.out.data(link)
-		s.out.say("\nTo fetch it elsewhere:\n  shoal get %s", quote(link))
+		s.out.say("\nTo download it on another machine:\n  shoal get %s", quote(link))
 	}
 	if s.opts.qr {
 		s.out.say("%s", qr(link))
@@ -256,8 +256,8 @@ func (s *sharer) shared(t share.Transfer) {
 
 const reachEvery = 5 * time.Second
 
-// tellReach says once it is known whether strangers reach the node, and again
-// when it changes, until they do or ctx ends.
+// tellReach prints whether strangers can reach the node when that becomes known
+// and when it changes, until they can or ctx ends.
 func tellReach(ctx context.Context, n client, known share.Verdict, every time.Duration, out *output) {
 	if out.json {
 		return
@@ -277,7 +277,7 @@ func tellReach(ctx context.Context, n client, known share.Verdict, every time.Du
 		known = r.Verdict
 		text := r.Answer
 		if known == share.Unreachable {
-			text = "Nobody outside can use the link now. " + r.Answer + " " + r.Next
+			text = "Strangers cannot use the link now. " + r.Answer + " " + r.Next
 		}
 		out.say("%s", fill(escape(text), margin, ""))
 	}
@@ -292,7 +292,7 @@ func withoutAddresses(link string) string {
 	return l.String()
 }
 
-// qr draws a link with half blocks, two rows of the code in one of the terminal.
+// qr draws a link as a QR code in half blocks: two rows of the code in one line.
 func qr(link string) string {
 	var b strings.Builder
 	qrterminal.GenerateWithConfig(link, qrterminal.Config{

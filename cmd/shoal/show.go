@@ -12,10 +12,10 @@ import (
 
 func showVerb() *verb {
 	return &verb{
-		name: "show", args: "ID...", short: "show everything about a transfer", group: "Look", min: 1, max: -1, ids: true,
-		long: `An ID may be shortened for as long as it is the only one that begins like that; here and for all verbs ` +
-			`that take one.`,
-		examples: []example{{"shoal show 3fa9", "its state, its rates and its link"}},
+		name: "show", args: "ID...", short: "show everything about a transfer", group: "Inspect", min: 1, max: -1, ids: true,
+		long: `An ID may be shortened as long as no other transfer's ID begins the same. This holds for all verbs that ` +
+			`take an ID.`,
+		examples: []example{{"shoal show 3fa9", "show its state, its rates and its link"}},
 		flags:    nodeFlags(),
 		run: func(ctx context.Context, c *call) error {
 			return withNode(ctx, c, false, func(ctx context.Context, n client, _ lifetime) error {
@@ -25,8 +25,8 @@ func showVerb() *verb {
 	}
 }
 
-// each calls do with the transfer that every argument means. Where there are
-// several, people see which one follows.
+// each calls do with the transfer of each argument. If there are several, it
+// prints a heading for each.
 func each(ctx context.Context, n client, c *call, do func(share.Transfer) error) error {
 	for i, arg := range c.Args().Slice() {
 		t, err := resolve(ctx, n, arg)
@@ -46,7 +46,7 @@ func each(ctx context.Context, n client, c *call, do func(share.Transfer) error)
 	return nil
 }
 
-// shown is a transfer and who told of its peers, as one JSON object.
+// shown is a transfer and its sources of peers, as one JSON object.
 type shown struct {
 	share.Transfer
 	Discovery []api.Way `json:"discovery"`
@@ -75,20 +75,20 @@ func runShow(ctx context.Context, n client, t share.Transfer, out *output) error
 	}
 	place := escape(t.Path)
 	if t.Own {
-		place += "\n(shared from there, only ever read)"
+		place += "\n(shared from there; shoal only reads it)"
 	}
 	out.facts(
 		[2]string{"name", escape(nameOf(t))},
 		[2]string{"ID", t.ID.String()},
 		[2]string{"state", state},
-		[2]string{"here", progress},
+		[2]string{"done", progress},
 		[2]string{"size", whole},
 		[2]string{"path", place},
 		[2]string{"list of", listOf(t)},
 		[2]string{"peers", peersOf(t)},
 		[2]string{"found by", foundBy(ways)},
-		[2]string{"down", fmt.Sprintf("%s, %s so far", rate(t.Down), size(t.Downloaded))},
-		[2]string{"up", fmt.Sprintf("%s, %s so far%s", rate(t.Up), size(t.Uploaded), ratioOf(t))},
+		[2]string{"down", fmt.Sprintf("%s, %s in total", rate(t.Down), size(t.Downloaded))},
+		[2]string{"up", fmt.Sprintf("%s, %s in total%s", rate(t.Up), size(t.Uploaded), ratioOf(t))},
 		[2]string{"limits", limitsOf(t.Limits)},
 		[2]string{"seeds until", goalOf(t.Goal)},
 		[2]string{"added", when(t.Added)},
@@ -99,7 +99,7 @@ func runShow(ctx context.Context, n client, t share.Transfer, out *output) error
 	return nil
 }
 
-// listOf names the channel that a transfer is the list of.
+// listOf names the channel whose list the transfer is.
 func listOf(t share.Transfer) string {
 	if t.Channel == "" {
 		return ""
@@ -111,11 +111,11 @@ func peersOf(t share.Transfer) string {
 	if t.Peers == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("%d, %d of them with everything", t.Peers, t.Seeds)
+	return fmt.Sprintf("%d, %d of them seeds", t.Peers, t.Seeds)
 }
 
-// foundBy tells how many addresses each way of finding peers brought, and why
-// one did not.
+// foundBy lists the sources of peers: how many addresses each returned, or its
+// error.
 func foundBy(ways []api.Way) string {
 	var lines []string
 	for _, w := range ways {
@@ -127,7 +127,7 @@ func foundBy(ways []api.Way) string {
 		case share.FromTracker:
 			line = fmt.Sprintf("%s %s: %s", w.Source, escape(w.Name), count(w.Found, "peer"))
 		case share.FromWebSeed:
-			line = fmt.Sprintf("%s %s: %s", w.Source, escape(w.Name), map[bool]string{true: "not asked yet", false: "answers"}[w.Last.IsZero()])
+			line = fmt.Sprintf("%s %s: %s", w.Source, escape(w.Name), map[bool]string{true: "not tried yet", false: "works"}[w.Last.IsZero()])
 		}
 		if w.Error != "" {
 			line += ", " + escape(w.Error)
@@ -154,7 +154,7 @@ func limitsOf(l share.Limits) string {
 func goalOf(g share.Goal) string {
 	switch {
 	case g.None:
-		return "it is complete"
+		return "complete"
 	case g.Ratio > 0 && g.For > 0:
 		return fmt.Sprintf("ratio %g or %s after completion", g.Ratio, span(g.For))
 	case g.Ratio > 0:
@@ -162,7 +162,7 @@ func goalOf(g share.Goal) string {
 	case g.For > 0:
 		return span(g.For) + " after completion"
 	}
-	return "told otherwise"
+	return "paused or removed"
 }
 
 func when(t time.Time) string {

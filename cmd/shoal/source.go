@@ -12,11 +12,11 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// maxTorrent is the size up to which a .torrent file is read at all.
+// maxTorrent is the largest .torrent file that is read, in bytes.
 const maxTorrent = 10 << 20
 
-// source is what an argument of `get` or `link` names: a link, the URL of a
-// .torrent file, or the content of one.
+// source is a parsed argument of `get` or `link`: a link, the URL of a .torrent
+// file, or the content of one.
 type source struct {
 	link    share.Link
 	url     string
@@ -24,7 +24,7 @@ type source struct {
 	magnet  bool // the link was written as one, not as a bare ID
 }
 
-// ask is what the node is asked for: a link or URL, or a torrent.
+// ask returns the request to the node: a link or URL, or a torrent.
 func (s source) ask() (link string, torrent []byte) {
 	switch {
 	case s.torrent != nil:
@@ -35,8 +35,8 @@ func (s source) ask() (link string, torrent []byte) {
 	return s.link.String(), nil
 }
 
-// parseSource reads a link, an ID, a URL or a file, in this order. A file may
-// hold a torrent or a link.
+// parseSource parses a link, an ID, a URL or the name of a file, tried in this
+// order. A file may contain a torrent or a link.
 func parseSource(arg string) (source, error) {
 	if share.IsMagnet(arg) {
 		return linkSource(arg)
@@ -67,8 +67,8 @@ func linkSource(text string) (source, error) {
 	return source{link: l, magnet: share.IsMagnet(text)}, err
 }
 
-// cut tells that the link has nothing but an ID, which is what the shell leaves
-// of a magnet link without quotes.
+// cut reports whether the link has nothing but an ID, which is what the shell
+// leaves of a magnet link without quotes.
 func (s source) cut() bool {
 	l := s.link
 	return s.magnet && !l.ID.IsZero() && l.Name == "" && len(l.Peers)+len(l.Trackers)+len(l.WebSeeds)+len(l.Extra) == 0
@@ -83,14 +83,14 @@ func looksLikeID(s string) bool {
 func readTorrent(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, share.Errorf(share.Refused, "%q is not a link, and there is no file of that name", path)
+		return nil, share.Errorf(share.Refused, "%q is not a link, and no file has that name", path)
 	}
 	if err != nil {
 		return nil, share.Errorf(share.Disk, "reading the torrent: %w", err)
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, share.Errorf(share.Refused, "%q is a folder, not a torrent (shoal share publishes folders)", path)
+		return nil, share.Errorf(share.Refused, "%q is a folder, not a torrent (to share it: shoal share)", path)
 	}
 	b, err := bounded(f)
 	if err != nil {
@@ -105,7 +105,7 @@ func bounded(r io.Reader) ([]byte, error) {
 		return nil, share.Errorf(share.Failed, "reading the torrent: %w", err)
 	}
 	if len(b) > maxTorrent {
-		return nil, share.Errorf(share.Refused, "a torrent has at most %s", size(maxTorrent))
+		return nil, share.Errorf(share.Refused, "the file is too large for a torrent; at most %s are read", size(maxTorrent))
 	}
 	return b, nil
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// column heads one column of a table. The last column of a table is never
-// padded, and on a terminal it is clipped where the line would break.
+// column is the heading of one column of a table. The last column is never padded,
+// and on a terminal it is clipped at the width of the terminal.
 type column struct {
 	title string
-	right bool // numbers line up on the right
+	right bool // aligned right, for numbers
 }
 
-// row is one line of a table and an optional remark shown beneath it.
+// row is one line of a table and an optional note below it.
 type row struct {
 	cells []string
 	note  string
@@ -68,7 +68,7 @@ func (o *output) layout(columns []column, widths []int, fields []string) string 
 	return o.fit(strings.TrimRight(b.String(), " "))
 }
 
-// fit clips a line of data to the terminal that shows it; a pipe gets it whole.
+// fit clips a line of data to the width of the terminal; a pipe gets the whole line.
 func (o *output) fit(line string) string {
 	if o.page == nil {
 		return line
@@ -125,7 +125,7 @@ func count[N int | int64](n N, noun string) string {
 	return humanize.Comma(int64(n)) + " " + noun + "s"
 }
 
-// percent is rounded down, so that 100 % is shown for nothing but all of it.
+// percent rounds down, so that only complete content shows 100 %.
 func percent(done, total int64) int {
 	switch {
 	case total <= 0:
@@ -136,7 +136,7 @@ func percent(done, total int64) int {
 	return min(99, int(float64(done)/float64(total)*100))
 }
 
-// span writes a duration with its two leading units: "4s", "1m 20s", "2h 5m".
+// span writes a duration in its two largest units: "4s", "1m 20s", "2h 5m".
 func span(d time.Duration) string {
 	s := int64(d.Round(time.Second) / time.Second)
 	units := []struct {

@@ -9,10 +9,10 @@ import (
 
 func verifyVerb() *verb {
 	return &verb{
-		name: "verify", args: "ID...", short: "read everything again and check it", group: "Act", min: 1, max: -1, ids: true,
-		long: `Waits for the result. Pieces that turn out wrong count as missing from then on: they are not given away, ` +
-			`and fetched again where the node may. The status is then 6.`,
-		examples: []example{{"shoal verify 3fa9", "after a crash of the disk"}},
+		name: "verify", args: "ID...", short: "hash the data on disk again", group: "Manage", min: 1, max: -1, ids: true,
+		long: `verify waits for the result. Damaged pieces count as missing from then on: shoal does not upload them, and it ` +
+			`downloads them again if the transfer may download. The exit status is 6 if pieces were damaged.`,
+		examples: []example{{"shoal verify 3fa9", "check a transfer after a disk problem"}},
 		flags:    nodeFlags(),
 		run: func(ctx context.Context, c *call) error {
 			return withNode(ctx, c, false, func(ctx context.Context, n client, _ lifetime) error {
@@ -28,7 +28,7 @@ type verifiedRecord struct {
 	Name  string   `json:"name"`
 	Bytes int64    `json:"bytes"`
 	Total int64    `json:"total"`
-	Lost  int64    `json:"lost"` // bytes that were here before and are no longer
+	Lost  int64    `json:"lost"` // bytes that counted as complete before and no longer do
 }
 
 func runVerify(ctx context.Context, n client, ids []string, out *output) error {
@@ -55,10 +55,10 @@ func runVerify(ctx context.Context, n client, ids []string, out *output) error {
 			out.record(verifiedRecord{"verified", j.t.ID, j.t.Name, j.t.Bytes, j.t.Total, lost})
 		}
 		if lost > 0 {
-			return share.Errorf(share.Disk, "%s: %s of it were damaged or are gone", j.name(), size(lost))
+			return share.Errorf(share.Disk, "%s: %s of it are damaged or missing", j.name(), size(lost))
 		}
 		if !out.json {
-			out.say("%s: all %s that are here are right", escape(j.name()), fmt.Sprint(size(j.t.Bytes)))
+			out.say("%s: all %s on disk are correct", escape(j.name()), fmt.Sprint(size(j.t.Bytes)))
 		}
 		return nil
 	}

@@ -36,7 +36,7 @@ type versionRecord struct {
 	Arch     string `json:"arch"`
 }
 
-// buildVersion is what the Go tool wrote into the binary.
+// buildVersion reads the version that the Go tool wrote into the binary.
 func buildVersion() versionRecord {
 	v := versionRecord{Version: "devel", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()

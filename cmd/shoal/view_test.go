@@ -238,7 +238,7 @@ func TestLimits(t *testing.T) {
 	if want := "down  at most 5 B/s\nup    at most 2.0 MB/s\n"; stdout.String() != want {
 		t.Errorf("got %q, want %q", stdout, want)
 	}
-	if !strings.Contains(stderr.String(), "now down at most 1 B/s, up no limit: the schedule") {
+	if !strings.Contains(stderr.String(), "in effect now: down at most 1 B/s, up no limit (the schedule)") {
 		t.Errorf("the limit in force is kept secret: %q", stderr)
 	}
 	for _, bad := range []string{"fast", "-1", "1e400"} {

@@ -19,11 +19,11 @@ type Config struct {
 	NoTrackers bool
 	NoLAN      bool
 	NoPinholes bool
-	DHTAsk     bool   // ask the DHT and do not answer
-	DHTStrict  bool   // ignore DHT nodes whose ID does not fit their address
-	Interface  string // only addresses of this one are told; empty is any
-	Prefix     string // only addresses within; empty is any
-	Private    bool   // trackers and web seeds at private addresses are allowed
+	DHTAsk     bool   // query the DHT without answering queries
+	DHTStrict  bool   // ignore DHT nodes whose ID does not match their address
+	Interface  string // publish only addresses of this interface; empty is any
+	Prefix     string // publish only addresses within this prefix; empty is any
+	Private    bool   // allow trackers and web seeds at private addresses
 	Verbose    bool
 	LogFormat  string // text or json
 
@@ -41,15 +41,15 @@ type Config struct {
 	MinFree       int64
 
 	Web      string   // ADDRESS:PORT of the page; empty serves none
-	WebHosts []string // names of the page besides its address
+	WebHosts []string // host names of the page in addition to its address
 	WebCert  string   // certificate and key files, PEM; empty is plain HTTP
 	WebKey   string
 
 	origins map[string]origin
 }
 
-// Scope tells which verbs take a setting as a flag. Each setting may be in the
-// configuration file and in the environment whatever its scope.
+// Scope tells which verbs take a setting as a flag. The configuration file and the
+// environment may have any setting, whatever its scope.
 type Scope int
 
 // The scopes of settings.
@@ -58,21 +58,21 @@ const (
 	Daemon              // the daemon only
 )
 
-// Setting is one thing that can be configured: a flag --Name, a variable, a key
-// of the file. The table Settings is the only place that says so; flags, manual
-// page and configuration are made from it.
+// Setting is one configurable value: a flag --Name, an environment variable and a
+// key of the configuration file. Flags, manual page and configuration are all made
+// from the table that Settings returns.
 type Setting struct {
 	Name    string
-	Arg     string // what stands for the value in the help; empty for a switch
-	Default string // as it would be written
-	Help    string // half a sentence
+	Arg     string // placeholder of the value in the help; empty for a switch
+	Default string // in the form a user would write
+	Help    string // lower-case, without a full stop
 	Scope   Scope
-	List    bool // may be given more than once; in the environment Separator parts the elements
+	List    bool // may be given more than once; in the environment Separator separates the elements
 	Live    bool // a changed configuration file takes effect without a restart
 	value   func(*Config) any
 }
 
-// Separator parts the elements of a list in an environment variable.
+// Separator separates the elements of a list in an environment variable.
 const Separator = ";"
 
 // Env is the name of the environment variable of s.
@@ -91,98 +91,98 @@ func Settings() []Setting {
 			Help:  "read the configuration from `FILE`",
 			value: func(c *Config) any { return (*path)(&c.File) }},
 		{Name: "listen", Arg: "[ADDR]:PORT", Scope: Common, List: true,
-			Help:  "accept peers (TCP) and the DHT (UDP) at `[ADDR]:PORT`; without it [::] and a port chosen once and kept, port 0 is any",
+			Help:  "listen for peers (TCP) and the DHT (UDP) at `[ADDR]:PORT`; without it, at [::] and a port that is chosen once and kept; port 0 is any free port",
 			value: func(c *Config) any { return (*endpoints)(&c.Listen) }},
 		{Name: "bootstrap", Arg: "HOST:PORT", Scope: Common, List: true,
-			Help:  "enter the DHT through `HOST:PORT` instead of the well-known nodes; none enters it through peers only",
+			Help:  "join the DHT through `HOST:PORT` instead of the well-known nodes; none joins it only through peers",
 			value: func(c *Config) any { return (*hosts)(&c.Bootstrap) }},
 		{Name: "ipv4", Default: "false", Scope: Common,
-			Help:  "talk to peers over IPv4, too",
+			Help:  "also connect to peers over IPv4",
 			value: func(c *Config) any { return &c.IPv4 }},
 		{Name: "utp", Default: "false", Scope: Common,
-			Help:  "talk to peers over uTP, too",
+			Help:  "also connect to peers over uTP",
 			value: func(c *Config) any { return &c.UTP }},
 		{Name: "no-trackers", Default: "false", Scope: Common,
-			Help:  "leave alone the trackers that links name",
+			Help:  "do not use the trackers that links and torrents list",
 			value: func(c *Config) any { return &c.NoTrackers }},
 		{Name: "no-lan", Default: "false", Scope: Common,
-			Help:  "neither look for peers on the local network nor tell it what is here",
+			Help:  "do not find peers on the local network or announce transfers to it",
 			value: func(c *Config) any { return &c.NoLAN }},
 		{Name: "no-pinholes", Default: "false", Scope: Common,
-			Help:  "do not ask the router to let strangers through to this node",
+			Help:  "do not ask the router to open its firewall for this node",
 			value: func(c *Config) any { return &c.NoPinholes }},
 		{Name: "dht-read-only", Default: "false", Scope: Daemon,
-			Help:  "ask the DHT and do not answer it, where traffic costs (BEP 43)",
+			Help:  "query the DHT without answering queries (BEP 43), for metered connections",
 			value: func(c *Config) any { return &c.DHTAsk }},
 		{Name: "dht-strict", Default: "false", Scope: Daemon,
-			Help:  "have no dealings with DHT nodes whose ID does not fit their address (BEP 42); some honest ones do not",
+			Help:  "ignore DHT nodes whose ID does not match their address (BEP 42); this excludes some honest nodes",
 			value: func(c *Config) any { return &c.DHTStrict }},
 		{Name: "interface", Arg: "NAME", Scope: Common, Live: true,
-			Help:  "tell others the addresses of the interface `NAME` only, and call from there",
+			Help:  "publish only the addresses of the interface `NAME`, and dial from them",
 			value: func(c *Config) any { return (*word)(&c.Interface) }},
 		{Name: "prefix", Arg: "PREFIX", Scope: Common, Live: true,
-			Help:  "tell others the addresses within `PREFIX` only, such as 2001:db8:1:2::/64, and call from there",
+			Help:  "publish only the addresses within `PREFIX`, such as 2001:db8:1:2::/64, and dial from them",
 			value: func(c *Config) any { return (*prefix)(&c.Prefix) }},
 		{Name: "allow-private", Default: "false", Scope: Common,
-			Help:  "let links and torrents send this node to trackers and web seeds at private addresses",
+			Help:  "allow links and torrents to name trackers and web seeds at private addresses",
 			value: func(c *Config) any { return &c.Private }},
 		{Name: "up", Arg: "RATE", Default: "0", Scope: Common, Live: true,
-			Help:  "send at most `RATE` bytes a second, such as 500K or 5MiB; 0 is no limit",
+			Help:  "limit the upload to `RATE` bytes a second, such as 500K or 5MiB; 0 is no limit",
 			value: func(c *Config) any { return (*rate)(&c.Up) }},
 		{Name: "down", Arg: "RATE", Default: "0", Scope: Common, Live: true,
-			Help:  "fetch at most `RATE` bytes a second",
+			Help:  "limit the download to `RATE` bytes a second; 0 is no limit",
 			value: func(c *Config) any { return (*rate)(&c.Down) }},
 		{Name: "preallocate", Default: "false", Scope: Common,
-			Help:  "reserve the space of each file before writing to it",
+			Help:  "reserve the disk space of each file before writing to it",
 			value: func(c *Config) any { return &c.Preallocate }},
 		{Name: "min-free", Arg: "SIZE", Default: "256MiB", Scope: Common, Live: true,
-			Help:  "stop fetching while the disk has less than `SIZE` free; 0 never does",
+			Help:  "stop downloading while the disk has less than `SIZE` free; 0 never stops",
 			value: func(c *Config) any { return (*size)(&c.MinFree) }},
 		{Name: "verbose", Default: "false", Scope: Common, Live: true,
-			Help:  "log what the node does in detail",
+			Help:  "log in detail",
 			value: func(c *Config) any { return &c.Verbose }},
 		{Name: "log-format", Arg: "FORMAT", Default: "text", Scope: Daemon,
 			Help:  "log as `FORMAT`: text or json",
 			value: func(c *Config) any { return &choice{&c.LogFormat, []string{"text", "json"}} }},
 
 		{Name: "downloads", Arg: "DIR", Default: defaultDownloads(), Scope: Daemon, Live: true,
-			Help:  "put what is fetched into `DIR` unless the request names another",
+			Help:  "download into `DIR` unless the request names another folder",
 			value: func(c *Config) any { return (*path)(&c.Downloads) }},
 		{Name: "watch", Arg: "DIR", Scope: Daemon, List: true,
-			Help:  "fetch what torrent and link files put into `DIR` name",
+			Help:  "download the content of each torrent and link file that is put into `DIR`",
 			value: func(c *Config) any { return (*paths)(&c.Watch) }},
 		{Name: "share-watch", Arg: "DIR", Scope: Daemon, List: true,
-			Help:  "share each file and folder in `DIR`, anew when it changes",
+			Help:  "share each file and folder in `DIR`, and share it again when it changes",
 			value: func(c *Config) any { return (*paths)(&c.ShareWatch) }},
 		{Name: "share-watch-old", Arg: "WHAT", Default: "keep", Scope: Daemon,
-			Help:  "`WHAT` becomes of the former share when one below a share-watch folder changed: keep or retire",
+			Help:  "`WHAT` to do with the old share when a file or folder in a share-watch folder changes: keep or retire",
 			value: func(c *Config) any { return &choice{&c.ShareWatchOld, []string{"keep", "retire"}} }},
 		{Name: "seed", Arg: "GOAL", Default: "forever", Scope: Daemon, Live: true,
-			Help:  "seed what was fetched until `GOAL` is met: none, forever, a time (90m, 7d), ratio:N, or both (7d,ratio:2)",
+			Help:  "seed a complete download until it reaches `GOAL`: none, forever, a time (90m, 7d), ratio:N, or both (7d,ratio:2)",
 			value: func(c *Config) any { return (*goal)(&c.Seed) }},
 		{Name: "max-fetching", Arg: "N", Default: "0", Scope: Daemon,
-			Help:  "fetch at most `N` at once, others wait; 0 is no limit",
+			Help:  "run at most `N` downloads at once and queue the others; 0 is no limit",
 			value: func(c *Config) any { return (*count)(&c.MaxFetching) }},
 		{Name: "channel-poll", Arg: "TIME", Default: "15m", Scope: Daemon,
-			Help:  "look about every `TIME` whether the channels that are followed have changed; at least 1s",
+			Help:  "check followed channels for changes about every `TIME`, at least 1s",
 			value: func(c *Config) any { return (*interval)(&c.ChannelPoll) }},
 		{Name: "schedule", Arg: "WHEN", Scope: Daemon, List: true, Live: true,
-			Help:  "other limits at other times: `WHEN` is such as 'mon-fri 08:00-18:00 up=1M down=5M'; the first that fits counts, what it leaves out stays",
+			Help:  "use other limits at certain times: `WHEN` is such as 'mon-fri 08:00-18:00 up=1M down=5M'; the first match applies, and a limit it does not name stays unchanged",
 			value: func(c *Config) any { return &c.Schedule }},
 		{Name: "adaptive-upload", Default: "false", Scope: Daemon, Live: true,
-			Help:  "send less when the line begins to queue, so that it stays usable for others",
+			Help:  "upload less when the connection becomes congested, so that other programs stay responsive",
 			value: func(c *Config) any { return &c.AdaptiveUp }},
 		{Name: "web", Arg: "ADDR:PORT", Scope: Daemon,
 			Help:  "serve the web page at `ADDR:PORT`",
 			value: func(c *Config) any { return (*endpoint)(&c.Web) }},
 		{Name: "web-hosts", Arg: "NAME", Scope: Daemon, List: true,
-			Help:  "let browsers ask for the page by `NAME`, too, such as that of a proxy in front of it",
+			Help:  "also serve the page under the host name `NAME`, such as that of a reverse proxy",
 			value: func(c *Config) any { return (*names)(&c.WebHosts) }},
 		{Name: "web-cert", Arg: "FILE", Scope: Daemon,
-			Help:  "serve the page over TLS with the certificate in `FILE`, read again on SIGHUP",
+			Help:  "serve the page over TLS with the certificate in `FILE`; SIGHUP reads it again",
 			value: func(c *Config) any { return (*path)(&c.WebCert) }},
 		{Name: "web-key", Arg: "FILE", Scope: Daemon,
-			Help:  "the key of the certificate is in `FILE`",
+			Help:  "read the private key of the certificate from `FILE`",
 			value: func(c *Config) any { return (*path)(&c.WebKey) }},
 	}
 }
