@@ -1,6 +1,6 @@
-// Package index is the vocabulary of how content is found: what an entry of a
-// catalogue says, what is asked for, and what a channel is called. Like package
-// share it does nothing by itself.
+// Package index is the vocabulary for finding content: entries of a catalogue,
+// queries and channel IDs. Like package share it contains only types and the code
+// to parse and print them.
 //
 // The text and link forms of a ChannelID printed by any 1.x release are read by
 // every later one.
@@ -18,9 +18,9 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Sentinels by which callers decide.
+// Sentinel errors that callers test for.
 var (
-	// ErrUnknown is wrapped by the error for a channel or entry that is not here.
+	// ErrUnknown is wrapped by the error for an unknown channel or entry.
 	ErrUnknown = errors.New("not in the index")
 	// ErrStale is wrapped by the error for an item or catalogue that is older
 	// than one already seen.
@@ -37,10 +37,10 @@ type ChannelID [ed25519.PublicKeySize]byte
 func ParseChannelID(s string) (ChannelID, error) {
 	var id ChannelID
 	if len(s) != 2*len(id) {
-		return id, share.Errorf(share.Refused, "a channel's key has %d hex digits, this has %d characters", 2*len(id), len(s))
+		return id, share.Errorf(share.Refused, "the key of a channel has %d hex digits, but this one has %d characters", 2*len(id), len(s))
 	}
 	if _, err := hex.Decode(id[:], []byte(s)); err != nil {
-		return ChannelID{}, share.Errorf(share.Refused, "a channel's key has hex digits only: %w", err)
+		return ChannelID{}, share.Errorf(share.Refused, "the key of a channel has only hex digits: %w", err)
 	}
 	return id, nil
 }
@@ -50,7 +50,7 @@ func (id ChannelID) String() string { return hex.EncodeToString(id[:]) }
 // Short is the first eight hex digits, for people.
 func (id ChannelID) Short() string { return id.String()[:8] }
 
-// IsZero tells whether id names nothing.
+// IsZero reports whether id is the zero ID.
 func (id ChannelID) IsZero() bool { return id == ChannelID{} }
 
 // MarshalText writes 64 hex digits.
@@ -68,8 +68,8 @@ func (id *ChannelID) UnmarshalText(b []byte) error {
 // MaxSalt is the most bytes a salt may have (BEP 44).
 const MaxSalt = 64
 
-// ChannelLink is where a channel is found: its key, and the salt that tells
-// several channels of one key apart. The link form is that of BEP 46:
+// ChannelLink identifies a channel: its key, and a salt if the key has several
+// channels. The link form is that of BEP 46:
 //
 //	magnet:?xs=urn:btpk:KEY [&s=SALT] [&dn=NAME]
 //
@@ -77,7 +77,7 @@ const MaxSalt = 64
 type ChannelLink struct {
 	ID   ChannelID `json:"key"`
 	Salt []byte    `json:"salt,omitempty"`
-	// Name is what the link calls the channel; cleaned before it is shown.
+	// Name is the channel's name in the link. Clean it before display.
 	Name string `json:"name,omitempty"`
 }
 
@@ -88,7 +88,7 @@ const keyURN = "urn:btpk:"
 func ParseChannelLink(s string) (ChannelLink, error) {
 	s = strings.TrimSpace(s)
 	if len(s) > share.MaxLink {
-		return ChannelLink{}, share.Errorf(share.Refused, "a channel's link has at most %d bytes", share.MaxLink)
+		return ChannelLink{}, share.Errorf(share.Refused, "the link of a channel has at most %d bytes", share.MaxLink)
 	}
 	scheme, query, ok := strings.Cut(s, ":?")
 	if !ok {
@@ -96,7 +96,7 @@ func ParseChannelLink(s string) (ChannelLink, error) {
 		return ChannelLink{ID: id}, err
 	}
 	if !strings.EqualFold(scheme, "magnet") {
-		return ChannelLink{}, share.Errorf(share.Refused, "a channel's link starts with magnet:?, this with %.20q", scheme)
+		return ChannelLink{}, share.Errorf(share.Refused, "the link of a channel starts with magnet:?, but this one starts with %.20q", scheme)
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -104,7 +104,7 @@ func ParseChannelLink(s string) (ChannelLink, error) {
 	}
 	xs := values.Get("xs")
 	if len(xs) < len(keyURN) || !strings.EqualFold(xs[:len(keyURN)], keyURN) {
-		return ChannelLink{}, share.Errorf(share.Refused, "the link names no channel: it lacks xs=%s", keyURN)
+		return ChannelLink{}, share.Errorf(share.Refused, "the link does not name a channel: xs=%s is missing", keyURN)
 	}
 	l := ChannelLink{Name: values.Get("dn")}
 	if l.ID, err = ParseChannelID(xs[len(keyURN):]); err != nil {
@@ -115,7 +115,7 @@ func ParseChannelLink(s string) (ChannelLink, error) {
 		return ChannelLink{}, share.Errorf(share.Refused, "the salt in the link of a channel: %w", err)
 	}
 	if len(salt) > MaxSalt {
-		return ChannelLink{}, share.Errorf(share.Refused, "a salt has at most %d bytes, this has %d", MaxSalt, len(salt))
+		return ChannelLink{}, share.Errorf(share.Refused, "a salt has at most %d bytes, but this one has %d", MaxSalt, len(salt))
 	}
 	if len(salt) > 0 {
 		l.Salt = salt
@@ -123,9 +123,9 @@ func ParseChannelLink(s string) (ChannelLink, error) {
 	return l, nil
 }
 
-// Local is what the channel is called on this node: its key or, where the link
-// has a salt, the SHA-256 of key and salt, so that several channels of one key
-// are told apart.
+// Local is the ID of the channel on this node: its key or, if the link has a salt,
+// the SHA-256 of key and salt, so that several channels of one key have different
+// IDs.
 func (l ChannelLink) Local() ChannelID {
 	if len(l.Salt) == 0 {
 		return l.ID
@@ -145,7 +145,7 @@ func (l ChannelLink) String() string {
 	return s
 }
 
-// Entry is one thing that can be fetched, as a catalogue describes it.
+// Entry describes one content in a catalogue.
 type Entry struct {
 	ID    share.ID  `json:"id"`
 	Name  string    `json:"name"`
@@ -154,9 +154,9 @@ type Entry struct {
 	Files []File    `json:"files,omitempty"`
 	About string    `json:"about,omitempty"`
 	Tags  []string  `json:"tags,omitempty"`
-	Time  time.Time `json:"time,omitzero"` // when it was put into the catalogue
-	// Channel is what the channel it is from is called here (see
-	// ChannelLink.Local), zero for what this node shares itself.
+	Time  time.Time `json:"time,omitzero"` // when it was added to the catalogue
+	// Channel is the ID of the entry's channel (see ChannelLink.Local), zero for
+	// a transfer of this node.
 	Channel ChannelID `json:"channel,omitzero"`
 }
 
@@ -166,18 +166,18 @@ type File struct {
 	Size int64  `json:"size"` // bytes
 }
 
-// Query asks a catalogue. Text is in the query language; the other fields
-// narrow and page what it finds.
+// Query is a search of a catalogue. Text is in the query language; the other fields
+// filter the results and select a page of them.
 type Query struct {
 	Text    string    `json:"query"`
 	Channel ChannelID `json:"channel,omitzero"` // zero: everywhere
 	Limit   int       `json:"limit,omitempty"`  // 0: the catalogue's default
 	Offset  int       `json:"offset,omitempty"`
-	// Names are what the channels are called, for Text to name them.
+	// Names are the names of the channels, which Text may use.
 	Names map[ChannelID]string `json:"-"`
 }
 
-// Hit is an entry that a query found, best first.
+// Hit is an entry that matches a query.
 type Hit struct {
 	Entry
 	// Snippet is the part that matched, with the matches between
@@ -186,8 +186,8 @@ type Hit struct {
 	Rank    float64 `json:"rank"` // higher is better; comparable within one answer
 }
 
-// What marks a match in Hit.Snippet: control characters that no cleaned text
-// contains.
+// The marks around a match in Hit.Snippet: control characters, which cleaned text
+// never contains.
 const (
 	SnippetStart = "\x02"
 	SnippetEnd   = "\x03"
@@ -196,15 +196,14 @@ const (
 // Results are the hits of one query, best first.
 type Results struct {
 	Hits []Hit `json:"hits"`
-	// Total is how many matches there are, of those that were ranked: at most
-	// 800, the newest.
+	// Total is the number of ranked matches: the newest ones, at most 800.
 	Total int `json:"total" doc:"matches that were ranked, the newest 800 at most; limit and offset choose among them"`
-	// More tells that there are more matches than were ranked.
+	// More says that there are older matches that were not ranked.
 	More bool `json:"more" doc:"there are more matches than total: another word or filter tells them apart"`
 }
 
-// Unknown makes the error for something that is not in the index, which says no
-// more than what it is told: kind share.Failed, wrapping ErrUnknown.
+// Unknown returns an error with only the given text, of kind share.Failed, that
+// wraps ErrUnknown.
 func Unknown(says string) error {
 	return &share.Error{Kind: share.Failed, Err: unknown(says)}
 }

@@ -1,8 +1,8 @@
 package index
 
-// Item is arbitrary data in the DHT (BEP 44). An item with a Key is mutable:
-// whoever has the private key may replace it by one with a higher Seq. One
-// without is immutable, and named by the SHA-1 of its Value.
+// Item is arbitrary data in the DHT (BEP 44). An item with a Key is mutable: the
+// holder of the private key may replace it by one with a higher Seq. An item
+// without a Key is immutable and identified by the SHA-1 of its Value.
 type Item struct {
 	Value []byte // one bencoded value, at most 1000 bytes
 	Key   ChannelID

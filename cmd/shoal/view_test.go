@@ -89,7 +89,7 @@ func TestListShowsWhatItAsksFor(t *testing.T) {
   waits its turn
 ` + two.ID.Short() + `  seeding   100%    0 B                      0  empty
 ` + three.ID.Short() + `  seeding   100%    0 B                      0  old
-  its files were not looked at since the node was started
+  its files were not checked since the node started
 `
 	if stdout.String() != want {
 		t.Errorf("got\n%swant\n%s", stdout, want)

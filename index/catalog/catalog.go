@@ -1,23 +1,22 @@
-// Package catalog is what this node can offer or find, searchable at once: its
-// own shares and the entries of the channels it follows.
+// Package catalog keeps a searchable catalogue of the node's own transfers and of
+// the entries of the channels it follows.
 //
-// The catalogue is derived. Everything in it comes from transfers and channel
-// files and can be loaded from them again, so a damaged file is put aside and
-// started anew, an older layout is not migrated but rebuilt, and a power cut
-// may cost the last changes but never a start.
+// The catalogue is derived data: all of it can be loaded again from transfers and
+// channel files. So a damaged file is replaced by an empty one, an older layout is
+// rebuilt rather than migrated, and a power cut may lose the last changes but never
+// prevents a start.
 //
-// An entry is kept in three places: what a list shows (entries), what only a
-// closer look needs (details), and its folded words in a full-text index
-// without content (words). Filters are words, too: the index holds one for each
-// type, tag, channel, month, year and threshold of size, so that a search for a
-// common word among rare files reads the rare list only. Sizes and days are then
-// compared exactly.
+// An entry is stored in three tables: entries has the columns of lists, details has
+// the rest, and words is a contentless full-text index of its folded words. Filters
+// are words, too: the index has one for each type, tag, channel, month, year and
+// size threshold, so that a search for a common word among rare files reads only
+// the rare list. Sizes and days are then compared exactly.
 //
-// The index of words is written in pieces, which Tend merges.
+// The word index is written in segments, which Tend merges.
 //
-// The number of a row grows with the time it was added. Searches walk the index
-// from the newest end and stop when they have seen enough; what they saw is
-// ranked here, names before tags before descriptions and paths.
+// Row numbers grow with the time of addition. A search walks the index from the
+// newest end, stops after enough matches, and ranks them here: names before tags
+// before descriptions and paths.
 package catalog
 
 import (
@@ -75,8 +74,8 @@ type Config struct {
 	Path   string       // of index.db
 }
 
-// Catalog is open until Close. Safe for concurrent use: searches go on while a
-// channel is replaced, and see it as it was until that is done.
+// Catalog is open until Close. It is safe for concurrent use: searches continue while
+// a channel is replaced, and see its old entries until the replacement is complete.
 type Catalog struct {
 	log     *slog.Logger
 	reads   *sql.DB
@@ -87,8 +86,8 @@ type Catalog struct {
 	writing sync.Mutex // one change at a time
 }
 
-// Open opens the catalogue, or starts an empty one where there is none that can
-// be used. Rebuilt then tells that it has to be filled.
+// Open opens the catalogue, or creates an empty one if there is no usable file. In
+// that case Rebuilt returns true, and the caller must fill it.
 func Open(ctx context.Context, cfg Config) (*Catalog, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -107,7 +106,7 @@ func Open(ctx context.Context, cfg Config) (*Catalog, error) {
 		return nil, err
 	}
 	if c, err = open(ctx, cfg); err != nil {
-		return nil, fmt.Errorf("making a new catalogue: %w", err)
+		return nil, fmt.Errorf("creating the catalogue: %w", err)
 	}
 	return c, nil
 }
@@ -115,7 +114,7 @@ func Open(ctx context.Context, cfg Config) (*Catalog, error) {
 var errOtherLayout = errors.New("made by another version")
 
 func open(ctx context.Context, cfg Config) (*Catalog, error) {
-	// Made here because SQLite would make it readable to all.
+	// Created here because SQLite would make it readable to all users.
 	f, err := os.OpenFile(cfg.Path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -127,7 +126,7 @@ func open(ctx context.Context, cfg Config) (*Catalog, error) {
 	}
 	// Derived data: a power cut may lose the last transactions, not the file.
 	common := "_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(10000)&_pragma=trusted_schema(OFF)" +
-		"&_pragma=journal_size_limit(16777216)" // what a large change needed is not kept
+		"&_pragma=journal_size_limit(16777216)" // shrink the journal after a large change
 	writes, err := sql.Open("sqlite", dsn(common+"&_pragma=cache_size(-65536)&_txlock=immediate"))
 	if err != nil {
 		return nil, err
@@ -163,8 +162,8 @@ func (c *Catalog) prepare(ctx context.Context) error {
 	if version != layout {
 		return errOtherLayout
 	}
-	// A look at every table finds a file that is cut short or overwritten. What
-	// is damaged deeper shows when it is read: see Check.
+	// Reading from every table detects a truncated or overwritten file. Deeper
+	// damage shows only when it is read: see Check.
 	for _, q := range []string{
 		"SELECT count(*) FROM channels", "SELECT max(num) FROM entries", "SELECT max(num) FROM details",
 		"SELECT rowid FROM words WHERE words MATCH 'zz' LIMIT 1",
@@ -182,7 +181,7 @@ func (c *Catalog) prepare(ctx context.Context) error {
 	return nil
 }
 
-// Rebuilt tells that Open started an empty catalogue: load everything again.
+// Rebuilt reports whether Open created an empty catalogue, which must be filled.
 func (c *Catalog) Rebuilt() bool { return c.rebuilt }
 
 // Check reads the whole catalogue. An error means that it is damaged: close it,
@@ -198,7 +197,7 @@ func (c *Catalog) Check(ctx context.Context) error {
 	return nil
 }
 
-// Close waits for changes under way.
+// Close waits for running changes.
 func (c *Catalog) Close() error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -208,8 +207,8 @@ func (c *Catalog) Close() error {
 	return nil
 }
 
-// Versions returns what each channel was last replaced with, "" where it only
-// grew entry by entry.
+// Versions returns the version of each channel's last Replace, or "" if it has only
+// had single entries added.
 func (c *Catalog) Versions(ctx context.Context) (map[index.ChannelID]string, error) {
 	rows, err := c.reads.QueryContext(ctx, "SELECT key, version FROM channels")
 	if err != nil {
@@ -230,7 +229,7 @@ func (c *Catalog) Versions(ctx context.Context) (map[index.ChannelID]string, err
 	return versions, rows.Err()
 }
 
-// Counts returns how many entries each channel has; the zero ChannelID is this
+// Counts returns the number of entries of each channel; the zero ChannelID is this
 // node.
 func (c *Catalog) Counts(ctx context.Context) (map[index.ChannelID]int, error) {
 	rows, err := c.reads.QueryContext(ctx, "SELECT key, count(entries.num) FROM channels LEFT JOIN entries ON channel = channels.num GROUP BY channels.num")

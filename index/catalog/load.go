@@ -20,8 +20,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// What is indexed of one entry, in bytes. The rest can be looked at but not
-// searched for; a folder of a million files must not bury everything else.
+// The bytes of one entry that are indexed. The rest is shown but cannot be searched;
+// a folder of a million files must not dominate the index.
 const (
 	maxNameText  = 1 << 10
 	maxAboutText = 8 << 10
@@ -32,16 +32,15 @@ const (
 // thresholds of size, as powers of two, each a word in the index.
 var thresholds = [...]int{20, 23, 26, 28, 30, 32, 34, 37, 40}
 
-// Change tells what loading did.
+// Change is the result of a Replace.
 type Change struct {
 	Added, Changed, Removed, Same int
 }
 
-// Replace makes entries all that the channel has, in one transaction: searches
-// see what was there before until it is done, and an error from the sequence
-// or the disk leaves it so. Of several entries with one ID the first counts.
-// Entries that are the same as before cost a look only. version is kept for
-// Versions.
+// Replace replaces all entries of the channel in one transaction: searches see the
+// old entries until it is complete, and an error of the sequence or the disk leaves
+// them unchanged. Of several entries with one ID the first is used. Unchanged
+// entries are only compared. version is stored for Versions.
 func (c *Catalog) Replace(ctx context.Context, channel index.ChannelID, version string, entries iter.Seq2[index.Entry, error]) (Change, error) {
 	var change Change
 	c.checkpoint(ctx, "PASSIVE")
@@ -118,7 +117,7 @@ func (c *Catalog) Put(ctx context.Context, channel index.ChannelID, entries ...i
 	return nil
 }
 
-// Remove takes entries out of a channel; it is no error when they are not there.
+// Remove removes entries from a channel. Missing ones are not an error.
 func (c *Catalog) Remove(ctx context.Context, channel index.ChannelID, ids ...share.ID) error {
 	err := c.write(ctx, channel, func(w *writer) error {
 		for _, id := range ids {
@@ -134,7 +133,7 @@ func (c *Catalog) Remove(ctx context.Context, channel index.ChannelID, ids ...sh
 	return nil
 }
 
-// Drop forgets a channel with all it has.
+// Drop removes a channel with all its entries.
 func (c *Catalog) Drop(ctx context.Context, channel index.ChannelID) error {
 	err := c.write(ctx, channel, func(w *writer) error {
 		old, err := w.known(ctx)
@@ -162,9 +161,9 @@ type writer struct {
 	next    int64 // number of the next row
 	buf     []byte
 	pack    *zstd.Encoder
-	// gone are rows to take out of the index of words. It writes out what it
-	// has gathered whenever it is given a smaller number than the last, so they
-	// wait for the end and go in order.
+	// gone are the rows to remove from the word index. The index flushes its
+	// buffer whenever it gets a smaller row number than the last, so the rows
+	// are removed at the end, in order.
 	gone []int64
 
 	insert, detail, index, deleteRow, deleteDetail, deleteIndex, find *sql.Stmt
@@ -179,7 +178,7 @@ func (c *Catalog) write(ctx context.Context, channel index.ChannelID, do func(*w
 	}
 	defer func() {
 		if err != nil {
-			// On a full disk SQLite has rolled back by itself.
+			// On a full disk SQLite has already rolled back.
 			if rolled := tx.Rollback(); !errors.Is(rolled, sql.ErrTxDone) {
 				err = errors.Join(err, rolled)
 			}
@@ -213,10 +212,9 @@ func (c *Catalog) write(ctx context.Context, channel index.ChannelID, do func(*w
 	return nil
 }
 
-// checkpoint moves what is in the journal into the file: before a large change as
-// far as that holds up nobody, so that after one that failed nothing is left to
-// be moved, and the room it took on the disk can be given back at once. It may
-// have failed since there was no more, which others need.
+// checkpoint moves the journal into the file. Before a large change it moves what
+// it can without blocking readers, so that after a failed change the journal can be
+// truncated at once: the disk may be full, and others need the space.
 func (c *Catalog) checkpoint(ctx context.Context, how string) {
 	if ctx.Err() != nil {
 		return
@@ -304,7 +302,7 @@ func (w *writer) remove(ctx context.Context, num int64) error {
 	return nil
 }
 
-// add reports false where the channel has an entry of that ID already.
+// add returns false if the channel already has an entry with that ID.
 func (w *writer) add(ctx context.Context, e *index.Entry, sum int64) (bool, error) {
 	num := w.next
 	done, err := w.insert.ExecContext(ctx, num, w.channel, e.ID[:], sum, e.Name, e.Link, e.Bytes, e.Time.Unix(), strings.Join(e.Tags, "\n"))
@@ -339,7 +337,7 @@ func (w *writer) add(ctx context.Context, e *index.Entry, sum int64) (bool, erro
 	return err == nil, err
 }
 
-// files packs the list of files: JSON, and zstd where it is long.
+// files encodes the file list as JSON, compressed with zstd if it is long.
 func (w *writer) files(files []index.File) ([]byte, error) {
 	if len(files) == 0 {
 		return nil, nil
@@ -354,9 +352,9 @@ func (w *writer) files(files []index.File) ([]byte, error) {
 	return b, nil
 }
 
-// meta are the words that filters look for: every entry has "all"; c and the
-// number of its channel; k and a kind; g and a tag; y and its year, m and its
-// month; and for each threshold, s when it is at least as large, else l.
+// meta returns the words for filters: "all" for every entry; c and the number of its
+// channel; k and a kind; g and a tag; y and its year, m and its month; and for each
+// size threshold s if it is at least as large, else l.
 func (w *writer) meta(b []byte, e *index.Entry) []byte {
 	b = append(b, "all c"...)
 	b = strconv.AppendInt(b, w.channel, 10)
@@ -380,8 +378,8 @@ func (w *writer) meta(b []byte, e *index.Entry) []byte {
 	return b
 }
 
-// Times outside of these are taken for their nearest: the words for years must
-// be few enough to list.
+// Times outside this range are clamped: the words for years must be few enough to
+// list.
 var (
 	firstTime = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 	lastTime  = time.Date(2099, 12, 31, 0, 0, 0, 0, time.UTC)
@@ -398,9 +396,8 @@ func clampTime(t time.Time) time.Time {
 	return t
 }
 
-// checksum tells whether an entry changed. It guards against waste, not
-// against an attacker: who can make two entries of one ID and one sum collide
-// only hides his own change.
+// checksum detects whether an entry changed. It only saves work and need not resist
+// attacks: a publisher who makes two entries collide only hides their own change.
 func checksum(e *index.Entry) int64 {
 	h := fnv.New64a()
 	var n [8]byte

@@ -14,7 +14,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Has returns the IDs that a channel has.
+// Has returns the IDs of a channel's entries.
 func (c *Catalog) Has(ctx context.Context, channel index.ChannelID) (map[share.ID]struct{}, error) {
 	rows, err := c.reads.QueryContext(ctx, "SELECT id FROM entries WHERE channel = (SELECT num FROM channels WHERE key = ?)", channel[:])
 	if err != nil {
@@ -37,7 +37,7 @@ func (c *Catalog) Has(ctx context.Context, channel index.ChannelID) (map[share.I
 	return all, nil
 }
 
-// Count returns how many entries a channel has.
+// Count returns the number of a channel's entries.
 func (c *Catalog) Count(ctx context.Context, channel index.ChannelID) (n int, err error) {
 	err = c.reads.QueryRowContext(ctx, "SELECT count(*) FROM entries WHERE channel = (SELECT num FROM channels WHERE key = ?)", channel[:]).Scan(&n)
 	if err != nil {
@@ -46,7 +46,7 @@ func (c *Catalog) Count(ctx context.Context, channel index.ChannelID) (n int, er
 	return n, nil
 }
 
-// List returns entries of a channel without their files, latest added first.
+// List returns entries of a channel without their files, the latest first.
 func (c *Catalog) List(ctx context.Context, channel index.ChannelID, offset, limit int) ([]index.Entry, error) {
 	rows, err := c.reads.QueryContext(ctx, selectEntry+" WHERE channels.key = ? ORDER BY e.num DESC LIMIT ? OFFSET ?", channel[:], limit, offset)
 	if err != nil {
@@ -100,7 +100,7 @@ func (c *Catalog) Begins(ctx context.Context, digits string, limit int) ([]index
 	return c.whole(ctx, found)
 }
 
-// whole adds files and description.
+// whole adds files and description to an entry.
 func (c *Catalog) whole(ctx context.Context, found []match) ([]index.Entry, error) {
 	all := make([]index.Entry, 0, len(found))
 	for _, f := range found {
@@ -129,13 +129,13 @@ func span(digits string) (from, to share.ID, err error) {
 	return from, to, nil
 }
 
-// SQLite's codes for a file that is damaged, and for one that is something else.
+// SQLite's codes for a damaged file and for a file that is not a database.
 const (
 	sqliteCorrupt = 11
 	sqliteNotADB  = 26
 )
 
-// Damaged tells that an error comes from the file being damaged: close the
+// Damaged reports whether an error is due to a damaged file. If so, close the
 // catalogue, Remove it and open it again.
 func Damaged(err error) bool {
 	if errors.Is(err, errUnpack) {
@@ -145,10 +145,10 @@ func Damaged(err error) bool {
 	return ok && (e.Code()&0xff == sqliteCorrupt || e.Code()&0xff == sqliteNotADB)
 }
 
-// errUnpack is wrapped by the error for a list of files that does not unpack.
-var errUnpack = errors.New("what was packed here is damaged")
+// errUnpack is wrapped by the error for a file list that cannot be decompressed.
+var errUnpack = errors.New("the compressed data is damaged")
 
-// Remove removes the file of a catalogue that is not open.
+// Remove deletes the file of a closed catalogue.
 func Remove(path string) error {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if err := os.Remove(path + suffix); err != nil && !os.IsNotExist(err) {

@@ -11,28 +11,28 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// query is what people type into a search box, understood:
+// query is a parsed search text:
 //
-//	blue sky            both words, or longer ones that begin so
+//	blue sky            both words, or longer ones that begin with them
 //	"blue sky"          exactly these words in this order
 //	-night              not this word; also -"night sky", -tag:night
 //	file:readme         in the path of a file
 //	tag:photo           exactly this tag
-//	channel:films       only from the channels called so, or whose key begins
-//	                    so; me is this node
+//	channel:films       only from channels with this name, or whose key begins
+//	                    with it; me is this node
 //	type:video          also audio, image, text, archive, program
 //	size:>1G size:<20M  powers of 1024; size:1G is at least
 //	since:2026-01       a year, month or day; before:2026-02-15 likewise
 //
-// Case and accents make no difference. A field nobody knows is searched for
-// as words, so that pasted names with colons are found.
+// Case and accents are ignored. An unknown field is searched as words, so that
+// pasted names with colons are found.
 type query struct {
 	all      []term
 	none     []term
 	tags     []string
 	notTags  []string
 	channels []term   // names, or beginnings of keys
-	keys     []string // what channels means: keys or their beginnings in hex; "" is this node
+	keys     []string // the channels by key: keys or their beginnings in hex; "" is this node
 	types    []kind
 	minBytes int64 // 0 is any
 	maxBytes int64 // 0 is any
@@ -40,14 +40,14 @@ type query struct {
 	before   time.Time
 }
 
-// term is a word, or several that stand in this order.
+// term is a word, or several in this order.
 type term struct {
 	text  string
-	exact bool // was quoted: not only the beginning of a word
+	exact bool // quoted: matches only whole words
 	file  bool // only in paths
 }
 
-// kind is what most of an entry's bytes are.
+// kind is the type of content of an entry.
 type kind string
 
 // The types.
@@ -68,8 +68,8 @@ const (
 	maxTerms = 32
 )
 
-// parse reads what a person typed. It refuses what it cannot mean, such
-// as a size without a number, and says what would do.
+// parse parses a search text. An invalid text, such as a size without a number, is
+// an error that says how to correct it.
 func parse(s string) (query, error) {
 	var q query
 	if len(s) > maxQuery {
@@ -112,7 +112,7 @@ func nextToken(s string) (t token, rest string) {
 	}
 	if strings.HasPrefix(s, `"`) {
 		t.quoted = true
-		t.text, rest, _ = strings.Cut(s[1:], `"`) // an open quote reaches to the end
+		t.text, rest, _ = strings.Cut(s[1:], `"`) // an open quote extends to the end
 		return t, rest
 	}
 	end := strings.IndexFunc(s, unicode.IsSpace)
@@ -126,7 +126,7 @@ func nextToken(s string) (t token, rest string) {
 func (q *query) add(t token) error {
 	if strings.TrimSpace(t.text) == "" {
 		if t.field == "" || fields[t.field] {
-			return nil // the value is still to be typed
+			return nil // the user is still typing the value
 		}
 		t.field, t.text = "", t.field
 	}
@@ -153,7 +153,7 @@ func (q *query) add(t token) error {
 	case "type":
 		typ, ok := typeNamed(t.text)
 		if !ok {
-			return share.Errorf(share.Usage, "%q is no type: try video, audio, image, text, archive or program", t.text)
+			return share.Errorf(share.Usage, "%q is not a type; use video, audio, image, text, archive or program", t.text)
 		}
 		q.types = append(q.types, typ)
 		return onlyPositive()
@@ -190,8 +190,8 @@ func (q *query) addTerm(not bool, t term) {
 	}
 }
 
-// keysOf finds the channels that terms name, each by words of its name or by
-// the beginning of its key, as beginnings of keys in hex; "" is this node.
+// keysOf resolves channel terms, which match words of a channel's name or the
+// beginning of its key, to beginnings of keys in hex; "" is this node.
 func keysOf(channels []term, names map[index.ChannelID]string) ([]string, error) {
 	var keys []string
 	for _, t := range channels {
@@ -213,13 +213,13 @@ func keysOf(channels []term, names map[index.ChannelID]string) ([]string, error)
 			keys = append(keys, digits)
 		}
 		if len(keys) == before {
-			return nil, share.Errorf(share.Usage, "no channel here is called %q, nor begins a key so: shoal channel list tells of them all, and channel:me is this node", t.text)
+			return nil, share.Errorf(share.Usage, "no channel has the name %q or a key that begins with it; shoal channel list shows all channels, and channel:me is this node", t.text)
 		}
 	}
 	return keys, nil
 }
 
-// typeNamed takes the plural and a few words people use instead.
+// typeNamed also accepts plurals and a few common synonyms.
 func typeNamed(s string) (kind, bool) {
 	s = strings.ToLower(s)
 	for _, t := range kinds {
@@ -267,12 +267,12 @@ func parseBytes(s string) (int64, error) {
 	factor, ok := units[unit]
 	n, err := strconv.ParseFloat(number, 64)
 	if err != nil || !ok || !(n >= 0) || n*factor >= math.MaxInt64 {
-		return 0, share.Errorf(share.Usage, "%q is no size: write it like 700M or >1.5G", s)
+		return 0, share.Errorf(share.Usage, "%q is not a size; write it like 700M or >1.5G", s)
 	}
 	return int64(n * factor), nil
 }
 
-// parseDay returns where the year, month or day begins and ends, in UTC.
+// parseDay returns the start and end of a year, month or day, in UTC.
 func parseDay(s string) (from, to time.Time, err error) {
 	if t, err := time.Parse("2006-01-02", s); err == nil {
 		return t, t.AddDate(0, 0, 1), nil
@@ -283,5 +283,5 @@ func parseDay(s string) (from, to time.Time, err error) {
 	if t, err := time.Parse("2006", s); err == nil {
 		return t, t.AddDate(1, 0, 0), nil
 	}
-	return from, to, share.Errorf(share.Usage, "%q is no date: write it like 2026, 2026-01 or 2026-01-31", s)
+	return from, to, share.Errorf(share.Usage, "%q is not a date; write it like 2026, 2026-01 or 2026-01-31", s)
 }

@@ -22,17 +22,17 @@ import (
 const (
 	defaultLimit = 50
 	maxLimit     = 500
-	// candidates are how many of the newest matches are ranked, of those that
-	// match in the name or tags and of those that match anywhere. Who does not
-	// find it among so many adds a word.
+	// candidates is the number of the newest matches that are ranked, once for
+	// matches in the name or tags and once for matches anywhere. To find older
+	// ones, users add a word.
 	candidates = 400
-	// maxFiles bounds what one entry's list of files unpacks to, in bytes.
+	// maxFiles bounds the decompressed file list of one entry, in bytes.
 	maxFiles = 64 << 20
 )
 
-// Search finds entries. Hits come best first; Total counts the matches that
-// were ranked, the newest, and More tells that there are others. A text that
-// cannot be understood is a share.Usage error that says what would do.
+// Search finds entries. Hits are ordered best first; Total counts the ranked
+// matches, the newest ones, and More says that there are others. An invalid text is
+// a share.Usage error that says how to correct it.
 func (c *Catalog) Search(ctx context.Context, q index.Query) (index.Results, error) {
 	parsed, err := parse(q.Text)
 	if err != nil {
@@ -64,19 +64,19 @@ func (c *Catalog) Search(ctx context.Context, q index.Query) (index.Results, err
 	return results, nil
 }
 
-// match is an entry that was found and how good it is.
+// match is an entry that matches, with its score.
 type match struct {
 	num   int64
 	entry index.Entry
 	score float64
-	// inName tells for each term whether the name has it.
+	// inName says for each term whether the name has it.
 	inName []bool
 }
 
 const selectEntry = "SELECT e.num, e.id, e.name, e.link, e.bytes, e.time, e.tags, channels.key FROM entries e JOIN channels ON channels.num = e.channel"
 
-// selectWords joins so that SQLite walks the index of words from its newest
-// end (CROSS JOIN keeps the order) and stops at the limit.
+// selectWords makes SQLite walk the word index from its newest end (CROSS JOIN keeps
+// the order) and stop at the limit.
 const selectWords = "SELECT e.num, e.id, e.name, e.link, e.bytes, e.time, e.tags, channels.key FROM words CROSS JOIN entries e ON e.num = words.rowid CROSS JOIN channels ON channels.num = e.channel WHERE words MATCH ?"
 
 func scan(rows *sql.Rows) ([]match, error) {
@@ -102,7 +102,7 @@ func scan(rows *sql.Rows) ([]match, error) {
 	return all, rows.Err()
 }
 
-// find ranks what matches; more tells that there is more.
+// find ranks the matches; more says that there are others.
 func (c *Catalog) find(ctx context.Context, q query) (found []match, more bool, err error) {
 	terms := termsOf(q)
 	expr, ok, err := c.expression(ctx, q, terms)
@@ -147,8 +147,8 @@ func (c *Catalog) find(ctx context.Context, q query) (found []match, more bool, 
 				seen[m.entry.ID] = len(found)
 				found = append(found, m)
 			case m.entry.Channel.IsZero():
-				found[at] = m // what is here stands for all
-			} // in several channels: the newest does
+				found[at] = m // prefer this node's own entry
+			} // in several channels: keep the newest
 		}
 		if more {
 			break // enough that match in the name
@@ -161,8 +161,8 @@ func (c *Catalog) find(ctx context.Context, q query) (found []match, more bool, 
 	return found, more, nil
 }
 
-// expression is what the full-text index is asked, in turn: first for names
-// and tags, then for everything. ok is false when nothing can match.
+// expression returns the two full-text queries: first for names and tags, then for
+// all columns. ok is false if nothing can match.
 func (c *Catalog) expression(ctx context.Context, q query, terms []wanted) (expr []string, ok bool, err error) {
 	filter, ok, err := c.filters(ctx, q)
 	if err != nil || !ok {
@@ -211,7 +211,7 @@ func columns(file bool) string {
 	return "{name tags about files}"
 }
 
-// filters is the part of the expression over the column meta.
+// filters is the part of the expression for the column meta.
 func (c *Catalog) filters(ctx context.Context, q query) (expr string, ok bool, err error) {
 	var all []string
 	for _, t := range q.tags {
@@ -235,8 +235,8 @@ func (c *Catalog) filters(ctx context.Context, q query) (expr string, ok bool, e
 		}
 		all = append(all, anyOf(nums))
 	}
-	// The largest threshold that all which match reach, and the smallest that
-	// none does; the exact comparison is SQL's.
+	// The largest threshold that every match reaches, and the smallest that none
+	// does. SQL then compares exactly.
 	for _, bit := range slices.Backward(thresholds[:]) {
 		if q.minBytes >= 1<<bit {
 			all = append(all, quoted("s"+strconv.Itoa(bit)))
@@ -264,8 +264,8 @@ func (c *Catalog) filters(ctx context.Context, q query) (expr string, ok bool, e
 
 func anyOf(some []string) string { return "(" + strings.Join(some, " OR ") + ")" }
 
-// monthsOf lists words that together cover the time from since to before:
-// whole years where they fit, else months.
+// monthsOf lists the words that cover the time from since to before: whole years
+// where possible, else months.
 func monthsOf(since, before time.Time) []string {
 	from, to := firstTime, lastTime
 	if !since.IsZero() {
@@ -275,7 +275,7 @@ func monthsOf(since, before time.Time) []string {
 		to = clampTime(before.Add(-time.Second))
 	}
 	var all []string
-	year := func(y int) bool { // all of it is wanted
+	year := func(y int) bool { // the whole year is in the range
 		return !time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC).Before(from) && time.Date(y, 12, 31, 0, 0, 0, 0, time.UTC).Compare(to) <= 0
 	}
 	for t := time.Date(from.Year(), from.Month(), 1, 0, 0, 0, 0, time.UTC); !t.After(to); {
@@ -290,8 +290,8 @@ func monthsOf(since, before time.Time) []string {
 	return all
 }
 
-// channelNums finds the words of the channels whose keys begin so; the empty
-// beginning is this node.
+// channelNums returns the words of the channels whose keys begin with one of these;
+// "" is this node.
 func (c *Catalog) channelNums(ctx context.Context, keys []string) ([]string, error) {
 	var nums []string
 	for _, key := range keys {
@@ -314,7 +314,7 @@ func (c *Catalog) channelNums(ctx context.Context, keys []string) ([]string, err
 	return nums, nil
 }
 
-// wanted is a term as the index knows it: its folded words, in order.
+// wanted is a term as the index stores it: its folded words, in order.
 type wanted struct {
 	words  []string
 	prefix bool // of the last word
@@ -326,7 +326,7 @@ func wantedOf(t term) wanted {
 	for _, x := range words(t.text) {
 		w.words = append(w.words, x.text)
 	}
-	// One letter begins half of all words: wait for the second.
+	// One letter would match half of all words: wait for the second.
 	if n := len(w.words); n > 0 && len(w.words[n-1]) < 2 {
 		w.prefix = false
 	}
@@ -357,8 +357,8 @@ func phrase(w wanted) string {
 
 func quoted(s string) string { return `"` + s + `"` }
 
-// rank scores a match by its name and tags: whole words before beginnings,
-// names that say little else before long ones, words in the order asked for.
+// rank scores a match by its name and tags: whole words before beginnings, short
+// names before long ones, and words in the order of the query.
 func rank(m *match, terms []wanted) {
 	name := words(m.entry.Name)
 	var tags []word
@@ -393,12 +393,11 @@ func rank(m *match, terms []wanted) {
 		m.score += 6 * float64(covered) / float64(len(name))
 	}
 	if m.entry.Channel.IsZero() {
-		m.score++ // already here
+		m.score++ // the node has it
 	}
 }
 
-// position finds t in text; whole tells that its last word is not only the
-// beginning of one.
+// position finds t in text; whole says that its last word matches a whole word.
 func position(text []word, t wanted) (at int, whole bool) {
 	n := len(t.words)
 	at = -1
@@ -420,8 +419,8 @@ next:
 	return at, false
 }
 
-// snippet shows what matched: the name, or where that does not have all terms
-// the first path or sentence that has one of the others.
+// snippet returns the text that matched: the name or, if that does not have all
+// terms, the first path or sentence that has one of the others.
 func (c *Catalog) snippet(ctx context.Context, q query, m match) (string, error) {
 	terms := termsOf(q)
 	missing := slices.IndexFunc(m.inName, func(in bool) bool { return !in })
@@ -480,8 +479,8 @@ func runeStart(s string) int {
 	return len(s)
 }
 
-// mark puts SnippetStart and SnippetEnd around the words that match, and takes
-// them out where a stranger put them.
+// mark puts SnippetStart and SnippetEnd around the words that match, and removes
+// any that were in the text before.
 func mark(s string, terms []wanted) string {
 	s = strings.NewReplacer(index.SnippetStart, "", index.SnippetEnd, "").Replace(s)
 	var b strings.Builder

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Tend merges what changes have left in pieces, so that searches stay quick. It
-// works in steps of some hundredths of a second, between which others may
-// write, and returns when there is nothing left to do.
+// Tend merges the segments of the word index, so that searches stay fast. It works
+// in steps of some hundredths of a second, lets others write in between, and returns
+// when nothing is left to merge.
 //
-// It is not part of a change because its cost is not that of the change: now
-// and then a small one would have to merge most of the index. It takes half of
-// the time at most, since nobody waits for it.
+// Changes do not merge by themselves because now and then a small change would have
+// to merge most of the index. Nobody waits for Tend, so it works at most half of the
+// time.
 func (c *Catalog) Tend(ctx context.Context) error {
 	for {
 		start := time.Now()
@@ -33,10 +33,10 @@ func (c *Catalog) Tend(ctx context.Context) error {
 	}
 }
 
-// Changed is told when there may be something to Tend to.
+// Changed signals that there may be segments to merge.
 func (c *Catalog) Changed() <-chan struct{} { return c.changed }
 
-// step is the pages that one step of Tend writes at most.
+// step is the most pages that one step of Tend writes.
 const step = 64
 
 func (c *Catalog) tend(ctx context.Context) (done bool, err error) {

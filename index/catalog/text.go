@@ -15,16 +15,16 @@ import (
 // hashes, found by their beginning.
 const maxWord = 64
 
-// word is a folded word and the bytes it stands at in the text it is from.
+// word is a folded word and its byte range in the original text.
 type word struct {
 	text     string
 	from, to int
 }
 
-// words splits s at everything that is neither letter nor digit, and folds
-// what is left, so that words equal but for case, accents or width are the
-// same. Scripts that put no spaces between words give one word a character:
-// a run of them is then searched for as a phrase.
+// words splits s at every character that is neither a letter nor a digit and folds
+// the words, so that words that differ only in case, accents or width are equal. In
+// scripts without spaces each character is a word, and a run of them is searched as
+// a phrase.
 func words(s string) []word {
 	var all []word
 	start := -1
@@ -101,8 +101,8 @@ func appendWords(b []byte, s string, limit int) []byte {
 	return b
 }
 
-// tagToken folds a tag to one token: its words, joined by what the tokenizer
-// takes for a letter.
+// tagToken folds a tag to one token: its words, joined by a character that the
+// tokenizer treats as a letter.
 func tagToken(tag string) string {
 	var b strings.Builder
 	for i, w := range words(tag) {
@@ -114,7 +114,7 @@ func tagToken(tag string) string {
 	return b.String()
 }
 
-// kindOf names a file's kind by its name, "" when it tells nothing.
+// kindOf returns the kind of a file by its name, or "" if unknown.
 func kindOf(name string) kind {
 	switch strings.ToLower(strings.TrimPrefix(path.Ext(name), ".")) {
 	case "mp4", "mkv", "webm", "avi", "mov", "m4v", "mpg", "mpeg", "ogv", "wmv", "flv", "ts", "m2ts", "vob", "3gp":

@@ -14,9 +14,9 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// clean makes a stranger's entry one that can be shown, searched and fetched:
-// what cannot be meant is left out, what is too long is cut. It reports false
-// for one that names nothing.
+// clean makes a stranger's entry safe to show, search and fetch: it drops invalid
+// values and cuts those that are too long. It returns false if nothing useful is
+// left.
 func clean(e index.Entry) (index.Entry, bool) {
 	if e.ID.IsZero() {
 		return e, false
@@ -36,8 +36,8 @@ func clean(e index.Entry) (index.Entry, bool) {
 	return e, true
 }
 
-// cleanLine makes one line of valid text without what moves a cursor or turns
-// the direction of writing.
+// cleanLine returns one line of valid text without characters that move a cursor or
+// change the text direction.
 func cleanLine(s string, most int) string {
 	if len(s) > 16*most {
 		s = s[:16*most]
@@ -96,7 +96,7 @@ func cleanTags(tags []string) []string {
 	return all
 }
 
-// cleanTime takes off what RFC 3339 does not carry.
+// cleanTime cuts a time to the precision of the catalogue's RFC 3339 form.
 func cleanTime(t time.Time) time.Time {
 	if t = t.UTC().Truncate(time.Second); t.Year() < 1970 || t.Year() > 9999 {
 		return time.Time{}
@@ -119,9 +119,9 @@ func cleanFiles(files []index.File) []index.File {
 	return all
 }
 
-// cleanLink makes the link of an entry from what it may say: the content must
-// be that of the entry, and nobody is sent to this machine or the network
-// around it.
+// cleanLink builds the link of an entry from the parts that are allowed: its ID must
+// be that of the entry, and no address may point to this machine or its local
+// network.
 func cleanLink(e *index.Entry) string {
 	l, err := share.ParseLink(e.Link)
 	if e.Link == "" || err != nil || l.ID != e.ID {
@@ -138,8 +138,8 @@ func cleanLink(e *index.Entry) string {
 	return kept.String()
 }
 
-// publicPeer takes literal addresses only: looking up a name of the publisher's
-// choice would tell his name server who fetches.
+// publicPeer accepts only literal addresses: resolving a name would tell the
+// publisher's name server who downloads.
 func publicPeer(s string) bool {
 	a, err := netip.ParseAddrPort(s)
 	return err == nil && a.Port() != 0 && publicAddr(a.Addr())
@@ -152,7 +152,7 @@ var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("fec0::/10"), netip.MustParsePrefix("::/96"),
 }
 
-// publicAddr tells whether a is an address that a stranger may name.
+// publicAddr reports whether a stranger may name the address a.
 func publicAddr(a netip.Addr) bool {
 	if a.Is4In6() || a.Zone() != "" || !a.IsGlobalUnicast() || a.IsPrivate() {
 		return false
@@ -165,8 +165,8 @@ func publicAddr(a netip.Addr) bool {
 	return true
 }
 
-// publicURLs leaves out what obviously points to this machine or network. What
-// a name resolves to is checked when it is used.
+// publicURLs drops URLs that obviously point to this machine or its local network.
+// The address that a name resolves to is checked when it is used.
 func publicURLs(all []string) []string {
 	var kept []string
 	for _, s := range all {

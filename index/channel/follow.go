@@ -15,15 +15,15 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Follow follows the channel that a link names, from now on. mirror is how many
-// bytes of what is in it are fetched without being asked; 0 fetches nothing, and
-// so does nil for one that was not followed. A channel that is followed already
-// is looked up now, and its mirror set unless that is nil.
+// Follow follows the channel that a link names. mirror is the most bytes of its
+// entries that are fetched automatically; 0 fetches none, and so does nil for a new
+// channel. A channel that is already followed is looked up now, and its mirror is
+// set unless mirror is nil.
 func (m *Manager) Follow(ctx context.Context, l index.ChannelLink, mirror *int64) (Info, error) {
 	r := row{link: l}
 	if mirror != nil {
 		if r.mirror = *mirror; r.mirror < 0 {
-			return Info{}, share.Errorf(share.Usage, "a quota is not negative")
+			return Info{}, share.Errorf(share.Usage, "a quota must not be negative")
 		}
 	}
 	r.link.Name = cleanLine(l.Name, maxName)
@@ -40,9 +40,8 @@ func (m *Manager) Follow(ctx context.Context, l index.ChannelLink, mirror *int64
 	return c.info(), nil
 }
 
-// Unfollow forgets a channel, its entries and its catalogue. What was fetched
-// because it was mirrored stays. An own one is only forgotten with own, and its
-// key with it.
+// Unfollow removes a channel, its entries and its catalogue. Mirrored content stays.
+// An own channel is removed, with its key, only if own is set.
 func (m *Manager) Unfollow(ctx context.Context, ref string, own bool) (Info, error) {
 	c, err := m.resolve(ref)
 	if err != nil {
@@ -50,7 +49,7 @@ func (m *Manager) Unfollow(ctx context.Context, ref string, own bool) (Info, err
 	}
 	info := c.info()
 	if info.Own && !own {
-		return info, share.Errorf(share.Usage, "%q is your own channel: forgetting it destroys its key, which must be said", info.Link.Name)
+		return info, share.Errorf(share.Usage, "%q is your own channel: removing it deletes its key and must be confirmed", info.Link.Name)
 	}
 	m.mu.Lock()
 	delete(m.channels, c.id)
@@ -66,7 +65,7 @@ func (m *Manager) Unfollow(ctx context.Context, ref string, own bool) (Info, err
 		stop()
 		<-done
 	}
-	if err := c.lock(ctx); err != nil { // an explicit Publish may still be under way
+	if err := c.lock(ctx); err != nil { // an explicit Publish may still be running
 		return info, err
 	}
 	defer c.unlock()
@@ -94,7 +93,7 @@ func (m *Manager) Unfollow(ctx context.Context, ref string, own bool) (Info, err
 	return info, m.cfg.Catalogue.Drop(ctx, c.id)
 }
 
-// forget ends the sharing of a catalogue of this channel.
+// forget stops sharing a catalogue of this channel.
 func (c *channel) forget(id share.ID) {
 	if id.IsZero() {
 		return
@@ -104,10 +103,10 @@ func (c *channel) forget(id share.ID) {
 	}
 }
 
-// loop looks the channel up now and then, and publishes it when it is this
-// node's own and has changed.
+// loop looks up the channel periodically, and publishes an own channel after
+// changes.
 func (c *channel) loop(ctx context.Context) {
-	// Not all at the moment when the node starts.
+	// Spread the first lookups after the start of the node.
 	look := time.Now().Add(time.Duration(rand.Int64N(int64(min(c.m.cfg.Poll, 10*time.Second)))))
 	failed := 0
 	if c.m.cfg.DHT == nil {
@@ -158,9 +157,9 @@ func (c *channel) loop(ctx context.Context) {
 	}
 }
 
-// pause is how long until the channel is looked up again: Poll, sooner at first
-// where it did not work, and later where loading it takes long, so that one that
-// changes all of a huge catalogue at every turn gets a hundredth of a core.
+// pause returns the time until the next lookup of the channel: Poll, or less after
+// the first failures, or more if loading takes long, so that a channel that keeps
+// changing a huge catalogue uses at most a hundredth of a core.
 func (c *channel) pause(failed int) time.Duration {
 	poll := c.m.cfg.Poll
 	if failed > 0 {
@@ -172,7 +171,7 @@ func (c *channel) pause(failed int) time.Duration {
 	return poll*3/4 + time.Duration(rand.Int64N(int64(poll/2)+1))
 }
 
-// due is when an own channel that has changed is to be published.
+// due returns when an own channel with changes is to be published.
 func (c *channel) due() (time.Duration, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -185,8 +184,8 @@ func (c *channel) due() (time.Duration, bool) {
 	return max(0, min(quiet, latest, c.m.cfg.Settle)), true
 }
 
-// tidy drops the catalogues that a node left behind which was killed between
-// sharing one and noting that it did.
+// tidy drops catalogues that were shared but not recorded before the node was
+// killed.
 func (c *channel) tidy() {
 	r := c.now()
 	keep := []share.ID{r.loaded, r.before}
@@ -198,7 +197,7 @@ func (c *channel) tidy() {
 	}
 }
 
-// step does what is to be done for the channel now.
+// step does the work that is due for the channel.
 func (c *channel) step(ctx context.Context) error {
 	if err := c.lock(ctx); err != nil {
 		return err
@@ -229,8 +228,8 @@ func (c *channel) said() string {
 	return c.problem
 }
 
-// look takes what the DHT has of the channel, as far as it is newer than what
-// was seen, and loads the catalogue that it points to.
+// look gets the channel's item from the DHT, accepts it if it is newer than the last
+// one, and loads the catalogue that it points to.
 func (c *channel) look(ctx context.Context) error {
 	r := c.now()
 	if err := c.slot(ctx); err != nil {
@@ -243,10 +242,10 @@ func (c *channel) look(ctx context.Context) error {
 	c.leave()
 	switch {
 	case errors.Is(err, index.ErrUnknown):
-		// Nobody keeps it any more: it is put again below, where it is known.
+		// The DHT no longer has the item: it is put again below, if we have it.
 		c.forgotten()
 		if r.item.Value == nil && !r.own {
-			return share.Errorf(share.Nobody, "nothing is known of the channel yet: nobody who publishes or follows it was found")
+			return share.Errorf(share.Nobody, "the channel was not found yet: no node in the DHT has its item")
 		}
 	case err != nil:
 		return unmet(err)
@@ -260,15 +259,15 @@ func (c *channel) look(ctx context.Context) error {
 	return c.fetch(ctx)
 }
 
-// forgotten has the item put again at once.
+// forgotten makes the next keep put the item at once.
 func (c *channel) forgotten() {
 	c.mu.Lock()
 	c.put = time.Time{}
 	c.mu.Unlock()
 }
 
-// meet takes an item that somebody gave. One that is not newer than what was
-// seen changes nothing, whoever signed it.
+// meet accepts an item from the DHT. An item that is not newer than the last one
+// changes nothing, even with a valid signature.
 func (c *channel) meet(ctx context.Context, it index.Item) error {
 	r := c.now()
 	if _, err := check(r.link, it); err != nil {
@@ -280,24 +279,24 @@ func (c *channel) meet(ctx context.Context, it index.Item) error {
 		return nil
 	case it.Seq == r.item.Seq && r.item.Value != nil:
 		if !bytes.Equal(it.Value, r.item.Value) {
-			c.m.log.Warn("the key of a channel signed two versions with one sequence; the first that was seen stays", "channel", c.id.Short(), "seq", it.Seq)
+			c.m.log.Warn("a channel's key signed two versions with the same sequence; keeping the first one seen", "channel", c.id.Short(), "seq", it.Seq)
 			c.forgotten()
 		}
 		return nil
 	}
-	// One of the same sequence is new to who followed the channel before.
+	// After unfollowing and following again, the same sequence is accepted once more.
 	it.Value, it.Salt = bytes.Clone(it.Value), r.link.Salt
 	if err := c.change(ctx, func(r *row) { r.item = it }); err != nil {
 		return err
 	}
-	// What was fetched without ever arriving is not wanted any more.
+	// Drop the older catalogue whose fetch never completed.
 	if old, err := target(r.item.Value); err == nil && old != r.loaded && old != r.before && !bytes.Equal(it.Value, r.item.Value) {
 		c.forget(old)
 	}
 	return nil
 }
 
-// fetch gets and loads the newest catalogue, if it is not the one in use.
+// fetch fetches and loads the newest catalogue unless it is already in use.
 func (c *channel) fetch(ctx context.Context) error {
 	r := c.now()
 	if r.item.Value == nil {
@@ -340,8 +339,8 @@ func (c *channel) fetch(ctx context.Context) error {
 	return nil
 }
 
-// loadFrom puts what a catalogue has into the local one, and for an own channel
-// into what it has.
+// loadFrom loads a channel's catalogue into the local one and, for an own channel,
+// into its list of entries.
 func (c *channel) loadFrom(ctx context.Context, id share.ID) error {
 	r := c.now()
 	n := 0
@@ -391,7 +390,7 @@ func (c *channel) loadFrom(ctx context.Context, id share.ID) error {
 	return nil
 }
 
-// read gives the entries of a catalogue that is here to do.
+// read calls do with the entries of a complete catalogue.
 func (c *channel) read(ctx context.Context, id share.ID, do func(iter.Seq2[index.Entry, error]) error) (Head, error) {
 	f, size, err := c.m.cfg.Swarm.Open(ctx, id)
 	if err != nil {
@@ -404,16 +403,16 @@ func (c *channel) read(ctx context.Context, id share.ID, do func(iter.Seq2[index
 	}
 	defer r.Close()
 	if l := c.now().link; r.Head.Link.ID != l.ID || !bytes.Equal(r.Head.Link.Salt, l.Salt) {
-		return Head{}, share.Errorf(share.Refused, "the catalogue is that of another channel, %s", r.Head.Link.ID.Short())
+		return Head{}, share.Errorf(share.Refused, "the catalogue belongs to another channel, %s", r.Head.Link.ID.Short())
 	}
 	err = do(r.Entries(c.id))
 	if n := r.Skipped(); n > 0 {
-		c.m.log.Info("lines of a catalogue made no sense", "channel", c.id.Short(), "lines", n)
+		c.m.log.Info("a catalogue has invalid lines", "channel", c.id.Short(), "lines", n)
 	}
 	return r.Head, err
 }
 
-// refill puts what the channel has into a local catalogue that lacks it.
+// refill loads the channel into a local catalogue that lost it.
 func (c *channel) refill(ctx context.Context) {
 	if c.lock(ctx) != nil {
 		return
@@ -438,7 +437,7 @@ func (c *channel) refill(ctx context.Context) {
 	}
 }
 
-// version is what the local catalogue should have been replaced with.
+// version is the version that the local catalogue should have of the channel.
 func (c *channel) version() string {
 	r := c.now()
 	switch {
@@ -450,7 +449,7 @@ func (c *channel) version() string {
 	return r.loaded.String()
 }
 
-// keep puts the item again when it is time, whoever published it.
+// keep puts the item into the DHT again when it is due, also for followed channels.
 func (c *channel) keep(ctx context.Context) error {
 	r := c.now()
 	c.mu.Lock()
@@ -462,7 +461,7 @@ func (c *channel) keep(ctx context.Context) error {
 	putting, cancel := context.WithTimeout(ctx, c.m.look)
 	defer cancel()
 	if _, err := c.m.cfg.DHT.PutMutable(putting, r.item, nil); errors.Is(err, index.ErrStale) {
-		c.poke() // there is a newer one
+		c.poke() // the DHT has a newer one
 	} else if err != nil {
 		return refused(err)
 	}

@@ -18,16 +18,16 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// What a catalogue may be at most. A writer keeps to these; a reader refuses a
-// catalogue that exceeds one of the first group, and shortens or leaves out
-// what exceeds one of the second.
+// The limits of a catalogue. A writer stays within them. A reader refuses a
+// catalogue that exceeds one of the first group, and shortens or drops values that
+// exceed one of the second.
 const (
 	MaxBytes   = 64 << 20  // of the file
 	MaxEntries = 200_000   // in it
 	maxPlain   = 512 << 20 // bytes, unpacked
 	maxLine    = 256 << 10 // bytes of one line
 	maxRatio   = 100       // unpacked to packed, beyond the first MiB
-	maxWindow  = 8 << 20   // of zstd, which is what unpacking needs in memory
+	maxWindow  = 8 << 20   // zstd window, the memory that decompression needs
 
 	maxName  = 255  // bytes of a name, or of one element of a path
 	maxAbout = 2000 // bytes
@@ -40,13 +40,13 @@ const (
 	maxSize  = 1 << 60
 )
 
-// Head is what a catalogue says of its channel.
+// Head is the header of a catalogue, which describes its channel.
 type Head struct {
-	Link  index.ChannelLink // whose it is; Name is the channel's own
+	Link  index.ChannelLink // the channel; Name is set by its publisher
 	About string
 }
 
-// The lines of a catalogue. The first is a header, every other an entry.
+// The lines of a catalogue. The first is a header, all others are entries.
 type (
 	header struct {
 		Format  string `json:"format"` // formatName
@@ -61,7 +61,7 @@ type (
 		Name  string     `json:"name"`
 		Bytes int64      `json:"bytes,omitempty"`
 		Time  string     `json:"time,omitempty"` // RFC 3339, UTC, seconds
-		Link  string     `json:"link,omitempty"` // left out where it only has ID, name and size
+		Link  string     `json:"link,omitempty"` // omitted if it only has ID, name and size
 		About string     `json:"about,omitempty"`
 		Tags  []string   `json:"tags,omitempty"`
 		Files []fileLine `json:"files,omitempty"`
@@ -77,13 +77,13 @@ const (
 	formatVersion = 1
 )
 
-// Write writes a catalogue: zstd over JSON Lines, entries by their IDs. The
-// same head and entries make the same bytes, so that whoever publishes the same
-// catalogue shares the same content. What a reader would clean is cleaned, and
-// what it would refuse is an error.
+// Write writes a catalogue: JSON Lines compressed with zstd, entries sorted by ID.
+// The same head and entries produce the same bytes, so that the same catalogue has
+// the same ID for every publisher. Values that a reader would clean are cleaned, and
+// what a reader would refuse is an error.
 func Write(w io.Writer, head Head, entries []index.Entry) error {
 	if len(entries) > MaxEntries {
-		return share.Errorf(share.Failed, "a channel has at most %d entries, this one %d", MaxEntries, len(entries))
+		return share.Errorf(share.Failed, "a channel has at most %d entries, but this one has %d", MaxEntries, len(entries))
 	}
 	packed := &counter{w: w}
 	z, err := zstd.NewWriter(packed, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault),
@@ -123,7 +123,7 @@ func Write(w io.Writer, head Head, entries []index.Entry) error {
 	return nil
 }
 
-// allowed is what a file of this many bytes may unpack to.
+// allowed is the most bytes that a file of this size may decompress to.
 func allowed(packed int64) int64 { return min(maxPlain, 1<<20+maxRatio*packed) }
 
 type counter struct {
@@ -137,8 +137,8 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// encode writes one line of JSON without the escapes that only HTML needs, and
-// files are left out from the end of an entry that would be too long.
+// encode writes one line of JSON without HTML escapes. It drops files from the end
+// of an entry whose line would be too long.
 func encode(v any) ([]byte, error) {
 	for {
 		var b bytes.Buffer
@@ -152,7 +152,7 @@ func encode(v any) ([]byte, error) {
 		}
 		l, ok := v.(line)
 		if !ok || len(l.Files) == 0 {
-			return nil, share.Errorf(share.Failed, "a line has at most %d bytes, this has %d", maxLine, b.Len())
+			return nil, share.Errorf(share.Failed, "a line has at most %d bytes, but this one has %d", maxLine, b.Len())
 		}
 		l.Files = l.Files[:len(l.Files)/2]
 		v = l
@@ -180,28 +180,28 @@ func lineOf(e *index.Entry) line {
 	return l
 }
 
-// plainLink names an entry's content and nothing else.
+// plainLink is a link with only the ID, name and size of an entry.
 func plainLink(e *index.Entry) string {
 	return share.Link{ID: e.ID, Name: e.Name, Length: e.Bytes}.String()
 }
 
-// Reader reads a catalogue without trusting it: its memory is bounded, and what
-// it gives is clean.
+// Reader reads an untrusted catalogue: its memory is bounded, and the entries it
+// returns are clean.
 type Reader struct {
 	Head Head
 
 	z       *zstd.Decoder
 	lines   *bufio.Reader
-	left    int64 // bytes that may still be unpacked
+	left    int64 // bytes that may still be decompressed
 	count   int
-	skipped int // entries that made no sense
+	skipped int // invalid entries
 }
 
 // NewReader reads the header of a catalogue of size bytes. Errors are
 // share.Refused, or those of r. The reader must be closed.
 func NewReader(r io.Reader, size int64) (*Reader, error) {
 	if size <= 0 || size > MaxBytes {
-		return nil, share.Errorf(share.Refused, "a catalogue has from 1 to %d bytes, this has %d", MaxBytes, size)
+		return nil, share.Errorf(share.Refused, "a catalogue has from 1 to %d bytes, but this one has %d", MaxBytes, size)
 	}
 	z, err := zstd.NewReader(io.LimitReader(r, size), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(maxPlain))
@@ -217,7 +217,7 @@ func NewReader(r io.Reader, size int64) (*Reader, error) {
 	return c, nil
 }
 
-// Close frees what reading needed.
+// Close frees the reader's resources.
 func (c *Reader) Close() { c.z.Close() }
 
 // next returns the next line without its end; io.EOF after the last.
@@ -255,7 +255,7 @@ func (c *Reader) readHead() error {
 		return share.Errorf(share.Refused, "this is not the catalogue of a channel: its first line does not say %q", formatName)
 	}
 	if h.Version < 1 || h.Version > formatVersion {
-		return share.Errorf(share.Refused, "the catalogue is of version %d, this release reads up to %d: a newer one is needed", h.Version, formatVersion)
+		return share.Errorf(share.Refused, "the catalogue has version %d, but this version of shoal reads only up to %d: a newer version of shoal is needed", h.Version, formatVersion)
 	}
 	id, err := index.ParseChannelID(h.Key)
 	if err != nil {
@@ -263,7 +263,7 @@ func (c *Reader) readHead() error {
 	}
 	salt, err := hex.DecodeString(h.Salt)
 	if err != nil || len(salt) > index.MaxSalt {
-		return share.Errorf(share.Refused, "the catalogue has a salt that is none")
+		return share.Errorf(share.Refused, "the catalogue has an invalid salt")
 	}
 	c.Head = Head{Link: index.ChannelLink{ID: id, Name: cleanLine(h.Name, maxName)}, About: cleanText(h.About, maxAbout)}
 	if len(salt) > 0 {
@@ -272,8 +272,8 @@ func (c *Reader) readHead() error {
 	return nil
 }
 
-// Entries yields every entry that makes sense, as if it came from channel. It
-// ends with an error, share.Refused, where the catalogue cannot be accepted.
+// Entries yields every valid entry, with its Channel set to channel. It ends with a
+// share.Refused error if the catalogue must be refused.
 func (c *Reader) Entries(channel index.ChannelID) iter.Seq2[index.Entry, error] {
 	return func(yield func(index.Entry, error) bool) {
 		for {
@@ -303,7 +303,7 @@ func (c *Reader) Entries(channel index.ChannelID) iter.Seq2[index.Entry, error] 
 	}
 }
 
-// Skipped counts the lines that made no sense so far.
+// Skipped counts the invalid lines so far.
 func (c *Reader) Skipped() int { return c.skipped }
 
 func parseLine(b []byte) (index.Entry, bool) {

@@ -10,7 +10,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// sign makes the item that says that id is the newest catalogue (BEP 46).
+// sign makes the item that names id as the newest catalogue (BEP 46).
 func (k Key) sign(seq int64, id share.ID) index.Item {
 	it := index.Item{Value: value(id), Key: k.Public(), Salt: k.Salt, Seq: seq}
 	copy(it.Sig[:], bep44.Sign(k.secret, k.Salt, seq, it.Value))
@@ -22,8 +22,9 @@ func value(id share.ID) []byte {
 	return append([]byte("d2:ih20:"), append(id[:], 'e')...)
 }
 
-// target reads what value wrote, a dictionary with more in it, and a string
-// that is the ID itself: some libraries can put nothing but strings.
+// target returns the ID in an item's value: that of the dictionary of BEP 46, which
+// may have more keys, or a string that is the ID itself, because some libraries can
+// only put strings.
 func target(v []byte) (share.ID, error) {
 	refuse := share.Errorf(share.Refused, "the item of the channel does not point to a catalogue (BEP 46)")
 	if id, rest, ok := bencodedString(v); ok && len(rest) == 0 && len(id) == len(share.ID{}) && !share.ID(id).IsZero() {
@@ -65,7 +66,7 @@ func bencodedString(b []byte) (s, rest []byte, ok bool) {
 	return b[:n], b[n:], true
 }
 
-// skipBencoded returns what follows one value.
+// skipBencoded returns the bytes after one value.
 func skipBencoded(b []byte, depth int) (rest []byte, ok bool) {
 	const deepest = 20
 	if len(b) == 0 || depth > deepest {
@@ -94,8 +95,8 @@ func skipBencoded(b []byte, depth int) (rest []byte, ok bool) {
 	return rest, ok
 }
 
-// check tells whether an item is the channel's and signed by its key, and what
-// catalogue it points to.
+// check verifies that an item belongs to the channel and is signed by its key, and
+// returns the catalogue that it points to.
 func check(l index.ChannelLink, it index.Item) (share.ID, error) {
 	if it.Key != l.ID || !bytes.Equal(it.Salt, l.Salt) || it.Seq < 0 ||
 		!bep44.Verify(it.Key[:], it.Salt, it.Seq, it.Value, it.Sig[:]) {

@@ -17,17 +17,16 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Key is what lets its holder publish a channel. Its text form is the one that
-// keys are kept and exported in:
+// Key is the secret that allows publishing a channel. Keys are stored and exported
+// in this text form:
 //
 //	shoal channel key 1
 //	name: NAME
 //	key: 64 hex digits, the public key
-//	salt: hex digits; the line is left out where there is none
+//	salt: hex digits; the line is omitted if there is no salt
 //	secret: 64 hex digits, the seed of RFC 8032
 //
-// Lines that begin with # and empty ones are ignored, and so are lines with
-// names that this version does not know.
+// Empty lines, lines that begin with #, and lines with unknown names are ignored.
 type Key struct {
 	Name   string
 	Salt   []byte
@@ -39,16 +38,16 @@ const keyHead = "shoal channel key 1"
 // maxKeyText bounds the text form, in bytes.
 const maxKeyText = 4 << 10
 
-// NewKey makes the key of a new channel.
+// NewKey generates the key of a new channel.
 func NewKey(name string) (Key, error) {
 	_, secret, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return Key{}, fmt.Errorf("making the key of a channel: %w", err)
+		return Key{}, fmt.Errorf("generating the key of a channel: %w", err)
 	}
 	return Key{Name: cleanLine(name, maxName), secret: secret}, nil
 }
 
-// Public is the key that the channel is named by.
+// Public is the channel's public key.
 func (k Key) Public() index.ChannelID { return index.ChannelID(k.secret.Public().(ed25519.PublicKey)) }
 
 // Link is the channel's link.
@@ -68,8 +67,8 @@ func (k Key) MarshalText() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// UnmarshalText reads the text form. Errors are share.Refused and never repeat
-// what is secret.
+// UnmarshalText reads the text form. Errors are share.Refused and never contain
+// secrets.
 func (k *Key) UnmarshalText(text []byte) error {
 	if len(text) > maxKeyText {
 		return share.Errorf(share.Refused, "the key of a channel has at most %d bytes", maxKeyText)
@@ -99,11 +98,11 @@ func (k *Key) UnmarshalText(text []byte) error {
 	}
 	seed, err := hex.DecodeString(fields["secret"])
 	if err != nil || len(seed) != ed25519.SeedSize {
-		return share.Errorf(share.Refused, "the key of a channel has a line secret: with %d hex digits", 2*ed25519.SeedSize)
+		return share.Errorf(share.Refused, "the key of a channel must have a line 'secret:' with %d hex digits", 2*ed25519.SeedSize)
 	}
 	read := Key{Name: cleanLine(fields["name"], maxName), secret: ed25519.NewKeyFromSeed(seed)}
 	if public, err := index.ParseChannelID(fields["key"]); err != nil || public != read.Public() {
-		return share.Errorf(share.Refused, "the key of a channel is damaged: its public and its secret part do not belong together")
+		return share.Errorf(share.Refused, "the key of a channel is damaged: its public and secret parts do not match")
 	}
 	if s := fields["salt"]; s != "" {
 		if read.Salt, err = hex.DecodeString(s); err != nil || len(read.Salt) > index.MaxSalt {
@@ -114,27 +113,27 @@ func (k *Key) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// keyFile is where the key of a channel is kept below dir.
+// keyFile is the path of the key of a channel below dir.
 func keyFile(dir string, id index.ChannelID) string { return filepath.Join(dir, id.String()+".key") }
 
-// save keeps k below dir, readable to the user only. When it returns the key
-// would survive a power cut.
+// save stores k below dir, readable only by the user. When it returns, the key
+// survives a power cut.
 func (k Key) save(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return share.Errorf(share.Disk, "keeping the key of a channel: %w", err)
+		return share.Errorf(share.Disk, "saving the key of a channel: %w", err)
 	}
 	text, err := k.MarshalText()
 	if err != nil {
 		return err
 	}
 	if err := writeFile(keyFile(dir, k.Link().Local()), text); err != nil {
-		return share.Errorf(share.Disk, "keeping the key of a channel: %w", err)
+		return share.Errorf(share.Disk, "saving the key of a channel: %w", err)
 	}
 	return nil
 }
 
-// ReadKey reads the key of an own channel that is kept below dir, the folder
-// that Config.Dir names. It needs no running Manager.
+// ReadKey reads the key of an own channel from dir, the folder of Config.Dir. It
+// does not need a running Manager.
 func ReadKey(dir string, id index.ChannelID) (Key, error) {
 	var k Key
 	text, err := os.ReadFile(keyFile(dir, id))
@@ -148,7 +147,7 @@ func ReadKey(dir string, id index.ChannelID) (Key, error) {
 	return k, err
 }
 
-// Keys lists the channels whose keys are kept below dir.
+// Keys lists the channels whose keys are stored below dir.
 func Keys(dir string) ([]Key, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.key"))
 	if err != nil {
@@ -169,8 +168,8 @@ func Keys(dir string) ([]Key, error) {
 	return all, nil
 }
 
-// writeFile writes a file that is there whole or not at all, also after a power
-// cut.
+// writeFile writes a file atomically: after a power cut it is either complete or
+// absent.
 func writeFile(name string, content []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), ".new-*") // 0600
 	if err != nil {

@@ -18,75 +18,75 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// DHT keeps and finds mutable items (BEP 44).
+// DHT stores and finds mutable items (BEP 44).
 type DHT interface {
 	// GetMutable returns the item with the highest sequence above newer. The
-	// error wraps index.ErrUnknown when nobody has one.
+	// error wraps index.ErrUnknown if no node has one.
 	GetMutable(ctx context.Context, key index.ChannelID, salt []byte, newer int64) (index.Item, error)
-	// PutMutable stores an item, with cas only in place of the one that has that
-	// sequence. The error wraps index.ErrStale when somebody has a newer one.
+	// PutMutable stores an item; with cas, only as a replacement of the item with
+	// that sequence. The error wraps index.ErrStale if a node has a newer one.
 	PutMutable(ctx context.Context, item index.Item, cas *int64) (stored int, err error)
 }
 
-// Swarm moves content.
+// Swarm shares and fetches content.
 type Swarm interface {
-	// Publish shares a file and returns its ID when it is known.
+	// Publish shares a file and returns its ID.
 	Publish(ctx context.Context, path string) (share.ID, error)
-	// Fetch fetches one file of at most most bytes into a folder and returns
-	// when it is complete; from then on it is seeded. Content that is larger, or
-	// is not one file, is share.Refused. What is on this node already under that
-	// ID is taken as it is if it is in the folder around dir, where it may have
-	// been published from; else it is left alone and share.Refused, too.
+	// Fetch fetches one file of at most most bytes into a folder, returns when it
+	// is complete, and then seeds it. Larger content and content of several files
+	// are share.Refused. If the node already has a transfer with that ID, Fetch
+	// uses it if it is in the parent folder of dir, where it may have been
+	// published from; otherwise the result is share.Refused, too.
 	Fetch(ctx context.Context, id share.ID, dir string, most int64) error
-	// Open reads the one file of complete content.
+	// Open opens the file of a complete single-file transfer.
 	Open(ctx context.Context, id share.ID) (r io.ReadCloser, size int64, err error)
-	// Begin starts to fetch what a link names into a folder, if it is not here,
-	// and returns at once. Content of more than most bytes is not fetched.
+	// Begin starts to fetch the content of a link into a folder, unless the node
+	// has it, and returns at once. Content of more than most bytes is not fetched.
 	Begin(ctx context.Context, link share.Link, dir string, most int64) error
-	// Has tells whether content is on this node, complete or not, and Unfinished
-	// whether it is and is not complete.
+	// Has reports whether the node has a transfer of the ID, complete or not;
+	// Unfinished whether it has one that is not complete.
 	Has(id share.ID) bool
 	Unfinished(id share.ID) bool
-	// Drop ends the sharing of an ID and deletes its files, if they are below
-	// the folder. What is not there is no error.
+	// Drop stops sharing an ID and deletes its files if they are below the folder.
+	// An unknown ID is not an error.
 	Drop(id share.ID, dir string) error
-	// Tidy drops everything below a folder but what is to be kept.
+	// Tidy drops everything below a folder except the IDs to keep.
 	Tidy(dir string, keep ...share.ID) error
 }
 
-// Catalogue makes entries searchable.
+// Catalogue is the local catalogue, which makes entries searchable.
 type Catalogue interface {
-	// Replace makes entries all that the channel has; on an error nothing has
-	// changed. version is what Version tells from then on.
+	// Replace replaces all entries of the channel; an error changes nothing.
+	// version is what Versions returns for the channel from then on.
 	Replace(ctx context.Context, channel index.ChannelID, version string, entries iter.Seq2[index.Entry, error]) error
 	Put(ctx context.Context, channel index.ChannelID, entries ...index.Entry) error
 	Remove(ctx context.Context, channel index.ChannelID, ids ...share.ID) error
 	Drop(ctx context.Context, channel index.ChannelID) error
 	Versions(ctx context.Context) (map[index.ChannelID]string, error)
-	// Opened is told when Versions may have gone back: a new file was begun.
+	// Opened signals that Versions may have gone back because a new file was created.
 	Opened() <-chan struct{}
 }
 
 // Config holds what a Manager depends on.
 type Config struct {
 	Logger *slog.Logger // nil discards
-	// DB is the node's state.db. The manager makes its own tables, whose names
+	// DB is the node's state.db. The manager creates its own tables, whose names
 	// begin with "channel_".
 	DB *sql.DB
-	// Dir keeps keys and catalogues. It is made when needed.
+	// Dir is the folder of keys and catalogues. It is created when needed.
 	Dir string
-	// Downloads is the folder below which mirrored content goes.
+	// Downloads is the folder below which mirrored content is stored.
 	Downloads func() string
 
 	DHT       DHT // nil: channels are neither published nor updated
 	Swarm     Swarm
 	Catalogue Catalogue
 
-	// Poll is how often a channel is looked up; 0 is 15 minutes. It is varied
-	// by a quarter each time.
+	// Poll is the interval of lookups of a channel; 0 is 15 minutes. Each interval
+	// varies by a quarter.
 	Poll time.Duration
-	// Settle is how long an own channel must not change before it is published
-	// by itself; 0 is 5 seconds.
+	// Settle is how long an own channel must be unchanged before it is published
+	// automatically; 0 is 5 seconds.
 	Settle time.Duration
 	Now    func() time.Time // nil is time.Now
 }
@@ -94,27 +94,26 @@ type Config struct {
 const (
 	defaultPoll   = 15 * time.Minute
 	defaultSettle = 5 * time.Second
-	// maxSettle is how long a channel that changes all the time waits.
+	// maxSettle bounds the wait of a channel that changes all the time.
 	maxSettle = time.Minute
-	// keepTime is how often an item is put again. Nodes keep it for two hours.
+	// keepTime is the interval of putting an item again. Nodes store it for two hours.
 	keepTime = 45 * time.Minute
-	// fetchTime is how long one attempt to fetch a catalogue may take. What has
-	// arrived stays, and the next one goes on from there. Somebody may be
-	// waiting for an own one.
+	// fetchTime bounds one attempt to fetch a catalogue. The next attempt
+	// continues from there. A user may be waiting for an own channel.
 	fetchTime    = 10 * time.Minute
 	fetchOwnTime = 30 * time.Second
-	// lookTime is how long one lookup or put in the DHT may take, a node that has
-	// just started and knows nobody yet included. Somebody may be waiting.
+	// lookTime bounds one lookup or put in the DHT, also for a node that has just
+	// started and has no contacts yet. A user may be waiting.
 	lookTime = 30 * time.Second
 	putTime  = 2 * time.Minute // several of both
-	// MaxChannels bounds how many a node has and follows.
+	// MaxChannels bounds the channels that a node publishes and follows.
 	MaxChannels = 1000
-	// atOnce is how many channels are looked up and loaded at a time.
+	// atOnce is the number of channels that are looked up and loaded concurrently.
 	atOnce = 4
 )
 
-// Manager keeps a node's channels. Its methods work while Run runs, those that
-// only look or note something also before.
+// Manager manages a node's channels. Its methods work while Run runs; those that
+// only read or record something also work before.
 type Manager struct {
 	cfg   Config
 	log   *slog.Logger
@@ -130,34 +129,35 @@ type Manager struct {
 	run      context.Context // nil before Run
 }
 
-// channel is one that is followed or published.
+// channel is a followed or published channel.
 type channel struct {
 	m       *Manager
 	id      index.ChannelID
-	wake    chan struct{} // it is to be looked up now
-	changes chan struct{} // what is to be done next may come sooner
-	lost    chan struct{} // the local catalogue lacks it
-	busy    chan struct{} // full while somebody looks up, publishes or loads
+	wake    chan struct{} // look it up now
+	changes chan struct{} // the next step may be due earlier
+	lost    chan struct{} // the local catalogue lost it
+	busy    chan struct{} // held during a lookup, a publication or a load
 	stop    context.CancelFunc
-	done    chan struct{} // closed when its goroutine has ended; nil before it began
+	done    chan struct{} // closed when its goroutine has ended; nil before it starts
 
-	mirrored string                 // what was looked through for things to fetch; by who has busy
-	begun    map[share.ID]time.Time // by who has busy
-	tidied   bool                   // what an earlier run left behind is gone; by who has busy
-	looked   bool                   // the DHT was just asked, and has the item of sequence
-	found    *int64                 // found, nil for none; by who has busy
+	mirrored string                 // version that was scanned for content to mirror; guarded by busy
+	begun    map[share.ID]time.Time // when each mirrored entry was started; guarded by busy
+	tidied   bool                   // leftovers of an earlier run are removed; guarded by busy
+	looked   bool                   // the DHT was just asked; found is its answer
+	found    *int64                 // sequence of the item in the DHT, nil for none; guarded by busy
 
-	// editing is held while what an own channel has is changed and shown, so that
-	// what is shown is not older than what was changed; before mu.
+	// editing is held while the entries of an own channel are changed and loaded
+	// into the catalogue, so that the catalogue is never older than the change. It
+	// is locked before mu.
 	editing sync.Mutex
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	row     row
 	gone    bool
 	changed time.Time // first and last change that is not published yet
 	last    time.Time
-	put     time.Time // the item was last put
-	taken   int64     // of the quota of a mirror
+	put     time.Time // when the item was last put
+	taken   int64     // used bytes of the mirror's quota
 	queued  bool      // entries wait for others to be fetched
 	left    int       // entries that did not fit into it
 	load    time.Duration
@@ -165,7 +165,7 @@ type channel struct {
 	keyless string // why the key of an own channel cannot be used
 }
 
-// New reads which channels there are. It starts nothing.
+// New reads the list of channels. It starts nothing.
 func New(ctx context.Context, cfg Config) (*Manager, error) {
 	switch {
 	case cfg.DB == nil, cfg.Swarm == nil, cfg.Catalogue == nil:
@@ -237,7 +237,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 }
 
-// start begins the goroutine of a channel; mu is held and Run runs.
+// start starts the goroutine of a channel; mu is held and Run runs.
 func (m *Manager) start(c *channel) {
 	ctx, stop := context.WithCancel(m.run)
 	c.stop, c.done = stop, make(chan struct{})
@@ -250,12 +250,12 @@ func (m *Manager) start(c *channel) {
 	}()
 }
 
-// refill loads again what the catalogue lacks.
+// refill reloads channels that the catalogue lost.
 func (m *Manager) refill(ctx context.Context) {
 	versions, err := m.cfg.Catalogue.Versions(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			m.log.Error("cannot see which channels the catalogue has", "error", err)
+			m.log.Error("cannot list the channels of the catalogue", "error", err)
 		}
 		return
 	}
@@ -283,26 +283,26 @@ func (m *Manager) all() []*channel {
 
 // Info describes a channel.
 type Info struct {
-	ID      index.ChannelID // what it is called here
+	ID      index.ChannelID // its ID on this node
 	Link    index.ChannelLink
 	About   string
 	Own     bool
-	Seq     int64     // -1: nothing was seen of it yet
+	Seq     int64     // -1: no version was seen yet
 	Content share.ID  // the catalogue in use, zero for none
-	Updated time.Time // when that came
+	Updated time.Time // when it arrived
 	Entries int
 	Mirror  int64 // bytes; 0: it is not mirrored
-	// Mirrored is how much of that is taken, and Left how many entries were not
-	// fetched since they do not fit, or do not tell their size.
+	// Mirrored is the used part of that, and Left the number of entries that were
+	// not fetched because they do not fit or do not state their size.
 	Mirrored int64
 	Left     int
-	// Pending tells that an own channel has changes that are not published, or
-	// that a newer catalogue of a followed one was heard of and is not here.
+	// Pending says that an own channel has unpublished changes, or that a newer
+	// catalogue of a followed one is being fetched.
 	Pending bool
-	// Restoring tells that the key of an own channel was imported, and its last
-	// catalogue is still looked for.
+	// Restoring says that the key of an own channel was imported and its last
+	// catalogue was not found yet.
 	Restoring bool
-	Problem   string // what went wrong last, one sentence; empty when all is well
+	Problem   string // the latest error, one sentence; empty if there is none
 }
 
 func (c *channel) info() Info {
@@ -377,8 +377,7 @@ func (m *Manager) List() []Info {
 	return all
 }
 
-// Resolve finds the one channel that a key, the beginning of one, a name or a
-// link means.
+// Resolve finds the one channel with a key, the beginning of one, a name or a link.
 func (m *Manager) Resolve(ref string) (Info, error) {
 	c, err := m.resolve(ref)
 	if err != nil {
@@ -413,7 +412,7 @@ func (m *Manager) resolve(ref string) (*channel, error) {
 	case 1:
 		return found[0], nil
 	}
-	return nil, share.Errorf(share.Usage, "%q means %d channels, such as %s and %s: give the beginning of the key", ref, len(found), found[0].id.Short(), found[1].id.Short())
+	return nil, share.Errorf(share.Usage, "%q matches %d channels, such as %s and %s: give the beginning of the key", ref, len(found), found[0].id.Short(), found[1].id.Short())
 }
 
 func (m *Manager) get(id index.ChannelID) *channel {
@@ -422,7 +421,7 @@ func (m *Manager) get(id index.ChannelID) *channel {
 	return m.channels[id]
 }
 
-// add takes a new channel in; ok is false where it is there already.
+// add adds a new channel; ok is false if it exists already.
 func (m *Manager) add(ctx context.Context, r row) (c *channel, ok bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -449,7 +448,7 @@ func (m *Manager) add(ctx context.Context, r row) (c *channel, ok bool, err erro
 	return c, true, nil
 }
 
-// change changes and keeps what is known of a channel.
+// change changes the state of a channel and stores it.
 func (c *channel) change(ctx context.Context, do func(*row)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -471,11 +470,11 @@ func (c *channel) now() row {
 	return c.row
 }
 
-// unmet is why a lookup failed, refused why a put did, in the words of who does
-// not know what items are.
+// unmet is the error of a lookup and refused that of a put, in words for users who
+// do not know DHT items.
 func unmet(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return share.Errorf(share.Nobody, "nobody in the DHT was found in time; it is tried again")
+		return share.Errorf(share.Nobody, "no DHT node answered in time; shoal tries again")
 	}
 	return fmt.Errorf("looking the channel up: %w", err)
 }
@@ -484,10 +483,10 @@ func refused(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return unmet(err)
 	}
-	return fmt.Errorf("nobody in the DHT took the channel yet; it is tried again: %w", err)
+	return fmt.Errorf("no DHT node has accepted the channel yet; shoal tries again: %w", err)
 }
 
-// tell notes what went wrong, nil when nothing did.
+// tell records the error of the last step, or nil.
 func (c *channel) tell(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -497,11 +496,11 @@ func (c *channel) tell(err error) {
 		c.problem = err.Error()
 	}
 	if c.problem != was && c.problem != "" {
-		c.m.log.Warn("a channel does not get on", "channel", c.id.Short(), "error", err)
+		c.m.log.Warn("updating a channel failed", "channel", c.id.Short(), "error", err)
 	}
 }
 
-// lock waits for whoever is busy with the channel.
+// lock acquires busy.
 func (c *channel) lock(ctx context.Context) error {
 	select {
 	case c.busy <- struct{}{}:
@@ -513,8 +512,7 @@ func (c *channel) lock(ctx context.Context) error {
 
 func (c *channel) unlock() { <-c.busy }
 
-// slot waits for the turn of the channel, since not all may be looked up and
-// loaded at once.
+// slot waits for one of the atOnce slots for lookups and loads.
 func (c *channel) slot(ctx context.Context) error {
 	select {
 	case c.m.slots <- struct{}{}:
@@ -526,7 +524,7 @@ func (c *channel) slot(ctx context.Context) error {
 
 func (c *channel) leave() { <-c.m.slots }
 
-// poke has the channel looked up now.
+// poke makes the channel be looked up now.
 func (c *channel) poke() { signal(c.wake) }
 
 func signal(c chan struct{}) {
@@ -536,5 +534,5 @@ func signal(c chan struct{}) {
 	}
 }
 
-// dir is where the catalogues of the channel are.
+// dir is the folder of the channel's catalogues.
 func (c *channel) dir() string { return filepath.Join(c.m.cfg.Dir, c.id.String()) }

@@ -256,7 +256,7 @@ func TestNobodyInTheDHT(t *testing.T) {
 	w.mu.Lock()
 	w.deaf = true
 	w.mu.Unlock()
-	if _, err := a.Publish(bg, "films"); share.KindOf(err) != share.Nobody || !strings.HasPrefix(err.Error(), "nobody in the DHT was found") {
+	if _, err := a.Publish(bg, "films"); share.KindOf(err) != share.Nobody || !strings.HasPrefix(err.Error(), "no DHT node answered in time") {
 		t.Errorf("%v", err)
 	}
 }

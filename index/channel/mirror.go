@@ -14,34 +14,34 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// What a publisher writes into a channel is fetched without anybody having looked
-// at it, by everybody who mirrors the channel. So it is the least that finds the
-// content: a few entries at a time, each charged a minimum, no more than
-// maxMirrored of them, and without the addresses, trackers and web seeds that the
-// entry names: those may be anybody's.
+// Every node that mirrors a channel fetches its entries without a user having seen
+// them. So it does as little as is needed to find the content: it fetches a few
+// entries at a time and at most maxMirrored in all, charges each a minimum, and does
+// not use the addresses, trackers and web seeds of the entry, which may belong to
+// anyone.
 const (
-	// mirrorAtOnce is how many entries of a channel are fetched at a time.
+	// mirrorAtOnce is the number of entries of a channel that are fetched at a time.
 	mirrorAtOnce = 3
-	// mirrorPatience is after how long one that is not complete lets the next
-	// begin, and maxUnfinished how many of them there may be.
+	// mirrorPatience is how long an entry that is not complete holds back the next
+	// one, and maxUnfinished bounds the entries that are not complete.
 	mirrorPatience = 30 * time.Minute
 	maxUnfinished  = 20
-	// minCharge is what an entry takes of the quota at least.
+	// minCharge is the least that an entry uses of the quota.
 	minCharge = 1 << 20
-	// maxMirrored is how many entries of a channel are fetched in all.
+	// maxMirrored bounds the entries of a channel that are fetched in all.
 	maxMirrored = 2000
-	// mirrorPause is how often it is looked whether the next may begin; less often
-	// where that takes long, see waits.
+	// mirrorPause is the interval of checks whether the next entry may start. It is
+	// longer if a check takes long, see waits.
 	mirrorPause = 2 * time.Second
 )
 
 func charge(bytes int64) int64 { return max(bytes, minCharge) }
 
-// mirror begins to fetch what is in a mirrored channel and was not fetched for
-// it before, newest first, as far as the quota goes, a few at a time. What was
-// begun is in the state, and what waits is the rest of the catalogue: a restart
-// goes on from there. Nothing is deleted: what left the channel counts for as
-// long as it is here.
+// mirror starts to fetch entries of a mirrored channel that were not fetched for it
+// before, newest first, within the quota and a few at a time. The entries it has
+// started are in the state and the others wait in the catalogue, so a restart
+// continues from there. Nothing is deleted: content whose entry left the channel
+// counts as long as the node has it.
 func (c *channel) mirror(ctx context.Context) error {
 	r := c.now()
 	queued := false
@@ -124,25 +124,25 @@ func (c *channel) mirror(ctx context.Context) error {
 	return nil
 }
 
-// patient tells whether an entry that is not complete is still waited for.
+// patient reports whether an entry that is not complete still holds back the next one.
 func (c *channel) patient(id share.ID) bool {
 	now := c.m.cfg.Now()
 	at, ok := c.begun[id]
-	if !ok { // by an earlier run
+	if !ok { // started by an earlier run
 		at, c.begun[id] = now, now
 	}
 	return now.Sub(at) < mirrorPatience
 }
 
-// waits tells whether entries wait for others to be fetched, and how long until
-// it is looked again: reading a huge catalogue for it gets a hundredth of a core.
+// waits reports whether entries wait for others to be fetched, and the time until the
+// next check: reading a huge catalogue for it uses at most a hundredth of a core.
 func (c *channel) waits() (rest time.Duration, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return max(c.m.pause, 100*c.load), c.queued
 }
 
-// more begins what waits, without looking the channel up.
+// more starts waiting entries without a lookup of the channel.
 func (c *channel) more(ctx context.Context) error {
 	if err := c.lock(ctx); err != nil {
 		return err
@@ -151,7 +151,7 @@ func (c *channel) more(ctx context.Context) error {
 	return c.mirror(ctx)
 }
 
-// folderName is the folder that a mirrored channel goes into.
+// folderName is the name of the folder for a mirrored channel.
 func folderName(l index.ChannelLink) string {
 	name := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(`/\:*?"<>|`, r) {

@@ -16,29 +16,28 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Create makes a new channel of this node's own.
+// Create creates a channel of this node's own.
 func (m *Manager) Create(ctx context.Context, name, about string) (Info, error) {
 	k, err := NewKey(name)
 	if err != nil {
 		return Info{}, err
 	}
 	if k.Name == "" {
-		return Info{}, share.Errorf(share.Usage, "a channel needs a name that can be shown")
+		return Info{}, share.Errorf(share.Usage, "a channel needs a name with visible characters")
 	}
 	for _, c := range m.all() {
 		if i := c.info(); i.Own && i.Link.Name == k.Name {
-			return Info{}, share.Errorf(share.Usage, "there is a channel %q of yours already, %s", k.Name, i.ID.Short())
+			return Info{}, share.Errorf(share.Usage, "you already have a channel %q, %s", k.Name, i.ID.Short())
 		}
 	}
 	return m.own(ctx, k, row{link: k.Link(), about: cleanText(about, maxAbout), own: true, dirty: true})
 }
 
-// Import takes a key that was exported. What the channel has is looked for
-// where it is followed; until that is found it is only published when that is
-// asked for.
+// Import imports an exported key. It looks for the channel's entries at its
+// followers; until they are found, the channel is published only on request.
 func (m *Manager) Import(ctx context.Context, k Key) (Info, error) {
 	if k.secret == nil {
-		return Info{}, share.Errorf(share.Refused, "there is no key to import")
+		return Info{}, share.Errorf(share.Refused, "no key was given to import")
 	}
 	return m.own(ctx, k, row{link: k.Link(), own: true, restoring: true})
 }
@@ -52,7 +51,7 @@ func (m *Manager) own(ctx context.Context, k Key, r row) (Info, error) {
 		return Info{}, err
 	}
 	if !added && !c.now().own {
-		// It was followed until now: its catalogue becomes what it has.
+		// It was followed until now: its catalogue becomes its list of entries.
 		if err := c.change(ctx, func(r *row) { r.own, r.restoring, r.mirror = true, true, 0 }); err != nil {
 			return Info{}, err
 		}
@@ -67,8 +66,8 @@ func (m *Manager) own(ctx context.Context, k Key, r row) (Info, error) {
 	return c.info(), nil
 }
 
-// Edit changes the name or the description of an own channel, or how much of a
-// followed one is mirrored; nil leaves as it is.
+// Edit changes the name or description of an own channel, or the mirror of a
+// followed one; nil leaves a value unchanged.
 func (m *Manager) Edit(ctx context.Context, ref string, name, about *string, mirror *int64) (Info, error) {
 	c, err := m.resolve(ref)
 	if err != nil {
@@ -77,13 +76,13 @@ func (m *Manager) Edit(ctx context.Context, ref string, name, about *string, mir
 	own := c.now().own
 	switch {
 	case !own && (name != nil || about != nil):
-		return Info{}, share.Errorf(share.Usage, "only who has the key of a channel can change its name and description")
+		return Info{}, share.Errorf(share.Usage, "only the holder of a channel's key can change its name and description")
 	case own && mirror != nil:
-		return Info{}, share.Errorf(share.Usage, "a channel of this node's own is not mirrored")
+		return Info{}, share.Errorf(share.Usage, "your own channel cannot be mirrored")
 	case mirror != nil && *mirror < 0:
-		return Info{}, share.Errorf(share.Usage, "a quota is not negative")
+		return Info{}, share.Errorf(share.Usage, "a quota must not be negative")
 	case name != nil && cleanLine(*name, maxName) == "":
-		return Info{}, share.Errorf(share.Usage, "a channel needs a name that can be shown")
+		return Info{}, share.Errorf(share.Usage, "a channel needs a name with visible characters")
 	}
 	if name != nil {
 		if err := renameKey(m.cfg.Dir, c.id, *name); err != nil {
@@ -116,7 +115,7 @@ func (m *Manager) Edit(ctx context.Context, ref string, name, about *string, mir
 	return c.info(), nil
 }
 
-// Put puts entries into an own channel, or replaces those with the same IDs.
+// Put adds entries to an own channel, or replaces those with the same IDs.
 func (m *Manager) Put(ctx context.Context, ref string, entries []index.Entry) (Info, error) {
 	c, err := m.ownNamed(ref)
 	if err != nil {
@@ -126,7 +125,7 @@ func (m *Manager) Put(ctx context.Context, ref string, entries []index.Entry) (I
 	for _, e := range entries {
 		e, ok := clean(e)
 		if !ok {
-			return Info{}, share.Errorf(share.Refused, "an entry of a channel has an ID")
+			return Info{}, share.Errorf(share.Refused, "an entry of a channel must have an ID")
 		}
 		if e.Time.IsZero() {
 			e.Time = m.cfg.Now().UTC().Truncate(time.Second)
@@ -143,8 +142,8 @@ func (m *Manager) Put(ctx context.Context, ref string, entries []index.Entry) (I
 	return c.edited(ctx, n, func() error { return m.cfg.Catalogue.Put(ctx, c.id, all...) })
 }
 
-// Remove takes entries out of an own channel. The error wraps index.ErrUnknown
-// when it has none of them.
+// Remove removes entries from an own channel. The error wraps index.ErrUnknown if it
+// has none of them.
 func (m *Manager) Remove(ctx context.Context, ref string, ids []share.ID) (Info, error) {
 	c, err := m.ownNamed(ref)
 	if err != nil {
@@ -162,10 +161,10 @@ func (m *Manager) Remove(ctx context.Context, ref string, ids []share.ID) (Info,
 	return c.edited(ctx, left, func() error { return m.cfg.Catalogue.Remove(ctx, c.id, ids...) })
 }
 
-// edited notes that an own channel is to be published, and shows it. editing is
+// edited marks an own channel for publication and updates the catalogue. editing is
 // held.
 func (c *channel) edited(ctx context.Context, n int, show func() error) (Info, error) {
-	// At once, since somebody may be about to note that all is published.
+	// At once, because a running publication may be about to record that it is complete.
 	err := c.change(ctx, func(r *row) {
 		r.dirty, r.entries = true, n
 		c.touch()
@@ -180,8 +179,7 @@ func (c *channel) edited(ctx context.Context, n int, show func() error) (Info, e
 	return c.info(), nil
 }
 
-// touch begins or prolongs the time that an own channel has to be quiet; mu is
-// held.
+// touch starts or extends the settle time of an own channel; mu is held.
 func (c *channel) touch() {
 	now := c.m.cfg.Now()
 	if c.changed.IsZero() {
@@ -196,12 +194,12 @@ func (m *Manager) ownNamed(ref string) (*channel, error) {
 		return nil, err
 	}
 	if r := c.now(); !r.own {
-		return nil, share.Errorf(share.Usage, "channel %q is followed here, not published: only who has its key can change it", r.link.Name)
+		return nil, share.Errorf(share.Usage, "channel %q is followed, not published by this node: only the holder of its key can change it", r.link.Name)
 	}
 	return c, nil
 }
 
-// Entries are those of an own channel as they are or will be published.
+// Entries returns the entries of an own channel, including unpublished changes.
 func (m *Manager) Entries(ctx context.Context, ref string) ([]index.Entry, error) {
 	c, err := m.ownNamed(ref)
 	if err != nil {
@@ -210,15 +208,15 @@ func (m *Manager) Entries(ctx context.Context, ref string) ([]index.Entry, error
 	return m.state.entries(ctx, c.id)
 }
 
-// Publish publishes an own channel now, also when what it had before it was
-// imported was not found, and returns when that is done.
+// Publish publishes an own channel now, even if its earlier entries were not found
+// after an import, and returns when it is published.
 func (m *Manager) Publish(ctx context.Context, ref string) (Info, error) {
 	c, err := m.ownNamed(ref)
 	if err != nil {
 		return Info{}, err
 	}
 	if m.cfg.DHT == nil {
-		return Info{}, share.Errorf(share.Failed, "this node has no DHT to publish in")
+		return Info{}, share.Errorf(share.Failed, "this node runs without a DHT, which publishing needs")
 	}
 	if err := c.lock(ctx); err != nil {
 		return Info{}, err
@@ -236,8 +234,8 @@ func (m *Manager) Publish(ctx context.Context, ref string) (Info, error) {
 	return c.info(), nil
 }
 
-// publish makes the catalogue of an own channel, shares it, and points the item
-// in the DHT to it. busy is held.
+// publish writes the catalogue of an own channel, shares it, and puts an item that
+// points to it into the DHT. busy is held.
 func (c *channel) publish(ctx context.Context) error {
 	c.mu.Lock()
 	c.changed, c.last = time.Time{}, time.Time{}
@@ -274,7 +272,7 @@ func (c *channel) publish(ctx context.Context) error {
 		}
 		now.updated = c.m.cfg.Now().UTC()
 		c.put = c.m.cfg.Now()
-		// What was changed while this went on is published next.
+		// Changes made meanwhile are published next.
 		now.dirty = !c.last.IsZero()
 	})
 	if err != nil {
@@ -287,8 +285,8 @@ func (c *channel) publish(ctx context.Context) error {
 	return nil
 }
 
-// write writes the catalogue into a folder of its own, named by what is in it,
-// where it stays for as long as it is shared.
+// write writes the catalogue into a folder of its own, named by its content, where
+// it stays as long as it is shared.
 func (c *channel) write(h Head, fill func(*bytes.Buffer) error) (string, error) {
 	var b bytes.Buffer
 	if err := fill(&b); err != nil {
@@ -309,25 +307,25 @@ func (c *channel) write(h Head, fill func(*bytes.Buffer) error) (string, error) 
 	return path, nil
 }
 
-// FileName is what the catalogue of a channel is called in the swarm.
+// FileName is the name of a channel's catalogue in the swarm.
 func FileName(l index.ChannelLink) string {
 	return "shoal-channel-" + l.Local().Short() + ".jsonl.zst"
 }
 
-// putTries is how often an item is put while others are found to be newer.
+// putTries bounds the puts of an item while the DHT has newer ones.
 const putTries = 5
 
-// announce puts an item that points to id, in place of the newest there is: the
-// one that look has just found, else one that is looked for. Who publishes at the
-// same time is met by compare-and-swap. The sequence is on the disk before
-// anybody sees it, so that it is used once.
+// announce puts an item that points to id as a replacement of the newest one: the
+// one that look has just found, or else the result of a new lookup. Compare-and-swap
+// detects another publisher at the same time. The sequence is on disk before any
+// other node sees it, so that it is used only once.
 func (c *channel) announce(ctx context.Context, k Key, id share.ID) error {
 	putting, cancel := context.WithTimeout(ctx, putTime)
 	defer cancel()
 	for try := 1; ; try++ {
 		r := c.now()
 		var it index.Item
-		var cas *int64 // nodes that have yet an older one say no: without it the next time
+		var cas *int64 // nodes with an older item refuse; the next try is without it
 		if c.looked {
 			cas = c.found
 		} else if found, err := c.m.cfg.DHT.GetMutable(putting, r.link.ID, r.link.Salt, -1); err == nil {
@@ -343,7 +341,7 @@ func (c *channel) announce(ctx context.Context, k Key, id share.ID) error {
 		}
 		c.looked = false
 		if now, err := target(r.item.Value); err != nil || now != id {
-			// The time is above what anybody used who is no longer there to ask.
+			// The current time is above any sequence that an absent publisher has used.
 			seq := max(r.item.Seq, it.Seq, c.m.cfg.Now().Unix()-1) + 1
 			if err := c.change(ctx, func(now *row) { now.item = k.sign(seq, id) }); err != nil {
 				return err
@@ -365,15 +363,15 @@ func (c *channel) announce(ctx context.Context, k Key, id share.ID) error {
 		}
 		switch {
 		case stored > 0 && cas == nil:
-			return nil // who claims to have a newer one cannot show it
+			return nil // the node that claims a newer item does not return one
 		case try == putTries:
 			return fmt.Errorf("publishing the channel: %w", err)
 		}
 	}
 }
 
-// overtaken takes what another holder of the key published meanwhile: it is
-// adopted first, and what changed here comes on top of it the next time.
+// overtaken adopts the version that another holder of the key has just published;
+// the local changes are added to it at the next publication.
 func (c *channel) overtaken(ctx context.Context, it index.Item) error {
 	if err := c.meet(ctx, it); err != nil {
 		return err
@@ -382,7 +380,7 @@ func (c *channel) overtaken(ctx context.Context, it index.Item) error {
 	return fmt.Errorf("publishing the channel: another holder of its key has just published: %w", index.ErrStale)
 }
 
-// showOwn makes what an own channel has searchable.
+// showOwn loads the entries of an own channel into the catalogue.
 func (c *channel) showOwn(ctx context.Context) error {
 	c.editing.Lock()
 	defer c.editing.Unlock()
@@ -404,7 +402,7 @@ func (c *channel) showOwn(ctx context.Context) error {
 	})
 }
 
-// renameKey keeps the name of a channel with its key.
+// renameKey stores the new name of a channel with its key.
 func renameKey(dir string, id index.ChannelID, name string) error {
 	k, err := ReadKey(dir, id)
 	if err != nil {

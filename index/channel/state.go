@@ -11,8 +11,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// state is what is remembered of channels, in the node's state.db. A change is
-// on the disk when its method returns.
+// state stores channels in the node's state.db. A change is on disk when its method
+// returns.
 type state struct{ db *sql.DB }
 
 // row is one channel.
@@ -22,23 +22,23 @@ type row struct {
 	own   bool
 	added time.Time
 
-	// item is the newest that was seen, with Seq -1 for none. A lower sequence
+	// item is the newest one that was seen; Seq is -1 for none. A lower sequence
 	// is never accepted.
 	item index.Item
-	// loaded is the catalogue that is in use, zero for none, and updated when
-	// it came.
+	// loaded is the catalogue in use, zero for none, and updated the time of its
+	// arrival.
 	loaded  share.ID
 	updated time.Time
-	// before is the catalogue before that, of an own channel, which is still
-	// seeded for those who have not heard of the newer one.
+	// before is the previous catalogue of an own channel, which is still seeded
+	// for followers that have not seen the newer one.
 	before share.ID
 
-	entries int // that it has here
+	entries int // number of entries
 
-	mirror int64 // bytes to fetch at most of what is in it; 0 for none
+	mirror int64 // most bytes of its entries to fetch; 0 for none
 
-	// dirty tells that an own channel has changed since it was published;
-	// restoring that its key came from elsewhere and what it had is not known
+	// dirty says that an own channel has changed since it was published;
+	// restoring that its key was imported and its earlier entries are unknown
 	// yet.
 	dirty     bool
 	restoring bool
@@ -85,14 +85,14 @@ func openState(ctx context.Context, db *sql.DB) (*state, error) {
 			loaded TEXT NOT NULL, before TEXT NOT NULL, updated INTEGER NOT NULL, entries INTEGER NOT NULL, mirror INTEGER NOT NULL,
 			dirty INTEGER NOT NULL, restoring INTEGER NOT NULL
 		) WITHOUT ROWID`,
-		// What an own channel has. state is 0 for what is published, 1 for what
-		// was added since, 2 for what was dropped.
+		// The entries of an own channel. state is 0 for published, 1 for added
+		// since, 2 for dropped.
 		`CREATE TABLE IF NOT EXISTS channel_entries (
 			channel BLOB NOT NULL, id BLOB NOT NULL, state INTEGER NOT NULL, entry TEXT NOT NULL, PRIMARY KEY (channel, id)
 		) WITHOUT ROWID`,
-		// The highest sequences of channels that are followed no more.
+		// The highest sequences of channels that are no longer followed.
 		`CREATE TABLE IF NOT EXISTS channel_seen (id BLOB PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID`,
-		// What was fetched because a channel is mirrored.
+		// The content that was fetched for mirrored channels.
 		`CREATE TABLE IF NOT EXISTS channel_mirrored (channel BLOB NOT NULL, id BLOB NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (channel, id)) WITHOUT ROWID`,
 		`INSERT OR IGNORE INTO versions VALUES ('channel', 1)`,
 	} {
@@ -169,7 +169,7 @@ func textOf(id share.ID) string {
 	return id.String()
 }
 
-// put keeps a channel. The sequence that is on the disk never goes back.
+// put stores a channel. The stored sequence never decreases.
 func (s *state) put(ctx context.Context, r *row) error {
 	id := r.id()
 	salt := r.link.Salt
@@ -186,13 +186,13 @@ func (s *state) put(ctx context.Context, r *row) error {
 		id[:], r.link.ID[:], salt, r.link.Name, r.about, r.own, toUnix(r.added), r.item.Seq, r.item.Value, r.item.Sig[:],
 		textOf(r.loaded), textOf(r.before), toUnix(r.updated), r.entries, r.mirror, r.dirty, r.restoring)
 	if err != nil {
-		return share.Errorf(share.Disk, "keeping channel %s: %w", id.Short(), err)
+		return share.Errorf(share.Disk, "saving channel %s: %w", id.Short(), err)
 	}
 	return nil
 }
 
-// drop forgets a channel but for the highest sequence seen, which stays: who
-// follows it again is not given an older catalogue.
+// drop deletes a channel but keeps the highest sequence seen, so that a user who
+// follows it again never gets an older catalogue.
 func (s *state) drop(ctx context.Context, id index.ChannelID) error {
 	return s.tx(ctx, "dropping channel "+id.Short(), func(tx *sql.Tx) error {
 		for _, stmt := range [...]string{
@@ -208,8 +208,7 @@ func (s *state) drop(ctx context.Context, id index.ChannelID) error {
 	})
 }
 
-// seen is the highest sequence that was seen of a channel that was dropped, -1
-// for none.
+// seen is the highest sequence seen of a dropped channel, -1 for none.
 func (s *state) seen(ctx context.Context, id index.ChannelID) (int64, error) {
 	var seq int64
 	err := s.db.QueryRowContext(ctx, `SELECT seq FROM channel_seen WHERE id = ?`, id[:]).Scan(&seq)
@@ -244,7 +243,7 @@ const (
 	dropped   = 2
 )
 
-// entries are those that an own channel has, or would have once published.
+// entries returns the entries of an own channel, including unpublished changes.
 func (s *state) entries(ctx context.Context, id index.ChannelID) ([]index.Entry, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT entry FROM channel_entries WHERE channel = ? AND state <> ?`, id[:], dropped)
 	if err != nil {
@@ -267,7 +266,7 @@ func (s *state) entries(ctx context.Context, id index.ChannelID) ([]index.Entry,
 	return all, rows.Err()
 }
 
-// add puts entries into an own channel, and tells how many it has then.
+// add adds entries to an own channel and returns their new number.
 func (s *state) add(ctx context.Context, id index.ChannelID, entries []index.Entry) (n int, err error) {
 	err = s.tx(ctx, "adding to channel "+id.Short(), func(tx *sql.Tx) error {
 		for _, e := range entries {
@@ -297,15 +296,15 @@ func putEntry(ctx context.Context, tx *sql.Tx, id index.ChannelID, e index.Entry
 	return err
 }
 
-// marshal makes the text that an entry is kept as.
+// marshal encodes an entry for the database.
 func marshal(e index.Entry) (string, error) {
 	e.Channel = index.ChannelID{}
 	b, err := json.Marshal(e)
 	return string(b), err
 }
 
-// remove drops entries of an own channel, and tells how many there were and
-// how many are left.
+// remove removes entries of an own channel and returns how many it removed and how
+// many are left.
 func (s *state) remove(ctx context.Context, id index.ChannelID, ids []share.ID) (n, left int, err error) {
 	err = s.tx(ctx, "dropping from channel "+id.Short(), func(tx *sql.Tx) error {
 		for _, e := range ids {
@@ -325,8 +324,8 @@ func (s *state) remove(ctx context.Context, id index.ChannelID, ids []share.ID) 
 	return n, left, err
 }
 
-// settle notes that what the channel had when it was read is published now.
-// What was changed since stays to be published.
+// settle records that the entries as they were read are now published. Later changes
+// remain to be published.
 func (s *state) settle(ctx context.Context, id index.ChannelID, had []index.Entry) error {
 	return s.tx(ctx, "settling channel "+id.Short(), func(tx *sql.Tx) error {
 		kept := make(map[share.ID]bool, len(had))
@@ -376,8 +375,8 @@ func droppedIDs(ctx context.Context, tx *sql.Tx, id index.ChannelID) ([]share.ID
 	return all, rows.Err()
 }
 
-// adopt takes a catalogue that was published elsewhere with the same key: it
-// stands for all that is published; what was added or dropped here stays so.
+// adopt adopts a catalogue that was published elsewhere with the same key as the
+// published state; entries added or dropped here stay added or dropped.
 func (s *state) adopt(ctx context.Context, id index.ChannelID, entries []index.Entry) error {
 	return s.tx(ctx, "adopting channel "+id.Short(), func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM channel_entries WHERE channel = ? AND state = ?`, id[:], published); err != nil {
@@ -396,12 +395,11 @@ func (s *state) adopt(ctx context.Context, id index.ChannelID, entries []index.E
 	})
 }
 
-// mirrored are the IDs that were fetched because the channel is mirrored, and
-// their sizes.
+// mirrored returns the IDs that were fetched for the mirror, with their sizes.
 func (s *state) mirrored(ctx context.Context, id index.ChannelID) (map[share.ID]int64, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT id, bytes FROM channel_mirrored WHERE channel = ?`, id[:])
 	if err != nil {
-		return nil, share.Errorf(share.Disk, "reading what is mirrored: %w", err)
+		return nil, share.Errorf(share.Disk, "reading the mirrored content: %w", err)
 	}
 	defer rows.Close()
 	all := make(map[share.ID]int64)
@@ -409,7 +407,7 @@ func (s *state) mirrored(ctx context.Context, id index.ChannelID) (map[share.ID]
 		var raw []byte
 		var n int64
 		if err := rows.Scan(&raw, &n); err != nil {
-			return nil, share.Errorf(share.Disk, "reading what is mirrored: %w", err)
+			return nil, share.Errorf(share.Disk, "reading the mirrored content: %w", err)
 		}
 		var e share.ID
 		copy(e[:], raw)
@@ -420,7 +418,7 @@ func (s *state) mirrored(ctx context.Context, id index.ChannelID) (map[share.ID]
 
 func (s *state) mirror(ctx context.Context, id index.ChannelID, e share.ID, bytes int64) error {
 	if _, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO channel_mirrored VALUES (?, ?, ?)`, id[:], e[:], bytes); err != nil {
-		return share.Errorf(share.Disk, "noting what is mirrored: %w", err)
+		return share.Errorf(share.Disk, "recording mirrored content: %w", err)
 	}
 	return nil
 }

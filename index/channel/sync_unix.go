@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// syncDir makes the names in a folder survive a power cut.
+// syncDir syncs a folder, so that its names survive a power cut.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -1,12 +1,12 @@
 // Package lan finds peers on the local network without any server or router:
 // Local Service Discovery (BEP 14) over IPv6 multicast.
 //
-// It announces what this node has on every interface that can multicast, hears
-// what others announce, and keeps to the traffic that BEP 14 allows: an ID goes
-// out every five minutes, at once when it is new or asked for by a newcomer but
-// then at growing intervals, and all IDs together make at most two datagrams a
-// second on each interface, however many there are. Nothing that arrives can
-// make it send more than that or remember without bound.
+// It announces the node's IDs on every interface that can multicast, listens to
+// the announces of others, and stays within the traffic that BEP 14 allows. Each
+// ID is announced every five minutes. A new ID, or one that a newcomer asks for, is
+// announced at once, then at growing intervals. All IDs together cause at most two
+// datagrams a second on each interface. No received datagram can exceed that rate
+// or make memory grow without bound.
 package lan
 
 import (
@@ -26,15 +26,14 @@ import (
 // Config is what a Node needs.
 type Config struct {
 	Logger *slog.Logger
-	// Port is where peers reach us over TCP. While it is 0 we listen, and
-	// announce nothing.
+	// Port is the TCP port for peers. While it is 0, the node listens but
+	// announces nothing.
 	Port func() uint16
-	// Found is called with peers of IDs that are announced or were searched for
-	// within the last minutes, outside of Find: whoever has what we want or
-	// wants what we have. It is not called concurrently and must not block
-	// long. May be nil.
+	// Found is called with peers that announce an ID which this node announces
+	// or recently searched for, if no Find is running for it. Calls are not
+	// concurrent and must not block for long. May be nil.
 	Found func(id share.ID, peers []netip.AddrPort)
-	// Changed may signal that interfaces or addresses have changed. Without it
+	// Changed optionally signals changes of interfaces or addresses. Without it
 	// a change is noticed within five seconds.
 	Changed <-chan struct{}
 	Now     func() time.Time
@@ -44,16 +43,15 @@ const (
 	// BEP 14: [ff15::efc0:988f]:6771.
 	groupText = "[ff15::efc0:988f]:6771"
 
-	searchTime  = 5 * time.Second // that Find waits for answers
-	askAgain    = 2 * time.Second // multicast gets lost, over radio above all
+	searchTime  = 5 * time.Second // how long Find waits for answers
+	askAgain    = 2 * time.Second // multicast is lossy, above all on Wi-Fi
 	interestFor = 10 * time.Minute
 )
 
 var group = netip.MustParseAddrPort(groupText)
 
-// Node discovers peers on the networks this host is attached to. It has the
-// methods of the engine's Finder; they may be called by many at once, before
-// and during Run.
+// Node discovers peers on the networks this host is attached to. It implements the
+// engine's Finder; its methods may be called concurrently, before and during Run.
 type Node struct {
 	cfg        Config
 	cookie     string
@@ -70,10 +68,10 @@ type Node struct {
 	swept    time.Time // limits
 }
 
-// search is one Find under way.
+// search is one running Find.
 type search struct{ found chan netip.AddrPort }
 
-// New makes a node; it does nothing before Run.
+// New creates a node; it does nothing before Run.
 func New(cfg Config) (*Node, error) {
 	if cfg.Logger == nil || cfg.Port == nil {
 		return nil, errors.New("lan: Logger and Port are needed")
@@ -95,7 +93,7 @@ func New(cfg Config) (*Node, error) {
 	}, nil
 }
 
-// Source names this way of finding peers.
+// Source names this source of peers.
 func (n *Node) Source() share.Source { return share.FromLAN }
 
 // Announce keeps id announced until Withdraw.
@@ -120,12 +118,12 @@ func (n *Node) nudge() {
 	}
 }
 
-// maxSearchPeers is how many peers one Find reports.
+// maxSearchPeers bounds the peers that one Find reports.
 const maxSearchPeers = 200
 
-// Find reports the peers of id that were heard of lately, asks the local
-// network, and reports who answers within five seconds. Who turns up later is
-// told by Config.Found. The error is nil; found is not called concurrently.
+// Find reports the peers of id that announced it recently, asks the local network,
+// and reports the peers that answer within five seconds. Later answers go to
+// Config.Found. The error is nil; found is not called concurrently.
 func (n *Node) Find(ctx context.Context, id share.ID, found func([]netip.AddrPort)) error {
 	s := &search{found: make(chan netip.AddrPort, maxSearchPeers)}
 	n.mu.Lock()
@@ -175,7 +173,7 @@ func (n *Node) Find(ctx context.Context, id share.ID, found func([]netip.AddrPor
 	return nil
 }
 
-// maxWanted is for how many IDs that were only searched for interest is kept.
+// maxWanted bounds the IDs that were searched for but not announced.
 const maxWanted = 10_000
 
 func (n *Node) want(id share.ID, now time.Time) {
@@ -191,7 +189,7 @@ func (n *Node) want(id share.ID, now time.Time) {
 	}
 }
 
-// Bounds of what is taken from others. Honest traffic is far below them.
+// Limits of incoming traffic. Honest traffic is far below them.
 const (
 	sourceRate  = 5 // datagrams a second
 	sourceBurst = 500
@@ -203,7 +201,7 @@ type source struct {
 	last time.Time
 }
 
-// admit tells whether another datagram of from is to be looked at.
+// admit reports whether another datagram of from is within the limits.
 func (n *Node) admit(from netip.Addr, now time.Time) bool {
 	s := n.limits[from]
 	if s == nil {
@@ -225,7 +223,7 @@ func (n *Node) admit(from netip.Addr, now time.Time) bool {
 	return s.AllowN(now, 1)
 }
 
-// receive handles a datagram. It is called by one goroutine.
+// receive handles a datagram. Only one goroutine calls it.
 func (n *Node) receive(b []byte, from netip.AddrPort) {
 	now := n.cfg.Now()
 	addr := from.Addr()

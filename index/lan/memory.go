@@ -7,18 +7,18 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Bounds of what is remembered of others' announces.
+// Bounds of the memory of others' announces.
 const (
 	rememberFor = 11 * time.Minute // two announces and a little
 	maxHeard    = 20_000           // pairs of ID and peer
 	maxOfID     = 50
 	maxOfPeer   = 5_000
-	// A flood must not make us look through everything for each datagram.
+	// A flood must not cause a full scan for each datagram.
 	sweepEvery = 5 * time.Second
 )
 
-// memory holds who announced what lately, so that a search for what was
-// announced a minute ago is answered at once.
+// memory holds recent announces, so that a search for an ID that was announced a
+// minute ago is answered at once.
 type memory struct {
 	byID   map[share.ID]map[netip.AddrPort]time.Time
 	byPeer map[netip.Addr]int
@@ -30,7 +30,7 @@ func newMemory() *memory {
 	return &memory{byID: map[share.ID]map[netip.AddrPort]time.Time{}, byPeer: map[netip.Addr]int{}}
 }
 
-// add notes that peer has id and tells whether that is news.
+// add records that peer has id and reports whether this is new.
 func (m *memory) add(id share.ID, peer netip.AddrPort, now time.Time) bool {
 	peers := m.byID[id]
 	if last, ok := peers[peer]; ok && now.Sub(last) < rememberFor {
@@ -41,7 +41,7 @@ func (m *memory) add(id share.ID, peer netip.AddrPort, now time.Time) bool {
 		m.sweep(now)
 	}
 	if m.total >= maxHeard || len(m.byID[id]) >= maxOfID || m.byPeer[peer.Addr()] >= maxOfPeer {
-		// Not remembered, but not to be missed either.
+		// Memory is full: report the peer without recording it.
 		return true
 	}
 	if peers = m.byID[id]; peers == nil {

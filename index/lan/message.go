@@ -11,13 +11,13 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// message is one announce: these peers of these IDs listen on this port.
+// message is one announce: the sender listens on this port for these IDs.
 //
 //	BT-SEARCH * HTTP/1.1 CRLF
 //	Host: [ff15::efc0:988f]:6771 CRLF
 //	Port: PORT CRLF
 //	Infohash: HEX40 CRLF    (one or more)
-//	cookie: TEXT CRLF       (may be missing; a sender knows its own by it)
+//	cookie: TEXT CRLF       (optional; lets a sender recognise its own)
 //	CRLF CRLF
 type message struct {
 	port   uint16
@@ -48,15 +48,15 @@ func (m message) bytes() []byte {
 	return append(b, "cookie: "+m.cookie+"\r\n\r\n\r\n"...)
 }
 
-// parse reads a datagram. Anything that is wrong with a part we need makes it
-// refuse the whole; headers we do not know are passed over.
+// parse reads a datagram. It refuses the datagram if a header that it needs is
+// wrong, and ignores unknown headers.
 func parse(b []byte) (message, error) {
 	if len(b) > maxReceive {
 		return message{}, fmt.Errorf("%d bytes", len(b))
 	}
 	line, rest, ok := cutLine(b)
 	if !ok || !bytes.HasPrefix(line, []byte(requestLine)) {
-		return message{}, errors.New("no BT-SEARCH")
+		return message{}, errors.New("not a BT-SEARCH message")
 	}
 	var m message
 	for n := 0; ; n++ {
@@ -107,7 +107,7 @@ func (m *message) header(line []byte) error {
 	return nil
 }
 
-// cutLine takes a line that ends with LF or CRLF.
+// cutLine returns the first line, which ends with LF or CRLF, and the rest.
 func cutLine(b []byte) (line, rest []byte, ok bool) {
 	line, rest, ok = bytes.Cut(b, []byte("\n"))
 	return bytes.TrimSuffix(line, []byte("\r")), rest, ok

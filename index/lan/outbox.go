@@ -13,17 +13,17 @@ import (
 
 const (
 	announceEvery = 5 * time.Minute // each ID, by BEP 14
-	// Between two of one ID, when it is asked for again and again: a second at
-	// first, doubling up to the minute of BEP 14, and back after some quiet.
+	// The interval of an ID that is asked for again and again: a second at first,
+	// doubling up to the minute of BEP 14, and reset after a quiet time.
 	shortGap = time.Second
 	longGap  = time.Minute
 	quiet    = 2 * time.Minute
-	// What is added or asked for within this time goes into one datagram.
+	// IDs that are added or asked for within this time share a datagram.
 	gather = 50 * time.Millisecond
-	// What is due within this time goes along with what is due.
+	// IDs that are due within this time are sent with those that are due now.
 	ahead = 5 * time.Second
-	// An answer to a newcomer is held back for a random part of this, and
-	// left out when this many others answered meanwhile.
+	// An answer to a newcomer waits for a random part of this time, and is
+	// dropped if this many others have answered by then.
 	answerWithin = 100 * time.Millisecond
 	enough       = 3
 
@@ -32,8 +32,8 @@ const (
 	maxSoon       = 1000
 )
 
-// outbox decides what is announced when. IDs that somebody waits for go first,
-// then new ones, the newest first, then the others in turn.
+// outbox decides which IDs are announced when: first IDs that a search or a newcomer
+// waits for, then new ones, the newest first, then the others in turn.
 type outbox struct {
 	entries map[share.ID]*entry
 	soon    []*entry
@@ -44,7 +44,7 @@ type outbox struct {
 
 type entry struct {
 	id      share.ID
-	keep    bool      // announced until removed, else only asked for
+	keep    bool      // announced until removed; otherwise only searched for
 	last    time.Time // announced, zero before
 	next    time.Time // regular announce
 	at      time.Time // in soon: when to announce, else zero
@@ -63,7 +63,7 @@ func (o *outbox) has(id share.ID) bool {
 	return e != nil && e.keep
 }
 
-// maxIdle is how many entries are kept only to remember when they went out.
+// maxIdle bounds the entries that are kept only for the time of their last announce.
 const maxIdle = 2000
 
 func (o *outbox) entry(id share.ID, now time.Time) *entry {
@@ -82,7 +82,7 @@ func (o *outbox) entry(id share.ID, now time.Time) *entry {
 	return e
 }
 
-// add keeps id announced from now on.
+// add announces id from now on.
 func (o *outbox) add(id share.ID, now time.Time) {
 	e := o.entry(id, now)
 	if e.keep {
@@ -98,7 +98,7 @@ func (o *outbox) add(id share.ID, now time.Time) {
 	heap.Push(&o.turn, e)
 }
 
-// remove ends add.
+// remove stops announcing id.
 func (o *outbox) remove(id share.ID) {
 	e := o.entries[id]
 	if e == nil || !e.keep {
@@ -108,13 +108,13 @@ func (o *outbox) remove(id share.ID) {
 	heap.Remove(&o.turn, e.index)
 }
 
-// ask announces id once, because we look for it.
+// ask announces id once, for a search of ours.
 func (o *outbox) ask(id share.ID, now time.Time) {
 	o.hurry(o.entry(id, now), now, gather, true)
 }
 
-// heard is called for each announce of others. A newcomer is answered, when we
-// have what it is about.
+// heard is called for each announce of others. A newcomer is answered if we
+// announce the same ID.
 func (o *outbox) heard(id share.ID, newcomer bool, now time.Time) {
 	e := o.entries[id]
 	switch {
@@ -142,8 +142,8 @@ func (o *outbox) hurry(e *entry, now time.Time, within time.Duration, asked bool
 	o.soon = append(o.soon, e)
 }
 
-// again makes everything due: there is a new network to tell. What waited
-// longest goes first.
+// again makes every ID due, for a new network. The ID that was announced longest ago
+// goes first.
 func (o *outbox) again(now time.Time) {
 	slices.SortFunc(o.turn, func(a, b *entry) int { return a.next.Compare(b.next) })
 	for i, e := range o.turn { // sorted, which is a heap
@@ -151,7 +151,7 @@ func (o *outbox) again(now time.Time) {
 	}
 }
 
-// wait is how long until take may have something.
+// wait returns the time until take may return IDs.
 func (o *outbox) wait(now time.Time) time.Duration {
 	wait := announceEvery
 	for _, e := range o.soon {
@@ -166,8 +166,8 @@ func (o *outbox) wait(now time.Time) time.Duration {
 	return max(wait, 0)
 }
 
-// take returns the IDs of the next datagram; none when nothing is due. Where
-// there is room, what will be due soon goes along.
+// take returns the IDs of the next datagram, or none if nothing is due. It fills
+// the datagram with IDs that will be due soon.
 func (o *outbox) take(now time.Time) []share.ID {
 	if o.wait(now) > 0 {
 		return nil
@@ -217,7 +217,7 @@ func (o *outbox) take(now time.Time) []share.ID {
 	return ids
 }
 
-// spread keeps hosts that started together from speaking together.
+// spread randomises a delay, so that hosts that started together do not announce together.
 func spread(d time.Duration) time.Duration {
 	return d - d/20 + rand.N(d/10)
 }
@@ -232,14 +232,14 @@ func (t turns) Swap(i, j int) {
 	t[i].index, t[j].index = i, j
 }
 
-// Push is for container/heap.
+// Push implements heap.Interface.
 func (t *turns) Push(x any) {
 	e := x.(*entry)
 	e.index = len(*t)
 	*t = append(*t, e)
 }
 
-// Pop is for container/heap.
+// Pop implements heap.Interface.
 func (t *turns) Pop() any {
 	old := *t
 	e := old[len(old)-1]

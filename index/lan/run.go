@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	lookEvery = 5 * time.Second // at the interfaces
-	// Where there is no IPv6 or no permission, there may be later.
+	lookEvery = 5 * time.Second // between checks of the interfaces
+	// The wait after a failure: IPv6 or the permission may come later.
 	reopenAfter = 30 * time.Second
 )
 
-// Run announces and listens until ctx ends. A host without usable network is
-// no error: one may come. Run once.
+// Run announces and listens until ctx ends. A host without a usable network is not
+// an error, because one may appear later. Call Run only once.
 func (n *Node) Run(ctx context.Context) error {
 	level := slog.LevelWarn
 	for {
@@ -26,7 +26,7 @@ func (n *Node) Run(ctx context.Context) error {
 			return nil
 		}
 		n.cfg.Logger.Log(ctx, level, "local discovery does not work at present", "error", err)
-		level = slog.LevelDebug // once is enough
+		level = slog.LevelDebug // warn only once
 		select {
 		case <-time.After(reopenAfter):
 		case <-ctx.Done():
@@ -35,7 +35,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 }
 
-// session is the life of one socket.
+// session announces and listens on one socket until it fails.
 func (n *Node) session(ctx context.Context) error {
 	sock, err := n.open()
 	if err != nil {
@@ -70,8 +70,7 @@ func (n *Node) session(ctx context.Context) error {
 	}
 }
 
-// untilSpeaking is how long to wait before the next datagram may have to go
-// out.
+// untilSpeaking returns the time until the next datagram may be due.
 func (n *Node) untilSpeaking(networks int) time.Duration {
 	silent := networks == 0 || n.cfg.Port() == 0
 	n.mu.Lock()
@@ -93,7 +92,7 @@ func (n *Node) listen(sock socket) error {
 			return err
 		}
 		if err != nil {
-			// Single errors come and go with interfaces.
+			// A single error may be due to an interface that went away.
 			if failed++; failed > 10 {
 				return fmt.Errorf("receiving on the local network: %w", err)
 			}
@@ -104,8 +103,8 @@ func (n *Node) listen(sock socket) error {
 	}
 }
 
-// follow joins the group on interfaces that came and forgets those that went.
-// Where there is a new interface or address to be reached at, others are told.
+// follow joins the group on new interfaces and drops those that are gone. If there
+// is a new interface or address, it announces all IDs again.
 func (n *Node) follow(sock socket, joined map[int]network) {
 	now, err := n.interfaces()
 	if err != nil {
@@ -118,7 +117,7 @@ func (n *Node) follow(sock socket, joined map[int]network) {
 		present[ifi.Index] = true
 		if was, ok := joined[ifi.Index]; ok {
 			more = more || was.addrs != ifi.addrs
-			joined[ifi.Index] = ifi // it may have another name
+			joined[ifi.Index] = ifi // its name may have changed
 			continue
 		}
 		if err := sock.join(ifi.Interface); err != nil {

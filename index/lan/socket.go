@@ -12,7 +12,7 @@ import (
 
 // socket sends to and receives from the multicast group.
 type socket interface {
-	// join begins to receive on an interface; joining again is fine.
+	// join starts to receive on an interface. It may be called again.
 	join(net.Interface) error
 	leave(net.Interface) error
 	// send is called by one goroutine, receive by another.
@@ -25,21 +25,21 @@ type socket interface {
 type groupSocket struct {
 	conn net.PacketConn
 	pc   *ipv6.PacketConn
-	// Where the system tells the destination of a datagram, others than those
-	// to the group are dropped: anybody in the world can send to our port.
+	// If the system reports the destination of a datagram, only those to the
+	// group are accepted: anyone on the Internet can send to the port.
 	tells bool
 }
 
 func openSocket() (socket, error) {
-	// For a multicast address this binds the wildcard address, with the port
-	// shared among the programs of this host.
+	// For a multicast address this binds the wildcard address and shares the port
+	// with other programs of this host.
 	conn, err := net.ListenPacket("udp6", groupText)
 	if err != nil {
 		return nil, fmt.Errorf("opening the multicast port: %w", err)
 	}
 	s := &groupSocket{conn: conn, pc: ipv6.NewPacketConn(conn)}
 	s.tells = s.pc.SetControlMessage(ipv6.FlagDst, true) == nil
-	// Stay on the link. Loopback serves other programs on this host.
+	// Stay on the link. Loopback reaches other programs on this host.
 	if err := s.pc.SetMulticastHopLimit(1); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("setting the hop limit of multicast: %w", err)
@@ -89,7 +89,7 @@ func (s *groupSocket) receive(b []byte) (int, netip.AddrPort, error) {
 
 func (s *groupSocket) Close() error { return s.conn.Close() }
 
-// onLink tells whether addr is in a network of this host.
+// onLink reports whether addr is in a network of this host.
 func onLink(addr netip.Addr) bool {
 	if addr.IsLinkLocalUnicast() {
 		return true
@@ -110,14 +110,14 @@ func onLink(addr netip.Addr) bool {
 // virtual networks.
 const maxInterfaces = 32
 
-// network is an interface and its IPv6 addresses, by which a change is seen.
+// network is an interface and its IPv6 addresses; comparing two shows a change.
 type network struct {
 	net.Interface
 	addrs string
 }
 
-// usableInterfaces are those that are up, reach a network of many, and have an
-// IPv6 address.
+// usableInterfaces returns the interfaces that are up, support multicast and have
+// an IPv6 address.
 func usableInterfaces() ([]network, error) {
 	all, err := net.Interfaces()
 	if err != nil {
