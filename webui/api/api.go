@@ -26,9 +26,8 @@ type Config struct {
 	Collectors []prometheus.Collector
 }
 
-// API answers requests about one node. It does not listen anywhere by itself
-// and lets everybody in: who may reach its Handler is the matter of who serves
-// it.
+// API answers requests about one node. It neither listens nor checks who asks:
+// the server of its Handler decides who may reach it.
 type API struct {
 	node    Node
 	version string
@@ -39,7 +38,7 @@ type API struct {
 	content chan struct{} // slots of those who read content
 }
 
-// maxContent bounds how many read content at once.
+// maxContent bounds the number of requests that read content at the same time.
 const maxContent = 64
 
 // New makes an API. Its event stream needs Run.
@@ -77,8 +76,8 @@ func New(c Config) (*API, error) {
 	return a, nil
 }
 
-// schemaName tells the limits of the node from those of a transfer, and the
-// files of an entry from those on this node.
+// schemaName gives different names to types that share one: the limits of the node
+// and of a transfer, and the files of an entry and of this node.
 func schemaName(t reflect.Type, hint string) string {
 	switch t {
 	case reflect.TypeFor[Limits]():
@@ -110,7 +109,7 @@ func (a *API) welcome(w http.ResponseWriter, _ *http.Request) {
 
 func (a *API) unknownPath(w http.ResponseWriter, r *http.Request) {
 	writeProblem(w, named("unknown-path", share.Failed,
-		r.Method+" "+r.URL.Path+" is nothing that shoal "+a.version+" can do"))
+		r.Method+" "+r.URL.Path+" does not exist in shoal "+a.version))
 }
 
 func explainProblem(w http.ResponseWriter, r *http.Request) {
@@ -165,10 +164,10 @@ func (a *API) resolve(s string) (share.ID, error) {
 	case 1:
 		return found[0].ID, nil
 	}
-	return share.ID{}, share.Errorf(share.Usage, "%s begins the IDs of %d transfers, %s: %w", s, len(found), examples(found), errAmbiguous)
+	return share.ID{}, share.Errorf(share.Usage, "the IDs of %d transfers begin with %s: %s: %w", len(found), s, examples(found), errAmbiguous)
 }
 
-// examples names a few of several transfers by as many digits as tell them apart.
+// examples lists a few of the transfers by just enough digits to tell them apart.
 func examples(found []share.Transfer) string {
 	digits := 8
 	for i := range found {
@@ -194,13 +193,13 @@ func examples(found []share.Transfer) string {
 	return strings.Join(names, ", ")
 }
 
-// Welcome is what a node of any version answers at /api, before anything else
-// is asked: a client compares the versions there.
+// Welcome is the answer of a node of any version at /api. Clients compare the
+// versions in it before they send other requests.
 type Welcome struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	API     int    `json:"api" doc:"newest version of the API"`
-	Oldest  int    `json:"oldest" doc:"oldest version still spoken"`
+	Oldest  int    `json:"oldest" doc:"oldest version of the API that the node supports"`
 }
 
 type priorities struct {

@@ -20,7 +20,7 @@ import (
 type archiveOf struct {
 	ID     string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
 	Format string `query:"format" enum:"zip,tar" default:"zip"`
-	Path   string `query:"path" maxLength:"4096" doc:"only what is in this folder of the transfer"`
+	Path   string `query:"path" maxLength:"4096" doc:"only the files in this folder of the transfer"`
 }
 
 // archive streams the selected files, one after the other as they arrive.
@@ -40,7 +40,7 @@ func (a *API) archive(ctx context.Context, in *archiveOf) (*huma.StreamResponse,
 		return nil, err
 	}
 	if len(all) == 0 {
-		return nil, share.Errorf(share.Failed, "the files of %s are not known yet: %w", id.Short(), errNoFile)
+		return nil, share.Errorf(share.Failed, "the file list of %s is unknown yet: %w", id.Short(), errNoFile)
 	}
 	below := strings.Trim(in.Path, "/")
 	var files []share.File
@@ -50,7 +50,7 @@ func (a *API) archive(ctx context.Context, in *archiveOf) (*huma.StreamResponse,
 		}
 	}
 	if len(files) == 0 {
-		return nil, share.Errorf(share.Failed, "there is nothing to put into an archive: no file is wanted, or %.100q is no folder of it: %w", in.Path, errNoFile)
+		return nil, share.Errorf(share.Failed, "the archive would be empty: no file is selected, or %.100q is not a folder of the transfer: %w", in.Path, errNoFile)
 	}
 	if err := a.reads(); err != nil {
 		return nil, err
@@ -70,8 +70,8 @@ func (a *API) archive(ctx context.Context, in *archiveOf) (*huma.StreamResponse,
 		}
 		err := pack(out, t, files, func(f share.File) (io.ReadCloser, error) { return a.node.Open(ctx, id, f.Index) })
 		if err != nil {
-			a.log.Debug("an archive broke off", "id", id, "error", err)
-			// Whoever reads must not take it for whole.
+			a.log.Debug("an archive was cut off", "id", id, "error", err)
+			// The client must not take the archive for complete.
 			panic(http.ErrAbortHandler)
 		}
 	}}, nil

@@ -250,7 +250,7 @@ func TestContentSlots(t *testing.T) {
 	}
 	status, body := ask(t, "GET", url, "", "")
 	var p Problem
-	if err := json.Unmarshal([]byte(body), &p); err != nil || status != http.StatusInternalServerError || !strings.Contains(p.Detail, "read content already") {
+	if err := json.Unmarshal([]byte(body), &p); err != nil || status != http.StatusInternalServerError || !strings.Contains(p.Detail, "already reading content") {
 		t.Errorf("%d %s %v", status, body, err)
 	}
 	a.read()

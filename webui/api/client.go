@@ -173,7 +173,7 @@ func (c *Client) ContentRange(ctx context.Context, id share.ID, file int, offset
 	}
 	if resp.StatusCode != http.StatusPartialContent {
 		resp.Body.Close()
-		return nil, share.Errorf(share.Failed, "the node answered %s where a part was asked for", resp.Status)
+		return nil, share.Errorf(share.Failed, "the node answered %s to a request for a part of a file", resp.Status)
 	}
 	return &content{ctx: ctx, body: resp.Body, left: resp.ContentLength}, nil
 }

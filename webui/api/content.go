@@ -42,7 +42,7 @@ func (a *API) readFile(ctx context.Context, in *oneFile) (*huma.StreamResponse, 
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, share.Errorf(share.Failed, "the files of %s are not known yet: %w", id.Short(), errNoFile)
+		return nil, share.Errorf(share.Failed, "the file list of %s is unknown yet: %w", id.Short(), errNoFile)
 	}
 	name := ""
 	for _, f := range files {
@@ -77,7 +77,7 @@ func (a *API) reads() error {
 	case a.content <- struct{}{}:
 		return nil
 	default:
-		return share.Errorf(share.Failed, "%d read content already", maxContent)
+		return share.Errorf(share.Failed, "too many requests: %d are already reading content; try again later", maxContent)
 	}
 }
 

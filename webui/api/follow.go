@@ -307,7 +307,7 @@ func readEvent(r *bufio.Reader) (sse, error) {
 			}
 			ev.data = append(ev.data, value...)
 			if len(ev.data) > maxEvent {
-				return sse{}, fmt.Errorf("an event of more than %d bytes", maxEvent)
+				return sse{}, fmt.Errorf("an event has more than %d bytes", maxEvent)
 			}
 		}
 	}
@@ -328,7 +328,7 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 		}
 		line = append(line, part...)
 		if len(line) > maxEvent {
-			return nil, fmt.Errorf("a line of more than %d bytes", maxEvent)
+			return nil, fmt.Errorf("a line has more than %d bytes", maxEvent)
 		}
 		if !more {
 			return line, nil

@@ -30,15 +30,15 @@ type (
 		File int    `path:"file" minimum:"0" doc:"number of the file, from 0"`
 	}
 	withFields struct {
-		Fields string `query:"fields" maxLength:"1000" doc:"members to return, by commas; all when left out"`
+		Fields string `query:"fields" maxLength:"1000" doc:"fields to return, separated by commas; without it, all"`
 	}
 	listOf struct {
 		ID     string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
-		Fields string `query:"fields" maxLength:"1000" doc:"members to return, by commas; all when left out"`
+		Fields string `query:"fields" maxLength:"1000" doc:"fields to return, separated by commas; without it, all"`
 	}
 	removal struct {
 		ID   string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
-		Data bool   `query:"data" doc:"delete what was fetched, too, or the copy that a browser gave; what was shared from its own place is never deleted"`
+		Data bool   `query:"data" doc:"also delete downloaded files, or the copy that a browser uploaded; files shared from their own folder are never deleted"`
 	}
 	change struct {
 		ID   string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
@@ -53,9 +53,9 @@ type (
 		Body addresses
 	}
 	watching struct {
-		Topics    string `query:"topics" maxLength:"2000" doc:"peers:ID, pieces:ID, files:ID, log:ID, discovery:ID, node, by commas"`
-		Transfers string `query:"transfers" maxLength:"100000" doc:"only these IDs, by commas"`
-		Stats     bool   `query:"stats" default:"true" doc:"whether the totals of the node are wanted"`
+		Topics    string `query:"topics" maxLength:"2000" doc:"topics, separated by commas: peers:ID, pieces:ID, files:ID, log:ID, discovery:ID, node"`
+		Transfers string `query:"transfers" maxLength:"100000" doc:"only these IDs, separated by commas"`
+		Stats     bool   `query:"stats" default:"true" doc:"include the totals of the node"`
 		LastID    string `header:"Last-Event-ID" maxLength:"100" doc:"continue after this event"`
 	}
 	health struct {
@@ -80,24 +80,24 @@ func (a *API) register(h huma.API) {
 		i.Listen, i.Addresses = orEmpty(i.Listen), orEmpty(i.Addresses)
 		return &answer[Info]{i}, nil
 	})
-	op(h, "GET /stats", "Totals of the node", func(context.Context, *none) (*answer[Stats], error) {
+	op(h, "GET /stats", "Show the totals of the node", func(context.Context, *none) (*answer[Stats], error) {
 		return &answer[Stats]{a.node.Stats()}, nil
 	})
-	op(h, "GET /health", "Whether the node does its work; 503 when not", func(context.Context, *none) (*health, error) {
+	op(h, "GET /health", "Report whether the node is healthy; status 503 if not", func(context.Context, *none) (*health, error) {
 		b := fullHealth(a.node.Health())
 		if !b.OK {
 			return &health{http.StatusServiceUnavailable, b}, nil
 		}
 		return &health{http.StatusOK, b}, nil
 	})
-	op(h, "GET /config", "Settings with their sources", func(context.Context, *none) (*answer[[]Setting], error) {
+	op(h, "GET /config", "List the settings with their sources", func(context.Context, *none) (*answer[[]Setting], error) {
 		return &answer[[]Setting]{orEmpty(a.node.Settings())}, nil
 	})
 	a.registerNetwork(h)
-	op(h, "GET /limits", "Limits of the node", func(context.Context, *none) (*answer[Limits], error) {
+	op(h, "GET /limits", "Show the limits of the node", func(context.Context, *none) (*answer[Limits], error) {
 		return &answer[Limits]{a.node.Limits()}, nil
 	})
-	op(h, "PUT /limits", "Limit the node", func(_ context.Context, in *body[share.Limits]) (*answer[Limits], error) {
+	op(h, "PUT /limits", "Set the limits of the node", func(_ context.Context, in *body[share.Limits]) (*answer[Limits], error) {
 		if err := checkLimits(in.Body); err != nil {
 			return nil, err
 		}
@@ -106,14 +106,14 @@ func (a *API) register(h huma.API) {
 		}
 		return &answer[Limits]{a.node.Limits()}, nil
 	})
-	op(h, "POST /sign-in", "Make a link that signs one browser in", func(context.Context, *none) (*answer[SignIn], error) {
+	op(h, "POST /sign-in", "Create a link that signs in one browser", func(context.Context, *none) (*answer[SignIn], error) {
 		url, err := a.node.SignIn()
 		return &answer[SignIn]{SignIn{url}}, err
 	})
 	op(h, "PUT /password", "Set the password of the page", func(_ context.Context, in *body[Password]) (*none, error) {
 		return nil, a.node.SetPassword(in.Body.Password)
 	})
-	op(h, "GET /events", "What happens, as server-sent events", a.events, streams("text/event-stream"))
+	op(h, "GET /events", "Follow the node by server-sent events", a.events, streams("text/event-stream"))
 
 	op(h, "POST /shares", "Share a file or folder", func(ctx context.Context, in *body[ShareRequest]) (*answer[share.Transfer], error) {
 		if err := checkLimits(in.Body.Limits); err != nil {
@@ -122,7 +122,7 @@ func (a *API) register(h huma.API) {
 		t, err := a.node.Share(ctx, in.Body)
 		return &answer[share.Transfer]{t}, err
 	})
-	op(h, "POST /transfers", "Fetch what a link or torrent names", func(ctx context.Context, in *body[FetchRequest]) (*answer[share.Transfer], error) {
+	op(h, "POST /transfers", "Fetch the content that a link or torrent names", func(ctx context.Context, in *body[FetchRequest]) (*answer[share.Transfer], error) {
 		if err := checkSource(in.Body.Link, in.Body.Torrent); err != nil {
 			return nil, err
 		}
@@ -132,7 +132,7 @@ func (a *API) register(h huma.API) {
 		t, err := a.node.Fetch(ctx, in.Body)
 		return &answer[share.Transfer]{t}, err
 	}, takesTorrent)
-	op(h, "POST /preview", "Look at a link or torrent without adding it", func(ctx context.Context, in *body[PreviewRequest]) (*answer[Preview], error) {
+	op(h, "POST /preview", "Preview a link or torrent without adding it", func(ctx context.Context, in *body[PreviewRequest]) (*answer[Preview], error) {
 		if err := checkSource(in.Body.Link, in.Body.Torrent); err != nil {
 			return nil, err
 		}
@@ -170,10 +170,10 @@ func (a *API) register(h huma.API) {
 		}
 		return list(files, in.Fields)
 	}, lists[share.File](h))
-	op(h, "PATCH /transfers/{id}/files", "Choose files", func(_ context.Context, in *prioritize) (*none, error) {
+	op(h, "PATCH /transfers/{id}/files", "Set the priorities of files", func(_ context.Context, in *prioritize) (*none, error) {
 		for n, p := range in.Body.Priorities {
 			if p < share.Skip || p > share.High {
-				return nil, share.Errorf(share.Usage, "the priority of file %d is -1, 0 or 1, not %d", n, p)
+				return nil, share.Errorf(share.Usage, "the priority of file %d must be -1, 0 or 1, not %d", n, p)
 			}
 		}
 		return a.act(in.ID, func(id share.ID) error { return a.node.SetPriority(id, in.Body.Priorities) })
@@ -186,15 +186,15 @@ func (a *API) register(h huma.API) {
 		}
 		return list(peers, in.Fields)
 	}, lists[share.Peer](h))
-	op(h, "POST /transfers/{id}/peers", "Offer addresses of peers", func(_ context.Context, in *offer) (*none, error) {
+	op(h, "POST /transfers/{id}/peers", "Add peers by address", func(_ context.Context, in *offer) (*none, error) {
 		return a.act(in.ID, func(id share.ID) error { return a.node.AddPeers(id, in.Body.Addresses) })
 	})
-	op(h, "GET /transfers/{id}/pieces", "State of every piece", func(_ context.Context, in *oneID) (*answer[share.Pieces], error) {
+	op(h, "GET /transfers/{id}/pieces", "Show the state of every piece", func(_ context.Context, in *oneID) (*answer[share.Pieces], error) {
 		p, err := onID(a, in.ID, a.node.Pieces)
 		p.State = orEmpty(p.State)
 		return &answer[share.Pieces]{p}, err
 	})
-	op(h, "GET /transfers/{id}/log", "Latest lines of the log of a transfer", func(_ context.Context, in *oneID) (*answer[[]LogLine], error) {
+	op(h, "GET /transfers/{id}/log", "Show the latest log lines of a transfer", func(_ context.Context, in *oneID) (*answer[[]LogLine], error) {
 		lines, err := onID(a, in.ID, func(id share.ID) ([]LogLine, error) {
 			_, err := a.node.Get(id)
 			return a.hub.logOf(id), err
@@ -202,7 +202,7 @@ func (a *API) register(h huma.API) {
 		return &answer[[]LogLine]{lines}, err
 	})
 	a.registerSearch(h)
-	op(h, "GET /transfers/{id}/torrent", "The .torrent file of a transfer", a.torrent, streams("application/x-bittorrent"))
+	op(h, "GET /transfers/{id}/torrent", "Download the .torrent file of a transfer", a.torrent, streams("application/x-bittorrent"))
 	a.registerBrowsing(h)
 }
 
@@ -307,7 +307,7 @@ func (a *API) change(_ context.Context, in *change) (*none, error) {
 		}
 	}
 	if g := c.Goal; g != nil && !(g.Ratio >= 0 && g.For >= 0) {
-		return nil, share.Errorf(share.Usage, "a goal is not negative")
+		return nil, share.Errorf(share.Usage, "a goal must not be negative")
 	}
 	return a.act(in.ID, func(id share.ID) error {
 		if c.Limits != nil {
@@ -324,14 +324,14 @@ func (a *API) change(_ context.Context, in *change) (*none, error) {
 
 func checkLimits(l share.Limits) error {
 	if l.Down < 0 || l.Up < 0 {
-		return share.Errorf(share.Usage, "a limit is not negative; 0 is none")
+		return share.Errorf(share.Usage, "a limit must not be negative; 0 is no limit")
 	}
 	return nil
 }
 
 func checkSource(link string, torrent []byte) error {
 	if (link == "") == (len(torrent) == 0) {
-		return share.Errorf(share.Usage, "give either a link or a torrent")
+		return share.Errorf(share.Usage, "give exactly one of link and torrent")
 	}
 	return nil
 }
@@ -359,7 +359,7 @@ func (a *API) events(ctx context.Context, in *watching) (*huma.StreamResponse, e
 		}
 	}
 	if len(keys) > maxTopics {
-		return nil, share.Errorf(share.Usage, "one stream has at most %d topics", maxTopics)
+		return nil, share.Errorf(share.Usage, "a stream can have at most %d topics", maxTopics)
 	}
 	if err := a.hub.join(ctx, r, in.LastID, keys); err != nil {
 		return nil, err
@@ -376,7 +376,7 @@ func (a *API) describe(h huma.API) error {
 	doc := h.OpenAPI()
 	schema := doc.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	failure := &huma.Response{
-		Description: "It did not work",
+		Description: "The request failed",
 		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
 	}
 	for _, item := range doc.Paths {

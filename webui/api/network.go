@@ -10,16 +10,16 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Network is a node that knows how it can be reached.
+// Network is the API's port to the report on how the node can be reached.
 type Network interface {
-	// Network is what is known now.
+	// Network returns the current report.
 	Network() share.Report
-	// TestNetwork asks the router and peers anew, and returns what is known
-	// when they have answered, or when ctx ends.
+	// TestNetwork asks the router and peers again and returns the report when they
+	// have answered or ctx ends.
 	TestNetwork(ctx context.Context) share.Report
 }
 
-// testTime bounds a test: what has not answered by then will not.
+// testTime bounds a test.
 const testTime = 25 * time.Second
 
 // fullReport has empty lists in the place of none.
@@ -31,10 +31,10 @@ func fullReport(r share.Report) share.Report {
 
 func (a *API) registerNetwork(h huma.API) {
 	full := func(r share.Report) *answer[share.Report] { return &answer[share.Report]{fullReport(r)} }
-	op(h, "GET /network", "Whether strangers can reach this node", func(context.Context, *none) (*answer[share.Report], error) {
+	op(h, "GET /network", "Report whether strangers can reach this node", func(context.Context, *none) (*answer[share.Report], error) {
 		return full(a.node.Network()), nil
 	})
-	op(h, "POST /network/test", "Have routers and peers tell anew whether strangers can reach this node; takes up to 25 seconds",
+	op(h, "POST /network/test", "Test again whether strangers can reach this node; takes up to 25 seconds",
 		func(ctx context.Context, _ *none) (*answer[share.Report], error) {
 			ctx, cancel := context.WithTimeout(ctx, testTime)
 			defer cancel()
@@ -42,12 +42,12 @@ func (a *API) registerNetwork(h huma.API) {
 		})
 }
 
-// Network tells whether strangers can reach the node.
+// Network returns the report on whether strangers can reach the node.
 func (c *Client) Network(ctx context.Context) (share.Report, error) {
 	return get[share.Report](ctx, c, "/network")
 }
 
-// TestNetwork has the node find out anew.
+// TestNetwork has the node test itself again.
 func (c *Client) TestNetwork(ctx context.Context) (share.Report, error) {
 	var r share.Report
 	err := c.do(ctx, http.MethodPost, Base+"/network/test", nil, &r)

@@ -12,15 +12,15 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Problem is an error as it travels: problem details of RFC 9457. Type is
-// stable; it is a path at which the node explains it.
+// Problem is an error in an HTTP response: problem details of RFC 9457. Type is
+// stable; it is a path at which the node describes the type.
 type Problem struct {
 	Type   string `json:"type" format:"uri-reference" example:"/api/v1/problems/refused"`
-	Title  string `json:"title" doc:"the type in words"`
+	Title  string `json:"title" doc:"short description of the type"`
 	Status int    `json:"status" doc:"HTTP status"`
-	Detail string `json:"detail" doc:"what went wrong and, where there is something to do, what"`
-	Code   string `json:"code" enum:"failed,usage,nobody,no-node,refused,disk,interrupted" doc:"what the caller can do about it"`
-	// Errors tell which members of a request were not acceptable.
+	Detail string `json:"detail" doc:"what went wrong and, if possible, what to do about it"`
+	Code   string `json:"code" enum:"failed,usage,nobody,no-node,refused,disk,interrupted" doc:"kind of error; the exit status of the command line depends on it"`
+	// Errors list the members of the request that were not valid.
 	Errors []*huma.ErrorDetail `json:"errors,omitempty"`
 }
 
@@ -32,20 +32,20 @@ var problemTypes = [...]struct {
 	kind   share.Kind
 	title  string
 }{
-	{"failed", http.StatusInternalServerError, share.Failed, "It did not work"},
-	{"usage", http.StatusBadRequest, share.Usage, "The request is wrong"},
+	{"failed", http.StatusInternalServerError, share.Failed, "The request failed"},
+	{"usage", http.StatusBadRequest, share.Usage, "The request is invalid"},
 	{"nobody", http.StatusGatewayTimeout, share.Nobody, "No peer was found in time"},
 	{"no-node", http.StatusServiceUnavailable, share.NoNode, "The node is not running or is stopping"},
-	{"refused", http.StatusUnprocessableEntity, share.Refused, "The link or torrent is not accepted"},
-	{"disk", http.StatusInsufficientStorage, share.Disk, "The disk or the data on it failed"},
-	{"interrupted", http.StatusServiceUnavailable, share.Interrupted, "It was interrupted"},
+	{"refused", http.StatusUnprocessableEntity, share.Refused, "The link or torrent was refused"},
+	{"disk", http.StatusInsufficientStorage, share.Disk, "Disk or data error"},
+	{"interrupted", http.StatusServiceUnavailable, share.Interrupted, "The request was interrupted"},
 	{"unknown-transfer", http.StatusNotFound, share.Failed, "The node has no such transfer"},
-	{"unknown-entry", http.StatusNotFound, share.Failed, "Neither the catalogue nor the channels have it"},
+	{"unknown-entry", http.StatusNotFound, share.Failed, "The catalogue and the channels have no such entry"},
 	{"unknown-file", http.StatusNotFound, share.Failed, "The transfer has no such file or folder"},
-	{"busy", http.StatusConflict, share.Failed, "The transfer is doing something that this has to wait for"},
-	{"ambiguous-id", http.StatusConflict, share.Usage, "Several IDs begin like this"},
+	{"busy", http.StatusConflict, share.Failed, "The transfer is busy with another operation"},
+	{"ambiguous-id", http.StatusConflict, share.Usage, "Several IDs begin with these digits"},
 	{"unknown-path", http.StatusNotFound, share.Failed, "This node has no such path"},
-	{"request", 0, share.Usage, "The request is not acceptable"},
+	{"request", 0, share.Usage, "The request is not valid"},
 }
 
 const problemPath = Base + "/problems/"
@@ -53,10 +53,10 @@ const problemPath = Base + "/problems/"
 func (p *Problem) Error() string  { return p.Detail }
 func (p *Problem) GetStatus() int { return p.Status }
 
-// ContentType makes the answer problem+json.
+// ContentType returns problem+json.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
-// errAmbiguous marks the error for a shortened ID that several transfers have.
+// errAmbiguous is wrapped by the error for a shortened ID that matches several transfers.
 var errAmbiguous = errors.New("give more digits")
 
 // errNoFile marks the error for a file or folder that a transfer has not.
@@ -97,7 +97,7 @@ func named(name string, kind share.Kind, detail string) *Problem {
 	return p
 }
 
-// transformProblem gives the errors that huma makes of bad requests our form.
+// transformProblem converts huma's errors for bad requests to a Problem.
 func transformProblem(_ huma.Context, _ string, v any) (any, error) {
 	m, ok := v.(*huma.ErrorModel)
 	if !ok {
@@ -135,13 +135,13 @@ func problemError(resp *http.Response) error {
 	case problemPath + "unknown-entry":
 		return &share.Error{Kind: kind, Err: &remoteError{detail, index.ErrUnknown}}
 	case problemPath + "unknown-path":
-		return share.Errorf(kind, "the running node is another release than this command (%s): restart it", detail)
+		return share.Errorf(kind, "the running node is another version of shoal than this command (%s): restart the node", detail)
 	}
 	return share.Errorf(kind, "%s", detail)
 }
 
-// remoteError has the message of an error of the node and still is the
-// sentinel that it wrapped there.
+// remoteError has the message of an error of the node and wraps the same sentinel
+// as that error.
 type remoteError struct {
 	message string
 	is      error

@@ -71,7 +71,7 @@ func (h *hub) join(ctx context.Context, r *reader, lastID string, keys []topicKe
 		return share.Errorf(share.NoNode, "the node is stopping")
 	}
 	if len(h.readers) >= maxReaders {
-		return share.Errorf(share.Failed, "there are %d event streams already", maxReaders)
+		return share.Errorf(share.Failed, "too many event streams: %d are already open", maxReaders)
 	}
 	r.next = h.resume(lastID)
 	// A newcomer's reset is not a second old; a crowd of them does not make

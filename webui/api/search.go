@@ -11,11 +11,11 @@ import (
 	"github.com/shoalnet/shoal/index"
 )
 
-// Catalogue is what the API asks of the node's catalogue. Nothing that is
-// searched for leaves the machine.
+// Catalogue is the API's port to the node's catalogue. Searches stay on the
+// machine.
 type Catalogue interface {
-	// Search finds entries, best first. A text that makes no sense is a
-	// share.Usage error that says what would.
+	// Search finds entries, best first. An invalid query is a share.Usage error that
+	// says how to correct it.
 	Search(context.Context, index.Query) (index.Results, error)
 	// Entries returns every entry whose ID begins with these hex digits, with
 	// its files: this node's own first, then those of channels.
@@ -24,10 +24,10 @@ type Catalogue interface {
 
 type (
 	searching struct {
-		Q       string `query:"q" maxLength:"1000" doc:"words, \"phrases\", -not, file:, tag:, channel:NAME, type:video, size:>1G, since:2026-01, before:2026"`
+		Q       string `query:"q" maxLength:"1000" doc:"query: words, \"phrases\", -not, file:, tag:, channel:NAME, type:video, size:>1G, since:2026-01, before:2026"`
 		Channel string `query:"channel" maxLength:"64" doc:"only from this channel, by its key; me is this node"`
-		Limit   int    `query:"limit" minimum:"0" maximum:"500" doc:"hits to return; 50 when left out"`
-		Offset  int    `query:"offset" minimum:"0" maximum:"100000" doc:"hits to leave out first"`
+		Limit   int    `query:"limit" minimum:"0" maximum:"500" doc:"number of hits to return; 50 by default"`
+		Offset  int    `query:"offset" minimum:"0" maximum:"100000" doc:"number of hits to skip"`
 	}
 	someEntry struct {
 		ID string `path:"id" maxLength:"40" doc:"ID, or the beginning of one"`
@@ -36,7 +36,7 @@ type (
 
 func (a *API) registerSearch(h huma.API) {
 	a.registerChannels(h)
-	op(h, "GET /search", "Search what this node has and the channels it follows", func(ctx context.Context, in *searching) (*answer[index.Results], error) {
+	op(h, "GET /search", "Search the transfers of this node and the channels it follows", func(ctx context.Context, in *searching) (*answer[index.Results], error) {
 		q := index.Query{Text: in.Q, Limit: in.Limit, Offset: in.Offset}
 		switch in.Channel {
 		case "":
@@ -53,7 +53,7 @@ func (a *API) registerSearch(h huma.API) {
 		r.Hits = orEmpty(r.Hits)
 		return &answer[index.Results]{r}, err
 	})
-	op(h, "GET /entries/{id}", "What the catalogue says of an ID", func(ctx context.Context, in *someEntry) (*answer[[]index.Entry], error) {
+	op(h, "GET /entries/{id}", "Show the catalogue's entries for an ID", func(ctx context.Context, in *someEntry) (*answer[[]index.Entry], error) {
 		all, err := a.node.Entries(ctx, in.ID)
 		if err == nil && len(all) == 0 {
 			err = index.Unknown("the catalogue has nothing whose ID begins with " + in.ID)
@@ -62,7 +62,7 @@ func (a *API) registerSearch(h huma.API) {
 	})
 }
 
-// Search asks the catalogue of the node.
+// Search searches the node's catalogue.
 func (c *Client) Search(ctx context.Context, q index.Query) (index.Results, error) {
 	v := url.Values{"q": {q.Text}}
 	if !q.Channel.IsZero() {
@@ -79,8 +79,8 @@ func (c *Client) Search(ctx context.Context, q index.Query) (index.Results, erro
 	return r, err
 }
 
-// Entries returns what the catalogue says of the IDs that begin with these hex
-// digits, with files. When there are none the error wraps index.ErrUnknown.
+// Entries returns the catalogue's entries whose ID begins with these hex digits,
+// with files. If there are none, the error wraps index.ErrUnknown.
 func (c *Client) Entries(ctx context.Context, digits string) ([]index.Entry, error) {
 	var all []index.Entry
 	err := c.do(ctx, http.MethodGet, Base+"/entries/"+url.PathEscape(digits), nil, &all)

@@ -13,13 +13,14 @@ import (
 // Client gives it back, too.
 var ErrUnknown = errors.New("no such transfer")
 
-// ErrBusy is wrapped by errors for what a transfer cannot do while it does what
-// it does, such as being verified while it is hashed. A Client gives it back, too.
+// ErrBusy is wrapped by errors for an operation that conflicts with the current one
+// of a transfer, such as a verification while it is being hashed. A Client returns
+// it, too.
 var ErrBusy = errors.New("the transfer is busy")
 
-// Node is what the API serves. Methods are called concurrently, never block for
-// long unless they take a context, and return errors with a share.Kind; one for
-// an ID that is not there wraps ErrUnknown.
+// Node is the API's port to the node. Methods are called concurrently, block only
+// if they take a context, and return errors with a share.Kind; the error for an
+// unknown ID wraps ErrUnknown.
 type Node interface {
 	Browsing
 
@@ -31,17 +32,17 @@ type Node interface {
 	Network
 
 	Limits() Limits
-	// SetLimits sets the limits of the node and keeps them over restarts where
-	// no flag, variable or file says otherwise.
+	// SetLimits sets the limits of the node and keeps them across restarts unless a
+	// flag, variable or the file sets them.
 	SetLimits(share.Limits) error
 
-	// SignIn returns a URL at which one browser is signed in, once, for a short
-	// while; SetPassword lets people sign in from elsewhere.
+	// SignIn returns a URL that signs in one browser once and expires soon;
+	// SetPassword allows sign-ins from other machines.
 	SignIn() (string, error)
 	SetPassword(string) error
 
-	// Share and Fetch return at once. Asked again for the same, Fetch returns
-	// the transfer that is there.
+	// Share and Fetch return at once. Fetch returns the existing transfer if there
+	// is one with the same ID.
 	Share(context.Context, ShareRequest) (share.Transfer, error)
 	Fetch(context.Context, FetchRequest) (share.Transfer, error)
 	Preview(context.Context, PreviewRequest) (Preview, error)
@@ -52,7 +53,7 @@ type Node interface {
 	Peers(share.ID) ([]share.Peer, error)
 	Pieces(share.ID) (share.Pieces, error)
 	Torrent(share.ID) ([]byte, error)
-	// Open reads one file, waiting for what has yet to arrive.
+	// Open reads one file and waits for missing pieces.
 	Open(ctx context.Context, id share.ID, file int) (io.ReadSeekCloser, error)
 
 	Pause(share.ID) error
@@ -77,8 +78,8 @@ type Subscription interface {
 	// Events is closed by Close, when the node stops, and when the reader fell
 	// behind.
 	Events() <-chan share.Event
-	// Lagged tells, once Events is closed, that the reader fell behind: it
-	// subscribes again and calls List.
+	// Lagged reports, once Events is closed, that the reader fell behind. The reader
+	// then subscribes again and calls List.
 	Lagged() bool
 	Close()
 }

@@ -12,14 +12,14 @@ import (
 // a huge transfer comes less often.
 const topicRate = 64 << 10
 
-// topicKey is what a topic tells of which transfer.
+// topicKey identifies a topic: its kind and the transfer.
 type topicKey struct {
 	kind string // peers, pieces, files, log, discovery; or node, which has no ID
 	id   share.ID
 }
 
-// topic is one thing that readers look at in detail. Its fields belong to
-// hub.mu.
+// topic is one kind of details that readers have subscribed to. hub.mu guards its
+// fields.
 type topic struct {
 	key     topicKey
 	readers int
@@ -37,14 +37,13 @@ func (a *API) parseTopic(s string) (topicKey, error) {
 	switch kind {
 	case "peers", "pieces", "files", "log", "discovery":
 	default:
-		return topicKey{}, share.Errorf(share.Usage, "there is no topic %q: they are peers:ID, pieces:ID, files:ID, log:ID, discovery:ID and node", s)
+		return topicKey{}, share.Errorf(share.Usage, "there is no topic %q; the topics are peers:ID, pieces:ID, files:ID, log:ID, discovery:ID and node", s)
 	}
 	id, err := a.resolve(prefix)
 	return topicKey{kind, id}, err
 }
 
-// refreshTopics asks the node for what is being looked at. It is called by one
-// goroutine only.
+// refreshTopics updates the subscribed topics. Only one goroutine calls it.
 func (h *hub) refreshTopics() {
 	now := time.Now()
 	h.mu.Lock()

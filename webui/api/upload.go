@@ -14,8 +14,8 @@ import (
 
 type uploading struct {
 	Name   string `path:"name" maxLength:"255" doc:"name of the file"`
-	Folder string `query:"folder" maxLength:"4096" doc:"path of the folder that several files come in, with slashes"`
-	Join   bool   `query:"join" doc:"the first element of folder was made by an earlier upload; else it is made, under another name where there is one of that name"`
+	Folder string `query:"folder" maxLength:"4096" doc:"path of the folder that the file belongs to, with slashes"`
+	Join   bool   `query:"join" doc:"an earlier upload created the first element of folder; without it, a new folder is created, under another name if the name is taken"`
 }
 
 // takesFile describes a body that the handler reads by itself.
@@ -43,7 +43,7 @@ func (a *API) upload(_ context.Context, in *uploading) (*huma.StreamResponse, er
 		}
 		u, err := a.node.Upload(r.Context(), Upload{Name: in.Name, Folder: in.Folder, Join: in.Join}, r.ContentLength, r.Body)
 		if err == nil && r.ContentLength >= 0 && u.Bytes != r.ContentLength {
-			err = share.Errorf(share.Interrupted, "only %d of %d bytes arrived", u.Bytes, r.ContentLength)
+			err = share.Errorf(share.Interrupted, "only %d of %d bytes were received", u.Bytes, r.ContentLength)
 		}
 		if err != nil {
 			writeProblem(w, problemOf(err))

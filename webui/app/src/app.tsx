@@ -40,8 +40,8 @@ function Screen(): JSX.Element {
       return <Settings />
   }
   return (
-    <Empty icon="find" title="There is no such page" screen>
-      <p>The address may be from another release.</p>
+    <Empty icon="find" title="Page not found" screen>
+      <p>The address may be from another version of shoal.</p>
       <Button variant="primary" onClick={() => go('/')}>Show the transfers</Button>
     </Empty>
   )
@@ -79,7 +79,7 @@ function pasted(e: ClipboardEvent): void {
   if (document.querySelector('dialog[open]')) return
   const files = [...(e.clipboardData?.files ?? [])]
   const text = e.clipboardData?.getData('text') ?? ''
-  // A field takes text, but the picture of a code has no other meaning there.
+  // A text field keeps pasted text; a pasted picture can only be a QR code.
   if (typing(e) && (text || !files.some(isPicture))) return
   if (files.length || links(text).length) {
     e.preventDefault()
@@ -94,7 +94,7 @@ function dropped(e: DragEvent): void {
   const files = [...e.dataTransfer.files]
   const text = e.dataTransfer.getData('text/uri-list') || e.dataTransfer.getData('text')
   if (files.length && !files.every((f) => isTorrent(f.name))) {
-    // Other files are to be shared. Folders are among the entries only, which end with the event.
+    // Other files are shared. Only the entries include folders, and they end with the event.
     const entries = [...e.dataTransfer.items].map((i) => i.webkitGetAsEntry?.()).filter((i) => !!i)
     const all = entries.length === files.length ? walk(entries) : Promise.resolve(given(files))
     all.then((g) => {
@@ -103,7 +103,7 @@ function dropped(e: DragEvent): void {
       go('/share')
     }, (err) => toast(message(err), { bad: true }))
   } else if (files.length || links(text).length) offer(files, text)
-  else toast('Only files and links can be dropped here', { bad: true })
+  else toast('You can drop only files and links here', { bad: true })
 }
 
 export function App(): JSX.Element {
@@ -135,7 +135,7 @@ export function App(): JSX.Element {
       {removing.value.length > 0 && <Removal />}
       {helping.value && <Help />}
       <Toasts />
-      <div class="drop-hint" aria-hidden="true"><p>Drop a link or a .torrent file to fetch it, other files to share them</p></div>
+      <div class="drop-hint" aria-hidden="true"><p>Drop a link or a .torrent file to download it, or other files to share them</p></div>
     </>
   )
 }

@@ -11,7 +11,7 @@ addEventListener('popstate', () => {
   place.value = here()
 })
 
-/** go shows another screen; with replace, Back does not come to this one. */
+/** go shows another screen; with replace, Back skips the current one. */
 export function go(url: string, replace = false): void {
   if (url === location.pathname + location.search) return
   history[replace ? 'replaceState' : 'pushState'](null, '', url)
@@ -20,7 +20,7 @@ export function go(url: string, replace = false): void {
   if (place.peek().path !== was && !replace) scrollTo(0, 0)
 }
 
-/** follow makes links of the page itself change the screen only. */
+/** follow handles clicks on internal links without a page load. */
 export function follow(e: MouseEvent): void {
   if (e.defaultPrevented || e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return
   const a = (e.target as Element).closest?.('a')
@@ -32,7 +32,7 @@ export function follow(e: MouseEvent): void {
 export const parts = computed(() => place.value.path.split('/').filter(Boolean))
 export const query = computed(() => new URLSearchParams(place.value.query))
 
-/** setQuery changes members of the query in place; empty values are left out. */
+/** setQuery changes parameters of the query in place; empty values remove them. */
 export function setQuery(changes: Record<string, string>): void {
   const q = new URLSearchParams(location.search)
   for (const [k, v] of Object.entries(changes)) v ? q.set(k, v) : q.delete(k)

@@ -32,7 +32,7 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     await (await asked).setFiles({ name, mimeType, buffer })
   }
 
-  const scan = (b: Buffer, name = 'code.png'): Promise<void> => choose('Scan a code', name, 'image/png', b)
+  const scan = (b: Buffer, name = 'code.png'): Promise<void> => choose('Scan a QR code', name, 'image/png', b)
   /** on is a page of far, with what it complains of. */
   const onFar = async (path: string): Promise<Page> => {
     const p = await (await visit(browser, far)).newPage()
@@ -52,7 +52,7 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     expect(await page.locator('dialog input[type=file]').first().inputValue()).toBe('')
     await torrent(await far.torrent(t.id))
     await page.getByRole('dialog').getByText('chosen.bin').first().waitFor()
-    await page.getByRole('button', { name: 'Fetch', exact: true }).click()
+    await page.getByRole('button', { name: 'Download', exact: true }).click()
     await page.getByRole('heading', { name: 'chosen.bin' }).waitFor()
     const { listen } = await far.api<{ listen: string[] }>('GET', '/node')
     await near.api('POST', `/transfers/${t.id}/peers`, { addresses: listen })
@@ -63,14 +63,14 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
   test('a code on the other screen is scanned, and what it names is fetched', async () => {
     const t = await publish(far, content('scanned <i>song.flac', 300_000))
     const p = await onFar(`/share/${t.id}`)
-    await p.getByRole('img', { name: /Code of the link/ }).waitFor()
+    await p.getByRole('img', { name: /QR code of the link/ }).waitFor()
     const shot = await p.screenshot()
     await p.context().close()
     await open('/')
     await page.keyboard.press('a')
     await scan(shot, 'screenshot.png')
     await dialog().getByText('scanned <i>song.flac').first().waitFor()
-    await page.getByRole('button', { name: 'Fetch', exact: true }).click()
+    await page.getByRole('button', { name: 'Download', exact: true }).click()
     await page.locator('.progress-line').getByText('Seeding').waitFor()
     // Other files that are dropped while one is asked for a link are to be shared.
     await page.keyboard.press('a')
@@ -81,7 +81,7 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     })
     await page.getByText('Share from this device?').waitFor()
     expect(await dialog().count()).toBe(0)
-    await page.getByRole('button', { name: 'Something else' }).click()
+    await page.getByRole('button', { name: 'Choose others' }).click()
     // A large photo of it that lies askew, pasted where one is.
     const held = await page.evaluate(async (png) => {
       const picture = await createImageBitmap(new Blob([Uint8Array.from(atob(png), (c) => c.charCodeAt(0))]))
@@ -98,7 +98,7 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
       return data.files[0]!.size
     }, code(t.link).toString('base64'))
     expect(held).toBeGreaterThan(50_000)
-    await dialog().getByText('This is here already').waitFor()
+    await dialog().getByText('This node already has this transfer').waitFor()
     // In a field it is no text; with text beside it, it is that which is meant.
     const paste = (on: string, text: string): Promise<boolean> => page.evaluate(([on, png, text]) => {
       const data = new DataTransfer()
@@ -106,27 +106,27 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
       if (text) data.setData('text/plain', text)
       return document.querySelector(on)!.dispatchEvent(new ClipboardEvent('paste', { bubbles: true, cancelable: true, clipboardData: data }))
     }, [on, code(t.link).toString('base64'), text] as const)
-    await page.getByRole('button', { name: 'Something else' }).click()
+    await page.getByRole('button', { name: 'Back' }).click()
     expect(await paste('#add-link', 'some words')).toBe(true)
     expect(await paste('#add-link', '')).toBe(false)
-    await dialog().getByText('This is here already').waitFor()
+    await dialog().getByText('This node already has this transfer').waitFor()
     await open('/find')
     expect(await paste('input[type=search]', 'some words')).toBe(true)
     expect(await paste('input[type=search]', '')).toBe(false)
-    await dialog().getByText('This is here already').waitFor()
+    await dialog().getByText('This node already has this transfer').waitFor()
   })
 
   test('a channel is followed by its code, where one asks for it', async () => {
     const c = await far.api<{ key: string; link: string }>('POST', '/channels', { name: 'Scanned' })
     const p = await onFar(`/find/${c.key}`)
     await p.getByRole('button', { name: 'Link' }).click()
-    await p.getByRole('img', { name: /Code of the channel/ }).waitFor()
+    await p.getByRole('img', { name: /QR code of the channel/ }).waitFor()
     const shot = await p.screenshot()
     await p.context().close()
     await open('/')
     await page.keyboard.press('a')
     await scan(shot)
-    await page.getByText('This is the link of a channel').waitFor()
+    await page.getByText('This is a channel link').waitFor()
     expect(await near.api('GET', '/channels')).toEqual([])
     await open('/find')
     await scan(shot)
@@ -145,11 +145,11 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     await open('/')
     await page.keyboard.press('a')
     await scan(code())
-    await page.getByText('No code was found in the picture').waitFor()
+    await page.getByText('No QR code was found in the picture').waitFor()
     await scan(Buffer.from('GIF89a, but no more'), 'broken.gif')
     await page.getByText('“broken.gif” is not a picture that this browser can show').waitFor()
     await scan(code())
-    await page.getByText('No code was found in the picture').waitFor()
+    await page.getByText('No QR code was found in the picture').waitFor()
     for (const evil of ['<script>alert(1)</script><img src=x onerror=alert(1)>', 'javascript:alert(1)', `\u202e${'evil '.repeat(500)}`]) {
       await scan(code(evil))
       await dialog().getByRole('alert').getByText(evil.startsWith('\u202e') ? '\ufffdevil' : evil).waitFor()
@@ -159,7 +159,7 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     // A web address is shown; the node is not sent there by a code alone.
     const address = `${far.url}/evil.torrent`
     await scan(code(address))
-    await page.getByText('The code holds this web address').waitFor()
+    await page.getByText('The QR code contains this web address').waitFor()
     expect(await page.getByLabel('Link').inputValue()).toBe(address)
     expect(await violations(page)).toEqual([])
     expect(asked).toEqual([])

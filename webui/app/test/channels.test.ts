@@ -76,7 +76,7 @@ describe.skipIf(lacks)('channels', { timeout: 60_000 }, () => {
       expect(await p.evaluate(() => document.querySelector('main')!.scrollWidth <= document.querySelector('main')!.clientWidth), `${path} scrolls sideways`).toBe(true)
     }
     // What asks, and what is shown of a link.
-    for (const [key, leave] of [[own.key, 'Give it up'], [followed.key, 'Unfollow']] as const) {
+    for (const [key, leave] of [[own.key, 'Delete the channel'], [followed.key, 'Unfollow']] as const) {
       await p.goto(`${near.url}/find/${key}`)
       for (const name of ['Link', leave]) {
         await p.getByRole('button', { name, exact: true }).click()
@@ -112,7 +112,7 @@ describe.skipIf(lacks)('channels', { timeout: 60_000 }, () => {
     await p.goBack()
     await row.getByRole('link').click()
     await p.getByRole('heading', { name: 'List of <img src=x onerror=alert(1)>followed' }).waitFor()
-    await p.getByText('comes and goes with it').waitFor()
+    await p.getByText('It is removed with the channel').waitFor()
     await p.keyboard.press('Delete')
     await p.getByText('This belongs to a channel').waitFor()
     await harmless(p, 'removing a list')
@@ -129,7 +129,7 @@ describe.skipIf(lacks)('channels', { timeout: 60_000 }, () => {
     await p.getByText('Remove this transfer?').waitFor()
     await p.getByText('1 list of a channel stays').waitFor()
     await p.getByRole('button', { name: 'Remove', exact: true }).last().click()
-    await p.getByText('Nothing here yet').waitFor()
+    await p.getByText('No transfers yet').waitFor()
     await p.getByText('are kept here, too').waitFor()
     expect(await violations(p)).toEqual([])
     await c.close()
@@ -152,7 +152,7 @@ describe.skipIf(lacks)('channels', { timeout: 60_000 }, () => {
       await p.getByRole('button', { name: 'Show more' }).click()
     }
     await p.getByText('And 5 more entries').waitFor()
-    await p.getByRole('link', { name: 'found by searching' }).click()
+    await p.getByRole('link', { name: 'Search the channel' }).click()
     await p.getByText(/^More than .* results/).waitFor()
     await p.goBack()
     await p.getByRole('button', { name: 'Search in this channel' }).click()

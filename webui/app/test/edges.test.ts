@@ -27,7 +27,7 @@ describe.skipIf(lacks)('at the edges', { timeout: 60_000 }, () => {
     expect(await violations(page)).toEqual([])
     await page.getByRole('button', { name: 'Remove' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click()
-    await page.getByText('This is not shared here').waitFor()
+    await page.getByText('Share not found').waitFor()
   })
 
   test('empty files and folders come with the rest, and are complete', async () => {
@@ -54,12 +54,12 @@ describe.skipIf(lacks)('at the edges', { timeout: 60_000 }, () => {
     await tree.getByText('file 0.txt').waitFor()
     expect(await tree.locator('li').count()).toBeLessThan(60)
     // What is next is in sight, however many there are.
-    const fetch = page.getByRole('button', { name: 'Fetch', exact: true })
+    const fetch = page.getByRole('button', { name: 'Download', exact: true })
     const { y, height } = (await fetch.boundingBox())!
     expect(y + height).toBeLessThan((await page.getByRole('dialog').boundingBox())!.y + (await page.getByRole('dialog').boundingBox())!.height)
     await tree.evaluate((e) => { e.scrollTop = e.scrollHeight })
-    await page.getByLabel('Fetch file 9999.txt').uncheck()
-    await page.getByRole('button', { name: 'Fetch 9,999 files' }).click()
+    await page.getByLabel('Include file 9999.txt').uncheck()
+    await page.getByRole('button', { name: 'Download 9,999 files' }).click()
     await page.getByRole('heading', { name: 'Ten thousand' }).waitFor()
     await page.getByRole('tab', { name: 'Files' }).click()
     await page.getByText('9,999 files of 10,000 wanted').waitFor()
@@ -78,18 +78,18 @@ describe.skipIf(lacks)('at the edges', { timeout: 60_000 }, () => {
       { name: 'here.torrent', mimeType: type, buffer: await far.torrent(here.id) }])
     await page.getByRole('dialog').getByText('good.bin').waitFor()
     await page.getByRole('dialog').getByText('“bad.torrent” is not a .torrent file').waitFor()
-    await page.getByRole('heading', { name: 'Fetch 1 transfer?' }).waitFor()
+    await page.getByRole('heading', { name: 'Download 1 transfer?' }).waitFor()
     await page.getByText('50.0 kB to fetch').waitFor()
     expect(await violations(page)).toEqual([])
-    await page.getByRole('button', { name: 'Something else' }).click()
+    await page.getByRole('button', { name: 'Back' }).click()
     await page.getByLabel('Link').fill(Array.from({ length: 53 }, (_, i) => `magnet:?xt=urn:btih:${i.toString(16).padStart(40, 'a')}`).join('\n'))
-    await page.getByRole('button', { name: 'Look at it' }).click()
+    await page.getByRole('button', { name: 'Preview' }).click()
     await page.getByText('add the other 3 afterwards').waitFor()
-    await page.getByRole('heading', { name: 'Fetch 50 transfers?' }).waitFor()
-    await page.getByRole('button', { name: 'Something else' }).click()
+    await page.getByRole('heading', { name: 'Download 50 transfers?' }).waitFor()
+    await page.getByRole('button', { name: 'Back' }).click()
     await page.getByLabel('Link').fill('magnet:?xt=urn:btih:zz')
     await page.keyboard.press('Enter')
-    await page.getByRole('heading', { name: 'This cannot be fetched' }).waitFor()
+    await page.getByRole('heading', { name: 'This cannot be downloaded' }).waitFor()
   })
 
   test('every address shows something, and a reload the same', async () => {
@@ -97,8 +97,8 @@ describe.skipIf(lacks)('at the edges', { timeout: 60_000 }, () => {
     await near.api('POST', '/shares', { path: file })
     const t = await seeded(near, file)
     for (const [path, heading] of [
-      ['/t/xyz', 'This transfer is not here'], [`/t/${t.id}/nope`, 'addressed.bin'], ['/t', 'There is no such page'], ['/share/xyz', 'Share'],
-      [`/share/${t.id}`, 'Shared'], ['/find/xyz', 'This channel is not here'], ['/nowhere', 'There is no such page'], ['/?show=nope', 'Transfers'],
+      ['/t/xyz', 'Transfer not found'], [`/t/${t.id}/nope`, 'addressed.bin'], ['/t', 'Page not found'], ['/share/xyz', 'Share'],
+      [`/share/${t.id}`, 'Shared'], ['/find/xyz', 'Channel not found'], ['/nowhere', 'Page not found'], ['/?show=nope', 'Transfers'],
       ['/?sort=nope.desc', 'Transfers'], ['/?sort=constructor', 'Transfers'],
     ] as const) {
       await open(path)
@@ -130,8 +130,8 @@ describe.skipIf(lacks)('at the edges', { timeout: 60_000 }, () => {
     await page.keyboard.press('p')
     await other.locator('.progress-line').getByText('Finding').waitFor()
     await near.api('DELETE', `/transfers/${'7'.repeat(40)}`)
-    await other.getByText('This transfer is not here').waitFor()
-    await page.getByText('Nothing here yet').waitFor()
+    await other.getByText('Transfer not found').waitFor()
+    await page.getByText('No transfers yet').waitFor()
   })
 
   test('a sign-in that is ended elsewhere ends what the page shows, and a new link begins anew', async () => {
@@ -144,11 +144,11 @@ describe.skipIf(lacks)('at the edges', { timeout: 60_000 }, () => {
     expect(p.url()).toBe(`${near.url}/`)
     await page.goto(near.url + '/settings')
     // The other is not the one that this browser was given.
-    await page.locator('.hits li', { hasNotText: 'this one' }).getByRole('button', { name: 'Revoke' }).first().click()
+    await page.locator('.hits li', { hasNotText: 'this browser' }).getByRole('button', { name: 'Revoke' }).first().click()
     await p.getByText('Sign in to this node').waitFor()
     // The page is open there already: only the part after # changes.
     await p.goto(first)
-    await p.getByText('This link was used already').waitFor()
+    await p.getByText('This link was already used').waitFor()
     expect(await violations(p)).toEqual([])
     await p.goto(await link())
     await p.getByRole('heading', { name: 'Transfers' }).waitFor()
@@ -160,7 +160,7 @@ describe.skipIf(lacks)('at the edges', { timeout: 60_000 }, () => {
     await open('/')
     await near.stop('SIGKILL')
     try {
-      await page.getByText('What you see may be old').waitFor()
+      await page.getByText('The page may be out of date').waitFor()
       for (const name of ['Share', 'Find', 'Network', 'Settings']) {
         await page.getByRole('navigation').getByRole('link', { name }).click()
         await page.locator('.problem', { hasText: 'The node does not answer' }).first().waitFor()

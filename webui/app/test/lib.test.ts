@@ -32,9 +32,9 @@ describe('format', () => {
     for (const n of [500, 500_000, 2_000_000]) expect(parseSize(bytes(n))).toBe(n)
   })
   test('goals', () => {
-    expect(goalText({})).toBe('For ever')
+    expect(goalText({})).toBe('Forever')
     expect(goalText({ none: true })).toBe('Do not seed')
-    expect(goalText({ ratio: 2, for: 3600e9 })).toBe('Until 2 times the size went out or 1 h passed')
+    expect(goalText({ ratio: 2, for: 3600e9 })).toBe('Until the ratio is 2 or 1 h of seeding')
   })
 })
 
@@ -53,9 +53,9 @@ describe('what a code holds', () => {
     ['', 'other'],
   ])('%s', (text, kind) => expect(held(text).kind).toBe(kind))
   test('is told without what would hide in it', () => {
-    expect(unfit(held('<b>\u202eevil'))).toBe('The code is no link to a share or a channel. It holds this text: “<b>\ufffdevil”')
+    expect(unfit(held('<b>\u202eevil'))).toBe('The QR code is not a link to a share or a channel. It contains this text: “<b>\ufffdevil”')
     expect(unfit(held('x'.repeat(3000))).length).toBeLessThan(500)
-    expect(unfit(held(' '))).toBe('The code is empty')
+    expect(unfit(held(' '))).toBe('The QR code is empty')
   })
 })
 
@@ -138,7 +138,7 @@ describe('tree', () => {
 
 describe('pieces', () => {
   test('decode and count', () => expect(count(decode(btoa('\x00\x01\x03\x03\x04')))).toEqual([1, 1, 0, 2, 1]))
-  test('in words', () => expect(summary(new Uint8Array([3, 3, 0, 1]))).toBe('2 of 4 pieces complete, 1 under way, 1 missing'))
+  test('in words', () => expect(summary(new Uint8Array([3, 3, 0, 1]))).toBe('2 of 4 pieces complete, 1 in progress, 1 missing'))
   test('a group is complete only when all of it is', () => {
     expect(cells(new Uint8Array([3, 3, 3, 0]), 2)).toEqual([{ state: 3, done: 1 }, { state: 1, done: 0.5 }])
     expect(cells(new Uint8Array([4, 4, 3, 4]), 2)).toEqual([{ state: 4, done: 0 }, { state: 3, done: 1 }])

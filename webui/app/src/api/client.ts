@@ -3,23 +3,23 @@ import type { Problem } from './types'
 
 export const base = '/api/v1'
 
-/** Failure is an answer of the node that is not what was asked for. */
+/** Failure is an error response of the node. */
 export class Failure extends Error {
   constructor(message: string, readonly status: number, readonly code: string) {
     super(message)
   }
 }
 
-/** signedIn is false when the node asked who we are; undefined until it answered once. */
+/** signedIn is false after the node has asked for a sign-in; undefined until its first answer. */
 export const signedIn = signal<boolean | undefined>(undefined)
 
-/** operations are "METHOD /path" of what this node can do; undefined until that is known. */
+/** operations are the operations of this node as "METHOD /path"; undefined until known. */
 export const operations = signal<ReadonlySet<string> | undefined>(undefined)
 
-/** can tells whether the node has an operation, false as long as that is not known. */
+/** can reports whether the node has an operation; false while that is unknown. */
 export const can = (operation: string): boolean => operations.value?.has(operation) ?? false
 
-/** learn reads which operations the node has. */
+/** learn fetches the operations of the node. */
 export async function learn(): Promise<void> {
   try {
     const doc = await get<{ paths: Record<string, Record<string, unknown>> }>('/openapi.json')
@@ -29,11 +29,11 @@ export async function learn(): Promise<void> {
     }
     operations.value = all
   } catch {
-    // Learned again with the next connection.
+    // Retried with the next connection.
   }
 }
 
-/** failureOf reads why a response failed. */
+/** failureOf reads the error of a response. */
 export async function failureOf(r: Response): Promise<Failure> {
   let message = `the node answered ${r.status} ${r.statusText}`
   let code = 'failed'
@@ -43,12 +43,12 @@ export async function failureOf(r: Response): Promise<Failure> {
     if (p.code) code = p.code
     for (const e of p.errors ?? []) if (e.message) message += `: ${e.message}`
   } catch {
-    // Not a problem document: the status has to do.
+    // Not a problem document: report only the status.
   }
   return new Failure(sentence(message), r.status, code)
 }
 
-/** sentence begins with a capital and has no full stop. */
+/** sentence capitalizes a message and removes its full stop. */
 export const sentence = (s: string): string => s.charAt(0).toUpperCase() + s.slice(1).replace(/\.$/, '')
 
 async function request(method: string, path: string, body?: unknown, init?: RequestInit): Promise<Response> {
@@ -64,7 +64,7 @@ async function request(method: string, path: string, body?: unknown, init?: Requ
     throw new Failure('The node does not answer. Is it running?', 0, 'no-node')
   }
   if (!r.ok) {
-    // A wrong password is no reason to forget that nobody is signed in.
+    // Also after a wrong password: nobody is signed in.
     if (r.status === 401) signedIn.value = false
     throw await failureOf(r)
   }
@@ -77,7 +77,7 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
 }
 
 export async function send<T = void>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, init?: RequestInit): Promise<T> {
-  // The node takes no writes that a form could send, so that there is always a type.
+  // The node refuses writes that an HTML form could send, so there is always a JSON type.
   const r = await request(method, path, method === 'DELETE' ? undefined : (body ?? {}), init)
   const text = await r.text()
   return (text ? JSON.parse(text) : undefined) as T
@@ -86,9 +86,9 @@ export async function send<T = void>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 export const transferPath = (id: string, rest = ''): string => `/transfers/${id}${rest}`
 export const contentURL = (id: string, file: number): string => `${base}${transferPath(id)}/files/${file}/content`
 
-/** archiveURL is all of a transfer, or one folder in it, as one file. */
+/** archiveURL is the URL of a transfer, or of one folder in it, as an archive. */
 export const archiveURL = (id: string, path = '', format = 'zip'): string =>
   `${base}${transferPath(id)}/archive?format=${format}${path ? `&path=${encodeURIComponent(path)}` : ''}`
 
-/** message puts any error into words. */
+/** message is the text of any error. */
 export const message = (e: unknown): string => (e instanceof Error ? e.message : String(e))

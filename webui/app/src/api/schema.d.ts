@@ -10,7 +10,7 @@ export interface paths {
         /** List the channels that this node follows and publishes */
         get: operations["getChannels"];
         put?: never;
-        /** Follow a channel, make one, or take the key of one */
+        /** Follow a channel, create one, or import the key of one */
         post: operations["postChannels"];
         delete?: never;
         options?: never;
@@ -29,7 +29,7 @@ export interface paths {
         get: operations["getChannelsOne"];
         put?: never;
         post?: never;
-        /** Unfollow a channel, or give up an own one */
+        /** Unfollow a channel, or delete an own one */
         delete: operations["deleteChannelsOne"];
         options?: never;
         head?: never;
@@ -44,10 +44,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List what is in a channel, without files */
+        /** List the entries of a channel, without their files */
         get: operations["getChannelsEntries"];
         put?: never;
-        /** Put something into an own channel */
+        /** Add entries to an own channel */
         post: operations["postChannelsEntries"];
         delete?: never;
         options?: never;
@@ -65,7 +65,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Take something out of an own channel */
+        /** Remove an entry from an own channel */
         delete: operations["deleteChannelsEntries"];
         options?: never;
         head?: never;
@@ -96,14 +96,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Settings with their sources */
+        /** List the settings with their sources */
         get: operations["getConfig"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        /** Change settings that are live; what was changed is kept over restarts */
+        /** Change settings that take effect at once; changes are kept across restarts */
         patch: operations["patchConfig"];
         trace?: never;
     };
@@ -117,7 +117,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Forget what a setting was changed to */
+        /** Reset a setting */
         delete: operations["deleteConfig"];
         options?: never;
         head?: never;
@@ -131,7 +131,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the catalogue says of an ID */
+        /** Show the catalogue's entries for an ID */
         get: operations["getEntriesOne"];
         put?: never;
         post?: never;
@@ -148,7 +148,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What happens, as server-sent events */
+        /** Follow the node by server-sent events */
         get: operations["getEvents"];
         put?: never;
         post?: never;
@@ -182,7 +182,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the node does its work; 503 when not */
+        /** Report whether the node is healthy; status 503 if not */
         get: operations["getHealth"];
         put?: never;
         post?: never;
@@ -216,9 +216,9 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Limits of the node */
+        /** Show the limits of the node */
         get: operations["getLimits"];
-        /** Limit the node */
+        /** Set the limits of the node */
         put: operations["putLimits"];
         post?: never;
         delete?: never;
@@ -234,7 +234,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether strangers can reach this node */
+        /** Report whether strangers can reach this node */
         get: operations["getNetwork"];
         put?: never;
         post?: never;
@@ -253,7 +253,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Have routers and peers tell anew whether strangers can reach this node; takes up to 25 seconds */
+        /** Test again whether strangers can reach this node; takes up to 25 seconds */
         post: operations["postNetworkTest"];
         delete?: never;
         options?: never;
@@ -305,7 +305,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Look at a link or torrent without adding it */
+        /** Preview a link or torrent without adding it */
         post: operations["postPreview"];
         delete?: never;
         options?: never;
@@ -320,7 +320,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Search what this node has and the channels it follows */
+        /** Search the transfers of this node and the channels it follows */
         get: operations["getSearch"];
         put?: never;
         post?: never;
@@ -356,7 +356,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make a link that signs one browser in */
+        /** Create a link that signs in one browser */
         post: operations["postSign-in"];
         delete?: never;
         options?: never;
@@ -371,7 +371,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Totals of the node */
+        /** Show the totals of the node */
         get: operations["getStats"];
         put?: never;
         post?: never;
@@ -391,7 +391,7 @@ export interface paths {
         /** List transfers, oldest first */
         get: operations["getTransfers"];
         put?: never;
-        /** Fetch what a link or torrent names */
+        /** Fetch the content that a link or torrent names */
         post: operations["postTransfers"];
         delete?: never;
         options?: never;
@@ -425,7 +425,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All files of a transfer as one, also while they are being fetched */
+        /** Download all files of a transfer as one archive, also while they are being fetched */
         get: operations["getTransfersArchive"];
         put?: never;
         post?: never;
@@ -442,7 +442,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How peers of a transfer are found */
+        /** Show the sources of peers of a transfer */
         get: operations["getTransfersDiscovery"];
         put?: never;
         post?: never;
@@ -466,7 +466,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Choose files */
+        /** Set the priorities of files */
         patch: operations["patchTransfersFiles"];
         trace?: never;
     };
@@ -494,7 +494,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Latest lines of the log of a transfer */
+        /** Show the latest log lines of a transfer */
         get: operations["getTransfersLog"];
         put?: never;
         post?: never;
@@ -531,7 +531,7 @@ export interface paths {
         /** List the connected peers */
         get: operations["getTransfersPeers"];
         put?: never;
-        /** Offer addresses of peers */
+        /** Add peers by address */
         post: operations["postTransfersPeers"];
         delete?: never;
         options?: never;
@@ -546,7 +546,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** State of every piece */
+        /** Show the state of every piece */
         get: operations["getTransfersPieces"];
         put?: never;
         post?: never;
@@ -580,7 +580,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The .torrent file of a transfer */
+        /** Download the .torrent file of a transfer */
         get: operations["getTransfersTorrent"];
         put?: never;
         post?: never;
@@ -616,7 +616,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Keep a file so that it can be shared */
+        /** Upload a file to share it */
         post: operations["postUploads"];
         delete?: never;
         options?: never;
@@ -668,55 +668,55 @@ export interface components {
             content?: string;
             /**
              * Format: int64
-             * @description entries that are here
+             * @description number of entries
              */
             entries: number;
-            /** @description what went wrong last, one sentence */
+            /** @description the latest error, one sentence */
             error?: string;
-            /** @description what the channel is called here: its public key, 64 hex digits; where its link has a salt, a hash of both */
+            /** @description identifier of the channel: its public key, 64 hex digits, or if its link has a salt, a hash of both */
             key: string;
             /**
              * Format: int64
-             * @description entries that were not fetched since they do not fit, or do not tell their size
+             * @description entries that were not fetched because they do not fit or do not state their size
              */
             left?: number;
             link: string;
             /**
              * Format: int64
-             * @description bytes that are fetched of it at most without being asked; 0: nothing is
+             * @description most bytes of its entries that are fetched automatically; 0 is none
              */
             mirror: number;
             /**
              * Format: int64
-             * @description bytes of these that are taken
+             * @description bytes of the mirror that are in use
              */
             mirrored?: number;
             name: string;
-            /** @description its key is here */
+            /** @description this node has its key */
             own: boolean;
-            /** @description it has changes that are not published, or a newer version that is not here yet */
+            /** @description it has unpublished changes, or a newer version is being fetched */
             pending: boolean;
             restoring: boolean;
             /**
              * Format: int64
-             * @description sequence of the newest version that was seen; -1 for none
+             * @description sequence number of the newest version that was seen; -1 for none
              */
             seq: number;
             /**
              * Format: date-time
-             * @description when that came
+             * @description when this version arrived
              */
             updated?: string;
         };
         ChannelChange: {
-            /** @description of an own one */
+            /** @description new description of an own channel */
             about?: string;
             /**
              * Format: int64
-             * @description of a followed one, in bytes; 0 ends it
+             * @description most bytes to mirror of a followed channel; 0 stops mirroring
              */
             mirror?: number;
-            /** @description of an own one */
+            /** @description new name of an own channel */
             name?: string;
         };
         DHTReport: {
@@ -771,18 +771,18 @@ export interface components {
             was?: string;
         };
         FetchRequest: {
-            /** @description globs over the paths inside; all when empty */
+            /** @description globs of the paths to download; empty is all */
             files?: string[] | null;
-            /** @description when to stop seeding; the node's own when left out */
+            /** @description when to stop seeding; without it, the node's setting */
             goal?: components["schemas"]["Goal"];
             limits?: components["schemas"]["Limits"];
             /** @description magnet link, ID, or URL of a .torrent file */
             link?: string;
             no_trackers?: boolean;
-            /** @description folder to put it in, absolute; the node's downloads when empty */
+            /** @description absolute path of the folder to download into; empty is the node's default */
             output?: string;
             paused?: boolean;
-            /** @description fetch in order */
+            /** @description download in order */
             sequential?: boolean;
             /** @description content of a .torrent file, base64 */
             torrent?: string;
@@ -790,6 +790,7 @@ export interface components {
         File: {
             /** Format: int64 */
             bytes: number;
+            disk?: string;
             /** Format: int64 */
             index: number;
             path: string;
@@ -797,13 +798,14 @@ export interface components {
             priority: number;
             /** Format: int64 */
             total: number;
+            windows?: string;
         };
         Folder: {
-            /** @description folders first, by name; hidden ones are left out */
+            /** @description folders first, by name; without hidden entries */
             entries: components["schemas"]["FolderEntry"][];
             /**
              * Format: int64
-             * @description entries that are not listed, there are too many
+             * @description number of entries that are not listed because there are too many
              */
             more?: number;
             /** @description empty at the top */
@@ -815,7 +817,7 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description bytes of a file
+             * @description size of a file in bytes
              */
             size: number;
         };
@@ -833,7 +835,7 @@ export interface components {
         };
         Health: {
             ok: boolean;
-            /** @description plain sentences; what is wrong does not always make the node unhealthy */
+            /** @description sentences; not every problem makes the node unhealthy */
             problems: string[] | null;
         };
         History: {
@@ -869,30 +871,30 @@ export interface components {
             time?: string;
         };
         Info: {
-            /** @description own addresses as links carry them, best first */
+            /** @description the node's addresses as in links, best first */
             addresses: string[] | null;
             /**
              * Format: int64
              * @description version of the API
              */
             api: number;
-            /** @description changes with each start */
+            /** @description identifies this start of the node */
             boot: string;
             daemon: boolean;
-            /** @description where fetched content goes unless told otherwise */
+            /** @description default folder of downloads */
             downloads: string;
             /**
              * Format: int64
-             * @description free bytes where fetched content goes; -1 when not known
+             * @description free bytes in the default folder of downloads; -1 if unknown
              */
             free: number;
-            /** @description ADDRESS:PORT that peers reach over TCP, and the DHT over UDP */
+            /** @description ADDRESS:PORT of the listeners for peers (TCP) and the DHT (UDP) */
             listen: string[] | null;
             /** @description shoal */
             name: string;
             /** Format: int64 */
             pid: number;
-            /** @description what is wrong with the node's own files, each with what to do: keys of channels, credentials */
+            /** @description problems of the node's own files, such as channel keys and credentials, each with what to do */
             problems?: string[] | null;
             /** @description path of the Unix socket of this API */
             socket: string;
@@ -900,11 +902,11 @@ export interface components {
             started: string;
             /** @description state directory */
             state: string;
-            /** @description folder there of the copies that browsers gave: what is shared right from it can be deleted with its share */
+            /** @description folder of the files that browsers uploaded; a share of an entry of this folder can be removed with its files */
             uploads: string;
             /** @description version of the program */
             version: string;
-            /** @description URL of the web page; empty when it is not served */
+            /** @description URL of the web page; empty if it is not served */
             web: string;
         };
         Limits: {
@@ -924,23 +926,23 @@ export interface components {
         };
         NewChannel: {
             about?: string;
-            /** @description follow this: magnet:?xs=urn:btpk:KEY, or a bare key */
+            /** @description link of the channel to follow: magnet:?xs=urn:btpk:KEY, or a bare key */
             link?: string;
             /**
              * Format: int64
-             * @description fetch what is in it, up to so many bytes; left out, one that is followed already keeps what it has
+             * @description fetch its entries automatically, up to this many bytes; without it, a channel that is already followed keeps its value
              */
             mirror?: number;
-            /** @description make one of this name */
+            /** @description name of the channel to create */
             name?: string;
-            /** @description a key as shoal channel export writes it */
+            /** @description key to import, as shoal channel export writes it */
             secret?: string;
         };
         NewEntries: {
             about?: string;
             /** @description transfers of this node */
             ids?: string[] | null;
-            /** @description what need not be here */
+            /** @description links of content that this node need not have */
             links?: string[] | null;
             tags?: string[] | null;
         };
@@ -948,9 +950,9 @@ export interface components {
             /** Format: int64 */
             down: number;
             now: components["schemas"]["Limits"];
-            /** @description why they differ from the ones set */
+            /** @description why now differs from the limits that were set */
             reason?: string;
-            /** @description where the ones set come from */
+            /** @description source of the limits that were set */
             source: string;
             /** Format: int64 */
             up: number;
@@ -1008,17 +1010,17 @@ export interface components {
             until?: string;
         };
         Preview: {
-            /** @description empty when only the link is known */
+            /** @description empty if the file list is unknown */
             files: components["schemas"]["File"][] | null;
             /**
              * Format: int64
-             * @description free bytes there; -1 when not known
+             * @description free bytes there; -1 if unknown
              */
             free: number;
             id: string;
             link: string;
             name: string;
-            /** @description where it would go */
+            /** @description folder it would be downloaded into */
             output: string;
             /** @description addresses in the link */
             peers: string[] | null;
@@ -1026,7 +1028,7 @@ export interface components {
             private: boolean;
             /**
              * Format: int64
-             * @description bytes; 0 when not known
+             * @description bytes; 0 if unknown
              */
             size: number;
             trackers: string[] | null;
@@ -1046,11 +1048,11 @@ export interface components {
         };
         Problem: {
             /**
-             * @description what the caller can do about it
+             * @description kind of error; the exit status of the command line depends on it
              * @enum {string}
              */
             code: "failed" | "usage" | "nobody" | "no-node" | "refused" | "disk" | "interrupted";
-            /** @description what went wrong and, where there is something to do, what */
+            /** @description what went wrong and, if possible, what to do about it */
             detail: string;
             errors?: components["schemas"]["ErrorDetail"][] | null;
             /**
@@ -1058,7 +1060,7 @@ export interface components {
              * @description HTTP status
              */
             status: number;
-            /** @description the type in words */
+            /** @description short description of the type */
             title: string;
             /**
              * Format: uri-reference
@@ -1116,34 +1118,34 @@ export interface components {
             name: string;
             /** @enum {string} */
             source: "flag" | "environment" | "file" | "saved" | "default";
-            /** @description as it would be written; elements of a list by commas */
+            /** @description value in the form a user would write; a list is separated by commas */
             value: string;
-            /** @description the elements where it is a list */
+            /** @description elements of a list */
             values?: string[] | null;
-            /** @description the flag, the variable or the file */
+            /** @description name of the flag, the variable or the file */
             where?: string;
             /** @description the API can change it */
             writable: boolean;
         };
         ShareRequest: {
             follow_symlinks?: boolean;
-            /** @description when to stop seeding; the node's own when left out */
+            /** @description when to stop seeding; without it, the node's setting */
             goal?: components["schemas"]["Goal"];
             limits?: components["schemas"]["Limits"];
-            /** @description name in the link; that of the path when empty */
+            /** @description name in the link; empty takes that of the path */
             name?: string;
             /** @description file or folder, absolute */
             path: string;
             /**
              * Format: int64
-             * @description bytes a piece, a power of two from 16 KiB; 0 chooses by size
+             * @description bytes per piece, a power of two from 16 KiB; 0 chooses by the size of the content
              */
             piece_length?: number;
-            /** @description never announced (BEP 27) */
+            /** @description never announce it (BEP 27) */
             private?: boolean;
         };
         SignIn: {
-            /** @description valid once, for a short while */
+            /** @description sign-in link; works once and expires after two minutes */
             url: string;
         };
         Stats: {
@@ -1158,13 +1160,13 @@ export interface components {
             downloaded: number;
             /**
              * Format: int64
-             * @description free bytes where fetched content goes; -1 when not known
+             * @description free bytes in the default folder of downloads; -1 if unknown
              */
             free: number;
             limits: components["schemas"]["Limits"];
             /**
              * Format: int64
-             * @description connections turned away
+             * @description connections refused since the node started
              */
             refused: number;
             /** @description transfers by state */
@@ -1220,36 +1222,36 @@ export interface components {
         Uploaded: {
             /** Format: int64 */
             bytes: number;
-            /** @description the first element of the folder it is in, to be given with the next file of the same */
+            /** @description first element of the path of its folder; pass it with the next file of the same folder */
             folder?: string;
-            /** @description of the file */
+            /** @description path of the file */
             path: string;
-            /** @description path to be shared: of the folder, else of the file */
+            /** @description path to share: that of the folder if there is one, else that of the file */
             root: string;
         };
         Way: {
-            /** @description it is being asked now */
+            /** @description a request is running */
             busy?: boolean;
             /** @description why the last attempt failed */
             error?: string;
             /**
              * Format: int64
-             * @description addresses it told of that were new, since the node started; of a tracker, those in its last answer
+             * @description new addresses it returned since the node started; for a tracker, the addresses in its last answer
              */
             found: number;
             /**
              * Format: date-time
-             * @description when it last answered
+             * @description time of the last answer
              */
             last?: string;
-            /** @description of a tracker: its URL */
+            /** @description URL of a tracker */
             name?: string;
             /**
              * Format: date-time
-             * @description when it is asked next
+             * @description time of the next request
              */
             next?: string;
-            /** @description it is used for this transfer */
+            /** @description the source is used for this transfer */
             on: boolean;
             source: string;
         };
@@ -1262,7 +1264,7 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description oldest version still spoken
+             * @description oldest version of the API that the node supports
              */
             oldest: number;
             version: string;
@@ -1294,7 +1296,7 @@ export interface operations {
                     "application/json": components["schemas"]["Channel"][] | null;
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1327,7 +1329,7 @@ export interface operations {
                     "application/json": components["schemas"]["Channel"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1359,7 +1361,7 @@ export interface operations {
                     "application/json": components["schemas"]["Channel"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1373,7 +1375,7 @@ export interface operations {
     deleteChannelsOne: {
         parameters: {
             query?: {
-                /** @description also one of this node's own, and its key with it */
+                /** @description allow the deletion of an own channel and its key */
                 own?: boolean;
             };
             header?: never;
@@ -1394,7 +1396,7 @@ export interface operations {
                     "application/json": components["schemas"]["Channel"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1430,7 +1432,7 @@ export interface operations {
                     "application/json": components["schemas"]["Channel"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1445,7 +1447,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description entries to leave out first */
+                /** @description number of entries to skip */
                 offset?: number;
             };
             header?: never;
@@ -1466,7 +1468,7 @@ export interface operations {
                     "application/json": components["schemas"]["Page"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1502,7 +1504,7 @@ export interface operations {
                     "application/json": components["schemas"]["Channel"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1536,7 +1538,7 @@ export interface operations {
                     "application/json": components["schemas"]["Channel"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1568,7 +1570,7 @@ export interface operations {
                     "application/json": components["schemas"]["Channel"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1597,7 +1599,7 @@ export interface operations {
                     "application/json": components["schemas"]["Setting"][] | null;
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1632,7 +1634,7 @@ export interface operations {
                     "application/json": components["schemas"]["Setting"][] | null;
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1661,7 +1663,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1693,7 +1695,7 @@ export interface operations {
                     "application/json": components["schemas"]["Entry"][] | null;
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1707,11 +1709,11 @@ export interface operations {
     getEvents: {
         parameters: {
             query?: {
-                /** @description peers:ID, pieces:ID, files:ID, log:ID, discovery:ID, node, by commas */
+                /** @description topics, separated by commas: peers:ID, pieces:ID, files:ID, log:ID, discovery:ID, node */
                 topics?: string;
-                /** @description only these IDs, by commas */
+                /** @description only these IDs, separated by commas */
                 transfers?: string;
-                /** @description whether the totals of the node are wanted */
+                /** @description include the totals of the node */
                 stats?: boolean;
             };
             header?: {
@@ -1723,7 +1725,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What happens, as server-sent events */
+            /** @description Follow the node by server-sent events */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1732,7 +1734,7 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1746,7 +1748,7 @@ export interface operations {
     getFolders: {
         parameters: {
             query?: {
-                /** @description absolute; where people keep their files when left out */
+                /** @description absolute path; without it, the user's home folder */
                 path?: string;
             };
             header?: never;
@@ -1764,7 +1766,7 @@ export interface operations {
                     "application/json": components["schemas"]["Folder"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1793,7 +1795,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1809,7 +1811,7 @@ export interface operations {
             query?: {
                 /** @description the last hour by seconds, the last day by minutes, or the last 31 days by hours */
                 span?: "hour" | "day" | "month";
-                /** @description ID of a transfer, may be shortened while unique; the whole node when left out */
+                /** @description ID of a transfer, may be shortened while unique; without it, the whole node */
                 transfer?: string;
             };
             header?: never;
@@ -1827,7 +1829,7 @@ export interface operations {
                     "application/json": components["schemas"]["History"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1856,7 +1858,7 @@ export interface operations {
                     "application/json": components["schemas"]["NodeLimits"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1889,7 +1891,7 @@ export interface operations {
                     "application/json": components["schemas"]["NodeLimits"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1918,7 +1920,7 @@ export interface operations {
                     "application/json": components["schemas"]["Report"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1947,7 +1949,7 @@ export interface operations {
                     "application/json": components["schemas"]["Report"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -1976,7 +1978,7 @@ export interface operations {
                     "application/json": components["schemas"]["Info"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2005,7 +2007,7 @@ export interface operations {
                     "application/json": components["schemas"]["PasswordState"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2036,7 +2038,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2069,7 +2071,7 @@ export interface operations {
                     "application/json": components["schemas"]["Preview"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2083,13 +2085,13 @@ export interface operations {
     getSearch: {
         parameters: {
             query?: {
-                /** @description words, "phrases", -not, file:, tag:, channel:NAME, type:video, size:>1G, since:2026-01, before:2026 */
+                /** @description query: words, "phrases", -not, file:, tag:, channel:NAME, type:video, size:>1G, since:2026-01, before:2026 */
                 q?: string;
                 /** @description only from this channel, by its key; me is this node */
                 channel?: string;
-                /** @description hits to return; 50 when left out */
+                /** @description number of hits to return; 50 by default */
                 limit?: number;
-                /** @description hits to leave out first */
+                /** @description number of hits to skip */
                 offset?: number;
             };
             header?: never;
@@ -2107,7 +2109,7 @@ export interface operations {
                     "application/json": components["schemas"]["Results"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2140,7 +2142,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transfer"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2169,7 +2171,7 @@ export interface operations {
                     "application/json": components["schemas"]["SignIn"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2198,7 +2200,7 @@ export interface operations {
                     "application/json": components["schemas"]["Stats"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2212,7 +2214,7 @@ export interface operations {
     getTransfers: {
         parameters: {
             query?: {
-                /** @description members to return, by commas; all when left out */
+                /** @description fields to return, separated by commas; without it, all */
                 fields?: string;
             };
             header?: never;
@@ -2230,7 +2232,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transfer"][];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2263,7 +2265,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transfer"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2295,7 +2297,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transfer"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2309,7 +2311,7 @@ export interface operations {
     deleteTransfersOne: {
         parameters: {
             query?: {
-                /** @description delete what was fetched, too, or the copy that a browser gave; what was shared from its own place is never deleted */
+                /** @description also delete downloaded files, or the copy that a browser uploaded; files shared from their own folder are never deleted */
                 data?: boolean;
             };
             header?: never;
@@ -2328,7 +2330,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2362,7 +2364,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2377,7 +2379,7 @@ export interface operations {
         parameters: {
             query?: {
                 format?: "zip" | "tar";
-                /** @description only what is in this folder of the transfer */
+                /** @description only the files in this folder of the transfer */
                 path?: string;
             };
             header?: never;
@@ -2389,7 +2391,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All files of a transfer as one, also while they are being fetched */
+            /** @description Download all files of a transfer as one archive, also while they are being fetched */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2398,7 +2400,7 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2430,7 +2432,7 @@ export interface operations {
                     "application/json": components["schemas"]["Way"][] | null;
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2444,7 +2446,7 @@ export interface operations {
     getTransfersFiles: {
         parameters: {
             query?: {
-                /** @description members to return, by commas; all when left out */
+                /** @description fields to return, separated by commas; without it, all */
                 fields?: string;
             };
             header?: never;
@@ -2465,7 +2467,7 @@ export interface operations {
                     "application/json": components["schemas"]["File"][];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2499,7 +2501,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2533,7 +2535,7 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2565,7 +2567,7 @@ export interface operations {
                     "application/json": components["schemas"]["LogLine"][] | null;
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2595,7 +2597,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2609,7 +2611,7 @@ export interface operations {
     getTransfersPeers: {
         parameters: {
             query?: {
-                /** @description members to return, by commas; all when left out */
+                /** @description fields to return, separated by commas; without it, all */
                 fields?: string;
             };
             header?: never;
@@ -2630,7 +2632,7 @@ export interface operations {
                     "application/json": components["schemas"]["Peer"][];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2664,7 +2666,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2696,7 +2698,7 @@ export interface operations {
                     "application/json": components["schemas"]["Pieces"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2726,7 +2728,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2749,7 +2751,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The .torrent file of a transfer */
+            /** @description Download the .torrent file of a transfer */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2758,7 +2760,7 @@ export interface operations {
                     "application/x-bittorrent": string;
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2788,7 +2790,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2802,9 +2804,9 @@ export interface operations {
     postUploads: {
         parameters: {
             query?: {
-                /** @description path of the folder that several files come in, with slashes */
+                /** @description path of the folder that the file belongs to, with slashes */
                 folder?: string;
-                /** @description the first element of folder was made by an earlier upload; else it is made, under another name where there is one of that name */
+                /** @description an earlier upload created the first element of folder; without it, a new folder is created, under another name if the name is taken */
                 join?: boolean;
             };
             header?: never;
@@ -2829,7 +2831,7 @@ export interface operations {
                     "application/json": components["schemas"]["Uploaded"];
                 };
             };
-            /** @description It did not work */
+            /** @description The request failed */
             default: {
                 headers: {
                     [name: string]: unknown;

@@ -2,7 +2,7 @@ import type { components } from './schema'
 
 type S = components['schemas']
 
-// The document allows null where a list is empty; the node never sends it.
+// The OpenAPI document allows null for an empty list; the node never sends it.
 type Lists<T> = { [K in keyof T]: Exclude<T[K], null> extends readonly unknown[] ? Exclude<T[K], null> : T[K] }
 
 export type State = 'hashing' | 'checking' | 'finding' | 'queued' | 'fetching' | 'seeding' | 'paused' | 'error'
@@ -24,7 +24,7 @@ export type Way = S['Way']
 export type Folder = S['Folder']
 export type Uploaded = S['Uploaded']
 
-/** Notice is an event as the stream tells it. */
+/** Notice is an event of the stream. */
 export interface Notice {
   event: string
   id: string
@@ -39,7 +39,7 @@ export interface Pieces {
   state: string
 }
 
-// What follows is asked for only where the node's OpenAPI document has it.
+// The types below belong to operations that a node may lack; see can.
 
 /** SignIn is a browser or program that may use the node. */
 export interface SignIn {
@@ -51,11 +51,11 @@ export interface SignIn {
   this: boolean
 }
 
-/** Network is what the node knows of whether strangers reach it. */
+/** Network is the node's report on how strangers can reach it. */
 export type Network = Lists<S['Report']>
 export type Proof = Network['verdict']
 
-/** Hit is what a search found; matches in snippet are between \x02 and \x03. */
+/** Hit is a search result; matches in snippet are between \x02 and \x03. */
 export type Hit = S['Hit']
 export type Results = Lists<S['Results']>
 export type Entry = S['Entry']

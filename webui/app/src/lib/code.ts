@@ -1,6 +1,6 @@
 import { isChannel, links, shown } from './text'
 
-/** Held is what a scanned code turned out to hold. Anybody can print a code: it is a stranger's text. */
+/** Held is the content of a scanned QR code. Anyone can print a code, so the text is not trusted. */
 export interface Held {
   kind: 'channel' | 'content' | 'address' | 'other'
   text: string
@@ -14,8 +14,8 @@ export function held(code: string): Held {
   return { kind: /^https?:/i.test(text) ? 'address' : 'content', text }
 }
 
-/** unfit says what a code holds that is neither a share nor a channel. */
-export const unfit = (h: Held): string => h.text === '' ? 'The code is empty'
-  : `The code is no link to a share or a channel. It holds ${h.kind === 'address' ? 'a web address' : 'this text'}: “${shown(h.text)}”`
+/** unfit is the error for a code that is neither a share nor a channel. */
+export const unfit = (h: Held): string => h.text === '' ? 'The QR code is empty'
+  : `The QR code is not a link to a share or a channel. It contains ${h.kind === 'address' ? 'a web address' : 'this text'}: “${shown(h.text)}”`
 
 export const isPicture = (f: File): boolean => f.type.startsWith('image/')

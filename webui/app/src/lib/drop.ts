@@ -1,23 +1,23 @@
-/** Given is a file that came from this device, with its path in the folder that was chosen. */
+/** Given is a file of this device with its path in the chosen folder. */
 export interface Given {
   file: File
   path: string
 }
 
-/** given are the files of a file input, which may have chosen a folder. */
+/** given returns the files of a file input, which may be a folder. */
 export const given = (files: Iterable<File>): Given[] =>
   [...files].map((file) => ({ file, path: file.webkitRelativePath || file.name }))
 
-/** isTorrent tells what is to be fetched from what is to be shared. */
+/** isTorrent reports whether a file is to be downloaded from rather than shared. */
 export const isTorrent = (name: string): boolean => /\.torrent$/i.test(name)
 
 const most = 10_000
 
-/** walk reads dropped files and folders. The entries must be taken before the event is over. */
+/** walk reads dropped files and folders. The entries must be read before the event ends. */
 export async function walk(entries: FileSystemEntry[]): Promise<Given[]> {
   const out: Given[] = []
   const visit = async (e: FileSystemEntry, path: string): Promise<void> => {
-    if (out.length >= most) throw new Error(`These are more than ${most} files. Share the folder by its path on the node instead`)
+    if (out.length >= most) throw new Error(`The folder has more than ${most} files. Share it by its path on the node instead`)
     if (e.isFile) {
       const file = await new Promise<File>((done, failed) => (e as FileSystemFileEntry).file(done, failed))
       out.push({ file, path: path + e.name })
@@ -25,7 +25,7 @@ export async function walk(entries: FileSystemEntry[]): Promise<Given[]> {
     }
     const reader = (e as FileSystemDirectoryEntry).createReader()
     for (;;) {
-      // It gives some at a time, until there are none.
+      // readEntries returns a part of the entries at a time, and none at the end.
       const some = await new Promise<FileSystemEntry[]>((done, failed) => reader.readEntries(done, failed))
       if (some.length === 0) return
       for (const s of some) await visit(s, `${path}${e.name}/`)

@@ -12,12 +12,12 @@ export function bytes(n: number): string {
   return `${n.toFixed(digits)} ${units[i]}`
 }
 
-/** rate writes bytes per second; nothing moving is an empty string. */
+/** rate writes bytes per second, or an empty string for 0. */
 export function rate(n: number): string {
   return n > 0 ? `${bytes(n)}/s` : ''
 }
 
-/** duration writes seconds with the two largest units that matter. */
+/** duration writes seconds in at most two units. */
 export function duration(s: number): string {
   if (!Number.isFinite(s) || s < 0) return '–'
   if (s < 60) return `${Math.max(1, Math.ceil(s))} s`
@@ -29,7 +29,7 @@ export function duration(s: number): string {
   return d < 400 ? `${d} days` : 'more than a year'
 }
 
-/** percent never rounds up to 100: that is for what is complete. */
+/** percent rounds down, so that only complete content shows 100 %. */
 export function percent(part: number, whole: number): string {
   if (whole <= 0) return '0 %'
   const p = (part / whole) * 100
@@ -37,7 +37,7 @@ export function percent(part: number, whole: number): string {
   return p >= 99 || p < 10 ? `${(Math.floor(p * 10) / 10).toFixed(1)} %` : `${Math.floor(p)} %`
 }
 
-/** ago tells how long ago a time was; now is for tests. */
+/** ago writes how long ago a time was; now is for tests. */
 export function ago(time: string | undefined, now = Date.now()): string {
   const t = time ? Date.parse(time) : NaN
   if (Number.isNaN(t)) return '–'
@@ -58,7 +58,7 @@ const factors: Record<string, number> = {
   kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3, tib: 1024 ** 4,
 }
 
-/** parseSize reads "1.5 MB", "500K" or "2 MiB/s"; undefined when it is none. */
+/** parseSize reads "1.5 MB", "500K" or "2 MiB/s"; undefined if text is not a size. */
 export function parseSize(text: string): number | undefined {
   const m = /^\s*([0-9]+(?:[.,][0-9]+)?)\s*([a-z]*?)(?:\/s)?\s*$/i.exec(text)
   const factor = m && factors[m[2]!.toLowerCase()]
@@ -68,13 +68,13 @@ export function parseSize(text: string): number | undefined {
 }
 
 const minute = 60e9
-/** goalText puts a goal into words; For is in nanoseconds. */
+/** goalText describes a seeding goal; For is in nanoseconds. */
 export function goalText(g: { none?: boolean; ratio?: number; for?: number }): string {
   if (g.none) return 'Do not seed'
   const parts: string[] = []
-  if (g.ratio) parts.push(`${g.ratio} times the size went out`)
-  if (g.for) parts.push(`${duration(g.for / 1e9)} passed`)
-  return parts.length ? 'Until ' + parts.join(' or ') : 'For ever'
+  if (g.ratio) parts.push(`the ratio is ${g.ratio}`)
+  if (g.for) parts.push(`${duration(g.for / 1e9)} of seeding`)
+  return parts.length ? 'Until ' + parts.join(' or ') : 'Forever'
 }
 export const hours = (ns: number): number => ns / (60 * minute)
 export const nanoseconds = (h: number): number => Math.round(h * 60 * minute)

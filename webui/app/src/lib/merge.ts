@@ -6,7 +6,7 @@ export function merge<T>(doc: T, patch: unknown): T {
   if (!isObject(patch)) return patch as T
   const out: Obj = isObject(doc) ? { ...(doc as Obj) } : {}
   for (const [k, v] of Object.entries(patch)) {
-    // A key of that name would set the prototype instead of a member.
+    // This key would set the prototype instead of a member.
     if (k === '__proto__') continue
     if (v === null) delete out[k]
     else out[k] = merge(out[k], v)

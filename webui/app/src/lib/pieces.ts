@@ -10,27 +10,27 @@ export function decode(base64: string): Uint8Array {
   return out
 }
 
-/** count tells how many pieces are in each state. */
+/** count returns the number of pieces in each state. */
 export function count(states: Uint8Array): [number, number, number, number, number] {
   const n: [number, number, number, number, number] = [0, 0, 0, 0, 0]
   for (const s of states) if (s <= skipped) n[s as 0]!++
   return n
 }
 
-/** summary says in words what the map shows. */
+/** summary describes the piece map in words. */
 export function summary(states: Uint8Array): string {
   const n = count(states)
   const parts = [`${n[complete].toLocaleString('en')} of ${plural(states.length, 'piece')} complete`]
-  if (n[partial]) parts.push(`${n[partial].toLocaleString('en')} under way`)
+  if (n[partial]) parts.push(`${n[partial].toLocaleString('en')} in progress`)
   if (n[checking]) parts.push(`${n[checking].toLocaleString('en')} being checked`)
   if (n[missing]) parts.push(`${n[missing].toLocaleString('en')} missing`)
-  if (n[skipped]) parts.push(`${n[skipped].toLocaleString('en')} not wanted`)
+  if (n[skipped]) parts.push(`${n[skipped].toLocaleString('en')} skipped`)
   return parts.join(', ')
 }
 
 /**
- * cells shrinks the map to at most max cells. A cell shows the least finished
- * state that is wanted among its pieces, and how much of it is complete.
+ * cells shrinks the map to at most max cells. A cell has the least complete state
+ * of its selected pieces and the part of them that is complete.
  */
 export function cells(states: Uint8Array, max: number): { state: number; done: number }[] {
   const per = Math.max(1, Math.ceil(states.length / max))

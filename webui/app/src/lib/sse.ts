@@ -7,7 +7,7 @@ export interface Message {
 
 /**
  * Reader takes the text of an event stream in pieces of any size. A line may be
- * megabytes long and come in hundreds of pieces: each is looked through once.
+ * megabytes long and arrive in hundreds of pieces: each is scanned once.
  */
 export class Reader {
   private pieces: string[] = []

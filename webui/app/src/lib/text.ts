@@ -1,9 +1,9 @@
-// Names come from strangers. They are only ever text nodes; what would turn
-// the text around or hide something in it is made visible.
+// Names come from strangers. They are only used as text nodes, and characters that
+// reorder or hide text are made visible.
 const hidden = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g
 const longest = 400
 
-/** shown makes a foreign name fit to be seen. */
+/** shown makes a name from the network safe to display. */
 export function shown(name: string): string {
   const cut = name.length > longest ? name.slice(0, longest / 2) + ' … ' + name.slice(-longest / 4) : name
   return cut.replace(hidden, '\ufffd')
@@ -19,7 +19,7 @@ export function shell(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 
-/** isChannel tells the link of a channel (BEP 46) from one of content. */
+/** isChannel reports whether a link names a channel (BEP 46) rather than content. */
 export const isChannel = (text: string): boolean => /^\s*magnet:\?\S*xs=urn:btpk:[0-9a-f]{64}\S*\s*$/i.test(text)
 
 /** links finds magnet links, IDs and torrent URLs in pasted text. */

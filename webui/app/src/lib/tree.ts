@@ -1,6 +1,6 @@
 import type { File } from '../api/types'
 
-/** Node is a folder or file of a transfer, with what is below it added up. */
+/** Node is a folder or file of a transfer, with the sums of all files below it. */
 export interface Node {
   key: string
   name: string
@@ -51,7 +51,7 @@ function sum(n: Node): void {
   n.children.sort((a, b) => Number(!!a.file) - Number(!!b.file) || collator.compare(a.name, b.name))
 }
 
-/** flatten lists what is seen when the folders in open are open. */
+/** flatten lists the visible nodes when the folders in open are expanded. */
 export function flatten(root: Node, open: ReadonlySet<string>): Node[] {
   const out: Node[] = []
   const walk = (n: Node): void => {
@@ -66,7 +66,7 @@ export function flatten(root: Node, open: ReadonlySet<string>): Node[] {
 
 export type Check = 'all' | 'none' | 'some'
 
-/** checked tells whether all, none or some of the files below n are chosen. */
+/** checked reports whether all, none or some of the files below n are selected. */
 export function checked(n: Node, chosen: (index: number) => boolean): Check {
   let yes = 0
   for (const i of n.indexes) if (chosen(i)) yes++

@@ -3,36 +3,36 @@ import { plural } from './format'
 
 export const stateNames: Record<State, string> = {
   hashing: 'Reading', checking: 'Checking', finding: 'Finding', queued: 'Queued',
-  fetching: 'Fetching', seeding: 'Seeding', paused: 'Paused', error: 'Problem',
+  fetching: 'Downloading', seeding: 'Seeding', paused: 'Paused', error: 'Error',
 }
 
-/** status is one sentence about what a transfer is doing. */
+/** status describes in one sentence what a transfer is doing. */
 export function status(t: Transfer): string {
   if (t.reason) return t.reason.charAt(0).toUpperCase() + t.reason.slice(1)
   switch (t.state) {
     case 'hashing':
-      return 'Reading the files to make the link'
+      return 'Hashing the files to make the link'
     case 'checking':
-      return 'Checking what is on the disk'
+      return 'Verifying the data on disk'
     case 'finding':
-      return 'Looking for somebody who has it'
+      return 'Looking for peers'
     case 'queued':
-      return 'Waits until fewer others are fetched'
+      return 'Waiting for other downloads'
     case 'fetching':
       return t.peers > 0 ? `From ${plural(t.peers, 'peer')}` : 'Looking for peers'
     case 'seeding':
-      return t.peers > 0 ? `Connected to ${plural(t.peers, 'peer')}` : 'Ready for whoever asks'
+      return t.peers > 0 ? `Connected to ${plural(t.peers, 'peer')}` : 'No peers connected'
     case 'paused':
-      return 'Until you resume it'
+      return 'Paused until you resume it'
     case 'error':
-      return 'It stopped'
+      return 'Stopped'
   }
 }
 
 const sources: Record<string, string> = {
-  link: 'The link', dht: 'DHT', lan: 'Local network', pex: 'Other peers', tracker: 'Tracker', incoming: 'They called us', user: 'You',
+  link: 'Link', dht: 'DHT', lan: 'Local network', pex: 'Peer exchange', tracker: 'Tracker', incoming: 'Incoming', user: 'Added by you',
 }
 export const sourceName = (s: string): string => sources[s] ?? s
 
-/** family tells IPv6 from IPv4 by the form of an address. */
+/** family is the IP version of a peer's address. */
 export const family = (p: Peer): 'IPv6' | 'IPv4' => (p.address.startsWith('[') ? 'IPv6' : 'IPv4')

@@ -14,13 +14,13 @@ import { Button, Dialog, Pick, Problem, Working } from '../ui/basics'
 import { FileTree } from '../ui/filetree'
 import { codeIn, Scan } from '../ui/scan'
 
-/** Source is what the node is asked to look at: a link, or a torrent in base64. */
+/** Source is what the node previews: a link, or a torrent in base64. */
 type Source = { link: string } | { torrent: string }
 
-/** adding is set while the dialog is open, with what it begins with. */
+/** adding is set while the dialog is open, with its initial content. */
 export const adding = signal<{ text?: string; files?: File[] } | undefined>(undefined)
 
-/** offer opens the dialog with what was dropped or pasted. */
+/** offer opens the dialog with dropped or pasted content. */
 export function offer(files: File[], text: string): void {
   adding.value = files.length ? { files } : { text: links(text).join('\n') }
 }
@@ -30,18 +30,18 @@ const largest = 10 << 20
 async function read(file: File): Promise<string> {
   if (file.size > largest) throw new Error(`“${shown(file.name)}” is too large for a .torrent file (${bytes(file.size)})`)
   const b = new Uint8Array(await file.arrayBuffer())
-  // A torrent is a dictionary, and that begins with d.
-  if (b[0] !== 0x64) throw new Error(`“${shown(file.name)}” is not a .torrent file. To give it to others, use Share`)
+  // A torrent is a bencoded dictionary, which begins with d.
+  if (b[0] !== 0x64) throw new Error(`“${shown(file.name)}” is not a .torrent file. To share the file itself, use Share`)
   let raw = ''
   for (let i = 0; i < b.length; i += 8192) raw += String.fromCharCode(...b.subarray(i, i + 8192))
   return btoa(raw)
 }
 
-/** So many are looked at together. */
+/** The number of links and torrents that are previewed at once. */
 const together = 50
 
 interface Seen {
-  source?: Source // undefined where there was nothing to look at
+  source?: Source // undefined if the file could not be read
   preview?: Preview
   error?: string
 }
@@ -67,7 +67,7 @@ export function Add(): JSX.Element {
         out.push({ source, error: message(e) })
       }
     }
-    if (sources.length > together) out.push({ error: `Only ${together} are looked at together: add the other ${sources.length - together} afterwards` })
+    if (sources.length > together) out.push({ error: `You can add ${together} at once: add the other ${sources.length - together} afterwards` })
     setLooking(false)
     setSeen(out)
   }
@@ -80,7 +80,7 @@ export function Add(): JSX.Element {
       if (h.kind === 'channel') return channel(h.text)
       if (h.kind === 'content') return await look([{ link: h.text }])
       if (h.kind === 'other') throw new Error(unfit(h))
-      // A stranger's code must not make the node call an address that nobody has read.
+      // A stranger's code must not make the node connect to an address that the user has not seen.
       setText(h.text)
       setAddress(h.text)
     } catch (e) {
@@ -107,7 +107,7 @@ export function Add(): JSX.Element {
     if (sources.length) await look(sources, refused)
     else setProblem(refused[0]?.error ?? '')
   }
-  /** taken is called with what is pasted or dropped here. */
+  /** taken handles content that is pasted or dropped on the dialog. */
   const taken = (e: Event, data: DataTransfer | null): void => {
     const files = [...(data?.files ?? [])]
     if (!files.every((f) => isPicture(f) || isTorrent(f.name)) || !files.length || data!.getData('text')) return
@@ -118,7 +118,7 @@ export function Add(): JSX.Element {
     e?.preventDefault()
     if (isChannel(text)) return channel(text)
     const found = links(text)
-    if (found.length === 0) setProblem('This is no link that can be fetched: paste a magnet link, a 40-digit ID, or the address of a .torrent file')
+    if (found.length === 0) setProblem('This is not a link: paste a magnet link, a 40-digit ID, or the URL of a .torrent file')
     else void look(found.map((link) => ({ link })))
   }
   useEffect(() => {
@@ -128,7 +128,7 @@ export function Add(): JSX.Element {
 
   if (seen.length) return <Choose seen={seen} again={() => setSeen([])} close={close} />
   return (
-    <Dialog title="Fetch something" onClose={close}>
+    <Dialog title="Add a transfer" onClose={close}>
       <form
         class="stack" onSubmit={submit}
         onPaste={(e) => taken(e, e.clipboardData)} onDrop={(e) => taken(e, e.dataTransfer)}
@@ -139,21 +139,21 @@ export function Add(): JSX.Element {
           onInput={(e) => setText(e.currentTarget.value)}
           onKeyDown={(e) => { if (e.key === 'Enter' && !e.shiftKey) submit(e) }}
         />
-        <p class="muted">A magnet link, a 40-digit ID, or the address of a .torrent file. Several: one on each line. Or the picture of a code: choose it, or paste it here.</p>
-        {looking && <Working>Looking at it …</Working>}
-        {address && text === address && <p class="note">The code holds this web address. Look at it only if a .torrent file is to be had there.</p>}
+        <p class="muted">Paste a magnet link, a 40-digit ID, or the URL of a .torrent file; several links one per line. You can also choose or paste a picture of a QR code.</p>
+        {looking && <Working>Loading the preview …</Working>}
+        {address && text === address && <p class="note">The QR code contains this web address. Continue only if you trust it to be a .torrent file.</p>}
         {problem && <Problem>{problem}</Problem>}
         <div class="row wrap ways">
           <Pick accept=".torrent,application/x-bittorrent" multiple onFiles={(files) => void take(files)}>Choose a .torrent file …</Pick>
           <Scan onPicture={(f) => void scan(f)} />
-          <Button type="submit" variant="primary" disabled={looking || !text.trim()}>Look at it</Button>
+          <Button type="submit" variant="primary" disabled={looking || !text.trim()}>Preview</Button>
         </div>
       </form>
     </Dialog>
   )
 }
 
-/** Choose shows what would be fetched before anything is. */
+/** Choose previews the content before anything is downloaded. */
 function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close: () => void }): JSX.Element {
   const good = seen.filter((s): s is Seen & { source: Source; preview: Preview } => !!s.preview)
   const fresh = good.filter((s) => !s.preview.present)
@@ -180,7 +180,7 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
     const added: Transfer[] = []
     try {
       for (const s of fresh) {
-        // What is left out is said before the first byte is asked for.
+        // Skipped files are set before the first block is requested.
         const held = paused || skipped.size > 0
         const t = await send<Transfer>('POST', '/transfers', { ...s.source, output, paused: held, sequential })
         put(t)
@@ -202,15 +202,15 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
   }
 
   return (
-    <Dialog title={only ? (only.present ? 'This is here' : 'Fetch this?') : seen.length === 1 ? 'This cannot be fetched' : fresh.length ? `Fetch ${plural(fresh.length, 'transfer')}?` : 'Nothing new'} onClose={close} wide={!!only?.files.length}>
+    <Dialog title={only ? (only.present ? 'Already added' : 'Download this?') : seen.length === 1 ? 'This cannot be downloaded' : fresh.length ? `Download ${plural(fresh.length, 'transfer')}?` : 'Nothing new'} onClose={close} wide={!!only?.files.length}>
       <div class="stack">
         {seen.length === 1 ? (
           only && <p ref={heading} class="strong break title" tabIndex={-1}><bdi>{shown(only.name) || only.id}</bdi></p>
         ) : (
-          <ul class="plainlist" tabIndex={0} aria-label="What was found">
+          <ul class="plainlist" tabIndex={0} aria-label="Preview">
             {seen.map((s, i) => (
               <li key={i}>
-                {s.preview ? <><bdi class="break">{shown(s.preview.name) || s.preview.id}</bdi>{s.preview.present && <span class="tag">here already</span>}</> : <span class="bad-text">{s.error}</span>}
+                {s.preview ? <><bdi class="break">{shown(s.preview.name) || s.preview.id}</bdi>{s.preview.present && <span class="tag">already added</span>}</> : <span class="bad-text">{s.error}</span>}
               </li>
             ))}
           </ul>
@@ -218,7 +218,7 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
         {seen.length === 1 && seen[0]!.error && <Problem>{seen[0]!.error}</Problem>}
         {only?.present && (
           <p class="note">
-            This is here already, in <code class="break">{shown(only.output)}</code>.{' '}
+            This node already has this transfer, in <code class="break">{shown(only.output)}</code>.{' '}
             <a href={`/t/${only.id}`} onClick={close}>Show it</a>
           </p>
         )}
@@ -232,31 +232,31 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
             }}
           />
         ) : (
-          <p class="note">The link alone does not tell which files there are. They are listed as soon as somebody who has them is found; you can choose among them then.</p>
+          <p class="note">The link does not list the files. You can choose files as soon as a peer has sent the list.</p>
         ))}
-        {only?.private && <p class="note">This torrent is private: only its own trackers are asked for peers.</p>}
+        {only?.private && <p class="note">This torrent is private: shoal gets peers only from its own trackers.</p>}
         {fresh.length > 0 && (
           <>
             <label for="add-output">Folder on the node</label>
             <input id="add-output" value={output} spellcheck={false} onInput={(e) => setOutput(e.currentTarget.value)} />
             <p class={free >= 0 && wanted > free ? 'bad-text' : 'muted'}>
-              {wanted > 0 ? `${bytes(wanted)}${unsure ? ' or more' : ''} to fetch` : 'Size not known yet'}
+              {wanted > 0 ? `${bytes(wanted)}${unsure ? ' or more' : ''} to download` : 'Size unknown yet'}
               {free >= 0 && `, ${bytes(free)} free there`}
-              {free >= 0 && wanted > free && '. That is not enough'}
+              {free >= 0 && wanted > free && '. There is not enough space'}
             </p>
             <div class="row wrap">
-              <label class="check"><input type="checkbox" checked={sequential} onChange={(e) => setSequential(e.currentTarget.checked)} /><span>In order, to watch while it comes</span></label>
-              <label class="check"><input type="checkbox" checked={paused} onChange={(e) => setPaused(e.currentTarget.checked)} /><span>Do not start yet</span></label>
+              <label class="check"><input type="checkbox" checked={sequential} onChange={(e) => setSequential(e.currentTarget.checked)} /><span>Download in order, to play during the download</span></label>
+              <label class="check"><input type="checkbox" checked={paused} onChange={(e) => setPaused(e.currentTarget.checked)} /><span>Add paused</span></label>
             </div>
           </>
         )}
         {problem && <Problem>{problem}</Problem>}
       </div>
       <footer>
-        <Button onClick={again}>Something else</Button>
+        <Button onClick={again}>Back</Button>
         {fresh.length > 0 && (
           <Button variant="primary" icon="down" disabled={busy || nothing || !output} onClick={() => void fetchAll()}>
-            {paused ? 'Add' : 'Fetch'}{skipped.size > 0 && only ? ` ${plural(only.files.length - skipped.size, 'file')}` : ''}
+            {paused ? 'Add' : 'Download'}{skipped.size > 0 && only ? ` ${plural(only.files.length - skipped.size, 'file')}` : ''}
           </Button>
         )}
       </footer>

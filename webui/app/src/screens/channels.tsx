@@ -16,14 +16,14 @@ import { Found } from './hit'
 
 const path = (c: { key: string }, rest = ''): string => `/channels/${c.key}${rest}`
 
-/** follow asks the node to follow what a link names, and shows it. */
+/** follow has the node follow the channel that a link names, and shows it. */
 export async function follow(link: string): Promise<void> {
   const c = await send<Channel>('POST', '/channels', { link: link.trim() })
   await load()
   go(`/find/${c.key}`)
 }
 
-/** scanned follows the channel whose code is in a picture; that of a share is looked at. */
+/** scanned follows the channel whose code is in a picture; the code of a share opens the preview. */
 async function scanned(picture: File): Promise<void> {
   const h = held(await codeIn(picture))
   if (h.kind === 'channel') return follow(h.text)
@@ -31,13 +31,13 @@ async function scanned(picture: File): Promise<void> {
   adding.value = { text: h.text }
 }
 
-/** State is how a channel does, in one line. */
+/** State is the state of a channel in one line. */
 function State({ c }: { c: Channel }): JSX.Element {
   if (c.error) return <span class="bad-text">{shown(sentence(c.error))}</span>
-  if (c.restoring) return <>Looking for what it had before</>
-  if (c.own) return <>{plural(c.entries, 'entry', 'entries')}{c.pending ? ' · changes are not published yet' : c.updated ? ` · published ${ago(c.updated)}` : ''}</>
-  if (c.seq < 0) return <>Looking for it in the DHT …</>
-  return <>{plural(c.entries, 'entry', 'entries')}{c.updated && ` · updated ${ago(c.updated)}`}{c.pending && ' · a newer version is on its way'}</>
+  if (c.restoring) return <>Looking for its earlier entries …</>
+  if (c.own) return <>{plural(c.entries, 'entry', 'entries')}{c.pending ? ' · has unpublished changes' : c.updated ? ` · published ${ago(c.updated)}` : ''}</>
+  if (c.seq < 0) return <>Looking for the channel in the DHT …</>
+  return <>{plural(c.entries, 'entry', 'entries')}{c.updated && ` · updated ${ago(c.updated)}`}{c.pending && ' · fetching a newer version'}</>
 }
 
 export function Channels(): JSX.Element {
@@ -46,7 +46,7 @@ export function Channels(): JSX.Element {
     <section class="card">
       <h2>Channels</h2>
       {!all && <Working>Asking the node …</Working>}
-      {all?.length === 0 && <p class="muted">None yet. A channel is a signed list of shares that somebody keeps: follow one, and what is in it is found here. Make one, and others can follow what you share.</p>}
+      {all?.length === 0 && <p class="muted">No channels yet. A channel is a signed list of shares. Follow a channel to find its entries here, or create one so that others can follow what you share.</p>}
       <ul class="hits">
         {all?.map((c) => (
           <li key={c.key}>
@@ -62,7 +62,7 @@ export function Channels(): JSX.Element {
       <div class="columns even forms">
         <Ask label="Follow a channel" placeholder="magnet:?xs=urn:btpk:…" button="Follow" run={follow} scan={scanned} />
         <Ask
-          label="Make a channel" placeholder="Its name" button="Make it"
+          label="Create a channel" placeholder="Name" button="Create"
           run={async (name) => {
             const c = await send<Channel>('POST', '/channels', { name: name.trim() })
             await load()
@@ -102,7 +102,7 @@ function Ask({ label, placeholder, button, run, scan }: AskProps): JSX.Element {
   )
 }
 
-/** Give shows a channel's link, for somebody who is to follow it. */
+/** Give shows the link of a channel, to pass on to followers. */
 function Give({ c }: { c: Channel }): JSX.Element {
   const [open, setOpen] = useState(false)
   return (
@@ -111,9 +111,9 @@ function Give({ c }: { c: Channel }): JSX.Element {
       {open && (
         <Dialog title={shown(c.name) || 'Channel'} onClose={() => setOpen(false)}>
           <div class="stack">
-            <QR text={c.link} label="Code of the channel’s link" />
+            <QR text={c.link} label="QR code of the channel link" />
             <Copyable text={c.link} label="Channel link" />
-            <p class="muted">Whoever has it can follow the channel: here, or with <code>shoal channel follow</code>.</p>
+            <p class="muted">Anyone who has this link can follow the channel, here or with <code>shoal channel follow</code>.</p>
           </div>
         </Dialog>
       )}
@@ -124,10 +124,10 @@ function Give({ c }: { c: Channel }): JSX.Element {
 const page = 100
 const most = 1000 // at once
 
-/** inside is the search in one channel. */
+/** inside is the path of the search in one channel. */
 const inside = (c: { key: string }): string => `/find?q=${encodeURIComponent(`channel:${c.key.slice(0, 16)} `)}`
 
-/** ChannelScreen is one channel with what is in it. */
+/** ChannelScreen shows one channel with its entries. */
 export function ChannelScreen({ id }: { id: string }): JSX.Element {
   const c = named(id)
   const [entries, setEntries] = useState<{ entries: Entry[]; total: number }>()
@@ -143,8 +143,8 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
     return (
       <div class="screen page">
         {!channels.value ? <><h1 class="offscreen">Channel</h1><Working>Asking the node …</Working></> : (
-          <Empty icon="find" title="This channel is not here" screen>
-            <p>It is neither followed nor yours.</p>
+          <Empty icon="find" title="Channel not found" screen>
+            <p>This node neither follows nor publishes it.</p>
             <Button variant="primary" onClick={() => go('/find')}>Show the channels</Button>
           </Empty>
         )}
@@ -168,7 +168,7 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
     setLeaving(false)
     try {
       await send('DELETE', path(c, c.own ? '?own=true' : ''))
-      toast(c.own ? `Gave up “${shown(c.name)}”` : `No longer following “${shown(c.name)}”`)
+      toast(c.own ? `Deleted “${shown(c.name)}”` : `No longer following “${shown(c.name)}”`)
       await load()
       go('/find')
     } catch (e) {
@@ -184,16 +184,16 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
           {c.own && <Button icon="up" variant="primary" disabled={busy || c.restoring} onClick={() => void act(() => send('POST', path(c, '/publish')), 'Published')}>{busy ? 'Publishing …' : 'Publish'}</Button>}
           {c.entries > 0 && <Button icon="find" label="Search in this channel" onClick={() => go(inside(c))} />}
           <Give c={c} />
-          <Button icon="remove" label={c.own ? 'Give it up' : 'Unfollow'} onClick={() => setLeaving(true)} />
+          <Button icon="remove" label={c.own ? 'Delete the channel' : 'Unfollow'} onClick={() => setLeaving(true)} />
         </div>
       </div>
       <p class="muted"><span class={`tag ${c.own ? 'good' : ''}`}>{c.own ? 'yours' : 'followed'}</span> <State c={c} /></p>
       {c.about && <p class="break">{shown(c.about)}</p>}
       {failed && <Problem>{failed}</Problem>}
-      {!entries ? !failed && <Working>Reading what is in it …</Working>
+      {!entries ? !failed && <Working>Loading the entries …</Working>
         : entries.total === 0 ? (
-          <Empty icon="share" title="There is nothing in it yet">
-            <p>{c.own ? 'Share something, and put it into this channel from there.' : 'What is put into it comes here by itself.'}</p>
+          <Empty icon="share" title="No entries yet">
+            <p>{c.own ? 'Share something, then add it to this channel on its page.' : 'Its entries appear here when its publisher adds them.'}</p>
             {c.own && <Button variant="primary" onClick={() => go('/share')}>Share something</Button>}
           </Empty>
         ) : (
@@ -202,38 +202,38 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
               {entries.entries.map((e) => (
                 <Found
                   key={e.id} h={e} inside
-                  extra={c.own ? <Button icon="close" label={`Take ${shown(e.name)} out of the channel`} onClick={() => void act(() => send('DELETE', path(c, `/entries/${e.id}`)), 'Taken out')} /> : undefined}
+                  extra={c.own ? <Button icon="close" label={`Remove ${shown(e.name)} from the channel`} onClick={() => void act(() => send('DELETE', path(c, `/entries/${e.id}`)), 'Removed')} /> : undefined}
                 />
               ))}
             </ul>
             {entries.entries.length < entries.total && (limit < most ? <Button onClick={() => setLimit(limit + page)}>Show more</Button>
-              : <p class="muted">And {plural(entries.total - most, 'more entry', 'more entries')}, which are <a href={inside(c)}>found by searching</a>.</p>)}
+              : <p class="muted">And {plural(entries.total - most, 'more entry', 'more entries')}. <a href={inside(c)}>Search the channel</a> to find them.</p>)}
           </section>
         )}
       {leaving && (
-        <Dialog title={c.own ? 'Give up this channel?' : 'Unfollow this channel?'} onClose={() => setLeaving(false)}>
-          <p>{c.own ? 'Its key is deleted from this node. Nobody can publish it any more, unless the key was exported: shoal channel export.' : 'What is in it is no longer found here. What was fetched stays.'}</p>
-          <footer><Button onClick={() => setLeaving(false)}>Keep it</Button><Button variant={c.own ? 'danger' : 'primary'} onClick={() => void leave()}>{c.own ? 'Give it up' : 'Unfollow'}</Button></footer>
+        <Dialog title={c.own ? 'Delete this channel?' : 'Unfollow this channel?'} onClose={() => setLeaving(false)}>
+          <p>{c.own ? 'This deletes its key from this node. Without an exported key (shoal channel export) nobody can publish to the channel again.' : 'Its entries no longer appear in searches. Downloaded files stay.'}</p>
+          <footer><Button onClick={() => setLeaving(false)}>Cancel</Button><Button variant={c.own ? 'danger' : 'primary'} onClick={() => void leave()}>{c.own ? 'Delete' : 'Unfollow'}</Button></footer>
         </Dialog>
       )}
     </div>
   )
 }
 
-/** Into puts a share into one of the own channels. */
+/** Into adds a share to one of the node's own channels. */
 export function Into({ id }: { id: string }): JSX.Element | null {
   const [key, setKey] = useState('')
   const [busy, setBusy] = useState(false)
   const own = channels.value?.filter((c) => c.own) ?? []
   if (!channels.value) return null
-  if (own.length === 0) return <p class="muted">To have others find it without a link each time, <a href="/find">make a channel</a> and put it in.</p>
+  if (own.length === 0) return <p class="muted">To let others find all that you share with one link, <a href="/find">create a channel</a> and add this share to it.</p>
   const chosen = own.find((c) => c.key === key) ?? own[0]!
   const put = async (e: Event): Promise<void> => {
     e.preventDefault()
     setBusy(true)
     try {
       await send('POST', path(chosen, '/entries'), { ids: [id] })
-      toast(`Put into “${shown(chosen.name)}”`, { action: { label: 'Show', run: () => go(`/find/${chosen.key}`) } })
+      toast(`Added to “${shown(chosen.name)}”`, { action: { label: 'Show', run: () => go(`/find/${chosen.key}`) } })
       await load()
     } catch (err) {
       toast(message(err), { bad: true })
@@ -246,7 +246,7 @@ export function Into({ id }: { id: string }): JSX.Element | null {
       <select aria-label="Channel" value={chosen.key} onChange={(e) => setKey(e.currentTarget.value)}>
         {own.map((c) => <option key={c.key} value={c.key}>{shown(c.name) || c.key.slice(0, 16)}</option>)}
       </select>
-      <Button type="submit" disabled={busy}>Put into the channel</Button>
+      <Button type="submit" disabled={busy}>Add to the channel</Button>
     </form>
   )
 }

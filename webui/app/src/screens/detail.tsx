@@ -38,7 +38,7 @@ export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
   }, [real, open])
   useEffect(() => document.getElementById(`tab-${open}`)?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [open, real])
   useEffect(() => {
-    // Rates are noted every second, also while they stay as they are.
+    // A sample a second, even if the rates have not changed.
     const note = (): void => {
       const now = transfer(id)
       if (now) push(live, now.down, now.up)
@@ -61,8 +61,8 @@ export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
 
   if (!t || hidden.value.has(t.id)) {
     return loaded.value ? (
-      <Empty icon="transfers" title="This transfer is not here" screen>
-        <p>It was removed, or the link to it is from another node.</p>
+      <Empty icon="transfers" title="Transfer not found" screen>
+        <p>It was removed, or this address belongs to another node.</p>
         <Button variant="primary" onClick={() => go('/')}>Show the transfers</Button>
       </Empty>
     ) : <div class="screen page"><h1 class="offscreen">Transfer</h1><Working>Asking the node …</Working></div>
@@ -83,13 +83,13 @@ export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
         <div class="actions">
           {isPaused(t) ? <Button icon="play" variant="primary" onClick={() => void resume([t])}>Resume</Button>
             : <Button icon="pause" onClick={() => void pause([t])} disabled={t.state === 'hashing'}>Pause</Button>}
-          <Button icon="verify" label="Verify the data on the disk" onClick={() => void verify([t])} />
+          <Button icon="verify" label="Verify the data on disk" onClick={() => void verify([t])} />
           <Button icon="file" label="Save the .torrent file" onClick={() => download(`/transfers/${t.id}/torrent`)} disabled={t.size === 0 || t.state === 'hashing'} />
           {t.files > 1 && <Button icon="down" label="Download everything as one .zip" onClick={() => download(`/transfers/${t.id}/archive?format=zip`)} disabled={t.state === 'hashing'} />}
           <Button icon="remove" label="Remove" onClick={() => { removing.value = [t] }} />
         </div>
       </div>
-      {t.channel && <p class="note">This is the list of <a href={`/find/${t.channel}`}>a channel</a>, and comes and goes with it.</p>}
+      {t.channel && <p class="note">This is the list of <a href={`/find/${t.channel}`}>a channel</a>. It is removed with the channel.</p>}
       <div class="progress-line">
         <Bar value={progress(t)} state={t.state} label="Progress" />
         <p>

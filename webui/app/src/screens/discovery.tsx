@@ -7,25 +7,25 @@ import { sourceName } from '../lib/words'
 import { topic } from '../state/topic'
 import { Empty, Working } from '../ui/basics'
 
-/** result puts how a way goes into words. */
+/** result describes the state of a source of peers. */
 export function result(w: Way, connected: number): string {
   if (!w.on) return 'Not used for this transfer'
-  if (w.busy) return 'Asking now'
-  if (w.found > 0 || connected > 0) return 'Brings peers'
-  return w.last ? 'Told of nobody new' : 'Nothing so far'
+  if (w.busy) return 'Request running'
+  if (w.found > 0 || connected > 0) return 'Works'
+  return w.last ? 'No new peers' : 'No answer yet'
 }
 
 export function Discovery({ t }: { t: Transfer }): JSX.Element {
   const peers = topic<{ id: string; peers: Peer[] }>('peers', t)
   const ways = topic<{ id: string; ways: Way[] }>('discovery', t)?.ways
-  if (!ways || !peers) return <Working>Asking where peers come from …</Working>
+  if (!ways || !peers) return <Working>Loading the sources of peers …</Working>
   const connected = new Map<string, number>()
   for (const p of peers.peers) connected.set(p.source, (connected.get(p.source) ?? 0) + 1)
   return (
     <>
-      <div class="table-box" tabIndex={0} role="region" aria-label="Ways of finding peers">
+      <div class="table-box" tabIndex={0} role="region" aria-label="Sources of peers">
         <table class="stacked">
-          <thead><tr><th scope="col">Way</th><th scope="col" class="number">Found</th><th scope="col" class="number">Connected</th><th scope="col">Last answer</th><th scope="col">Next try</th><th scope="col">How it goes</th></tr></thead>
+          <thead><tr><th scope="col">Source</th><th scope="col" class="number">Found</th><th scope="col" class="number">Connected</th><th scope="col">Last answer</th><th scope="col">Next try</th><th scope="col">Status</th></tr></thead>
           <tbody>
             {ways.map((w) => (
               <tr key={w.source + (w.name ?? '')} class={w.on ? '' : 'off'}>
@@ -34,13 +34,13 @@ export function Discovery({ t }: { t: Transfer }): JSX.Element {
                 <td class="figures number" data-label="Connected">{w.source === 'tracker' && w.name ? '' : connected.get(w.source) ?? 0}</td>
                 <td data-label="Last answer">{w.last ? ago(w.last) : '–'}</td>
                 <td data-label="Next try">{w.next ? until(w.next) : '–'}</td>
-                <td data-label="How it goes">{w.error ? <span class="bad-text">{shown(w.error)}</span> : result(w, connected.get(w.source) ?? 0)}</td>
+                <td data-label="Status">{w.error ? <span class="bad-text">{shown(w.error)}</span> : result(w, connected.get(w.source) ?? 0)}</td>
               </tr>
             ))}
           </tbody>
         </table>
       </div>
-      <p class="muted">“They called us” counts who connected by themselves. That works only while strangers can reach this node: see <a href="/network">Network</a>.</p>
+      <p class="muted">“Incoming” counts the peers that connected to this node. That works only while strangers can reach it: see <a href="/network">Network</a>.</p>
     </>
   )
 }
@@ -54,8 +54,8 @@ const said: Record<string, string> = { added: 'Added', shared: 'The link is read
 
 export function Log({ t }: { t: Transfer }): JSX.Element {
   const data = topic<{ id: string; log: LogLine[] }>('log', t)
-  if (!data) return <Working>Reading the log …</Working>
-  if (data.log.length === 0) return <Empty icon="file" title="Nothing happened yet"><p>What happens to this transfer is told here, since the node started.</p></Empty>
+  if (!data) return <Working>Loading the log …</Working>
+  if (data.log.length === 0) return <Empty icon="file" title="No events yet"><p>This log lists the events of the transfer since the node started.</p></Empty>
   return (
     <ol class="log" tabIndex={0} aria-label="Log, latest first">
       {[...data.log].reverse().slice(0, 1000).map((l, i) => (

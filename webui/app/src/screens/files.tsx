@@ -11,7 +11,7 @@ import { Bar, Button, Dialog, Empty, Working } from '../ui/basics'
 import { FileTree } from '../ui/filetree'
 import { Icon } from '../ui/icons'
 
-// What browsers play; the node serves other types as downloads only.
+// The types that browsers can show; the node serves other types only as downloads.
 const video = /\.(mp4|m4v|webm|ogv|mkv|mov)$/i
 const audio = /\.(mp3|m4a|aac|flac|oga|ogg|opus|wav)$/i
 const image = /\.(avif|bmp|gif|jpe?g|png|webp)$/i
@@ -30,12 +30,12 @@ export function Files({ t }: { t: Transfer }): JSX.Element {
       await send('PATCH', transferPath(t.id, '/files'), { priorities: Object.fromEntries(indexes.map((i) => [i, priority])) })
     } catch (e) {
       setPending(new Map())
-      toast(`Could not change the choice: ${message(e)}`, { bad: true })
+      toast(`Could not change the priority: ${message(e)}`, { bad: true })
     }
   }
-  if (!data) return <Working>Reading the list of files …</Working>
+  if (!data) return <Working>Loading the file list …</Working>
   if (files.length === 0) {
-    return <Empty icon="file" title="The files are not known yet"><p>They are listed as soon as somebody who has this is found.</p></Empty>
+    return <Empty icon="file" title="File list unknown yet"><p>The files appear as soon as a peer has sent the list.</p></Empty>
   }
   const chosen = files.filter((f) => f.priority >= 0)
   const priority = (n: Node): string => {
@@ -44,7 +44,7 @@ export function Files({ t }: { t: Transfer }): JSX.Element {
   }
   return (
     <>
-      <p class="muted" role="status">{plural(chosen.length, 'file')} of {files.length.toLocaleString('en')} wanted, {bytes(chosen.reduce((n, f) => n + f.total, 0))}</p>
+      <p class="muted" role="status">{plural(chosen.length, 'file')} of {files.length.toLocaleString('en')} selected, {bytes(chosen.reduce((n, f) => n + f.total, 0))}</p>
       <FileTree
         files={files} label="Files" chosen={(i) => (byIndex.get(i)?.priority ?? 0) >= 0}
         choose={(indexes, on) => { if (!t.own) void set(indexes, on ? 0 : -1) }}
@@ -57,7 +57,7 @@ export function Files({ t }: { t: Transfer }): JSX.Element {
                 onChange={(e) => { if (e.currentTarget.value !== 'mixed') void set(n.indexes, Number(e.currentTarget.value)) }}
               >
                 {priority(n) === 'mixed' && <option value="mixed">Mixed</option>}
-                <option value="1">First</option>
+                <option value="1">High</option>
                 <option value="0">Normal</option>
                 <option value="-1">Skip</option>
               </select>
@@ -67,7 +67,7 @@ export function Files({ t }: { t: Transfer }): JSX.Element {
                 <Button icon="play" variant="quiet" label={`Show ${shown(n.name)}`} onClick={() => setPlaying(n.file)} />
               )}
               {n.file ? n.file.priority >= 0 && (
-                <a class="button quiet only-icon" href={contentURL(t.id, n.file.index)} download={shown(n.name)} aria-label={`Download ${shown(n.name)}`} title={n.bytes >= n.total ? 'Download' : 'Download as it arrives'}>
+                <a class="button quiet only-icon" href={contentURL(t.id, n.file.index)} download={shown(n.name)} aria-label={`Download ${shown(n.name)}`} title={n.bytes >= n.total ? 'Download' : 'Download while it arrives'}>
                   <Icon name="down" size={18} />
                 </a>
               ) : (
@@ -96,8 +96,8 @@ function Player({ t, file, close }: { t: Transfer; file: File; close: () => void
           : audio.test(name) ? <audio src={src} controls autoplay onError={fail} />
           : <img src={src} alt={shown(name)} onError={fail} />}
       </div>
-      {failed && <p class="note">This browser cannot show it. A player can, from this address: {location.origin}{src}</p>}
-      {file.bytes < file.total && <p class="muted">It is still being fetched: what you look at comes first.</p>}
+      {failed && <p class="note">This browser cannot show this file. Open this address in a media player: {location.origin}{src}</p>}
+      {file.bytes < file.total && <p class="muted">The download is still running. The part you watch is downloaded first.</p>}
     </Dialog>
   )
 }

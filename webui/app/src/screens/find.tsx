@@ -15,7 +15,7 @@ import { Found } from './hit'
 export function Find(): JSX.Element {
   const q = query.value.get('q') ?? ''
   const box = useRef<HTMLInputElement>(null)
-  // What is typed goes on where the words end.
+  // Put the cursor at the end of the query.
   useLayoutEffect(() => {
     box.current!.focus()
     box.current!.setSelectionRange(q.length, q.length)
@@ -33,9 +33,9 @@ export function Find(): JSX.Element {
         <kbd aria-hidden="true">/</kbd>
       </div>
       {isChannel(q) ? (
-        <p class="note row spread">This is the link of a channel. <Button variant="primary" onClick={() => { follow(q).catch((e) => toast(message(e), { bad: true })) }}>Follow it</Button></p>
+        <p class="note row spread">This is a channel link. <Button variant="primary" onClick={() => { follow(q).catch((e) => toast(message(e), { bad: true })) }}>Follow</Button></p>
       ) : links(q).length > 0 ? (
-        <p class="note row spread">This is a link. <Button variant="primary" onClick={() => { adding.value = { text: q } }}>Look at it</Button></p>
+        <p class="note row spread">This is a link. <Button variant="primary" onClick={() => { adding.value = { text: q } }}>Preview</Button></p>
       ) : <Results q={q} />}
       {!q.trim() && <Channels />}
     </div>
@@ -43,7 +43,7 @@ export function Find(): JSX.Element {
 }
 
 const page = 50
-const most = 500 // that the node gives
+const most = 500 // the node's limit
 
 function Results({ q }: { q: string }): JSX.Element {
   const [found, setFound] = useState<Answer & { q: string }>()
@@ -53,7 +53,7 @@ function Results({ q }: { q: string }): JSX.Element {
   useEffect(() => {
     if (!q.trim()) return setFound(undefined)
     const abort = new AbortController()
-    // Not for every letter of somebody who types.
+    // Wait for a pause in typing.
     const timer = setTimeout(() => {
       get<Answer>(`/search?q=${encodeURIComponent(q)}&limit=${limit}`, abort.signal).then(
         (r) => { setFound({ q, ...r }); setProblem('') },
@@ -65,13 +65,13 @@ function Results({ q }: { q: string }): JSX.Element {
       abort.abort()
     }
   }, [q, limit])
-  if (!q.trim()) return <p class="muted">Searches what this node shares and the channels that it follows. Nothing you type leaves this machine.</p>
+  if (!q.trim()) return <p class="muted">Searches the transfers of this node and the channels it follows. Your searches stay on this machine.</p>
   if (problem) return <Problem>{problem}</Problem>
   if (!found) return <Working>Searching …</Working>
-  if (found.total === 0) return <Empty icon="find" title="Nothing was found"><p>Fewer words find more. Follow a channel to know of more things.</p></Empty>
+  if (found.total === 0) return <Empty icon="find" title="No results"><p>Try fewer words, or follow more channels.</p></Empty>
   return (
     <section class="card">
-      <p class="muted" role="status">{found.more ? `More than ${plural(found.total, 'result')}: the newest are shown, another word finds others` : plural(found.total, 'result')}</p>
+      <p class="muted" role="status">{found.more ? `More than ${plural(found.total, 'result')}: the newest are shown; add a word to find others` : plural(found.total, 'result')}</p>
       <ul class="hits">{found.hits.map((h) => <Found key={h.id + (h.channel ?? '')} h={h} />)}</ul>
       {found.hits.length === limit && limit < found.total && <Button onClick={() => setLimit(Math.min(limit + page, most))}>Show more</Button>}
     </section>

@@ -17,7 +17,7 @@ interface Column {
   key: SortKey
   name: string
   width: number
-  descends?: boolean // what the first press on its head does
+  descends?: boolean // the first click sorts in descending order
   cell: (t: Transfer) => string
 }
 
@@ -26,12 +26,12 @@ const columns: Column[] = [
   { key: 'size', name: 'Size', width: 82, descends: true, cell: (t) => (t.size ? bytes(t.size) : '–') },
   { key: 'down', name: 'Down', width: 90, descends: true, cell: (t) => rate(coming(t)) },
   { key: 'up', name: 'Up', width: 90, descends: true, cell: (t) => rate(t.up) },
-  { key: 'eta', name: 'Left', width: 78, cell: (t) => (eta(t) === Infinity ? '' : duration(eta(t))) },
+  { key: 'eta', name: 'ETA', width: 78, cell: (t) => (eta(t) === Infinity ? '' : duration(eta(t))) },
   { key: 'peers', name: 'Peers', width: 66, descends: true, cell: (t) => (t.peers ? `${t.peers}` : '') },
   { key: 'ratio', name: 'Ratio', width: 64, descends: true, cell: (t) => (t.uploaded ? ratio(t).toFixed(2) : '') },
   { key: 'added', name: 'Added', width: 112, descends: true, cell: (t) => ago(t.added) },
 ]
-// On a phone a row is its name with what matters below: other cells are not made.
+// On a phone a row is the name with the main figures below it; the other cells are not created.
 const phone = matchMedia('(max-width: 720px)')
 const narrow = signal(phone.matches)
 phone.addEventListener('change', () => { narrow.value = phone.matches })
@@ -41,7 +41,7 @@ const rowHeight = 60
 const headHeight = 38
 const spare = 6
 
-// The row that keys act on; it outlives the screen, so that Back returns to it.
+// The row that keys act on. It is kept when the screen closes, so that Back returns to it.
 let cursor = ''
 let scrolled = 0
 
@@ -51,7 +51,7 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
   const box = useRef<HTMLDivElement>(null)
   const [view, setView] = useState({ first: 0, count: 20 })
   const [at, setAt] = useState(cursor)
-  const rung = useRef(32) // rows that are reused, more than are drawn at once
+  const rung = useRef(32) // the number of reused rows, more than are drawn at once
   const [still, setStill] = useState(true)
   const rest = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
   const focusNext = useRef(false)
@@ -80,7 +80,7 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
   }, [])
   useLayoutEffect(measure, [rows.length])
 
-  // Two keys may come before the next drawing: the cursor is newer than the state.
+  // Two keys may be pressed before the next render, so the cursor may be newer than the state.
   const indexNow = (): number => rows.findIndex((t) => t.id === cursor)
   const move = (to: number, focus = true): void => {
     const i = Math.max(0, Math.min(rows.length - 1, to))
@@ -117,7 +117,7 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
     setAt(t.id)
   }
 
-  // Rows are not drawn anew for a new function: they get one that stays.
+  // A stable function, so that rows are not rendered again for a new one.
   const latest = useRef(toggle)
   latest.current = toggle
   const stable = useRef((t: Transfer, range: boolean) => latest.current(t, range)).current
@@ -128,7 +128,7 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
     if (e.defaultPrevented || document.querySelector('dialog[open]')) return
     if (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && !(target instanceof HTMLInputElement && target.type === 'checkbox')) return
     const inside = box.current!.contains(target)
-    // After a dialog nothing may have the focus: the cursor still tells which row is meant.
+    // After a dialog nothing may have the focus; then the cursor names the row.
     const onRow = target === document.body || (inside && !!target.closest('[role=row][id]'))
     const found = indexNow()
     const index = Math.max(0, found)
@@ -157,10 +157,9 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
     return () => removeEventListener('keydown', f)
   }, [])
 
-  // Rows are reused as the list moves under them: making them anew, or only
-  // moving them, is what made scrolling slow. Once it is still they are put into
-  // the order in which they are read. Whoever has the focus keeps it, or loses it
-  // with its row.
+  // Rows are reused while the list scrolls: creating or moving them made scrolling
+  // slow. When scrolling stops they are put into reading order. A row keeps the
+  // focus until it is no longer drawn.
   rung.current = Math.max(rung.current, view.count)
   const focused = document.activeElement?.id ?? ''
   useLayoutEffect(() => {
@@ -187,7 +186,7 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
         <div role="row" aria-rowindex={1}>
           <div role="columnheader" class="pick">
             <Tri
-              state={!some ? 'none' : rows.every((t) => chosen.has(t.id)) ? 'all' : 'some'} label="Select all that are shown"
+              state={!some ? 'none' : rows.every((t) => chosen.has(t.id)) ? 'all' : 'some'} label="Select all shown transfers"
               onChange={(on) => { selected.value = on ? new Set(rows.map((t) => t.id)) : new Set() }}
             />
           </div>
@@ -288,7 +287,7 @@ class Row extends Component<RowProps> {
           </span>
           {compact && <span class="compact" aria-hidden="true">
             <Bar value={progress(t)} state={t.state} />
-            <span class="figures">{t.total ? `${percent(t.bytes, t.total)} of ${bytes(t.total)}` : 'size not known'}</span>
+            <span class="figures">{t.total ? `${percent(t.bytes, t.total)} of ${bytes(t.total)}` : 'size unknown'}</span>
             {coming(t) > 0 && <span class="figures down">↓ {rate(coming(t))}</span>}
             {t.up > 0 && <span class="figures up">↑ {rate(t.up)}</span>}
           </span>}

@@ -9,18 +9,18 @@ const keys: [string[], string][] = [
   [['a'], 'Add a link or .torrent file'],
   [['s'], 'Share a folder'],
   [['j', 'k'], 'Next and previous transfer'],
-  [['Enter'], 'Open it'],
-  [['Space'], 'Select it'],
-  [['Ctrl', 'A'], 'Select all that are shown'],
+  [['Enter'], 'Open the transfer'],
+  [['Space'], 'Select the transfer'],
+  [['Ctrl', 'A'], 'Select all shown transfers'],
   [['p'], 'Pause or resume'],
   [['Delete'], 'Remove'],
-  [['Esc'], 'Forget the selection, go back'],
-  [['?'], 'This list'],
+  [['Esc'], 'Clear the selection, or go back'],
+  [['?'], 'Show the keys'],
 ]
 
 export function Help(): JSX.Element {
   return (
-    <Dialog title="Keys" onClose={() => { helping.value = false }}>
+    <Dialog title="Keyboard shortcuts" onClose={() => { helping.value = false }}>
       <dl class="keys">
         {keys.map(([k, does]) => (
           <div key={does}>
@@ -29,7 +29,7 @@ export function Help(): JSX.Element {
           </div>
         ))}
       </dl>
-      <p class="muted">Links and .torrent files can be pasted or dropped anywhere on this page.</p>
+      <p class="muted">You can paste or drop links and .torrent files anywhere on this page.</p>
     </Dialog>
   )
 }

@@ -11,10 +11,10 @@ import { toast } from '../state/toasts'
 import { Button, Copyable, Problem, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
 
-/** inName tells whether what matched is the name itself. */
+/** inName reports whether the match is in the name. */
 const inName = (h: { name: string; snippet?: string | undefined }): boolean => h.snippet?.replace(/[\x02\x03]/g, '') === h.name
 
-/** Found is one hit: what it is, where it is from, and a press to fetch it. */
+/** Found is one search result with its source and a button to download it. */
 export function Found({ h, inside, extra }: { h: Omit<Hit, 'rank'>; inside?: boolean; extra?: JSX.Element | undefined }): JSX.Element {
   const here = transfer(h.id)
   const [open, setOpen] = useState(false)
@@ -24,7 +24,7 @@ export function Found({ h, inside, extra }: { h: Omit<Hit, 'rank'>; inside?: boo
     try {
       const t = await send<Transfer>('POST', '/transfers', { link: h.link })
       put(t)
-      toast(`Fetching “${shown(h.name)}”`, { action: { label: 'Show', run: () => go(`/t/${t.id}`) } })
+      toast(`Downloading “${shown(h.name)}”`, { action: { label: 'Show', run: () => go(`/t/${t.id}`) } })
     } catch (e) {
       toast(message(e), { bad: true })
     } finally {
@@ -37,7 +37,7 @@ export function Found({ h, inside, extra }: { h: Omit<Hit, 'rank'>; inside?: boo
         <button type="button" class="hit-name" aria-expanded={open} onClick={() => setOpen(!open)}><Icon name="chevron" size={15} /><bdi>{inName(h) ? <Snippet text={h.snippet!} /> : shown(h.name)}</bdi></button>
         {h.snippet && !inName(h) && <p class="snippet"><Snippet text={h.snippet} /></p>}
         <p class="facts-line">
-          <span>{h.bytes > 0 ? bytes(h.bytes) : 'Size not known'}</span>
+          <span>{h.bytes > 0 ? bytes(h.bytes) : 'Size unknown'}</span>
           {!inside && <span>{h.channel ? <ChannelName id={h.channel} /> : 'On this node'}</span>}
           {h.time && <span>{ago(h.time)}</span>}
           {h.tags?.map((t) => <span class="tag" key={t}>{shown(t)}</span>)}
@@ -45,15 +45,15 @@ export function Found({ h, inside, extra }: { h: Omit<Hit, 'rank'>; inside?: boo
         {open && <About h={h} />}
       </div>
       <div class="row">
-        {here ? <a class="button plain" href={`/t/${here.id}`}>Here already</a>
-          : <Button icon="down" disabled={busy} onClick={() => void fetchIt()}>Fetch</Button>}
+        {here ? <a class="button plain" href={`/t/${here.id}`}>Already added</a>
+          : <Button icon="down" disabled={busy} onClick={() => void fetchIt()}>Download</Button>}
         {extra}
       </div>
     </li>
   )
 }
 
-/** About is what the catalogue says of a hit beyond its line. */
+/** About shows the details that the catalogue has of a result. */
 function About({ h }: { h: Omit<Hit, 'rank'> }): JSX.Element {
   const [entry, setEntry] = useState<Entry>()
   const [problem, setProblem] = useState('')
@@ -64,7 +64,7 @@ function About({ h }: { h: Omit<Hit, 'rank'> }): JSX.Element {
     )
   }, [h.id])
   if (problem) return <Problem>{problem}</Problem>
-  if (!entry) return <Working>Reading …</Working>
+  if (!entry) return <Working>Loading …</Working>
   const files = entry.files ?? []
   return (
     <div class="about">
@@ -85,7 +85,7 @@ function ChannelName({ id }: { id: string }): JSX.Element {
   return <a href={`/find/${id}`}>{name ? <bdi>{shown(name)}</bdi> : <>Channel <code>{id.slice(0, 8)}</code></>}</a>
 }
 
-/** Snippet marks the matches, which come between \x02 and \x03. */
+/** Snippet highlights the matches, which are between \x02 and \x03. */
 function Snippet({ text }: { text: string }): JSX.Element {
   return <>{text.split('\x02').map((part, i) => {
     const [hit, rest] = i === 0 ? ['', part] : part.split('\x03', 2)

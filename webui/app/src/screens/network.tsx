@@ -26,7 +26,7 @@ export function Network(): JSX.Element {
     try {
       network.value = await send<Report>('POST', '/network/test')
     } catch (e) {
-      toast(`The test did not work: ${message(e)}`, { bad: true })
+      toast(`The test failed: ${message(e)}`, { bad: true })
     } finally {
       setTesting(false)
     }
@@ -51,12 +51,12 @@ export function Network(): JSX.Element {
           <h2>{shown(n.answer)}</h2>
           {proof && <p class="proven">Proven {ago(proof.time)}: {shown(proof.evidence)}</p>}
           <p>{shown(n.next)}</p>
-          {testing && <Working>Asking routers and peers, for up to 25 seconds …</Working>}
+          {testing && <Working>Asking the router and peers; this takes up to 25 seconds …</Working>}
         </div>
       </section>
       {health.problems.length > 0 && (
         <section class="card">
-          <h2>What is wrong</h2>
+          <h2>Problems</h2>
           <ul class="facts">{health.problems.map((p) => <li key={p}><span class="dot unreachable" /><span>{shown(p.charAt(0).toUpperCase() + p.slice(1))}</span></li>)}</ul>
         </section>
       )}
@@ -66,8 +66,8 @@ export function Network(): JSX.Element {
         <Speed live={samples} />
         {stats.value && (
           <dl class="pairs">
-            <Pair name="Connections">{plural(stats.value.connections, 'peer')}{stats.value.refused > 0 && `, ${stats.value.refused.toLocaleString('en')} turned away`}</Pair>
-            <Pair name="Since the start">{bytes(stats.value.downloaded)} came in, {bytes(stats.value.uploaded)} went out</Pair>
+            <Pair name="Connections">{plural(stats.value.connections, 'peer')}{stats.value.refused > 0 && `, ${stats.value.refused.toLocaleString('en')} refused`}</Pair>
+            <Pair name="Since the start">{bytes(stats.value.downloaded)} downloaded, {bytes(stats.value.uploaded)} uploaded</Pair>
           </dl>
         )}
       </section>
@@ -75,7 +75,7 @@ export function Network(): JSX.Element {
   )
 }
 
-const proofs: Record<Proof, string> = { reachable: 'Reachable', unreachable: 'Not reachable', unknown: 'Not known' }
+const proofs: Record<Proof, string> = { reachable: 'Reachable', unreachable: 'Not reachable', unknown: 'Unknown' }
 
 function Proven({ what, proof, evidence, time }: { what: string; proof: Proof; evidence: string | undefined; time: string | undefined }): JSX.Element {
   return (
@@ -91,7 +91,7 @@ function Addresses({ n }: { n: Report }): JSX.Element {
     <>
       <section class="card">
         <h2>Addresses</h2>
-        {n.addresses.length === 0 ? <p class="muted">This machine has no address that others could reach.</p> : (
+        {n.addresses.length === 0 ? <p class="muted">This machine has no address that others can reach.</p> : (
           <div class="table-box" tabIndex={0} role="region" aria-label="Addresses">
             <table class="stacked addresses">
               <thead><tr><th scope="col">Address</th><th scope="col">TCP</th><th scope="col">UDP</th></tr></thead>
@@ -116,8 +116,8 @@ function Addresses({ n }: { n: Report }): JSX.Element {
       </section>
       <div class="columns even">
         <section class="card">
-          <h2>Holes in the router’s firewall</h2>
-          {n.pinholes.length === 0 && <p class="muted">None are open: {n.gateways.length ? 'no router here opens them when asked.' : 'either none are needed, or no router answered.'}</p>}
+          <h2>Pinholes in the router’s firewall</h2>
+          {n.pinholes.length === 0 && <p class="muted">No pinholes are open: {n.gateways.length ? 'no router opened them on request.' : 'either none are needed, or no router answered.'}</p>}
           <ul class="facts">
             {n.pinholes.map((p, i) => (
               <li key={i}>
@@ -135,13 +135,13 @@ function Addresses({ n }: { n: Report }): JSX.Element {
         </section>
         <section class="card">
           <h2>DHT</h2>
-          {!n.dht ? <p class="muted">It is off: peers are found through links, trackers and the local network only.</p>
+          {!n.dht ? <p class="muted">The DHT is off: peers are found only through links, trackers and the local network.</p>
             : n.dht.problem ? <p class="bad-text">{shown(n.dht.problem)}</p>
             : <p>{plural(n.dht.nodes, 'node')} known, {n.dht.answering.toLocaleString('en')} of them answered in the last 15 minutes.</p>}
           {n.seen.length > 0 && (
             <ul class="facts seen">
               {n.seen.map((s) => (
-                <li key={s.address + s.by}><span>Others see this node as <code class="break">{s.address}</code><small>{s.by === 'dht' ? 'says the DHT' : s.count ? `say ${plural(s.count, 'peer')}` : 'say peers'}</small></span></li>
+                <li key={s.address + s.by}><span>Others see this node as <code class="break">{s.address}</code><small>{s.by === 'dht' ? 'reported by the DHT' : s.count ? `reported by ${plural(s.count, 'peer')}` : 'reported by peers'}</small></span></li>
               ))}
             </ul>
           )}

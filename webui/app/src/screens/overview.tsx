@@ -21,13 +21,13 @@ export function Overview({ t, live }: { t: Transfer; live: Samples }): JSX.Eleme
           <Speed live={live} id={t.id} />
         </section>
         <section class="card">
-          <h2>Facts</h2>
+          <h2>Details</h2>
           <dl class="pairs">
-            <Pair name="Size">{t.size ? `${bytes(t.size)} in ${plural(t.files, 'file')}` : 'Not known yet'}</Pair>
-            <Pair name="Peers">{t.peers ? `${t.peers}, of whom ${t.seeds === 1 ? '1 has' : `${t.seeds} have`} everything` : 'None connected'}</Pair>
-            <Pair name="Came in">{bytes(t.downloaded)}</Pair>
-            <Pair name="Went out">{bytes(t.uploaded)}{t.size > 0 && t.uploaded > 0 && `, ${ratio(t).toFixed(2)} times the size`}</Pair>
-            <Pair name={t.own ? 'Shared from' : 'On the disk'}><bdi class="break">{shown(t.path) || '–'}</bdi></Pair>
+            <Pair name="Size">{t.size ? `${bytes(t.size)} in ${plural(t.files, 'file')}` : 'Unknown yet'}</Pair>
+            <Pair name="Peers">{t.peers ? `${t.peers}, ${plural(t.seeds, 'seed')}` : 'None connected'}</Pair>
+            <Pair name="Downloaded">{bytes(t.downloaded)}</Pair>
+            <Pair name="Uploaded">{bytes(t.uploaded)}{t.size > 0 && t.uploaded > 0 && `, ratio ${ratio(t).toFixed(2)}`}</Pair>
+            <Pair name={t.own ? 'Shared from' : 'Saved in'}><bdi class="break">{shown(t.path) || '–'}</bdi></Pair>
             <Pair name="Added">{ago(t.added)}</Pair>
             {t.completed && <Pair name="Completed">{ago(t.completed)}</Pair>}
             <Pair name="ID"><code class="break">{t.id}</code></Pair>
@@ -37,10 +37,10 @@ export function Overview({ t, live }: { t: Transfer; live: Samples }): JSX.Eleme
       </div>
       {t.link && t.state !== 'hashing' && (
         <section class="card link-panel">
-          <h2>Pass it on</h2>
-          <QR text={t.link} label="Code of the link, to be scanned by a phone" />
+          <h2>Share the link</h2>
+          <QR text={t.link} label="QR code of the link" />
           <Copyable text={t.link} label="Link" />
-          <Button onClick={() => void copy(`shoal get ${shell(t.link)}`, 'Command copied')} icon="copy">Copy as a command</Button>
+          <Button onClick={() => void copy(`shoal get ${shell(t.link)}`, 'Command copied')} icon="copy">Copy as command</Button>
         </section>
       )}
     </div>
@@ -49,7 +49,7 @@ export function Overview({ t, live }: { t: Transfer; live: Samples }): JSX.Eleme
 
 const rateText = (n: number): string => (n ? rate(n).replace('/s', '') : '')
 
-/** Rules are the limits and the goal of one transfer. */
+/** Rules shows and edits the limits and the seeding goal of one transfer. */
 function Rules({ t }: { t: Transfer }): JSX.Element {
   const [editing, setEditing] = useState(false)
   const [down, setDown] = useState('')
@@ -72,8 +72,8 @@ function Rules({ t }: { t: Transfer }): JSX.Element {
     const d = down.trim() ? parseSize(down) : 0
     const u = up.trim() ? parseSize(up) : 0
     const n = Number((mode === 'ratio' ? times : time).replace(',', '.'))
-    if (d === undefined || u === undefined) return setProblem('A limit is such as 500 kB or 2 MB; empty is none')
-    if ((mode === 'ratio' || mode === 'time') && !(n > 0)) return setProblem('A goal is a number above 0')
+    if (d === undefined || u === undefined) return setProblem('Write a limit such as 500 kB or 2 MB, or leave it empty for none')
+    if ((mode === 'ratio' || mode === 'time') && !(n > 0)) return setProblem('The goal must be a number above 0')
     const goal: Goal = mode === 'none' ? { none: true } : mode === 'ratio' ? { ratio: n } : mode === 'time' ? { for: nanoseconds(n) } : {}
     try {
       await send('PATCH', transferPath(t.id), { limits: { down: d, up: u }, goal })
@@ -88,8 +88,8 @@ function Rules({ t }: { t: Transfer }): JSX.Element {
       <section class="card">
         <h2 class="row spread">Limits<Button onClick={edit}>Change</Button></h2>
         <dl class="pairs">
-          <Pair name="Down">{rate(t.limits.down) || 'No limit of its own'}</Pair>
-          <Pair name="Up">{rate(t.limits.up) || 'No limit of its own'}</Pair>
+          <Pair name="Download">{rate(t.limits.down) || 'No limit of its own'}</Pair>
+          <Pair name="Upload">{rate(t.limits.up) || 'No limit of its own'}</Pair>
           <Pair name="Seed">{goalText(t.goal)}</Pair>
         </dl>
       </section>
@@ -100,23 +100,23 @@ function Rules({ t }: { t: Transfer }): JSX.Element {
       <h2>Limits</h2>
       <form class="stack" onSubmit={(e) => void save(e)}>
         <div class="row">
-          <label class="field">Down, a second<input value={down} placeholder="no limit" onInput={(e) => setDown(e.currentTarget.value)} /></label>
-          <label class="field">Up, a second<input value={up} placeholder="no limit" onInput={(e) => setUp(e.currentTarget.value)} /></label>
+          <label class="field">Download per second<input value={down} placeholder="no limit" onInput={(e) => setDown(e.currentTarget.value)} /></label>
+          <label class="field">Upload per second<input value={up} placeholder="no limit" onInput={(e) => setUp(e.currentTarget.value)} /></label>
         </div>
         <div class="row">
           <label class="field">Seed
             <select value={mode} onChange={(e) => setMode(e.currentTarget.value)}>
-              <option value="forever">For ever</option>
-              <option value="ratio">Until so many times the size went out</option>
-              <option value="time">For so many hours</option>
-              <option value="none">Not at all</option>
+              <option value="forever">Forever</option>
+              <option value="ratio">Until a ratio</option>
+              <option value="time">For a time</option>
+              <option value="none">Do not seed</option>
             </select>
           </label>
-          {mode === 'ratio' && <label class="field">Times<input inputMode="decimal" value={times} onInput={(e) => setTimes(e.currentTarget.value)} /></label>}
+          {mode === 'ratio' && <label class="field">Ratio<input inputMode="decimal" value={times} onInput={(e) => setTimes(e.currentTarget.value)} /></label>}
           {mode === 'time' && <label class="field">Hours<input inputMode="numeric" value={time} onInput={(e) => setTime(e.currentTarget.value)} /></label>}
         </div>
         {problem && <Problem>{problem}</Problem>}
-        <div class="row"><Button type="submit" variant="primary">Save</Button><Button onClick={() => setEditing(false)}>Leave it</Button></div>
+        <div class="row"><Button type="submit" variant="primary">Save</Button><Button onClick={() => setEditing(false)}>Cancel</Button></div>
       </form>
     </section>
   )

@@ -13,7 +13,7 @@ import { Icon } from '../ui/icons'
 type Key = 'address' | 'client' | 'source' | 'progress' | 'down' | 'up' | 'downloaded' | 'uploaded'
 const heads: [Key, string][] = [
   ['address', 'Address'], ['client', 'Client'], ['source', 'Found by'], ['progress', 'Has'],
-  ['down', 'Down'], ['up', 'Up'], ['downloaded', 'Came in'], ['uploaded', 'Went out'],
+  ['down', 'Down'], ['up', 'Up'], ['downloaded', 'Downloaded'], ['uploaded', 'Uploaded'],
 ]
 const most = 500
 
@@ -24,11 +24,11 @@ export function Peers({ t }: { t: Transfer }): JSX.Element {
     const x = a[by.key], y = b[by.key]
     return (x < y ? -1 : x > y ? 1 : a.address < b.address ? -1 : 1) * (by.down ? -1 : 1)
   }), [data, by])
-  if (!data) return <Working>Asking who is connected …</Working>
+  if (!data) return <Working>Loading the peers …</Working>
   return (
     <>
       {peers.length === 0 ? (
-        <Empty icon="network" title="Nobody is connected"><p>{t.state === 'paused' ? 'A paused transfer has no peers.' : 'The node keeps looking. Discovery tells where.'}</p></Empty>
+        <Empty icon="network" title="No peers connected"><p>{t.state === 'paused' ? 'A paused transfer has no peers.' : 'The node keeps looking. Discovery shows where.'}</p></Empty>
       ) : (
         <div class="table-box" tabIndex={0} role="region" aria-label="Peers">
           <table class="stacked">
@@ -50,7 +50,7 @@ export function Peers({ t }: { t: Transfer }): JSX.Element {
                     <code><bdi>{shown(p.address)}</bdi></code>
                     <span class="tags">
                       <span class={`tag ${family(p) === 'IPv6' ? 'good' : ''}`}>{family(p)}</span>
-                      <span class="tag">{p.incoming ? 'they called' : 'we called'}</span>
+                      <span class="tag">{p.incoming ? 'incoming' : 'outgoing'}</span>
                       {p.encrypted && <span class="tag">encrypted</span>}
                       {p.utp && <span class="tag">uTP</span>}
                     </span>
@@ -60,8 +60,8 @@ export function Peers({ t }: { t: Transfer }): JSX.Element {
                   <td data-label="Has"><span class="has"><Bar value={p.progress} state="seeding" /><span class="figures">{Math.floor(p.progress * 100)} %</span></span></td>
                   <td class="figures down" data-label="Down">{rate(p.down)}</td>
                   <td class="figures up" data-label="Up">{rate(p.up)}</td>
-                  <td class="figures" data-label="Came in">{bytes(p.downloaded)}</td>
-                  <td class="figures" data-label="Went out">{bytes(p.uploaded)}</td>
+                  <td class="figures" data-label="Downloaded">{bytes(p.downloaded)}</td>
+                  <td class="figures" data-label="Uploaded">{bytes(p.uploaded)}</td>
                 </tr>
               ))}
             </tbody>
@@ -74,7 +74,7 @@ export function Peers({ t }: { t: Transfer }): JSX.Element {
   )
 }
 
-/** Offer tells the node of somebody who has it. */
+/** Offer adds a peer by its address. */
 function Offer({ t }: { t: Transfer }): JSX.Element {
   const [address, setAddress] = useState('')
   const submit = async (e: Event): Promise<void> => {
@@ -82,17 +82,17 @@ function Offer({ t }: { t: Transfer }): JSX.Element {
     try {
       await send('POST', transferPath(t.id, '/peers'), { addresses: address.split(/[\s,]+/).filter(Boolean) })
       setAddress('')
-      toast('Calling it')
+      toast('Connecting to the peer')
     } catch (err) {
-      toast(`That is no address and port: ${message(err)}`, { bad: true })
+      toast(`Could not add the peer: ${message(err)}`, { bad: true })
     }
   }
   return (
     <form class="offer" onSubmit={(e) => void submit(e)}>
-      <label for="peer-address">You know somebody who has it?</label>
+      <label for="peer-address">Add a peer by its address</label>
       <div class="row">
         <input id="peer-address" value={address} spellcheck={false} placeholder="[2001:db8::5]:51413" onInput={(e) => setAddress(e.currentTarget.value)} />
-        <Button type="submit" disabled={!address.trim()}>Call</Button>
+        <Button type="submit" disabled={!address.trim()}>Add</Button>
       </div>
     </form>
   )

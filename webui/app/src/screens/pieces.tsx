@@ -8,7 +8,7 @@ import { topic } from '../state/topic'
 import { Empty, Working } from '../ui/basics'
 
 const colours = ['--piece-missing', '--piece-partial', '--piece-checking', '--piece-complete', '--piece-skipped']
-const legend: [string, string][] = [['complete', 'Complete'], ['partial', 'Under way'], ['checking', 'Being checked'], ['missing', 'Missing'], ['skipped', 'Not wanted']]
+const legend: [string, string][] = [['complete', 'Complete'], ['partial', 'In progress'], ['checking', 'Checking'], ['missing', 'Missing'], ['skipped', 'Skipped']]
 
 export function Pieces({ t }: { t: Transfer }): JSX.Element {
   const data = topic<Data>('pieces', t)
@@ -29,8 +29,8 @@ export function Pieces({ t }: { t: Transfer }): JSX.Element {
       media.removeEventListener('change', draw)
     }
   }, [states, scheme])
-  if (!data || !states) return <Working>Reading the map of pieces …</Working>
-  if (states.length === 0) return <Empty icon="file" title="There are no pieces yet"><p>Their number is known with the list of files.</p></Empty>
+  if (!data || !states) return <Working>Loading the piece map …</Working>
+  if (states.length === 0) return <Empty icon="file" title="No pieces yet"><p>The pieces appear as soon as a peer has sent the file list.</p></Empty>
   const says = summary(states)
   return (
     <section class="card pieces">
@@ -41,7 +41,7 @@ export function Pieces({ t }: { t: Transfer }): JSX.Element {
   )
 }
 
-/** paint fills the width with squares of one size, each a piece or several. */
+/** paint fills the width with squares of one size, each for one or more pieces. */
 function paint(c: HTMLCanvasElement, states: Uint8Array): void {
   const width = Math.max(100, c.parentElement!.clientWidth)
   const few = states.length <= 600
@@ -68,7 +68,7 @@ function paint(c: HTMLCanvasElement, states: Uint8Array): void {
     g.roundRect(x, y, side, side, side > 8 ? 3 : 1.5)
     g.fill()
     if (cell.state === 1) {
-      // How much of a group is there is drawn from the bottom, never less than can be seen.
+      // The complete part of a group is drawn from the bottom, never too small to see.
       const h = Math.max(side / 3, side * cell.done)
       g.fillStyle = palette[1]!
       g.beginPath()

@@ -9,20 +9,20 @@ import { Button, Dialog } from '../ui/basics'
 import { selected } from '../state/view'
 import { go, parts } from '../router'
 
-/** below tells whether path is right below folder. */
+/** below reports whether path is directly below folder. */
 const below = (path: string, folder: string): boolean => path.startsWith(folder) && /^[/\\][^/\\]+$/.test(path.slice(folder.length))
 
 const files = (all: number, copies: number): string =>
-  all > 1 ? `the files of ${plural(all, 'transfer')}` : copies ? 'the copy that was given to the node' : 'the fetched files'
+  all > 1 ? `the files of ${plural(all, 'transfer')}` : copies ? 'the uploaded copy' : 'the downloaded files'
 
-/** Removal asks what becomes of the data; forgetting alone can be undone. */
+/** Removal asks whether to delete the data as well. */
 export function Removal(): JSX.Element {
-  // A channel needs its list: that goes with it.
+  // The list of a channel is removed with the channel.
   const lists = removing.value.filter((t) => t.channel)
   const ts = removing.value.filter((t) => !t.channel)
   const [data, setData] = useState(false)
   const [uploads, setUploads] = useState('')
-  // Where that is not known nothing that is shared is offered to be deleted.
+  // While this is unknown, no shared files are offered for deletion.
   useEffect(() => void get<Info>('/node').then((i) => setUploads(i.uploads), () => {}), [])
   const copies = ts.filter((t) => t.own && uploads !== '' && below(t.path, uploads))
   const deletable = [...ts.filter((t) => !t.own), ...copies]
@@ -36,9 +36,9 @@ export function Removal(): JSX.Element {
   if (ts.length === 0) {
     return (
       <Dialog title={lists.length === 1 ? 'This belongs to a channel' : 'These belong to channels'} onClose={close}>
-        <p>The list of a channel goes when you unfollow the channel, or give up one that is yours.</p>
+        <p>The list of a channel is removed when you unfollow the channel, or delete it if it is yours.</p>
         <footer>
-          <Button onClick={close}>Keep</Button>
+          <Button onClick={close}>Cancel</Button>
           <a class="button primary" href={lists.length === 1 ? `/find/${lists[0]!.channel}` : '/find'} onClick={close}>Show the channel{lists.length > 1 && 's'}</a>
         </footer>
       </Dialog>
@@ -50,21 +50,21 @@ export function Removal(): JSX.Element {
         {ts.length === 1 && <p class="strong break"><bdi>{shown(ts[0]!.name)}</bdi></p>}
         <p>
           {deletable.length === 0 ? 'The node stops sharing it. Your files stay where they are.'
-            : 'The node forgets it. The files stay on the disk unless you choose otherwise.'}
+            : 'The files stay on disk unless you choose to delete them.'}
         </p>
-        {lists.length > 0 && <p>{plural(lists.length, 'list of a channel stays', 'lists of channels stay')}: {lists.length === 1 ? 'it goes' : 'they go'} when the channel is unfollowed.</p>}
+        {lists.length > 0 && <p>{plural(lists.length, 'list of a channel stays', 'lists of channels stay')}: {lists.length === 1 ? 'it is' : 'they are'} removed when the channel is unfollowed.</p>}
         {deletable.length > 0 && (
           <label class="check danger-zone">
             <input type="checkbox" checked={data} onChange={(e) => setData(e.currentTarget.checked)} />
             <span>
               Also delete {files(deletable.length, copies.length)} from the disk
-              {deletable.length < ts.length && <small>What you share from its own place is never deleted.</small>}
+              {deletable.length < ts.length && <small>Files that you share from their own folder are never deleted.</small>}
             </span>
           </label>
         )}
       </div>
       <footer>
-        <Button onClick={close}>Keep</Button>
+        <Button onClick={close}>Cancel</Button>
         <Button variant={data ? 'danger' : 'primary'} onClick={confirm}>{data ? 'Remove and delete files' : 'Remove'}</Button>
       </footer>
     </Dialog>

@@ -28,16 +28,16 @@ export function Settings(): JSX.Element {
   )
 }
 
-const themes: [Theme, string][] = [['system', 'As the system'], ['light', 'Light'], ['dark', 'Dark']]
+const themes: [Theme, string][] = [['system', 'System'], ['light', 'Light'], ['dark', 'Dark']]
 
 function Looks(): JSX.Element {
   return (
     <section class="card">
-      <h2>How this page looks</h2>
+      <h2>Appearance</h2>
       <div class="segments" role="group" aria-label="Colours">
         {themes.map(([k, name]) => <button key={k} type="button" aria-pressed={theme.value === k} onClick={() => { theme.value = k }}>{name}</button>)}
       </div>
-      <p class="muted small">Kept in this browser.</p>
+      <p class="muted small">Saved in this browser.</p>
     </section>
   )
 }
@@ -59,7 +59,7 @@ function LimitsCard(): JSX.Element {
     e.preventDefault()
     const d = down.trim() ? parseSize(down) : 0
     const u = up.trim() ? parseSize(up) : 0
-    if (d === undefined || u === undefined) return setProblem('A limit is such as 500 kB or 2 MB; empty is none')
+    if (d === undefined || u === undefined) return setProblem('Write a limit such as 500 kB or 2 MB, or leave it empty for none')
     try {
       take(await send<NodeLimits>('PUT', '/limits', { down: d, up: u }))
       setProblem('')
@@ -73,13 +73,13 @@ function LimitsCard(): JSX.Element {
       <h2>Limits of the node</h2>
       <form class="stack" onSubmit={(e) => void save(e)}>
         <div class="row">
-          <label class="field">Down, a second<input value={down} placeholder="no limit" disabled={!limits} onInput={(e) => setDown(e.currentTarget.value)} /></label>
-          <label class="field">Up, a second<input value={up} placeholder="no limit" disabled={!limits} onInput={(e) => setUp(e.currentTarget.value)} /></label>
+          <label class="field">Download per second<input value={down} placeholder="no limit" disabled={!limits} onInput={(e) => setDown(e.currentTarget.value)} /></label>
+          <label class="field">Upload per second<input value={up} placeholder="no limit" disabled={!limits} onInput={(e) => setUp(e.currentTarget.value)} /></label>
           <Button type="submit" variant="primary" disabled={!limits}>Save</Button>
         </div>
         {limits?.reason && <p class="note">Now {rate(limits.now.down) || 'no limit'} down and {rate(limits.now.up) || 'no limit'} up: {shown(limits.reason)}</p>}
         {limits && (limits.source === 'flag' || limits.source === 'environment' || limits.source === 'file') && (
-          <p class="note">They come from the {limits.source} now. What you save here ends with the node, unless you change it there, too.</p>
+          <p class="note">These limits are set by the {limits.source}. A change that you save here lasts until the node restarts; to keep it, change it there, too.</p>
         )}
         {problem && <Problem>{problem}</Problem>}
       </form>
@@ -97,7 +97,7 @@ function SignIns(): JSX.Element | null {
   const revoke = async (s: SignIn): Promise<void> => {
     try {
       await send('DELETE', `/sessions/${s.id}`)
-      toast(`“${shown(s.label)}” may no longer use this node`)
+      toast(`“${shown(s.label)}” can no longer use this node`)
       await load()
     } catch (e) {
       toast(message(e), { bad: true })
@@ -116,15 +116,15 @@ function SignIns(): JSX.Element | null {
   if (absent) return null
   return (
     <section class="card">
-      <h2 class="row spread">Who may use this node<Button onClick={() => void signOut()}>Sign out</Button></h2>
-      {!all ? <Working>Asking the node …</Working> : (
+      <h2 class="row spread">Sign-ins and tokens<Button onClick={() => void signOut()}>Sign out</Button></h2>
+      {!all ? <Working>Loading …</Working> : (
         <ul class="hits">
           {all.map((s) => (
             <li key={s.id}>
               <div>
                 <strong><bdi>{s.kind === 'browser' ? browser(s.label) : shown(s.label)}</bdi></strong>{' '}
-                <span class="tag">{s.kind === 'browser' ? 'browser' : 'program'}</span>{s.this && <span class="tag good">this one</span>}
-                <p class="muted">Since {ago(s.created)}, last used {ago(s.used)}</p>
+                <span class="tag">{s.kind === 'browser' ? 'browser' : 'program'}</span>{s.this && <span class="tag good">this browser</span>}
+                <p class="muted">Created {ago(s.created)}, last used {ago(s.used)}</p>
               </div>
               {!s.this && <Button onClick={() => void revoke(s)}>Revoke</Button>}
             </li>
@@ -134,14 +134,14 @@ function SignIns(): JSX.Element | null {
       <form class="stack" onSubmit={(e) => void make(e)}>
         <label for="token-label">Token for a program</label>
         <div class="row">
-          <input id="token-label" value={label} placeholder="What it is for" maxLength={100} onInput={(e) => setLabel(e.currentTarget.value)} />
-          <Button type="submit" disabled={!label.trim()}>Make a token</Button>
+          <input id="token-label" value={label} placeholder="Purpose" maxLength={100} onInput={(e) => setLabel(e.currentTarget.value)} />
+          <Button type="submit" disabled={!label.trim()}>Create a token</Button>
         </div>
       </form>
       {token && (
         <Dialog title={`Token for “${shown(token.label)}”`} onClose={() => setToken(undefined)}>
           <div class="stack">
-            <p>Copy it now: it is shown this once. The program sends it as <code>Authorization: Bearer …</code></p>
+            <p>Copy it now: it is shown only once. The program sends it as <code>Authorization: Bearer …</code></p>
             <Copyable text={token.token} label="Token" />
           </div>
         </Dialog>
@@ -150,7 +150,7 @@ function SignIns(): JSX.Element | null {
   )
 }
 
-/** PasswordCard lets people sign in from elsewhere. */
+/** PasswordCard sets the password for sign-in from other machines. */
 function PasswordCard(): JSX.Element {
   const [set, setSet] = useState<boolean>()
   const [value, setValue] = useState('')
@@ -172,7 +172,7 @@ function PasswordCard(): JSX.Element {
   }
   const submit = (e: Event): void => {
     e.preventDefault()
-    if (value !== again) setProblem('The two are not the same')
+    if (value !== again) setProblem('The passwords are not the same')
     else void change(value)
   }
   return (
@@ -180,13 +180,13 @@ function PasswordCard(): JSX.Element {
       <h2>Password</h2>
       <p class="muted">
         {set === undefined ? 'Asking the node …'
-          : set ? 'A password is set: whoever knows it can sign in. Those who are signed in stay so when it changes.'
-          : 'None is set: sign-in is by the link that “shoal open” prints. The page is served to other machines only with a password.'}
+          : set ? 'A password is set: anyone who knows it can sign in. Changing it does not sign anyone out.'
+          : 'No password is set: sign in with the link that “shoal open” prints. To open the page from other machines, set a password.'}
       </p>
       <form class="stack" onSubmit={submit}>
         <div class="row">
           <label class="field">{set ? 'New password' : 'Password'}<input type="password" autocomplete="new-password" value={value} onInput={(e) => setValue(e.currentTarget.value)} /></label>
-          <label class="field">Once more<input type="password" autocomplete="new-password" value={again} onInput={(e) => setAgain(e.currentTarget.value)} /></label>
+          <label class="field">Repeat the password<input type="password" autocomplete="new-password" value={again} onInput={(e) => setAgain(e.currentTarget.value)} /></label>
           <Button type="submit" disabled={!value || !again}>Set</Button>
         </div>
         <small>At least 10 characters.</small>
@@ -197,7 +197,7 @@ function PasswordCard(): JSX.Element {
   )
 }
 
-// From elsewhere it is the only way in.
+// From another machine the password is the only way to sign in.
 const local = /^(localhost|127\.0\.0\.1|\[::1\])$/.test(location.hostname)
 
 /** browser makes a User-Agent short. */
@@ -224,7 +224,7 @@ function All(): JSX.Element {
   return (
     <section class="card">
       <h2>All settings</h2>
-      <p class="muted">What you change here is kept. What a flag, a variable or the configuration file says is stronger, and is changed there.</p>
+      <p class="muted">Changes made here are saved. A flag, an environment variable or the configuration file overrides them; change such a setting there.</p>
       <div class="row wrap settings-search">
         <div class="search">
           <Icon name="find" size={17} />
@@ -235,11 +235,11 @@ function All(): JSX.Element {
       </div>
       {problem && <Problem>{problem}</Problem>}
       {!shownOnes ? !problem && <Working>Asking the node …</Working>
-        : shownOnes.length === 0 ? <p class="muted" role="status">{q ? 'No setting has these words.' : 'All settings have their defaults.'}</p>
+        : shownOnes.length === 0 ? <p class="muted" role="status">{q ? 'No setting matches.' : 'All settings have their default values.'}</p>
         : (
           <>
-            <Some title="Changed here, at once" settings={shownOnes.filter((s) => s.writable)} reload={load} />
-            <Some title="Fixed while the node runs" settings={shownOnes.filter((s) => !s.writable)} reload={load} />
+            <Some title="Can be changed here; changes take effect at once" settings={shownOnes.filter((s) => s.writable)} reload={load} />
+            <Some title="Cannot be changed here" settings={shownOnes.filter((s) => !s.writable)} reload={load} />
           </>
         )}
     </section>
@@ -256,14 +256,14 @@ function Some({ title, settings, reload }: { title: string; settings: Setting[];
   )
 }
 
-/** One is a setting, with where its value comes from and what can be done about it. */
+/** One is a setting with the source of its value and the means to change it. */
 function One({ s, reload }: { s: Setting; reload: () => Promise<void> }): JSX.Element {
   const [value, setValue] = useState<string>()
   const [problem, setProblem] = useState('')
   const isSwitch = s.default === 'true' || s.default === 'false'
   const save = async (v: string): Promise<void> => {
     try {
-      // The elements of a list are parted like those in a variable.
+      // A list is written as in an environment variable.
       await send('PATCH', '/config', { [s.name]: s.values ? v.split('\n').map((w) => w.trim()).filter(Boolean).join(';') : v })
       setValue(undefined)
       setProblem('')
@@ -276,7 +276,7 @@ function One({ s, reload }: { s: Setting; reload: () => Promise<void> }): JSX.El
   const forget = async (): Promise<void> => {
     try {
       await send('DELETE', `/config/${s.name}`)
-      toast('Back to the default')
+      toast('Reset to the default')
       await reload()
     } catch (err) {
       toast(message(err), { bad: true })
@@ -292,9 +292,9 @@ function One({ s, reload }: { s: Setting; reload: () => Promise<void> }): JSX.El
       <p class="muted">{s.help.charAt(0).toUpperCase() + s.help.slice(1)}</p>
       {value !== undefined ? (
         <form class="stack" onSubmit={(e) => { e.preventDefault(); void save(value) }}>
-          {s.values ? <textarea rows={Math.max(2, value.split('\n').length)} value={value} aria-labelledby={id} placeholder="One on each line; none when empty" spellcheck={false} onInput={(e) => setValue(e.currentTarget.value)} />
+          {s.values ? <textarea rows={Math.max(2, value.split('\n').length)} value={value} aria-labelledby={id} placeholder="One per line; empty for none" spellcheck={false} onInput={(e) => setValue(e.currentTarget.value)} />
             : <input value={value} aria-labelledby={id} spellcheck={false} onInput={(e) => setValue(e.currentTarget.value)} />}
-          <div class="row"><Button type="submit" variant="primary">Save</Button><Button onClick={() => { setValue(undefined); setProblem('') }}>Leave it</Button></div>
+          <div class="row"><Button type="submit" variant="primary">Save</Button><Button onClick={() => { setValue(undefined); setProblem('') }}>Cancel</Button></div>
         </form>
       ) : (
         <div class="setting-value">
@@ -302,7 +302,7 @@ function One({ s, reload }: { s: Setting; reload: () => Promise<void> }): JSX.El
           {s.writable && (isSwitch
             ? <Button onClick={() => void save(s.value === 'true' ? 'false' : 'true')}>{s.value === 'true' ? 'Turn off' : 'Turn on'}</Button>
             : <Button onClick={() => setValue(s.values ? s.values.join('\n') : s.value)}>Change</Button>)}
-          {s.writable && s.source === 'saved' && <Button variant="quiet" onClick={() => void forget()}>Back to the default</Button>}
+          {s.writable && s.source === 'saved' && <Button variant="quiet" onClick={() => void forget()}>Reset to the default</Button>}
           {!s.writable && <small class="break">{fixedBy(s)}</small>}
         </div>
       )}
@@ -311,17 +311,17 @@ function One({ s, reload }: { s: Setting; reload: () => Promise<void> }): JSX.El
   )
 }
 
-/** fixedBy tells why a setting cannot be changed here, and where it can. */
+/** fixedBy says why a setting cannot be changed here, and where it can. */
 export function fixedBy(s: Setting): string {
   const flag = `--${s.name}`
   switch (s.source) {
     case 'flag':
-      return `Fixed by the flag ${flag}`
+      return `Set by the flag ${flag}`
     case 'environment':
-      return `Fixed by the variable ${s.where ?? ''}`
+      return `Set by the environment variable ${s.where ?? ''}`
     case 'file':
-      return `Fixed by the file ${s.where ?? ''}`
+      return `Set by the file ${s.where ?? ''}`
     default:
-      return s.name === 'state' || s.name === 'config' ? `Set when the node starts, by ${flag} or a variable` : `Set when the node starts, by ${flag}, a variable or the configuration file`
+      return s.name === 'state' || s.name === 'config' ? `Set when the node starts, with ${flag} or an environment variable` : `Set when the node starts, with ${flag}, an environment variable or the configuration file`
   }
 }

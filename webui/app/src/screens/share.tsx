@@ -21,7 +21,7 @@ export function Share({ id }: { id: string | undefined }): JSX.Element {
   const found = id ? transfer(id) : undefined
   const t = found && !hidden.value.has(found.id) ? found : undefined
   useEffect(() => {
-    // Hashing is over and the real ID is known.
+    // Hashing is complete: use the real ID.
     if (id && t && t.id !== id) go(`/share/${t.id}`, true)
   }, [id, t?.id])
   return (
@@ -31,7 +31,7 @@ export function Share({ id }: { id: string | undefined }): JSX.Element {
         {id && <div class="actions"><Button icon="add" onClick={() => go('/share')}>Share something else</Button></div>}
       </div>
       {!id ? <>{upload.value || chosen.value.length > 0 ? <FromHere /> : <><Choose /><FromHere /></>}<Mine /></> : t ? <Handout t={t} /> : loaded.value ? (
-        <Empty icon="share" title="This is not shared here"><p>It may have been removed.</p></Empty>
+        <Empty icon="share" title="Share not found"><p>It may have been removed.</p></Empty>
       ) : <Working>Asking the node …</Working>}
     </div>
   )
@@ -59,7 +59,7 @@ function Choose(): JSX.Element {
   return (
     <section class="card hero">
       <h2>Which file or folder?</h2>
-      <p class="muted">It stays where it is and is only read. Anyone with the link can fetch it for as long as this node runs.</p>
+      <p class="muted">shoal only reads the files where they are. Anyone with the link can download them while this node runs.</p>
       <form class="stack" onSubmit={(e) => void begin(e)}>
         <label for="share-path">Path on the machine where the node runs</label>
         <div class="row">
@@ -70,15 +70,15 @@ function Choose(): JSX.Element {
         <Browse path={path} pick={setPath} />
         <details>
           <summary>Options</summary>
-          <label class="check"><input type="checkbox" checked={links} onChange={(e) => setLinks(e.currentTarget.checked)} /><span>Follow symbolic links<small>Otherwise they are left out.</small></span></label>
-          <label class="check"><input type="checkbox" checked={quiet} onChange={(e) => setQuiet(e.currentTarget.checked)} /><span>Announce it nowhere<small>Only who holds the link with your addresses finds you.</small></span></label>
+          <label class="check"><input type="checkbox" checked={links} onChange={(e) => setLinks(e.currentTarget.checked)} /><span>Follow symbolic links<small>Otherwise links are left out.</small></span></label>
+          <label class="check"><input type="checkbox" checked={quiet} onChange={(e) => setQuiet(e.currentTarget.checked)} /><span>Do not announce it<small>Only people who have the link with your addresses can find you.</small></span></label>
         </details>
       </form>
     </section>
   )
 }
 
-/** Browse walks the folders of the node. */
+/** Browse shows the folders of the node. */
 function Browse({ path, pick }: { path: string; pick: (p: string) => void }): JSX.Element {
   const [at, setAt] = useState('')
   const [folder, setFolder] = useState<Folder>()
@@ -91,34 +91,34 @@ function Browse({ path, pick }: { path: string; pick: (p: string) => void }): JS
     )
     return () => abort.abort()
   }, [at])
-  if (!folder) return problem ? <Problem>{problem}</Problem> : <Working>Looking …</Working>
+  if (!folder) return problem ? <Problem>{problem}</Problem> : <Working>Loading …</Working>
   const join = (name: string): string => folder.path.replace(/\/$/, '') + '/' + name
   return (
     <div class="browse">
       <p class="row spread">
         <code class="break"><bdi>{shown(folder.path)}</bdi></code>
-        <Button variant="quiet" onClick={() => pick(folder.path)}>Take this folder</Button>
+        <Button variant="quiet" onClick={() => pick(folder.path)}>Select this folder</Button>
       </p>
       {problem && <Problem>{problem}</Problem>}
-      <ul tabIndex={0} aria-label="Content of the folder">
-        {folder.parent && <li><button type="button" onClick={() => setAt(folder.parent!)}><Icon name="back" size={17} />One folder up</button></li>}
+      <ul tabIndex={0} aria-label="Contents of the folder">
+        {folder.parent && <li><button type="button" onClick={() => setAt(folder.parent!)}><Icon name="back" size={17} />Parent folder</button></li>}
         {folder.entries.map((e) => (
           <li key={e.name}>
             <button type="button" aria-pressed={path === join(e.name)} onClick={() => (e.folder ? setAt(join(e.name)) : pick(join(e.name)))}>
               <Icon name={e.folder ? 'folder' : 'file'} size={17} /><bdi>{shown(e.name)}</bdi>
               {!e.folder && <span class="tree-size">{bytes(e.size)}</span>}
             </button>
-            {e.folder && <Button variant="quiet" onClick={() => pick(join(e.name))}>Take</Button>}
+            {e.folder && <Button variant="quiet" onClick={() => pick(join(e.name))}>Select</Button>}
           </li>
         ))}
-        {folder.entries.length === 0 && <li class="muted nothing">There is nothing in it that is not hidden.</li>}
-        {!!folder.more && <li class="muted nothing">And {folder.more.toLocaleString('en')} more. Type the path.</li>}
+        {folder.entries.length === 0 && <li class="muted nothing">This folder is empty or has only hidden files.</li>}
+        {!!folder.more && <li class="muted nothing">And {folder.more.toLocaleString('en')} more. Type the path instead.</li>}
       </ul>
     </div>
   )
 }
 
-/** FromHere gives the node files of this device, and has them shared. */
+/** FromHere uploads files of this device to the node and shares them. */
 function FromHere(): JSX.Element {
   const files = chosen.value
   const under = upload.value
@@ -135,7 +135,7 @@ function FromHere(): JSX.Element {
     const over = under.error !== undefined
     return (
       <section class="card hero">
-        <h2 class="break">{over ? 'Could not give' : 'Giving'} “<bdi>{shown(under.name)}</bdi>” to the node</h2>
+        <h2 class="break">{over ? 'Could not upload' : 'Uploading'} “<bdi>{shown(under.name)}</bdi>” to the node</h2>
         <Bar value={under.total ? under.sent / under.total : 0} state={over ? 'error' : 'fetching'} label="Sent to the node" />
         <p class="row spread">
           <span class="figures" role="status">{percent(under.sent, under.total || 1)} of {bytes(under.total)}{under.left > 1 && `, ${plural(under.left, 'file')} to go`}</span>
@@ -150,7 +150,7 @@ function FromHere(): JSX.Element {
       <section class="card hero device">
         <div>
           <h2>Files on this device</h2>
-          <p class="muted">They are copied to the node first, which then shares them. Drop them anywhere on this page, too.</p>
+          <p class="muted">They are copied to the node first, which then shares them. You can also drop files anywhere on this page.</p>
         </div>
         <div class="row wrap">
           <Pick multiple onFiles={(files) => { chosen.value = given(files) }}><Icon name="file" size={18} />Choose files …</Pick>
@@ -168,7 +168,7 @@ function FromHere(): JSX.Element {
           <label class="field">Name of the share<input value={name} maxLength={150} onInput={(e) => setName(e.currentTarget.value.replaceAll(/[/\\]/g, ''))} /></label>
         )}
         {files.length === 1 && folder === undefined && <p class="strong break"><bdi>{shown(files[0]!.path)}</bdi></p>}
-        <div class="row"><Button type="submit" variant="primary" icon="share">Copy and share</Button><Button onClick={() => { chosen.value = [] }}>Something else</Button></div>
+        <div class="row"><Button type="submit" variant="primary" icon="share">Copy and share</Button><Button onClick={() => { chosen.value = [] }}>Choose others</Button></div>
       </form>
     </section>
   )
@@ -176,17 +176,17 @@ function FromHere(): JSX.Element {
 
 const reachable = {
   reachable: 'Strangers can reach this node, so the link works for anyone with IPv6.',
-  unreachable: 'Strangers cannot reach this node now. The link works where the other side can be reached, or is on the same network.',
-  unknown: 'Whether strangers can reach this node is not proven yet.',
+  unreachable: 'Strangers cannot reach this node now. The link works for peers that this node can connect to, or that are on the same network.',
+  unknown: 'It is unknown yet whether strangers can reach this node.',
 }
 
-/** Handout is what the other side needs. */
+/** Handout shows the link and the ways to use it. */
 export function Handout({ t }: { t: Transfer }): JSX.Element {
   if (t.state === 'hashing') {
     return (
       <section class="card hero">
         <h2 class="break"><bdi>{shown(t.name)}</bdi></h2>
-        <p class="muted">Every file is read once to make the link.</p>
+        <p class="muted">shoal reads every file once to make the link.</p>
         <Bar value={progress(t)} state="hashing" label="Reading the files" />
         <p class="figures" role="status">{percent(t.bytes, t.total)} of {bytes(t.total)}</p>
       </section>
@@ -210,20 +210,20 @@ export function Handout({ t }: { t: Transfer }): JSX.Element {
           <h2 class="break"><bdi>{shown(t.name)}</bdi></h2>
           <p class="muted">{bytes(t.size)} in {plural(t.files, 'file')}</p>
         </div>
-        <QR text={t.link} label="Code of the link, to be scanned by a phone" />
+        <QR text={t.link} label="QR code of the link" />
         <div class="handout-text">
           <h3>The link</h3>
           <Copyable text={t.link} label="Link" />
-          <h3>On the other side</h3>
+          <h3>On the other machine</h3>
           <Copyable text={`shoal get ${shell(t.link)}`} label="Command" />
-          <p class="muted">Any BitTorrent client takes the link, too.</p>
+          <p class="muted">The link also works in any other BitTorrent client.</p>
           <h3>In a channel</h3>
           <Into id={t.id} />
           <ul class="facts">
             <li><span class={`dot ${r}`} /><span>{network.value?.answer ?? reachable[r]} <a href="/network">More</a></span></li>
             <li>
               <span class={`dot ${t.seeds > 0 ? 'reachable' : 'unknown'}`} />
-              <span>{t.seeds > 0 ? `${plural(t.seeds, 'connected peer has', 'connected peers have')} all of it, besides you.` : t.peers > 0 ? `${plural(t.peers, 'peer')} connected, none has all of it yet.` : 'Nobody is connected yet.'}{t.uploaded > 0 && ` ${bytes(t.uploaded)} went out.`} <a href={`/t/${t.id}`}>Details</a></span>
+              <span>{t.seeds > 0 ? `${plural(t.seeds, 'connected peer has', 'connected peers have')} a complete copy.` : t.peers > 0 ? `${plural(t.peers, 'peer')} connected, none has a complete copy yet.` : 'No peers are connected yet.'}{t.uploaded > 0 && ` ${bytes(t.uploaded)} uploaded.`} <a href={`/t/${t.id}`}>Details</a></span>
             </li>
           </ul>
         </div>
@@ -243,12 +243,12 @@ function Mine(): JSX.Element | null {
           <li key={t.id}>
             <a class="card link-card" href={`/share/${t.id}`}>
               <strong><bdi>{shown(t.name)}</bdi></strong>
-              <span class="muted">{t.state === 'error' ? 'Problem' : t.state === 'hashing' ? `Reading, ${percent(t.bytes, t.total)}` : `${bytes(t.size)} · ${plural(t.peers, 'peer')} · ${bytes(t.uploaded)} out`}</span>
+              <span class="muted">{t.state === 'error' ? 'Problem' : t.state === 'hashing' ? `Reading, ${percent(t.bytes, t.total)}` : `${bytes(t.size)} · ${plural(t.peers, 'peer')} · ${bytes(t.uploaded)} uploaded`}</span>
             </a>
           </li>
         ))}
       </ul>
-      {mine.length > 60 && <p class="muted">And {mine.length - 60} more, <a href="/?show=seeding">among the transfers</a>.</p>}
+      {mine.length > 60 && <p class="muted">And {mine.length - 60} more in <a href="/?show=seeding">Transfers</a>.</p>}
     </section>
   )
 }

@@ -32,7 +32,7 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
     <div class="shell">
       <a class="skip" href="#main">Skip to the content</a>
       <header class="rail">
-        <a class="brand" href="/" aria-label="shoal, show the transfers"><Mark /><span>shoal</span></a>
+        <a class="brand" href="/" aria-label="shoal, show transfers"><Mark /><span>shoal</span></a>
         <nav aria-label="Screens">
           {places.map((p) => (
             <a key={p.path} href={p.path} aria-current={p.path === at ? 'page' : undefined}>
@@ -42,15 +42,15 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
           ))}
         </nav>
         <dl class="vitals">
-          <div class="down" title="Coming in, from all peers">
+          <div class="down" title="Download rate, all transfers">
             <dt><Icon name="down" size={15} /><span class="offscreen">Down</span></dt>
             <dd>{(s && rate(s.down)) || '0 B/s'}</dd>
           </div>
-          <div class="up" title="Going out, to all peers">
+          <div class="up" title="Upload rate, all transfers">
             <dt><Icon name="up" size={15} /><span class="offscreen">Up</span></dt>
             <dd>{(s && rate(s.up)) || '0 B/s'}</dd>
           </div>
-          <div class="free" title="Free where fetched content goes">
+          <div class="free" title="Free space in the download folder">
             <dt>Free</dt>
             <dd>{s && s.free >= 0 ? bytes(s.free) : '–'}</dd>
           </div>
@@ -70,7 +70,7 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
 const dots = {
   reachable: 'Strangers can reach this node',
   unreachable: 'Strangers cannot reach this node',
-  unknown: 'Not known whether strangers can reach this node',
+  unknown: 'It is unknown whether strangers can reach this node',
 }
 
 function Dot(): JSX.Element {
@@ -78,7 +78,7 @@ function Dot(): JSX.Element {
   return <span class={`dot ${r}`} role="img" aria-label={dots[r]} title={dots[r]} />
 }
 
-/** Lost tells that what is shown is old, and when that will be tried to be mended. */
+/** Lost is the banner while the connection to the node is lost. */
 function Lost(): JSX.Element {
   const l = link.value
   const [now, setNow] = useState(Date.now())
@@ -90,7 +90,7 @@ function Lost(): JSX.Element {
     return () => clearInterval(t)
   }, [l])
   useEffect(() => {
-    // A node that answers at once is not worth a banner.
+    // No banner for a node that answers at once.
     setSlow(false)
     if (l.state !== 'connecting') return
     const t = setTimeout(() => setSlow(true), 1500)
@@ -102,7 +102,7 @@ function Lost(): JSX.Element {
   return (
     <div class="banner bad">
       <Icon name="alert" size={18} />
-      <span role="status">{l.why}. What you see may be old.</span>
+      <span role="status">{l.why}. The page may be out of date.</span>
       <span class="muted" aria-hidden="true">{seconds ? `Trying again in ${seconds} s` : 'Trying again …'}</span>
       <button type="button" class="link" onClick={retry}>Try now</button>
     </div>

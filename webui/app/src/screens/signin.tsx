@@ -18,7 +18,7 @@ export function SignIn(): JSX.Element {
       await signIn({ password })
     } catch (err) {
       setProblem(err instanceof Failure && err.status === 401
-        ? 'That did not work: the password is wrong, or this node has none set.' : message(err))
+        ? 'Sign-in failed: the password is wrong, or no password is set on this node.' : message(err))
     } finally {
       setBusy(false)
     }
@@ -28,10 +28,10 @@ export function SignIn(): JSX.Element {
       <div class="signin-card">
         <div class="brand"><Mark size={40} /><span>shoal</span></div>
         <h1>Sign in to this node</h1>
-        {spent.value && <Problem>This link was used already, or is older than two minutes.</Problem>}
+        {spent.value && <Problem>This link was already used, or has expired (after two minutes).</Problem>}
         <p>On the machine where the node runs, open a terminal and run:</p>
         <Copyable text="shoal open" label="Command" />
-        <p class="muted">It opens this page already signed in. The link that it prints works once, within two minutes.</p>
+        <p class="muted">It opens this page and signs you in. The link it prints works once and expires after two minutes.</p>
         <hr />
         <form onSubmit={(e) => void submit(e)}>
           <label for="password">Or with the node’s password, if one is set</label>

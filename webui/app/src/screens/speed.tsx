@@ -11,8 +11,8 @@ const spans = { hour: 'Last hour', day: 'Last day', month: 'Last month' } as con
 type Span = keyof typeof spans
 
 /**
- * unroll gives each rate of a history its time. Before the first nothing moved:
- * of that only as much is shown that a young history has a part of the span.
+ * unroll adds the time to each rate of a history. It cuts off most of the idle time
+ * before the first transfer, so that a short history is not squeezed into a corner.
  */
 export function unroll(h: History, steps: number, end = Date.parse(h.end) / 1000): Samples {
   let first = 0
@@ -25,7 +25,7 @@ export function unroll(h: History, steps: number, end = Date.parse(h.end) / 1000
   }
 }
 
-/** append adds what the page saw since to a history by seconds. */
+/** append adds the page's own later samples to a history by seconds. */
 export function append(h: Samples, live: Samples): Samples {
   const last = h.time[h.time.length - 1] ?? 0
   let from = live.time.length
@@ -37,9 +37,9 @@ export function append(h: Samples, live: Samples): Samples {
 
 const steps = { hour: 3600, day: 1440, month: 744 } as const
 
-/** Speed draws the history that the node keeps; what comes while it is shown is added by the page. */
+/** Speed draws the node's history and adds the page's own samples while it is shown. */
 export function Speed({ live, id }: { live: Samples; id?: string }): JSX.Element {
-  // Samples grow in place: this tells that they did.
+  // Samples grow in place; this signals a change.
   const tick = sampled.value
   const [span, setSpan] = useState<Span>('hour')
   const [history, setHistory] = useState<Samples>()
@@ -50,7 +50,7 @@ export function Speed({ live, id }: { live: Samples; id?: string }): JSX.Element
     const abort = new AbortController()
     const load = (): void => {
       get<History>(`/history?span=${span}${id ? `&transfer=${id}` : ''}`, abort.signal).then(
-        // The node's clock may differ from this one, by which the page goes on.
+        // The page adds samples by its own clock, which may differ from the node's.
         (h) => { setHistory(unroll(h, steps[span], span === 'hour' ? Date.now() / 1000 : undefined)); setProblem('') },
         (e) => { if (!abort.signal.aborted) setProblem(message(e)) },
       )

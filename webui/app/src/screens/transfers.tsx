@@ -22,7 +22,7 @@ export function Transfers(): JSX.Element {
           <Button icon="add" variant="primary" onClick={() => { adding.value = {} }}>Add</Button>
         </div>
       </div>
-      {!loaded.value ? <Working>Asking the node …</Working> : counts.value['']! + (filter.value === 'lists' ? 1 : 0) === 0 ? <Nothing /> : <><Filters /><Listing /></>}
+      {!loaded.value ? <Working>Loading the transfers …</Working> : counts.value['']! + (filter.value === 'lists' ? 1 : 0) === 0 ? <Nothing /> : <><Filters /><Listing /></>}
     </div>
   )
 }
@@ -31,20 +31,20 @@ function Nothing(): JSX.Element {
   const lists = counts.value.lists!
   return (
     <div class="welcome">
-      <Empty icon="transfers" title="Nothing here yet">
-        <p>Share a folder from this machine and give the link to somebody, or fetch what somebody gave you.</p>
+      <Empty icon="transfers" title="No transfers yet">
+        <p>Share a folder from this machine and pass on the link, or download what somebody shared with you.</p>
       </Empty>
       <div class="choices">
         <a class="choice" href="/share">
           <Icon name="share" size={26} /><strong>Share a folder</strong>
-          <span>Files are read where they are. Nothing is uploaded anywhere.</span>
+          <span>shoal reads the files where they are. Nothing is copied to a server.</span>
         </a>
         <button type="button" class="choice" onClick={() => { adding.value = {} }}>
-          <Icon name="down" size={26} /><strong>Fetch from a link</strong>
+          <Icon name="down" size={26} /><strong>Download from a link</strong>
           <span>Paste or drop a link or a .torrent file anywhere on this page.</span>
         </button>
       </div>
-      {lists > 0 && <p class="muted"><a href="/?show=lists">{plural(lists, 'list of a channel', 'lists of channels')}</a> {lists === 1 ? 'is' : 'are'} kept here, too.</p>}
+      {lists > 0 && <p class="muted"><a href="/?show=lists">{plural(lists, 'list of a channel', 'lists of channels')}</a> {lists === 1 ? 'is' : 'are'} hidden.</p>}
     </div>
   )
 }
@@ -96,8 +96,8 @@ function Listing(): JSX.Element {
     <>
       <p class="offscreen" role="status">{plural(shown.length, 'transfer')} shown</p>
       {shown.length === 0 ? (
-        <Empty icon="find" title="Nothing matches">
-          <p>No transfer has all of these words and is in this state.</p>
+        <Empty icon="find" title="No matches">
+          <p>No transfer matches the search and the filter.</p>
           <Button onClick={() => setQuery({ q: '', show: '' })}>Show all transfers</Button>
         </Empty>
       ) : <Grid rows={shown} />}
@@ -112,13 +112,13 @@ function Bulk(): JSX.Element | null {
   const running = ts.filter((t) => !isPaused(t))
   const stopped = ts.filter(isPaused)
   return (
-    <div class="bulk" role="toolbar" aria-label="What to do with the selection">
+    <div class="bulk" role="toolbar" aria-label="Actions for the selection">
       <span class="strong">{ts.length.toLocaleString('en')} selected</span>
       {running.length > 0 && <Button icon="pause" onClick={() => void pause(running)}>Pause</Button>}
       {stopped.length > 0 && <Button icon="play" onClick={() => void resume(stopped)}>Resume</Button>}
       <Button icon="verify" onClick={() => void verify(ts)}>Verify</Button>
       <Button icon="remove" onClick={() => { removing.value = ts }}>Remove</Button>
-      <Button icon="close" variant="quiet" label="Forget the selection" onClick={() => { selected.value = new Set() }} />
+      <Button icon="close" variant="quiet" label="Clear the selection" onClick={() => { selected.value = new Set() }} />
     </div>
   )
 }

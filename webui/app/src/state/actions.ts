@@ -6,10 +6,10 @@ import { shown } from '../lib/text'
 import { hidden } from './store'
 import { toast } from './toasts'
 
-/** Names of what an action is done to: the one, or how many. */
+/** what names the transfers of an action: by name if it is one, else by their number. */
 const what = (ts: readonly Transfer[]): string => (ts.length === 1 ? `“${shown(ts[0]!.name)}”` : plural(ts.length, 'transfer'))
 
-/** each runs one request for each transfer, a few at a time, and tells what failed. */
+/** each sends one request for each transfer, a few at a time, and reports failures. */
 async function each(ts: readonly Transfer[], run: (t: Transfer) => Promise<unknown>, failed: string): Promise<void> {
   const errors: string[] = []
   const queue = [...ts]
@@ -35,13 +35,13 @@ export const resume = (ts: readonly Transfer[]): Promise<void> =>
 export const verify = (ts: readonly Transfer[]): Promise<void> =>
   each(ts, (t) => send('POST', transferPath(t.id, '/verify')), `Could not verify ${what(ts)}`)
 
-/** removing are the transfers that the dialog asks about. */
+/** removing are the transfers that the removal dialog shows. */
 export const removing = signal<Transfer[]>([])
 
 const grace = 7000
 const pending = new Set<() => void>()
 
-/** remove hides transfers at once and removes them when it can no longer be undone. */
+/** remove hides transfers at once and removes them when the time for Undo is over. */
 export function remove(ts: readonly Transfer[], data: boolean): void {
   const ids = ts.map((t) => t.id)
   hidden.value = new Set([...hidden.value, ...ids])
@@ -70,13 +70,13 @@ export function remove(ts: readonly Transfer[], data: boolean): void {
   })
 }
 
-// Who closes the page meant what was done: requests that keep alive outlive it.
+// Closing the page commits pending removals: keepalive requests outlive the page.
 if (typeof addEventListener === 'function') addEventListener('pagehide', () => [...pending].forEach((f) => f()))
 
-/** copy puts text on the clipboard, also where only the old way is allowed. */
+/** copy puts text on the clipboard, with a fallback for pages without the clipboard API. */
 export async function copy(text: string, said = 'Copied'): Promise<void> {
   try {
-    // Plain HTTP to other than loopback has no clipboard.
+    // The clipboard API is missing on plain HTTP, except on loopback.
     if (navigator.clipboard) await navigator.clipboard.writeText(text)
     else {
       const area = document.createElement('textarea')

@@ -3,11 +3,11 @@ import { get } from '../api/client'
 import type { Channel, Transfer } from '../api/types'
 import { byKey } from './store'
 
-/** channels are those that the node follows and publishes, its own first; undefined until they are known. */
+/** channels are those that the node follows and publishes, its own first; undefined until loaded. */
 export const channels = computed<Channel[] | undefined>(() => byKey.value
   && Object.values(byKey.value).sort((a, b) => Number(b.own) - Number(a.own) || a.name.localeCompare(b.name) || (a.key < b.key ? -1 : 1)))
 
-/** load asks for them after a change made here: the stream tells of it only with its next patch. */
+/** load fetches the channels after a change made here, before the stream's next patch. */
 export async function load(): Promise<void> {
   const all = await get<Channel[]>('/channels')
   byKey.value = Object.fromEntries(all.map((c) => [c.key, c]))
@@ -16,5 +16,5 @@ export async function load(): Promise<void> {
 /** named finds a channel by its key. */
 export const named = (key: string): Channel | undefined => byKey.value?.[key]
 
-/** title is what a transfer is called: the list of a channel after that, all else by its name. */
+/** title is the name of a transfer or, for the list of a channel, that of the channel. */
 export const title = (t: Transfer): string => (t.channel ? `List of ${named(t.channel)?.name || t.channel.slice(0, 8)}` : t.name)

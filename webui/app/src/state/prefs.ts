@@ -1,20 +1,20 @@
 import { effect, signal, type Signal } from '@preact/signals'
 
-// What belongs to this browser: how the page looks, not what the node does.
+// Preferences of this browser: the look of the page, not settings of the node.
 function stored<T>(key: string, initial: T, valid: (v: unknown) => v is T): Signal<T> {
   let value = initial
   try {
     const v: unknown = JSON.parse(localStorage.getItem('shoal.' + key) ?? 'null')
     if (valid(v)) value = v
   } catch {
-    // Not ours or no storage: the default it is.
+    // Invalid value or no storage: use the default.
   }
   const s = signal(value)
   effect(() => {
     try {
       localStorage.setItem('shoal.' + key, JSON.stringify(s.value))
     } catch {
-      // A full or forbidden storage: remembered until the page is closed.
+      // Storage is full or forbidden: the value lasts until the page is closed.
     }
   })
   return s
@@ -32,6 +32,6 @@ effect(() => {
   if (typeof document !== 'undefined') document.documentElement.dataset.theme = theme.value
 })
 
-/** dark tells whether the page is dark now. */
+/** dark reports whether the page is dark now. */
 export const dark = (): boolean =>
   theme.value === 'dark' || (theme.value === 'system' && matchMedia('(prefers-color-scheme: dark)').matches)

@@ -3,5 +3,5 @@ import type { Proof } from '../api/types'
 import { network } from './store'
 import { link } from './stream'
 
-/** reach is whether strangers can reach the node, in one word. */
+/** reach is whether strangers can reach the node. */
 export const reach = computed<Proof>(() => (link.value.state === 'live' ? network.value?.verdict ?? 'unknown' : 'unknown'))

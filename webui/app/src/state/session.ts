@@ -2,10 +2,10 @@ import { signal } from '@preact/signals'
 import { Failure, send, signedIn } from '../api/client'
 import { start } from './stream'
 
-/** spent is true when the link that led here no longer works. */
+/** spent is true if the sign-in link was used or has expired. */
 export const spent = signal(false)
 
-/** signIn trades a one-time token or the password for a cookie, and starts over. */
+/** signIn exchanges a one-time token or the password for a cookie, and starts the stream. */
 export async function signIn(with_: { token: string } | { password: string }): Promise<void> {
   await send('POST', '/session', with_)
   signedIn.value = true
@@ -17,13 +17,13 @@ export async function signOut(): Promise<void> {
   try {
     await send('DELETE', '/session')
   } catch (e) {
-    // Signed out already is what was wanted.
+    // Already signed out.
     if (!(e instanceof Failure && e.status === 401)) throw e
   }
   location.assign('/')
 }
 
-/** begin uses the token of a link from `shoal open`, and forgets it. */
+/** begin signs in with the token of a link from `shoal open` and removes it from the URL. */
 export async function begin(): Promise<void> {
   const token = new URLSearchParams(location.hash.slice(1)).get('signin')
   if (token) {
@@ -32,7 +32,7 @@ export async function begin(): Promise<void> {
       await signIn({ token })
       return
     } catch (e) {
-      // Used up or too late. Who is signed in already does not notice.
+      // Used or expired. This does not matter to a browser that is signed in already.
       spent.value = e instanceof Failure && e.status === 401
     }
   }
@@ -40,5 +40,5 @@ export async function begin(): Promise<void> {
   await start()
 }
 
-// A link that is put into the address of a page that is open changes its hash only.
+// Opening a sign-in link in a tab that shows the page changes only the hash.
 if (typeof addEventListener === 'function') addEventListener('hashchange', () => { if (location.hash.startsWith('#signin=')) void begin() })

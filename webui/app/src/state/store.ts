@@ -2,8 +2,8 @@ import { batch, computed, signal } from '@preact/signals'
 import type { Channel, Network, Notice, Stats, Transfer } from '../api/types'
 import { merge } from '../lib/merge'
 
-// The document that the event stream keeps up to date. Transfers are kept in a
-// plain map, ten thousand signals would be slow; revision tells of any change.
+// The document that the event stream keeps up to date. Transfers are in a plain map,
+// because ten thousand signals would be slow; revision changes with the map.
 const transfers = new Map<string, Transfer>()
 const renamed = new Map<string, string>()
 
@@ -14,7 +14,7 @@ export const stats = signal<Stats | undefined>(undefined)
 /** byKey are the channels that the node follows and publishes. */
 export const byKey = signal<Readonly<Record<string, Channel>> | undefined>(undefined)
 
-/** network is what the node says of how it can be reached. */
+/** network is the node's report on how it can be reached. */
 export const network = signal<Network | undefined>(undefined)
 
 /** hidden are transfers whose removal can still be undone. */
@@ -70,7 +70,7 @@ export function patch(doc: Document): void {
 }
 
 export function notice(n: Notice): void {
-  // A provisional transfer may never have been in a patch: nothing else takes it away.
+  // A provisional transfer may never have been in a patch, so no patch removes it.
   if (n.was) {
     renamed.set(n.was, n.id)
     transfers.delete(n.was)
@@ -80,7 +80,7 @@ export function notice(n: Notice): void {
   revision.value++
 }
 
-/** put takes in a transfer that a request answered with, before the stream tells of it. */
+/** put adds a transfer that a request returned, before the stream reports it. */
 export function put(t: Transfer): void {
   if (!transfers.has(t.id) && !renamed.has(t.id)) {
     transfers.set(t.id, t)
@@ -97,7 +97,7 @@ export interface Samples {
 export const samples: Samples = { time: [], down: [], up: [] }
 export const sampled = signal(0)
 
-/** sample notes the rates of this moment; it is called every second. */
+/** sample records the current rates; it is called every second. */
 export function sample(): void {
   const s = stats.peek()
   if (!s) return

@@ -5,7 +5,7 @@ import { wait } from '../lib/backoff'
 import { Reader, type Message } from '../lib/sse'
 import { notice, patch, reset } from './store'
 
-/** link is how the page hears of the node. */
+/** Link is the state of the connection to the node. */
 export type Link =
   | { state: 'connecting' }
   | { state: 'live' }
@@ -13,7 +13,7 @@ export type Link =
 
 export const link = signal<Link>({ state: 'connecting' })
 
-/** topics hold the latest of what a screen looks at in detail, by kind. */
+/** topics are the latest details that a screen has subscribed to, by kind. */
 export const topics = signal<Record<string, unknown>>({})
 
 type Listener = (n: Notice) => void
@@ -25,8 +25,8 @@ export function onNotice(f: Listener): () => void {
   return () => listeners.delete(f)
 }
 
-// The stream is read with fetch: EventSource cannot tell why it failed, nor
-// continue where it was when the topics change.
+// The stream is read with fetch: EventSource does not report why it failed and
+// cannot continue from the last event when the topics change.
 let wanted = ''
 let last = ''
 let attempt = 0
@@ -35,10 +35,10 @@ let timer: ReturnType<typeof setTimeout> | undefined
 let wake: (() => void) | undefined
 let running = false
 
-/** Longer than the node's comments are apart, so that silence means it is gone. */
+/** Longer than the interval of the node's comments, so that silence means a lost connection. */
 const silence = 40_000
 
-/** watch subscribes to topics such as "peers:ID" or "node"; the stream starts over where it was. */
+/** watch subscribes to topics such as "peers:ID" or "node"; the stream reconnects and continues. */
 export function watch(list: readonly string[]): void {
   const next = list.join(',')
   if (next === wanted) return
@@ -47,13 +47,13 @@ export function watch(list: readonly string[]): void {
   current?.abort()
 }
 
-/** retry tries again now instead of when it is time. */
+/** retry reconnects now instead of waiting. */
 export function retry(): void {
   attempt = 0
   wake?.()
 }
 
-/** start follows the node until the page is closed, or the node asks who we are. */
+/** start reads the stream until the page is closed or the node asks for a sign-in. */
 export async function start(): Promise<void> {
   if (running) return
   running = true
@@ -92,7 +92,7 @@ async function once(): Promise<'changed' | { why: string; status: number }> {
     const query = topicsOfThis ? '?topics=' + encodeURIComponent(topicsOfThis) : ''
     const r = await fetch(`${base}/events${query}`, { headers, signal: abort.signal, cache: 'no-store' })
     if (!r.ok || !r.body) {
-      // The transfer whose details are shown is gone: go on without them.
+      // The transfer whose details are shown was removed: continue without them.
       if (topicsOfThis && (r.status === 404 || r.status === 400)) {
         wanted = ''
         return 'changed'
@@ -125,7 +125,7 @@ function take(m: Message): void {
   const data: unknown = JSON.parse(m.data)
   switch (m.event) {
     case 'reset':
-      // Another start of the node may be another release of it.
+      // After a restart the node may be another version.
       if (last && last.split('-')[0] !== m.id.split('-')[0]) void learn()
       reset(data as Parameters<typeof reset>[0])
       break

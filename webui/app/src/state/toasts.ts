@@ -10,7 +10,7 @@ export interface Toast {
 export const toasts = signal<Toast[]>([])
 let next = 1
 
-/** toast says something in passing; it returns how to take it back. */
+/** toast shows a short message; it returns a function that closes it. */
 export function toast(text: string, more: Omit<Toast, 'key' | 'text'> & { life?: number } = {}): () => void {
   const { life = more.bad ? 9000 : 5000, ...rest } = more
   const key = next++

@@ -4,26 +4,26 @@ import type { Problem, Transfer, Uploaded } from '../api/types'
 import { folderOf, place, type Given } from '../lib/drop'
 import { put } from './store'
 
-/** Upload is files of this device on their way to the node. */
+/** Upload is an upload of files from this device to the node. */
 export interface Upload {
   name: string
   sent: number
   total: number
-  now: string // the file under way
+  now: string // the current file
   left: number // files
   error?: string
 }
 
-/** chosen are files that wait to be given to the node. */
+/** chosen are the files to upload to the node. */
 export const chosen = signal<Given[]>([])
 
-/** upload is under way; it goes on while other screens are shown. */
+/** upload is the current upload; it continues while other screens are shown. */
 export const upload = signal<Upload | undefined>(undefined)
 
 let request: XMLHttpRequest | undefined
 let cancelled = false
 
-/** one sends a file. fetch does not tell how far it is; this does. */
+/** one uploads a file. It uses XMLHttpRequest because fetch reports no progress. */
 function one(f: Given, query: string, name: string, progress: (sent: number) => void): Promise<Uploaded> {
   return new Promise((done, failed) => {
     const r = new XMLHttpRequest()
@@ -46,13 +46,13 @@ function one(f: Given, query: string, name: string, progress: (sent: number) => 
   })
 }
 
-/** give sends files to the node and has them shared; it returns what they are shared as. */
+/** give uploads files to the node and shares them; it returns the transfer. */
 export async function give(files: readonly Given[], name: string): Promise<Transfer | undefined> {
   const total = files.reduce((n, f) => n + f.file.size, 0)
   const inside = folderOf(files) !== undefined
   let before = 0
   let root = ''
-  let own = '' // the folder as the node called it
+  let own = '' // the folder name that the node chose
   cancelled = false
   upload.value = { name, sent: 0, total, now: '', left: files.length }
   try {
@@ -83,7 +83,7 @@ export async function give(files: readonly Given[], name: string): Promise<Trans
   }
 }
 
-/** stop ends what is under way and forgets it. */
+/** stop cancels the current upload. */
 export function stop(): void {
   cancelled = true
   request?.abort()

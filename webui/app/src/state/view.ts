@@ -5,7 +5,7 @@ import { query } from '../router'
 import { title } from './channels'
 import { list } from './store'
 
-// What the transfers screen shows: its filters are in the URL, so that Back,
+// The state of the transfers screen. Its filters are in the URL, so that Back,
 // bookmarks and reloading keep them.
 export const search = computed(() => query.value.get('q') ?? '')
 export const filter = computed(() => query.value.get('show') ?? '')
@@ -35,7 +35,7 @@ export const rows = computed<Transfer[]>(() => {
   const matches = matcher(search.value)
   const fits = (t: Transfer): boolean => shows(t) && matches(t)
   const present = new Map(list.value.map((t) => [t.id, t.channel ? { ...t, name: title(t) } : t]))
-  // What was in order a second ago nearly still is, and sorting that is quick.
+  // The previous order is nearly right, and sorting nearly sorted rows is fast.
   const out: Transfer[] = []
   for (const id of order) {
     const t = present.get(id)

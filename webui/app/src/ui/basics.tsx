@@ -34,7 +34,7 @@ interface PickProps {
   onFiles: (files: File[]) => void
   accept?: string
   multiple?: boolean
-  more?: Record<string, unknown> // attributes that only some browsers know
+  more?: Record<string, unknown> // attributes that only some browsers support
 }
 
 /** Pick is a button that asks for files of this device. */
@@ -45,7 +45,7 @@ export function Pick({ children, onFiles, accept, multiple, more }: PickProps): 
         type="file" class="offscreen" accept={accept} multiple={multiple} {...more}
         onChange={(e) => {
           const files = [...(e.currentTarget.files ?? [])]
-          // Or choosing a file of the same name again would be no change.
+          // Without this, choosing the same file again would fire no event.
           e.currentTarget.value = ''
           if (files.length) onFiles(files)
         }}
@@ -67,7 +67,7 @@ export function Bar({ value, state, label }: { value: number; state: string; lab
   )
 }
 
-/** Working is a bar for what takes time of unknown length. */
+/** Working is a spinner with a text. */
 export function Working({ children }: { children: ComponentChildren }): JSX.Element {
   return (
     <p class="working" role="status">
@@ -77,7 +77,7 @@ export function Working({ children }: { children: ComponentChildren }): JSX.Elem
   )
 }
 
-/** Empty stands where there is nothing; as a whole screen it has the screen's heading. */
+/** Empty is the placeholder of an empty list or, with screen, of a whole screen. */
 export function Empty({ icon, title, children, screen }: { icon: IconName; title: string; children?: ComponentChildren; screen?: boolean }): JSX.Element {
   return (
     <div class="empty">
@@ -97,7 +97,7 @@ export function Problem({ children }: { children: ComponentChildren }): JSX.Elem
   )
 }
 
-/** Copyable shows text that is meant to be given to somebody. */
+/** Copyable shows a text with a button to copy it. */
 export function Copyable({ text, label, said }: { text: string; label: string; said?: string }): JSX.Element {
   return (
     <div class="copyable">
@@ -150,7 +150,7 @@ export function Toasts(): JSX.Element {
   )
 }
 
-/** Pair is one line of a list of facts. */
+/** Pair is one line of a definition list. */
 export function Pair({ name, children }: { name: string; children: ComponentChildren }): JSX.Element {
   return (
     <div class="pair">

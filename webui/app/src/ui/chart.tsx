@@ -6,14 +6,14 @@ import type { Samples } from '../state/store'
 
 const top = (of: number[]): number => of.reduce((a, b) => Math.max(a, b), 0)
 
-/** Chart draws rates over time. The drawing library is loaded when one is shown. */
+/** Chart draws rates over time. The drawing library is loaded on first use. */
 export function Chart({ data, label }: { data: Samples | undefined; label: string }): JSX.Element {
   const box = useRef<HTMLDivElement>(null)
   const drawn = useRef<{ update: (d: Samples) => void; destroy: () => void } | undefined>(undefined)
   const latest = useRef(data)
   latest.current = data
   const scheme = theme.value
-  const ready = !!data && data.time.length > 1 // one moment is no line
+  const ready = !!data && data.time.length > 1 // a line needs two points
   useEffect(() => {
     if (!ready) return
     let gone = false
@@ -38,7 +38,7 @@ export function Chart({ data, label }: { data: Samples | undefined; label: strin
   }, [scheme, ready])
   useEffect(() => { if (data) drawn.current?.update(data) }, [data])
   const n = data?.time.length ?? 0
-  const says = !data || n < 2 ? `${label}: nothing measured yet`
+  const says = !data || n < 2 ? `${label}: no data yet`
     : `${label}: now ${rate(data.down[n - 1]!) || 'nothing'} down and ${rate(data.up[n - 1]!) || 'nothing'} up; at most ${rate(top(data.down)) || 'nothing'} down and ${rate(top(data.up)) || 'nothing'} up`
   return (
     <figure class="chart">

@@ -7,10 +7,10 @@ import { build, checked, flatten, type Node } from '../lib/tree'
 import { Tri } from './basics'
 import { Icon } from './icons'
 
-// With more to say in a row than a phone is wide, a row has two lines there.
+// On a phone, a row with extra controls takes two lines.
 const narrow = matchMedia('(max-width: 720px)')
 
-/** FileTree shows files in their folders, of which each may be chosen. A torrent may have 100,000: only what is seen is drawn. */
+/** FileTree shows files in their folders, with a checkbox for each. It draws only the visible rows: a torrent may have 100,000 files. */
 export function FileTree({ files, chosen, choose, extra, label }: {
   files: readonly File[]
   chosen: (index: number) => boolean
@@ -38,7 +38,7 @@ export function FileTree({ files, chosen, choose, extra, label }: {
       <ul style={{ height: `${rows.length * rowHeight}px`, paddingTop: `${first * rowHeight}px` }}>
         {slice.map((n) => (
           <li key={n.key} class={extra ? 'full' : ''} style={{ '--depth': `${n.depth}` }}>
-            <Tri state={checked(n, chosen)} label={`Fetch ${shown(n.name)}`} onChange={(on) => choose(n.indexes, on)} />
+            <Tri state={checked(n, chosen)} label={`Include ${shown(n.name)}`} onChange={(on) => choose(n.indexes, on)} />
             {n.file ? (
               <span class="tree-name"><span class="twist" /><Icon name="file" size={17} /><bdi>{shown(n.name)}</bdi></span>
             ) : (

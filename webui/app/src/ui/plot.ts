@@ -2,7 +2,7 @@ import uPlot from 'uplot'
 import { rate } from '../lib/format'
 import type { Samples } from '../state/store'
 
-/** times labels moments as exactly as they are apart. */
+/** times labels times with the precision of their distance. */
 function times(at: number[]): string[] {
   const apart = at.length > 1 ? at[1]! - at[0]! : 60
   const form: Intl.DateTimeFormatOptions = apart >= 86400 ? { day: 'numeric', month: 'short' }
@@ -11,7 +11,7 @@ function times(at: number[]): string[] {
   return at.map((t) => format.format(t * 1000))
 }
 
-/** plot draws into box and follows its width and the system's colours. */
+/** plot draws into box and adapts to its width and the system's colours. */
 export function plot(box: HTMLElement, data: Samples): { update: (d: Samples) => void; destroy: () => void } {
   const css = getComputedStyle(document.documentElement)
   const colour = (name: string): string => css.getPropertyValue(name).trim()

@@ -1,10 +1,10 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 
-// What the largest code holds with the least redundancy.
+// The capacity of the largest QR code with the least redundancy.
 const most = 2900
 
-/** QR draws text as a code that a phone reads: dark on light in every theme. */
+/** QR draws text as a QR code, dark on light in every theme. */
 export function QR({ text, label }: { text: string; label: string }): JSX.Element {
   const [code, setCode] = useState<{ text: string; size: number; path: string }>()
   useEffect(() => {
@@ -18,7 +18,7 @@ export function QR({ text, label }: { text: string; label: string }): JSX.Elemen
       gone = true
     }
   }, [text])
-  if (text.length > most) return <p class="muted">This link is too long for a code. Copy it instead.</p>
+  if (text.length > most) return <p class="muted">This link is too long for a QR code. Copy it instead.</p>
   return (
     <div class="qr">
       {code?.text === text && (

@@ -1,6 +1,6 @@
 import { encode } from 'uqr'
 
-/** draw makes one SVG path of all dark modules, with the quiet zone that readers need. */
+/** draw returns one SVG path of all dark modules, with the quiet zone that readers need. */
 export function draw(text: string): { size: number; path: string } {
   const { data, size } = encode(text, { ecc: 'L', border: 4 })
   let path = ''

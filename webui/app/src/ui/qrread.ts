@@ -1,11 +1,11 @@
 import decode from 'qr/decode.js'
 
-// The longest side that is looked at, in pixels, and how far the picture is
-// turned, in degrees. The reader is quick but blind to codes that lie at 45°;
-// small codes on large screens need every pixel.
+// Attempts: the longest side that the picture is scaled to, in pixels, and its
+// rotation in degrees. The reader is fast but does not find codes at 45°; small
+// codes on large screens need every pixel.
 const looks = [[2400, 0], [1600, 45], [4096, 0]] as const
 
-/** read finds a code in a picture; undefined is none. It fails with what is no picture. */
+/** read returns the text of a QR code in a picture, or undefined. It fails if the file is not a picture. */
 export async function read(picture: Blob): Promise<string | undefined> {
   const bitmap = await createImageBitmap(picture)
   try {
@@ -24,7 +24,7 @@ export async function read(picture: Blob): Promise<string | undefined> {
 function look(bitmap: ImageBitmap, scale: number, turn: number): string | undefined {
   const [w, h] = [Math.max(1, Math.round(bitmap.width * scale)), Math.max(1, Math.round(bitmap.height * scale))]
   const canvas = document.createElement('canvas')
-  // Turned, it fits into a square over its diagonal.
+  // A rotated picture fits into a square with its diagonal as the side.
   const all = Math.ceil(Math.hypot(w, h))
   canvas.width = turn ? all : w
   canvas.height = turn ? all : h
