@@ -328,6 +328,7 @@ func (e *Engine) start(t *transfer, what jobKind, run func(ctx context.Context) 
 			then() // may ask ctx whether the job was called off
 			cancel()
 			e.reconcile(t)
+			e.lookAfterJob(t)
 		})
 	})
 }

@@ -195,6 +195,16 @@ func (e *Engine) noteDamage(t *transfer) {
 	}
 }
 
+// lookAfterJob looks at t for those that asked for it while a job was under way.
+func (e *Engine) lookAfterJob(t *transfer) {
+	if len(t.lookers) == 0 || t.job != nil || t.looking || t.glancing {
+		return
+	}
+	if e.lookAt(t); t.job == nil && !t.looking {
+		e.tellLooked(t)
+	}
+}
+
 // tellLooked lets go on who waits for a look at t.
 func (e *Engine) tellLooked(t *transfer) {
 	for _, w := range t.lookers {
@@ -213,8 +223,11 @@ func (e *Engine) awaitLook(ctx context.Context, id share.ID, fresh time.Duration
 			!t.looked.IsZero() && e.now().Sub(t.looked) < fresh && !e.now().Before(t.looked) {
 			return nil
 		}
+		if s := t.state(); s != share.Seeding && s != share.Paused && t.options.Damage == "" {
+			return nil // it is not said to be complete
+		}
 		e.lookAt(t)
-		if t.looking || t.glancing || t.job != nil {
+		if t.looking || t.glancing || t.job != nil { // after which it is looked at
 			done = make(chan struct{})
 			t.lookers = append(t.lookers, done)
 		}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -171,6 +172,33 @@ func TestAMountThatHangsIsShown(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	a.call(func() { a.transfers[id].looking, a.transfers[id].silent = false, false })
+}
+
+// Who asks while a job is under way is answered when the job and a look are over,
+// and not only when patience is.
+func TestALookWaitsForTheJobUnderWay(t *testing.T) {
+	t.Parallel()
+	a := newNode(t)
+	id := a.share(someFiles(t)).ID
+	a.waitRest(id)
+	hold := make(chan struct{})
+	a.call(func() {
+		tr := a.transfers[id]
+		tr.looked = time.Time{}
+		a.start(tr, jobAttach, func(context.Context) func() { <-hold; return func() {} })
+	})
+	answered := make(chan share.Transfer)
+	go func() {
+		s, _ := a.Get(id)
+		answered <- s
+	}()
+	for waits := false; !waits; {
+		a.call(func() { waits = len(a.transfers[id].lookers) > 0 })
+	}
+	close(hold)
+	if s := <-answered; s.Looked.IsZero() {
+		t.Error("the answer came without a look")
+	}
 }
 
 func TestFewWaitForOneMount(t *testing.T) {

@@ -412,6 +412,7 @@ func (e *Engine) startFinish(t *transfer) {
 // finish is called when every selected file of t is complete and on disk.
 func (e *Engine) finish(t *transfer) {
 	t.done, t.slot = true, false
+	t.looked = e.now().Round(0) // it was just given its name
 	if t.completed.IsZero() {
 		t.completed = e.now().Round(0)
 	}
