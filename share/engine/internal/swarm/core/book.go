@@ -134,9 +134,6 @@ func (c *Core) soonest() (at time.Duration, any bool) {
 
 // connect dials whom there is room for.
 func (c *Core) connect() {
-	if c.finished && c.cfg.Private {
-		return
-	}
 	// A quarter of the room is for those who come: else a swarm whose members
 	// are all full has no place for a newcomer.
 	most := max(1, c.cfg.MaxPeers*3/4)
