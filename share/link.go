@@ -13,16 +13,15 @@ import (
 	"unicode/utf8"
 )
 
-// What a link may hold at most. A longer one is refused: nothing that people
-// pass on comes near these.
+// The limits of a link. A link beyond them is refused; real links are far below.
 const (
 	MaxLink       = 64 << 10 // bytes
 	MaxLinkParams = 1000
 	maxFileIndex  = 1<<31 - 1
 )
 
-// Link is a magnet URI: it names content and may tell where to find it. BEP 9,
-// with the parameters of BEP 19 (ws), BEP 52 (btmh) and BEP 53 (so).
+// Link is a magnet URI: it names content and may list where to find it. BEP 9, with
+// the parameters of BEP 19 (ws), BEP 52 (btmh) and BEP 53 (so).
 //
 //	magnet:?xt=urn:btih:HEX40 [&xt=urn:btmh:1220HEX64] [&dn=NAME] [&xl=BYTES]
 //	       [&tr=URL]... [&ws=URL]... [&so=0,2,4-6] [&x.pe=HOST:PORT]... [&KEY=VALUE]...
@@ -33,16 +32,16 @@ type Link struct {
 	// V2 is the SHA-256 info-hash of BEP 52, 32 bytes, or nil.
 	V2   []byte `json:"-"`
 	Name string `json:"name,omitempty"` // as it came; clean it before making a file of it, escape it before showing it
-	// Length is the size of the content in bytes as the link claims it, 0 when it does not.
+	// Length is the size of the content in bytes as the link claims it, 0 if it does not.
 	Length   int64    `json:"bytes,omitempty"`
 	Trackers []string `json:"trackers,omitempty"`  // http, https or udp URLs
 	WebSeeds []string `json:"web_seeds,omitempty"` // http or https URLs
-	// Select names the files wanted; none means all.
+	// Select lists the selected files; empty means all.
 	Select []Range `json:"select,omitempty"`
 	// Peers are HOST:PORT, the host a literal (IPv6 in brackets) or a name.
 	Peers []string `json:"peers,omitempty"`
-	// Extra holds, in order, what is unknown and what is known but makes no
-	// sense: it is ignored, and printed again by String.
+	// Extra has, in order, the unknown and the invalid parameters: they are
+	// ignored, and String prints them again.
 	Extra []Param `json:"extra,omitempty"`
 }
 
@@ -58,16 +57,16 @@ type Param struct {
 	Value string `json:"value"`
 }
 
-// V2Only tells that the link names content by its SHA-256 info-hash only,
+// V2Only reports whether the link names its content only by its SHA-256 info-hash,
 // which this version cannot fetch.
 func (l Link) V2Only() bool { return l.ID.IsZero() && len(l.V2) > 0 }
 
-// ParseLink reads a magnet URI, or a bare ID of 40 hex or 32 base32 digits. What
-// mail, web pages and forms do to links is undone (see unwrap). Errors are
-// Refused.
+// ParseLink reads a magnet URI, or a bare ID of 40 hex or 32 base32 digits. It
+// undoes the changes that mail, web pages and forms make to links (see unwrap).
+// Errors are Refused.
 func ParseLink(s string) (Link, error) {
 	if len(s) > MaxLink {
-		return Link{}, Errorf(Refused, "a link has at most %d bytes, this has %d", MaxLink, len(s))
+		return Link{}, Errorf(Refused, "a link has at most %d bytes, but this one has %d", MaxLink, len(s))
 	}
 	s = unwrap(s)
 	scheme, rest, ok := strings.Cut(s, ":")
@@ -76,7 +75,7 @@ func ParseLink(s string) (Link, error) {
 		return Link{ID: id}, err
 	}
 	if !strings.EqualFold(scheme, "magnet") {
-		return Link{}, Errorf(Refused, "a link starts with magnet:, this starts with %.20q", scheme+":")
+		return Link{}, Errorf(Refused, "a link starts with magnet:, but this one starts with %.20q", scheme+":")
 	}
 	query := strings.TrimLeft(rest, "/") // magnet:/?xt and magnet://?xt are seen
 	if !strings.HasPrefix(query, "?") {
@@ -86,7 +85,7 @@ func ParseLink(s string) (Link, error) {
 	return parseQuery(query)
 }
 
-// IsMagnet tells whether s is meant to be a magnet URI, good or bad.
+// IsMagnet reports whether s is meant to be a magnet URI, valid or not.
 func IsMagnet(s string) bool {
 	if len(s) > MaxLink {
 		s = s[:MaxLink]
@@ -97,8 +96,8 @@ func IsMagnet(s string) bool {
 
 const magnet = "magnet:"
 
-// unwrap takes off what a link gathers on its way: space, line breaks within
-// it, quotes or angle brackets around it, and escapes over the whole of it.
+// unwrap removes what mail and web pages add to a link: spaces, line breaks within
+// it, quotes or angle brackets around it, and escapes of the whole link.
 func unwrap(s string) string {
 	for {
 		was := s
@@ -126,7 +125,7 @@ func unwrap(s string) string {
 	return s
 }
 
-// unescapeHTML undoes what a page's source makes of an ampersand.
+// unescapeHTML replaces the HTML escapes of an ampersand.
 func unescapeHTML(s string) string {
 	if !strings.Contains(s, "&") {
 		return s
@@ -136,8 +135,8 @@ func unescapeHTML(s string) string {
 
 var ampersands = strings.NewReplacer("&amp;", "&", "&AMP;", "&", "&#38;", "&", "&#038;", "&", "&#x26;", "&", "&#X26;", "&")
 
-// unescape undoes percent escapes. A percent sign without two hex digits after
-// it stays: "100% cotton" is what many sites put into a link.
+// unescape decodes percent escapes. A percent sign that is not followed by two hex
+// digits stays, because many sites write names such as "100% cotton" unescaped.
 func unescape(s string) string {
 	if !strings.Contains(s, "%") {
 		return s
@@ -158,7 +157,7 @@ func unescape(s string) string {
 
 func parseQuery(query string) (Link, error) {
 	if n := strings.Count(query, "&"); n >= MaxLinkParams {
-		return Link{}, Errorf(Refused, "a link has at most %d parameters, this has %d", MaxLinkParams, n+1)
+		return Link{}, Errorf(Refused, "a link has at most %d parameters, but this one has %d", MaxLinkParams, n+1)
 	}
 	var l Link
 	var odd error // of the first topic that could not be read
@@ -179,7 +178,8 @@ func parseQuery(query string) (Link, error) {
 			l.Extra = append(l.Extra, p)
 		}
 	}
-	// A good btih is enough, whatever is beside it. Without one nothing may be odd.
+	// A valid btih is enough, whatever else the link has. Without one, every xt must
+	// be valid.
 	if l.ID.IsZero() && odd != nil {
 		return Link{}, odd
 	}
@@ -189,7 +189,7 @@ func parseQuery(query string) (Link, error) {
 				return Link{}, Errorf(Refused, "this link names a channel, not content: follow it (shoal channel follow LINK)")
 			}
 		}
-		return Link{}, Errorf(Refused, "the link names no content: it has no xt=urn:btih: parameter")
+		return Link{}, Errorf(Refused, "the link does not name any content: it has no xt=urn:btih: parameter")
 	}
 	return l, nil
 }
@@ -202,7 +202,7 @@ func unescapeParam(key, value string) Param {
 	return Param{Key: k, Value: strings.ToValidUTF8(unescape(value), "\ufffd")}
 }
 
-// set takes one parameter into l. It reports false for what belongs to Extra.
+// set applies one parameter to l. It returns false for one that belongs to Extra.
 func (l *Link) set(p Param) (known bool, err error) {
 	switch base, n, _ := strings.Cut(p.Key, "."); {
 	case base == "xt" && isIndex(n):
@@ -244,20 +244,20 @@ func (l *Link) set(p Param) (known bool, err error) {
 	return true, nil
 }
 
-// isIndex accepts the suffix of xt.1, tr.2: repeated parameters are numbered by some.
+// isIndex accepts the suffix of xt.1 and tr.2: some programs number repeated parameters.
 func isIndex(s string) bool {
 	return strings.Trim(s, "0123456789") == ""
 }
 
-// errTwoContents: which of two was meant nobody can tell.
-var errTwoContents = errors.New("the link names two contents")
+// errTwoContents is wrapped by the error for a link with two different IDs.
+var errTwoContents = errors.New("the link names two different contents")
 
 func (l *Link) setTopic(v string) (known bool, err error) {
 	v = strings.Join(strings.Fields(v), "")
 	urn := strings.ToLower(v)
 	switch {
 	case strings.HasPrefix(urn, "urn:btih:"):
-		// Sentences and addresses end in these.
+		// Punctuation of the text around a link.
 		id, err := parseBTIH(strings.TrimRight(v[len("urn:btih:"):], "/.,;)]}"))
 		if err != nil {
 			return false, err
@@ -272,7 +272,7 @@ func (l *Link) setTopic(v string) (known bool, err error) {
 			return false, Errorf(Refused, "the link's urn:btmh: is not 1220 and 64 hex digits")
 		}
 		if l.V2 != nil && !slices.Equal(l.V2, h[2:]) {
-			return false, Errorf(Refused, "the link names two contents by urn:btmh:")
+			return false, Errorf(Refused, "the link names two different contents by urn:btmh:")
 		}
 		l.V2 = h[2:]
 	default:
@@ -288,21 +288,21 @@ func parseBTIH(s string) (ID, error) {
 		return parseNonZero(ParseID(s))
 	case 32:
 		if _, err := base32.StdEncoding.Decode(id[:], []byte(strings.ToUpper(s))); err != nil {
-			return ID{}, Errorf(Refused, "an ID of 32 characters has base32 digits only: %w", err)
+			return ID{}, Errorf(Refused, "an ID of 32 characters has only base32 digits: %w", err)
 		}
 		return parseNonZero(id, nil)
 	}
-	return ID{}, Errorf(Refused, "not a link: an ID has 40 hex or 32 base32 digits, this has %d characters", len(s))
+	return ID{}, Errorf(Refused, "not a link: an ID has 40 hex or 32 base32 digits, but this one has %d characters", len(s))
 }
 
 func parseNonZero(id ID, err error) (ID, error) {
 	if err == nil && id.IsZero() {
-		return ID{}, Errorf(Refused, "an ID of all zeros names nothing")
+		return ID{}, Errorf(Refused, "an ID of all zeros is not valid")
 	}
 	return id, err
 }
 
-// parseUint reads decimal digits only: no sign, no leading zero but 0 itself.
+// parseUint reads decimal digits without a sign or leading zeros.
 func parseUint(s string) (int64, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err == nil && strconv.FormatInt(n, 10) != s || n < 0 {
@@ -328,8 +328,8 @@ func parseRanges(s string) ([]Range, bool) {
 	return rs, true
 }
 
-// parsePeer gives the canonical form of HOST:PORT. An IPv6 address without
-// brackets is taken where what is before the last colon is one.
+// parsePeer returns the canonical form of HOST:PORT. It accepts an IPv6 address
+// without brackets if the part before the last colon is one.
 func parsePeer(s string) (string, bool) {
 	host, port, err := net.SplitHostPort(s)
 	if i := strings.LastIndexByte(s, ':'); err != nil && i > 0 {
@@ -360,7 +360,7 @@ func parsePeer(s string) (string, bool) {
 	return net.JoinHostPort(strings.ToLower(host), port), true
 }
 
-// isHostName accepts names of RFC 1123 and the underscore seen in the wild. A
+// isHostName accepts names of RFC 1123, and underscores, which occur in practice. A
 // name whose last label is a number is a mistyped address.
 func isHostName(s string) bool {
 	s = strings.TrimSuffix(s, ".")
@@ -395,9 +395,9 @@ func addURL(list *[]string, s string, schemes ...string) bool {
 	return true
 }
 
-// String prints l in one fixed order, with every byte escaped that RFC 3986
-// does not call unreserved, but for the brackets and colons of x.pe, which
-// other clients expect bare.
+// String prints l in a fixed order. It escapes every byte that is not unreserved in
+// RFC 3986, except the brackets and colons of x.pe, which other clients expect
+// unescaped.
 func (l Link) String() string {
 	var b strings.Builder
 	b.WriteString("magnet:")

@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// Verdict answers one question about reachability. Not having asked differs
-// from no.
+// Verdict answers one question about reachability. Unknown is not the same as no.
 type Verdict string
 
 // The verdicts.
@@ -16,8 +15,8 @@ const (
 	NotKnown    Verdict = "unknown"     // there is no evidence either way
 )
 
-// Report tells whether strangers can reach this node, how that is known, and
-// what to do about it.
+// Report says whether strangers can reach this node, on what evidence, and what to
+// do about it.
 type Report struct {
 	Answer    string           `json:"answer" doc:"one sentence"`
 	Next      string           `json:"next" doc:"what to do next"`
@@ -39,14 +38,14 @@ type AddressReport struct {
 	Published bool       `json:"published" doc:"told to others, and in links"`
 	TCP       Verdict    `json:"tcp" enum:"reachable,unreachable,unknown"`
 	UDP       Verdict    `json:"udp" enum:"reachable,unreachable,unknown"`
-	// Evidence is that for TCP, or for UDP where there is none for TCP.
+	// Evidence is that for TCP, or for UDP if there is none for TCP.
 	Evidence    string    `json:"evidence" doc:"how the verdict is known; empty where nothing is"`
 	Time        time.Time `json:"time,omitzero" doc:"of the evidence"`
 	UDPEvidence string    `json:"udp_evidence,omitempty"`
 	UDPTime     time.Time `json:"udp_time,omitzero"`
 }
 
-// Pinhole is a hole in the router's firewall for one address, port and protocol.
+// Pinhole is a pinhole in the router's firewall for one address, port and protocol.
 type Pinhole struct {
 	Address  netip.Addr `json:"address"`
 	Port     uint16     `json:"port"`
@@ -54,26 +53,26 @@ type Pinhole struct {
 	Method   string     `json:"method" doc:"PCP or UPnP"`
 	Gateway  string     `json:"gateway" doc:"address of the router that was asked"`
 	Until    time.Time  `json:"until,omitzero" doc:"when the lease ends unless it is renewed; absent where it is not open"`
-	// Error is why it is not open, or where Until is set, why its lease was not
+	// Error is why it is not open or, if Until is set, why its lease was not
 	// renewed.
 	Error string `json:"error,omitempty"`
 }
 
-// SeenAs is an address that others say is ours.
+// SeenAs is an address at which others see this node.
 type SeenAs struct {
 	Address netip.Addr `json:"address"`
 	By      string     `json:"by" enum:"dht,peers"`
 	Count   int        `json:"count,omitempty" doc:"how many said so; 0 for most of the DHT"`
 }
 
-// DHTReport is how the DHT node does.
+// DHTReport is the state of the DHT node.
 type DHTReport struct {
 	Nodes     int    `json:"nodes" doc:"known"`
 	Answering int    `json:"answering" doc:"of them, heard in the last 15 minutes"`
 	Problem   string `json:"problem,omitempty"`
 }
 
-// GatewayProblem is why a way of asking the router does not work.
+// GatewayProblem is why a method of asking the router does not work.
 type GatewayProblem struct {
 	Method string `json:"method" doc:"PCP or UPnP"`
 	Error  string `json:"error"`

@@ -1,6 +1,6 @@
-// Package share is the vocabulary of how content moves: what a transfer is
-// called, what it is doing, and why it stopped. It does nothing by itself and
-// imports the standard library only.
+// Package share is the vocabulary for moving content: IDs, links, transfers, their
+// states, events and errors. It contains only types and the code to parse and print
+// them, and imports only the standard library.
 //
 // A link printed by any 1.x release is read by every later one.
 package share
@@ -20,17 +20,17 @@ type ID [20]byte
 func ParseID(s string) (ID, error) {
 	var id ID
 	if len(s) != 40 {
-		return id, Errorf(Refused, "an ID has 40 hex digits, this has %d characters", len(s))
+		return id, Errorf(Refused, "an ID has 40 hex digits, but this one has %d characters", len(s))
 	}
 	if _, err := hex.Decode(id[:], []byte(s)); err != nil {
-		return ID{}, Errorf(Refused, "an ID has hex digits only: %w", err)
+		return ID{}, Errorf(Refused, "an ID has only hex digits: %w", err)
 	}
 	return id, nil
 }
 
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
-// IsZero tells whether id names nothing.
+// IsZero reports whether id is the zero ID.
 func (id ID) IsZero() bool { return id == ID{} }
 
 // MarshalText writes 40 hex digits.
@@ -60,10 +60,10 @@ const (
 	Stopped  State = "error" // Transfer.Reason says why; resumes by itself where it can
 )
 
-// States lists every state in the order people meet them.
+// States lists every state in the order in which a transfer passes through them.
 var States = [...]State{Hashing, Checking, Finding, Queued, Fetching, Seeding, Paused, Stopped}
 
-// Source tells who told us of a peer.
+// Source says where a peer's address came from.
 type Source string
 
 // The sources of peers.
@@ -81,21 +81,22 @@ const (
 // Transfer is a snapshot of one piece of content on this node. Sizes are in
 // bytes, rates in bytes per second.
 type Transfer struct {
-	// ID is provisional, a random number, while State is Hashing: the real one
-	// is known when hashing is over, and EventShared carries both.
+	// ID is provisional, a random number, while State is Hashing. The real ID is
+	// known when hashing is complete, and EventShared has both.
 	ID    ID     `json:"id"`
 	Name  string `json:"name"`
 	State State  `json:"state"`
-	// Reason is one plain sentence without a full stop: why the transfer is
-	// paused, stopped or not getting on. Empty when all is well.
+	// Reason is one sentence without a full stop: why the transfer is paused,
+	// stopped or not progressing. It is empty if there is no problem.
 	Reason string `json:"reason,omitempty"`
-	// Code is the Kind.Code of what stopped a transfer in state Stopped, else empty.
+	// Code is the Kind.Code of the error that stopped a transfer in state Stopped,
+	// else empty.
 	Code string `json:"code,omitempty"`
 	// Bytes of Total are on disk and verified; both count selected files only.
 	// While hashing or checking, Bytes are the bytes read so far.
 	Bytes int64 `json:"bytes"`
 	Total int64 `json:"total"`
-	// Size is that of the whole content, selected or not; 0 until it is known.
+	// Size is the size of the whole content, selected or not; 0 until it is known.
 	Size  int64 `json:"size"`
 	Files int   `json:"files"`
 
@@ -106,19 +107,19 @@ type Transfer struct {
 	Peers      int   `json:"peers"` // connected
 	Seeds      int   `json:"seeds"` // of those, how many have everything
 
-	// Path is the file or folder on disk. Own tells that the user shared it
-	// from there: it is only ever read.
+	// Path is the file or folder on disk. Own says that the user shared it from
+	// there, so that it is only read.
 	Path string `json:"path"`
 	Own  bool   `json:"own"`
 	Link string `json:"link"`
-	// Channel is set of the list of a channel, which comes and goes with it: what
-	// the node calls the channel, 64 hex digits.
+	// Channel is set for the list of a channel, which is removed with the channel:
+	// the channel's ID on this node, 64 hex digits.
 	Channel string `json:"channel,omitempty"`
 
 	Added     time.Time `json:"added"`
 	Completed time.Time `json:"completed,omitzero"`
-	// Looked is when the files of a complete transfer were last compared with what
-	// they were when they were verified; zero is not since the node was started.
+	// Looked is when the files of a complete transfer were last checked for changes
+	// since their verification; zero if not since the node started.
 	Looked time.Time `json:"looked,omitzero"`
 	Limits Limits    `json:"limits"`
 	Goal   Goal      `json:"goal"`
@@ -131,15 +132,15 @@ type Limits struct {
 	Up   int64 `json:"up"`
 }
 
-// Goal tells when a complete transfer stops seeding: when the first of the
-// given conditions is met. The zero Goal seeds for ever.
+// Goal says when a complete transfer stops seeding: when the first of the given
+// conditions is true. The zero Goal seeds forever.
 type Goal struct {
 	None  bool          `json:"none,omitempty"`  // do not seed at all
 	Ratio float64       `json:"ratio,omitempty"` // uploaded to size
 	For   time.Duration `json:"for,omitempty"`   // nanoseconds since completion
 }
 
-// Priority orders files and pieces; Skip leaves a file out.
+// Priority orders files and pieces; Skip excludes a file.
 type Priority int8
 
 // The priorities of a file.
@@ -180,7 +181,7 @@ type Peer struct {
 	Progress   float64 `json:"progress"` // share of the pieces it has, 0 to 1
 }
 
-// Pieces is the state of every piece of a transfer, one byte a piece.
+// Pieces is the state of every piece of a transfer, one byte per piece.
 type Pieces struct {
 	Length int64  `json:"length"` // bytes a piece; the last may be shorter
 	State  []byte `json:"state"`
@@ -195,7 +196,7 @@ const (
 	PieceSkipped  byte = 4
 )
 
-// EventType tells what happened.
+// EventType is the type of an event.
 type EventType string
 
 // The events of a node. Consumers ignore types they do not know.
@@ -210,7 +211,7 @@ const (
 	EventNote    EventType = "note"  // a line for the transfer's log
 )
 
-// Event is something that happened to a transfer.
+// Event is an event of a transfer.
 type Event struct {
 	Time     time.Time `json:"time"`
 	Type     EventType `json:"event"`
@@ -260,14 +261,14 @@ func KindOfCode(code string) Kind {
 	return Failed
 }
 
-// Error is an error with a kind. Its message says what went wrong and, where
-// there is something to do, what.
+// Error is an error with a kind. Its message says what went wrong and, if possible,
+// what to do about it.
 type Error struct {
 	Kind Kind
 	Err  error
 }
 
-// Errorf makes an Error as fmt.Errorf does, %w included.
+// Errorf formats an Error as fmt.Errorf does, including %w.
 func Errorf(k Kind, format string, args ...any) error {
 	return &Error{Kind: k, Err: fmt.Errorf(format, args...)}
 }
@@ -278,7 +279,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // Short is the first eight hex digits, for people.
 func (id ID) Short() string { return id.String()[:8] }
 
-// KindOf finds the kind of err, Failed when it has none. A nil error has kind 0.
+// KindOf returns the kind of err, or Failed if it has none. A nil error has kind 0.
 func KindOf(err error) Kind {
 	if err == nil {
 		return 0

@@ -6,7 +6,7 @@ import (
 	"github.com/shoalnet/shoal/share/bencode"
 )
 
-// reader reads the parts of torrents: what is common to their fields.
+// reader reads values that several fields of torrents share.
 type reader struct{ bencode.Reader }
 
 func newReader(b []byte, maxDepth int) *reader { return &reader{bencode.NewReader(b, maxDepth)} }
@@ -29,8 +29,8 @@ func (r *reader) strings(buf [][]byte) ([][]byte, error) {
 	return buf, err
 }
 
-// once refuses a key that comes twice: clients differ in which value they
-// take. The bit stands for the key.
+// once refuses a duplicate key: clients differ in which value they use. The bit
+// identifies the key.
 func (r *reader) once(seen *uint32, bit uint, key []byte) error {
 	if *seen&(1<<bit) != 0 {
 		return r.Errorf("the key %q comes twice", key)

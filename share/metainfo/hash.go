@@ -21,9 +21,9 @@ const (
 	poolBytes  = 128 << 20 // of memory for all workers
 )
 
-// hasher deals out the content in runs of whole pieces. A worker reads its run
-// while nobody else reads, and hashes it while others do: the bytes are read
-// in order, and change hands as seldom as may be.
+// hasher distributes the content to workers in runs of whole pieces. Only one worker
+// reads at a time, and hashes its run while the others read: so the bytes are read
+// in order, and each stays with one worker.
 type hasher struct {
 	*maker
 	run      int64 // bytes; a multiple of the piece length
@@ -89,7 +89,7 @@ func (h *hasher) work(ctx context.Context, buf []byte) {
 	}
 }
 
-// hashWhileReading hashes the one piece of n bytes that comes next.
+// hashWhileReading hashes the next piece, which has n bytes, while reading it.
 func (h *hasher) hashWhileReading(ctx context.Context, buf []byte, n int64) {
 	sum := sha1.New()
 	at := h.done / h.pieceLength * sha1.Size
@@ -129,7 +129,7 @@ type contentReader struct {
 	left    int64 // bytes of it not yet read
 }
 
-// read fills buf; the caller does not ask for more than there is.
+// read fills buf, which must not exceed the remaining content.
 func (r *contentReader) read(buf []byte) error {
 	for len(buf) > 0 {
 		if r.left == 0 {
@@ -152,10 +152,10 @@ func (r *contentReader) read(buf []byte) error {
 }
 
 func (r *contentReader) changed() error {
-	return share.Errorf(share.Disk, "hash %s: the file changed while it was read; share it again when it is at rest", r.entries[r.next-1].file)
+	return share.Errorf(share.Disk, "hash %s: the file changed while it was being read; share it again when it no longer changes", r.entries[r.next-1].file)
 }
 
-// advance makes sure that the open file is still what it was, and opens the next.
+// advance checks that the open file has not changed, and opens the next.
 func (r *contentReader) advance() error {
 	if err := r.verify(); err != nil {
 		return err
@@ -166,7 +166,7 @@ func (r *contentReader) advance() error {
 	if e.file == "" {
 		return nil
 	}
-	// Should a pipe stand there by now, opening it does not wait for a writer.
+	// If the file was replaced by a pipe, opening it must not wait for a writer.
 	f, err := os.OpenFile(e.file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return share.Errorf(share.Disk, "hash %w", bare(err))
@@ -175,7 +175,7 @@ func (r *contentReader) advance() error {
 	return r.verify()
 }
 
-// finish visits what follows the last byte: empty files.
+// finish visits the empty files after the last byte.
 func (r *contentReader) finish() error {
 	for r.next < len(r.entries) {
 		if err := r.advance(); err != nil {

@@ -17,7 +17,7 @@ type leaf struct {
 	link   bool
 }
 
-// rawPath joins the elements of a path so that different paths stay different.
+// rawPath joins the elements of a path unambiguously.
 func rawPath(path [][]byte) string {
 	var b []byte
 	for _, e := range path {
@@ -27,8 +27,8 @@ func rawPath(path [][]byte) string {
 	return string(b)
 }
 
-// checkHybrid makes sure that a v2 client and we would put the same bytes in
-// the same files and pieces. raw are the paths of the v1 files.
+// checkHybrid checks that a v2 client would put the same bytes into the same files
+// and pieces as we do. raw are the paths of the v1 files.
 func checkHybrid(in *Info, f *fields, raw []string) ([]leaf, error) {
 	if in.PieceLength < blockSize || in.PieceLength&(in.PieceLength-1) != 0 {
 		return nil, refused("the piece length %d is not a power of two of at least %d", in.PieceLength, blockSize)
@@ -88,7 +88,7 @@ func (t *treeReader) dir(path [][]byte) error {
 	return err
 }
 
-// node reads what a name stands for: a file has the single key "".
+// node reads the value of a name: a file is a dictionary with the single key "".
 func (t *treeReader) node(path [][]byte) error {
 	if !bytes.HasPrefix(t.r.Rest(), []byte("d0:")) {
 		return t.dir(path)
@@ -141,8 +141,8 @@ func (t *treeReader) file(path [][]byte) error {
 	return nil
 }
 
-// checkLayers makes sure that the piece layers of a hybrid torrent, where
-// given, hash to the roots of its files. raw is the bencoded dictionary.
+// checkLayers checks that the piece layers of a hybrid torrent, if present, hash to
+// the roots of its files. raw is the bencoded dictionary.
 func checkLayers(raw []byte, pieceLength int64, leaves []leaf) error {
 	want := make(map[string]int64)
 	for _, l := range leaves {
@@ -171,8 +171,8 @@ func checkLayers(raw []byte, pieceLength int64, leaves []leaf) error {
 	})
 }
 
-// merkleRoot hashes a layer of piece hashes up to the root. What is missing to
-// a power of two are the hashes of pieces without data.
+// merkleRoot hashes a layer of piece hashes up to the root. It pads the layer to a
+// power of two with the hashes of pieces without data.
 func merkleRoot(layer []byte, pieceLength int64) [sha256.Size]byte {
 	var pad [sha256.Size]byte
 	for n := pieceLength / blockSize; n > 1; n /= 2 {

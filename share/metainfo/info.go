@@ -12,8 +12,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// ParseInfo reads an info dictionary got from peers. b is at most MaxInfo
-// bytes and is copied. Errors are share.Refused.
+// ParseInfo reads an info dictionary received from peers. b is at most MaxInfo bytes
+// and is copied. Errors are share.Refused.
 func ParseInfo(b []byte) (*Info, error) {
 	if len(b) > MaxInfo {
 		return nil, refused("the info dictionary has %d bytes, more than %d", len(b), MaxInfo)
@@ -26,8 +26,8 @@ func refused(format string, args ...any) error {
 	return share.Errorf(share.Refused, format, args...)
 }
 
-// fields are the values of an info dictionary before they are put together.
-// The raw ones are bencoded values whose syntax has been checked.
+// fields are the values of an info dictionary before they are checked together. The
+// raw ones are bencoded values whose syntax was checked.
 type fields struct {
 	name, nameUTF8 []byte
 	pieceLength    int64
@@ -44,7 +44,7 @@ type fields struct {
 	hasMetaVersion bool
 }
 
-// parseInfo also gives the files of a hybrid's file tree.
+// parseInfo also returns the files of a hybrid's file tree.
 func parseInfo(b []byte) (*Info, []leaf, error) {
 	b = bytes.Clone(b)
 	f, err := readFields(b)
@@ -192,7 +192,7 @@ func readFields(b []byte) (*fields, error) {
 	return f, err
 }
 
-// check is about the fields that do not depend on the files.
+// check checks the fields that do not depend on the files.
 func (f *fields) check() error {
 	v1 := f.hasPieces || f.hasLength || f.files != nil
 	switch {
@@ -222,7 +222,7 @@ func (f *fields) check() error {
 	return nil
 }
 
-// checkSizes is about how files and pieces go together.
+// checkSizes checks that files and pieces are consistent.
 func (in *Info) checkSizes() error {
 	n := (in.Total + in.PieceLength - 1) / in.PieceLength
 	switch {
@@ -243,9 +243,9 @@ func (in *Info) checkSizes() error {
 	return nil
 }
 
-// piecesWork is how many files the engine looks at to find those in which the
-// pieces that begin in file i begin: it starts from the first for each piece.
-// Unbounded, ten megabytes of torrent would stop it for minutes.
+// piecesWork is the number of files that the engine visits to locate the pieces that
+// begin in file i: it starts from the first file for each piece. Without a bound, a
+// torrent of ten megabytes would block it for minutes.
 func piecesWork(i int, offset, length, pieceLength int64) int64 {
 	begin := (offset + pieceLength - 1) / pieceLength
 	end := (offset + length + pieceLength - 1) / pieceLength
@@ -401,7 +401,7 @@ func (c *collector) add(file File) error {
 	case file.Length < 0:
 		return refused("a file of %d bytes", file.Length)
 	case file.Symlink && file.Length > 0:
-		// Some count its bytes as content and some do not.
+		// Clients differ in whether its bytes count as content.
 		return refused("a link of %d bytes; links have none", file.Length)
 	case file.Length > limit-in.Total:
 		return refused("the files have more bytes than %d pieces of %d hold", in.NumPieces, in.PieceLength)
@@ -414,7 +414,7 @@ func (c *collector) add(file File) error {
 			h.WriteByte('/')
 		}
 		sum := h.Sum64()
-		// The n-th file of a name is told apart at the n-th attempt.
+		// The n-th file of a name needs n attempts to become unique.
 		if c.renames += c.paths[sum]; c.renames > maxRenames {
 			return refused("too many files of equal names")
 		}

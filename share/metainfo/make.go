@@ -14,18 +14,18 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// MakeOptions change what Make does; the zero value is what most want.
+// MakeOptions are the options of Make; the zero value is the default.
 type MakeOptions struct {
 	// Name of the content instead of that of the file or folder.
 	Name string
 	// PieceLength in bytes, a power of two from 16 KiB to 256 MiB; 0 chooses
 	// by size.
 	PieceLength int64
-	// FollowSymlinks takes links for what they point to. Else they are skipped.
+	// FollowSymlinks shares the targets of links. Otherwise links are skipped.
 	FollowSymlinks bool
 	Private        bool // BEP 27
-	// Progress, when set, is told of bytes hashed of the total: at least once
-	// for each MiB, never concurrently, the last time with both equal.
+	// Progress, if set, is called with the hashed bytes and the total: at least
+	// once for each MiB, never concurrently, and at the end with both equal.
 	Progress func(done, total int64)
 	Workers  int // goroutines that hash; 0 is one for each core
 }
@@ -33,11 +33,11 @@ type MakeOptions struct {
 // Made is the torrent of files on this machine.
 type Made struct {
 	*Torrent
-	// Files stand for Info.Files, entry by entry; the source of a pad file is
+	// Files are the sources of Info.Files, entry by entry; that of a pad file is
 	// empty.
 	Files []Source
-	// Skipped are the paths, below the one given, that are no content: links,
-	// sockets, devices and pipes.
+	// Skipped are the relative paths of links, sockets, devices and pipes, which
+	// are not shared.
 	Skipped []string
 }
 
@@ -50,7 +50,7 @@ type Source struct {
 	Read    time.Time   // when reading it began
 }
 
-// The piece lengths that Make takes.
+// The piece lengths that Make accepts.
 const (
 	minMadePiece  = blockSize
 	maxMadePiece  = 256 << 20
@@ -58,16 +58,16 @@ const (
 	aimedPieces   = 2000 // at most, while the pieces are not larger than usual
 )
 
-// Make hashes the file or folder at path. Files are ordered by the bytes of
-// their path, element by element, so that equal folders make equal IDs. Each
-// byte is read once. Nothing is changed or written.
+// Make hashes the file or folder at path. Files are ordered by the bytes of their
+// path, element by element, so that equal folders have equal IDs. Each byte is read
+// once. Nothing is written.
 //
-// Empty folders are kept as pad files of no length, path FOLDER/.pad/0, which
-// clients that know BEP 47 leave out. Executable files keep that attribute.
+// Empty folders become pad files of length 0 with the path FOLDER/.pad/0, which
+// clients with BEP 47 do not create. Executable files keep that attribute.
 //
-// A file that cannot be read, or changes meanwhile, is a share.Disk error that
-// names it; what cannot be shared as it is, like a name that is not UTF-8, is
-// share.Usage; a cancelled ctx is share.Interrupted.
+// A file that cannot be read or that changes meanwhile is a share.Disk error with
+// its name; a file that cannot be shared, for example because its name is not UTF-8,
+// is share.Usage; a cancelled ctx is share.Interrupted.
 func Make(ctx context.Context, path string, o MakeOptions) (*Made, error) {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -106,11 +106,11 @@ func Make(ctx context.Context, path string, o MakeOptions) (*Made, error) {
 	return made, nil
 }
 
-// Check tells what Make would refuse whatever it is to read; the error is
-// share.Usage.
+// Check returns the error of options that Make would refuse for any content; its
+// kind is share.Usage.
 func (o MakeOptions) Check() error {
 	if o.PieceLength != 0 && (o.PieceLength < minMadePiece || o.PieceLength > maxMadePiece || o.PieceLength&(o.PieceLength-1) != 0) {
-		return share.Errorf(share.Usage, "a piece length is a power of two from %d to %d bytes, not %d", minMadePiece, maxMadePiece, o.PieceLength)
+		return share.Errorf(share.Usage, "a piece length must be a power of two from %d to %d bytes, not %d", minMadePiece, maxMadePiece, o.PieceLength)
 	}
 	if o.Name != "" {
 		return usableName(o.Name)
@@ -121,9 +121,9 @@ func (o MakeOptions) Check() error {
 func usableName(name string) error {
 	switch {
 	case !utf8.ValidString(name):
-		return share.Errorf(share.Usage, "the name %q is not UTF-8; give another", name)
+		return share.Errorf(share.Usage, "the name %q is not UTF-8; choose another", name)
 	case dropped([]byte(name)) || strings.ContainsAny(name, "/\\\x00") || len(name) > MaxName:
-		return share.Errorf(share.Usage, "%q cannot be a name; give another", name)
+		return share.Errorf(share.Usage, "%q is not a valid name; choose another", name)
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ type maker struct {
 	total          int64
 }
 
-// plan checks the names and settles the piece length, before a byte is read.
+// plan checks the names and chooses the piece length before any content is read.
 func (m *maker) plan(root string) error {
 	if err := usableName(m.name); err != nil {
 		return share.Errorf(share.Usage, "share %s: %w", root, err)
@@ -148,11 +148,11 @@ func (m *maker) plan(root string) error {
 		m.total += e.size()
 	}
 	if m.total == 0 {
-		return share.Errorf(share.Usage, "share %s: there is no data in it", root)
+		return share.Errorf(share.Usage, "share %s: it contains no data", root)
 	}
 	if m.pieceLength != 0 {
 		if err := m.fits(); err != nil {
-			return share.Errorf(share.Usage, "share %s: %w; take a greater piece length", root, err)
+			return share.Errorf(share.Usage, "share %s: %w; use a larger piece length", root, err)
 		}
 		return nil
 	}
@@ -166,21 +166,21 @@ func (m *maker) plan(root string) error {
 		err = m.fits()
 	}
 	if err != nil {
-		return share.Errorf(share.Usage, "share %s: %w; share its parts one by one", root, err)
+		return share.Errorf(share.Usage, "share %s: %w; share its folders one by one", root, err)
 	}
 	return nil
 }
 
 func (m *maker) pieces() int64 { return (m.total + m.pieceLength - 1) / m.pieceLength }
 
-// fits tells whether others, and we, would accept the result.
+// fits returns an error if clients, including this one, would refuse the result.
 func (m *maker) fits() error {
 	n := m.pieces()
 	if n > MaxPieces {
-		return fmt.Errorf("it makes %d pieces, more than %d", n, MaxPieces)
+		return fmt.Errorf("it would have %d pieces, more than %d", n, MaxPieces)
 	}
 	if size := int64(len(m.encode(nil))) + n*20 + 8; size > MaxInfo {
-		return fmt.Errorf("its description has %d bytes, more than the %d that peers exchange", size, MaxInfo)
+		return fmt.Errorf("its info dictionary would have %d bytes, more than the %d that peers exchange", size, MaxInfo)
 	}
 	var work, offset int64
 	for i, e := range m.entries {
@@ -188,7 +188,7 @@ func (m *maker) fits() error {
 		offset += e.size()
 	}
 	if work > maxWork {
-		return fmt.Errorf("it has too many files and pieces at once")
+		return fmt.Errorf("it has too many files and pieces")
 	}
 	return nil
 }

@@ -1,14 +1,14 @@
 package metainfo
 
-// padPrefix began the names of pad files before BEP 47 gave them an attribute.
+// padPrefix is the prefix of pad file names from before BEP 47 added an attribute.
 const padPrefix = "_____padding_file_"
 
-// BEP 3 cannot say that a folder is empty. An entry can, which every client
-// that knows BEP 47 leaves out and every other one makes a file of 0 bytes of:
+// BEP 3 cannot represent an empty folder. This entry can; clients with BEP 47 skip
+// it, and others create a file of 0 bytes:
 //
 //	d 4:attr 1:p 6:length i0e 4:path l FOLDER... 4:.pad 1:0 e e
 //
-// Either way the folder comes to be, or nothing is lost but the folder.
+// Either way the folder is created, or nothing but the folder is lost.
 const (
 	folderMarkDir  = ".pad"
 	folderMarkName = "0"

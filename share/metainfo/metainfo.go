@@ -1,12 +1,12 @@
-// Package metainfo reads torrents from strangers and makes torrents of files.
+// Package metainfo reads untrusted torrents and makes torrents of files.
 //
-// The promise: whatever Parse and ParseInfo return is safe to act on. Every
-// number in it is in range and consistent with the others, every name is one
-// path element that stays where it is put on any operating system, and the
-// whole took memory in proportion to the input, which is bounded. What is not
-// fit is refused with an error of kind share.Refused that says why; which
-// torrents are refused although other clients take them, and the reason, is
-// written in docs/decisions/0002-torrents-accepted-and-refused.md.
+// The promise: the results of Parse and ParseInfo are safe to use. Every number is
+// in range and consistent with the others, every name is one path element that
+// cannot escape its folder on any operating system, and memory use is proportional
+// to the input, which is bounded. Everything else is refused with an error of kind
+// share.Refused that says why. Torrents that are refused although other clients
+// accept them are listed with the reasons in
+// docs/decisions/0002-torrents-accepted-and-refused.md.
 //
 // The wire format is bencoding, BEP 3:
 //
@@ -17,7 +17,7 @@
 //	             length | files = l d length, path, attr (BEP 47) e ... e,
 //	             and in a hybrid: meta version, file tree (BEP 52)  e
 //
-// The bytes of an info dictionary are kept as they came: its SHA-1 is the ID.
+// The bytes of an info dictionary are kept unchanged: its SHA-1 is the ID.
 package metainfo
 
 import (
@@ -48,10 +48,10 @@ const (
 	maxCreatedSecs = 1 << 40  // years from now; keeps time.Time printable
 )
 
-// Info is an info dictionary that has been found sound. It never changes.
+// Info is a validated info dictionary. It never changes.
 type Info struct {
-	// Name is one clean path element: that of the file, or of the folder when
-	// Multi. Where the torrent's name is not usable it is the ID.
+	// Name is one clean path element: the name of the file or, if Multi, of the
+	// folder. It is the ID if the torrent's name is not usable.
 	Name string
 	ID   share.ID
 	// PieceLength is in bytes, 1 to MaxPieceLength, and a power of two of at
@@ -65,9 +65,9 @@ type Info struct {
 	Folders [][]string
 	Multi   bool
 	Private bool // BEP 27: peers from trackers only
-	// Hybrid tells that the dictionary also describes the content for BEP 52.
-	// Files and pieces here are the v1 description, which has been compared;
-	// whoever hands Bytes to another reader must make it use that one, too.
+	// Hybrid says that the dictionary also describes the content for BEP 52.
+	// Files and pieces are the v1 description, which was compared with it;
+	// another reader of Bytes must use the v1 description, too.
 	Hybrid bool
 
 	raw    []byte
@@ -76,9 +76,9 @@ type Info struct {
 
 // File is one entry of an info dictionary.
 type File struct {
-	// Path is clean elements below the transfer's folder, at least one; of a
-	// torrent that is one file it is its Name. Paths may collide, exactly or
-	// in letter case: who makes files of them must tell them apart.
+	// Path is one or more clean elements below the transfer's folder; for a
+	// single-file torrent it is its Name. Paths may collide, exactly or in letter
+	// case: the code that creates the files must make them unique.
 	Path   []string
 	Length int64 // bytes
 	Offset int64 // of the first byte in the content
@@ -89,13 +89,13 @@ type File struct {
 	Exec    bool // executable, BEP 47
 }
 
-// Bytes is the info dictionary as it came. It must not be changed.
+// Bytes is the unchanged info dictionary. It must not be modified.
 func (in *Info) Bytes() []byte { return in.raw }
 
 // PieceHash is the SHA-1 of piece i, 0 to NumPieces-1.
 func (in *Info) PieceHash(i int) [20]byte { return [20]byte(in.pieces[20*i:]) }
 
-// PieceSize is the number of bytes of piece i: PieceLength, but for the last.
+// PieceSize is the number of bytes of piece i: PieceLength except for the last.
 func (in *Info) PieceSize(i int) int64 {
 	return min(in.PieceLength, in.Total-int64(i)*in.PieceLength)
 }
@@ -111,13 +111,13 @@ func (in *Info) Size() int64 {
 	return n
 }
 
-// Torrent is a .torrent file that has been found sound.
+// Torrent is a validated .torrent file.
 type Torrent struct {
 	Info *Info
 	// Trackers are tiers of http, https and udp URLs. BEP 12.
 	Trackers [][]string
-	// WebSeeds are http and https URLs; of a torrent with a folder each ends
-	// in a slash. BEP 19.
+	// WebSeeds are http and https URLs; those of a multi-file torrent end in a
+	// slash. BEP 19.
 	WebSeeds  []string
 	Nodes     []string  // HOST:PORT of DHT nodes, BEP 5
 	Created   time.Time // zero when unknown
@@ -127,8 +127,8 @@ type Torrent struct {
 	layers []byte // "piece layers" of a hybrid, bencoded, checked
 }
 
-// Encode gives the .torrent file: the info dictionary byte for byte, and the
-// rest as the fields say.
+// Encode returns the .torrent file: the unchanged info dictionary with the other
+// fields.
 func (t *Torrent) Encode() []byte {
 	var b bytes.Buffer
 	b.WriteByte('d')

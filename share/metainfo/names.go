@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// rules say what may stay in a name.
+// rules are the characters and names that are allowed.
 type rules int
 
 const (
@@ -16,11 +16,11 @@ const (
 	windows              // what Windows and its file systems can hold
 )
 
-// cleanElement makes one path element of what a stranger calls a file. The
-// result is never empty, ".", "..", or longer than MaxName bytes, is valid
-// UTF-8, and holds no slash, no control character and nothing that changes the
-// direction of text. All else stays as it is but on Windows: what a file system
-// cannot hold is up to whoever makes the file.
+// cleanElement makes an untrusted name one path element. The result is never empty,
+// ".", "..", or longer than MaxName bytes, is valid UTF-8, and has no slash, control
+// character or character that changes the text direction. Everything else stays,
+// except on Windows; names that a file system does not allow are left to the code
+// that creates the file.
 func cleanElement(raw []byte) string {
 	if runtime.GOOS == "windows" {
 		return cleanFor(raw, windows)
@@ -28,11 +28,10 @@ func cleanElement(raw []byte) string {
 	return cleanFor(raw, asNamed)
 }
 
-// WindowsName is what a file called name, which is clean, is called where only
-// what Windows allows can be.
+// WindowsName is the form of a clean name that Windows allows.
 func WindowsName(name string) string { return cleanFor([]byte(name), windows) }
 
-// OlderName is what earlier releases made of a name, for their records.
+// OlderName is the form that earlier releases gave a name, to read their records.
 func OlderName(name string) string {
 	if runtime.GOOS == "windows" {
 		return name
@@ -43,7 +42,7 @@ func OlderName(name string) string {
 const onlyWindowsForbids = `<>:"|?*`
 
 func cleanFor(raw []byte, r rules) string {
-	// Names longer than this lose their middle below; do not work on megabytes.
+	// Longer names are shortened below anyway; do not process megabytes.
 	const enough = 16 * MaxName
 	if len(raw) > enough {
 		raw = append(append([]byte(nil), raw[:enough/2]...), raw[len(raw)-enough/2:]...)
@@ -76,14 +75,14 @@ func cleanFor(raw []byte, r rules) string {
 	return s
 }
 
-// dangerous is what no name may hold, whatever the system: the separator,
-// control characters and line ends, and what reorders the text after it.
+// dangerous reports characters that no name may have on any system: the separator,
+// control characters, line ends, and characters that reorder text.
 func dangerous(c rune) bool {
 	return c == '/' || unicode.In(c, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
-// plain is neither a separator anywhere nor invisible. The joiners are needed to
-// write several languages and many emoji.
+// plain reports characters that are not a separator on any system and not invisible.
+// Several languages and many emoji need the joiners.
 func plain(c rune) bool {
 	switch {
 	case c == '\\':
@@ -113,8 +112,8 @@ func shorten(s string, limit int) string {
 	return s[:cut] + ext
 }
 
-// isReserved tells whether Windows takes the name for a device. It does so
-// whatever the extension.
+// isReserved reports whether Windows treats the name as a device, which it does with
+// any extension.
 func isReserved(s string) bool {
 	base, _, _ := strings.Cut(s, ".")
 	base = strings.ToUpper(strings.TrimRight(base, " "))
@@ -133,7 +132,7 @@ func isReserved(s string) bool {
 	return false
 }
 
-// dropped tells whether an element of a path names no file and is left out.
+// dropped reports whether an element of a path is empty or a dot, which is left out.
 func dropped(raw []byte) bool {
 	return len(raw) == 0 || string(raw) == "." || string(raw) == ".."
 }

@@ -13,10 +13,9 @@ import (
 	"github.com/shoalnet/shoal/share/bencode"
 )
 
-// Parse reads a .torrent file. b is at most MaxTorrent bytes and is copied.
-// What only helps to find peers is left out where it makes no sense; errors,
-// which are share.Refused, are about the content. White space after the end is
-// ignored.
+// Parse reads a .torrent file. b is at most MaxTorrent bytes and is copied. Invalid
+// trackers, nodes and web seeds are dropped; errors, which are share.Refused, are
+// about the content. White space after the end is ignored.
 func Parse(b []byte) (*Torrent, error) {
 	if len(b) > MaxTorrent {
 		return nil, refused("the torrent has %d bytes, more than %d", len(b), MaxTorrent)
@@ -99,8 +98,7 @@ func readTorrent(b []byte) (*torrentFile, error) {
 	return f, err
 }
 
-// setOptional takes a field that is left out where it makes no sense. Its
-// syntax has been checked.
+// setOptional sets a field that is dropped if it is invalid. Its syntax was checked.
 func (f *torrentFile) setOptional(key string, value []byte) {
 	r := newReader(value, maxDepth)
 	switch key {
@@ -137,7 +135,7 @@ func readText(r *reader) string {
 	return strings.ToValidUTF8(string(b[:min(len(b), maxTextBytes)]), "\ufffd")
 }
 
-// each calls f for each item of a list. An item that f does not read is left out.
+// each calls f for each item of a list and skips items that f does not read.
 func (r *reader) each(f func(item *reader)) {
 	if r.Kind() != bencode.List {
 		return
@@ -198,7 +196,7 @@ func readURLs(r *reader) []string {
 	return unique(urls)
 }
 
-// unique leaves out what came before, in place.
+// unique removes duplicates in place.
 func unique(list []string) []string {
 	kept := list[:0]
 	for _, s := range list {
@@ -209,7 +207,7 @@ func unique(list []string) []string {
 	return kept
 }
 
-// cleanURL trims, escapes what should have been escaped, and takes only
+// cleanURL trims a URL, escapes characters that must be escaped, and accepts only
 // absolute URLs of the given schemes.
 func cleanURL(raw []byte, schemes ...string) (string, bool) {
 	const longest = 4096

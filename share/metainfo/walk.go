@@ -14,7 +14,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// entry is a file to be, or an empty folder.
+// entry is a file to share, or an empty folder.
 type entry struct {
 	path []string // below the shared folder, and the mark of an empty one; nil of a single file
 	file string   // absolute path, "" of an empty folder
@@ -50,9 +50,9 @@ func (e *entry) check() error {
 	for _, name := range e.path {
 		switch {
 		case !utf8.ValidString(name):
-			return share.Errorf(share.Usage, "share %q: its name is not UTF-8, which torrents are written in; rename it", e.file)
+			return share.Errorf(share.Usage, "share %q: its name is not UTF-8, which torrents require; rename it", e.file)
 		case strings.HasPrefix(name, padPrefix):
-			return share.Errorf(share.Usage, "share %q: others would take a file of this name for padding; rename it", e.file)
+			return share.Errorf(share.Usage, "share %q: other clients treat a file of this name as padding; rename it", e.file)
 		}
 	}
 	return nil
@@ -66,7 +66,7 @@ type walker struct {
 	above   []fs.FileInfo // the folders that are being read, to notice circles
 }
 
-// walk lists what is at root in the order of the torrent.
+// walk lists the files at root in the order of the torrent.
 func walk(ctx context.Context, root string, follow bool) (*walker, error) {
 	w := &walker{follow: follow}
 	info, err := os.Stat(root) // root may be a link: it was named
@@ -83,7 +83,7 @@ func walk(ctx context.Context, root string, follow bool) (*walker, error) {
 	return w, w.folder(ctx, root, info, nil)
 }
 
-// bare turns the error of package os into "PATH: reason".
+// bare formats an error of package os as "PATH: reason".
 func bare(err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return &fs.PathError{Op: "read", Path: pe.Path, Err: pe.Err}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Scope tells how far an address carries (RFC 4291, RFC 4193).
+// Scope is the scope of an address (RFC 4291, RFC 4193).
 type Scope string
 
 // The scopes, widest first.
@@ -18,13 +18,13 @@ const (
 	Loopback  Scope = "loopback"
 )
 
-// Kind tells how long an address is meant to stay.
+// Kind says how long an address is expected to last.
 type Kind string
 
-// The kinds. An address is deprecated when it still receives but should start
-// nothing new (RFC 4862), temporary when the host made it for privacy and will
-// replace it (RFC 8981), tentative while duplicates are looked for, and unknown
-// where the system does not tell.
+// The kinds. An address is deprecated if it still receives but should not start
+// connections (RFC 4862), temporary if the host generated it for privacy and will
+// replace it (RFC 8981), tentative during duplicate detection, and unknown if the
+// system does not report its kind.
 const (
 	Stable     Kind = "stable"
 	Temporary  Kind = "temporary"
@@ -39,18 +39,18 @@ type Address struct {
 	Scope     Scope
 	Kind      Kind
 	Interface string
-	// Routed tells that the way out goes by Interface, or that the system does
-	// not say.
+	// Routed says that the default route uses Interface, or that the system does
+	// not report routes.
 	Routed bool
-	// Preferred and Valid are what was left of the lifetimes when the address
-	// was read; negative means for ever or not known.
+	// Preferred and Valid are the remaining lifetimes when the address was read;
+	// negative means infinite or unknown.
 	Preferred, Valid time.Duration
 }
 
 var globalUnicast = netip.MustParsePrefix("2000::/3")
 
-// ScopeOf classifies ip; ok is false for addresses that are nobody's: IPv4 in
-// any dress, multicast, unspecified, and ranges not yet given out.
+// ScopeOf classifies ip; ok is false for addresses that no IPv6 host has: IPv4 in
+// any form, multicast, unspecified, and unassigned ranges.
 func ScopeOf(ip netip.Addr) (s Scope, ok bool) {
 	switch {
 	case !ip.Is6() || ip.Is4In6() || ip.IsMulticast() || ip.IsUnspecified():
@@ -67,8 +67,8 @@ func ScopeOf(ip netip.Addr) (s Scope, ok bool) {
 	return "", false
 }
 
-// Policy narrows which addresses are told to others. The zero Policy allows
-// every interface and prefix.
+// Policy restricts the addresses that are published. The zero Policy allows every
+// interface and prefix.
 type Policy struct {
 	Interface string       // only this one, by name
 	Prefix    netip.Prefix // only addresses within
@@ -79,14 +79,13 @@ func (p Policy) allows(a Address) bool {
 		(!p.Prefix.IsValid() || p.Prefix.Contains(a.IP.WithZone("")))
 }
 
-// rank orders the kinds by how good an address is for being called at.
+// rank orders the kinds by how well an address suits incoming connections.
 var rank = map[Kind]int{Stable: 0, Unknown: 1, Temporary: 2}
 
-// Published picks the addresses that links carry and announcements use, best
-// first: the global ones that stay; temporary ones only where a host has no
-// other; local (ULA) ones only where there is no global one, and loopback
-// only where there is nothing else. Never link-local ones, and never those
-// that are going or not yet sure.
+// Published selects the addresses for links and announces, best first: stable
+// global ones; temporary ones only if the host has no others; local (ULA) ones only
+// if there is no global one; and loopback only if there is nothing else. It never
+// selects link-local, deprecated or tentative addresses.
 func (p Policy) Published(all []Address) []Address {
 	for _, scope := range []Scope{Global, ULA, Loopback} {
 		var fit []Address
@@ -105,7 +104,7 @@ func (p Policy) Published(all []Address) []Address {
 			continue
 		}
 		slices.SortFunc(fit, func(a, b Address) int {
-			// What another interface has may have no way out at all.
+			// An address of another interface may have no route to the Internet.
 			return cmp.Or(routes(a)-routes(b), cmp.Compare(rank[a.Kind], rank[b.Kind]), a.IP.Compare(b.IP))
 		})
 		return fit
@@ -120,9 +119,9 @@ func routes(a Address) int {
 	return 1
 }
 
-// Dialling picks the address that new connections leave from, or the zero Addr
-// for the system's own choice (RFC 6724), which prefers temporary addresses
-// where the user enabled them.
+// Dialling selects the source address of new connections, or returns the zero Addr
+// for the system's choice (RFC 6724), which prefers temporary addresses if the user
+// has enabled them.
 func (p Policy) Dialling(all []Address) netip.Addr {
 	if p == (Policy{}) {
 		return netip.Addr{}

@@ -1,15 +1,15 @@
-// Package reach knows under which IPv6 addresses this host can be called, and
-// whether a stranger's call would get through.
+// Package reach finds out at which IPv6 addresses this host is reachable: whether a
+// stranger's new connection succeeds.
 //
-// What it promises: an address is said to be reachable only after somebody from
-// another network came through to it, and unreachable only after peers of two
-// other networks were asked to call and could not; else the answer is that nobody
-// knows. What a router or a peer says is no proof of anything.
+// Its promise: an address is reachable only after a host in another network has
+// connected to it, and unreachable only after peers in two other networks were asked
+// to connect and failed. Otherwise the verdict is unknown. The word of a router or a
+// peer proves nothing.
 //
-//	Watcher    the addresses of this host, followed live; a Policy says which
-//	           of them others may know
-//	Evidence   who came through, and who could not
-//	Prober     has peers call where nobody comes
-//	Pinholes   has the router let strangers in, by PCP or UPnP
-//	Situation  all of it, which Report judges
+//	Watcher    follows the addresses of this host; a Policy says which of them
+//	           are published
+//	Evidence   records connections that succeeded and attempts that failed
+//	Prober     asks peers to connect when there is no evidence
+//	Pinholes   has the router open its firewall, by PCP or UPnP
+//	Situation  all of these, from which Report derives its verdicts
 package reach

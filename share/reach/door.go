@@ -10,7 +10,7 @@ import (
 	"github.com/shoalnet/shoal/share/reach/internal/pcp"
 )
 
-// The ways of asking a router, as they are shown.
+// The names of the methods of asking a router.
 const (
 	byPCP  = "PCP"
 	byUPnP = "UPnP"
@@ -24,7 +24,7 @@ type hole struct {
 	port     uint16
 }
 
-// opening is what came of asking for a hole.
+// opening is the result of asking for a pinhole.
 type opening struct {
 	method  string
 	gateway string
@@ -35,10 +35,10 @@ type opening struct {
 	err     error     // why it is not open, or its lease was not renewed
 }
 
-// leased tells whether the router still holds it open, renewed or not.
+// leased reports whether the lease is still valid, renewed or not.
 func (o *opening) leased(now time.Time) bool { return o != nil && now.Before(o.until) }
 
-// door is the pinholes for one address. It is used by one goroutine at a time.
+// door manages the pinholes for one address. Only one goroutine uses it at a time.
 type door struct {
 	p       *Pinholes
 	addr    netip.Addr
@@ -60,7 +60,7 @@ func newDoor(p *Pinholes, a netip.Addr, iface string) *door {
 	}
 }
 
-// route notes which router the address goes by.
+// route records the router of the address.
 func (d *door) route(all []Gateway, i int) {
 	var g Gateway
 	if i >= 0 {
@@ -72,12 +72,12 @@ func (d *door) route(all []Gateway, i int) {
 	d.gateway = g
 	d.end()
 	for _, o := range d.holes {
-		o.err, o.until = errors.New("another router is in charge now"), time.Time{}
+		o.err, o.until = errors.New("the default router has changed"), time.Time{}
 	}
 	d.impatient()
 }
 
-// impatient has routers asked again that did not answer.
+// impatient makes routers that did not answer be asked again now.
 func (d *door) impatient() {
 	clear(d.quiet)
 	clear(d.pause)
@@ -95,14 +95,14 @@ func (d *door) isOpen(h hole) bool {
 	return o.leased(d.p.cfg.Now()) && o.err == nil
 }
 
-// wasOpen tells whether a hole was open, so that it is to be kept: the proof that
-// strangers get through may be of what came through it.
+// wasOpen reports whether a pinhole was open and must be kept: the proof of
+// reachability may depend on it.
 func (d *door) wasOpen(h hole) bool {
 	o := d.holes[h]
 	return o != nil && o.once
 }
 
-// method is how what is open was opened.
+// method is the method that opened the open pinholes.
 func (d *door) method() string {
 	for h, o := range d.holes {
 		if d.isOpen(h) {
@@ -112,7 +112,7 @@ func (d *door) method() string {
 	return ""
 }
 
-// look sees to it that what is wanted is open, and nothing else.
+// look opens the wanted pinholes and closes the others.
 func (d *door) look(ctx context.Context, wanted []hole) {
 	keep := map[hole]bool{}
 	for _, h := range wanted {
@@ -134,7 +134,7 @@ func (d *door) look(ctx context.Context, wanted []hole) {
 	d.askUPnP(ctx, wanted)
 }
 
-// failed notes that nobody answers by a method, and leaves it alone for a while.
+// failed records that a method got no answer, and pauses it for a while.
 func (d *door) failed(method string, err error) {
 	d.problems[method] = err.Error()
 	pause := min(max(2*d.pause[method], quietFirst), quietMost)
@@ -142,7 +142,7 @@ func (d *door) failed(method string, err error) {
 	d.quiet[method] = d.p.cfg.Now().Add(pause)
 	for _, o := range d.holes {
 		if o.method == method {
-			// Who had answered before is likely to come back soon.
+			// A router that answered before is likely to come back soon.
 			d.quiet[method] = time.Time{}
 			if o.err == nil {
 				o.err = err
@@ -153,7 +153,7 @@ func (d *door) failed(method string, err error) {
 
 func (d *door) rests(method string) bool { return d.p.cfg.Now().Before(d.quiet[method]) }
 
-// opened notes success.
+// opened records a success.
 func (d *door) opened(h hole, o *opening, life time.Duration) {
 	was := d.holes[h]
 	anew := was == nil || was.err != nil || was.resets != o.resets || !was.leased(d.p.cfg.Now())
@@ -167,7 +167,7 @@ func (d *door) opened(h hole, o *opening, life time.Duration) {
 	}
 }
 
-// askPCP opens what is wanted by PCP and tells whether any of it is open.
+// askPCP opens the wanted pinholes by PCP and reports whether any is open.
 func (d *door) askPCP(ctx context.Context, wanted []hole) bool {
 	if !d.gateway.Addr.IsValid() {
 		d.problems[byPCP] = "it is not known which router is in charge of " + d.iface
@@ -187,7 +187,7 @@ func (d *door) askPCP(ctx context.Context, wanted []hole) bool {
 	s := d.session
 	open := false
 	for _, h := range wanted {
-		// Every time: some routers forget their pinholes and do not tell by their
+		// Renew every time: some routers lose their pinholes without a change of their
 		// epoch.
 		next := &opening{method: byPCP, gateway: s.Server().Addr().String(), once: d.wasOpen(h)}
 		life, err := s.Map(ctx, numbers[h.protocol], h.port, lease)
@@ -210,7 +210,7 @@ func (d *door) askPCP(ctx context.Context, wanted []hole) bool {
 	return open
 }
 
-// silent deals with a server that does not answer, or cannot be asked.
+// silent handles a server that does not answer or cannot be asked.
 func (d *door) silent(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return // the node ends
@@ -220,8 +220,8 @@ func (d *door) silent(ctx context.Context, err error) {
 	d.session = nil
 }
 
-// askUPnP opens what is wanted by UPnP. A router that cannot be called any more
-// is looked for again at once: it may have restarted at another port.
+// askUPnP opens the wanted pinholes by UPnP. If the router no longer answers, it is
+// discovered again at once: it may have restarted at another port.
 func (d *door) askUPnP(ctx context.Context, wanted []hole) {
 	if d.rests(byUPnP) {
 		return
@@ -252,7 +252,7 @@ func (d *door) find(ctx context.Context) bool {
 	return false
 }
 
-// tryUPnP reports false when the router does not answer any more.
+// tryUPnP returns false if the router no longer answers.
 func (d *door) tryUPnP(ctx context.Context, wanted []hole) bool {
 	for _, h := range wanted {
 		o := d.holes[h]
@@ -286,7 +286,7 @@ func (d *door) tryUPnP(ctx context.Context, wanted []hole) bool {
 	return true
 }
 
-// close takes one hole back.
+// close closes one pinhole.
 func (d *door) close(ctx context.Context, h hole) {
 	o := d.holes[h]
 	delete(d.holes, h)

@@ -19,22 +19,22 @@ const (
 )
 
 const (
-	// proofLife is how long a proof counts: routers are reset and firewalls
-	// changed without telling.
+	// proofLife is how long a proof is valid: routers and firewalls change without
+	// notice.
 	proofLife = 24 * time.Hour
-	// refusalLife is how long a failed call counts against an address.
+	// refusalLife is how long a failed attempt counts against an address.
 	refusalLife = 2 * time.Hour
-	// refusersNeeded is from how many networks calls must have failed before an
-	// address is said to be out of reach: a single peer may lie, or have a
-	// firewall of its own.
+	// refusersNeeded is the number of networks from which attempts must fail
+	// before an address is unreachable: a single peer may lie or be behind a
+	// firewall.
 	refusersNeeded = 2
 	maxRefusals    = 16
-	// siteBits is what one household or company holds at most (RFC 6177): who
-	// is inside has not passed its firewall.
+	// siteBits is the prefix of one household or company (RFC 6177): a connection
+	// from inside has not passed its firewall.
 	siteBits = 48
 )
 
-// SiteOf is the network that an address is taken to belong to as a whole.
+// SiteOf returns the site prefix of an address.
 func SiteOf(a netip.Addr) netip.Prefix {
 	p, err := a.WithZone("").Prefix(siteBits)
 	if err != nil {
@@ -43,9 +43,9 @@ func SiteOf(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// Evidence collects what shows whether strangers reach the addresses of this
-// host. It believes what it is shown, not what it is told: an address counts as
-// reachable only once somebody from outside has come through.
+// Evidence collects the evidence of whether strangers can reach the addresses of
+// this host. It trusts only connections, not claims: an address counts as reachable
+// only after a connection from outside has succeeded.
 //
 // It is safe for concurrent use.
 type Evidence struct {
@@ -72,20 +72,19 @@ type refusal struct {
 	at   time.Time
 }
 
-// Finding is a verdict with what it rests on.
+// Finding is a verdict with its evidence.
 type Finding struct {
 	Verdict  share.Verdict
 	Evidence string
 	Time     time.Time
 }
 
-// NewEvidence begins with none.
+// NewEvidence starts without any evidence.
 func NewEvidence(now func() time.Time) *Evidence {
 	return &Evidence{now: now, about: map[subject]*dossier{}}
 }
 
-// SetAddresses tells which addresses this host has; what is known of others is
-// forgotten.
+// SetAddresses sets the addresses of this host and drops the evidence about others.
 func (e *Evidence) SetAddresses(all []Address) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -103,8 +102,8 @@ func (e *Evidence) SetAddresses(all []Address) {
 	}
 }
 
-// Stranger tells whether from is outside of every network that this host is in,
-// so that what came from there has passed whatever guards them.
+// Stranger reports whether from is outside every network of this host, so that a
+// connection from there has passed their firewalls.
 func (e *Evidence) Stranger(from netip.Addr) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -116,9 +115,8 @@ func (e *Evidence) stranger(from netip.Addr) bool {
 	return ok && scope == Global && !e.own[from] && !e.sites[SiteOf(from)]
 }
 
-// Came records that from began to talk to the address to of this host, without
-// that this host had called it. It reports whether that proves anything: a
-// neighbour has not passed the firewall.
+// Came records that from contacted the address to of this host unsolicited. It
+// reports whether that is a proof: a neighbour has not passed the firewall.
 func (e *Evidence) Came(p Protocol, to, from netip.Addr, how string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -131,8 +129,8 @@ func (e *Evidence) Came(p Protocol, to, from netip.Addr, how string) bool {
 	return true
 }
 
-// Refused records that the peer at from was asked to call the address to, and
-// could not.
+// Refused records that the peer at from was asked to connect to the address to and
+// failed.
 func (e *Evidence) Refused(p Protocol, to, from netip.Addr) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -162,7 +160,7 @@ func (e *Evidence) dossier(s subject) *dossier {
 	return d
 }
 
-// About is what is known of an address.
+// About returns the finding about an address.
 func (e *Evidence) About(p Protocol, a netip.Addr) Finding {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -192,7 +190,8 @@ func (e *Evidence) About(p Protocol, a netip.Addr) Finding {
 	return Finding{Verdict: share.NotKnown}
 }
 
-// Forget drops what speaks against an address, as when its firewall was changed.
+// Forget drops the evidence against an address, for example after its firewall has
+// changed.
 func (e *Evidence) Forget(p Protocol, a netip.Addr) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// ListGateways reads the routers that the default routes go by.
+// ListGateways reads the routers of the default routes.
 func ListGateways() ([]Gateway, error) {
 	routes, err := netlink.RouteList(nil, netlink.FAMILY_V6)
 	if err != nil {

@@ -2,5 +2,5 @@
 
 package reach
 
-// ListGateways cannot tell here: routers are found by UPnP alone.
+// ListGateways is not supported here: routers are found only by UPnP.
 func ListGateways() ([]Gateway, error) { return nil, nil }

@@ -14,24 +14,24 @@ import (
 	"github.com/shoalnet/shoal/share/reach/internal/pcp"
 )
 
-// Gateway is a router on the way out, with its zone where link-local.
+// Gateway is a default router; a link-local address has its zone.
 type Gateway struct {
 	Addr      netip.Addr
 	Interface string
 }
 
 const (
-	// lease is for how long a pinhole is asked; when the node is killed it
-	// closes by itself.
+	// lease is the requested lifetime of a pinhole; it expires by itself if the
+	// node is killed.
 	lease = time.Hour
-	// lookEvery is how often pinholes are renewed: a router that restarted has
-	// forgotten what it opened, and not every router tells.
+	// lookEvery is the interval of renewals: a router loses its pinholes when it
+	// restarts, and not every router reports that.
 	lookEvery = 15 * time.Second
-	// A router that never answered is asked again after the first of these,
+	// A router that never answered is asked again after the first of these times,
 	// doubled each time up to the second.
 	quietFirst = 30 * time.Second
 	quietMost  = 10 * time.Minute
-	// closeTime bounds how long the node's end waits for routers.
+	// closeTime bounds how long the shutdown waits for routers.
 	closeTime = 3 * time.Second
 )
 
@@ -39,14 +39,14 @@ const (
 type PinholeConfig struct {
 	Logger *slog.Logger
 	Now    func() time.Time
-	// Endpoints are what may need pinholes.
+	// Endpoints are the endpoints that may need pinholes.
 	Endpoints func() []Endpoint
-	// Needed tells whether strangers may not get through to an address without.
+	// Needed reports whether an address may need a pinhole to be reachable.
 	Needed func(Protocol, netip.Addr) bool
-	// Opened is told of an address for which something was opened.
+	// Opened is called with an address for which a pinhole was opened.
 	Opened func(netip.Addr)
 
-	// For tests; the system's where nil or zero.
+	// For tests; nil or zero is the system's.
 	Gateways func() ([]Gateway, error)
 	Search   func(ctx context.Context, local netip.Addr, iface string) ([]igd.Device, error)
 	PCPPort  uint16
@@ -79,13 +79,13 @@ func NewPinholes(cfg PinholeConfig) *Pinholes {
 	return &Pinholes{cfg: cfg, kick: make(chan chan struct{}), doors: map[netip.Addr]*door{}}
 }
 
-// Holes is what was asked of routers, open or not, as it is now.
+// Holes returns the current state of the requested pinholes, open or not.
 func (p *Pinholes) Holes() []share.Pinhole {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	all := slices.Clone(p.holes)
 	for i := range all {
-		// The machine may have slept since the last look.
+		// The machine may have been suspended since the last round.
 		if h := &all[i]; !h.Until.IsZero() && !p.cfg.Now().Before(h.Until) {
 			if h.Error == "" {
 				h.Error = "the lease has ended and was not renewed"
@@ -96,7 +96,7 @@ func (p *Pinholes) Holes() []share.Pinhole {
 	return all
 }
 
-// Problems is why a way of asking does not work.
+// Problems returns why methods of asking routers do not work.
 func (p *Pinholes) Problems() []share.GatewayProblem {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -127,8 +127,8 @@ func (p *Pinholes) Run(ctx context.Context) error {
 	}
 }
 
-// Refresh asks routers again now, also those that did not answer, and returns
-// when they have answered or have not.
+// Refresh asks routers again now, including those that did not answer, and returns
+// when they have answered or timed out.
 func (p *Pinholes) Refresh(ctx context.Context) {
 	done := make(chan struct{})
 	select {
@@ -142,7 +142,7 @@ func (p *Pinholes) Refresh(ctx context.Context) {
 	}
 }
 
-// round looks after every address once.
+// round updates the pinholes of every address once.
 func (p *Pinholes) round(ctx context.Context) {
 	gateways, err := p.cfg.Gateways()
 	if err != nil {
@@ -208,7 +208,7 @@ func (p *Pinholes) publish() {
 	p.holes, p.problems = holes, problems
 }
 
-// closeAll takes back what was opened.
+// closeAll closes the pinholes that were opened.
 func (p *Pinholes) closeAll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()

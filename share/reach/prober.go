@@ -10,16 +10,16 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Caller asks peers to call this node.
+// Caller asks peers to connect to this node.
 type Caller interface {
-	// Helpers are peers that can be asked, the best first.
+	// Helpers returns the peers that can be asked, best first.
 	Helpers() []netip.AddrPort
-	// Ask has helper call the endpoint. It takes a few seconds.
+	// Ask asks helper to connect to the endpoint. It takes a few seconds.
 	Ask(ctx context.Context, helper netip.AddrPort, e Endpoint) (Called, error)
 }
 
-// Called is what came of one call. Neither Came nor Failed means that it was
-// not tried, or that the helper's word is all there is.
+// Called is the result of one attempt. If neither Came nor Failed is set, it was not
+// tried, or there is only the helper's word.
 type Called struct {
 	Came      bool // by TCP, and was answered
 	Failed    bool // by TCP
@@ -28,18 +28,18 @@ type Called struct {
 
 const (
 	probeEvery = 2 * time.Second
-	// A helper is asked about one address this often, unless the user wants to
-	// know; helpers turn away who asks more often than the shorter.
+	// The intervals of asking one helper about one address: the longer one normally,
+	// the shorter one for a test by the user. Helpers refuse more frequent requests.
 	askAgain     = 5 * time.Minute
 	askAgainTest = 25 * time.Second
-	// sitesAsked is how many helpers are asked about one address at once, each
-	// of another site.
+	// sitesAsked is the number of helpers that are asked about one address at
+	// once, each of another site.
 	sitesAsked = 3
-	// confirmAfter is how old a verdict may grow before it is sought anew.
+	// confirmAfter is the age at which a verdict is tested again.
 	confirmAfter = time.Hour
 )
 
-// Prober seeks evidence where none comes by itself.
+// Prober seeks evidence about addresses to which no strangers connect.
 type Prober struct {
 	Evidence  *Evidence
 	Caller    Caller
@@ -56,8 +56,8 @@ type question struct {
 	helper netip.Addr
 }
 
-// Run asks about every published address whose verdict is not known, or not of
-// late, until ctx ends.
+// Run asks about every published address whose verdict is unknown or old, until ctx
+// ends.
 func (p *Prober) Run(ctx context.Context) error {
 	clock := time.NewTicker(probeEvery)
 	defer clock.Stop()
@@ -77,8 +77,8 @@ func (p *Prober) Test(ctx context.Context) {
 	p.probe(ctx, askAgainTest, func(Endpoint) bool { return true })
 }
 
-// Again has addresses asked about anew that were asked about lately: something
-// has changed.
+// Again allows addresses that were asked about recently to be asked about again,
+// because something has changed.
 func (p *Prober) Again(a netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,7 +121,7 @@ func (p *Prober) probe(ctx context.Context, again time.Duration, worth func(Endp
 	}
 }
 
-// choose picks helpers of different sites, none of them ours.
+// choose selects helpers of different sites other than our own.
 func (p *Prober) choose(a netip.Addr, helpers []netip.AddrPort, again time.Duration) (out []netip.AddrPort) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,7 +159,7 @@ func (p *Prober) ask(ctx context.Context, helper netip.AddrPort, e Endpoint) {
 	} else if c.Failed {
 		p.Evidence.Refused(TCP, e.IP, helper.Addr())
 	}
-	// That a datagram came is told by the DHT, which it came to.
+	// The DHT reports the arrival of the datagram.
 	if c.UDPFailed {
 		p.Evidence.Refused(UDP, e.IP, helper.Addr())
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Situation is all that a Report is made of.
+// Situation is the input of a Report.
 type Situation struct {
 	Endpoints []Endpoint
 	Evidence  *Evidence
@@ -20,7 +20,7 @@ type Situation struct {
 	DHT       *share.DHTReport
 }
 
-// Endpoint is an address with the port that this node listens at there.
+// Endpoint is an address with the port on which this node listens there.
 type Endpoint struct {
 	Address
 	Port      uint16
@@ -28,7 +28,7 @@ type Endpoint struct {
 	Published bool   // told to others
 }
 
-// Report judges the situation.
+// Report derives the report from the situation.
 func (s Situation) Report() share.Report {
 	r := share.Report{
 		Addresses: []share.AddressReport{}, Pinholes: append([]share.Pinhole{}, s.Pinholes...),
@@ -65,7 +65,7 @@ func (s Situation) Report() share.Report {
 	return r
 }
 
-// order puts first what links carry, and of that what is proven.
+// order sorts published addresses first, and proven ones first among them.
 func order(a share.AddressReport) int {
 	scopes := map[string]int{string(Global): 0, string(ULA): 10, string(LinkLocal): 20}
 	n := scopes[a.Scope]
@@ -179,8 +179,8 @@ func refusedBy(all []share.Pinhole) string {
 	return strings.Join(names, " and ")
 }
 
-// Sort puts what is proven first and what is refuted last, and keeps the order
-// otherwise. Links carry addresses in it.
+// Sort puts proven addresses first and refuted ones last, and otherwise keeps the
+// order. It is the order of the addresses in links.
 func (e *Evidence) Sort(all []netip.AddrPort) {
 	rank := map[share.Verdict]int{share.Reachable: 0, share.NotKnown: 1, share.Unreachable: 2}
 	slices.SortStableFunc(all, func(a, b netip.AddrPort) int {

@@ -56,7 +56,7 @@ func ListAddresses() ([]Address, error) {
 	return all, nil
 }
 
-// kindOf looks at the flags in the order in which they rule an address out.
+// kindOf checks the flags in the order of their weight.
 func kindOf(flags int) Kind {
 	switch {
 	case flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) != 0 && flags&unix.IFA_F_OPTIMISTIC == 0:
@@ -69,7 +69,7 @@ func kindOf(flags int) Kind {
 	return Stable
 }
 
-// lifetime converts seconds, of which all ones mean for ever.
+// lifetime converts seconds; all bits set means infinite.
 func lifetime(seconds int) time.Duration {
 	if seconds < 0 || seconds >= math.MaxInt32 {
 		return -1
@@ -77,8 +77,8 @@ func lifetime(seconds int) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// signals tells of address and link changes by netlink. Where the kernel
-// refuses the subscription the Watcher polls.
+// signals reports address and link changes by netlink. If the kernel refuses the
+// subscription, the Watcher only polls.
 func signals(ctx context.Context) <-chan struct{} {
 	addrs := make(chan netlink.AddrUpdate, 16)
 	links := make(chan netlink.LinkUpdate, 16)

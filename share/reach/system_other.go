@@ -44,5 +44,5 @@ func ListAddresses() ([]Address, error) {
 	return all, nil
 }
 
-// signals has nothing to ask here: the Watcher polls.
+// signals is not supported here: the Watcher only polls.
 func signals(context.Context) <-chan struct{} { return nil }

@@ -12,18 +12,18 @@ import (
 type WatchConfig struct {
 	Logger *slog.Logger
 	Policy Policy
-	// List reads the addresses of this host; ListAddresses when nil.
+	// List reads the addresses of this host; nil is ListAddresses.
 	List func() ([]Address, error)
-	// Signals delivers a value when addresses may have changed; nil asks the
-	// system where it can tell.
+	// Signals delivers a value when addresses may have changed; nil uses the
+	// system's notifications if it has any.
 	Signals func(ctx context.Context) <-chan struct{}
-	// Poll is how often the addresses are read without a signal: lifetimes end
-	// silently, and not every system signals. 15 s when zero.
+	// Poll is the interval of reading the addresses without a signal: lifetimes
+	// expire silently, and not every system has notifications. Zero is 15 s.
 	Poll time.Duration
 }
 
-// settle is how long a change must rest before it is told: a renumbering
-// touches several addresses within a few milliseconds of each other.
+// settle is how long the addresses must be unchanged before a change is reported: a
+// renumbering changes several addresses within milliseconds.
 const settle = 500 * time.Millisecond
 
 // Watcher follows the IPv6 addresses of this host.
@@ -89,14 +89,14 @@ func (w *Watcher) Addresses() []Address {
 	return slices.Clone(w.all)
 }
 
-// Published returns what the policy lets others know, best first.
+// Published returns the addresses that the policy allows to publish, best first.
 func (w *Watcher) Published() []Address {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.policy.Published(w.all)
 }
 
-// SetPolicy replaces the policy and tells it as a change.
+// SetPolicy replaces the policy and reports a change.
 func (w *Watcher) SetPolicy(p Policy) {
 	w.mu.Lock()
 	same := w.policy == p
@@ -107,8 +107,8 @@ func (w *Watcher) SetPolicy(p Policy) {
 	}
 }
 
-// Changed returns a channel that gets a value after the set of addresses, a
-// kind or the policy changed. Changes that nobody has read yet are one.
+// Changed returns a channel that receives a value after a change of the set of
+// addresses, of a kind or of the policy. Unread changes are merged into one.
 func (w *Watcher) Changed() <-chan struct{} {
 	c := make(chan struct{}, 1)
 	w.mu.Lock()
@@ -135,8 +135,8 @@ func (w *Watcher) tell() {
 	}
 }
 
-// read reports whether anything but the lifetimes differs from before. A
-// failure to read keeps what was known.
+// read reports whether anything other than the lifetimes has changed. After a failure
+// the previous addresses stay.
 func (w *Watcher) read() bool {
 	all, err := w.cfg.List()
 	if err != nil {

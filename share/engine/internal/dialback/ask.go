@@ -24,14 +24,14 @@ const (
 	maxExtended = 16 << 10
 )
 
-// NewNonce makes one that nobody can guess.
+// NewNonce returns an unpredictable nonce.
 func NewNonce() (n Nonce) {
 	copy(n[:], "-SH0DB0-"+rand.Text())
 	return n
 }
 
-// ErrNoHelp is wrapped by the error for a peer that does not know the extension.
-var ErrNoHelp = errors.New("the peer does not dial back")
+// ErrNoHelp is wrapped by the error for a peer that does not support the extension.
+var ErrNoHelp = errors.New("the peer does not support dial-back")
 
 // Ask sends r over conn, a fresh connection to a peer that has the content id,
 // and returns its answer. It closes conn.
@@ -99,7 +99,7 @@ func ask(conn net.Conn, id share.ID, client string, r Request) (Answer, error) {
 			}
 		}
 	}
-	return Answer{}, errors.New("the peer talks of other things")
+	return Answer{}, errors.New("the peer sent too many other messages")
 }
 
 func extended(number byte, payload []byte) []byte {
@@ -107,8 +107,8 @@ func extended(number byte, payload []byte) []byte {
 	return append(append(b, typeExtend, number), payload...)
 }
 
-// readExtended reads one message; ext is -1 for one that is not extended, or
-// too long to be of use.
+// readExtended reads one message; ext is -1 if it is not an extended message or is
+// too long.
 func readExtended(r *bufio.Reader) (ext int, payload []byte, err error) {
 	var head [6]byte
 	if _, err := io.ReadFull(r, head[:4]); err != nil {

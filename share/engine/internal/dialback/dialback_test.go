@@ -353,7 +353,7 @@ func TestAsk(t *testing.T) {
 		"a bad handshake":   {[][]byte{extended(0, []byte("i"))}, "asking"},
 		"a bad answer":      {[][]byte{hello, extended(1, []byte("de"))}, "not a dial-back message"},
 		"too long":          {[][]byte{{0xff, 0xff, 0xff, 0xff, 20}}, "bytes"},
-		"chatter":           {[][]byte{hello, bytes.Repeat([]byte{0, 0, 0, 0}, 1000)}, "other things"},
+		"chatter":           {[][]byte{hello, bytes.Repeat([]byte{0, 0, 0, 0}, 1000)}, "other messages"},
 		"gone":              {[][]byte{hello}, ""},
 		"an answer unasked": {[][]byte{extended(1, answer.Append(nil)), hello, extended(1, answer.Append(nil))}, ""},
 	} {
@@ -375,7 +375,7 @@ func TestAsk(t *testing.T) {
 			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 				t.Errorf("error %v", err)
 			}
-			if errors.Is(err, ErrNoHelp) != strings.Contains(c.want, "does not dial back") {
+			if errors.Is(err, ErrNoHelp) != strings.Contains(c.want, "does not support dial-back") {
 				t.Errorf("error %v", err)
 			}
 			if b := <-heard; name == "answered" && !bytes.HasSuffix(b, extended(9, request.Append(nil))) {

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// One host may ask this often, its /64 and everybody together this often in
-	// a window. A call costs a helper a handshake and three datagrams.
+	// The requests in a window from one host, from its /64, and from all hosts. An
+	// attempt costs a helper a handshake and three datagrams.
 	hostEvery  = 20 * time.Second
 	window     = 10 * time.Minute
 	perNetwork = 8
@@ -17,7 +17,7 @@ const (
 	maxTracked = 4096
 )
 
-// limits bounds how often a helper calls.
+// limits bounds how often a helper dials back.
 type limits struct {
 	now func() time.Time
 
@@ -29,7 +29,7 @@ type limits struct {
 	running  int
 }
 
-// take reports whether a host may be called now. Each take that was allowed is
+// take reports whether a host may be dialled now. Each successful take must be
 // followed by done.
 func (l *limits) take(a netip.Addr) bool {
 	a = a.WithZone("")

@@ -21,17 +21,17 @@ const (
 	pings     = 3
 )
 
-// Helper calls back those who ask for it.
+// Helper dials back peers that ask for it.
 type Helper struct {
-	// DialTCP connects; a net.Dialer's DialContext when nil. ListenUDP opens a
-	// port of the system's choice.
+	// DialTCP connects; nil is the DialContext of a net.Dialer. ListenUDP opens a
+	// port chosen by the system.
 	DialTCP   func(ctx context.Context, addr string) (net.Conn, error)
 	ListenUDP func() (net.PacketConn, error)
 
 	limits limits
 }
 
-// NewHelper makes a helper that uses the network.
+// NewHelper returns a helper that uses the network.
 func NewHelper(now func() time.Time) *Helper {
 	d := net.Dialer{KeepAlive: -1, FallbackDelay: -1}
 	return &Helper{
@@ -43,12 +43,12 @@ func NewHelper(now func() time.Time) *Helper {
 	}
 }
 
-// Help calls the host at from, which sent r over a connection about id, and
-// returns when it knows how that went, or when ctx ends.
+// Help dials the host at from, which sent r over a connection for id, and returns
+// when the result is known or ctx ends.
 func (h *Helper) Help(ctx context.Context, from netip.Addr, id share.ID, r Request) Answer {
 	from = from.Unmap()
 	a := Answer{Nonce: r.Nonce, TCP: Declined, UDP: Declined, Seen: from.WithZone("")}
-	// Whatever else this node may call: here a stranger says so.
+	// Stricter than for other dials, because a stranger chooses the port.
 	if (netguard.Policy{}).Check(from) != nil || !h.limits.take(from) {
 		return a
 	}
@@ -78,7 +78,7 @@ func (h *Helper) tcp(ctx context.Context, to netip.AddrPort, id share.ID, nonce 
 	defer cancel()
 	conn, err := h.DialTCP(ctx, to.String())
 	if err != nil {
-		// The time is up, or the network says that it is of no use.
+		// Timeout, or an error of the network.
 		if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EHOSTUNREACH) {
 			return Rejected
 		}
@@ -100,7 +100,7 @@ func (h *Helper) tcp(ctx context.Context, to netip.AddrPort, id share.ID, nonce 
 	return Worked
 }
 
-// ping is a query of the DHT from a node that does not answer any.
+// ping is a DHT ping from a read-only node.
 func ping(nonce Nonce) []byte {
 	b := append([]byte("d1:ad2:id20:"), nonce[:]...)
 	return append(b, "e1:q4:ping2:roi1e1:t2:db1:y1:qe"...)

@@ -1,27 +1,27 @@
-// Package dialback lets a peer find out whether strangers can reach it, with
-// the help of another peer and of nobody else.
+// Package dialback lets a peer find out whether strangers can reach it, with the
+// help of one other peer and no third party.
 //
 // It is an extension of the peer protocol (BEP 10) called "sh_dialback". The
-// asker opens a connection from the address that it wants to know about, and
-// sends a request; the helper calls that very address and tells how it went:
+// asker opens a connection from the address in question and sends a request; the
+// helper dials that address and answers with the result:
 //
 //	request   d 8:msg_type i0e  5:nonce 20:…  [3:tcp iPORTe]  [3:udp iPORTe] e
 //	answer    d [2:ip 16:…]  8:msg_type i1e  5:nonce 20:…  [3:tcp iOUTCOMEe]  [3:udp iOUTCOMEe] e
 //
-// By TCP the helper connects and begins an ordinary handshake (BEP 3) for the
-// content that the connection is about, with the nonce as its peer ID, so that
-// the asker knows the call for an answer to its own request. By UDP it sends a
-// ping of the DHT (BEP 5, read-only as in BEP 43) from a port that it never used
-// with the asker, with the nonce as its node ID.
+// By TCP the helper connects and starts an ordinary handshake (BEP 3) for the
+// content of the connection, with the nonce as its peer ID, so that the asker
+// recognises the answer to its own request. By UDP it sends a DHT ping (BEP 5,
+// read-only as in BEP 43) from a port that it has never used with the asker, with
+// the nonce as its node ID.
 //
-// Outcomes: 0 it worked; 1 nobody answered; 2 the call was rejected; 3 somebody
-// else answered; 4 it was not tried.
+// Outcomes: 0 success; 1 no answer; 2 the connection was rejected; 3 another host
+// answered; 4 not tried.
 //
-// A helper cannot be turned on others: it calls the address that the request
-// came from and no other, only if that is a global IPv6 address, only ports from
-// 1024 on, and only so often for one host, one /64 and in all. An asker believes
-// the call that came, and no helper's word for it; that no call came it believes
-// of several helpers only.
+// A helper cannot be used against third parties: it dials only the address that the
+// request came from, only global IPv6 addresses and ports from 1024 on, and with
+// limits for one host, one /64 and in all. An asker trusts only a connection that
+// arrives, not the word of a helper; it believes a failure only if several helpers
+// report it.
 package dialback
 
 import (
@@ -32,22 +32,22 @@ import (
 	"github.com/shoalnet/shoal/share/bencode"
 )
 
-// Name is what the extension is called in the handshake of BEP 10.
+// Name is the name of the extension in the handshake of BEP 10.
 const Name = "sh_dialback"
 
-// Nonce is chosen by the asker, at random.
+// Nonce is a random value that the asker chooses.
 type Nonce [20]byte
 
-// Request asks to be called. A port of 0 is not to be called.
+// Request asks a helper to dial back. A port of 0 is not dialled.
 type Request struct {
 	Nonce    Nonce
 	TCP, UDP uint16
 }
 
-// Outcome is what came of one call.
+// Outcome is the result of one dial.
 type Outcome int
 
-// The outcomes, as they are on the wire.
+// The outcomes with their values on the wire.
 const (
 	Worked   Outcome = 0
 	Silence  Outcome = 1 // nobody answered
@@ -56,7 +56,7 @@ const (
 	Declined Outcome = 4 // not tried
 )
 
-// Answer tells how the calls went.
+// Answer is the results of the dials.
 type Answer struct {
 	Nonce    Nonce
 	TCP, UDP Outcome

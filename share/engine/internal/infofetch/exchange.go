@@ -16,7 +16,7 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/compact"
 )
 
-// exchange is what follows the handshake with one peer.
+// exchange is the exchange of messages with one peer after the handshake.
 type exchange struct {
 	s    *session
 	ctx  context.Context
@@ -36,7 +36,7 @@ type exchange struct {
 	learned int
 }
 
-// run asks for the info dictionary until all of it has arrived.
+// run requests the info dictionary until all of it has arrived.
 func (x *exchange) run() ([]byte, error) {
 	cfg := &x.s.f.cfg
 	if err := x.send(extensionHandshake(cfg.Client, cfg.Port)); err != nil {
@@ -48,7 +48,7 @@ func (x *exchange) run() ([]byte, error) {
 			return nil, err
 		}
 		if x.chatter++; x.chatter > maxChatter {
-			return nil, errors.New("the peer talks too much")
+			return nil, errors.New("the peer sent too many messages")
 		}
 		switch {
 		case m.kind == typePort:
@@ -88,8 +88,8 @@ func (x *exchange) progress() error {
 	return nil
 }
 
-// extensions reads the peer's BEP 10 handshake. It may come again, but not
-// with another size.
+// extensions reads the peer's BEP 10 handshake. A peer may repeat it, but not with
+// another size.
 func (x *exchange) extensions(payload []byte) error {
 	v, _, err := bencode.Parse(payload, bencode.Small)
 	if err != nil {
@@ -99,7 +99,7 @@ func (x *exchange) extensions(payload []byte) error {
 		x.ext = byte(n.Int)
 	}
 	if p := v.Get("p").Int; x.s.conn != nil && p > 0 && p <= 65535 {
-		// Where a peer that came to us can be dialled.
+		// The listening address of an incoming peer.
 		x.s.f.queue.add(netip.AddrPortFrom(x.s.addr.Addr(), uint16(p)), time.Now(), true)
 	}
 	size := v.Get("metadata_size")
@@ -115,7 +115,7 @@ func (x *exchange) setSize(n int64) error {
 	}
 	if x.size != 0 {
 		if n != int64(x.size) {
-			return fmt.Errorf("the peer claims %d bytes after %d", n, x.size)
+			return fmt.Errorf("the peer changed the claimed size to %d bytes from %d", n, x.size)
 		}
 		return nil
 	}
@@ -164,7 +164,7 @@ func (x *exchange) metadata(payload []byte) error {
 		return x.rejected(at)
 	case metaData:
 		if at < 0 {
-			return fmt.Errorf("block %d, which was not asked for", piece.Int)
+			return fmt.Errorf("the peer sent block %d, which was not requested", piece.Int)
 		}
 		if total := v.Get("total_size"); total.Kind == bencode.Int {
 			if err := x.setSize(total.Int); err != nil {
@@ -188,11 +188,11 @@ func (x *exchange) take(at int, data []byte) error {
 	return x.progress()
 }
 
-// rejected puts a block back. Peers reject when they are asked faster than they
-// like, and when they do not have it yet; both may change in a moment.
+// rejected puts a block back. Peers reject requests that come too fast or for data
+// that they do not have yet, so a later retry may succeed.
 func (x *exchange) rejected(at int) error {
 	if x.rejects++; x.rejects > maxRejects {
-		return errors.New("the peer refuses to give the info dictionary")
+		return errors.New("the peer refuses to send the info dictionary")
 	}
 	x.queue = append(x.queue, x.asked[at])
 	x.asked = slices.Delete(x.asked, at, at+1)
@@ -207,7 +207,7 @@ func (x *exchange) rejected(at int) error {
 	}
 }
 
-// pex learns of other peers (BEP 11).
+// pex reads peers from peer exchange (BEP 11).
 func (x *exchange) pex(payload []byte) error {
 	v, _, err := bencode.Parse(payload, bencode.Small)
 	if err != nil {

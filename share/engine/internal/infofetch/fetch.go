@@ -1,12 +1,11 @@
-// Package infofetch gets the info dictionary of content that is known by ID
-// alone, from peers that speak BEP 9 over BEP 10.
+// Package infofetch fetches the info dictionary of content of which only the ID is
+// known, from peers that support BEP 9 over BEP 10.
 //
-// The library's own client would do it too, but shares one buffer among all
-// peers, so that a single liar can hold a fetch up for as long as it likes.
-// Here every peer fills a buffer of its own, of at most 4 MiB and only as fast
-// as bytes really arrive; several peers are asked at once; a peer whose bytes
-// do not have the right hash is not asked again; and a peer that gets nowhere
-// makes room for the next.
+// The library's own client could do this, too, but it shares one buffer among all
+// peers, so that a single malicious peer can block a fetch forever. Here every peer
+// fills its own buffer of at most 4 MiB, which grows only as bytes arrive; several
+// peers are asked at once; a peer whose bytes have the wrong hash is not asked
+// again; and a slow peer is replaced by the next.
 package infofetch
 
 import (
@@ -28,21 +27,21 @@ const MaxSize = 4 << 20
 // Config describes one fetch.
 type Config struct {
 	ID share.ID
-	// Dial connects to a peer. It should bound the wait.
+	// Dial connects to a peer. It should have a timeout.
 	Dial func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
-	// Allow tells whether an address that a peer told us of may be dialled;
-	// nil takes none. Addresses given to Add are the caller's to judge.
+	// Allow reports whether an address from peer exchange may be dialled; nil
+	// allows none. The caller must check addresses that it passes to Add.
 	Allow func(netip.AddrPort) bool
 	// PeerID identifies us to peers; a zero one is replaced by a random one.
 	PeerID [20]byte
 	// Client is the name and version told to peers, e.g. "shoal 1.0".
 	Client string
-	// Port is where we accept peers, told to those we connect to; 0 tells nothing.
+	// Port is our port for peers, which is sent to peers; 0 sends none.
 	Port uint16
-	// OnDHTNode is called with the address of a DHT node that a peer runs (the
-	// PORT message of BEP 5). It must not block. nil asks for none.
+	// OnDHTNode is called with the address of a peer's DHT node (the PORT message
+	// of BEP 5). It must not block. With nil we do not ask for it.
 	OnDHTNode func(netip.AddrPort)
-	// Parallel is how many peers give their bytes at once; 0 is 8. Memory is
+	// Parallel is the number of peers that send data at once; 0 is 8. Memory is
 	// bounded by Parallel times MaxSize. More connections are attempted.
 	Parallel int
 	// Patience bounds each step of a peer: the handshake, and the wait for the
@@ -51,32 +50,32 @@ type Config struct {
 	Logger   *slog.Logger
 }
 
-// Result is a fetched info dictionary and what was learned on the way.
+// Result is a fetched info dictionary and the peers that were found meanwhile.
 type Result struct {
-	// Bytes are the raw info dictionary: their SHA-1 is the ID. Nothing more is
-	// known about them; share/metainfo.ParseInfo judges the rest, and its
-	// refusal is final.
+	// Bytes are the raw info dictionary: their SHA-1 is the ID, and nothing else
+	// was checked. share/metainfo.ParseInfo validates it; if it refuses, another
+	// fetch does not help.
 	Bytes []byte
-	// Peers are those that have shown to be part of the swarm, the one that
-	// gave the dictionary first.
+	// Peers are the peers that are part of the swarm; the one that sent the
+	// dictionary is the first.
 	Peers []netip.AddrPort
-	// More are addresses that peers told of by PEX and that were not tried.
+	// More are addresses from peer exchange that were not tried.
 	More []netip.AddrPort
 }
 
-// Fetch gets one info dictionary. Make it with New, give it peers with Add and
+// Fetch fetches one info dictionary. Create it with New and add peers with Add and
 // Incoming before and during Run.
 type Fetch struct {
 	cfg      Config
 	queue    *queue
 	accepted chan incoming
-	// slots are held by those that have shaken hands and fill a buffer.
+	// slots are held by sessions that have completed the handshake.
 	slots   chan struct{}
 	waiting atomic.Int32 // for a slot
 	over    chan struct{}
 }
 
-// incoming is an address to be dialled, or one that has connected to us.
+// incoming is an address to dial, or a peer that has connected to us.
 type incoming struct {
 	conn   net.Conn
 	addr   netip.AddrPort
@@ -107,9 +106,9 @@ func New(cfg Config) (*Fetch, error) {
 	}, nil
 }
 
-// Add gives addresses of peers. It never blocks, may be called by many at
-// once, and forgets what is beyond the bounds of the queue. An address that is
-// known already is tried again no sooner than its backoff allows.
+// Add adds addresses of peers. It never blocks, may be called concurrently, and drops
+// addresses beyond the bounds of the queue. A known address is not tried again before
+// its backoff ends.
 func (f *Fetch) Add(peers ...netip.AddrPort) {
 	for _, p := range peers {
 		if p.IsValid() && p.Port() != 0 {
@@ -118,11 +117,10 @@ func (f *Fetch) Add(peers ...netip.AddrPort) {
 	}
 }
 
-// Incoming gives a connection that a peer made to us for this ID: a peer that
-// we cannot reach can help that way. Its handshake is in the clear; with shaken
-// it has been read and answered already, with the bit of BEP 10 set. Incoming
-// returns when nobody uses the connection any more and it is closed, which may
-// be when Run ends.
+// Incoming adds a connection that a peer has opened to us for this ID; that way a
+// peer that we cannot reach can help. Its handshake is not encrypted; with shaken it
+// was already read and answered, with the bit of BEP 10 set. Incoming returns when
+// the connection is closed, which may be when Run ends.
 func (f *Fetch) Incoming(conn net.Conn, addr netip.AddrPort, shaken bool) {
 	in := incoming{conn: conn, addr: addr, shaken: shaken, done: make(chan struct{})}
 	select {
@@ -133,17 +131,17 @@ func (f *Fetch) Incoming(conn net.Conn, addr netip.AddrPort, shaken bool) {
 	conn.Close()
 }
 
-// Tried tells how many distinct addresses were connected to so far, and how
+// Tried returns the number of distinct addresses that were tried so far, and how
 // many of them answered as members of the swarm.
 func (f *Fetch) Tried() (tried, answered int) { return f.queue.counts() }
 
-// dialsPerSlot is how many connections are attempted for each that may fill a
-// buffer: most addresses that are found lead nowhere, and take long to do so.
+// dialsPerSlot is the number of connection attempts for each slot: most addresses
+// are dead and only time out.
 const dialsPerSlot = 4
 
-// Run asks peers until one gave the info dictionary or ctx is done; then the
-// error wraps the cause of ctx and is of kind share.Nobody when a deadline was
-// missed. No goroutine or connection outlives Run. Run once.
+// Run asks peers until one has sent the info dictionary or ctx is done. In the latter
+// case the error wraps the cause of ctx; after a deadline its kind is share.Nobody.
+// No goroutine or connection outlives Run. Call Run only once.
 func (f *Fetch) Run(ctx context.Context) (*Result, error) {
 	defer close(f.over)
 	ctx, cancel := context.WithCancel(ctx)
@@ -170,8 +168,8 @@ func (f *Fetch) Run(ctx context.Context) (*Result, error) {
 			}
 			running[f.start(ctx, incoming{addr: addr}, outcomes)] = true
 		}
-		// Nothing waits for the queue while every place is taken, but one that
-		// is too slow may have to go.
+		// The queue waits while all slots are taken, but a session that is too slow
+		// may have to give up its slot.
 		wait := f.cfg.Patience / 4
 		if len(running) < f.cfg.Parallel*dialsPerSlot {
 			wait = f.queue.wait(time.Now())
@@ -209,14 +207,14 @@ func (f *Fetch) stopped(ctx context.Context) error {
 	err := context.Cause(ctx)
 	tried, answered := f.queue.counts()
 	if errors.Is(err, context.DeadlineExceeded) {
-		return share.Errorf(share.Nobody, "nobody gave the description of %s in time (%d addresses tried, %d answered): %w",
+		return share.Errorf(share.Nobody, "no peer sent the file list of %s in time (%d addresses tried, %d answered): %w",
 			f.cfg.ID.Short(), tried, answered, err)
 	}
-	return share.Errorf(share.Interrupted, "fetching the description of %s: %w", f.cfg.ID.Short(), err)
+	return share.Errorf(share.Interrupted, "fetching the file list of %s: %w", f.cfg.ID.Short(), err)
 }
 
-// makeRoom ends the exchange that has done least when others wait for its
-// slot, so that no number of slow peers holds an honest one up for long.
+// makeRoom ends the exchange with the least progress when others wait for its slot,
+// so that slow peers cannot block an honest one for long.
 func (f *Fetch) makeRoom(running map[*session]bool) {
 	if f.waiting.Load() == 0 {
 		return

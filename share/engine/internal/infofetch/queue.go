@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Bounds of what one fetch remembers.
+// The bounds of the addresses that one fetch remembers.
 const (
 	maxKnown  = 4096
 	maxFails  = 8
 	firstWait = 15 * time.Second
 	longWait  = 10 * time.Minute
-	// At most this many peers of one network are asked at once while peers of
-	// other networks wait: addresses of one /64 cost their owner nothing.
+	// The most peers of one network that are asked at once while peers of other
+	// networks wait: the addresses of a /64 cost their owner nothing.
 	perNetwork = 2
 )
 
@@ -41,7 +41,7 @@ type candidate struct {
 	tried   bool
 }
 
-// queue holds the addresses of one fetch in the order they came.
+// queue holds the addresses of one fetch in the order of their arrival.
 type queue struct {
 	changed chan struct{} // receives after something became ready
 
@@ -86,8 +86,8 @@ func (q *queue) add(addr netip.AddrPort, now time.Time, learned bool) {
 	q.wake()
 }
 
-// evict forgets the address least likely to help. One that a peer told of
-// replaces only such that failed.
+// evict drops the address that is least likely to help. An address from peer
+// exchange replaces only addresses that failed.
 func (q *queue) evict(learned bool) bool {
 	worst, score := -1, 0
 	for i, c := range q.order {
@@ -121,7 +121,7 @@ func (q *queue) wake() {
 	}
 }
 
-// next takes the first address that is due, preferring networks with few busy
+// next returns the first address that is due, preferring networks with few busy
 // peers.
 func (q *queue) next(now time.Time) (netip.AddrPort, bool) {
 	q.mu.Lock()
@@ -147,7 +147,7 @@ func (q *queue) next(now time.Time) (netip.AddrPort, bool) {
 	return best.addr, true
 }
 
-// wait is how long until an address is due, at most a minute.
+// wait returns the time until an address is due, at most a minute.
 func (q *queue) wait(now time.Time) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -160,7 +160,7 @@ func (q *queue) wait(now time.Time) time.Duration {
 	return max(wait, 0)
 }
 
-// answered notes that addr is of the swarm.
+// answered records that addr is part of the swarm.
 func (q *queue) answered(addr netip.AddrPort) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -169,7 +169,7 @@ func (q *queue) answered(addr netip.AddrPort) {
 	}
 }
 
-// waits tells whether addresses wait to be tried.
+// waits reports whether addresses wait to be tried.
 func (q *queue) waits(now time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -181,8 +181,8 @@ func (q *queue) waits(now time.Time) bool {
 	return false
 }
 
-// done notes how asking addr went. Of a peer that came to us the address is
-// not one to be dialled, and only a lie is noted.
+// done records the result of asking addr. The address of an incoming peer cannot be
+// dialled, so only a wrong hash is recorded for it.
 func (q *queue) done(addr netip.AddrPort, v verdict, dialled bool, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -243,8 +243,8 @@ func (q *queue) counts() (tried, answered int) {
 	return tried, answered
 }
 
-// known lists the members of the swarm, first first if we dialled it, and the
-// addresses that peers told of and that were never tried.
+// known lists the members of the swarm, with first at the front if we dialled it,
+// and the addresses from peer exchange that were never tried.
 func (q *queue) known(first netip.AddrPort) (members, more []netip.AddrPort) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -20,11 +20,11 @@ const (
 	maxRejects = 4 // of one peer in a row
 	rejectWait = 500 * time.Millisecond
 	maxLearned = 200 // addresses of one peer
-	// An honest peer has little else to say to one that only listens.
+	// An honest peer sends few other messages to one that only requests metadata.
 	maxChatter = 2000
 )
 
-// outcome is what a session came to; info is nil unless the peer gave it.
+// outcome is the result of a session; info is nil unless the peer sent it.
 type outcome struct {
 	s       *session
 	verdict verdict
@@ -32,7 +32,7 @@ type outcome struct {
 	err     error
 }
 
-// session is one peer being asked.
+// session asks one peer.
 type session struct {
 	f        *Fetch
 	addr     netip.AddrPort
@@ -61,7 +61,7 @@ func (f *Fetch) start(ctx context.Context, in incoming, outcomes chan<- outcome)
 func (s *session) run(ctx context.Context) outcome {
 	info, err := s.attempt(ctx, false)
 	if errors.Is(err, errNotBitTorrent) && ctx.Err() == nil && s.conn == nil {
-		// Peers that insist on encryption hang up on a plain handshake.
+		// Peers that require encryption close the connection on a plain handshake.
 		info, err = s.attempt(ctx, true)
 	}
 	switch {
@@ -93,7 +93,7 @@ func (s *session) connect(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-// attempt makes one connection and asks over it.
+// attempt opens one connection and asks over it.
 func (s *session) attempt(ctx context.Context, encrypted bool) ([]byte, error) {
 	cfg := &s.f.cfg
 	conn, err := s.connect(ctx)
@@ -145,7 +145,7 @@ func (s *session) shake(ctx context.Context, conn net.Conn, encrypted bool) (io.
 		return conn, nil
 	}
 	if s.conn != nil {
-		// Who connects speaks first.
+		// The connecting side sends its handshake first.
 		if err := readHandshake(conn, cfg.ID); err != nil {
 			return nil, err
 		}

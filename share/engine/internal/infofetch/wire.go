@@ -12,7 +12,7 @@ import (
 	"github.com/shoalnet/shoal/share/bencode"
 )
 
-// The wire, as far as it is used here:
+// The parts of the wire protocol that are used here:
 //
 //	handshake  19 "BitTorrent protocol" reserved[8] ID[20] peer-id[20]   BEP 3
 //	message    length[4] type[1] payload
@@ -24,15 +24,15 @@ const (
 	typePort     = 9
 	typeExtended = 20
 
-	// What we call the extensions; peers use these numbers towards us.
+	// Our numbers of the extensions, which peers use in messages to us.
 	ourMetadata = 1
 	ourPEX      = 2
 
 	blockSize = 16 << 10
-	// An extended message longer than this is skipped unread. A block with its
-	// header is the longest that is of use.
+	// A longer extended message is skipped. The longest useful one is a block with
+	// its header.
 	maxExtended = blockSize + 1024
-	// A longer message is no message: a bit field of 8 million pieces fits.
+	// A longer message is invalid: a bit field of 8 million pieces fits.
 	maxMessage = 1 << 20
 )
 
@@ -50,9 +50,9 @@ func handshake(id share.ID, peerID [20]byte, dht bool) []byte {
 }
 
 var (
-	errNotBitTorrent = errors.New("the peer does not speak BitTorrent in the clear")
-	errOtherContent  = errors.New("the peer speaks of other content")
-	errNoExtensions  = errors.New("the peer knows no extensions")
+	errNotBitTorrent = errors.New("the peer does not speak unencrypted BitTorrent")
+	errOtherContent  = errors.New("the peer has other content")
+	errNoExtensions  = errors.New("the peer does not support extensions")
 )
 
 // readHandshake checks the peer's side of the handshake.
@@ -74,7 +74,7 @@ func readHandshake(r io.Reader, id share.ID) error {
 	return nil
 }
 
-// message is one that matters here; everything else is skipped.
+// message is a message of a type that is used here; others are skipped.
 type message struct {
 	port    uint16 // of a PORT message
 	ext     byte

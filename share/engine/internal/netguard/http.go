@@ -23,23 +23,23 @@ type ClientConfig struct {
 	TrustHost string
 	// Timeout ends a request with everything it reads. Zero: 30 seconds.
 	Timeout time.Duration
-	// MaxBody is the most bytes of an answer that are handed on, after
-	// decompression; reading further fails with ErrTooLarge. Zero: 1 MiB.
+	// MaxBody is the most bytes that are read of an answer, after decompression;
+	// reading further fails with ErrTooLarge. Zero: 1 MiB.
 	MaxBody int64
-	// MaxRedirects is how many redirects are followed. Zero: 5.
+	// MaxRedirects is the most redirects that are followed. Zero: 5.
 	MaxRedirects int
 	UserAgent    string
 	// RootCAs and the like; nil is the system's.
 	TLS *tls.Config
 }
 
-// ErrTooLarge is returned while reading an answer longer than was allowed.
+// ErrTooLarge is returned when an answer is longer than allowed.
 var ErrTooLarge = errors.New("the answer is too large")
 
-// Client makes an HTTP client that follows the policy at every connection. It
-// uses no proxy, keeps no cookies, speaks http and https only, and does not
-// follow a redirect from https to http. CloseIdleConnections of the returned
-// client releases everything it holds.
+// Client returns an HTTP client that checks the policy for every connection. It uses
+// no proxy, stores no cookies, supports only http and https, and does not follow a
+// redirect from https to http. CloseIdleConnections of the client releases all its
+// resources.
 func Client(cfg ClientConfig) *http.Client {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 30 * time.Second
@@ -69,12 +69,12 @@ func Client(cfg ClientConfig) *http.Client {
 	}
 }
 
-// Streams is a guarded transport for those who stream, without a limit on the
-// length of an answer or the time it takes.
+// Streams is a guarded transport for streaming, without a limit on the length or
+// duration of an answer.
 type Streams struct{ next *http.Transport }
 
-// Transport makes a transport for web seeds. Timeout bounds the wait for the
-// header of an answer; MaxBody and MaxRedirects are of no effect.
+// Transport returns a transport for web seeds. Timeout bounds the wait for the
+// response header; MaxBody and MaxRedirects have no effect.
 func Transport(cfg ClientConfig) *Streams { return &Streams{transport(cfg)} }
 
 // RoundTrip implements http.RoundTripper.
@@ -90,11 +90,11 @@ func (s *Streams) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// CloseIdleConnections is for http.Client.
+// CloseIdleConnections lets http.Client close idle connections.
 func (s *Streams) CloseIdleConnections() { s.next.CloseIdleConnections() }
 
-// calm has nothing to complain about when closed: torrent.Client ends the
-// process when closing an answer fails, which is up to the server.
+// calm never fails when closed: torrent.Client panics when closing an answer fails,
+// which a server can cause.
 type calm struct{ io.ReadCloser }
 
 func (c calm) Close() error {
@@ -104,27 +104,26 @@ func (c calm) Close() error {
 
 func checkScheme(u *url.URL) error {
 	if u.Scheme != "http" && u.Scheme != "https" {
-		return share.Errorf(share.Refused, "scheme %q is not fetched", u.Scheme)
+		return share.Errorf(share.Refused, "the URL scheme %q is not supported", u.Scheme)
 	}
 	return nil
 }
 
 const maxURL = 2048
 
-// CheckURL refuses what cannot be the address of something to fetch over http
-// or https: torrent.Client ends the process when it is given the address of a
-// web seed that no request can be made from. Where it leads is checked when it
-// is dialled.
+// CheckURL refuses URLs that are not valid for an http or https request:
+// torrent.Client panics on the URL of a web seed from which it cannot make a
+// request. The address that the URL leads to is checked when it is dialled.
 func CheckURL(text string) error {
 	if len(text) > maxURL {
-		return share.Errorf(share.Refused, "an address of %d bytes", len(text))
+		return share.Errorf(share.Refused, "a URL of %d bytes is too long", len(text))
 	}
 	req, err := http.NewRequest(http.MethodGet, text, nil)
 	if err != nil {
-		return share.Errorf(share.Refused, "reading an address: %w", err)
+		return share.Errorf(share.Refused, "parsing a URL: %w", err)
 	}
 	if req.URL.Hostname() == "" {
-		return share.Errorf(share.Refused, "address %q has no host", text)
+		return share.Errorf(share.Refused, "the URL %q has no host", text)
 	}
 	return checkScheme(req.URL)
 }
@@ -195,7 +194,7 @@ type capped struct {
 }
 
 func (c *capped) Read(p []byte) (int, error) {
-	// One byte more than is allowed tells a full body from a longer one.
+	// Reading one more byte than allowed detects a longer body.
 	if int64(len(p)) > c.left+1 {
 		p = p[:c.left+1]
 	}

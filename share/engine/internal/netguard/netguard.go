@@ -1,11 +1,11 @@
-// Package netguard decides where strangers may send this node. Trackers, web
-// seeds, peer exchange and redirects all name addresses to connect to; without
-// a check any of them could aim us at the router's admin page or at a service
-// that trusts the local network.
+// Package netguard decides to which untrusted addresses this node may connect.
+// Trackers, web seeds, peer exchange and redirects all name addresses; without a
+// check any of them could direct us to the router's admin page or to a service that
+// trusts the local network.
 //
-// The check is made on the address that is about to be connected to, after
-// name resolution, so a name that resolves differently the second time gains
-// nothing. It is made again for every redirect, since each one dials.
+// The check applies to the address of each connection after name resolution, so a
+// name that resolves differently the second time gains nothing. Each redirect dials
+// and is therefore checked again.
 package netguard
 
 import (
@@ -26,14 +26,14 @@ type Policy struct {
 	AllowPrivate bool
 	// IPv4 also allows IPv4.
 	IPv4 bool
-	// NoIPv6 leaves only IPv4, for those who must do everything once in each.
+	// NoIPv6 allows only IPv4, for callers that act once per address family.
 	NoIPv6 bool
 }
 
 type prefixRule struct {
 	prefix netip.Prefix
 	why    string
-	// private addresses become allowed with AllowPrivate, others never.
+	// private addresses are allowed with AllowPrivate, others never.
 	private bool
 }
 
@@ -45,9 +45,9 @@ func rules(private bool, why string, prefixes ...string) []prefixRule {
 	return out
 }
 
-// From the IANA special-purpose address registries (RFC 6890). Documentation
-// prefixes of IPv6 are left out on purpose: nobody routes them, and test
-// networks use them as if they were global.
+// From the IANA special-purpose address registries (RFC 6890). The documentation
+// prefixes of IPv6 are not listed on purpose: they are not routed, and test networks
+// use them as global addresses.
 var refused = concat(
 	rules(true, "loopback", "127.0.0.0/8", "::1/128"),
 	rules(true, "link-local", "169.254.0.0/16", "fe80::/10"),
@@ -74,8 +74,7 @@ func concat(lists ...[]prefixRule) []prefixRule {
 	return out
 }
 
-// Check tells why addr must not be connected to; nil when it may. The error is
-// of kind share.Refused.
+// Check returns an error of kind share.Refused if connecting to addr is not allowed.
 func (p Policy) Check(addr netip.Addr) error {
 	why := p.reason(addr)
 	if why == "" {
@@ -88,7 +87,7 @@ func (p Policy) reason(addr netip.Addr) string {
 	if !addr.IsValid() {
 		return "not an address"
 	}
-	// An IPv4 address in IPv6 clothes reaches the IPv4 address.
+	// An IPv4-mapped IPv6 address reaches the IPv4 address.
 	plain := addr.Unmap().WithZone("")
 	if plain.Is4() && !p.IPv4 {
 		return "IPv4 is off"
@@ -105,8 +104,8 @@ func (p Policy) reason(addr netip.Addr) string {
 		return ""
 	}
 	if v4, ok := embedded(plain); ok {
-		// A translator on the way hands the packet to the inner address, so
-		// that one is judged, whether or not we speak IPv4 ourselves.
+		// A translator forwards the packet to the embedded address, so that one is
+		// checked, even if IPv4 is off.
 		if why := (Policy{AllowPrivate: p.AllowPrivate, IPv4: true}).reason(v4); why != "" {
 			return "it leads to " + v4.String() + ", " + why
 		}
@@ -127,8 +126,8 @@ func isPrivate(addr netip.Addr) bool {
 	return false
 }
 
-// embedded finds the IPv4 address to which a translator or tunnel would carry
-// a packet for addr: NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380).
+// embedded returns the IPv4 address to which a translator or tunnel forwards packets
+// for addr: NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380).
 func embedded(addr netip.Addr) (netip.Addr, bool) {
 	b := addr.As16()
 	switch {
@@ -142,7 +141,7 @@ func embedded(addr netip.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// CheckPeer is Check for an address with a port: port 0 is refused, too.
+// CheckPeer is Check for an address with a port, and also refuses port 0.
 func (p Policy) CheckPeer(ap netip.AddrPort) error {
 	if ap.Port() == 0 {
 		return share.Errorf(share.Refused, "address %s is not allowed: port 0", ap)
@@ -150,23 +149,23 @@ func (p Policy) CheckPeer(ap netip.AddrPort) error {
 	return p.Check(ap.Addr())
 }
 
-// Control is for net.Dialer.ControlContext: it refuses the connection just
-// before it is made, when the address is known and can no longer change.
+// Control is for net.Dialer.ControlContext: it checks the connection just before it
+// is made, when the address is final.
 func (p Policy) Control(_ context.Context, network, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return share.Errorf(share.Refused, "checking where %s %s leads: %w", network, address, err)
+		return share.Errorf(share.Refused, "checking the address %s %s: %w", network, address, err)
 	}
 	return p.Check(ap.Addr())
 }
 
-// Dialer makes a dialer that connects to allowed addresses only.
+// Dialer returns a dialer that connects only to allowed addresses.
 func (p Policy) Dialer(timeout time.Duration) *net.Dialer {
 	return &net.Dialer{Timeout: timeout, ControlContext: p.Control}
 }
 
-// Network narrows "tcp" or "udp" to the one family that is allowed, so names
-// are not resolved to addresses that would be refused anyway.
+// Network restricts "tcp" or "udp" to the allowed address family, so that names are
+// not resolved to addresses that would be refused anyway.
 func (p Policy) Network(network string) string {
 	if network != "tcp" && network != "udp" {
 		return network

@@ -8,14 +8,14 @@ import (
 	"strconv"
 )
 
-// torrent.Client reads addresses of peers with net.ParseIP, which knows no
-// zones, and ends the process when it is to ban a peer whose address it could
-// not read. So a link-local peer is shown to it with the index of the interface
-// inside the address, where BSD kernels keep it, too: fe80::1%3 becomes
-// fe80:3::1, which is unique on this host, and is turned back for dialling.
+// torrent.Client parses addresses of peers with net.ParseIP, which does not support
+// zones, and panics when it bans a peer whose address it cannot parse. So it gets a
+// link-local peer with the interface index embedded in the address, as BSD kernels
+// store it: fe80::1%3 becomes fe80:3::1, which is unique on this host. It is
+// converted back for dialling.
 
-// EmbedZone hides the zone of a link-local address in the address. Other
-// addresses come back as they are, without a zone.
+// EmbedZone embeds the zone of a link-local address in the address. Other addresses
+// are returned unchanged, without a zone.
 func EmbedZone(ap netip.AddrPort) (netip.AddrPort, error) {
 	addr := ap.Addr()
 	zone := addr.Zone()
@@ -39,8 +39,8 @@ func EmbedZone(ap netip.AddrPort) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(netip.AddrFrom16(b), ap.Port()), nil
 }
 
-// RestoreZone undoes EmbedZone. The zone is the number of the interface, as
-// text. Other addresses come back as they are.
+// RestoreZone reverses EmbedZone. The zone is the index of the interface, as text.
+// Other addresses are returned unchanged.
 func RestoreZone(ap netip.AddrPort) netip.AddrPort {
 	addr := ap.Addr()
 	if addr.Zone() != "" || !addr.Is6() || !addr.IsLinkLocalUnicast() {

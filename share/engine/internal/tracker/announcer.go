@@ -11,8 +11,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Announcer announces any number of transfers. Its methods may be called by
-// many at once, before and during Run, and return at once.
+// Announcer announces any number of transfers. Its methods may be called
+// concurrently, before and during Run, and do not block.
 type Announcer struct {
 	cfg  Config
 	ask  func(context.Context, *target, request) (reply, error)
@@ -24,11 +24,10 @@ type Announcer struct {
 	running   bool
 }
 
-// Add announces id to the trackers of lists from now on, to one of each tier.
-// URLs that are not of a tracker we can ask, duplicates, and what is beyond 32
-// are left out. Adding an ID that is there adds the tiers of lists that hold
-// new trackers. The session that trackers are told of begins here: what is
-// reported as uploaded and downloaded counts from now on.
+// Add announces id to the trackers of lists from now on, to one of each tier. It
+// drops unsupported URLs, duplicates, and trackers beyond 32. Adding a known ID adds
+// the tiers of lists that have new trackers. The tracker session begins here: the
+// reported uploaded and downloaded bytes count from now on.
 func (a *Announcer) Add(id share.ID, lists [][]string, now Progress) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -47,8 +46,8 @@ func (a *Announcer) Add(id share.ID, lists [][]string, now Progress) {
 	a.nudge()
 }
 
-// Remove says goodbye to the trackers of id that know it and forgets it. last
-// are the figures that they are told: nobody is asked for them any more.
+// Remove sends the stopped event to the trackers that were told of id, and removes
+// it. last are the final figures; Progress is no longer called.
 func (a *Announcer) Remove(id share.ID, last Progress) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -61,8 +60,8 @@ func (a *Announcer) Remove(id share.ID, last Progress) {
 	a.hurry(tr)
 }
 
-// Complete tells the trackers of id, each once, that the last piece has arrived.
-// Not for transfers that were complete when they were added.
+// Complete sends the completed event to each tracker of id once. Do not call it for
+// transfers that were complete when they were added.
 func (a *Announcer) Complete(id share.ID) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -76,8 +75,8 @@ func (a *Announcer) Complete(id share.ID) {
 	a.hurry(tr)
 }
 
-// hurry makes the tiers of tr due, except those that wait because no tracker
-// answered, unless to be rid of them.
+// hurry makes the tiers of tr due now, except those that wait because no tracker
+// answered, unless they are to be removed.
 func (a *Announcer) hurry(tr *transfer) {
 	now := a.cfg.Now()
 	for _, t := range tr.tiers {
@@ -130,7 +129,7 @@ func (a *Announcer) Status(id share.ID) []Status {
 	return out
 }
 
-// move changes when t is due, unless its announce is under way.
+// move changes the due time of t, unless its announce is running.
 func (a *Announcer) move(t *tier, at time.Time) {
 	if t.index >= 0 {
 		t.next = at
@@ -145,8 +144,8 @@ func (a *Announcer) nudge() {
 	}
 }
 
-// Run announces until ctx ends, then says goodbye to the trackers that know us,
-// for at most a few seconds. Run once.
+// Run announces until ctx ends, then sends the stopped event to the trackers for at
+// most a few seconds. Call Run only once.
 func (a *Announcer) Run(ctx context.Context) error {
 	a.mu.Lock()
 	if a.running {
@@ -193,8 +192,7 @@ func (a *Announcer) Run(ctx context.Context) error {
 	}
 }
 
-// idle is how long to sleep at most: a clock that jumps must not be slept
-// through.
+// idle bounds the sleep, so that a jump of the clock is noticed.
 const idle = time.Minute
 
 func (a *Announcer) untilDue() time.Duration {
@@ -211,7 +209,7 @@ func (a *Announcer) untilDue() time.Duration {
 	return min(max(wait, 0), idle)
 }
 
-// work is an announce that is due, as it was when it was taken.
+// work is a snapshot of an announce that is due.
 type work struct {
 	tier    *tier
 	member  *member
@@ -240,8 +238,8 @@ func (a *Announcer) workOf(t *tier, e event, port uint16) work {
 	}}
 }
 
-// fill completes the request with the figures of this moment. Not with the lock
-// held: Progress is the engine's.
+// fill completes the request with the current figures. It must not hold the lock,
+// because it calls the engine's Progress.
 func (a *Announcer) fill(w *work) {
 	r, tr := &w.request, w.tier.transfer
 	now, known := a.cfg.Progress(r.id)
@@ -281,8 +279,8 @@ func (a *Announcer) announce(ctx context.Context, w work) {
 	a.nudge()
 }
 
-// record notes how an announce went, puts the tier back into the schedule, and
-// tells whether the transfer is gone.
+// record stores the result of an announce, schedules the tier again, and reports
+// whether the transfer was removed.
 func (a *Announcer) record(ctx context.Context, w work, r reply, err error) (gone bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -318,7 +316,7 @@ func dedup(peers []netip.AddrPort) []netip.AddrPort {
 	return out
 }
 
-// goodbye tells the trackers that know us that we stop, many at once.
+// goodbye sends the stopped event to all trackers that were told of us, many at once.
 func (a *Announcer) goodbye() {
 	port := a.cfg.Port()
 	var farewells []work

@@ -19,7 +19,7 @@ import (
 
 const maxReply = 1 << 20
 
-// replyLimits allow a few thousand peers written out one by one.
+// replyLimits allow a few thousand peers in the dictionary form.
 var replyLimits = bencode.Limits{Depth: 6, Items: 40_000}
 
 type httpClient struct {
@@ -40,7 +40,7 @@ func newHTTPClient(policy netguard.Policy, peerID [20]byte, agent string) *httpC
 
 func (c *httpClient) close() { c.client.CloseIdleConnections() }
 
-// announceURL adds the parameters of BEP 3 to those the tracker's URL has.
+// announceURL adds the parameters of BEP 3 to the tracker's URL.
 func announceURL(t *target, peerID [20]byte, req request) string {
 	u := *t.url
 	var b strings.Builder
@@ -51,7 +51,7 @@ func announceURL(t *target, peerID [20]byte, req request) string {
 		}
 		b.WriteString(name)
 		b.WriteByte('=')
-		// Trackers written in a hurry do not know that a plus may be a space.
+		// Some trackers do not decode a plus as a space.
 		b.WriteString(strings.ReplaceAll(url.QueryEscape(value), "+", "%20"))
 	}
 	number := func(name string, n int64) { add(name, strconv.FormatInt(n, 10)) }
@@ -83,7 +83,7 @@ func (c *httpClient) announce(ctx context.Context, t *target, req request) (repl
 	}
 	resp, err := c.client.Do(hr)
 	if err != nil {
-		// The error of http.Client repeats the whole URL with our parameters.
+		// The error of http.Client contains the whole URL with our parameters.
 		var ue *url.Error
 		if errors.As(err, &ue) {
 			err = ue.Err
@@ -95,7 +95,7 @@ func (c *httpClient) announce(ctx context.Context, t *target, req request) (repl
 	if err != nil {
 		return reply{}, fmt.Errorf("reading the answer of %s: %w", t.text, err)
 	}
-	// Some trackers send their refusal with an error status.
+	// Some trackers send their failure reason with an error status.
 	r, perr := parseReply(body, c.policy)
 	var no *refusal
 	switch {
@@ -158,11 +158,11 @@ func parseReply(body []byte, policy netguard.Policy) (reply, error) {
 	return r, nil
 }
 
-// maxPeers of one answer; a tracker that sends more was not asked for it.
+// maxPeers bounds the peers of one answer.
 const maxPeers = 1000
 
 func allowed(peers []netip.AddrPort, policy netguard.Policy) []netip.AddrPort {
-	// A tracker reached over one family may know peers of both.
+	// A tracker reached over one address family may return peers of both.
 	policy.NoIPv6 = false
 	out := peers[:0]
 	for _, p := range peers {
@@ -195,7 +195,7 @@ func retryIn(v bencode.Value) time.Duration {
 	return time.Duration(min(max(minutes, 0), 7*24*60)) * time.Minute
 }
 
-// clean makes a stranger's sentence fit for a log and a terminal.
+// clean makes untrusted text safe for a log and a terminal.
 func clean(b []byte) string {
 	s := strings.ToValidUTF8(string(b[:min(len(b), 200)]), "?")
 	return strings.Map(func(r rune) rune {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// target is the address of a tracker, checked once.
+// target is the parsed URL of a tracker.
 type target struct {
 	text string
 	url  *url.URL
@@ -14,7 +14,7 @@ type target struct {
 
 const maxURL = 2048
 
-// parseTarget reads the URL of a tracker; nil for one that we cannot ask.
+// parseTarget parses the URL of a tracker; nil if it is not supported.
 func parseTarget(text string) *target {
 	text = strings.TrimSpace(text)
 	if len(text) > maxURL {
@@ -38,5 +38,5 @@ func parseTarget(text string) *target {
 	return &target{text: text, url: u}
 }
 
-// host is what a UDP tracker is dialled by.
+// host is the address to dial a UDP tracker.
 func (t *target) host() string { return net.JoinHostPort(t.url.Hostname(), t.url.Port()) }

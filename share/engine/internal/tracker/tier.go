@@ -18,8 +18,8 @@ type transfer struct {
 	last    Progress // as it was last known
 }
 
-// add turns the lists of BEP 12 into tiers, without duplicates and within
-// bounds, and returns the new ones.
+// add makes tiers of the lists of BEP 12, without duplicates and within the bounds,
+// and returns the new ones.
 func (tr *transfer) add(lists [][]string, now time.Time) []*tier {
 	var added []*tier
 	for _, list := range lists {
@@ -42,9 +42,9 @@ func (tr *transfer) add(lists [][]string, now time.Time) []*tier {
 	return added
 }
 
-// tier is a list of trackers of which one is used: the first that answers,
-// which then is asked first (BEP 12). It is in the schedule or its announce is
-// under way, and in neither when it is done with.
+// tier is a list of trackers of which one is used: the first that answers, which is
+// then asked first (BEP 12). A tier is either in the schedule or has a running
+// announce, or is finished.
 type tier struct {
 	transfer  *transfer
 	members   []*member
@@ -65,7 +65,7 @@ type member struct {
 	after  time.Time // not to be asked before
 }
 
-// event is what the next announce has to say.
+// event is the event of the next announce.
 func (t *tier) event() event {
 	switch {
 	case t.transfer.removed:
@@ -98,7 +98,7 @@ func (t *tier) succeeded(m *member, sent event, r reply, now time.Time) {
 	if t.event() != regular {
 		t.next = now
 	}
-	// First in its tier from now on.
+	// Move it to the front of its tier.
 	if i := slices.Index(t.members, m); i > 0 {
 		copy(t.members[1:i+1], t.members[:i])
 		t.members[0] = m
@@ -117,7 +117,7 @@ func (t *tier) failed(m *member, err error, now time.Time) {
 	default:
 		m.after = now.Add(no.retry)
 	}
-	// The next tracker has not heard of us.
+	// The next tracker has not had a started event.
 	t.known, t.session = false, ""
 	if i := t.askable(t.current+1, now); i >= 0 {
 		t.current, t.next = i, now
@@ -148,7 +148,7 @@ func (t *tier) askable(from int, at time.Time) int {
 	return -1
 }
 
-// spread keeps transfers that were added together from staying together.
+// spread randomises intervals, so that transfers that were added together spread out.
 func spread(d time.Duration) time.Duration {
 	return d + rand.N(d/10+1)
 }
@@ -163,14 +163,14 @@ func (s schedule) Swap(i, j int) {
 	s[i].index, s[j].index = i, j
 }
 
-// Push is for container/heap.
+// Push implements heap.Interface.
 func (s *schedule) Push(x any) {
 	t := x.(*tier)
 	t.index = len(*s)
 	*s = append(*s, t)
 }
 
-// Pop is for container/heap.
+// Pop implements heap.Interface.
 func (s *schedule) Pop() any {
 	old := *s
 	t := old[len(old)-1]

@@ -1,11 +1,10 @@
 // Package tracker announces transfers to the trackers that links and torrents
-// name, over HTTP (BEP 3, 7, 23, 24) and UDP (BEP 15, 41), and brings home the
-// peers they know.
+// name, over HTTP (BEP 3, 7, 23, 24) and UDP (BEP 15, 41), and returns the peers
+// they send.
 //
-// One Announcer serves every transfer of a node with one scheduler: a transfer
-// that waits for its turn costs memory, not a goroutine. Trackers are strangers:
-// where they lead is checked by netguard, what they answer is bounded, and the
-// intervals they ask for are honoured within sane limits.
+// One Announcer serves every transfer of a node with one scheduler: a waiting
+// transfer needs memory but no goroutine. Trackers are not trusted: netguard checks
+// their addresses, answers are bounded, and the requested intervals are clamped.
 package tracker
 
 import (
@@ -25,32 +24,32 @@ import (
 type Config struct {
 	Logger *slog.Logger
 	Policy netguard.Policy
-	// PeerID is the node's, as peers see it.
+	// PeerID is the peer ID of the node.
 	PeerID [20]byte
 	// Agent is the User-Agent towards HTTP trackers.
 	Agent string
-	// Port is where peers reach us. While it is 0 nothing is announced.
+	// Port is the node's port for peers. While it is 0, nothing is announced.
 	Port func() uint16
-	// Progress tells how a transfer is now; false when it is not known any more.
-	// It must not block long.
+	// Progress returns the current progress of a transfer; false if it was
+	// removed. It must not block for long.
 	Progress func(share.ID) (Progress, bool)
-	// Found is called with the peers of one answer, already checked against
-	// the policy; by one goroutine at a time for each transfer and tier.
+	// Found is called with the peers of one answer that the policy allows; for
+	// each transfer and tier by one goroutine at a time.
 	Found func(id share.ID, peers []netip.AddrPort)
-	// Parallel is how many announces are under way at once; 0 is 32.
+	// Parallel is the number of concurrent announces; 0 is 32.
 	Parallel int
 	Now      func() time.Time
 }
 
-// Progress of a transfer, in bytes. Uploaded and Downloaded are totals of any
-// beginning: trackers are told what was added to them.
+// Progress is the progress of a transfer in bytes. Uploaded and Downloaded are
+// totals since any point in time: trackers are sent only the increase.
 type Progress struct {
 	Uploaded, Downloaded int64
 	Left                 int64 // of all its files; -1 while the size is unknown
 }
 
-// unknownLeft is told while the size is unknown: anything but 0, which would
-// count us as a seed. It is what others say.
+// unknownLeft is sent while the size is unknown. It is the value that other clients
+// send; 0 would count us as a seed.
 const unknownLeft = 16 << 10
 
 func (p Progress) left() int64 {
@@ -86,7 +85,7 @@ func (e event) String() string {
 	return [...]string{"", "completed", "started", "stopped"}[e]
 }
 
-// request is one announce, whatever carries it.
+// request is one announce, over either protocol.
 type request struct {
 	id       share.ID
 	event    event
@@ -97,7 +96,7 @@ type request struct {
 	session  string // what BEP 3 calls trackerid, HTTP only
 }
 
-// reply is one answer, whatever carried it.
+// reply is one answer, over either protocol.
 type reply struct {
 	interval    time.Duration
 	minInterval time.Duration
@@ -107,7 +106,7 @@ type reply struct {
 	peers       []netip.AddrPort
 }
 
-// refusal is an answer of the tracker that says no.
+// refusal is a tracker's failure reason.
 type refusal struct {
 	reason string
 	retry  time.Duration // BEP 31; 0 leaves it to us, negative means never
@@ -115,7 +114,7 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("the tracker refuses: %q", r.reason) }
 
-// Bounds of intervals, whatever trackers say.
+// The bounds of the intervals that trackers request.
 const (
 	defaultInterval = 30 * time.Minute
 	shortest        = time.Minute
@@ -130,7 +129,7 @@ const (
 	wantSeeding     = 30
 )
 
-// New makes an announcer that does nothing until Run.
+// New creates an announcer that does nothing before Run.
 func New(cfg Config) (*Announcer, error) {
 	if cfg.Logger == nil || cfg.Port == nil || cfg.Progress == nil || cfg.Found == nil {
 		return nil, errors.New("tracker: Logger, Port, Progress and Found are needed")
@@ -148,19 +147,19 @@ func New(cfg Config) (*Announcer, error) {
 	}, nil
 }
 
-// key tells our announces from those of others behind the same address; it is
-// the same for one transfer as long as the peer ID is.
+// key distinguishes our announces from those of others behind the same address. For
+// one transfer it is the same as long as the peer ID is.
 func key(peerID [20]byte, id share.ID) uint32 {
 	return binary.BigEndian.Uint32(peerID[16:]) ^ binary.BigEndian.Uint32(id[:])
 }
 
-// clients hold what the protocols keep between announces.
+// clients hold the state that the protocols keep between announces.
 type clients struct {
 	families []*family
 }
 
-// family is one address family. A tracker sees one address of ours in each, so
-// it is told over both where both are used (BEP 7).
+// family is one address family. A tracker sees one of our addresses in each, so we
+// announce over both if both are used (BEP 7).
 type family struct {
 	http *httpClient
 	udp  *udpClient
@@ -187,8 +186,8 @@ func (c *clients) close() {
 	}
 }
 
-// announce tells one tracker over every family and joins what comes back. It
-// fails only when all of them fail.
+// announce announces to one tracker over every family and merges the answers. It
+// fails only if all families fail.
 func (c *clients) announce(ctx context.Context, target *target, req request) (reply, error) {
 	type result struct {
 		reply

@@ -29,8 +29,8 @@ const (
 
 	connectionLife = time.Minute
 	maxDatagram    = 8 << 10
-	// The waits between repetitions. BEP 15 begins with 15 s; networks have
-	// become faster, and the backoff between announces follows anyway.
+	// The waits between retransmissions. BEP 15 begins with 15 s; networks have
+	// become faster, and announces are retried with backoff anyway.
 	firstRepeat = 4 * time.Second
 )
 
@@ -44,7 +44,7 @@ type udpClient struct {
 	connections map[netip.AddrPort]connection
 }
 
-// connection is what a tracker gave us to prove our address with.
+// connection is a tracker's connection ID, which proves our address.
 type connection struct {
 	id    uint64
 	until time.Time
@@ -66,8 +66,8 @@ func (c *udpClient) announce(ctx context.Context, t *target, req request) (reply
 }
 
 func (c *udpClient) exchange(ctx context.Context, t *target, req request) (reply, error) {
-	// A connected socket takes datagrams from the tracker only and hears of
-	// ports that nobody listens on.
+	// A connected socket receives datagrams only from the tracker and reports closed
+	// ports.
 	conn, err := c.policy.DialContext(ctx, "udp", t.host())
 	if err != nil {
 		return reply{}, err
@@ -91,7 +91,7 @@ func (c *udpClient) exchange(ctx context.Context, t *target, req request) (reply
 		body, err := x.roundTrip(udpAnnounce, announceDatagram(id, c.peerID, t, req))
 		var no *refusal
 		if errors.As(err, &no) && cached {
-			// It may have forgotten us; ask once with a fresh connection.
+			// The connection ID may have expired; retry once with a new one.
 			cached = false
 			continue
 		}
@@ -123,7 +123,7 @@ func (c *udpClient) keep(remote netip.AddrPort, id uint64) {
 	}
 }
 
-// udpExchange is one socket's worth of asking.
+// udpExchange is an exchange over one socket.
 type udpExchange struct {
 	ctx    context.Context
 	conn   net.Conn
@@ -183,7 +183,7 @@ func (x udpExchange) roundTrip(action uint32, datagram []byte) ([]byte, error) {
 	}
 }
 
-// failed prefers the reason why we gave up to the closed socket it left.
+// failed returns the reason for giving up rather than the error of the closed socket.
 func (x udpExchange) failed(doing string, err error) error {
 	if cause := context.Cause(x.ctx); cause != nil {
 		err = cause
@@ -191,8 +191,8 @@ func (x udpExchange) failed(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// announceDatagram lacks action and transaction number, which roundTrip puts
-// behind the first eight bytes.
+// announceDatagram leaves out action and transaction number, which roundTrip inserts
+// after the first eight bytes.
 func announceDatagram(id uint64, peerID [20]byte, t *target, req request) []byte {
 	b := binary.BigEndian.AppendUint64(nil, id)
 	b = append(b, req.id[:]...)
@@ -208,8 +208,8 @@ func announceDatagram(id uint64, peerID [20]byte, t *target, req request) []byte
 	return appendURLData(b, t.url.RequestURI())
 }
 
-// appendURLData adds path and query of the tracker's URL (BEP 41), for
-// trackers that tell their users apart by it.
+// appendURLData adds path and query of the tracker's URL (BEP 41), for trackers that
+// identify users by it.
 func appendURLData(b []byte, uri string) []byte {
 	if uri == "" || uri == "/" || strings.EqualFold(uri, "/announce") {
 		return b
@@ -223,8 +223,8 @@ func appendURLData(b []byte, uri string) []byte {
 	return b
 }
 
-// parseUDP reads the answer to an announce. The addresses are of the family
-// over which the tracker was reached.
+// parseUDP reads the answer to an announce. The addresses are of the address family
+// of the connection.
 func parseUDP(b []byte, v4 bool, policy netguard.Policy) (reply, error) {
 	if len(b) < 12 {
 		return reply{}, errors.New("short answer")
