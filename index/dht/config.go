@@ -53,6 +53,11 @@ type Config struct {
 	// in the last five minutes, of hosts that wrote to this node before it wrote
 	// to them: proof that strangers reach local. It must not block.
 	OnUnsolicited func(from netip.AddrPort, local netip.Addr, at time.Time)
+	// Told tells whether a host was told to query this node with this node ID,
+	// from a port that it never used with it (the dial-back of the peer
+	// protocol); nil: never. OnUnsolicited hears of such a query, too, although
+	// this node may have written to that host first. It must not block.
+	Told func(id [20]byte) bool
 }
 
 // DefaultBootstrap are public hosts that answer over IPv6.

@@ -87,6 +87,7 @@ func New(cfg Config) (*Node, error) {
 		Met:         n.meet,
 		Joined:      func() { close(n.ready) },
 		Unsolicited: n.unsolicited(),
+		Told:        n.told(),
 		ReadOnly:    cfg.ReadOnly, Strict: cfg.EnforceBEP42,
 	})
 	for _, c := range saved.nodes {
@@ -100,6 +101,13 @@ func (n *Node) seeding() func(nodeid.ID) bool {
 		return nil
 	}
 	return func(id nodeid.ID) bool { return n.cfg.Seeding(share.ID(id)) }
+}
+
+func (n *Node) told() func(nodeid.ID) bool {
+	if n.cfg.Told == nil {
+		return nil
+	}
+	return func(id nodeid.ID) bool { return n.cfg.Told(id) }
 }
 
 func (n *Node) unsolicited() func(netip.AddrPort, netip.Addr) {

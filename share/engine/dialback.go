@@ -44,7 +44,8 @@ type dialbacks struct {
 	mu      sync.Mutex
 	helpers map[netip.AddrPort]known // whom we may ask
 	calls   map[dialback.Nonce]chan struct{}
-	seen    map[netip.Addr]sighting // by peer
+	asked   map[dialback.Nonce]struct{} // until the helper has answered
+	seen    map[netip.Addr]sighting     // by peer
 }
 
 // sighting is what a peer said is our address.
@@ -64,6 +65,7 @@ func newDialbacks(now func() time.Time) *dialbacks {
 		helper:  dialback.NewHelper(now),
 		helpers: map[netip.AddrPort]known{},
 		calls:   map[dialback.Nonce]chan struct{}{},
+		asked:   map[dialback.Nonce]struct{}{},
 		seen:    map[netip.Addr]sighting{},
 	}
 }
@@ -84,6 +86,16 @@ func (e *Engine) Helpers() []netip.AddrPort {
 	}
 	slices.SortFunc(out, func(a, b netip.AddrPort) int { return d.helpers[b].seen.Compare(d.helpers[a].seen) })
 	return out
+}
+
+// ToldToCall tells whether a helper was told to call with this ID just now. It
+// does not wait for the engine.
+func (e *Engine) ToldToCall(id [20]byte) bool {
+	d := e.client.dialbacks
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.asked[id]
+	return ok
 }
 
 // SeenAs is what peers said lately that this node's address is, one of each.
@@ -114,12 +126,13 @@ func (e *Engine) AskDialBack(ctx context.Context, helper netip.AddrPort, from ne
 	came := make(chan struct{})
 	d.mu.Lock()
 	k, ok := d.helpers[helper]
-	d.calls[r.Nonce] = came
+	d.calls[r.Nonce], d.asked[r.Nonce] = came, struct{}{}
 	d.mu.Unlock()
 	defer func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		delete(d.calls, r.Nonce)
+		delete(d.asked, r.Nonce)
 	}()
 	if !ok {
 		return DialBack{}, share.Errorf(share.Failed, "%s is not known to dial back", helper)

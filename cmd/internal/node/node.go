@@ -380,6 +380,8 @@ func (n *Node) dhtConfig() dht.Config {
 		},
 		Seeding:       n.seeds.has,
 		OnUnsolicited: n.reach.unsolicited,
+		// The engine is there before the DHT runs.
+		Told: func(id [20]byte) bool { return n.engine.ToldToCall(id) },
 	}
 }
 

@@ -53,6 +53,10 @@ type Config struct {
 	// at least five minutes, of hosts that wrote to us before we wrote to them:
 	// proof that strangers reach us.
 	Unsolicited func(from netip.AddrPort, local netip.Addr)
+	// Told tells whether a host was told to call us with this node ID, from a
+	// port that nothing was sent to; nil for never. Such a call counts whoever
+	// wrote first.
+	Told func(nodeid.ID) bool
 	// Met is called when the first node becomes known, and when nobody is known
 	// any more.
 	Met func(anybody bool)

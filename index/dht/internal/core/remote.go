@@ -90,8 +90,8 @@ func (r *remotes) friend(now time.Duration, addr netip.AddrPort) *remote {
 
 // asker is the record of an address that asks us something; fresh tells that
 // nothing was sent there lately, as far as can be told, and that its host was
-// not called before it wrote.
-func (r *remotes) asker(now time.Duration, addr netip.AddrPort) (f *remote, fresh bool) {
+// not called before it wrote, or was told to call from another port.
+func (r *remotes) asker(now time.Duration, addr netip.AddrPort, told bool) (f *remote, fresh bool) {
 	f, ok := r.friends.Get(now, addr)
 	if !ok {
 		f, ok = r.strangers.Get(now, addr)
@@ -101,7 +101,7 @@ func (r *remotes) asker(now time.Duration, addr netip.AddrPort) (f *remote, fres
 		r.strangers.Put(now, addr, f)
 	}
 	fresh = (f.sent == 0 || now-f.sent > sentLife) && r.friends.Whole(now) && r.strangers.Whole(now)
-	if host := hostOf(addr); fresh {
+	if host := hostOf(addr); fresh && !told {
 		if _, called := r.called.Get(now, host); called {
 			return f, false
 		}

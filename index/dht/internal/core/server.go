@@ -50,7 +50,8 @@ type request struct {
 // serve answers the query m, which arrived as raw.
 func (c *Core) serve(m *krpc.Message, raw []byte, from netip.AddrPort, via Via) {
 	c.stats.QueriesIn[m.Method]++
-	who, fresh := c.asker(c.now, from)
+	told := c.cfg.Told != nil && c.cfg.Told(m.ID)
+	who, fresh := c.asker(c.now, from, told)
 	if fresh && c.cfg.Unsolicited != nil {
 		c.cfg.Unsolicited(from, via.Addr)
 	}
@@ -296,7 +297,7 @@ func (c *Core) ping(n table.Contact, via Via) bool {
 }
 
 func (c *Core) mayPing(addr netip.AddrPort) bool {
-	f, _ := c.asker(c.now, addr)
+	f, _ := c.asker(c.now, addr, false)
 	if f.pinged != 0 && c.now-f.pinged < pingedLife || !c.pings.Take(c.now, pingRate, 1) {
 		return false
 	}

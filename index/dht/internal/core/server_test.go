@@ -475,6 +475,18 @@ func TestAHostThatWasCalledIsNoStranger(t *testing.T) {
 	if len(h.strange) != 0 {
 		t.Errorf("unsolicited: %v", h.strange)
 	}
+	// Unless it was told to call from another port: nothing of ours let that in.
+	var nonce nodeid.ID
+	nonce[0] = 7
+	h.cfg.Told = func(id nodeid.ID) bool { return id == nonce }
+	q := aQuery(krpc.Ping)
+	q.ID = nonce
+	third := netip.AddrPortFrom(bootstrap.Addr(), bootstrap.Port()+2)
+	h.ask(third, q)
+	if !slices.Equal(h.strange, []netip.AddrPort{third}) {
+		t.Errorf("told to call: %v", h.strange)
+	}
+	h.strange = nil
 	// Who came first stays one who did, although we asked it something since.
 	h.ask(stranger(77), aQuery(krpc.Ping))
 	h.run(2 * sentLife)
