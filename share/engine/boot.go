@@ -32,7 +32,7 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing storage: %w", err)
 	}
-	if e.client, err = newClient(&e.cfg, e.log, e.gate); err != nil {
+	if e.client, err = newClient(&e.cfg, e.log, e.gate, e.dialbacks); err != nil {
 		return nil, err
 	}
 	e.client.wake, e.client.found = e.awaken, e.foundSoon

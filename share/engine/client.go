@@ -105,14 +105,14 @@ type peerState struct {
 	down, up meter // of its connection
 }
 
-func newClient(cfg *Config, log *slog.Logger, g *gate) (*client, error) {
+func newClient(cfg *Config, log *slog.Logger, g *gate, d *dialbacks) (*client, error) {
 	c := &client{
 		gate:     g,
 		known:    make(map[share.ID]struct{}),
 		attached: make(map[share.ID]*attachment),
 
 		onStranger: cfg.OnStranger,
-		dialbacks:  newDialbacks(g.now),
+		dialbacks:  d,
 		punches:    newPuncher(g.now),
 	}
 	copy(c.id[:], peerIDPrefix+rand.Text())

@@ -75,7 +75,7 @@ func (e *Engine) Helpers() []netip.AddrPort {
 	if !e.call(func() {}) {
 		return nil
 	}
-	d, now := e.client.dialbacks, e.now()
+	d, now := e.dialbacks, e.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var out []netip.AddrPort
@@ -89,9 +89,9 @@ func (e *Engine) Helpers() []netip.AddrPort {
 }
 
 // ToldToCall tells whether a helper was told to call with this ID just now. It
-// does not wait for the engine.
+// does not wait for the engine, which need not run yet.
 func (e *Engine) ToldToCall(id [20]byte) bool {
-	d := e.client.dialbacks
+	d := e.dialbacks
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	_, ok := d.asked[id]
@@ -103,7 +103,7 @@ func (e *Engine) SeenAs() []netip.Addr {
 	if !e.call(func() {}) {
 		return nil
 	}
-	d, now := e.client.dialbacks, e.now()
+	d, now := e.dialbacks, e.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var out []netip.Addr
@@ -121,7 +121,7 @@ func (e *Engine) AskDialBack(ctx context.Context, helper netip.AddrPort, from ne
 	if !e.call(func() {}) {
 		return DialBack{}, stopped()
 	}
-	d := e.client.dialbacks
+	d := e.dialbacks
 	r := dialback.Request{Nonce: dialback.NewNonce(), TCP: tcp, UDP: udp}
 	came := make(chan struct{})
 	d.mu.Lock()

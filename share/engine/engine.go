@@ -170,11 +170,12 @@ type Engine struct {
 	figures sync.Map // share.ID to tracker.Progress, as the loop left them
 
 	// Made by Run.
-	state    *state
-	store    *storage.Store
-	client   *client
-	trackers *tracker.Announcer
-	serial   serial // calls into the client library that nobody waits for
+	state     *state
+	store     *storage.Store
+	client    *client // made by Run
+	dialbacks *dialbacks
+	trackers  *tracker.Announcer
+	serial    serial // calls into the client library that nobody waits for
 
 	// Owned by the loop.
 	transfers map[share.ID]*transfer
@@ -245,6 +246,7 @@ func New(cfg Config) (*Engine, error) {
 		e.finders = append(e.finders, &finding{Finder: f})
 	}
 	e.gate = newGate(e.log, netguard.Policy{AllowPrivate: cfg.AllowPrivate, IPv4: cfg.IPv4}, cfg.MaxConns, cfg.Now)
+	e.dialbacks = newDialbacks(e.gate.now)
 	return e, nil
 }
 

@@ -147,7 +147,7 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     await scan(code())
     await page.getByText('No QR code was found in the picture').waitFor()
     await scan(Buffer.from('GIF89a, but no more'), 'broken.gif')
-    await page.getByText('“broken.gif” is not a picture that this browser can show').waitFor()
+    await page.getByText('“broken.gif” is not a picture that this browser can open').waitFor()
     await scan(code())
     await page.getByText('No QR code was found in the picture').waitFor()
     for (const evil of ['<script>alert(1)</script><img src=x onerror=alert(1)>', 'javascript:alert(1)', `\u202e${'evil '.repeat(500)}`]) {

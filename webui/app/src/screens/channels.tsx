@@ -7,6 +7,7 @@ import { ago, plural } from '../lib/format'
 import { shown } from '../lib/text'
 import { go } from '../router'
 import { channels, load, named } from '../state/channels'
+import { link } from '../state/stream'
 import { toast } from '../state/toasts'
 import { Button, Copyable, Dialog, Empty, Problem, Working } from '../ui/basics'
 import { QR } from '../ui/qr'
@@ -45,7 +46,8 @@ export function Channels(): JSX.Element {
   return (
     <section class="card">
       <h2>Channels</h2>
-      {!all && <Working>Asking the node …</Working>}
+      {link.value.state === 'lost' && <Problem>The node does not answer. Is it running?</Problem>}
+      {!all && link.value.state !== 'lost' && <Working>Asking the node …</Working>}
       {all?.length === 0 && <p class="muted">No channels yet. A channel is a signed list of shares. Follow a channel to find its entries here, or create one so that others can follow what you share.</p>}
       <ul class="hits">
         {all?.map((c) => (
