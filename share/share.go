@@ -207,8 +207,9 @@ const (
 	EventShared  EventType = "shared" // hashing is over, the link is known
 	EventDone    EventType = "done"   // every selected file is complete
 	EventFailed  EventType = "error"
-	EventFound   EventType = "found" // Source told of Count peers
-	EventNote    EventType = "note"  // a line for the transfer's log
+	EventFound   EventType = "found"  // Source told of Count peers
+	EventNote    EventType = "note"   // a line for the transfer's log
+	EventBeside  EventType = "beside" // a file of the user's was in the way: File tells what became of it
 )
 
 // Event is an event of a transfer.
@@ -221,6 +222,37 @@ type Event struct {
 	Source   Source    `json:"source,omitempty"`
 	Count    int       `json:"count,omitempty"`
 	Message  string    `json:"message,omitempty"`
+	File     *Found    `json:"file,omitempty"` // with EventBeside
+}
+
+// Found is a file of the user's that was where a transfer wanted to put one of
+// its own.
+type Found struct {
+	Index int    `json:"index"`
+	Path  string `json:"path"` // of the user's file
+	// Beside is where the transfer's own file goes instead, and the user's stays
+	// as it is. Empty tells that the user's file is completed in place.
+	Beside string `json:"beside,omitempty"`
+	Right  int64  `json:"right"`  // bytes of the content that it has, known to be right
+	Length int64  `json:"length"` // bytes that the file is to have
+}
+
+func (f *Found) String() string {
+	percent := int64(100)
+	if f.Length > 0 {
+		percent = f.Right * 100 / f.Length
+	}
+	if f.Beside == "" {
+		return fmt.Sprintf("%s is completed in place: %d %% of it is right", f.Path, percent)
+	}
+	return fmt.Sprintf("%s was there and is another file (%d %% of it is right); it stays, and what is fetched goes to %s", f.Path, percent, f.Beside)
+}
+
+// Kept is a file that stayed when a transfer was removed.
+type Kept struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`         // such as "it was there before"
+	Part   bool   `json:"part,omitempty"` // an unfinished file, which a later fetch of the same content goes on with
 }
 
 // Kind classifies an error by what the caller can do about it. Its value is

@@ -87,7 +87,7 @@ func TestFailingSync(t *testing.T) {
 	l := torrentLayout(t, carol, alice.torrentFile(share.ID))
 	into := t.TempDir()
 
-	get := failing(bob, share.Link, into, "film.mkv.part", "fsync,fdatasync,syncfs,sync_file_range:error=EIO")
+	get := failing(bob, share.Link, into, partOf("film.mkv", share.ID), "fsync,fdatasync,syncfs,sync_file_range:error=EIO")
 	if status := get.Wait(); status != 6 {
 		t.Fatalf("status %d\n%s", status, get.Stderr())
 	}
@@ -98,7 +98,7 @@ func TestFailingSync(t *testing.T) {
 		t.Error("a file that could not be synced has its final name")
 	}
 
-	lose(t, filepath.Join(into, "film.mkv.part"))
+	lose(t, filepath.Join(into, partOf("film.mkv", share.ID)))
 	got := bob.Get(share.Link, into, "--seed", "forever", "--listen", "[::]:7000")
 	got.Event("done", nil)
 	identical(t, file, filepath.Join(into, "film.mkv"))
@@ -108,6 +108,9 @@ func TestFailingSync(t *testing.T) {
 	}
 	trueClaims(t, l, offered, file, filepath.Join(into, "film.mkv"))
 }
+
+// partOf is what an unfinished file is called.
+func partOf(name, id string) string { return name + ".shoal-" + id[:6] + ".part" }
 
 // lose does to a file what a disk may do whose sync failed: a page of it is as
 // it was before it was written. Nothing else of the file changes, its time
@@ -142,7 +145,7 @@ func TestFailingWrite(t *testing.T) {
 	into := t.TempDir()
 
 	// The tracer counts each thread's calls for itself.
-	get := failing(bob, share.Link, into, "film.mkv.part", "pwrite64,pwritev,write,writev:error=EIO:when=20+")
+	get := failing(bob, share.Link, into, partOf("film.mkv", share.ID), "pwrite64,pwritev,write,writev:error=EIO:when=20+")
 	if status := get.Wait(); status != 6 {
 		t.Fatalf("status %d\n%s", status, get.Stderr())
 	}

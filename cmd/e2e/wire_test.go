@@ -61,7 +61,7 @@ func (l *layout) piece(dir string, i int) ([]byte, error) {
 		name := filepath.Join(dir, filepath.FromSlash(f.Path))
 		file, err := os.Open(name)
 		if errors.Is(err, os.ErrNotExist) {
-			file, err = os.Open(name + ".part")
+			file, err = openPart(name)
 		}
 		if err != nil {
 			return nil, err
@@ -231,7 +231,7 @@ func TestCheckerSeesAWrongByte(t *testing.T) {
 	write("shared/a", "01234")
 	write("shared/b", "56789")
 	write("fetched/a", "01234")
-	write("fetched/b.part", "5678x")
+	write("fetched/b.shoal-000000.part", "5678x")
 	var wrong []int
 	for i := range l.pieces() {
 		want, err := l.piece(filepath.Join(dir, "shared"), i)
@@ -269,4 +269,13 @@ func TestOffersOfLibtorrentAreUnderstood(t *testing.T) {
 	if n := trueClaims(t, l, offered, folder, folder); n != l.pieces() {
 		t.Errorf("%d of %d pieces", n, l.pieces())
 	}
+}
+
+// openPart opens an unfinished file by its final name.
+func openPart(name string) (*os.File, error) {
+	all, err := filepath.Glob(name + ".shoal-*.part")
+	if err != nil || len(all) == 0 {
+		return nil, errors.Join(os.ErrNotExist, err)
+	}
+	return os.Open(all[0])
 }

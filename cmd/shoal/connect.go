@@ -29,6 +29,7 @@ type client interface {
 	Files(ctx context.Context, id share.ID) ([]share.File, error)
 	Peers(ctx context.Context, id share.ID) ([]share.Peer, error)
 	Discovery(ctx context.Context, id share.ID) ([]api.Way, error)
+	Log(ctx context.Context, id share.ID) ([]api.LogLine, error)
 
 	Search(ctx context.Context, q index.Query) (index.Results, error)
 	Entries(ctx context.Context, digits string) ([]index.Entry, error)
@@ -49,7 +50,7 @@ type client interface {
 	Pause(ctx context.Context, id share.ID) error
 	Resume(ctx context.Context, id share.ID) error
 	Verify(ctx context.Context, id share.ID) error
-	Remove(ctx context.Context, id share.ID, data bool) error
+	Remove(ctx context.Context, id share.ID, data bool) ([]share.Kept, error)
 	SetLimits(ctx context.Context, id share.ID, l share.Limits) error
 	SetGoal(ctx context.Context, id share.ID, g share.Goal) error
 	Content(ctx context.Context, id share.ID, file int) (io.ReadCloser, error)

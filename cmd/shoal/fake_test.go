@@ -140,10 +140,12 @@ func (f *fakeNode) Share(_ context.Context, r api.ShareRequest) (share.Transfer,
 	return share.Transfer{}, fmt.Errorf("no transfer of %s in this test", r.Path)
 }
 
-func (f *fakeNode) Remove(_ context.Context, id share.ID, _ bool) error {
+func (f *fakeNode) Remove(_ context.Context, id share.ID, _ bool) ([]share.Kept, error) {
 	f.removed = append(f.removed, id)
-	return nil
+	return nil, nil
 }
+
+func (f *fakeNode) Log(context.Context, share.ID) ([]api.LogLine, error) { return nil, nil }
 
 // Resume makes a transfer that does not move fetch again.
 func (f *fakeNode) Resume(_ context.Context, id share.ID) error {

@@ -19,8 +19,10 @@ func getVerb() *verb {
 		name: "get", args: "LINK...", short: "download the content that a link names", group: "Share and download", min: 1, max: -1,
 		long: `LINK is a magnet link, an ID (40 hex digits, or the shortened form that shoal search shows), a .torrent file, ` +
 			`or the URL of one. Quote magnet links: the shell treats & specially.` + "\n\n" +
-			`get prints the path of the download on standard output. A file is named NAME.part until it is complete and ` +
-			`verified. To continue an interrupted download, give the same command again. If a node is running, it does ` +
+			`get prints the path of the download on standard output. The name of a file ends in .part until it is ` +
+			`complete and verified. A file of yours that already has its name is used if its content is right. If not, it is ` +
+			`kept unchanged, the parts of it that are right are copied, and the download is put beside it as "NAME (2)"; ` +
+			`--adopt completes it in place instead. To continue an interrupted download, give the same command again. If a node is running, it does ` +
 			`the download, and this command only shows the progress.`,
 		examples: []example{
 			{"shoal get 'magnet:?xt=urn:btih:…'", "download into the current folder"},
@@ -50,6 +52,7 @@ type getOptions struct {
 	seed       seedWish
 	sequential bool
 	noTrackers bool
+	adopt      bool
 	detach     bool
 	// told are the links reported as done. It survives a change of node, so that
 	// none is reported twice.
@@ -78,7 +81,7 @@ func parseSeed(s string) (seedWish, error) {
 func parseGet(c *call) (getOptions, error) {
 	o := getOptions{
 		links: c.Args().Slice(), files: c.list("file"),
-		sequential: c.Bool("sequential"), noTrackers: c.Bool("no-trackers"), detach: c.Bool("detach"),
+		sequential: c.Bool("sequential"), noTrackers: c.Bool("no-trackers"), adopt: c.Bool("adopt"), detach: c.Bool("detach"),
 		told: map[string]bool{},
 	}
 	var err error
@@ -107,6 +110,8 @@ func parseGet(c *call) (getOptions, error) {
 		return o, usageErrorf("--output - takes only one link")
 	case c.out.json:
 		return o, usageErrorf("--output - and --json cannot be combined: both use standard output")
+	case o.adopt:
+		return o, usageErrorf("--output - and --adopt cannot be combined")
 	case o.detach:
 		return o, usageErrorf("--output - and --detach cannot be combined")
 	case o.seed.stay():
@@ -127,6 +132,7 @@ func getFlags() []cli.Flag {
 		&cli.StringFlag{Name: "seed", EnvVars: envOf("seed"), DefaultText: "none, or the setting of the running node",
 			Usage: "how long to seed the complete download: `GOAL` is none, forever, a time (90m, 7d), or ratio:1.5"},
 		boolFlag("sequential", "download the pieces in order"),
+		boolFlag("adopt", "complete existing files in place, such as those of another client, if parts of them are right"),
 		boolFlag("detach", "hand the download to the running node and return at once"),
 	}
 }
@@ -164,6 +170,7 @@ func runGet(ctx context.Context, n client, life lifetime, opts getOptions, out *
 func (g *getter) fetch(ctx context.Context, j *job) (share.Transfer, error) {
 	r := api.FetchRequest{
 		Output: g.opts.output, Files: g.opts.files, Sequential: g.opts.sequential, NoTrackers: g.opts.noTrackers,
+		Adopt: g.opts.adopt,
 	}
 	switch {
 	case g.opts.seed.said:
@@ -236,6 +243,7 @@ func (g *getter) fetched(ctx context.Context, j *job) error {
 		if !g.opts.told[j.arg] {
 			g.opts.told[j.arg] = true
 			g.progress.clear()
+			g.beside(ctx, j)
 			g.done(j)
 			g.tellRenamed(ctx, j)
 		}
@@ -246,6 +254,7 @@ func (g *getter) fetched(ctx context.Context, j *job) error {
 		g.out.say("no peer found so far: %s", cutHint)
 	case !g.out.json && !g.named[j] && j.t.Total > 0 && j.t.State == share.Fetching:
 		g.named[j] = true
+		g.beside(ctx, j)
 		g.out.say("downloading %s: %s%s", escape(nameOf(j.t)), size(j.t.Total), inFiles(j.t))
 		g.tellRenamed(ctx, j)
 	}
@@ -300,6 +309,32 @@ func (g *getter) added(t share.Transfer) {
 	}
 	g.out.data(t.ID.String())
 	g.out.say("the node is downloading %s (shoal list shows its progress)", escape(nameOf(t)))
+}
+
+type besideRecord struct {
+	Event string   `json:"event"`
+	ID    share.ID `json:"id"`
+	share.Found
+}
+
+// beside tells of the user's files that were there, once of each.
+func (g *getter) beside(ctx context.Context, j *job) {
+	lines, err := g.node.Log(ctx, j.t.ID)
+	if err != nil {
+		return // what was fetched is of more interest
+	}
+	for _, l := range lines {
+		if l.File == nil || g.opts.told[l.File.Path+"\x00"+l.File.Beside] {
+			continue
+		}
+		g.opts.told[l.File.Path+"\x00"+l.File.Beside] = true
+		if g.out.json {
+			g.out.record(besideRecord{"beside", j.t.ID, *l.File})
+			continue
+		}
+		g.progress.clear()
+		g.out.say("%s", escape(l.File.String()))
+	}
 }
 
 // nobody is the error of a transfer that received nothing for too long.

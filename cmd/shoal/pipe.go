@@ -28,7 +28,8 @@ func runPipe(ctx context.Context, n client, opts getOptions, out *output) (err e
 	}
 	if strings.HasPrefix(t.Path, dir) || t.Path == "" {
 		defer func() {
-			err = errors.Join(err, n.Remove(context.WithoutCancel(ctx), t.ID, true))
+			_, gone := n.Remove(context.WithoutCancel(ctx), t.ID, true)
+			err = errors.Join(err, gone)
 		}()
 	}
 	file, err := awaitFile(ctx, n, t, opts, out)

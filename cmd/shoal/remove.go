@@ -13,9 +13,11 @@ func removeVerb() *verb {
 	v := &verb{
 		name: "remove", args: "ID...", short: "remove transfers; --data also deletes downloaded files", group: "Manage",
 		min: 1, max: -1, ids: true,
-		long: `remove never deletes files that you shared, nor files that existed before the download and were
-only verified, with or without --data. Files that were uploaded to the node by a
-browser are copies: --data deletes them.`,
+		long: `--data deletes the files that the transfer downloaded, and no others. These are kept, and listed with the reason: ` +
+			`files that you shared, files that existed before the download, files completed in place with --adopt, and files ` +
+			`changed since they were downloaded. Files that were uploaded to the node by a browser are copies: --data deletes ` +
+			`them. Without --data, unfinished files are listed; a later shoal get of the same content into the same folder ` +
+			`continues with them.`,
 		examples: []example{
 			{"shoal remove 3fa9", "remove the transfer and keep its files"},
 			{"shoal remove --data 3fa9", "remove the transfer and delete the files it downloaded"},
@@ -25,21 +27,41 @@ browser are copies: --data deletes them.`,
 	v.run = func(ctx context.Context, c *call) error {
 		data := c.Bool("data")
 		return acting("removed", func(ctx context.Context, n client, t share.Transfer) error {
-			if err := n.Remove(ctx, t.ID, data); err != nil {
+			kept, err := n.Remove(ctx, t.ID, data)
+			if err != nil {
 				return err
 			}
-			if !data || c.out.json {
+			if c.out.json {
+				for _, k := range kept {
+					c.out.record(keptRecord{"kept", t.ID, k})
+				}
 				return nil
 			}
-			if _, err := os.Lstat(t.Path); err == nil {
-				why := "was kept: it has files that existed before the download"
-				if t.Own {
-					why = "was kept: you shared it from there"
-				}
-				c.out.say("%s %s", escape(t.Path), why)
+			sayKept(c.out, kept)
+			if _, err := os.Lstat(t.Path); data && t.Own && err == nil {
+				c.out.say("%s was kept: you shared it from there", escape(t.Path))
 			}
 			return nil
 		})(ctx, c)
 	}
 	return v
+}
+
+type keptRecord struct {
+	Event string   `json:"event"`
+	ID    share.ID `json:"id"`
+	share.Kept
+}
+
+// mostKept is how many files that stayed people are told of one by one.
+const mostKept = 20
+
+// sayKept tells people which files stayed, and why.
+func sayKept(out *output, kept []share.Kept) {
+	for _, k := range kept[:min(len(kept), mostKept)] {
+		out.say("%s was kept: %s", escape(k.Path), k.Reason)
+	}
+	if more := len(kept) - mostKept; more > 0 {
+		out.say("and %s more (--json lists all)", count(more, "file"))
+	}
 }

@@ -152,7 +152,7 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 		options: options{
 			Paused: r.Paused, Goal: r.Goal, Limits: r.Limits, Sequential: r.Sequential,
 			Trackers: slices.Clone(link.Trackers), WebSeeds: slices.Clone(link.WebSeeds), Peers: slices.Clone(link.Peers),
-			Globs: r.Files, Select: link.Select, MaxSize: r.MaxSize,
+			Adopt: r.Adopt, Globs: r.Files, Select: link.Select, MaxSize: r.MaxSize,
 		},
 	}}
 	var tor *metainfo.Torrent
@@ -219,6 +219,16 @@ func (e *Engine) merge(t, more *transfer) {
 		e.serial.do(func() { net.addWebSeeds(seeds) })
 	}
 	o.WebSeeds = seeds
+	if files := t.files; more.options.Adopt && !o.Adopt {
+		o.Adopt = true
+		if files != nil {
+			e.tasks.Go(func() {
+				if err := files.Adopt(e.works); err != nil {
+					e.log.Warn("completing what was there", "id", t.id.Short(), "error", err)
+				}
+			})
+		}
+	}
 	o.Peers = appendNew(slices.Clone(o.Peers), more.options.Peers)
 	t.search.next, t.search.pause = e.now(), 0
 	e.resolve(t)

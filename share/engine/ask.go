@@ -180,7 +180,7 @@ func (e *Engine) replace(t *transfer, id share.ID) {
 	delete(e.transfers, t.id)
 	delete(e.awake, t)
 	e.aliases[t.id] = id
-	e.state.remove(t.id)
+	e.state.remove(t.id, false)
 	e.release(t)
 }
 

@@ -56,7 +56,7 @@ func (n *node) waitRest(id share.ID) {
 }
 
 // The data of a fetch is damaged on disk; verify finds out, and what is wrong
-// is fetched again.
+// is fetched again and put beside it.
 func TestVerifyAfterDamage(t *testing.T) {
 	t.Parallel()
 	a, b := newNode(t), newNode(t)
@@ -75,8 +75,13 @@ func TestVerifyAfterDamage(t *testing.T) {
 		t.Errorf("while verifying: %s", s.State)
 	}
 	b.waitState(id, share.Seeding)
-	if readFile(t, path) != string(want) {
-		t.Error("the damage is still there")
+	// Nothing tells the damage from what a user has done: it stays, and the right
+	// file is beside it.
+	if readFile(t, path) == string(want) {
+		t.Error("the damaged file was written")
+	}
+	if s, _ := b.Get(id); s.Path == path || readFile(t, s.Path) != string(want) {
+		t.Errorf("%s is not right", s.Path)
 	}
 	if again := b.Stats().Downloaded - before; again == 0 || again > 4<<20 {
 		t.Errorf("%d bytes were fetched again", again)

@@ -125,6 +125,10 @@ type FetchRequest struct {
 	Sequential bool // fetch in order
 	Paused     bool
 	NoTrackers bool
+	// Adopt completes files that are there already in place, if some piece of
+	// them is right, instead of putting right ones beside them. They are never
+	// deleted.
+	Adopt bool
 }
 
 // Stats are the node's totals. Rates are in bytes per second, counters in

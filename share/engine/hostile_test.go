@@ -387,7 +387,7 @@ func TestHostileInfo(t *testing.T) {
 			t.Errorf("%s: stopped with %q", name, s.Reason)
 		}
 		verdicts[s.State]++
-		if err := e.Remove(id, false); err != nil {
+		if _, err := e.Remove(id, false); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

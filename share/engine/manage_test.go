@@ -69,7 +69,7 @@ func TestRemove(t *testing.T) {
 	defer sub.Close()
 
 	// Without the data.
-	if err := b.Remove(shared.ID, false); err != nil {
+	if _, err := b.Remove(shared.ID, false); err != nil {
 		t.Fatal(err)
 	}
 	sameTree(t, src, done.Path)
@@ -95,7 +95,7 @@ func TestRemove(t *testing.T) {
 	}
 	b.waitState(shared.ID, share.Seeding)
 	// What was there before is not deleted, with the data or without.
-	if err := b.Remove(shared.ID, true); err != nil {
+	if _, err := b.Remove(shared.ID, true); err != nil {
 		t.Fatal(err)
 	}
 	files := func(dir string) map[string][]byte {
@@ -117,7 +117,7 @@ func TestRemove(t *testing.T) {
 	b.fetch(shared.Link, dst)
 	b.waitState(shared.ID, share.Seeding)
 	makeFiles(t, dst, map[string]int{"holiday/mine.txt": 5, "other.txt": 5})
-	if err := b.Remove(shared.ID, true); err != nil {
+	if _, err := b.Remove(shared.ID, true); err != nil {
 		t.Fatal(err)
 	}
 	left := readTree(t, dst)
@@ -129,7 +129,7 @@ func TestRemove(t *testing.T) {
 		t.Errorf("still listed: %+v", list)
 	}
 	// What is shared is never deleted.
-	if err := a.Remove(shared.ID, true); err != nil {
+	if _, err := a.Remove(shared.ID, true); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(src, "beach.jpg")); err != nil {
@@ -155,14 +155,17 @@ func TestRemoveWhileBusy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Remove(s.ID, false); err != nil {
+	if _, err := a.Remove(s.ID, false); err != nil {
 		t.Fatal(err)
 	}
 	if len(a.List()) != 0 {
 		t.Error("still listed")
 	}
 	shared := a.share(dir)
-	if err := errors.Join(a.Verify(shared.ID), a.Remove(shared.ID, false)); err != nil {
+	if err := a.Verify(shared.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Remove(shared.ID, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.Verify(shared.ID); !errors.Is(err, ErrUnknown) {

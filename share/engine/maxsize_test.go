@@ -18,7 +18,7 @@ func TestContentLargerThanAllowedIsNotFetched(t *testing.T) {
 	if left, err := os.ReadDir(dst); err != nil || len(left) != 0 {
 		t.Errorf("on disk: %v, %v", left, err)
 	}
-	if err := b.Remove(shared.ID, true); err != nil {
+	if _, err := b.Remove(shared.ID, true); err != nil {
 		t.Fatal(err)
 	}
 	b.fetch(shared.Link, dst, func(r *FetchRequest) { r.MaxSize = shared.Size })

@@ -27,7 +27,7 @@ func (e *Engine) spec(t *transfer) storage.Spec {
 	if t.own() {
 		return storage.Spec{Since: t.added, Own: &storage.Own{Path: t.path, Sources: t.sources(), FollowSymlinks: t.options.FollowSymlinks}}
 	}
-	s := storage.Spec{Dir: t.path, Since: t.completed}
+	s := storage.Spec{Dir: t.path, Since: t.completed, Adopt: t.options.Adopt}
 	if t.options.Root == "" {
 		taken := make(map[string]bool)
 		for _, o := range e.transfers {
@@ -151,6 +151,11 @@ func (e *Engine) heard(t *transfer, info *metainfo.Info, ev storage.Event) {
 		e.tell(t, share.EventFailed, t.fault.Error())
 	case was != nil && t.fault == nil:
 		e.note(t, "the storage works again")
+	}
+	for i := range ev.Found {
+		f := &ev.Found[i]
+		e.log.Info("a file was there already", "id", t.id.Short(), "path", f.Path, "beside", f.Beside)
+		e.publish(t, share.Event{Type: share.EventBeside, Message: f.String(), File: f})
 	}
 	if net := t.net; net != nil {
 		if len(ev.Refresh) > 0 {
@@ -438,24 +443,28 @@ func (e *Engine) tellCompletion(t *transfer) {
 	}
 }
 
-func (e *Engine) erase(ctx context.Context, id share.ID, spec storage.Spec, files *storage.Transfer, data, unopened bool) error {
+func (e *Engine) erase(ctx context.Context, id share.ID, spec storage.Spec, files *storage.Transfer, data, leaving, unopened bool) ([]share.Kept, error) {
 	if unopened {
 		tor, err := e.readInfo(id)
-		if err != nil {
-			return err
+		if err == nil {
+			spec.Info = tor.Info
+			files, err = e.store.Open(ctx, spec)
 		}
-		spec.Info = tor.Info
-		if files, err = e.store.Open(ctx, spec); err != nil {
-			return err
+		if err != nil && leaving {
+			e.log.Debug("looking for unfinished files", "id", id.Short(), "error", err)
+			return nil, nil // nobody will go on with them
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	if files == nil {
-		return nil
+		return nil, nil
 	}
-	if data && spec.Own == nil {
-		return files.Remove(ctx, true)
+	if spec.Own == nil && (data || leaving) {
+		return files.Remove(ctx, data)
 	}
-	return files.Close(ctx)
+	return nil, files.Close(ctx)
 }
 
 // forget drops t from everything in memory.

@@ -90,17 +90,20 @@ func (e *Engine) claim(ctx context.Context, id share.ID, there func(*transfer)) 
 // removal is a Remove under way, or several of the same transfer.
 type removal struct {
 	data    bool // one of them asked for it
+	leaving bool // the unfinished files are to be left to a later fetch
+	kept    []share.Kept
 	waiters []chan<- error
 	held    map[share.ID]*claim
 }
 
 // Remove forgets a transfer, and with data deletes what it fetched. What the
-// user shared from its own place is never deleted. It returns when it is done.
-// One that comes while the transfer is being removed is answered when that is
+// user shared from its own place is never deleted, nor is what the transfer did
+// not make. It returns when it is done, and tells which files stay, and why. One that comes while the transfer is being removed is answered when that is
 // done; the data goes if any of them said so.
-func (e *Engine) Remove(id share.ID, data bool) error {
+func (e *Engine) Remove(id share.ID, data bool) ([]share.Kept, error) {
 	done := make(chan error, 1)
 	err := stopped()
+	var r *removal
 	e.call(func() {
 		t := e.find(id)
 		if t == nil {
@@ -115,19 +118,20 @@ func (e *Engine) Remove(id share.ID, data bool) error {
 				t.removing.hold(e.claims, t.made.Info.ID)
 			}
 		}
+		r = t.removing
 		t.removing.data = t.removing.data || data
 		t.removing.waiters = append(t.removing.waiters, done)
 		e.reconcile(t)
 		t.endStreams()
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	select {
 	case err := <-done:
-		return err
+		return r.kept, err
 	case <-e.done:
-		return stopped()
+		return nil, stopped()
 	}
 }
 
@@ -141,26 +145,32 @@ func (r *removal) hold(c claims, id share.ID) {
 // startRemove puts the data of t away, or deletes it when that is wished, and
 // then forgets t.
 func (e *Engine) startRemove(t *transfer) {
-	data, files, id := t.removing.data, t.files, t.id
+	r := t.removing
+	data, leaving, files, id := r.data, r.leaving, t.files, t.id
 	e.hide(t)
-	unopened := data && files == nil && t.kind == kindFetch && t.known()
+	unopened := (data || leaving) && files == nil && t.kind == kindFetch && t.known()
 	spec := e.spec(t)
 	e.start(t, jobRemove, func(ctx context.Context) func() {
-		err := e.erase(ctx, id, spec, files, data, unopened)
+		kept, err := e.erase(ctx, id, spec, files, data, leaving, unopened)
 		return func() {
 			t.files, t.plan, t.info = nil, nil, nil
-			if err == nil && t.removing.data != data {
+			r.kept = kept
+			if err == nil && r.data != data {
 				return // asked for meanwhile: startRemove comes again
 			}
-			e.leave(t, err)
+			if err == nil && !data && !leaving && !t.done && t.kind == kindFetch && t.known() {
+				r.leaving = true
+				return // and so it does for the unfinished files
+			}
+			e.leave(t, err, leaving && !data && len(kept) > 0)
 		}
 	})
 }
 
 // leave forgets t, whose data was seen to. From here on a request finds nothing;
 // one for the same content waits until what is kept of t is gone from the disk.
-func (e *Engine) leave(t *transfer, err error) {
-	r, gone := t.removing, e.state.remove(t.id)
+func (e *Engine) leave(t *transfer, err error, left bool) {
+	r, gone := t.removing, e.state.remove(t.id, left)
 	e.forget(t)
 	e.tasks.Go(func() {
 		if unsaved := <-gone; err == nil {

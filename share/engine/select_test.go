@@ -182,7 +182,7 @@ func TestStreamOfCompleteAndPaused(t *testing.T) {
 func TestStreamEndsWithItsTransfer(t *testing.T) {
 	for name, act := range map[string]func(*node, share.ID) error{
 		"pause":  func(b *node, id share.ID) error { return b.Pause(id) },
-		"remove": func(b *node, id share.ID) error { return b.Remove(id, true) },
+		"remove": func(b *node, id share.ID) error { _, err := b.Remove(id, true); return err },
 		"stop":   func(b *node, id share.ID) error { b.stop(); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -83,6 +83,7 @@ type options struct {
 	Priorities map[int]share.Priority `json:"priorities,omitempty"` // other than Normal, once the files are known
 	Sequential bool                   `json:"sequential,omitempty"`
 	MaxSize    int64                  `json:"maxsize,omitempty"`
+	Adopt      bool                   `json:"adopt,omitempty"`   // the user's files are completed in place
 	Root       string                 `json:"root,omitempty"`    // name on disk below path
 	Verify     bool                   `json:"verify,omitempty"`  // data on disk is to be hashed again
 	Damage     string                 `json:"damage,omitempty"`  // what was last found to be wrong with files that were complete
@@ -101,6 +102,7 @@ type state struct {
 
 	mu      sync.Mutex
 	pending map[share.ID]*row // nil deletes
+	left    map[share.ID]bool // deleted, but what the storage remembers stays
 	waiters []chan error
 }
 
@@ -243,10 +245,16 @@ func (s *state) putNow(r row) <-chan error {
 	return done
 }
 
-// remove forgets id with its ledger record, together with whatever was put
-// before and waits.
-func (s *state) remove(id share.ID) <-chan error {
+// remove forgets id together with whatever was put before and waits, and its
+// ledger record unless the storage has left files that it remembers.
+func (s *state) remove(id share.ID, left bool) <-chan error {
 	done := make(chan error, 1)
+	s.mu.Lock()
+	if s.left == nil {
+		s.left = make(map[share.ID]bool)
+	}
+	s.left[id] = left
+	s.mu.Unlock()
 	s.enqueue(id, nil, done)
 	return done
 }
@@ -328,7 +336,13 @@ func (s *state) write(ctx context.Context, batch map[share.ID]*row) error {
 	defer func() { _ = tx.Rollback() }()
 	for id, r := range batch {
 		if r == nil {
-			for _, table := range [...]string{"engine_transfers", "engine_ledger"} {
+			tables := []string{"engine_transfers", "engine_ledger"}
+			s.mu.Lock()
+			if s.left[id] {
+				tables = tables[:1]
+			}
+			s.mu.Unlock()
+			for _, table := range tables {
 				if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE id = ?`, id[:]); err != nil {
 					return err
 				}

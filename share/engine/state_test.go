@@ -50,7 +50,7 @@ func TestRowsAreKept(t *testing.T) {
 			Limits: share.Limits{Down: 1, Up: 2}, PieceLength: 3, FollowSymlinks: true, Private: true,
 			Trackers: []string{"t"}, WebSeeds: []string{"w"}, Peers: []string{"p"}, Globs: []string{"g"},
 			Select: []share.Range{{First: 1, Last: 2}}, Priorities: map[int]share.Priority{1: share.Skip},
-			Sequential: true, Root: "r", Verify: true, Durable: 9, Damage: "d", Lost: true, Counted: true, MaxSize: 10,
+			Sequential: true, Root: "r", Verify: true, Durable: 9, Damage: "d", Lost: true, Counted: true, Adopt: true, MaxSize: 10,
 		},
 	}
 	v := reflect.ValueOf(want.options)
@@ -65,7 +65,7 @@ func TestRowsAreKept(t *testing.T) {
 	old := row{id: share.ID{2}, kind: kindOwn, added: time.Unix(1, 0)}
 	s.put(old)
 	s.put(row{id: share.ID{3}, kind: kindOwn})
-	s.remove(share.ID{3})
+	s.remove(share.ID{3}, false)
 	stop() // writes what is left
 	_, rows, err = openState(t.Context(), db)
 	if err != nil {
@@ -79,7 +79,7 @@ func TestRowsAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop = writer(t, s)
-	if err := <-s.remove(want.id); err != nil {
+	if err := <-s.remove(want.id, false); err != nil {
 		t.Error(err)
 	}
 	stop()

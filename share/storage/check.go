@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"sync"
 )
 
@@ -27,7 +26,7 @@ func (t *Transfer) lookIfDue(i int) error {
 		return nil
 	}
 	t.mu.Lock()
-	skip := f.state != final || f.stamp == (stamp{})
+	skip := f.state < final || f.stamp == (stamp{})
 	t.mu.Unlock()
 	if skip {
 		return nil
@@ -39,12 +38,15 @@ func (t *Transfer) lookIfDue(i int) error {
 // look compares a complete file with its stamp. A difference is a trouble, and
 // its error is returned.
 func (t *Transfer) look(i int) error {
-	fi, err := t.stat(t.layout.names[i].final)
+	t.mu.Lock()
+	name, state := t.name(i), t.files[i].state
+	t.mu.Unlock()
+	fi, err := t.stat(name)
 	if err != nil && kindOf(err) != ErrMissing {
-		return t.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", t.layout.names[i].final, err))
+		return t.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", name, err))
 	}
 	t.mu.Lock()
-	was, moved := t.files[i].stamp, t.files[i].state != final
+	was, moved := t.files[i].stamp, t.files[i].state != state || t.name(i) != name
 	t.mu.Unlock()
 	switch {
 	case moved:
@@ -60,11 +62,11 @@ func (t *Transfer) look(i int) error {
 		t.closeFile(i) // it may lead to another file than the name
 		t.mu.Lock()
 		f := &t.files[i]
-		if f.state == final && f.stamp == was && t.troubles[i] == nil {
+		if f.state == state && f.stamp == was && t.troubles[i] == nil {
 			t.doubtFile(i, now)
 		}
 		t.mu.Unlock()
-		t.store.log.Info("a file may have changed; it is hashed again", "transfer", t.info.ID, "file", t.layout.names[i].final)
+		t.store.log.Info("a file may have changed; it is hashed again", "transfer", t.info.ID, "file", name)
 		t.store.post(t)
 		return nil
 	}
@@ -74,6 +76,15 @@ func (t *Transfer) look(i int) error {
 // trouble holds the pieces of file i and returns why.
 func (t *Transfer) trouble(i int, kind error, seen stamp) error {
 	t.mu.Lock()
+	if u := t.users[i]; u != nil && !u.settled {
+		err := fmt.Errorf("%s was changed by another program: %w", t.name(i), errAbsent)
+		t.loseUser(i)
+		t.mu.Unlock()
+		t.closeFile(i)
+		t.store.wantSync(t, 0)
+		t.store.post(t)
+		return err
+	}
 	if old := t.troubles[i]; old == nil || old.kind != kind {
 		t.addTrouble(i, &trouble{kind: kind, seen: seen})
 	}
@@ -205,9 +216,16 @@ func (t *Transfer) probeTrouble(i int) bool {
 // rehash takes file i as it is now, and its pieces for unknown. t.mu is held.
 func (t *Transfer) rehash(i int, now stamp) {
 	f := &t.files[i]
+	if f.state >= final && f.stamp != (stamp{}) && writtenAnew(f.stamp, now) {
+		f.created = false // somebody else has written it
+	}
 	f.stamp, f.doubt = now, false
 	t.changes++
 	f.suspect = f.state == final
+	if u := t.users[i]; u != nil {
+		f.suspect = u.settled
+		u.settled, u.synced = false, false
+	}
 	if t.troubles[i] != nil {
 		t.dropTrouble(i)
 	}
@@ -255,7 +273,6 @@ func (t *Transfer) markComplete(p int) error {
 	t.counted = false
 	t.filesOf(p, func(i int) {
 		f := &t.files[i]
-		f.foreign = false
 		f.suspect = f.suspect && !(t.have.hasAll(t.pieces(i)) && !t.doubt.hasAny(t.pieces(i)))
 	})
 	held := t.held.has(p)
@@ -445,8 +462,8 @@ func (t *Transfer) HashPiece(ctx context.Context, i int) (bool, error) {
 
 // Recheck makes every piece whose files are there unknown and ends the trouble
 // with files that were changed or went missing: what turns out wrong or missing
-// is then fetched again, also over what another program wrote. Event.Verify
-// lists what is to be hashed. Nothing is trusted until it has been.
+// is then fetched again, beside what another program wrote. Event.Verify lists
+// what is to be hashed. Nothing is trusted until it has been.
 func (t *Transfer) Recheck(ctx context.Context) error {
 	t.batching.Lock()
 	defer t.batching.Unlock()
@@ -485,7 +502,8 @@ func (t *Transfer) recheckFile(i int, found fileFound) {
 	if t.troubles[i] != nil {
 		t.dropTrouble(i)
 	}
-	f.suspect, f.foreign, f.doubt = false, false, false
+	changed := f.suspect
+	f.suspect, f.doubt = false, false
 	t.changes++
 	if found.err != nil {
 		t.addTrouble(i, &trouble{kind: ErrMissing})
@@ -499,8 +517,30 @@ func (t *Transfer) recheckFile(i int, found fileFound) {
 		t.addTrouble(i, &trouble{kind: kind, seen: found.stamp})
 		return
 	}
+	like, anew := compareStamps(f.stamp, found.stamp), f.stamp != (stamp{}) && writtenAnew(f.stamp, found.stamp)
+	his := f.state == users
 	f.state, f.stamp = found.state, found.stamp
-	if found.state == absent {
+	if t.own == nil && t.info.Files[i].Length == 0 {
+		f.created = f.created && found.state == final && !anew
+		return
+	}
+	t.clipped.unsetSpan(s)
+	switch {
+	case t.own != nil:
+	case found.state == final && (changed || like != sameFile):
+		// It may be the user's by now. If only the change time is another, what is
+		// right of it tells.
+		f.created = f.created && !anew
+		t.takeUser(i, t.layout.names[i].final).synced = false
+	case found.state == users:
+		f.created = f.created && his && !anew
+		u := t.takeUser(i, found.name)
+		u.settled, u.synced, u.lost = false, false, false
+	case t.users[i] != nil:
+		t.userGone(i)
+	}
+	if f.state == absent {
+		f.created = f.created && his
 		t.have.unsetSpan(s)
 		t.unrecord(s)
 		t.unknown.unsetSpan(s)
@@ -511,33 +551,55 @@ func (t *Transfer) recheckFile(i int, found fileFound) {
 	t.adopt(i)
 }
 
+// writtenAnew tells whether somebody has written a file, or put another in its
+// place, since it had the first stamp. A chmod has not.
+func writtenAnew(was, now stamp) bool {
+	return compareStamps(was, now) == otherFile || was.inode != 0 && now.inode != 0 && was.inode != now.inode
+}
+
 // fileFound is a file as it is on disk.
 type fileFound struct {
 	state uint8
+	name  string
 	stamp stamp
 	err   error // the disk did not tell
 }
 
-// find looks for file i under the name it had, then under the other.
+// find looks for the file that entry i was, or else may be now. Under a part name
+// it is only looked for if that was recorded to be ours, and what has the final
+// name without that is the user's.
 func (t *Transfer) find(i int) fileFound {
-	names := t.layout.names[i]
+	t.mu.Lock()
+	names, state, created, naming, was := t.layout.names[i], t.files[i].state, t.files[i].created, t.files[i].naming, t.files[i].stamp
+	t.mu.Unlock()
 	type try struct {
 		name  string
 		state uint8
 	}
-	tries := []try{{names.final, final}, {names.part, partial}}
-	if t.stateOf(i) == partial {
-		tries[0], tries[1] = tries[1], tries[0]
+	var tries []try
+	switch {
+	case t.own != nil || state == final:
+		tries = []try{{names.final, final}}
+	case state == users:
+		tries = []try{{names.user, users}}
+	case state == partial || created && names.part != "":
+		tries = []try{{names.part, partial}, {names.final, users}}
+	case created:
+		tries = []try{{names.final, final}}
+	default:
+		tries = []try{{names.final, users}}
 	}
 	for _, x := range tries {
-		if x.name == "" || t.own != nil && x.state == partial {
-			continue
-		}
 		fi, err := t.stat(x.name)
 		switch {
 		case err == nil && fi.Mode().IsRegular():
-			return fileFound{state: x.state, stamp: stampOf(fi)}
-		case err != nil && !errors.Is(err, fs.ErrNotExist) && kindOf(err) != ErrMissing:
+			found := fileFound{state: x.state, name: x.name, stamp: stampOf(fi)}
+			// A rename that the process did not live to record.
+			if x.state == users && naming && found.stamp.size == was.size && found.stamp.mtime == was.mtime {
+				found.state = final
+			}
+			return found
+		case err != nil && !absentFile(err):
 			return fileFound{err: err}
 		}
 	}

@@ -93,6 +93,10 @@ func (c *crashTest) mishap(t *rapid.T, f *simFile, syncing bool, pick func() boo
 		p := rapid.IntRange(0, c.info.NumPieces-1).Draw(t, "piece")
 		c.tr.mu.Lock()
 		waits := c.tr.stale // a write would wait for the batch under way
+		c.tr.filesOf(p, func(i int) { // and so it would to record that it makes or leaves a file
+			f := &c.tr.files[i]
+			waits = waits || f.state == absent && !f.created || f.state >= final
+		})
 		c.tr.mu.Unlock()
 		if !waits && completion(c.tr, p) == "missing" {
 			off := int64(p) * c.info.PieceLength
@@ -136,7 +140,13 @@ func (c *crashTest) mustBeOnDevice(t *rapid.T, p int) {
 			return len(part), nil
 		}
 		names := c.tr.layout.names[i]
-		for _, name := range []string{names.final, names.part} {
+		where := []string{names.final, names.part}
+		if u := c.tr.users[i]; u != nil { // it was left to the user
+			if where = []string{names.user}; c.tr.spilled(i, p) {
+				where = []string{names.part}
+			}
+		}
+		for _, name := range where {
 			if n := c.sim.durable["/dl/set/"+name]; n != nil && int64(len(n.disk)) > at {
 				copy(part, n.disk[at:])
 				break

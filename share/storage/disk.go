@@ -57,6 +57,10 @@ type file interface {
 	// reserve makes sure that size bytes can be written. Errors that wrap
 	// errors.ErrUnsupported leave the file as it was.
 	reserve(size int64) error
+	// copyFrom copies n bytes at off of another file to the same place, without
+	// reading them where the file system can. It returns how many; 0 and no error
+	// say that it cannot.
+	copyFrom(src file, off, n int64) (int64, error)
 	Close() error
 }
 
@@ -314,3 +318,10 @@ type osFile struct{ *os.File }
 func (f osFile) stamp() (stamp, error) { return stampOpen(f.File) }
 
 func (f osFile) reserve(size int64) error { return allocate(f.File, size) }
+
+func (f osFile) copyFrom(src file, off, n int64) (int64, error) {
+	if s, ok := src.(osFile); ok {
+		return copyRange(f.File, s.File, off, n)
+	}
+	return 0, nil
+}

@@ -48,6 +48,9 @@ func (t *Transfer) doubtFile(i int, now stamp) {
 		f.doubt = false
 		f.suspect = t.unknown.hasAny(s)
 	}
+	if u := t.users[i]; u != nil && !u.settled {
+		f.suspect = false
+	}
 }
 
 // sure ends the doubt about piece p, which was hashed and is right. t.mu is held.
@@ -309,7 +312,7 @@ func (t *Transfer) Look(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := t.look(i); err != nil && !errors.Is(err, ErrChanged) && !errors.Is(err, ErrMissing) {
+		if err := t.look(i); err != nil && !errors.Is(err, ErrChanged) && !errors.Is(err, ErrMissing) && !errors.Is(err, errAbsent) {
 			return err
 		}
 	}

@@ -545,10 +545,13 @@ func (b *bench) asVersion1(info *metainfo.Info) {
 	}
 	for i := range p.files {
 		f := &p.files[i]
-		f.created, f.user, f.doubt = false, false, false
+		f.created, f.doubt = false, false
 		f.stamp.ctime, f.stamp.inode = 0, 0
 	}
+	p.clipped = nil
+	clipped := 2 + len(p.unknown.appendTo(p.recorded.appendTo(nil))) // where they are: version 1 has none
 	r.Progress = p.encode(info)
+	r.Progress = append(r.Progress[:clipped], r.Progress[clipped+1:]...)
 	r.Progress[0] = 1
 	b.ledger.records[info.ID] = r
 }

@@ -120,7 +120,7 @@ func TestDiskFull(t *testing.T) {
 	if tr.Fault() == nil {
 		t.Fatal("the fault is over although the disk is full")
 	}
-	wantTree(t, small, "big.part", "filler")
+	wantTree(t, small, "big~", "filler")
 
 	if err := os.Remove(filepath.Join(small, "filler")); err != nil {
 		t.Fatal(err)
@@ -216,7 +216,7 @@ func TestImmutableFileAndFolder(t *testing.T) {
 	for _, c := range []struct {
 		path  string
 		piece int
-	}{{"set/a.part", 1}, {"set", 5}} {
+	}{{"set/" + tr.layout.names[0].part, 1}, {"set", 5}} {
 		p := filepath.Join(b.dir, c.path)
 		tr.closeFiles()
 		setImmutable(t, p, true)

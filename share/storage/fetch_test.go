@@ -32,7 +32,7 @@ func TestSingleFile(t *testing.T) {
 	if p := tr.Progress(); p != (Progress{Pieces: 1, Bytes: 32 * kib}) {
 		t.Fatalf("after a sync: %+v", p)
 	}
-	wantTree(t, b.dir, "disk.iso.part")
+	wantTree(t, b.dir, "disk.iso~")
 	putAll(t, tr, all)
 	flush(t, tr)
 	wantTree(t, b.dir, "disk.iso")
@@ -74,7 +74,7 @@ func TestManyFiles(t *testing.T) {
 	wantTree(t, b.dir)
 	put(t, tr, all, 0)
 	flush(t, tr)
-	wantTree(t, b.dir, "holiday/", "holiday/a/", "holiday/a/one.bin.part")
+	wantTree(t, b.dir, "holiday/", "holiday/a/", "holiday/a/one.bin~")
 	putAll(t, tr, all)
 	flush(t, tr)
 	wantTree(t, b.dir, "holiday/", "holiday/a/", "holiday/a/b/", "holiday/a/b/c/", "holiday/a/b/c/three.bin",
@@ -95,9 +95,7 @@ func TestManyFiles(t *testing.T) {
 	}
 
 	writeFile(t, filepath.Join(b.dir, "holiday/a/mine.txt"), []byte("mine"))
-	if err := tr.Remove(context.Background(), true); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, tr, true)
 	wantTree(t, b.dir, "holiday/", "holiday/a/", "holiday/a/mine.txt")
 	if r, _ := b.ledger.Load(context.Background(), info.ID); r != nil {
 		t.Fatal("the ledger still has a removed transfer")
@@ -109,14 +107,12 @@ func TestRemoveWithoutData(t *testing.T) {
 	info, all := torrentOf(t, "f", 16*kib, entryOf{data: content(1, 40_000)})
 	tr := b.open(info)
 	put(t, tr, all, 0)
-	if err := tr.Remove(context.Background(), false); err != nil {
-		t.Fatal(err)
-	}
-	wantTree(t, b.dir, "f.part")
+	remove(t, tr, false)
+	wantTree(t, b.dir, "f~")
 }
 
-// Of a folder that is partly there, with the data, only what was fetched is
-// deleted; a file that had to be mended is, too. That is known after a restart.
+// Of a folder that is partly there only what was fetched is deleted with the data:
+// what was there stays, right or wrong. That is known after a restart.
 func TestRemoveSparesWhatWasThere(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		b := newBench(t)
@@ -132,18 +128,18 @@ func TestRemoveSparesWhatWasThere(t *testing.T) {
 			put(t, tr, all, p)
 		}
 		flush(t, tr)
-		wantFile(t, filepath.Join(b.dir, "set/mended"), content(2, 32*kib))
+		wantTree(t, b.dir, "set/", "set/fetched", "set/here", "set/mended", "set/mended (2)")
+		wantFile(t, tr.FilePath(1), content(2, 32*kib))
 		if restart {
 			if err := tr.Close(context.Background()); err != nil {
 				t.Fatal(err)
 			}
 			tr = b.open(info)
 		}
-		if err := tr.Remove(context.Background(), true); err != nil {
-			t.Fatal(err)
-		}
-		wantTree(t, b.dir, "set/", "set/here")
+		remove(t, tr, true)
+		wantTree(t, b.dir, "set/", "set/here", "set/mended")
 		wantFile(t, filepath.Join(b.dir, "set/here"), content(1, 32*kib))
+		wantFile(t, filepath.Join(b.dir, "set/mended"), append(content(2, 16*kib), make([]byte, 16*kib)...))
 	}
 }
 
@@ -170,9 +166,7 @@ func TestEmptyFilesTruncateNothing(t *testing.T) {
 	writeFile(t, filepath.Join(b.dir, "set/note"), []byte("written by the user meanwhile"))
 	flush(t, tr)
 	wantFile(t, filepath.Join(b.dir, "set/note"), []byte("written by the user meanwhile"))
-	if err := tr.Remove(context.Background(), true); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, tr, true)
 	wantTree(t, b.dir, "set/", "set/note")
 }
 
@@ -265,7 +259,7 @@ func TestAdoptedAfterHashing(t *testing.T) {
 			damaged := bytes.Clone(all)
 			damaged[20_000] ^= 1
 			writeFile(t, filepath.Join(b.dir, name), damaged)
-			tr := b.open(info)
+			tr := b.openSpec(Spec{Info: info, Dir: b.dir, Adopt: true})
 			if p := tr.Progress(); p != (Progress{Unknown: 4}) {
 				t.Fatalf("before hashing: %+v", p)
 			}
@@ -280,10 +274,23 @@ func TestAdoptedAfterHashing(t *testing.T) {
 			if p := tr.Progress(); p.Pieces != 3 || p.Unknown != 0 {
 				t.Fatalf("after hashing: %+v", p)
 			}
+			e, _ := tr.takeEvent()
+			if len(e.Found) != 1 || e.Found[0].Right != 50_000-16*kib || e.Found[0].Beside != "" {
+				t.Fatalf("told of %+v", e.Found)
+			}
 			put(t, tr, all, 1)
 			flush(t, tr)
 			wantTree(t, b.dir, "f.bin")
 			wantFile(t, filepath.Join(b.dir, "f.bin"), all)
+			b.crash()
+			tr = b.open(info)
+			if p := tr.Progress(); p.Pieces != 4 {
+				t.Fatalf("after a restart: %+v", p)
+			}
+			if kept := remove(t, tr, true); len(kept) != 1 {
+				t.Fatalf("kept %+v", kept)
+			}
+			wantTree(t, b.dir, "f.bin")
 		})
 	}
 }
@@ -365,7 +372,7 @@ func TestPreallocate(t *testing.T) {
 	info, all := torrentOf(t, "f", 16*kib, entryOf{data: content(1, 200_000)})
 	tr := b.open(info)
 	put(t, tr, all, 0)
-	fi, err := os.Stat(filepath.Join(b.dir, "f.part"))
+	fi, err := os.Stat(partPath(tr, 0))
 	if err != nil || fi.Size() != 200_000 {
 		t.Fatalf("the file has %v bytes, %v", fi, err)
 	}
@@ -405,8 +412,6 @@ func TestPathsLongerThanTheSystemTakes(t *testing.T) {
 	if _, err := tr.ReadAt(got, 0); err != nil || !bytes.Equal(got, all) {
 		t.Fatalf("reading: %v", err)
 	}
-	if err := tr.Remove(context.Background(), true); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, tr, true)
 	wantTree(t, b.dir)
 }

@@ -19,8 +19,8 @@ func TestForget(t *testing.T) {
 	few, many := newBitmap(info.NumPieces), newBitmap(info.NumPieces)
 	many.setSpan(Span{0, info.NumPieces})
 	files := []fileRecord{
-		{index: 0, state: final, foreign: true, before: true, stamp: stamp{size: 7, mtime: 12345}},
-		{index: 1, state: partial, suspect: true, failed: true, stamp: stamp{size: 3, mtime: 99}},
+		{index: 0, state: users, stamp: stamp{size: 7, mtime: 12345}},
+		{index: 1, state: partial, created: true, suspect: true, failed: true, stamp: stamp{size: 3, mtime: 99}},
 	}
 	var was []byte
 	for _, have := range []bitmap{few, many} {
@@ -36,7 +36,7 @@ func TestForget(t *testing.T) {
 		if !q.recorded.empty() || !q.unknown.empty() || !q.made || !q.emptied || !bytes.Equal(r.Layout, l.encode(info)) {
 			t.Errorf("%+v", q)
 		}
-		want := []fileRecord{{index: 0, state: final, foreign: true, before: true}, {index: 1, state: partial}}
+		want := []fileRecord{{index: 0, state: users}, {index: 1, state: partial, created: true}}
 		if diff := cmp.Diff(want, q.files, cmp.AllowUnexported(fileRecord{}, stamp{})); diff != "" {
 			t.Error(diff)
 		}

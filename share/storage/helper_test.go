@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -92,6 +93,7 @@ type memLedger struct {
 	records map[share.ID]Record
 	saves   int
 	fail    error
+	failAt  int // the number of the save from which on they fail; 0 is never
 }
 
 func newMemLedger() *memLedger { return &memLedger{records: map[share.ID]Record{}} }
@@ -111,7 +113,9 @@ func (l *memLedger) Save(_ context.Context, records []Record) error {
 	if l.fail != nil {
 		return l.fail
 	}
-	l.saves++
+	if l.saves++; l.failAt > 0 && l.saves >= l.failAt {
+		return diskError("the power is out")
+	}
 	for _, r := range records {
 		old := l.records[r.ID]
 		if r.Layout == nil {
@@ -202,6 +206,11 @@ func (b *bench) crash() {
 		for i := range t.files {
 			if h := t.files[i].open.Swap(nil); h != nil {
 				b.store.handles.retire(h)
+			}
+			if u := t.userOf(i); u != nil {
+				if h := u.open.Swap(nil); h != nil {
+					b.store.handles.retire(h)
+				}
 			}
 		}
 		if h := t.folder.Swap(nil); h != nil {
@@ -334,7 +343,8 @@ func wantFile(t testing.TB, path string, data []byte) {
 	}
 }
 
-// tree lists the files below dir, with slashes; folders end in one.
+// tree lists the files below dir, with slashes; folders end in one, and of the
+// part files of transfers "~" stands for the ending.
 func tree(t testing.TB, dir string) []string {
 	t.Helper()
 	var list []string
@@ -347,6 +357,7 @@ func tree(t testing.TB, dir string) []string {
 		if d.IsDir() {
 			rel += "/"
 		}
+		rel = ourPart.ReplaceAllString(rel, "~")
 		list = append(list, rel)
 		return nil
 	})
@@ -354,6 +365,20 @@ func tree(t testing.TB, dir string) []string {
 		t.Fatal(err)
 	}
 	return list
+}
+
+var ourPart = regexp.MustCompile(`\.shoal-[0-9a-f]{6}\.part$`)
+
+// partPath is the path of the part file of entry i.
+func partPath(tr *Transfer, i int) string { return tr.fullPath(tr.layout.names[i].part) }
+
+func remove(t testing.TB, tr *Transfer, data bool) []share.Kept {
+	t.Helper()
+	kept, err := tr.Remove(context.Background(), data)
+	if err != nil {
+		t.Fatalf("removing: %v", err)
+	}
+	return kept
 }
 
 func wantTree(t testing.TB, dir string, want ...string) {

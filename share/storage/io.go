@@ -112,6 +112,14 @@ func (t *Transfer) readChecked(i int, at int64, p []byte, check func(i int, h *h
 		clear(p)
 		return len(p), nil
 	}
+	if u := t.userOf(i); u != nil {
+		return t.readUser(i, u, at, p, check)
+	}
+	return t.readOne(i, at, p, check)
+}
+
+// readOne reads the file that entry i is.
+func (t *Transfer) readOne(i int, at int64, p []byte, check func(i int, h *handle) error) (int, error) {
 	if err := t.lookIfDue(i); err != nil {
 		return 0, err
 	}
@@ -138,7 +146,7 @@ func (t *Transfer) readFailed(i int, at int64, err error) error {
 		return err
 	}
 	t.mu.Lock()
-	name, complete := t.name(i), t.files[i].state == final
+	name, complete := t.name(i), t.files[i].state >= final
 	t.mu.Unlock()
 	short := errors.Is(err, io.EOF)
 	if complete && (short || errors.Is(kindOf(err), ErrMissing)) {
@@ -160,12 +168,27 @@ func (t *Transfer) write(p []byte, off int64) (int, error) {
 	if off < 0 || int64(len(p)) > t.info.Total-off {
 		return 0, fmt.Errorf("writing %d bytes at %d of %q: %w", len(p), off, t.info.Name, io.ErrShortWrite)
 	}
-	if err := t.mayWrite(t.span(off, int64(len(p)))); err != nil {
+	s := t.span(off, int64(len(p)))
+	if t.isHere(s) {
+		return len(p), nil
+	}
+	if err := t.intend(s); err != nil {
+		return 0, err
+	}
+	if err := t.mayWrite(s); err != nil {
 		return 0, err
 	}
 	n, err := t.each(off, p, t.writeFile)
 	t.store.wantSync(t, int64(n))
 	return n, err
+}
+
+// isHere tells whether pieces are complete already: what comes of them once more
+// is of no use, and a complete file is not written.
+func (t *Transfer) isHere(s Span) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.have.hasAll(s) && !t.unknown.hasAny(s) && !t.held.hasAny(s) && !t.tainted.hasAny(s) && !t.clipped.hasAny(s) && !t.doubt.hasAny(s) && !t.closed
 }
 
 // mayWrite makes sure that the pieces of s may be written: that nothing is in
@@ -199,11 +222,20 @@ func (t *Transfer) writeFile(i int, at int64, p []byte) (int, error) {
 	if !t.onDisk(i) {
 		return len(p), nil
 	}
+	n, done, err := t.writeUser(i, at, p)
+	if done || err != nil {
+		return n, err
+	}
 	h, err := t.acquire(i, true)
+	if errors.Is(err, errPartTaken) {
+		if err = t.unrecordNow(); err == nil {
+			h, err = t.acquire(i, true)
+		}
+	}
 	if err != nil {
 		return 0, t.writeFailed(i, at, err)
 	}
-	n, err := t.writeOpen(i, h, at, p)
+	n, err = t.writeOpen(i, h, at, p)
 	h.unpin()
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
@@ -268,11 +300,6 @@ func (t *Transfer) acquire(i int, write bool) (*handle, error) {
 	if h := f.open.Load(); h != nil && (h.writable || !write) && h.pin() {
 		return h, nil
 	}
-	if write {
-		if err := t.settleForeign(i); err != nil {
-			return nil, err
-		}
-	}
 	t.opening.Lock()
 	defer t.opening.Unlock()
 	h := f.open.Load()
@@ -301,10 +328,8 @@ func (t *Transfer) openFile(i int, write bool) (*handle, error) {
 		return nil, err
 	}
 	defer d.unpin()
-	if state == final && write {
-		if state, err = t.demote(d.dir, i); err != nil {
-			return nil, err
-		}
+	if state >= final && write {
+		return nil, fmt.Errorf("%s is complete: %w", t.layout.names[i].final, fs.ErrPermission)
 	}
 	if state == absent {
 		if err := t.makeRoom(d.dir, t.layout.names[i].part); err != nil {
@@ -312,12 +337,15 @@ func (t *Transfer) openFile(i int, write bool) (*handle, error) {
 		}
 	}
 	h, err := t.store.handles.open(t, func() (*handle, error) { return t.openIn(d.dir, i, state, write) })
+	if state == absent && errors.Is(err, fs.ErrExist) {
+		return nil, t.otherPart(i)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if state == absent {
 		t.mu.Lock()
-		t.files[i].state = partial
+		t.files[i].state, t.files[i].created = partial, true
 		t.mu.Unlock()
 	}
 	if err := t.takePart(i, h.file, write); err != nil {
@@ -356,6 +384,12 @@ func (t *Transfer) fit(i int, f file) error {
 	case err != nil || fi.Size() == size:
 		return err
 	case fi.Size() > size:
+		t.mu.Lock()
+		ours := t.files[i].created
+		t.mu.Unlock()
+		if !ours {
+			return nil
+		}
 		return f.Truncate(size)
 	case !t.store.cfg.Preallocate:
 		return nil
@@ -375,6 +409,8 @@ func (t *Transfer) openIn(d folder, i int, state uint8, write bool) (*handle, er
 	switch state {
 	case final:
 		h.file, err = d.open(names.final, mode{})
+	case users:
+		h.file, err = d.open(names.user, mode{})
 	case partial:
 		h.writable = true
 		h.file, err = d.open(names.part, mode{write: true})
@@ -385,10 +421,6 @@ func (t *Transfer) openIn(d folder, i int, state uint8, write bool) (*handle, er
 	default:
 		h.writable = true
 		h.file, err = d.open(names.part, mode{write: true, create: true, exec: exec})
-		if errors.Is(err, fs.ErrExist) {
-			// Made just before a crash, and not recorded: the name is ours.
-			h.file, err = d.open(names.part, mode{write: true})
-		}
 	}
 	if err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ func (t *Transfer) stampFiles(files []int) {
 		name := t.name(i)
 		state, known := f.state, f.stamp != (stamp{})
 		t.mu.Unlock()
-		if state == absent || state == final && known {
+		if state == absent || state >= final && known {
 			continue
 		}
 		lock := t.fileLock(i)
@@ -63,10 +63,20 @@ func (t *Transfer) record(ctx context.Context, b *batch) error {
 	for i := range b.pending {
 		b.pending[i] &= t.have[i]
 	}
-	p := progress{made: t.made, emptied: t.emptied, unknown: t.unknown, files: t.fileRecords()}
+	p := progress{
+		made: t.made, emptied: t.emptied, found: t.found, unknown: t.unknown, clipped: t.clipped, files: t.fileRecords(),
+	}
 	p.recorded = t.recorded.clone()
 	p.recorded.add(b.pending)
+	// What is complete and not yet durable is hashed by the next process.
+	p.unknown = t.have.clone()
+	p.unknown.remove(p.recorded)
+	p.unknown.remove(t.held)
+	p.unknown.add(t.unknown)
 	r := Record{ID: t.info.ID, Progress: p.encode(t.info)}
+	if t.relayout {
+		r.Layout, t.relayout = t.layout.encode(t.info), false
+	}
 	t.saving, t.stale = b.pending, false
 	t.mu.Unlock()
 
@@ -75,7 +85,7 @@ func (t *Transfer) record(ctx context.Context, b *batch) error {
 	t.mu.Lock()
 	t.saving = nil
 	if err != nil {
-		t.stale = true
+		t.stale, t.relayout = true, t.relayout || r.Layout != nil
 		t.mu.Unlock()
 		return t.failed(opRecord, -1, 0, fmt.Errorf("recording the progress of %q: %w", t.info.Name, err))
 	}
@@ -88,10 +98,15 @@ func (t *Transfer) record(ctx context.Context, b *batch) error {
 	if !b.pending.empty() {
 		t.pause = 0
 	}
-	t.event.durable = true
-	t.changed()
+	t.counted = false
+	if !b.pending.empty() {
+		t.event.durable, t.event.any = true, true
+	}
+	told := t.event.any
 	t.mu.Unlock()
-	t.store.post(t)
+	if told {
+		t.store.post(t)
+	}
 	return nil
 }
 
@@ -117,20 +132,25 @@ func (t *Transfer) unrecordNow() error {
 func (t *Transfer) fileRecords() []fileRecord {
 	n := 0
 	for i := range t.files {
-		if t.files[i].state != absent {
+		if t.files[i].state != absent || t.files[i].created {
 			n++
 		}
 	}
 	list := make([]fileRecord, 0, n)
 	for i := range t.files {
 		f := &t.files[i]
-		if f.state != absent {
-			// The memory of the system, and what it has lost, outlives this process.
-			failed := f.failed || t.tainted.hasAny(t.pieces(i))
-			list = append(list, fileRecord{
-				index: i, state: f.state, foreign: f.foreign, before: f.before, suspect: f.suspect, failed: failed, doubt: f.doubt, stamp: f.stamp,
-			})
+		if f.state == absent && !f.created {
+			continue
 		}
+		r := fileRecord{
+			index: i, state: f.state, created: f.created, naming: f.naming, doubt: f.doubt, suspect: f.suspect, stamp: f.stamp,
+			// The memory of the system, and what it has lost, outlives this process.
+			failed: f.failed || t.tainted.hasAny(t.pieces(i)),
+		}
+		if u := t.users[i]; u != nil {
+			r.spill, r.head, r.tail = u.spill, u.head, u.tail
+		}
+		list = append(list, r)
 	}
 	return list
 }

@@ -6,21 +6,33 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
 
 const (
-	maxName    = 255 // bytes of one path element on every common file system
+	maxName = 255 // bytes of one path element on every common file system
+	// What older versions called part files.
 	partSuffix = ".part"
 )
 
+// partEnding is how part files end: no other program makes such a name. See
+// docs/decisions/0007-whose-file.md.
+func partEnding(id share.ID) string { return ".shoal-" + id.String()[:6] + ".part" }
+
+// defaultPart is the part name made of a final name.
+func defaultPart(final string, id share.ID) string {
+	return path.Join(path.Dir(final), variant(path.Base(final), partEnding(id), 1))
+}
+
 // diskName is where one entry of a torrent is, below the transfer's folder and
-// with slashes. Both are empty of what is never on disk: pad files and links.
+// with slashes. All are empty of what is never on disk: pad files and links.
 type diskName struct {
 	final string
 	part  string // while incomplete; empty of entries without bytes
+	user  string // of the user's file that was there; it may be the final one
 }
 
 // occupied tells what cannot have a name because something else is there. nil
@@ -39,7 +51,7 @@ type entry struct {
 // for equal, and none both file and folder. Every name is at most 255 bytes a
 // path element. exact is for file systems that keep all names apart.
 func mapNames(info *metainfo.Info, exact bool, taken occupied) (names []diskName, folders []string, renamed bool) {
-	m := namer{exact: exact, taken: taken, fold: cases.Fold()}
+	m := namer{exact: exact, taken: taken, fold: cases.Fold(), part: partEnding(info.ID)}
 	root := &node{}
 	names = make([]diskName, len(info.Files))
 	parents := make([]*node, len(info.Files))
@@ -83,6 +95,7 @@ func (n *node) path() string {
 }
 
 type namer struct {
+	part    string // how part files end
 	exact   bool
 	taken   occupied
 	fold    cases.Caser
@@ -113,10 +126,14 @@ func (m *namer) choose(dir *node, name string, e entry) string {
 	if dir.used == nil {
 		dir.used = make(map[string]int, 1)
 	}
-	first := m.key(variant(name, e.part, 1))
+	part := ""
+	if e.part {
+		part = m.part
+	}
+	first := m.key(variant(name, part, 1))
 	m.renamed = m.renamed || dir.used[first] > 0
 	for n := 1 + dir.used[first]; ; n++ {
-		v := variant(name, e.part, n)
+		v := variant(name, part, n)
 		key := m.key(v)
 		if dir.used[key] > 0 || m.taken != nil && m.taken(m.join(dir, v), e) {
 			continue
@@ -146,12 +163,11 @@ func (m *namer) key(name string) string {
 }
 
 // variant is the n-th way to call a file: "a.txt", "a (2).txt", and of what is
-// incomplete "a.txt.part", "a.txt (2).part". It has at most 255 bytes.
-func variant(name string, part bool, n int) string {
-	ext := ""
-	if part {
-		ext = partSuffix
-	} else if n > 1 {
+// incomplete, where part is how that ends, "a.txt" or "a.txt (2)" with it. It has
+// at most 255 bytes.
+func variant(name, part string, n int) string {
+	ext := part
+	if part == "" && n > 1 {
 		if i := strings.LastIndexByte(name, '.'); i > 0 && len(name)-i <= 16 {
 			name, ext = name[:i], name[i:]
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
 	"golang.org/x/text/cases"
 	"pgregory.net/rapid"
@@ -26,24 +27,24 @@ func infoOf(paths ...string) *metainfo.Info {
 }
 
 func TestMapNames(t *testing.T) {
-	long := strings.Repeat("x", 255)
+	long, e := strings.Repeat("x", 255), partEnding(share.ID{})
 	for _, c := range []struct {
 		exact bool
 		in    []string
 		final []string
 		part  []string
 	}{
-		{in: []string{"a", "b/c"}, final: []string{"a", "b/c"}, part: []string{"a.part", "b/c.part"}},
+		{in: []string{"a", "b/c"}, final: []string{"a", "b/c"}, part: []string{"a" + e, "b/c" + e}},
 		{in: []string{"a.txt", "A.TXT", "a.txt"}, final: []string{"a.txt", "A (2).TXT", "a (3).txt"}},
 		{exact: true, in: []string{"a.txt", "A.TXT", "a.txt"}, final: []string{"a.txt", "A.TXT", "a (2).txt"}},
 		{in: []string{"\u00e9", "e\u0301", "\u00c9"}, final: []string{"\u00e9", "e\u0301 (2)", "\u00c9 (3)"}},
 		{in: []string{"a", "a/b", "a/c"}, final: []string{"a", "a (2)/b", "a (2)/c"}},
 		{in: []string{"a/b", "a", "A/c"}, final: []string{"a/b", "a (2)", "A (3)/c"}},
-		{in: []string{"a", "a.part"}, final: []string{"a", "a.part"}, part: []string{"a (2).part", "a.part.part"}},
+		{in: []string{"a", "a" + e}, final: []string{"a", "a" + e}, part: []string{"a (2)" + e, "a" + e + e}},
 		{in: []string{"a (2)", "a", "a"}, final: []string{"a (2)", "a", "a (3)"}},
 		{in: []string{"stra\u00dfe", "STRASSE"}, final: []string{"stra\u00dfe", "STRASSE (2)"}},
 		{in: []string{long, long}, final: []string{long, long[:251] + " (2)"},
-			part: []string{long[:250] + ".part", long[:246] + " (2).part"}},
+			part: []string{long[:255-len(e)] + e, long[:251-len(e)] + " (2)" + e}},
 		{in: []string{"empty e"}, final: []string{"e"}, part: []string{""}},
 		{in: []string{".hidden", ".HIDDEN"}, final: []string{".hidden", ".HIDDEN (2)"}},
 	} {
@@ -70,7 +71,7 @@ func TestMapNamesRoundWhatIsThere(t *testing.T) {
 // checkNames fails unless all names can be on one disk at the same time.
 func checkNames(t interface{ Fatalf(string, ...any) }, in *metainfo.Info, exact bool) {
 	names, folders, _ := mapNames(in, exact, nil)
-	m := namer{exact: exact, fold: cases.Fold()}
+	m := namer{part: partEnding(in.ID), exact: exact, fold: cases.Fold()}
 	files, dirs := map[string]string{}, map[string]string{}
 	key := func(p string) string {
 		elements := strings.Split(p, "/")
@@ -119,8 +120,9 @@ func checkNames(t interface{ Fatalf(string, ...any) }, in *metainfo.Info, exact 
 }
 
 func TestNamesNeverCollide(t *testing.T) {
+	part := partEnding(share.ID{})
 	element := rapid.OneOf(
-		rapid.SampledFrom([]string{"a", "A", "a.part", "A.PART", "a (2)", "a (2).part", "\u00e9", "e\u0301", "\u00c9", "b", "\u212a", "k", "\u0131", "I",
+		rapid.SampledFrom([]string{"a", "A", "a" + part, strings.ToUpper("a" + part), "a (2)", "a (2)" + part, "\u00e9", "e\u0301", "\u00c9", "b", "\u212a", "k", "\u0131", "I",
 			"a\u200d", strings.Repeat("a", 255), strings.Repeat("A", 251) + ".txt", strings.Repeat("\u00e9", 127)}),
 		rapid.StringMatching(`[a-cA-C. ()2]{1,6}x`))
 	rapid.Check(t, func(t *rapid.T) {
@@ -140,7 +142,7 @@ func TestNamesNeverCollide(t *testing.T) {
 
 func FuzzMapNames(f *testing.F) {
 	f.Add("a\na/b\nA", false)
-	f.Add("x.part\nx\nX.PART\nx/y", true)
+	f.Add("x.shoal-000000.part\nx\nX.SHOAL-000000.PART\nx/y", true)
 	f.Add("\u00e9\ne\u0301\n"+strings.Repeat("z", 255), false)
 	f.Fuzz(func(t *testing.T, list string, exact bool) {
 		in := &metainfo.Info{Multi: true}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
 )
 
 // Open gives the transfer of s.Info, as it was left or new. It looks at the
@@ -29,13 +31,17 @@ func (s *Store) Open(ctx context.Context, spec Spec) (*Transfer, error) {
 		return nil, diskError("loading the record of %q: %w", t.info.Name, err)
 	}
 	fresh := rec == nil
+	var left *Record
+	if rec != nil && isLeft(rec, t.info) {
+		rec, left, fresh = nil, rec, true
+	}
 	if rec != nil {
-		if err := t.restore(rec); err != nil {
+		if err := t.restore(rec, spec); err != nil {
 			s.log.Warn("a record is of no use; the data is hashed again", "transfer", t.info.ID, "error", err)
 			fresh = true
 		}
 	}
-	if err := s.place(t, spec, fresh); err != nil {
+	if err := s.place(t, spec, fresh, left); err != nil {
 		s.release(t)
 		return nil, err
 	}
@@ -64,12 +70,12 @@ func (s *Store) Open(ctx context.Context, spec Spec) (*Transfer, error) {
 }
 
 // place decides where a fresh transfer goes, and claims its paths.
-func (s *Store) place(t *Transfer, spec Spec, fresh bool) error {
+func (s *Store) place(t *Transfer, spec Spec, fresh bool, left *Record) error {
 	if fresh {
 		// Two that are placed at once must not get the same name.
 		s.placing.Lock()
 		defer s.placing.Unlock()
-		t.plan(spec)
+		t.plan(spec, left)
 	}
 	return s.claim(t)
 }
@@ -117,32 +123,101 @@ func (t *Transfer) recordAll(ctx context.Context) error {
 }
 
 // plan decides where everything goes, and takes in what is already there.
-func (t *Transfer) plan(spec Spec) {
+func (t *Transfer) plan(spec Spec, left *Record) {
 	if t.own != nil {
 		t.planOwn(spec.Own.Sources)
 		return
 	}
-	t.layout = t.choose(spec.Taken)
+	mine := t.goOn(left, spec)
+	if mine == nil {
+		t.layout = t.choose(spec.Taken, spec.Adopt)
+	}
+	t.layout.adopt = spec.Adopt
 	if t.layout.base != "" {
 		fi, err := t.store.disk.lstat(t.dir, t.layout.base, "")
 		t.made = err == nil && fi.IsDir()
+		t.found = t.made && (mine == nil || mine.found)
 		if !t.made {
 			return
 		}
 	}
+	if mine != nil {
+		t.takeLeft(mine)
+	}
 	for i := range t.files {
-		f := &t.files[i]
-		if !t.onDisk(i) || t.info.Files[i].Length == 0 {
-			continue
-		}
-		if found := t.find(i); found.state != absent {
-			f.state = found.state
-			t.rehash(i, found.stamp)
-			f.foreign, f.suspect = f.state == final, false
-			f.before = f.foreign
+		if t.onDisk(i) && t.info.Files[i].Length > 0 && t.files[i].state == absent {
+			t.takeFound(i)
 		}
 	}
 	t.unknownOnlyWhereData()
+}
+
+// isLeft tells whether a record is what a removed transfer has left.
+func isLeft(rec *Record, info *metainfo.Info) bool {
+	l, err := decodeLayout(rec.Layout, info)
+	return err == nil && l.left != ""
+}
+
+// goOn has the transfer take up the names of a removed one that has left files in
+// the same folder, unless they belong to somebody else by now. It returns nil if
+// there is none.
+func (t *Transfer) goOn(left *Record, spec Spec) *progress {
+	if left == nil {
+		return nil
+	}
+	l, err := decodeLayout(left.Layout, t.info)
+	if err != nil || l.left != t.dir || l.own {
+		return nil
+	}
+	p, err := decodeProgress(left.Progress, t.info)
+	if err != nil {
+		return nil
+	}
+	l.left = ""
+	for i := range l.names {
+		l.names[i].user = ""
+	}
+	t.layout = l
+	path := t.Path()
+	if t.store.claimed(path) || spec.Taken != nil && spec.Taken(path) {
+		t.layout = nil
+		return nil
+	}
+	return p
+}
+
+// takeLeft takes the unfinished files that a removed transfer has left.
+func (t *Transfer) takeLeft(p *progress) {
+	for _, r := range p.files {
+		if !t.onDisk(r.index) || r.state != partial || !r.created {
+			continue
+		}
+		fi, err := t.stat(t.layout.names[r.index].part)
+		if err != nil || !fi.Mode().IsRegular() {
+			continue
+		}
+		f := &t.files[r.index]
+		f.state, f.created = partial, true
+		t.rehash(r.index, stampOf(fi))
+	}
+}
+
+// takeFound takes the user's file that is where entry i is to be. All of it has
+// to be hashed.
+func (t *Transfer) takeFound(i int) {
+	names := &t.layout.names[i]
+	name := names.user
+	if name == "" {
+		name = names.final
+	}
+	fi, err := t.stat(name)
+	if err != nil || !fi.Mode().IsRegular() || fi.Size() == 0 {
+		names.user = ""
+		return
+	}
+	t.takeUser(i, name)
+	t.rehash(i, stampOf(fi))
+	t.files[i].suspect = false
 }
 
 // unknownOnlyWhereData: pieces with bytes in a file that is not there need no
@@ -188,7 +263,7 @@ func (t *Transfer) planOwn(sources []Source) {
 }
 
 // restore takes up a transfer as it was recorded.
-func (t *Transfer) restore(rec *Record) error {
+func (t *Transfer) restore(rec *Record, spec Spec) error {
 	l, err := decodeLayout(rec.Layout, t.info)
 	if err != nil {
 		return fmt.Errorf("reading the layout: %w", err)
@@ -208,22 +283,86 @@ func (t *Transfer) restore(rec *Record) error {
 		}
 	}
 	t.made = p.made && (gone == nil || !p.recorded.empty())
-	t.emptied = p.emptied
+	t.emptied, t.found = p.emptied, p.found
+	if !p.clipped.empty() {
+		t.clipped = p.clipped
+	}
 	t.recorded, t.have = p.recorded, p.recorded.clone()
 	if !p.unknown.empty() {
 		t.unknown = p.unknown
 	}
 	for _, r := range p.files {
 		f := &t.files[r.index]
-		f.state, f.stamp, f.foreign, f.before, f.suspect = r.state, r.stamp, r.foreign, r.before, r.suspect
+		f.state, f.stamp, f.created, f.naming, f.suspect = r.state, r.stamp, r.created, r.naming, r.suspect
 		f.doubt = r.doubt
+		switch {
+		case t.own != nil:
+		case r.state == users:
+			t.restoreUser(&r)
+		case r.state == absent:
+			t.restoreIntent(r.index)
+		}
 		if r.failed {
 			t.taint(r.index)
 		}
 	}
 	t.compare()
 	t.unfinished()
+	if spec.Adopt && t.own == nil && !t.layout.adopt {
+		t.layout.adopt, t.relayout, t.stale = true, true, true
+	}
 	return nil
+}
+
+// restoreUser takes up a file of the user's.
+func (t *Transfer) restoreUser(r *fileRecord) {
+	i := r.index
+	name := t.layout.names[i].user
+	if name == "" { // in records of version 1
+		name = t.layout.names[i].final
+	}
+	u := t.takeUser(i, name)
+	u.spill, u.head, u.tail = r.spill, r.head, r.tail
+	u.synced = true
+	if u.spill {
+		fi, err := t.stat(t.layout.names[i].part)
+		u.made = err == nil && fi.Mode().IsRegular()
+		if !u.made && (err == nil || absentFile(err)) {
+			s := t.pieces(i)
+			for _, p := range []int{s.From, s.To - 1} {
+				if t.spilled(i, p) {
+					t.have.unset(p)
+					t.unrecord(Span{p, p + 1})
+				}
+			}
+			u.spill, u.head, u.tail = false, false, false
+			t.stale = true
+		}
+		if u.made {
+			t.markDirty(i)
+		}
+	}
+	u.settled = t.inPlace(i) && t.recorded.hasAll(t.pieces(i)) && !u.head && !u.tail
+}
+
+// restoreIntent takes up an entry whose file was about to be made: if it is there,
+// it was.
+func (t *Transfer) restoreIntent(i int) {
+	found := t.find(i)
+	f := &t.files[i]
+	switch {
+	case found.err != nil:
+		return // whoever makes it will see
+	case found.state == partial || found.state == final && found.stamp.size == 0:
+		f.state, f.stamp = found.state, found.stamp
+		if f.state == partial {
+			t.rehash(i, found.stamp)
+			f.suspect = false
+		}
+	default:
+		f.created = false
+	}
+	t.stale = true
 }
 
 // unfinished queues what a crash left undone.
@@ -256,29 +395,52 @@ func (t *Transfer) compare() {
 		found := t.find(i)
 		fits := found.stamp.size == t.info.Files[i].Length ||
 			found.state == partial && found.stamp.size < t.info.Files[i].Length
+		u := t.users[i]
+		loose := u != nil && !u.settled
 		switch {
 		case found.err != nil:
 			t.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", t.name(i), found.err))
 			t.addTrouble(i, &trouble{kind: ErrMissing})
 		case found.state == absent && f.state == partial && !t.recorded.hasAny(t.pieces(i)):
 			// Its name was not synced before the power went.
-			f.state = absent
+			f.state, f.created, f.naming, t.stale = absent, false, false, true
 			t.unknown.unsetSpan(t.pieces(i))
+		case found.state == absent && loose:
+			t.userGone(i)
+			s := t.pieces(i)
+			t.have.unsetSpan(s)
+			t.unrecord(s)
+			t.unknown.unsetSpan(s)
 		case found.state == absent:
 			t.addTrouble(i, &trouble{kind: ErrMissing})
 		case t.recognises(i, found):
 			f.stamp = found.stamp
+			if f.naming && found.state == final {
+				f.naming, t.stale = false, true
+			}
 			if f.state == partial {
 				// The record may be older than the sync of its name.
 				t.noteTree(t.layout.names[i].final)
 			}
 			f.state = found.state
+		case f.state == partial && found.state == users:
+			t.takeUser(i, found.name)
+			f.created, f.naming, t.stale = false, false, true
+			t.rehash(i, found.stamp)
+			f.suspect = false
+		case f.state == partial && found.state == final:
+			// It was renamed, and the process did not live to record it.
+			f.state, f.naming, f.stamp, t.stale = final, false, found.stamp, true
+			t.noteTree(t.layout.names[i].final)
+		case loose:
+			t.rehash(i, found.stamp)
 		case !fits:
 			t.addTrouble(i, &trouble{kind: ErrChanged, seen: found.stamp})
-		case found.state == final && f.state == final && compareStamps(f.stamp, found.stamp) != otherFile:
+		case found.state == f.state && f.state >= final && compareStamps(f.stamp, found.stamp) != otherFile && t.info.Files[i].Length > 0:
 			t.doubtFile(i, found.stamp)
 		case t.info.Files[i].Length == 0:
-			f.stamp = found.stamp
+			f.created = f.created && !writtenAnew(f.stamp, found.stamp)
+			f.stamp, t.stale = found.stamp, true
 		default:
 			f.state = found.state
 			t.rehash(i, found.stamp)
@@ -294,14 +456,19 @@ func (t *Transfer) recognises(i int, found fileFound) bool {
 }
 
 // choose decides the names on disk.
-func (t *Transfer) choose(takenBy func(string) bool) *layout {
+func (t *Transfer) choose(takenBy func(string) bool, adopt bool) *layout {
 	if takenBy == nil {
 		takenBy = func(string) bool { return false }
 	}
 	l, info := &layout{}, t.nameable()
+	defer func() {
+		if l.base == "" || t.isFolder(l.base) {
+			t.noteSources(l, adopt)
+		}
+	}()
 	top := func(name string, e entry) bool {
 		p := filepath.Join(t.dir, name)
-		return takenBy(p) || t.store.claimed(p) || t.occupied("", name, e)
+		return takenBy(p) || t.store.claimed(p) || t.occupied("", name, e, adopt)
 	}
 	if !info.Multi {
 		l.names, _, _ = mapNames(info, false, top)
@@ -310,8 +477,8 @@ func (t *Transfer) choose(takenBy func(string) bool) *layout {
 	m := namer{taken: top, fold: cases.Fold()}
 	l.base = m.choose(&node{}, info.Name, entry{folder: true})
 	var taken occupied
-	if fi, err := t.store.disk.lstat(t.dir, l.base, ""); err == nil && fi.IsDir() {
-		taken = func(name string, e entry) bool { return t.occupied(l.base, name, e) }
+	if t.isFolder(l.base) {
+		taken = func(name string, e entry) bool { return t.occupied(l.base, name, e, adopt) }
 	}
 	var renamed bool
 	l.names, l.folders, renamed = mapNames(info, false, taken)
@@ -321,10 +488,48 @@ func (t *Transfer) choose(takenBy func(string) bool) *layout {
 	return l
 }
 
+func (t *Transfer) isFolder(base string) bool {
+	fi, err := t.store.disk.lstat(t.dir, base, "")
+	return err == nil && fi.IsDir()
+}
+
+// noteSources notes the user's files that have the name of an entry and keep it
+// from having it: some of the content may be in them. To be completed in place,
+// one may also have the part name that other programs use.
+func (t *Transfer) noteSources(l *layout, adopt bool) {
+	names := make(map[string]bool, len(l.names))
+	for i := range l.names {
+		names[l.names[i].final] = true
+	}
+	for i := range l.names {
+		n, f := &l.names[i], &t.info.Files[i]
+		if n.final == "" || f.Length == 0 {
+			continue
+		}
+		own := path.Join(path.Dir(n.final), variant(f.Path[len(f.Path)-1], "", 1))
+		if !names[own] && t.isUsers(l.base, own, math.MaxInt64) {
+			n.user = own
+			continue
+		}
+		if part := own + partSuffix; adopt && !names[part] && !t.isUsers(l.base, n.final, math.MaxInt64) && t.isUsers(l.base, part, f.Length) {
+			n.user = part
+		}
+	}
+}
+
+// isUsers tells whether a file of at most so many bytes is there that belongs to
+// no transfer.
+func (t *Transfer) isUsers(base, name string, most int64) bool {
+	fi, err := t.store.disk.lstat(t.dir, base, name)
+	p := filepath.Join(t.dir, base, name)
+	return err == nil && fi.Mode().IsRegular() && fi.Size() > 0 && fi.Size() <= most && !t.store.claimed(p) && !t.store.within(p)
+}
+
 // occupied tells whether what is on disk under a name keeps an entry from
 // having it. A file of the right size does not: it may be an earlier copy, and
-// is hashed before it counts. Inside what another transfer owns it does.
-func (t *Transfer) occupied(base, name string, e entry) bool {
+// is hashed before it counts; nor does a shorter one that is to be completed.
+// Inside what another transfer owns it does, and whatever has a part name.
+func (t *Transfer) occupied(base, name string, e entry, adopt bool) bool {
 	fi, err := t.store.disk.lstat(t.dir, base, name)
 	if err != nil {
 		return false // nothing is made over what turns out to be there
@@ -337,6 +542,8 @@ func (t *Transfer) occupied(base, name string, e entry) bool {
 	case !fi.Mode().IsRegular():
 		return true
 	case e.part:
+		return true
+	case adopt && fi.Size() > 0 && e.length > 0:
 		return fi.Size() > e.length
 	}
 	return fi.Size() != e.length

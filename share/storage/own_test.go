@@ -119,9 +119,7 @@ func TestOwnIsServedAndNeverWritten(t *testing.T) {
 		t.Fatalf("after a restart: %+v", p)
 	}
 	b.mustRead(tr, 3)
-	if err := tr.Remove(context.Background(), true); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, tr, true)
 	if after := describe(t, b.own.Path); after != before {
 		t.Fatalf("what is shared was changed from\n%s to\n%s", before, after)
 	}
@@ -287,9 +285,7 @@ func TestOwnSymlinks(t *testing.T) {
 	}
 	tr := b.openOwn()
 	b.mustNotRead(tr, 0)
-	if err := tr.Remove(context.Background(), false); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, tr, false)
 	b.own.FollowSymlinks = true
 	tr = b.openOwn()
 	b.mustRead(tr, 0)
@@ -311,9 +307,7 @@ func TestFetchDoesNotTouchWhatIsShared(t *testing.T) {
 	}
 	putAll(t, tr, all)
 	flush(t, tr)
-	if err := tr.Remove(context.Background(), true); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, tr, true)
 	wantFile(t, b.file(0), content(1, 32*kib))
 	if after := tree(t, b.own.Path); len(after) != 3 {
 		t.Fatalf("before\n%s after %q", before, after)

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,21 +14,59 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// publish gives complete files their final names: those of which the last
-// piece is in pending. It returns the ones renamed.
-func (t *Transfer) publish(pending bitmap) (named []int, err error) {
+// readyToName lists the files that are complete once the pieces in pending are
+// recorded, and notes that they are about to get their final names.
+func (t *Transfer) readyToName(pending bitmap) []int {
 	if t.own != nil {
-		return nil, nil
+		return nil
 	}
-	for _, i := range t.complete(pending) {
+	ready := t.complete(pending)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, i := range ready {
+		t.files[i].naming = true
+	}
+	return ready
+}
+
+// publish gives complete files their final names. That they get them is recorded
+// already: were the process killed after the rename, nobody could tell such a
+// file from one of the user's. t.batching is held.
+func (t *Transfer) publish(ctx context.Context, ready []int) (err error) {
+	var named []int
+	for _, i := range ready {
+		if !t.stillReady(i) {
+			continue
+		}
 		switch e := t.rename(i); {
 		case e == nil:
 			named = append(named, i)
+		case errors.Is(e, errGivenBack):
+			t.store.wantSync(t, 0)
 		case err == nil:
 			err = t.failed(opWrite, i, 0, fmt.Errorf("renaming %s: %w", t.layout.names[i].part, e))
 		}
 	}
-	return named, err
+	if len(named) == 0 {
+		return err
+	}
+	if e := t.syncDirs(); e != nil {
+		return cmpErr(err, e)
+	}
+	t.stampFiles(named)
+	t.mu.Lock()
+	t.stale = true
+	t.mu.Unlock()
+	return cmpErr(err, t.recordIfStale(ctx))
+}
+
+// stillReady tells whether file i is recorded as complete.
+func (t *Transfer) stillReady(i int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f, s := &t.files[i], t.pieces(i)
+	return f.state == partial && f.naming && f.writes == f.synced && !f.failed &&
+		t.recorded.hasAll(s) && t.have.hasAll(s) && !t.unknown.hasAny(s)
 }
 
 // complete lists the files under a part name whose pieces are all recorded or
@@ -91,24 +130,39 @@ func (t *Transfer) rename(i int) error {
 	}
 	defer d.unpin()
 	names := &t.layout.names[i]
+	if back, err := t.giveBack(d.dir, i); err != nil || back {
+		return cmp.Or(err, errGivenBack)
+	}
 	if ours, err := t.stillOurs(i); err != nil || !ours {
 		return err
 	}
 	found := false
-	for n := 2; ; n++ {
+	for {
+		if names.part == names.final { // the user's, completed in place
+			break
+		}
 		err = d.dir.rename(names.part, names.final)
 		if !errors.Is(err, fs.ErrExist) {
 			break
 		}
+		t.mu.Lock()
+		ours := t.files[i].created
+		t.mu.Unlock()
 		same, e := sameContent(d.dir, names.part, names.final, t.info.Files[i].Length)
 		if e != nil {
 			return e
 		}
-		if same {
+		if same && ours {
 			err, found = t.keepFound(d.dir, i), true
 			break
 		}
-		if err := t.renameTo(i, n); err != nil {
+		if err := t.nextName(i); err != nil {
+			return err
+		}
+		t.mu.Lock()
+		layout := t.layout.encode(t.info)
+		t.mu.Unlock()
+		if err := t.store.save(context.Background(), Record{ID: t.info.ID, Layout: layout}); err != nil {
 			return err
 		}
 	}
@@ -118,9 +172,11 @@ func (t *Transfer) rename(i int) error {
 	t.closeFile(i)
 	t.mu.Lock()
 	f := &t.files[i]
-	f.state, f.foreign, f.before, f.suspect = final, false, found, false
+	f.state, f.naming, f.suspect = final, false, false
 	if found {
-		f.stamp = stamp{}
+		f.stamp, f.created = stamp{}, false
+		u := t.takeUser(i, names.final)
+		u.synced, u.settled = true, true
 	}
 	delete(t.unnamed, i)
 	t.noteDir(path.Dir(names.final))
@@ -151,6 +207,35 @@ func (t *Transfer) stillOurs(i int) (bool, error) {
 	return !t.unknown.hasAny(t.pieces(i)), nil
 }
 
+// errGivenBack says that a file is the user's again.
+var errGivenBack = errors.New("the file is the user's")
+
+// giveBack tells whether file i, which the user has asked to have completed in
+// place, has become longer than it is to be: he has written to it, and it is not
+// cut. t.opening is held.
+func (t *Transfer) giveBack(d folder, i int) (bool, error) {
+	t.mu.Lock()
+	ours, name := t.files[i].created, t.layout.names[i].part
+	t.mu.Unlock()
+	if ours {
+		return false, nil
+	}
+	fi, err := d.lstat(name)
+	if err != nil || fi.Size() == t.info.Files[i].Length {
+		return false, err
+	}
+	t.closeFile(i)
+	if err := t.changePart(i); err != nil {
+		return false, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.files[i].naming = false
+	t.takeUser(i, name)
+	t.rehash(i, stampOf(fi))
+	return true, nil
+}
+
 // keepFound takes the file that already has the final name of file i, and the
 // same content, for it.
 func (t *Transfer) keepFound(d folder, i int) error {
@@ -163,25 +248,6 @@ func (t *Transfer) keepFound(d folder, i int) error {
 		return err
 	}
 	return d.remove(t.layout.names[i].part)
-}
-
-// renameTo changes the final name of file i to its n-th variant and records so
-// before the file gets it. t.opening is held.
-func (t *Transfer) renameTo(i, n int) error {
-	old := t.layout.names[i].final
-	own := t.info.Files[i].Path
-	v := path.Join(path.Dir(old), variant(own[len(own)-1], false, n))
-	for k := range t.layout.names {
-		if o := t.layout.names[k]; k != i && (o.final == v || o.part == v) {
-			return nil // the caller tries the next
-		}
-	}
-	t.layout.names[i].final = v
-	err := t.store.save(context.Background(), Record{ID: t.info.ID, Layout: t.layout.encode(t.info)})
-	if err != nil {
-		t.layout.names[i].final = old
-	}
-	return err
 }
 
 // sameContent compares two files of a folder.
@@ -215,60 +281,6 @@ func sameContent(d folder, a, b string, size int64) (bool, error) {
 		}
 	}
 	return true, nil
-}
-
-// demote makes a complete file writable again: it gets its part name. One that
-// was found and turned out to be something else stays as it is, and file i
-// starts anew beside it. It returns the state of file i. t.opening is held.
-func (t *Transfer) demote(d folder, i int) (uint8, error) {
-	f := &t.files[i]
-	t.mu.Lock()
-	foreign := f.foreign
-	t.mu.Unlock()
-	if foreign {
-		t.mu.Lock()
-		f.state, f.foreign, f.before, f.stamp = absent, false, false, stamp{}
-		t.mu.Unlock()
-		return absent, nil
-	}
-	names := &t.layout.names[i]
-	t.closeFile(i)
-	if err := d.remove(names.part); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return final, err
-	}
-	if err := d.rename(names.final, names.part); err != nil {
-		return final, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	f.state, f.before = partial, false
-	f.stamp.ctime = 0 // taken anew, and all else compared, when it is opened
-	t.noteDir(path.Dir(names.part))
-	return partial, nil
-}
-
-// settleForeign finds out whether a file that was found under the final name of
-// file i is that file, before something is written to it.
-func (t *Transfer) settleForeign(i int) error {
-	s := t.pieces(i)
-	for p := s.From; ; p++ {
-		t.mu.Lock()
-		f := &t.files[i]
-		if f.foreign && t.have.hasAny(s) {
-			f.foreign = false
-		}
-		undecided := f.state == final && f.foreign && t.unknown.hasAny(s)
-		unknown := t.unknown.has(p)
-		t.mu.Unlock()
-		if !undecided || p == s.To {
-			return nil
-		}
-		if unknown {
-			if _, err := t.HashPiece(context.Background(), p); err != nil {
-				return err
-			}
-		}
-	}
 }
 
 // hasEmpty tells whether there is anything to make once all else is complete.
@@ -321,8 +333,12 @@ func (t *Transfer) Finish(ctx context.Context, want func(i int) bool) error {
 // makeEmpty makes files without bytes, those wanted or all, and empty folders.
 // t.batching is held.
 func (t *Transfer) makeEmpty(want func(i int) bool) error {
+	empty, err := t.intendEmpty(want)
+	if err != nil {
+		return t.failed(opWrite, -1, 0, fmt.Errorf("making the empty files of %s: %w", t.Path(), err))
+	}
 	var made []int
-	err := func() error {
+	err = func() error {
 		t.opening.Lock()
 		defer t.opening.Unlock()
 		var d *handle
@@ -337,11 +353,7 @@ func (t *Transfer) makeEmpty(want func(i int) bool) error {
 				d.unpin()
 			}
 		}()
-		for i := range t.files {
-			f := &t.info.Files[i]
-			if f.Length > 0 || !t.onDisk(i) || want != nil && !want(i) || t.stateOf(i) != absent {
-				continue
-			}
+		for _, i := range empty {
 			if err := open(); err != nil {
 				return err
 			}
@@ -379,6 +391,32 @@ func (t *Transfer) makeEmpty(want func(i int) bool) error {
 	return t.recordIfStale(context.Background())
 }
 
+// intendEmpty lists the files without bytes that are to be made, and records so
+// before they are.
+func (t *Transfer) intendEmpty(want func(i int) bool) (list []int, err error) {
+	for i := range t.files {
+		f := &t.info.Files[i]
+		if f.Length > 0 || !t.onDisk(i) || want != nil && !want(i) || t.stateOf(i) != absent {
+			continue
+		}
+		if _, err := t.stat(t.layout.names[i].final); err == nil {
+			continue // what is there stays
+		} else if !absentFile(err) {
+			return nil, err
+		}
+		t.mu.Lock()
+		if !t.files[i].created {
+			t.files[i].created, t.stale = true, true
+		}
+		t.mu.Unlock()
+		list = append(list, i)
+	}
+	if len(list) == 0 {
+		return nil, nil
+	}
+	return list, t.recordIfStale(context.Background())
+}
+
 // makeEmptyFile tells whether it made file i. t.opening is held.
 func (t *Transfer) makeEmptyFile(d folder, i int) (bool, error) {
 	name := t.layout.names[i].final
@@ -386,7 +424,10 @@ func (t *Transfer) makeEmptyFile(d folder, i int) (bool, error) {
 		return false, err
 	}
 	h, err := d.open(name, mode{write: true, create: true, exec: t.info.Files[i].Exec})
-	if errors.Is(err, fs.ErrExist) {
+	if errors.Is(err, fs.ErrExist) { // made by somebody else meanwhile
+		t.mu.Lock()
+		t.files[i].created, t.stale = false, true
+		t.mu.Unlock()
 		return false, nil
 	}
 	if err != nil {

@@ -14,24 +14,29 @@ import (
 
 // layout says where the files of a transfer are. Its encoding:
 //
-//	version 1 | flags | base | number of files | for each file: how (1 byte) [final] [part]
-//	| number of folders | folders
+//	version 2 | flags | [folder] | base | number of files
+//	| for each file: how (1 byte) [final] [part] [user] | number of folders | folders
 //
 // Strings are a uvarint length and bytes. A name that is the torrent's own, or
-// its default .part, is left out.
+// the part name made of it, is left out. Version 1 has neither the folder nor
+// the user's names, and what is left out of a part name is ".part" alone.
 type layout struct {
 	own     bool
+	adopt   bool   // what was there is completed in place
+	left    string // the folder that a removed transfer left its part files in
 	base    string // the own folder, or "" for a single file
 	names   []diskName
 	folders []string // empty ones
 }
 
 const (
-	layoutVersion = 1
+	layoutVersion = 2
 	layoutOwn     = 1 // flag: what the user shares
 	// flag: names that are left out are those of the torrent; without it they are
 	// what older releases made of them.
 	layoutAsNamed = 2
+	layoutAdopt   = 4
+	layoutLeft    = 8
 )
 
 // How a name is written.
@@ -40,6 +45,8 @@ const (
 	nameGiven              // its final name follows
 	partGiven              // its part name follows
 	partNone               // it has none
+	userGiven              // the name of the user's file follows
+	userFinal              // the user's file has the final name
 )
 
 func defaultName(f *metainfo.File) string { return strings.Join(f.Path, "/") }
@@ -58,6 +65,13 @@ func (l *layout) encode(info *metainfo.Info) []byte {
 	if l.own {
 		b[1] |= layoutOwn
 	}
+	if l.adopt {
+		b[1] |= layoutAdopt
+	}
+	if l.left != "" {
+		b[1] |= layoutLeft
+		b = appendString(b, l.left)
+	}
 	b = appendString(b, l.base)
 	b = binary.AppendUvarint(b, uint64(len(l.names)))
 	for i, n := range l.names {
@@ -72,9 +86,16 @@ func (l *layout) encode(info *metainfo.Info) []byte {
 		switch n.part {
 		case "":
 			how |= partNone
-		case n.final + partSuffix:
+		case defaultPart(n.final, info.ID):
 		default:
 			how |= partGiven
+		}
+		switch n.user {
+		case "":
+		case n.final:
+			how |= userFinal
+		default:
+			how |= userGiven
 		}
 		b = append(b, how)
 		if how&nameGiven != 0 {
@@ -82,6 +103,9 @@ func (l *layout) encode(info *metainfo.Info) []byte {
 		}
 		if how&partGiven != 0 {
 			b = appendString(b, n.part)
+		}
+		if how&userGiven != 0 {
+			b = appendString(b, n.user)
 		}
 	}
 	b = binary.AppendUvarint(b, uint64(len(l.folders)))
@@ -93,11 +117,19 @@ func (l *layout) encode(info *metainfo.Info) []byte {
 
 func decodeLayout(b []byte, info *metainfo.Info) (*layout, error) {
 	d := decoder{b: b}
-	if v := d.byte(); v != layoutVersion && d.err == nil {
-		return nil, fmt.Errorf("a layout of version %d, not %d", v, layoutVersion)
+	version := d.byte()
+	if (version < 1 || version > layoutVersion) && d.err == nil {
+		return nil, fmt.Errorf("a layout of version %d, not %d", version, layoutVersion)
 	}
 	flags := d.byte()
-	l := &layout{own: flags&layoutOwn != 0, base: d.string()}
+	l := &layout{own: flags&layoutOwn != 0}
+	if version > 1 {
+		l.adopt = flags&layoutAdopt != 0
+		if flags&layoutLeft != 0 {
+			l.left = d.string()
+		}
+	}
+	l.base = d.string()
 	byDefault := defaultName
 	if flags&layoutAsNamed == 0 {
 		byDefault = olderName
@@ -126,8 +158,18 @@ func decodeLayout(b []byte, info *metainfo.Info) (*layout, error) {
 		switch {
 		case how&partGiven != 0:
 			n.part = d.name()
-		case how&partNone == 0:
+		case how&partNone != 0:
+		case version == 1:
 			n.part = n.final + partSuffix
+		default:
+			n.part = defaultPart(n.final, info.ID)
+		}
+		switch {
+		case version == 1:
+		case how&userGiven != 0:
+			n.user = d.name()
+		case how&userFinal != 0:
+			n.user = n.final
 		}
 	}
 	for range d.count(1) {
@@ -141,55 +183,65 @@ const (
 	absent  uint8 = iota // not there, as far as is known
 	partial              // under its part name
 	final                // under its final name
+	users                // the user's own file, which is only read
 )
 
 // progress is what is durable. Its encoding:
 //
-//	version 2 | flags | pieces recorded | pieces unknown
+//	version 2 | flags | pieces recorded | pieces unknown | pieces clipped
 //	| number of files | for each file: index - index before, state and flags
 //	  (uvarint), size [if not its length], time - time before,
 //	  change time - time and inode [if known]
 //
 // Bitmaps are a uvarint number of words and the words; times are varint
-// nanoseconds since 1970. Version 1 had one byte of state and flags, and neither
-// change times nor inodes.
+// nanoseconds since 1970. Version 1 had one byte of state and flags, neither
+// change times nor inodes, and no clipped pieces; what its flags call found is
+// the user's, and all else was made by the transfer.
 type progress struct {
 	made     bool // the own folder was there
 	emptied  bool // files of 0 bytes were made
+	found    bool // the own folder was there before the transfer
 	recorded bitmap
 	unknown  bitmap
+	clipped  bitmap // see Transfer.clipped
 	files    []fileRecord
 }
 
 type fileRecord struct {
 	index   int
 	state   uint8
-	foreign bool
-	before  bool
+	created bool // by this transfer, which may therefore delete it; also of what is about to be made
 	suspect bool
 	failed  bool
-	created bool // this transfer made the file; not told by records of version 1
-	user    bool // it was there before the transfer was first opened; likewise
 	doubt   bool // some pieces have to be hashed again; see doubt.go
+	naming  bool // about to get its final name
+	spill   bool // of a user's file: what has the part name is ours
+	head    bool // the first piece is in the spill
+	tail    bool // the last piece is
 	stamp   stamp
 }
 
 const (
 	progressVersion = 2
 
-	folderMade = 1
-	emptyMade  = 2
+	folderMade  = 1
+	emptyMade   = 2
+	folderFound = 4
 
-	stateMask   = 3
-	fileForeign = 4
-	fileSuspect = 8
-	fileFailed  = 16
-	fileSized   = 32 // a size follows
-	fileBefore  = 64
-	fileChange  = 128 // a change time and an inode follow
-	fileCreated = 256
-	fileUser    = 512
-	fileDoubt   = 1024
+	stateMask     = 3
+	fileWasFound  = 4 // in version 1: found, and no piece of it was right yet
+	fileCreated   = 4
+	fileSuspect   = 8
+	fileFailed    = 16
+	fileSized     = 32 // a size follows
+	fileWasBefore = 64 // in version 1: found, and never written to
+	fileNaming    = 64
+	fileChange    = 128 // a change time and an inode follow
+	fileSpill     = 256
+	fileHead      = 512
+	fileDoubt     = 1024
+	fileTail      = 2048
+	fileFlags     = 4096 - 1
 )
 
 func (p *progress) encode(info *metainfo.Info) []byte {
@@ -202,41 +254,21 @@ func (p *progress) encode(info *metainfo.Info) []byte {
 	if p.emptied {
 		flags |= emptyMade
 	}
+	if p.found {
+		flags |= folderFound
+	}
 	b = append(b, flags)
 	b = p.recorded.appendTo(b)
 	b = p.unknown.appendTo(b)
+	b = p.clipped.appendTo(b)
 	b = binary.AppendUvarint(b, uint64(len(p.files)))
 	index, mtime := 0, int64(0)
 	for _, f := range p.files {
 		b = binary.AppendUvarint(b, uint64(f.index-index))
 		index = f.index
-		flags := uint64(f.state)
-		if f.foreign {
-			flags |= fileForeign
-		}
-		if f.before {
-			flags |= fileBefore
-		}
-		if f.suspect {
-			flags |= fileSuspect
-		}
-		if f.failed {
-			flags |= fileFailed
-		}
-		if f.created {
-			flags |= fileCreated
-		}
-		if f.user {
-			flags |= fileUser
-		}
-		if f.doubt {
-			flags |= fileDoubt
-		}
+		flags := f.flags()
 		if f.stamp.size != info.Files[f.index].Length {
 			flags |= fileSized
-		}
-		if f.stamp.ctime != 0 {
-			flags |= fileChange
 		}
 		b = binary.AppendUvarint(b, flags)
 		if flags&fileSized != 0 {
@@ -252,6 +284,45 @@ func (p *progress) encode(info *metainfo.Info) []byte {
 	return b
 }
 
+// flags are the state and what goes with it.
+func (f *fileRecord) flags() uint64 {
+	flags := uint64(f.state)
+	for _, x := range []struct {
+		set bool
+		bit uint64
+	}{
+		{f.created, fileCreated}, {f.suspect, fileSuspect}, {f.failed, fileFailed}, {f.naming, fileNaming}, {f.doubt, fileDoubt},
+		{f.spill, fileSpill}, {f.head, fileHead}, {f.tail, fileTail}, {f.stamp.ctime != 0, fileChange},
+	} {
+		if x.set {
+			flags |= x.bit
+		}
+	}
+	return flags
+}
+
+// setFlags is the opposite.
+func (f *fileRecord) setFlags(version byte, flags uint64) error {
+	f.state = uint8(flags & stateMask)
+	f.suspect, f.failed = flags&fileSuspect != 0, flags&fileFailed != 0
+	if version == 1 {
+		if f.state != partial && f.state != final {
+			return fmt.Errorf("a progress with a file in state %d", f.state)
+		}
+		f.created = true
+		if f.state == final && flags&(fileWasFound|fileWasBefore) != 0 {
+			f.state, f.created = users, false
+		}
+		return nil
+	}
+	f.created, f.naming, f.doubt = flags&fileCreated != 0, flags&fileNaming != 0, flags&fileDoubt != 0
+	f.spill, f.head, f.tail = flags&fileSpill != 0, flags&fileHead != 0, flags&fileTail != 0
+	if flags&^fileFlags != 0 || f.state == absent && !f.created {
+		return fmt.Errorf("a progress with a file of flags %x", flags)
+	}
+	return nil
+}
+
 func decodeProgress(b []byte, info *metainfo.Info) (*progress, error) {
 	d := decoder{b: b}
 	version := d.byte()
@@ -262,6 +333,10 @@ func decodeProgress(b []byte, info *metainfo.Info) (*progress, error) {
 	p := &progress{made: flags&folderMade != 0, emptied: flags&emptyMade != 0}
 	p.recorded = d.bitmap(info.NumPieces)
 	p.unknown = d.bitmap(info.NumPieces)
+	if version > 1 {
+		p.found = flags&folderFound != 0
+		p.clipped = d.bitmap(info.NumPieces)
+	}
 	n := d.count(3)
 	if n > len(info.Files) {
 		return nil, fmt.Errorf("a progress of %d files for a torrent of %d", n, len(info.Files))
@@ -278,17 +353,9 @@ func decodeProgress(b []byte, info *metainfo.Info) (*progress, error) {
 		if version > 1 && flags >= 0x80 {
 			flags = flags&0x7f | d.uvarint()<<7
 		}
-		f := fileRecord{
-			index:   index,
-			state:   uint8(flags & stateMask),
-			foreign: flags&fileForeign != 0,
-			before:  flags&fileBefore != 0,
-			suspect: flags&fileSuspect != 0,
-			failed:  flags&fileFailed != 0,
-		}
-		if version > 1 {
-			f.created, f.user = flags&fileCreated != 0, flags&fileUser != 0
-			f.doubt = flags&fileDoubt != 0
+		f := fileRecord{index: index}
+		if err := f.setFlags(version, flags); err != nil {
+			return nil, errors.Join(d.err, err)
 		}
 		f.stamp.size = info.Files[index].Length
 		if flags&fileSized != 0 {
@@ -299,9 +366,6 @@ func decodeProgress(b []byte, info *metainfo.Info) (*progress, error) {
 		if version > 1 && flags&fileChange != 0 {
 			f.stamp.ctime = mtime + d.varint()
 			f.stamp.inode = d.uvarint()
-		}
-		if f.state != partial && f.state != final {
-			return nil, errors.Join(d.err, fmt.Errorf("a progress with a file in state %d", f.state))
 		}
 		p.files = append(p.files, f)
 	}

@@ -25,16 +25,22 @@ func TestRecordsReadAsTheyWereWritten(t *testing.T) {
 	in := recordInfo()
 	options := cmp.AllowUnexported(layout{}, diskName{}, progress{}, fileRecord{}, stamp{})
 	rapid.Check(t, func(t *rapid.T) {
-		l := &layout{own: rapid.Bool().Draw(t, "own"), base: rapid.StringMatching(`[a-z ]{0,3}`).Draw(t, "base"), names: make([]diskName, 4)}
+		l := &layout{own: rapid.Bool().Draw(t, "own"), adopt: rapid.Bool().Draw(t, "adopt"), left: rapid.StringMatching(`(/[a-z]{3})?`).Draw(t, "left"), base: rapid.StringMatching(`[a-z ]{0,3}`).Draw(t, "base"), names: make([]diskName, 4)}
 		for i := range l.names[:3] {
 			n := &l.names[i]
 			n.final = defaultName(&in.Files[i])
 			if rapid.Bool().Draw(t, "named") {
 				n.final = drawName(t, "final")
 			}
+			switch rapid.IntRange(0, 2).Draw(t, "user") {
+			case 0:
+				n.user = n.final
+			case 1:
+				n.user = drawName(t, "user")
+			}
 			switch rapid.IntRange(0, 2).Draw(t, "part") {
 			case 0:
-				n.part = n.final + partSuffix
+				n.part = defaultPart(n.final, in.ID)
 			case 1:
 				n.part = drawName(t, "part")
 			}
@@ -50,17 +56,19 @@ func TestRecordsReadAsTheyWereWritten(t *testing.T) {
 			t.Fatal(d)
 		}
 
-		p := &progress{made: rapid.Bool().Draw(t, "made"), emptied: rapid.Bool().Draw(t, "emptied"), recorded: newBitmap(100), unknown: newBitmap(100), files: []fileRecord{}}
+		p := &progress{made: rapid.Bool().Draw(t, "made"), emptied: rapid.Bool().Draw(t, "emptied"), found: rapid.Bool().Draw(t, "found"), recorded: newBitmap(100), unknown: newBitmap(100), clipped: newBitmap(100), files: []fileRecord{}}
 		for range rapid.IntRange(0, 5).Draw(t, "pieces") {
 			p.recorded.set(rapid.IntRange(0, 99).Draw(t, "recorded"))
 			p.unknown.set(rapid.IntRange(0, 99).Draw(t, "unknown"))
+			p.clipped.set(rapid.IntRange(0, 99).Draw(t, "clipped"))
 		}
 		for i := range in.Files {
 			if rapid.Bool().Draw(t, "there") {
 				p.files = append(p.files, fileRecord{
-					index: i, state: uint8(rapid.IntRange(1, 2).Draw(t, "state")),
-					foreign: rapid.Bool().Draw(t, "foreign"), before: rapid.Bool().Draw(t, "before"), suspect: rapid.Bool().Draw(t, "suspect"), failed: rapid.Bool().Draw(t, "failed"),
-					created: rapid.Bool().Draw(t, "created"), user: rapid.Bool().Draw(t, "user"),
+					index: i, state: uint8(rapid.IntRange(1, 3).Draw(t, "state")),
+					suspect: rapid.Bool().Draw(t, "suspect"), failed: rapid.Bool().Draw(t, "failed"),
+					created: rapid.Bool().Draw(t, "created"), naming: rapid.Bool().Draw(t, "naming"),
+					spill: rapid.Bool().Draw(t, "spill"), head: rapid.Bool().Draw(t, "head"), tail: rapid.Bool().Draw(t, "tail"),
 					stamp: stamp{size: rapid.Int64Range(0, 1<<62).Draw(t, "size"), mtime: rapid.Int64Range(-1<<62, 1<<61).Draw(t, "mtime")},
 				})
 				if last := &p.files[len(p.files)-1]; rapid.Bool().Draw(t, "change") {
@@ -85,12 +93,12 @@ func TestRecordsOfVersion1AreRead(t *testing.T) {
 	in := recordInfo()
 	b := append([]byte{1, folderMade}, newBitmap(0).appendTo(nil)...)
 	b = newBitmap(0).appendTo(b)
-	b = append(b, 1, 2, byte(final)|fileSized|fileBefore, 5, 14)
+	b = append(b, 1, 2, byte(final)|fileSized|fileWasBefore, 5, 14)
 	p, err := decodeProgress(b, in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []fileRecord{{index: 2, state: final, before: true, stamp: stamp{size: 5, mtime: 7}}}
+	want := []fileRecord{{index: 2, state: users, stamp: stamp{size: 5, mtime: 7}}}
 	if d := cmp.Diff(want, p.files, cmp.AllowUnexported(fileRecord{}, stamp{})); d != "" || !p.made {
 		t.Fatal(d)
 	}
@@ -98,7 +106,7 @@ func TestRecordsOfVersion1AreRead(t *testing.T) {
 
 func FuzzDecodeRecord(f *testing.F) {
 	in := recordInfo()
-	l := &layout{base: "set", names: []diskName{{"a", "a.part"}, {"b/c", "b/x.part"}, {final: "d (2)"}, {}}, folders: []string{"void"}}
+	l := &layout{base: "set", names: []diskName{{"a", "a.part", ""}, {"b/c", "b/x.part", "b/c"}, {final: "d (2)"}, {}}, folders: []string{"void"}}
 	p := &progress{made: true, recorded: newBitmap(100), unknown: newBitmap(100), files: []fileRecord{{index: 1, state: partial, stamp: stamp{size: 5, mtime: 7}}, {index: 2, state: final, created: true, stamp: stamp{5, 7, 9, 11}}}}
 	p.recorded.set(99)
 	f.Add(l.encode(in), p.encode(in))
@@ -106,7 +114,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		if l, err := decodeLayout(a, in); err == nil {
 			for _, n := range l.names {
-				for _, name := range []string{n.final, n.part} {
+				for _, name := range []string{n.final, n.part, n.user} {
 					if name != "" && !isLocal(name) {
 						t.Fatalf("the name %q", name)
 					}

@@ -91,27 +91,23 @@ func TestKilledBetweenRenameAndRecord(t *testing.T) {
 	info, all := torrentOf(t, "f", 16*kib, entryOf{data: content(1, 40*kib)})
 	tr := b.open(info)
 	putAll(t, tr, all)
-	b.ledger.fail = errors.New("the power is out")
+	b.ledger.failAt = b.ledger.saves + 2 // the first is of what is about to be renamed
 	if err := tr.Flush(context.Background()); share.KindOf(err) != share.Disk {
 		t.Fatalf("a ledger that fails: %v", err)
-	}
-	if p := tr.Progress(); p.Pieces != 0 {
-		t.Fatalf("%d pieces are durable that are not recorded", p.Pieces)
 	}
 	if err := tr.Fault(); err == nil {
 		t.Fatal("a ledger that fails is no fault")
 	}
 	wantTree(t, b.dir, "f")
-	b.ledger.fail = nil
+	b.ledger.failAt = 0
 	b.crash()
-	// The file was never recorded: it is fetched again, and found to be there.
 	tr = b.open(info)
-	putAll(t, tr, all)
-	flush(t, tr)
-	wantTree(t, b.dir, "f")
-	if p := tr.Progress(); p.Pieces != 3 {
-		t.Fatalf("at the end: %+v", p)
+	if p := tr.Progress(); p.Pieces != 3 || p.Unknown != 0 {
+		t.Fatalf("after the restart: %+v", p)
 	}
+	flush(t, tr)
+	remove(t, tr, true)
+	wantTree(t, b.dir)
 }
 
 func TestEditedDownloadIsKept(t *testing.T) {
@@ -151,8 +147,11 @@ func TestEditedDownloadIsKept(t *testing.T) {
 	}
 	put(t, tr, all, 1)
 	flush(t, tr)
+	wantTree(t, b.dir, "letter (2).txt", "letter.txt")
+	wantFile(t, path, edited)
+	wantFile(t, tr.FilePath(0), all)
+	remove(t, tr, true)
 	wantTree(t, b.dir, "letter.txt")
-	wantFile(t, path, all)
 }
 
 func TestDeletedDownloadIsMissed(t *testing.T) {
@@ -256,8 +255,10 @@ func TestBitRotIsFetchedAgain(t *testing.T) {
 	}
 	put(t, tr, all, 0)
 	flush(t, tr)
-	wantTree(t, b.dir, "f")
-	wantFile(t, path, all)
+	// Nothing tells it from an edit whose mtime was put back.
+	wantTree(t, b.dir, "f", "f (2)")
+	wantFile(t, path, rotten)
+	wantFile(t, tr.FilePath(0), all)
 	if p := tr.Progress(); p.Pieces != 3 {
 		t.Fatalf("%+v", p)
 	}
@@ -332,7 +333,7 @@ func TestKilledBeforeTheEmptyFilesWereMade(t *testing.T) {
 	wantTree(t, b.dir, "set/", "set/a", "set/empty", "set/void/")
 }
 
-func TestRecheckCutsWhatIsTooLong(t *testing.T) {
+func TestRecheckPutsARightFileBesideOneThatIsTooLong(t *testing.T) {
 	b := newBench(t)
 	info, all := torrentOf(t, "f", 16*kib, entryOf{data: content(1, 40*kib)})
 	tr := b.open(info)
@@ -347,8 +348,9 @@ func TestRecheckCutsWhatIsTooLong(t *testing.T) {
 	checkUnknown(t, tr)
 	put(t, tr, all, 0)
 	flush(t, tr)
-	wantTree(t, b.dir, "f")
-	wantFile(t, filepath.Join(b.dir, "f"), all)
+	wantTree(t, b.dir, "f", "f (2)")
+	wantFile(t, filepath.Join(b.dir, "f"), longer)
+	wantFile(t, tr.FilePath(0), all)
 }
 
 // A piece that cannot be read is not a piece that is wrong.

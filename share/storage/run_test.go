@@ -193,7 +193,7 @@ func TestRunHealsAfterAFailedSync(t *testing.T) {
 		if p := tr.Progress(); p.Pieces != 1 {
 			b.t.Fatalf("%+v", p)
 		}
-		disk := sim.durable["/dl/f.part"].disk
+		disk := sim.durable["/dl/"+tr.layout.names[0].part].disk
 		if string(disk[:16*kib]) != string(all[:16*kib]) {
 			b.t.Fatal("the piece is not on the device")
 		}

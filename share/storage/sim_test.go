@@ -438,6 +438,8 @@ func (f *simFile) Truncate(size int64) error {
 
 func (f *simFile) reserve(size int64) error { return f.Truncate(size) }
 
+func (f *simFile) copyFrom(file, int64, int64) (int64, error) { return 0, nil }
+
 func (f *simFile) Sync() error {
 	f.d.befall(f, true)
 	defer f.d.befall(f, true)

@@ -64,6 +64,11 @@ type Spec struct {
 	// were not changed after it are recognised by what such a record tells.
 	Since time.Time
 
+	// Adopt tells to complete what the user has in place: a file of which some
+	// piece is right becomes the transfer's own, but is never deleted by it. It
+	// counts when the transfer is opened for the first time; see Transfer.Adopt.
+	Adopt bool
+
 	// Own, where not nil, is content that the user shares from its own place.
 	// It is only ever read. Dir and Taken are not used.
 	Own *Own
@@ -110,6 +115,8 @@ type Event struct {
 	Verify []Span
 	// Fault is what Transfer.Fault returns now.
 	Fault error
+	// Found tells what became of the user's files that were there.
+	Found []share.Found
 }
 
 // Span is pieces From up to, not including, To.

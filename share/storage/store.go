@@ -377,3 +377,15 @@ func placeKey(path string) string { return strings.ToLower(path) }
 func diskError(format string, args ...any) error {
 	return share.Errorf(share.Disk, format, args...)
 }
+
+// claimMore notes another path of t.
+func (s *Store) claimMore(t *Transfer, path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.transfers[t.info.ID] != t {
+		return
+	}
+	key := placeKey(path)
+	t.claims = append(t.claims, key)
+	s.places[key]++
+}

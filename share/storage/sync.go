@@ -44,6 +44,9 @@ func (t *Transfer) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := t.settleUsers(ctx); err != nil {
+		return err
+	}
 	b := t.startBatch(healed, failures)
 	if b == nil {
 		return nil
@@ -56,15 +59,16 @@ func (t *Transfer) sync(ctx context.Context) error {
 			return cmpErr(syncErr, err)
 		}
 	}
-	named, nameErr := t.publish(b.pending)
 	if err := t.syncDirs(); err != nil {
 		return cmpErr(syncErr, err)
 	}
-	t.stampFiles(append(b.dirty, named...))
+	t.stampFiles(b.dirty)
+	ready := t.readyToName(b.pending)
 	if err := t.record(ctx, b); err != nil {
 		return cmpErr(syncErr, err)
 	}
-	return cmpErr(cmpErr(syncErr, nameErr), t.finishIfComplete(ctx))
+	err = cmpErr(t.publish(ctx, ready), t.dropSpills())
+	return cmpErr(cmpErr(syncErr, err), t.finishIfComplete(ctx))
 }
 
 // batch is what one sync is about.
@@ -171,6 +175,9 @@ func (t *Transfer) syncFile(i int) error {
 	if !t.dirtyFile(i) {
 		return nil // synced when its handle was closed
 	}
+	if u := t.userOf(i); u != nil {
+		return t.syncUser(i, u)
+	}
 	h, err := t.acquire(i, false)
 	if errors.Is(err, errAbsent) {
 		t.mu.Lock()
@@ -266,7 +273,10 @@ func (t *Transfer) heal(ctx context.Context, failures int) (bitmap, error) {
 		return nil, err
 	}
 	healed := newBitmap(t.numPieces())
-	var err error
+	err := t.replaceFailed(ctx)
+	if err != nil {
+		return nil, err
+	}
 	todo.each(func(p int) bool {
 		var good bool
 		if good, err = t.rewrite(p); good {
@@ -287,6 +297,26 @@ func (t *Transfer) heal(ctx context.Context, failures int) (bitmap, error) {
 		t.files[i].failed = false
 	}
 	return healed, nil
+}
+
+// replaceFailed has the transfer leave the complete files that could not be
+// synced: they are not written again, but copied to others.
+func (t *Transfer) replaceFailed(ctx context.Context) error {
+	t.mu.Lock()
+	var list []int
+	for i := range t.files {
+		if f := &t.files[i]; f.failed && f.state >= final && t.own == nil {
+			list = append(list, i)
+		}
+	}
+	t.mu.Unlock()
+	for _, i := range list {
+		t.giveToUser(i)
+		if err := t.replace(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rewrite writes what it reads of piece p, and tells whether that is right. It
@@ -327,6 +357,9 @@ func (t *Transfer) rewriteFile(i int, at int64, part []byte) (n int, err error) 
 		clear(part)
 		return len(part), nil
 	}
+	if u := t.userOf(i); u != nil {
+		return t.rewriteUser(i, u, at, part)
+	}
 	h, err := t.acquire(i, false)
 	if errors.Is(err, errAbsent) {
 		return 0, err
@@ -341,7 +374,7 @@ func (t *Transfer) rewriteFile(i int, at int64, part []byte) (n int, err error) 
 	}
 	t.mu.Lock()
 	f := &t.files[i]
-	fine := f.state == final && !f.failed
+	fine := f.state == users || f.state == final && !f.failed
 	t.mu.Unlock()
 	if !fine {
 		_, err = t.writeFile(i, at, part)

@@ -23,6 +23,26 @@ func renameNoReplace(d *os.File, from, to string) error {
 	return &fs.PathError{Op: "rename", Path: from, Err: err}
 }
 
+// copyRange has the system copy, or share, n bytes at off.
+func copyRange(dst, src *os.File, off, n int64) (done int64, err error) {
+	for done < n {
+		in, out := off+done, off+done
+		m, err := unix.CopyFileRange(int(src.Fd()), &in, int(dst.Fd()), &out, int(min(n-done, 1<<30)), 0)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.ENOSPC || err == unix.EDQUOT || err == unix.EIO:
+			return done, &fs.PathError{Op: "copy", Path: dst.Name(), Err: err}
+		case err != nil || m == 0:
+			return done, nil // the caller reads and writes
+		}
+		done += int64(m)
+	}
+	runtime.KeepAlive(src)
+	runtime.KeepAlive(dst)
+	return done, nil
+}
+
 // allocate reserves blocks for the first size bytes of f and makes it that long.
 func allocate(f *os.File, size int64) error {
 	c, err := f.SyscallConn()

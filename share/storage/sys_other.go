@@ -10,6 +10,9 @@ import (
 // renameNoReplace: the caller looks first instead.
 func renameNoReplace(*os.File, string, string) error { return errors.ErrUnsupported }
 
+// copyRange: the caller reads and writes.
+func copyRange(_, _ *os.File, _, _ int64) (int64, error) { return 0, nil }
+
 // allocate makes f size bytes long, which reserves nothing on file systems
 // with sparse files.
 func allocate(f *os.File, size int64) error {

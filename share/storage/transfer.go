@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"github.com/shoalnet/shoal/share"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -44,13 +45,18 @@ type Transfer struct {
 	proving   sync.Mutex // held while a piece in doubt is hashed for a reader
 	since     int64      // what a record without change times says was so then
 
-	asked sync.Once // traits is called at most once
-	trait traits
+	asked    sync.Once // traits is called at most once
+	trait    traits
+	hasUsers atomic.Int32 // len(users)
 
 	mu        sync.Mutex // guards what follows, and the same part of files
 	closed    bool
 	removed   bool // from the ledger
 	made      bool // the own folder was made or found
+	found     bool // the own folder was there before the transfer
+	relayout  bool // the layout is to be saved with the next record
+	users     map[int]*userFile
+	clipped   bitmap // recorded, but for bytes of files that are not wanted; see Select
 	have      bitmap
 	awaited   bitmap                            // see Await
 	missing   int                               // no awaited piece before this one was missing when arrived last looked
@@ -92,9 +98,9 @@ type fileState struct {
 	writes  uint32 // counts what makes a sync necessary
 	synced  uint32 // writes before the last good sync
 	state   uint8
-	foreign bool // found under its final name, and no piece of it was right yet
-	before  bool // found under its final name, and never written to: not ours to delete
-	suspect bool // changed while complete: not to be written unless asked to
+	created bool // made by this transfer; of what is absent, about to be, and that is recorded
+	naming  bool // recorded as about to get its final name
+	suspect bool // changed while complete: not replaced unless asked to
 	queued  bool // in dirty
 	failed  bool // a sync failed, and its pieces have not been written again
 	doubt   bool // some piece of it is in Transfer.doubt
@@ -104,6 +110,7 @@ type fileState struct {
 type pendingEvent struct {
 	any, durable    bool
 	refresh, verify bitmap
+	found           []share.Found
 }
 
 func (t *Transfer) numPieces() int { return t.info.NumPieces }
@@ -130,8 +137,11 @@ func (t *Transfer) span(off, n int64) Span {
 
 // name is where file i is now, below the folder. t.mu or t.opening is held.
 func (t *Transfer) name(i int) string {
-	if t.files[i].state == partial {
+	switch t.files[i].state {
+	case partial:
 		return t.layout.names[i].part
+	case users:
+		return t.layout.names[i].user
 	}
 	return t.layout.names[i].final
 }
@@ -295,6 +305,7 @@ func (t *Transfer) takeEvent() (Event, bool) {
 		Durable: t.event.durable,
 		Refresh: t.event.refresh.spans(),
 		Verify:  t.event.verify.spans(),
+		Found:   t.event.found,
 		Fault:   t.faultNow(),
 	}
 	t.event = pendingEvent{}
@@ -335,6 +346,7 @@ func (t *Transfer) closeFiles() {
 	defer t.opening.Unlock()
 	for i := range t.files {
 		t.closeFile(i)
+		t.closeSpill(i)
 	}
 	if h := t.folder.Swap(nil); h != nil {
 		t.store.handles.retire(h)
@@ -344,7 +356,10 @@ func (t *Transfer) closeFiles() {
 // closeFile closes file i once nobody uses it; unsynced writes are synced, as
 // the system may forget that they failed once the file is closed.
 func (t *Transfer) closeFile(i int) {
-	h := t.files[i].open.Swap(nil)
+	t.closeHandle(t.files[i].open.Swap(nil))
+}
+
+func (t *Transfer) closeHandle(h *handle) {
 	if h == nil {
 		return
 	}
@@ -360,6 +375,9 @@ func (t *Transfer) forget(h *handle) {
 	if h.dir != nil {
 		t.folder.CompareAndSwap(h, nil)
 		return
+	}
+	if u := t.userOf(h.index); u != nil {
+		u.open.CompareAndSwap(h, nil)
 	}
 	t.files[h.index].open.CompareAndSwap(h, nil)
 	if t.dirtyHandle(h) {

@@ -96,8 +96,8 @@ func TestClientActs(t *testing.T) {
 	calls := []func() error{
 		func() error { return c.Resume(ctx, id) },
 		func() error { return c.Verify(ctx, id) },
-		func() error { return c.Remove(ctx, id, false) },
-		func() error { return c.Remove(ctx, id, true) },
+		func() error { _, err := c.Remove(ctx, id, false); return err },
+		func() error { _, err := c.Remove(ctx, id, true); return err },
 		func() error { return c.SetLimits(ctx, id, share.Limits{Down: 1, Up: 2}) },
 		func() error { return c.SetGoal(ctx, id, share.Goal{Ratio: 2}) },
 		func() error { return c.SetPriority(ctx, id, map[int]share.Priority{3: share.Skip}) },

@@ -236,13 +236,16 @@ func (c *Client) act(ctx context.Context, id share.ID, what string) error {
 	return c.do(ctx, http.MethodPost, Base+"/transfers/"+id.String()+"/"+what, nil, nil)
 }
 
-// Remove forgets a transfer, and with data deletes what it fetched.
-func (c *Client) Remove(ctx context.Context, id share.ID, data bool) error {
+// Remove forgets a transfer, and with data deletes what it fetched. It tells which
+// files stayed.
+func (c *Client) Remove(ctx context.Context, id share.ID, data bool) ([]share.Kept, error) {
 	path := Base + "/transfers/" + id.String()
 	if data {
 		path += "?data=true"
 	}
-	return c.do(ctx, http.MethodDelete, path, nil, nil)
+	var r Removal
+	err := c.do(ctx, http.MethodDelete, path, nil, &r)
+	return r.Kept, err
 }
 
 // SetLimits caps the rates of one transfer.

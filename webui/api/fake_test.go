@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 
 // fake is a node in memory.
 type fake struct {
+	kept      []share.Kept // what Remove tells
 	mu        sync.Mutex
 	transfers map[share.ID]*share.Transfer
 	order     []share.ID
@@ -244,8 +245,8 @@ func (readSeekCloser) Close() error { return nil }
 func (f *fake) Pause(id share.ID) error  { return f.done(id, "pause") }
 func (f *fake) Resume(id share.ID) error { return f.done(id, "resume") }
 func (f *fake) Verify(id share.ID) error { return f.done(id, "verify") }
-func (f *fake) Remove(id share.ID, data bool) error {
-	return f.done(id, fmt.Sprintf("remove %t", data))
+func (f *fake) Remove(id share.ID, data bool) ([]share.Kept, error) {
+	return f.kept, f.done(id, fmt.Sprintf("remove %t", data))
 }
 func (f *fake) SetTransferLimits(id share.ID, l share.Limits) error {
 	return f.done(id, fmt.Sprintf("limits %d %d", l.Down, l.Up))

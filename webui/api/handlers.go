@@ -150,8 +150,14 @@ func (a *API) register(h huma.API) {
 		return &answer[share.Transfer]{t}, err
 	})
 	op(h, "PATCH /transfers/{id}", "Change limits and goal of a transfer", a.change)
-	op(h, "DELETE /transfers/{id}", "Remove a transfer", func(_ context.Context, in *removal) (*none, error) {
-		return a.act(in.ID, func(id share.ID) error { return a.node.Remove(id, in.Data) })
+	op(h, "DELETE /transfers/{id}", "Remove a transfer", func(_ context.Context, in *removal) (*answer[Removal], error) {
+		r := &answer[Removal]{Body: Removal{Kept: []share.Kept{}}}
+		_, err := a.act(in.ID, func(id share.ID) error {
+			kept, err := a.node.Remove(id, in.Data)
+			r.Body.Kept = append(r.Body.Kept, kept...)
+			return err
+		})
+		return r, err
 	})
 	op(h, "POST /transfers/{id}/pause", "Pause a transfer", func(_ context.Context, in *oneID) (*none, error) {
 		return a.act(in.ID, a.node.Pause)

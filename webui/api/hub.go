@@ -192,7 +192,7 @@ func (h *hub) take(ev share.Event) {
 		h.dirty[ev.ID] = ev.Transfer
 	}
 	switch ev.Type {
-	case share.EventAdded, share.EventShared, share.EventDone, share.EventFailed, share.EventRemoved:
+	case share.EventAdded, share.EventShared, share.EventDone, share.EventFailed, share.EventRemoved, share.EventBeside:
 		h.notice(ev)
 	}
 	if ev.Type != share.EventChanged && ev.Type != share.EventRemoved {

@@ -59,7 +59,7 @@ type Node interface {
 	Pause(share.ID) error
 	Resume(share.ID) error
 	Verify(share.ID) error
-	Remove(id share.ID, data bool) error
+	Remove(id share.ID, data bool) ([]share.Kept, error)
 	SetTransferLimits(share.ID, share.Limits) error
 	SetGoal(share.ID, share.Goal) error
 	SetPriority(share.ID, map[int]share.Priority) error

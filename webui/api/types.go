@@ -65,6 +65,12 @@ type FetchRequest struct {
 	Sequential bool         `json:"sequential,omitempty" doc:"download in order"`
 	Paused     bool         `json:"paused,omitempty"`
 	NoTrackers bool         `json:"no_trackers,omitempty"`
+	Adopt      bool         `json:"adopt,omitempty" doc:"complete files that are there already in place, if some piece of them is right; otherwise right ones are put beside them"`
+}
+
+// Removal tells what is left of a transfer that was removed.
+type Removal struct {
+	Kept []share.Kept `json:"kept" doc:"files that stayed, and why: those that it did not make, those that were changed since, and without data those that are unfinished"`
 }
 
 // PreviewRequest is a link or a torrent to preview.
@@ -143,6 +149,7 @@ type LogLine struct {
 	Source  share.Source    `json:"source,omitempty"`
 	Count   int             `json:"count,omitempty"`
 	Message string          `json:"message,omitempty"`
+	File    *share.Found    `json:"file,omitempty" doc:"of the event beside: the file that was there"`
 }
 
 // SignIn is a link that signs in one browser.

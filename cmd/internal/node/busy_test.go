@@ -34,7 +34,7 @@ func TestVerifyingWhatIsBeingHashed(t *testing.T) {
 	if now, err := s.Client.Transfer(testContext(t), first.ID); err != nil || now.State != share.Hashing {
 		t.Errorf("%+v %v", now, err)
 	}
-	if err := s.Client.Remove(testContext(t), first.ID, false); err != nil {
+	if _, err := s.Client.Remove(testContext(t), first.ID, false); err != nil {
 		t.Error(err)
 	}
 }

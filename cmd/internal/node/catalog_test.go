@@ -91,7 +91,7 @@ func TestCatalogueFollowsTheTransfers(t *testing.T) {
 
 	s = open(t, options(t, dir, nil))
 	defer closed(t, s)
-	if err := s.Client.Remove(testContext(t), one.ID, false); err != nil {
+	if _, err := s.Client.Remove(testContext(t), one.ID, false); err != nil {
 		t.Fatal(err)
 	}
 	found(t, s.Client, "holiday", 0)

@@ -187,7 +187,7 @@ func (s *swarm) Drop(id share.ID, dir string) error {
 	if err != nil || !within(t.Path, dir) {
 		return err // another's: not ours to end
 	}
-	if err := s.e.Remove(id, true); err != nil && !errors.Is(err, engine.ErrUnknown) {
+	if _, err := s.e.Remove(id, true); err != nil && !errors.Is(err, engine.ErrUnknown) {
 		return err
 	}
 	// The folder was made for it alone. What is shared, the engine never deletes.

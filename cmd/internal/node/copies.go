@@ -44,22 +44,23 @@ func (n *Node) copyAt(path string, id share.ID) (bool, error) {
 
 // Remove forgets a transfer. With data, what was fetched is deleted, and the
 // copy that a browser gave.
-func (s *served) Remove(id share.ID, data bool) error {
+func (s *served) Remove(id share.ID, data bool) ([]share.Kept, error) {
 	if err := s.n.mayRemove(id); err != nil {
-		return err
+		return nil, err
 	}
 	copied := ""
 	if t, err := s.n.engine.Get(id); data && err == nil && t.Own {
 		is, err := s.n.copyAt(t.Path, t.ID)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if is {
 			copied = t.Path
 		}
 	}
-	if err := known(s.n.engine.Remove(id, data)); err != nil || copied == "" {
-		return err
+	kept, err := s.n.engine.Remove(id, data)
+	if err := known(err); err != nil || copied == "" {
+		return kept, err
 	}
-	return s.n.uploads.Delete(copied)
+	return kept, s.n.uploads.Delete(copied)
 }

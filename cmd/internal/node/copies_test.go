@@ -66,7 +66,7 @@ func TestCopiesAreDeletedWithTheirShare(t *testing.T) {
 		{kept, false, false}, {file, true, true}, {folder, true, true},
 		{outside, true, false}, {beside, true, false}, {part, true, false},
 	} {
-		if err := s.Remove(id(c.path), c.data); err != nil {
+		if _, err := s.Remove(id(c.path), c.data); err != nil {
 			t.Fatalf("%s: %v", c.path, err)
 		}
 		if there(c.path) == c.gone {
@@ -77,13 +77,13 @@ func TestCopiesAreDeletedWithTheirShare(t *testing.T) {
 	// What another share needs stays, and so does the share.
 	half := id(filepath.Dir(part))
 	id(part)
-	if err := s.Remove(half, true); share.KindOf(err) != share.Usage {
+	if _, err := s.Remove(half, true); share.KindOf(err) != share.Usage {
 		t.Errorf("a copy that another share is part of: %v", err)
 	}
 	if _, err := n.engine.Get(half); err != nil || !there(part) {
 		t.Errorf("it is gone: %v", err)
 	}
-	if err := s.Remove(share.ID{1}, true); err == nil {
+	if _, err := s.Remove(share.ID{1}, true); err == nil {
 		t.Error("removed what is not there")
 	}
 }

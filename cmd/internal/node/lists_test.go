@@ -67,7 +67,7 @@ func TestListsBelongToTheirChannels(t *testing.T) {
 		}
 	}
 
-	err = c.Remove(ctx, list, true)
+	_, err = c.Remove(ctx, list, true)
 	if share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), "channel unfollow --delete-key "+made.Key[:8]) {
 		t.Errorf("removing it: %v", err)
 	}
@@ -75,7 +75,7 @@ func TestListsBelongToTheirChannels(t *testing.T) {
 		t.Errorf("it went: %v", err)
 	}
 	for _, id := range []share.ID{other.ID, odd, leftover} {
-		if err := c.Remove(ctx, id, false); err != nil {
+		if _, err := c.Remove(ctx, id, false); err != nil {
 			t.Errorf("removing what no channel needs: %v", err)
 		}
 	}

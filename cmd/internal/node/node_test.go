@@ -170,7 +170,7 @@ func TestOneNodeFetchesWhatAnotherShares(t *testing.T) {
 	if err != nil || p.ID != given.ID || len(p.Files) != 3 || p.Present == nil || p.Size != 370_001 {
 		t.Errorf("preview of the torrent: %+v %v", p, err)
 	}
-	if err := taker.Client.Remove(ctx, done.ID, true); err != nil {
+	if _, err := taker.Client.Remove(ctx, done.ID, true); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := taker.Client.Transfer(ctx, done.ID); !errors.Is(err, api.ErrUnknown) {

@@ -291,7 +291,7 @@ func TestRecoverWithoutNotes(t *testing.T) {
 			t.Errorf("%+v", x)
 		}
 	}
-	if err := s.Client.Remove(testContext(t), kept.ID, true); err != nil {
+	if _, err := s.Client.Remove(testContext(t), kept.ID, true); err != nil {
 		t.Error(err)
 	}
 	for name, want := range files {
@@ -329,7 +329,7 @@ func TestRecoverKnowsWhoseFilesAre(t *testing.T) {
 	s = open(t, o)
 	defer closed(t, s)
 	x := await(t, s.Client, given.ID, func(x share.Transfer) bool { return x.State == share.Seeding && x.Bytes == x.Total })
-	if err := s.Client.Remove(testContext(t), x.ID, true); err != nil {
+	if _, err := s.Client.Remove(testContext(t), x.ID, true); err != nil {
 		t.Error(err)
 	}
 	if b, err := os.ReadFile(mine); err != nil || string(b) != "mine" {

@@ -109,7 +109,7 @@ func (s *served) Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer,
 	c := s.n.current()
 	q := engine.FetchRequest{
 		Link: link, Torrent: torrent, Output: r.Output, Files: r.Files, Goal: c.Seed, Limits: r.Limits,
-		Sequential: r.Sequential, Paused: r.Paused, NoTrackers: r.NoTrackers,
+		Sequential: r.Sequential, Paused: r.Paused, NoTrackers: r.NoTrackers, Adopt: r.Adopt,
 	}
 	if r.Goal != nil {
 		q.Goal = *r.Goal

@@ -60,14 +60,14 @@ func (c *crew) Share(_ context.Context, r api.ShareRequest) (share.Transfer, err
 	return t, nil
 }
 
-func (c *crew) Remove(id share.ID, data bool) error {
+func (c *crew) Remove(id share.ID, data bool) ([]share.Kept, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if data {
-		return errors.New("what the user shares is not to be deleted")
+		return nil, errors.New("what the user shares is not to be deleted")
 	}
 	c.transfers = slices.DeleteFunc(c.transfers, func(t share.Transfer) bool { return t.ID == id })
-	return nil
+	return nil, nil
 }
 
 func (c *crew) hashed() {

@@ -31,7 +31,7 @@ type Node interface {
 	Fetch(context.Context, api.FetchRequest) (share.Transfer, error)
 	Share(context.Context, api.ShareRequest) (share.Transfer, error)
 	List() []share.Transfer
-	Remove(id share.ID, data bool) error
+	Remove(id share.ID, data bool) ([]share.Kept, error)
 }
 
 // Config is what a Watcher depends on.

@@ -762,6 +762,7 @@ export interface components {
             /** Format: int64 */
             count?: number;
             event: string;
+            file?: components["schemas"]["Found"];
             id: string;
             message?: string;
             source?: string;
@@ -771,6 +772,8 @@ export interface components {
             was?: string;
         };
         FetchRequest: {
+            /** @description complete files that are there already in place, if some piece of them is right; otherwise right ones are put beside them */
+            adopt?: boolean;
             /** @description globs of the paths to download; empty is all */
             files?: string[] | null;
             /** @description when to stop seeding; without it, the node's setting */
@@ -820,6 +823,16 @@ export interface components {
              * @description size of a file in bytes
              */
             size: number;
+        };
+        Found: {
+            beside?: string;
+            /** Format: int64 */
+            index: number;
+            /** Format: int64 */
+            length: number;
+            path: string;
+            /** Format: int64 */
+            right: number;
         };
         GatewayProblem: {
             error: string;
@@ -909,6 +922,11 @@ export interface components {
             /** @description URL of the web page; empty if it is not served */
             web: string;
         };
+        Kept: {
+            part?: boolean;
+            path: string;
+            reason: string;
+        };
         Limits: {
             /** Format: int64 */
             down: number;
@@ -919,6 +937,8 @@ export interface components {
             /** Format: int64 */
             count?: number;
             event: string;
+            /** @description of the event beside: the file that was there */
+            file?: components["schemas"]["Found"];
             message?: string;
             source?: string;
             /** Format: date-time */
@@ -1067,6 +1087,10 @@ export interface components {
              * @example /api/v1/problems/refused
              */
             type: string;
+        };
+        Removal: {
+            /** @description files that stayed, and why: those that it did not make, those that were changed since, and without data those that are unfinished */
+            kept: components["schemas"]["Kept"][] | null;
         };
         Report: {
             /** @description those in links first */
@@ -2323,12 +2347,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
-            204: {
+            /** @description OK */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Removal"];
+                };
             };
             /** @description The request failed */
             default: {

@@ -1,0 +1,495 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
+)
+
+// Random histories of what a user does to his files and what a transfer does
+// beside them, over restarts, kills, removals and records of version 1. What must
+// hold at each instant:
+//
+//   - a file that the user made, or changed after the transfer had made it, is
+//     never changed, renamed or deleted: its bytes, its mtime and the file itself
+//     are what he left, until he touches it again;
+//   - a piece that is called durable is right, where the file of which it is a
+//     part was not changed since it was last looked at;
+//   - at the end everything can be fetched, and with data removed nothing of the
+//     transfer's own is left.
+//
+// The instances that this stands for: a browser's NAME.part and any other file
+// that is there when the transfer is opened; a file of the right size with the
+// user's edits; photos that share pieces with missing neighbours, removed with
+// data; an edit after the fetch, with and without its mtime put back; kill -9
+// between any two steps.
+func TestRandomHistories(t *testing.T) {
+	n := 1000
+	if os.Getenv("SOAK") != "" {
+		n = 100_000
+	}
+	start := uint64(1)
+	if s := os.Getenv("HISTORY"); s != "" { // the number of one that failed
+		fmt.Sscan(s, &start)
+		n = 1
+	}
+	for seed := start; seed < start+uint64(n); seed++ {
+		h := &history{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 7))}
+		if h.run(); t.Failed() {
+			t.Fatalf("history %d:\n%s", seed, strings.Join(h.log, "\n"))
+		}
+	}
+}
+
+type history struct {
+	t    *testing.T
+	seed uint64
+	r    *rand.Rand
+	log  []string
+
+	b    *bench
+	sim  *simDisk
+	info *metainfo.Info
+	all  []byte
+	tr   *Transfer
+	base string // where the names are
+
+	users   map[*simNode]userCopy // what the user has made or changed
+	named   map[string]bool       // what he was told stays
+	adopted bool
+}
+
+// userCopy is a file as the user left it.
+type userCopy struct {
+	path  string
+	data  []byte
+	mtime int64
+}
+
+func (h *history) say(format string, args ...any) {
+	h.log = append(h.log, fmt.Sprintf(format, args...))
+}
+
+func (h *history) errorf(format string, args ...any) {
+	h.t.Helper()
+	h.t.Errorf(format, args...)
+}
+
+func (h *history) run() {
+	h.sim, h.users, h.named = newSimDisk(), map[*simNode]userCopy{}, map[string]bool{}
+	h.b = &bench{t: h.t, ledger: newMemLedger(), clock: newClock(), dir: "/dl", disk: h.sim}
+	h.b.cfg.MaxHandles = 1
+	h.b.restart()
+	h.torrent()
+	// What is there before.
+	for range h.r.IntN(6) {
+		h.userWrites()
+	}
+	h.adopted = h.r.IntN(8) == 0
+	h.open()
+	for range 5 + h.r.IntN(40) {
+		h.step()
+		h.look()
+		if h.t.Failed() {
+			return
+		}
+	}
+	h.finish()
+}
+
+func (h *history) torrent() {
+	name := "set"
+	if h.r.IntN(5) == 0 {
+		h.info, h.all = torrentOf(h.t, "f.bin", 1024, entryOf{data: content(h.seed, 1+h.r.IntN(6000))})
+		h.base = "/dl"
+		return
+	}
+	var entries []entryOf
+	for i := range 2 + h.r.IntN(5) {
+		size := h.r.IntN(4000)
+		if h.r.IntN(3) == 0 {
+			size = h.r.IntN(600)
+		}
+		e := entryOf{path: string(rune('a' + i)), data: content(h.seed*10+uint64(i), size)}
+		if h.r.IntN(4) == 0 {
+			e.path = "sub/" + e.path
+		}
+		entries = append(entries, e)
+	}
+	if h.r.IntN(3) == 0 {
+		entries = slices.Insert(entries, 1, entryOf{path: ".pad/1", data: make([]byte, 1+h.r.IntN(900)), attr: "p"})
+	}
+	h.info, h.all = torrentOf(h.t, name, 1024, entries...)
+	h.base = "/dl/set"
+}
+
+// paths are where a user may have files that get in the way.
+func (h *history) paths() []string {
+	var list []string
+	for i := range h.info.Files {
+		f := &h.info.Files[i]
+		if f.Pad {
+			continue
+		}
+		p := strings.Join(f.Path, "/")
+		if !h.info.Multi {
+			p = h.info.Name
+		}
+		list = append(list, p, p, p, p+".part", p+" (2)", p+defaultPart("x", h.info.ID)[1:])
+	}
+	return list
+}
+
+// original is the content of the entry that a name is of.
+func (h *history) original(name string) []byte {
+	for i := range h.info.Files {
+		f := &h.info.Files[i]
+		p := strings.Join(f.Path, "/")
+		if !h.info.Multi {
+			p = h.info.Name
+		}
+		if strings.HasPrefix(name, p) {
+			return h.all[f.Offset : f.Offset+f.Length]
+		}
+	}
+	return nil
+}
+
+// userWrites makes, replaces or changes a file.
+func (h *history) userWrites() {
+	paths := h.paths()
+	name := paths[h.r.IntN(len(paths))]
+	if h.tr != nil && strings.Contains(name, ".shoal-") {
+		return // that is no name for a user once it may be recorded
+	}
+	path := h.base + "/" + name
+	right := h.original(name)
+	var data []byte
+	kind := h.r.IntN(6)
+	switch kind {
+	case 0, 1: // right
+		data = bytes.Clone(right)
+	case 2: // a few bytes differ
+		data = bytes.Clone(right)
+		for range 1 + h.r.IntN(3) {
+			if len(data) > 0 {
+				data[h.r.IntN(len(data))] ^= 1
+			}
+		}
+	case 3: // the beginning
+		data = bytes.Clone(right[:h.r.IntN(len(right)+1)])
+	case 4: // and more
+		data = append(bytes.Clone(right), "and more"...)
+	case 5:
+		data = content(h.r.Uint64(), h.r.IntN(3000))
+	}
+	h.sim.mu.Lock()
+	defer h.sim.mu.Unlock()
+	old := h.sim.names[path]
+	if old != nil && old.dir || h.beingAdopted(path) {
+		return
+	}
+	h.say("user writes %s: kind %d, %d bytes, old %v", name, kind, len(data), old != nil)
+	h.userPut(path, data, old)
+}
+
+// userPut is userWrites with the data given. h.sim.mu is held.
+func (h *history) userPut(path string, data []byte, old *simNode) {
+	n := old
+	if n == nil || h.r.IntN(2) == 0 {
+		n = h.sim.newFile()
+		if old != nil {
+			delete(h.users, old)
+		}
+		for dir := path[:strings.LastIndexByte(path, '/')]; h.sim.names[dir] == nil; dir = dir[:strings.LastIndexByte(dir, '/')] {
+			h.sim.names[dir] = &simNode{dir: true}
+			h.sim.durable[dir] = h.sim.names[dir]
+		}
+		h.sim.names[path], h.sim.durable[path] = n, n
+	}
+	h.sim.touched(n, true)
+	n.data, n.disk, n.dirty, n.mtime = bytes.Clone(data), bytes.Clone(data), nil, h.sim.now
+	n.saved = [2]int64{n.mtime, n.ctime}
+	h.users[n] = userCopy{path, bytes.Clone(data), n.mtime}
+}
+
+// userEdits changes a byte of any finished file, and may put its mtime back.
+func (h *history) userEdits() {
+	h.sim.mu.Lock()
+	defer h.sim.mu.Unlock()
+	var list []string
+	for _, p := range slices.Sorted(maps.Keys(h.sim.names)) {
+		if n := h.sim.names[p]; !n.dir && len(n.data) > 0 && !strings.Contains(p, ".shoal-") && !h.beingAdopted(p) {
+			list = append(list, p)
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	p := list[h.r.IntN(len(list))]
+	n := h.sim.names[p]
+	at, was := h.r.IntN(len(n.data)), n.mtime
+	n.data[at] ^= 1
+	n.disk = bytes.Clone(n.data)
+	n.dirty = nil
+	back := h.r.IntN(4) == 0
+	h.sim.touched(n, !back)
+	n.saved = [2]int64{n.mtime, n.ctime}
+	h.say("user edits %s at %d, mtime put back: %v (%d)", p, at, back, was)
+	h.users[n] = userCopy{p, bytes.Clone(n.data), n.mtime}
+}
+
+func (h *history) userDeletes() {
+	h.sim.mu.Lock()
+	defer h.sim.mu.Unlock()
+	var list []string
+	for _, p := range slices.Sorted(maps.Keys(h.sim.names)) {
+		if n := h.sim.names[p]; !n.dir && !strings.Contains(p, ".shoal-") {
+			list = append(list, p)
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	p := list[h.r.IntN(len(list))]
+	h.say("user deletes %s", p)
+	delete(h.users, h.sim.names[p])
+	delete(h.sim.names, p)
+	delete(h.sim.durable, p)
+}
+
+// beingAdopted tells whether a path is a user's file that he has asked to have
+// completed.
+func (h *history) beingAdopted(p string) bool {
+	if h.tr == nil || h.tr.layout == nil || !h.adopted {
+		return false
+	}
+	for i := range h.tr.files {
+		if h.tr.files[i].state == partial && h.base+"/"+h.tr.layout.names[i].part == p {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *history) open() {
+	h.tr = h.b.openSpec(Spec{Info: h.info, Dir: "/dl", Adopt: h.adopted})
+	h.base = "/dl"
+	if h.info.Multi {
+		h.base = h.tr.Path()
+	}
+	h.say("open (adopt %v) at %s: %+v, fault %v,%s", h.adopted, h.tr.Path(), h.tr.Progress(), h.tr.Fault(), h.states())
+}
+
+func (h *history) ok(what string, err error) {
+	if err != nil {
+		h.say("%s: %v", what, err)
+	}
+}
+
+func (h *history) hashUnknown() {
+	for i := range h.tr.numPieces() {
+		if completion(h.tr, i) == "unknown" {
+			_, err := h.tr.HashPiece(context.Background(), i)
+			h.ok("hashing", err)
+		}
+	}
+}
+
+func (h *history) fetch(p int) {
+	if completion(h.tr, p) != "missing" {
+		return
+	}
+	h.ok(fmt.Sprintf("fetching %d", p), tryPut(h.tr, h.all, p))
+}
+
+func (h *history) step() {
+	ctx := context.Background()
+	switch h.r.IntN(16) {
+	case 0:
+		h.userWrites()
+	case 1:
+		h.userEdits()
+	case 2:
+		h.userDeletes()
+	case 3, 4, 5, 6:
+		p := h.r.IntN(h.info.NumPieces)
+		h.say("fetch %d", p)
+		h.fetch(p)
+	case 7:
+		h.say("fetch all")
+		for p := range h.info.NumPieces {
+			h.fetch(p)
+		}
+	case 8, 9:
+		h.say("hash")
+		h.hashUnknown()
+	case 10:
+		h.say("sync")
+		h.ok("sync", h.tr.sync(ctx))
+	case 11:
+		h.say("kill")
+		if h.r.IntN(2) == 0 { // in the middle of something
+			h.b.ledger.failAt = h.b.ledger.saves + 1 + h.r.IntN(3)
+			for p := range h.info.NumPieces {
+				h.fetch(p)
+			}
+			h.ok("sync", h.tr.sync(ctx))
+			h.b.ledger.failAt = 0
+		}
+		h.b.crash()
+		h.open()
+	case 12:
+		h.say("close")
+		h.ok("close", h.tr.Close(ctx))
+		h.b.restart()
+		h.open()
+	case 13:
+		h.say("recheck")
+		h.ok("recheck", h.tr.Recheck(ctx))
+		h.hashUnknown()
+	case 14:
+		h.b.clock.add(time.Second)
+		h.tr.probe(ctx)
+	case 15:
+		if h.r.IntN(3) > 0 {
+			return
+		}
+		data := h.r.IntN(2) == 0
+		kept, err := h.tr.Remove(ctx, data)
+		h.say("remove, data %v: %v, kept %+v", data, err, kept)
+		h.told(kept)
+		if !data { // what is complete is the user's from now on
+			for i := range h.tr.files {
+				if h.tr.files[i].state >= final {
+					h.named[h.base+"/"+h.tr.name(i)] = true
+				}
+			}
+		}
+		if err == nil {
+			h.open()
+		}
+	}
+}
+
+// look checks what must hold now.
+func (h *history) look() {
+	for i := range h.tr.files { // what he has asked to have completed is as it is then
+		if h.tr.layout.names[i].final == "" || h.tr.files[i].created || !h.adopted {
+			continue
+		}
+		if f := &h.tr.files[i]; f.state == partial || f.state == final {
+			delete(h.users, h.sim.names[h.base+"/"+h.tr.name(i)])
+		}
+	}
+	for n, u := range h.users {
+		switch {
+		case h.sim.names[u.path] != n:
+			h.errorf("history %d: %s, which is the user's, was renamed or deleted", h.seed, u.path)
+		case !bytes.Equal(n.data, u.data) || n.mtime != u.mtime:
+			h.errorf("history %d: %s, which is the user's, was changed", h.seed, u.path)
+		}
+	}
+}
+
+// truth checks that each piece that is called durable is right. All files were
+// looked at.
+func (h *history) truth() {
+	for _, s := range h.tr.DurablePieces() {
+		for p := s.From; p < s.To; p++ {
+			off := int64(p) * h.info.PieceLength
+			got := make([]byte, h.info.PieceSize(p))
+			if _, err := h.tr.ReadAt(got, off); err != nil || !bytes.Equal(got, h.all[off:off+int64(len(got))]) {
+				h.errorf("history %d: piece %d is called durable, and is not right: %v", h.seed, p, err)
+			}
+		}
+	}
+}
+
+// finish has everything fetched, checked, and removed.
+func (h *history) finish() {
+	ctx := context.Background()
+	h.say("finish")
+	for range 6 {
+		h.b.clock.add(time.Minute)
+		h.tr.probe(ctx)
+		h.ok("recheck", h.tr.Recheck(ctx))
+		h.hashUnknown()
+		for p := range h.info.NumPieces {
+			h.fetch(p)
+		}
+		h.ok("sync", h.tr.sync(ctx))
+		h.say("%s", h.states())
+		h.look()
+	}
+	if p := h.tr.Progress(); p.Pieces != h.info.NumPieces || h.tr.Fault() != nil {
+		h.errorf("history %d: at the end %+v of %d pieces, fault %v", h.seed, p, h.info.NumPieces, h.tr.Fault())
+		for p := range h.info.NumPieces {
+			h.say("piece %d: %s, durable %v", p, completion(h.tr, p), h.tr.Durable(p))
+		}
+		return
+	}
+	h.truth()
+	for i := range h.info.Files {
+		if f := &h.info.Files[i]; !f.Pad && f.Length > 0 {
+			n := h.sim.names[h.base+"/"+h.tr.layout.names[i].final]
+			if n == nil || !bytes.Equal(n.data, h.all[f.Offset:f.Offset+f.Length]) {
+				h.errorf("history %d: %q is not there, or not right", h.seed, f.Path)
+			}
+		}
+	}
+	if h.t.Failed() {
+		return
+	}
+	kept, err := h.tr.Remove(ctx, true)
+	h.say("removed: %v, kept %+v", err, kept)
+	h.look()
+	h.told(kept)
+	for p, n := range h.sim.names {
+		if _, his := h.users[n]; !n.dir && !his && !h.named[p] && !h.adopted {
+			h.errorf("history %d: %s was left", h.seed, p)
+		}
+	}
+}
+
+// told notes which files the user was told stay.
+func (h *history) told(kept []share.Kept) {
+	for _, k := range kept {
+		h.named[k.Path] = true
+	}
+}
+
+// states describes what the transfer takes its files for.
+func (h *history) states() string {
+	var b strings.Builder
+	for i := range h.tr.files {
+		f := &h.tr.files[i]
+		if !h.tr.onDisk(i) {
+			continue
+		}
+		fmt.Fprintf(&b, " %s:%s", h.tr.layout.names[i].final, [...]string{"absent", "partial", "final", "users"}[f.state])
+		if f.created {
+			b.WriteByte('+')
+		}
+		if f.naming {
+			b.WriteByte('n')
+		}
+		if f.suspect {
+			b.WriteByte('s')
+		}
+		if u := h.tr.users[i]; u != nil {
+			fmt.Fprintf(&b, "(%s spill %v made %v head %v tail %v lost %v settled %v)", h.tr.layout.names[i].user, u.spill, u.made, u.head, u.tail, u.lost, u.settled)
+		}
+	}
+	return b.String()
+}

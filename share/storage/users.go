@@ -1,0 +1,509 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"sync/atomic"
+)
+
+// userFile is a file of the user's that has the name of an entry, or had it: it
+// is read where it is, and never written. A piece that it shares with another
+// file may have to be fetched for that one's sake; what of it would be the user's
+// goes to a file of ours under the part name of the entry, the spill, at the
+// place where it belongs. It becomes the entry's part file should the user's file
+// turn out to be another one, and is deleted if not.
+type userFile struct {
+	open atomic.Pointer[handle] // of the spill
+
+	// Guarded by Transfer.mu.
+	spill      bool // recorded: what has the part name is ours
+	made       bool // and it is there
+	head, tail bool // the first piece, and the last, are read from it
+	synced     bool // the user's file was, since it was found
+	lost       bool // it was changed before it was taken: of no use any more
+	settled    bool // all of it is right, and in use where it is
+}
+
+// userOf is what there is about the user's file of entry i; nil without one.
+func (t *Transfer) userOf(i int) *userFile {
+	if t.hasUsers.Load() == 0 {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.users[i]
+}
+
+// takeUser makes entry i the user's file with the name given. t.mu is held, and
+// t.opening unless t is being opened.
+func (t *Transfer) takeUser(i int, name string) *userFile {
+	u := t.users[i]
+	if u == nil {
+		u = &userFile{}
+		if t.users == nil {
+			t.users = map[int]*userFile{}
+		}
+		t.users[i] = u
+		t.hasUsers.Store(int32(len(t.users)))
+	}
+	if t.layout.names[i].user != name {
+		t.layout.names[i].user = name
+		t.relayout, t.stale = true, true
+	}
+	t.files[i].state = users
+	return u
+}
+
+// userGone notes that the user's file of entry i is not there any more. Its spill
+// is a part file like any other. t.mu is held.
+func (t *Transfer) userGone(i int) {
+	f := &t.files[i]
+	f.state, f.created, f.suspect = absent, t.users[i].spill, false
+	if t.users[i].made {
+		f.state, f.stamp = partial, stamp{}
+		t.markDirty(i)
+	}
+	t.layout.names[i].user = ""
+	t.relayout, t.stale = true, true
+	t.dropUser(i)
+}
+
+// dropUser ends that. t.mu is held.
+func (t *Transfer) dropUser(i int) {
+	delete(t.users, i)
+	t.hasUsers.Store(int32(len(t.users)))
+}
+
+// loseUser notes that the user's file of entry i changed before it was taken: it
+// is somebody's who writes to it. t.mu is held.
+func (t *Transfer) loseUser(i int) {
+	s := t.pieces(i)
+	t.users[i].lost = true
+	t.have.unsetSpan(s)
+	t.unrecord(s)
+	t.unknown.unsetSpan(s)
+	t.refresh(s)
+}
+
+// inPlace tells whether the user's file of entry i can be used where it is, if
+// all of it is right. t.mu is held.
+func (t *Transfer) inPlace(i int) bool {
+	n := &t.layout.names[i]
+	return n.user == n.final && t.files[i].stamp.size == t.info.Files[i].Length && !t.users[i].lost
+}
+
+// shared tells whether a file other than i has a byte of piece p on disk.
+func (t *Transfer) shared(p, i int) bool {
+	other := false
+	t.filesOf(p, func(k int) { other = other || k != i })
+	return other
+}
+
+// spilled tells whether piece p of entry i is read from the spill. t.mu is held.
+func (t *Transfer) spilled(i, p int) bool {
+	u := t.users[i]
+	s := t.pieces(i)
+	return u != nil && (u.head && p == s.From || u.tail && p == s.To-1)
+}
+
+// setSpilled notes so, or the opposite. t.mu is held.
+func (t *Transfer) setSpilled(i, p int, is bool) {
+	u := t.users[i]
+	if s := t.pieces(i); p == s.From {
+		u.head = is
+	} else {
+		u.tail = is
+	}
+}
+
+// byPiece calls f for the part of each piece in p, at is where in entry i.
+func (t *Transfer) byPiece(i int, at int64, p []byte, f func(piece int, at int64, p []byte) (int, error)) (n int, err error) {
+	for n < len(p) {
+		off := t.info.Files[i].Offset + at + int64(n)
+		piece := int(off / t.info.PieceLength)
+		part := p[n:min(int64(len(p)), int64(n)+(int64(piece)+1)*t.info.PieceLength-off)]
+		m, err := f(piece, at+int64(n), part)
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// partOf is the part of piece p that is of file i: where in the file, and how
+// many bytes.
+func (t *Transfer) partOf(p, i int) (at, n int64) {
+	f := &t.info.Files[i]
+	from := max(int64(p)*t.info.PieceLength, f.Offset)
+	to := min(int64(p)*t.info.PieceLength+t.info.PieceSize(p), f.Offset+f.Length)
+	return from - f.Offset, to - from
+}
+
+// readUser reads entry i, which is a file of the user's or in its spill.
+func (t *Transfer) readUser(i int, u *userFile, at int64, p []byte, check func(i int, h *handle) error) (int, error) {
+	return t.byPiece(i, at, p, func(piece int, at int64, p []byte) (int, error) {
+		t.mu.Lock()
+		in := t.spilled(i, piece)
+		t.mu.Unlock()
+		if !in {
+			return t.readOne(i, at, p, check)
+		}
+		h, err := t.acquireSpill(i, u, false)
+		if err != nil {
+			return 0, t.readFailed(i, at, err)
+		}
+		n, err := h.file.ReadAt(p, at)
+		h.unpin()
+		if n == len(p) {
+			return n, nil
+		}
+		if err == io.EOF {
+			return n, fmt.Errorf("the spill of %s ends: %w", t.layout.names[i].final, io.ErrUnexpectedEOF)
+		}
+		return n, t.readFailed(i, at, err)
+	})
+}
+
+// writeUser takes care of a write to entry i if that is a complete file, ours or
+// the user's: such a file is never written. Unless done, the entry is one that
+// can be written now.
+func (t *Transfer) writeUser(i int, at int64, p []byte) (n int, done bool, err error) {
+	t.mu.Lock()
+	complete := t.files[i].state == final
+	t.mu.Unlock()
+	if complete {
+		t.giveToUser(i)
+	}
+	piece := t.span(t.info.Files[i].Offset+at, int64(len(p))).From
+	t.mu.Lock()
+	u := t.users[i]
+	spill := u != nil && t.inPlace(i) && t.shared(piece, i)
+	t.mu.Unlock()
+	if u == nil {
+		return 0, false, nil
+	}
+	if !spill {
+		return 0, false, t.replaceUser(i)
+	}
+	n, err = t.byPiece(i, at, p, func(piece int, at int64, p []byte) (int, error) {
+		h, err := t.openSpill(i, u)
+		if err != nil {
+			return 0, err
+		}
+		defer h.unpin()
+		t.mu.Lock()
+		t.setSpilled(i, piece, true)
+		t.mu.Unlock()
+		n, err := h.file.WriteAt(p, at)
+		t.wrote(i)
+		if err == nil && n < len(p) {
+			err = io.ErrShortWrite
+		}
+		return n, err
+	})
+	if err != nil {
+		err = t.writeFailed(i, at, err)
+	}
+	return n, true, err
+}
+
+// giveToUser takes a complete file in which something is wrong for the user's:
+// he may have edited it.
+func (t *Transfer) giveToUser(i int) {
+	t.opening.Lock()
+	defer t.opening.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.files[i].state == final {
+		t.takeUser(i, t.layout.names[i].final)
+	}
+}
+
+// openSpill gives a pinned handle of the spill of entry i and makes it if need
+// be, after it was recorded.
+func (t *Transfer) openSpill(i int, u *userFile) (*handle, error) {
+	t.mu.Lock()
+	recorded := u.spill && !t.stale
+	t.mu.Unlock()
+	if !recorded {
+		if err := t.intendSpill(i, u); err != nil {
+			return nil, err
+		}
+		if err := t.unrecordNow(); err != nil {
+			return nil, err
+		}
+	}
+	return t.acquireSpill(i, u, true)
+}
+
+// intendSpill notes that the part name of entry i is about to be a file of ours.
+// It is to be recorded.
+func (t *Transfer) intendSpill(i int, u *userFile) error {
+	t.opening.Lock()
+	defer t.opening.Unlock()
+	t.mu.Lock()
+	known := u.spill
+	t.mu.Unlock()
+	if known {
+		return nil
+	}
+	if err := t.freePart(i); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	u.spill, t.stale = true, true
+	return nil
+}
+
+// acquireSpill gives a pinned handle of the spill of entry i.
+func (t *Transfer) acquireSpill(i int, u *userFile, create bool) (*handle, error) {
+	if h := u.open.Load(); h != nil && h.pin() {
+		return h, nil
+	}
+	t.opening.Lock()
+	defer t.opening.Unlock()
+	if h := u.open.Load(); h != nil && h.pin() {
+		return h, nil
+	}
+	t.mu.Lock()
+	closed, made := t.closed, u.made
+	t.mu.Unlock()
+	switch {
+	case closed:
+		return nil, ErrClosed
+	case !made && !create:
+		return nil, errAbsent
+	}
+	d, err := t.openFolder(create)
+	if err != nil {
+		return nil, err
+	}
+	defer d.unpin()
+	name := t.layout.names[i].part
+	if !made {
+		if err := t.makeRoom(d.dir, name); err != nil {
+			return nil, err
+		}
+	}
+	h, err := t.store.handles.open(t, func() (*handle, error) {
+		f, err := d.dir.open(name, mode{write: true, create: !made, exec: !made && t.info.Files[i].Exec})
+		if err != nil {
+			return nil, err
+		}
+		return &handle{owner: t, index: i, file: f, writable: true}, nil
+	})
+	if errors.Is(err, fs.ErrExist) {
+		return nil, t.otherPart(i)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	u.made = true
+	t.mu.Unlock()
+	u.open.Store(h)
+	return h, nil
+}
+
+func (t *Transfer) closeSpill(i int) {
+	if u := t.userOf(i); u != nil {
+		t.closeHandle(u.open.Swap(nil))
+	}
+}
+
+// syncUser syncs entry i, a file of the user's, and its spill.
+func (t *Transfer) syncUser(i int, u *userFile) error {
+	t.mu.Lock()
+	synced, made := u.synced, u.made
+	t.mu.Unlock()
+	if !synced {
+		h, err := t.acquire(i, false)
+		if err == nil {
+			err = h.file.Sync()
+			h.unpin()
+		}
+		switch {
+		case errors.Is(err, errAbsent) || errors.Is(err, ErrClosed):
+			return nil // it is no more: whoever reads it next will see
+		case err != nil && h == nil:
+			return t.failed(opRead, i, 0, fmt.Errorf("opening %s: %w", t.layout.names[i].user, err))
+		case err != nil:
+			t.mu.Lock()
+			t.taint(i)
+			t.mu.Unlock()
+			return t.failed(opSync, i, 0, fmt.Errorf("syncing %s: %w", t.layout.names[i].user, err))
+		}
+	}
+	t.mu.Lock()
+	u.synced = true
+	if !made {
+		t.files[i].synced = t.files[i].writes
+	}
+	t.mu.Unlock()
+	if !made {
+		return nil
+	}
+	h, err := t.acquireSpill(i, u, false)
+	if err != nil {
+		return t.writeFailed(i, 0, err)
+	}
+	defer h.unpin()
+	return t.syncOpen(h)
+}
+
+// rewriteUser is rewriteFile for a file of the user's: only its spill is written.
+func (t *Transfer) rewriteUser(i int, u *userFile, at int64, p []byte) (int, error) {
+	return t.byPiece(i, at, p, func(piece int, at int64, p []byte) (int, error) {
+		t.mu.Lock()
+		in := t.spilled(i, piece)
+		t.mu.Unlock()
+		if !in {
+			return t.readOne(i, at, p, nil)
+		}
+		h, err := t.acquireSpill(i, u, false)
+		if err != nil {
+			return 0, err
+		}
+		defer h.unpin()
+		n, err := h.file.ReadAt(p, at)
+		if n < len(p) {
+			return n, err
+		}
+		_, err = h.file.WriteAt(p, at)
+		t.wrote(i)
+		if err != nil {
+			err = t.writeFailed(i, at, err)
+		}
+		return len(p), err
+	})
+}
+
+// freePart sees to it that nothing has the part name of entry i. t.opening is
+// held.
+func (t *Transfer) freePart(i int) error {
+	_, err := t.stat(t.layout.names[i].part)
+	if err == nil || !absentFile(err) {
+		if err != nil {
+			return fmt.Errorf("looking at %s: %w", t.layout.names[i].part, err)
+		}
+		return t.changePart(i)
+	}
+	return nil
+}
+
+// absentFile tells whether an error of stat says that nothing is there.
+func absentFile(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(kindOf(err), ErrMissing)
+}
+
+// otherPart gives entry i another part name, as somebody else's file has come to
+// have it. The error is for the write that ran into it, and is over at once.
+// t.opening is held.
+func (t *Transfer) otherPart(i int) error {
+	old := t.layout.names[i].part
+	if err := t.changePart(i); err != nil {
+		return err
+	}
+	return fmt.Errorf("%s was made by another program: %w", old, errPartTaken)
+}
+
+// errPartTaken says that the file has another part name now: try again.
+var errPartTaken = errors.New("the part name was taken")
+
+// changePart chooses a part name for entry i that is free, and has it recorded
+// with what is recorded next. t.opening is held.
+func (t *Transfer) changePart(i int) error {
+	final := t.layout.names[i].final
+	for n := 2; ; n++ {
+		v := path.Join(path.Dir(final), variant(path.Base(final), partEnding(t.info.ID), n))
+		if t.inLayout(v) {
+			continue
+		}
+		if _, err := t.stat(v); err == nil {
+			continue
+		} else if !absentFile(err) {
+			return fmt.Errorf("looking at %s: %w", v, err)
+		}
+		t.mu.Lock()
+		t.layout.names[i].part = v
+		t.relayout, t.stale = true, true
+		t.mu.Unlock()
+		return nil
+	}
+}
+
+// inLayout tells whether an entry has, or had, a name.
+func (t *Transfer) inLayout(name string) bool {
+	for k := range t.layout.names {
+		if o := &t.layout.names[k]; o.final == name || o.part == name || o.user == name {
+			return true
+		}
+	}
+	return false
+}
+
+// intend records, before they are made, which files the write of pieces s may
+// make: that of each entry that is not there, and of some next to it, so that
+// this is not done for each of many small ones.
+func (t *Transfer) intend(s Span) error {
+	t.mu.Lock()
+	first, last := -1, -1
+	for p := s.From; p < s.To; p++ {
+		t.filesOf(p, func(i int) {
+			if f := &t.files[i]; f.state == absent && !f.created {
+				if first < 0 {
+					first = i
+				}
+				last = i
+			}
+		})
+	}
+	t.mu.Unlock()
+	if first < 0 {
+		return nil
+	}
+	if n := len(t.files); n > intendAll {
+		last = max(last, min(first+n/intendAll, n-1))
+	}
+	t.batching.Lock()
+	defer t.batching.Unlock()
+	if err := t.intendFiles(first, last); err != nil {
+		return t.failed(opWrite, first, 0, err)
+	}
+	return t.recordIfStale(context.Background())
+}
+
+// intendAll is about how often intentions are recorded for a transfer of very
+// many files.
+const intendAll = 256
+
+// intendFiles notes that absent entries from first to last are about to be made
+// under their part names.
+func (t *Transfer) intendFiles(first, last int) error {
+	t.opening.Lock()
+	defer t.opening.Unlock()
+	for i := first; i <= last; i++ {
+		if !t.onDisk(i) || t.info.Files[i].Length == 0 {
+			continue
+		}
+		t.mu.Lock()
+		skip := t.files[i].state != absent || t.files[i].created
+		t.mu.Unlock()
+		if skip {
+			continue
+		}
+		if err := t.freePart(i); err != nil {
+			return err
+		}
+		t.mu.Lock()
+		t.files[i].created, t.stale = true, true
+		t.mu.Unlock()
+	}
+	return nil
+}
