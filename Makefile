@@ -33,7 +33,7 @@ bench: ## measured beside libtorrent and mktorrent; writes docs/performance.md
 	$(GO) run ./cmd/bench -write docs/performance.md
 
 soak: ## the long versions: 200 kills, an hour of fuzzing
-	SOAK=1 $(GO) test -count=1 -timeout 12h -v -run 'Soak' ./...
+	SOAK=1 $(GO) test -count=1 -timeout 12h -v -run 'Soak|RandomHistories' ./...
 	FUZZTIME=$${FUZZTIME:-10m} .ci/fuzz
 	FUZZTIME=1h .ci/fuzz index/dht/internal/krpc
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strings"
 	"sync/atomic"
 )
 
@@ -387,6 +388,9 @@ func (t *Transfer) rewriteUser(i int, u *userFile, at int64, p []byte) (int, err
 // freePart sees to it that nothing has the part name of entry i. t.opening is
 // held.
 func (t *Transfer) freePart(i int) error {
+	if !strings.HasSuffix(t.layout.names[i].part, partEnding(t.info.ID)) {
+		return t.changePart(i) // of a file that was completed in place, or of an old record
+	}
 	_, err := t.stat(t.layout.names[i].part)
 	if err == nil || !absentFile(err) {
 		if err != nil {
@@ -420,7 +424,7 @@ var errPartTaken = errors.New("the part name was taken")
 // with what is recorded next. t.opening is held.
 func (t *Transfer) changePart(i int) error {
 	final := t.layout.names[i].final
-	for n := 2; ; n++ {
+	for n := 1; ; n++ {
 		v := path.Join(path.Dir(final), variant(path.Base(final), partEnding(t.info.ID), n))
 		if t.inLayout(v) {
 			continue
