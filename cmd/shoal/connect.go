@@ -44,6 +44,7 @@ type client interface {
 	PutEntries(ctx context.Context, ref string, e api.NewEntries) (api.Channel, error)
 	RemoveEntry(ctx context.Context, ref string, id share.ID) (api.Channel, error)
 
+	Lease(ctx context.Context) (lease string, end func(), err error)
 	Share(ctx context.Context, r api.ShareRequest) (share.Transfer, error)
 	Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer, error)
 	Preview(ctx context.Context, r api.PreviewRequest) (api.Preview, error)

@@ -65,6 +65,8 @@ func newFake(ts ...share.Transfer) *fakeNode {
 	return f
 }
 
+func (f *fakeNode) Lease(context.Context) (string, func(), error) { return "lease", func() {}, nil }
+
 func (f *fakeNode) Transfer(_ context.Context, id share.ID) (share.Transfer, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

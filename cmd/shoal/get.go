@@ -143,6 +143,7 @@ type getter struct {
 	opts getOptions
 	life lifetime
 
+	lease string        // of this command, where no daemon takes over
 	named map[*job]bool // whose name and size were printed
 	cut   map[*job]bool // whose link has only an ID and may have been cut off
 
@@ -153,10 +154,19 @@ func runGet(ctx context.Context, n client, life lifetime, opts getOptions, out *
 	if opts.detach && life != itsOwn {
 		return errNotLasting
 	}
-	if opts.output == "" {
-		return runPipe(ctx, n, opts, out)
+	lease := ""
+	if life != itsOwn || opts.output == "" {
+		l, end, err := n.Lease(ctx)
+		if err != nil {
+			return err
+		}
+		defer end()
+		lease = l
 	}
-	g := &getter{batch: newBatch(out, n), opts: opts, life: life, named: map[*job]bool{}, cut: map[*job]bool{}, renamed: map[*job]bool{}}
+	if opts.output == "" {
+		return runPipe(ctx, n, lease, opts, out)
+	}
+	g := &getter{batch: newBatch(out, n), opts: opts, life: life, lease: lease, named: map[*job]bool{}, cut: map[*job]bool{}, renamed: map[*job]bool{}}
 	g.begin, g.look, g.progress.json = g.fetch, g.fetched, true
 	if err := g.run(ctx, opts.links); err != nil {
 		return g.farewell(err)
@@ -171,6 +181,7 @@ func (g *getter) fetch(ctx context.Context, j *job) (share.Transfer, error) {
 	r := api.FetchRequest{
 		Output: g.opts.output, Files: g.opts.files, Sequential: g.opts.sequential, NoTrackers: g.opts.noTrackers,
 		Adopt: g.opts.adopt,
+		Lease: g.lease,
 	}
 	switch {
 	case g.opts.seed.said:

@@ -14,7 +14,7 @@ import (
 
 // runPipe fetches one file in order and writes it to standard output as it
 // arrives. It keeps nothing on disk except what the node had before.
-func runPipe(ctx context.Context, n client, opts getOptions, out *output) (err error) {
+func runPipe(ctx context.Context, n client, lease string, opts getOptions, out *output) (err error) {
 	dir, err := os.MkdirTemp("", "shoal-")
 	if err != nil {
 		return share.Errorf(share.Disk, "creating a temporary folder: %w", err)
@@ -22,6 +22,7 @@ func runPipe(ctx context.Context, n client, opts getOptions, out *output) (err e
 	defer os.RemoveAll(dir)
 	t, err := fetch(ctx, n, opts.links[0], api.FetchRequest{
 		Output: dir, Files: opts.files, Sequential: true, Goal: &share.Goal{None: true}, NoTrackers: opts.noTrackers,
+		Lease: lease,
 	}, opts.timeout)
 	if err != nil {
 		return err

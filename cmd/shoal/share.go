@@ -111,8 +111,10 @@ func parseShare(c *call) (shareOptions, error) {
 
 type sharer struct {
 	*batch
-	opts shareOptions
-	next int // the first job that has not ended
+	opts  shareOptions
+	life  lifetime
+	lease string // of this command
+	next  int    // the first job that has not ended
 
 	asked   bool   // the node was asked whether strangers can reach it
 	warning string // that they cannot; printed once
@@ -123,12 +125,21 @@ func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, o
 	if opts.detach && life != itsOwn {
 		return errNotLasting
 	}
-	s := &sharer{batch: newBatch(out, n), opts: opts}
-	s.begin, s.look = s.publish, s.published
-	err := s.run(ctx, opts.paths)
-	s.tell()
+	s := &sharer{batch: newBatch(out, n), opts: opts, life: life}
+	lease, end, err := n.Lease(ctx)
 	if err != nil {
 		return err
+	}
+	defer end()
+	s.lease = lease
+	if life == itsOwn && !opts.detach {
+		out.say("A daemon is running: it takes over what is shared here, and goes on when this command has ended.")
+	}
+	s.begin, s.look = s.publish, s.published
+	err = s.run(ctx, opts.paths)
+	s.tell()
+	if err != nil {
+		return s.farewell(ctx, err)
 	}
 	switch {
 	case life != itsOwn:
@@ -142,18 +153,16 @@ func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, o
 		err = seed(ctx, n, s.ids(), out)
 		stop()
 		<-told
-		if kindOf(err) == share.Interrupted {
-			return share.Errorf(share.Interrupted, "interrupted: no longer shared")
-		}
-		return err
+		return s.farewell(ctx, err)
 	case !opts.detach:
-		out.say("\nThe running node is seeding it (shoal list shows it, shoal remove ID ends it).")
+		out.say("\nThe daemon is seeding it from now on (shoal list shows it, shoal remove %s ends it).", shortIDs(s.ids()))
 	}
 	return nil
 }
 
 func (s *sharer) publish(ctx context.Context, j *job) (share.Transfer, error) {
 	r := api.ShareRequest{
+		Lease: s.lease, Keep: s.lease != "" && s.life == itsOwn,
 		Path: j.arg, Name: s.opts.name, PieceLength: s.opts.pieceLength,
 		FollowSymlinks: s.opts.symlinks, Private: s.opts.private,
 	}
@@ -162,6 +171,40 @@ func (s *sharer) publish(ctx context.Context, j *job) (share.Transfer, error) {
 	}
 	return s.node.Share(ctx, r)
 }
+
+// farewell adds to an interruption what is shared from now on.
+func (s *sharer) farewell(ctx context.Context, err error) error {
+	if kindOf(err) != share.Interrupted {
+		return err
+	}
+	if s.life != itsOwn {
+		return share.Errorf(share.Interrupted, "interrupted: no longer shared")
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewellTime)
+	defer cancel()
+	for _, j := range s.jobs {
+		// What is still being read is given up as soon as the node notices that
+		// this command is gone.
+		t, err := s.node.Transfer(ctx, j.t.ID)
+		for err == nil && t.State == share.Hashing {
+			select {
+			case <-ctx.Done():
+				err = ctx.Err()
+			case <-time.After(tick):
+				t, err = s.node.Transfer(ctx, j.t.ID)
+			}
+		}
+		if err == nil && t.State != share.Stopped {
+			s.out.say("%s: the daemon goes on sharing it (shoal remove %s ends that)", escape(nameOf(t)), t.ID.Short())
+		} else {
+			s.out.say("%s: not shared", escape(j.name()))
+		}
+	}
+	return share.Errorf(share.Interrupted, "interrupted")
+}
+
+// farewellTime bounds how long an interrupted share looks what became of it.
+const farewellTime = 3 * time.Second
 
 func (s *sharer) published(ctx context.Context, j *job) error {
 	if j.t.Link != "" && !s.asked && !s.opts.noAddresses {
@@ -281,6 +324,14 @@ func tellReach(ctx context.Context, n client, known share.Verdict, every time.Du
 		}
 		out.say("%s", fill(escape(text), margin, ""))
 	}
+}
+
+func shortIDs(ids []share.ID) string {
+	var short []string
+	for _, id := range ids {
+		short = append(short, id.Short())
+	}
+	return strings.Join(short, " ")
 }
 
 func withoutAddresses(link string) string {

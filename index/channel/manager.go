@@ -32,11 +32,10 @@ type DHT interface {
 type Swarm interface {
 	// Publish shares a file and returns its ID.
 	Publish(ctx context.Context, path string) (share.ID, error)
-	// Fetch fetches one file of at most most bytes into a folder, returns when it
-	// is complete, and then seeds it. Larger content and content of several files
-	// are share.Refused. If the node already has a transfer with that ID, Fetch
-	// uses it if it is in the parent folder of dir, where it may have been
-	// published from; otherwise the result is share.Refused, too.
+	// Fetch fetches one file of at most most bytes into a folder and returns
+	// when it is complete; from then on it is seeded. What is larger, not one file
+	// or not called as FileName says is share.Refused before a byte of it is
+	// fetched. What is on this node already under that ID is taken as it is.
 	Fetch(ctx context.Context, id share.ID, dir string, most int64) error
 	// Open opens the file of a complete single-file transfer.
 	Open(ctx context.Context, id share.ID) (r io.ReadCloser, size int64, err error)
@@ -47,10 +46,10 @@ type Swarm interface {
 	// Unfinished whether it has one that is not complete.
 	Has(id share.ID) bool
 	Unfinished(id share.ID) bool
-	// Drop stops sharing an ID and deletes its files if they are below the folder.
-	// An unknown ID is not an error.
+	// Drop ends what the channel whose folder it is wants with an ID, and deletes
+	// its files there unless others want them, too. What is not there is no error.
 	Drop(id share.ID, dir string) error
-	// Tidy drops everything below a folder except the IDs to keep.
+	// Tidy drops everything that is the channel's but what is to be kept.
 	Tidy(dir string, keep ...share.ID) error
 }
 

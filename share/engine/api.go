@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"maps"
 	"net/netip"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 
@@ -66,18 +68,27 @@ func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, err
 			PieceLength: r.PieceLength, FollowSymlinks: r.FollowSymlinks, Private: r.Private,
 		},
 	}}
+	if r.Lease != "" {
+		t.options.Then = r.Owner
+	}
 	_, _ = rand.Read(t.id[:])
 	if t.name == "" {
 		t.name = filepath.Base(t.path)
 	}
-	return e.add(ctx, t)
+	return e.add(ctx, t, r.Owner, r.Lease)
 }
 
 // add takes a new transfer in and returns when it would survive a power cut.
-func (e *Engine) add(ctx context.Context, t *transfer) (share.Transfer, error) {
+func (e *Engine) add(ctx context.Context, t *transfer, by Owner, lease Lease) (share.Transfer, error) {
 	var s share.Transfer
 	var saved <-chan error
+	var refused error
 	ok := e.call(func() {
+		var owner Owner
+		if owner, refused = e.admit(lease, by); refused != nil {
+			return
+		}
+		t.options.Owners = []Owner{owner}
 		e.transfers[t.id] = t
 		e.claims.free(t.id, e.claims[t.id])
 		saved = e.state.putNow(t.row)
@@ -85,8 +96,11 @@ func (e *Engine) add(ctx context.Context, t *transfer) (share.Transfer, error) {
 		e.reconcile(t)
 		s = e.snapshot(t)
 	})
-	if !ok {
+	switch {
+	case !ok:
 		return s, stopped()
+	case refused != nil:
+		return s, refused
 	}
 	select {
 	case err := <-saved:
@@ -99,20 +113,25 @@ func (e *Engine) add(ctx context.Context, t *transfer) (share.Transfer, error) {
 }
 
 // Fetch starts fetching and returns at once. A second Fetch of the same ID
-// returns the transfer that is there and adds the link's peers, trackers and
-// web seeds to it. What names no v1 info-hash is share.Refused.
+// returns the transfer that is there, see merge. What names no v1 info-hash is
+// share.Refused.
 func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, error) {
 	t, tor, err := e.requested(r)
 	if err != nil {
 		return share.Transfer{}, err
 	}
 	var s share.Transfer
+	again, err := e.asked(t, r)
+	if err != nil {
+		return s, err
+	}
+	var refused error
 	release, err := e.claim(ctx, t.id, func(old *transfer) {
-		e.merge(old, t)
+		refused = e.merge(old, again)
 		s = e.snapshot(old)
 	})
 	if release == nil {
-		if err == nil {
+		if err = cmp.Or(err, refused); err == nil {
 			// Where it was removed meanwhile, s is how it was.
 			if again, err := e.lookAgain(ctx, t.id); err == nil {
 				s = again
@@ -121,11 +140,14 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 		return s, err
 	}
 	defer release()
+	if err := e.unshelve(ctx, t.id); err != nil {
+		return s, err
+	}
 	if tor != nil {
 		if _, err := preflight(tor.Info.Bytes()); err != nil {
 			return s, share.Errorf(share.Refused, "the content of %q cannot be handled: %w", tor.Info.Name, err)
 		}
-		if err := checkSize(tor.Info, r.MaxSize); err != nil {
+		if err := errors.Join(checkSize(tor.Info, r.MaxSize), checkOnly(tor.Info, r.Only)); err != nil {
 			return s, err
 		}
 		if t.options.Priorities, err = selection(tor.Info, r.Files, r.Link.Select); err != nil {
@@ -135,7 +157,7 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 			return s, err
 		}
 	}
-	return e.add(ctx, t)
+	return e.add(ctx, t, r.Owner, r.Lease)
 }
 
 // requested is the transfer that r asks for.
@@ -152,7 +174,7 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 		options: options{
 			Paused: r.Paused, Goal: r.Goal, Limits: r.Limits, Sequential: r.Sequential,
 			Trackers: slices.Clone(link.Trackers), WebSeeds: slices.Clone(link.WebSeeds), Peers: slices.Clone(link.Peers),
-			Adopt: r.Adopt, Globs: r.Files, Select: link.Select, MaxSize: r.MaxSize,
+			Adopt: r.Adopt, Globs: r.Files, Select: link.Select, MaxSize: r.MaxSize, Only: r.Only,
 		},
 	}}
 	var tor *metainfo.Torrent
@@ -194,6 +216,17 @@ func checkSize(info *metainfo.Info, most int64) error {
 	return nil
 }
 
+// checkOnly refuses content that is not a single file of a name that matches.
+func checkOnly(info *metainfo.Info, pattern string) error {
+	if pattern == "" {
+		return nil
+	}
+	if ok, err := path.Match(pattern, info.Name); info.Multi || err != nil || !ok {
+		return share.Errorf(share.Refused, "%q is not what was expected, one file %s", info.Name, pattern)
+	}
+	return nil
+}
+
 func appendNew(list, more []string) []string {
 	for _, s := range more {
 		if !slices.Contains(list, s) {
@@ -201,39 +234,6 @@ func appendNew(list, more []string) []string {
 		}
 	}
 	return list
-}
-
-// merge adds what a second request for the same content brings.
-func (e *Engine) merge(t, more *transfer) {
-	if t.own() {
-		return
-	}
-	o := &t.options
-	trackers := appendNew(slices.Clone(o.Trackers), more.options.Trackers)
-	if len(trackers) != len(o.Trackers) {
-		e.trackers.Remove(t.id, t.figures()) // and added again with the new ones
-		o.Trackers = trackers
-	}
-	seeds := appendNew(slices.Clone(o.WebSeeds), more.options.WebSeeds)
-	if net := t.net; net != nil && len(seeds) != len(o.WebSeeds) {
-		e.serial.do(func() { net.addWebSeeds(seeds) })
-	}
-	o.WebSeeds = seeds
-	if files := t.files; more.options.Adopt && !o.Adopt {
-		o.Adopt = true
-		if files != nil {
-			e.tasks.Go(func() {
-				if err := files.Adopt(e.works); err != nil {
-					e.log.Warn("completing what was there", "id", t.id.Short(), "error", err)
-				}
-			})
-		}
-	}
-	o.Peers = appendNew(slices.Clone(o.Peers), more.options.Peers)
-	t.search.next, t.search.pause = e.now(), 0
-	e.resolve(t)
-	e.save(t)
-	e.reconcile(t)
 }
 
 // List returns every transfer, oldest first. What is complete was looked at: see
@@ -253,14 +253,21 @@ func (e *Engine) List() []share.Transfer {
 	return out
 }
 
-// Get returns one transfer. Files of a complete one are looked at first, unless
-// the file system does not answer.
+// Get returns one transfer, also a share that failed and is no more. Files of a
+// complete one are looked at first, unless the file system does not answer.
 func (e *Engine) Get(id share.ID) (s share.Transfer, err error) {
 	e.awaitLook(context.Background(), id, freshLook)
 	err = e.on(id, func(t *transfer) error {
 		s = e.snapshot(t)
 		return nil
 	})
+	if errors.Is(err, ErrUnknown) {
+		e.call(func() {
+			if failed, ok := e.failures[id]; ok {
+				s, err = failed, nil
+			}
+		})
+	}
 	return s, err
 }
 
@@ -278,6 +285,10 @@ func (e *Engine) Pause(id share.ID) error {
 // Resume undoes Pause, and tries again what stopped with an error.
 func (e *Engine) Resume(id share.ID) error {
 	return e.on(id, func(t *transfer) error {
+		if t.owned(resting) {
+			t.disownNow(resting)
+			t.take(User)
+		}
 		if t.options.Paused && t.done && goalMet(t.options.Goal, t.uploaded, t.size, t.completed, e.now()) != "" {
 			t.options.GoalDone = true
 		}
@@ -330,26 +341,12 @@ func (e *Engine) SetPriority(id share.ID, files map[int]share.Priority) error {
 			all = make(map[int]share.Priority)
 		}
 		for i, p := range files {
-			if all[i] == share.Skip && p != share.Skip {
-				t.done = false // found out anew
-			}
 			all[i] = p
 			if p == share.Normal {
 				delete(all, i)
 			}
 		}
-		t.options.Priorities = all
-		t.total = info.Size()
-		for i, p := range all {
-			if p == share.Skip {
-				t.total -= info.Files[i].Length
-			}
-		}
-		if t.plan != nil {
-			t.plan.setFiles(all)
-			e.serial.do(t.plan.apply)
-			e.lookAtProgress(t)
-		}
+		e.setPriorities(t, info, all)
 		e.save(t)
 		e.reconcile(t)
 		return nil

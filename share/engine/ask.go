@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
@@ -40,7 +42,7 @@ func (e *Engine) startAsk(t *transfer) {
 	if t.book != nil {
 		ask.Add(t.book.addrs()...)
 	}
-	most := t.options.MaxSize
+	most, only := t.options.MaxSize, t.options.Only
 	e.start(t, jobAsk, func(ctx context.Context) func() {
 		got, err := ask.Run(ctx)
 		if err != nil {
@@ -56,7 +58,7 @@ func (e *Engine) startAsk(t *transfer) {
 				e.fail(t, share.Errorf(share.Refused, "the content of %s cannot be handled: %w", id.Short(), err))
 			}
 		}
-		if err := checkSize(info, most); err != nil {
+		if err := errors.Join(checkSize(info, most), checkOnly(info, only)); err != nil {
 			return func() { t.asking = nil; e.fail(t, err) }
 		}
 		if err := e.keepTorrent(id, (&metainfo.Torrent{Info: info}).Encode()); err != nil {
@@ -101,17 +103,34 @@ func (e *Engine) startHash(t *transfer) {
 		return
 	}
 	e.hashing++
-	path, o := t.path, t.options
-	name := t.name
+	path, name, o := t.path, t.name, t.options
+	earlier, again := e.shelf.like(t)
+	again = again && !t.afresh
 	t.hashed.Store(0)
 	e.start(t, jobHash, func(ctx context.Context) func() {
-		made, err := metainfo.Make(ctx, path, metainfo.MakeOptions{
+		make := metainfo.MakeOptions{
 			Name: name, PieceLength: o.PieceLength, FollowSymlinks: o.FollowSymlinks, Private: o.Private,
 			Progress: func(done, total int64) {
 				t.hashed.Store(done)
 				t.toHash.Store(total)
 			},
-		})
+		}
+		if again {
+			if made := e.madeBefore(ctx, earlier, path, make); made != nil {
+				return func() {
+					e.hashing--
+					defer e.hashNext()
+					if t.removing == nil {
+						t.reused = true
+						e.madeTorrent(t, made)
+					}
+				}
+			}
+		}
+		made, err := metainfo.Make(ctx, path, make)
+		if err == nil {
+			err = e.forgetRead(ctx, made.Info.ID)
+		}
 		if err == nil {
 			_, err = preflight(made.Info.Bytes())
 		}
@@ -125,10 +144,34 @@ func (e *Engine) startHash(t *transfer) {
 			case err == nil && t.removing == nil:
 				e.madeTorrent(t, made)
 			case err != nil && ctx.Err() == nil:
-				e.fail(t, err)
+				e.failShare(t, err)
 			}
 		}
 	})
+}
+
+// maxFailures bounds the shares that failed of which it is still known why.
+const maxFailures = 256
+
+// failShare ends a share that cannot be made. Whoever asks for it by its ID is
+// still told why.
+func (e *Engine) failShare(t *transfer, err error) {
+	if t.removing != nil {
+		return
+	}
+	e.fail(t, err)
+	if !t.completed.IsZero() {
+		return // it was one, and its torrent is lost
+	}
+	t.retry = time.Time{}
+	for id := range e.failures {
+		if len(e.failures) < maxFailures {
+			break
+		}
+		delete(e.failures, id)
+	}
+	e.failures[t.id] = e.snapshot(t)
+	e.beginRemoval(t, false)
 }
 
 // hashNext begins with the share that has waited longest.
@@ -160,9 +203,27 @@ func (e *Engine) madeTorrent(t *transfer, made *metainfo.Made) {
 		return
 	}
 	if old := e.transfers[id]; old != nil && old != t {
+		if !old.byUser() {
+			// What the user shares is his, also where it was somebody else's.
+			e.beginRemoval(old, !old.done)
+			e.madeTorrent(t, made) // waits for that
+			return
+		}
 		// The same content is here already.
 		e.replace(t, old.id)
+		for _, o := range t.owners() {
+			old.take(o)
+		}
+		if !old.done {
+			old.options.From = t.path
+		}
+		if old.owned(resting) || old.options.Paused && old.options.Reason != "" {
+			old.disownNow(resting)
+			old.options.Paused, old.options.Reason = false, ""
+		}
+		e.save(old)
 		e.publish(old, share.Event{Type: share.EventShared, Was: t.id})
+		e.reconcile(old)
 		return
 	}
 	if o := e.making[id]; o != nil && o != t {
@@ -188,7 +249,10 @@ func (e *Engine) replace(t *transfer, id share.ID) {
 func (e *Engine) shared(t *transfer) {
 	was, made := t.id, t.made
 	e.replace(t, made.Info.ID)
-	t.id, t.kind, t.done, t.made = made.Info.ID, kindOwn, true, nil
+	t.uploaded += e.shelf.rows[made.Info.ID].uploaded
+	e.shelf.drop(made.Info.ID)
+	t.id, t.kind, t.done, t.made, t.reused = made.Info.ID, kindOwn, true, nil, false
+	t.options.Owners, t.options.Then = t.owners(), ""
 	t.name, t.size, t.row.files = made.Info.Name, made.Info.Size(), countFiles(made.Info)
 	t.total, t.completed = t.size, e.now().Round(0)
 	e.transfers[t.id] = t

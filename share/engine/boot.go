@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -97,7 +98,19 @@ func (e *Engine) port() uint16 {
 // load brings back a transfer of the last run. Those that are complete stay at
 // rest: their files are looked at bit by bit, see glanceAtSome.
 func (e *Engine) load(r row) {
+	if r.kind == kindEnded {
+		e.shelf.add(r)
+		return
+	}
 	t := &transfer{row: r, done: r.kind == kindOwn || !r.completed.IsZero() && !r.options.Lost}
+	if !e.settleOwners(t) {
+		if t.kind == kindOwn {
+			e.shelve(t)
+		} else {
+			e.state.remove(t.id, false)
+		}
+		return
+	}
 	if t.done && t.size == t.total {
 		t.options.Counted = true // older releases did not note it
 	}
@@ -190,6 +203,14 @@ func (e *Engine) drain(done <-chan struct{}, deadline time.Time) {
 // torrentPath is where the .torrent file of id is kept.
 func (e *Engine) torrentPath(id share.ID) string {
 	return filepath.Join(e.cfg.Dir, id.String()+".torrent")
+}
+
+// deleteTorrent deletes the .torrent file of id, which need not be there.
+func (e *Engine) deleteTorrent(id share.ID) error {
+	if err := os.Remove(e.torrentPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return share.Errorf(share.Disk, "removing the torrent of %s: %w", id.Short(), err)
+	}
+	return nil
 }
 
 // keepTorrent writes the .torrent file of id, whole or not at all.

@@ -90,6 +90,10 @@ type Config struct {
 	// proof that strangers get through. It is called in a goroutine of its own.
 	OnStranger func(local netip.Addr, from netip.AddrPort)
 
+	// OwnerOf tells who owns what is at a path, for transfers of versions that
+	// noted no owners. Empty is the user; nil is always that.
+	OwnerOf func(path string) Owner
+
 	Client string           // name and version told to peers, such as "shoal 1.0"
 	Now    func() time.Time // nil is time.Now
 }
@@ -104,6 +108,10 @@ type ShareRequest struct {
 	Private        bool // BEP 27: never announced to finders
 	Goal           share.Goal
 	Limits         share.Limits
+	// Owner wants it; empty is User. With a Lease it is the command of that, and
+	// with Owner, too, the command only until it is hashed, then Owner.
+	Owner Owner
+	Lease Lease
 }
 
 // FetchRequest says what to fetch and where to put it.
@@ -119,7 +127,16 @@ type FetchRequest struct {
 	Files []string
 	// MaxSize in bytes; content that turns out to be larger is not fetched, and
 	// the transfer stops with share.Refused. 0 is no limit.
-	MaxSize    int64
+	MaxSize int64
+	// Only, where not empty, is a pattern for the name of a single file: other
+	// content is not fetched, and stops as with MaxSize.
+	Only string
+	// Anywhere tells that Output is not the user's choice: what is here already
+	// may be where it is.
+	Anywhere bool
+	// Owner wants it; empty is User, and Lease the command of that.
+	Owner      Owner
+	Lease      Lease
 	Goal       share.Goal
 	Limits     share.Limits
 	Sequential bool // fetch in order
@@ -186,6 +203,9 @@ type Engine struct {
 	aliases   map[share.ID]share.ID  // provisional IDs of this run
 	making    map[share.ID]*transfer // hashed shares by their ID, until it is theirs
 	claims    claims
+	leases    map[Lease]bool
+	failures  map[share.ID]share.Transfer // shares of this run that could not be made
+	shelf     shelf
 	awake     map[*transfer]struct{}
 	hashing   int // jobs under way
 	idle      int // seeds in the library without a connection
@@ -244,6 +264,9 @@ func New(cfg Config) (*Engine, error) {
 		aliases:   make(map[share.ID]share.ID),
 		making:    make(map[share.ID]*transfer),
 		claims:    make(claims),
+		leases:    make(map[Lease]bool),
+		failures:  make(map[share.ID]share.Transfer),
+		shelf:     shelf{rows: make(map[share.ID]row), most: maxShelved, bytes: maxShelvedBytes},
 		awake:     make(map[*transfer]struct{}),
 	}
 	for _, f := range cfg.Finders {

@@ -107,22 +107,33 @@ func (l testLog) Write(b []byte) (int, error) {
 // wait returns the transfer once ok says so.
 func (n *node) wait(id share.ID, what string, ok func(share.Transfer) bool) share.Transfer {
 	n.t.Helper()
+	var s share.Transfer
+	var err error
+	n.until(what, func() bool {
+		s, err = n.Get(id)
+		return err == nil && ok(s)
+	}, func() any { return fmt.Sprintf("%+v, %v", s, err) })
+	return s
+}
+
+// until waits for what an event may tell, or none.
+func (n *node) until(what string, ok func() bool, is ...func() any) {
+	n.t.Helper()
 	sub := n.Subscribe(1000)
 	defer sub.Close()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
-	for {
-		s, err := n.Get(id)
-		if err == nil && ok(s) {
-			return s
-		}
+	for !ok() {
 		select {
 		case <-sub.C:
 		case <-again.C:
 		case <-deadline.C:
-			n.t.Fatalf("waited in vain for %s: %+v, %v", what, s, err)
+			for _, say := range is {
+				what = fmt.Sprint(what, ": ", say())
+			}
+			n.t.Fatal("waited in vain for ", what)
 		}
 	}
 }
@@ -159,6 +170,9 @@ func (n *node) fetch(link, dir string, changes ...func(*FetchRequest)) share.Tra
 	}
 	return s
 }
+
+// anywhere takes what is here already where it is.
+func anywhere(r *FetchRequest) { r.Anywhere = true }
 
 // makeFiles fills dir with files of the given sizes; the bytes follow from the
 // name, so that equal names make equal content.

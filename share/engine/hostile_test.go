@@ -373,7 +373,7 @@ func TestHostileInfo(t *testing.T) {
 			t.Fatal(err)
 		}
 		l := share.Link{ID: id, Peers: []string{serveInfo(t, info)}}
-		if _, err := e.Fetch(t.Context(), FetchRequest{Link: l, Output: dst}); err != nil {
+		if _, err := e.Fetch(t.Context(), FetchRequest{Link: l, Output: dst, Anywhere: true}); err != nil {
 			t.Fatal(err)
 		}
 		names[id] = filepath.Base(path)

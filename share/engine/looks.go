@@ -302,6 +302,9 @@ func (e *Engine) restore(t *transfer) {
 	}
 	e.note(t, "what is missing is fetched again")
 	t.options.Verify, t.failure = true, nil
+	if t.options.Reason != "" { // it was not the user who paused it
+		t.options.Paused, t.options.Reason = false, ""
+	}
 	e.save(t)
 	e.reconcile(t)
 }

@@ -27,7 +27,7 @@ func (e *Engine) wants(t *transfer) level {
 		return atRest
 	case t.made != nil && t.removing == nil:
 		return opened
-	case t.kind == kindUnhashed || !t.known():
+	case t.kind == kindUnhashed || !t.known() || t.options.Restart:
 		return atRest
 	case t.removing != nil:
 		if t.removing.data && t.files != nil {
@@ -40,7 +40,7 @@ func (e *Engine) wants(t *transfer) level {
 		// Nothing is to be trusted or written before the storage says that it
 		// works again, which it does only while it is open.
 		return opened
-	case t.options.Verify || t.unknown && t.net == nil:
+	case t.options.Verify || t.unknown && t.net == nil || t.options.From != "" && t.removing == nil && !t.options.Paused:
 		return opened // and checked there
 	case t.doubt && t.net == nil && t.fault == nil && len(t.waiters) == 0 && len(t.streams) == 0 && (t.done || t.options.Paused):
 		return opened // and checked there, unless somebody wants it meanwhile
@@ -100,6 +100,10 @@ func (e *Engine) reconcile(t *transfer) {
 			if want == atRest {
 				t.job.cancel()
 			}
+		case jobCopy:
+			if want == atRest || t.removing != nil {
+				t.job.cancel()
+			}
 		case jobCheck:
 			if want == atRest || t.removing != nil || want == live && !t.options.Verify && !t.unknown {
 				t.job.cancel()
@@ -118,6 +122,10 @@ func (e *Engine) reconcile(t *transfer) {
 		e.startCheck(t)
 	case t.removing != nil:
 		e.startRemove(t)
+	case is == atRest && t.options.Restart:
+		e.startRestart(t)
+	case is == opened && want == opened && t.options.From != "" && t.fault == nil && !t.options.Paused:
+		e.startCopy(t)
 	case want < is:
 		e.startClose(t)
 	case t.kind == kindUnhashed:
@@ -127,6 +135,10 @@ func (e *Engine) reconcile(t *transfer) {
 	}
 	if t.job == nil && (is == live || t.options.Paused || t.failure != nil || t.fault != nil) {
 		e.release(t)
+	}
+	if t.removing != nil {
+		e.hide(t)
+		return
 	}
 	switch t.state() {
 	case share.Checking, share.Hashing: // as it was before

@@ -190,7 +190,7 @@ func TestSameContentTwice(t *testing.T) {
 	}
 
 	first := b.fetch(shared.ID.String(), t.TempDir())
-	second := b.fetch(shared.Link, t.TempDir())
+	second := b.fetch(shared.Link, t.TempDir(), anywhere)
 	if first.ID != second.ID || first.Path != second.Path || len(b.List()) != 1 {
 		t.Errorf("fetched twice: %+v and %+v", first, second)
 	}

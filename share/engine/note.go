@@ -106,7 +106,7 @@ func decodeNote(b []byte) (*note, error) {
 	if err := json.Unmarshal(first, n); err != nil {
 		return nil, fmt.Errorf("it is damaged: %w", err)
 	}
-	if n.Kind < kindUnhashed || n.Kind > kindFetch || !filepath.IsAbs(n.Path) {
+	if n.Kind < kindUnhashed || n.Kind > kindEnded || !filepath.IsAbs(n.Path) {
 		return nil, errors.New("it makes no sense")
 	}
 	return n, nil

@@ -42,7 +42,7 @@ func (e *Engine) spec(t *transfer) storage.Spec {
 
 // sources tells what a share that was just hashed was made of.
 func (t *transfer) sources() []storage.Source {
-	if t.made == nil {
+	if t.made == nil || t.reused {
 		return nil
 	}
 	out := make([]storage.Source, len(t.made.Files))
@@ -116,6 +116,11 @@ func (e *Engine) openedFiles(t *transfer, info *metainfo.Info, files *storage.Tr
 	t.info, t.files, t.fault = info, files, files.Fault()
 	t.plan = newPlan(info, files, t.options.Priorities)
 	t.glancing, t.silent, t.nextCheck = false, false, time.Time{}
+	if t.reused && (t.fault != nil || files.Progress().Unknown > 0 || files.Progress().Doubtful > 0 || !t.plan.complete()) {
+		// Not as it was: it is closed again and hashed.
+		e.unmake(t)
+		return
+	}
 	if t.made != nil {
 		e.shared(t)
 	}
@@ -373,7 +378,8 @@ func (e *Engine) lookAtProgress(t *transfer) {
 	if t.doubt && t.fault == nil && !e.now().Before(t.nextCheck) {
 		e.proveAll(t)
 	}
-	if t.unknown || t.doubt || t.checking() || t.rehashing > 0 {
+	copying := t.job != nil && t.job.what == jobCopy
+	if t.unknown || t.doubt || t.checking() || t.rehashing > 0 || copying || t.options.Restart {
 		return
 	}
 	defer e.noteDamage(t)
@@ -407,7 +413,7 @@ func (e *Engine) startFinish(t *transfer) {
 			switch {
 			case err != nil:
 				e.note(t, "finishing: %v", err)
-			case t.files == files && t.plan.complete():
+			case t.files == files && t.plan.complete() && !t.options.Restart:
 				e.finish(t)
 			}
 		}

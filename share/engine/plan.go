@@ -2,6 +2,7 @@ package engine
 
 import (
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -85,6 +86,12 @@ func (p *plan) setFilesLocked(priorities map[int]share.Priority) {
 		}
 	}
 	p.files.Await(p.wantedLocked())
+}
+
+func (p *plan) wants() []storage.Span {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.wantedLocked()
 }
 
 // wantedLocked lists the pieces of the selected files.
@@ -345,18 +352,23 @@ func selection(info *metainfo.Info, globs []string, ranges []share.Range) (map[i
 	}
 	skip := make(map[int]share.Priority)
 	chosen := 0
+	idle := slices.Clone(globs) // they match nothing
 	for i, f := range info.Files {
 		if f.Pad || f.Symlink {
 			continue
 		}
+		idle = slices.DeleteFunc(idle, func(g string) bool { return matches(f.Path, []string{g}) })
 		if matches(f.Path, globs) || inRanges(i, ranges) {
 			chosen++
 		} else {
 			skip[i] = share.Skip
 		}
 	}
-	if chosen == 0 {
-		return nil, share.Errorf(share.Usage, "no file of %q is among those wanted (%s)", info.Name, strings.Join(globs, ", "))
+	switch {
+	case len(idle) > 0:
+		return nil, share.Errorf(share.Usage, "no file of %q matches %s", info.Name, strings.Join(idle, ", "))
+	case chosen == 0:
+		return nil, share.Errorf(share.Usage, "no file of %q is among those wanted", info.Name)
 	}
 	return skip, nil
 }

@@ -2,10 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
-
 	"github.com/shoalnet/shoal/share"
 )
 
@@ -111,18 +107,10 @@ func (e *Engine) Remove(id share.ID, data bool) ([]share.Kept, error) {
 			return
 		}
 		err = nil
-		if t.removing == nil {
-			t.removing = &removal{held: make(map[share.ID]*claim)}
-			t.removing.hold(e.claims, t.id)
-			if t.made != nil {
-				t.removing.hold(e.claims, t.made.Info.ID)
-			}
-		}
+		t.ended = false
+		e.beginRemoval(t, data || t.options.Data)
 		r = t.removing
-		t.removing.data = t.removing.data || data
 		t.removing.waiters = append(t.removing.waiters, done)
-		e.reconcile(t)
-		t.endStreams()
 	})
 	if err != nil {
 		return nil, err
@@ -133,6 +121,20 @@ func (e *Engine) Remove(id share.ID, data bool) ([]share.Kept, error) {
 	case <-e.done:
 		return nil, stopped()
 	}
+}
+
+// beginRemoval has t removed, on the loop.
+func (e *Engine) beginRemoval(t *transfer, data bool) {
+	if t.removing == nil {
+		t.removing = &removal{held: make(map[share.ID]*claim)}
+		t.removing.hold(e.claims, t.id)
+		if t.made != nil {
+			t.removing.hold(e.claims, t.made.Info.ID)
+		}
+	}
+	t.removing.data = t.removing.data || data
+	e.reconcile(t)
+	t.endStreams()
 }
 
 // hold claims id for a removal. The claim of the Fetch that added it is over.
@@ -170,15 +172,27 @@ func (e *Engine) startRemove(t *transfer) {
 // leave forgets t, whose data was seen to. From here on a request finds nothing;
 // one for the same content waits until what is kept of t is gone from the disk.
 func (e *Engine) leave(t *transfer, err error, left bool) {
-	r, gone := t.removing, e.state.remove(t.id, left)
+	r, ended := t.removing, t.ended && err == nil
+	var gone <-chan error
+	if ended {
+		gone = e.shelve(t)
+	} else {
+		gone = e.state.remove(t.id, left)
+		for id := range r.held {
+			e.shelf.drop(id)
+		}
+	}
 	e.forget(t)
 	e.tasks.Go(func() {
 		if unsaved := <-gone; err == nil {
 			err = unsaved
 		}
 		for id := range r.held {
-			if rm := os.Remove(e.torrentPath(id)); rm != nil && !errors.Is(rm, fs.ErrNotExist) && err == nil {
-				err = share.Errorf(share.Disk, "removing the torrent of %s: %w", id.Short(), rm)
+			if ended {
+				break
+			}
+			if rm := e.deleteTorrent(id); err == nil {
+				err = rm
 			}
 		}
 		e.call(func() {

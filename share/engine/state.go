@@ -42,6 +42,7 @@ const (
 	kindUnhashed kind = 1 // a share being hashed for the first time
 	kindOwn      kind = 2 // a share
 	kindFetch    kind = 3
+	kindEnded    kind = 4 // a share that has ended, see shelf; no transfer
 )
 
 // row is what is kept of a transfer.
@@ -66,6 +67,9 @@ type options struct {
 	Paused   bool         `json:"paused,omitempty"`
 	Reason   string       `json:"reason,omitempty"`   // why it is paused, when not by the user
 	GoalDone bool         `json:"goaldone,omitempty"` // resumed although the goal is met
+	Owners   []Owner      `json:"owners,omitempty"`
+	Then     Owner        `json:"then,omitempty"` // owns a share once it is hashed, in place of the command
+	Data     bool         `json:"data,omitempty"` // an owner that ended wanted the data deleted with it
 	Goal     share.Goal   `json:"goal,omitzero"`
 	Limits   share.Limits `json:"limits,omitzero"`
 
@@ -84,6 +88,9 @@ type options struct {
 	Sequential bool                   `json:"sequential,omitempty"`
 	MaxSize    int64                  `json:"maxsize,omitempty"`
 	Adopt      bool                   `json:"adopt,omitempty"`   // the user's files are completed in place
+	Only       string                 `json:"only,omitempty"`    // see FetchRequest
+	From       string                 `json:"from,omitempty"`    // where the same content is, to be copied
+	Restart    bool                   `json:"restart,omitempty"` // what is known of the files is of another place
 	Root       string                 `json:"root,omitempty"`    // name on disk below path
 	Verify     bool                   `json:"verify,omitempty"`  // data on disk is to be hashed again
 	Damage     string                 `json:"damage,omitempty"`  // what was last found to be wrong with files that were complete
@@ -208,7 +215,7 @@ func queryRows(ctx context.Context, db *sql.DB, which string, args ...any) ([]ro
 		}
 
 		r.id = share.ID(id)
-		if r.kind < kindUnhashed || r.kind > kindFetch {
+		if r.kind < kindUnhashed || r.kind > kindEnded {
 			return nil, fmt.Errorf("%s is of kind %d", r.id.Short(), r.kind)
 		}
 		r.added, r.completed = fromNano(added), fromNano(completed)

@@ -36,13 +36,13 @@ func TestStrangers(t *testing.T) {
 
 	// Now the first calls the second, and then is called by it.
 	other := b.share(someFiles(t))
-	a.fetch(other.Link, t.TempDir())
+	a.fetch(other.Link, t.TempDir(), anywhere)
 	a.waitState(other.ID, share.Seeding)
 	for len(told) > 0 {
 		<-told
 	}
 	third := a.share(someFiles(t))
-	b.fetch(third.Link, t.TempDir())
+	b.fetch(third.Link, t.TempDir(), anywhere)
 	b.waitState(third.ID, share.Seeding)
 	if len(told) > 0 {
 		t.Errorf("told of %+v, whom it had called", <-told)

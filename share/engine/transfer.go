@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -31,6 +32,10 @@ type transfer struct {
 	wished   bool      // wantsSlot, when last looked
 	slot     bool      // it may fetch now
 	removing *removal
+	wipe     bool // what was begun where it was is deleted when it restarts
+	ended    bool // being removed, but what is known of its files is kept
+	reused   bool // made is not of this hashing but of an earlier one
+	afresh   bool // earlier ones were of no use
 	parked   bool // a share whose ID somebody else claims
 	job      *job
 
@@ -79,12 +84,14 @@ type job struct {
 type jobKind int
 
 const (
-	jobHash   jobKind = iota // reading a share for the first time
-	jobAsk                   // getting the info dictionary from peers
-	jobOpen                  // opening its storage
-	jobAttach                // adding it to the client library
-	jobCheck                 // hashing what is on disk
-	jobFinish                // making what has no bytes
+	jobHash    jobKind = iota // reading a share for the first time
+	jobAsk                    // getting the info dictionary from peers
+	jobOpen                   // opening its storage
+	jobAttach                 // adding it to the client library
+	jobCheck                  // hashing what is on disk
+	jobCopy                   // taking what is elsewhere on disk
+	jobRestart                // forgetting what is known of files elsewhere
+	jobFinish                 // making what has no bytes
 	jobDetach
 	jobClose
 	jobRemove
@@ -132,7 +139,7 @@ func (t *transfer) state() share.State {
 		return share.Stopped
 	case t.files == nil && t.options.Damage != "" && !t.options.Paused && !t.options.Verify:
 		return share.Stopped // as it was when last looked
-	case t.known() && t.checking() && t.fault == nil:
+	case t.known() && t.checking() && (t.fault == nil || t.options.Verify && errors.Is(t.fault, storage.ErrMissing)):
 		return share.Checking
 	case t.options.Paused:
 		return share.Paused

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -225,4 +226,28 @@ func (m *maker) encode(pieces []byte) []byte {
 	}
 	b.WriteByte('e')
 	return b.Bytes()
+}
+
+// Same checks that what is at path has the names, sizes and marks of info, as
+// Make would give them to it, without reading a file.
+func Same(ctx context.Context, path string, o MakeOptions, info *Info) (skipped []string, err error) {
+	root, err := filepath.Abs(path)
+	if err != nil {
+		return nil, share.Errorf(share.Disk, "share %s: %w", path, err)
+	}
+	w, err := walk(ctx, root, o.FollowSymlinks)
+	if err != nil {
+		return nil, err
+	}
+	differs := share.Errorf(share.Failed, "what is at %s is not %s", root, info.ID.Short())
+	if w.multi != info.Multi || o.Private != info.Private || len(w.entries) != len(info.Files) {
+		return nil, differs
+	}
+	for i := range w.entries {
+		e, f := &w.entries[i], &info.Files[i]
+		if e.size() != f.Length || info.Multi && !slices.Equal(e.path, f.Path) || (e.attr() == "x") != f.Exec || (e.file == "") != f.Pad {
+			return nil, differs
+		}
+	}
+	return w.skipped, nil
 }

@@ -35,6 +35,7 @@ type API struct {
 	hub     *hub
 	mux     *http.ServeMux
 	spec    []byte
+	over    chan struct{} // closed when Run returns
 	content chan struct{} // slots of those who read content
 }
 
@@ -46,7 +47,7 @@ func New(c Config) (*API, error) {
 	a := &API{
 		node: c.Node, version: c.Version, log: c.Logger,
 		hub: newHub(c.Node, c.Logger), mux: http.NewServeMux(),
-		content: make(chan struct{}, maxContent),
+		content: make(chan struct{}, maxContent), over: make(chan struct{}),
 	}
 	config := huma.DefaultConfig("shoal", "1.0")
 	config.Info.Description = "A node of shoal: what it shares and fetches, and the means to act on it. " +
@@ -94,8 +95,10 @@ func (a *API) Handler() http.Handler { return a.mux }
 // Spec is the OpenAPI document.
 func (a *API) Spec() []byte { return a.spec }
 
-// Run feeds the event streams until ctx ends, and then ends them.
+// Run feeds the event streams until ctx ends, and then ends them and the leases.
+// It is called once.
 func (a *API) Run(ctx context.Context) error {
+	defer close(a.over)
 	a.hub.run(ctx)
 	return nil
 }

@@ -136,6 +136,10 @@ func (f *fake) Subscribe(buffer int) Subscription {
 	return s
 }
 
+func (f *fake) Lease() (string, func(), error) {
+	return "lease", func() { f.event(share.Event{Type: share.EventNote, Message: "the lease ended"}) }, nil
+}
+
 func (f *fake) Info() Info { return Info{Name: "shoal", Version: "9.9", API: Version} }
 
 func (f *fake) Stats() Stats {

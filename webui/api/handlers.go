@@ -115,6 +115,7 @@ func (a *API) register(h huma.API) {
 	})
 	op(h, "GET /events", "Follow the node by server-sent events", a.events, streams("text/event-stream"))
 
+	op(h, "GET /lease", "A lease that lasts for as long as this answer is read", a.lease, streams("application/json"))
 	op(h, "POST /shares", "Share a file or folder", func(ctx context.Context, in *body[ShareRequest]) (*answer[share.Transfer], error) {
 		if err := checkLimits(in.Body.Limits); err != nil {
 			return nil, err

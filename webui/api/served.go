@@ -47,6 +47,10 @@ type Node interface {
 	Fetch(context.Context, FetchRequest) (share.Transfer, error)
 	Preview(context.Context, PreviewRequest) (Preview, error)
 
+	// Lease makes a lease that requests can name. What nobody else wants ends
+	// with it.
+	Lease() (lease string, end func(), err error)
+
 	List() []share.Transfer
 	Get(share.ID) (share.Transfer, error)
 	Files(share.ID) ([]share.File, error)

@@ -52,6 +52,8 @@ type ShareRequest struct {
 	Private        bool         `json:"private,omitempty" doc:"never announce it (BEP 27)"`
 	Goal           *share.Goal  `json:"goal,omitempty" doc:"when to stop seeding; without it, the node's setting"`
 	Limits         share.Limits `json:"limits,omitzero"`
+	Lease          string       `json:"lease,omitempty" maxLength:"100" doc:"ends the share when it ends, see GET /lease"`
+	Keep           bool         `json:"keep,omitempty" doc:"the lease is over once the link is known: the node keeps the share"`
 }
 
 // FetchRequest says what to fetch. Exactly one of Link and Torrent must be set.
@@ -66,11 +68,18 @@ type FetchRequest struct {
 	Paused     bool         `json:"paused,omitempty"`
 	NoTrackers bool         `json:"no_trackers,omitempty"`
 	Adopt      bool         `json:"adopt,omitempty" doc:"complete files that are there already in place, if some piece of them is right; otherwise right ones are put beside them"`
+	Lease      string       `json:"lease,omitempty" maxLength:"100" doc:"pauses the fetch when it ends, see GET /lease"`
 }
 
 // Removal tells what is left of a transfer that was removed.
 type Removal struct {
 	Kept []share.Kept `json:"kept" doc:"files that stayed, and why: those that it did not make, those that were changed since, and without data those that are unfinished"`
+}
+
+// Lease is the first line of GET /lease. It lasts for as long as the answer is
+// being read.
+type Lease struct {
+	Lease string `json:"lease"`
 }
 
 // PreviewRequest is a link or a torrent to preview.

@@ -48,7 +48,7 @@ func (n *Node) channelConfig() channel.Config {
 	cfg := channel.Config{
 		Logger: n.part("channels"), DB: n.state.db, Dir: ChannelDir(n.config.State), Now: n.o.Now,
 		Downloads: func() string { return n.current().Downloads },
-		Swarm:     &swarm{n.engine}, Catalogue: n.catalogue, Poll: n.config.ChannelPoll,
+		Swarm:     &swarm{n.engine, ChannelDir(n.config.State)}, Catalogue: n.catalogue, Poll: n.config.ChannelPoll,
 	}
 	if n.dht != nil {
 		cfg.DHT = n.dht
@@ -57,7 +57,10 @@ func (n *Node) channelConfig() channel.Config {
 }
 
 // swarm is the engine as channels see it.
-type swarm struct{ e *engine.Engine }
+type swarm struct {
+	e     *engine.Engine
+	lists string // the folder of the channels
+}
 
 func (s *swarm) Publish(ctx context.Context, path string) (share.ID, error) {
 	for _, t := range s.e.List() {
@@ -65,7 +68,7 @@ func (s *swarm) Publish(ctx context.Context, path string) (share.ID, error) {
 			return t.ID, nil
 		}
 	}
-	t, err := s.e.Share(ctx, engine.ShareRequest{Path: path})
+	t, err := s.e.Share(ctx, engine.ShareRequest{Path: path, Owner: s.owner(path)})
 	if err != nil {
 		return share.ID{}, err
 	}
@@ -105,16 +108,11 @@ func (s *swarm) until(ctx context.Context, id share.ID, ok func(share.Transfer) 
 var errLagged = errors.New("the engine has stopped")
 
 func (s *swarm) Fetch(ctx context.Context, id share.ID, dir string, most int64) error {
-	// A catalogue of the channel is anywhere in the folder around dir.
-	switch t, err := s.e.Get(id); {
-	case err != nil:
-	case !within(t.Path, filepath.Dir(dir)):
-		return share.Errorf(share.Refused, "it points to %q, which is on this node already and no catalogue", t.Name)
-	case t.Own:
+	// What was published from here, and is damaged or gone, others may have.
+	if t, err := s.e.Get(id); err == nil && t.Own && within(t.Path, filepath.Dir(dir)) {
 		if got, err := s.Publish(ctx, t.Path); err == nil && got == id {
 			return nil
 		}
-		// What was published from here is damaged or gone: others may have it.
 		if err := s.Drop(id, filepath.Dir(dir)); err != nil {
 			return err
 		}
@@ -122,11 +120,23 @@ func (s *swarm) Fetch(ctx context.Context, id share.ID, dir string, most int64) 
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return share.Errorf(share.Disk, "making a folder for a catalogue: %w", err)
 	}
-	t, err := s.e.Fetch(ctx, engine.FetchRequest{Link: share.Link{ID: id}, Output: dir, MaxSize: most})
+	err := s.fetch(ctx, id, dir, most)
+	if kind := share.KindOf(err); err != nil && (kind == share.Refused || kind == share.Usage) {
+		// It is no list, and no concern of the channel.
+		err = errors.Join(err, s.Drop(id, filepath.Dir(dir)))
+		_ = os.Remove(dir) // if nothing else is in it
+	}
+	return err
+}
+
+func (s *swarm) fetch(ctx context.Context, id share.ID, dir string, most int64) error {
+	t, err := s.e.Fetch(ctx, engine.FetchRequest{
+		Link: share.Link{ID: id}, Output: dir, MaxSize: most, Only: listNames, Anywhere: true, Owner: s.owner(dir),
+	})
 	if err != nil {
 		return err
 	}
-	if t.State == share.Paused {
+	if t.State == share.Paused && within(t.Path, dir) {
 		if err := s.e.Resume(id); err != nil {
 			return err
 		}
@@ -137,10 +147,24 @@ func (s *swarm) Fetch(ctx context.Context, id share.ID, dir string, most int64) 
 		return err
 	case t.State == share.Stopped:
 		return share.Errorf(share.KindOfCode(t.Code), "%s", t.Reason)
-	case t.Files != 1:
-		return share.Errorf(share.Refused, "it has %d files, a catalogue is one", t.Files)
+	case t.Files != 1 || t.Size > most:
+		return share.Errorf(share.Refused, "it has %d bytes in %d files, a catalogue is one of %d at most", t.Size, t.Files, most)
 	}
 	return nil
+}
+
+// listNames are the names that catalogues have. Other content is none of the
+// channel's, whatever the channel says.
+const listNames = "shoal-channel*.jsonl.zst"
+
+// owner is the channel whose folder a path is below.
+func (s *swarm) owner(path string) engine.Owner {
+	rel, err := filepath.Rel(s.lists, path)
+	if err != nil || !filepath.IsLocal(rel) {
+		return engine.User
+	}
+	key, _, _ := strings.Cut(rel, string(filepath.Separator))
+	return engine.ChannelOwner(key)
 }
 
 // within tells whether a path is in a folder.
@@ -165,7 +189,9 @@ func (s *swarm) Begin(ctx context.Context, link share.Link, dir string, most int
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return share.Errorf(share.Disk, "making a folder for what is mirrored: %w", err)
 	}
-	_, err := s.e.Fetch(ctx, engine.FetchRequest{Link: link, Output: dir, MaxSize: most, NoTrackers: true})
+	_, err := s.e.Fetch(ctx, engine.FetchRequest{
+		Link: link, Output: dir, MaxSize: most, NoTrackers: true, Anywhere: true, Owner: engine.MirrorOwner(filepath.Base(dir)),
+	})
 	return err
 }
 
@@ -184,11 +210,14 @@ func (s *swarm) Drop(id share.ID, dir string) error {
 	if errors.Is(err, engine.ErrUnknown) {
 		return nil
 	}
-	if err != nil || !within(t.Path, dir) {
-		return err // another's: not ours to end
-	}
-	if _, err := s.e.Remove(id, true); err != nil && !errors.Is(err, engine.ErrUnknown) {
+	if err != nil {
 		return err
+	}
+	if err := s.e.Release(id, s.owner(dir), true); err != nil && !errors.Is(err, engine.ErrUnknown) {
+		return err
+	}
+	if _, err := s.e.Owners(id); err == nil {
+		return nil // others want it
 	}
 	// The folder was made for it alone. What is shared, the engine never deletes.
 	if sub := filepath.Dir(t.Path); within(sub, dir) && sub != filepath.Clean(dir) {
@@ -198,9 +227,9 @@ func (s *swarm) Drop(id share.ID, dir string) error {
 }
 
 func (s *swarm) Tidy(dir string, keep ...share.ID) error {
-	for _, t := range s.e.List() {
-		if within(t.Path, dir) && !slices.Contains(keep, t.ID) {
-			if err := s.Drop(t.ID, dir); err != nil {
+	for _, id := range s.e.OwnedBy(s.owner(dir)) {
+		if !slices.Contains(keep, id) {
+			if err := s.Drop(id, dir); err != nil {
 				return err
 			}
 		}

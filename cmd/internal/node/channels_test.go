@@ -19,7 +19,7 @@ func TestChannelsLeaveOtherContentAlone(t *testing.T) {
 	n := startDaemon(t, options(t, dir, nil))
 	folder, _ := content(t)
 	own := shared(t, n.Client(), folder)
-	s := &swarm{n.engine}
+	s := &swarm{n.engine, ChannelDir(dir)}
 	ctx := testContext(t)
 	place := filepath.Join(ChannelDir(dir), "x")
 	if err := s.Fetch(ctx, own.ID, place, 1<<40); share.KindOf(err) != share.Refused {
@@ -48,8 +48,8 @@ func TestCataloguesMoveThroughTheSwarm(t *testing.T) {
 	aDir, bDir := stateDir(t), stateDir(t)
 	a, b := startDaemon(t, options(t, aDir, nil)), startDaemon(t, options(t, bDir, nil))
 	ctx := testContext(t)
-	from, to := &swarm{a.engine}, &swarm{b.engine}
-	path := filepath.Join(ChannelDir(aDir), "k", "own-1", "c.jsonl.zst")
+	from, to := &swarm{a.engine, ChannelDir(aDir)}, &swarm{b.engine, ChannelDir(bDir)}
+	path := filepath.Join(ChannelDir(aDir), "k", "own-1", "shoal-channel-c.jsonl.zst")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}

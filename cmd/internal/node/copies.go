@@ -58,6 +58,9 @@ func (s *served) Remove(id share.ID, data bool) ([]share.Kept, error) {
 			copied = t.Path
 		}
 	}
+	if left, err := s.n.engine.LeaveToChannels(id, data); left || err != nil {
+		return nil, known(err)
+	}
 	kept, err := s.n.engine.Remove(id, data)
 	if err := known(err); err != nil || copied == "" {
 		return kept, err

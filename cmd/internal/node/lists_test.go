@@ -39,7 +39,7 @@ func TestListsBelongToTheirChannels(t *testing.T) {
 		if err := os.WriteFile(path, []byte("a list for "+key), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		id, err := (&swarm{n.engine}).Publish(ctx, path)
+		id, err := (&swarm{n.engine, ChannelDir(dir)}).Publish(ctx, path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -295,7 +295,7 @@ func (n *Node) build() (p *parts, err error) {
 	if n.o.Daemon {
 		p.above = append(p.above, n.notify)
 		w, err := watch.New(watch.Config{
-			DB: n.state.db, Logger: n.part("watch"), Now: n.o.Now, Node: served,
+			DB: n.state.db, Logger: n.part("watch"), Now: n.o.Now, Node: watched{served},
 			Fetch: c.Watch, Share: c.ShareWatch, Retire: c.ShareWatchOld == "retire",
 		})
 		if err != nil {
@@ -326,6 +326,7 @@ func (n *Node) engineConfig() engine.Config {
 		Limits: n.limiter.inForce(), MaxFetching: c.MaxFetching, MaxConns: peers,
 		Addresses: n.linkAddresses, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Client: "shoal " + n.o.Version, Now: n.o.Now,
 	}
+	cfg.OwnerOf = n.ownerOf
 	if n.dht != nil {
 		cfg.Finders = append(cfg.Finders, n.dht)
 		cfg.DHTPort = n.udpPort

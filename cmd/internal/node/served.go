@@ -91,14 +91,27 @@ func (s *served) SetPassword(password string) error {
 }
 
 func (s *served) Share(ctx context.Context, r api.ShareRequest) (share.Transfer, error) {
+	if r.Lease != "" && !r.Keep {
+		return s.share(ctx, r, "")
+	}
+	return s.share(ctx, r, engine.User)
+}
+
+func (s *served) share(ctx context.Context, r api.ShareRequest, owner engine.Owner) (share.Transfer, error) {
 	q := engine.ShareRequest{
 		Path: r.Path, Name: r.Name, PieceLength: r.PieceLength, FollowSymlinks: r.FollowSymlinks, Private: r.Private, Limits: r.Limits,
 	}
 	if r.Goal != nil {
 		q.Goal = *r.Goal
 	}
+	q.Owner, q.Lease = owner, engine.Lease(r.Lease)
 	t, err := s.n.engine.Share(ctx, q)
 	return t, known(err)
+}
+
+func (s *served) Lease() (lease string, end func(), err error) {
+	l, err := s.n.engine.BeginLease()
+	return string(l), func() { s.n.engine.EndLease(l) }, known(err)
 }
 
 func (s *served) Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer, error) {
@@ -110,6 +123,7 @@ func (s *served) Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer,
 	q := engine.FetchRequest{
 		Link: link, Torrent: torrent, Output: r.Output, Files: r.Files, Goal: c.Seed, Limits: r.Limits,
 		Sequential: r.Sequential, Paused: r.Paused, NoTrackers: r.NoTrackers, Adopt: r.Adopt,
+		Lease: engine.Lease(r.Lease), Anywhere: r.Output == "",
 	}
 	if r.Goal != nil {
 		q.Goal = *r.Goal

@@ -209,6 +209,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/lease": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A lease that lasts for as long as this answer is read */
+        get: operations["getLease"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/limits": {
         parameters: {
             query?: never;
@@ -778,6 +795,8 @@ export interface components {
             files?: string[] | null;
             /** @description when to stop seeding; without it, the node's setting */
             goal?: components["schemas"]["Goal"];
+            /** @description pauses the fetch when it ends, see GET /lease */
+            lease?: string;
             limits?: components["schemas"]["Limits"];
             /** @description magnet link, ID, or URL of a .torrent file */
             link?: string;
@@ -1155,6 +1174,10 @@ export interface components {
             follow_symlinks?: boolean;
             /** @description when to stop seeding; without it, the node's setting */
             goal?: components["schemas"]["Goal"];
+            /** @description the lease is over once the link is known: the node keeps the share */
+            keep?: boolean;
+            /** @description ends the share when it ends, see GET /lease */
+            lease?: string;
             limits?: components["schemas"]["Limits"];
             /** @description name in the link; empty takes that of the path */
             name?: string;
@@ -1851,6 +1874,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLease: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A lease that lasts for as long as this answer is read */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
                 };
             };
             /** @description The request failed */

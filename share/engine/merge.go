@@ -1,0 +1,369 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha1"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	libinfo "github.com/anacrolix/torrent/metainfo"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
+	"github.com/shoalnet/shoal/share/storage"
+)
+
+// again is a second request for content that is here.
+type again struct {
+	FetchRequest
+	t    *transfer      // that it would have made
+	info *metainfo.Info // nil while not known here
+}
+
+// asked reads what merge needs of the disk.
+func (e *Engine) asked(t *transfer, r FetchRequest) (again, error) {
+	a := again{FetchRequest: r, t: t}
+	info, err := e.infoOf(t.id)
+	switch {
+	case errors.Is(err, ErrStopped):
+		return a, err
+	case err == nil:
+		a.info = info
+	}
+	return a, nil
+}
+
+// merge gives a second request for the same content what it wants. Its peers,
+// trackers and web seeds are used from now on, also for a share. What it selects
+// is fetched, too. What the user asks for takes over what others had begun; the
+// place of what the user asked for before is changed when that is complete, and
+// kept when it is not.
+func (e *Engine) merge(t *transfer, a again) error {
+	owner, err := e.admit(a.Lease, a.Owner)
+	if err != nil {
+		return err
+	}
+	e.mergeSources(t, &a.t.options)
+	defer func() {
+		e.save(t)
+		e.reconcile(t)
+	}()
+	user := owner == User || owner.is(ownedByCommand)
+	if a.Only != "" && t.own() {
+		if a.info == nil {
+			return share.Errorf(share.Refused, "%q is being shared from this machine", t.name)
+		}
+		if err := errors.Join(checkSize(a.info, a.MaxSize), checkOnly(a.info, a.Only)); err != nil {
+			return err
+		}
+	}
+	if t.own() {
+		if user && !a.Anywhere && filepath.Dir(t.path) != a.t.path {
+			return share.Errorf(share.Usage, "%q is shared from this machine, from %s: it is not fetched into %s", t.name, t.path, a.t.path)
+		}
+		return nil
+	}
+	if !user {
+		if a.Only != "" && t.byUser() {
+			if a.info == nil {
+				return share.Errorf(share.Refused, "%q is being fetched for the user of this node", t.name)
+			}
+			if err := errors.Join(checkSize(a.info, a.MaxSize), checkOnly(a.info, a.Only)); err != nil {
+				return err
+			}
+		}
+		t.take(owner)
+		return nil
+	}
+	if !t.byUser() {
+		if err := e.takeOver(t, a); err != nil {
+			return err
+		}
+		t.take(owner)
+		return nil
+	}
+	if err := e.mergeSelection(t, a); err != nil {
+		return err
+	}
+	if !a.Anywhere && t.path != a.t.path {
+		if idle := t.options.Paused || t.failure != nil; !t.done && !(idle && t.haveBytes() == 0) {
+			return share.Errorf(share.Usage, "%q is being fetched into %s, and that is not complete: give --output %s, or remove %s first",
+				t.name, t.path, t.path, t.id.Short())
+		}
+		e.moveTo(t, a.t.path)
+	}
+	if t.owned(resting) {
+		t.disownNow(resting)
+	}
+	t.take(owner)
+	if !t.done && t.options.Reason != "" && !a.Paused { // it was not the user who paused it
+		t.options.Paused, t.options.Reason = false, ""
+	}
+	return nil
+}
+
+// mergeSources adds where else the content is to be had, and begins to use it.
+func (e *Engine) mergeSources(t *transfer, more *options) {
+	o := &t.options
+	if trackers := appendNew(slices.Clone(o.Trackers), more.Trackers); len(trackers) != len(o.Trackers) {
+		e.trackers.Remove(t.id, t.figures()) // and added again with the new ones
+		o.Trackers = trackers
+	}
+	if seeds := appendNew(slices.Clone(o.WebSeeds), more.WebSeeds); len(seeds) != len(o.WebSeeds) {
+		if net := t.net; net != nil && !t.own() {
+			e.serial.do(func() { net.addWebSeeds(seeds) })
+		}
+		o.WebSeeds = seeds
+	}
+	if files := t.files; more.Adopt && !o.Adopt && !t.own() {
+		o.Adopt = true
+		if files != nil {
+			e.tasks.Go(func() {
+				if err := files.Adopt(e.works); err != nil {
+					e.log.Warn("completing what was there", "id", t.id.Short(), "error", err)
+				}
+			})
+		}
+	}
+	o.Peers = appendNew(slices.Clone(o.Peers), more.Peers)
+	if t.kind == kindUnhashed {
+		return
+	}
+	t.search.next, t.search.pause = e.now(), 0
+	e.resolve(t)
+}
+
+// mergeSelection adds what a request selects to what is selected.
+func (e *Engine) mergeSelection(t *transfer, a again) error {
+	all := len(a.Files) == 0 && len(a.Link.Select) == 0
+	o := &t.options
+	if !t.known() || a.info == nil {
+		if had := len(o.Globs) > 0 || len(o.Select) > 0; had && !all {
+			o.Globs = appendNew(slices.Clone(o.Globs), a.Files)
+			o.Select = append(slices.Clone(o.Select), a.Link.Select...)
+		} else {
+			o.Globs, o.Select = nil, nil
+		}
+		return nil
+	}
+	skip, err := selection(a.info, a.Files, a.Link.Select)
+	if err != nil {
+		return err
+	}
+	wanted := maps.Clone(o.Priorities)
+	maps.DeleteFunc(wanted, func(i int, p share.Priority) bool { return p == share.Skip && skip[i] != share.Skip })
+	if len(wanted) != len(o.Priorities) {
+		e.setPriorities(t, a.info, wanted)
+	}
+	return nil
+}
+
+// setPriorities changes what of t is wanted.
+func (e *Engine) setPriorities(t *transfer, info *metainfo.Info, all map[int]share.Priority) {
+	for i, p := range t.options.Priorities {
+		if p == share.Skip && all[i] != share.Skip {
+			t.done, t.completed = false, time.Time{} // found out anew
+		}
+	}
+	t.options.Priorities = all
+	t.total = info.Size()
+	for i, p := range all {
+		if p == share.Skip {
+			t.total -= info.Files[i].Length
+		}
+	}
+	if t.plan != nil {
+		t.plan.setFiles(all)
+		e.serial.do(t.plan.apply)
+		e.lookAtProgress(t)
+	}
+}
+
+// takeOver makes what others had begun to fetch the user's: where it goes, what
+// of it, and how.
+func (e *Engine) takeOver(t *transfer, a again) error {
+	more := &a.t.options
+	var skip map[int]share.Priority
+	if t.known() && a.info != nil {
+		var err error
+		if skip, err = selection(a.info, a.Files, a.Link.Select); err != nil {
+			return err
+		}
+	}
+	o := &t.options
+	o.Globs, o.Select, o.MaxSize, o.Only = more.Globs, more.Select, more.MaxSize, ""
+	o.Limits, o.Goal, o.GoalDone, o.Sequential = more.Limits, more.Goal, false, more.Sequential
+	o.Paused, o.Reason = more.Paused, ""
+	if t.down != nil {
+		t.down.set(o.Limits.Down)
+		t.up.set(o.Limits.Up)
+	}
+	t.failure, t.search = nil, search{}
+	if t.known() && a.info != nil {
+		e.setPriorities(t, a.info, skip)
+	}
+	if t.path != a.t.path {
+		e.moveTo(t, a.t.path)
+	}
+	return nil
+}
+
+// moveTo has t fetched into another folder. What is complete where it is now
+// stays there and is copied; it is no concern of ours from here on.
+func (e *Engine) moveTo(t *transfer, dir string) {
+	if t.known() {
+		t.options.From, t.options.Restart, t.wipe = t.shownPath(), true, !t.done
+	}
+	t.path, t.options.Root = dir, ""
+	t.done, t.completed, t.options.Durable = false, time.Time{}, 0
+	t.options.Lost, t.options.Damage = false, ""
+	t.endStreams()
+}
+
+// startRestart forgets where the files of t were, and deletes what we made there
+// that is of no use.
+func (e *Engine) startRestart(t *transfer) {
+	id, wipe := t.id, t.wipe
+	spec := storage.Spec{Dir: filepath.Dir(t.options.From)}
+	e.start(t, jobRestart, func(ctx context.Context) func() {
+		if wipe {
+			if _, err := e.erase(ctx, id, spec, nil, true, false, true); err != nil {
+				e.log.Warn("what was begun elsewhere stays", "id", id.Short(), "error", err)
+			}
+		}
+		err := (&ledger{e.cfg.DB, e.state.notes}).Delete(ctx, id)
+		return func() {
+			if err != nil {
+				if ctx.Err() == nil {
+					e.fail(t, share.Errorf(share.Disk, "fetching into another folder: %w", err))
+				}
+				return
+			}
+			t.options.Restart, t.options.Durable, t.wipe = false, 0, false
+			e.save(t)
+		}
+	})
+}
+
+// startCopy takes what of t there is at another place of this machine.
+func (e *Engine) startCopy(t *transfer) {
+	info, files, from, wanted := t.info, t.files, t.options.From, t.plan.wants()
+	t.hashed.Store(0)
+	t.toHash.Store(t.total)
+	e.start(t, jobCopy, func(ctx context.Context) func() {
+		n, err := copyPieces(ctx, info, files, from, wanted, func(n int64) { t.hashed.Add(n) })
+		return func() {
+			if t.files != files || t.options.From != from || ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				e.note(t, "copying from %s: %v", from, err)
+			}
+			e.note(t, "%d of the pieces were copied from %s", n, from)
+			t.options.From = ""
+			e.save(t)
+			e.lookAtProgress(t)
+		}
+	})
+}
+
+// copyPieces copies the missing ones of the wanted pieces that are right below
+// from. What is not there, or is wrong, is left to others.
+func copyPieces(ctx context.Context, info *metainfo.Info, files *storage.Transfer, from string, wanted []storage.Span, did func(int64)) (n int, err error) {
+	impl, err := files.OpenTorrent(ctx, nil, libinfo.Hash(info.ID))
+	if err != nil {
+		return 0, err
+	}
+	src := source{info: info, from: from}
+	defer src.close()
+	shape := libinfo.Info{PieceLength: info.PieceLength}
+	buf := make([]byte, info.PieceLength)
+	for _, s := range wanted {
+		for i := s.From; i < s.To; i++ {
+			if ctx.Err() != nil {
+				return n, ctx.Err()
+			}
+			size := info.PieceSize(i)
+			did(size)
+			p := buf[:size]
+			if files.Durable(i) || src.read(p, int64(i)*info.PieceLength) != nil || sha1.Sum(p) != info.PieceHash(i) {
+				continue
+			}
+			piece := impl.Piece(shape.Piece(i))
+			if _, err := piece.WriteAt(p, 0); err != nil {
+				return n, err
+			}
+			ok, err := files.HashPiece(ctx, i)
+			if err != nil {
+				return n, err
+			}
+			if ok {
+				n++
+			}
+		}
+	}
+	return n, files.Flush(ctx)
+}
+
+// source reads content by its offsets from files of its names.
+type source struct {
+	info *metainfo.Info
+	from string
+	at   int // the file that is open
+	file *os.File
+}
+
+func (s *source) close() {
+	if s.file != nil {
+		s.file.Close()
+	}
+}
+
+func (s *source) read(p []byte, off int64) error {
+	for i := range s.info.Files {
+		f := &s.info.Files[i]
+		if f.Length == 0 || off >= f.Offset+f.Length || len(p) == 0 {
+			continue
+		}
+		n := min(int64(len(p)), f.Offset+f.Length-off)
+		if f.Pad {
+			clear(p[:n])
+		} else if err := s.readFile(i, p[:n], off-f.Offset); err != nil {
+			return err
+		}
+		p, off = p[n:], off+n
+	}
+	if len(p) > 0 {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+
+func (s *source) readFile(i int, p []byte, at int64) error {
+	if s.file == nil || s.at != i {
+		s.close()
+		s.file = nil
+		name := s.from
+		if s.info.Multi {
+			name = filepath.Join(append([]string{s.from}, s.info.Files[i].Path...)...)
+		}
+		info, err := os.Lstat(name)
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() || info.Size() != s.info.Files[i].Length {
+			return os.ErrInvalid
+		}
+		if s.file, err = os.Open(name); err != nil {
+			return err
+		}
+		s.at = i
+	}
+	_, err := s.file.ReadAt(p, at)
+	return err
+}

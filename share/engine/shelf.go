@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
+)
+
+// shelf is what is kept of shares that have ended: their torrents, and what the
+// storage recorded of their files, so that sharing them again reads nothing that
+// is as it was. Nothing on it is served, announced or listed. It is owned by the
+// loop.
+type shelf struct {
+	rows  map[share.ID]row
+	most  int   // rows
+	bytes int64 // that they take on disk, roughly
+}
+
+const (
+	maxShelved      = 1000
+	maxShelvedBytes = 256 << 20
+)
+
+func (s *shelf) add(r row)        { s.rows[r.id] = r }
+func (s *shelf) drop(id share.ID) { delete(s.rows, id) }
+
+// cost is about what a row takes on disk: hashes once, and names twice.
+func (r *row) cost() int64 {
+	length := cmp.Or(r.options.PieceLength, max(16<<10, min(16<<20, r.size/2000)))
+	return 4096 + 25*(r.size/length) + 300*int64(r.files)
+}
+
+// excess lists the oldest that are too many.
+func (s *shelf) excess() (over []share.ID) {
+	var all []row
+	var total int64
+	for _, r := range s.rows {
+		all = append(all, r)
+		total += r.cost()
+	}
+	slices.SortFunc(all, func(a, b row) int {
+		return cmp.Or(a.completed.Compare(b.completed), slices.Compare(a.id[:], b.id[:]))
+	})
+	for len(all) > 0 && (len(all) > s.most || total > s.bytes) {
+		over = append(over, all[0].id)
+		total -= all[0].cost()
+		all = all[1:]
+	}
+	return over
+}
+
+// like finds the latest that was shared as t is to be.
+func (s *shelf) like(t *transfer) (found row, ok bool) {
+	for _, r := range s.rows {
+		if r.path == t.path && r.name == t.name && r.options.asMade(&t.options) && (!ok || r.completed.After(found.completed)) {
+			found, ok = r, true
+		}
+	}
+	return found, ok
+}
+
+// asMade tells whether the same files make the same torrent.
+func (o *options) asMade(p *options) bool {
+	return o.PieceLength == p.PieceLength && o.FollowSymlinks == p.FollowSymlinks && o.Private == p.Private
+}
+
+// shelve keeps what is known of a share that nobody owns any more. Its files are
+// closed. The channel tells when that would survive a power cut.
+func (e *Engine) shelve(t *transfer) <-chan error {
+	r := t.row
+	r.kind, r.completed = kindEnded, e.now().Round(0)
+	// A version that does not know the shelf takes it for a paused share.
+	r.options.Owners, r.options.Paused, r.options.Reason = nil, true, ""
+	e.shelf.add(r)
+	saved := e.state.putNow(r)
+	for _, id := range e.shelf.excess() {
+		e.shelf.drop(id)
+		gone := e.state.remove(id, false)
+		e.tasks.Go(func() {
+			err := <-gone
+			if err == nil {
+				err = e.deleteTorrent(id)
+			}
+			if err != nil {
+				e.log.Warn("what is kept of an ended share stays", "id", id.Short(), "error", err)
+			}
+		})
+	}
+	return saved
+}
+
+// unshelve forgets what is kept of an ended share, if there is something.
+func (e *Engine) unshelve(ctx context.Context, id share.ID) error {
+	var gone <-chan error
+	e.call(func() {
+		if _, ok := e.shelf.rows[id]; ok {
+			e.shelf.drop(id)
+			gone = e.state.remove(id, false)
+		}
+	})
+	if gone == nil {
+		return nil
+	}
+	select {
+	case err := <-gone:
+		if err != nil {
+			return err
+		}
+	case <-ctx.Done():
+		return share.Errorf(share.Interrupted, "forgetting an ended share: %w", context.Cause(ctx))
+	case <-e.done:
+		return stopped()
+	}
+	return e.deleteTorrent(id)
+}
+
+// madeBefore is the torrent of an ended share, if what is at path now has the
+// same names, sizes and marks, and its files were recorded when they were read;
+// else nil. Whether the files are as they were then, the storage tells.
+func (e *Engine) madeBefore(ctx context.Context, was row, path string, o metainfo.MakeOptions) *metainfo.Made {
+	tor, err := e.readInfo(was.id)
+	if err != nil {
+		return nil
+	}
+	r, err := (&ledger{e.cfg.DB, e.state.notes}).Load(ctx, was.id)
+	if err != nil || r == nil || len(r.Progress) == 0 {
+		return nil
+	}
+	skipped, err := metainfo.Same(ctx, path, o, tor.Info)
+	if err != nil {
+		return nil
+	}
+	return &metainfo.Made{Torrent: tor, Skipped: skipped}
+}
+
+// forgetRead drops what was recorded of the files of an ended share which has
+// just been read again: they are not what they were then.
+func (e *Engine) forgetRead(ctx context.Context, id share.ID) error {
+	shelved := false
+	e.call(func() { _, shelved = e.shelf.rows[id] })
+	if !shelved {
+		return nil
+	}
+	return (&ledger{e.cfg.DB, e.state.notes}).Delete(ctx, id)
+}
+
+// unmake has a share hashed that was taken for an ended one.
+func (e *Engine) unmake(t *transfer) {
+	delete(e.making, t.made.Info.ID)
+	t.made, t.info, t.reused, t.afresh = nil, nil, false, true
+}
