@@ -86,6 +86,8 @@ func (p *plan) setFilesLocked(priorities map[int]share.Priority) {
 		}
 	}
 	p.files.Await(p.wantedLocked())
+	byFile := slices.Clone(p.byFile)
+	p.files.Select(func(i int) bool { return byFile[i] != share.Skip })
 }
 
 func (p *plan) wants() []storage.Span {

@@ -346,6 +346,7 @@ func (t *Transfer) markNotComplete(p int) error {
 		return nil
 	}
 	switch one := (Span{p, p + 1}); {
+	case t.clipped.has(p): // nothing was read
 	case t.waiting(p):
 		t.refresh(one)
 	case unread:
@@ -403,7 +404,7 @@ func (t *Transfer) copyPiece(p int, n int64, w io.Writer) (written int64, err er
 	off := int64(p) * t.info.PieceLength
 	t.mu.Lock()
 	delete(t.unread, p)
-	waiting := t.waiting(p)
+	waiting := t.waiting(p) || t.clipped.has(p)
 	t.mu.Unlock()
 	if waiting {
 		return 0, io.EOF

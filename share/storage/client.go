@@ -64,7 +64,7 @@ func (p piece) Completion() torrent.Completion {
 	i := p.p.Index()
 	p.t.mu.Lock()
 	defer p.t.mu.Unlock()
-	if p.t.unknown.has(i) || p.t.held.has(i) {
+	if p.t.unknown.has(i) || p.t.held.has(i) || p.t.clipped.has(i) {
 		// Neither served nor requested.
 		return torrent.Completion{}
 	}

@@ -35,6 +35,8 @@ func (t *Transfer) doubtFile(i int, now stamp) {
 	t.doubt = t.doubt.grown(t.numPieces())
 	for p := s.From; p < s.To; p++ {
 		switch {
+		case t.clipped.has(p):
+			t.reverify(Span{p, p + 1})
 		case t.have.has(p):
 			t.doubt.set(p)
 		case (t.own != nil || f.suspect) && !t.unknown.has(p):

@@ -415,3 +415,65 @@ func TestPathsLongerThanTheSystemTakes(t *testing.T) {
 	remove(t, tr, true)
 	wantTree(t, b.dir)
 }
+
+// A selection that is done leaves no part file of a neighbour: what its pieces have
+// of it is deleted, and fetched again should the neighbour be wanted.
+func TestASelectionLeavesNoPartOfANeighbour(t *testing.T) {
+	b := newBench(t)
+	info, all := torrentOf(t, "set", 16*kib,
+		entryOf{path: "a", data: content(1, 20*kib)},
+		entryOf{path: "b", data: content(2, 40*kib)},
+		entryOf{path: "c", data: content(3, 20*kib)})
+	tr := b.open(info)
+	first := func(i int) bool { return i == 0 }
+	finish := func(want func(int) bool) {
+		t.Helper()
+		tr.Select(want)
+		if err := tr.Finish(context.Background(), want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr.Select(first)
+	put(t, tr, all, 0)
+	put(t, tr, all, 1)
+	flush(t, tr)
+	wantTree(t, b.dir, "set/", "set/a", "set/b~")
+	finish(first)
+	wantTree(t, b.dir, "set/", "set/a")
+	for range 2 { // also after a restart
+		if !tr.Durable(0) || !tr.Durable(1) || completion(tr, 1) != "unknown" {
+			t.Fatalf("the shared piece is %s, durable %v", completion(tr, 1), tr.Durable(1))
+		}
+		got := make([]byte, 4*kib)
+		if _, err := tr.ReadAt(got, 16*kib); err != nil || !bytes.Equal(got, all[16*kib:20*kib]) {
+			t.Fatalf("reading the end of a: %v", err)
+		}
+		if _, err := tr.ReadAt(got, 20*kib); err == nil {
+			t.Fatal("read what was deleted")
+		}
+		if n := tr.FileBytes(); n[0] != 20*kib || n[1] != 0 {
+			t.Fatalf("bytes of files: %v", n)
+		}
+		if _, err := tr.HashPiece(context.Background(), 1); err != nil || !tr.Durable(1) {
+			t.Fatalf("hashing: %v", err)
+		}
+		b.crash()
+		tr = b.open(info)
+		tr.Select(first)
+	}
+	all3 := func(int) bool { return true }
+	tr.Select(all3)
+	if tr.Durable(1) || completion(tr, 1) != "missing" {
+		t.Fatalf("the piece of a file that is wanted now is %s", completion(tr, 1))
+	}
+	for p := range info.NumPieces {
+		if completion(tr, p) == "missing" {
+			put(t, tr, all, p)
+		}
+	}
+	finish(all3)
+	flush(t, tr)
+	for i, e := range [][]byte{content(1, 20*kib), content(2, 40*kib), content(3, 20*kib)} {
+		wantFile(t, tr.FilePath(i), e)
+	}
+}

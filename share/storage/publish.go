@@ -327,7 +327,10 @@ func (t *Transfer) Finish(ctx context.Context, want func(i int) bool) error {
 	}
 	t.batching.Lock()
 	defer t.batching.Unlock()
-	return t.makeEmpty(want)
+	if err := t.makeEmpty(want); err != nil {
+		return err
+	}
+	return t.clip(want)
 }
 
 // makeEmpty makes files without bytes, those wanted or all, and empty folders.

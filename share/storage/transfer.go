@@ -250,6 +250,12 @@ func (t *Transfer) FileBytes() []int64 {
 	t.mu.Unlock()
 	n := make([]int64, len(t.info.Files))
 	for i := range n {
+		t.mu.Lock()
+		clipped := t.clipped != nil && t.files[i].state == absent
+		t.mu.Unlock()
+		if clipped {
+			continue
+		}
 		n[i] = t.bytesIn(d, i)
 	}
 	return n
@@ -282,6 +288,7 @@ func (t *Transfer) reverify(s Span) {
 
 // unrecord takes pieces out of what the ledger has; it is told at the next save.
 func (t *Transfer) unrecord(s Span) {
+	t.clipped.unsetSpan(s)
 	if t.recorded.hasAny(s) || t.saving.hasAny(s) {
 		t.recorded.unsetSpan(s)
 		t.stale = true
