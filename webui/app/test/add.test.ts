@@ -166,7 +166,7 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     await page.keyboard.press('Escape')
     await page.goto(`${near.url}/find`)
     await scan(code(address))
-    await page.getByText(`It holds a web address: “${address}”`).waitFor()
+    await page.getByText(`It contains a web address: “${address}”`).waitFor()
     expect(asked).toEqual([])
   })
 })

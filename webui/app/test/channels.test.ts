@@ -130,7 +130,7 @@ describe.skipIf(lacks)('channels', { timeout: 60_000 }, () => {
     await p.getByText('1 list of a channel stays').waitFor()
     await p.getByRole('button', { name: 'Remove', exact: true }).last().click()
     await p.getByText('No transfers yet').waitFor()
-    await p.getByText('are kept here, too').waitFor()
+    await p.getByText('are hidden').waitFor()
     expect(await violations(p)).toEqual([])
     await c.close()
     await until('it to be gone', async () => (await near.api<Transfer[]>('GET', '/transfers')).every((t) => t.channel))

@@ -71,7 +71,7 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     await page.getByRole('button', { name: 'Download 1 file' }).click()
     await page.getByRole('heading', { name: 'Holiday' }).waitFor()
     await page.getByRole('tab', { name: 'Files' }).click()
-    await page.getByText('1 file of 2 wanted').waitFor()
+    await page.getByText('1 file of 2 selected').waitFor()
     // The torrent alone says nothing of who has it: far is told of by hand.
     await page.getByRole('tab', { name: 'Peers' }).click()
     const { listen } = await far.api<{ listen: string[] }>('GET', '/node')
@@ -104,9 +104,9 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     for (const k of ['j', 'Space', 'j', 'Space']) await page.keyboard.press(k)
     await page.getByText('2 selected').waitFor()
     await page.keyboard.press('p')
-    await row('number 2').getByText('Paused').waitFor()
-    await row('number 1').getByText('Paused').waitFor()
-    expect(await row('number 3').getByText('Paused').count()).toBe(0)
+    await row('number 2').getByText('Paused', { exact: true }).waitFor()
+    await row('number 1').getByText('Paused', { exact: true }).waitFor()
+    expect(await row('number 3').getByText('Paused', { exact: true }).count()).toBe(0)
     await page.keyboard.press('p')
     await row('number 1').getByText('Finding').waitFor()
     await page.keyboard.press('Escape')
@@ -161,7 +161,7 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     await row('Two files').waitFor()
     await page.keyboard.press('j')
     await page.keyboard.press('Delete')
-    await page.getByLabel(/Also delete the copy/).check()
+    await page.getByLabel(/Also delete/).check()
     await page.getByRole('button', { name: 'Remove and delete files' }).click()
     await page.goto(`${near.url}/share`) // whoever leaves meant it
     await until('the copy to be gone', () => !existsSync(at))
@@ -393,7 +393,7 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     await p.getByRole('navigation').getByRole('link', { name: 'Transfers' }).tap()
     await p.getByLabel('Select song.flac').tap()
     await p.getByRole('toolbar').getByRole('button', { name: 'Pause' }).tap()
-    await row2(p, 'song.flac').getByText('Paused').waitFor()
+    await row2(p, 'song.flac').getByText('Paused', { exact: true }).waitFor()
     // What a screen is for is seen without scrolling: the code, the open tab.
     const bottom = (await p.getByRole('navigation').boundingBox())!.y
     await p.goto(`${near.url}/share/${t.id}`)
