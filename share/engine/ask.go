@@ -134,9 +134,6 @@ func (e *Engine) startHash(t *transfer) {
 		if err == nil {
 			_, err = preflight(made.Info.Bytes())
 		}
-		if err == nil {
-			err = e.keepTorrent(made.Info.ID, made.Encode())
-		}
 		return func() {
 			e.hashing--
 			defer e.hashNext()
@@ -188,9 +185,10 @@ func (e *Engine) hashNext() {
 	}
 }
 
-// madeTorrent is called when a share has been hashed and its torrent is kept.
-// Its storage is opened before anybody is told, so that what was just hashed
-// need not be again after a crash.
+// madeTorrent is called when a share has been hashed. Its torrent is kept only
+// once the ID is its own: what keeps the torrent also removes it. Its storage is
+// opened before anybody is told, so that what was just hashed need not be again
+// after a crash.
 func (e *Engine) madeTorrent(t *transfer, made *metainfo.Made) {
 	id := made.Info.ID
 	if c := e.claims[id]; c != nil {

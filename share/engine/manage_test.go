@@ -173,6 +173,38 @@ func TestRemoveWhileBusy(t *testing.T) {
 	}
 }
 
+// A share that is removed when all of it has been hashed, but nobody knows yet,
+// leaves no torrent behind.
+func TestCancelledHashLeavesNoTorrent(t *testing.T) {
+	t.Parallel()
+	a := newNode(t)
+	dir := t.TempDir()
+	makeFiles(t, dir, map[string]int{"some.bin": 100_000})
+	a.call(func() { a.hashing += maxHashing }) // it has to wait
+	s, err := a.Share(t.Context(), ShareRequest{Path: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	a.call(func() {
+		a.hashing -= maxHashing
+		tr := a.find(s.ID)
+		a.reconcile(tr)
+		if tr.job == nil || tr.job.what != jobHash {
+			t.Error("it is not being hashed")
+		}
+		// As Remove does, but too late to call the job off.
+		tr.removing = &removal{held: make(map[share.ID]*claim), waiters: []chan<- error{done}}
+		tr.removing.hold(a.claims, tr.id)
+	})
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if names, _ := os.ReadDir(a.cfg.Dir); len(names) != 0 || len(a.List()) != 0 {
+		t.Errorf("left in the folder for torrents: %v; listed: %v", names, a.List())
+	}
+}
+
 func TestSameContentTwice(t *testing.T) {
 	t.Parallel()
 	a, b := newNode(t), newNode(t)

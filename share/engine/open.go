@@ -56,7 +56,7 @@ func (t *transfer) sources() []storage.Source {
 }
 
 func (e *Engine) startOpen(t *transfer) {
-	id, info, spec, at := t.id, t.info, e.spec(t), t.path
+	id, info, spec, at, made := t.id, t.info, e.spec(t), t.path, t.made
 	t.lookBegan = e.now()
 	e.start(t, jobOpen, func(ctx context.Context) func() {
 		// A file system that hangs keeps few waiting for it.
@@ -65,6 +65,11 @@ func (e *Engine) startOpen(t *transfer) {
 			return func() { e.notLooked(t) }
 		}
 		defer leave()
+		if made != nil {
+			if err := e.keepTorrent(info.ID, made.Encode()); err != nil {
+				return func() { e.notLooked(t); e.fail(t, err) }
+			}
+		}
 		if info == nil {
 			tor, err := e.readInfo(id)
 			if err != nil {
