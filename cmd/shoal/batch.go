@@ -72,11 +72,7 @@ func (b *batch) run(ctx context.Context, args []string) error {
 	}
 	if going := b.going(); len(going) > 0 {
 		b.progress.people(going)
-		ids := make([]share.ID, len(going))
-		for i, t := range going {
-			ids[i] = t.ID
-		}
-		err := follow(ctx, b.node, ids, func(ev share.Event) (bool, error) {
+		err := follow(ctx, b.node, going, func(ev share.Event) (bool, error) {
 			b.event(ctx, ev)
 			return len(b.going()) == 0, nil
 		})

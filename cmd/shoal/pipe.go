@@ -50,7 +50,7 @@ func awaitFile(ctx context.Context, n client, t share.Transfer, opts getOptions,
 	var file share.File
 	p := newProgress(out)
 	begin := time.Now()
-	err := follow(ctx, n, []share.ID{t.ID}, func(ev share.Event) (bool, error) {
+	err := follow(ctx, n, []share.Transfer{t}, func(ev share.Event) (bool, error) {
 		if ev.Transfer != nil {
 			t = *ev.Transfer
 		}

@@ -15,14 +15,16 @@ import (
 // minute while something is uploaded.
 func seed(ctx context.Context, n client, ids []share.ID, out *output) error {
 	s := &seeding{out: out, node: n, now: time.Now, last: map[share.ID]share.Transfer{}, told: map[share.ID]string{}}
+	var ts []share.Transfer
 	for _, id := range ids {
 		t, err := n.Transfer(ctx, id)
 		if err != nil {
 			return err
 		}
 		s.last[id] = t
+		ts = append(ts, t)
 	}
-	return follow(ctx, n, ids, func(ev share.Event) (bool, error) {
+	return follow(ctx, n, ts, func(ev share.Event) (bool, error) {
 		switch {
 		case ev.Type == share.EventRemoved:
 			delete(s.last, ev.ID)
