@@ -132,6 +132,26 @@ type Limits struct {
 	Up   int64 `json:"up"`
 }
 
+// LimitChange changes limits: a direction that is left out stays as it is.
+type LimitChange struct {
+	Down *int64 `json:"down,omitempty"`
+	Up   *int64 `json:"up,omitempty"`
+}
+
+// Apply returns l with the change.
+func (c LimitChange) Apply(l Limits) Limits {
+	if c.Down != nil {
+		l.Down = *c.Down
+	}
+	if c.Up != nil {
+		l.Up = *c.Up
+	}
+	return l
+}
+
+// Change sets both directions.
+func (l Limits) Change() LimitChange { return LimitChange{&l.Down, &l.Up} }
+
 // Goal says when a complete transfer stops seeding: when the first of the given
 // conditions is true. The zero Goal seeds forever.
 type Goal struct {

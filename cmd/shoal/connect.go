@@ -18,7 +18,7 @@ type client interface {
 	Info(ctx context.Context) (api.Info, error)
 	Settings(ctx context.Context) ([]api.Setting, error)
 	Limits(ctx context.Context) (api.Limits, error)
-	SetGlobalLimits(ctx context.Context, l share.Limits) (api.Limits, error)
+	ChangeGlobalLimits(ctx context.Context, l share.LimitChange) (api.Limits, error)
 	SignIn(ctx context.Context) (string, error)
 	Network(ctx context.Context) (share.Report, error)
 	TestNetwork(ctx context.Context) (share.Report, error)
@@ -28,6 +28,7 @@ type client interface {
 	Transfer(ctx context.Context, id share.ID) (share.Transfer, error)
 	Files(ctx context.Context, id share.ID) ([]share.File, error)
 	Peers(ctx context.Context, id share.ID) ([]share.Peer, error)
+	Room(ctx context.Context, id share.ID) (api.Room, error)
 	Discovery(ctx context.Context, id share.ID) ([]api.Way, error)
 	Log(ctx context.Context, id share.ID) ([]api.LogLine, error)
 
@@ -52,7 +53,7 @@ type client interface {
 	Resume(ctx context.Context, id share.ID) error
 	Verify(ctx context.Context, id share.ID) error
 	Remove(ctx context.Context, id share.ID, data bool) ([]share.Kept, error)
-	SetLimits(ctx context.Context, id share.ID, l share.Limits) error
+	ChangeLimits(ctx context.Context, id share.ID, l share.LimitChange) error
 	SetGoal(ctx context.Context, id share.ID, g share.Goal) error
 	Content(ctx context.Context, id share.ID, file int) (io.ReadCloser, error)
 	Events(ctx context.Context, ids ...share.ID) iter.Seq2[share.Event, error]

@@ -37,6 +37,13 @@ type fakeNode struct {
 	ways      []api.Way
 	reports   []share.Report // of Network and TestNetwork in turn; the last stays
 	tests     int
+	room      api.Room
+	rooms     int // how often Room was asked
+}
+
+func (f *fakeNode) Room(context.Context, share.ID) (api.Room, error) {
+	f.rooms++
+	return f.room, nil
 }
 
 func (f *fakeNode) Network(context.Context) (share.Report, error) {

@@ -245,6 +245,7 @@ const lonely = 4 * time.Second
 const cutHint = "this link has nothing but an ID; if the shell cut it off at &, put it in quotes"
 
 func (g *getter) fetched(ctx context.Context, j *job) error {
+	j.fits = j.fits || warnRoom(ctx, g.node, j.arg, j.t, g.opts, g.out)
 	switch {
 	case g.opts.detach:
 		j.ended = true

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shoalnet/shoal/cmd/internal/node"
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
 )
 
 func limitVerb() *verb {
@@ -39,27 +40,13 @@ func limitVerb() *verb {
 	}
 }
 
-// limitChange holds the new limits; nil leaves one as it is.
-type limitChange struct{ down, up *int64 }
-
-func (c limitChange) none() bool { return c.down == nil && c.up == nil }
-
-func (c limitChange) apply(l share.Limits) share.Limits {
-	if c.down != nil {
-		l.Down = *c.down
-	}
-	if c.up != nil {
-		l.Up = *c.up
-	}
-	return l
-}
-
-func parseLimits(down, up string) (limitChange, error) {
-	var c limitChange
+// parseLimits reads the new limits; what is not said stays as it is.
+func parseLimits(down, up string) (share.LimitChange, error) {
+	var c share.LimitChange
 	for _, side := range []struct {
 		flag, text string
 		to         **int64
-	}{{"--down", down, &c.down}, {"--up", up, &c.up}} {
+	}{{"--down", down, &c.Down}, {"--up", up, &c.Up}} {
 		if side.text == "" {
 			continue
 		}
@@ -82,15 +69,14 @@ type limitRecord struct {
 	Reason string        `json:"reason,omitempty"`
 }
 
-func limitNode(ctx context.Context, n client, change limitChange, out *output) error {
-	l, err := n.Limits(ctx)
+func limitNode(ctx context.Context, n client, change share.LimitChange, out *output) error {
+	ask := n.Limits
+	if change != (share.LimitChange{}) {
+		ask = func(ctx context.Context) (api.Limits, error) { return n.ChangeGlobalLimits(ctx, change) }
+	}
+	l, err := ask(ctx)
 	if err != nil {
 		return err
-	}
-	if !change.none() {
-		if l, err = n.SetGlobalLimits(ctx, change.apply(l.Limits)); err != nil {
-			return err
-		}
 	}
 	if out.json {
 		out.record(limitRecord{Limits: l.Limits, Now: &l.Now, Source: l.Source, Reason: l.Reason})
@@ -103,13 +89,17 @@ func limitNode(ctx context.Context, n client, change limitChange, out *output) e
 	return nil
 }
 
-func limitTransfer(ctx context.Context, n client, t share.Transfer, change limitChange, out *output) error {
-	l := change.apply(t.Limits)
-	if !change.none() {
-		if err := n.SetLimits(ctx, t.ID, l); err != nil {
+func limitTransfer(ctx context.Context, n client, t share.Transfer, change share.LimitChange, out *output) error {
+	if change != (share.LimitChange{}) {
+		if err := n.ChangeLimits(ctx, t.ID, change); err != nil {
+			return err
+		}
+		var err error
+		if t, err = n.Transfer(ctx, t.ID); err != nil {
 			return err
 		}
 	}
+	l := t.Limits
 	if out.json {
 		out.record(limitRecord{ID: &t.ID, Name: t.Name, Limits: l})
 		return nil

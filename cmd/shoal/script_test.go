@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -66,6 +68,7 @@ func (l leakChecked) Run() int {
 //	columns FILE N               wants no line wider than N columns
 //	bytes FILE N                 makes a file of N bytes that no two runs share
 //	fetch SOCKET PATH            prints what HTTP gives at PATH of a Unix socket
+//	disk DIR N                   makes DIR a file system of N bytes; [mounts] tells that it can
 //
 // and the program othernode SOCKET, a node of a release to come.
 func TestScripts(t *testing.T) {
@@ -112,7 +115,17 @@ func runScripts(t *testing.T, dir string) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": cmdStatus, "await": cmdAwait, "jsonl": cmdJSONL, "jsonvar": cmdJSONVar, "columns": cmdColumns, "bytes": cmdBytes,
-			"fetch": cmdFetch,
+			"fetch": cmdFetch, "disk": cmdDisk,
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "mounts" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			can := runtime.GOOS == "linux" && os.Geteuid() == 0
+			if !can && os.Getenv("CI") == "true" {
+				return false, errors.New("needs root on Linux, to mount a small file system")
+			}
+			return can, nil
 		},
 	})
 }
@@ -238,6 +251,14 @@ func cmdBytes(ts *testscript.TestScript, neg bool, args []string) {
 	b := make([]byte, n)
 	rand.Read(b)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
+}
+
+func cmdDisk(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, args, 2, "disk DIR N")
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.Mkdir(dir, 0o700))
+	ts.Check(ts.Exec("mount", "-t", "tmpfs", "-o", "size="+args[1], "shoal-test", dir))
+	ts.Defer(func() { ts.Check(exec.Command("umount", "--lazy", dir).Run()) })
 }
 
 func cmdFetch(ts *testscript.TestScript, neg bool, args []string) {

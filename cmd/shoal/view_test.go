@@ -241,6 +241,19 @@ func TestLimits(t *testing.T) {
 	if !strings.Contains(stderr.String(), "in effect now: down at most 1 B/s, up no limit (the schedule)") {
 		t.Errorf("the limit in force is kept secret: %q", stderr)
 	}
+	// Of a transfer; somebody else has changed the other side meanwhile.
+	before := film(t, "a")
+	f.transfers[before.ID] = func() share.Transfer { now := before; now.Limits.Down = 7; return now }()
+	out, stdout, _ = testOutput(false)
+	if err := limitTransfer(t.Context(), f, before, change, out); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.transfers[before.ID].Limits; got != (share.Limits{Down: 7, Up: 2e6}) {
+		t.Errorf("set %+v of the transfer: one side was to change", got)
+	}
+	if want := "down  at most 7 B/s\nup    at most 2.0 MB/s\n"; stdout.String() != want {
+		t.Errorf("got %q, want %q", stdout, want)
+	}
 	for _, bad := range []string{"fast", "-1", "1e400"} {
 		_, err := parseLimits(bad, "")
 		checkKind(t, err, share.Usage)
@@ -254,9 +267,16 @@ type limited struct {
 
 func (l *limited) Limits(context.Context) (api.Limits, error) { return l.l, nil }
 
-func (l *limited) SetGlobalLimits(_ context.Context, to share.Limits) (api.Limits, error) {
-	l.l = api.Limits{Limits: to, Now: share.Limits{Down: 1}, Reason: "the schedule"}
+func (l *limited) ChangeGlobalLimits(_ context.Context, c share.LimitChange) (api.Limits, error) {
+	l.l = api.Limits{Limits: c.Apply(l.l.Limits), Now: share.Limits{Down: 1}, Reason: "the schedule"}
 	return l.l, nil
+}
+
+func (l *limited) ChangeLimits(_ context.Context, id share.ID, c share.LimitChange) error {
+	t := l.transfers[id]
+	t.Limits = c.Apply(t.Limits)
+	l.transfers[id] = t
+	return nil
 }
 
 func TestChannelsSayWhatTheyHaveNoRoomFor(t *testing.T) {

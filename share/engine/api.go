@@ -355,10 +355,17 @@ func (e *Engine) SetPriority(id share.ID, files map[int]share.Priority) error {
 
 // SetLimits caps the rates of one transfer.
 func (e *Engine) SetLimits(id share.ID, l share.Limits) error {
-	if err := checkLimits(l); err != nil {
+	return e.ChangeLimits(id, l.Change())
+}
+
+// ChangeLimits is SetLimits of one direction or both. Changes of the two at the
+// same moment both take effect.
+func (e *Engine) ChangeLimits(id share.ID, c share.LimitChange) error {
+	if err := checkLimits(c.Apply(share.Limits{})); err != nil {
 		return err
 	}
 	return e.on(id, func(t *transfer) error {
+		l := c.Apply(t.options.Limits)
 		t.options.Limits = l
 		if t.down != nil {
 			t.down.set(l.Down)

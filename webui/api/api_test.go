@@ -68,6 +68,10 @@ func TestClientReadsWhatTheNodeServes(t *testing.T) {
 	if l, err := c.SetGlobalLimits(ctx, share.Limits{Down: 5}); err != nil || l.Down != 5 || l.Now.Down != 5 {
 		t.Errorf("limits: %+v %v", l, err)
 	}
+	two := int64(2)
+	if l, err := c.ChangeGlobalLimits(ctx, share.LimitChange{Up: &two}); err != nil || l.Limits != (share.Limits{Down: 5, Up: 2}) {
+		t.Errorf("limits changed in one direction: %+v %v", l, err)
+	}
 	if h, err := c.Health(ctx); err != nil || !h.OK {
 		t.Errorf("health: %+v %v", h, err)
 	}
@@ -76,6 +80,9 @@ func TestClientReadsWhatTheNodeServes(t *testing.T) {
 	}
 	if p, err := c.Preview(ctx, PreviewRequest{Link: "magnet:"}); err != nil || p.Name != "seen" {
 		t.Errorf("preview: %+v %v", p, err)
+	}
+	if r, err := c.Room(ctx, testID(1)); err != nil || r != (Room{Path: "/srv", Needed: 5, Free: 7, MinFree: 3}) || r.Enough() {
+		t.Errorf("room: %+v %v", r, err)
 	}
 	if l, err := c.Log(ctx, testID(1)); err != nil || l == nil {
 		t.Errorf("log: %v %v", l, err)
@@ -93,12 +100,14 @@ func TestClientActs(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	one := int64(1)
 	calls := []func() error{
 		func() error { return c.Resume(ctx, id) },
 		func() error { return c.Verify(ctx, id) },
 		func() error { _, err := c.Remove(ctx, id, false); return err },
 		func() error { _, err := c.Remove(ctx, id, true); return err },
 		func() error { return c.SetLimits(ctx, id, share.Limits{Down: 1, Up: 2}) },
+		func() error { return c.ChangeLimits(ctx, id, share.LimitChange{Up: &one}) },
 		func() error { return c.SetGoal(ctx, id, share.Goal{Ratio: 2}) },
 		func() error { return c.SetPriority(ctx, id, map[int]share.Priority{3: share.Skip}) },
 		func() error { return c.SetPassword(ctx, "hunter") },
@@ -109,7 +118,7 @@ func TestClientActs(t *testing.T) {
 			t.Errorf("call %d: %v", i, err)
 		}
 	}
-	want := []string{"pause", "resume", "verify", "remove false", "remove true", "limits 1 2", "goal 2", "priority map[3:-1]", "password hunter", "peers [[2001:db8::1]:9]"}
+	want := []string{"pause", "resume", "verify", "remove false", "remove true", "limits 1 2", "limits -7 1", "goal 2", "priority map[3:-1]", "password hunter", "peers [[2001:db8::1]:9]"}
 	for i := range want {
 		if want[i] != "password hunter" {
 			want[i] += " " + id.Short()
@@ -194,14 +203,17 @@ func TestBadRequestsAreRefused(t *testing.T) {
 	_, none := c.Preview(ctx, PreviewRequest{})
 	_, pathless := c.Share(ctx, ShareRequest{})
 	_, negative := c.SetGlobalLimits(ctx, share.Limits{Up: -1})
+	less := int64(-1)
+	_, negativeSide := c.ChangeGlobalLimits(ctx, share.LimitChange{Down: &less})
 	for name, err := range map[string]error{
 		"neither link nor torrent": neither, "both": both, "preview of nothing": none, "share of nothing": pathless,
-		"negative": negative, "negative of a transfer": c.SetLimits(ctx, testID(0), share.Limits{Down: -1}),
-		"negative goal":  c.SetGoal(ctx, testID(0), share.Goal{Ratio: -1}),
-		"priority":       c.SetPriority(ctx, testID(0), map[int]share.Priority{0: 7}),
-		"unknown member": c.do(ctx, http.MethodPost, Base+"/transfers", map[string]any{"link": "magnet:", "colour": 1}, nil),
-		"wrong type":     c.do(ctx, http.MethodPost, Base+"/transfers", map[string]any{"link": 1}, nil),
-		"huge body":      c.do(ctx, http.MethodPost, Base+"/preview", PreviewRequest{Torrent: make([]byte, 13<<20)}, nil),
+		"negative": negative, "negative in one direction": negativeSide, "negative of a transfer": c.SetLimits(ctx, testID(0), share.Limits{Down: -1}),
+		"negative goal":    c.SetGoal(ctx, testID(0), share.Goal{Ratio: -1}),
+		"priority":         c.SetPriority(ctx, testID(0), map[int]share.Priority{0: 7}),
+		"limits by halves": c.do(ctx, http.MethodPut, Base+"/limits", map[string]any{"up": 1}, nil), // PATCH takes them
+		"unknown member":   c.do(ctx, http.MethodPost, Base+"/transfers", map[string]any{"link": "magnet:", "colour": 1}, nil),
+		"wrong type":       c.do(ctx, http.MethodPost, Base+"/transfers", map[string]any{"link": 1}, nil),
+		"huge body":        c.do(ctx, http.MethodPost, Base+"/preview", PreviewRequest{Torrent: make([]byte, 13<<20)}, nil),
 	} {
 		if share.KindOf(err) != share.Usage {
 			t.Errorf("%s: %v", name, err)

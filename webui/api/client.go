@@ -79,6 +79,13 @@ func (c *Client) SetGlobalLimits(ctx context.Context, l share.Limits) (Limits, e
 	return out, err
 }
 
+// ChangeGlobalLimits changes limits of the node.
+func (c *Client) ChangeGlobalLimits(ctx context.Context, l share.LimitChange) (Limits, error) {
+	var out Limits
+	err := c.do(ctx, http.MethodPatch, Base+"/limits", l, &out)
+	return out, err
+}
+
 // SignIn returns a URL at which one browser is signed in to the page, once, for a
 // short while.
 func (c *Client) SignIn(ctx context.Context) (string, error) {
@@ -127,6 +134,11 @@ func (c *Client) Peers(ctx context.Context, id share.ID) ([]share.Peer, error) {
 // Discovery returns how each way of finding peers of a transfer goes.
 func (c *Client) Discovery(ctx context.Context, id share.ID) ([]Way, error) {
 	return get[[]Way](ctx, c, "/transfers/"+id.String()+"/discovery")
+}
+
+// Room tells whether the rest of a transfer fits on its disk.
+func (c *Client) Room(ctx context.Context, id share.ID) (Room, error) {
+	return get[Room](ctx, c, "/transfers/"+id.String()+"/room")
 }
 
 // Pieces returns the state of every piece.
@@ -250,6 +262,11 @@ func (c *Client) Remove(ctx context.Context, id share.ID, data bool) ([]share.Ke
 
 // SetLimits caps the rates of one transfer.
 func (c *Client) SetLimits(ctx context.Context, id share.ID, l share.Limits) error {
+	return c.ChangeLimits(ctx, id, l.Change())
+}
+
+// ChangeLimits changes limits of one transfer.
+func (c *Client) ChangeLimits(ctx context.Context, id share.ID, l share.LimitChange) error {
 	return c.do(ctx, http.MethodPatch, Base+"/transfers/"+id.String(), Change{Limits: &l}, nil)
 }
 

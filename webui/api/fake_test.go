@@ -154,9 +154,12 @@ func (f *fake) Settings() []Setting {
 }
 func (f *fake) Limits() Limits { return Limits{Limits: f.limits, Now: f.limits, Source: SourceSaved} }
 
-func (f *fake) SignIn() (string, error)        { return "http://[::1]/#signin=x", nil }
-func (f *fake) SetPassword(p string) error     { f.calls = append(f.calls, "password "+p); return nil }
-func (f *fake) SetLimits(l share.Limits) error { f.limits = l; return nil }
+func (f *fake) SignIn() (string, error)    { return "http://[::1]/#signin=x", nil }
+func (f *fake) SetPassword(p string) error { f.calls = append(f.calls, "password "+p); return nil }
+func (f *fake) ChangeLimits(c share.LimitChange) error {
+	f.limits = c.Apply(f.limits)
+	return nil
+}
 
 func (f *fake) List() []share.Transfer {
 	f.mu.Lock()
@@ -252,7 +255,11 @@ func (f *fake) Verify(id share.ID) error { return f.done(id, "verify") }
 func (f *fake) Remove(id share.ID, data bool) ([]share.Kept, error) {
 	return f.kept, f.done(id, fmt.Sprintf("remove %t", data))
 }
-func (f *fake) SetTransferLimits(id share.ID, l share.Limits) error {
+func (f *fake) Room(id share.ID) (Room, error) {
+	return Room{Path: "/srv", Needed: 5, Free: 7, MinFree: 3}, f.done(id, "room")
+}
+func (f *fake) ChangeTransferLimits(id share.ID, c share.LimitChange) error {
+	l := c.Apply(share.Limits{Down: -7, Up: -7}) // as it was
 	return f.done(id, fmt.Sprintf("limits %d %d", l.Down, l.Up))
 }
 func (f *fake) SetGoal(id share.ID, g share.Goal) error {

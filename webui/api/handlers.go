@@ -98,13 +98,10 @@ func (a *API) register(h huma.API) {
 		return &answer[Limits]{a.node.Limits()}, nil
 	})
 	op(h, "PUT /limits", "Set the limits of the node", func(_ context.Context, in *body[share.Limits]) (*answer[Limits], error) {
-		if err := checkLimits(in.Body); err != nil {
-			return nil, err
-		}
-		if err := a.node.SetLimits(in.Body); err != nil {
-			return nil, err
-		}
-		return &answer[Limits]{a.node.Limits()}, nil
+		return a.changeLimits(in.Body.Change())
+	})
+	op(h, "PATCH /limits", "Change the limits of the node in one direction or both", func(_ context.Context, in *body[share.LimitChange]) (*answer[Limits], error) {
+		return a.changeLimits(in.Body)
 	})
 	op(h, "POST /sign-in", "Create a link that signs in one browser", func(context.Context, *none) (*answer[SignIn], error) {
 		url, err := a.node.SignIn()
@@ -149,6 +146,10 @@ func (a *API) register(h huma.API) {
 	op(h, "GET /transfers/{id}", "Show a transfer", func(_ context.Context, in *oneID) (*answer[share.Transfer], error) {
 		t, err := onID(a, in.ID, a.node.Get)
 		return &answer[share.Transfer]{t}, err
+	})
+	op(h, "GET /transfers/{id}/room", "Whether the rest of a transfer fits on its disk", func(_ context.Context, in *oneID) (*answer[Room], error) {
+		r, err := onID(a, in.ID, a.node.Room)
+		return &answer[Room]{r}, err
 	})
 	op(h, "PATCH /transfers/{id}", "Change limits and goal of a transfer", a.change)
 	op(h, "DELETE /transfers/{id}", "Remove a transfer", func(_ context.Context, in *removal) (*answer[Removal], error) {
@@ -309,7 +310,7 @@ func (a *API) act(s string, f func(share.ID) error) (*none, error) {
 func (a *API) change(_ context.Context, in *change) (*none, error) {
 	c := in.Body
 	if c.Limits != nil {
-		if err := checkLimits(*c.Limits); err != nil {
+		if err := checkLimits(c.Limits.Apply(share.Limits{})); err != nil {
 			return nil, err
 		}
 	}
@@ -318,7 +319,7 @@ func (a *API) change(_ context.Context, in *change) (*none, error) {
 	}
 	return a.act(in.ID, func(id share.ID) error {
 		if c.Limits != nil {
-			if err := a.node.SetTransferLimits(id, *c.Limits); err != nil {
+			if err := a.node.ChangeTransferLimits(id, *c.Limits); err != nil {
 				return err
 			}
 		}
@@ -327,6 +328,16 @@ func (a *API) change(_ context.Context, in *change) (*none, error) {
 		}
 		return nil
 	})
+}
+
+func (a *API) changeLimits(c share.LimitChange) (*answer[Limits], error) {
+	if err := checkLimits(c.Apply(share.Limits{})); err != nil {
+		return nil, err
+	}
+	if err := a.node.ChangeLimits(c); err != nil {
+		return nil, err
+	}
+	return &answer[Limits]{a.node.Limits()}, nil
 }
 
 func checkLimits(l share.Limits) error {

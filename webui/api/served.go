@@ -32,9 +32,10 @@ type Node interface {
 	Network
 
 	Limits() Limits
-	// SetLimits sets the limits of the node and keeps them across restarts unless a
-	// flag, variable or the file sets them.
-	SetLimits(share.Limits) error
+	// ChangeLimits changes the limits of the node and keeps them across restarts
+	// unless a flag, variable or the file sets them. Changes of the two directions
+	// at the same moment both take effect.
+	ChangeLimits(share.LimitChange) error
 
 	// SignIn returns a URL that signs in one browser once and expires soon;
 	// SetPassword allows sign-ins from other machines.
@@ -57,6 +58,8 @@ type Node interface {
 	Peers(share.ID) ([]share.Peer, error)
 	Pieces(share.ID) (share.Pieces, error)
 	Torrent(share.ID) ([]byte, error)
+	// Room says whether the rest of a transfer fits on the disk.
+	Room(share.ID) (Room, error)
 	// Open reads one file and waits for missing pieces.
 	Open(ctx context.Context, id share.ID, file int) (io.ReadSeekCloser, error)
 
@@ -64,7 +67,7 @@ type Node interface {
 	Resume(share.ID) error
 	Verify(share.ID) error
 	Remove(id share.ID, data bool) ([]share.Kept, error)
-	SetTransferLimits(share.ID, share.Limits) error
+	ChangeTransferLimits(share.ID, share.LimitChange) error
 	SetGoal(share.ID, share.Goal) error
 	SetPriority(share.ID, map[int]share.Priority) error
 	AddPeers(share.ID, []netip.AddrPort) error

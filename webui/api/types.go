@@ -103,12 +103,26 @@ type Preview struct {
 	Present *share.Transfer `json:"present,omitempty"`
 	Output  string          `json:"output" doc:"folder it would be downloaded into"`
 	Free    int64           `json:"free" doc:"free bytes there; -1 if unknown"`
+	MinFree int64           `json:"min_free" doc:"bytes that stay free there: downloads wait below that"`
+}
+
+// Room is what a fetch needs on its disk, and what is free there.
+type Room struct {
+	Path    string `json:"path" doc:"on the disk that is written to"`
+	Needed  int64  `json:"needed" doc:"bytes that have yet to be written; 0 if the size is unknown"`
+	Free    int64  `json:"free" doc:"free bytes; -1 if unknown"`
+	MinFree int64  `json:"min_free" doc:"bytes that stay free: downloads wait below that"`
+}
+
+// Enough tells that what is needed fits, or that this is not known.
+func (r Room) Enough() bool {
+	return r.Needed <= 0 || r.Free < 0 || r.Needed <= r.Free-r.MinFree
 }
 
 // Change changes settings of a transfer; nil fields stay unchanged.
 type Change struct {
-	Limits *share.Limits `json:"limits,omitempty"`
-	Goal   *share.Goal   `json:"goal,omitempty"`
+	Limits *share.LimitChange `json:"limits,omitempty" doc:"bytes per second, 0 for no limit; a direction that is left out stays"`
+	Goal   *share.Goal        `json:"goal,omitempty"`
 }
 
 // Limits are those of the whole node.

@@ -19,6 +19,15 @@ func freeBytes(dir string) int64 {
 	return int64(s.Bavail) * int64(s.Bsize)
 }
 
+// allocated is how many bytes of the disk a file takes, 0 when that is not known.
+func allocated(path string) int64 {
+	var s unix.Stat_t
+	if unix.Lstat(path, &s) != nil {
+		return 0
+	}
+	return int64(s.Blocks) * 512
+}
+
 // syncDir makes the names in a folder survive a power cut.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)

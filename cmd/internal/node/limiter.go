@@ -20,23 +20,20 @@ type limiter struct {
 	apply func(share.Limits) error
 	wake  chan struct{}
 
+	// applying is held from reading what is in force until the engine has it, so
+	// that an older value never arrives last. It is taken before mu.
+	applying sync.Mutex
+
 	mu     sync.Mutex
 	config *Config
-	saved  directions // set while running and kept
-	set    directions // set while running, until the configuration is read again
-	line   int64      // what the line bears, 0 when that is not a matter
+	saved  share.LimitChange // set while running and kept; former releases kept share.Limits
+	set    share.LimitChange // set while running, until the configuration is read again
+	line   int64             // what the line bears, 0 when that is not a matter
 	force  share.Limits
 	reason string
 }
 
 const savedLimits = "limits"
-
-// directions are limits of which one, or both, may not be set. They are read
-// from what former releases kept as share.Limits, too.
-type directions struct {
-	Down *int64 `json:"down,omitempty"`
-	Up   *int64 `json:"up,omitempty"`
-}
 
 func newLimiter(c *Config, s *state, log *slog.Logger, now func() time.Time) (*limiter, error) {
 	l := &limiter{log: log, state: s, now: now, config: c, wake: make(chan struct{}, 1)}
@@ -120,12 +117,13 @@ func (l *limiter) inForce() share.Limits {
 	return l.force
 }
 
-// setLimits changes the limits. Those that differ from the ones set before are
-// kept over restarts; where a flag, a variable or the file says otherwise, those
-// win after the next start.
-func (l *limiter) setLimits(v share.Limits) error {
+// change changes limits. Those that differ from the ones set before are kept
+// over restarts; where a flag, a variable or the file says otherwise, those win
+// after the next start.
+func (l *limiter) change(c share.LimitChange) error {
 	l.mu.Lock()
 	was, _, _ := l.base()
+	v := c.Apply(was)
 	saved, set := l.saved, l.set
 	if v.Down != was.Down {
 		saved.Down, set.Down = &v.Down, &v.Down
@@ -142,6 +140,8 @@ func (l *limiter) setLimits(v share.Limits) error {
 	if err != nil {
 		return err
 	}
+	l.applying.Lock()
+	defer l.applying.Unlock()
 	return l.apply(l.inForce())
 }
 
@@ -149,7 +149,7 @@ func (l *limiter) setLimits(v share.Limits) error {
 func (l *limiter) reload() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.set = directions{}
+	l.set = share.LimitChange{}
 }
 
 // follow takes another configuration.
@@ -185,12 +185,20 @@ func (l *limiter) run(ctx context.Context) error {
 		}
 		l.mu.Lock()
 		l.decide()
+		l.mu.Unlock()
+		l.applying.Lock()
+		l.mu.Lock()
 		now, reason := l.force, l.reason
 		l.mu.Unlock()
+		var err error
+		if now != last {
+			err = l.apply(now)
+		}
+		l.applying.Unlock()
 		if now == last {
 			continue
 		}
-		if err := l.apply(now); err != nil {
+		if err != nil {
 			if ctx.Err() == nil {
 				l.log.Error("cannot change the limits", "error", err)
 			}

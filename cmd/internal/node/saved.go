@@ -56,8 +56,7 @@ func (s *served) ChangeSettings(changes map[string]*string) error {
 	}
 	saved = maps.Clone(saved)
 	c := n.current()
-	limits := n.limiter.limits().Limits
-	limited := false
+	var limits share.LimitChange
 	table := Settings()
 	for _, name := range slices.Sorted(maps.Keys(changes)) {
 		i := slices.IndexFunc(table, func(s Setting) bool { return s.Name == name })
@@ -81,9 +80,9 @@ func (s *served) ChangeSettings(changes map[string]*string) error {
 		}
 		switch {
 		case name == "up":
-			limits.Up, limited = probe.Up, true
+			limits.Up = &probe.Up
 		case name == "down":
-			limits.Down, limited = probe.Down, true
+			limits.Down = &probe.Down
 		case name == "adaptive-upload" && probe.AdaptiveUp && !measuresDelay:
 			return share.Errorf(share.Usage, "adaptive-upload needs what only Linux tells of connections")
 		case changes[name] == nil:
@@ -99,10 +98,10 @@ func (s *served) ChangeSettings(changes map[string]*string) error {
 	n.saved = saved
 	n.mu.Unlock()
 	n.apply()
-	if limited {
-		return n.limiter.setLimits(limits)
+	if limits == (share.LimitChange{}) {
+		return nil
 	}
-	return nil
+	return n.limiter.change(limits)
 }
 
 // loadSaved is called once, before anything reads the configuration.

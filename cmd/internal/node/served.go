@@ -68,8 +68,8 @@ func (s *served) Settings() []api.Setting {
 	return view
 }
 
-func (s *served) Limits() api.Limits             { return s.n.limiter.limits() }
-func (s *served) SetLimits(l share.Limits) error { return s.n.limiter.setLimits(l) }
+func (s *served) Limits() api.Limits                     { return s.n.limiter.limits() }
+func (s *served) ChangeLimits(c share.LimitChange) error { return s.n.limiter.change(c) }
 
 func (s *served) SignIn() (string, error) {
 	if s.n.badCredentials != nil {
@@ -155,7 +155,7 @@ func (s *served) Preview(ctx context.Context, r api.PreviewRequest) (api.Preview
 		}
 		fill(&p, &link, t)
 	}
-	p.Free = freeAt(p.Output)
+	p.Free, p.MinFree = freeAt(p.Output), s.n.current().MinFree
 	p.Link = link.String()
 	if t, err := s.Get(p.ID); err == nil {
 		p.Present = &t
@@ -232,8 +232,8 @@ func (s *served) Resume(id share.ID) error {
 
 func (s *served) Verify(id share.ID) error { return known(s.n.engine.Verify(id)) }
 
-func (s *served) SetTransferLimits(id share.ID, l share.Limits) error {
-	return known(s.n.engine.SetLimits(id, l))
+func (s *served) ChangeTransferLimits(id share.ID, c share.LimitChange) error {
+	return known(s.n.engine.ChangeLimits(id, c))
 }
 
 func (s *served) SetGoal(id share.ID, g share.Goal) error { return known(s.n.engine.SetGoal(id, g)) }

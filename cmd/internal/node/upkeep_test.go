@@ -149,7 +149,7 @@ func TestLimiter(t *testing.T) {
 	if got := l.limits(); got.Now != (share.Limits{Up: 1000}) || got.Source != api.SourceDefault || !strings.Contains(got.Reason, "mon 08:00") {
 		t.Errorf("at nine: %+v", got)
 	}
-	if err := l.setLimits(share.Limits{Down: 5, Up: 6}); err != nil || applied != (share.Limits{Down: 5, Up: 1000}) {
+	if err := l.change(share.Limits{Down: 5, Up: 6}.Change()); err != nil || applied != (share.Limits{Down: 5, Up: 1000}) {
 		t.Errorf("%+v %v", applied, err)
 	}
 	now = now.Add(2 * time.Hour)
@@ -172,7 +172,7 @@ func TestLimiter(t *testing.T) {
 	if down, up := l.kept(); !down || up {
 		t.Errorf("saved: down %v, up %v", down, up)
 	}
-	if err := l.setLimits(share.Limits{Down: 7, Up: 9}); err != nil || l.limits().Limits != (share.Limits{Down: 7, Up: 9}) {
+	if err := l.change(share.Limits{Down: 7, Up: 9}.Change()); err != nil || l.limits().Limits != (share.Limits{Down: 7, Up: 9}) {
 		t.Errorf("set while running: %+v %v", l.limits(), err)
 	}
 	// The flag's limit was not changed and so is not kept for later.
@@ -181,10 +181,36 @@ func TestLimiter(t *testing.T) {
 		t.Errorf("without the flag again: %+v", got)
 	}
 	l.reload()
-	if err := l.setLimits(share.Limits{Up: 6}); err != nil || l.limits().Limits != (share.Limits{Up: 6}) {
+	if err := l.change(share.Limits{Up: 6}.Change()); err != nil || l.limits().Limits != (share.Limits{Up: 6}) {
 		t.Errorf("no limit is a limit that was set: %+v %v", l.limits(), err)
 	}
 	if got := make1(configured(map[string][]string{"up": {"9"}})).limits(); got.Limits != (share.Limits{Up: 9}) {
 		t.Errorf("and stays: %+v", got)
+	}
+}
+
+// A limit saved for one direction survives a setting of the other, also one at
+// the same moment.
+func TestLimitsOfTheTwoDirectionsChangeApart(t *testing.T) {
+	l, err := newLimiter(&Config{}, testState(t), quiet(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var applied share.Limits // guarded by l.applying
+	l.apply = func(v share.Limits) error { applied = v; return nil }
+	for i := range int64(20) {
+		want := share.Limits{Down: 100 + i, Up: 200 + i}
+		var wg sync.WaitGroup
+		for _, c := range []share.LimitChange{{Down: &want.Down}, {Up: &want.Up}} {
+			wg.Go(func() {
+				if err := l.change(c); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := l.limits(); got.Limits != want || applied != want {
+			t.Fatalf("set %+v, in force %+v, want %+v", got.Limits, applied, want)
+		}
 	}
 }

@@ -92,6 +92,25 @@ describe.skipIf(lacks)('at the edges', { timeout: 60_000 }, () => {
     await page.getByRole('heading', { name: 'This cannot be downloaded' }).waitFor()
   })
 
+  test('what cannot fit on the disk is warned of before it is fetched', async () => {
+    const t = await publish(far, content('big.bin', 60_000))
+    const torrent = { name: 'big.torrent', mimeType: 'application/x-bittorrent', buffer: await far.torrent(t.id) }
+    for (const [free, kept, warned] of [[70_000, 0, false], [50_000, 0, true], [70_000, 20_000, true]] as const) {
+      await page.route('**/api/v1/preview', async (r) => {
+        const answer = await r.fetch()
+        await r.fulfill({ response: answer, json: { ...await answer.json(), free, min_free: kept } })
+      })
+      await open('/')
+      await page.keyboard.press('a')
+      await page.locator('dialog input[type=file]').first().setInputFiles([torrent])
+      const said = page.getByRole('dialog').getByText('60.0 kB to download')
+      await said.waitFor()
+      expect(await said.textContent()).toBe(`60.0 kB to download, ${free / 1000}.0 kB free there${kept ? ', of which 20.0 kB stay free' : ''}${warned ? '. There is not enough space' : ''}`)
+      await page.unroute('**/api/v1/preview')
+    }
+    expect(await violations(page)).toEqual([])
+  })
+
   test('every address shows something, and a reload the same', async () => {
     const file = content('addressed.bin', 1000)
     await near.api('POST', '/shares', { path: file })

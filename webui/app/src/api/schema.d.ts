@@ -241,7 +241,8 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /** Change the limits of the node in one direction or both */
+        patch: operations["patchLimits"];
         trace?: never;
     };
     "/api/v1/network": {
@@ -590,6 +591,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/transfers/{id}/room": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the rest of a transfer fits on its disk */
+        get: operations["getTransfersRoom"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/transfers/{id}/torrent": {
         parameters: {
             query?: never;
@@ -677,7 +695,8 @@ export interface components {
         };
         Change: {
             goal?: components["schemas"]["Goal"];
-            limits?: components["schemas"]["Limits"];
+            /** @description bytes per second, 0 for no limit; a direction that is left out stays */
+            limits?: components["schemas"]["LimitChange"];
         };
         Channel: {
             about?: string;
@@ -946,6 +965,12 @@ export interface components {
             path: string;
             reason: string;
         };
+        LimitChange: {
+            /** Format: int64 */
+            down?: number;
+            /** Format: int64 */
+            up?: number;
+        };
         Limits: {
             /** Format: int64 */
             down: number;
@@ -1058,6 +1083,11 @@ export interface components {
             free: number;
             id: string;
             link: string;
+            /**
+             * Format: int64
+             * @description bytes that stay free there: downloads wait below that
+             */
+            min_free: number;
             name: string;
             /** @description folder it would be downloaded into */
             output: string;
@@ -1141,6 +1171,25 @@ export interface components {
              * @description matches that were ranked, the newest 800 at most; limit and offset choose among them
              */
             total: number;
+        };
+        Room: {
+            /**
+             * Format: int64
+             * @description free bytes; -1 if unknown
+             */
+            free: number;
+            /**
+             * Format: int64
+             * @description bytes that stay free: downloads wait below that
+             */
+            min_free: number;
+            /**
+             * Format: int64
+             * @description bytes that have yet to be written; 0 if the size is unknown
+             */
+            needed: number;
+            /** @description on the disk that is written to */
+            path: string;
         };
         SeenAs: {
             /** Format: ip */
@@ -1955,6 +2004,39 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["Limits"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeLimits"];
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitChange"];
             };
         };
         responses: {
@@ -2805,6 +2887,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTransfersRoom: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Room"];
+                };
             };
             /** @description The request failed */
             default: {

@@ -171,7 +171,11 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
     ? only.files.reduce((n, f) => n + (skipped.has(f.index) ? 0 : f.total), 0)
     : fresh.reduce((n, s) => n + s.preview.size, 0)
   const unsure = fresh.some((s) => !s.preview.size)
-  const free = good[0] && good[0].preview.output === output ? good[0].preview.free : -1
+  // Fetching waits where fewer bytes are free than have to stay so.
+  const disk = good[0] && good[0].preview.output === output ? good[0].preview : undefined
+  const free = disk ? disk.free : -1
+  const kept = disk?.min_free ?? 0
+  const short = free >= 0 && wanted > 0 && wanted > free - kept
   const nothing = !!only && only.files.length > 0 && skipped.size === only.files.length
 
   const fetchAll = async (): Promise<void> => {
@@ -239,10 +243,11 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
           <>
             <label for="add-output">Folder on the node</label>
             <input id="add-output" value={output} spellcheck={false} onInput={(e) => setOutput(e.currentTarget.value)} />
-            <p class={free >= 0 && wanted > free ? 'bad-text' : 'muted'}>
+            <p class={short ? 'bad-text' : 'muted'}>
               {wanted > 0 ? `${bytes(wanted)}${unsure ? ' or more' : ''} to download` : 'Size unknown yet'}
               {free >= 0 && `, ${bytes(free)} free there`}
-              {free >= 0 && wanted > free && '. There is not enough space'}
+              {free >= 0 && kept > 0 && `, of which ${bytes(kept)} stay free`}
+              {short && '. There is not enough space'}
             </p>
             <div class="row wrap">
               <label class="check"><input type="checkbox" checked={sequential} onChange={(e) => setSequential(e.currentTarget.checked)} /><span>Download in order, to play during the download</span></label>
