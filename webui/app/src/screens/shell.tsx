@@ -3,8 +3,9 @@ import { useEffect, useState } from 'preact/hooks'
 import { bytes, rate } from '../lib/format'
 import { parts } from '../router'
 import { reach } from '../state/reach'
+import { toast } from '../state/toasts'
 import { sample, stats } from '../state/store'
-import { link, retry } from '../state/stream'
+import { link, retry, onNotice } from '../state/stream'
 import { Icon, Mark, type IconName } from '../ui/icons'
 import { helping } from './help'
 
@@ -20,6 +21,8 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
   const first = parts.value[0]
   const at = first === undefined || first === 't' ? '/' : '/' + first
   const s = stats.value
+  // A share that fails is not kept as a transfer: its reason is said here.
+  useEffect(() => onNotice((n) => { if (n.event === 'error' && n.message && n.transfer?.own) toast(n.message, { bad: true }) }), [])
   useEffect(() => {
     const timer = setInterval(() => { if (link.peek().state === 'live') sample() }, 1000)
     return () => clearInterval(timer)
