@@ -10,7 +10,7 @@ import { status } from '../lib/words'
 import { go } from '../router'
 import { removing, resume } from '../state/actions'
 import { reach } from '../state/reach'
-import { network, hidden, list, loaded, put, transfer } from '../state/store'
+import { failed, network, hidden, list, loaded, put, transfer } from '../state/store'
 import { chosen, give, stop, upload } from '../state/uploads'
 import { Bar, Button, Copyable, Empty, Pick, Problem, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
@@ -30,7 +30,7 @@ export function Share({ id }: { id: string | undefined }): JSX.Element {
         <h1>{t?.link ? 'Shared' : 'Share'}</h1>
         {id && <div class="actions"><Button icon="add" onClick={() => go('/share')}>Share something else</Button></div>}
       </div>
-      {!id ? <>{upload.value || chosen.value.length > 0 ? <FromHere /> : <><Choose /><FromHere /></>}<Mine /></> : t ? <Handout t={t} /> : loaded.value ? (
+      {!id ? <>{upload.value || chosen.value.length > 0 ? <FromHere /> : <><Choose /><FromHere /></>}<Mine /></> : t ? <Handout t={t} /> : failed.value.has(id) ? <Problem>{failed.value.get(id)}</Problem> : loaded.value ? (
         <Empty icon="share" title="Share not found"><p>It may have been removed.</p></Empty>
       ) : <Working>Asking the node …</Working>}
     </div>

@@ -7,6 +7,9 @@ import { merge } from '../lib/merge'
 const transfers = new Map<string, Transfer>()
 const renamed = new Map<string, string>()
 
+/** failed has the reasons of the last shares that failed, by provisional ID. */
+export const failed = signal<ReadonlyMap<string, string>>(new Map())
+
 export const revision = signal(0)
 export const loaded = signal(false)
 export const stats = signal<Stats | undefined>(undefined)
@@ -70,6 +73,8 @@ export function patch(doc: Document): void {
 }
 
 export function notice(n: Notice): void {
+  // A share that fails is not kept as a transfer, so its reason is kept here.
+  if (n.event === 'error' && n.message && n.transfer?.own) failed.value = new Map([...failed.value, [n.id, n.message] as const].slice(-20))
   // A provisional transfer may never have been in a patch, so no patch removes it.
   if (n.was) {
     renamed.set(n.was, n.id)
@@ -80,9 +85,9 @@ export function notice(n: Notice): void {
   revision.value++
 }
 
-/** put adds a transfer that a request returned, before the stream reports it. */
+/** put adds a transfer that a request returned, unless the stream has already reported its end. */
 export function put(t: Transfer): void {
-  if (!transfers.has(t.id) && !renamed.has(t.id)) {
+  if (!transfers.has(t.id) && !renamed.has(t.id) && !failed.value.has(t.id)) {
     transfers.set(t.id, t)
     revision.value++
   }
