@@ -11,8 +11,6 @@ import (
 	"slices"
 	"time"
 
-	libinfo "github.com/anacrolix/torrent/metainfo"
-
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
 	"github.com/shoalnet/shoal/share/storage"
@@ -275,27 +273,21 @@ func (e *Engine) startCopy(t *transfer) {
 // copyPieces copies the missing ones of the wanted pieces that are right below
 // from. What is not there, or is wrong, is left to others.
 func copyPieces(ctx context.Context, info *metainfo.Info, files *storage.Transfer, from string, wanted []storage.Span, did func(int64)) (n int, err error) {
-	impl, err := files.OpenTorrent(ctx, nil, libinfo.Hash(info.ID))
-	if err != nil {
-		return 0, err
-	}
 	src := source{info: info, from: from}
 	defer src.close()
-	shape := libinfo.Info{PieceLength: info.PieceLength}
 	buf := make([]byte, info.PieceLength)
 	for _, s := range wanted {
 		for i := s.From; i < s.To; i++ {
 			if ctx.Err() != nil {
 				return n, ctx.Err()
 			}
-			size := info.PieceSize(i)
+			size, at := info.PieceSize(i), int64(i)*info.PieceLength
 			did(size)
 			p := buf[:size]
-			if files.Durable(i) || src.read(p, int64(i)*info.PieceLength) != nil || sha1.Sum(p) != info.PieceHash(i) {
+			if files.Durable(i) || src.read(p, at) != nil || sha1.Sum(p) != info.PieceHash(i) {
 				continue
 			}
-			piece := impl.Piece(shape.Piece(i))
-			if _, err := piece.WriteAt(p, 0); err != nil {
+			if _, err := files.WriteAt(p, at); err != nil {
 				return n, err
 			}
 			ok, err := files.HashPiece(ctx, i)

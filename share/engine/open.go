@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	libinfo "github.com/anacrolix/torrent/metainfo"
-
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
 	"github.com/shoalnet/shoal/share/storage"
@@ -293,10 +291,7 @@ func (e *Engine) startCheck(t *transfer) {
 
 // hashUnknown hashes the pieces of which nothing is known, or not for sure.
 func (e *Engine) hashUnknown(ctx context.Context, t *transfer, info *metainfo.Info, files *storage.Transfer) error {
-	pieces, size, err := unknownPieces(ctx, info, files)
-	if err != nil {
-		return err
-	}
+	pieces, size := unknownPieces(info, files)
 	for _, p := range files.Doubtful() {
 		pieces = append(pieces, p)
 		size += info.PieceSize(p)
@@ -305,20 +300,15 @@ func (e *Engine) hashUnknown(ctx context.Context, t *transfer, info *metainfo.In
 	return hashThese(ctx, info, files, pieces, func(n int64) { t.hashed.Add(n) })
 }
 
-// unknownPieces lists pieces by what the client library would be told of them.
-func unknownPieces(ctx context.Context, info *metainfo.Info, files *storage.Transfer) (pieces []int, size int64, err error) {
-	impl, err := files.OpenTorrent(ctx, nil, libinfo.Hash(info.ID))
-	if err != nil {
-		return nil, 0, err
-	}
-	var shape libinfo.Info
+// unknownPieces lists the pieces of which it is not known whether they are right.
+func unknownPieces(info *metainfo.Info, files *storage.Transfer) (pieces []int, size int64) {
 	for i := range info.NumPieces {
-		if !impl.Piece(shape.Piece(i)).Completion().Ok {
+		if known, _ := files.Completion(i); !known {
 			pieces = append(pieces, i)
 			size += info.PieceSize(i)
 		}
 	}
-	return pieces, size, nil
+	return pieces, size
 }
 
 // rehash has the library hash pieces of a transfer that is in it, since a file

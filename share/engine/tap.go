@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	g "github.com/anacrolix/generics"
 	libinfo "github.com/anacrolix/torrent/metainfo"
 	libstorage "github.com/anacrolix/torrent/storage"
 )
@@ -19,7 +18,7 @@ var errDetached = errors.New("the transfer is being taken from the network")
 // taken from the library without waiting: once shut, whatever the library
 // still does with the storage fails at once and changes nothing.
 type tap struct {
-	inner    libstorage.ClientImpl
+	inner    disk
 	down, up throttle
 	totals   *totals
 	arrival  func() // called after a piece was found right
@@ -32,10 +31,21 @@ type tap struct {
 	ops  sync.RWMutex // read-locked during every operation
 }
 
+// disk is the storage of one transfer.
+type disk interface {
+	io.ReaderAt // of content that is known to be right
+	io.WriterAt // of blocks from peers
+	// CopyPiece writes the first n bytes of piece i, right or wrong, to w.
+	CopyPiece(i int, n int64, w io.Writer) (int64, error)
+	Completion(i int) (known, complete bool)
+	MarkComplete(i int) error
+	MarkNotComplete(i int) error
+}
+
 // totals counts the bytes of all transfers.
 type totals struct{ down, up atomic.Int64 }
 
-func newTap(inner libstorage.ClientImpl, down, up throttle, node *totals, arrival func()) *tap {
+func newTap(inner disk, down, up throttle, node *totals, arrival func()) *tap {
 	return &tap{inner: inner, down: down, up: up, totals: node, arrival: arrival, stop: make(chan struct{})}
 }
 
@@ -83,40 +93,22 @@ func (t *tap) leave() { t.ops.RUnlock() }
 // OpenTorrent implements the library's storage.ClientImpl. It is called with the
 // library's lock held, after the info dictionary was read and before anything
 // was made of it.
-func (t *tap) OpenTorrent(ctx context.Context, info *libinfo.Info, id libinfo.Hash) (libstorage.TorrentImpl, error) {
+func (t *tap) OpenTorrent(_ context.Context, info *libinfo.Info, _ libinfo.Hash) (libstorage.TorrentImpl, error) {
 	asV1(info)
-	impl, err := t.inner.OpenTorrent(ctx, info, id)
-	if err != nil {
-		return libstorage.TorrentImpl{}, err
-	}
-	piece := func(p libinfo.Piece, hash g.Option[[]byte]) *tapPiece {
-		if impl.PieceWithHash != nil {
-			return &tapPiece{impl.PieceWithHash(p, hash), t, p.Length()}
-		}
-		return &tapPiece{impl.Piece(p), t, p.Length()}
-	}
 	return libstorage.TorrentImpl{
-		PieceWithHash: func(p libinfo.Piece, hash g.Option[[]byte]) libstorage.PieceImpl { return piece(p, hash) },
+		Piece: func(p libinfo.Piece) libstorage.PieceImpl {
+			return &tapPiece{t, p.Index(), p.Offset(), p.Length()}
+		},
+		NewReader: func() libstorage.TorrentReader { return tapReader{t} },
 		// The engine closes the storage itself, when nothing uses it any more.
 		Close: func() error { return nil },
-		NewReader: func() libstorage.TorrentReader {
-			if impl.NewReader != nil {
-				return &tapReader{impl.NewReader(), t}
-			}
-			return &tapReader{&piecewise{info, func(i int) io.ReaderAt {
-				return piece(info.Piece(i), g.None[[]byte]()).PieceImpl
-			}}, t}
-		},
 	}, nil
 }
 
 // tapReader is how the library reads what it sends to peers.
-type tapReader struct {
-	libstorage.TorrentReader
-	tap *tap
-}
+type tapReader struct{ tap *tap }
 
-func (r *tapReader) ReadAt(b []byte, off int64) (int, error) {
+func (r tapReader) ReadAt(b []byte, off int64) (int, error) {
 	if !r.tap.enter() {
 		return 0, errDetached
 	}
@@ -124,41 +116,18 @@ func (r *tapReader) ReadAt(b []byte, off int64) (int, error) {
 	if !r.tap.up.wait(len(b), r.tap.stop) {
 		return 0, errDetached
 	}
-	n, err := r.TorrentReader.ReadAt(b, off)
+	n, err := r.tap.inner.ReadAt(b, off)
 	r.tap.read.Add(int64(n))
 	return n, err
 }
 
-// piecewise reads across pieces.
-type piecewise struct {
-	info  *libinfo.Info
-	piece func(int) io.ReaderAt
-}
-
-func (p *piecewise) ReadAt(b []byte, off int64) (n int, err error) {
-	for n < len(b) && err == nil {
-		i := int((off + int64(n)) / p.info.PieceLength)
-		at := (off + int64(n)) % p.info.PieceLength
-		end := min(int64(len(b)-n), p.info.PieceLength-at)
-		var m int
-		m, err = p.piece(i).ReadAt(b[n:n+int(end)], at)
-		n += m
-		if int64(m) == end {
-			err = nil
-		} else if err == nil {
-			err = io.ErrUnexpectedEOF
-		}
-	}
-	return n, err
-}
-
-func (p *piecewise) Close() error { return nil }
+func (tapReader) Close() error { return nil }
 
 // tapPiece is one piece: written by peers, read to be hashed.
 type tapPiece struct {
-	libstorage.PieceImpl
-	tap    *tap
-	length int64
+	tap            *tap
+	index          int
+	offset, length int64
 }
 
 func (p *tapPiece) WriteAt(b []byte, off int64) (int, error) {
@@ -169,7 +138,7 @@ func (p *tapPiece) WriteAt(b []byte, off int64) (int, error) {
 	if !p.tap.down.wait(len(b), p.tap.stop) {
 		return 0, errDetached
 	}
-	n, err := p.PieceImpl.WriteAt(b, off)
+	n, err := p.tap.inner.WriteAt(b, p.offset+off)
 	p.tap.written.Add(int64(n))
 	p.tap.totals.down.Add(int64(n))
 	return n, err
@@ -180,7 +149,7 @@ func (p *tapPiece) ReadAt(b []byte, off int64) (int, error) {
 		return 0, errDetached
 	}
 	defer p.tap.leave()
-	return p.PieceImpl.ReadAt(b, off)
+	return p.tap.inner.ReadAt(b, p.offset+off)
 }
 
 // WriteTo is how the library reads a piece to hash it.
@@ -189,11 +158,12 @@ func (p *tapPiece) WriteTo(w io.Writer) (int64, error) {
 		return 0, errDetached
 	}
 	defer p.tap.leave()
-	hw := &hashWriter{w, p.tap}
-	if f, ok := p.PieceImpl.(io.WriterTo); ok {
-		return f.WriteTo(hw)
-	}
-	return io.Copy(hw, io.NewSectionReader(p.PieceImpl, 0, p.length))
+	return p.tap.inner.CopyPiece(p.index, p.length, &hashWriter{w, p.tap})
+}
+
+func (p *tapPiece) Completion() libstorage.Completion {
+	known, complete := p.tap.inner.Completion(p.index)
+	return libstorage.Completion{Ok: known, Complete: complete}
 }
 
 func (p *tapPiece) MarkComplete() error {
@@ -201,7 +171,7 @@ func (p *tapPiece) MarkComplete() error {
 		return errDetached
 	}
 	defer p.tap.leave()
-	err := p.PieceImpl.MarkComplete()
+	err := p.tap.inner.MarkComplete(p.index)
 	if err == nil {
 		p.tap.arrival()
 	}
@@ -213,7 +183,7 @@ func (p *tapPiece) MarkNotComplete() error {
 		return errDetached
 	}
 	defer p.tap.leave()
-	return p.PieceImpl.MarkNotComplete()
+	return p.tap.inner.MarkNotComplete(p.index)
 }
 
 // hashWriter breaks hashing off.

@@ -253,8 +253,19 @@ func (t *Transfer) filesOf(p int, f func(i int)) {
 	}
 }
 
-// markComplete notes that piece p was hashed and is right.
-func (t *Transfer) markComplete(p int) error {
+// Completion tells whether piece p is known to be right or wrong, and which. What
+// is not known is neither served nor requested.
+func (t *Transfer) Completion(p int) (known, complete bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.unknown.has(p) || t.held.has(p) || t.clipped.has(p) {
+		return false, false
+	}
+	return true, t.have.has(p)
+}
+
+// MarkComplete notes that piece p was hashed and is right.
+func (t *Transfer) MarkComplete(p int) error {
 	t.mu.Lock()
 	if t.closed {
 		t.mu.Unlock()
@@ -329,9 +340,9 @@ func (t *Transfer) arrived() bool {
 	return true
 }
 
-// markNotComplete notes that piece p was hashed and is wrong, unless it could
+// MarkNotComplete notes that piece p was hashed and is wrong, unless it could
 // not be read.
-func (t *Transfer) markNotComplete(p int) error {
+func (t *Transfer) MarkNotComplete(p int) error {
 	t.mu.Lock()
 	if t.closed {
 		t.mu.Unlock()
@@ -396,9 +407,9 @@ var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
 type buffer [128 << 10]byte
 
-// copyPiece writes the first n bytes of piece p, right or wrong, to w. What is
+// CopyPiece writes the first n bytes of piece p, right or wrong, to w. What is
 // not there is io.EOF.
-func (t *Transfer) copyPiece(p int, n int64, w io.Writer) (written int64, err error) {
+func (t *Transfer) CopyPiece(p int, n int64, w io.Writer) (written int64, err error) {
 	buf := buffers.Get().(*buffer)
 	defer buffers.Put(buf)
 	off := int64(p) * t.info.PieceLength
@@ -448,7 +459,7 @@ func (t *Transfer) HashPiece(ctx context.Context, i int) (bool, error) {
 		return false, err
 	}
 	h := sha1.New()
-	_, err := t.copyPiece(i, t.info.PieceSize(i), h)
+	_, err := t.CopyPiece(i, t.info.PieceSize(i), h)
 	if err != nil && err != io.EOF {
 		t.mu.Lock()
 		delete(t.unread, i)
@@ -456,9 +467,9 @@ func (t *Transfer) HashPiece(ctx context.Context, i int) (bool, error) {
 		return false, err
 	}
 	if err == nil && [20]byte(h.Sum(nil)) == t.info.PieceHash(i) {
-		return true, t.markComplete(i)
+		return true, t.MarkComplete(i)
 	}
-	return false, t.markNotComplete(i)
+	return false, t.MarkNotComplete(i)
 }
 
 // Recheck makes every piece whose files are there unknown and ends the trouble

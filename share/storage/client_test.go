@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/anacrolix/torrent"
 	torrentinfo "github.com/anacrolix/torrent/metainfo"
+	torrentstorage "github.com/anacrolix/torrent/storage"
+
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
@@ -38,12 +41,41 @@ func newClient(t *testing.T) *torrent.Client {
 	return c
 }
 
+// client is a Transfer as the library sees it.
+type client struct{ *Transfer }
+
+func (c client) OpenTorrent(context.Context, *torrentinfo.Info, torrentinfo.Hash) (torrentstorage.TorrentImpl, error) {
+	return torrentstorage.TorrentImpl{
+		Piece:        func(p torrentinfo.Piece) torrentstorage.PieceImpl { return piece{c.Transfer, p} },
+		Close:        func() error { return nil },
+		CloseWriters: func() error { return nil },
+	}, nil
+}
+
+// piece is one piece as the library sees it.
+type piece struct {
+	t *Transfer
+	p torrentinfo.Piece
+}
+
+func (p piece) ReadAt(b []byte, off int64) (int, error)  { return p.t.ReadAt(b, p.p.Offset()+off) }
+func (p piece) WriteAt(b []byte, off int64) (int, error) { return p.t.WriteAt(b, p.p.Offset()+off) }
+func (p piece) WriteTo(w io.Writer) (int64, error) {
+	return p.t.CopyPiece(p.p.Index(), p.p.Length(), w)
+}
+func (p piece) MarkComplete() error    { return p.t.MarkComplete(p.p.Index()) }
+func (p piece) MarkNotComplete() error { return p.t.MarkNotComplete(p.p.Index()) }
+func (p piece) Completion() torrentstorage.Completion {
+	known, complete := p.t.Completion(p.p.Index())
+	return torrentstorage.Completion{Ok: known, Complete: complete}
+}
+
 func addTo(t *testing.T, c *torrent.Client, tr *Transfer, info *metainfo.Info) *torrent.Torrent {
 	t.Helper()
 	lib, _ := c.AddTorrentOpt(torrent.AddTorrentOpts{
 		InfoHash:  torrentinfo.Hash(info.ID),
 		InfoBytes: info.Bytes(),
-		Storage:   tr,
+		Storage:   client{tr},
 	})
 	<-lib.GotInfo()
 	return lib

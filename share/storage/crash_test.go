@@ -100,7 +100,7 @@ func (c *crashTest) mishap(t *rapid.T, f *simFile, syncing bool, pick func() boo
 		c.tr.mu.Unlock()
 		if !waits && completion(c.tr, p) == "missing" {
 			off := int64(p) * c.info.PieceLength
-			if _, err := c.tr.write(c.all[off:off+c.info.PieceSize(p)], off); err == nil {
+			if _, err := c.tr.WriteAt(c.all[off:off+c.info.PieceSize(p)], off); err == nil {
 				_, _ = c.tr.HashPiece(context.Background(), p)
 			}
 		}
@@ -204,7 +204,7 @@ func TestWhatAFailedSyncLeftInDoubtIsDropped(t *testing.T) {
 	info, all := twoPieces(t)
 	tr := b.open(info)
 	put(t, tr, all, 0)
-	if _, err := tr.write(all[16*kib:], 16*kib); err != nil { // and not hashed yet
+	if _, err := tr.WriteAt(all[16*kib:], 16*kib); err != nil { // and not hashed yet
 		t.Fatal(err)
 	}
 	sim.failing = true
@@ -252,7 +252,7 @@ func TestNothingDurableIsEverWrong(t *testing.T) {
 				return
 			}
 			off := int64(p) * c.info.PieceLength
-			if _, err := c.tr.write(data, off); err != nil {
+			if _, err := c.tr.WriteAt(data, off); err != nil {
 				onlyDisk(err)
 				return
 			}
@@ -274,14 +274,14 @@ func TestNothingDurableIsEverWrong(t *testing.T) {
 			"not yet hashed": func(*rapid.T) {
 				p := pieces.Draw(rt, "piece")
 				if completion(c.tr, p) == "missing" {
-					_, err := c.tr.write(piece(p), int64(p)*c.info.PieceLength)
+					_, err := c.tr.WriteAt(piece(p), int64(p)*c.info.PieceLength)
 					onlyDisk(err)
 				}
 			},
 			"half": func(*rapid.T) {
 				p := pieces.Draw(rt, "piece")
 				if completion(c.tr, p) == "missing" {
-					_, err := c.tr.write(piece(p)[:len(piece(p))/2], int64(p)*c.info.PieceLength)
+					_, err := c.tr.WriteAt(piece(p)[:len(piece(p))/2], int64(p)*c.info.PieceLength)
 					onlyDisk(err)
 				}
 			},

@@ -279,7 +279,7 @@ func TestNoWrongByteOfAFetchIsServed(t *testing.T) {
 				return
 			}
 			off := int64(p) * info.PieceLength
-			if _, err := tr.write(all[off:off+info.PieceSize(p)], off); err != nil {
+			if _, err := tr.WriteAt(all[off:off+info.PieceSize(p)], off); err != nil {
 				return
 			}
 			_, _ = tr.HashPiece(context.Background(), p)

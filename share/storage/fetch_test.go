@@ -47,7 +47,7 @@ func TestSingleFile(t *testing.T) {
 	if err := tr.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tr.write(all[:10], 0); !errors.Is(err, ErrClosed) {
+	if _, err := tr.WriteAt(all[:10], 0); !errors.Is(err, ErrClosed) {
 		t.Fatalf("writing after Close: %v", err)
 	}
 	b.restart()

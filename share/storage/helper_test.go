@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	torrentinfo "github.com/anacrolix/torrent/metainfo"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
 	"go.uber.org/goleak"
@@ -261,7 +260,7 @@ func tryPut(tr *Transfer, all []byte, i int) error {
 	const block = 16 << 10
 	off, end := i*int(tr.info.PieceLength), min((i+1)*int(tr.info.PieceLength), len(all))
 	for ; off < end; off += block {
-		if _, err := tr.write(all[off:min(off+block, end)], int64(off)); err != nil {
+		if _, err := tr.WriteAt(all[off:min(off+block, end)], int64(off)); err != nil {
 			return err
 		}
 	}
@@ -321,12 +320,11 @@ func checkDoubtful(t testing.TB, tr *Transfer) (hashed int) {
 
 // completion is what the client would be told of piece i.
 func completion(tr *Transfer, i int) string {
-	lib := &torrentinfo.Info{PieceLength: tr.info.PieceLength, Length: tr.info.Total, Pieces: make([]byte, 20*tr.numPieces())}
-	c := piece{tr, lib.Piece(i)}.Completion()
+	known, complete := tr.Completion(i)
 	switch {
-	case !c.Ok:
+	case !known:
 		return "unknown"
-	case c.Complete:
+	case complete:
 		return "complete"
 	}
 	return "missing"

@@ -160,8 +160,8 @@ func (t *Transfer) readFailed(i int, at int64, err error) error {
 	return t.failed(opRead, i, at, fmt.Errorf("reading %s: %w", name, err))
 }
 
-// write takes a block from a peer.
-func (t *Transfer) write(p []byte, off int64) (int, error) {
+// WriteAt takes a block from a peer.
+func (t *Transfer) WriteAt(p []byte, off int64) (int, error) {
 	if t.own != nil {
 		return 0, ErrOwn
 	}

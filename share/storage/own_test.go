@@ -96,7 +96,7 @@ func TestOwnIsServedAndNeverWritten(t *testing.T) {
 	for i := range 4 {
 		b.mustRead(tr, i)
 	}
-	if _, err := tr.write(b.all[:10], 0); !errors.Is(err, ErrOwn) {
+	if _, err := tr.WriteAt(b.all[:10], 0); !errors.Is(err, ErrOwn) {
 		t.Fatalf("writing: %v", err)
 	}
 	flush(t, tr)

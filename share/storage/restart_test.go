@@ -270,10 +270,10 @@ func TestLedgerForgetsBeforeAnOverwrite(t *testing.T) {
 	tr := b.open(info)
 	put(t, tr, all, 0)
 	flush(t, tr)
-	if err := tr.markNotComplete(0); err != nil {
+	if err := tr.MarkNotComplete(0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tr.write(all[:10], 0); err != nil {
+	if _, err := tr.WriteAt(all[:10], 0); err != nil {
 		t.Fatal(err)
 	}
 	r, _ := b.ledger.Load(context.Background(), info.ID)
@@ -364,10 +364,10 @@ func TestUnreadablePieceIsNotFetchedAgain(t *testing.T) {
 	flush(t, tr)
 
 	sim.dead = true
-	if _, err := tr.copyPiece(0, 16*kib, io.Discard); !errors.Is(err, ErrBroken) {
+	if _, err := tr.CopyPiece(0, 16*kib, io.Discard); !errors.Is(err, ErrBroken) {
 		t.Fatalf("reading: %v", err)
 	}
-	if err := tr.markNotComplete(0); err != nil { // as the client does
+	if err := tr.MarkNotComplete(0); err != nil { // as the client does
 		t.Fatal(err)
 	}
 	if got := completion(tr, 0); got != "unknown" || tr.Durable(0) {

@@ -119,7 +119,7 @@ func TestRunSyncsAtItsEnd(t *testing.T) {
 	if p := tr.Progress(); p.Pieces != 1 {
 		t.Fatalf("%+v", p)
 	}
-	if _, err := tr.write(make([]byte, 10), 0); !errors.Is(err, ErrClosed) {
+	if _, err := tr.WriteAt(make([]byte, 10), 0); !errors.Is(err, ErrClosed) {
 		t.Fatalf("writing after Run: %v", err)
 	}
 	if n := len(bb.store.handles.ring); n > 0 {

@@ -91,7 +91,7 @@ func BenchmarkWriteBlocks(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		off := i % (len(all) / block) * block
-		if _, err := tr.write(all[off:off+block], int64(off)); err != nil {
+		if _, err := tr.WriteAt(all[off:off+block], int64(off)); err != nil {
 			b.Fatal(err)
 		}
 		i++
@@ -109,7 +109,7 @@ func BenchmarkReadBlocks(b *testing.B) {
 	buf := make([]byte, block)
 	i := 0
 	for b.Loop() {
-		if _, err := (*reader)(tr).ReadAt(buf, int64(i%(len(all)/block)*block)); err != nil {
+		if _, err := tr.ReadAt(buf, int64(i%(len(all)/block)*block)); err != nil {
 			b.Fatal(err)
 		}
 		i++

@@ -107,11 +107,11 @@ type Source struct {
 type Event struct {
 	// Durable tells that more pieces, or fewer, are durable.
 	Durable bool
-	// Refresh are pieces whose Completion changed without the client's doing:
-	// call Piece.UpdateCompletion for each.
+	// Refresh are pieces whose Completion changed without the peer protocol's
+	// doing: it has to ask for it again.
 	Refresh []Span
 	// Verify are pieces whose data has to be hashed before anything is known
-	// of them: call Piece.VerifyData for each, after Refresh.
+	// of them, after Refresh.
 	Verify []Span
 	// Fault is what Transfer.Fault returns now.
 	Fault error
@@ -127,7 +127,7 @@ type Progress struct {
 	Pieces int
 	Bytes  int64 // of files; pad bytes do not count
 	// Unknown are pieces that have to be hashed before anything is known of
-	// them; the client does so by itself when the torrent is added.
+	// them.
 	Unknown int
 	// Doubtful are pieces that are served, each once it was hashed again, and are
 	// not durable before; see Transfer.Doubtful.

@@ -11,16 +11,11 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// Transfer is the content of one torrent on disk. It implements
-// storage.ClientImpl of github.com/anacrolix/torrent, so it is what a torrent is
-// added with. Its methods are safe for concurrent use.
+// Transfer is the content of one torrent on disk. Its methods are safe for
+// concurrent use.
 //
-// Those that the client calls with its lock held (OpenTorrent, Completion,
-// MarkComplete, MarkNotComplete, and Close of what OpenTorrent returned) touch
-// memory only. After an error from a write the client stops downloading by
-// itself (Torrent.DisallowDataDownload); the engine allows it again when an
-// Event comes with Fault nil. What is Own should have downloading disallowed
-// from the start.
+// Completion, MarkComplete and MarkNotComplete touch memory only: the peer
+// protocol may call them with locks held. What is Own refuses every write.
 type Transfer struct {
 	store  *Store
 	info   *metainfo.Info
@@ -267,7 +262,7 @@ func (t *Transfer) changed() {
 	t.event.any = true
 }
 
-// refresh notes pieces whose Completion changed behind the client's back.
+// refresh notes pieces whose Completion changed without the peer protocol's doing.
 func (t *Transfer) refresh(s Span) {
 	t.changed()
 	t.event.refresh = t.event.refresh.grown(t.numPieces())
