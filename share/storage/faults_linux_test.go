@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -82,10 +83,41 @@ func (e *ext4) cut() {
 	}
 }
 
+// remount mounts what is on the device after a cut. It mounts a copy: another
+// mount namespace may hold the old mount, and a second mount of the same device
+// would then be the same file system, whose power is out.
 func (e *ext4) remount() {
 	e.t.Helper()
 	eventually(e.t, "the file system is unmounted", func() bool { return unix.Unmount(e.dir, 0) == nil })
+	old := e.image
+	e.image += "+"
+	e.do("cp", "--sparse=always", old, e.image)
+	if err := os.Remove(old); err != nil {
+		e.t.Fatal(err)
+	}
 	e.do("mount", "-o", "loop", e.image, e.dir)
+}
+
+// A mount namespace that another program made meanwhile, as container and network
+// tools do, holds a copy of each mount.
+func TestPowerComesBackWhileAnotherNamespaceHoldsTheMount(t *testing.T) {
+	e := newExt4(t)
+	other := exec.Command("sleep", "1h")
+	other.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = other.Process.Kill()
+		_ = other.Wait()
+	}()
+	path := filepath.Join(e.dir, "synced")
+	writeFile(t, path, []byte("content"))
+	e.do("sync", path, e.dir)
+	e.cut()
+	e.remount()
+	wantFile(t, path, []byte("content"))
+	writeFile(t, filepath.Join(e.dir, "new"), []byte("content"))
 }
 
 func TestDiskFull(t *testing.T) {
