@@ -430,6 +430,12 @@ func (t *Transfer) dropSpills() error {
 		if err := t.removeSpill(i, t.layout.names[i].part); err != nil {
 			return err
 		}
+	}
+	// Before anything is recorded: else a power cut may bring them back.
+	if err := t.syncDirs(); err != nil {
+		return err
+	}
+	for _, i := range list {
 		t.mu.Lock()
 		if u := t.users[i]; u != nil {
 			u.spill, u.made, u.settled = false, false, false // and settled again

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -24,6 +25,13 @@ import (
 // without the second look at what is known of a piece (readable), without closing
 // handles that a name no longer leads to (probeTrouble), without settle, and
 // without checkPart, which TestRegionOfAPartFileChangedByOthers wants as well.
+
+// checkThousand checks prop with 1,000 random histories.
+func checkThousand(t *testing.T, prop func(t *testing.T, rt *rapid.T)) {
+	for i := range 10 { // of 100 each, which is what rapid checks
+		t.Run(strconv.Itoa(i), func(t *testing.T) { rapid.Check(t, func(rt *rapid.T) { prop(t, rt) }) })
+	}
+}
 
 // crashTest drives a transfer over a disk that fails and loses power.
 //
@@ -238,7 +246,7 @@ func TestWhatAFailedSyncLeftInDoubtIsDropped(t *testing.T) {
 }
 
 func TestNothingDurableIsEverWrong(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	checkThousand(t, func(t *testing.T, rt *rapid.T) {
 		c := newCrashTest(t)
 		pick := func() bool { return rapid.Bool().Draw(rt, "pick") }
 		pieces := rapid.IntRange(0, c.info.NumPieces-1)

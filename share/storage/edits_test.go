@@ -176,7 +176,7 @@ func editedTorrent(t testing.TB) (*metainfo.Info, []byte, []entryOf) {
 // the disk goes in ticks.
 func TestNoWrongByteOfAShareIsServed(t *testing.T) {
 	info, all, entries := editedTorrent(t)
-	rapid.Check(t, func(rt *rapid.T) {
+	checkThousand(t, func(t *testing.T, rt *rapid.T) {
 		sim := newSimDisk()
 		sim.coarse = rapid.Bool().Draw(rt, "coarse clock")
 		b := &bench{t: t, ledger: newMemLedger(), clock: newClock(), dir: "/dl", disk: sim}
@@ -264,7 +264,7 @@ func TestNoWrongByteOfAShareIsServed(t *testing.T) {
 // complete that is not, and in the end all of it is there.
 func TestNoWrongByteOfAFetchIsServed(t *testing.T) {
 	info, all, entries := editedTorrent(t)
-	rapid.Check(t, func(rt *rapid.T) {
+	checkThousand(t, func(t *testing.T, rt *rapid.T) {
 		sim := newSimDisk()
 		b := &bench{t: t, ledger: newMemLedger(), clock: newClock(), dir: "/dl", disk: sim}
 		b.restart()

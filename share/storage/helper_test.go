@@ -138,6 +138,9 @@ func (l *memLedger) breakWith(err error) {
 func (l *memLedger) Delete(_ context.Context, id share.ID) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.fail != nil {
+		return l.fail
+	}
 	delete(l.records, id)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	pathpkg "path"
 	"slices"
 	"strings"
 	"testing"
@@ -16,13 +17,14 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// Random histories of what a user does to his files and what a transfer does
-// beside them, over restarts, kills, removals and records of version 1. What must
-// hold at each instant:
+// Random histories of what a user does to files and what a transfer does beside
+// them, over restarts, kills, power cuts, removals and upgrades from version 1.
+// What must hold at each instant:
 //
 //   - a file that the user made, or changed after the transfer had made it, is
 //     never changed, renamed or deleted: its bytes, its mtime and the file itself
-//     are what he left, until he touches it again;
+//     are what the user left, until the user touches it again. A power cut may
+//     lose or bring back what the user did to names and did not sync;
 //   - a piece that is called durable is right, where the file of which it is a
 //     part was not changed since it was last looked at;
 //   - at the end everything can be fetched, and with data removed nothing of the
@@ -32,7 +34,7 @@ import (
 // that is there when the transfer is opened; a file of the right size with the
 // user's edits; photos that share pieces with missing neighbours, removed with
 // data; an edit after the fetch, with and without its mtime put back; kill -9
-// between any two steps.
+// between any two steps; a power cut between any two changes of the disk.
 func TestRandomHistories(t *testing.T) {
 	n := 1000
 	if os.Getenv("SOAK") != "" {
@@ -65,6 +67,8 @@ type history struct {
 	base string // where the names are
 
 	users   map[*simNode]userCopy // what the user has made or changed
+	past    map[*simNode]userCopy // the same, and what a power cut may bring back
+	since   time.Time             // of the record of version 1
 	named   map[string]bool       // what he was told stays
 	adopted bool
 }
@@ -86,9 +90,11 @@ func (h *history) errorf(format string, args ...any) {
 }
 
 func (h *history) run() {
-	h.sim, h.users, h.named = newSimDisk(), map[*simNode]userCopy{}, map[string]bool{}
+	h.sim, h.named = newSimDisk(), map[string]bool{}
+	h.users, h.past = map[*simNode]userCopy{}, map[*simNode]userCopy{}
 	h.b = &bench{t: h.t, ledger: newMemLedger(), clock: newClock(), dir: "/dl", disk: h.sim}
 	h.b.cfg.MaxHandles = 1
+	h.b.syncs = 1 // else histories do not repeat
 	h.b.restart()
 	h.torrent()
 	// What is there before.
@@ -169,10 +175,10 @@ func (h *history) original(name string) []byte {
 func (h *history) userWrites() {
 	paths := h.paths()
 	name := paths[h.r.IntN(len(paths))]
-	if h.tr != nil && strings.Contains(name, ".shoal-") {
+	path := h.base + "/" + name
+	if h.tr != nil && h.isPart(path) {
 		return // that is no name for a user once it may be recorded
 	}
-	path := h.base + "/" + name
 	right := h.original(name)
 	var data []byte
 	kind := h.r.IntN(6)
@@ -211,16 +217,52 @@ func (h *history) userPut(path string, data []byte, old *simNode) {
 		if old != nil {
 			delete(h.users, old)
 		}
-		for dir := path[:strings.LastIndexByte(path, '/')]; h.sim.names[dir] == nil; dir = dir[:strings.LastIndexByte(dir, '/')] {
-			h.sim.names[dir] = &simNode{dir: true}
-			h.sim.durable[dir] = h.sim.names[dir]
+		var missing []string
+		for dir := pathpkg.Dir(path); h.sim.names[dir] == nil; dir = pathpkg.Dir(dir) {
+			missing = append(missing, dir)
 		}
-		h.sim.names[path], h.sim.durable[path] = n, n
+		for _, dir := range slices.Backward(missing) {
+			h.sim.change(simChange{to: dir, node: &simNode{dir: true}})
+		}
+		h.sim.change(simChange{to: path, node: n})
+		h.maySync()
+	} else {
+		h.sim.commit()
 	}
-	h.sim.touched(n, true)
-	n.data, n.disk, n.dirty, n.mtime = bytes.Clone(data), bytes.Clone(data), nil, h.sim.now
+	n.data, n.mtime = bytes.Clone(data), h.sim.now
+	h.userHas(n, path, true)
+}
+
+// userHas notes that the user has changed a file and synced its content. h.sim.mu
+// is held.
+func (h *history) userHas(n *simNode, path string, newTime bool) {
+	h.sim.touched(n, newTime)
+	n.disk, n.dirty = bytes.Clone(n.data), nil
 	n.saved = [2]int64{n.mtime, n.ctime}
-	h.users[n] = userCopy{path, bytes.Clone(data), n.mtime}
+	h.users[n] = userCopy{path, bytes.Clone(n.data), n.mtime}
+	h.past[n] = h.users[n]
+}
+
+// maySync has the user sync names, or not. A journal keeps their order. h.sim.mu
+// is held.
+func (h *history) maySync() {
+	if h.r.IntN(2) == 0 {
+		h.sim.commit()
+	}
+}
+
+// isPart tells whether a path is that of a part file of the transfer.
+func (h *history) isPart(p string) bool {
+	if strings.Contains(p, ".shoal-") {
+		return true
+	}
+	for i := range h.tr.files { // those of version 1
+		u := h.tr.users[i]
+		if h.base+"/"+h.tr.layout.names[i].part == p && (h.tr.files[i].state == partial && h.tr.files[i].created || u != nil && u.spill) {
+			return true
+		}
+	}
+	return false
 }
 
 // userEdits changes a byte of any finished file, and may put its mtime back.
@@ -229,7 +271,7 @@ func (h *history) userEdits() {
 	defer h.sim.mu.Unlock()
 	var list []string
 	for _, p := range slices.Sorted(maps.Keys(h.sim.names)) {
-		if n := h.sim.names[p]; !n.dir && len(n.data) > 0 && !strings.Contains(p, ".shoal-") && !h.beingAdopted(p) {
+		if n := h.sim.names[p]; !n.dir && len(n.data) > 0 && !h.isPart(p) && !h.beingAdopted(p) {
 			list = append(list, p)
 		}
 	}
@@ -240,13 +282,13 @@ func (h *history) userEdits() {
 	n := h.sim.names[p]
 	at, was := h.r.IntN(len(n.data)), n.mtime
 	n.data[at] ^= 1
-	n.disk = bytes.Clone(n.data)
-	n.dirty = nil
 	back := h.r.IntN(4) == 0
-	h.sim.touched(n, !back)
-	n.saved = [2]int64{n.mtime, n.ctime}
+	if back { // see mayAdopt
+		h.sim.now += 2 * int64(time.Minute)
+	}
+	h.sim.commit()
 	h.say("user edits %s at %d, mtime put back: %v (%d)", p, at, back, was)
-	h.users[n] = userCopy{p, bytes.Clone(n.data), n.mtime}
+	h.userHas(n, p, !back)
 }
 
 func (h *history) userDeletes() {
@@ -254,7 +296,7 @@ func (h *history) userDeletes() {
 	defer h.sim.mu.Unlock()
 	var list []string
 	for _, p := range slices.Sorted(maps.Keys(h.sim.names)) {
-		if n := h.sim.names[p]; !n.dir && !strings.Contains(p, ".shoal-") {
+		if n := h.sim.names[p]; !n.dir && !h.isPart(p) {
 			list = append(list, p)
 		}
 	}
@@ -264,8 +306,69 @@ func (h *history) userDeletes() {
 	p := list[h.r.IntN(len(list))]
 	h.say("user deletes %s", p)
 	delete(h.users, h.sim.names[p])
-	delete(h.sim.names, p)
-	delete(h.sim.durable, p)
+	h.sim.change(simChange{from: p, node: h.sim.names[p]})
+	h.maySync()
+}
+
+// powerCut cuts the power, in two of three cases while the transfer does something.
+func (h *history) powerCut() {
+	ctx := context.Background()
+	h.say("power cut")
+	if h.r.IntN(3) > 0 {
+		h.sim.left = 1 + h.r.IntN(30)
+		h.sim.out = func() { h.b.ledger.breakWith(diskError("the power is out")) }
+		switch h.r.IntN(4) {
+		case 0:
+			h.ok("recheck", h.tr.Recheck(ctx))
+			h.hashUnknown()
+		case 1:
+			h.remove()
+		}
+		for p := range h.info.NumPieces {
+			h.fetch(p)
+		}
+		h.ok("sync", h.tr.sync(ctx))
+	}
+	h.sim.cut(func() bool { return h.r.IntN(2) == 0 })
+	h.b.ledger.breakWith(nil)
+	h.b.crash()
+	h.users = map[*simNode]userCopy{}
+	for p, n := range h.sim.names {
+		if u, ok := h.past[n]; ok && u.path == p {
+			h.users[n] = u
+		}
+	}
+	h.open()
+}
+
+// upgrade has the record, and the part files, be those of version 1, which has
+// just looked at everything. Of what version 1 could not record nothing is changed.
+func (h *history) upgrade() {
+	ctx := context.Background()
+	h.ok("look", h.tr.Look(ctx))
+	h.hashUnknown()
+	checkDoubtful(h.t, h.tr)
+	h.ok("close", h.tr.Close(ctx))
+	h.look()
+	h.sim.mu.Lock()
+	h.sim.commit()
+	h.since = time.Unix(0, h.sim.now)
+	rec := h.b.ledger.records[h.info.ID]
+	if l, p := decoded(h.t, rec, h.info); asVersion1(l, p) {
+		for _, f := range p.files {
+			part, old := h.base+"/"+l.names[f.index].part, h.base+"/"+l.names[f.index].final+partSuffix
+			if n := h.sim.names[part]; f.state == partial && n != nil && h.sim.names[old] == nil {
+				h.sim.change(simChange{from: part, to: old, node: n})
+				h.sim.commit()
+				l.names[f.index].part = l.names[f.index].final + partSuffix
+			}
+		}
+		h.b.ledger.records[h.info.ID] = Record{ID: h.info.ID, Layout: encodeLayout1(l, h.info), Progress: encodeProgress1(p, h.info)}
+		h.say("upgrade")
+	}
+	h.sim.mu.Unlock()
+	h.b.restart()
+	h.open()
 }
 
 // beingAdopted tells whether a path is a user's file that he has asked to have
@@ -283,12 +386,13 @@ func (h *history) beingAdopted(p string) bool {
 }
 
 func (h *history) open() {
-	h.tr = h.b.openSpec(Spec{Info: h.info, Dir: "/dl", Adopt: h.adopted})
+	h.tr = h.b.openSpec(Spec{Info: h.info, Dir: "/dl", Adopt: h.adopted, Since: h.since})
 	h.base = "/dl"
 	if h.info.Multi {
 		h.base = h.tr.Path()
 	}
 	h.say("open (adopt %v) at %s: %+v, fault %v,%s", h.adopted, h.tr.Path(), h.tr.Progress(), h.tr.Fault(), h.states())
+	h.truth()
 }
 
 func (h *history) ok(what string, err error) {
@@ -315,7 +419,7 @@ func (h *history) fetch(p int) {
 
 func (h *history) step() {
 	ctx := context.Background()
-	switch h.r.IntN(16) {
+	switch h.r.IntN(20) {
 	case 0:
 		h.userWrites()
 	case 1:
@@ -365,21 +469,30 @@ func (h *history) step() {
 		if h.r.IntN(3) > 0 {
 			return
 		}
-		data := h.r.IntN(2) == 0
-		kept, err := h.tr.Remove(ctx, data)
-		h.say("remove, data %v: %v, kept %+v", data, err, kept)
-		h.told(kept)
-		if !data { // what is complete is the user's from now on
-			for i := range h.tr.files {
-				if h.tr.files[i].state >= final {
-					h.named[h.base+"/"+h.tr.name(i)] = true
-				}
-			}
-		}
-		if err == nil {
+		if h.remove() {
 			h.open()
 		}
+	case 16, 17, 18:
+		h.powerCut()
+	case 19:
+		h.upgrade()
 	}
+}
+
+// remove tells whether the transfer was removed.
+func (h *history) remove() bool {
+	data := h.r.IntN(2) == 0
+	kept, err := h.tr.Remove(context.Background(), data)
+	h.say("remove, data %v: %v, kept %+v", data, err, kept)
+	h.told(kept)
+	if !data { // what is complete is the user's from now on
+		for i := range h.tr.files {
+			if h.tr.files[i].state >= final {
+				h.named[h.base+"/"+h.tr.name(i)] = true
+			}
+		}
+	}
+	return err == nil
 }
 
 // look checks what must hold now.
@@ -389,7 +502,9 @@ func (h *history) look() {
 			continue
 		}
 		if f := &h.tr.files[i]; f.state == partial || f.state == final {
-			delete(h.users, h.sim.names[h.base+"/"+h.tr.name(i)])
+			n := h.sim.names[h.base+"/"+h.tr.name(i)]
+			delete(h.users, n)
+			delete(h.past, n)
 		}
 	}
 	for n, u := range h.users {

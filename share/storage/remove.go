@@ -95,11 +95,23 @@ func (t *Transfer) leaveData() (kept []share.Kept, err error) {
 		return kept, gone(err)
 	}
 	defer d.Close()
+	folders := map[string]struct{}{".": {}}
 	var errs []error
 	for _, name := range spills {
 		errs = append(errs, gone(d.remove(name)))
+		addFolders(folders, path.Dir(name))
 	}
-	return kept, errors.Join(errs...)
+	return kept, errors.Join(append(errs, syncAll(d, folders))...)
+}
+
+// syncAll makes durable which names are in those folders that are there. Without
+// it a power cut may bring deleted files back after their record is gone.
+func syncAll(d folder, folders map[string]struct{}) error {
+	var errs []error
+	for name := range folders {
+		errs = append(errs, gone(d.syncDir(name)))
+	}
+	return errors.Join(errs...)
 }
 
 // removeData deletes what this transfer made, and lists what stays.
@@ -139,8 +151,9 @@ func (t *Transfer) removeData() ([]share.Kept, error) {
 	for _, f := range deepest {
 		_ = d.remove(f) // fails where something else is in it
 	}
-	if t.layout.base == "" {
-		return kept, d.syncDir(".")
+	folders["."] = struct{}{}
+	if err := syncAll(d, folders); err != nil || t.layout.base == "" {
+		return kept, err
 	}
 	if len(doomed) == 0 && t.found {
 		return kept, nil

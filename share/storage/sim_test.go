@@ -29,9 +29,14 @@ type simDisk struct {
 	dead    bool                           // reads fail
 	during  func()                         // what others do while a program reads
 	mishap  func(f *simFile, syncing bool) // what goes wrong while a program writes or syncs
+	left    int                            // after so many more changes the power is out; 0 is never
+	out     func()                         // called then; nothing changes any more until cut
 }
 
-const simPage = 512
+const (
+	simPage = 512
+	simRoot = "/dl"
+)
 
 type simNode struct {
 	dir   bool
@@ -61,13 +66,16 @@ func (c simChange) apply(names map[string]*simNode) {
 	}
 }
 
-func (c simChange) dir() string { return path.Dir(c.from + c.to) }
+// in tells whether c concerns names in the folder dir.
+func (c simChange) in(dir string) bool {
+	return c.from != "" && path.Dir(c.from) == dir || c.to != "" && path.Dir(c.to) == dir
+}
 
 func newSimDisk() *simDisk {
 	root := &simNode{dir: true}
 	return &simDisk{
-		names:   map[string]*simNode{"/dl": root},
-		durable: map[string]*simNode{"/dl": root},
+		names:   map[string]*simNode{simRoot: root},
+		durable: map[string]*simNode{simRoot: root},
 		now:     1_000_000,
 	}
 }
@@ -75,6 +83,30 @@ func newSimDisk() *simDisk {
 func (d *simDisk) change(c simChange) {
 	c.apply(d.names)
 	d.log = append(d.log, c)
+}
+
+// commit makes every change of a name durable.
+func (d *simDisk) commit() {
+	for _, c := range d.log {
+		c.apply(d.durable)
+	}
+	d.log = nil
+}
+
+// powered counts a change that a program is about to make, and tells whether the
+// power is still there. d.mu is held.
+func (d *simDisk) powered(op, p string) error {
+	if d.left > 0 {
+		if d.left--; d.left > 0 {
+			return nil
+		}
+		d.left = -1
+		d.out()
+	}
+	if d.left < 0 {
+		return &fs.PathError{Op: op, Path: p, Err: syscall.EIO}
+	}
+	return nil
 }
 
 // writeback brings a page to the device, or loses it.
@@ -150,7 +182,7 @@ func (d *simDisk) evict(pick func() bool) {
 func (d *simDisk) cut(pick func() bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.failing, d.full = false, false
+	d.failing, d.full, d.left = false, false, 0
 	d.each(func(n *simNode) {
 		for _, p := range slices.Sorted(maps.Keys(n.dirty)) {
 			if pick() {
@@ -169,6 +201,11 @@ func (d *simDisk) cut(pick func() bool) {
 		c.apply(d.durable)
 	}
 	d.log = nil
+	for _, p := range slices.Sorted(maps.Keys(d.durable)) { // folders come first
+		if p != simRoot && d.durable[path.Dir(p)] == nil {
+			delete(d.durable, p)
+		}
+	}
 	d.names = maps.Clone(d.durable)
 	for _, n := range d.names {
 		n.data = slices.Clone(n.disk)
@@ -182,6 +219,9 @@ func (d *simDisk) folder(dir, base string, make bool) (folder, error) {
 	p := path.Join(dir, base)
 	n := d.names[p]
 	if n == nil && make && base != "" {
+		if err := d.powered("mkdir", p); err != nil {
+			return nil, err
+		}
 		n = &simNode{dir: true}
 		d.change(simChange{to: p, node: n})
 	}
@@ -281,6 +321,9 @@ func (f simFolder) open(name string, m mode) (file, error) {
 	case n == nil && f.d.full:
 		return nil, &fs.PathError{Op: "open", Path: p, Err: syscall.ENOSPC}
 	case n == nil:
+		if err := f.d.powered("open", p); err != nil {
+			return nil, err
+		}
 		n = f.d.newFile()
 		f.d.change(simChange{to: p, node: n})
 	}
@@ -307,6 +350,9 @@ func (f simFolder) makeFor(name string) error {
 		elem, rest, more := strings.Cut(dir, "/")
 		p = path.Join(p, elem)
 		if n := f.d.names[p]; n == nil {
+			if err := f.d.powered("mkdir", p); err != nil {
+				return err
+			}
 			f.d.change(simChange{to: p, node: &simNode{dir: true}})
 		} else if !n.dir {
 			return &fs.PathError{Op: "mkdir", Path: p, Err: syscall.ENOTDIR}
@@ -329,6 +375,9 @@ func (f simFolder) rename(from, to string) error {
 	case f.d.names[b] != nil:
 		return &fs.PathError{Op: "rename", Path: b, Err: syscall.EEXIST}
 	}
+	if err := f.d.powered("rename", a); err != nil {
+		return err
+	}
 	f.d.touched(f.d.names[a], false)
 	f.d.change(simChange{from: a, to: b, node: f.d.names[a]})
 	return nil
@@ -342,13 +391,22 @@ func (f simFolder) remove(name string) error {
 	if n == nil {
 		return &fs.PathError{Op: "remove", Path: p, Err: syscall.ENOENT}
 	}
+	if n.dir {
+		for other := range f.d.names {
+			if path.Dir(other) == p {
+				return &fs.PathError{Op: "remove", Path: p, Err: syscall.ENOTEMPTY}
+			}
+		}
+	}
+	if err := f.d.powered("remove", p); err != nil {
+		return err
+	}
 	f.d.touched(n, false)
 	f.d.change(simChange{from: p, node: n})
 	return nil
 }
 
-// syncDir makes the changes in one folder durable, and those before them that
-// it takes to get there.
+// syncDir makes the changes of the names in one folder durable, and no others.
 func (f simFolder) syncDir(name string) error {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
@@ -356,8 +414,14 @@ func (f simFolder) syncDir(name string) error {
 	if f.d.failing {
 		return &fs.PathError{Op: "sync", Path: p, Err: syscall.EIO}
 	}
+	if err := f.d.powered("sync", p); err != nil {
+		return err
+	}
+	if f.d.names[p] == nil {
+		return &fs.PathError{Op: "sync", Path: p, Err: syscall.ENOENT}
+	}
 	f.d.log = slices.DeleteFunc(f.d.log, func(c simChange) bool {
-		if c.dir() != p && path.Dir(c.to) != p {
+		if !c.in(p) {
 			return false
 		}
 		c.apply(f.d.durable)
@@ -413,6 +477,9 @@ func (f *simFile) WriteAt(p []byte, off int64) (int, error) {
 	if f.d.full {
 		return 0, &fs.PathError{Op: "write", Path: f.p, Err: syscall.ENOSPC}
 	}
+	if err := f.d.powered("write", f.p); err != nil {
+		return 0, err
+	}
 	n := f.n
 	if grow := int(off) + len(p) - len(n.data); grow > 0 {
 		n.data = append(n.data, make([]byte, grow)...)
@@ -431,6 +498,9 @@ func (f *simFile) WriteAt(p []byte, off int64) (int, error) {
 func (f *simFile) Truncate(size int64) error {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
+	if err := f.d.powered("truncate", f.p); err != nil {
+		return err
+	}
 	f.n.data = append(f.n.data, make([]byte, max(0, int(size)-len(f.n.data)))...)[:size]
 	f.d.touched(f.n, true)
 	return nil
@@ -445,6 +515,9 @@ func (f *simFile) Sync() error {
 	defer f.d.befall(f, true)
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
+	if err := f.d.powered("sync", f.p); err != nil {
+		return err
+	}
 	for _, p := range slices.Sorted(maps.Keys(f.n.dirty)) {
 		f.d.writeback(f.n, p)
 	}

@@ -152,3 +152,105 @@ func TestPhotosBesideMissingNeighbours(t *testing.T) {
 		t.Fatalf("it was touched: %v", err)
 	}
 }
+
+// decoded is what a record tells.
+func decoded(t testing.TB, r Record, info *metainfo.Info) (*layout, *progress) {
+	t.Helper()
+	l, err := decodeLayout(r.Layout, info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := decodeProgress(r.Progress, info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, p
+}
+
+// asVersion1 tells whether version 1 could have recorded the same.
+func asVersion1(l *layout, p *progress) bool {
+	if l.left != "" || !p.clipped.empty() {
+		return false
+	}
+	for _, f := range p.files {
+		n := &l.names[f.index]
+		switch {
+		case f.spill || f.naming || f.doubt:
+			return false
+		case f.state == partial && !f.created:
+			return false
+		case f.state == users && (f.created || n.user != n.final):
+			return false
+		}
+	}
+	return true
+}
+
+// encodeLayout1 is how version 1 wrote a layout.
+func encodeLayout1(l *layout, info *metainfo.Info) []byte {
+	b := appendString([]byte{1, layoutAsNamed}, l.base)
+	b = binary.AppendUvarint(b, uint64(len(l.names)))
+	for i, n := range l.names {
+		if n.final == "" {
+			b = append(b, 0)
+			continue
+		}
+		how := byte(nameOnDisk)
+		if n.final != defaultName(&info.Files[i]) {
+			how |= nameGiven
+		}
+		switch n.part {
+		case "":
+			how |= partNone
+		case n.final + partSuffix:
+		default:
+			how |= partGiven
+		}
+		b = append(b, how)
+		if how&nameGiven != 0 {
+			b = appendString(b, n.final)
+		}
+		if how&partGiven != 0 {
+			b = appendString(b, n.part)
+		}
+	}
+	b = binary.AppendUvarint(b, uint64(len(l.folders)))
+	for _, f := range l.folders {
+		b = appendString(b, f)
+	}
+	return b
+}
+
+// encodeProgress1 is how version 1 wrote a progress that asVersion1 allows.
+func encodeProgress1(p *progress, info *metainfo.Info) []byte {
+	var flags byte
+	if p.made {
+		flags |= folderMade
+	}
+	if p.emptied {
+		flags |= emptyMade
+	}
+	b := p.unknown.appendTo(p.recorded.appendTo([]byte{1, flags}))
+	var body []byte
+	n, index, mtime := uint64(0), 0, int64(0)
+	for _, f := range p.files {
+		if f.state == absent {
+			continue // version 1 did not say what it was about to make
+		}
+		how := f.state
+		if f.state == users || f.state == final && !f.created {
+			how = final | fileWasBefore
+		}
+		if f.suspect {
+			how |= fileSuspect
+		}
+		if f.failed {
+			how |= fileFailed
+		}
+		body = append(binary.AppendUvarint(body, uint64(f.index-index)), how|fileSized)
+		body = binary.AppendUvarint(body, uint64(f.stamp.size))
+		body = binary.AppendVarint(body, f.stamp.mtime-mtime)
+		n, index, mtime = n+1, f.index, f.stamp.mtime
+	}
+	return append(binary.AppendUvarint(b, n), body...)
+}
