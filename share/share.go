@@ -9,6 +9,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path"
+	"strings"
 	"time"
 )
 
@@ -184,6 +186,20 @@ type File struct {
 	// Windows is, of a share, the path that it gets on Windows, where that is
 	// another.
 	Windows string `json:"windows,omitempty"`
+}
+
+// MatchPath tells whether a pattern (of path.Match) selects the file of that
+// Path. Without a slash it is compared with the last element alone. The path of a
+// folder selects what is in it.
+func MatchPath(pattern, file string) bool {
+	name := file
+	if !strings.Contains(pattern, "/") {
+		name = path.Base(file)
+	}
+	if ok, err := path.Match(pattern, name); ok && err == nil {
+		return true
+	}
+	return pattern == file || strings.HasPrefix(file, strings.TrimSuffix(pattern, "/")+"/")
 }
 
 // Peer is one connection of a transfer.

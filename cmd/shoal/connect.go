@@ -54,6 +54,7 @@ type client interface {
 	Verify(ctx context.Context, id share.ID) error
 	Remove(ctx context.Context, id share.ID, data bool) ([]share.Kept, error)
 	ChangeLimits(ctx context.Context, id share.ID, l share.LimitChange) error
+	SetPriority(ctx context.Context, id share.ID, files map[int]share.Priority) error
 	SetGoal(ctx context.Context, id share.ID, g share.Goal) error
 	Content(ctx context.Context, id share.ID, file int) (io.ReadCloser, error)
 	Events(ctx context.Context, ids ...share.ID) iter.Seq2[share.Event, error]

@@ -285,14 +285,11 @@ func (e *Engine) Pause(id share.ID) error {
 // Resume undoes Pause, and tries again what stopped with an error.
 func (e *Engine) Resume(id share.ID) error {
 	return e.on(id, func(t *transfer) error {
-		if t.owned(resting) {
-			t.disownNow(resting)
-			t.take(User)
-		}
 		if t.options.Paused && t.done && goalMet(t.options.Goal, t.uploaded, t.size, t.completed, e.now()) != "" {
 			t.options.GoalDone = true
 		}
-		t.options.Paused, t.options.Reason, t.failure = false, "", nil
+		t.unpause()
+		t.failure = nil
 		t.search = search{}
 		if t.book != nil {
 			t.book.again(e.now())
@@ -347,10 +344,22 @@ func (e *Engine) SetPriority(id share.ID, files map[int]share.Priority) error {
 			}
 		}
 		e.setPriorities(t, info, all)
+		if !t.done && t.options.Reason != "" { // it was not the user who paused it
+			t.unpause()
+		}
 		e.save(t)
 		e.reconcile(t)
 		return nil
 	})
+}
+
+// unpause ends a pause, and has the user own what rested.
+func (t *transfer) unpause() {
+	if t.owned(resting) {
+		t.disownNow(resting)
+		t.take(User)
+	}
+	t.options.Paused, t.options.Reason = false, ""
 }
 
 // SetLimits caps the rates of one transfer.

@@ -377,20 +377,7 @@ func selection(info *metainfo.Info, globs []string, ranges []share.Range) (map[i
 
 func matches(elements []string, globs []string) bool {
 	whole := strings.Join(elements, "/")
-	for _, g := range globs {
-		name := whole
-		if !strings.Contains(g, "/") {
-			name = elements[len(elements)-1]
-		}
-		if ok, err := path.Match(g, name); ok && err == nil || g == whole {
-			return true
-		}
-		// A folder stands for what is in it.
-		if strings.HasPrefix(whole, strings.TrimSuffix(g, "/")+"/") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(globs, func(g string) bool { return share.MatchPath(g, whole) })
 }
 
 func inRanges(i int, ranges []share.Range) bool {

@@ -73,6 +73,38 @@ func TestSelectedFiles(t *testing.T) {
 	}
 }
 
+// Who selects more of what was complete, and so had stopped, wants it fetched. A
+// pause of the user's stays.
+func TestSelectingMoreGoesOn(t *testing.T) {
+	a, b := newNode(t), newNode(t)
+	shared := a.share(someFiles(t))
+	b.fetch(shared.Link, t.TempDir(), func(r *FetchRequest) { r.Files, r.Goal = []string{"beach.jpg"}, share.Goal{None: true} })
+	b.wait(shared.ID, "its goal", func(s share.Transfer) bool { return s.State == share.Paused && s.Bytes == 300_001 })
+	files, err := b.Files(shared.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := func(path string) map[int]share.Priority {
+		i := slices.IndexFunc(files, func(f share.File) bool { return f.Path == path })
+		return map[int]share.Priority{files[i].Index: share.Normal}
+	}
+	if err := b.SetPriority(shared.ID, more("sub/deep/er/a.txt")); err != nil {
+		t.Fatal(err)
+	}
+	b.wait(shared.ID, "the other file", func(s share.Transfer) bool {
+		return s.State == share.Paused && !s.Completed.IsZero() && s.Bytes == s.Total && s.Total > 300_001
+	})
+	if err := b.Pause(shared.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.SetPriority(shared.ID, more("sub/video.mkv")); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := b.Get(shared.ID); err != nil || s.State != share.Paused || s.Reason != "" {
+		t.Errorf("a pause of the user's: %+v, %v", s, err)
+	}
+}
+
 func TestNothingSelected(t *testing.T) {
 	a, b := newNode(t), newNode(t)
 	shared := a.share(someFiles(t))
