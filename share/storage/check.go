@@ -242,17 +242,6 @@ func (t *Transfer) adopt(i int) {
 	}
 }
 
-// filesOf calls f for each file on disk that has a byte of piece p.
-func (t *Transfer) filesOf(p int, f func(i int)) {
-	from := int64(p) * t.info.PieceLength
-	to := from + t.info.PieceSize(p)
-	for i := t.firstFile(0, from); i < len(t.files) && t.info.Files[i].Offset < to; i++ {
-		if t.onDisk(i) && t.info.Files[i].Length > 0 {
-			f(i)
-		}
-	}
-}
-
 // Completion tells whether piece p is known to be right or wrong, and which. What
 // is not known is neither served nor requested.
 func (t *Transfer) Completion(p int) (known, complete bool) {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"sort"
 	"time"
 )
 
@@ -16,31 +15,6 @@ const lookEvery = 250 * time.Millisecond
 
 // errAbsent says that nothing was ever written where a read wanted something.
 var errAbsent = errors.New("nothing is there yet")
-
-// each calls f for the part of p in each file that off and on is in.
-func (t *Transfer) each(off int64, p []byte, f func(i int, at int64, p []byte) (int, error)) (n int, err error) {
-	files := t.info.Files
-	i := sort.Search(len(files), func(i int) bool { return files[i].Offset+files[i].Length > off })
-	for ; n < len(p); i++ {
-		if i == len(files) {
-			return n, io.EOF
-		}
-		at := off + int64(n) - files[i].Offset
-		part := p[n:]
-		if left := files[i].Length - at; int64(len(part)) > left {
-			part = part[:left]
-		}
-		if len(part) == 0 {
-			continue
-		}
-		m, err := f(i, at, part)
-		n += m
-		if err != nil {
-			return n, err
-		}
-	}
-	return n, nil
-}
 
 // ReadAt reads verified content; pad bytes are zeros. Bytes of pieces that are
 // not complete, or of a file that changed since, are an error.

@@ -57,7 +57,7 @@ func mapNames(info *metainfo.Info, exact bool, taken occupied) (names []diskName
 	parents := make([]*node, len(info.Files))
 	for i := range info.Files {
 		f := &info.Files[i]
-		if f.Pad || f.Symlink {
+		if !(geometry{info}).onDisk(i) {
 			continue
 		}
 		last := len(f.Path) - 1

@@ -2,17 +2,10 @@ package storage
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
-	"math"
 	"path"
 	"path/filepath"
-	"strings"
-
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
@@ -85,8 +78,8 @@ func (s *Store) newTransfer(spec Spec) (*Transfer, error) {
 		return nil, errors.New("opening a transfer without an info dictionary")
 	}
 	t := &Transfer{
+		geometry: geometry{spec.Info},
 		store:    s,
-		info:     spec.Info,
 		own:      spec.Own,
 		dir:      spec.Dir,
 		notify:   spec.Notify,
@@ -130,7 +123,12 @@ func (t *Transfer) plan(spec Spec, left *Record) {
 	}
 	mine := t.goOn(left, spec)
 	if mine == nil {
-		t.layout = t.choose(spec.Taken, spec.Adopt)
+		c := chooser{
+			info: t.info, disk: t.store.disk, dir: t.dir, adopt: spec.Adopt,
+			claimed: t.store.claimed, within: t.store.within,
+			taken: func(path string) bool { return t.store.claimed(path) || spec.Taken != nil && spec.Taken(path) },
+		}
+		t.layout = c.layout()
 	}
 	t.layout.adopt = spec.Adopt
 	if t.layout.base != "" {
@@ -235,7 +233,7 @@ func (t *Transfer) planOwn(sources []Source) {
 	t.layout = &layout{own: true, names: make([]diskName, len(t.files))}
 	for i := range t.files {
 		f := &t.info.Files[i]
-		if f.Pad || f.Symlink {
+		if !t.onDisk(i) {
 			continue
 		}
 		name := defaultName(f)
@@ -453,122 +451,4 @@ func (t *Transfer) recognises(i int, found fileFound) bool {
 	f := &t.files[i]
 	return t.compareStamps(f.stamp, found.stamp) == sameFile && !f.doubt &&
 		(f.stamp.ctime != 0 || found.stamp.ctime == 0 || t.mayAdopt(found.stamp))
-}
-
-// choose decides the names on disk.
-func (t *Transfer) choose(takenBy func(string) bool, adopt bool) *layout {
-	if takenBy == nil {
-		takenBy = func(string) bool { return false }
-	}
-	l, info := &layout{}, t.nameable()
-	defer func() {
-		if l.base == "" || t.isFolder(l.base) {
-			t.noteSources(l, adopt)
-		}
-	}()
-	top := func(name string, e entry) bool {
-		p := filepath.Join(t.dir, name)
-		return takenBy(p) || t.store.claimed(p) || t.occupied("", name, e, adopt)
-	}
-	if !info.Multi {
-		l.names, _, _ = mapNames(info, false, top)
-		return l
-	}
-	m := namer{taken: top, fold: cases.Fold()}
-	l.base = m.choose(&node{}, info.Name, entry{folder: true})
-	var taken occupied
-	if t.isFolder(l.base) {
-		taken = func(name string, e entry) bool { return t.occupied(l.base, name, e, adopt) }
-	}
-	var renamed bool
-	l.names, l.folders, renamed = mapNames(info, false, taken)
-	if renamed && t.keepsNamesApart() {
-		l.names, l.folders, _ = mapNames(info, true, taken)
-	}
-	return l
-}
-
-func (t *Transfer) isFolder(base string) bool {
-	fi, err := t.store.disk.lstat(t.dir, base, "")
-	return err == nil && fi.IsDir()
-}
-
-// noteSources notes the user's files that have the name of an entry and keep it
-// from having it: some of the content may be in them. To be completed in place,
-// one may also have the part name that other programs use.
-func (t *Transfer) noteSources(l *layout, adopt bool) {
-	names := make(map[string]bool, len(l.names))
-	for i := range l.names {
-		names[l.names[i].final] = true
-	}
-	for i := range l.names {
-		n, f := &l.names[i], &t.info.Files[i]
-		if n.final == "" || f.Length == 0 {
-			continue
-		}
-		own := path.Join(path.Dir(n.final), variant(f.Path[len(f.Path)-1], "", 1))
-		if !names[own] && t.isUsers(l.base, own, math.MaxInt64) {
-			n.user = own
-			continue
-		}
-		if part := own + partSuffix; adopt && !names[part] && !t.isUsers(l.base, n.final, math.MaxInt64) && t.isUsers(l.base, part, f.Length) {
-			n.user = part
-		}
-	}
-}
-
-// isUsers tells whether a file of at most so many bytes is there that belongs to
-// no transfer.
-func (t *Transfer) isUsers(base, name string, most int64) bool {
-	fi, err := t.store.disk.lstat(t.dir, base, name)
-	p := filepath.Join(t.dir, base, name)
-	return err == nil && fi.Mode().IsRegular() && fi.Size() > 0 && fi.Size() <= most && !t.store.claimed(p) && !t.store.within(p)
-}
-
-// occupied tells whether what is on disk under a name keeps an entry from
-// having it. A file of the right size does not: it may be an earlier copy, and
-// is hashed before it counts; nor does a shorter one that is to be completed.
-// Inside what another transfer owns it does, and whatever has a part name.
-func (t *Transfer) occupied(base, name string, e entry, adopt bool) bool {
-	fi, err := t.store.disk.lstat(t.dir, base, name)
-	if err != nil {
-		return false // nothing is made over what turns out to be there
-	}
-	switch {
-	case t.store.within(filepath.Join(t.dir, base, name)):
-		return true
-	case e.folder:
-		return !fi.IsDir()
-	case !fi.Mode().IsRegular():
-		return true
-	case e.part:
-		return true
-	case adopt && fi.Size() > 0 && e.length > 0:
-		return fi.Size() > e.length
-	}
-	return fi.Size() != e.length
-}
-
-// keepsNamesApart tells whether the file system takes names in other letter
-// case, and composed otherwise, for different ones. It is asked only for
-// torrents that have such names.
-func (t *Transfer) keepsNamesApart() bool {
-	d, err := t.store.disk.folder(t.dir, "", false)
-	if err != nil {
-		return false
-	}
-	defer d.Close()
-	name := ".shoal-\u00e9-" + rand.Text()
-	h, err := d.open(name, mode{write: true, create: true})
-	if err != nil {
-		return false
-	}
-	h.Close()
-	defer d.remove(name)
-	for _, other := range []string{strings.ToLower(name), norm.NFD.String(name)} {
-		if _, err := d.lstat(other); !errors.Is(err, fs.ErrNotExist) {
-			return false
-		}
-	}
-	return true
 }

@@ -10,8 +10,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-
-	"github.com/shoalnet/shoal/share/metainfo"
 )
 
 // readyToName lists the files that are complete once the pieces in pending are
@@ -106,17 +104,6 @@ func (t *Transfer) complete(pending bitmap) []int {
 		t.unnamed[i] = struct{}{}
 	}
 	return list
-}
-
-// firstFile is the first file, from the one given on, that ends after off.
-func (t *Transfer) firstFile(from int, off int64) int {
-	n, _ := slices.BinarySearchFunc(t.info.Files[from:], off, func(f metainfo.File, off int64) int {
-		if f.Offset+f.Length > off {
-			return 1
-		}
-		return -1
-	})
-	return from + n
 }
 
 // rename moves file i to its final name, or to another one if something else

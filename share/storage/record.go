@@ -147,6 +147,9 @@ func decodeLayout(b []byte, info *metainfo.Info) (*layout, error) {
 	for i := range l.names {
 		how := d.byte()
 		if how&nameOnDisk == 0 {
+			if (geometry{info}).onDisk(i) && d.err == nil {
+				return nil, fmt.Errorf("a layout without a name for entry %d", i)
+			}
 			continue
 		}
 		n := &l.names[i]

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/shoalnet/shoal/share/metainfo"
 )
 
 // Transfer is the content of one torrent on disk. Its methods are safe for
@@ -17,8 +15,8 @@ import (
 // Completion, MarkComplete and MarkNotComplete touch memory only: the peer
 // protocol may call them with locks held. What is Own refuses every write.
 type Transfer struct {
+	geometry
 	store  *Store
-	info   *metainfo.Info
 	own    *Own
 	claims []string // its paths, by placeKey
 	dir    string   // the folder that is opened first
@@ -108,28 +106,6 @@ type pendingEvent struct {
 	found           []share.Found
 }
 
-func (t *Transfer) numPieces() int { return t.info.NumPieces }
-
-// onDisk tells whether entry i is a file on disk.
-func (t *Transfer) onDisk(i int) bool { return t.layout.names[i].final != "" }
-
-// pieces are those that have a byte of file i.
-func (t *Transfer) pieces(i int) Span {
-	f := &t.info.Files[i]
-	if f.Length == 0 {
-		return Span{}
-	}
-	return t.span(f.Offset, f.Length)
-}
-
-// span are the pieces with a byte from off on, n in number.
-func (t *Transfer) span(off, n int64) Span {
-	if n == 0 {
-		return Span{}
-	}
-	return Span{int(off / t.info.PieceLength), int((off+n-1)/t.info.PieceLength) + 1}
-}
-
 // name is where file i is now, below the folder. t.mu or t.opening is held.
 func (t *Transfer) name(i int) string {
 	switch t.files[i].state {
@@ -207,20 +183,6 @@ func (t *Transfer) durable() bitmap {
 	d.remove(t.tainted)
 	d.remove(t.doubt)
 	return d
-}
-
-// bytesIn counts the bytes of file i in pieces of d.
-func (t *Transfer) bytesIn(d bitmap, i int) int64 {
-	f := &t.info.Files[i]
-	var n int64
-	s := t.pieces(i)
-	for p := s.From; p < s.To; p++ {
-		if d.has(p) {
-			from := int64(p) * t.info.PieceLength
-			n += min(from+t.info.PieceLength, f.Offset+f.Length) - max(from, f.Offset)
-		}
-	}
-	return n
 }
 
 // Durable tells whether piece i is durable.

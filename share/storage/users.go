@@ -97,13 +97,6 @@ func (t *Transfer) inPlace(i int) bool {
 	return n.user == n.final && t.files[i].stamp.size == t.info.Files[i].Length && !t.users[i].lost
 }
 
-// shared tells whether a file other than i has a byte of piece p on disk.
-func (t *Transfer) shared(p, i int) bool {
-	other := false
-	t.filesOf(p, func(k int) { other = other || k != i })
-	return other
-}
-
 // spilled tells whether piece p of entry i is read from the spill. t.mu is held.
 func (t *Transfer) spilled(i, p int) bool {
 	u := t.users[i]
@@ -119,30 +112,6 @@ func (t *Transfer) setSpilled(i, p int, is bool) {
 	} else {
 		u.tail = is
 	}
-}
-
-// byPiece calls f for the part of each piece in p, at is where in entry i.
-func (t *Transfer) byPiece(i int, at int64, p []byte, f func(piece int, at int64, p []byte) (int, error)) (n int, err error) {
-	for n < len(p) {
-		off := t.info.Files[i].Offset + at + int64(n)
-		piece := int(off / t.info.PieceLength)
-		part := p[n:min(int64(len(p)), int64(n)+(int64(piece)+1)*t.info.PieceLength-off)]
-		m, err := f(piece, at+int64(n), part)
-		n += m
-		if err != nil {
-			return n, err
-		}
-	}
-	return n, nil
-}
-
-// partOf is the part of piece p that is of file i: where in the file, and how
-// many bytes.
-func (t *Transfer) partOf(p, i int) (at, n int64) {
-	f := &t.info.Files[i]
-	from := max(int64(p)*t.info.PieceLength, f.Offset)
-	to := min(int64(p)*t.info.PieceLength+t.info.PieceSize(p), f.Offset+f.Length)
-	return from - f.Offset, to - from
 }
 
 // readUser reads entry i, which is a file of the user's or in its spill.

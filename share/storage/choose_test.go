@@ -102,6 +102,60 @@ func TestFileSystemsOfWindowsGetTheirNames(t *testing.T) {
 	}
 }
 
+// What is there decides the names: another's file is never in the way of ours, and
+// a copy of the right size is used.
+func TestNamesAreChosenByWhatIsThere(t *testing.T) {
+	info, _ := torrentOf(t, "set", 16*kib, entryOf{path: "a", data: content(1, 100)}, entryOf{path: "b", data: content(2, 100)})
+	never := func(string) bool { return false }
+	for _, c := range []struct {
+		name    string
+		there   map[string]int // sizes by path; -1 is a folder
+		claimed string
+		adopt   bool
+		base    string
+		want    []diskName
+	}{
+		{"nothing", nil, "", false, "set", []diskName{{final: "a"}, {final: "b"}}},
+		{"a file called like the folder", map[string]int{"/dl/set": 5}, "", false, "set (2)", []diskName{{final: "a"}, {final: "b"}}},
+		{"the folder of a transfer", nil, "/dl/set", false, "set (2)", []diskName{{final: "a"}, {final: "b"}}},
+		{"a copy of the right size", map[string]int{"/dl/set": -1, "/dl/set/a": 100}, "", false, "set", []diskName{{final: "a"}, {final: "b"}}},
+		{"another file", map[string]int{"/dl/set": -1, "/dl/set/a": 7}, "", false, "set", []diskName{{final: "a (2)", user: "a"}, {final: "b"}}},
+		{"another file, to be completed", map[string]int{"/dl/set": -1, "/dl/set/a": 7}, "", true, "set", []diskName{{final: "a"}, {final: "b"}}},
+		{"a part of another program", map[string]int{"/dl/set": -1, "/dl/set/a.part": 7}, "", false, "set", []diskName{{final: "a"}, {final: "b"}}},
+		{"the same, to be completed", map[string]int{"/dl/set": -1, "/dl/set/a.part": 7}, "", true, "set", []diskName{{final: "a", user: "a.part"}, {final: "b"}}},
+		{"two in the way", map[string]int{"/dl/set": -1, "/dl/set/b": 7, "/dl/set/b (2)": 8}, "", false, "set", []diskName{{final: "a"}, {final: "b (3)", user: "b"}}},
+	} {
+		sim := newSimDisk()
+		for p, size := range c.there {
+			n := &simNode{dir: size < 0}
+			if !n.dir {
+				n.data = make([]byte, size)
+			}
+			sim.names[p] = n
+		}
+		claimed := func(path string) bool { return path == c.claimed }
+		l := (&chooser{info: info, disk: sim, dir: "/dl", adopt: c.adopt, taken: claimed, claimed: claimed, within: never}).layout()
+		if l.base != c.base {
+			t.Errorf("%s: the folder is called %q, not %q", c.name, l.base, c.base)
+		}
+		for i, w := range c.want {
+			w.part = l.names[i].part
+			if l.names[i] != w || !strings.HasSuffix(w.part, partEnding(info.ID)) {
+				t.Errorf("%s: file %d is called %+v, not %+v", c.name, i, l.names[i], w)
+			}
+		}
+	}
+}
+
+// A layout that lacks a file is refused.
+func TestALayoutWithoutAFileIsRefused(t *testing.T) {
+	in := recordInfo()
+	l := &layout{base: "set", names: []diskName{{final: "a"}, {}, {final: "d"}, {}}}
+	if l, err := decodeLayout(l.encode(in), in); err == nil {
+		t.Errorf("%+v", l)
+	}
+}
+
 // The names of transfers that are recorded stay as they were recorded.
 func TestOlderRecordsKeepTheirNames(t *testing.T) {
 	oddOnly(t)

@@ -1,0 +1,128 @@
+package storage
+
+import (
+	"io"
+	"slices"
+	"sort"
+
+	"github.com/shoalnet/shoal/share/metainfo"
+)
+
+// geometry tells where the files of a torrent lie in its pieces. It never changes.
+type geometry struct{ info *metainfo.Info }
+
+func (g geometry) numPieces() int { return g.info.NumPieces }
+
+// onDisk tells whether entry i is a file on disk: pad files and links never are.
+func (g geometry) onDisk(i int) bool { return !g.info.Files[i].Pad && !g.info.Files[i].Symlink }
+
+// pieces returns those with a byte of file i.
+func (g geometry) pieces(i int) Span {
+	f := &g.info.Files[i]
+	if f.Length == 0 {
+		return Span{}
+	}
+	return g.span(f.Offset, f.Length)
+}
+
+// span returns the pieces that hold the n bytes at off.
+func (g geometry) span(off, n int64) Span {
+	if n == 0 {
+		return Span{}
+	}
+	return Span{int(off / g.info.PieceLength), int((off+n-1)/g.info.PieceLength) + 1}
+}
+
+// firstFile returns the first file, from the given one on, that ends after off.
+func (g geometry) firstFile(from int, off int64) int {
+	n, _ := slices.BinarySearchFunc(g.info.Files[from:], off, func(f metainfo.File, off int64) int {
+		if f.Offset+f.Length > off {
+			return 1
+		}
+		return -1
+	})
+	return from + n
+}
+
+// filesOf calls f for each file on disk that has a byte of piece p.
+func (g geometry) filesOf(p int, f func(i int)) {
+	from := int64(p) * g.info.PieceLength
+	to := from + g.info.PieceSize(p)
+	for i := g.firstFile(0, from); i < len(g.info.Files) && g.info.Files[i].Offset < to; i++ {
+		if g.onDisk(i) && g.info.Files[i].Length > 0 {
+			f(i)
+		}
+	}
+}
+
+// shared tells whether a file other than i has a byte of piece p on disk.
+func (g geometry) shared(p, i int) bool {
+	other := false
+	g.filesOf(p, func(k int) { other = other || k != i })
+	return other
+}
+
+// byPiece splits p, which lies at an offset of entry i, by pieces and calls f for
+// each part.
+func (g geometry) byPiece(i int, at int64, p []byte, f func(piece int, at int64, p []byte) (int, error)) (n int, err error) {
+	for n < len(p) {
+		off := g.info.Files[i].Offset + at + int64(n)
+		piece := int(off / g.info.PieceLength)
+		part := p[n:min(int64(len(p)), int64(n)+(int64(piece)+1)*g.info.PieceLength-off)]
+		m, err := f(piece, at+int64(n), part)
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// partOf returns which bytes of file i lie in piece p: where in the file, and how
+// many.
+func (g geometry) partOf(p, i int) (at, n int64) {
+	f := &g.info.Files[i]
+	from := max(int64(p)*g.info.PieceLength, f.Offset)
+	to := min(int64(p)*g.info.PieceLength+g.info.PieceSize(p), f.Offset+f.Length)
+	return from - f.Offset, to - from
+}
+
+// each splits p, which lies at off of the content, by files and calls f for each
+// part.
+func (g geometry) each(off int64, p []byte, f func(i int, at int64, p []byte) (int, error)) (n int, err error) {
+	files := g.info.Files
+	i := sort.Search(len(files), func(i int) bool { return files[i].Offset+files[i].Length > off })
+	for ; n < len(p); i++ {
+		if i == len(files) {
+			return n, io.EOF
+		}
+		at := off + int64(n) - files[i].Offset
+		part := p[n:]
+		if left := files[i].Length - at; int64(len(part)) > left {
+			part = part[:left]
+		}
+		if len(part) == 0 {
+			continue
+		}
+		m, err := f(i, at, part)
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// bytesIn counts the bytes of file i in pieces of d.
+func (g geometry) bytesIn(d bitmap, i int) int64 {
+	f := &g.info.Files[i]
+	var n int64
+	s := g.pieces(i)
+	for p := s.From; p < s.To; p++ {
+		if d.has(p) {
+			from := int64(p) * g.info.PieceLength
+			n += min(from+g.info.PieceLength, f.Offset+f.Length) - max(from, f.Offset)
+		}
+	}
+	return n
+}
