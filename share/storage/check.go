@@ -273,6 +273,9 @@ func (t *Transfer) MarkComplete(p int) error {
 	t.counted = false
 	t.filesOf(p, func(i int) {
 		f := &t.files[i]
+		if f.state == partial && f.writes == 0 {
+			t.adopt(i) // an earlier process wrote it, and may not have synced it
+		}
 		f.suspect = f.suspect && !(t.have.hasAll(t.pieces(i)) && !t.doubt.hasAny(t.pieces(i)))
 	})
 	held := t.held.has(p)

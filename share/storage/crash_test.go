@@ -245,6 +245,43 @@ func TestWhatAFailedSyncLeftInDoubtIsDropped(t *testing.T) {
 	}
 }
 
+// What a process wrote before it was killed is synced by the next one before it
+// counts, also where the record knows the part file as it is.
+func TestAPartOfAnEarlierProcessIsSyncedBeforeItCounts(t *testing.T) {
+	c := newCrashTest(t)
+	whole := func(p int) []byte {
+		off := int64(p) * c.info.PieceLength
+		return c.all[off : off+c.info.PieceSize(p)]
+	}
+	for _, p := range []int{3, c.info.NumPieces - 1} { // the second write records the stamp after the first
+		if _, err := c.tr.WriteAt(whole(p), int64(p)*c.info.PieceLength); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.crash()
+	c.tr = c.open(c.info)
+	if good, err := c.tr.HashPiece(context.Background(), 3); !good || err != nil {
+		t.Fatalf("hashing: %v, %v", good, err)
+	}
+	flush(t, c.tr)
+	c.sim.cut(func() bool { return false })
+	c.crash()
+	c.tr = c.open(c.info)
+	if !c.tr.Durable(3) {
+		t.Fatal("the piece is not durable")
+	}
+	mustRead(t, c.tr, whole(3), 3*c.info.PieceLength)
+}
+
+// mustRead reads verified content.
+func mustRead(t *testing.T, tr *Transfer, want []byte, off int64) {
+	t.Helper()
+	got := make([]byte, len(want))
+	if _, err := tr.ReadAt(got, off); err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("reading at %d: %v", off, err)
+	}
+}
+
 func TestNothingDurableIsEverWrong(t *testing.T) {
 	checkThousand(t, func(t *testing.T, rt *rapid.T) {
 		c := newCrashTest(t)

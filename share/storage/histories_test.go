@@ -225,7 +225,7 @@ func (h *history) userPut(path string, data []byte, old *simNode) {
 			h.sim.change(simChange{to: dir, node: &simNode{dir: true}})
 		}
 		h.sim.change(simChange{to: path, node: n})
-		h.maySync()
+		h.maySync(path)
 	} else {
 		h.sim.commit()
 	}
@@ -243,11 +243,14 @@ func (h *history) userHas(n *simNode, path string, newTime bool) {
 	h.past[n] = h.users[n]
 }
 
-// maySync has the user sync names, or not. A journal keeps their order. h.sim.mu
-// is held.
-func (h *history) maySync() {
+// maySync has the user sync a change of a name, or not: then a power cut may bring
+// back a file that the transfer has seen go. A journal keeps the order of changes.
+// h.sim.mu is held.
+func (h *history) maySync(path string) {
 	if h.r.IntN(2) == 0 {
 		h.sim.commit()
+	} else {
+		h.named[path] = true
 	}
 }
 
@@ -307,7 +310,7 @@ func (h *history) userDeletes() {
 	h.say("user deletes %s", p)
 	delete(h.users, h.sim.names[p])
 	h.sim.change(simChange{from: p, node: h.sim.names[p]})
-	h.maySync()
+	h.maySync(p)
 }
 
 // powerCut cuts the power, in two of three cases while the transfer does something.
