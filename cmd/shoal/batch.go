@@ -16,7 +16,7 @@ type job struct {
 	t       share.Transfer // as it was last seen
 	started time.Time
 	moved   time.Time // when bytes last arrived, or the start
-	fits    bool      // on the disk, or it was said that it does not
+	room    roomWarning
 	ended   bool
 	err     error
 }

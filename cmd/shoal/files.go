@@ -168,6 +168,7 @@ func runSelect(ctx context.Context, n client, life lifetime, t share.Transfer, s
 		if t, err = n.Transfer(ctx, t.ID); err != nil {
 			return err
 		}
+		warnRoom(ctx, n, t, 0, out)
 	}
 	r := selectedRecord{Event: "selected", ID: t.ID, Name: t.Name, State: t.State}
 	for _, f := range files {

@@ -245,7 +245,7 @@ const lonely = 4 * time.Second
 const cutHint = "this link has nothing but an ID; if the shell cut it off at &, put it in quotes"
 
 func (g *getter) fetched(ctx context.Context, j *job) error {
-	j.fits = j.fits || warnRoom(ctx, g.node, j.arg, j.t, g.opts, g.out)
+	j.room.look(ctx, g.node, j.arg, j.t, g.opts, g.out)
 	switch {
 	case g.opts.detach:
 		j.ended = true
@@ -401,11 +401,12 @@ func whatWasSaid(ways []api.Way) string {
 	return b.String()
 }
 
-// complete tells that every selected file is on disk and verified.
+// complete tells that every selected file is on disk and verified. What was so
+// once and is paused may not be any more.
 func complete(t share.Transfer) bool {
 	switch t.State {
 	case share.Seeding, share.Paused:
-		return !t.Completed.IsZero()
+		return !t.Completed.IsZero() && t.Bytes >= t.Total
 	}
 	return false
 }

@@ -50,7 +50,7 @@ func awaitFile(ctx context.Context, n client, t share.Transfer, opts getOptions,
 	var file share.File
 	p := newProgress(out)
 	begin := time.Now()
-	fits := false // or that it does not was said
+	var room roomWarning
 	err := follow(ctx, n, []share.Transfer{t}, func(ev share.Event) (bool, error) {
 		if ev.Transfer != nil {
 			t = *ev.Transfer
@@ -58,7 +58,7 @@ func awaitFile(ctx context.Context, n client, t share.Transfer, opts getOptions,
 		if t.State == share.Stopped {
 			return false, stopped(t)
 		}
-		fits = fits || warnRoom(ctx, n, opts.links[0], t, opts, out)
+		room.look(ctx, n, opts.links[0], t, opts, out)
 		files, err := n.Files(ctx, t.ID)
 		if err != nil || len(files) == 0 {
 			if opts.timeout > 0 && time.Since(begin) >= opts.timeout {

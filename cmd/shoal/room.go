@@ -16,15 +16,33 @@ type warningRecord struct {
 	api.Room
 }
 
-// warnRoom says that what is fetched will not fit on the disk, before it fills
-// up. It tells whether that is settled: it said so, or it fits. As long as only
-// the link tells the size, which it may put too low, it can say so but does not
-// settle that it fits.
-func warnRoom(ctx context.Context, n client, arg string, t share.Transfer, opts getOptions, out *output) (settled bool) {
+// roomWarning says that what is fetched will not fit on the disk, before it fills
+// up: once for what is selected, and again for each selection of more.
+type roomWarning struct {
+	settled bool  // it was said, or it fits
+	of      int64 // bytes of which that is known
+}
+
+func (w *roomWarning) look(ctx context.Context, n client, arg string, t share.Transfer, opts getOptions, out *output) {
+	if t.State != share.Checking && t.Total > w.of {
+		w.settled = false
+	}
+	if w.settled {
+		return
+	}
 	var stated int64
 	if src, err := parseSource(arg); err == nil && len(opts.files) == 0 {
 		stated = src.link.Length
 	}
+	if w.settled = warnRoom(ctx, n, t, stated, out); w.settled {
+		w.of = max(t.Total, stated)
+	}
+}
+
+// warnRoom tells whether it is settled that t fits on the disk: it said so, or it
+// fits. As long as only the link states the size, which it may put too low, it can
+// say so but does not settle that it fits.
+func warnRoom(ctx context.Context, n client, t share.Transfer, stated int64, out *output) (settled bool) {
 	switch {
 	case complete(t):
 		return true

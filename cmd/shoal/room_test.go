@@ -84,6 +84,28 @@ func TestGetWarnsBeforeWhatCannotFit(t *testing.T) {
 	}
 }
 
+// Who selects more meanwhile, here or in the page, is warned again; once.
+func TestGetWarnsAgainOfALargerSelection(t *testing.T) {
+	small := film(t, "a")
+	large, checking := small, small
+	large.Total, large.Size = 10*small.Total, 10*small.Total
+	checking.State, checking.Total = share.Checking, 20*small.Total // bytes to be hashed
+	f := newFake(small)
+	f.steps = []share.Event{changed(small), changed(checking), changed(small), changed(large), changed(large), changed(finished(large))}
+	f.room = api.Room{Needed: 90, Free: 80}
+	out, _, stderr := testOutput(false)
+	opts := getOptions{told: map[string]bool{}, links: []string{small.ID.String()}, output: "/tmp"}
+	if err := runGet(t.Context(), f, ours, opts, out); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(stderr.String(), "shoal: warning: "); n != 2 {
+		t.Errorf("%d warnings in %q, want 2", n, stderr)
+	}
+	if f.rooms != 2 {
+		t.Errorf("the node was asked %d times", f.rooms)
+	}
+}
+
 // One that is handed over is warned of before the command returns.
 func TestGetDetachedWarnsBeforeWhatCannotFit(t *testing.T) {
 	a := film(t, "a")

@@ -311,7 +311,7 @@ func (e *Engine) Verify(id share.ID) error {
 		case !t.known():
 			return share.Errorf(share.Failed, "nothing of %s is on disk yet", id.Short())
 		}
-		t.options.Verify, t.failure = true, nil
+		t.options.Verify, t.options.Mend, t.failure = true, false, nil
 		e.save(t)
 		e.reconcile(t)
 		return nil

@@ -290,18 +290,18 @@ func (e *Engine) lookAgain(ctx context.Context, id share.ID) (s share.Transfer, 
 	return s, err
 }
 
-// restore has what is missing of t, which the user has asked for again, fetched
-// again. It is called after a look.
+// restore has what is missing of t, which the user has asked for again, or was
+// changed, fetched again: what the user changed stays, and the right file arrives
+// beside it. It is called after a look.
 func (e *Engine) restore(t *transfer) {
 	if t.own() || t.files == nil || t.removing != nil || t.options.Verify {
 		return
 	}
-	// What the user has changed is not to be written over.
-	if missing, changed := t.files.Troubles(); missing == 0 || changed > 0 {
+	if !t.files.Amiss() {
 		return
 	}
-	e.note(t, "what is missing is fetched again")
-	t.options.Verify, t.failure = true, nil
+	e.note(t, "what is missing, or was changed, is fetched again")
+	t.options.Verify, t.options.Mend, t.failure = true, true, nil
 	if t.options.Reason != "" { // it was not the user who paused it
 		t.options.Paused, t.options.Reason = false, ""
 	}

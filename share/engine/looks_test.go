@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,7 @@ import (
 // What is called complete was looked at. Instances:
 //
 //	get again after the file was deleted, moved or truncated   TestWhatIsMissingIsFetchedAgainWhenAskedFor
-//	get again after the file was edited                        TestAnEditedFileIsNotCalledComplete
+//	get again after the file was edited                        TestAnEditedFileStaysAndTheRightOneArrivesBeside
 //	damage found by verify, then list after a restart          TestWhatVerifyFoundIsListedAfterARestart
 //	a seed at rest whose files are gone                        TestFilesGoneAtRestAreNoticed
 //	chmod                                                      TestChmodIsNoDamage
@@ -46,26 +47,43 @@ func TestWhatIsMissingIsFetchedAgainWhenAskedFor(t *testing.T) {
 	}
 }
 
-func TestAnEditedFileIsNotCalledComplete(t *testing.T) {
-	t.Parallel()
-	a, b := newNode(t), newNode(t)
-	shared, want := bigFile(t, a)
-	dst := t.TempDir()
-	id := b.fetch(shared.Link, dst).ID
-	path := b.waitState(id, share.Seeding).Path
-	edited := "mine" + string(want[4:])
-	if err := os.WriteFile(path, []byte(edited), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if s := b.fetch(shared.Link, dst); s.State == share.Seeding {
-		t.Fatalf("the file was edited, and the transfer is %s", s.State)
-	}
-	s := b.waitState(id, share.Stopped)
-	if !strings.Contains(s.Reason, filepath.Base(path)) || s.Bytes == s.Total {
-		t.Errorf("%d of %d, %q", s.Bytes, s.Total, s.Reason)
-	}
-	if readFile(t, path) != edited {
-		t.Error("the user's edit was written over")
+func TestAnEditedFileStaysAndTheRightOneArrivesBeside(t *testing.T) {
+	for name, edit := range map[string]func(was string) string{
+		"in place": func(was string) string { return "mine" + was[4:] },
+		"longer":   func(was string) string { return was + "mine" },
+		"shorter":  func(was string) string { return was[:len(was)-4] },
+	} {
+		for _, restart := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, restart %v", name, restart), func(t *testing.T) {
+				t.Parallel()
+				state, dst := t.TempDir(), t.TempDir()
+				a, b := newNode(t), startNode(t, state)
+				shared, want := bigFile(t, a)
+				id := b.fetch(shared.Link, dst).ID
+				path := b.waitState(id, share.Seeding).Path
+				edited := edit(string(want))
+				if restart {
+					b.stop()
+				}
+				if err := os.WriteFile(path, []byte(edited), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				if restart {
+					b = startNode(t, state)
+				}
+				if s := b.fetch(shared.Link, dst); s.State == share.Seeding {
+					t.Fatalf("the file was edited, and the transfer is %s", s.State)
+				}
+				s := b.waitState(id, share.Seeding)
+				beside := strings.TrimSuffix(path, ".bin") + " (2).bin"
+				if readFile(t, beside) != string(want) || s.Path != beside {
+					t.Errorf("what was fetched is not beside it: %s", s.Path)
+				}
+				if readFile(t, path) != edited {
+					t.Error("the user's edit was written over")
+				}
+			})
+		}
 	}
 }
 

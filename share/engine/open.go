@@ -255,13 +255,16 @@ func (e *Engine) mayCheck(t *transfer) bool {
 // startCheck hashes the pieces of which nothing is known, or all where that was
 // asked for, on all cores.
 func (e *Engine) startCheck(t *transfer) {
-	info, files, all := t.info, t.files, t.options.Verify
+	info, files, again, recheck := t.info, t.files, t.options.Verify, t.files.Recheck
+	if t.options.Mend {
+		recheck = files.Mend
+	}
 	t.hashed.Store(0)
 	t.toHash.Store(0)
 	e.start(t, jobCheck, func(ctx context.Context) func() {
 		var err error
-		if all {
-			err = files.Recheck(ctx)
+		if again {
+			err = recheck(ctx)
 		}
 		if err == nil {
 			err = e.hashUnknown(ctx, t, info, files)
@@ -274,16 +277,21 @@ func (e *Engine) startCheck(t *transfer) {
 				return
 			}
 			switch {
-			case err == nil && all:
-				t.options.Verify = false
+			case err == nil && again:
+				if !t.options.Mend {
+					e.note(t, "all data was verified")
+				}
+				t.options.Verify, t.options.Mend = false, false
 				e.save(t)
-				e.note(t, "all data was verified")
 			case err != nil && ctx.Err() == nil && files.Fault() == nil:
 				e.fail(t, err)
 			case err != nil && ctx.Err() == nil:
-				t.options.Verify = false // the fault says the rest
+				t.options.Verify, t.options.Mend = false, false // the fault says the rest
 			}
 			t.fault, t.nextCheck = files.Fault(), e.now().Add(checkAgain)
+			if err == nil && t.options.Verify { // asked for meanwhile
+				t.nextCheck = time.Time{}
+			}
 			e.lookAtProgress(t)
 		}
 	})

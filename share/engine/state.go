@@ -93,6 +93,7 @@ type options struct {
 	Restart    bool                   `json:"restart,omitempty"` // what is known of the files is of another place
 	Root       string                 `json:"root,omitempty"`    // name on disk below path
 	Verify     bool                   `json:"verify,omitempty"`  // data on disk is to be hashed again
+	Mend       bool                   `json:"mend,omitempty"`    // with Verify: only of files that are missing or were changed
 	Damage     string                 `json:"damage,omitempty"`  // what was last found to be wrong with files that were complete
 	Lost       bool                   `json:"lost,omitempty"`    // it was complete, and is so no longer
 	Durable    int64                  `json:"durable,omitempty"` // bytes of the selected files, when last seen

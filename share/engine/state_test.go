@@ -50,7 +50,7 @@ func TestRowsAreKept(t *testing.T) {
 			Limits: share.Limits{Down: 1, Up: 2}, PieceLength: 3, FollowSymlinks: true, Private: true,
 			Trackers: []string{"t"}, WebSeeds: []string{"w"}, Peers: []string{"p"}, Globs: []string{"g"},
 			Select: []share.Range{{First: 1, Last: 2}}, Priorities: map[int]share.Priority{1: share.Skip},
-			Sequential: true, Root: "r", Verify: true, Durable: 9, Damage: "d", Lost: true, Counted: true, Adopt: true, MaxSize: 10,
+			Sequential: true, Root: "r", Verify: true, Mend: true, Durable: 9, Damage: "d", Lost: true, Counted: true, Adopt: true, MaxSize: 10,
 			Owners: []Owner{User}, Then: User, Data: true, Only: "o", From: "f", Restart: true,
 		},
 	}

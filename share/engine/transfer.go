@@ -139,7 +139,7 @@ func (t *transfer) state() share.State {
 		return share.Stopped
 	case t.files == nil && t.options.Damage != "" && !t.options.Paused && !t.options.Verify:
 		return share.Stopped // as it was when last looked
-	case t.known() && t.checking() && (t.fault == nil || t.options.Verify && errors.Is(t.fault, storage.ErrMissing)):
+	case t.known() && t.checking() && (t.fault == nil || t.options.Verify && (errors.Is(t.fault, storage.ErrMissing) || errors.Is(t.fault, storage.ErrChanged))):
 		return share.Checking
 	case t.options.Paused:
 		return share.Paused

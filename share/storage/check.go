@@ -469,22 +469,51 @@ func (t *Transfer) HashPiece(ctx context.Context, i int) (bool, error) {
 // is then fetched again, beside what another program wrote. Event.Verify lists
 // what is to be hashed. Nothing is trusted until it has been.
 func (t *Transfer) Recheck(ctx context.Context) error {
+	return t.recheck(ctx, func(int) bool { return true })
+}
+
+// Mend is Recheck for those files alone that are missing, or not what they were.
+func (t *Transfer) Mend(ctx context.Context) error { return t.recheck(ctx, t.amiss) }
+
+// Amiss tells whether there is anything for Mend to do.
+func (t *Transfer) Amiss() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.files {
+		if t.amiss(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// amiss tells whether entry i is missing, or is not what it was, hashed or not.
+// t.mu is held.
+func (t *Transfer) amiss(i int) bool { return t.troubles[i] != nil || t.files[i].suspect }
+
+// recheck is Recheck for some files. which is called with t.mu held.
+func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
 	t.batching.Lock()
 	defer t.batching.Unlock()
-	t.opening.Lock()
-	found := make([]fileFound, len(t.files))
+	found := make(map[int]fileFound)
+	t.mu.Lock()
 	for i := range t.files {
-		if t.onDisk(i) {
-			found[i] = t.find(i)
+		if t.onDisk(i) && which(i) {
+			found[i] = fileFound{}
 		}
+	}
+	t.mu.Unlock()
+	t.opening.Lock()
+	for i := range found {
+		found[i] = t.find(i)
 	}
 	_, lost := t.store.disk.lstat(t.dir, t.layout.base, "")
 	t.opening.Unlock()
 	t.mu.Lock()
 	t.made = t.made && lost == nil
 	for i := range t.files {
-		if t.onDisk(i) {
-			t.recheckFile(i, found[i])
+		if f, ok := found[i]; ok {
+			t.recheckFile(i, f)
 		}
 	}
 	t.holdAgain()

@@ -373,6 +373,7 @@ func TestNothingDurableIsEverWrong(t *testing.T) {
 				onlyDisk(err)
 			},
 			"recheck": func(*rapid.T) { onlyDisk(c.tr.Recheck(context.Background())); c.hashUnknown(rt) },
+			"mend":    func(*rapid.T) { onlyDisk(c.tr.Mend(context.Background())); c.hashUnknown(rt) },
 			"close":   func(*rapid.T) { onlyDisk(c.tr.Close(context.Background())); c.restart(); reopen() },
 			"kill":    func(*rapid.T) { c.crash(); reopen() },
 			"power cut": func(*rapid.T) {

@@ -321,21 +321,6 @@ func (t *Transfer) Look(ctx context.Context) error {
 	return nil
 }
 
-// Troubles counts the files that are missing, and those that are not what they
-// were, hashed or not.
-func (t *Transfer) Troubles() (missing, changed int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, tr := range t.troubles {
-		if tr.kind == ErrMissing {
-			missing++
-		} else {
-			changed++
-		}
-	}
-	return missing, changed
-}
-
 // lookAtPart is look for an incomplete file.
 func (t *Transfer) lookAtPart(i int) error {
 	lock := t.fileLock(i)

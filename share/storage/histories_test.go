@@ -462,8 +462,13 @@ func (h *history) step() {
 		h.b.restart()
 		h.open()
 	case 13:
-		h.say("recheck")
-		h.ok("recheck", h.tr.Recheck(ctx))
+		if h.r.IntN(2) > 0 {
+			h.say("mend")
+			h.ok("mend", h.tr.Mend(ctx))
+		} else {
+			h.say("recheck")
+			h.ok("recheck", h.tr.Recheck(ctx))
+		}
 		h.hashUnknown()
 	case 14:
 		h.b.clock.add(time.Second)

@@ -353,6 +353,42 @@ func TestRecheckPutsARightFileBesideOneThatIsTooLong(t *testing.T) {
 	wantFile(t, tr.FilePath(0), all)
 }
 
+// Of what is as it was nothing is hashed again.
+func TestMendTakesOnlyWhatIsAmiss(t *testing.T) {
+	b := newBench(t)
+	info, all := torrentOf(t, "set", 16*kib,
+		entryOf{path: "a", data: content(1, 32*kib)}, entryOf{path: "b", data: content(2, 32*kib)}, entryOf{path: "c", data: content(3, 32*kib)})
+	tr := b.open(info)
+	putAll(t, tr, all)
+	flush(t, tr)
+	if tr.Amiss() {
+		t.Error("all is well, and yet something is amiss")
+	}
+	edited := append([]byte("mine"), all[4:32*kib]...)
+	writeFile(t, filepath.Join(b.dir, "set/a"), append(edited, "more"...))
+	if err := os.Remove(filepath.Join(b.dir, "set/b")); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.Look(context.Background()); err != nil || !tr.Amiss() {
+		t.Fatalf("amiss %v, %v", tr.Amiss(), err)
+	}
+	if err := tr.Mend(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if p := tr.Progress(); p.Pieces != 2 || p.Unknown != 2 {
+		t.Errorf("%+v, want c as it was, and a to be hashed", p)
+	}
+	checkUnknown(t, tr)
+	for _, p := range []int{0, 2, 3} {
+		put(t, tr, all, p)
+	}
+	flush(t, tr)
+	wantTree(t, b.dir, "set/", "set/a", "set/a (2)", "set/b", "set/c")
+	wantFile(t, filepath.Join(b.dir, "set/a"), append(edited, "more"...))
+	wantFile(t, filepath.Join(b.dir, "set/a (2)"), all[:32*kib])
+	wantFile(t, filepath.Join(b.dir, "set/b"), all[32*kib:64*kib])
+}
+
 // A piece that cannot be read is not a piece that is wrong.
 func TestUnreadablePieceIsNotFetchedAgain(t *testing.T) {
 	sim := newSimDisk()
