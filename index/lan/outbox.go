@@ -1,7 +1,6 @@
 package lan
 
 import (
-	"container/heap"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/schedule"
 )
 
 const (
@@ -37,12 +37,13 @@ const (
 type outbox struct {
 	entries map[share.ID]*entry
 	soon    []*entry
-	fresh   []*entry // a stack
-	turn    turns
+	fresh   []*entry               // a stack
+	turn    schedule.Queue[*entry] // by next
 	rate    *rate.Limiter
 }
 
 type entry struct {
+	schedule.Place
 	id      share.ID
 	keep    bool      // announced until removed; otherwise only searched for
 	last    time.Time // announced, zero before
@@ -51,8 +52,10 @@ type entry struct {
 	gap     time.Duration
 	answers int  // of others, while in soon
 	asked   bool // in soon because of a search of ours
-	index   int  // in turn, or -1
 }
+
+// Before orders entries by their regular announce.
+func (e *entry) Before(o *entry) bool { return e.next.Before(o.next) }
 
 func newOutbox() *outbox {
 	return &outbox{entries: map[share.ID]*entry{}, rate: rate.NewLimiter(datagramRate, datagramBurst)}
@@ -69,14 +72,14 @@ const maxIdle = 2000
 func (o *outbox) entry(id share.ID, now time.Time) *entry {
 	e := o.entries[id]
 	if e == nil {
-		if len(o.entries) > len(o.turn)+len(o.soon)+maxIdle {
+		if len(o.entries) > o.turn.Len()+len(o.soon)+maxIdle {
 			for id, e := range o.entries {
 				if !e.keep && e.at.IsZero() && now.Sub(e.last) > quiet {
 					delete(o.entries, id)
 				}
 			}
 		}
-		e = &entry{id: id, index: -1}
+		e = &entry{id: id}
 		o.entries[id] = e
 	}
 	return e
@@ -95,7 +98,7 @@ func (o *outbox) add(id share.ID, now time.Time) {
 	} else {
 		e.next = e.last.Add(spread(announceEvery))
 	}
-	heap.Push(&o.turn, e)
+	o.turn.Set(e)
 }
 
 // remove stops announcing id.
@@ -105,7 +108,7 @@ func (o *outbox) remove(id share.ID) {
 		return
 	}
 	e.keep = false
-	heap.Remove(&o.turn, e.index)
+	o.turn.Remove(e)
 }
 
 // ask announces id once, for a search of ours.
@@ -145,9 +148,10 @@ func (o *outbox) hurry(e *entry, now time.Time, within time.Duration, asked bool
 // again makes every ID due, for a new network. The ID that was announced longest ago
 // goes first.
 func (o *outbox) again(now time.Time) {
-	slices.SortFunc(o.turn, func(a, b *entry) int { return a.next.Compare(b.next) })
-	for i, e := range o.turn { // sorted, which is a heap
-		e.index, e.next, e.last = i, now.Add(time.Duration(i)), time.Time{}
+	byNext := slices.SortedFunc(o.turn.All(), func(a, b *entry) int { return a.next.Compare(b.next) })
+	for i, e := range byNext {
+		e.next, e.last = now.Add(time.Duration(i)), time.Time{}
+		o.turn.Set(e)
 	}
 }
 
@@ -157,8 +161,8 @@ func (o *outbox) wait(now time.Time) time.Duration {
 	for _, e := range o.soon {
 		wait = min(wait, e.at.Sub(now))
 	}
-	if len(o.turn) > 0 {
-		wait = min(wait, o.turn[0].next.Sub(now))
+	if o.turn.Len() > 0 {
+		wait = min(wait, o.turn.First().next.Sub(now))
 	}
 	if tokens := o.rate.TokensAt(now); tokens < 1 {
 		wait = max(wait, time.Duration((1-tokens)/datagramRate*float64(time.Second))+time.Millisecond)
@@ -178,7 +182,7 @@ func (o *outbox) take(now time.Time) []share.ID {
 		e.last = now
 		if e.keep {
 			e.next = now.Add(spread(announceEvery))
-			heap.Fix(&o.turn, e.index)
+			o.turn.Set(e)
 		}
 	}
 
@@ -207,9 +211,8 @@ func (o *outbox) take(now time.Time) []share.ID {
 			put(e)
 		}
 	}
-	for horizon := now.Add(ahead); len(ids) < maxIDs && len(o.turn) > 0 && !o.turn[0].next.After(horizon); {
-		e := o.turn[0]
-		put(e)
+	for horizon := now.Add(ahead); len(ids) < maxIDs && o.turn.Len() > 0 && !o.turn.First().next.After(horizon); {
+		put(o.turn.First())
 	}
 	if len(ids) > 0 {
 		o.rate.AllowN(now, 1)
@@ -220,31 +223,4 @@ func (o *outbox) take(now time.Time) []share.ID {
 // spread randomises a delay, so that hosts that started together do not announce together.
 func spread(d time.Duration) time.Duration {
 	return d - d/20 + rand.N(d/10)
-}
-
-// turns is a heap of entries by next.
-type turns []*entry
-
-func (t turns) Len() int           { return len(t) }
-func (t turns) Less(i, j int) bool { return t[i].next.Before(t[j].next) }
-func (t turns) Swap(i, j int) {
-	t[i], t[j] = t[j], t[i]
-	t[i].index, t[j].index = i, j
-}
-
-// Push implements heap.Interface.
-func (t *turns) Push(x any) {
-	e := x.(*entry)
-	e.index = len(*t)
-	*t = append(*t, e)
-}
-
-// Pop implements heap.Interface.
-func (t *turns) Pop() any {
-	old := *t
-	e := old[len(old)-1]
-	old[len(old)-1] = nil
-	*t = old[:len(old)-1]
-	e.index = -1
-	return e
 }

@@ -132,7 +132,7 @@ func (a *announcer) everything() {
 }
 
 func (a *announcer) soon() {
-	if a.tick.place == 0 || a.tick.at > a.c.now {
+	if !a.tick.Queued() || a.tick.at > a.c.now {
 		a.c.timers.set(&a.tick, a.c.now)
 	}
 }

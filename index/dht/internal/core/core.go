@@ -170,18 +170,18 @@ func (c *Core) Start(now time.Duration) {
 // Deadline tells when Wake is to be called next; false when there is nothing
 // to wait for.
 func (c *Core) Deadline() (time.Duration, bool) {
-	if len(c.timers) == 0 {
+	if c.timers.Len() == 0 {
 		return 0, false
 	}
-	return c.timers[0].at, true
+	return c.timers.First().at, true
 }
 
 // Wake does what is due.
 func (c *Core) Wake(now time.Duration) {
 	c.enter(now)
-	for len(c.timers) > 0 && c.timers[0].at <= c.now {
-		t := c.timers[0]
-		c.timers.stop(t)
+	for c.timers.Len() > 0 && c.timers.First().at <= c.now {
+		t := c.timers.First()
+		c.timers.Remove(t)
 		t.fire()
 	}
 	c.company()

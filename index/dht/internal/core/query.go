@@ -154,7 +154,7 @@ func (doubter) fail(*query, int)                {}
 // forget drops q: whatever comes now is a stray.
 func (c *Core) forget(q *query) {
 	delete(c.pending, q.tid)
-	c.timers.stop(&q.timer)
+	c.timers.Remove(&q.timer)
 }
 
 func (c *Core) offline() bool {

@@ -26,20 +26,20 @@ func TestTimersAreInOrder(t *testing.T) {
 	for range 5000 {
 		x := all[r.IntN(len(all))]
 		if r.IntN(3) == 0 {
-			h.stop(x)
+			h.Remove(x)
 		} else {
 			h.set(x, time.Duration(r.IntN(1000)))
 		}
-		for i, x := range h {
-			if x.place != i+1 || i > 0 && h[(i+1)/2-1].at > x.at {
-				t.Fatalf("timer %d of %d is out of place", i, len(h))
+		for x := range h.All() {
+			if !x.Queued() || x.at < h.First().at {
+				t.Fatalf("a timer of %d is out of place", h.Len())
 			}
 		}
 	}
 	last := time.Duration(0)
-	for len(h) > 0 {
-		x := h[0]
-		if h.stop(x); x.at < last {
+	for h.Len() > 0 {
+		x := h.First()
+		if h.Remove(x); x.at < last {
 			t.Fatal("out of order")
 		}
 		last = x.at

@@ -93,7 +93,7 @@ func (u *upkeep) hurry() {
 	u.patience = hungryFirst
 	u.tried = recent.Map[netip.AddrPort, struct{}]{Life: u.tried.Life, Size: u.tried.Size}
 	u.settled = 0
-	if u.tick.place == 0 {
+	if !u.tick.Queued() {
 		return // not begun
 	}
 	if u.poor() {
@@ -124,7 +124,7 @@ func (c *Core) AddNode(now time.Duration, n table.Contact) {
 	}
 	u.tried.Put(c.now, n.Addr, struct{}{})
 	u.contacts = append(u.contacts, n)
-	if u.tick.place != 0 {
+	if u.tick.Queued() {
 		u.greet()
 	}
 }
@@ -222,7 +222,7 @@ func (u *upkeep) ticked() {
 		c.items.Sweep(c.now)
 	}
 	c.heed()
-	if u.poor() && u.fasting.place == 0 {
+	if u.poor() && !u.fasting.Queued() {
 		u.beg()
 	}
 	switch {

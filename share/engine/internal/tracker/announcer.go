@@ -1,7 +1,6 @@
 package tracker
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"net/netip"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/schedule"
 )
 
 // Announcer announces any number of transfers. Its methods may be called
@@ -20,7 +20,7 @@ type Announcer struct {
 
 	mu        sync.Mutex
 	transfers map[share.ID]*transfer
-	due       schedule
+	due       schedule.Queue[*tier]
 	running   bool
 }
 
@@ -41,7 +41,7 @@ func (a *Announcer) Add(id share.ID, lists [][]string, now Progress) {
 	}
 	a.transfers[id] = tr
 	for _, t := range added {
-		heap.Push(&a.due, t)
+		a.due.Set(t)
 	}
 	a.nudge()
 }
@@ -131,9 +131,9 @@ func (a *Announcer) Status(id share.ID) []Status {
 
 // move changes the due time of t, unless its announce is running.
 func (a *Announcer) move(t *tier, at time.Time) {
-	if t.index >= 0 {
+	if t.Queued() {
 		t.next = at
-		heap.Fix(&a.due, t.index)
+		a.due.Set(t)
 	}
 }
 
@@ -199,10 +199,10 @@ func (a *Announcer) untilDue() time.Duration {
 	port := a.cfg.Port()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.due) == 0 {
+	if a.due.Len() == 0 {
 		return idle
 	}
-	wait := a.due[0].next.Sub(a.cfg.Now())
+	wait := a.due.First().next.Sub(a.cfg.Now())
 	if port == 0 {
 		wait = max(wait, time.Second)
 	}
@@ -220,10 +220,11 @@ func (a *Announcer) take() (work, bool) {
 	port := a.cfg.Port()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.due) == 0 || a.due[0].next.After(a.cfg.Now()) || port == 0 {
+	if a.due.Len() == 0 || a.due.First().next.After(a.cfg.Now()) || port == 0 {
 		return work{}, false
 	}
-	t := heap.Pop(&a.due).(*tier)
+	t := a.due.First()
+	a.due.Remove(t)
 	event := t.event()
 	if event == stopped && !t.known {
 		return work{}, false // it has never heard of us
@@ -300,7 +301,7 @@ func (a *Announcer) record(ctx context.Context, w work, r reply, err error) (gon
 	if t.transfer.removed {
 		t.next = now
 	}
-	heap.Push(&a.due, t)
+	a.due.Set(t)
 	return t.transfer.removed
 }
 
@@ -321,12 +322,12 @@ func (a *Announcer) goodbye() {
 	port := a.cfg.Port()
 	var farewells []work
 	a.mu.Lock()
-	for _, t := range a.due {
+	for t := range a.due.All() {
 		if t.known && port != 0 {
 			farewells = append(farewells, a.workOf(t, stopped, port))
 		}
 	}
-	a.due = nil
+	a.due = schedule.Queue[*tier]{}
 	a.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/schedule"
 )
 
 type transfer struct {
@@ -23,7 +24,7 @@ type transfer struct {
 func (tr *transfer) add(lists [][]string, now time.Time) []*tier {
 	var added []*tier
 	for _, list := range lists {
-		t := &tier{transfer: tr, next: now, index: -1}
+		t := &tier{transfer: tr, next: now}
 		for _, text := range list {
 			target := parseTarget(text)
 			if target == nil || tr.seen[target.url.String()] || len(tr.seen) >= maxTrackers {
@@ -46,6 +47,7 @@ func (tr *transfer) add(lists [][]string, now time.Time) []*tier {
 // then asked first (BEP 12). A tier is either in the schedule or has a running
 // announce, or is finished.
 type tier struct {
+	schedule.Place
 	transfer  *transfer
 	members   []*member
 	current   int
@@ -55,8 +57,10 @@ type tier struct {
 	session   string
 	earliest  time.Time // when the tracker takes the next announce
 	next      time.Time
-	index     int // in the schedule, or -1
 }
+
+// Before orders tiers by their next announce.
+func (t *tier) Before(o *tier) bool { return t.next.Before(o.next) }
 
 // member is one tracker of a tier.
 type member struct {
@@ -151,31 +155,4 @@ func (t *tier) askable(from int, at time.Time) int {
 // spread randomises intervals, so that transfers that were added together spread out.
 func spread(d time.Duration) time.Duration {
 	return d + rand.N(d/10+1)
-}
-
-// schedule is a heap of tiers by time.
-type schedule []*tier
-
-func (s schedule) Len() int           { return len(s) }
-func (s schedule) Less(i, j int) bool { return s[i].next.Before(s[j].next) }
-func (s schedule) Swap(i, j int) {
-	s[i], s[j] = s[j], s[i]
-	s[i].index, s[j].index = i, j
-}
-
-// Push implements heap.Interface.
-func (s *schedule) Push(x any) {
-	t := x.(*tier)
-	t.index = len(*s)
-	*s = append(*s, t)
-}
-
-// Pop implements heap.Interface.
-func (s *schedule) Pop() any {
-	old := *s
-	t := old[len(old)-1]
-	old[len(old)-1] = nil
-	*s = old[:len(old)-1]
-	t.index = -1
-	return t
 }
