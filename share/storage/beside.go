@@ -224,7 +224,7 @@ func (t *Transfer) putBeside(ctx context.Context, i int, u *userFile, found shar
 	if err := t.recordIfStale(ctx); err != nil {
 		return err
 	}
-	copied, err := t.copyRight(ctx, i, u)
+	copied, sure, err := t.copyRight(ctx, i, u)
 	if err != nil {
 		return err
 	}
@@ -235,8 +235,8 @@ func (t *Transfer) putBeside(ctx context.Context, i int, u *userFile, found shar
 	f, s := &t.files[i], t.pieces(i)
 	for p := s.From; p < s.To; p++ {
 		switch {
-		case copied.has(p):
-		case t.have.has(p) && t.spilled(i, p):
+		case copied.has(p) && sure:
+		case copied.has(p), t.have.has(p) && t.spilled(i, p):
 			t.reverify(Span{p, p + 1}) // nobody has watched the spill
 		default:
 			t.have.unset(p)
@@ -323,8 +323,9 @@ const copyStep = 256 << 10
 
 // copyRight copies what is right of the user's file of entry i to the spill, at
 // the place where it belongs, and tells which pieces that are. What the user has
-// changed meanwhile does not count. t.batching is held.
-func (t *Transfer) copyRight(ctx context.Context, i int, u *userFile) (bitmap, error) {
+// changed meanwhile does not count; if that cannot be told, the copy is not sure to
+// be right. t.batching is held.
+func (t *Transfer) copyRight(ctx context.Context, i int, u *userFile) (copied bitmap, sure bool, err error) {
 	t.mu.Lock()
 	s, was, lost := t.pieces(i), t.files[i].stamp, u.lost
 	right := newBitmap(t.numPieces())
@@ -335,7 +336,7 @@ func (t *Transfer) copyRight(ctx context.Context, i int, u *userFile) (bitmap, e
 	}
 	t.mu.Unlock()
 	if lost || right.empty() {
-		return nil, nil
+		return nil, false, nil
 	}
 	dst, err := t.acquireSpill(i, u, true)
 	for errors.Is(err, errPartTaken) {
@@ -344,14 +345,14 @@ func (t *Transfer) copyRight(ctx context.Context, i int, u *userFile) (bitmap, e
 		}
 	}
 	if err != nil {
-		return nil, t.writeFailed(i, 0, err)
+		return nil, false, t.writeFailed(i, 0, err)
 	}
 	defer dst.unpin()
 	for _, run := range right.spans() {
 		at, _ := t.partOf(run.From, i)
 		end, n := t.partOf(run.To-1, i)
 		if err := t.copyRun(ctx, i, dst.file, at, end+n-at); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	fi, err := t.stat(t.layout.names[i].user)
@@ -359,9 +360,9 @@ func (t *Transfer) copyRight(ctx context.Context, i int, u *userFile) (bitmap, e
 	defer t.mu.Unlock()
 	if err != nil || compareStamps(was, stampOf(fi)) == otherFile {
 		t.loseUser(i)
-		return nil, nil
+		return nil, false, nil
 	}
-	return right, nil
+	return right, compareStamps(was, stampOf(fi)) == sameFile, nil
 }
 
 // copyRun copies n bytes at a place of the user's file of entry i.

@@ -28,6 +28,31 @@ import (
 //	damage found by verify, then a restart                      TestWhatVerifyFoundStaysAcrossRestarts
 //	records of version 1                                        TestOldRecordsAdoptWhatIsOlder
 
+// A user's file that is changed after it was hashed, with its mtime put back, does
+// not make the copy of it durable.
+func TestACopyOfAFileThatWasChangedIsHashed(t *testing.T) {
+	sim := newSimDisk()
+	b := &bench{t: t, ledger: newMemLedger(), clock: newClock(), disk: sim, dir: "/dl"}
+	b.restart()
+	info, all := torrentOf(t, "f", 16*kib, entryOf{data: content(1, 40*kib)})
+	n := sim.newFile()
+	n.data = append(slices.Clone(all), "and more"...)
+	sim.change(simChange{to: "/dl/f", node: n})
+	tr := b.open(info)
+	checkUnknown(t, tr)
+	n.data[20*kib] ^= 1
+	sim.touched(n, false) // the mtime is put back
+	flush(t, tr)
+	if tr.Durable(1) {
+		t.Fatal("a piece is durable that was copied after the change")
+	}
+	checkUnknown(t, tr)
+	flush(t, tr)
+	if p := tr.Progress(); p.Pieces != 2 || tr.Durable(1) {
+		t.Fatalf("%+v", p)
+	}
+}
+
 // editor is another program on the disk in memory.
 type editor struct {
 	sim  *simDisk

@@ -498,6 +498,9 @@ func (h *history) remove() bool {
 			if h.tr.files[i].state >= final {
 				h.named[h.base+"/"+h.tr.name(i)] = true
 			}
+			if user := h.tr.layout.names[i].user; user != "" {
+				h.named[h.base+"/"+user] = true
+			}
 		}
 	}
 	return err == nil
