@@ -38,17 +38,17 @@ func (t *Transfer) settleUsers(ctx context.Context) error {
 func (t *Transfer) settleUser(ctx context.Context, i int) error {
 	t.mu.Lock()
 	u, s := t.users[i], t.pieces(i)
-	if u == nil || !u.lost && (t.unknown.hasAny(s) || t.doubt.hasAny(s)) {
+	if u == nil || !u.lost && (t.known.unknown.hasAny(s) || t.known.doubt.hasAny(s)) {
 		t.mu.Unlock()
 		return nil
 	}
 	wrong := !t.inPlace(i)
 	var spilled []int
 	for p := s.From; p < s.To && !wrong; p++ {
-		switch have := t.have.has(p); {
+		switch have := t.known.have.has(p); {
 		case have && t.spilled(i, p):
 			spilled = append(spilled, p)
-		case !have && !t.held.has(p) && !t.shared(p, i):
+		case !have && !t.known.held.has(p) && !t.shared(p, i):
 			wrong = true
 		}
 	}
@@ -61,7 +61,7 @@ func (t *Transfer) settleUser(ctx context.Context, i int) error {
 		if wrong = wrong || !same; same {
 			t.mu.Lock()
 			t.setSpilled(i, p, false)
-			t.stale = true
+			t.known.stale = true
 			t.mu.Unlock()
 		}
 	}
@@ -70,13 +70,13 @@ func (t *Transfer) settleUser(ctx context.Context, i int) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.have.hasAll(s) && !u.head && !u.tail {
+	if t.known.have.hasAll(s) && !u.head && !u.tail {
 		u.settled = true
 		if t.files[i].created && !u.spill {
 			// It was made by this transfer, and is what it was.
 			t.files[i].state = final
 			t.layout.names[i].user = ""
-			t.relayout, t.stale = true, true
+			t.relayout, t.known.stale = true, true
 			t.dropUser(i)
 		}
 	}
@@ -113,7 +113,7 @@ func (t *Transfer) spillIsSame(i int, u *userFile, p int) (bool, error) {
 func (t *Transfer) replaceUser(i int) error {
 	for s, p := t.pieces(i), t.pieces(i).From; p < s.To; p++ {
 		t.mu.Lock()
-		unknown := t.unknown.has(p) && t.users[i] != nil
+		unknown := t.known.unknown.has(p) && t.users[i] != nil
 		t.mu.Unlock()
 		if unknown {
 			if _, err := t.HashPiece(context.Background(), p); err != nil {
@@ -150,7 +150,7 @@ func (t *Transfer) replace(ctx context.Context, i int) error {
 func (t *Transfer) rightIn(i int) (n int64) {
 	s := t.pieces(i)
 	for p := s.From; p < s.To; p++ {
-		if t.have.has(p) && !t.spilled(i, p) {
+		if t.known.have.has(p) && !t.spilled(i, p) {
 			_, m := t.partOf(p, i)
 			n += m
 		}
@@ -179,19 +179,17 @@ func (t *Transfer) takeOver(ctx context.Context, i int, u *userFile, found share
 	}{{u.head, s.From}, {u.tail, s.To - 1}} {
 		if x.is { // to be fetched again, into the user's file
 			one := Span{x.p, x.p + 1}
-			t.have.unsetSpan(one)
-			t.unrecord(one)
-			t.refresh(one)
+			t.known.fetchAgain(one)
 		}
 	}
-	t.relayout, t.stale = true, true
+	t.relayout, t.known.stale = true, true
 	t.mu.Unlock()
 	t.opening.Unlock()
 	if err := t.recordIfStale(ctx); err != nil {
 		t.opening.Lock()
 		t.mu.Lock()
 		*names, f.state = was, users
-		t.relayout, t.stale = true, true
+		t.relayout, t.known.stale = true, true
 		t.mu.Unlock()
 		t.opening.Unlock()
 		return err
@@ -199,9 +197,9 @@ func (t *Transfer) takeOver(ctx context.Context, i int, u *userFile, found share
 	t.mu.Lock()
 	spill := u.spill
 	t.dropUser(i)
-	t.event.found = append(t.event.found, found)
-	t.event.any = true
-	if t.have.hasAll(s) {
+	t.outcomes = append(t.outcomes, found)
+	t.known.event.any = true
+	if t.known.have.hasAll(s) {
 		t.leaveUnnamed(i)
 	}
 	t.mu.Unlock()
@@ -236,10 +234,10 @@ func (t *Transfer) putBeside(ctx context.Context, i int, u *userFile, found shar
 	for p := s.From; p < s.To; p++ {
 		switch {
 		case copied.has(p) && sure:
-		case copied.has(p), t.have.has(p) && t.spilled(i, p):
-			t.reverify(Span{p, p + 1}) // nobody has watched the spill
+		case copied.has(p), t.known.have.has(p) && t.spilled(i, p):
+			t.known.reverify(Span{p, p + 1}) // nobody has watched the spill
 		default:
-			t.have.unset(p)
+			t.known.have.unset(p)
 		}
 	}
 	f.state, f.created, f.suspect, f.stamp = absent, true, false, stamp{}
@@ -249,17 +247,17 @@ func (t *Transfer) putBeside(ctx context.Context, i int, u *userFile, found shar
 		t.noteTree(t.layout.names[i].part)
 		t.leaveUnnamed(i)
 	} else {
-		t.unknown.unsetSpan(s)
+		t.known.unknown.unsetSpan(s)
 	}
 	delete(t.troubles, i)
 	// What was recorded is to be so again once the copy is synced.
-	t.unrecord(s)
-	t.refresh(s)
-	t.stale = true
+	t.known.unrecord(s)
+	t.known.refresh(s)
+	t.known.stale = true
 	t.dropUser(i)
 	found.Beside = t.fullPath(t.layout.names[i].final)
-	t.event.found = append(t.event.found, found)
-	t.event.durable = true
+	t.outcomes = append(t.outcomes, found)
+	t.known.durableChanged()
 	t.mu.Unlock()
 	t.opening.Unlock()
 	t.mu.Lock()
@@ -310,7 +308,7 @@ func (t *Transfer) nextName(i int) error {
 		}
 		t.mu.Lock()
 		t.layout.names[i].final = v
-		t.relayout, t.stale = true, true
+		t.relayout, t.known.stale = true, true
 		t.mu.Unlock()
 		if t.layout.base == "" {
 			t.store.claimMore(t, filepath.Join(t.dir, v))
@@ -330,7 +328,7 @@ func (t *Transfer) copyRight(ctx context.Context, i int, u *userFile) (copied bi
 	s, was, lost := t.pieces(i), t.files[i].stamp, u.lost
 	right := newBitmap(t.numPieces())
 	for p := s.From; p < s.To; p++ {
-		if t.have.has(p) && !t.spilled(i, p) {
+		if t.known.have.has(p) && !t.spilled(i, p) {
 			right.set(p)
 		}
 	}
@@ -420,7 +418,7 @@ func (t *Transfer) dropSpills() error {
 			list = append(list, i)
 		}
 	}
-	stale := t.stale
+	stale := t.known.stale
 	t.mu.Unlock()
 	if stale && len(list) > 0 {
 		t.store.wantSync(t, 0)
@@ -440,7 +438,7 @@ func (t *Transfer) dropSpills() error {
 		t.mu.Lock()
 		if u := t.users[i]; u != nil {
 			u.spill, u.made, u.settled = false, false, false // and settled again
-			t.stale = true
+			t.known.stale = true
 		}
 		t.files[i].synced = t.files[i].writes
 		t.mu.Unlock()
@@ -480,7 +478,7 @@ func (t *Transfer) Adopt(ctx context.Context) error {
 		t.mu.Unlock()
 		return nil
 	}
-	t.layout.adopt, t.relayout, t.stale = true, true, true
+	t.layout.adopt, t.relayout, t.known.stale = true, true, true
 	t.mu.Unlock()
 	return t.recordIfStale(ctx)
 }

@@ -107,26 +107,24 @@ func (t *Transfer) addTrouble(i int, tr *trouble) {
 	}
 	t.troubles[i] = tr
 	s := t.pieces(i)
-	t.held = t.held.grown(t.numPieces())
-	t.held.setSpan(s)
-	t.refresh(s)
-	t.event.durable = true
+	t.known.hold(s)
+	t.known.refresh(s)
+	t.known.durableChanged()
 }
 
 // dropTrouble ends the trouble of file i. t.mu is held; the caller calls
 // holdAgain afterwards.
 func (t *Transfer) dropTrouble(i int) {
 	delete(t.troubles, i)
-	t.refresh(t.pieces(i))
-	t.event.durable = true
+	t.known.refresh(t.pieces(i))
+	t.known.durableChanged()
 }
 
 // holdAgain finds out what is held. t.mu is held.
 func (t *Transfer) holdAgain() {
-	t.held, t.firstBad, t.counted = nil, len(t.files), false
+	t.known.held, t.firstBad, t.known.counted = nil, len(t.files), false
 	for i := range t.troubles {
-		t.held = t.held.grown(t.numPieces())
-		t.held.setSpan(t.pieces(i))
+		t.known.hold(t.pieces(i))
 		t.firstBad = min(t.firstBad, i)
 	}
 }
@@ -135,7 +133,7 @@ func (t *Transfer) holdAgain() {
 // hashed. t.mu is held.
 func (t *Transfer) waiting(p int) bool {
 	wait := false
-	if t.held.has(p) {
+	if t.known.held.has(p) {
 		t.filesOf(p, func(i int) { wait = wait || t.troubles[i] != nil && !t.troubles[i].wrong })
 	}
 	return wait
@@ -220,7 +218,7 @@ func (t *Transfer) rehash(i int, now stamp) {
 		f.created = false // somebody else has written it
 	}
 	f.stamp, f.doubt = now, false
-	t.changes++
+	t.known.changes++
 	f.suspect = f.state == final
 	if u := t.users[i]; u != nil {
 		f.suspect = u.settled
@@ -229,7 +227,7 @@ func (t *Transfer) rehash(i int, now stamp) {
 	if t.troubles[i] != nil {
 		t.dropTrouble(i)
 	}
-	t.reverify(t.pieces(i))
+	t.known.reverify(t.pieces(i))
 	t.adopt(i)
 }
 
@@ -247,10 +245,7 @@ func (t *Transfer) adopt(i int) {
 func (t *Transfer) Completion(p int) (known, complete bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.unknown.has(p) || t.held.has(p) || t.clipped.has(p) {
-		return false, false
-	}
-	return true, t.have.has(p)
+	return t.known.completion(p)
 }
 
 // MarkComplete notes that piece p was hashed and is right.
@@ -260,29 +255,27 @@ func (t *Transfer) MarkComplete(p int) error {
 		t.mu.Unlock()
 		return ErrClosed
 	}
-	if t.outdated(p) {
-		t.again(p)
+	if t.known.outdated(p) {
+		t.known.again(p)
 		t.mu.Unlock()
 		t.store.post(t)
 		return nil
 	}
-	t.have.set(p)
-	t.unknown.unset(p)
-	t.sure(p)
-	delete(t.unread, p)
-	t.counted = false
+	if t.known.right(p) {
+		t.endDoubt(p) // the new stamps of its files are recorded
+	}
 	t.filesOf(p, func(i int) {
 		f := &t.files[i]
 		if f.state == partial && f.writes == 0 {
 			t.adopt(i) // an earlier process wrote it, and may not have synced it
 		}
-		f.suspect = f.suspect && !(t.have.hasAll(t.pieces(i)) && !t.doubt.hasAny(t.pieces(i)))
+		f.suspect = f.suspect && !(t.known.have.hasAll(t.pieces(i)) && !t.known.doubt.hasAny(t.pieces(i)))
 	})
-	held := t.held.has(p)
+	held := t.known.held.has(p)
 	if held {
-		t.refresh(Span{p, p + 1})
+		t.known.refresh(Span{p, p + 1})
 	}
-	last := !t.recorded.has(p) && t.arrived()
+	last := !t.known.recorded.has(p) && t.known.arrived()
 	t.mu.Unlock()
 	if held {
 		t.store.post(t)
@@ -298,38 +291,16 @@ func (t *Transfer) MarkComplete(p int) error {
 // Await says which pieces are wanted; before, all are. When the last of them is
 // complete it is synced at once: nothing more comes that could share its batch.
 func (t *Transfer) Await(wanted []Span) {
-	w := newBitmap(t.numPieces())
-	for _, s := range wanted {
-		w.setSpan(s)
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.awaited, t.missing = w, 0
+	t.known.await(wanted)
 }
 
 // Arrived tells whether every piece that is wanted is complete, durable or not.
 func (t *Transfer) Arrived() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.arrived()
-}
-
-// arrived is Arrived with t.mu held.
-func (t *Transfer) arrived() bool {
-	// Most calls end where the last one did.
-	for n := t.numPieces(); t.missing < n; t.missing++ {
-		if t.have.has(t.missing) {
-			if t.missing&63 == 0 && t.have.word(t.missing>>6) == ^uint64(0) {
-				t.missing += 63
-			}
-			continue
-		}
-		if t.awaited == nil || t.awaited.has(t.missing) {
-			return false
-		}
-	}
-	t.missing = 0 // pieces may be lost again
-	return true
+	return t.known.arrived()
 }
 
 // MarkNotComplete notes that piece p was hashed and is wrong, unless it could
@@ -340,34 +311,27 @@ func (t *Transfer) MarkNotComplete(p int) error {
 		t.mu.Unlock()
 		return ErrClosed
 	}
-	_, unread := t.unread[p]
-	delete(t.unread, p)
-	if t.outdated(p) && !unread {
-		t.again(p)
+	unread := t.known.wasUnread(p)
+	if t.known.outdated(p) && !unread {
+		t.known.again(p)
 		t.mu.Unlock()
 		t.store.post(t)
 		return nil
 	}
-	switch one := (Span{p, p + 1}); {
-	case t.clipped.has(p): // nothing was read
+	switch {
+	case t.known.clipped.has(p): // nothing was read
 	case t.waiting(p):
-		t.refresh(one)
+		t.known.refresh(Span{p, p + 1})
 	case unread:
-		t.notSure(p)
-		t.have.unset(p)
-		t.unrecord(one)
-		t.unknown = t.unknown.grown(t.numPieces())
-		t.unknown.set(p)
-		t.refresh(one)
+		t.known.unreadable(p)
+		t.endDoubt(p)
 	default:
-		t.notSure(p)
-		t.have.unset(p)
-		t.unrecord(one)
-		t.unknown.unset(p)
+		t.known.wrong(p)
+		t.endDoubt(p)
 		t.blame(p)
 	}
-	t.counted = false
-	told := t.event.any
+	t.known.counted = false
+	told := t.known.event.any
 	t.mu.Unlock()
 	if told {
 		t.store.post(t)
@@ -406,8 +370,8 @@ func (t *Transfer) CopyPiece(p int, n int64, w io.Writer) (written int64, err er
 	defer buffers.Put(buf)
 	off := int64(p) * t.info.PieceLength
 	t.mu.Lock()
-	delete(t.unread, p)
-	waiting := t.waiting(p) || t.clipped.has(p)
+	t.known.wasUnread(p)
+	waiting := t.waiting(p) || t.known.clipped.has(p)
 	t.mu.Unlock()
 	if waiting {
 		return 0, io.EOF
@@ -417,10 +381,7 @@ func (t *Transfer) CopyPiece(p int, n int64, w io.Writer) (written int64, err er
 		if err != nil && err != io.EOF {
 			t.mu.Lock()
 			defer t.mu.Unlock()
-			if t.unread == nil {
-				t.unread = map[int]struct{}{}
-			}
-			t.unread[p] = struct{}{}
+			t.known.couldNotRead(p)
 		}
 	}()
 	for written < n {
@@ -454,7 +415,7 @@ func (t *Transfer) HashPiece(ctx context.Context, i int) (bool, error) {
 	_, err := t.CopyPiece(i, t.info.PieceSize(i), h)
 	if err != nil && err != io.EOF {
 		t.mu.Lock()
-		delete(t.unread, i)
+		t.known.wasUnread(i)
 		t.mu.Unlock()
 		return false, err
 	}
@@ -517,7 +478,7 @@ func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
 		}
 	}
 	t.holdAgain()
-	t.counted = false
+	t.known.counted = false
 	stopped := t.fault != nil
 	t.mu.Unlock()
 	t.closeFiles()
@@ -537,7 +498,7 @@ func (t *Transfer) recheckFile(i int, found fileFound) {
 	}
 	changed := f.suspect
 	f.suspect, f.doubt = false, false
-	t.changes++
+	t.known.changes++
 	if found.err != nil {
 		t.addTrouble(i, &trouble{kind: ErrMissing})
 		return
@@ -557,7 +518,7 @@ func (t *Transfer) recheckFile(i int, found fileFound) {
 		f.created = f.created && found.state == final && !anew
 		return
 	}
-	t.clipped.unsetSpan(s)
+	t.known.clipped.unsetSpan(s)
 	switch {
 	case t.own != nil:
 	case found.state == final && (changed || like != sameFile):
@@ -574,13 +535,10 @@ func (t *Transfer) recheckFile(i int, found fileFound) {
 	}
 	if f.state == absent {
 		f.created = f.created && his
-		t.have.unsetSpan(s)
-		t.unrecord(s)
-		t.unknown.unsetSpan(s)
-		t.refresh(s)
+		t.known.lose(s)
 		return
 	}
-	t.reverify(s)
+	t.known.reverify(s)
 	t.adopt(i)
 }
 

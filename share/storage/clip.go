@@ -18,7 +18,7 @@ func (t *Transfer) Select(want func(i int) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var again []int
-	t.clipped.each(func(p int) bool {
+	t.known.clipped.each(func(p int) bool {
 		t.filesOf(p, func(i int) {
 			if t.files[i].state == absent && want(i) {
 				again = append(again, p)
@@ -27,10 +27,7 @@ func (t *Transfer) Select(want func(i int) bool) {
 		return true
 	})
 	for _, p := range again {
-		one := Span{p, p + 1}
-		t.have.unset(p)
-		t.unrecord(one)
-		t.refresh(one)
+		t.known.fetchAgain(Span{p, p + 1})
 	}
 	if len(again) > 0 {
 		t.store.post(t)
@@ -62,7 +59,7 @@ func (t *Transfer) clip(want func(i int) bool) error {
 			return t.failed(opWrite, -1, 0, err)
 		}
 		t.mu.Lock()
-		t.files[i].created, t.stale = false, true
+		t.files[i].created, t.known.stale = false, true
 		t.noteDir(path.Dir(name))
 		t.mu.Unlock()
 	}
@@ -87,18 +84,18 @@ func (t *Transfer) chooseClipped(want func(i int) bool) map[int]string {
 		f.state, f.stamp, f.naming = absent, stamp{}, false
 		f.synced = f.writes
 		delete(t.unnamed, i)
-		t.clipped = t.clipped.grown(t.numPieces())
+		t.known.clipped = t.known.clipped.grown(t.numPieces())
 		s := t.pieces(i)
 		for p := s.From; p < s.To; p++ {
 			switch {
-			case t.recorded.has(p) && t.have.has(p):
-				t.clipped.set(p)
+			case t.known.recorded.has(p) && t.known.have.has(p):
+				t.known.clipped.set(p)
 			default:
-				t.unknown.unset(p)
+				t.known.unknown.unset(p)
 			}
 		}
-		t.refresh(s)
-		t.stale = true
+		t.known.refresh(s)
+		t.known.stale = true
 		names[i] = t.layout.names[i].part
 		t.mu.Unlock()
 	}
@@ -118,7 +115,7 @@ func (t *Transfer) onlyShared(i int, want func(i int) bool) bool {
 	for p := s.From; p < s.To; p++ {
 		shared := false
 		t.filesOf(p, func(k int) { shared = shared || k != i && want(k) })
-		if !shared && (t.have.has(p) || t.unknown.has(p)) {
+		if !shared && (t.known.have.has(p) || t.known.unknown.has(p)) {
 			return false
 		}
 	}

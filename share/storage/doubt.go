@@ -26,61 +26,28 @@ const serveAttempts = 4
 func (t *Transfer) doubtFile(i int, now stamp) {
 	f := &t.files[i]
 	f.stamp, f.doubt, f.suspect = now, true, true
-	t.changes++
+	t.known.changes++
 	s := t.pieces(i)
 	if t.troubles[i] != nil {
 		t.dropTrouble(i)
 		t.holdAgain()
 	}
-	t.doubt = t.doubt.grown(t.numPieces())
-	for p := s.From; p < s.To; p++ {
-		switch {
-		case t.clipped.has(p):
-			t.reverify(Span{p, p + 1})
-		case t.have.has(p):
-			t.doubt.set(p)
-		case (t.own != nil || f.suspect) && !t.unknown.has(p):
-			t.reverify(Span{p, p + 1}) // it was wrong, and may be right now
-		}
-	}
-	t.counted = false
-	t.changed()
-	t.event.durable = true
-	if !t.doubt.hasAny(s) {
+	t.known.doubtSpan(s, t.own != nil || f.suspect)
+	if !t.known.doubt.hasAny(s) {
 		f.doubt = false
-		f.suspect = t.unknown.hasAny(s)
+		f.suspect = t.known.unknown.hasAny(s)
 	}
 	if u := t.users[i]; u != nil && !u.settled {
 		f.suspect = false
 	}
 }
 
-// sure ends the doubt about piece p, which was hashed and is right. t.mu is held.
-func (t *Transfer) sure(p int) {
-	if !t.doubt.has(p) {
-		return
-	}
-	t.doubt.unset(p)
+// endDoubt ends the doubt about the files of piece p that have no other piece in
+// doubt. t.mu is held.
+func (t *Transfer) endDoubt(p int) {
 	t.filesOf(p, func(i int) {
-		if f := &t.files[i]; f.doubt && !t.doubt.hasAny(t.pieces(i)) {
-			f.doubt = false
-			t.stale = true // its new stamp is recorded
-		}
-	})
-	if t.doubt.empty() {
-		t.doubt = nil
-	}
-	t.changed()
-	t.event.durable = true
-}
-
-// notSure ends the doubt about piece p, which is wrong or cannot be read. t.mu is
-// held.
-func (t *Transfer) notSure(p int) {
-	t.doubt.unset(p)
-	t.filesOf(p, func(i int) {
-		if f := &t.files[i]; f.doubt && !t.doubt.hasAny(t.pieces(i)) {
-			f.doubt, t.stale = false, true
+		if f := &t.files[i]; f.doubt && !t.known.doubt.hasAny(t.pieces(i)) {
+			f.doubt, t.known.stale = false, true
 		}
 	})
 }
@@ -110,7 +77,7 @@ func (t *Transfer) prove(s Span) error {
 func (t *Transfer) inDoubt(p int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.doubt.has(p)
+	return t.known.doubt.has(p)
 }
 
 // Doubtful lists the pieces that are served, but not durable before they were
@@ -119,7 +86,7 @@ func (t *Transfer) Doubtful() []int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var list []int
-	t.doubt.each(func(p int) bool {
+	t.known.doubt.each(func(p int) bool {
 		list = append(list, p)
 		return true
 	})
@@ -130,12 +97,8 @@ func (t *Transfer) Doubtful() []int {
 // hashed no sooner than a change of its files would show.
 func (t *Transfer) begin(p int) {
 	t.mu.Lock()
-	if t.began == nil {
-		t.began = map[int]uint32{}
-	}
-	t.began[p] = t.changes
 	var ctimes []int64
-	if t.unknown.has(p) || t.doubt.has(p) {
+	if t.known.begin(p) {
 		t.filesOf(p, func(i int) {
 			if t.files[i].state != absent {
 				ctimes = append(ctimes, t.files[i].stamp.ctime)
@@ -145,21 +108,6 @@ func (t *Transfer) begin(p int) {
 	t.mu.Unlock()
 	if len(ctimes) > 0 {
 		t.store.disk.settle(slices.Max(ctimes))
-	}
-}
-
-// outdated tells whether files were found to be changed while piece p, which has
-// to be hashed, was: the result is of no use. t.mu is held.
-func (t *Transfer) outdated(p int) bool {
-	began, ok := t.began[p]
-	delete(t.began, p)
-	return ok && began != t.changes && (t.unknown.has(p) || t.doubt.has(p))
-}
-
-// again asks for another hash of piece p. t.mu is held.
-func (t *Transfer) again(p int) {
-	if t.unknown.has(p) {
-		t.reverify(Span{p, p + 1})
 	}
 }
 

@@ -90,7 +90,7 @@ func (t *Transfer) failed(o op, i int, at int64, err error) error {
 	t.fault = &fault{err: err, op: o, file: i, at: at}
 	t.pause = min(max(firstPause, 2*t.pause), lastPause)
 	pause := t.pause
-	t.changed()
+	t.known.changed()
 	t.mu.Unlock()
 	t.store.log.Warn("a transfer stops", "transfer", t.info.ID, "error", err)
 	t.store.wantProbe(t, pause)
@@ -146,8 +146,8 @@ func (t *Transfer) probe(ctx context.Context) {
 		t.probing = nil
 		over := t.fault == nil && !t.closed
 		if over {
-			t.changed()
-			t.verifyUnknown()
+			t.known.changed()
+			t.known.reverifyUnknown()
 		}
 		t.mu.Unlock()
 		if over {
@@ -163,14 +163,6 @@ func (t *Transfer) probe(ctx context.Context) {
 	t.mu.Unlock()
 	t.store.log.Debug("a transfer still cannot go on", "transfer", t.info.ID, "error", err)
 	t.store.wantProbe(t, pause)
-}
-
-// verifyUnknown asks for unknown pieces to be hashed: the attempts made during
-// a fault came to nothing. t.mu is held.
-func (t *Transfer) verifyUnknown() {
-	for _, s := range t.unknown.spans() {
-		t.reverify(s)
-	}
 }
 
 // attempt does what failed, or the like of it.
@@ -215,7 +207,7 @@ func (t *Transfer) attemptRead(f *fault) error {
 // many bytes as are missing, or a few blocks.
 func (t *Transfer) attemptWrite() error {
 	t.mu.Lock()
-	missing := int64(t.numPieces()-t.have.count()) * t.info.PieceLength
+	missing := int64(t.numPieces()-t.known.have.count()) * t.info.PieceLength
 	t.mu.Unlock()
 	t.opening.Lock()
 	d, err := t.openFolder(true)

@@ -296,7 +296,7 @@ func checkUnknown(t testing.TB, tr *Transfer) (hashed int) {
 	t.Helper()
 	for i := range tr.numPieces() {
 		tr.mu.Lock()
-		unknown := tr.unknown.has(i)
+		unknown := tr.known.unknown.has(i)
 		tr.mu.Unlock()
 		if !unknown {
 			continue

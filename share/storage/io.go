@@ -50,7 +50,7 @@ func (t *Transfer) ReadAt(p []byte, off int64) (int, error) {
 func (t *Transfer) readable(s Span) (ok, doubt bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.have.hasAll(s) && !t.unknown.hasAny(s) && !t.held.hasAny(s), t.doubt.hasAny(s)
+	return t.known.readable(s)
 }
 
 // serveFile reads what is sent to a peer: bytes of which it is known, after they
@@ -63,7 +63,7 @@ func (t *Transfer) serveFile(i int, at int64, p []byte) (int, error) {
 func (t *Transfer) whyNot(s Span) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.held.hasAny(s) {
+	if t.known.held.hasAny(s) {
 		if err := t.faultNow(); err != nil {
 			return err
 		}
@@ -162,7 +162,7 @@ func (t *Transfer) WriteAt(p []byte, off int64) (int, error) {
 func (t *Transfer) isHere(s Span) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.have.hasAll(s) && !t.unknown.hasAny(s) && !t.held.hasAny(s) && !t.tainted.hasAny(s) && !t.clipped.hasAny(s) && !t.doubt.hasAny(s) && !t.closed
+	return !t.closed && t.known.needless(s)
 }
 
 // mayWrite makes sure that the pieces of s may be written: that nothing is in
@@ -174,14 +174,14 @@ func (t *Transfer) mayWrite(s Span) error {
 		switch {
 		case t.closed:
 			err = ErrClosed
-		case t.fault != nil || t.probing != nil || t.held.hasAny(s):
+		case t.fault != nil || t.probing != nil || t.known.held.hasAny(s):
 			err = t.faultNow()
 		}
 		if err == nil {
-			t.unrecord(s)
-			t.have.unsetSpan(s)
+			t.known.unrecord(s)
+			t.known.have.unsetSpan(s)
 		}
-		stale := t.stale
+		stale := t.known.stale
 		t.mu.Unlock()
 		if err != nil || !stale {
 			return err

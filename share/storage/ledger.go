@@ -59,50 +59,28 @@ func (t *Transfer) record(ctx context.Context, b *batch) error {
 		return ErrClosed
 	}
 	t.dropTainted(b)
-	b.pending.remove(t.unknown)
-	for i := range b.pending {
-		b.pending[i] &= t.have[i]
-	}
-	p := progress{
-		made: t.made, emptied: t.emptied, found: t.found, unknown: t.unknown, clipped: t.clipped, files: t.fileRecords(),
-	}
-	p.recorded = t.recorded.clone()
-	p.recorded.add(b.pending)
-	// What is complete and not yet durable is hashed by the next process.
-	p.unknown = t.have.clone()
-	p.unknown.remove(p.recorded)
-	p.unknown.remove(t.held)
-	p.unknown.add(t.unknown)
+	p := progress{made: t.made, emptied: t.emptied, found: t.found, clipped: t.known.clipped, files: t.fileRecords()}
+	p.recorded, p.unknown = t.known.startSave(b.pending)
 	r := Record{ID: t.info.ID, Progress: p.encode(t.info)}
 	if t.relayout {
 		r.Layout, t.relayout = t.layout.encode(t.info), false
 	}
-	t.saving, t.stale = b.pending, false
 	t.mu.Unlock()
 
 	err := t.store.save(ctx, r)
 
 	t.mu.Lock()
-	t.saving = nil
+	t.known.endSave(b.pending, err == nil)
 	if err != nil {
-		t.stale, t.relayout = true, t.relayout || r.Layout != nil
+		t.relayout = t.relayout || r.Layout != nil
 		t.mu.Unlock()
 		return t.failed(opRecord, -1, 0, fmt.Errorf("recording the progress of %q: %w", t.info.Name, err))
 	}
-	// Pieces lost since are not in have, and made the record stale.
-	for i := range b.pending {
-		b.pending[i] &= t.have[i]
-	}
-	t.recorded.add(b.pending)
-	t.tainted.remove(b.healed)
+	t.known.tainted.remove(b.healed)
 	if !b.pending.empty() {
 		t.pause = 0
 	}
-	t.counted = false
-	if !b.pending.empty() {
-		t.event.durable, t.event.any = true, true
-	}
-	told := t.event.any
+	told := t.known.event.any
 	t.mu.Unlock()
 	if told {
 		t.store.post(t)
@@ -113,7 +91,7 @@ func (t *Transfer) record(ctx context.Context, b *batch) error {
 // recordIfStale saves what was lost since the last save. t.batching is held.
 func (t *Transfer) recordIfStale(ctx context.Context) error {
 	t.mu.Lock()
-	stale, failures := t.stale, t.failures
+	stale, failures := t.known.stale, t.failures
 	t.mu.Unlock()
 	if !stale {
 		return nil
@@ -145,7 +123,7 @@ func (t *Transfer) fileRecords() []fileRecord {
 		r := fileRecord{
 			index: i, state: f.state, created: f.created, naming: f.naming, doubt: f.doubt, suspect: f.suspect, stamp: f.stamp,
 			// The memory of the system, and what it has lost, outlives this process.
-			failed: f.failed || t.tainted.hasAny(t.pieces(i)),
+			failed: f.failed || t.known.tainted.hasAny(t.pieces(i)),
 		}
 		if u := t.users[i]; u != nil {
 			r.spill, r.head, r.tail = u.spill, u.head, u.tail

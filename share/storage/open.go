@@ -40,7 +40,7 @@ func (s *Store) Open(ctx context.Context, spec Spec) (*Transfer, error) {
 	}
 	if fresh {
 		err = t.recordAll(ctx)
-	} else if t.stale {
+	} else if t.known.stale {
 		err = t.unrecordNow()
 	}
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *Store) Open(ctx context.Context, spec Spec) (*Transfer, error) {
 	t.mu.Lock()
 	sync, probe := len(t.dirty)+len(t.unnamed)+len(t.dirtyDirs) > 0 || t.mustFinish(), len(t.troubles) > 0
 	// The client asks for every piece when it is given the transfer.
-	t.event.refresh, t.event.verify = nil, nil
+	t.known.event.refresh, t.known.event.verify = nil, nil
 	t.mu.Unlock()
 	if sync {
 		s.wantSync(t, 0)
@@ -85,8 +85,7 @@ func (s *Store) newTransfer(spec Spec) (*Transfer, error) {
 		notify:   spec.Notify,
 		since:    sinceOf(spec.Since),
 		files:    make([]fileState, len(spec.Info.Files)),
-		have:     newBitmap(spec.Info.NumPieces),
-		recorded: newBitmap(spec.Info.NumPieces),
+		known:    newPieces(spec.Info.NumPieces),
 	}
 	where := spec.Dir
 	if t.own != nil {
@@ -106,12 +105,12 @@ func (s *Store) newTransfer(spec Spec) (*Transfer, error) {
 // recordAll saves the record of a transfer that is opened for the first time:
 // before anything has a name on disk.
 func (t *Transfer) recordAll(ctx context.Context) error {
-	p := progress{made: t.made, recorded: t.recorded, unknown: t.unknown, files: t.fileRecords()}
+	p := progress{made: t.made, recorded: t.known.recorded, unknown: t.known.unknown, files: t.fileRecords()}
 	err := t.store.save(ctx, Record{ID: t.info.ID, Layout: t.layout.encode(t.info), Progress: p.encode(t.info)})
 	if err != nil {
 		return diskError("recording %q: %w", t.info.Name, err)
 	}
-	t.stale = false
+	t.known.stale = false
 	return nil
 }
 
@@ -223,7 +222,7 @@ func (t *Transfer) takeFound(i int) {
 func (t *Transfer) unknownOnlyWhereData() {
 	for i := range t.files {
 		if t.onDisk(i) && t.files[i].state == absent {
-			t.unknown.unsetSpan(t.pieces(i))
+			t.known.unknown.unsetSpan(t.pieces(i))
 		}
 	}
 }
@@ -249,8 +248,8 @@ func (t *Transfer) planOwn(sources []Source) {
 		if i < len(sources) && sources[i].Info != nil {
 			st.stamp = stampOf(sources[i].Info)
 			s := t.pieces(i)
-			t.have.setSpan(s)
-			t.recorded.setSpan(s)
+			t.known.have.setSpan(s)
+			t.known.recorded.setSpan(s)
 			st.doubt = settled(st.stamp.ctime, sources[i].Read) > 0
 		} else if found := t.find(i); found.state == final {
 			t.rehash(i, found.stamp)
@@ -283,11 +282,11 @@ func (t *Transfer) restore(rec *Record, spec Spec) error {
 	t.made = p.made && (gone == nil || !p.recorded.empty())
 	t.emptied, t.found = p.emptied, p.found
 	if !p.clipped.empty() {
-		t.clipped = p.clipped
+		t.known.clipped = p.clipped
 	}
-	t.recorded, t.have = p.recorded, p.recorded.clone()
+	t.known.recorded, t.known.have = p.recorded, p.recorded.clone()
 	if !p.unknown.empty() {
-		t.unknown = p.unknown
+		t.known.unknown = p.unknown
 	}
 	for _, r := range p.files {
 		f := &t.files[r.index]
@@ -307,7 +306,7 @@ func (t *Transfer) restore(rec *Record, spec Spec) error {
 	t.compare()
 	t.unfinished()
 	if spec.Adopt && t.own == nil && !t.layout.adopt {
-		t.layout.adopt, t.relayout, t.stale = true, true, true
+		t.layout.adopt, t.relayout, t.known.stale = true, true, true
 	}
 	return nil
 }
@@ -329,18 +328,18 @@ func (t *Transfer) restoreUser(r *fileRecord) {
 			s := t.pieces(i)
 			for _, p := range []int{s.From, s.To - 1} {
 				if t.spilled(i, p) {
-					t.have.unset(p)
-					t.unrecord(Span{p, p + 1})
+					t.known.have.unset(p)
+					t.known.unrecord(Span{p, p + 1})
 				}
 			}
 			u.spill, u.head, u.tail = false, false, false
-			t.stale = true
+			t.known.stale = true
 		}
 		if u.made {
 			t.markDirty(i)
 		}
 	}
-	u.settled = t.inPlace(i) && t.recorded.hasAll(t.pieces(i)) && !u.head && !u.tail
+	u.settled = t.inPlace(i) && t.known.recorded.hasAll(t.pieces(i)) && !u.head && !u.tail
 }
 
 // restoreIntent takes up an entry whose file was about to be made: if it is there,
@@ -360,24 +359,24 @@ func (t *Transfer) restoreIntent(i int) {
 	default:
 		f.created = false
 	}
-	t.stale = true
+	t.known.stale = true
 }
 
 // unfinished queues what a crash left undone.
 func (t *Transfer) unfinished() {
 	for i := range t.files {
 		f := &t.files[i]
-		if f.state == partial && t.recorded.hasAll(t.pieces(i)) {
+		if f.state == partial && t.known.recorded.hasAll(t.pieces(i)) {
 			if t.unnamed == nil {
 				t.unnamed = map[int]struct{}{}
 			}
 			t.unnamed[i] = struct{}{}
 		}
-		if f.state != absent && t.unknown.hasAny(t.pieces(i)) {
+		if f.state != absent && t.known.unknown.hasAny(t.pieces(i)) {
 			t.adopt(i)
 		}
 		// It was hashed before, and was wrong.
-		if (f.suspect || t.own != nil && f.state != absent) && t.troubles[i] == nil && !t.unknown.hasAny(t.pieces(i)) && !t.have.hasAll(t.pieces(i)) {
+		if (f.suspect || t.own != nil && f.state != absent) && t.troubles[i] == nil && !t.known.unknown.hasAny(t.pieces(i)) && !t.known.have.hasAll(t.pieces(i)) {
 			t.addTrouble(i, &trouble{kind: ErrChanged, seen: f.stamp, wrong: true})
 		}
 	}
@@ -399,22 +398,22 @@ func (t *Transfer) compare() {
 		case found.err != nil:
 			t.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", t.name(i), found.err))
 			t.addTrouble(i, &trouble{kind: ErrMissing})
-		case found.state == absent && f.state == partial && !t.recorded.hasAny(t.pieces(i)):
+		case found.state == absent && f.state == partial && !t.known.recorded.hasAny(t.pieces(i)):
 			// Its name was not synced before the power went.
-			f.state, f.created, f.naming, t.stale = absent, false, false, true
-			t.unknown.unsetSpan(t.pieces(i))
+			f.state, f.created, f.naming, t.known.stale = absent, false, false, true
+			t.known.unknown.unsetSpan(t.pieces(i))
 		case found.state == absent && loose:
 			t.userGone(i)
 			s := t.pieces(i)
-			t.have.unsetSpan(s)
-			t.unrecord(s)
-			t.unknown.unsetSpan(s)
+			t.known.have.unsetSpan(s)
+			t.known.unrecord(s)
+			t.known.unknown.unsetSpan(s)
 		case found.state == absent:
 			t.addTrouble(i, &trouble{kind: ErrMissing})
 		case t.recognises(i, found):
 			f.stamp = found.stamp
 			if f.naming && found.state == final {
-				f.naming, t.stale = false, true
+				f.naming, t.known.stale = false, true
 			}
 			if f.state == partial {
 				// The record may be older than the sync of its name.
@@ -423,12 +422,12 @@ func (t *Transfer) compare() {
 			f.state = found.state
 		case f.state == partial && found.state == users:
 			t.takeUser(i, found.name)
-			f.created, f.naming, t.stale = false, false, true
+			f.created, f.naming, t.known.stale = false, false, true
 			t.rehash(i, found.stamp)
 			f.suspect = false
 		case f.state == partial && found.state == final:
 			// It was renamed, and the process did not live to record it.
-			f.state, f.naming, f.stamp, t.stale = final, false, found.stamp, true
+			f.state, f.naming, f.stamp, t.known.stale = final, false, found.stamp, true
 			t.noteTree(t.layout.names[i].final)
 		case loose:
 			t.rehash(i, found.stamp)
@@ -438,7 +437,7 @@ func (t *Transfer) compare() {
 			t.doubtFile(i, found.stamp)
 		case t.info.Files[i].Length == 0:
 			f.created = f.created && !writtenAnew(f.stamp, found.stamp)
-			f.stamp, t.stale = found.stamp, true
+			f.stamp, t.known.stale = found.stamp, true
 		default:
 			f.state = found.state
 			t.rehash(i, found.stamp)

@@ -53,7 +53,7 @@ func (t *Transfer) publish(ctx context.Context, ready []int) (err error) {
 	}
 	t.stampFiles(named)
 	t.mu.Lock()
-	t.stale = true
+	t.known.stale = true
 	t.mu.Unlock()
 	return cmpErr(err, t.recordIfStale(ctx))
 }
@@ -64,7 +64,7 @@ func (t *Transfer) stillReady(i int) bool {
 	defer t.mu.Unlock()
 	f, s := &t.files[i], t.pieces(i)
 	return f.state == partial && f.naming && f.writes == f.synced && !f.failed &&
-		t.recorded.hasAll(s) && t.have.hasAll(s) && !t.unknown.hasAny(s)
+		t.known.recorded.hasAll(s) && t.known.have.hasAll(s) && !t.known.unknown.hasAny(s)
 }
 
 // complete lists the files under a part name whose pieces are all recorded or
@@ -72,9 +72,9 @@ func (t *Transfer) stillReady(i int) bool {
 func (t *Transfer) complete(pending bitmap) []int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	all := t.recorded.clone()
+	all := t.known.recorded.clone()
 	all.add(pending)
-	all.remove(t.unknown)
+	all.remove(t.known.unknown)
 	ready := func(i int) bool {
 		f := &t.files[i]
 		return f.state == partial && f.writes == f.synced && !f.failed && all.hasAll(t.pieces(i))
@@ -191,7 +191,7 @@ func (t *Transfer) stillOurs(i int) (bool, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.unknown.hasAny(t.pieces(i)), nil
+	return !t.known.unknown.hasAny(t.pieces(i)), nil
 }
 
 // errGivenBack says that a file is the user's again.
@@ -282,7 +282,7 @@ func (t *Transfer) hasEmpty() bool {
 
 // mustFinish tells whether what has no bytes is to be made now. t.mu is held.
 func (t *Transfer) mustFinish() bool {
-	return t.own == nil && !t.emptied && t.durable().count() == t.numPieces()
+	return t.own == nil && !t.emptied && t.known.durable().count() == t.numPieces()
 }
 
 // finishIfComplete makes what has no bytes once all else is durable.
@@ -299,7 +299,7 @@ func (t *Transfer) finishIfComplete(ctx context.Context) error {
 		}
 	}
 	t.mu.Lock()
-	t.emptied, t.stale = true, true
+	t.emptied, t.known.stale = true, true
 	t.mu.Unlock()
 	return t.recordIfStale(ctx)
 }
@@ -376,7 +376,7 @@ func (t *Transfer) makeEmpty(want func(i int) bool) error {
 	}
 	t.stampFiles(made)
 	t.mu.Lock()
-	t.stale = true
+	t.known.stale = true
 	t.mu.Unlock()
 	return t.recordIfStale(context.Background())
 }
@@ -396,7 +396,7 @@ func (t *Transfer) intendEmpty(want func(i int) bool) (list []int, err error) {
 		}
 		t.mu.Lock()
 		if !t.files[i].created {
-			t.files[i].created, t.stale = true, true
+			t.files[i].created, t.known.stale = true, true
 		}
 		t.mu.Unlock()
 		list = append(list, i)
@@ -416,7 +416,7 @@ func (t *Transfer) makeEmptyFile(d folder, i int) (bool, error) {
 	h, err := d.open(name, mode{write: true, create: true, exec: t.info.Files[i].Exec})
 	if errors.Is(err, fs.ErrExist) { // made by somebody else meanwhile
 		t.mu.Lock()
-		t.files[i].created, t.stale = false, true
+		t.files[i].created, t.known.stale = false, true
 		t.mu.Unlock()
 		return false, nil
 	}

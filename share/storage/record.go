@@ -206,7 +206,7 @@ type progress struct {
 	found    bool // the own folder was there before the transfer
 	recorded bitmap
 	unknown  bitmap
-	clipped  bitmap // see Transfer.clipped
+	clipped  bitmap // see pieces.clipped
 	files    []fileRecord
 }
 

@@ -232,7 +232,7 @@ func (t *Transfer) isAsMade(d folder, i int) (bool, error) {
 	same := f.state == final && !f.suspect && compareStamps(f.stamp, now) == sameFile
 	// Without a change time only right pieces tell.
 	for p := s.From; p < s.To && same; p++ {
-		same = t.have.has(p) || f.stamp.ctime != 0 && t.shared(p, i)
+		same = t.known.have.has(p) || f.stamp.ctime != 0 && t.shared(p, i)
 	}
 	t.mu.Unlock()
 	if same || t.info.Files[i].Length == 0 {

@@ -86,11 +86,8 @@ func (t *Transfer) startBatch(healed bitmap, failures int) *batch {
 	if t.closed {
 		return nil
 	}
-	b := &batch{pending: t.have.clone(), healed: healed, dirty: t.dirty, failures: failures}
-	b.pending.remove(t.recorded)
-	b.pending.remove(t.unknown)
-	b.pending.remove(t.held)
-	if b.pending.empty() && len(b.dirty)+len(t.unnamed)+len(t.dirtyDirs) == 0 && !t.stale && !t.mustFinish() {
+	b := &batch{pending: t.known.pending(), healed: healed, dirty: t.dirty, failures: failures}
+	if b.pending.empty() && len(b.dirty)+len(t.unnamed)+len(t.dirtyDirs) == 0 && !t.known.stale && !t.mustFinish() {
 		return nil
 	}
 	t.dirty = nil
@@ -127,7 +124,7 @@ func (t *Transfer) dropTainted(b *batch) {
 	if t.failures != b.failures {
 		b.healed = nil
 	}
-	tainted := t.tainted.clone()
+	tainted := t.known.tainted.clone()
 	tainted.remove(b.healed)
 	b.pending.remove(tainted)
 }
@@ -238,20 +235,7 @@ func (t *Transfer) taint(i int) {
 	f.failed, t.sick = true, true
 	t.markDirty(i)
 	t.failures++
-	t.tainted = t.tainted.grown(t.numPieces())
-	s := t.pieces(i)
-	for p := s.From; p < s.To; p++ {
-		if !t.recorded.has(p) {
-			t.tainted.setSpan(Span{max(p-1, s.From), min(p+2, s.To)})
-		}
-	}
-	for p := s.From; p < s.To; p++ {
-		if t.tainted.has(p) {
-			t.unrecord(Span{p, p + 1})
-		}
-	}
-	t.stale = true // the file's failure is recorded as soon as that is possible
-	t.changed()
+	t.known.taint(t.pieces(i))
 }
 
 // heal writes complete pieces that a failed sync left in doubt once more: the
@@ -260,11 +244,7 @@ func (t *Transfer) taint(i int) {
 func (t *Transfer) heal(ctx context.Context, failures int) (bitmap, error) {
 	t.mu.Lock()
 	sick := t.sick
-	todo := t.tainted.clone()
-	for i := range todo {
-		todo[i] &= t.have[i]
-	}
-	todo.remove(t.held)
+	todo := t.known.ill()
 	t.mu.Unlock()
 	if !sick && todo.empty() {
 		return nil, nil
@@ -386,8 +366,8 @@ func (t *Transfer) rewriteFile(i int, at int64, part []byte) (n int, err error) 
 // giveUp says that piece p has to be fetched again.
 func (t *Transfer) giveUp(p int) error {
 	t.mu.Lock()
-	t.have.unset(p)
-	t.refresh(Span{p, p + 1})
+	t.known.have.unset(p)
+	t.known.refresh(Span{p, p + 1})
 	t.mu.Unlock()
 	t.store.post(t)
 	return nil

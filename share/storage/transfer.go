@@ -48,26 +48,14 @@ type Transfer struct {
 	made      bool // the own folder was made or found
 	found     bool // the own folder was there before the transfer
 	relayout  bool // the layout is to be saved with the next record
+	known     pieces
 	users     map[int]*userFile
-	clipped   bitmap // recorded, but for bytes of files that are not wanted; see Select
-	have      bitmap
-	awaited   bitmap                            // see Await
-	missing   int                               // no awaited piece before this one was missing when arrived last looked
-	recorded  bitmap                            // these are in the ledger, and synced; have or held or unknown as they may be
-	stale     bool                              // the ledger has more than recorded
-	unknown   bitmap                            // have to be hashed
-	doubt     bitmap                            // have to be hashed before they are served; see doubt.go
-	changes   uint32                            // how often a file was taken as it was found
-	began     map[int]uint32                    // changes when the hash of a piece began
-	held      bitmap                            // have a file in troubles
-	tainted   bitmap                            // a sync failed: to be written once more before they count
+	outcomes  []share.Found                     // of the user's files, to be told
 	syncLocks *[2 * syncsPerTransfer]sync.Mutex // made when first needed; see syncOpen
 	sick      bool                              // some file has failed
 	failures  int                               // how many syncs failed
-	saving    bitmap                            // about to be in the ledger
 	dirty     []int                             // files with unsynced writes
 	dirtyDirs map[string]struct{}
-	unread    map[int]struct{} // pieces that could not be hashed because of the disk
 	unnamed   map[int]struct{} // complete files that still have their part name
 	emptied   bool             // files of 0 bytes and empty folders were made, if there are any
 	fault     *fault
@@ -76,9 +64,6 @@ type Transfer struct {
 	troubles  map[int]*trouble
 	firstBad  int           // the least index in troubles
 	lookPause time.Duration // before the next look at them
-	event     pendingEvent
-	counted   bool // progress is right
-	progress  Progress
 }
 
 // fileState is one entry of the torrent.
@@ -96,14 +81,7 @@ type fileState struct {
 	suspect bool // changed while complete: not replaced unless asked to
 	queued  bool // in dirty
 	failed  bool // a sync failed, and its pieces have not been written again
-	doubt   bool // some piece of it is in Transfer.doubt
-}
-
-// pendingEvent is an Event in the making.
-type pendingEvent struct {
-	any, durable    bool
-	refresh, verify bitmap
-	found           []share.Found
+	doubt   bool // some piece of it is in doubt
 }
 
 // name is where file i is now, below the folder. t.mu or t.opening is held.
@@ -153,49 +131,20 @@ func (t *Transfer) FilePath(i int) string {
 func (t *Transfer) Progress() Progress {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.counted {
-		return t.progress
-	}
-	d := t.durable()
-	p := Progress{Pieces: d.count(), Unknown: t.unknown.count(), Doubtful: t.doubt.count()}
-	p.Bytes = int64(p.Pieces) * t.info.PieceLength
-	if last := t.numPieces() - 1; d.has(last) {
-		p.Bytes += t.info.PieceSize(last) - t.info.PieceLength
-	}
-	for i := range t.info.Files {
-		if t.info.Files[i].Pad {
-			p.Bytes -= t.bytesIn(d, i)
-		}
-	}
-	t.progress, t.counted = p, true
-	return p
-}
-
-// durable are the pieces that are hashed right, synced and recorded. t.mu is
-// held.
-func (t *Transfer) durable() bitmap {
-	d := t.recorded.clone()
-	for i := range d {
-		d[i] &= t.have[i]
-	}
-	d.remove(t.unknown)
-	d.remove(t.held)
-	d.remove(t.tainted)
-	d.remove(t.doubt)
-	return d
+	return t.known.progress(t.geometry)
 }
 
 // Durable tells whether piece i is durable.
 func (t *Transfer) Durable(i int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.recorded.has(i) && t.have.has(i) && !t.unknown.has(i) && !t.held.has(i) && !t.tainted.has(i) && !t.doubt.has(i)
+	return t.known.isDurable(i)
 }
 
 // DurablePieces lists the durable pieces.
 func (t *Transfer) DurablePieces() []Span {
 	t.mu.Lock()
-	d := t.durable()
+	d := t.known.durable()
 	t.mu.Unlock()
 	return d.spans()
 }
@@ -203,12 +152,12 @@ func (t *Transfer) DurablePieces() []Span {
 // FileBytes counts the durable bytes of each entry of Info.Files.
 func (t *Transfer) FileBytes() []int64 {
 	t.mu.Lock()
-	d := t.durable()
+	d := t.known.durable()
 	t.mu.Unlock()
 	n := make([]int64, len(t.info.Files))
 	for i := range n {
 		t.mu.Lock()
-		clipped := t.clipped != nil && t.files[i].state == absent
+		clipped := t.known.clipped != nil && t.files[i].state == absent
 		t.mu.Unlock()
 		if clipped {
 			continue
@@ -218,61 +167,22 @@ func (t *Transfer) FileBytes() []int64 {
 	return n
 }
 
-// changed notes what an event has to tell. t.mu is held; the caller posts.
-func (t *Transfer) changed() {
-	t.counted = false
-	t.event.any = true
-}
-
-// refresh notes pieces whose Completion changed without the peer protocol's doing.
-func (t *Transfer) refresh(s Span) {
-	t.changed()
-	t.event.refresh = t.event.refresh.grown(t.numPieces())
-	t.event.refresh.setSpan(s)
-}
-
-// reverify makes pieces unknown. They have to be hashed.
-func (t *Transfer) reverify(s Span) {
-	t.refresh(s)
-	t.have.unsetSpan(s)
-	t.unrecord(s)
-	t.doubt.unsetSpan(s)
-	t.unknown = t.unknown.grown(t.numPieces())
-	t.unknown.setSpan(s)
-	t.event.verify = t.event.verify.grown(t.numPieces())
-	t.event.verify.setSpan(s)
-}
-
-// unrecord takes pieces out of what the ledger has; it is told at the next save.
-func (t *Transfer) unrecord(s Span) {
-	t.clipped.unsetSpan(s)
-	if t.recorded.hasAny(s) || t.saving.hasAny(s) {
-		t.recorded.unsetSpan(s)
-		t.stale = true
-		t.counted = false
-		t.event.durable = true
-	}
-}
-
 // takeEvent gives the event to deliver, if there is one.
 func (t *Transfer) takeEvent() (Event, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.event.any || t.closed {
+	if !t.known.event.any || t.closed {
 		return Event{}, false
 	}
-	// What was hashed in the meantime need not be again.
-	for i := range t.event.verify {
-		t.event.verify[i] &= t.unknown.word(i)
-	}
+	news := t.known.takeEvent()
 	e := Event{
-		Durable: t.event.durable,
-		Refresh: t.event.refresh.spans(),
-		Verify:  t.event.verify.spans(),
-		Found:   t.event.found,
+		Durable: news.durable,
+		Refresh: news.refresh.spans(),
+		Verify:  news.verify.spans(),
+		Found:   t.outcomes,
 		Fault:   t.faultNow(),
 	}
-	t.event = pendingEvent{}
+	t.outcomes = nil
 	return e, true
 }
 

@@ -53,7 +53,7 @@ func (t *Transfer) takeUser(i int, name string) *userFile {
 	}
 	if t.layout.names[i].user != name {
 		t.layout.names[i].user = name
-		t.relayout, t.stale = true, true
+		t.relayout, t.known.stale = true, true
 	}
 	t.files[i].state = users
 	return u
@@ -69,7 +69,7 @@ func (t *Transfer) userGone(i int) {
 		t.markDirty(i)
 	}
 	t.layout.names[i].user = ""
-	t.relayout, t.stale = true, true
+	t.relayout, t.known.stale = true, true
 	t.dropUser(i)
 }
 
@@ -84,10 +84,7 @@ func (t *Transfer) dropUser(i int) {
 func (t *Transfer) loseUser(i int) {
 	s := t.pieces(i)
 	t.users[i].lost = true
-	t.have.unsetSpan(s)
-	t.unrecord(s)
-	t.unknown.unsetSpan(s)
-	t.refresh(s)
+	t.known.lose(s)
 }
 
 // inPlace tells whether the user's file of entry i can be used where it is, if
@@ -198,7 +195,7 @@ func (t *Transfer) giveToUser(i int) {
 // be, after it was recorded.
 func (t *Transfer) openSpill(i int, u *userFile) (*handle, error) {
 	t.mu.Lock()
-	recorded := u.spill && !t.stale
+	recorded := u.spill && !t.known.stale
 	t.mu.Unlock()
 	if !recorded {
 		if err := t.intendSpill(i, u); err != nil {
@@ -227,7 +224,7 @@ func (t *Transfer) intendSpill(i int, u *userFile) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	u.spill, t.stale = true, true
+	u.spill, t.known.stale = true, true
 	return nil
 }
 
@@ -405,7 +402,7 @@ func (t *Transfer) changePart(i int) error {
 		}
 		t.mu.Lock()
 		t.layout.names[i].part = v
-		t.relayout, t.stale = true, true
+		t.relayout, t.known.stale = true, true
 		t.mu.Unlock()
 		return nil
 	}
@@ -475,7 +472,7 @@ func (t *Transfer) intendFiles(first, last int) error {
 			return err
 		}
 		t.mu.Lock()
-		t.files[i].created, t.stale = true, true
+		t.files[i].created, t.known.stale = true, true
 		t.mu.Unlock()
 	}
 	return nil
