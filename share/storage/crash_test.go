@@ -13,18 +13,29 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Rules of sync.go, and what fails when one is left out (each was tried):
+// Rules of sync.go, and the tests that fail when one is left out. Each was left out
+// once, with all tests of the package run:
 //
-//	syncOpen refuses to retry a failed sync     TestAFailedSyncIsNotBelievedWhenRetried
-//	dropTainted                                 TestWhatAFailedSyncLeftInDoubtIsDropped
-//	heal writes again before a sync counts      TestNothingDurableIsEverWrong, TestRunHealsAfterAFailedSync
-//	the state database syncs (synchronous=FULL) TestTheStateReachesTheDisk of cmd/internal/node
+//	syncOpen refuses to retry a failed sync  TestAFailedSyncIsNotBelievedWhenRetried
+//	dropTainted                              TestWhatAFailedSyncLeftInDoubtIsDropped
+//	heal writes again before a sync counts   TestNothingDurableIsEverWrong, TestRunHealsAfterAFailedSync,
+//	                                         TestAFailedSyncIsNotBelievedWhenRetried
+//	sync syncs folders before it records     TestNothingDurableIsEverWrong
+//	dropSpills and Remove sync them, too     TestRandomHistories
+//	the next process syncs what it finds     TestAPartOfAnEarlierProcessIsSyncedBeforeItCounts
 //
-// Rules of doubt.go and io.go: TestNoWrongByteOfAShareIsServed and
-// TestNoWrongByteOfAFetchIsServed fail without the look after a read (unchanged),
-// without the second look at what is known of a piece (readable), without closing
-// handles that a name no longer leads to (probeTrouble), without settle, and
-// without checkPart, which TestRegionOfAPartFileChangedByOthers wants as well.
+// The random tests find the first two only by luck. That the state database syncs is
+// tested as a setting alone: with synchronous(OFF) TestTheStateReachesTheDisk of
+// cmd/internal/node fails, as it asks each connection; no test cuts the power under
+// SQLite.
+//
+// Rules of doubt.go and io.go:
+//
+//	unchanged, the look after a read         TestNoWrongByteOfAShareIsServed, TestNoWrongByteOfAFetchIsServed
+//	readable, asked again after the read     both, and TestInPlaceChangeWithItsTimePutBackIsNotServed
+//	probeTrouble closes the handle           TestNoWrongByteOfAShareIsServed, TestConcurrentUse
+//	begin waits until a change would show    TestNoWrongByteOfAShareIsServed, TestNoWrongByteOfAFetchIsServed
+//	checkPart, before each write             TestNoWrongByteOfAFetchIsServed, TestRegionOfAPartFileChangedByOthers
 
 // checkThousand checks prop with 1,000 random histories.
 func checkThousand(t *testing.T, prop func(t *testing.T, rt *rapid.T)) {
