@@ -144,7 +144,7 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 		return s, err
 	}
 	if tor != nil {
-		if _, err := preflight(tor.Info.Bytes()); err != nil {
+		if err := e.swarms.Check(tor.Info.Bytes()); err != nil {
 			return s, share.Errorf(share.Refused, "the content of %q cannot be handled: %w", tor.Info.Name, err)
 		}
 		if err := errors.Join(checkSize(tor.Info, r.MaxSize), checkOnly(tor.Info, r.Only)); err != nil {
@@ -377,8 +377,8 @@ func (e *Engine) ChangeLimits(id share.ID, c share.LimitChange) error {
 		l := c.Apply(t.options.Limits)
 		t.options.Limits = l
 		if t.down != nil {
-			t.down.set(l.Down)
-			t.up.set(l.Up)
+			t.down.Set(l.Down)
+			t.up.Set(l.Up)
 		}
 		e.save(t)
 		e.changed(t)
@@ -409,8 +409,8 @@ func (e *Engine) SetGlobalLimits(l share.Limits) error {
 	if err := checkLimits(l); err != nil {
 		return err
 	}
-	e.down.set(l.Down)
-	e.up.set(l.Up)
+	e.down.Set(l.Down)
+	e.up.Set(l.Up)
 	return nil
 }
 

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/infofetch"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/infofetch"
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
@@ -23,11 +22,9 @@ func (e *Engine) startAsk(t *transfer) {
 	}
 	id := t.id
 	ask, err := infofetch.New(infofetch.Config{
-		ID: id,
-		Dial: func(ctx context.Context, ap netip.AddrPort) (net.Conn, error) {
-			return e.client.tcp.Dial(ctx, ap.String())
-		},
-		Allow:     func(ap netip.AddrPort) bool { return e.gate.policy.CheckPeer(ap) == nil },
+		ID:        id,
+		Dial:      e.swarms.Dial,
+		Allow:     func(ap netip.AddrPort) bool { return e.far().CheckPeer(ap) == nil },
 		Client:    e.cfg.Client,
 		Port:      e.port(),
 		OnDHTNode: e.cfg.OnDHTNode,
@@ -52,7 +49,7 @@ func (e *Engine) startAsk(t *transfer) {
 		if err != nil {
 			return func() { t.asking = nil; e.fail(t, err) }
 		}
-		if _, err := preflight(info.Bytes()); err != nil {
+		if err := e.swarms.Check(info.Bytes()); err != nil {
 			return func() {
 				t.asking = nil
 				e.fail(t, share.Errorf(share.Refused, "the content of %s cannot be handled: %w", id.Short(), err))
@@ -132,7 +129,7 @@ func (e *Engine) startHash(t *transfer) {
 			err = e.forgetRead(ctx, made.Info.ID)
 		}
 		if err == nil {
-			_, err = preflight(made.Info.Bytes())
+			err = e.swarms.Check(made.Info.Bytes())
 		}
 		return func() {
 			e.hashing--

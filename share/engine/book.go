@@ -37,25 +37,6 @@ func newBook() *book {
 	return &book{entries: make(map[netip.AddrPort]*entry), counts: make(map[share.Source]int)}
 }
 
-// peerAddr is an address as the client library gets it. The library remembers
-// for ever the AddrPort of every address that it failed to connect to, in order
-// to ask others for help with it, which they could not give: it is told none
-// before a connection stands.
-type peerAddr struct {
-	ap   netip.AddrPort
-	gate *gate
-}
-
-func (a *peerAddr) String() string { return a.ap.String() }
-
-// AddrPort is the address to tell to others by peer exchange.
-func (a *peerAddr) AddrPort() netip.AddrPort {
-	if a.gate.hasDialled(a.ap) {
-		return a.ap
-	}
-	return netip.AddrPort{}
-}
-
 // trusted sources may name private addresses: the user, and who is on our own
 // network already.
 func trusted(s share.Source) bool {

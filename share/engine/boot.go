@@ -33,18 +33,17 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing storage: %w", err)
 	}
-	if e.client, err = newClient(&e.cfg, e.log, e.gate, e.dialbacks); err != nil {
+	if err := e.swarms.Start(); err != nil {
 		return nil, err
 	}
-	e.client.wake, e.client.found = e.awaken, e.foundSoon
 	e.trackers, err = tracker.New(tracker.Config{
-		Logger: e.log, Policy: e.gate.policy, PeerID: e.client.id, Agent: e.cfg.Client, Now: e.cfg.Now,
+		Logger: e.log, Policy: e.far(), PeerID: e.swarms.PeerID(), Agent: e.cfg.Client, Now: e.cfg.Now,
 		Port:     e.port,
 		Progress: e.progress,
 		Found:    func(id share.ID, peers []netip.AddrPort) { e.foundSoon(id, share.FromTracker, peers) },
 	})
 	if err != nil {
-		return nil, errors.Join(err, e.client.shutdown())
+		return nil, errors.Join(err, e.swarms.Close())
 	}
 
 	// Services go on while the transfers are being put away.
@@ -70,7 +69,7 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 		e.keepFigures()
 		endAnnouncer()
 		e.putAway(deadline)
-		err := e.client.shutdown()
+		err := e.swarms.Close()
 		announcer.Wait()
 		halt()
 		services.Wait()
@@ -163,7 +162,7 @@ func (e *Engine) putAway(deadline time.Time) {
 		}
 		closing.Go(func() {
 			if net != nil {
-				e.client.detach(net)
+				net.Detach()
 			}
 			if files != nil {
 				if err := files.Close(context.WithoutCancel(e.works)); err != nil {

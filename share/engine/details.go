@@ -1,16 +1,12 @@
 package engine
 
 import (
-	"cmp"
-	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/anacrolix/torrent"
-
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/metainfo"
 	"github.com/shoalnet/shoal/share/storage"
 )
@@ -44,7 +40,7 @@ type awakeParts struct {
 	done  bool
 	prio  map[int]share.Priority
 	files *storage.Transfer
-	net   *attachment
+	net   face.Swarm
 	own   bool
 }
 
@@ -151,16 +147,12 @@ func (e *Engine) Pieces(id share.ID) (share.Pieces, error) {
 		}
 	}
 	if p.net != nil {
-		j := 0
-		for _, run := range p.net.tor.PieceStateRuns() {
-			for range run.Length {
-				switch {
-				case run.Checking || run.Marking:
-					out.State[j] = share.PieceChecking
-				case out.State[j] == share.PieceMissing && (run.Partial || run.Complete):
-					out.State[j] = share.PiecePartial // complete, but not yet on disk
-				}
-				j++
+		for j, is := range p.net.Pieces() {
+			switch {
+			case is == face.Checking:
+				out.State[j] = share.PieceChecking
+			case is == face.Begun && out.State[j] == share.PieceMissing:
+				out.State[j] = share.PiecePartial
 			}
 		}
 	}
@@ -173,42 +165,7 @@ func (e *Engine) Peers(id share.ID) ([]share.Peer, error) {
 	if err != nil || p.net == nil {
 		return nil, err
 	}
-	a := p.net
-	type one struct {
-		pc    *torrent.PeerConn
-		state peerState
-	}
-	var all []one
-	a.mu.Lock()
-	for pc, s := range a.peers {
-		all = append(all, one{pc, *s})
-	}
-	a.mu.Unlock()
-	out := make([]share.Peer, 0, len(all))
-	for _, o := range all {
-		stats := o.pc.Stats() // takes the library's lock
-		name, _ := o.pc.PeerClientName.Load().(string)
-		peer := share.Peer{
-			Address:    readable(o.pc.RemoteAddr.String()),
-			Client:     name,
-			Source:     ourSource(o.pc.Discovery),
-			Incoming:   o.pc.Discovery == torrent.PeerSourceIncoming,
-			Down:       int64(o.state.down.rate), // the library tells the speed of single writes
-			Up:         int64(o.state.up.rate),
-			Downloaded: stats.BytesReadData.Int64(),
-			Uploaded:   stats.BytesWrittenData.Int64(),
-			UTP:        len(o.pc.Network) > 2 && o.pc.Network[:3] == "udp",
-		}
-		if o.state.conn != nil {
-			peer.Encrypted = o.state.conn.encrypted.Load()
-		}
-		if a.pieces > 0 {
-			peer.Progress = min(float64(stats.RemotePieceCount)/float64(a.pieces), 1)
-		}
-		out = append(out, peer)
-	}
-	slices.SortFunc(out, func(x, y share.Peer) int { return cmp.Compare(x.Address, y.Address) })
-	return out, nil
+	return p.net.Peers(), nil
 }
 
 // Torrent returns the .torrent file of a transfer whose metadata is known,
@@ -223,28 +180,17 @@ func (e *Engine) Torrent(id share.ID) ([]byte, error) {
 
 // Stats returns the node's totals.
 func (e *Engine) Stats() Stats {
+	all := e.swarms.Figures()
 	s := Stats{
-		Downloaded:  e.totals.down.Load(),
-		Uploaded:    e.totals.up.Load(),
-		Connections: e.gate.open(),
-		Refused:     e.gate.refused.Load(),
-		States:      make(map[share.State]int),
+		Downloaded: all.Down, Uploaded: all.Up, Connections: all.Open, Refused: all.Refused,
+		States: make(map[share.State]int),
 	}
 	e.call(func() {
-		s.Down, s.Up = int64(e.rates.down.rate), int64(e.rates.up.rate)
+		s.Down, s.Up = e.rates.down.Rate(), e.rates.up.Rate()
 		s.Transfers = len(e.transfers)
 		for _, t := range e.transfers {
 			s.States[t.state()]++
 		}
 	})
 	return s
-}
-
-// readable writes an address of the client library's the way people do.
-func readable(addr string) string {
-	ap, err := netip.ParseAddrPort(addr)
-	if err != nil {
-		return addr
-	}
-	return netguard.RestoreZone(ap).String()
 }

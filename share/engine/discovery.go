@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
 // Way tells how one way of finding peers of a transfer goes. Times are zero
@@ -90,9 +91,11 @@ func (e *Engine) Discovery(id share.ID) ([]Way, error) {
 		}
 		switch {
 		case t.net != nil:
-			out = append(out, t.net.web.ways()...)
+			for _, w := range t.net.WebSeeds() {
+				out = append(out, Way{Source: share.FromWebSeed, Name: w.URL, On: true, Last: w.Last, Next: w.Next, Err: w.Err})
+			}
 		case !t.known():
-			for _, u := range usableSeeds(t.options.WebSeeds) {
+			for _, u := range face.UsableSeeds(t.options.WebSeeds) {
 				out = append(out, Way{Source: share.FromWebSeed, Name: u, On: true, Err: errNotYet})
 			}
 		}

@@ -4,15 +4,15 @@
 // What it promises: a piece counts as complete only after its bytes hashed
 // right and reached the disk; what the user shares is only ever read; a disk
 // that fails stops only the transfers on it, which resume by themselves; and
-// nothing a peer, a tracker or a torrent says ends the process or makes it
-// grow without bound. What sees to the last is internal/peerguard (messages),
-// internal/infofetch (info dictionaries), internal/netguard (addresses), the
-// gate (connections) and the book (addresses of peers).
+// nothing a peer, a tracker or a torrent says ends the process or makes it grow
+// without bound. What sees to the last is internal/swarm (connections and
+// messages), internal/swarm/infofetch (info dictionaries), internal/netguard
+// (addresses) and the book (addresses of peers).
 //
 // An Engine is one event loop that owns every transfer. Whatever takes time
-// (hashing, opening storage, talking to the client library) is a job in its own
-// goroutine that hands its result back to the loop. The package is the sole
-// user of torrent.Client of github.com/anacrolix/torrent.
+// (hashing, opening storage, attaching to a swarm) is a job in its own goroutine
+// that hands its result back to the loop. The peer protocol is known to it by
+// the interfaces of internal/swarm/face alone.
 package engine
 
 import (
@@ -27,7 +27,10 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/flow"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/library"
 	"github.com/shoalnet/shoal/share/engine/internal/tracker"
 	"github.com/shoalnet/shoal/share/storage"
 )
@@ -166,7 +169,8 @@ const (
 	stopTime = 10 * time.Second
 	// Shares hashed for the first time at once. Each reads as fast as the disk
 	// gives and hashes on all cores.
-	maxHashing = 2
+	maxHashing      = 2
+	defaultMaxConns = 500
 	// Every so often, what no event announces is looked at.
 	seldom = 30 * time.Second
 )
@@ -177,9 +181,9 @@ type Engine struct {
 	log     *slog.Logger
 	hub     *hub
 	finders []*finding
-	gate    *gate
-	down    *bucket
-	up      *bucket
+	swarms  face.Network
+	down    *flow.Bucket
+	up      *flow.Bucket
 	ready   chan struct{}
 	done    chan struct{}      // closed when the loop listens no more
 	calls   chan func()        // for the loop
@@ -187,16 +191,13 @@ type Engine struct {
 	works   context.Context    // of jobs
 	halt    context.CancelFunc // ends works
 	tasks   sync.WaitGroup     // jobs, and whatever else was started
-	totals  totals
-	figures sync.Map // share.ID to tracker.Progress, as the loop left them
+	figures sync.Map           // share.ID to tracker.Progress, as the loop left them
 
 	// Made by Run.
-	state     *state
-	store     *storage.Store
-	client    *client // made by Run
-	dialbacks *dialbacks
-	trackers  *tracker.Announcer
-	serial    serial // calls into the client library that nobody waits for
+	state    *state
+	store    *storage.Store
+	trackers *tracker.Announcer
+	serial   serial // calls of swarms that nobody waits for
 
 	// Owned by the loop.
 	transfers map[share.ID]*transfer
@@ -219,7 +220,7 @@ type Engine struct {
 	scan      []*transfer // seeds at rest, whose swarm is to be looked at
 	lastScan  time.Time
 	lastTick  time.Time
-	rates     struct{ down, up meter }
+	rates     struct{ down, up flow.Meter }
 
 	own      []netip.AddrPort
 	ownText  []string
@@ -253,8 +254,8 @@ func New(cfg Config) (*Engine, error) {
 		cfg:       cfg,
 		log:       cfg.Logger,
 		hub:       newHub(),
-		down:      newBucket(cfg.Limits.Down),
-		up:        newBucket(cfg.Limits.Up),
+		down:      flow.NewBucket(cfg.Limits.Down),
+		up:        flow.NewBucket(cfg.Limits.Up),
 		ready:     make(chan struct{}),
 		done:      make(chan struct{}),
 		calls:     make(chan func()),
@@ -272,12 +273,27 @@ func New(cfg Config) (*Engine, error) {
 	for _, f := range cfg.Finders {
 		e.finders = append(e.finders, &finding{Finder: f})
 	}
-	e.gate = newGate(e.log, netguard.Policy{AllowPrivate: cfg.AllowPrivate, IPv4: cfg.IPv4}, cfg.MaxConns, cfg.Now)
-	e.dialbacks = newDialbacks(e.gate.now)
+	e.swarms = library.New(face.Config{
+		Logger: e.log, Client: cfg.Client, Now: cfg.Now,
+		Listeners: cfg.Listeners, UTP: cfg.UTP, DialFrom: cfg.DialFrom, DHTPort: cfg.DHTPort,
+		Policy: e.far(), MaxConns: cfg.MaxConns,
+		Events: face.Events{Wake: e.awaken, Found: e.foundSoon, DHTNode: cfg.OnDHTNode, Stranger: cfg.OnStranger},
+	})
 	return e, nil
 }
 
 func (e *Engine) now() time.Time { return e.cfg.Now() }
+
+// far judges the addresses that strangers name.
+func (e *Engine) far() netguard.Policy {
+	return netguard.Policy{AllowPrivate: e.cfg.AllowPrivate, IPv4: e.cfg.IPv4}
+}
+
+// near judges those of who is on our network or was named by the user: private
+// addresses are welcome.
+func (e *Engine) near() netguard.Policy {
+	return netguard.Policy{AllowPrivate: true, IPv4: e.cfg.IPv4}
+}
 
 // Ready is closed when the transfers of the last run are loaded.
 func (e *Engine) Ready() <-chan struct{} { return e.ready }
@@ -367,12 +383,13 @@ func (e *Engine) everySecond() {
 	now := e.now()
 	elapsed := time.Since(e.lastTick)
 	e.lastTick = time.Now()
-	e.rates.down.sample(e.totals.down.Load(), elapsed)
-	e.rates.up.sample(e.totals.up.Load(), elapsed)
+	all := e.swarms.Figures()
+	e.rates.down.Sample(all.Down, elapsed)
+	e.rates.up.Sample(all.Up, elapsed)
 	idle := 0
 	for t := range e.awake {
 		e.look(t, now, elapsed)
-		if t.done && t.net != nil && !t.net.busy() {
+		if t.done && t.net != nil && t.net.Figures().Peers == 0 {
 			idle++
 		}
 	}
@@ -383,8 +400,7 @@ func (e *Engine) everySecond() {
 // everySoOften does what has no other occasion.
 func (e *Engine) everySoOften() {
 	now := e.now()
-	sweepCounters()
-	e.gate.look()
+	e.swarms.Tend()
 	for _, t := range e.transfers {
 		if t.done && !t.options.Paused {
 			e.checkGoal(t, now)
@@ -396,8 +412,7 @@ func (e *Engine) everySoOften() {
 		t.fold()
 		e.save(t)
 		if t.kind == kindFetch && t.fault == nil {
-			// After a write that failed the library fetches no more.
-			e.serial.do(net.tor.AllowDataDownload)
+			e.serial.do(net.Retry)
 		}
 	}
 	e.scanSeeds()

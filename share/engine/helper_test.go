@@ -21,6 +21,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/library"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,6 +37,18 @@ type node struct {
 	state string // survives restarts
 	addr  netip.AddrPort
 	stop  func()
+}
+
+// library is what talks to the node's peers.
+func (n *node) library() *library.Network { return n.swarms.(*library.Network) }
+
+// live tells whether a transfer has a swarm.
+func (n *node) live(id share.ID) (is bool) {
+	_ = n.on(id, func(t *transfer) error {
+		is = t.net != nil
+		return nil
+	})
+	return is
 }
 
 type change func(*Config)

@@ -19,6 +19,9 @@ import (
 	"github.com/shoalnet/shoal/share/bencode"
 )
 
+// greeting begins a handshake.
+const greeting = "\x13BitTorrent protocol"
+
 // rawPeer speaks the peer protocol by hand, to say what no honest peer says.
 type rawPeer struct {
 	t testing.TB
@@ -199,7 +202,7 @@ func (n *node) suffer(t *testing.T, id share.ID, say [][]byte) {
 		t.Fatal(err)
 	}
 	n.wait(id, "to be back", func(s share.Transfer) bool {
-		return s.State == share.Seeding || s.State == share.Fetching && n.client.attachmentOf(id) != nil
+		return s.State == share.Seeding || s.State == share.Fetching && n.live(id)
 	})
 }
 
@@ -274,7 +277,7 @@ func TestFloods(t *testing.T) {
 	b.fetch(shared.Link, t.TempDir())
 	b.waitState(shared.ID, share.Seeding)
 	a.wait(shared.ID, "the flood to end", func(share.Transfer) bool { return a.Stats().Connections < 5 })
-	sweepCounters()
+	a.swarms.Tend()
 	if grown := heap() - before; grown > 8<<20 {
 		t.Errorf("%d bytes of memory are held when all is over", grown)
 	}

@@ -67,14 +67,15 @@ func (e *Engine) warm(t *transfer) bool {
 	if t.net == nil {
 		return false
 	}
-	if t.net.busy() {
+	f := t.net.Figures()
+	if f.Peers > 0 {
 		return true
 	}
 	cool := coolTime
 	if e.idle > maxIdle {
 		cool = 0
 	}
-	return e.now().Sub(time.Unix(t.net.lastPeer.Load(), 0)) < cool
+	return e.now().Sub(f.LastPeer) < cool
 }
 
 // reconcile begins the next step from how t is to how it should be. It is
@@ -183,9 +184,10 @@ func (e *Engine) look(t *transfer, now time.Time, elapsed time.Duration) {
 		e.lookAtProgress(t)
 	}
 	if t.net != nil {
-		t.downMeter.sample(t.net.tap.written.Load(), elapsed)
-		t.upMeter.sample(t.net.tap.sent.Load(), elapsed)
-		t.net.sample(elapsed)
+		f := t.net.Figures()
+		t.downMeter.Sample(f.Down, elapsed)
+		t.upMeter.Sample(f.Up, elapsed)
+		t.net.Sample(elapsed)
 	}
 	if e.searching(t) {
 		e.seek(t, now)
@@ -232,7 +234,7 @@ func (e *Engine) checkGoal(t *transfer, now time.Time) {
 	}
 	uploaded := t.uploaded
 	if t.net != nil {
-		uploaded += t.net.tap.sent.Load() - t.counted.up
+		uploaded += t.net.Figures().Up - t.counted.up
 	}
 	since := t.completed
 	if since.IsZero() {

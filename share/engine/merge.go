@@ -114,7 +114,7 @@ func (e *Engine) mergeSources(t *transfer, more *options) {
 	}
 	if seeds := appendNew(slices.Clone(o.WebSeeds), more.WebSeeds); len(seeds) != len(o.WebSeeds) {
 		if net := t.net; net != nil && !t.own() {
-			e.serial.do(func() { net.addWebSeeds(seeds) })
+			e.serial.do(func() { net.AddWebSeeds(seeds) })
 		}
 		o.WebSeeds = seeds
 	}
@@ -198,8 +198,8 @@ func (e *Engine) takeOver(t *transfer, a again) error {
 	o.Limits, o.Goal, o.GoalDone, o.Sequential = more.Limits, more.Goal, false, more.Sequential
 	o.Paused, o.Reason = more.Paused, ""
 	if t.down != nil {
-		t.down.set(o.Limits.Down)
-		t.up.set(o.Limits.Up)
+		t.down.Set(o.Limits.Down)
+		t.up.Set(o.Limits.Up)
 	}
 	t.failure, t.search = nil, search{}
 	if t.known() && a.info != nil {

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/flow"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/metainfo"
 	"github.com/shoalnet/shoal/share/storage"
 )
@@ -167,7 +166,7 @@ func (e *Engine) heard(t *transfer, info *metainfo.Info, ev storage.Event) {
 	}
 	if net := t.net; net != nil {
 		if len(ev.Refresh) > 0 {
-			e.serial.do(func() { net.refresh(ev.Refresh) })
+			e.serial.do(func() { net.Refresh(ev.Refresh) })
 		}
 		if len(ev.Verify) > 0 {
 			e.rehash(t, ev.Verify)
@@ -180,30 +179,31 @@ func (e *Engine) heard(t *transfer, info *metainfo.Info, ev storage.Event) {
 func (e *Engine) startAttach(t *transfer) {
 	id, info, files, plan := t.id, t.info, t.files, t.plan
 	if t.down == nil {
-		t.down, t.up = newBucket(t.options.Limits.Down), newBucket(t.options.Limits.Up)
+		t.down, t.up = flow.NewBucket(t.options.Limits.Down), flow.NewBucket(t.options.Limits.Up)
 	}
-	tap := newTap(files, throttle{t.down, e.down}, throttle{t.up, e.up}, &e.totals, plan.arrival)
-	fetch, own := !t.own(), t.own()
+	content := face.Content{
+		ID: id, Info: info.Bytes(), Storage: files,
+		ReadOnly: t.own(), // nothing is ever written to what the user shares
+		Down:     flow.Throttle{Own: t.down, Node: e.down},
+		Up:       flow.Throttle{Own: t.up, Node: e.up},
+		Arrived:  plan.arrival,
+	}
 	seeds := t.options.WebSeeds
 	e.start(t, jobAttach, func(context.Context) func() {
-		net, err := e.client.attach(id, info.Bytes(), tap)
+		net, err := e.swarms.Attach(content)
 		if err != nil {
 			return func() { e.fail(t, err) }
 		}
-		if own {
-			// Nothing is ever written to what the user shares.
-			net.tor.DisallowDataDownload()
-		}
-		plan.attach(net.tor)
+		plan.attach(net)
 		plan.apply()
-		if fetch {
-			net.addWebSeeds(seeds)
+		if !content.ReadOnly {
+			net.AddWebSeeds(seeds)
 		}
 		return func() {
 			t.net = net
 			t.counted.down, t.counted.up = 0, 0
-			t.downMeter, t.upMeter = meter{}, meter{}
-			e.client.offer(id)
+			t.downMeter, t.upMeter = flow.Meter{}, flow.Meter{}
+			e.swarms.Offer(id)
 			if t.book != nil {
 				t.book.again(e.now())
 				e.offer(t, e.now())
@@ -217,7 +217,7 @@ func (e *Engine) startDetach(t *transfer) {
 	t.options.Durable = t.haveBytes()
 	e.start(t, jobDetach, func(context.Context) func() {
 		plan.detach()
-		e.client.detach(net)
+		net.Detach()
 		return func() {
 			t.fold()
 			t.net = nil
@@ -319,13 +319,13 @@ func unknownPieces(info *metainfo.Info, files *storage.Transfer) (pieces []int, 
 	return pieces, size
 }
 
-// rehash has the library hash pieces of a transfer that is in it, since a file
+// rehash has the swarm hash pieces of a transfer that is live, since a file
 // was changed and has come to rest.
 func (e *Engine) rehash(t *transfer, spans []storage.Span) {
 	net, files := t.net, t.files
 	t.rehashing++
 	e.tasks.Go(func() {
-		net.hash(e.works, spans)
+		net.Verify(e.works, spans)
 		if err := files.Flush(e.works); err != nil {
 			e.log.Debug("recording what was hashed again", "id", t.id.Short(), "error", err)
 		}
@@ -337,41 +337,6 @@ func (e *Engine) rehash(t *transfer, spans []storage.Span) {
 			}
 		})
 	})
-}
-
-// hash verifies spans on all cores and returns when every piece is done.
-func (a *attachment) hash(ctx context.Context, spans []storage.Span) {
-	for _, s := range spans {
-		var next atomic.Int64
-		next.Store(int64(s.From))
-		var workers sync.WaitGroup
-		for range min(runtime.NumCPU()+1, s.To-s.From) {
-			workers.Go(func() {
-				for {
-					// It fails when the transfer leaves the library, too.
-					i := int(next.Add(1) - 1)
-					if i >= s.To || a.tor.Piece(i).VerifyDataContext(ctx) != nil {
-						return
-					}
-				}
-			})
-		}
-		workers.Wait()
-	}
-}
-
-// refresh makes the library ask the storage again what is complete.
-func (a *attachment) refresh(spans []storage.Span) {
-	for _, s := range spans {
-		for i := s.From; i < s.To; i++ {
-			select {
-			case <-a.tap.stop:
-				return
-			default:
-				a.tor.Piece(i).UpdateCompletion()
-			}
-		}
-	}
 }
 
 // lookAtProgress compares what is durable with what is wanted.
@@ -396,7 +361,7 @@ func (e *Engine) lookAtProgress(t *transfer) {
 		e.reconcile(t)
 	}
 	if t.options.Sequential && !t.done {
-		t.plan.inOrder(int64(t.downMeter.rate))
+		t.plan.inOrder(t.downMeter.Rate())
 		e.serial.do(t.plan.apply)
 	}
 }

@@ -8,10 +8,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/anacrolix/torrent"
-
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/engine/internal/tracker"
 )
 
@@ -58,7 +57,7 @@ func (s *search) reason(b *book, peers int, now time.Time) string {
 	}
 	next := ""
 	if wait := s.next.Sub(now); s.round.over() && wait > 0 {
-		next = ", next try in " + seconds(wait)
+		next = ", next try in " + face.Seconds(wait)
 	}
 	switch {
 	case known == 1:
@@ -87,7 +86,7 @@ func (t *transfer) private() bool {
 }
 
 // seek begins a round of searches where it is time for one, and offers the
-// addresses that are due to the library.
+// addresses that are due to the swarm.
 func (e *Engine) seek(t *transfer, now time.Time) {
 	e.offer(t, now)
 	s := &t.search
@@ -95,7 +94,7 @@ func (e *Engine) seek(t *transfer, now time.Time) {
 		len(e.finders) > 0 && !t.private() || t.book != nil && len(t.book.entries) > 0
 	peers := 0
 	if t.net != nil {
-		peers, _ = t.net.counts()
+		peers = t.net.Figures().Peers
 	}
 	if s.had && peers == 0 { // who was left alone does not wait for long
 		s.pause = 0
@@ -148,7 +147,7 @@ func (e *Engine) meet(p foundPeers) {
 	}
 	now := e.now()
 	e.linkAddresses() // refreshes e.own
-	fresh := t.book.add(now, p.source, embedZones(p.addrs), e.gate.policy, e.gate.near(), e.own)
+	fresh := t.book.add(now, p.source, embedZones(p.addrs), e.far(), e.near(), e.own)
 	if len(fresh) == 0 {
 		return
 	}
@@ -169,32 +168,21 @@ func (e *Engine) meet(p foundPeers) {
 	e.changed(t)
 }
 
-// offer hands addresses that are due to the library.
+// offer hands addresses that are due to the swarm.
 func (e *Engine) offer(t *transfer, now time.Time) {
 	if t.net == nil || t.book == nil || !t.book.anyDue(now) {
 		return
 	}
-	entries := t.book.offer(now, e.gate.dialledFor(t.id))
+	entries := t.book.offer(now, t.net.Connected())
 	if len(entries) == 0 {
 		return
 	}
 	net := t.net
-	infos := make([]torrent.PeerInfo, len(entries))
+	peers := make([]face.Peer, len(entries))
 	for i, en := range entries {
-		net.offer(en.addr)
-		infos[i] = torrent.PeerInfo{Addr: &peerAddr{en.addr, e.gate}, Source: libSource(en.source)}
+		peers[i] = face.Peer{Addr: en.addr, Source: en.source}
 	}
-	e.serial.do(func() { net.tor.AddPeers(infos) })
-}
-
-// The library passes the source on as it is; it means nothing to it.
-func libSource(s share.Source) torrent.PeerSource { return torrent.PeerSource(s) }
-
-func ourSource(s torrent.PeerSource) share.Source {
-	if s == torrent.PeerSourceIncoming {
-		return share.FromIncoming
-	}
-	return share.Source(s)
+	e.serial.do(func() { net.AddPeers(peers) })
 }
 
 // resolve looks up the peers that the link names.
@@ -288,7 +276,7 @@ func (e *Engine) advertise(t *transfer) {
 	if !t.known() {
 		return // there is nothing to give yet
 	}
-	e.client.offer(t.id)
+	e.swarms.Offer(t.id)
 	if t.announced || t.private() {
 		return
 	}
@@ -303,7 +291,7 @@ func (e *Engine) hide(t *transfer) {
 	if len(t.options.Trackers) > 0 {
 		e.trackers.Remove(t.id, t.figures())
 	}
-	e.client.withdraw(t.id)
+	e.swarms.Withdraw(t.id)
 	if !t.announced {
 		return
 	}
@@ -343,8 +331,9 @@ func (e *Engine) keepFigures() {
 func (t *transfer) figures() tracker.Progress {
 	p := tracker.Progress{Uploaded: t.uploaded, Downloaded: t.downloaded, Left: -1}
 	if t.net != nil {
-		p.Uploaded += t.net.tap.sent.Load() - t.counted.up
-		p.Downloaded += t.net.tap.written.Load() - t.counted.down
+		f := t.net.Figures()
+		p.Uploaded += f.Up - t.counted.up
+		p.Downloaded += f.Down - t.counted.down
 	}
 	switch {
 	case !t.known():

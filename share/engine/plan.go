@@ -6,32 +6,31 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/anacrolix/torrent"
-
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/metainfo"
 	"github.com/shoalnet/shoal/share/storage"
 )
 
 // plan is which pieces of a transfer are wanted, and how soon. It turns the
 // priorities of files, and where streams read, into the priorities of pieces
-// that the client library works by. Changing it only notes what is different;
-// apply tells the library, whose lock may be held by others for long.
+// that the swarm works by. Changing it only notes what is different; apply tells
+// the swarm, which may take long.
 type plan struct {
 	info  *metainfo.Info
 	files *storage.Transfer
 
 	applying sync.Mutex // held by apply
 
-	mu       sync.Mutex // never held while the library is called
+	mu       sync.Mutex // never held while the swarm is called
 	byFile   []share.Priority
-	base     []torrent.PiecePriority // by the files alone
-	windows  map[any]window          // of streams, and of fetching in order
-	horizon  int                     // pieces from here on wait, when fetching in order
-	applied  []torrent.PiecePriority // what the library has been told
-	from, to int                     // pieces that may have to be told anew
-	tor      *torrent.Torrent        // nil while not in the library
-	missing  int                     // no wanted piece before this one is missing
+	base     []face.Priority // by the files alone
+	windows  map[any]window  // of streams, and of fetching in order
+	horizon  int             // pieces from here on wait, when fetching in order
+	applied  []face.Priority // what the swarm has been told
+	from, to int             // pieces that may have to be told anew
+	net      face.Swarm      // nil while there is none
+	missing  int             // no wanted piece before this one is missing
 
 	waiting sync.Mutex
 	arrived chan struct{} // closed and replaced when a piece arrives
@@ -70,16 +69,16 @@ func (p *plan) setFilesLocked(priorities map[int]share.Priority) {
 			p.byFile[i] = prio
 		}
 	}
-	p.base = make([]torrent.PiecePriority, p.info.NumPieces)
+	p.base = make([]face.Priority, p.info.NumPieces)
 	for i := range p.info.Files {
 		f := &p.info.Files[i]
 		from, to := piecesOf(p.info, f)
 		if f.Pad || p.byFile[i] == share.Skip {
 			continue
 		}
-		prio := torrent.PiecePriorityNormal
+		prio := face.Normal
 		if p.byFile[i] == share.High {
-			prio = torrent.PiecePriorityHigh
+			prio = face.High
 		}
 		for j := from; j < to; j++ {
 			p.base[j] = max(p.base[j], prio)
@@ -100,7 +99,7 @@ func (p *plan) wants() []storage.Span {
 func (p *plan) wantedLocked() (wanted []storage.Span) {
 	for i, prio := range p.base {
 		switch n := len(wanted); {
-		case prio == torrent.PiecePriorityNone:
+		case prio == face.Never:
 		case n > 0 && wanted[n-1].To == i:
 			wanted[n-1].To++
 		default:
@@ -118,11 +117,11 @@ func piecesOf(info *metainfo.Info, f *metainfo.File) (from, to int) {
 	return int(f.Offset / info.PieceLength), int((f.Offset + f.Length + info.PieceLength - 1) / info.PieceLength)
 }
 
-// attach makes apply tell the library everything.
-func (p *plan) attach(tor *torrent.Torrent) {
+// attach makes apply tell the swarm everything.
+func (p *plan) attach(net face.Swarm) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tor, p.applied = tor, make([]torrent.PiecePriority, p.info.NumPieces)
+	p.net, p.applied = net, make([]face.Priority, p.info.NumPieces)
 	p.from, p.to = 0, p.info.NumPieces
 }
 
@@ -132,7 +131,7 @@ func (p *plan) detach() {
 	defer p.applying.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tor, p.applied = nil, nil
+	p.net, p.applied = nil, nil
 }
 
 // setWindow moves the window of who; an empty one removes it.
@@ -183,78 +182,58 @@ func (p *plan) inOrder(rate int64) {
 	p.setWindow(p, window{from, from + n})
 }
 
-func (p *plan) wantLocked(i int) torrent.PiecePriority {
+func (p *plan) wantLocked(i int) face.Priority {
 	prio := p.base[i]
 	if i >= p.horizon {
-		prio = torrent.PiecePriorityNone
+		prio = face.Never
 	}
 	for _, w := range p.windows {
 		switch {
 		case i < w.from || i >= w.to:
 		case i == w.from:
-			return torrent.PiecePriorityNow
+			return face.Now
 		default:
-			prio = torrent.PiecePriorityReadahead
+			prio = face.Soon
 		}
 	}
 	return prio
 }
 
-// apply tells the library what is different, and may wait for its lock.
+// apply tells the swarm what is different, and may wait for it.
 func (p *plan) apply() {
 	p.applying.Lock()
 	defer p.applying.Unlock()
 	for {
-		tor, r := p.next()
-		if tor == nil {
+		net, c := p.next()
+		if net == nil {
 			return
 		}
-		r.tell(tor)
+		net.SetPriorities(c)
 	}
 }
 
-// run is pieces whose priority changes alike: every call takes the library's
-// lock.
-type run struct {
-	from, to int
-	want, is torrent.PiecePriority
-}
-
-func (r run) tell(tor *torrent.Torrent) {
-	switch {
-	case r.want == torrent.PiecePriorityNone:
-		tor.CancelPieces(r.from, r.to)
-	case r.want == torrent.PiecePriorityNormal && r.is == torrent.PiecePriorityNone:
-		tor.DownloadPieces(r.from, r.to)
-	default:
-		for i := r.from; i < r.to; i++ {
-			tor.Piece(i).SetPriority(r.want)
-		}
-	}
-}
-
-// next finds the first run that has to be told and takes it for told. The
-// torrent is nil when there is none.
-func (p *plan) next() (*torrent.Torrent, run) {
+// next finds the first change that has to be told and takes it for told. The
+// swarm is nil when there is none.
+func (p *plan) next() (face.Swarm, face.Change) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.tor == nil {
-		return nil, run{}
+	if p.net == nil {
+		return nil, face.Change{}
 	}
 	for ; p.from < p.to; p.from++ {
-		r := run{from: p.from, to: p.from, want: p.wantLocked(p.from), is: p.applied[p.from]}
-		if r.want == r.is {
+		c := face.Change{From: p.from, To: p.from, Is: p.wantLocked(p.from), Was: p.applied[p.from]}
+		if c.Is == c.Was {
 			continue
 		}
-		for r.to < p.to && p.applied[r.to] == r.is && p.wantLocked(r.to) == r.want {
-			p.applied[r.to] = r.want
-			r.to++
+		for c.To < p.to && p.applied[c.To] == c.Was && p.wantLocked(c.To) == c.Is {
+			p.applied[c.To] = c.Is
+			c.To++
 		}
-		p.from = r.to
-		return p.tor, r
+		p.from = c.To
+		return p.net, c
 	}
 	p.from, p.to = 0, 0
-	return nil, run{}
+	return nil, face.Change{}
 }
 
 // complete tells whether every wanted piece is durable.
@@ -262,7 +241,7 @@ func (p *plan) complete() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range p.base[p.missing:] {
-		if j := p.missing + i; p.base[j] != torrent.PiecePriorityNone && !p.files.Durable(j) {
+		if j := p.missing + i; p.base[j] != face.Never && !p.files.Durable(j) {
 			p.missing = j
 			return false
 		}
@@ -305,8 +284,8 @@ func (p *plan) changed() <-chan struct{} {
 	return p.arrived
 }
 
-// arrival wakes those who wait for a piece. It is called with the library's
-// lock held or not, so it must not take p.mu.
+// arrival wakes those who wait for a piece. The swarm may call it with locks
+// held, so it must not take p.mu.
 func (p *plan) arrival() {
 	p.waiting.Lock()
 	defer p.waiting.Unlock()

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/dialback"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/dialback"
 )
 
 // Who calls unasked is a stranger; who was called before is none.
@@ -46,30 +46,6 @@ func TestStrangers(t *testing.T) {
 	b.waitState(third.ID, share.Seeding)
 	if len(told) > 0 {
 		t.Errorf("told of %+v, whom it had called", <-told)
-	}
-}
-
-func TestCalledIsBounded(t *testing.T) {
-	var c called
-	first := netip.MustParseAddr("2001:db8::1")
-	c.note(first)
-	if c.has(netip.MustParseAddr("2001:db8::2")) || !c.has(first) {
-		t.Error("remembers another")
-	}
-	a := first
-	for range maxCalled {
-		a = a.Next()
-		c.note(a)
-	}
-	if !c.has(first) || !c.has(a) {
-		t.Error("one that was called lately passes for a stranger")
-	}
-	for range 5 * maxCalled {
-		a = a.Next()
-		c.note(a)
-	}
-	if n := len(c.now) + len(c.elder); n > 2*maxCalled || c.has(first) {
-		t.Errorf("%d hosts are remembered", n)
 	}
 }
 

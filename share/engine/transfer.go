@@ -13,7 +13,9 @@ import (
 	"unicode"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/infofetch"
+	"github.com/shoalnet/shoal/share/engine/internal/flow"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/infofetch"
 	"github.com/shoalnet/shoal/share/metainfo"
 	"github.com/shoalnet/shoal/share/storage"
 )
@@ -43,7 +45,7 @@ type transfer struct {
 	info      *metainfo.Info
 	files     *storage.Transfer
 	fault     error // of files
-	net       *attachment
+	net       face.Swarm
 	plan      *plan
 	unknown   bool            // some pieces have to be hashed before anything is known of them
 	nextCheck time.Time       // unknown pieces are left alone until then
@@ -63,12 +65,12 @@ type transfer struct {
 	search    search
 	tallies   []tally
 	asking    *infofetch.Fetch
-	down, up  *bucket
+	down, up  *flow.Bucket
 
 	// Bytes read by jobHash and jobCheck, and bytes that there are.
 	hashed, toHash atomic.Int64
 
-	downMeter, upMeter meter
+	downMeter, upMeter flow.Meter
 	counted            struct{ down, up int64 } // of net, already in row
 
 	shown share.Transfer // as in the last event
@@ -167,7 +169,7 @@ func (t *transfer) reason(now time.Time) string {
 			return t.options.Damage
 		}
 		if wait := t.retry.Sub(now); t.failure != nil && wait > 0 {
-			return fmt.Sprintf("%v; next try in %s", err, seconds(wait))
+			return fmt.Sprintf("%v; next try in %s", err, face.Seconds(wait))
 		}
 		return err.Error()
 	case share.Paused:
@@ -180,20 +182,12 @@ func (t *transfer) reason(now time.Time) string {
 		if t.files != nil && t.files.Arrived() {
 			return "all of it is here and is being written to the disk"
 		}
-		if t.net == nil || t.downMeter.rate > 0 {
+		if t.net == nil || t.downMeter.Rate() > 0 {
 			return ""
 		}
-		peers, _ := t.net.counts()
-		return t.search.reason(t.book, peers, now)
+		return t.search.reason(t.book, t.net.Figures().Peers, now)
 	}
 	return ""
-}
-
-func seconds(d time.Duration) string {
-	if d < time.Minute {
-		return fmt.Sprintf("%d s", int(d/time.Second)+1)
-	}
-	return fmt.Sprintf("%d min", int((d+30*time.Second)/time.Minute))
 }
 
 // snapshot is t as others see it.
@@ -229,10 +223,11 @@ func (e *Engine) snapshot(t *transfer) share.Transfer {
 		s.Bytes = t.haveBytes()
 	}
 	if t.net != nil {
-		s.Peers, s.Seeds = t.net.counts()
-		s.Down, s.Up = int64(t.downMeter.rate), int64(t.upMeter.rate)
-		s.Downloaded += t.net.tap.written.Load() - t.counted.down
-		s.Uploaded += t.net.tap.sent.Load() - t.counted.up
+		f := t.net.Figures()
+		s.Peers, s.Seeds = f.Peers, f.Seeds
+		s.Down, s.Up = t.downMeter.Rate(), t.upMeter.Rate()
+		s.Downloaded += f.Down - t.counted.down
+		s.Uploaded += f.Up - t.counted.up
 	}
 	if t.kind != kindUnhashed {
 		s.Link = e.link(t)
@@ -345,10 +340,10 @@ func (t *transfer) fold() {
 	if t.net == nil {
 		return
 	}
-	down, up := t.net.tap.written.Load(), t.net.tap.sent.Load()
-	t.downloaded += down - t.counted.down
-	t.uploaded += up - t.counted.up
-	t.counted.down, t.counted.up = down, up
+	f := t.net.Figures()
+	t.downloaded += f.Down - t.counted.down
+	t.uploaded += f.Up - t.counted.up
+	t.counted.down, t.counted.up = f.Down, f.Up
 }
 
 // sorted is every transfer, oldest first.

@@ -1,9 +1,8 @@
-package engine
+package library
 
 import (
 	"context"
 	"net/netip"
-	"time"
 
 	"github.com/anacrolix/torrent"
 	libinfo "github.com/anacrolix/torrent/metainfo"
@@ -13,13 +12,13 @@ import (
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/bencode"
 	"github.com/shoalnet/shoal/share/engine/internal/compact"
-	"github.com/shoalnet/shoal/share/engine/internal/dialback"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/dialback"
 )
 
 // completedHandshake runs in the goroutine of a connection, without the
 // library's lock and before the library looks for the transfer.
-func (c *client) completedHandshake(pc *torrent.PeerConn, hash libinfo.Hash) {
+func (c *Network) completedHandshake(pc *torrent.PeerConn, hash libinfo.Hash) {
 	a, ok := pc.RemoteAddr.(*acceptedAddr)
 	if !ok {
 		return
@@ -27,21 +26,21 @@ func (c *client) completedHandshake(pc *torrent.PeerConn, hash libinfo.Hash) {
 	id := share.ID(hash)
 	a.conn.id.Store(&id)
 	c.gate.shook(a.conn)
-	c.greeted(a.conn, c.onStranger)
+	c.greeted(a.conn, c.cfg.Events.Stranger)
 	c.dialbacks.answered(dialback.Nonce(pc.PeerID))
 	c.mu.RLock()
 	_, known := c.known[id]
 	at := c.attached[id]
 	c.mu.RUnlock()
-	if known && (at == nil || !at.ready.Load()) {
+	if wake := c.cfg.Events.Wake; wake != nil && known && (at == nil || !at.ready.Load()) {
 		ctx, cancel := context.WithTimeout(c.ctx, wakeTime)
 		defer cancel()
-		c.wake(ctx, id)
+		wake(ctx, id)
 	}
 }
 
 // secretKeys are the IDs that an encrypted handshake may be for.
-func (c *client) secretKeys(yield func([]byte) bool) {
+func (c *Network) secretKeys(yield func([]byte) bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	for id := range c.attached {
@@ -58,15 +57,15 @@ func (c *client) secretKeys(yield func([]byte) bool) {
 
 // The callbacks below run with the library's lock held.
 
-func (c *client) of(pc *torrent.PeerConn) *attachment {
+func (c *Network) of(pc *torrent.PeerConn) *Swarm {
 	t := pc.Torrent()
 	if t == nil {
 		return nil
 	}
-	return c.attachmentOf(share.ID(t.InfoHash()))
+	return c.swarmOf(share.ID(t.InfoHash()))
 }
 
-func (c *client) peerAdded(pc *torrent.PeerConn) {
+func (c *Network) peerAdded(pc *torrent.PeerConn) {
 	// The guard has chosen what we understand. The library is to read requests
 	// for metadata only: addresses from peer exchange go through the book.
 	m := *pc.LocalLtepProtocolMap
@@ -88,7 +87,7 @@ func (c *client) peerAdded(pc *torrent.PeerConn) {
 	a.lastPeer.Store(c.gate.now().Unix())
 }
 
-func (c *client) peerClosed(pc *torrent.PeerConn) {
+func (c *Network) peerClosed(pc *torrent.PeerConn) {
 	a := c.of(pc)
 	if a == nil {
 		return
@@ -106,21 +105,9 @@ func (c *client) peerClosed(pc *torrent.PeerConn) {
 	a.lastPeer.Store(c.gate.now().Unix())
 }
 
-// sample measures what goes over the connections, once a second.
-func (a *attachment) sample(elapsed time.Duration) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, s := range a.peers {
-		if s.conn != nil {
-			s.down.sample(s.conn.got.Load(), elapsed)
-			s.up.sample(s.conn.sent.Load(), elapsed)
-		}
-	}
-}
-
 // readMessage counts seeds and notes who is of use. The guard has seen the message
 // before.
-func (c *client) readMessage(pc *torrent.PeerConn, m *pp.Message) {
+func (c *Network) readMessage(pc *torrent.PeerConn, m *pp.Message) {
 	if m.Keepalive {
 		return
 	}
@@ -138,7 +125,7 @@ func (c *client) readMessage(pc *torrent.PeerConn, m *pp.Message) {
 
 // noteWish notes what a peer allows us, or wants of us. The library lets everybody
 // ask who is interested.
-func (a *attachment) noteWish(pc *torrent.PeerConn, m pp.MessageType) {
+func (a *Swarm) noteWish(pc *torrent.PeerConn, m pp.MessageType) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.peers[pc]
@@ -153,7 +140,7 @@ func (a *attachment) noteWish(pc *torrent.PeerConn, m pp.MessageType) {
 	}
 }
 
-func (a *attachment) countPieces(pc *torrent.PeerConn, m *pp.Message) {
+func (a *Swarm) countPieces(pc *torrent.PeerConn, m *pp.Message) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.peers[pc]
@@ -179,7 +166,7 @@ func (a *attachment) countPieces(pc *torrent.PeerConn, m *pp.Message) {
 }
 
 // dhtNode hands on the first PORT message of a connection.
-func (c *client) dhtNode(pc *torrent.PeerConn, port uint16, tell func(netip.AddrPort)) {
+func (c *Network) dhtNode(pc *torrent.PeerConn, port uint16, tell func(netip.AddrPort)) {
 	a := c.of(pc)
 	ap, err := netip.ParseAddrPort(pc.RemoteAddr.String())
 	if tell == nil || a == nil || err != nil {
@@ -195,7 +182,7 @@ func (c *client) dhtNode(pc *torrent.PeerConn, port uint16, tell func(netip.Addr
 
 // readExtension handles the messages that the library does not, as the guard
 // has left them: few, and not too often.
-func (c *client) readExtension(ev torrent.PeerConnReadExtensionMessageEvent) {
+func (c *Network) readExtension(ev torrent.PeerConnReadExtensionMessageEvent) {
 	index := ev.PeerConn.LocalLtepProtocolMap.Index
 	n := int(ev.ExtensionNumber) - 1
 	a := c.of(ev.PeerConn)
@@ -215,14 +202,14 @@ func (c *client) readExtension(ev torrent.PeerConnReadExtensionMessageEvent) {
 }
 
 // exchanged takes the addresses out of peer exchange (BEP 11).
-func (c *client) exchanged(a *attachment, payload []byte) {
+func (c *Network) exchanged(a *Swarm, payload []byte) {
 	v, _, err := bencode.Parse(payload, bencode.Small)
 	if err != nil {
 		return
 	}
 	addrs := compact.Peers6(v.Get("added6").Str)
 	addrs = append(addrs, compact.Peers4(v.Get("added").Str)...)
-	if len(addrs) > 0 {
-		c.found(a.id, share.FromPEX, addrs)
+	if found := c.cfg.Events.Found; found != nil && len(addrs) > 0 {
+		found(a.id, share.FromPEX, addrs)
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/shoalnet/shoal/share/bencode"
 	"github.com/shoalnet/shoal/share/engine/internal/compact"
-	"github.com/shoalnet/shoal/share/engine/internal/dialback"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/dialback"
 )
 
 const (

@@ -1,4 +1,4 @@
-package engine
+package library
 
 import (
 	"bytes"
@@ -28,7 +28,7 @@ func (w *web) RoundTrip(req *http.Request) (*http.Response, error) {
 	return w.hosts[req.URL.Host](req)
 }
 
-var webData = content("web", 100)
+var webData = noise("web", 100)
 
 // sends answers with the part that is asked for; it is cut after n bytes if n is
 // not 0.
@@ -146,7 +146,7 @@ func TestMirrors(t *testing.T) {
 				if fmt.Sprint(w.log) != fmt.Sprint(c.want) {
 					t.Errorf("asked %q, want %q", w.log, c.want)
 				}
-				if way := g.ways()[0]; c.err != "" && (way.Err == nil || !strings.Contains(way.Err.Error(), c.err)) {
+				if way := g.state()[0]; c.err != "" && (way.Err == nil || !strings.Contains(way.Err.Error(), c.err)) {
 					t.Errorf("it is said: %v", way.Err)
 				}
 			})

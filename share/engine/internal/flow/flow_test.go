@@ -1,4 +1,4 @@
-package engine
+package flow
 
 import (
 	"sync"
@@ -9,14 +9,14 @@ import (
 
 func TestBucketHoldsItsRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBucket(1 << 20)
+		b := NewBucket(1 << 20)
 		began := time.Now()
 		var all sync.WaitGroup
 		const each, bytes = 64, 16 << 10
 		for range 10 {
 			all.Go(func() {
 				for range each {
-					b.wait(bytes, nil)
+					b.Wait(bytes, nil)
 				}
 			})
 		}
@@ -30,27 +30,27 @@ func TestBucketHoldsItsRate(t *testing.T) {
 
 func TestBucketFollowsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBucket(1000)
-		b.wait(1_000_000, nil) // the debt of 1000 s falls to who comes next
+		b := NewBucket(1000)
+		b.Wait(1_000_000, nil) // the debt of 1000 s falls to who comes next
 		passed := make(chan time.Duration)
 		began := time.Now()
 		go func() {
-			b.wait(1, nil)
+			b.Wait(1, nil)
 			passed <- time.Since(began)
 		}()
 		time.Sleep(10 * time.Second)
-		b.set(10_000)
+		b.Set(10_000)
 		if d := <-passed; d < 105*time.Second || d > 112*time.Second {
 			t.Errorf("waited %s; 10 s at the old rate and 99 s at the new were due", d)
 		}
-		b.wait(1_000_000, nil)
+		b.Wait(1_000_000, nil)
 		go func() {
 			began := time.Now()
-			b.wait(1, nil)
+			b.Wait(1, nil)
 			passed <- time.Since(began)
 		}()
 		time.Sleep(time.Second)
-		b.set(0)
+		b.Set(0)
 		if d := <-passed; d != time.Second {
 			t.Errorf("waited %s after the limit was lifted", d-time.Second)
 		}
@@ -59,16 +59,16 @@ func TestBucketFollowsChanges(t *testing.T) {
 
 func TestBucketStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBucket(1000)
-		b.wait(100_000, nil)
+		b := NewBucket(1000)
+		b.Wait(100_000, nil)
 		stop := make(chan struct{})
 		stopped := make(chan bool)
-		go func() { stopped <- b.wait(1_000_000, stop) }()
+		go func() { stopped <- b.Wait(1_000_000, stop) }()
 		synctest.Wait()
 		next := make(chan time.Duration)
 		began := time.Now()
 		go func() {
-			b.wait(1, nil)
+			b.Wait(1, nil)
 			next <- time.Since(began)
 		}()
 		synctest.Wait()
@@ -84,17 +84,17 @@ func TestBucketStops(t *testing.T) {
 }
 
 func TestMeterSettles(t *testing.T) {
-	var m meter
+	var m Meter
 	total := int64(0)
 	for range 10 {
 		total += 500
-		m.sample(total, 500*time.Millisecond)
+		m.Sample(total, 500*time.Millisecond)
 	}
 	if m.rate < 990 || m.rate > 1010 {
 		t.Errorf("%f bytes a second", m.rate)
 	}
 	for range 30 {
-		m.sample(total, time.Second)
+		m.Sample(total, time.Second)
 	}
 	if m.rate != 0 {
 		t.Errorf("%f bytes a second long after the last byte", m.rate)

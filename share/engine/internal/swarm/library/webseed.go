@@ -1,4 +1,4 @@
-package engine
+package library
 
 import (
 	"fmt"
@@ -10,33 +10,22 @@ import (
 	"github.com/anacrolix/torrent"
 	"github.com/anacrolix/torrent/webseed"
 
-	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
-// maxWebSeeds bounds how many web seeds of one transfer are used.
-const maxWebSeeds = 20
-
-// usableSeeds leaves out what the client library, which panics when it cannot
-// make a request of it, must not get.
-func usableSeeds(seeds []string) []string {
-	var out []string
-	for _, s := range seeds {
-		if netguard.CheckURL(s) == nil && len(out) < maxWebSeeds {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// addWebSeeds has the library fetch from seeds, each of which asks the others
-// where it does not get on.
-func (a *attachment) addWebSeeds(seeds []string) {
-	for _, m := range a.web.add(usableSeeds(seeds)) {
+// AddWebSeeds implements face.Swarm: the library fetches from each, and each asks
+// the others where it does not get on. The library panics when it cannot make a
+// request of one.
+func (a *Swarm) AddWebSeeds(seeds []string) {
+	for _, m := range a.web.add(face.UsableSeeds(seeds)) {
 		a.tor.AddWebSeeds([]string{m.url}, torrent.AddWebSeedsOpt(func(c *webseed.Client) {
 			c.HttpClient = &http.Client{Transport: m}
 		}))
 	}
 }
+
+// WebSeeds implements face.Swarm.
+func (a *Swarm) WebSeeds() []face.WebSeed { return a.web.state() }
 
 // padding answers a request for a pad file (BEP 47): those are on no server, and
 // what they consist of is known here.

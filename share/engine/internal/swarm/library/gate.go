@@ -1,4 +1,4 @@
-package engine
+package library
 
 import (
 	"context"
@@ -17,8 +17,7 @@ import (
 )
 
 const (
-	defaultMaxConns = 500
-	dialTimeout     = 10 * time.Second
+	dialTimeout = 10 * time.Second
 	// Pause after a failed accept, doubled up to the second: running out of
 	// file descriptors must not turn into a busy loop.
 	acceptPause    = 20 * time.Millisecond
@@ -442,4 +441,23 @@ func (g *gate) reserve(ap netip.AddrPort) (*admission.Conn, error) {
 		g.endLocked(gone)
 	}
 	return place, err
+}
+
+// peerAddr is an address as the client library gets it. The library remembers
+// for ever the AddrPort of every address that it failed to connect to, in order
+// to ask others for help with it, which they could not give: it is told none
+// before a connection stands.
+type peerAddr struct {
+	ap   netip.AddrPort
+	gate *gate
+}
+
+func (a *peerAddr) String() string { return a.ap.String() }
+
+// AddrPort is the address to tell to others by peer exchange.
+func (a *peerAddr) AddrPort() netip.AddrPort {
+	if a.gate.hasDialled(a.ap) {
+		return a.ap
+	}
+	return netip.AddrPort{}
 }

@@ -1,4 +1,4 @@
-package engine
+package library
 
 import (
 	"context"
@@ -15,8 +15,9 @@ import (
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/bencode"
-	"github.com/shoalnet/shoal/share/engine/internal/dialback"
-	"github.com/shoalnet/shoal/share/engine/internal/peerguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/dialback"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/peerguard"
 )
 
 const (
@@ -27,22 +28,15 @@ const (
 	callTime = 2 * time.Second
 )
 
-// DialBack is what came of asking one peer to call this node.
-type DialBack struct {
-	// Came tells that the call was answered by this node: proof for TCP.
-	Came bool
-	// Failed tells that the peer called by TCP, UDPFailed by UDP, and that
-	// nobody answered. Neither that nor Came means that it did not try.
-	Failed, UDPFailed bool
-	Seen              netip.Addr // where the peer sees this node; may be zero
-}
-
-// dialbacks is the engine's part in dial-back, on either side.
+// dialbacks is this node's part in dial-back, on either side. It implements
+// face.DialBacks.
 type dialbacks struct {
+	gate   *gate
+	client string
 	helper *dialback.Helper
 
 	mu      sync.Mutex
-	helpers map[netip.AddrPort]known // whom we may ask
+	helpers map[netip.AddrPort]helper // whom we may ask
 	calls   map[dialback.Nonce]chan struct{}
 	asked   map[dialback.Nonce]struct{} // until the helper has answered
 	seen    map[netip.Addr]sighting     // by peer
@@ -54,28 +48,26 @@ type sighting struct {
 	at   time.Time
 }
 
-// known is a peer that dials back, and the content that it has.
-type known struct {
+// helper is a peer that dials back, and the content that it has.
+type helper struct {
 	id   share.ID
 	seen time.Time
 }
 
-func newDialbacks(now func() time.Time) *dialbacks {
+func newDialbacks(g *gate, client string) *dialbacks {
 	return &dialbacks{
-		helper:  dialback.NewHelper(now),
-		helpers: map[netip.AddrPort]known{},
+		gate: g, client: client,
+		helper:  dialback.NewHelper(g.now),
+		helpers: map[netip.AddrPort]helper{},
 		calls:   map[dialback.Nonce]chan struct{}{},
 		asked:   map[dialback.Nonce]struct{}{},
 		seen:    map[netip.Addr]sighting{},
 	}
 }
 
-// Helpers are peers that call back when asked, the latest first.
-func (e *Engine) Helpers() []netip.AddrPort {
-	if !e.call(func() {}) {
-		return nil
-	}
-	d, now := e.dialbacks, e.now()
+// Helpers implements face.DialBacks.
+func (d *dialbacks) Helpers() []netip.AddrPort {
+	now := d.gate.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var out []netip.AddrPort
@@ -88,22 +80,17 @@ func (e *Engine) Helpers() []netip.AddrPort {
 	return out
 }
 
-// ToldToCall tells whether a helper was told to call with this ID just now. It
-// does not wait for the engine, which need not run yet.
-func (e *Engine) ToldToCall(id [20]byte) bool {
-	d := e.dialbacks
+// ToldToCall implements face.DialBacks.
+func (d *dialbacks) ToldToCall(id [20]byte) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	_, ok := d.asked[id]
 	return ok
 }
 
-// SeenAs is what peers said lately that this node's address is, one of each.
-func (e *Engine) SeenAs() []netip.Addr {
-	if !e.call(func() {}) {
-		return nil
-	}
-	d, now := e.dialbacks, e.now()
+// SeenAs implements face.DialBacks.
+func (d *dialbacks) SeenAs() []netip.Addr {
+	now := d.gate.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var out []netip.Addr
@@ -115,13 +102,8 @@ func (e *Engine) SeenAs() []netip.Addr {
 	return out
 }
 
-// AskDialBack asks one of Helpers to call this node at from, an address of this
-// host, by TCP and UDP on these ports; a port of 0 is not called.
-func (e *Engine) AskDialBack(ctx context.Context, helper netip.AddrPort, from netip.Addr, tcp, udp uint16) (DialBack, error) {
-	if !e.call(func() {}) {
-		return DialBack{}, stopped()
-	}
-	d := e.dialbacks
+// Ask implements face.DialBacks.
+func (d *dialbacks) Ask(ctx context.Context, helper netip.AddrPort, from netip.Addr, tcp, udp uint16) (face.DialBack, error) {
 	r := dialback.Request{Nonce: dialback.NewNonce(), TCP: tcp, UDP: udp}
 	came := make(chan struct{})
 	d.mu.Lock()
@@ -135,24 +117,24 @@ func (e *Engine) AskDialBack(ctx context.Context, helper netip.AddrPort, from ne
 		delete(d.asked, r.Nonce)
 	}()
 	if !ok {
-		return DialBack{}, share.Errorf(share.Failed, "%s is not known to dial back", helper)
+		return face.DialBack{}, share.Errorf(share.Failed, "%s is not known to dial back", helper)
 	}
-	e.gate.called.note(helper.Addr())
+	d.gate.called.note(helper.Addr())
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: from.AsSlice()}, Timeout: dialTimeout, KeepAlive: -1, FallbackDelay: -1}
 	conn, err := dialer.DialContext(ctx, "tcp6", helper.String())
 	if err != nil {
-		return DialBack{}, share.Errorf(share.Failed, "asking %s to dial back: %w", helper, err)
+		return face.DialBack{}, share.Errorf(share.Failed, "asking %s to dial back: %w", helper, err)
 	}
-	a, err := dialback.Ask(ctx, conn, k.id, e.cfg.Client, r)
+	a, err := dialback.Ask(ctx, conn, k.id, d.client, r)
 	if errors.Is(err, dialback.ErrNoHelp) {
 		d.mu.Lock()
 		delete(d.helpers, helper)
 		d.mu.Unlock()
 	}
 	if err != nil {
-		return DialBack{}, share.Errorf(share.Failed, "%w", err)
+		return face.DialBack{}, share.Errorf(share.Failed, "%w", err)
 	}
-	out := DialBack{
+	out := face.DialBack{
 		Failed:    a.TCP == dialback.Silence || a.TCP == dialback.Rejected,
 		UDPFailed: a.UDP == dialback.Silence || a.UDP == dialback.Rejected,
 		Seen:      a.Seen,
@@ -181,7 +163,7 @@ func (d *dialbacks) answered(nonce dialback.Nonce) {
 // The functions below run with the library's lock held.
 
 // meet reads the handshake of BEP 10 as the guard has left it.
-func (c *client) meet(pc *torrent.PeerConn, a *attachment, payload []byte) {
+func (c *Network) meet(pc *torrent.PeerConn, a *Swarm, payload []byte) {
 	v, _, err := bencode.Parse(payload, bencode.Small)
 	if err != nil {
 		return
@@ -228,11 +210,11 @@ func (c *client) meet(pc *torrent.PeerConn, a *attachment, payload []byte) {
 		}
 		delete(d.helpers, oldest)
 	}
-	d.helpers[at] = known{a.id, now}
+	d.helpers[at] = helper{a.id, now}
 }
 
 // helpOut calls back a peer that asked for it.
-func (c *client) helpOut(pc *torrent.PeerConn, a *attachment, payload []byte) {
+func (c *Network) helpOut(pc *torrent.PeerConn, a *Swarm, payload []byte) {
 	r, _, err := dialback.Parse(payload)
 	from, err2 := netip.ParseAddrPort(pc.RemoteAddr.String())
 	if err != nil || err2 != nil || r == nil {

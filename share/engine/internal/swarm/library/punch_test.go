@@ -1,4 +1,4 @@
-package engine
+package library
 
 import (
 	"errors"
@@ -65,18 +65,17 @@ func TestPunchedConnectionsFindTheirDial(t *testing.T) {
 // Where peers say they are may not lead to anything private.
 func TestPunchesNothingPrivate(t *testing.T) {
 	t.Parallel()
-	a := newNode(t)
 	l, err := net.Listen("tcp6", "[::1]:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	c := a.client
+	c := start(t)
 	ours, theirs := net.Pipe()
 	defer theirs.Close()
 	by := &conn{Conn: &cornered{ours, &net.TCPAddr{IP: net.IPv6loopback, Port: 1}}}
 	for _, to := range []string{l.Addr().String(), "[fe80::1]:6881", "[fd00::1]:6881", "192.168.1.1:6881", "[2001:db8::1]:0"} {
-		c.punch(&attachment{}, by, netip.MustParseAddrPort(to))
+		c.punch(&Swarm{}, by, netip.MustParseAddrPort(to))
 	}
 	if c.gate.called.has(netip.IPv6Loopback()) || c.gate.called.has(netip.MustParseAddr("fd00::1")) {
 		t.Error("called a private address")

@@ -37,7 +37,7 @@ type vectors struct {
 
 func readVectors(t testing.TB) (v vectors) {
 	t.Helper()
-	b, err := os.ReadFile("../../../testdata/vectors/dialback.json")
+	b, err := os.ReadFile("../../../../testdata/vectors/dialback.json")
 	if err == nil {
 		err = json.Unmarshal(b, &v)
 	}

@@ -1,4 +1,4 @@
-package engine
+package library
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
 // mirrors are the web seeds (BEP 19) of one transfer. A request to one of them
@@ -55,7 +55,7 @@ func (g *mirrors) add(urls []string) (fresh []*mirror) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, u := range urls {
-		if len(g.all) >= maxWebSeeds || slices.ContainsFunc(g.all, func(m *mirror) bool { return m.url == u }) {
+		if len(g.all) >= face.MaxWebSeeds || slices.ContainsFunc(g.all, func(m *mirror) bool { return m.url == u }) {
 			continue
 		}
 		m := &mirror{url: u, of: g}
@@ -65,13 +65,13 @@ func (g *mirrors) add(urls []string) (fresh []*mirror) {
 	return fresh
 }
 
-// ways tells how each web seed goes.
-func (g *mirrors) ways() []Way {
+// state tells how each web seed does.
+func (g *mirrors) state() []face.WebSeed {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	out := make([]Way, len(g.all))
+	out := make([]face.WebSeed, len(g.all))
 	for i, m := range g.all {
-		out[i] = Way{Source: share.FromWebSeed, Name: m.url, On: true, Last: m.last, Next: m.until, Err: m.err}
+		out[i] = face.WebSeed{URL: m.url, Last: m.last, Next: m.until, Err: m.err}
 	}
 	return out
 }
@@ -258,7 +258,7 @@ func (m *mirror) ask(ctx context.Context, w wanted, asIs bool) (*http.Response, 
 	case code == http.StatusServiceUnavailable || code == http.StatusTooManyRequests:
 		resp.Body.Close()
 		wait := retryAfter(resp.Header.Get("Retry-After"), time.Now())
-		err = fmt.Errorf("it answers %s and is asked again in %s", resp.Status, seconds(wait))
+		err = fmt.Errorf("it answers %s and is asked again in %s", resp.Status, face.Seconds(wait))
 		m.said(err, time.Now().Add(wait), true)
 		return nil, err
 	case asIs && (code == http.StatusForbidden || code == http.StatusNotFound || code == http.StatusGone || code == http.StatusUnavailableForLegalReasons):

@@ -1,4 +1,4 @@
-package engine
+package library
 
 import (
 	"context"
@@ -15,8 +15,9 @@ import (
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
-	"github.com/shoalnet/shoal/share/engine/internal/peerguard"
-	"github.com/shoalnet/shoal/share/engine/internal/punch"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/peerguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/punch"
 )
 
 // Hole punching (BEP 55): a peer that cannot be called is asked, through a peer
@@ -110,7 +111,7 @@ func (p *puncher) closeAll() {
 }
 
 // reach dials to, and where that takes long has others introduce us.
-func (c *client) reach(ctx context.Context, to netip.AddrPort, dial func(context.Context) (net.Conn, error)) (net.Conn, error) {
+func (c *Network) reach(ctx context.Context, to netip.AddrPort, dial func(context.Context) (net.Conn, error)) (net.Conn, error) {
 	if (netguard.Policy{}).CheckPeer(to) != nil {
 		return dial(ctx)
 	}
@@ -146,12 +147,12 @@ func (c *client) reach(ctx context.Context, to netip.AddrPort, dial func(context
 }
 
 // introduce asks peers who may know to for an introduction.
-func (c *client) introduce(to netip.AddrPort) {
+func (c *Network) introduce(to netip.AddrPort) {
 	if len(c.punchFrom) == 0 {
 		return
 	}
 	c.mu.RLock()
-	var all []*attachment
+	var all []*Swarm
 	for _, a := range c.attached {
 		all = append(all, a)
 	}
@@ -186,7 +187,7 @@ func writePunch(pc *torrent.PeerConn, m holepunch.Msg) {
 }
 
 // heardPunch handles a message of BEP 55. It runs with the library's lock held.
-func (c *client) heardPunch(pc *torrent.PeerConn, a *attachment, payload []byte) {
+func (c *Network) heardPunch(pc *torrent.PeerConn, a *Swarm, payload []byte) {
 	var m holepunch.Msg
 	if m.UnmarshalBinary(payload) != nil {
 		return
@@ -207,7 +208,7 @@ func (c *client) heardPunch(pc *torrent.PeerConn, a *attachment, payload []byte)
 }
 
 // bringTogether introduces two peers of ours to each other.
-func (c *client) bringTogether(asker *torrent.PeerConn, s *peerState, a *attachment, target netip.AddrPort) {
+func (c *Network) bringTogether(asker *torrent.PeerConn, s *peerState, a *Swarm, target netip.AddrPort) {
 	refuse := func(code holepunch.ErrCode) {
 		c.tells.Go(func() { writePunch(asker, holepunch.Msg{MsgType: holepunch.Error, AddrPort: target, ErrCode: code}) })
 	}
@@ -246,7 +247,7 @@ func (s *peerState) callable() netip.AddrPort {
 
 // punch calls a peer that calls us at the same moment. The call leaves from the
 // address by which the one that introduced us knows us.
-func (c *client) punch(a *attachment, by *conn, to netip.AddrPort) {
+func (c *Network) punch(a *Swarm, by *conn, to netip.AddrPort) {
 	local, ok := by.LocalAddr().(*net.TCPAddr)
 	if !ok || (netguard.Policy{}).CheckPeer(to) != nil {
 		return
@@ -276,8 +277,7 @@ func (c *client) punch(a *attachment, by *conn, to netip.AddrPort) {
 			return
 		}
 		// Nobody has asked for it yet.
-		a.offer(to)
-		a.tor.AddPeers([]torrent.PeerInfo{{Addr: &peerAddr{to, c.gate}, Source: libSource(share.FromPEX)}})
+		a.AddPeers([]face.Peer{{Addr: to, Source: share.FromPEX}})
 		select {
 		case <-time.After(punchKept):
 		case <-c.ctx.Done():
@@ -288,7 +288,7 @@ func (c *client) punch(a *attachment, by *conn, to netip.AddrPort) {
 }
 
 // offer notes that the library was told of an address.
-func (a *attachment) offer(to netip.AddrPort) {
+func (a *Swarm) offer(to netip.AddrPort) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.offered) >= maxOffered {

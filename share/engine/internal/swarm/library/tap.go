@@ -1,4 +1,4 @@
-package engine
+package library
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 
 	libinfo "github.com/anacrolix/torrent/metainfo"
 	libstorage "github.com/anacrolix/torrent/storage"
+
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
 var errDetached = errors.New("the transfer is being taken from the network")
@@ -18,8 +20,8 @@ var errDetached = errors.New("the transfer is being taken from the network")
 // taken from the library without waiting: once shut, whatever the library
 // still does with the storage fails at once and changes nothing.
 type tap struct {
-	inner    disk
-	down, up throttle
+	inner    face.Storage
+	down, up face.Limit
 	totals   *totals
 	arrival  func() // called after a piece was found right
 
@@ -31,21 +33,10 @@ type tap struct {
 	ops  sync.RWMutex // read-locked during every operation
 }
 
-// disk is the storage of one transfer.
-type disk interface {
-	io.ReaderAt // of content that is known to be right
-	io.WriterAt // of blocks from peers
-	// CopyPiece writes the first n bytes of piece i, right or wrong, to w.
-	CopyPiece(i int, n int64, w io.Writer) (int64, error)
-	Completion(i int) (known, complete bool)
-	MarkComplete(i int) error
-	MarkNotComplete(i int) error
-}
-
 // totals counts the bytes of all transfers.
 type totals struct{ down, up atomic.Int64 }
 
-func newTap(inner disk, down, up throttle, node *totals, arrival func()) *tap {
+func newTap(inner face.Storage, down, up face.Limit, node *totals, arrival func()) *tap {
 	return &tap{inner: inner, down: down, up: up, totals: node, arrival: arrival, stop: make(chan struct{})}
 }
 
@@ -113,7 +104,7 @@ func (r tapReader) ReadAt(b []byte, off int64) (int, error) {
 		return 0, errDetached
 	}
 	defer r.tap.leave()
-	if !r.tap.up.wait(len(b), r.tap.stop) {
+	if !r.tap.up.Wait(len(b), r.tap.stop) {
 		return 0, errDetached
 	}
 	n, err := r.tap.inner.ReadAt(b, off)
@@ -135,7 +126,7 @@ func (p *tapPiece) WriteAt(b []byte, off int64) (int, error) {
 		return 0, errDetached
 	}
 	defer p.tap.leave()
-	if !p.tap.down.wait(len(b), p.tap.stop) {
+	if !p.tap.down.Wait(len(b), p.tap.stop) {
 		return 0, errDetached
 	}
 	n, err := p.tap.inner.WriteAt(b, p.offset+off)
@@ -172,7 +163,7 @@ func (p *tapPiece) MarkComplete() error {
 	}
 	defer p.tap.leave()
 	err := p.tap.inner.MarkComplete(p.index)
-	if err == nil {
+	if err == nil && p.tap.arrival != nil {
 		p.tap.arrival()
 	}
 	return err

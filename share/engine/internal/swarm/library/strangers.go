@@ -1,4 +1,4 @@
-package engine
+package library
 
 import (
 	"net"
@@ -39,7 +39,7 @@ func (c *called) has(a netip.Addr) bool {
 // greeted tells of an accepted connection whose handshake is over, if whoever
 // began it was never called by this node. Over uTP it tells nothing: that shares
 // its port with the DHT, which has called many.
-func (c *client) greeted(conn *conn, tell func(local netip.Addr, from netip.AddrPort)) {
+func (c *Network) greeted(conn *conn, tell func(local netip.Addr, from netip.AddrPort)) {
 	local, ok := conn.LocalAddr().(*net.TCPAddr)
 	if !ok || tell == nil || c.gate.called.has(conn.peer.Addr()) {
 		return

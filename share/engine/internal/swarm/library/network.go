@@ -1,4 +1,11 @@
-package engine
+// Package library is the peer protocol by torrent.Client of
+// github.com/anacrolix/torrent, with everything around it that makes it safe to
+// show to strangers. Nobody else in the tree knows that library.
+//
+// What peers say goes past package peerguard before the library sees it;
+// connections pass the gate; the info dictionary is read once more the way the
+// library will; and the storage is behind a tap that can be shut.
+package library
 
 import (
 	"context"
@@ -10,7 +17,6 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	utp "github.com/anacrolix/go-utp"
@@ -21,7 +27,8 @@ import (
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
-	"github.com/shoalnet/shoal/share/engine/internal/peerguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/peerguard"
 )
 
 const (
@@ -38,86 +45,63 @@ const (
 	wakeTime      = handshakeTime - 2*time.Second
 )
 
-// client is the client library with everything around it that makes it safe to
-// show to strangers. Transfers that nobody is interested in are not in it: a
-// handshake that asks for one of them waits until it has been added.
-type client struct {
+// Network implements face.Network. Swarms that nobody is interested in are not in
+// the library: a handshake that asks for one of them waits until it has been
+// attached.
+type Network struct {
+	cfg       face.Config
+	id        [20]byte
+	gate      *gate
+	dialbacks *dialbacks
+	punches   *puncher
+	punchFrom []*net.TCPListener
+	totals    totals
+	tells     sync.WaitGroup // calls of Events
+
+	// Made by Start.
 	lib   *torrent.Client
-	gate  *gate
 	guard *peerguard.Guard
 	tcp   *dialer
 	web   *netguard.Streams
 	close []func() error
-	id    [20]byte
-	tells sync.WaitGroup // calls of Config.OnDHTNode
 
-	// wake adds the transfer of an ID to the library, if this node has it.
-	wake  func(ctx context.Context, id share.ID)
-	found func(id share.ID, s share.Source, addrs []netip.AddrPort)
-
-	onStranger func(local netip.Addr, from netip.AddrPort)
-	dialbacks  *dialbacks
-	punches    *puncher
-	punchFrom  []*net.TCPListener
-
-	ctx    context.Context // of wake
+	ctx    context.Context // of Events.Wake, and of calls that others arranged
 	cancel context.CancelFunc
 
 	// Read by callbacks, which may run with the library's lock held: whoever
 	// holds these locks must not call the library.
 	mu       sync.RWMutex
 	known    map[share.ID]struct{} // what a stranger may ask for
-	attached map[share.ID]*attachment
+	attached map[share.ID]*Swarm
 }
 
-// attachment is one transfer that is in the library.
-type attachment struct {
-	id     share.ID
-	tor    *torrent.Torrent
-	tap    *tap
-	pieces int
+var _ face.Network = (*Network)(nil)
 
-	infoSize int // bytes
-
-	mu    sync.Mutex
-	peers map[*torrent.PeerConn]*peerState
-	seeds int
-	// offered are addresses that the library was told of lately.
-	offered map[netip.AddrPort]struct{}
-
-	web mirrors
-
-	lastPeer atomic.Int64 // Unix seconds when a connection last came or went
-	ready    atomic.Bool  // the library accepts connections for it
-}
-
-// peerState is what the engine notes about one connection. It is guarded by
-// attachment.mu.
-type peerState struct {
-	conn *conn // nil when it could not be told which it is
-	have int
-	seed bool
-	port bool // it has told the port of its DHT node
-
-	punch   bool   // it knows BEP 55
-	listens uint16 // the port that it says it listens at; 0 when it did not
-
-	down, up meter // of its connection
-}
-
-func newClient(cfg *Config, log *slog.Logger, g *gate, d *dialbacks) (*client, error) {
-	c := &client{
-		gate:     g,
-		known:    make(map[share.ID]struct{}),
-		attached: make(map[share.ID]*attachment),
-
-		onStranger: cfg.OnStranger,
-		dialbacks:  d,
-		punches:    newPuncher(g.now),
+// New makes a Network, which starts nothing.
+func New(cfg face.Config) *Network {
+	g := newGate(cfg.Logger, cfg.Policy, cfg.MaxConns, cfg.Now)
+	c := &Network{
+		cfg:       cfg,
+		gate:      g,
+		dialbacks: newDialbacks(g, cfg.Client),
+		punches:   newPuncher(g.now),
+		known:     make(map[share.ID]struct{}),
+		attached:  make(map[share.ID]*Swarm),
 	}
 	copy(c.id[:], peerIDPrefix+rand.Text())
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
 
+// PeerID implements face.Network.
+func (c *Network) PeerID() [20]byte { return c.id }
+
+// DialBacks implements face.Network.
+func (c *Network) DialBacks() face.DialBacks { return c.dialbacks }
+
+// Start implements face.Network.
+func (c *Network) Start() error {
+	cfg, log, g := &c.cfg, c.cfg.Logger, c.gate
 	lib := torrent.NewDefaultClientConfig()
 	lib.Slogger = slog.New(quietHandler{log.Handler()})
 	lib.PeerID = string(c.id[:])
@@ -129,7 +113,7 @@ func newClient(cfg *Config, log *slog.Logger, g *gate, d *dialbacks) (*client, e
 	lib.NoDHT, lib.PeriodicallyAnnounceTorrentsToDht = true, false
 	lib.DisableTCP, lib.DisableUTP, lib.DisableTrackers = true, true, true
 	lib.NoDefaultPortForwarding, lib.DisableWebtorrent = true, true
-	lib.DisableIPv4Peers = !cfg.IPv4
+	lib.DisableIPv4Peers = !cfg.Policy.IPv4
 	lib.AlwaysWantConns = true // transfers at rest are not in the library
 
 	lib.Seed = true
@@ -160,12 +144,12 @@ func newClient(cfg *Config, log *slog.Logger, g *gate, d *dialbacks) (*client, e
 		PeerID: c.id,
 		Policy: g.near(), // the book judges what PEX brings
 		InfoSize: func(id share.ID) int {
-			if a := c.attachmentOf(id); a != nil {
+			if a := c.swarmOf(id); a != nil {
 				return a.infoSize
 			}
 			return 0
 		},
-		OnPort: func(pc *torrent.PeerConn, port uint16) { c.dhtNode(pc, port, cfg.OnDHTNode) },
+		OnPort: func(pc *torrent.PeerConn, port uint16) { c.dhtNode(pc, port, cfg.Events.DHTNode) },
 		OnHostile: func(pc *torrent.PeerConn, err error) {
 			if ap, err := netip.ParseAddrPort(pc.RemoteAddr.String()); err == nil {
 				g.strike(ap.Addr())
@@ -176,18 +160,19 @@ func newClient(cfg *Config, log *slog.Logger, g *gate, d *dialbacks) (*client, e
 	var err error
 	if c.lib, err = torrent.NewClient(lib); err != nil {
 		c.cancel()
-		return nil, share.Errorf(share.Failed, "starting the peer protocol: %w", err)
+		return share.Errorf(share.Failed, "starting the peer protocol: %w", err)
 	}
-	c.listen(cfg, log)
+	c.listen()
 	if cfg.DHTPort != nil {
 		c.lib.AddDhtServer(dhtPort{cfg.DHTPort})
 	}
-	return c, nil
+	return nil
 }
 
 // listen gives the library its ways in and out. It must come before the first
 // transfer is added.
-func (c *client) listen(cfg *Config, log *slog.Logger) {
+func (c *Network) listen() {
+	cfg, log := &c.cfg, c.cfg.Logger
 	for _, l := range cfg.Listeners {
 		c.lib.AddListener(&listener{l, c.gate})
 		c.close = append(c.close, l.Close)
@@ -196,7 +181,7 @@ func (c *client) listen(cfg *Config, log *slog.Logger) {
 		}
 	}
 	network := "tcp6"
-	if cfg.IPv4 {
+	if cfg.Policy.IPv4 {
 		network = "tcp"
 	}
 	tcp := net.Dialer{KeepAlive: -1, FallbackDelay: -1}
@@ -226,9 +211,8 @@ func (c *client) listen(cfg *Config, log *slog.Logger) {
 	}})
 }
 
-// shutdown ends every connection and returns when nothing of the library uses
-// the storage any more. Transfers must have been detached.
-func (c *client) shutdown() error {
+// Close implements face.Network.
+func (c *Network) Close() error {
 	c.cancel()
 	errs := c.lib.Close()
 	close(c.gate.closed)
@@ -245,63 +229,99 @@ func (c *client) shutdown() error {
 	return errors.Join(errs...)
 }
 
-// offer tells strangers that they may ask for id.
-func (c *client) offer(id share.ID) {
+// Offer implements face.Network.
+func (c *Network) Offer(id share.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.known[id] = struct{}{}
 }
 
-func (c *client) withdraw(id share.ID) {
+// Withdraw implements face.Network.
+func (c *Network) Withdraw(id share.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.known, id)
 }
 
-func (c *client) attachmentOf(id share.ID) *attachment {
+// Offered tells whether a peer that asks for id is let in.
+func (c *Network) Offered(id share.ID) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	_, known := c.known[id]
+	return known || c.attached[id] != nil
+}
+
+// Banned counts the addresses that were caught sending wrong data.
+func (c *Network) Banned() int { return len(c.lib.BadPeerIPs()) }
+
+// Dial implements face.Network.
+func (c *Network) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	return c.tcp.Dial(ctx, to.String())
+}
+
+// Tend implements face.Network.
+func (c *Network) Tend() {
+	sweepCounters()
+	c.gate.look()
+}
+
+// Figures implements face.Network.
+func (c *Network) Figures() face.NetworkFigures {
+	return face.NetworkFigures{Down: c.totals.down.Load(), Up: c.totals.up.Load(), Open: c.gate.open(), Refused: c.gate.refused.Load()}
+}
+
+func (c *Network) swarmOf(id share.ID) *Swarm {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.attached[id]
 }
 
-// attach adds a transfer to the library. The info dictionary has been accepted
-// by share/metainfo; what the library makes of it is checked once more.
-func (c *client) attach(id share.ID, infoBytes []byte, tap *tap) (*attachment, error) {
-	pieces, err := preflight(infoBytes)
+// Attach implements face.Network. The info dictionary has been accepted by
+// share/metainfo; what the library makes of it is checked once more.
+func (c *Network) Attach(content face.Content) (face.Swarm, error) {
+	a, err := c.attach(content)
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (c *Network) attach(content face.Content) (*Swarm, error) {
+	id := content.ID
+	pieces, err := preflight(content.Info)
 	if err != nil {
 		return nil, share.Errorf(share.Refused, "the content of %s cannot be handled: %w", id.Short(), err)
 	}
-	a := &attachment{id: id, tap: tap, pieces: pieces, infoSize: len(infoBytes), peers: make(map[*torrent.PeerConn]*peerState), offered: make(map[netip.AddrPort]struct{})}
+	a := &Swarm{
+		of: c, id: id, readOnly: content.ReadOnly, pieces: pieces, infoSize: len(content.Info),
+		tap:   newTap(content.Storage, content.Down, content.Up, &c.totals, content.Arrived),
+		peers: make(map[*torrent.PeerConn]*peerState), offered: make(map[netip.AddrPort]struct{}),
+	}
 	a.web.next = c.web
 	a.lastPeer.Store(c.gate.now().Unix())
 	c.mu.Lock()
 	c.attached[id] = a
 	c.mu.Unlock()
-	tor, _ := c.lib.AddTorrentOpt(torrent.AddTorrentOpts{
+	a.tor, _ = c.lib.AddTorrentOpt(torrent.AddTorrentOpts{
 		InfoHash:  libinfo.Hash(id),
-		InfoBytes: infoBytes,
-		Storage:   tap,
+		InfoBytes: content.Info,
+		Storage:   a.tap,
 	})
-	a.tor = tor
-	if tor.Info() == nil {
-		c.detach(a)
+	if a.tor.Info() == nil {
+		a.Detach()
 		return nil, share.Errorf(share.Disk, "opening the storage of %s failed", id.Short())
+	}
+	if a.readOnly {
+		a.tor.DisallowDataDownload()
 	}
 	a.ready.Store(true)
 	return a, nil
 }
 
-// detach takes a transfer from the library. It may take as long as a read from
-// or a write to disk does.
-func (c *client) detach(a *attachment) {
-	a.tap.close()
-	a.tor.Drop()
-	a.tap.drain()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.attached[a.id] == a {
-		delete(c.attached, a.id)
-	}
+// Check implements face.Network.
+func (c *Network) Check(info []byte) error {
+	_, err := preflight(info)
+	return err
 }
 
 // preflight reads an info dictionary the way the library will, where a mistake
@@ -335,18 +355,4 @@ func preflight(infoBytes []byte) (pieces int, err error) {
 // without bytes end the process.
 func asV1(info *libinfo.Info) {
 	info.MetaVersion, info.FileTree = 0, libinfo.FileTree{}
-}
-
-// counts returns how many peers are connected, and how many of them have
-// everything.
-func (a *attachment) counts() (peers, seeds int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.peers), a.seeds
-}
-
-func (a *attachment) busy() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.peers) > 0
 }

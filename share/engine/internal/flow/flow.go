@@ -1,15 +1,16 @@
-package engine
+// Package flow measures and limits how fast bytes pass.
+package flow
 
 import (
 	"sync"
 	"time"
 )
 
-// bucket lets bytes pass at a rate, in the order in which they came. Rate 0
+// Bucket lets bytes pass at a rate, in the order in which they came. Rate 0
 // lets everything pass. Sleeping readers and writers of storage are how rates
 // are capped: the client library's own limiters know no single transfer and
 // stop it from making connections while they are exhausted.
-type bucket struct {
+type Bucket struct {
 	mu      sync.Mutex
 	rate    float64 // bytes a second
 	passed  float64 // bytes let through since the bucket was made
@@ -22,11 +23,13 @@ type bucket struct {
 // cut and the timer is not the limit at high rates.
 const burstTime = 0.1
 
-func newBucket(rate int64) *bucket {
-	return &bucket{rate: float64(rate), at: time.Now(), changed: make(chan struct{})}
+// NewBucket makes a bucket for a rate in bytes a second; 0 is no limit.
+func NewBucket(rate int64) *Bucket {
+	return &Bucket{rate: float64(rate), at: time.Now(), changed: make(chan struct{})}
 }
 
-func (b *bucket) set(rate int64) {
+// Set changes the rate, also for those who wait.
+func (b *Bucket) Set(rate int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if float64(rate) == b.rate {
@@ -38,13 +41,13 @@ func (b *bucket) set(rate int64) {
 }
 
 // wake lets those who wait work out anew for how long. mu is held.
-func (b *bucket) wake() {
+func (b *Bucket) wake() {
 	close(b.changed)
 	b.changed = make(chan struct{})
 }
 
 // advance is called with mu held.
-func (b *bucket) advance() {
+func (b *Bucket) advance() {
 	now := time.Now()
 	elapsed := now.Sub(b.at).Seconds()
 	b.at = now
@@ -55,8 +58,8 @@ func (b *bucket) advance() {
 	b.passed = min(b.passed+max(elapsed, 0)*b.rate, b.booked+burstTime*b.rate)
 }
 
-// wait blocks until n bytes may pass, and reports false when stop closed first.
-func (b *bucket) wait(n int, stop <-chan struct{}) bool {
+// Wait blocks until n bytes may pass, and reports false when stop closed first.
+func (b *Bucket) Wait(n int, stop <-chan struct{}) bool {
 	b.mu.Lock()
 	if b.rate == 0 {
 		b.mu.Unlock()
@@ -92,15 +95,16 @@ func (b *bucket) wait(n int, stop <-chan struct{}) bool {
 	return true
 }
 
-// throttle is the two buckets that one direction of a transfer passes.
-type throttle struct{ own, node *bucket }
+// Throttle is the two buckets that one direction of a transfer passes.
+type Throttle struct{ Own, Node *Bucket }
 
-func (t throttle) wait(n int, stop <-chan struct{}) bool {
-	return t.own.wait(n, stop) && t.node.wait(n, stop)
+// Wait blocks until n bytes may pass, and reports false when stop closed first.
+func (t Throttle) Wait(n int, stop <-chan struct{}) bool {
+	return t.Own.Wait(n, stop) && t.Node.Wait(n, stop)
 }
 
-// meter turns a running total into a rate over the last seconds.
-type meter struct {
+// Meter turns a running total into a rate over the last seconds.
+type Meter struct {
 	last  int64
 	rate  float64
 	begun bool
@@ -110,9 +114,10 @@ type meter struct {
 // seconds, and zero soon after the bytes stop.
 const meterWeight = 1.0 / 3
 
-func (m *meter) sample(total int64, elapsed time.Duration) int64 {
+// Sample takes what the total is now, and how long ago it last did.
+func (m *Meter) Sample(total int64, elapsed time.Duration) {
 	if elapsed <= 0 {
-		return int64(m.rate)
+		return
 	}
 	now := float64(total-m.last) / elapsed.Seconds()
 	m.last = total
@@ -124,5 +129,7 @@ func (m *meter) sample(total int64, elapsed time.Duration) int64 {
 	if m.rate < 1 {
 		m.rate = 0
 	}
-	return int64(m.rate)
 }
+
+// Rate is in bytes per second.
+func (m *Meter) Rate() int64 { return int64(m.rate) }

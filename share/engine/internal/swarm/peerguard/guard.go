@@ -20,8 +20,8 @@ import (
 	bep55 "github.com/anacrolix/torrent/peer_protocol/ut-holepunch"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/dialback"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/dialback"
 )
 
 // Config is what a Guard needs.

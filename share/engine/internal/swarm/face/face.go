@@ -1,0 +1,268 @@
+// Package face is what the engine knows of the peer protocol, and all that it
+// does: how content gets into a swarm and out of it, what is wanted of it, and
+// what is heard from there. Who implements it (package library does) keeps to
+// itself how peers are talked to.
+package face
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/storage"
+)
+
+// Config is what a Network depends on.
+type Config struct {
+	Logger *slog.Logger
+	Client string           // name and version told to peers
+	Now    func() time.Time // for what is remembered of peers
+
+	// Listeners accept peers over TCP, UTP carries them over uTP; nil is none.
+	// Network closes them.
+	Listeners []net.Listener
+	UTP       net.PacketConn
+	// DialFrom is the address that calls over TCP leave from; with nil, or where
+	// it gives none, the system chooses. It must not block.
+	DialFrom func() netip.Addr
+	// DHTPort is the UDP port told to peers (BEP 5 PORT); nil tells none.
+	DHTPort func() uint16
+
+	// Policy judges the addresses that strangers name.
+	Policy   netguard.Policy
+	MaxConns int // connections in all
+
+	Events Events
+}
+
+// Events is what a Network tells. Wake may take its time and ends with its
+// context; the others must not block. A nil one is not called.
+type Events struct {
+	// Wake attaches the content of an ID that was offered, since a peer asks for
+	// it.
+	Wake func(ctx context.Context, id share.ID)
+	// Found is told of addresses that peers sent.
+	Found func(id share.ID, s share.Source, addrs []netip.AddrPort)
+	// DHTNode is told where a peer says that it runs a node of the DHT. It is
+	// called in goroutines of its own.
+	DHTNode func(netip.AddrPort)
+	// Stranger is told of each TCP connection to the address local of this host
+	// from a host that this node never called, once its handshake is over. It is
+	// called in goroutines of its own.
+	Stranger func(local netip.Addr, from netip.AddrPort)
+}
+
+// Network is this node among its peers: it has the sockets. Swarms are attached
+// between Start and Close.
+type Network interface {
+	// Start begins to accept peers.
+	Start() error
+	// Close ends every connection, and returns when nothing uses the storage of a
+	// swarm any more. Swarms must have been detached.
+	Close() error
+	// PeerID is the ID by which peers know this node.
+	PeerID() [20]byte
+
+	// Check tells whether the content of an info dictionary, which
+	// share/metainfo has accepted, can be attached.
+	Check(info []byte) error
+	// Attach begins to exchange content with peers. It may take as long as
+	// reading from disk does.
+	Attach(Content) (Swarm, error)
+	// Offer lets peers ask for content that is not attached: Events.Wake is
+	// called then. Withdraw ends that.
+	Offer(share.ID)
+	Withdraw(share.ID)
+
+	// Dial connects to a peer within the limits for all connections.
+	Dial(context.Context, netip.AddrPort) (net.Conn, error)
+	// Moved ends connections from addresses that this host no longer has, and
+	// calls their peers again.
+	Moved(own []netip.Addr)
+	// Tend measures what connections are good for; to be called now and then.
+	Tend()
+	Figures() NetworkFigures
+	DialBacks() DialBacks
+}
+
+// NetworkFigures counts over all swarms since the Network was made.
+type NetworkFigures struct {
+	Down, Up int64 // bytes of content
+	Open     int   // connections, handshake included
+	Refused  int64 // connections turned away by a cap or a ban
+}
+
+// DialBacks asks peers to call this node, to learn whether strangers can.
+type DialBacks interface {
+	// Helpers are peers that call back when asked, the latest first.
+	Helpers() []netip.AddrPort
+	// SeenAs is what peers said lately that this node's address is, one of each.
+	SeenAs() []netip.Addr
+	// ToldToCall tells whether a helper was told to call with this ID just now.
+	ToldToCall(id [20]byte) bool
+	// Ask asks one of Helpers to call this node at from, an address of this
+	// host, by TCP and UDP on these ports; a port of 0 is not called.
+	Ask(ctx context.Context, helper netip.AddrPort, from netip.Addr, tcp, udp uint16) (DialBack, error)
+}
+
+// DialBack is what came of asking one peer to call this node.
+type DialBack struct {
+	// Came tells that the call was answered by this node: proof for TCP.
+	Came bool
+	// Failed tells that the peer called by TCP, UDPFailed by UDP, and that
+	// nobody answered. Neither that nor Came means that it did not try.
+	Failed, UDPFailed bool
+	Seen              netip.Addr // where the peer sees this node; may be zero
+}
+
+// Content is what a swarm exchanges.
+type Content struct {
+	ID      share.ID
+	Info    []byte // the info dictionary; its hash is ID
+	Storage Storage
+	// ReadOnly content is served and never fetched.
+	ReadOnly bool
+	// Down and Up hold back what is taken from peers and read for them.
+	Down, Up Limit
+	// Arrived is called after a piece was found right, possibly with locks held:
+	// it must not block nor call the swarm.
+	Arrived func()
+}
+
+// Storage is the disk under a swarm. Its methods are safe for concurrent use;
+// the last three touch memory only.
+type Storage interface {
+	io.ReaderAt // of content that is known to be right
+	io.WriterAt // of blocks from peers
+	// CopyPiece writes the first n bytes of piece i, right or wrong, to w.
+	CopyPiece(i int, n int64, w io.Writer) (int64, error)
+	// Completion tells whether piece i is known to be right or wrong, and which.
+	// What is not known is neither served nor requested.
+	Completion(i int) (known, complete bool)
+	// MarkComplete and MarkNotComplete take the verdict about a piece.
+	MarkComplete(i int) error
+	MarkNotComplete(i int) error
+}
+
+// Limit holds bytes back.
+type Limit interface {
+	// Wait blocks until n bytes may pass, and reports false when stop closed
+	// first.
+	Wait(n int, stop <-chan struct{}) bool
+}
+
+// Swarm is one content among its peers. Its methods may wait for as long as
+// hashing a piece takes, except Figures, Connected and WebSeeds.
+type Swarm interface {
+	// Detach ends every connection. When it returns, the storage is used no more
+	// and nothing is served.
+	Detach()
+
+	// AddPeers calls these when there is need for more peers.
+	AddPeers([]Peer)
+	// Connected are the addresses that were called and answered.
+	Connected() map[netip.AddrPort]bool
+	// Peers are those connected.
+	Peers() []share.Peer
+
+	// AddWebSeeds fetches from these, too (BEP 19). Those that it has stay.
+	AddWebSeeds(urls []string)
+	WebSeeds() []WebSeed
+
+	// SetPriorities changes how soon some pieces are wanted. At first none is.
+	SetPriorities(Change)
+	// Retry fetches again after the storage has failed and works again.
+	Retry()
+	// Refresh asks the storage again what is complete.
+	Refresh([]storage.Span)
+	// Verify hashes pieces, and returns when all are done or ctx ends.
+	Verify(context.Context, []storage.Span)
+	// Pieces is what is under way with each piece.
+	Pieces() []PieceState
+
+	// Figures are of this swarm since it was attached.
+	Figures() Figures
+	// Sample measures the rates of connections; to be called each second.
+	Sample(elapsed time.Duration)
+}
+
+// Peer is where somebody may be.
+type Peer struct {
+	Addr   netip.AddrPort
+	Source share.Source
+}
+
+// Figures are of one swarm.
+type Figures struct {
+	Down, Up     int64 // bytes of content put to disk, and sent
+	Peers, Seeds int   // connected
+	// LastPeer is when a connection last came or went, or the swarm was attached.
+	LastPeer time.Time
+}
+
+// Priority is how soon a piece is wanted.
+type Priority uint8
+
+// The priorities. Soon and Now are deadlines: Soon before whatever has none, Now
+// before everything.
+const (
+	Never Priority = iota
+	Normal
+	High
+	Soon
+	Now
+)
+
+// Change is a priority of pieces From up to, not including, To, which is the
+// same for all of them, as was the one before.
+type Change struct {
+	From, To int
+	Was, Is  Priority
+}
+
+// PieceState is what is under way with a piece.
+type PieceState uint8
+
+// The states of pieces.
+const (
+	Still    PieceState = iota // nothing: missing, or complete and on disk
+	Begun                      // some of it is here, or all and not yet on disk
+	Checking                   // it is being hashed
+)
+
+// WebSeed is how a web seed does.
+type WebSeed struct {
+	URL  string
+	Last time.Time // when it last sent something; zero for never
+	Next time.Time // it is not asked before
+	Err  error     // of the latest request
+}
+
+// MaxWebSeeds bounds how many web seeds of one swarm are used.
+const MaxWebSeeds = 20
+
+// UsableSeeds leaves out web seeds that may not be asked, and those beyond the
+// most that are used.
+func UsableSeeds(urls []string) []string {
+	var out []string
+	for _, u := range urls {
+		if netguard.CheckURL(u) == nil && len(out) < MaxWebSeeds {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+// Seconds writes a wait the way reasons do.
+func Seconds(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%d s", int(d/time.Second)+1)
+	}
+	return fmt.Sprintf("%d min", int((d+30*time.Second)/time.Minute))
+}
