@@ -11,12 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/bencode"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/conform"
 )
 
 // greeting begins a handshake.
@@ -135,37 +135,7 @@ func TestHostilePeers(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.waitState(id, share.Fetching)
-	n := uint32(info.NumPieces)
-	bits := bytes.Repeat([]byte{0xff}, (info.NumPieces+7)/8)
-
-	deep := strings.Repeat("l", 30_000) + strings.Repeat("e", 30_000)
-	for name, say := range map[string][][]byte{
-		"have all, then none, then one": {message(msgHaveAll), message(msgHaveNone), message(msgHave, u32(0))},
-		"have all, then one":            {message(msgHaveAll), message(msgHave, u32(0))},
-		"have all twice":                {message(msgHaveAll), message(msgHaveAll)},
-		"have all, then a bitfield":     {message(msgHaveAll), message(msgBitfield, make([]byte, len(bits)))},
-		"a bitfield, then have all":     {message(msgBitfield, append([]byte{0x80}, make([]byte, len(bits)-1)...)), message(msgHaveAll), message(msgHaveNone)},
-		"a bitfield that is too long":   {message(msgBitfield, make([]byte, 60_000))},
-		"a bitfield with spare bits":    {message(msgBitfield, bits)},
-		"a bitfield that is too short":  {message(msgBitfield, nil)},
-		"have beyond the end":           {message(msgHave, u32(n)), message(msgHave, u32(0xffffffff))},
-		"fast pieces beyond the end":    {message(msgFast, u32(n)), message(msgFast, u32(0xffffffff)), message(msgFast, u32(0x7fffffff))},
-		"rejects of nothing":            {message(msgReject, u32(0, 0, 16384)), message(msgReject, u32(0xffffffff, 0xffffffff, 0xffffffff))},
-		"a block nobody asked for":      {message(msgPiece, u32(0, 0), make([]byte, 16384))},
-		"a block beyond the end":        {message(msgPiece, u32(0xffffffff, 0xffffffff), make([]byte, 16384))},
-		"a request for everything":      {message(msgInterested), message(msgRequest, u32(0, 0, 0xffffffff)), message(msgRequest, u32(0, 0xfffffff0, 0x20))},
-		"a v2 hash request":             {message(msgHashRequest, make([]byte, 32), u32(0, 0, 2, 0)), message(msgHashes, make([]byte, 32), u32(0, 0, 2, 0), make([]byte, 64))},
-		"a message without end":         {append(u32(0xffffffff), make([]byte, 1<<20)...)},
-		"an unknown message":            {message(200, make([]byte, 1000))},
-		"a nested handshake":            {message(msgExtended, []byte{0}, []byte("d1:m"+deep+"e"))},
-		"a handshake of strings":        {message(msgExtended, []byte("\x00d1:md6:ut_pex0:11:ut_metadata0:ee"))},
-		"a huge string":                 {message(msgExtended, []byte("\x00d1:v99999999999:xe"))},
-		"a negative metadata size":      {message(msgExtended, []byte("\x00d1:md11:ut_metadatai1ee13:metadata_sizei-1ee"))},
-		"metadata beyond the end":       {hello, message(msgExtended, []byte("\x01d8:msg_typei0e5:piecei9999999999ee")), message(msgExtended, []byte("\x01d8:msg_typei1e5:piecei-1e10:total_sizei-1ee"))},
-		"a hole punch to somewhere":     {message(msgExtended, []byte("\x00d1:md12:ut_holepunchi3eee")), message(msgExtended, []byte("\x03\x01\x01"), make([]byte, 18))},
-		"broken peer exchange":          {message(msgExtended, []byte("\x00d1:md6:ut_pexi2eee")), message(msgExtended, []byte("\x02d6:added617:aaaaaaaaaaaaaaaaae"))},
-		"a port and another":            {message(msgPort, []byte{1, 2}), message(msgPort, []byte{0, 0}), message(msgPort, nil)},
-	} {
+	for name, say := range conform.Hostile(info.NumPieces) {
 		t.Run(name, func(t *testing.T) {
 			for _, victim := range []*node{a, b} { // one seeds, one fetches
 				victim.suffer(t, id, say)

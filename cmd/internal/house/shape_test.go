@@ -167,6 +167,7 @@ var inside = map[string][]string{
 	// The swarm is a room of its own: its parts know each other by what they need.
 	"share/engine/internal/swarm":           {"share/engine/internal/swarm/core", "share/engine/internal/swarm/mse", "share/engine/internal/swarm/wire", "share/engine/internal/compact", "share/engine/internal/netguard"},
 	"share/engine/internal/swarm/core":      {"share/engine/internal/swarm/wire"},
+	"share/engine/internal/swarm/conform":   {"share/engine/internal/swarm/face", "share/engine/internal/netguard"},
 	"share/engine/internal/swarm/dialback":  {"share/engine/internal/netguard"},
 	"share/engine/internal/swarm/face":      {"share/engine/internal/netguard"},
 	"share/engine/internal/swarm/infofetch": {"share/engine/internal/compact"},
