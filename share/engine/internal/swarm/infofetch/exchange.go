@@ -98,10 +98,6 @@ func (x *exchange) extensions(payload []byte) error {
 	if n := v.Get("m").Get("ut_metadata"); n.Kind == bencode.Int && n.Int >= 0 && n.Int <= 255 {
 		x.ext = byte(n.Int)
 	}
-	if p := v.Get("p").Int; x.s.conn != nil && p > 0 && p <= 65535 {
-		// The listening address of an incoming peer.
-		x.s.f.queue.add(netip.AddrPortFrom(x.s.addr.Addr(), uint16(p)), time.Now(), true)
-	}
 	size := v.Get("metadata_size")
 	if size.Kind != bencode.Int || size.Int == 0 {
 		return nil

@@ -63,24 +63,14 @@ type Result struct {
 	More []netip.AddrPort
 }
 
-// Fetch fetches one info dictionary. Create it with New and add peers with Add and
-// Incoming before and during Run.
+// Fetch fetches one info dictionary. Create it with New and add peers with Add
+// before and during Run.
 type Fetch struct {
-	cfg      Config
-	queue    *queue
-	accepted chan incoming
+	cfg   Config
+	queue *queue
 	// slots are held by sessions that have completed the handshake.
 	slots   chan struct{}
 	waiting atomic.Int32 // for a slot
-	over    chan struct{}
-}
-
-// incoming is an address to dial, or a peer that has connected to us.
-type incoming struct {
-	conn   net.Conn
-	addr   netip.AddrPort
-	shaken bool
-	done   chan struct{} // closed when conn is not used any more
 }
 
 // New prepares a fetch; nothing happens before Run.
@@ -98,11 +88,9 @@ func New(cfg Config) (*Fetch, error) {
 		copy(cfg.PeerID[:], "-SH0100-"+rand.Text())
 	}
 	return &Fetch{
-		cfg:      cfg,
-		queue:    newQueue(),
-		accepted: make(chan incoming),
-		slots:    make(chan struct{}, cfg.Parallel),
-		over:     make(chan struct{}),
+		cfg:   cfg,
+		queue: newQueue(),
+		slots: make(chan struct{}, cfg.Parallel),
 	}, nil
 }
 
@@ -117,24 +105,6 @@ func (f *Fetch) Add(peers ...netip.AddrPort) {
 	}
 }
 
-// Incoming adds a connection that a peer has opened to us for this ID; that way a
-// peer that we cannot reach can help. Its handshake is not encrypted; with shaken it
-// was already read and answered, with the bit of BEP 10 set. Incoming returns when
-// the connection is closed, which may be when Run ends.
-func (f *Fetch) Incoming(conn net.Conn, addr netip.AddrPort, shaken bool) {
-	in := incoming{conn: conn, addr: addr, shaken: shaken, done: make(chan struct{})}
-	select {
-	case f.accepted <- in:
-		<-in.done
-	case <-f.over:
-	}
-	conn.Close()
-}
-
-// Tried returns the number of distinct addresses that were tried so far, and how
-// many of them answered as members of the swarm.
-func (f *Fetch) Tried() (tried, answered int) { return f.queue.counts() }
-
 // dialsPerSlot is the number of connection attempts for each slot: most addresses
 // are dead and only time out.
 const dialsPerSlot = 4
@@ -143,7 +113,6 @@ const dialsPerSlot = 4
 // case the error wraps the cause of ctx; after a deadline its kind is share.Nobody.
 // No goroutine or connection outlives Run. Call Run only once.
 func (f *Fetch) Run(ctx context.Context) (*Result, error) {
-	defer close(f.over)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
@@ -166,7 +135,7 @@ func (f *Fetch) Run(ctx context.Context) (*Result, error) {
 			if !ok {
 				break
 			}
-			running[f.start(ctx, incoming{addr: addr}, outcomes)] = true
+			running[f.start(ctx, addr, outcomes)] = true
 		}
 		// The queue waits while all slots are taken, but a session that is too slow
 		// may have to give up its slot.
@@ -184,15 +153,9 @@ func (f *Fetch) Run(ctx context.Context) (*Result, error) {
 			return nil, f.stopped(ctx)
 		case <-f.queue.changed:
 		case <-tick.C:
-		case in := <-f.accepted:
-			if len(running) >= 2*f.cfg.Parallel*dialsPerSlot {
-				close(in.done)
-				continue
-			}
-			running[f.start(ctx, in, outcomes)] = true
 		case o := <-outcomes:
 			delete(running, o.s)
-			f.queue.done(o.s.addr, o.verdict, o.s.conn == nil, time.Now())
+			f.queue.done(o.s.addr, o.verdict, time.Now())
 			f.cfg.Logger.Debug("asked a peer for the info dictionary", "id", f.cfg.ID.Short(),
 				"peer", o.s.addr, "verdict", o.verdict.String(), "error", o.err)
 			if o.info != nil {

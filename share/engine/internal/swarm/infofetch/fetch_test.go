@@ -481,73 +481,6 @@ func TestDHTNodesAreReported(t *testing.T) {
 	}
 }
 
-// A peer behind a firewall comes to us.
-func TestIncoming(t *testing.T) {
-	for _, shaken := range []bool{false, true} {
-		s := newSwarm(t, 2*blockSize)
-		f, err := New(s.config())
-		if err != nil {
-			t.Fatal(err)
-		}
-		ours, theirs := pair(t)
-		var group sync.WaitGroup
-		group.Go(func() {
-			defer theirs.Close()
-			r := &remote{swarm: s, ctx: t.Context(), conn: theirs, rw: theirs, in: bufio.NewReader(theirs)}
-			if !shaken {
-				if !r.raw(handshake(s.id, [20]byte{2}, false)) {
-					return
-				}
-				if _, err := io.ReadFull(r.in, make([]byte, handshakeLen)); err != nil {
-					return
-				}
-			}
-			if !r.offer(len(s.info)) {
-				return
-			}
-			for {
-				p, ok := r.request()
-				if !ok || !r.block(s.info, p) {
-					return
-				}
-			}
-		})
-		group.Go(func() { f.Incoming(ours, netip.MustParseAddrPort("[2001:db8::9]:5000"), shaken) })
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		r, err := f.Run(ctx)
-		s.want(r, err)
-		group.Wait()
-		// The port it came from is not one to be dialled.
-		if len(r.Peers) != 0 {
-			t.Errorf("peers %v", r.Peers)
-		}
-		// Nobody is there to take this one.
-		late, far := net.Pipe()
-		f.Incoming(late, netip.MustParseAddrPort("[2001:db8::9]:5000"), shaken)
-		if _, err := far.Read(make([]byte, 1)); err != io.EOF {
-			t.Errorf("a connection after the end: %v", err)
-		}
-	}
-}
-
-// pair is both ends of a connection over [::1].
-func pair(t *testing.T) (a, b net.Conn) {
-	t.Helper()
-	l, err := net.Listen("tcp6", "[::1]:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if a, err = net.Dial("tcp6", l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	return a, b
-}
-
 func TestNobody(t *testing.T) {
 	s := newSwarm(t, 100)
 	f, err := New(s.config())
@@ -560,7 +493,7 @@ func TestNobody(t *testing.T) {
 	if _, err := f.Run(ctx); share.KindOf(err) != share.Nobody {
 		t.Errorf("nobody there: %v", err)
 	}
-	if tried, answered := f.Tried(); tried != 1 || answered != 1 {
+	if tried, answered := f.queue.counts(); tried != 1 || answered != 1 {
 		t.Errorf("%d tried, %d answered", tried, answered)
 	}
 }

@@ -181,16 +181,15 @@ func (q *queue) waits(now time.Time) bool {
 	return false
 }
 
-// done records the result of asking addr. The address of an incoming peer cannot be
-// dialled, so only a wrong hash is recorded for it.
-func (q *queue) done(addr netip.AddrPort, v verdict, dialled bool, now time.Time) {
+// done records the result of asking addr.
+func (q *queue) done(addr netip.AddrPort, v verdict, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if v == forged {
 		q.ban(addr.Addr())
 	}
 	c := q.byAddr[addr]
-	if c == nil || !dialled {
+	if c == nil {
 		return
 	}
 	c.busy = false

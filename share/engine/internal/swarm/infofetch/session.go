@@ -36,23 +36,18 @@ type outcome struct {
 type session struct {
 	f        *Fetch
 	addr     netip.AddrPort
-	conn     net.Conn     // made by the peer, else nil
-	shaken   bool         // conn is past the handshake
 	holds    atomic.Int64 // since when it has a slot, in Unix nanoseconds; 0 without
 	received atomic.Int64 // useful bytes
 	cancel   context.CancelCauseFunc
 }
 
-func (f *Fetch) start(ctx context.Context, in incoming, outcomes chan<- outcome) *session {
+func (f *Fetch) start(ctx context.Context, addr netip.AddrPort, outcomes chan<- outcome) *session {
 	ctx, cancel := context.WithCancelCause(ctx)
-	s := &session{f: f, addr: in.addr, conn: in.conn, shaken: in.shaken, cancel: cancel}
+	s := &session{f: f, addr: addr, cancel: cancel}
 	go func() {
 		o := s.run(ctx)
 		o.s = s
 		cancel(nil)
-		if in.done != nil {
-			close(in.done)
-		}
 		outcomes <- o
 	}()
 	return s
@@ -60,7 +55,7 @@ func (f *Fetch) start(ctx context.Context, in incoming, outcomes chan<- outcome)
 
 func (s *session) run(ctx context.Context) outcome {
 	info, err := s.attempt(ctx, false)
-	if errors.Is(err, errNotBitTorrent) && ctx.Err() == nil && s.conn == nil {
+	if errors.Is(err, errNotBitTorrent) && ctx.Err() == nil {
 		// Peers that require encryption close the connection on a plain handshake.
 		info, err = s.attempt(ctx, true)
 	}
@@ -77,9 +72,6 @@ func (s *session) run(ctx context.Context) outcome {
 }
 
 func (s *session) connect(ctx context.Context) (net.Conn, error) {
-	if s.conn != nil {
-		return s.conn, nil
-	}
 	patience := s.f.cfg.Patience
 	if s.f.queue.waits(time.Now()) {
 		patience /= 2
@@ -141,19 +133,6 @@ func (s *session) attempt(ctx context.Context, encrypted bool) ([]byte, error) {
 func (s *session) shake(ctx context.Context, conn net.Conn, encrypted bool) (io.ReadWriter, error) {
 	cfg := &s.f.cfg
 	hello := handshake(cfg.ID, cfg.PeerID, cfg.OnDHTNode != nil)
-	if s.shaken {
-		return conn, nil
-	}
-	if s.conn != nil {
-		// The connecting side sends its handshake first.
-		if err := readHandshake(conn, cfg.ID); err != nil {
-			return nil, err
-		}
-		if _, err := conn.Write(hello); err != nil {
-			return nil, fmt.Errorf("writing to %s: %w", s.addr, err)
-		}
-		return conn, nil
-	}
 	if !encrypted {
 		if _, err := conn.Write(hello); err != nil {
 			return nil, fmt.Errorf("%w: %w", errNotBitTorrent, err)
