@@ -133,7 +133,7 @@ func (a *announcer) everything() {
 
 func (a *announcer) soon() {
 	if !a.tick.Queued() || a.tick.at > a.c.now {
-		a.c.timers.set(&a.tick, a.c.now)
+		a.c.setAt(&a.tick, a.c.now)
 	}
 }
 

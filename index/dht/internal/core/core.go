@@ -10,7 +10,6 @@
 package core
 
 import (
-	"math/rand/v2"
 	"net/netip"
 	"time"
 
@@ -89,13 +88,12 @@ var (
 
 // Core is a node.
 type Core struct {
-	cfg    Config
-	now    time.Duration
-	rand   *rand.Rand
-	table  *table.Table
-	timers timers
-	buf    []byte
-	stats  Stats
+	*clock
+	*identity
+	cfg   Config
+	table *table.Table
+	buf   []byte
+	stats Stats
 	remotes
 
 	// What we asked.
@@ -104,8 +102,6 @@ type Core struct {
 	waiting  []*search // to be begun
 	rtt      estimate
 	silence  int // queries in a row, to nodes of the table, that were not answered
-	voted    votes
-	out      netip.Addr // the address we ask from
 
 	// What others ask.
 	tokens  *token.Mint
@@ -128,8 +124,7 @@ type Core struct {
 func New(cfg Config) *Core {
 	c := &Core{
 		cfg:     cfg,
-		now:     1, // zero is never
-		rand:    rand.New(rand.NewChaCha8(cfg.Seed)),
+		clock:   newClock(cfg.Seed),
 		pending: make(map[uint32]*query),
 		queries: limit.NewQueries(eachRate, strangersRate),
 		buf:     make([]byte, 0, replyMax+200),
@@ -149,6 +144,7 @@ func New(cfg Config) *Core {
 		c.cfg.Items = items.Max
 	}
 	c.table = table.New(c.cfg.ID, cfg.Strict)
+	c.identity = &identity{clock: c.clock, table: c.table, tcp: cfg.Port}
 	c.peers = peers.New(c.rand, c.cfg.Peers)
 	c.items = items.New(c.rand, c.cfg.Items)
 	c.remotes.init()
@@ -159,7 +155,7 @@ func New(cfg Config) *Core {
 }
 
 // ID is the node's name now; it changes with the node's address (BEP 42).
-func (c *Core) ID() nodeid.ID { return c.table.Self() }
+func (c *Core) ID() nodeid.ID { return c.identity.ID() }
 
 // Start begins to look for the network.
 func (c *Core) Start(now time.Duration) {
@@ -169,21 +165,12 @@ func (c *Core) Start(now time.Duration) {
 
 // Deadline tells when Wake is to be called next; false when there is nothing
 // to wait for.
-func (c *Core) Deadline() (time.Duration, bool) {
-	if c.timers.Len() == 0 {
-		return 0, false
-	}
-	return c.timers.First().at, true
-}
+func (c *Core) Deadline() (time.Duration, bool) { return c.deadline() }
 
 // Wake does what is due.
 func (c *Core) Wake(now time.Duration) {
 	c.enter(now)
-	for c.timers.Len() > 0 && c.timers.First().at <= c.now {
-		t := c.timers.First()
-		c.timers.Remove(t)
-		t.fire()
-	}
+	c.fire()
 	c.company()
 }
 
@@ -200,14 +187,24 @@ func (c *Core) company() {
 	}
 }
 
-func (c *Core) enter(now time.Duration) { c.now = max(c.now, now) }
+// SetAddresses tells the node its own global addresses, best first. It asks
+// from the best one, so that others see one node and not several; when that
+// changed, it takes a fitting ID, looks for its place, and has everything
+// announced again.
+func (c *Core) SetAddresses(now time.Duration, addrs []netip.Addr) {
+	c.enter(now)
+	if c.setAddresses(addrs) {
+		c.Moved(now)
+	}
+}
 
-func (c *Core) set(t *timer, after time.Duration) { c.timers.set(t, c.now+after) }
-
-// jitter spreads d by a quarter either way, so that nodes begun together do
-// not act together.
-func (c *Core) jitter(d time.Duration) time.Duration {
-	return d*3/4 + time.Duration(c.rand.Int64N(int64(d)/2+1))
+// Moved tells the node that what it knew of its place in the network may be out
+// of date: another address, or time that passed without it.
+func (c *Core) Moved(now time.Duration) {
+	c.enter(now)
+	c.silence = 0
+	c.announce.everything()
+	c.upkeep.hurry()
 }
 
 // Receive takes a datagram that came from there to us by via. It keeps none of

@@ -121,7 +121,7 @@ func (q *query) due() {
 		q.launch()
 	case flying:
 		q.phase = slow
-		c.timers.set(&q.timer, q.sent+max(lostMin, 4*(c.now-q.sent)))
+		c.setAt(&q.timer, q.sent+max(lostMin, 4*(c.now-q.sent)))
 		q.by.late(q)
 	case slow:
 		delete(c.pending, q.tid)
@@ -154,7 +154,7 @@ func (doubter) fail(*query, int)                {}
 // forget drops q: whatever comes now is a stray.
 func (c *Core) forget(q *query) {
 	delete(c.pending, q.tid)
-	c.timers.Remove(&q.timer)
+	c.stop(&q.timer)
 }
 
 func (c *Core) offline() bool {
@@ -181,8 +181,8 @@ func (c *Core) answered(m *krpc.Message, from netip.AddrPort) {
 	c.rtt.sample(rtt)
 	c.revive()
 	q.who.proven, q.who.silent = c.now, false
-	if m.IP.IsValid() {
-		c.vote(from, m.IP.Addr())
+	if m.IP.IsValid() && c.vote(from, m.IP.Addr()) {
+		c.upkeep.settle()
 	}
 	if m.Kind == krpc.KindReply {
 		q.who.ours = krpc.Ours(m.Version)

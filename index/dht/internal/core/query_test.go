@@ -18,7 +18,7 @@ import (
 
 func TestTimersAreInOrder(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	var h timers
+	h := newClock([32]byte{})
 	all := make([]*timer, 200)
 	for i := range all {
 		all[i] = new(timer)
@@ -26,20 +26,20 @@ func TestTimersAreInOrder(t *testing.T) {
 	for range 5000 {
 		x := all[r.IntN(len(all))]
 		if r.IntN(3) == 0 {
-			h.Remove(x)
+			h.stop(x)
 		} else {
-			h.set(x, time.Duration(r.IntN(1000)))
+			h.setAt(x, time.Duration(r.IntN(1000)))
 		}
-		for x := range h.All() {
-			if !x.Queued() || x.at < h.First().at {
-				t.Fatalf("a timer of %d is out of place", h.Len())
+		for x := range h.timers.All() {
+			if !x.Queued() || x.at < h.timers.First().at {
+				t.Fatalf("a timer of %d is out of place", h.timers.Len())
 			}
 		}
 	}
 	last := time.Duration(0)
-	for h.Len() > 0 {
-		x := h.First()
-		if h.Remove(x); x.at < last {
+	for h.timers.Len() > 0 {
+		x := h.timers.First()
+		if h.stop(x); x.at < last {
 			t.Fatal("out of order")
 		}
 		last = x.at
@@ -255,20 +255,20 @@ func TestVotes(t *testing.T) {
 		h.vote(stranger(1), lie)
 	}
 	h.vote(netip.AddrPortFrom(netip.MustParseAddr("2001:db8:1::77"), 1), lie) // and so is a /64
-	if h.voted.winner.IsValid() || h.ID() != (nodeid.ID{1, 2, 3}) {
+	if h.votes.winner.IsValid() || h.ID() != (nodeid.ID{1, 2, 3}) {
 		t.Error("one network decided")
 	}
 	for i := range 8 {
 		h.vote(stranger(10+i), truth)
 	}
-	if h.voted.winner != truth || !nodeid.Fits(h.ID(), truth) {
-		t.Errorf("winner %v, ID %v", h.voted.winner, h.ID())
+	if h.votes.winner != truth || !nodeid.Fits(h.ID(), truth) {
+		t.Errorf("winner %v, ID %v", h.votes.winner, h.ID())
 	}
 	id := h.ID()
 	for i := range 7 {
 		h.vote(stranger(100+i), lie)
 	}
-	if h.voted.winner != truth || h.ID() != id {
+	if h.votes.winner != truth || h.ID() != id {
 		t.Error("a minority changed the ID")
 	}
 	// Nor does a change of mind every minute make us change ours.
@@ -280,7 +280,7 @@ func TestVotes(t *testing.T) {
 	}
 	h.vote(stranger(1), netip.MustParseAddr("::1"))
 	h.vote(stranger(2), netip.MustParseAddr("fd00::1"))
-	if h.voted.ring[h.voted.next].addr == netip.MustParseAddr("fd00::1") {
+	if h.votes.ring[h.votes.next].addr == netip.MustParseAddr("fd00::1") {
 		t.Error("a local address was voted for")
 	}
 }
@@ -303,8 +303,8 @@ func TestVotesOfOneSiteAndAgainstAnOwnAddress(t *testing.T) {
 
 	h := newHarness(t, func(c *Config) { c.ID = nodeid.ID{1, 2, 3} })
 	crowd(h, inOneSite)
-	if h.ID() != (nodeid.ID{1, 2, 3}) || h.voted.winner.IsValid() {
-		t.Errorf("one /48 decided: ID %v, winner %v", h.ID(), h.voted.winner)
+	if h.ID() != (nodeid.ID{1, 2, 3}) || h.votes.winner.IsValid() {
+		t.Errorf("one /48 decided: ID %v, winner %v", h.ID(), h.votes.winner)
 	}
 
 	own := netip.MustParseAddr("2001:db8:77:77::1")
@@ -315,8 +315,8 @@ func TestVotesOfOneSiteAndAgainstAnOwnAddress(t *testing.T) {
 	if h.ID() != id || !nodeid.Fits(id, own) {
 		t.Errorf("strangers changed the ID of a node that knows its address: %v, was %v", h.ID(), id)
 	}
-	if h.voted.winner != lie(5) { // still told to the user, who may be behind a translator
-		t.Errorf("seen as %v", h.voted.winner)
+	if h.votes.winner != lie(5) { // still told to the user, who may be behind a translator
+		t.Errorf("seen as %v", h.votes.winner)
 	}
 
 	// Without an address of its own the node believes what most sites say.

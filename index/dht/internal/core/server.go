@@ -375,7 +375,7 @@ func (c *Core) unpark(from netip.AddrPort) {
 func (c *Core) parkedOut() {
 	c.release(func(p *parked) bool { return c.now-p.at >= parkedLife })
 	if len(c.parked) > 0 {
-		c.timers.set(&c.parking, c.parked[0].at+parkedLife)
+		c.setAt(&c.parking, c.parked[0].at+parkedLife)
 	}
 }
 

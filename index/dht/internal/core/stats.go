@@ -42,7 +42,7 @@ func (c *Core) Stats(now time.Duration) Stats {
 	s.PeersHeld, s.KeysHeld, s.ItemsHeld = c.peers.Len(), c.peers.Keys(), c.items.Len()
 	s.Joined, s.Offline = c.upkeep.joined, c.offline()
 	s.RTT = c.rtt.mean
-	s.External = c.voted.winner
+	s.External = c.votes.winner
 	s.Announce = c.announce.report()
 	return s
 }

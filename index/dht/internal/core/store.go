@@ -168,16 +168,6 @@ func (c *Core) holdOwn(id nodeid.ID, nodes []*lookup.Node) {
 	}
 }
 
-// self is where our peers reach us, as far as we know.
-func (c *Core) self() netip.AddrPort { return netip.AddrPortFrom(c.out, c.port()) }
-
-func (c *Core) port() uint16 {
-	if c.cfg.Port == nil {
-		return 0
-	}
-	return c.cfg.Port()
-}
-
 func (c *Core) seeding(id nodeid.ID) bool { return c.cfg.Seeding != nil && c.cfg.Seeding(id) }
 
 // peersTaken bounds what is taken from one answer, so that a liar cannot bury

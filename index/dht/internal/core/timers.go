@@ -16,10 +16,4 @@ type timer struct {
 // Before orders timers by their time.
 func (t *timer) Before(o *timer) bool { return t.at < o.at }
 
-// timers are the timers that are running.
-type timers struct{ schedule.Queue[*timer] }
-
-func (h *timers) set(t *timer, at time.Duration) {
-	t.at = at
-	h.Set(t)
-}
+type timers = schedule.Queue[*timer]

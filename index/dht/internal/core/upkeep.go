@@ -16,8 +16,7 @@ type upkeep struct {
 	c       *Core
 	tick    timer
 	joined  bool
-	alone   bool          // nobody is known
-	renamed time.Duration // last change of ID
+	alone   bool // nobody is known
 	swept   time.Duration
 	probed  time.Duration // last query while offline
 	checked time.Duration // last look for silent nodes
@@ -221,7 +220,9 @@ func (u *upkeep) ticked() {
 		c.peers.Sweep(c.now)
 		c.items.Sweep(c.now)
 	}
-	c.heed()
+	if c.fit() {
+		u.settle()
+	}
 	if u.poor() && !u.fasting.Queued() {
 		u.beg()
 	}
