@@ -146,7 +146,7 @@ func (a *announcer) pump() {
 	}
 	next := time.Second
 	defer func() { c.set(&a.tick, next) }()
-	if c.upkeep.lonely() {
+	if c.lonely() {
 		return
 	}
 	a.shape = a.rate()

@@ -92,20 +92,17 @@ type Core struct {
 	*identity
 	cfg   Config
 	table *table.Table
-	buf   []byte
 	stats Stats
-	remotes
+	*remotes
+	*sender
+	*queries
 
-	// What we asked.
-	pending  map[uint32]*query
 	searches []*search // active
 	waiting  []*search // to be begun
-	rtt      estimate
-	silence  int // queries in a row, to nodes of the table, that were not answered
 
 	// What others ask.
 	tokens  *token.Mint
-	queries *limit.Queries
+	rates   *limit.Queries
 	pings   limit.Bucket
 	errors  limit.Bucket
 	peers   *peers.Store
@@ -125,9 +122,9 @@ func New(cfg Config) *Core {
 	c := &Core{
 		cfg:     cfg,
 		clock:   newClock(cfg.Seed),
-		pending: make(map[uint32]*query),
-		queries: limit.NewQueries(eachRate, strangersRate),
-		buf:     make([]byte, 0, replyMax+200),
+		rates:   limit.NewQueries(eachRate, strangersRate),
+		remotes: newRemotes(),
+		sender:  newSender(cfg.Send),
 	}
 	var secret [32]byte
 	for i := range secret {
@@ -145,9 +142,12 @@ func New(cfg Config) *Core {
 	}
 	c.table = table.New(c.cfg.ID, cfg.Strict)
 	c.identity = &identity{clock: c.clock, table: c.table, tcp: cfg.Port}
+	c.queries = &queries{
+		clock: c.clock, identity: c.identity, table: c.table, remotes: c.remotes, sender: c.sender,
+		readOnly: cfg.ReadOnly, strict: cfg.Strict, pending: make(map[uint32]*query),
+	}
 	c.peers = peers.New(c.rand, c.cfg.Peers)
 	c.items = items.New(c.rand, c.cfg.Items)
-	c.remotes.init()
 	c.parking.fire = c.parkedOut
 	c.upkeep.init(c)
 	c.announce.init(c)
@@ -176,7 +176,7 @@ func (c *Core) Wake(now time.Duration) {
 
 // company notices when somebody or nobody is known.
 func (c *Core) company() {
-	if lonely := c.upkeep.lonely(); lonely != c.upkeep.alone {
+	if lonely := c.lonely(); lonely != c.upkeep.alone {
 		c.upkeep.alone = lonely
 		if c.cfg.Met != nil {
 			c.cfg.Met(!lonely)
@@ -234,12 +234,18 @@ func (c *Core) Receive(now time.Duration, b []byte, from netip.AddrPort, via Via
 	}
 }
 
-// transmit sends what c.buf holds.
-func (c *Core) transmit(to netip.AddrPort, via Via) {
-	if !c.cfg.Send(c.buf, to, via) {
-		c.stats.Unsent++
+// answered passes on an answer, and what it says about our own place.
+func (c *Core) answered(m *krpc.Message, from netip.AddrPort) {
+	q, back := c.queries.answered(m, from)
+	if q == nil {
 		return
 	}
-	c.stats.Out++
-	c.stats.BytesOut += uint64(len(c.buf))
+	if back {
+		c.upkeep.hurry()
+	}
+	if m.IP.IsValid() && c.vote(from, m.IP.Addr()) {
+		c.upkeep.settle()
+	}
+	c.deliver(q, m)
+	c.unpark(from)
 }

@@ -32,6 +32,32 @@ const (
 // the fault is taken to be ours, and the nodes asked keep their places.
 const offlineAfter = 16
 
+// queries are what we asked and what is not answered yet. It asks each node at a
+// pace that the node bears, matches answers to queries, and draws from both what
+// they say about the node asked and about our own connection.
+type queries struct {
+	*clock
+	identity *identity
+	table    *table.Table
+	remotes  *remotes
+	sender   *sender
+	readOnly bool
+	strict   bool
+
+	pending map[uint32]*query
+	rtt     estimate
+	silence int // queries in a row, to nodes of the table, that were not answered
+	stats   QueryStats
+}
+
+// QueryStats counts queries to others and their answers.
+type QueryStats struct {
+	QueriesOut          [krpc.Methods]uint64
+	RepliesIn, ErrorsIn uint64
+	Stray               uint64 // an answer to nothing we asked there
+	Timeouts            uint64
+}
+
 // asker is told what became of its query: late at most once, then reply or
 // fail exactly once.
 type asker interface {
@@ -43,7 +69,7 @@ type asker interface {
 
 type query struct {
 	timer
-	c     *Core
+	qs    *queries
 	tid   uint32
 	items bool          // it is about items
 	known bool          // to is a node of the table
@@ -53,8 +79,9 @@ type query struct {
 	sent  time.Duration
 	phase phase
 	by    asker
-	node  *lookup.Node // for searches
-	held  []byte       // the datagram, while it is paced
+	node  *lookup.Node  // for searches
+	rtt   time.Duration // once it was answered
+	held  []byte        // the datagram, while it is paced
 }
 
 type phase uint8
@@ -66,76 +93,76 @@ const (
 )
 
 // ask sends a query to a node. It fills in what all queries have.
-func (c *Core) ask(to table.Contact, kq *krpc.Query, by asker, node *lookup.Node) *query {
+func (qs *queries) ask(to table.Contact, kq *krpc.Query, by asker, node *lookup.Node) *query {
 	via := Via{Socket: AnySocket}
 	if !nodeid.Local(to.Addr.Addr()) {
-		via.Addr = c.out
+		via.Addr = qs.identity.out
 	}
-	return c.askVia(via, to, kq, by, node)
+	return qs.askVia(via, to, kq, by, node)
 }
 
-func (c *Core) askVia(via Via, to table.Contact, kq *krpc.Query, by asker, node *lookup.Node) *query {
-	q := &query{c: c, to: to, via: via, who: c.friend(c.now, to.Addr), by: by, node: node}
+func (qs *queries) askVia(via Via, to table.Contact, kq *krpc.Query, by asker, node *lookup.Node) *query {
+	q := &query{qs: qs, to: to, via: via, who: qs.remotes.friend(qs.now, to.Addr), by: by, node: node}
 	q.items = kq.Method == krpc.Get || kq.Method == krpc.Put
-	if e := c.table.Find(to.ID); e != nil && e.Addr == to.Addr {
+	if e := qs.table.Find(to.ID); e != nil && e.Addr == to.Addr {
 		q.known = true
 	}
 	for {
-		q.tid = c.rand.Uint32()
-		if _, taken := c.pending[q.tid]; !taken {
+		q.tid = qs.rand.Uint32()
+		if _, taken := qs.pending[q.tid]; !taken {
 			break
 		}
 	}
-	c.pending[q.tid] = q
+	qs.pending[q.tid] = q
 	q.fire = q.due
 	binary.BigEndian.PutUint32(kq.TID[:], q.tid)
-	kq.ID, kq.ReadOnly = c.ID(), c.cfg.ReadOnly
-	c.buf = krpc.AppendQuery(c.buf[:0], kq)
-	c.stats.QueriesOut[kq.Method]++
-	if wait := q.who.pace.Wait(c.now, q.who.rate()); wait > 0 {
-		q.held = append([]byte(nil), c.buf...)
-		c.set(&q.timer, wait)
+	kq.ID, kq.ReadOnly = qs.identity.ID(), qs.readOnly
+	qs.sender.buf = krpc.AppendQuery(qs.sender.buf[:0], kq)
+	qs.stats.QueriesOut[kq.Method]++
+	if wait := q.who.pace.Wait(qs.now, q.who.rate()); wait > 0 {
+		q.held = append([]byte(nil), qs.sender.buf...)
+		qs.set(&q.timer, wait)
 		return q
 	}
 	q.launch()
 	return q
 }
 
-// launch sends what c.buf holds as q.
+// launch sends what qs.sender.buf holds as q.
 func (q *query) launch() {
-	c := q.c
-	q.phase, q.sent = flying, c.now
-	q.who.sent = c.now
-	c.calling(c.now, q.to.Addr)
-	c.transmit(q.to.Addr, q.via)
-	c.set(&q.timer, c.patience(q.to.ID))
+	qs := q.qs
+	q.phase, q.sent = flying, qs.now
+	q.who.sent = qs.now
+	qs.remotes.calling(qs.now, q.to.Addr)
+	qs.sender.transmit(q.to.Addr, q.via)
+	qs.set(&q.timer, qs.patience(q.to.ID))
 }
 
 // due is called when q was paced long enough, got slow, or got lost.
 func (q *query) due() {
-	c := q.c
+	qs := q.qs
 	switch q.phase {
 	case paced:
-		c.buf = append(c.buf[:0], q.held...)
+		qs.sender.buf = append(qs.sender.buf[:0], q.held...)
 		q.held = nil
 		q.launch()
 	case flying:
 		q.phase = slow
-		c.setAt(&q.timer, q.sent+max(lostMin, 4*(c.now-q.sent)))
+		qs.setAt(&q.timer, q.sent+max(lostMin, 4*(qs.now-q.sent)))
 		q.by.late(q)
 	case slow:
-		delete(c.pending, q.tid)
-		c.stats.Timeouts++
+		delete(qs.pending, q.tid)
+		qs.stats.Timeouts++
 		if q.known {
 			// Others may never have been there: names in answers, forged askers.
-			c.silence++
+			qs.silence++
 		}
-		q.who.silent = !c.offline()
-		if !c.offline() && q.to.ID != (nodeid.ID{}) {
-			if q.items && (q.who.isProven(c.now) || c.table.Find(q.to.ID) != nil) {
-				c.ask(q.to, &krpc.Query{Method: krpc.Ping}, doubter{}, q.node)
+		q.who.silent = !qs.offline()
+		if !qs.offline() && q.to.ID != (nodeid.ID{}) {
+			if q.items && (q.who.isProven(qs.now) || qs.table.Find(q.to.ID) != nil) {
+				qs.ask(q.to, &krpc.Query{Method: krpc.Ping}, doubter{}, q.node)
 			} else {
-				c.table.Failed(q.to)
+				qs.table.Failed(q.to)
 			}
 		}
 		q.by.fail(q, 0)
@@ -147,67 +174,85 @@ func (q *query) due() {
 // for all else.
 type doubter struct{}
 
-func (doubter) reply(q *query, _ *krpc.Message) { q.who.mute = q.c.now }
+func (doubter) reply(q *query, _ *krpc.Message) { q.who.mute = q.qs.now }
 func (doubter) late(*query)                     {}
 func (doubter) fail(*query, int)                {}
 
 // forget drops q: whatever comes now is a stray.
-func (c *Core) forget(q *query) {
-	delete(c.pending, q.tid)
-	c.stop(&q.timer)
+func (qs *queries) forget(q *query) {
+	delete(qs.pending, q.tid)
+	qs.stop(&q.timer)
 }
 
-func (c *Core) offline() bool {
-	return c.silence > 0 && c.silence >= min(offlineAfter, 2*c.table.Len())
-}
-
-// answered finds the query that m answers.
-func (c *Core) answered(m *krpc.Message, from netip.AddrPort) {
-	if m.Kind == krpc.KindReply {
-		c.stats.RepliesIn++
-	} else {
-		c.stats.ErrorsIn++
+// abandon ends q for its asker. A query on its way stays, for what its answer
+// tells about the node asked; one that is held back is not sent.
+func (qs *queries) abandon(q *query) {
+	switch {
+	case qs.pending[q.tid] != q:
+	case q.phase == paced:
+		qs.forget(q)
+	default:
+		q.by = pinger{}
 	}
-	var q *query
+}
+
+// offline reports whether our own connection seems to be gone.
+func (qs *queries) offline() bool {
+	return qs.silence > 0 && qs.silence >= min(offlineAfter, 2*qs.table.Len())
+}
+
+// lonely reports whether there is no node to ask.
+func (qs *queries) lonely() bool { return qs.table.Len() == 0 || qs.offline() }
+
+// answered finds the query that m answers, nil if there is none, and notes that
+// its node is alive. It reports whether we were offline until now.
+func (qs *queries) answered(m *krpc.Message, from netip.AddrPort) (q *query, back bool) {
+	if m.Kind == krpc.KindReply {
+		qs.stats.RepliesIn++
+	} else {
+		qs.stats.ErrorsIn++
+	}
 	if len(m.TID) == 4 {
-		q = c.pending[binary.BigEndian.Uint32(m.TID)]
+		q = qs.pending[binary.BigEndian.Uint32(m.TID)]
 	}
 	if q == nil || q.to.Addr != from || q.phase == paced {
-		c.stats.Stray++
-		return
+		qs.stats.Stray++
+		return nil, false
 	}
-	c.forget(q)
-	rtt := c.now - q.sent
-	c.rtt.sample(rtt)
-	c.revive()
-	q.who.proven, q.who.silent = c.now, false
-	if m.IP.IsValid() && c.vote(from, m.IP.Addr()) {
-		c.upkeep.settle()
-	}
+	qs.forget(q)
+	q.rtt = qs.now - q.sent
+	qs.rtt.sample(q.rtt)
+	back = qs.offline()
+	qs.silence = 0
+	q.who.proven, q.who.silent = qs.now, false
 	if m.Kind == krpc.KindReply {
 		q.who.ours = krpc.Ours(m.Version)
 	}
-	if m.Kind == krpc.KindError {
-		if q.items && m.Code == krpc.CodeUnknown {
-			q.who.mute = c.now
-		}
-		q.by.fail(q, m.Code)
-	} else {
-		c.credit(q, m, from, rtt)
+	return q, back
+}
+
+// deliver tells the asker of q what m says.
+func (qs *queries) deliver(q *query, m *krpc.Message) {
+	if m.Kind == krpc.KindReply {
+		qs.credit(q, m)
+		return
 	}
-	c.unpark(from)
+	if q.items && m.Code == krpc.CodeUnknown {
+		q.who.mute = qs.now
+	}
+	q.by.fail(q, m.Code)
 }
 
 // credit uses a reply: its sender is a live node, if it is who we asked.
-func (c *Core) credit(q *query, m *krpc.Message, from netip.AddrPort, rtt time.Duration) {
+func (qs *queries) credit(q *query, m *krpc.Message) {
 	renamed := q.to.ID != (nodeid.ID{}) && q.to.ID != m.ID
 	if renamed {
-		c.table.Failed(q.to)
+		qs.table.Failed(q.to)
 	}
-	if m.ID != c.ID() && !m.ReadOnly {
-		c.table.Answered(c.now, table.Contact{ID: m.ID, Addr: from}, rtt, q.who.asked)
+	if m.ID != qs.identity.ID() && !m.ReadOnly {
+		qs.table.Answered(qs.now, table.Contact{ID: m.ID, Addr: q.to.Addr}, q.rtt, q.who.asked)
 	}
-	if renamed || m.ID == c.ID() || c.cfg.Strict && !nodeid.Fits(m.ID, from.Addr()) {
+	if renamed || m.ID == qs.identity.ID() || qs.strict && !nodeid.Fits(m.ID, q.to.Addr.Addr()) {
 		q.by.fail(q, krpc.CodeProtocol)
 		return
 	}
@@ -229,12 +274,12 @@ func (e *estimate) sample(rtt time.Duration) {
 }
 
 // patience is the time in which the node called id should answer.
-func (c *Core) patience(id nodeid.ID) time.Duration {
-	if c.rtt.mean == 0 {
+func (qs *queries) patience(id nodeid.ID) time.Duration {
+	if qs.rtt.mean == 0 {
 		return slowFirst
 	}
-	limit := min(max(slowMin, c.rtt.mean+4*c.rtt.spread), slowMax)
-	if e := c.table.Find(id); e != nil && e.RTT > 0 {
+	limit := min(max(slowMin, qs.rtt.mean+4*qs.rtt.spread), slowMax)
+	if e := qs.table.Find(id); e != nil && e.RTT > 0 {
 		return min(max(slowMin, 2*e.RTT+e.RTT/2), limit)
 	}
 	return limit

@@ -48,11 +48,13 @@ type remotes struct {
 	callers recent.Map[netip.AddrPort, struct{}]
 }
 
-func (r *remotes) init() {
+func newRemotes() *remotes {
+	r := new(remotes)
 	r.friends.Life, r.friends.Size = provenLife, remotesMax
 	r.strangers.Life, r.strangers.Size = sentLife, remotesMax
 	r.called.Life, r.called.Size = hostLife, hostsMax
 	r.callers.Life, r.callers.Size = hostLife, hostsMax
+	return r
 }
 
 // hostOf is an address without its port, but where several hosts share one.

@@ -222,13 +222,7 @@ func (e *search) stop() {
 	}
 	// What is still in flight goes on, for what it tells about the nodes asked.
 	for _, q := range e.queries {
-		if c.pending[q.tid] == q {
-			if q.phase == paced {
-				c.forget(q)
-			} else {
-				q.by = pinger{}
-			}
-		}
+		c.abandon(q)
 	}
 	e.queries = nil
 }

@@ -59,7 +59,7 @@ func (c *Core) serve(m *krpc.Message, raw []byte, from netip.AddrPort, via Via) 
 		return
 	}
 	proven := who.isProven(c.now)
-	if !c.queries.Allow(c.now, from, proven) {
+	if !c.rates.Allow(c.now, from, proven) {
 		c.stats.Limited++
 		return
 	}
@@ -309,7 +309,7 @@ func (c *Core) mayPing(addr netip.AddrPort) bool {
 // sign of life: it may have moved there. While it answers it keeps its place.
 func (c *Core) doubt(old, claimant table.Contact, via Via) {
 	if c.mayPing(old.Addr) {
-		c.ask(old, &krpc.Query{Method: krpc.Ping}, claim{claimant, via, doubts}, nil)
+		c.ask(old, &krpc.Query{Method: krpc.Ping}, claim{c, claimant, via, doubts}, nil)
 	}
 }
 
@@ -317,6 +317,7 @@ func (c *Core) doubt(old, claimant table.Contact, via Via) {
 const doubts = 2
 
 type claim struct {
+	c    *Core
 	by   table.Contact
 	via  Via
 	left int
@@ -325,7 +326,7 @@ type claim struct {
 func (claim) reply(*query, *krpc.Message) {}
 func (claim) late(*query)                 {}
 func (m claim) fail(q *query, code int) {
-	c := q.c
+	c := m.c
 	if m.left--; code == 0 && m.left > 0 {
 		c.ask(q.to, &krpc.Query{Method: krpc.Ping}, m, nil)
 		return

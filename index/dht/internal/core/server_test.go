@@ -545,7 +545,7 @@ func TestFlood(t *testing.T) {
 			if friends != 10*seconds {
 				t.Errorf("%d of %d friends were answered", friends, 10*seconds)
 			}
-			if n := h.friends.Len() + h.strangers.Len() + h.queries.Sources(); n > 4*remotesMax+4*4096 {
+			if n := h.friends.Len() + h.strangers.Len() + h.rates.Sources(); n > 4*remotesMax+4*4096 {
 				t.Errorf("%d addresses remembered", n)
 			}
 			if h.table.Len() < len(nodes) || s.PeersHeld > peers.Max || len(h.pending) > 1000 || len(h.parked) > parkedMax {

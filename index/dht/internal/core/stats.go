@@ -9,18 +9,16 @@ import (
 
 // Stats counts what a node did since it was made, and what it holds now.
 type Stats struct {
-	In, Out, Unsent     uint64 // datagrams
-	BytesIn, BytesOut   uint64
-	QueriesIn           [krpc.Methods]uint64
-	QueriesOut          [krpc.Methods]uint64
-	RepliesIn, ErrorsIn uint64
-	RepliesOut          uint64
-	ErrorsOut           uint64
-	Malformed           uint64 // not a message
-	Stray               uint64 // an answer to nothing we asked there
-	Limited             uint64 // queries not answered for their number
-	Parked              uint64 // queries answered after their address was proven
-	Timeouts            uint64
+	In         uint64 // datagrams
+	BytesIn    uint64
+	QueriesIn  [krpc.Methods]uint64
+	RepliesOut uint64
+	ErrorsOut  uint64
+	Malformed  uint64 // not a message
+	Limited    uint64 // queries not answered for their number
+	Parked     uint64 // queries answered after their address was proven
+	SendStats
+	QueryStats
 
 	Nodes, Good     int // in the routing table
 	Searches        int // going on
@@ -37,6 +35,7 @@ type Stats struct {
 func (c *Core) Stats(now time.Duration) Stats {
 	c.enter(now)
 	s := c.stats
+	s.SendStats, s.QueryStats = c.sender.stats, c.queries.stats
 	s.Nodes, s.Good = c.table.Len(), c.table.Good(c.now)
 	s.Searches = len(c.searches) + len(c.waiting)
 	s.PeersHeld, s.KeysHeld, s.ItemsHeld = c.peers.Len(), c.peers.Keys(), c.items.Len()

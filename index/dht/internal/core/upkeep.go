@@ -68,11 +68,8 @@ func (u *upkeep) begin() {
 	u.beg()
 }
 
-// lonely tells whether there is nobody to ask.
-func (u *upkeep) lonely() bool { return u.c.table.Len() == 0 || u.c.offline() }
-
 // poor tells whether we know so few that these may know no others either.
-func (u *upkeep) poor() bool { return u.lonely() || u.c.table.Len() < table.K }
+func (u *upkeep) poor() bool { return u.c.lonely() || u.c.table.Len() < table.K }
 
 // beg asks for contacts while there are too few, less and less often.
 func (u *upkeep) beg() {
@@ -155,15 +152,6 @@ func (g greeter) next(q *query) {
 	}
 }
 
-// revive is called when somebody answered.
-func (c *Core) revive() {
-	was := c.offline()
-	c.silence = 0
-	if was {
-		c.upkeep.hurry()
-	}
-}
-
 // settle looks for our own ID: the search makes us known to the nodes that
 // share most of it, and them to us.
 func (u *upkeep) settle() {
@@ -195,7 +183,7 @@ func (u *upkeep) settle() {
 // fill looks for nodes in the thin parts of the table, a few at a time.
 func (u *upkeep) fill() {
 	c := u.c
-	for u.filling < 2 && !u.lonely() {
+	for u.filling < 2 && !u.c.lonely() {
 		target, thin := c.table.Thin(c.now, thinEvery, c.rand)
 		if !thin {
 			return
@@ -227,7 +215,7 @@ func (u *upkeep) ticked() {
 		u.beg()
 	}
 	switch {
-	case u.lonely():
+	case u.c.lonely():
 		u.probe()
 	case !u.joined || c.now-u.settled > settleEvery:
 		u.settle()

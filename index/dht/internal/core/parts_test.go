@@ -1,0 +1,148 @@
+package core
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/index/dht/internal/krpc"
+	"github.com/shoalnet/shoal/index/dht/internal/lookup"
+	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
+	"github.com/shoalnet/shoal/index/dht/internal/table"
+)
+
+// The parts of a node, each tested without the others where it needs none.
+
+// wire keeps what a sender was given.
+type wire struct {
+	t    *testing.T
+	sent []packet
+	dead bool
+}
+
+func (w *wire) send(b []byte, to netip.AddrPort, via Via) bool {
+	if !w.dead {
+		w.sent = append(w.sent, packet{b: append([]byte(nil), b...), addr: to, via: via})
+	}
+	return !w.dead
+}
+
+// last decodes the latest datagram.
+func (w *wire) last() (m krpc.Message, to netip.AddrPort) {
+	w.t.Helper()
+	if len(w.sent) == 0 {
+		w.t.Fatal("nothing was sent")
+	}
+	p := w.sent[len(w.sent)-1]
+	if err := krpc.Decode(p.b, &m); err != nil {
+		w.t.Fatal(err)
+	}
+	return m, p.addr
+}
+
+func newTestQueries(t *testing.T) (*queries, *wire) {
+	w := &wire{t: t}
+	i := newIdentity()
+	return &queries{
+		clock: i.clock, identity: i, table: i.table, remotes: newRemotes(), sender: newSender(w.send),
+		pending: make(map[uint32]*query),
+	}, w
+}
+
+// outcome is an asker that counts.
+type outcome struct{ replies, lates, fails, code int }
+
+func (o *outcome) reply(*query, *krpc.Message) { o.replies++ }
+func (o *outcome) late(*query)                 { o.lates++ }
+func (o *outcome) fail(_ *query, code int)     { o.fails, o.code = o.fails+1, code }
+
+// pass lets time pass for a part that has timers.
+func (c *clock) pass(d time.Duration) {
+	for until := c.now + d; ; c.fire() {
+		at, any := c.deadline()
+		if !any || at > until {
+			c.enter(until)
+			return
+		}
+		c.enter(at)
+	}
+}
+
+func TestASenderCountsWhatTheSystemTook(t *testing.T) {
+	w := &wire{t: t}
+	s := newSender(w.send)
+	s.buf = append(s.buf[:0], "abc"...)
+	s.transmit(stranger(1), Via{})
+	w.dead = true
+	s.transmit(stranger(1), Via{})
+	if want := (SendStats{Out: 1, Unsent: 1, BytesOut: 3}); s.stats != want {
+		t.Errorf("it counted %+v, want %+v", s.stats, want)
+	}
+}
+
+func TestAQueryIsAnsweredOnce(t *testing.T) {
+	qs, w := newTestQueries(t)
+	to := table.Contact{ID: nodeid.Derive(stranger(1).Addr(), qs.rand), Addr: stranger(1)}
+	var got outcome
+	qs.ask(to, &krpc.Query{Method: krpc.Ping}, &got, nil)
+	m, addr := w.last()
+	if addr != to.Addr || m.ID != qs.identity.ID() {
+		t.Fatalf("%v was asked by %v", addr, m.ID)
+	}
+	answer := krpc.Message{Kind: krpc.KindReply, TID: m.TID, ID: to.ID}
+	if q, _ := qs.answered(&answer, stranger(2)); q != nil {
+		t.Fatal("another address answered the query")
+	}
+	q, back := qs.answered(&answer, to.Addr)
+	if q == nil || back {
+		t.Fatalf("the answer fits %v, back online %v", q, back)
+	}
+	qs.deliver(q, &answer)
+	if again, _ := qs.answered(&answer, to.Addr); again != nil {
+		t.Error("a query was answered twice")
+	}
+	if got != (outcome{replies: 1}) || qs.table.Find(to.ID) == nil || len(qs.pending) != 0 || qs.stats.Stray != 2 {
+		t.Errorf("%+v, %d pending, %d strays", got, len(qs.pending), qs.stats.Stray)
+	}
+	if _, any := qs.deadline(); any {
+		t.Error("a timer of the query still runs")
+	}
+}
+
+func TestAQueryIsLateThenLost(t *testing.T) {
+	qs, _ := newTestQueries(t)
+	var got outcome
+	qs.ask(table.Contact{Addr: stranger(1)}, &krpc.Query{Method: krpc.FindNode}, &got, nil)
+	qs.pass(slowFirst)
+	if got != (outcome{lates: 1}) {
+		t.Fatalf("after %v: %+v", slowFirst, got)
+	}
+	qs.pass(time.Minute)
+	if got != (outcome{lates: 1, fails: 1}) || qs.stats.Timeouts != 1 || len(qs.pending) != 0 {
+		t.Errorf("%+v, %d timeouts, %d pending", got, qs.stats.Timeouts, len(qs.pending))
+	}
+}
+
+// A query that its asker gave up is not sent if it is still held back, and
+// nobody is told of its answer.
+func TestAnAbandonedQuery(t *testing.T) {
+	qs, w := newTestQueries(t)
+	var got outcome
+	var last *query
+	for range int(paceRate.Burst) + 1 {
+		last = qs.ask(table.Contact{Addr: stranger(1)}, &krpc.Query{Method: krpc.Ping}, &got, new(lookup.Node))
+	}
+	sent := len(w.sent)
+	if last.phase != paced {
+		t.Fatalf("%d queries were sent to one node at once", sent)
+	}
+	for _, q := range qs.pending {
+		qs.abandon(q)
+	}
+	if len(qs.pending) != sent {
+		t.Errorf("%d queries are pending, %d are on their way", len(qs.pending), sent)
+	}
+	if qs.pass(time.Minute); got != (outcome{}) || len(w.sent) != sent {
+		t.Errorf("the asker was told %+v, %d sent", got, len(w.sent)-sent)
+	}
+}
