@@ -68,7 +68,9 @@ type history struct {
 
 	users   map[*simNode]userCopy // what the user has made or changed
 	past    map[*simNode]userCopy // the same, and what a power cut may bring back
-	since   time.Time             // of the record of version 1
+	saves   int                   // of the ledger
+	saved   time.Time             // when it saved last
+	since   time.Time             // when the record of version 1 was saved
 	named   map[string]bool       // what he was told stays
 	adopted bool
 }
@@ -105,6 +107,7 @@ func (h *history) run() {
 	h.open()
 	for range 5 + h.r.IntN(40) {
 		h.step()
+		h.noteSave()
 		h.look()
 		if h.t.Failed() {
 			return
@@ -207,6 +210,13 @@ func (h *history) userWrites() {
 	}
 	h.say("user writes %s: kind %d, %d bytes, old %v", name, kind, len(data), old != nil)
 	h.userPut(path, data, old)
+}
+
+// noteSave notes when the ledger has saved.
+func (h *history) noteSave() {
+	if saves := h.b.ledger.saves; saves != h.saves {
+		h.saves, h.saved = saves, time.Unix(0, h.sim.now)
+	}
 }
 
 // userPut is userWrites with the data given. h.sim.mu is held.
@@ -353,9 +363,9 @@ func (h *history) upgrade() {
 	checkDoubtful(h.t, h.tr)
 	h.ok("close", h.tr.Close(ctx))
 	h.look()
+	h.noteSave()
 	h.sim.mu.Lock()
 	h.sim.commit()
-	h.since = time.Unix(0, h.sim.now)
 	rec := h.b.ledger.records[h.info.ID]
 	if l, p := decoded(h.t, rec, h.info); asVersion1(l, p) {
 		for _, f := range p.files {
@@ -367,6 +377,7 @@ func (h *history) upgrade() {
 			}
 		}
 		h.b.ledger.records[h.info.ID] = Record{ID: h.info.ID, Layout: encodeLayout1(l, h.info), Progress: encodeProgress1(p, h.info)}
+		h.since = h.saved
 		h.say("upgrade")
 	}
 	h.sim.mu.Unlock()
