@@ -136,7 +136,7 @@ func (t *Transfer) replace(ctx context.Context, i int) error {
 		return nil
 	}
 	found := share.Found{Index: i, Path: t.fullPath(t.layout.names[i].user), Right: t.rightIn(i), Length: t.info.Files[i].Length}
-	adopt := t.layout.adopt && found.Right > 0 && !u.lost && !t.files[i].created && !t.files[i].failed &&
+	adopt := t.layout.adopt && found.Right > 0 && !u.lost && !t.files[i].created && !t.unsynced.failed(i) &&
 		t.files[i].stamp.size <= found.Length
 	t.mu.Unlock()
 	if adopt {
@@ -440,7 +440,7 @@ func (t *Transfer) dropSpills() error {
 			u.spill, u.made, u.settled = false, false, false // and settled again
 			t.known.stale = true
 		}
-		t.files[i].synced = t.files[i].writes
+		t.unsynced.drop(i)
 		t.mu.Unlock()
 	}
 	if len(list) > 0 {
@@ -462,7 +462,7 @@ func (t *Transfer) removeSpill(i int, name string) error {
 		return t.failed(opWrite, -1, 0, fmt.Errorf("removing %s: %w", name, err))
 	}
 	t.mu.Lock()
-	t.noteDir(path.Dir(name))
+	t.unsynced.noteDir(path.Dir(name))
 	t.mu.Unlock()
 	return nil
 }

@@ -266,7 +266,7 @@ func (t *Transfer) MarkComplete(p int) error {
 	}
 	t.filesOf(p, func(i int) {
 		f := &t.files[i]
-		if f.state == partial && f.writes == 0 {
+		if f.state == partial && t.unsynced.untouched(i) {
 			t.adopt(i) // an earlier process wrote it, and may not have synced it
 		}
 		f.suspect = f.suspect && !(t.known.have.hasAll(t.pieces(i)) && !t.known.doubt.hasAny(t.pieces(i)))

@@ -60,7 +60,7 @@ func (t *Transfer) clip(want func(i int) bool) error {
 		}
 		t.mu.Lock()
 		t.files[i].created, t.known.stale = false, true
-		t.noteDir(path.Dir(name))
+		t.unsynced.noteDir(path.Dir(name))
 		t.mu.Unlock()
 	}
 	if err := t.syncDirs(); err != nil {
@@ -82,7 +82,7 @@ func (t *Transfer) chooseClipped(want func(i int) bool) map[int]string {
 		t.mu.Lock()
 		f := &t.files[i]
 		f.state, f.stamp, f.naming = absent, stamp{}, false
-		f.synced = f.writes
+		t.unsynced.drop(i)
 		delete(t.unnamed, i)
 		t.known.clipped = t.known.clipped.grown(t.numPieces())
 		s := t.pieces(i)
@@ -109,7 +109,7 @@ func (t *Transfer) onlyShared(i int, want func(i int) bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f, s := &t.files[i], t.pieces(i)
-	if f.state != partial || !f.created || f.failed {
+	if f.state != partial || !f.created || t.unsynced.failed(i) {
 		return false
 	}
 	for p := s.From; p < s.To; p++ {

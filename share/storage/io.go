@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"time"
 )
 
@@ -256,15 +255,9 @@ func (t *Transfer) wrote(i int) {
 
 // markDirty is wrote with t.mu held.
 func (t *Transfer) markDirty(i int) {
-	f := &t.files[i]
-	f.writes++
-	if !f.queued {
-		f.queued = true
-		t.dirty = append(t.dirty, i)
-		if len(t.dirty) == t.store.handles.max/2 {
-			// Sooner than handles have to be closed, which takes a sync of each.
-			t.store.wantSyncNow(t)
-		}
+	if t.unsynced.wrote(i) == t.store.handles.max/2 {
+		// Sooner than handles have to be closed, which takes a sync of each.
+		t.store.wantSyncNow(t)
 	}
 }
 
@@ -439,31 +432,8 @@ func (t *Transfer) openFolder(make bool) (*handle, error) {
 	return h, nil
 }
 
-// parentDir stands, among names of folders, for the one that the own folder is
-// in.
-const parentDir = ".."
-
-// noteDir notes that the names in a folder changed. t.mu is held.
-func (t *Transfer) noteDir(name string) {
-	if t.dirtyDirs == nil {
-		t.dirtyDirs = map[string]struct{}{}
-	}
-	t.dirtyDirs[name] = struct{}{}
-}
-
-// noteTree notes every folder that name is in: it may have been made by a
-// process that did not live to sync it. t.mu is held.
-func (t *Transfer) noteTree(name string) {
-	for d := path.Dir(name); ; d = path.Dir(d) {
-		t.noteDir(d)
-		if d == "." {
-			break
-		}
-	}
-	if t.layout.base != "" {
-		t.noteDir(parentDir)
-	}
-}
+// noteTree notes every folder that name is in. t.mu is held.
+func (t *Transfer) noteTree(name string) { t.unsynced.noteTree(name, t.layout.base != "") }
 
 // makeRoom makes the folders that name is in.
 func (t *Transfer) makeRoom(d folder, name string) error {

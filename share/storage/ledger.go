@@ -91,7 +91,7 @@ func (t *Transfer) record(ctx context.Context, b *batch) error {
 // recordIfStale saves what was lost since the last save. t.batching is held.
 func (t *Transfer) recordIfStale(ctx context.Context) error {
 	t.mu.Lock()
-	stale, failures := t.known.stale, t.failures
+	stale, failures := t.known.stale, t.unsynced.failures
 	t.mu.Unlock()
 	if !stale {
 		return nil
@@ -123,7 +123,7 @@ func (t *Transfer) fileRecords() []fileRecord {
 		r := fileRecord{
 			index: i, state: f.state, created: f.created, naming: f.naming, doubt: f.doubt, suspect: f.suspect, stamp: f.stamp,
 			// The memory of the system, and what it has lost, outlives this process.
-			failed: f.failed || t.known.tainted.hasAny(t.pieces(i)),
+			failed: t.unsynced.failed(i) || t.known.tainted.hasAny(t.pieces(i)),
 		}
 		if u := t.users[i]; u != nil {
 			r.spill, r.head, r.tail = u.spill, u.head, u.tail

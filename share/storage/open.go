@@ -48,7 +48,7 @@ func (s *Store) Open(ctx context.Context, spec Spec) (*Transfer, error) {
 		return nil, err
 	}
 	t.mu.Lock()
-	sync, probe := len(t.dirty)+len(t.unnamed)+len(t.dirtyDirs) > 0 || t.mustFinish(), len(t.troubles) > 0
+	sync, probe := !t.unsynced.empty() || len(t.unnamed) > 0 || t.mustFinish(), len(t.troubles) > 0
 	// The client asks for every piece when it is given the transfer.
 	t.known.event.refresh, t.known.event.verify = nil, nil
 	t.mu.Unlock()
@@ -86,6 +86,7 @@ func (s *Store) newTransfer(spec Spec) (*Transfer, error) {
 		since:    sinceOf(spec.Since),
 		files:    make([]fileState, len(spec.Info.Files)),
 		known:    newPieces(spec.Info.NumPieces),
+		unsynced: newUnsynced(len(spec.Info.Files)),
 	}
 	where := spec.Dir
 	if t.own != nil {

@@ -63,7 +63,7 @@ func (t *Transfer) stillReady(i int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f, s := &t.files[i], t.pieces(i)
-	return f.state == partial && f.naming && f.writes == f.synced && !f.failed &&
+	return f.state == partial && f.naming && t.unsynced.onDisk(i) &&
 		t.known.recorded.hasAll(s) && t.known.have.hasAll(s) && !t.known.unknown.hasAny(s)
 }
 
@@ -77,7 +77,7 @@ func (t *Transfer) complete(pending bitmap) []int {
 	all.remove(t.known.unknown)
 	ready := func(i int) bool {
 		f := &t.files[i]
-		return f.state == partial && f.writes == f.synced && !f.failed && all.hasAll(t.pieces(i))
+		return f.state == partial && t.unsynced.onDisk(i) && all.hasAll(t.pieces(i))
 	}
 	var list []int
 	for i := range t.unnamed {
@@ -166,7 +166,7 @@ func (t *Transfer) rename(i int) error {
 		u.synced, u.settled = true, true
 	}
 	delete(t.unnamed, i)
-	t.noteDir(path.Dir(names.final))
+	t.unsynced.noteDir(path.Dir(names.final))
 	t.mu.Unlock()
 	return t.renewed(i, names.final)
 }

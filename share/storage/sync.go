@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -38,7 +40,7 @@ func (t *Transfer) sync(ctx context.Context) error {
 	defer t.batching.Unlock()
 
 	t.mu.Lock()
-	failures := t.failures
+	failures := t.unsynced.failures
 	t.mu.Unlock()
 	healed, err := t.heal(ctx, failures)
 	if err != nil {
@@ -76,7 +78,7 @@ type batch struct {
 	pending  bitmap // complete pieces that are not recorded
 	healed   bitmap // those of them that a failed sync had left in doubt
 	dirty    []int
-	failures int // Transfer.failures before anything was healed
+	failures int // unsynced.failures before anything was healed
 }
 
 // startBatch takes what is to be synced, nil when there is nothing.
@@ -86,14 +88,11 @@ func (t *Transfer) startBatch(healed bitmap, failures int) *batch {
 	if t.closed {
 		return nil
 	}
-	b := &batch{pending: t.known.pending(), healed: healed, dirty: t.dirty, failures: failures}
-	if b.pending.empty() && len(b.dirty)+len(t.unnamed)+len(t.dirtyDirs) == 0 && !t.known.stale && !t.mustFinish() {
+	b := &batch{pending: t.known.pending(), healed: healed, failures: failures}
+	if b.pending.empty() && t.unsynced.empty() && len(t.unnamed) == 0 && !t.known.stale && !t.mustFinish() {
 		return nil
 	}
-	t.dirty = nil
-	for _, i := range b.dirty {
-		t.files[i].queued = false
-	}
+	b.dirty = t.unsynced.take()
 	return b
 }
 
@@ -101,16 +100,7 @@ func (t *Transfer) startBatch(healed bitmap, failures int) *batch {
 func (t *Transfer) endSyncs(b *batch, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, i := range b.dirty {
-		f := &t.files[i]
-		if f.writes == f.synced {
-			continue
-		}
-		// Written meanwhile, or not synced.
-		if !f.queued {
-			f.queued = true
-			t.dirty = append(t.dirty, i)
-		}
+	for _, i := range t.unsynced.putBack(b.dirty) {
 		if err != nil {
 			b.pending.unsetSpan(t.pieces(i))
 		}
@@ -121,7 +111,7 @@ func (t *Transfer) endSyncs(b *batch, err error) {
 // dropTainted takes from pending what a failed sync has left in doubt. t.mu is
 // held.
 func (t *Transfer) dropTainted(b *batch) {
-	if t.failures != b.failures {
+	if t.unsynced.failures != b.failures {
 		b.healed = nil
 	}
 	tainted := t.known.tainted.clone()
@@ -178,7 +168,7 @@ func (t *Transfer) syncFile(i int) error {
 	h, err := t.acquire(i, false)
 	if errors.Is(err, errAbsent) {
 		t.mu.Lock()
-		t.files[i].synced = t.files[i].writes
+		t.unsynced.drop(i)
 		t.mu.Unlock()
 		return nil
 	}
@@ -189,31 +179,23 @@ func (t *Transfer) syncFile(i int) error {
 	return t.syncOpen(h)
 }
 
-// syncOpen syncs the file of h and notes the result. Between the two nobody
-// else may sync the file: the system tells of a failure only once, and a second
-// sync would pass for a good one.
+// syncOpen syncs the file of h and notes the result.
 func (t *Transfer) syncOpen(h *handle) error {
 	t.mu.Lock()
-	if t.syncLocks == nil {
-		t.syncLocks = new([2 * syncsPerTransfer]sync.Mutex)
-	}
-	lock := &t.syncLocks[h.index%len(t.syncLocks)]
+	lock := t.unsynced.lock(h.index)
 	t.mu.Unlock()
 	lock.Lock()
 	defer lock.Unlock()
-	f := &t.files[h.index]
 	t.mu.Lock()
-	writes, failed := f.writes, f.failed
+	writes, useless := t.unsynced.begin(h.index)
 	t.mu.Unlock()
-	if failed {
+	if useless {
 		return t.failed(opSync, h.index, 0, errFailedBefore)
 	}
 	err := h.file.Sync()
 	t.mu.Lock()
 	if err == nil {
-		if int32(writes-f.synced) > 0 {
-			f.synced = writes
-		}
+		t.unsynced.done(h.index, writes)
 		t.mu.Unlock()
 		return nil
 	}
@@ -231,10 +213,8 @@ var errFailedBefore = errors.New("an earlier sync failed, and its data has not b
 // sync. Nor are their neighbours, which share blocks of the disk with them. See
 // docs/decisions/0003-failed-sync.md. t.mu is held.
 func (t *Transfer) taint(i int) {
-	f := &t.files[i]
-	f.failed, t.sick = true, true
+	t.unsynced.fail(i)
 	t.markDirty(i)
-	t.failures++
 	t.known.taint(t.pieces(i))
 }
 
@@ -243,7 +223,7 @@ func (t *Transfer) taint(i int) {
 // right is given up. It returns the pieces that are right and written.
 func (t *Transfer) heal(ctx context.Context, failures int) (bitmap, error) {
 	t.mu.Lock()
-	sick := t.sick
+	sick := t.unsynced.sick
 	todo := t.known.ill()
 	t.mu.Unlock()
 	if !sick && todo.empty() {
@@ -269,12 +249,8 @@ func (t *Transfer) heal(ctx context.Context, failures int) (bitmap, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.failures != failures {
+	if !t.unsynced.heal(failures) {
 		return nil, diskError("%w: %w", ErrBroken, errFailedBefore)
-	}
-	t.sick = false
-	for i := range t.files {
-		t.files[i].failed = false
 	}
 	return healed, nil
 }
@@ -285,7 +261,7 @@ func (t *Transfer) replaceFailed(ctx context.Context) error {
 	t.mu.Lock()
 	var list []int
 	for i := range t.files {
-		if f := &t.files[i]; f.failed && f.state >= final && t.own == nil {
+		if t.unsynced.failed(i) && t.files[i].state >= final && t.own == nil {
 			list = append(list, i)
 		}
 	}
@@ -354,7 +330,7 @@ func (t *Transfer) rewriteFile(i int, at int64, part []byte) (n int, err error) 
 	}
 	t.mu.Lock()
 	f := &t.files[i]
-	fine := f.state == users || f.state == final && !f.failed
+	fine := f.state == users || f.state == final && !t.unsynced.failed(i)
 	t.mu.Unlock()
 	if !fine {
 		_, err = t.writeFile(i, at, part)
@@ -376,8 +352,7 @@ func (t *Transfer) giveUp(p int) error {
 // syncDirs makes new names durable.
 func (t *Transfer) syncDirs() error {
 	t.mu.Lock()
-	dirs := t.dirtyDirs
-	t.dirtyDirs = nil
+	dirs := t.unsynced.takeDirs()
 	t.mu.Unlock()
 	if len(dirs) == 0 {
 		return nil
@@ -385,9 +360,7 @@ func (t *Transfer) syncDirs() error {
 	err := t.syncNames(dirs)
 	if err != nil {
 		t.mu.Lock()
-		for name := range dirs {
-			t.noteDir(name)
-		}
+		t.unsynced.putBackDirs(dirs)
 		t.mu.Unlock()
 		return t.failed(opSync, -1, 0, fmt.Errorf("syncing the folder of %s: %w", t.Path(), err))
 	}
@@ -402,7 +375,7 @@ func (t *Transfer) syncNames(dirs map[string]struct{}) error {
 		return err
 	}
 	defer d.unpin()
-	for name := range dirs {
+	for _, name := range slices.Sorted(maps.Keys(dirs)) {
 		if name != parentDir {
 			// A folder that somebody removed has no names; its files are missed.
 			if err := d.dir.syncDir(name); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -49,13 +49,9 @@ type Transfer struct {
 	found     bool // the own folder was there before the transfer
 	relayout  bool // the layout is to be saved with the next record
 	known     pieces
+	unsynced  unsynced
 	users     map[int]*userFile
-	outcomes  []share.Found                     // of the user's files, to be told
-	syncLocks *[2 * syncsPerTransfer]sync.Mutex // made when first needed; see syncOpen
-	sick      bool                              // some file has failed
-	failures  int                               // how many syncs failed
-	dirty     []int                             // files with unsynced writes
-	dirtyDirs map[string]struct{}
+	outcomes  []share.Found    // of the user's files, to be told
 	unnamed   map[int]struct{} // complete files that still have their part name
 	emptied   bool             // files of 0 bytes and empty folders were made, if there are any
 	fault     *fault
@@ -73,14 +69,10 @@ type fileState struct {
 
 	// Guarded by Transfer.mu.
 	stamp   stamp
-	writes  uint32 // counts what makes a sync necessary
-	synced  uint32 // writes before the last good sync
 	state   uint8
 	created bool // made by this transfer; of what is absent, about to be, and that is recorded
 	naming  bool // recorded as about to get its final name
 	suspect bool // changed while complete: not replaced unless asked to
-	queued  bool // in dirty
-	failed  bool // a sync failed, and its pieces have not been written again
 	doubt   bool // some piece of it is in doubt
 }
 
@@ -267,5 +259,5 @@ func (t *Transfer) dirtyHandle(h *handle) bool {
 func (t *Transfer) dirtyFile(i int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.files[i].writes != t.files[i].synced
+	return t.unsynced.dirty(i)
 }

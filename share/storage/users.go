@@ -310,7 +310,7 @@ func (t *Transfer) syncUser(i int, u *userFile) error {
 	t.mu.Lock()
 	u.synced = true
 	if !made {
-		t.files[i].synced = t.files[i].writes
+		t.unsynced.drop(i)
 	}
 	t.mu.Unlock()
 	if !made {
