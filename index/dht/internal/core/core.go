@@ -80,8 +80,6 @@ const (
 var (
 	eachRate      = limit.Rate{PerSecond: 50, Burst: 200}
 	strangersRate = limit.Rate{PerSecond: 2000, Burst: 2000}
-	// pingRate bounds the pings to nodes that asked us something.
-	pingRate = limit.Rate{PerSecond: 10, Burst: 40}
 	// errorRate bounds the answers to datagrams that make no sense.
 	errorRate = limit.Rate{PerSecond: 20, Burst: 50}
 )
@@ -96,14 +94,12 @@ type Core struct {
 	*remotes
 	*sender
 	*queries
-
-	searches []*search // active
-	waiting  []*search // to be begun
+	searches *searches
 
 	// What others ask.
 	tokens  *token.Mint
 	rates   *limit.Queries
-	pings   limit.Bucket
+	pings   *pings
 	errors  limit.Bucket
 	peers   *peers.Store
 	items   *items.Store
@@ -146,6 +142,8 @@ func New(cfg Config) *Core {
 		clock: c.clock, identity: c.identity, table: c.table, remotes: c.remotes, sender: c.sender,
 		readOnly: cfg.ReadOnly, strict: cfg.Strict, pending: make(map[uint32]*query),
 	}
+	c.pings = &pings{queries: c.queries}
+	c.searches = &searches{queries: c.queries}
 	c.peers = peers.New(c.rand, c.cfg.Peers)
 	c.items = items.New(c.rand, c.cfg.Items)
 	c.parking.fire = c.parkedOut
@@ -162,6 +160,10 @@ func (c *Core) Start(now time.Duration) {
 	c.enter(now)
 	c.upkeep.begin()
 }
+
+// Begin starts a search, at once or when there is room. The function returned
+// cancels it. With nobody known to ask, the search is over at once.
+func (c *Core) Begin(s Search) (cancel func()) { return c.searches.begin(s) }
 
 // Deadline tells when Wake is to be called next; false when there is nothing
 // to wait for.

@@ -146,3 +146,91 @@ func TestAnAbandonedQuery(t *testing.T) {
 		t.Errorf("the asker was told %+v, %d sent", got, len(w.sent)-sent)
 	}
 }
+
+// fill puts n nodes into the table, as if they had answered.
+func (qs *queries) fill(n int) []table.Contact {
+	var nodes []table.Contact
+	for i := range n {
+		c := table.Contact{ID: nodeid.Derive(stranger(1000+i).Addr(), qs.rand), Addr: stranger(1000 + i)}
+		qs.table.Answered(qs.now, c, 20*time.Millisecond, 0)
+		nodes = append(nodes, c)
+	}
+	return nodes
+}
+
+func TestPingsAreBounded(t *testing.T) {
+	qs, w := newTestQueries(t)
+	p := &pings{queries: qs}
+	node := table.Contact{ID: nodeid.ID{9}, Addr: stranger(1)}
+	if !p.ping(node, Via{Socket: 3}) || p.ping(node, Via{}) || len(w.sent) != 1 || w.sent[0].via.Socket != 3 {
+		t.Fatalf("a node was pinged %d times", len(w.sent))
+	}
+	for i := range 1000 {
+		p.ping(table.Contact{Addr: stranger(2 + i)}, Via{})
+	}
+	if len(w.sent) > int(pingRate.Burst) {
+		t.Errorf("%d pings at once", len(w.sent))
+	}
+}
+
+// A node that is silent loses its place to the one that claims its ID; one that
+// answers keeps it.
+func TestAChallenge(t *testing.T) {
+	for _, answers := range []bool{true, false} {
+		qs, w := newTestQueries(t)
+		p := &pings{queries: qs}
+		old := qs.fill(1)[0]
+		claimant := table.Contact{ID: old.ID, Addr: stranger(5)}
+		p.challenge(old, claimant, Via{})
+		m, to := w.last()
+		if to != old.Addr || m.Method != krpc.Ping {
+			t.Fatalf("%v was sent %v", to, m.Method)
+		}
+		if answers {
+			reply := krpc.Message{Kind: krpc.KindReply, TID: m.TID, ID: old.ID}
+			q, _ := qs.answered(&reply, old.Addr)
+			qs.deliver(q, &reply)
+		}
+		qs.pass(time.Minute)
+		if _, to := w.last(); (to == claimant.Addr) == answers {
+			t.Errorf("the old node answers: %v; the last to be pinged was %v", answers, to)
+		}
+		if e := qs.table.Find(old.ID); (e.Fails == 0) != answers {
+			t.Errorf("the old node answers: %v; %d failures", answers, e.Fails)
+		}
+	}
+}
+
+func TestSearchesWaitForRoom(t *testing.T) {
+	qs, _ := newTestQueries(t)
+	qs.fill(20)
+	ss := &searches{queries: qs}
+	over, chores := 0, 0
+	begin := func(chore bool, n *int) func() {
+		return ss.begin(Search{
+			Method: krpc.FindNode, Target: nodeid.Random(qs.rand), Chore: chore,
+			Done: func(*lookup.Lookup) { *n++ },
+		})
+	}
+	for range 2 * searchMax {
+		begin(true, &chores)
+	}
+	if len(ss.active) == searchMax {
+		t.Fatal("our own upkeep took all the room")
+	}
+	for range 2 * searchMax {
+		begin(false, &over)
+	}
+	cancel := begin(false, &over)
+	if len(ss.active) != searchMax {
+		t.Fatalf("%d searches at a time", len(ss.active))
+	}
+	waiting := len(ss.waiting)
+	if cancel(); len(ss.waiting) != waiting-1 {
+		t.Error("a search that was cancelled waits on")
+	}
+	qs.pass(time.Hour) // nobody answers
+	if over != 2*searchMax || chores != 2*searchMax || len(ss.active)+len(ss.waiting) != 0 || len(qs.pending) != 0 {
+		t.Errorf("%d and %d of %d are over, %d queries pending", over, chores, 2*searchMax, len(qs.pending))
+	}
+}

@@ -382,18 +382,18 @@ func TestSearchLimits(t *testing.T) {
 	for range begun {
 		h.Begin(Search{Method: krpc.FindNode, Target: nodeid.Random(h.rand), Done: func(*lookup.Lookup) { over++ }})
 	}
-	if len(h.searches) != searchMax {
-		t.Errorf("%d searches at a time", len(h.searches))
+	if len(h.searches.active) != searchMax {
+		t.Errorf("%d searches at a time", len(h.searches.active))
 	}
 	h.run(time.Minute)
-	if over != begun || len(h.searches) != 0 || len(h.waiting) != 0 {
-		t.Errorf("%d of %d are over, %d are going on", over, begun, len(h.searches))
+	if over != begun || len(h.searches.active) != 0 || len(h.searches.waiting) != 0 {
+		t.Errorf("%d of %d are over, %d are going on", over, begun, len(h.searches.active))
 	}
 	cancel := h.Begin(Search{Method: krpc.FindNode, Done: func(*lookup.Lookup) { t.Error("told after it was cancelled") }})
 	cancel()
 	cancel()
 	h.run(time.Minute)
-	if len(h.searches) != 0 {
+	if len(h.searches.active) != 0 {
 		t.Error("cancelled, and going on")
 	}
 	// With nobody to ask it is over at once.

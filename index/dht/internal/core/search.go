@@ -41,57 +41,64 @@ type Search struct {
 	Done func(*lookup.Lookup)
 }
 
+// searches are those going on and those that wait until there is room.
+type searches struct {
+	queries *queries
+	active  []*search
+	waiting []*search
+}
+
 type search struct {
 	Search
 	lookup.Lookup
-	c       *Core
+	among   *searches
 	active  bool
 	over    bool
 	queries []*query
 }
 
-// Begin starts a search, at once or when there is room. The function returned
+// begin starts a search, at once or when there is room. The function returned
 // cancels it. With nobody known to ask, the search is over at once.
-func (c *Core) Begin(s Search) (cancel func()) {
+func (ss *searches) begin(s Search) (cancel func()) {
 	if s.Paths == 0 {
 		s.Paths = 1
 	}
 	if s.Width == 0 {
 		s.Width = table.K
 	}
-	e := &search{Search: s, c: c}
+	e := &search{Search: s, among: ss}
 	e.Lookup = lookup.Lookup{
 		Target: s.Target, Width: s.Width, Paths: s.Paths,
 		Alpha: Alpha * max(s.Paths, s.Width/table.K), Max: queriesMax * s.Paths,
 	}
-	c.waiting = append(c.waiting, e)
-	c.beginWaiting()
+	ss.waiting = append(ss.waiting, e)
+	ss.beginWaiting()
 	return e.cancel
 }
 
 // beginWaiting begins what there is room for. Searches may be over as soon as
 // they are begun, and begin others, so it looks afresh after each.
-func (c *Core) beginWaiting() {
-	for len(c.searches) < searchMax {
-		i := c.nextWaiting()
+func (ss *searches) beginWaiting() {
+	for len(ss.active) < searchMax {
+		i := ss.nextWaiting()
 		if i < 0 {
 			return
 		}
-		e := c.waiting[i]
-		c.waiting = append(c.waiting[:i], c.waiting[i+1:]...)
-		c.searches = append(c.searches, e)
-		e.begin()
+		e := ss.waiting[i]
+		ss.waiting = append(ss.waiting[:i], ss.waiting[i+1:]...)
+		ss.active = append(ss.active, e)
+		e.start()
 	}
 }
 
-func (c *Core) nextWaiting() int {
+func (ss *searches) nextWaiting() int {
 	busy := 0
-	for _, e := range c.searches {
+	for _, e := range ss.active {
 		if e.Chore {
 			busy++
 		}
 	}
-	for i, e := range c.waiting {
+	for i, e := range ss.waiting {
 		if !e.Chore || busy < chores {
 			return i
 		}
@@ -99,34 +106,34 @@ func (c *Core) nextWaiting() int {
 	return -1
 }
 
-func (e *search) begin() {
+func (e *search) start() {
 	e.active = true
-	c := e.c
-	c.table.Looked(c.now, e.Search.Target)
-	starts := c.table.Closest(nil, e.Search.Target, 2*table.K, c.ID())
+	qs := e.among.queries
+	qs.table.Looked(qs.now, e.Search.Target)
+	starts := qs.table.Closest(nil, e.Search.Target, 2*table.K, qs.identity.ID())
 	if len(starts) < table.K/2 {
-		starts = c.table.Failing(starts, table.K)
+		starts = qs.table.Failing(starts, table.K)
 	}
 	for _, n := range e.Starts {
-		e.Start(n, 0)
+		e.Lookup.Start(n, 0)
 	}
 	if len(starts) < 2*table.K {
 		// They are all we know: let no one of them spoil the others.
 		for i, n := range starts {
-			e.Start(n, i%e.Search.Paths)
+			e.Lookup.Start(n, i%e.Search.Paths)
 		}
 		e.pump()
 		return
 	}
 	for _, n := range starts {
-		e.Start(n, 0)
+		e.Lookup.Start(n, 0)
 	}
 	// The closest we know may all be somebody's. The other paths begin with
 	// nodes that the target has no part in choosing.
 	for path := 1; path < e.Search.Paths; path++ {
 		for range pathStarts {
-			if n, ok := c.table.Random(c.rand); ok {
-				e.Start(n, path)
+			if n, ok := qs.table.Random(qs.rand); ok {
+				e.Lookup.Start(n, path)
 			}
 		}
 	}
@@ -135,6 +142,7 @@ func (e *search) begin() {
 
 // pump asks whom there is to ask, and ends the search if there is nobody.
 func (e *search) pump() {
+	qs := e.among.queries
 	for !e.over {
 		n := e.Next()
 		if n == nil {
@@ -143,14 +151,15 @@ func (e *search) pump() {
 			}
 			return
 		}
-		n.Silent = e.c.friend(e.c.now, n.Addr).silent
+		n.Silent = qs.remotes.friend(qs.now, n.Addr).silent
 		q := e.query(n)
-		e.queries = append(e.queries, e.c.ask(n.Contact, &q, e, n))
+		e.queries = append(e.queries, qs.ask(n.Contact, &q, e, n))
 	}
 }
 
 func (e *search) query(n *lookup.Node) krpc.Query {
-	if e.Method == krpc.Get && e.c.friend(e.c.now, n.Addr).isMute(e.c.now) {
+	qs := e.among.queries
+	if e.Method == krpc.Get && qs.remotes.friend(qs.now, n.Addr).isMute(qs.now) {
 		// It has no items, but it knows the way.
 		return krpc.Query{Method: krpc.FindNode, Target: e.Search.Target}
 	}
@@ -196,23 +205,23 @@ func (e *search) finish() {
 	if e.Done != nil {
 		e.Done(&e.Lookup)
 	}
-	e.c.beginWaiting()
+	e.among.beginWaiting()
 }
 
 // cancel ends the search without telling.
 func (e *search) cancel() {
 	if !e.over {
 		e.stop()
-		e.c.beginWaiting()
+		e.among.beginWaiting()
 	}
 }
 
 func (e *search) stop() {
 	e.over = true
-	c := e.c
-	list := &c.waiting
+	ss := e.among
+	list := &ss.waiting
 	if e.active {
-		list = &c.searches
+		list = &ss.active
 	}
 	for i := range *list {
 		if (*list)[i] == e {
@@ -222,7 +231,7 @@ func (e *search) stop() {
 	}
 	// What is still in flight goes on, for what it tells about the nodes asked.
 	for _, q := range e.queries {
-		c.abandon(q)
+		ss.queries.abandon(q)
 	}
 	e.queries = nil
 }

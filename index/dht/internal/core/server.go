@@ -279,74 +279,11 @@ func (c *Core) meet(r *request) bool {
 	r.who.asked = c.now
 	c.table.Asked(c.now, n)
 	if e := c.table.Find(n.ID); e != nil && e.Addr != n.Addr && e.Fails == 0 {
-		c.doubt(e.Contact, n, r.via)
+		c.pings.challenge(e.Contact, n, r.via)
 		return false
 	}
-	return c.table.Wants(n) && c.ping(n, r.via)
+	return c.table.Wants(n) && c.pings.ping(n, r.via)
 }
-
-// ping asks n for nothing but an answer, at most once in half a minute. It
-// tells whether it did. It goes the way n's own query came, since a firewall
-// there may let nothing else in.
-func (c *Core) ping(n table.Contact, via Via) bool {
-	if !c.mayPing(n.Addr) {
-		return false
-	}
-	c.askVia(via, n, &krpc.Query{Method: krpc.Ping}, pinger{}, nil)
-	return true
-}
-
-func (c *Core) mayPing(addr netip.AddrPort) bool {
-	f, _ := c.asker(c.now, addr, false)
-	if f.pinged != 0 && c.now-f.pinged < pingedLife || !c.pings.Take(c.now, pingRate, 1) {
-		return false
-	}
-	f.pinged = c.now
-	return true
-}
-
-// doubt asks a node of the table whose ID another address has just used for a
-// sign of life: it may have moved there. While it answers it keeps its place.
-func (c *Core) doubt(old, claimant table.Contact, via Via) {
-	if c.mayPing(old.Addr) {
-		c.ask(old, &krpc.Query{Method: krpc.Ping}, claim{c, claimant, via, doubts}, nil)
-	}
-}
-
-// doubts is how many pings in a row are to be lost until a place is given away.
-const doubts = 2
-
-type claim struct {
-	c    *Core
-	by   table.Contact
-	via  Via
-	left int
-}
-
-func (claim) reply(*query, *krpc.Message) {}
-func (claim) late(*query)                 {}
-func (m claim) fail(q *query, code int) {
-	c := m.c
-	if m.left--; code == 0 && m.left > 0 {
-		c.ask(q.to, &krpc.Query{Method: krpc.Ping}, m, nil)
-		return
-	}
-	if e := c.table.Find(q.to.ID); code == 0 && e != nil && e.Addr == q.to.Addr && e.Fails == 0 {
-		// That nobody else answered either is no excuse: the claimant got through.
-		c.table.Failed(q.to)
-	}
-	if c.table.Wants(m.by) && c.pings.Take(c.now, pingRate, 1) {
-		c.askVia(m.via, m.by, &krpc.Query{Method: krpc.Ping}, pinger{}, nil)
-	}
-}
-
-// pinger is told of the answers to pings. What matters was done already, as for
-// any answer.
-type pinger struct{}
-
-func (pinger) reply(*query, *krpc.Message) {}
-func (pinger) late(*query)                 {}
-func (pinger) fail(*query, int)            {}
 
 // park keeps r until its source has answered a ping, or parkedLife is over. It
 // tells whether it did.
@@ -356,7 +293,7 @@ func (c *Core) park(r *request) bool {
 	}
 	if p := r.who.pinged; p == 0 || c.now-p > parkedLife {
 		r.who.pinged = 0
-		if !c.ping(table.Contact{ID: r.m.ID, Addr: r.from}, r.via) {
+		if !c.pings.ping(table.Contact{ID: r.m.ID, Addr: r.from}, r.via) {
 			return false
 		}
 	}

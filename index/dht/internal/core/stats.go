@@ -37,7 +37,7 @@ func (c *Core) Stats(now time.Duration) Stats {
 	s := c.stats
 	s.SendStats, s.QueryStats = c.sender.stats, c.queries.stats
 	s.Nodes, s.Good = c.table.Len(), c.table.Good(c.now)
-	s.Searches = len(c.searches) + len(c.waiting)
+	s.Searches = len(c.searches.active) + len(c.searches.waiting)
 	s.PeersHeld, s.KeysHeld, s.ItemsHeld = c.peers.Len(), c.peers.Keys(), c.items.Len()
 	s.Joined, s.Offline = c.upkeep.joined, c.offline()
 	s.RTT = c.rtt.mean

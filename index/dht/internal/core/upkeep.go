@@ -251,20 +251,20 @@ func (u *upkeep) check() {
 	for _, n := range c.table.Check(nil, c.now, checksAtOnce) {
 		c.ask(n, &krpc.Query{
 			Method: krpc.FindNode, Target: c.ID().At(c.ID().Prefix(n.ID), c.rand),
-		}, checker{c}, nil)
+		}, checker{c.pings}, nil)
 	}
 }
 
 // checker pings the nodes that an answer names where the table has room.
-type checker struct{ c *Core }
+type checker struct{ pings *pings }
 
 func (k checker) reply(q *query, m *krpc.Message) {
 	for id, addr := range m.Nodes {
 		n := table.Contact{ID: id, Addr: addr}
-		if nodeid.Local(addr.Addr()) && !nodeid.Local(q.to.Addr.Addr()) || !k.c.table.Wants(n) {
+		if nodeid.Local(addr.Addr()) && !nodeid.Local(q.to.Addr.Addr()) || !k.pings.queries.table.Wants(n) {
 			continue
 		}
-		k.c.ping(n, q.via)
+		k.pings.ping(n, q.via)
 	}
 }
 func (checker) late(*query)      {}
