@@ -135,7 +135,7 @@ func (t *Transfer) replace(ctx context.Context, i int) error {
 		t.mu.Unlock()
 		return nil
 	}
-	found := share.Found{Index: i, Path: t.fullPath(t.layout.names[i].user), Right: t.rightIn(i), Length: t.info.Files[i].Length}
+	found := share.Found{Index: i, Path: t.full(t.layout.names[i].user), Right: t.rightIn(i), Length: t.info.Files[i].Length}
 	adopt := t.layout.adopt && found.Right > 0 && !u.lost && !t.files[i].created && !t.unsynced.failed(i) &&
 		t.files[i].stamp.size <= found.Length
 	t.mu.Unlock()
@@ -156,10 +156,6 @@ func (t *Transfer) rightIn(i int) (n int64) {
 		}
 	}
 	return n
-}
-
-func (t *Transfer) fullPath(name string) string {
-	return filepath.Join(t.dir, t.layout.base, filepath.FromSlash(name))
 }
 
 // takeOver completes the user's file of entry i in place: it is the entry's part
@@ -255,7 +251,7 @@ func (t *Transfer) putBeside(ctx context.Context, i int, u *userFile, found shar
 	t.known.refresh(s)
 	t.known.stale = true
 	t.dropUser(i)
-	found.Beside = t.fullPath(t.layout.names[i].final)
+	found.Beside = t.full(t.layout.names[i].final)
 	t.outcomes = append(t.outcomes, found)
 	t.known.durableChanged()
 	t.mu.Unlock()
@@ -291,30 +287,22 @@ func (t *Transfer) chooseBeside(i int) error {
 // nextName gives entry i a final name that nothing has. It is to be recorded.
 // t.opening is held.
 func (t *Transfer) nextName(i int) error {
-	old := t.layout.names[i].final
-	own := path.Base(old)
+	own := path.Base(t.layout.names[i].final)
 	if e := t.info.Files[i].Path; len(e) > 0 {
 		own = e[len(e)-1]
 	}
-	for n := 2; ; n++ {
-		v := path.Join(path.Dir(old), variant(own, "", n))
-		if t.inLayout(v) || t.layout.base == "" && t.store.claimed(filepath.Join(t.dir, v)) {
-			continue
-		}
-		if _, err := t.stat(v); err == nil {
-			continue
-		} else if !absentFile(err) {
-			return fmt.Errorf("looking at %s: %w", v, err)
-		}
-		t.mu.Lock()
-		t.layout.names[i].final = v
-		t.relayout, t.known.stale = true, true
-		t.mu.Unlock()
-		if t.layout.base == "" {
-			t.store.claimMore(t, filepath.Join(t.dir, v))
-		}
-		return nil
+	v, err := t.freeFinal(i, own, t.store.claimed)
+	if err != nil {
+		return err
 	}
+	t.mu.Lock()
+	t.layout.names[i].final = v
+	t.relayout, t.known.stale = true, true
+	t.mu.Unlock()
+	if t.layout.base == "" {
+		t.store.claimMore(t, filepath.Join(t.dir, v))
+	}
+	return nil
 }
 
 const copyStep = 256 << 10

@@ -55,7 +55,7 @@ func (t *Transfer) look(i int) error {
 		return t.trouble(i, ErrMissing, stamp{})
 	}
 	now := stampOf(fi)
-	switch t.compareStamps(was, now) {
+	switch t.place.compare(was, now) {
 	case sameFile:
 		return nil
 	case restamped:
@@ -468,7 +468,7 @@ func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
 	for i := range found {
 		found[i] = t.find(i)
 	}
-	_, lost := t.store.disk.lstat(t.dir, t.layout.base, "")
+	_, lost := t.statFolder()
 	t.opening.Unlock()
 	t.mu.Lock()
 	t.made = t.made && lost == nil

@@ -107,32 +107,8 @@ func (t *Transfer) begin(p int) {
 	}
 	t.mu.Unlock()
 	if len(ctimes) > 0 {
-		t.store.disk.settle(slices.Max(ctimes))
+		t.disk.settle(slices.Max(ctimes))
 	}
-}
-
-// compareStamps tells what became of file i, which had the first stamp. Inodes that
-// come and go by themselves do not count.
-func (t *Transfer) compareStamps(was, now stamp) likeness {
-	l := compareStamps(was, now)
-	if l == restamped && was.inode != now.inode && !t.traits().inodes {
-		was.inode = 0
-		l = compareStamps(was, now)
-	}
-	return l
-}
-
-// traits asks the file system, once, what can be relied upon. A file system that
-// does not tell is taken for one that can.
-func (t *Transfer) traits() traits {
-	t.asked.Do(func() { t.trait = t.store.disk.traits(t.dir) })
-	return t.trait
-}
-
-// traits are what a file system is good for.
-type traits struct {
-	inodes bool // a file keeps its inode
-	times  bool // times change when a program writes, and not when the system does
 }
 
 // unchanged tells whether the file that h leads to is what was hashed, after a
@@ -230,7 +206,7 @@ func (t *Transfer) renewed(i int, name string) error {
 	was := t.files[i].stamp
 	t.mu.Unlock()
 	was.ctime = 0
-	same := was == (stamp{}) || t.compareStamps(was, now) == sameFile
+	same := was == (stamp{}) || t.place.compare(was, now) == sameFile
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !same {

@@ -371,7 +371,7 @@ func tree(t testing.TB, dir string) []string {
 var ourPart = regexp.MustCompile(`\.shoal-[0-9a-f]{6}\.part$`)
 
 // partPath is the path of the part file of entry i.
-func partPath(tr *Transfer, i int) string { return tr.fullPath(tr.layout.names[i].part) }
+func partPath(tr *Transfer, i int) string { return tr.full(tr.layout.names[i].part) }
 
 func remove(t testing.TB, tr *Transfer, data bool) []share.Kept {
 	t.Helper()

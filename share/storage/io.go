@@ -410,13 +410,7 @@ func (t *Transfer) openFolder(make bool) (*handle, error) {
 		return nil, ErrClosed
 	}
 	h, err := t.store.handles.open(t, func() (*handle, error) {
-		var d folder
-		var err error
-		if t.own != nil && t.own.FollowSymlinks {
-			d, err = t.store.disk.plain(t.dir)
-		} else {
-			d, err = t.store.disk.folder(t.dir, t.layout.base, make)
-		}
+		d, err := t.place.open(make)
 		if err != nil {
 			return nil, err
 		}

@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"fmt"
-	"io/fs"
 )
 
 // stampFiles notes the stamps of files that were just synced. A complete file
@@ -36,18 +35,6 @@ func (t *Transfer) stampFiles(files []int) {
 		}
 		lock.Unlock()
 	}
-}
-
-// stat looks at a file: through symlinks only where the user asked for that.
-func (t *Transfer) stat(name string) (fs.FileInfo, error) {
-	if t.own != nil && t.own.FollowSymlinks {
-		d, err := t.store.disk.plain(t.dir)
-		if err != nil {
-			return nil, err
-		}
-		return d.lstat(name)
-	}
-	return t.store.disk.lstat(t.dir, t.layout.base, name)
 }
 
 // record saves what is now durable: the pieces that were so before, and those

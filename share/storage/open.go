@@ -80,8 +80,7 @@ func (s *Store) newTransfer(spec Spec) (*Transfer, error) {
 	t := &Transfer{
 		geometry: geometry{spec.Info},
 		store:    s,
-		own:      spec.Own,
-		dir:      spec.Dir,
+		place:    place{disk: s.disk, id: spec.Info.ID, own: spec.Own, dir: spec.Dir},
 		notify:   spec.Notify,
 		since:    sinceOf(spec.Since),
 		files:    make([]fileState, len(spec.Info.Files)),
@@ -124,7 +123,7 @@ func (t *Transfer) plan(spec Spec, left *Record) {
 	mine := t.goOn(left, spec)
 	if mine == nil {
 		c := chooser{
-			info: t.info, disk: t.store.disk, dir: t.dir, adopt: spec.Adopt,
+			info: t.info, disk: t.disk, dir: t.dir, adopt: spec.Adopt,
 			claimed: t.store.claimed, within: t.store.within,
 			taken: func(path string) bool { return t.store.claimed(path) || spec.Taken != nil && spec.Taken(path) },
 		}
@@ -132,7 +131,7 @@ func (t *Transfer) plan(spec Spec, left *Record) {
 	}
 	t.layout.adopt = spec.Adopt
 	if t.layout.base != "" {
-		fi, err := t.store.disk.lstat(t.dir, t.layout.base, "")
+		fi, err := t.statFolder()
 		t.made = err == nil && fi.IsDir()
 		t.found = t.made && (mine == nil || mine.found)
 		if !t.made {
@@ -274,7 +273,7 @@ func (t *Transfer) restore(rec *Record, spec Spec) error {
 		return fmt.Errorf("reading the progress: %w", err)
 	}
 	t.layout = l
-	_, gone := t.store.disk.lstat(t.dir, t.layout.base, "")
+	_, gone := t.statFolder()
 	for _, r := range p.files {
 		if !t.onDisk(r.index) {
 			return fmt.Errorf("the progress has entry %d, which is never on disk", r.index)
@@ -449,6 +448,6 @@ func (t *Transfer) compare() {
 // recognises tells whether file i is, as it was found, sure to be what is recorded.
 func (t *Transfer) recognises(i int, found fileFound) bool {
 	f := &t.files[i]
-	return t.compareStamps(f.stamp, found.stamp) == sameFile && !f.doubt &&
+	return t.place.compare(f.stamp, found.stamp) == sameFile && !f.doubt &&
 		(f.stamp.ctime != 0 || found.stamp.ctime == 0 || t.mayAdopt(found.stamp))
 }

@@ -80,7 +80,7 @@ func (t *Transfer) leaveData() (kept []share.Kept, err error) {
 	for i := range t.files {
 		f := &t.files[i]
 		if f.state == partial && f.created {
-			kept = append(kept, share.Kept{Path: t.fullPath(t.layout.names[i].part), Reason: "it is unfinished", Part: true})
+			kept = append(kept, share.Kept{Path: t.full(t.layout.names[i].part), Reason: "it is unfinished", Part: true})
 		}
 		if u := t.users[i]; u != nil && u.made {
 			spills = append(spills, t.layout.names[i].part)
@@ -90,7 +90,7 @@ func (t *Transfer) leaveData() (kept []share.Kept, err error) {
 	if len(spills) == 0 {
 		return kept, nil
 	}
-	d, err := t.store.disk.folder(t.dir, t.layout.base, false)
+	d, err := t.place.open(false)
 	if err != nil {
 		return kept, gone(err)
 	}
@@ -118,7 +118,7 @@ func syncAll(d folder, folders map[string]struct{}) error {
 func (t *Transfer) removeData() ([]share.Kept, error) {
 	t.opening.Lock()
 	defer t.opening.Unlock()
-	d, err := t.store.disk.folder(t.dir, t.layout.base, false)
+	d, err := t.place.open(false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -158,7 +158,7 @@ func (t *Transfer) removeData() ([]share.Kept, error) {
 	if len(doomed) == 0 && t.found {
 		return kept, nil
 	}
-	parent, err := t.store.disk.folder(t.dir, "", false)
+	parent, err := t.disk.folder(t.dir, "", false)
 	if err != nil {
 		return nil, fmt.Errorf("opening the folder above: %w", err)
 	}
@@ -173,7 +173,7 @@ func (t *Transfer) removeData() ([]share.Kept, error) {
 func (t *Transfer) sortOut(d folder) (doomed []string, kept []share.Kept, err error) {
 	keep := func(name, reason string) {
 		if _, err := d.lstat(name); err == nil {
-			kept = append(kept, share.Kept{Path: t.fullPath(name), Reason: reason})
+			kept = append(kept, share.Kept{Path: t.full(name), Reason: reason})
 		}
 	}
 	for i := range t.files {

@@ -383,7 +383,7 @@ func (t *Transfer) syncNames(dirs map[string]struct{}) error {
 			}
 			continue
 		}
-		p, err := t.store.disk.folder(t.dir, "", false)
+		p, err := t.disk.folder(t.dir, "", false)
 		if err != nil {
 			return err
 		}

@@ -16,10 +16,9 @@ import (
 // protocol may call them with locks held. What is Own refuses every write.
 type Transfer struct {
 	geometry
+	place
 	store  *Store
-	own    *Own
 	claims []string // its paths, by placeKey
-	dir    string   // the folder that is opened first
 	notify func(Event)
 
 	busy bool // a batch or probe is under way; guarded by store.mu
@@ -30,7 +29,6 @@ type Transfer struct {
 	// opened. It guards layout.names, too; names of files that are open or
 	// being looked at may be read without.
 	opening sync.Mutex
-	layout  *layout
 	folder  atomic.Pointer[handle]
 
 	files     []fileState // as in info.Files
@@ -38,8 +36,6 @@ type Transfer struct {
 	proving   sync.Mutex // held while a piece in doubt is hashed for a reader
 	since     int64      // what a record without change times says was so then
 
-	asked    sync.Once // traits is called at most once
-	trait    traits
 	hasUsers atomic.Int32 // len(users)
 
 	mu        sync.Mutex // guards what follows, and the same part of files
@@ -47,7 +43,6 @@ type Transfer struct {
 	removed   bool // from the ledger
 	made      bool // the own folder was made or found
 	found     bool // the own folder was there before the transfer
-	relayout  bool // the layout is to be saved with the next record
 	known     pieces
 	unsynced  unsynced
 	users     map[int]*userFile
@@ -77,15 +72,7 @@ type fileState struct {
 }
 
 // name is where file i is now, below the folder. t.mu or t.opening is held.
-func (t *Transfer) name(i int) string {
-	switch t.files[i].state {
-	case partial:
-		return t.layout.names[i].part
-	case users:
-		return t.layout.names[i].user
-	}
-	return t.layout.names[i].final
-}
+func (t *Transfer) name(i int) string { return t.nameIn(i, t.files[i].state) }
 
 // paths are those that belong to t, as they are claimed.
 func (t *Transfer) paths() []string {
@@ -116,7 +103,7 @@ func (t *Transfer) FilePath(i int) string {
 	if !t.onDisk(i) {
 		return ""
 	}
-	return filepath.Join(t.dir, t.layout.base, filepath.FromSlash(t.layout.names[i].final))
+	return t.full(t.layout.names[i].final)
 }
 
 // Progress counts what is durable: hashed right, on disk, and recorded so.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"strings"
 	"sync/atomic"
 )
@@ -389,33 +388,15 @@ var errPartTaken = errors.New("the part name was taken")
 // changePart chooses a part name for entry i that is free, and has it recorded
 // with what is recorded next. t.opening is held.
 func (t *Transfer) changePart(i int) error {
-	final := t.layout.names[i].final
-	for n := 1; ; n++ {
-		v := path.Join(path.Dir(final), variant(path.Base(final), partEnding(t.info.ID), n))
-		if t.inLayout(v) {
-			continue
-		}
-		if _, err := t.stat(v); err == nil {
-			continue
-		} else if !absentFile(err) {
-			return fmt.Errorf("looking at %s: %w", v, err)
-		}
-		t.mu.Lock()
-		t.layout.names[i].part = v
-		t.relayout, t.known.stale = true, true
-		t.mu.Unlock()
-		return nil
+	v, err := t.place.freePart(i)
+	if err != nil {
+		return err
 	}
-}
-
-// inLayout tells whether an entry has, or had, a name.
-func (t *Transfer) inLayout(name string) bool {
-	for k := range t.layout.names {
-		if o := &t.layout.names[k]; o.final == name || o.part == name || o.user == name {
-			return true
-		}
-	}
-	return false
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.layout.names[i].part = v
+	t.relayout, t.known.stale = true, true
+	return nil
 }
 
 // intend records, before they are made, which files the write of pieces s may

@@ -1,0 +1,143 @@
+package storage
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"sync"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// place is where the files of a transfer are on disk: in which folder, under which
+// names, on what kind of file system. It looks at files and opens none.
+//
+// The names change only with Transfer.opening and Transfer.mu held: either lock is
+// enough to read them. Those of files that are open or being looked at may be read
+// without.
+type place struct {
+	disk   disk
+	id     share.ID
+	own    *Own   // what the user shares; else nil
+	dir    string // the folder that is opened first
+	layout *layout
+
+	relayout bool // the layout is to be saved with the next record; guarded by Transfer.mu
+
+	asked sync.Once // traits asks at most once
+	trait traits
+}
+
+// full is the path of a name.
+func (l *place) full(name string) string {
+	return filepath.Join(l.dir, l.layout.base, filepath.FromSlash(name))
+}
+
+// nameIn is what entry i is called in a state.
+func (l *place) nameIn(i int, state uint8) string {
+	switch state {
+	case partial:
+		return l.layout.names[i].part
+	case users:
+		return l.layout.names[i].user
+	}
+	return l.layout.names[i].final
+}
+
+// uses tells whether an entry has, or had, a name.
+func (l *place) uses(name string) bool {
+	for k := range l.layout.names {
+		if o := &l.layout.names[k]; o.final == name || o.part == name || o.user == name {
+			return true
+		}
+	}
+	return false
+}
+
+// stat looks at a file: through symlinks only where the user asked for that.
+func (l *place) stat(name string) (fs.FileInfo, error) {
+	if l.follows() {
+		d, err := l.disk.plain(l.dir)
+		if err != nil {
+			return nil, err
+		}
+		return d.lstat(name)
+	}
+	return l.disk.lstat(l.dir, l.layout.base, name)
+}
+
+func (l *place) follows() bool { return l.own != nil && l.own.FollowSymlinks }
+
+// statFolder looks at the folder that names are below.
+func (l *place) statFolder() (fs.FileInfo, error) { return l.disk.lstat(l.dir, l.layout.base, "") }
+
+// open opens that folder, making it where asked to.
+func (l *place) open(make bool) (folder, error) {
+	if l.follows() {
+		return l.disk.plain(l.dir)
+	}
+	return l.disk.folder(l.dir, l.layout.base, make)
+}
+
+// freeFinal finds a final name like own, which is the torrent's, for entry i that
+// nothing has; taken tells of paths that belong to other transfers.
+func (l *place) freeFinal(i int, own string, taken func(path string) bool) (string, error) {
+	dir := path.Dir(l.layout.names[i].final)
+	for n := 2; ; n++ {
+		v := path.Join(dir, variant(own, "", n))
+		if l.layout.base == "" && taken(filepath.Join(l.dir, v)) {
+			continue
+		}
+		if free, err := l.isFree(v); free || err != nil {
+			return v, err
+		}
+	}
+}
+
+// freePart finds a part name for entry i that nothing has.
+func (l *place) freePart(i int) (string, error) {
+	final := l.layout.names[i].final
+	for n := 1; ; n++ {
+		v := path.Join(path.Dir(final), variant(path.Base(final), partEnding(l.id), n))
+		if free, err := l.isFree(v); free || err != nil {
+			return v, err
+		}
+	}
+}
+
+// isFree tells whether neither an entry nor anything on disk has a name.
+func (l *place) isFree(name string) (bool, error) {
+	if l.uses(name) {
+		return false, nil
+	}
+	_, err := l.stat(name)
+	if err == nil || absentFile(err) {
+		return err != nil, nil
+	}
+	return false, fmt.Errorf("looking at %s: %w", name, err)
+}
+
+// traits are what a file system is good for.
+type traits struct {
+	inodes bool // a file keeps its inode
+	times  bool // times change when a program writes, and not when the system does
+}
+
+// traits asks the file system, once, what can be relied upon. A file system that
+// does not tell is taken for one that can.
+func (l *place) traits() traits {
+	l.asked.Do(func() { l.trait = l.disk.traits(l.dir) })
+	return l.trait
+}
+
+// compare tells what became of a file that had the first stamp. Inodes that come
+// and go by themselves do not count.
+func (l *place) compare(was, now stamp) likeness {
+	like := compareStamps(was, now)
+	if like == restamped && was.inode != now.inode && !l.traits().inodes {
+		was.inode = 0
+		like = compareStamps(was, now)
+	}
+	return like
+}
