@@ -13,11 +13,9 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/shoalnet/shoal/index/dht/internal/items"
 	"github.com/shoalnet/shoal/index/dht/internal/krpc"
 	"github.com/shoalnet/shoal/index/dht/internal/limit"
 	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
-	"github.com/shoalnet/shoal/index/dht/internal/peers"
 	"github.com/shoalnet/shoal/index/dht/internal/table"
 	"github.com/shoalnet/shoal/index/dht/internal/token"
 )
@@ -70,20 +68,6 @@ type Config struct {
 	Peers, Items int
 }
 
-// Limits of the node. The rates of queries answered are for each /64 that has
-// proven an address, and for all that have not together.
-const (
-	replyMax     = 1400 // bytes, so that no reply is cut to pieces on its way
-	unprovenGain = 3    // bytes sent for each received are fewer, until the address is proven
-)
-
-var (
-	eachRate      = limit.Rate{PerSecond: 50, Burst: 200}
-	strangersRate = limit.Rate{PerSecond: 2000, Burst: 2000}
-	// errorRate bounds the answers to datagrams that make no sense.
-	errorRate = limit.Rate{PerSecond: 20, Burst: 50}
-)
-
 // Core is a node.
 type Core struct {
 	*clock
@@ -97,17 +81,9 @@ type Core struct {
 	searches *searches
 
 	// What others ask.
-	tokens  *token.Mint
-	rates   *limit.Queries
-	pings   *pings
-	errors  limit.Bucket
-	peers   *peers.Store
-	items   *items.Store
-	parked  []parked
-	parking timer
-	near    []table.Contact
-	nodes   []krpc.Node
-	values  []netip.AddrPort
+	pings  *pings
+	stores *stores
+	server *server
 
 	upkeep   upkeep
 	announce announcer
@@ -118,7 +94,6 @@ func New(cfg Config) *Core {
 	c := &Core{
 		cfg:     cfg,
 		clock:   newClock(cfg.Seed),
-		rates:   limit.NewQueries(eachRate, strangersRate),
 		remotes: newRemotes(),
 		sender:  newSender(cfg.Send),
 	}
@@ -126,15 +101,8 @@ func New(cfg Config) *Core {
 	for i := range secret {
 		secret[i] = byte(c.rand.Uint32())
 	}
-	c.tokens = token.New(secret)
 	if c.cfg.ID == (nodeid.ID{}) {
 		c.cfg.ID = nodeid.Random(c.rand)
-	}
-	if c.cfg.Peers == 0 {
-		c.cfg.Peers = peers.Max
-	}
-	if c.cfg.Items == 0 {
-		c.cfg.Items = items.Max
 	}
 	c.table = table.New(c.cfg.ID, cfg.Strict)
 	c.identity = &identity{clock: c.clock, table: c.table, tcp: cfg.Port}
@@ -144,9 +112,14 @@ func New(cfg Config) *Core {
 	}
 	c.pings = &pings{queries: c.queries}
 	c.searches = &searches{queries: c.queries}
-	c.peers = peers.New(c.rand, c.cfg.Peers)
-	c.items = items.New(c.rand, c.cfg.Items)
-	c.parking.fire = c.parkedOut
+	c.stores = newStores(c.clock, cfg.Peers, cfg.Items)
+	c.server = &server{
+		clock: c.clock, identity: c.identity, table: c.table, remotes: c.remotes, sender: c.sender,
+		pings: c.pings, stores: c.stores, readOnly: cfg.ReadOnly, strict: cfg.Strict,
+		told: cfg.Told, unsolicited: cfg.Unsolicited,
+		tokens: token.New(secret), rates: limit.NewQueries(eachRate, strangersRate),
+	}
+	c.server.parking = newParking(c.clock, c.server.unpark)
 	c.upkeep.init(c)
 	c.announce.init(c)
 	return c
@@ -223,13 +196,13 @@ func (c *Core) Receive(now time.Duration, b []byte, from netip.AddrPort, via Via
 	if err := krpc.Decode(b, &m); err != nil {
 		c.stats.Malformed++
 		if m.Kind == krpc.KindQuery && len(m.TID) > 0 && len(m.TID) <= krpc.MaxTID {
-			c.complain(&m, len(b), from, via)
+			c.server.complain(&m, len(b), from, via)
 		}
 		return
 	}
 	switch m.Kind {
 	case krpc.KindQuery:
-		c.serve(&m, b, from, via)
+		c.server.serve(&m, b, from, via)
 	default:
 		c.answered(&m, from)
 		c.company()
@@ -249,5 +222,5 @@ func (c *Core) answered(m *krpc.Message, from netip.AddrPort) {
 		c.upkeep.settle()
 	}
 	c.deliver(q, m)
-	c.unpark(from)
+	c.server.parking.proven(from)
 }

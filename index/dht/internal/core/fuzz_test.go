@@ -39,7 +39,7 @@ func FuzzReceive(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		h := newHarness(t, nil)
 		nodes := h.know(9)
-		h.items.Put(h.at, &items.Item{V: []byte("5:hello")}, nil, stranger(1))
+		h.stores.items.Put(h.at, &items.Item{V: []byte("5:hello")}, nil, stranger(1))
 		h.Begin(Search{Method: krpc.GetPeers, Target: nodeid.ID{1}, Paths: Paths})
 		h.Begin(Search{Method: krpc.Get, Target: nodeid.ID{2}})
 		h.Announce(h.at, nodeid.ID{3})
@@ -57,7 +57,7 @@ func FuzzReceive(f *testing.F) {
 					from = h.pending[tids[0]].to.Addr
 				}
 			}
-			tok := h.tokens.Make(h.at, from.Addr())
+			tok := h.server.tokens.Make(h.at, from.Addr())
 			h.send(from, bytes.Replace(b, []byte("TOKEN___"), tok[:], 1))
 			h.run(time.Second)
 		}
@@ -68,8 +68,8 @@ func FuzzReceive(f *testing.F) {
 				t.Errorf("it sent %d bytes: %q, %v", len(p.b), p.b, err)
 			}
 		}
-		if len(h.pending) > 100 || len(h.parked) > parkedMax || h.table.Len() < 1 {
-			t.Errorf("%d pending, %d parked, %d nodes", len(h.pending), len(h.parked), h.table.Len())
+		if len(h.pending) > 100 || len(h.server.parking.list) > parkedMax || h.table.Len() < 1 {
+			t.Errorf("%d pending, %d parked, %d nodes", len(h.pending), len(h.server.parking.list), h.table.Len())
 		}
 		if m := reply(t, h.ask(stranger(5000), aQuery(krpc.Ping))); m == nil {
 			t.Error("it does not answer any more")

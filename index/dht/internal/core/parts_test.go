@@ -5,10 +5,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoalnet/shoal/index/dht/internal/items"
 	"github.com/shoalnet/shoal/index/dht/internal/krpc"
+	"github.com/shoalnet/shoal/index/dht/internal/limit"
 	"github.com/shoalnet/shoal/index/dht/internal/lookup"
 	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
 	"github.com/shoalnet/shoal/index/dht/internal/table"
+	"github.com/shoalnet/shoal/index/dht/internal/token"
 )
 
 // The parts of a node, each tested without the others where it needs none.
@@ -232,5 +235,77 @@ func TestSearchesWaitForRoom(t *testing.T) {
 	qs.pass(time.Hour) // nobody answers
 	if over != 2*searchMax || chores != 2*searchMax || len(ss.active)+len(ss.waiting) != 0 || len(qs.pending) != 0 {
 		t.Errorf("%d and %d of %d are over, %d queries pending", over, chores, 2*searchMax, len(qs.pending))
+	}
+}
+
+func TestParkedQueriesAreAnsweredOnce(t *testing.T) {
+	c := newClock([32]byte{1})
+	var answered []netip.AddrPort
+	p := newParking(c, func(q *parked) { answered = append(answered, q.from) })
+	if p.takes(parkedSize + 1) {
+		t.Error("a large query may be parked")
+	}
+	for i := 0; p.takes(100); i++ {
+		p.add(make([]byte, 100), stranger(i%3), Via{})
+		c.pass(time.Millisecond)
+	}
+	if len(p.list) != parkedMax {
+		t.Fatalf("%d are parked", len(p.list))
+	}
+	p.proven(stranger(1))
+	if n := len(answered); n != (parkedMax+1)/3 || answered[0] != stranger(1) {
+		t.Errorf("%d of one source were answered", n)
+	}
+	c.pass(2 * parkedLife)
+	if _, any := c.deadline(); any || len(answered) != parkedMax || len(p.list) != 0 {
+		t.Errorf("%d of %d were answered, %d are parked", len(answered), parkedMax, len(p.list))
+	}
+}
+
+func TestStoresSweepAndCopy(t *testing.T) {
+	c := newClock([32]byte{1})
+	c.enter(time.Hour)
+	s := newStores(c, 0, 0)
+	key, self := nodeid.ID{1}, stranger(1)
+	s.peers.Add(c.now, key, self, false)
+	s.peers.Add(c.now, key, stranger(2), false)
+	if got := s.peersOf(key, false, self); len(got) != 1 || got[0] != stranger(2) {
+		t.Errorf("the peers besides us are %v", got)
+	}
+	it := &items.Item{V: []byte("5:hello")}
+	s.items.Put(c.now, it, nil, stranger(1))
+	if got := s.item(it.Target(), false, 0); got == nil || &got.V[0] == &it.V[0] {
+		t.Errorf("got %v, want a copy", got)
+	}
+	if s.item(it.Target(), true, 0) != nil || s.item(key, false, 0) != nil {
+		t.Error("got an item of another kind or key")
+	}
+	c.enter(c.now + 24*time.Hour)
+	if s.sweep(); s.peers.Len()+s.items.Len() != 0 {
+		t.Errorf("%d peers and %d items are kept after a day", s.peers.Len(), s.items.Len())
+	}
+}
+
+// A server alone: it answers, and pings whoever may be a node.
+func TestAServerAnswers(t *testing.T) {
+	qs, w := newTestQueries(t)
+	p := &pings{queries: qs}
+	s := &server{
+		clock: qs.clock, identity: qs.identity, table: qs.table, remotes: qs.remotes, sender: qs.sender,
+		pings: p, stores: newStores(qs.clock, 0, 0), tokens: token.New([32]byte{1}), rates: limit.NewQueries(eachRate, strangersRate),
+	}
+	s.parking = newParking(qs.clock, s.unpark)
+	raw := krpc.AppendQuery(nil, &krpc.Query{Method: krpc.Ping, ID: nodeid.ID{0xaa}, TID: [4]byte{1, 2, 3, 4}})
+	var m krpc.Message
+	if err := krpc.Decode(raw, &m); err != nil {
+		t.Fatal(err)
+	}
+	s.serve(&m, raw, stranger(1), Via{})
+	if len(w.sent) != 2 || s.stats.RepliesOut != 1 || s.stats.QueriesIn[krpc.Ping] != 1 {
+		t.Errorf("%d datagrams, counted %+v", len(w.sent), s.stats)
+	}
+	s.readOnly = true
+	if s.serve(&m, raw, stranger(1), Via{}); s.stats.RepliesOut != 1 {
+		t.Error("a read-only node answered")
 	}
 }

@@ -3,13 +3,14 @@ package core
 import (
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/shoalnet/shoal/index/dht/internal/items"
 	"github.com/shoalnet/shoal/index/dht/internal/krpc"
+	"github.com/shoalnet/shoal/index/dht/internal/limit"
 	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
 	"github.com/shoalnet/shoal/index/dht/internal/peers"
 	"github.com/shoalnet/shoal/index/dht/internal/table"
+	"github.com/shoalnet/shoal/index/dht/internal/token"
 )
 
 // pingSize is the length of our ping, which counts against what an unproven
@@ -20,20 +21,53 @@ const pingSize = 67
 // they fit replyMax.
 const valuesMax = 40
 
-// A query whose answer is larger than its unproven source may be sent, and
-// useless when cut, waits here while the source is pinged.
-type parked struct {
-	datagram []byte
-	from     netip.AddrPort
-	via      Via
-	at       time.Duration
+// Limits of the node. The rates of queries answered are for each /64 that has
+// proven an address, and for all that have not together.
+const (
+	replyMax     = 1400 // bytes, so that no reply is cut to pieces on its way
+	unprovenGain = 3    // bytes sent for each received are fewer, until the address is proven
+)
+
+var (
+	eachRate      = limit.Rate{PerSecond: 50, Burst: 200}
+	strangersRate = limit.Rate{PerSecond: 2000, Burst: 2000}
+	// errorRate bounds the answers to datagrams that make no sense.
+	errorRate = limit.Rate{PerSecond: 20, Burst: 50}
+)
+
+// server answers the queries of others. It bounds how many, and what is sent to
+// addresses that have not been proven.
+type server struct {
+	*clock
+	identity    *identity
+	table       *table.Table
+	remotes     *remotes
+	sender      *sender
+	pings       *pings
+	stores      *stores
+	parking     *parking
+	readOnly    bool
+	strict      bool
+	told        func(nodeid.ID) bool
+	unsolicited func(from netip.AddrPort, local netip.Addr)
+
+	tokens *token.Mint
+	rates  *limit.Queries
+	errors limit.Bucket
+	near   []table.Contact
+	nodes  []krpc.Node
+	values []netip.AddrPort
+	stats  ServeStats
 }
 
-const (
-	parkedMax  = 128
-	parkedSize = 512 // bytes of a query; larger ones are puts
-	parkedLife = 1500 * time.Millisecond
-)
+// ServeStats counts the queries of others and the answers to them.
+type ServeStats struct {
+	QueriesIn  [krpc.Methods]uint64
+	RepliesOut uint64
+	ErrorsOut  uint64
+	Limited    uint64 // queries not answered for their number
+	Parked     uint64 // queries answered after their address was proven
+}
 
 // request is a query being answered.
 type request struct {
@@ -48,105 +82,105 @@ type request struct {
 }
 
 // serve answers the query m, which arrived as raw.
-func (c *Core) serve(m *krpc.Message, raw []byte, from netip.AddrPort, via Via) {
-	c.stats.QueriesIn[m.Method]++
-	told := c.cfg.Told != nil && c.cfg.Told(m.ID)
-	who, fresh := c.asker(c.now, from, told)
-	if fresh && c.cfg.Unsolicited != nil {
-		c.cfg.Unsolicited(from, via.Addr)
+func (s *server) serve(m *krpc.Message, raw []byte, from netip.AddrPort, via Via) {
+	s.stats.QueriesIn[m.Method]++
+	told := s.told != nil && s.told(m.ID)
+	who, fresh := s.remotes.asker(s.now, from, told)
+	if fresh && s.unsolicited != nil {
+		s.unsolicited(from, via.Addr)
 	}
-	if c.cfg.ReadOnly {
+	if s.readOnly {
 		return
 	}
-	proven := who.isProven(c.now)
-	if !c.rates.Allow(c.now, from, proven) {
-		c.stats.Limited++
+	proven := who.isProven(s.now)
+	if !s.rates.Allow(s.now, from, proven) {
+		s.stats.Limited++
 		return
 	}
-	if c.cfg.Strict && !nodeid.Fits(m.ID, from.Addr()) {
+	if s.strict && !nodeid.Fits(m.ID, from.Addr()) {
 		return
 	}
-	c.handle(&request{m: m, raw: raw, from: from, via: via, who: who, proven: proven})
+	s.handle(&request{m: m, raw: raw, from: from, via: via, who: who, proven: proven})
 }
 
-func (c *Core) handle(r *request) {
+func (s *server) handle(r *request) {
 	m := r.m
-	if len(m.Token) > 0 && !r.proven && c.tokens.Valid(c.now, r.from.Addr(), m.Token) {
+	if len(m.Token) > 0 && !r.proven && s.tokens.Valid(s.now, r.from.Addr(), m.Token) {
 		r.proven = true
-		r.who = c.friend(c.now, r.from)
-		r.who.proven = c.now
+		r.who = s.remotes.friend(s.now, r.from)
+		r.who.proven = s.now
 	}
 	r.budget = replyMax
 	if !r.proven {
 		r.budget = min(replyMax, unprovenGain*len(r.raw)-1)
 	}
-	if r.again || !m.ReadOnly && c.meet(r) {
+	if r.again || !m.ReadOnly && s.meet(r) {
 		r.budget -= pingSize
 	}
-	reply := krpc.Reply{TID: m.TID, ID: c.ID(), To: r.from}
-	if code, text := c.fill(&reply, r); code != 0 {
-		c.buf = krpc.AppendError(c.buf[:0], m.TID, code, text)
-		if len(c.buf) <= r.budget {
-			c.stats.ErrorsOut++
-			c.transmit(r.from, r.via)
+	reply := krpc.Reply{TID: m.TID, ID: s.identity.ID(), To: r.from}
+	if code, text := s.fill(&reply, r); code != 0 {
+		s.sender.buf = krpc.AppendError(s.sender.buf[:0], m.TID, code, text)
+		if len(s.sender.buf) <= r.budget {
+			s.stats.ErrorsOut++
+			s.sender.transmit(r.from, r.via)
 		}
 	} else {
-		c.respond(&reply, r)
+		s.respond(&reply, r)
 	}
 }
 
 // fill computes the answer, or the error to answer with.
-func (c *Core) fill(reply *krpc.Reply, r *request) (code int, text string) {
+func (s *server) fill(reply *krpc.Reply, r *request) (code int, text string) {
 	m := r.m
 	switch m.Method {
 	case krpc.Ping:
 		return 0, ""
 	case krpc.AnnouncePeer:
-		return c.acceptPeer(r)
+		return s.acceptPeer(r)
 	case krpc.Put:
-		return c.acceptItem(r)
+		return s.acceptItem(r)
 	case krpc.Unknown:
 		if !m.HasTarget {
 			return krpc.CodeUnknown, "Method Unknown"
 		}
 	case krpc.GetPeers:
-		c.offerPeers(reply, m, r.from.Addr())
-		c.offerToken(reply, r)
+		s.offerPeers(reply, m, r.from.Addr())
+		s.offerToken(reply, r)
 	case krpc.Get:
-		c.offerItem(reply, m)
-		c.offerToken(reply, r)
+		s.offerItem(reply, m)
+		s.offerToken(reply, r)
 	}
 	reply.HasNodes = !m.OnlyNodes4
 	if reply.HasNodes {
-		reply.Nodes = c.closest(m.Target, m.ID, r.from.Addr())
+		reply.Nodes = s.closest(m.Target, m.ID, r.from.Addr())
 	}
 	return 0, ""
 }
 
-func (c *Core) offerToken(reply *krpc.Reply, r *request) {
-	tok := c.tokens.Make(c.now, r.from.Addr())
+func (s *server) offerToken(reply *krpc.Reply, r *request) {
+	tok := s.tokens.Make(s.now, r.from.Addr())
 	reply.Token = tok[:]
 }
 
 // offerPeers names peers that announced. Those with local addresses are named on
 // the local network only: they are of no use elsewhere, and nobody's business.
-func (c *Core) offerPeers(reply *krpc.Reply, m *krpc.Message, to netip.Addr) {
+func (s *server) offerPeers(reply *krpc.Reply, m *krpc.Message, to netip.Addr) {
 	if m.Scrape {
-		seeds, others := c.peers.Filters(c.now, m.Target)
+		seeds, others := s.stores.peers.Filters(s.now, m.Target)
 		if seeds != (peers.Filter{}) || others != (peers.Filter{}) {
 			reply.BFsd, reply.BFpe = seeds[:], others[:]
 		}
 		return
 	}
-	c.values = c.peers.Sample(c.values[:0], c.now, m.Target, valuesMax, m.NoSeed)
+	s.values = s.stores.peers.Sample(s.values[:0], s.now, m.Target, valuesMax, m.NoSeed)
 	if !nodeid.Local(to) {
-		c.values = slices.DeleteFunc(c.values, func(a netip.AddrPort) bool { return nodeid.Local(a.Addr()) })
+		s.values = slices.DeleteFunc(s.values, func(a netip.AddrPort) bool { return nodeid.Local(a.Addr()) })
 	}
-	reply.Values = c.values
+	reply.Values = s.values
 }
 
-func (c *Core) offerItem(reply *krpc.Reply, m *krpc.Message) {
-	it := c.items.Get(c.now, m.Target)
+func (s *server) offerItem(reply *krpc.Reply, m *krpc.Message) {
+	it := s.stores.items.Get(s.now, m.Target)
 	if it == nil {
 		return
 	}
@@ -162,36 +196,36 @@ func (c *Core) offerItem(reply *krpc.Reply, m *krpc.Message) {
 
 // closest names the nodes we know closest to target. Nodes with local addresses
 // are named on the local network only.
-func (c *Core) closest(target, but nodeid.ID, to netip.Addr) []krpc.Node {
-	c.near = c.table.Name(c.near[:0], target, table.K, but)
-	c.nodes = c.nodes[:0]
+func (s *server) closest(target, but nodeid.ID, to netip.Addr) []krpc.Node {
+	s.near = s.table.Name(s.near[:0], target, table.K, but)
+	s.nodes = s.nodes[:0]
 	local := nodeid.Local(to)
-	for i := range c.near {
-		if local || !nodeid.Local(c.near[i].Addr.Addr()) {
-			c.nodes = append(c.nodes, krpc.Node(c.near[i]))
+	for i := range s.near {
+		if local || !nodeid.Local(s.near[i].Addr.Addr()) {
+			s.nodes = append(s.nodes, krpc.Node(s.near[i]))
 		}
 	}
-	return c.nodes
+	return s.nodes
 }
 
-func (c *Core) acceptPeer(r *request) (int, string) {
+func (s *server) acceptPeer(r *request) (int, string) {
 	m := r.m
-	if !c.tokens.Valid(c.now, r.from.Addr(), m.Token) {
+	if !s.tokens.Valid(s.now, r.from.Addr(), m.Token) {
 		return krpc.CodeProtocol, "Bad token"
 	}
 	port := m.Port
 	if m.ImpliedPort {
 		port = r.from.Port()
 	}
-	if !c.peers.Add(c.now, m.Target, netip.AddrPortFrom(r.from.Addr(), port), m.Seed) {
+	if !s.stores.peers.Add(s.now, m.Target, netip.AddrPortFrom(r.from.Addr(), port), m.Seed) {
 		return krpc.CodeServer, "No room"
 	}
 	return 0, ""
 }
 
-func (c *Core) acceptItem(r *request) (int, string) {
+func (s *server) acceptItem(r *request) (int, string) {
 	m := r.m
-	if !c.tokens.Valid(c.now, r.from.Addr(), m.Token) {
+	if !s.tokens.Valid(s.now, r.from.Addr(), m.Token) {
 		return krpc.CodeProtocol, "Bad token"
 	}
 	it := items.Item{V: m.V, K: m.K, Salt: m.Salt, Sig: m.Sig, Seq: m.Seq}
@@ -199,7 +233,7 @@ func (c *Core) acceptItem(r *request) (int, string) {
 	if m.HasCas {
 		cas = &m.Cas
 	}
-	code := c.items.Put(c.now, &it, cas, r.from)
+	code := s.stores.items.Put(s.now, &it, cas, r.from)
 	return code, itemErrors[code]
 }
 
@@ -216,35 +250,35 @@ var itemErrors = map[int]string{
 // respond sends reply as far as it may. What is too large loses nodes, the
 // farthest first; but a reply that has more than nodes to give waits until its
 // asker has proven its address.
-func (c *Core) respond(reply *krpc.Reply, r *request) {
-	c.buf = krpc.AppendReply(c.buf[:0], reply)
-	if len(c.buf) > r.budget {
-		if !r.proven && !r.again && (reply.V != nil || reply.BFpe != nil || len(reply.Values) > 0) && c.park(r) {
+func (s *server) respond(reply *krpc.Reply, r *request) {
+	s.sender.buf = krpc.AppendReply(s.sender.buf[:0], reply)
+	if len(s.sender.buf) > r.budget {
+		if !r.proven && !r.again && (reply.V != nil || reply.BFpe != nil || len(reply.Values) > 0) && s.park(r) {
 			return
 		}
-		c.trim(reply, r.budget)
-		if len(c.buf) > r.budget {
+		s.trim(reply, r.budget)
+		if len(s.sender.buf) > r.budget {
 			return
 		}
 	}
-	c.stats.RepliesOut++
-	r.who.sent = c.now
-	c.transmit(r.from, r.via)
+	s.stats.RepliesOut++
+	r.who.sent = s.now
+	s.sender.transmit(r.from, r.via)
 }
 
 // trim encodes reply anew in at most budget bytes if it can: without the item
 // and the filters, with as many peers as there is room for after a few nodes.
-func (c *Core) trim(reply *krpc.Reply, budget int) {
+func (s *server) trim(reply *krpc.Reply, budget int) {
 	const fewNodes = 2
-	if len(reply.V) > 0 && len(c.buf) > budget {
+	if len(reply.V) > 0 && len(s.sender.buf) > budget {
 		nodes := len(reply.Nodes) * krpc.NodeSize
-		if len(c.buf)-nodes > budget {
+		if len(s.sender.buf)-nodes > budget {
 			reply.V, reply.K, reply.Sig = nil, nil, nil
 		}
 	}
 	reply.BFsd, reply.BFpe = nil, nil
-	c.buf = krpc.AppendReply(c.buf[:0], reply)
-	over := len(c.buf) - budget
+	s.sender.buf = krpc.AppendReply(s.sender.buf[:0], reply)
+	over := len(s.sender.buf) - budget
 	for over > 0 && len(reply.Nodes) > fewNodes {
 		reply.Nodes = reply.Nodes[:len(reply.Nodes)-1]
 		over -= krpc.NodeSize
@@ -257,88 +291,57 @@ func (c *Core) trim(reply *krpc.Reply, budget int) {
 		reply.Nodes = reply.Nodes[:len(reply.Nodes)-1]
 		over -= krpc.NodeSize
 	}
-	c.buf = krpc.AppendReply(c.buf[:0], reply)
+	s.sender.buf = krpc.AppendReply(s.sender.buf[:0], reply)
 }
 
 // complain answers a query that makes no sense.
-func (c *Core) complain(m *krpc.Message, size int, from netip.AddrPort, via Via) {
-	if c.cfg.ReadOnly || !c.errors.Take(c.now, errorRate, 1) {
+func (s *server) complain(m *krpc.Message, size int, from netip.AddrPort, via Via) {
+	if s.readOnly || !s.errors.Take(s.now, errorRate, 1) {
 		return
 	}
-	c.buf = krpc.AppendError(c.buf[:0], m.TID, krpc.CodeProtocol, "Protocol error")
-	if len(c.buf) < unprovenGain*size {
-		c.stats.ErrorsOut++
-		c.transmit(from, via)
+	s.sender.buf = krpc.AppendError(s.sender.buf[:0], m.TID, krpc.CodeProtocol, "Protocol error")
+	if len(s.sender.buf) < unprovenGain*size {
+		s.stats.ErrorsOut++
+		s.sender.transmit(from, via)
 	}
 }
 
 // meet pings the node that asked us something if it may be one for the table,
 // and tells whether it did.
-func (c *Core) meet(r *request) bool {
+func (s *server) meet(r *request) bool {
 	n := table.Contact{ID: r.m.ID, Addr: r.from}
-	r.who.asked = c.now
-	c.table.Asked(c.now, n)
-	if e := c.table.Find(n.ID); e != nil && e.Addr != n.Addr && e.Fails == 0 {
-		c.pings.challenge(e.Contact, n, r.via)
+	r.who.asked = s.now
+	s.table.Asked(s.now, n)
+	if e := s.table.Find(n.ID); e != nil && e.Addr != n.Addr && e.Fails == 0 {
+		s.pings.challenge(e.Contact, n, r.via)
 		return false
 	}
-	return c.table.Wants(n) && c.pings.ping(n, r.via)
+	return s.table.Wants(n) && s.pings.ping(n, r.via)
 }
 
 // park keeps r until its source has answered a ping, or parkedLife is over. It
-// tells whether it did.
-func (c *Core) park(r *request) bool {
-	if r.m.ReadOnly || len(c.parked) >= parkedMax || len(r.raw) > parkedSize {
+// reports whether it did.
+func (s *server) park(r *request) bool {
+	if r.m.ReadOnly || !s.parking.takes(len(r.raw)) {
 		return false // a read-only node does not answer pings
 	}
-	if p := r.who.pinged; p == 0 || c.now-p > parkedLife {
+	if p := r.who.pinged; p == 0 || s.now-p > parkedLife {
 		r.who.pinged = 0
-		if !c.pings.ping(table.Contact{ID: r.m.ID, Addr: r.from}, r.via) {
+		if !s.pings.ping(table.Contact{ID: r.m.ID, Addr: r.from}, r.via) {
 			return false
 		}
 	}
-	c.parked = append(c.parked, parked{append([]byte(nil), r.raw...), r.from, r.via, c.now})
-	if len(c.parked) == 1 {
-		c.set(&c.parking, parkedLife)
-	}
+	s.parking.add(r.raw, r.from, r.via)
 	return true
 }
 
-// unpark answers what from has waited for; it has proven its address.
-func (c *Core) unpark(from netip.AddrPort) {
-	c.release(func(p *parked) bool { return p.from == from })
-}
-
-// parkedOut answers what has waited long enough, in short.
-func (c *Core) parkedOut() {
-	c.release(func(p *parked) bool { return c.now-p.at >= parkedLife })
-	if len(c.parked) > 0 {
-		c.setAt(&c.parking, c.parked[0].at+parkedLife)
-	}
-}
-
-func (c *Core) release(which func(*parked) bool) {
-	if len(c.parked) == 0 {
+// unpark answers p, which has waited.
+func (s *server) unpark(p *parked) {
+	var m krpc.Message
+	if krpc.Decode(p.datagram, &m) != nil {
 		return
 	}
-	var due []parked
-	kept := c.parked[:0]
-	for i := range c.parked {
-		if which(&c.parked[i]) {
-			due = append(due, c.parked[i])
-		} else {
-			kept = append(kept, c.parked[i])
-		}
-	}
-	clear(c.parked[len(kept):])
-	c.parked = kept
-	for _, p := range due {
-		var m krpc.Message
-		if krpc.Decode(p.datagram, &m) != nil {
-			continue
-		}
-		c.stats.Parked++
-		who := c.friend(c.now, p.from)
-		c.handle(&request{m: &m, raw: p.datagram, from: p.from, via: p.via, who: who, proven: who.isProven(c.now), again: true})
-	}
+	s.stats.Parked++
+	who := s.remotes.friend(s.now, p.from)
+	s.handle(&request{m: &m, raw: p.datagram, from: p.from, via: p.via, who: who, proven: who.isProven(s.now), again: true})
 }

@@ -125,8 +125,8 @@ func TestLocalPeersStayLocal(t *testing.T) {
 	h := newHarness(t, nil)
 	key := aQuery(krpc.GetPeers).Target
 	near, far := netip.MustParseAddrPort("[fd00::1]:1"), stranger(7)
-	h.peers.Add(h.at, key, near, false)
-	h.peers.Add(h.at, key, far, false)
+	h.stores.peers.Add(h.at, key, near, false)
+	h.stores.peers.Add(h.at, key, far, false)
 	for from, want := range map[netip.AddrPort]int{stranger(1): 1, netip.MustParseAddrPort("[fd00::2]:6881"): 2} {
 		h.prove(from)
 		got := slices.Collect(reply(t, h.ask(from, aQuery(krpc.GetPeers))).Peers)
@@ -195,7 +195,7 @@ func TestItemsOverTheWire(t *testing.T) {
 func TestScrape(t *testing.T) {
 	h := newHarness(t, nil)
 	for i := range 20 {
-		h.peers.Add(h.at, nodeid.ID{0xbb}, stranger(100+i), i < 5)
+		h.stores.peers.Add(h.at, nodeid.ID{0xbb}, stranger(100+i), i < 5)
 	}
 	q := aQuery(krpc.GetPeers)
 	q.Scrape = true
@@ -291,16 +291,16 @@ func TestAmplification(t *testing.T) {
 	h.know(100)
 	target := nodeid.ID{0xbb}
 	for i := range 200 {
-		h.peers.Add(h.at, target, stranger(2000+i), i%2 == 0)
+		h.stores.peers.Add(h.at, target, stranger(2000+i), i%2 == 0)
 	}
 	big := &items.Item{V: []byte("990:" + strings.Repeat("x", 990))}
-	h.items.Put(h.at, big, nil, stranger(1))
+	h.stores.items.Put(h.at, big, nil, stranger(1))
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	mutable := signed(key, nil, 1, []byte("900:"+strings.Repeat("y", 900)))
-	h.items.Put(h.at, mutable, nil, stranger(1))
+	h.stores.items.Put(h.at, mutable, nil, stranger(1))
 	r := rand.New(rand.NewPCG(1, 2))
 	worst := 0.0
 	for i := range 500 {
@@ -349,7 +349,7 @@ func TestAmplification(t *testing.T) {
 func TestLargeAnswersWait(t *testing.T) {
 	h := newHarness(t, nil)
 	it := &items.Item{V: []byte("900:" + strings.Repeat("x", 900))}
-	h.items.Put(h.at, it, nil, stranger(9))
+	h.stores.items.Put(h.at, it, nil, stranger(9))
 	q := aQuery(krpc.Get)
 	q.Target = it.Target()
 
@@ -392,10 +392,10 @@ func TestRepliesFitADatagram(t *testing.T) {
 	h := newHarness(t, nil)
 	h.know(60)
 	for i := range 400 {
-		h.peers.Add(h.at, nodeid.ID{0xbb}, stranger(2000+i), false)
+		h.stores.peers.Add(h.at, nodeid.ID{0xbb}, stranger(2000+i), false)
 	}
 	it := &items.Item{V: []byte("996:" + strings.Repeat("x", 996))}
-	h.items.Put(h.at, it, nil, stranger(9))
+	h.stores.items.Put(h.at, it, nil, stranger(9))
 	from := stranger(1)
 	h.prove(from)
 	for _, scrape := range []bool{false, true} {
@@ -478,7 +478,7 @@ func TestAHostThatWasCalledIsNoStranger(t *testing.T) {
 	// Unless it was told to call from another port: nothing of ours let that in.
 	var nonce nodeid.ID
 	nonce[0] = 7
-	h.cfg.Told = func(id nodeid.ID) bool { return id == nonce }
+	h.server.told = func(id nodeid.ID) bool { return id == nonce }
 	q := aQuery(krpc.Ping)
 	q.ID = nonce
 	third := netip.AddrPortFrom(bootstrap.Addr(), bootstrap.Port()+2)
@@ -545,11 +545,11 @@ func TestFlood(t *testing.T) {
 			if friends != 10*seconds {
 				t.Errorf("%d of %d friends were answered", friends, 10*seconds)
 			}
-			if n := h.friends.Len() + h.strangers.Len() + h.rates.Sources(); n > 4*remotesMax+4*4096 {
+			if n := h.friends.Len() + h.strangers.Len() + h.server.rates.Sources(); n > 4*remotesMax+4*4096 {
 				t.Errorf("%d addresses remembered", n)
 			}
-			if h.table.Len() < len(nodes) || s.PeersHeld > peers.Max || len(h.pending) > 1000 || len(h.parked) > parkedMax {
-				t.Errorf("%d nodes, %d peers, %d pending, %d parked", h.table.Len(), s.PeersHeld, len(h.pending), len(h.parked))
+			if h.table.Len() < len(nodes) || s.PeersHeld > peers.Max || len(h.pending) > 1000 || len(h.server.parking.list) > parkedMax {
+				t.Errorf("%d nodes, %d peers, %d pending, %d parked", h.table.Len(), s.PeersHeld, len(h.pending), len(h.server.parking.list))
 			}
 			if float64(s.RepliesOut) > (strangersRate.PerSecond*seconds+strangersRate.Burst)*2 {
 				t.Errorf("%d answers", s.RepliesOut)

@@ -2,7 +2,6 @@ package core
 
 import (
 	"net/netip"
-	"slices"
 
 	"github.com/shoalnet/shoal/index/dht/internal/items"
 	"github.com/shoalnet/shoal/index/dht/internal/krpc"
@@ -121,20 +120,14 @@ func (c *Core) GetItem(target nodeid.ID, k, salt []byte, seq int64, found func(*
 // Held is the item of target that is stored here, a mutable one if it is newer
 // than seq; nil if there is none.
 func (c *Core) Held(target nodeid.ID, mutable bool, seq int64) *items.Item {
-	it := c.items.Get(c.now, target)
-	if it == nil || mutable != it.Mutable() || mutable && it.Seq <= seq {
-		return nil
-	}
-	return it.Clone()
+	return c.stores.item(target, mutable, seq)
 }
 
 // GetPeers looks for peers. Found is told of them as they come, some perhaps
 // more than once.
 func (c *Core) GetPeers(target nodeid.ID, noSeeds bool, found func([]netip.AddrPort), done func(*lookup.Lookup)) (cancel func()) {
 	// We may be one of the closest nodes ourselves.
-	held := c.peers.Sample(nil, c.now, target, peersTaken, noSeeds)
-	held = slices.DeleteFunc(held, func(a netip.AddrPort) bool { return a == c.self() })
-	if len(held) > 0 {
+	if held := c.stores.peersOf(target, noSeeds, c.self()); len(held) > 0 {
 		found(held)
 	}
 	return c.Begin(Search{
@@ -164,7 +157,7 @@ func (c *Core) holdOwn(id nodeid.ID, nodes []*lookup.Node) {
 	self := c.self()
 	ours := c.ID()
 	if self.Port() != 0 && self.Addr().IsValid() && (len(nodes) < table.K || nodeid.Closer(&id, &ours, &nodes[table.K-1].ID)) {
-		c.peers.Add(c.now, id, self, c.seeding(id))
+		c.stores.peers.Add(c.now, id, self, c.seeding(id))
 	}
 }
 

@@ -16,8 +16,7 @@ type upkeep struct {
 	c       *Core
 	tick    timer
 	joined  bool
-	alone   bool // nobody is known
-	swept   time.Duration
+	alone   bool          // nobody is known
 	probed  time.Duration // last query while offline
 	checked time.Duration // last look for silent nodes
 
@@ -38,7 +37,6 @@ const (
 	tickEvery   = 5 * time.Second
 	settleEvery = 15 * time.Minute
 	thinEvery   = 15 * time.Minute
-	sweepEvery  = time.Minute
 	probeEvery  = 15 * time.Second
 	checkEvery  = 20 * time.Second
 
@@ -203,11 +201,7 @@ func (u *upkeep) fill() {
 func (u *upkeep) ticked() {
 	c := u.c
 	c.set(&u.tick, c.jitter(tickEvery))
-	if c.now-u.swept > sweepEvery {
-		u.swept = c.now
-		c.peers.Sweep(c.now)
-		c.items.Sweep(c.now)
-	}
+	c.stores.sweep()
 	if c.fit() {
 		u.settle()
 	}
