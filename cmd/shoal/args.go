@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/shoalnet/shoal/cmd/internal/config"
 )
 
 // arrange puts a command line into the order that the flag parser wants: the
@@ -110,37 +112,11 @@ func unknownFlag(v *verb, arg, flag string) error {
 // nearest returns ", did you mean X?", X being the known word that word is most
 // likely a typing error for, or "" when no known word is close.
 func nearest(word string, known []string) string {
-	best, least := "", 1+len(strings.TrimLeft(word, "-"))/3
-	for _, k := range known {
-		if d := distance(word, k); d <= least {
-			best, least = k, d-1
-		}
-	}
+	best := config.Nearest(word, known, 1+len(strings.TrimLeft(word, "-"))/3)
 	if best == "" {
 		return ""
 	}
 	return ", did you mean " + best + "?"
-}
-
-// distance counts the single-character edits between a and b.
-func distance(a, b string) int {
-	prev := make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := range len(a) {
-		diagonal := prev[0]
-		prev[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = prev[j+1]
-			prev[j+1] = min(cost, prev[j]+1, prev[j+1]+1)
-		}
-	}
-	return prev[len(b)]
 }
 
 func findFlag(flags []cli.Flag, name string) cli.Flag {

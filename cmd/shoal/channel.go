@@ -12,7 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
-	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
@@ -133,7 +133,7 @@ func runChannel(ctx context.Context, c *call) error {
 		return usageErrorf("--limit must be from 1 to 1000 and --offset must not be negative")
 	}
 	if act.run == nil {
-		cfg, err := node.Load(c.sources())
+		cfg, err := config.Load(c.sources())
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/cmd/internal/node"
 	"github.com/shoalnet/shoal/share"
 )
@@ -96,7 +97,7 @@ func running(ctx context.Context, words []string) []share.Transfer {
 			flags["state"] = []string{words[i+1]}
 		}
 	}
-	cfg, err := node.Load(node.Sources{Flags: flags})
+	cfg, err := config.Load(config.Sources{Flags: flags})
 	if err != nil {
 		return nil
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/cmd/internal/node"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
@@ -21,9 +22,9 @@ func configVerb() *verb {
 			{"shoal config set-password", "to open the page from other machines"},
 			{"shoal config --json | jq -r 'select(.source!=\"default\").name'", "the names of the settings that were changed, for a script"},
 		},
-		settings: true, flags: settingFlags(func(node.Setting) bool { return true }),
+		settings: true, flags: settingFlags(func(config.Setting) bool { return true }),
 		run: func(ctx context.Context, c *call) error {
-			cfg, err := node.Load(c.sources())
+			cfg, err := config.Load(c.sources())
 			if err != nil {
 				return err
 			}

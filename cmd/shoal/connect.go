@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/cmd/internal/node"
 	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
@@ -103,7 +104,7 @@ func lifetimeOf(s *node.Session) lifetime {
 // belongs to another command may end meanwhile; then withNode starts one and calls
 // do again.
 func withNode(ctx context.Context, c *call, running bool, do func(ctx context.Context, n client, life lifetime) error) error {
-	cfg, err := node.Load(c.sources())
+	cfg, err := config.Load(c.sources())
 	if err != nil {
 		return err
 	}

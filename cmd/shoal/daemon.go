@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/cmd/internal/node"
 )
 
@@ -21,7 +22,7 @@ func daemonVerb() *verb {
 			{"shoal daemon", "in the foreground"},
 			{"shoal daemon --downloads /srv/films --seed ratio:2", "with another download folder and a seeding goal"},
 		},
-		settings: true, flags: settingFlags(func(node.Setting) bool { return true }),
+		settings: true, flags: settingFlags(func(config.Setting) bool { return true }),
 		run: runDaemon,
 	}
 }
@@ -35,7 +36,7 @@ type readyRecord struct {
 }
 
 func runDaemon(ctx context.Context, c *call) error {
-	cfg, err := node.Load(c.sources())
+	cfg, err := config.Load(c.sources())
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func sayReady(out *output, n *node.Node) {
 // reload reads the configuration again. If it has an error, the running
 // configuration stays.
 func reload(c *call, n *node.Node) {
-	cfg, err := node.Load(c.sources())
+	cfg, err := config.Load(c.sources())
 	if err != nil {
 		c.out.say("shoal: the configuration was not changed: %s", escape(err.Error()))
 		return

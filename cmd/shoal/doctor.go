@@ -10,7 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
 )
 
@@ -35,7 +35,7 @@ func doctorVerb() *verb {
 			opts := doctorOptions{watch: c.Bool("watch")}
 			if s := c.String("wait"); s != "" {
 				var err error
-				if opts.wait, err = node.ParseSpan(s); err != nil || opts.wait <= 0 {
+				if opts.wait, err = config.ParseSpan(s); err != nil || opts.wait <= 0 {
 					return usageErrorf("--wait takes a time such as 30s, not %q", s)
 				}
 			}

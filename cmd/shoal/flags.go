@@ -9,10 +9,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/cmd/internal/config"
 )
 
-func envOf(name string) []string { return []string{node.Setting{Name: name}.Env()} }
+func envOf(name string) []string { return []string{config.Setting{Name: name}.Env()} }
 
 func boolFlag(name, usage string) cli.Flag {
 	return &cli.BoolFlag{Name: name, Usage: usage, EnvVars: envOf(name)}
@@ -34,17 +34,17 @@ func everywhere() []cli.Flag {
 const nodeCategory = "node"
 
 // nodeFlags returns the settings that every verb takes that may start a node,
-// except those whose name means something else to the verb. node.Load reads their
+// except those whose name means something else to the verb. config.Load reads their
 // environment variables together with the configuration file.
 func nodeFlags(but ...string) []cli.Flag {
-	return settingFlags(func(s node.Setting) bool {
-		return s.Scope == node.Common && !slices.Contains(but, s.Name)
+	return settingFlags(func(s config.Setting) bool {
+		return s.Scope == config.Common && !slices.Contains(but, s.Name)
 	})
 }
 
-func settingFlags(which func(node.Setting) bool) []cli.Flag {
+func settingFlags(which func(config.Setting) bool) []cli.Flag {
 	var flags []cli.Flag
-	for _, s := range node.Settings() {
+	for _, s := range config.Settings() {
 		if !which(s) {
 			continue
 		}
@@ -75,16 +75,16 @@ func atHome(path string) string {
 }
 
 // list is the value of a flag that may be given more than once. Its environment
-// variable separates the elements with node.Separator, as settings do.
+// variable separates the elements with config.Separator, as settings do.
 func (c *call) list(name string) []string {
 	if c.IsSet(name) {
 		return c.StringSlice(name)
 	}
-	return strings.FieldsFunc(os.Getenv(envOf(name)[0]), func(r rune) bool { return strings.ContainsRune(node.Separator, r) })
+	return strings.FieldsFunc(os.Getenv(envOf(name)[0]), func(r rune) bool { return strings.ContainsRune(config.Separator, r) })
 }
 
 // sources are the settings of the node that were given as flags.
-func (c *call) sources() node.Sources {
+func (c *call) sources() config.Sources {
 	given := map[string][]string{}
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
@@ -100,5 +100,5 @@ func (c *call) sources() node.Sources {
 			given[name] = []string{strings.TrimSpace(c.String(name))}
 		}
 	}
-	return node.Sources{Flags: given}
+	return config.Sources{Flags: given}
 }

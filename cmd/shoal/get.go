@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
@@ -71,7 +71,7 @@ func parseSeed(s string) (seedWish, error) {
 	if s == "" {
 		return seedWish{}, nil
 	}
-	g, err := node.ParseGoal(s)
+	g, err := config.ParseGoal(s)
 	if err != nil {
 		return seedWish{}, usageErrorf("--seed: %w", err)
 	}
@@ -94,7 +94,7 @@ func parseGet(c *call) (getOptions, error) {
 		}
 	}
 	if s := c.String("timeout"); s != "" {
-		if o.timeout, err = node.ParseSpan(s); err != nil || o.timeout <= 0 {
+		if o.timeout, err = config.ParseSpan(s); err != nil || o.timeout <= 0 {
 			return o, usageErrorf("--timeout takes a time such as 90s or 5m, not %q", s)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
@@ -50,7 +50,7 @@ func parseLimits(down, up string) (share.LimitChange, error) {
 		if side.text == "" {
 			continue
 		}
-		n, err := node.ParseRate(side.text)
+		n, err := config.ParseRate(side.text)
 		if err != nil {
 			return c, usageErrorf("%s: %w", side.flag, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/cmd/internal/node"
 	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
@@ -119,7 +120,7 @@ func readOffline(ctx context.Context, torrent []byte) (p api.Preview, err error)
 		return p, share.Errorf(share.Disk, "creating a temporary folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	cfg, err := node.Load(node.Sources{
+	cfg, err := config.Load(config.Sources{
 		Flags: map[string][]string{"state": {dir}, "listen": {"[::1]:0"}, "bootstrap": {"none"}, "no-lan": {"true"}, "no-pinholes": {"true"}, "config": {os.DevNull}},
 		Env:   func(string) (string, bool) { return "", false },
 	})

@@ -10,13 +10,14 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/cmd/internal/node"
 	"github.com/shoalnet/shoal/share"
 )
 
 // setPassword asks for the password of the web page and passes it to the running
 // node, or saves it for the next one.
-func setPassword(ctx context.Context, cfg *node.Config, out *output) error {
+func setPassword(ctx context.Context, cfg *config.Config, out *output) error {
 	password, err := askPassword(ctx, os.Stdin, out)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/cmd/internal/node"
 	"github.com/shoalnet/shoal/share"
 )
@@ -26,7 +27,7 @@ func recoverVerb() *verb {
 		},
 		flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "in", Usage: "look in `DIR` for the files of transfers whose place is not known; may be given more than once"},
-		}, settingFlags(func(s node.Setting) bool { return s.Name == "state" || s.Name == "config" || s.Name == "downloads" })...),
+		}, settingFlags(func(s config.Setting) bool { return s.Name == "state" || s.Name == "config" || s.Name == "downloads" })...),
 		run: runRecover,
 	}
 }
@@ -49,7 +50,7 @@ type recoveryRecord struct {
 }
 
 func runRecover(ctx context.Context, c *call) error {
-	cfg, err := node.Load(c.sources())
+	cfg, err := config.Load(c.sources())
 	if err != nil {
 		return err
 	}

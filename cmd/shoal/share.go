@@ -11,7 +11,7 @@ import (
 	"github.com/mdp/qrterminal/v3"
 	"github.com/urfave/cli/v2"
 
-	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
@@ -94,7 +94,7 @@ func parseShare(c *call) (shareOptions, error) {
 		return o, err
 	}
 	if s := c.String("piece-length"); s != "" {
-		if o.pieceLength, err = node.ParseSize(s); err != nil {
+		if o.pieceLength, err = config.ParseSize(s); err != nil {
 			return o, usageErrorf("--piece-length: %w", err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
@@ -30,7 +31,7 @@ func TestFolders(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	s := &served{&Node{config: &Config{}}}
+	s := &served{&Node{live: config.NewLive(&config.Config{})}}
 	f, err := s.Folder(dir + "/./b/..")
 	if err != nil || f.Path != dir || f.Parent != filepath.Dir(dir) || len(f.Entries) != 3 {
 		t.Fatalf("%+v %v", f, err)

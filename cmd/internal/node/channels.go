@@ -46,9 +46,9 @@ func ChannelKey(state, ref string) (channel.Key, error) {
 
 func (n *Node) channelConfig() channel.Config {
 	cfg := channel.Config{
-		Logger: n.part("channels"), DB: n.state.db, Dir: ChannelDir(n.config.State), Now: n.o.Now,
+		Logger: n.part("channels"), DB: n.state.db, Dir: ChannelDir(n.current().State), Now: n.o.Now,
 		Downloads: func() string { return n.current().Downloads },
-		Swarm:     &swarm{n.engine, ChannelDir(n.config.State)}, Catalogue: n.catalogue, Poll: n.config.ChannelPoll,
+		Swarm:     &swarm{n.engine, ChannelDir(n.current().State)}, Catalogue: n.catalogue, Poll: n.current().ChannelPoll,
 	}
 	if n.dht != nil {
 		cfg.DHT = n.dht

@@ -34,6 +34,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
@@ -304,7 +305,7 @@ func TestDamageOfAnyKind(t *testing.T) {
 // recoversTransfers wants Recover to give back each transfer with all that counts.
 func recoversTransfers(t testing.TB, dir, want string, damagedDB []byte) {
 	t.Helper()
-	c := &Config{State: dir, Downloads: filepath.Join(dir, "downloads")}
+	c := &config.Config{State: dir, Downloads: filepath.Join(dir, "downloads")}
 	r, err := Recover(context.Background(), c, "0.0-test", nil)
 	if err != nil {
 		t.Fatal(err)

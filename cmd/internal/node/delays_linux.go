@@ -9,9 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// measuresDelay tells whether delayMeter can see anything on this system.
-const measuresDelay = true
-
 // delayMeter reads what the kernel knows of this process's TCP connections
 // (TCP_INFO): the smoothed and the shortest round trip of each.
 type delayMeter struct {

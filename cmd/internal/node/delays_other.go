@@ -2,9 +2,6 @@
 
 package node
 
-// measuresDelay tells whether delayMeter can see anything on this system.
-const measuresDelay = false
-
 // delayMeter would read the round trips of connections, which this system does
 // not tell in a way that is known here.
 type delayMeter struct{}

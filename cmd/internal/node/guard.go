@@ -68,7 +68,7 @@ func (g *guard) forget(id share.ID) {
 // save keeps what is held; mu is held. A failure only costs a resume by hand
 // after a restart.
 func (g *guard) save() {
-	if err := g.state.save(heldValues, g.held); err != nil {
+	if err := g.state.Save(heldValues, g.held); err != nil {
 		g.log.Warn("cannot remember what waits for room on the disk", "error", err)
 	}
 }
@@ -90,7 +90,7 @@ func (g *guard) problems() []string {
 
 func (g *guard) run(ctx context.Context) error {
 	g.mu.Lock()
-	if _, err := g.state.load(heldValues, &g.held); err != nil {
+	if _, err := g.state.Load(heldValues, &g.held); err != nil {
 		g.log.Warn("cannot read what waited for room on the disk", "error", err)
 	}
 	g.mu.Unlock()

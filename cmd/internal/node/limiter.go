@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
@@ -25,7 +26,7 @@ type limiter struct {
 	applying sync.Mutex
 
 	mu     sync.Mutex
-	config *Config
+	config *config.Config
 	saved  share.LimitChange // set while running and kept; former releases kept share.Limits
 	set    share.LimitChange // set while running, until the configuration is read again
 	line   int64             // what the line bears, 0 when that is not a matter
@@ -35,9 +36,9 @@ type limiter struct {
 
 const savedLimits = "limits"
 
-func newLimiter(c *Config, s *state, log *slog.Logger, now func() time.Time) (*limiter, error) {
+func newLimiter(c *config.Config, s *state, log *slog.Logger, now func() time.Time) (*limiter, error) {
 	l := &limiter{log: log, state: s, now: now, config: c, wake: make(chan struct{}, 1)}
-	if _, err := s.load(savedLimits, &l.saved); err != nil {
+	if _, err := s.Load(savedLimits, &l.saved); err != nil {
 		return nil, err
 	}
 	l.decide()
@@ -46,8 +47,8 @@ func newLimiter(c *Config, s *state, log *slog.Logger, now func() time.Time) (*l
 
 // base are the limits set, and where each comes from; mu is held.
 func (l *limiter) base() (v share.Limits, down, up string) {
-	v.Down, down = oneLimit(l.set.Down, l.saved.Down, l.config.Down, l.config.origins["down"].source)
-	v.Up, up = oneLimit(l.set.Up, l.saved.Up, l.config.Up, l.config.origins["up"].source)
+	v.Down, down = oneLimit(l.set.Down, l.saved.Down, l.config.Down, l.config.Source("down"))
+	v.Up, up = oneLimit(l.set.Up, l.saved.Up, l.config.Up, l.config.Source("up"))
 	return v, down, up
 }
 
@@ -89,7 +90,7 @@ func (l *limiter) decide() {
 func (l *limiter) scheduled() (share.Limits, string) {
 	set, _, _ := l.base()
 	if w, ok := l.config.Schedule.At(l.now()); ok {
-		return w.limits(set), "schedule: " + w.String()
+		return w.Limits(set), "schedule: " + w.String()
 	}
 	return set, ""
 }
@@ -131,7 +132,7 @@ func (l *limiter) change(c share.LimitChange) error {
 	if v.Up != was.Up {
 		saved.Up, set.Up = &v.Up, &v.Up
 	}
-	err := l.state.save(savedLimits, saved)
+	err := l.state.Save(savedLimits, saved)
 	if err == nil {
 		l.saved, l.set = saved, set
 		l.decide()
@@ -153,7 +154,7 @@ func (l *limiter) reload() {
 }
 
 // follow takes another configuration.
-func (l *limiter) follow(c *Config) {
+func (l *limiter) follow(c *config.Config) {
 	l.mu.Lock()
 	l.config = c
 	l.mu.Unlock()

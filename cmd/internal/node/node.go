@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"modernc.org/sqlite"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/cmd/internal/history"
 	"github.com/shoalnet/shoal/cmd/internal/uploads"
 	"github.com/shoalnet/shoal/cmd/internal/watch"
@@ -38,7 +39,7 @@ const stopTime = 15 * time.Second
 
 // Options are what a Node depends on.
 type Options struct {
-	Config  *Config
+	Config  *config.Config
 	Version string    // of the program
 	Stderr  io.Writer // takes the log; nil discards it
 	// Logger, where not nil, takes the log instead of Stderr.
@@ -82,12 +83,8 @@ type Node struct {
 
 	finding // what is found: see catalog.go
 
+	live     *config.Live
 	changing sync.Mutex // held while the configuration changes
-
-	mu      sync.Mutex
-	config  *Config             // once ready, read by current
-	unsaved *Config             // config without saved
-	saved   map[string][]string // settings changed while running
 }
 
 // New checks o. Nothing is opened before Run.
@@ -95,16 +92,13 @@ func New(o Options) (*Node, error) {
 	if o.Config == nil || !filepath.IsAbs(o.Config.State) {
 		return nil, errors.New("a node needs a configuration made by Load")
 	}
-	if o.Config.AdaptiveUp && !measuresDelay {
-		return nil, share.Errorf(share.Usage, "adaptive-upload needs what only Linux tells of connections")
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Stderr == nil {
 		o.Stderr = io.Discard
 	}
-	n := &Node{o: o, config: o.Config, memory: newPipe(), ready: make(chan struct{}), level: new(slog.LevelVar)}
+	n := &Node{o: o, live: config.NewLive(o.Config), memory: newPipe(), ready: make(chan struct{}), level: new(slog.LevelVar)}
 	n.log = o.Logger
 	if n.log == nil {
 		opts := &slog.HandlerOptions{Level: n.level}
@@ -120,7 +114,7 @@ func New(o Options) (*Node, error) {
 
 // setLevel logs what an operator wants: a verb that runs a node for itself only
 // tells what is wrong.
-func (n *Node) setLevel(c *Config) {
+func (n *Node) setLevel(c *config.Config) {
 	switch {
 	case c.Verbose:
 		n.level.Set(slog.LevelDebug)
@@ -137,7 +131,7 @@ func (n *Node) setLevel(c *Config) {
 // has stopped. It is called once.
 func (n *Node) Run(ctx context.Context) (err error) {
 	defer n.memory.Close()
-	if n.state, err = openState(n.config.State, n.o.Look); err != nil {
+	if n.state, err = openState(n.current().State, n.o.Look); err != nil {
 		return err
 	}
 	defer func() {
@@ -147,7 +141,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	}()
 	defer func() {
 		if _, ok := errors.AsType[*sqlite.Error](err); ok {
-			err = openingError(n.config.State, err)
+			err = openingError(n.current().State, err)
 		}
 	}()
 	if !n.o.Look {
@@ -155,14 +149,14 @@ func (n *Node) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := n.loadSaved(); err != nil {
+	if err := n.live.Restore(n.state); err != nil {
 		return err
 	}
 	parts, err := n.build()
 	if err != nil {
 		return err
 	}
-	n.log.Info("starting", "version", n.o.Version, "state", n.config.State, "listen", text(n.ports.addresses()))
+	n.log.Info("starting", "version", n.o.Version, "state", n.current().State, "listen", text(n.ports.addresses()))
 	err = n.runParts(ctx, parts)
 	n.log.Info("stopped", "error", err)
 	return err
@@ -218,7 +212,7 @@ func (n *Node) runParts(ctx context.Context, p *parts) error {
 // parts close what they were given when they run.
 func (n *Node) build() (p *parts, err error) {
 	n.started = n.o.Now()
-	c := n.config
+	c := n.current()
 	act, err := activated(n.o.Daemon)
 	if err != nil {
 		return nil, err
@@ -236,7 +230,7 @@ func (n *Node) build() (p *parts, err error) {
 			n.ports.close()
 		}
 	}()
-	n.watcher = reach.NewWatcher(reach.WatchConfig{Logger: n.part("reach"), Policy: c.policy()})
+	n.watcher = reach.NewWatcher(reach.WatchConfig{Logger: n.part("reach"), Policy: publish(c)})
 	n.reach = newReachability(n)
 	if n.limiter, err = newLimiter(c, n.state, n.part("limits"), n.o.Now); err != nil {
 		return nil, err
@@ -308,7 +302,7 @@ func (n *Node) build() (p *parts, err error) {
 
 func (n *Node) openPorts(act *inherited) (*ports, error) {
 	if len(act.tcp) == 0 && len(act.udp) == 0 {
-		return openPorts(n.config, n.state)
+		return openPorts(n.current(), n.state)
 	}
 	p := &ports{}
 	p.take(act.tcp, act.udp)
@@ -318,7 +312,7 @@ func (n *Node) openPorts(act *inherited) (*ports, error) {
 func (n *Node) part(name string) *slog.Logger { return n.log.With("part", name) }
 
 func (n *Node) engineConfig() engine.Config {
-	c := n.config
+	c := n.current()
 	peers, _ := shares(descriptors())
 	cfg := engine.Config{
 		Logger: n.part("engine"), DB: n.state.db, Dir: filepath.Join(c.State, torrentsDir),
@@ -360,7 +354,7 @@ func (n *Node) foundNear(id share.ID, peers []netip.AddrPort) {
 }
 
 func (n *Node) dhtConfig() dht.Config {
-	bootstrap := n.config.Bootstrap
+	bootstrap := n.current().Bootstrap
 	switch {
 	case len(bootstrap) == 0:
 		bootstrap = dht.DefaultBootstrap()
@@ -369,8 +363,8 @@ func (n *Node) dhtConfig() dht.Config {
 	}
 	return dht.Config{
 		Conns: n.ports.udp, Logger: n.part("dht"), Now: n.o.Now, Bootstrap: bootstrap,
-		StateFile: filepath.Join(n.config.State, "dht.nodes"),
-		ReadOnly:  n.config.DHTAsk, EnforceBEP42: n.config.DHTStrict,
+		StateFile: filepath.Join(n.current().State, "dht.nodes"),
+		ReadOnly:  n.current().DHTAsk, EnforceBEP42: n.current().DHTStrict,
 		Port: n.ports.port,
 		Addresses: func() []netip.Addr {
 			var out []netip.Addr
@@ -445,23 +439,17 @@ func (n *Node) Info() api.Info {
 }
 
 // current is the configuration in force.
-func (n *Node) current() *Config {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.config
-}
+func (n *Node) current() *config.Config { return n.live.Current() }
 
 // Reload puts a changed configuration into force as far as its settings are
 // live, and returns the names of those that changed and need a restart. It is
 // called after Ready.
-func (n *Node) Reload(c *Config) (restart []string) {
+func (n *Node) Reload(c *config.Config) (restart []string) {
 	n.sayReloading()
 	defer n.sayReady()
 	n.changing.Lock()
 	defer n.changing.Unlock()
-	n.mu.Lock()
-	n.unsaved, restart = n.unsaved.with(c)
-	n.mu.Unlock()
+	restart = n.live.Reload(c)
 	n.limiter.reload()
 	n.apply()
 	if n.page != nil && n.page.pair != nil {
@@ -475,11 +463,8 @@ func (n *Node) Reload(c *Config) (restart []string) {
 
 // apply puts what is configured and saved into force.
 func (n *Node) apply() {
-	n.mu.Lock()
-	c := n.unsaved.withSaved(n.saved)
-	n.config = c
-	n.mu.Unlock()
-	n.watcher.SetPolicy(c.policy())
+	c := n.current()
+	n.watcher.SetPolicy(publish(c))
 	n.setLevel(c)
 	n.limiter.follow(c)
 	n.guard.setMinFree(c.MinFree)

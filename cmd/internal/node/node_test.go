@@ -14,10 +14,15 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // options are those of a node on loopback that nobody else hears of.
 func options(t *testing.T, dir string, flags map[string][]string) Options {
@@ -32,7 +37,7 @@ func options(t *testing.T, dir string, flags map[string][]string) Options {
 	if err := os.WriteFile(all["config"][0], nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Load(Sources{Flags: all, Env: func(string) (string, bool) { return "", false }})
+	c, err := config.Load(config.Sources{Flags: all, Env: func(string) (string, bool) { return "", false }})
 	if err != nil {
 		t.Fatal(err)
 	}

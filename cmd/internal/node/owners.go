@@ -12,10 +12,10 @@ import (
 
 // ownerOf is who owned what is at a path before owners were noted.
 func (n *Node) ownerOf(path string) engine.Owner {
-	if dir := filepath.Dir(path); slices.Contains(n.config.ShareWatch, dir) {
+	if dir := filepath.Dir(path); slices.Contains(n.current().ShareWatch, dir) {
 		return engine.WatchOwner(dir)
 	}
-	return (&swarm{lists: ChannelDir(n.config.State)}).owner(path)
+	return (&swarm{lists: ChannelDir(n.current().State)}).owner(path)
 }
 
 // watched is the node as its watched folders see it: they own what is shared

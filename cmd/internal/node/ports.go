@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
 )
 
@@ -58,11 +59,11 @@ func (p *ports) port() uint16 {
 
 // open binds what is configured. Without any address it is [::] and the kept
 // port, or, for the first time or when that port is taken, any.
-func openPorts(c *Config, s *state) (*ports, error) {
+func openPorts(c *config.Config, s *state) (*ports, error) {
 	p := &ports{}
 	if len(c.Listen) > 0 {
 		for _, text := range c.Listen {
-			a, err := parseEndpoint(text)
+			a, err := config.ParseEndpoint(text)
 			if err == nil {
 				err = p.bind(a, c.IPv4)
 			}
@@ -74,7 +75,7 @@ func openPorts(c *Config, s *state) (*ports, error) {
 		return p, nil
 	}
 	var kept uint16
-	if _, err := s.load("port", &kept); err != nil {
+	if _, err := s.Load("port", &kept); err != nil {
 		return nil, err
 	}
 	err := p.bind(netip.AddrPortFrom(netip.IPv6Unspecified(), kept), c.IPv4)
@@ -88,7 +89,7 @@ func openPorts(c *Config, s *state) (*ports, error) {
 		return nil, share.Errorf(share.Failed, "listening for peers: %w", err)
 	}
 	if kept == 0 {
-		if err := s.save("port", p.port()); err != nil {
+		if err := s.Save("port", p.port()); err != nil {
 			p.close()
 			return nil, err
 		}

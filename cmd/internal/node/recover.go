@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/index/channel"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine"
@@ -37,7 +38,7 @@ const newDBName = stateName + "-new"
 //
 // The new database takes its place at once, when all is in it. A crash before
 // leaves everything as it was, and Recover begins anew.
-func Recover(ctx context.Context, c *Config, version string, folders []string) (_ *Recovery, err error) {
+func Recover(ctx context.Context, c *config.Config, version string, folders []string) (_ *Recovery, err error) {
 	dir := c.State
 	found, err := checkStateDir(dir)
 	if err != nil {
@@ -74,7 +75,7 @@ func Recover(ctx context.Context, c *Config, version string, folders []string) (
 }
 
 // build makes the new database.
-func (r *Recovery) build(ctx context.Context, c *Config, name, version string, folders []string) (err error) {
+func (r *Recovery) build(ctx context.Context, c *config.Config, name, version string, folders []string) (err error) {
 	db, err := openDB(name)
 	if err != nil {
 		return err
@@ -115,7 +116,7 @@ func (s *state) keepPort(ctx context.Context, old *sql.DB) error {
 	if old.QueryRowContext(ctx, `SELECT value FROM node_values WHERE name = 'port'`).Scan(&text) != nil || json.Unmarshal([]byte(text), &port) != nil || port == 0 {
 		return nil
 	}
-	return s.save("port", port)
+	return s.Save("port", port)
 }
 
 // replace puts the damaged database aside and the new one in its place.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/index/channel"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
@@ -97,10 +98,10 @@ func TestNoHome(t *testing.T) {
 		t.Setenv("HOME", home)
 		t.Setenv("XDG_STATE_HOME", "")
 		t.Setenv("XDG_CONFIG_HOME", "")
-		if c, err := Load(Sources{Env: none}); share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), "HOME") {
+		if c, err := config.Load(config.Sources{Env: none}); share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), "HOME") {
 			t.Errorf("HOME=%q: %+v, %v", home, c, err)
 		}
-		c, err := Load(Sources{Env: none, Flags: map[string][]string{"state": {"/somewhere"}}})
+		c, err := config.Load(config.Sources{Env: none, Flags: map[string][]string{"state": {"/somewhere"}}})
 		if err != nil || c.State != "/somewhere" || c.Downloads != "/somewhere/downloads" || c.File != "" {
 			t.Errorf("HOME=%q with --state: %+v, %v", home, c, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine"
 	"github.com/shoalnet/shoal/share/metainfo"
@@ -60,9 +61,9 @@ func (s *served) Settings() []api.Setting {
 	for i := range view {
 		switch v := &view[i]; {
 		case v.Name == "up" && up:
-			v.Value, v.Source, v.Where = sizeWord(l.Up), api.SourceSaved, ""
+			v.Value, v.Source, v.Where = config.SizeWord(l.Up), api.SourceSaved, ""
 		case v.Name == "down" && down:
-			v.Value, v.Source, v.Where = sizeWord(l.Down), api.SourceSaved, ""
+			v.Value, v.Source, v.Where = config.SizeWord(l.Down), api.SourceSaved, ""
 		}
 	}
 	return view
@@ -70,6 +71,22 @@ func (s *served) Settings() []api.Setting {
 
 func (s *served) Limits() api.Limits                     { return s.n.limiter.limits() }
 func (s *served) ChangeLimits(c share.LimitChange) error { return s.n.limiter.change(c) }
+
+// ChangeSettings puts settings into force and keeps them.
+func (s *served) ChangeSettings(changes map[string]*string) error {
+	n := s.n
+	n.changing.Lock()
+	defer n.changing.Unlock()
+	limits, err := n.live.Change(changes)
+	if err != nil {
+		return err
+	}
+	n.apply()
+	if limits == (share.LimitChange{}) {
+		return nil
+	}
+	return n.limiter.change(limits)
+}
 
 func (s *served) SignIn() (string, error) {
 	if s.n.badCredentials != nil {

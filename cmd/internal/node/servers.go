@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui"
 )
@@ -43,7 +44,7 @@ func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) { return k
 // openServers listens for the API: in memory and on the control socket always,
 // over TCP where the page is asked for.
 func (n *Node) openServers(act *inherited) (run []func(context.Context) error, err error) {
-	n.socket = filepath.Join(n.config.State, socketName)
+	n.socket = filepath.Join(n.current().State, socketName)
 	socket := act.api
 	if socket == nil {
 		if socket, err = listenSocket(n.socket); err != nil {
@@ -57,7 +58,7 @@ func (n *Node) openServers(act *inherited) (run []func(context.Context) error, e
 			socket.Close()
 		}
 	}()
-	switch _, n.badCredentials = webui.OpenAuth(filepath.Join(n.config.State, credentialsName), n.o.Now); {
+	switch _, n.badCredentials = webui.OpenAuth(filepath.Join(n.current().State, credentialsName), n.o.Now); {
 	case n.badCredentials != nil:
 		// Everything else goes on. Whoever could sign in is not known any more, so
 		// nobody can.
@@ -66,7 +67,7 @@ func (n *Node) openServers(act *inherited) (run []func(context.Context) error, e
 		if act.web != nil {
 			act.web.Close()
 		}
-	case n.o.Daemon && (n.config.Web != "" || act.web != nil):
+	case n.o.Daemon && (n.current().Web != "" || act.web != nil):
 		if n.page, err = n.openPage(act.web); err != nil {
 			return nil, err
 		}
@@ -96,12 +97,12 @@ func (n *Node) problems() []string {
 
 func (n *Node) openPage(l net.Listener) (p *page, err error) {
 	if l == nil {
-		addr, err := parseEndpoint(n.config.Web)
+		addr, err := config.ParseEndpoint(n.current().Web)
 		if err != nil {
 			return nil, err
 		}
 		if l, err = net.Listen("tcp", addr.String()); err != nil {
-			return nil, share.Errorf(share.Failed, "serving the page at %s: %w", n.config.Web, err)
+			return nil, share.Errorf(share.Failed, "serving the page at %s: %w", n.current().Web, err)
 		}
 	}
 	defer func() {
@@ -110,15 +111,15 @@ func (n *Node) openPage(l net.Listener) (p *page, err error) {
 		}
 	}()
 	p = &page{}
-	if p.auth, err = webui.OpenAuth(filepath.Join(n.config.State, credentialsName), n.o.Now); err != nil {
+	if p.auth, err = webui.OpenAuth(filepath.Join(n.current().State, credentialsName), n.o.Now); err != nil {
 		return nil, share.Errorf(share.Failed, "serving the page: %w", err)
 	}
 	_, visitors := shares(descriptors())
 	c := webui.Config{
-		Logger: n.part("web"), API: n.api.Handler(), Page: webui.Page(), Auth: p.auth, Hosts: n.config.WebHosts, Now: n.o.Now, MaxConns: visitors,
+		Logger: n.part("web"), API: n.api.Handler(), Page: webui.Page(), Auth: p.auth, Hosts: n.current().WebHosts, Now: n.o.Now, MaxConns: visitors,
 	}
-	if n.config.WebCert != "" {
-		p.pair = &keyPair{cert: n.config.WebCert, key: n.config.WebKey}
+	if n.current().WebCert != "" {
+		p.pair = &keyPair{cert: n.current().WebCert, key: n.current().WebKey}
 		if err := p.pair.read(); err != nil {
 			return nil, share.Errorf(share.Usage, "serving the page: %w", err)
 		}

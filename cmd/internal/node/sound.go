@@ -17,6 +17,7 @@ import (
 
 	"modernc.org/sqlite"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/index/channel"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine"
@@ -33,7 +34,7 @@ var (
 
 func damaged(dir, format string, args ...any) error {
 	verb := "shoal recover"
-	if dir != defaultState() {
+	if dir != config.DefaultState() {
 		verb += " --state " + dir
 	}
 	return share.Errorf(share.Disk, "%w: %w; nothing was changed (%s rebuilds it from what is kept beside it)", ErrDamaged, fmt.Errorf(format, args...), verb)
@@ -208,10 +209,10 @@ const writerName = "writer"
 // sign notes which version writes from here on.
 func (s *state) sign(version string) error {
 	var was string
-	if ok, err := s.load(writerName, &was); err != nil || ok && was == version {
+	if ok, err := s.Load(writerName, &was); err != nil || ok && was == version {
 		return err
 	}
-	return s.save(writerName, version)
+	return s.Save(writerName, version)
 }
 
 // Codes of SQLite; the rest of a code tells more.

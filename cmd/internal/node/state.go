@@ -138,8 +138,8 @@ func prepareDB(db *sql.DB) error {
 	return nil
 }
 
-// load reads a value that save kept; ok is false when there is none.
-func (s *state) load(name string, v any) (ok bool, err error) {
+// Load reads a value that Save kept; ok is false when there is none.
+func (s *state) Load(name string, v any) (ok bool, err error) {
 	var text string
 	err = s.db.QueryRow(`SELECT value FROM node_values WHERE name = ?`, name).Scan(&text)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -154,8 +154,8 @@ func (s *state) load(name string, v any) (ok bool, err error) {
 	return true, nil
 }
 
-// save keeps a value; when it returns the value would survive a power cut.
-func (s *state) save(name string, v any) error {
+// Save keeps a value; when it returns the value would survive a power cut.
+func (s *state) Save(name string, v any) error {
 	b, err := json.Marshal(v)
 	if err == nil {
 		_, err = s.db.Exec(`INSERT OR REPLACE INTO node_values VALUES (?, ?)`, name, string(b))

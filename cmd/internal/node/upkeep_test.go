@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine"
 	"github.com/shoalnet/shoal/webui/api"
@@ -81,7 +82,7 @@ func TestGuardPausesAndResumes(t *testing.T) {
 			}
 			return space
 		}
-		if _, err := s.load(heldValues, &g.held); err != nil {
+		if _, err := s.Load(heldValues, &g.held); err != nil {
 			t.Fatal(err)
 		}
 		return g
@@ -129,15 +130,9 @@ func TestGuardPausesAndResumes(t *testing.T) {
 func TestLimiter(t *testing.T) {
 	s := testState(t)
 	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.Local) // a Monday
-	configured := func(flags map[string][]string) *Config {
-		c, err := load(t, flags, nil, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
+	configured := func(flags map[string][]string) *config.Config { return options(t, stateDir(t), flags).Config }
 	var applied share.Limits
-	make1 := func(c *Config) *limiter {
+	make1 := func(c *config.Config) *limiter {
 		l, err := newLimiter(c, s, quiet(), func() time.Time { return now })
 		if err != nil {
 			t.Fatal(err)
@@ -192,7 +187,7 @@ func TestLimiter(t *testing.T) {
 // A limit saved for one direction survives a setting of the other, also one at
 // the same moment.
 func TestLimitsOfTheTwoDirectionsChangeApart(t *testing.T) {
-	l, err := newLimiter(&Config{}, testState(t), quiet(), time.Now)
+	l, err := newLimiter(&config.Config{}, testState(t), quiet(), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

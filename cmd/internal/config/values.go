@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +37,7 @@ type (
 	goal      share.Goal
 	interval  time.Duration
 	toggle    bool
+	delays    bool // a toggle that needs the delays of connections
 )
 
 // choice is one of a few words.
@@ -95,7 +97,7 @@ func (e *endpoint) set(w []string) error {
 	if w[0] == "" {
 		return nil
 	}
-	_, err := parseEndpoint(w[0])
+	_, err := ParseEndpoint(w[0])
 	return err
 }
 func (e *endpoint) words() []string { return one(string(*e)) }
@@ -103,7 +105,7 @@ func (e *endpoint) words() []string { return one(string(*e)) }
 func (e *endpoints) set(w []string) error {
 	*e = nil
 	for _, s := range w {
-		a, err := parseEndpoint(s)
+		a, err := ParseEndpoint(s)
 		if err != nil {
 			return err
 		}
@@ -113,8 +115,8 @@ func (e *endpoints) set(w []string) error {
 }
 func (e *endpoints) words() []string { return *e }
 
-// parseEndpoint reads [ADDR]:PORT, ADDR:PORT or :PORT, the address a literal.
-func parseEndpoint(s string) (netip.AddrPort, error) {
+// ParseEndpoint reads [ADDR]:PORT, ADDR:PORT or :PORT, the address a literal.
+func ParseEndpoint(s string) (netip.AddrPort, error) {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("%q is not [ADDRESS]:PORT", s)
@@ -173,17 +175,17 @@ func (r *rate) set(w []string) error {
 	*r = rate(n)
 	return err
 }
-func (r *rate) words() []string { return one(sizeWord(int64(*r))) }
+func (r *rate) words() []string { return one(SizeWord(int64(*r))) }
 
 func (s *size) set(w []string) error {
 	n, err := ParseSize(w[0])
 	*s = size(n)
 	return err
 }
-func (s *size) words() []string { return one(sizeWord(int64(*s))) }
+func (s *size) words() []string { return one(SizeWord(int64(*s))) }
 
-// sizeWord writes n shortly without losing a byte.
-func sizeWord(n int64) string {
+// SizeWord writes n shortly without losing a byte.
+func SizeWord(n int64) string {
 	for _, u := range [...]struct {
 		name string
 		of   int64
@@ -238,6 +240,15 @@ func (t *toggle) set(w []string) error {
 }
 func (t *toggle) words() []string { return one(strconv.FormatBool(bool(*t))) }
 
+func (d *delays) set(w []string) error {
+	err := (*toggle)(d).set(w)
+	if err == nil && bool(*d) && runtime.GOOS != "linux" {
+		err = fmt.Errorf("it needs what only Linux tells of connections")
+	}
+	return err
+}
+func (d *delays) words() []string { return (*toggle)(d).words() }
+
 func (c *choice) set(w []string) error {
 	if !slices.Contains(c.among, w[0]) {
 		return fmt.Errorf("%q is not one of %s", w[0], strings.Join(c.among, ", "))
@@ -256,6 +267,29 @@ func (i *interval) set(w []string) error {
 	return err
 }
 func (i *interval) words() []string { return one(spanWord(time.Duration(*i))) }
+
+// word is any text; a prefix is one of IPv6. Empty is none.
+type (
+	word   string
+	prefix string
+)
+
+func (w *word) set(text []string) error { *w = word(text[0]); return nil }
+func (w *word) words() []string         { return one(string(*w)) }
+
+func (p *prefix) set(w []string) error {
+	*p = ""
+	if w[0] == "" {
+		return nil
+	}
+	n, err := netip.ParsePrefix(w[0])
+	if err != nil || !n.Addr().Is6() || n.Addr().Is4In6() {
+		return fmt.Errorf("%q is not an IPv6 prefix such as 2001:db8:1:2::/64", w[0])
+	}
+	*p = prefix(n.Masked().String())
+	return nil
+}
+func (p *prefix) words() []string { return one(string(*p)) }
 
 func (g *goal) set(w []string) error {
 	v, err := ParseGoal(w[0])

@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"errors"
@@ -158,37 +158,15 @@ func fileWords(v any, list bool) ([]string, error) {
 }
 
 func unknownKey(file, key string, table []Setting) error {
-	near, best := "", len(key)/2+2
-	for _, s := range table {
-		if d := distance(key, s.Name); d < best {
-			near, best = s.Name, d
-		}
+	known := make([]string, len(table))
+	for i, s := range table {
+		known[i] = s.Name
 	}
+	near := Nearest(key, known, len(key)/2+1)
 	if near == "" {
 		return share.Errorf(share.Usage, "%s: there is no key %q (shoal config lists them)", file, key)
 	}
 	return share.Errorf(share.Usage, "%s: there is no key %q, the nearest is %q", file, key, near)
-}
-
-// distance is the number of letters to change, add or drop (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // View lists every setting with its value and where that came from.
@@ -213,6 +191,9 @@ func (c *Config) View() []api.Setting {
 	return out
 }
 
+// Source is one of the api.Source words: where the value of a setting came from.
+func (c *Config) Source(name string) string { return c.origins[name].source }
+
 // homeless tells that there is no home directory: HOME is not set, or is the
 // root directory, as for the users of some services and containers.
 func homeless() bool {
@@ -229,7 +210,9 @@ func below(variable, dir string, names ...string) string {
 	return filepath.Join(append([]string{dir}, names...)...)
 }
 
-func defaultState() string { return below("XDG_STATE_HOME", xdg.StateHome, "shoal") }
+// DefaultState is the state directory where none is named; empty where there is
+// no home directory.
+func DefaultState() string { return below("XDG_STATE_HOME", xdg.StateHome, "shoal") }
 func defaultFile() string  { return below("XDG_CONFIG_HOME", xdg.ConfigHome, "shoal", "config.toml") }
 
 // errHomeless says what to do where there is no place for the state.

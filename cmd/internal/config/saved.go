@@ -1,9 +1,10 @@
-package node
+package config
 
 import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
@@ -45,26 +46,77 @@ func (c *Config) writable(s Setting) error {
 	return nil
 }
 
-// ChangeSettings puts settings into force and keeps them.
-func (s *served) ChangeSettings(changes map[string]*string) error {
-	n := s.n
-	n.changing.Lock()
-	defer n.changing.Unlock()
+// Kept is where settings that were changed while running survive a restart.
+type Kept interface {
+	Load(name string, v any) (ok bool, err error)
+	Save(name string, v any) error
+}
+
+// Live is the configuration in force: what was loaded, with what was changed
+// while running. Current may be called at any time, the other methods one at a
+// time.
+type Live struct {
+	kept Kept
+
+	mu      sync.Mutex
+	current *Config
+	loaded  *Config             // without what was changed while running
+	saved   map[string][]string // changed while running
+}
+
+// NewLive puts c into force.
+func NewLive(c *Config) *Live { return &Live{current: c, loaded: c} }
+
+// Restore puts into force what was changed before the last restart, and keeps
+// later changes in the same place.
+func (l *Live) Restore(kept Kept) error {
 	saved := map[string][]string{}
-	if _, err := n.state.load(savedSettings, &saved); err != nil {
+	if _, err := kept.Load(savedSettings, &saved); err != nil {
 		return err
 	}
-	saved = maps.Clone(saved)
-	c := n.current()
-	var limits share.LimitChange
+	l.kept = kept
+	l.put(l.loaded, saved)
+	return nil
+}
+
+// Current is the configuration in force. It is not to be changed.
+func (l *Live) Current() *Config {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current
+}
+
+func (l *Live) put(loaded *Config, saved map[string][]string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.loaded, l.saved = loaded, saved
+	l.current = loaded.withSaved(saved)
+}
+
+// Reload takes the live settings of c and returns the names of the others that
+// differ: they need a restart.
+func (l *Live) Reload(c *Config) (restart []string) {
+	loaded, restart := l.loaded.with(c)
+	l.put(loaded, l.saved)
+	return restart
+}
+
+// Change puts settings into force and keeps them; nil is the default. The limits
+// it does not keep but returns: they are kept by direction.
+func (l *Live) Change(changes map[string]*string) (limits share.LimitChange, err error) {
+	saved := map[string][]string{}
+	if _, err := l.kept.Load(savedSettings, &saved); err != nil {
+		return limits, err
+	}
+	c := l.Current()
 	table := Settings()
 	for _, name := range slices.Sorted(maps.Keys(changes)) {
 		i := slices.IndexFunc(table, func(s Setting) bool { return s.Name == name })
 		if i < 0 {
-			return share.Errorf(share.Usage, "there is no setting %.60q", name)
+			return limits, share.Errorf(share.Usage, "there is no setting %.60q", name)
 		}
 		if err := c.writable(table[i]); err != nil {
-			return err
+			return limits, err
 		}
 		text := table[i].Default
 		if changes[name] != nil {
@@ -76,43 +128,22 @@ func (s *served) ChangeSettings(changes map[string]*string) error {
 		}
 		probe := *c
 		if err := valueOf(table[i].value(&probe)).set(words); err != nil {
-			return share.Errorf(share.Usage, "%s: %w", name, err)
+			return limits, share.Errorf(share.Usage, "%s: %w", name, err)
 		}
 		switch {
 		case name == "up":
 			limits.Up = &probe.Up
 		case name == "down":
 			limits.Down = &probe.Down
-		case name == "adaptive-upload" && probe.AdaptiveUp && !measuresDelay:
-			return share.Errorf(share.Usage, "adaptive-upload needs what only Linux tells of connections")
 		case changes[name] == nil:
 			delete(saved, name)
 		default:
 			saved[name] = words
 		}
 	}
-	if err := n.state.save(savedSettings, saved); err != nil {
-		return err
+	if err := l.kept.Save(savedSettings, saved); err != nil {
+		return limits, err
 	}
-	n.mu.Lock()
-	n.saved = saved
-	n.mu.Unlock()
-	n.apply()
-	if limits == (share.LimitChange{}) {
-		return nil
-	}
-	return n.limiter.change(limits)
-}
-
-// loadSaved is called once, before anything reads the configuration.
-func (n *Node) loadSaved() error {
-	saved := map[string][]string{}
-	if _, err := n.state.load(savedSettings, &saved); err != nil {
-		return err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.saved, n.unsaved = saved, n.config
-	n.config = n.config.withSaved(saved)
-	return nil
+	l.put(l.loaded, saved)
+	return limits, nil
 }

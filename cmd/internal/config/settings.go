@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"strings"
@@ -84,7 +84,7 @@ func (s Setting) Env() string {
 // two are not keys of the file.
 func Settings() []Setting {
 	return []Setting{
-		{Name: "state", Arg: "DIR", Default: defaultState(), Scope: Common,
+		{Name: "state", Arg: "DIR", Default: DefaultState(), Scope: Common,
 			Help:  "keep state in `DIR`",
 			value: func(c *Config) any { return (*path)(&c.State) }},
 		{Name: "config", Arg: "FILE", Default: defaultFile(), Scope: Common,
@@ -171,7 +171,7 @@ func Settings() []Setting {
 			value: func(c *Config) any { return &c.Schedule }},
 		{Name: "adaptive-upload", Default: "false", Scope: Daemon, Live: true,
 			Help:  "upload less when the connection becomes congested, so that other programs stay responsive",
-			value: func(c *Config) any { return &c.AdaptiveUp }},
+			value: func(c *Config) any { return (*delays)(&c.AdaptiveUp) }},
 		{Name: "web", Arg: "ADDR:PORT", Scope: Daemon,
 			Help:  "serve the web page at `ADDR:PORT`",
 			value: func(c *Config) any { return (*endpoint)(&c.Web) }},

@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"os"
@@ -188,7 +188,7 @@ func TestSchedule(t *testing.T) {
 		}
 		got := others
 		if w, ok := s.At(now); ok {
-			got = w.limits(others)
+			got = w.Limits(others)
 		}
 		if got != want {
 			t.Errorf("%s: %+v, not %+v", at, got, want)
@@ -212,8 +212,8 @@ func TestGoalsAndSizes(t *testing.T) {
 			t.Fatalf("%+v as %q is %+v, %v", g, GoalWord(g), got, err)
 		}
 		n := rapid.Int64Range(0, 1<<50).Draw(t, "size")
-		if got, err := ParseSize(sizeWord(n)); err != nil || got != n {
-			t.Fatalf("%d as %q is %d, %v", n, sizeWord(n), got, err)
+		if got, err := ParseSize(SizeWord(n)); err != nil || got != n {
+			t.Fatalf("%d as %q is %d, %v", n, SizeWord(n), got, err)
 		}
 	})
 	for _, bad := range []string{"", "ratio:", "ratio:-1", "ratio:NaN", "ratio:1,ratio:2", "-5m", "7", "forever,7d", "1d,2d"} {

@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"fmt"
@@ -142,8 +142,8 @@ func (s Schedule) At(t time.Time) (Window, bool) {
 	return Window{}, false
 }
 
-// limits are those of w where others holds at other times.
-func (w Window) limits(others share.Limits) share.Limits {
+// Limits are those of w where others holds at other times.
+func (w Window) Limits(others share.Limits) share.Limits {
 	if w.Up >= 0 {
 		others.Up = w.Up
 	}
