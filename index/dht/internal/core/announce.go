@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/index/dht/internal/limit"
+	"github.com/shoalnet/shoal/index/dht/internal/lookup"
 	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
 	"github.com/shoalnet/shoal/index/dht/internal/recent"
 	"github.com/shoalnet/shoal/index/dht/internal/table"
@@ -17,7 +18,13 @@ import (
 // region is announced with the closest of them. Keys are taken in their order.
 // A key by itself has a search of its own.
 type announcer struct {
-	c      *Core
+	*clock
+	identity *identity
+	queries  *queries
+	searches *searches
+	stores   *stores
+	has      func(nodeid.ID) bool // whether we have all of a key's content; nil for never
+
 	keys   []*key // by ID
 	cursor nodeid.ID
 	tick   timer
@@ -81,28 +88,27 @@ const (
 	rateMax = 1500 // queries a second, whatever the number of keys
 )
 
-func (a *announcer) init(c *Core) {
-	a.c = c
+func newAnnouncer(qs *queries, ss *searches, st *stores, seeding func(nodeid.ID) bool) *announcer {
+	a := &announcer{
+		clock: qs.clock, identity: qs.identity, queries: qs, searches: ss, stores: st, has: seeding,
+		cost: table.K + 2,
+	}
 	a.tick.fire = a.pump
-	a.cost = table.K + 2
 	a.bound.Life, a.bound.Size = time.Hour, 4096
+	return a
 }
 
-// Announce keeps id announced until Withdraw.
-func (c *Core) Announce(now time.Duration, id nodeid.ID) {
-	c.enter(now)
-	a := &c.announce
+// add keeps id announced until remove.
+func (a *announcer) add(id nodeid.ID) {
 	i, found := a.search(id)
 	if found {
 		return
 	}
-	a.keys = slices.Insert(a.keys, i, &key{id: id, due: c.now, added: c.now})
+	a.keys = slices.Insert(a.keys, i, &key{id: id, due: a.now, added: a.now})
 	a.soon()
 }
 
-// Withdraw ends what Announce began. The network forgets by itself.
-func (c *Core) Withdraw(id nodeid.ID) {
-	a := &c.announce
+func (a *announcer) remove(id nodeid.ID) {
 	if i, found := a.search(id); found {
 		a.keys[i].gone = true
 		a.keys = slices.Delete(a.keys, i, i+1)
@@ -124,7 +130,7 @@ func (a *announcer) search(id nodeid.ID) (int, bool) {
 // everything has all keys announced anew.
 func (a *announcer) everything() {
 	for _, k := range a.keys {
-		k.due, k.done, k.tried, k.thin = a.c.now, false, 0, 0
+		k.due, k.done, k.tried, k.thin = a.now, false, 0, 0
 	}
 	if len(a.keys) > 0 {
 		a.soon()
@@ -132,21 +138,20 @@ func (a *announcer) everything() {
 }
 
 func (a *announcer) soon() {
-	if !a.tick.Queued() || a.tick.at > a.c.now {
-		a.c.setAt(&a.tick, a.c.now)
+	if !a.tick.Queued() || a.tick.at > a.now {
+		a.setAt(&a.tick, a.now)
 	}
 }
 
 // pump begins what is due and goes on with what was begun, as fast as the
 // present rate allows.
 func (a *announcer) pump() {
-	c := a.c
 	if len(a.keys) == 0 && len(a.jobs) == 0 {
 		return
 	}
 	next := time.Second
-	defer func() { c.set(&a.tick, next) }()
-	if c.lonely() {
+	defer func() { a.set(&a.tick, next) }()
+	if a.queries.lonely() {
 		return
 	}
 	a.shape = a.rate()
@@ -179,11 +184,11 @@ func (a *announcer) seeking() int {
 // allowed tells whether the rate lets more be sent now, for keys never announced
 // before or for others, which leave something for those; spend counts it.
 func (a *announcer) allowed(fresh bool) bool {
-	free := a.spent.Free(a.c.now, a.shape)
+	free := a.spent.Free(a.now, a.shape)
 	return free > 0 && (fresh || free > a.shape.Burst/4)
 }
 
-func (a *announcer) spend() { a.spent.Wait(a.c.now, a.shape) }
+func (a *announcer) spend() { a.spent.Wait(a.now, a.shape) }
 
 // learn takes into account what a job cost.
 func (a *announcer) learn(queries, keys int) {
@@ -219,7 +224,7 @@ func (a *announcer) next() *key {
 	var best *key
 	for i := range a.keys {
 		k := a.keys[(start+i)%len(a.keys)]
-		if !k.busy && k.due <= a.c.now && (best == nil || k.before(best)) {
+		if !k.busy && k.due <= a.now && (best == nil || k.before(best)) {
 			best = k
 		}
 	}
@@ -241,11 +246,11 @@ func (k *key) before(o *key) bool {
 
 // begin announces k, and with it what is near.
 func (a *announcer) begin(k *key) {
-	j := &job{a: a, first: k, fresh: !k.known, next: a.c.jitter(interval * 4 / 5)}
+	j := &job{a: a, first: k, fresh: !k.known, next: a.jitter(interval * 4 / 5)}
 	k.busy = true
 	a.jobs = append(a.jobs, j)
 	if !k.alone {
-		j.gather(a.c.table.Depth(regionSize))
+		j.gather(a.queries.table.Depth(regionSize))
 	}
 	if 1+len(j.keys) >= groupMin {
 		j.survey()
@@ -257,7 +262,19 @@ func (a *announcer) begin(k *key) {
 
 // ripe tells whether k may be announced along with others now.
 func (a *announcer) ripe(k *key) bool {
-	return !k.busy && !k.gone && !k.alone && k.due <= a.c.now+early
+	return !k.busy && !k.gone && !k.alone && k.due <= a.now+early
+}
+
+func (a *announcer) seeding(id nodeid.ID) bool { return a.has != nil && a.has(id) }
+
+// holdOwn stores our own announcement here if we are one of the nodes closest to
+// its key ourselves, apart from which nodes are.
+func (a *announcer) holdOwn(id nodeid.ID, nodes []*lookup.Node) {
+	self := a.identity.self()
+	ours := a.identity.ID()
+	if self.Port() != 0 && self.Addr().IsValid() && (len(nodes) < table.K || nodeid.Closer(&id, &ours, &nodes[table.K-1].ID)) {
+		a.stores.peers.Add(a.now, id, self, a.seeding(id))
+	}
 }
 
 func (a *announcer) report() AnnounceStats {

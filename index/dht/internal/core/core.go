@@ -68,43 +68,36 @@ type Config struct {
 	Peers, Items int
 }
 
-// Core is a node.
+// Core is a node: it hands datagrams and the time to its parts, and tells one part
+// what another one learned. No part knows the Core.
 type Core struct {
 	*clock
-	*identity
-	cfg   Config
-	table *table.Table
-	stats Stats
-	*remotes
-	*sender
-	*queries
+	identity *identity
+	table    *table.Table
+	remotes  *remotes
+	sender   *sender
+	queries  *queries
+	pings    *pings
 	searches *searches
-
-	// What others ask.
-	pings  *pings
-	stores *stores
-	server *server
-
-	upkeep   upkeep
-	announce announcer
+	stores   *stores
+	server   *server
+	*finder  // whose exported methods are the Core's
+	upkeep   *upkeep
+	announce *announcer
+	received ReceiveStats
 }
 
 // New makes a node that knows nobody and does nothing until Start.
 func New(cfg Config) *Core {
-	c := &Core{
-		cfg:     cfg,
-		clock:   newClock(cfg.Seed),
-		remotes: newRemotes(),
-		sender:  newSender(cfg.Send),
-	}
+	c := &Core{clock: newClock(cfg.Seed), remotes: newRemotes(), sender: newSender(cfg.Send)}
 	var secret [32]byte
 	for i := range secret {
 		secret[i] = byte(c.rand.Uint32())
 	}
-	if c.cfg.ID == (nodeid.ID{}) {
-		c.cfg.ID = nodeid.Random(c.rand)
+	if cfg.ID == (nodeid.ID{}) {
+		cfg.ID = nodeid.Random(c.rand)
 	}
-	c.table = table.New(c.cfg.ID, cfg.Strict)
+	c.table = table.New(cfg.ID, cfg.Strict)
 	c.identity = &identity{clock: c.clock, table: c.table, tcp: cfg.Port}
 	c.queries = &queries{
 		clock: c.clock, identity: c.identity, table: c.table, remotes: c.remotes, sender: c.sender,
@@ -120,8 +113,9 @@ func New(cfg Config) *Core {
 		tokens: token.New(secret), rates: limit.NewQueries(eachRate, strangersRate),
 	}
 	c.server.parking = newParking(c.clock, c.server.unpark)
-	c.upkeep.init(c)
-	c.announce.init(c)
+	c.finder = &finder{clock: c.clock, identity: c.identity, queries: c.queries, searches: c.searches, stores: c.stores}
+	c.upkeep = newUpkeep(c.queries, c.searches, c.pings, &cfg)
+	c.announce = newAnnouncer(c.queries, c.searches, c.stores, cfg.Seeding)
 	return c
 }
 
@@ -145,21 +139,44 @@ func (c *Core) Deadline() (time.Duration, bool) { return c.deadline() }
 // Wake does what is due.
 func (c *Core) Wake(now time.Duration) {
 	c.enter(now)
+	c.stores.sweep()
 	c.fire()
-	c.company()
+	c.upkeep.company()
 }
 
-// company notices when somebody or nobody is known.
-func (c *Core) company() {
-	if lonely := c.lonely(); lonely != c.upkeep.alone {
-		c.upkeep.alone = lonely
-		if c.cfg.Met != nil {
-			c.cfg.Met(!lonely)
-		}
-		if !lonely && !c.upkeep.joined && c.upkeep.greeting == 0 {
-			c.upkeep.settle()
+// AddContact tells of an address that may be a node: a bootstrap host, a peer
+// that sent PORT, an address in a link.
+func (c *Core) AddContact(now time.Duration, addr netip.AddrPort) {
+	c.AddNode(now, table.Contact{Addr: addr})
+}
+
+// AddNode tells of a node that was known once. It gets into the table if it
+// answers.
+func (c *Core) AddNode(now time.Duration, n table.Contact) {
+	c.enter(now)
+	c.upkeep.add(n)
+}
+
+// Announce keeps id announced until Withdraw.
+func (c *Core) Announce(now time.Duration, id nodeid.ID) {
+	c.enter(now)
+	c.announce.add(id)
+}
+
+// Withdraw ends what Announce began. The network forgets by itself.
+func (c *Core) Withdraw(id nodeid.ID) { c.announce.remove(id) }
+
+// Contacts appends the nodes worth remembering across a restart, those first
+// that can be reached by anybody.
+func (c *Core) Contacts(dst []table.Contact) []table.Contact {
+	for _, open := range []bool{true, false} {
+		for e := range c.table.All {
+			if e.Fails == 0 && e.Open == open {
+				dst = append(dst, e.Contact)
+			}
 		}
 	}
+	return dst
 }
 
 // SetAddresses tells the node its own global addresses, best first. It asks
@@ -168,7 +185,7 @@ func (c *Core) company() {
 // announced again.
 func (c *Core) SetAddresses(now time.Duration, addrs []netip.Addr) {
 	c.enter(now)
-	if c.setAddresses(addrs) {
+	if c.identity.setAddresses(addrs) {
 		c.Moved(now)
 	}
 }
@@ -177,7 +194,7 @@ func (c *Core) SetAddresses(now time.Duration, addrs []netip.Addr) {
 // of date: another address, or time that passed without it.
 func (c *Core) Moved(now time.Duration) {
 	c.enter(now)
-	c.silence = 0
+	c.queries.silence = 0
 	c.announce.everything()
 	c.upkeep.hurry()
 }
@@ -186,15 +203,15 @@ func (c *Core) Moved(now time.Duration) {
 // it.
 func (c *Core) Receive(now time.Duration, b []byte, from netip.AddrPort, via Via) {
 	c.enter(now)
-	c.stats.In++
-	c.stats.BytesIn += uint64(len(b))
+	c.received.In++
+	c.received.BytesIn += uint64(len(b))
 	if !krpc.Dialable(from) {
-		c.stats.Malformed++
+		c.received.Malformed++
 		return
 	}
 	var m krpc.Message
 	if err := krpc.Decode(b, &m); err != nil {
-		c.stats.Malformed++
+		c.received.Malformed++
 		if m.Kind == krpc.KindQuery && len(m.TID) > 0 && len(m.TID) <= krpc.MaxTID {
 			c.server.complain(&m, len(b), from, via)
 		}
@@ -205,7 +222,7 @@ func (c *Core) Receive(now time.Duration, b []byte, from netip.AddrPort, via Via
 		c.server.serve(&m, b, from, via)
 	default:
 		c.answered(&m, from)
-		c.company()
+		c.upkeep.company()
 	}
 }
 
@@ -218,9 +235,9 @@ func (c *Core) answered(m *krpc.Message, from netip.AddrPort) {
 	if back {
 		c.upkeep.hurry()
 	}
-	if m.IP.IsValid() && c.vote(from, m.IP.Addr()) {
+	if m.IP.IsValid() && c.identity.vote(from, m.IP.Addr()) {
 		c.upkeep.settle()
 	}
-	c.deliver(q, m)
+	c.queries.deliver(q, m)
 	c.server.parking.proven(from)
 }

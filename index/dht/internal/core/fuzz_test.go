@@ -52,9 +52,9 @@ func FuzzReceive(f *testing.F) {
 			case 1:
 				from = nodes[i%len(nodes)].Addr
 			case 2: // the answer to one of ours
-				if tids := slices.Sorted(maps.Keys(h.pending)); len(tids) > 0 {
+				if tids := slices.Sorted(maps.Keys(h.queries.pending)); len(tids) > 0 {
 					b = bytes.Replace(b, []byte("TIDS"), binary.BigEndian.AppendUint32(nil, tids[0]), 1)
-					from = h.pending[tids[0]].to.Addr
+					from = h.queries.pending[tids[0]].to.Addr
 				}
 			}
 			tok := h.server.tokens.Make(h.at, from.Addr())
@@ -68,8 +68,8 @@ func FuzzReceive(f *testing.F) {
 				t.Errorf("it sent %d bytes: %q, %v", len(p.b), p.b, err)
 			}
 		}
-		if len(h.pending) > 100 || len(h.server.parking.list) > parkedMax || h.table.Len() < 1 {
-			t.Errorf("%d pending, %d parked, %d nodes", len(h.pending), len(h.server.parking.list), h.table.Len())
+		if len(h.queries.pending) > 100 || len(h.server.parking.list) > parkedMax || h.table.Len() < 1 {
+			t.Errorf("%d pending, %d parked, %d nodes", len(h.queries.pending), len(h.server.parking.list), h.table.Len())
 		}
 		if m := reply(t, h.ask(stranger(5000), aQuery(krpc.Ping))); m == nil {
 			t.Error("it does not answer any more")

@@ -183,9 +183,16 @@ func (h *harness) know(n int) []krpc.Node {
 // prove makes the harness's peer at addr one that has shown it gets what we
 // send, by answering a ping.
 func (h *harness) prove(addr netip.AddrPort) {
-	h.friend(h.at, addr).proven = h.at
+	h.remotes.friend(h.at, addr).proven = h.at
 }
 
 func aQuery(method krpc.Method) krpc.Query {
 	return krpc.Query{Method: method, ID: nodeid.ID{0xaa}, Target: nodeid.ID{0xbb}, TID: [4]byte{'a', 'b', 'c', 'd'}}
+}
+
+// vote has the node at from say that it sees us at addr, as answers do.
+func (h *harness) vote(from netip.AddrPort, addr netip.Addr) {
+	if h.identity.vote(from, addr) {
+		h.upkeep.settle()
+	}
 }

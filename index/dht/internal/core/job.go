@@ -59,7 +59,7 @@ func (j *job) release() {
 func (j *job) search() {
 	a := j.a
 	a.stats.Lookups++
-	a.c.Begin(Search{
+	a.searches.begin(Search{
 		Method: krpc.GetPeers, Target: j.first.id, Paths: Paths,
 		Done: func(l *lookup.Lookup) {
 			j.count(l)
@@ -117,12 +117,12 @@ func (j *job) step() {
 // would have to wait for long. Others who want something of it, a search or a
 // new key, should not have to wait behind all of ours.
 func (j *job) behind(nodes []*lookup.Node) bool {
-	c, most := j.a.c, behindMax
+	qs, most := j.a.queries, behindMax
 	if j.fresh {
 		most = freshMax
 	}
 	for _, n := range nodes {
-		if f := c.friend(c.now, n.Addr); f.pace.Behind(c.now, f.rate()) > most {
+		if f := qs.remotes.friend(qs.now, n.Addr); f.pace.Behind(qs.now, f.rate()) > most {
 			return true
 		}
 	}
@@ -148,7 +148,7 @@ func (j *job) nodesFor(k *key) []*lookup.Node {
 func (j *job) place(k *key, nodes []*lookup.Node) {
 	p := &placing{j: j, k: k, left: len(nodes), asked: len(nodes)}
 	if !k.gone {
-		j.a.c.holdOwn(k.id, nodes)
+		j.a.holdOwn(k.id, nodes)
 	}
 	if k.gone || p.left == 0 {
 		p.left = 0
@@ -156,7 +156,7 @@ func (j *job) place(k *key, nodes []*lookup.Node) {
 		return
 	}
 	for _, n := range nodes {
-		if _, bound := j.a.bound.Get(j.a.c.now, n.ID); bound && j.nodes != nil {
+		if _, bound := j.a.bound.Get(j.a.now, n.ID); bound && j.nodes != nil {
 			p.fetchToken(n)
 		} else {
 			p.send(n, n.Token)
@@ -174,8 +174,8 @@ type placing struct {
 }
 
 func (p *placing) send(n *lookup.Node, tok []byte) {
-	c := p.j.a.c
-	q := krpc.Query{Method: krpc.AnnouncePeer, Target: p.k.id, Token: tok, Port: c.port(), Seed: c.seeding(p.k.id)}
+	a := p.j.a
+	q := krpc.Query{Method: krpc.AnnouncePeer, Target: p.k.id, Token: tok, Port: a.identity.port(), Seed: a.seeding(p.k.id)}
 	q.ImpliedPort = q.Port == 0
 	p.ask(n, &q, p)
 }
@@ -188,7 +188,7 @@ func (p *placing) ask(n *lookup.Node, q *krpc.Query, by asker) {
 	a := p.j.a
 	a.stats.Datagrams++
 	p.j.spend()
-	a.c.ask(n.Contact, q, by, n)
+	a.queries.ask(n.Contact, q, by, n)
 }
 
 func (p *placing) reply(*query, *krpc.Message) {
@@ -204,9 +204,9 @@ func (p *placing) fail(q *query, code int) {
 	if code != 0 {
 		a.stats.Datagrams++
 	}
-	if _, bound := a.bound.Get(a.c.now, q.node.ID); code == krpc.CodeProtocol && p.j.nodes != nil && !bound {
+	if _, bound := a.bound.Get(a.now, q.node.ID); code == krpc.CodeProtocol && p.j.nodes != nil && !bound {
 		// Its token was for another key.
-		a.bound.Put(a.c.now, q.node.ID, struct{}{})
+		a.bound.Put(a.now, q.node.ID, struct{}{})
 		p.fetchToken(q.node)
 		return
 	}
@@ -224,18 +224,18 @@ func (p *placing) settled() {
 	k.busy = false
 	switch {
 	case p.accepted > 0:
-		k.known, k.done, k.alone, k.tried, k.due = true, true, false, 0, a.c.now+p.j.next
+		k.known, k.done, k.alone, k.tried, k.due = true, true, false, 0, a.now+p.j.next
 		if p.asked >= table.K && p.accepted > table.K/2 {
 			k.thin = 0
 		} else if soon := young << k.thin; soon < interval {
-			k.due = min(k.due, a.c.now+a.c.jitter(soon))
+			k.due = min(k.due, a.now+a.jitter(soon))
 			k.thin++
 		}
 		a.stats.Announced++
 	case !k.gone:
 		a.stats.Refused++
 		k.alone = true
-		k.due = a.c.now + a.c.jitter(min(retry<<min(k.tried, 6), interval))
+		k.due = a.now + a.jitter(min(retry<<min(k.tried, 6), interval))
 		k.tried++
 	}
 	p.j.open--

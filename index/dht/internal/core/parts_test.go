@@ -309,3 +309,162 @@ func TestAServerAnswers(t *testing.T) {
 		t.Error("a read-only node answered")
 	}
 }
+
+// network answers for the nodes of a table: each names the others and gives a
+// token. It delivers what was sent since the last round.
+type network struct {
+	qs    *queries
+	w     *wire
+	nodes []table.Contact
+	read  int
+	asked map[krpc.Method]int
+	item  *items.Item // what every node has
+	peers []netip.AddrPort
+}
+
+func newNetwork(t *testing.T, n int) *network {
+	qs, w := newTestQueries(t)
+	return &network{qs: qs, w: w, nodes: qs.fill(n), asked: make(map[krpc.Method]int)}
+}
+
+func (n *network) run(d time.Duration) {
+	for until := n.qs.now + d; ; {
+		for ; n.read < len(n.w.sent); n.read++ {
+			n.answer(n.w.sent[n.read])
+		}
+		at, any := n.qs.deadline()
+		if !any || at > until {
+			n.qs.enter(until)
+			return
+		}
+		n.qs.enter(at)
+		n.qs.fire()
+	}
+}
+
+func (n *network) answer(p packet) {
+	var m krpc.Message
+	if err := krpc.Decode(p.b, &m); err != nil {
+		n.w.t.Fatal(err)
+	}
+	n.asked[m.Method]++
+	for _, node := range n.nodes {
+		if node.Addr != p.addr {
+			continue
+		}
+		r := krpc.Reply{TID: m.TID, ID: node.ID, To: stranger(0), Token: []byte("token"), HasNodes: true}
+		for _, o := range n.nodes[:min(8, len(n.nodes))] {
+			r.Nodes = append(r.Nodes, krpc.Node(o))
+		}
+		if m.Method == krpc.Get && n.item != nil {
+			r.V = n.item.V
+		}
+		if m.Method == krpc.GetPeers {
+			r.Values = n.peers
+		}
+		var back krpc.Message
+		if err := krpc.Decode(krpc.AppendReply(nil, &r), &back); err != nil {
+			n.w.t.Fatal(err)
+		}
+		if q, _ := n.qs.answered(&back, p.addr); q != nil {
+			n.qs.deliver(q, &back)
+		}
+	}
+}
+
+func TestAFinderAlone(t *testing.T) {
+	n := newNetwork(t, 20)
+	f := &finder{
+		clock: n.qs.clock, identity: n.qs.identity, queries: n.qs,
+		searches: &searches{queries: n.qs}, stores: newStores(n.qs.clock, 0, 0),
+	}
+	it := &items.Item{V: []byte("5:hello")}
+	var put Stored
+	f.PutItem(it, nil, func(s Stored) { put = s })
+	n.run(time.Minute)
+	if put.Asked != table.K || put.Accepted != table.K || n.asked[krpc.Put] != table.K {
+		t.Errorf("storing an item came to %+v", put)
+	}
+
+	n.item = it
+	var got *items.Item
+	over := false
+	f.GetItem(it.Target(), nil, nil, -1, func(i *items.Item) bool { got = i; return false }, func() { over = true })
+	n.run(time.Minute)
+	if got == nil || string(got.V) != string(it.V) || !over {
+		t.Errorf("found %v, over %v", got, over)
+	}
+
+	n.peers = []netip.AddrPort{stranger(7)}
+	key := nodeid.ID{5}
+	f.stores.peers.Add(f.now, key, stranger(8), false)
+	seen := make(map[netip.AddrPort]bool)
+	f.GetPeers(key, false, func(ps []netip.AddrPort) {
+		for _, p := range ps {
+			seen[p] = true
+		}
+	}, func(*lookup.Lookup) {})
+	n.run(time.Minute)
+	if !seen[stranger(7)] || !seen[stranger(8)] {
+		t.Errorf("found %v, want the peer that others know and the one stored here", seen)
+	}
+}
+
+func TestAnAnnouncerAlone(t *testing.T) {
+	n := newNetwork(t, 20)
+	a := newAnnouncer(n.qs, &searches{queries: n.qs}, newStores(n.qs.clock, 0, 0), nil)
+	for range 10 {
+		a.add(nodeid.Random(n.qs.rand))
+	}
+	n.run(time.Minute)
+	if s := a.report(); s.Keys != 10 || s.Waiting != 0 || s.Announced < 10 || n.asked[krpc.AnnouncePeer] < 10*table.K {
+		t.Errorf("after a minute: %+v, %d announcements", s, n.asked[krpc.AnnouncePeer])
+	}
+	before := a.report().Announced
+	a.everything()
+	n.run(time.Minute)
+	if s := a.report(); s.Announced < before+10 || s.Waiting != 0 {
+		t.Errorf("after a change: %+v, was %d", s, before)
+	}
+	for len(a.keys) > 0 {
+		a.remove(a.keys[0].id)
+	}
+	n.run(time.Minute)
+	before = a.report().Announced
+	if n.run(time.Hour); a.report().Announced != before {
+		t.Error("what was removed is announced on")
+	}
+}
+
+func TestUpkeepAlone(t *testing.T) {
+	n := newNetwork(t, 0)
+	var met []bool
+	hungry, joined := 0, 0
+	u := newUpkeep(n.qs, &searches{queries: n.qs}, &pings{queries: n.qs}, &Config{
+		Hungry: func() { hungry++ },
+		Joined: func() { joined++ },
+		Met:    func(anybody bool) { met = append(met, anybody) },
+	})
+	u.begin()
+	n.run(time.Minute)
+	if hungry < 2 {
+		t.Errorf("knowing nobody, it asked for contacts %d times", hungry)
+	}
+	for i := range 20 {
+		c := table.Contact{ID: nodeid.Derive(stranger(i).Addr(), n.qs.rand), Addr: stranger(i)}
+		n.nodes = append(n.nodes, c)
+	}
+	u.add(table.Contact{Addr: n.nodes[0].Addr})
+	u.add(table.Contact{Addr: netip.AddrPortFrom(netip.IPv6Unspecified(), 1)}) // nothing to dial
+	n.run(time.Minute)
+	u.company()
+	if joined != 1 || len(met) != 1 || !met[0] || n.qs.table.Len() < table.K {
+		t.Fatalf("joined %d times, met %v, %d nodes known", joined, met, n.qs.table.Len())
+	}
+	n.nodes = nil // everybody is gone, or we are offline
+	n.run(2 * time.Hour)
+	u.company()
+	if len(met) != 2 || met[1] {
+		t.Errorf("met %v after the network was gone", met)
+	}
+}

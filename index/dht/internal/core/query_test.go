@@ -203,7 +203,7 @@ func TestForgedSilence(t *testing.T) {
 		q.ID = nodeid.Random(h.rand)
 		h.send(stranger(200_000+i), krpc.AppendQuery(nil, &q))
 		h.run(100 * time.Millisecond)
-		if h.offline() {
+		if h.queries.offline() {
 			t.Fatalf("offline after %d forged queries", i+1)
 		}
 	}
@@ -218,7 +218,7 @@ func TestForgedSilence(t *testing.T) {
 	h.flush()
 	for range 100 {
 		h.run(100 * time.Millisecond)
-		if h.offline() {
+		if h.queries.offline() {
 			t.Fatal("offline for asking nodes that do not exist")
 		}
 	}
@@ -255,20 +255,20 @@ func TestVotes(t *testing.T) {
 		h.vote(stranger(1), lie)
 	}
 	h.vote(netip.AddrPortFrom(netip.MustParseAddr("2001:db8:1::77"), 1), lie) // and so is a /64
-	if h.votes.winner.IsValid() || h.ID() != (nodeid.ID{1, 2, 3}) {
+	if h.identity.votes.winner.IsValid() || h.ID() != (nodeid.ID{1, 2, 3}) {
 		t.Error("one network decided")
 	}
 	for i := range 8 {
 		h.vote(stranger(10+i), truth)
 	}
-	if h.votes.winner != truth || !nodeid.Fits(h.ID(), truth) {
-		t.Errorf("winner %v, ID %v", h.votes.winner, h.ID())
+	if h.identity.votes.winner != truth || !nodeid.Fits(h.ID(), truth) {
+		t.Errorf("winner %v, ID %v", h.identity.votes.winner, h.ID())
 	}
 	id := h.ID()
 	for i := range 7 {
 		h.vote(stranger(100+i), lie)
 	}
-	if h.votes.winner != truth || h.ID() != id {
+	if h.identity.votes.winner != truth || h.ID() != id {
 		t.Error("a minority changed the ID")
 	}
 	// Nor does a change of mind every minute make us change ours.
@@ -280,7 +280,7 @@ func TestVotes(t *testing.T) {
 	}
 	h.vote(stranger(1), netip.MustParseAddr("::1"))
 	h.vote(stranger(2), netip.MustParseAddr("fd00::1"))
-	if h.votes.ring[h.votes.next].addr == netip.MustParseAddr("fd00::1") {
+	if h.identity.votes.ring[h.identity.votes.next].addr == netip.MustParseAddr("fd00::1") {
 		t.Error("a local address was voted for")
 	}
 }
@@ -303,8 +303,8 @@ func TestVotesOfOneSiteAndAgainstAnOwnAddress(t *testing.T) {
 
 	h := newHarness(t, func(c *Config) { c.ID = nodeid.ID{1, 2, 3} })
 	crowd(h, inOneSite)
-	if h.ID() != (nodeid.ID{1, 2, 3}) || h.votes.winner.IsValid() {
-		t.Errorf("one /48 decided: ID %v, winner %v", h.ID(), h.votes.winner)
+	if h.ID() != (nodeid.ID{1, 2, 3}) || h.identity.votes.winner.IsValid() {
+		t.Errorf("one /48 decided: ID %v, winner %v", h.ID(), h.identity.votes.winner)
 	}
 
 	own := netip.MustParseAddr("2001:db8:77:77::1")
@@ -315,8 +315,8 @@ func TestVotesOfOneSiteAndAgainstAnOwnAddress(t *testing.T) {
 	if h.ID() != id || !nodeid.Fits(id, own) {
 		t.Errorf("strangers changed the ID of a node that knows its address: %v, was %v", h.ID(), id)
 	}
-	if h.votes.winner != lie(5) { // still told to the user, who may be behind a translator
-		t.Errorf("seen as %v", h.votes.winner)
+	if h.identity.votes.winner != lie(5) { // still told to the user, who may be behind a translator
+		t.Errorf("seen as %v", h.identity.votes.winner)
 	}
 
 	// Without an address of its own the node believes what most sites say.

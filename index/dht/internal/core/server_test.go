@@ -545,11 +545,11 @@ func TestFlood(t *testing.T) {
 			if friends != 10*seconds {
 				t.Errorf("%d of %d friends were answered", friends, 10*seconds)
 			}
-			if n := h.friends.Len() + h.strangers.Len() + h.server.rates.Sources(); n > 4*remotesMax+4*4096 {
+			if n := h.remotes.friends.Len() + h.remotes.strangers.Len() + h.server.rates.Sources(); n > 4*remotesMax+4*4096 {
 				t.Errorf("%d addresses remembered", n)
 			}
-			if h.table.Len() < len(nodes) || s.PeersHeld > peers.Max || len(h.pending) > 1000 || len(h.server.parking.list) > parkedMax {
-				t.Errorf("%d nodes, %d peers, %d pending, %d parked", h.table.Len(), s.PeersHeld, len(h.pending), len(h.server.parking.list))
+			if h.table.Len() < len(nodes) || s.PeersHeld > peers.Max || len(h.queries.pending) > 1000 || len(h.server.parking.list) > parkedMax {
+				t.Errorf("%d nodes, %d peers, %d pending, %d parked", h.table.Len(), s.PeersHeld, len(h.queries.pending), len(h.server.parking.list))
 			}
 			if float64(s.RepliesOut) > (strangersRate.PerSecond*seconds+strangersRate.Burst)*2 {
 				t.Errorf("%d answers", s.RepliesOut)

@@ -7,9 +7,7 @@ import (
 
 // Stats counts what a node did since it was made, and what it holds now.
 type Stats struct {
-	In        uint64 // datagrams
-	BytesIn   uint64
-	Malformed uint64 // not a message
+	ReceiveStats
 	SendStats
 	QueryStats
 	ServeStats
@@ -25,17 +23,23 @@ type Stats struct {
 	Announce        AnnounceStats
 }
 
+// ReceiveStats counts datagrams from others.
+type ReceiveStats struct {
+	In        uint64 // datagrams
+	BytesIn   uint64
+	Malformed uint64 // not a message
+}
+
 // Stats returns the counters.
 func (c *Core) Stats(now time.Duration) Stats {
 	c.enter(now)
-	s := c.stats
-	s.SendStats, s.QueryStats, s.ServeStats = c.sender.stats, c.queries.stats, c.server.stats
+	s := Stats{ReceiveStats: c.received, SendStats: c.sender.stats, QueryStats: c.queries.stats, ServeStats: c.server.stats}
 	s.Nodes, s.Good = c.table.Len(), c.table.Good(c.now)
 	s.Searches = len(c.searches.active) + len(c.searches.waiting)
 	s.PeersHeld, s.KeysHeld, s.ItemsHeld = c.stores.peers.Len(), c.stores.peers.Keys(), c.stores.items.Len()
-	s.Joined, s.Offline = c.upkeep.joined, c.offline()
-	s.RTT = c.rtt.mean
-	s.External = c.votes.winner
+	s.Joined, s.Offline = c.upkeep.joined, c.queries.offline()
+	s.RTT = c.queries.rtt.mean
+	s.External = c.identity.votes.winner
 	s.Announce = c.announce.report()
 	return s
 }

@@ -35,7 +35,7 @@ type region struct {
 
 // survey finds the nodes of the region of the first key.
 func (j *job) survey() {
-	j.region = region{bits: j.a.c.table.Depth(regionSize), known: make(map[nodeid.ID]*lookup.Node)}
+	j.region = region{bits: j.a.queries.table.Depth(regionSize), known: make(map[nodeid.ID]*lookup.Node)}
 	j.region.at = j.first.id.Low(j.region.bits)
 	if j.region.at == (nodeid.ID{}) {
 		j.region.at[len(j.region.at)-1] = 1 // some take zeros for nothing
@@ -51,7 +51,7 @@ func (j *job) nextCell() {
 		s.Paths = Paths
 	}
 	r.cells++
-	a.c.Begin(s)
+	a.searches.begin(s)
 }
 
 // near are the n known nodes closest to target.

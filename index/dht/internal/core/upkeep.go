@@ -13,7 +13,18 @@ import (
 
 // upkeep finds the network and keeps the routing table true.
 type upkeep struct {
-	c       *Core
+	*clock
+	identity *identity
+	table    *table.Table
+	queries  *queries
+	searches *searches
+	pings    *pings
+
+	// As in Config; nil for nobody to tell.
+	onHungry func()
+	onJoined func()
+	onMet    func(anybody bool)
+
 	tick    timer
 	joined  bool
 	alone   bool          // nobody is known
@@ -52,22 +63,26 @@ const (
 	hungryMax   = 5 * time.Minute
 )
 
-func (u *upkeep) init(c *Core) {
-	u.c, u.alone = c, true
+func newUpkeep(qs *queries, ss *searches, ps *pings, cfg *Config) *upkeep {
+	u := &upkeep{
+		clock: qs.clock, identity: qs.identity, table: qs.table, queries: qs, searches: ss, pings: ps,
+		onHungry: cfg.Hungry, onJoined: cfg.Joined, onMet: cfg.Met,
+		alone: true, patience: hungryFirst,
+	}
 	u.tick.fire = u.ticked
 	u.fasting.fire = u.beg
 	u.tried.Life, u.tried.Size = time.Minute, contactsMax
-	u.patience = hungryFirst
+	return u
 }
 
 func (u *upkeep) begin() {
-	u.c.set(&u.tick, u.c.jitter(tickEvery))
+	u.set(&u.tick, u.jitter(tickEvery))
 	u.greet()
 	u.beg()
 }
 
 // poor tells whether we know so few that these may know no others either.
-func (u *upkeep) poor() bool { return u.c.lonely() || u.c.table.Len() < table.K }
+func (u *upkeep) poor() bool { return u.queries.lonely() || u.table.Len() < table.K }
 
 // beg asks for contacts while there are too few, less and less often.
 func (u *upkeep) beg() {
@@ -75,10 +90,10 @@ func (u *upkeep) beg() {
 		u.patience = hungryFirst
 		return
 	}
-	u.c.set(&u.fasting, u.c.jitter(u.patience))
+	u.set(&u.fasting, u.jitter(u.patience))
 	u.patience = min(2*u.patience, hungryMax)
-	if len(u.contacts) == 0 && u.c.cfg.Hungry != nil {
-		u.c.cfg.Hungry()
+	if len(u.contacts) == 0 && u.onHungry != nil {
+		u.onHungry()
 	}
 }
 
@@ -96,27 +111,18 @@ func (u *upkeep) hurry() {
 	u.settle()
 }
 
-// AddContact tells of an address that may be a node: a bootstrap host, a peer
-// that sent PORT, an address in a link.
-func (c *Core) AddContact(now time.Duration, addr netip.AddrPort) {
-	c.AddNode(now, table.Contact{Addr: addr})
-}
-
-// AddNode tells of a node that was known once. It gets into the table if it
-// answers.
-func (c *Core) AddNode(now time.Duration, n table.Contact) {
-	c.enter(now)
-	u := &c.upkeep
+// add takes a node to be asked, which gets into the table if it answers.
+func (u *upkeep) add(n table.Contact) {
 	if !krpc.Dialable(n.Addr) || len(u.contacts) >= contactsMax {
 		return
 	}
 	if !u.poor() {
-		_, tried := u.tried.Get(c.now, n.Addr)
-		if tried || n.ID == (nodeid.ID{}) && c.table.Len() >= enough {
+		_, tried := u.tried.Get(u.now, n.Addr)
+		if tried || n.ID == (nodeid.ID{}) && u.table.Len() >= enough {
 			return
 		}
 	}
-	u.tried.Put(c.now, n.Addr, struct{}{})
+	u.tried.Put(u.now, n.Addr, struct{}{})
 	u.contacts = append(u.contacts, n)
 	if u.tick.Queued() {
 		u.greet()
@@ -128,7 +134,7 @@ func (u *upkeep) greet() {
 		n := u.contacts[0]
 		u.contacts = u.contacts[1:]
 		u.greeting++
-		u.c.ask(n, &krpc.Query{Method: krpc.FindNode, Target: u.c.ID()}, greeter{u}, nil)
+		u.queries.ask(n, &krpc.Query{Method: krpc.FindNode, Target: u.identity.ID()}, greeter{u}, nil)
 	}
 }
 
@@ -145,7 +151,7 @@ func (g greeter) next(q *query) {
 	g.u.greet()
 	// The first to answer may lie: look for our place when all had a chance, or
 	// enough have answered.
-	if u := g.u; !u.joined && (u.greeting == 0 || u.c.table.Len() >= table.K) {
+	if u := g.u; !u.joined && (u.greeting == 0 || u.table.Len() >= table.K) {
 		u.settle()
 	}
 }
@@ -153,24 +159,23 @@ func (g greeter) next(q *query) {
 // settle looks for our own ID: the search makes us known to the nodes that
 // share most of it, and them to us.
 func (u *upkeep) settle() {
-	c := u.c
-	if u.settling || c.table.Len() == 0 {
+	if u.settling || u.table.Len() == 0 {
 		return
 	}
-	u.settling, u.settled = true, c.now
-	self := c.ID()
-	c.Begin(Search{
+	u.settling, u.settled = true, u.now
+	self := u.identity.ID()
+	u.searches.begin(Search{
 		Method: krpc.FindNode, Target: self, Paths: Paths, Chore: true,
 		Done: func(l *lookup.Lookup) {
 			u.settling = false
-			if c.ID() != self {
+			if u.identity.ID() != self {
 				u.settle() // we have another place by now
 				return
 			}
 			if len(l.Closest(1)) > 0 && !u.joined {
 				u.joined = true
-				if c.cfg.Joined != nil {
-					c.cfg.Joined()
+				if u.onJoined != nil {
+					u.onJoined()
 				}
 			}
 			u.fill()
@@ -180,14 +185,13 @@ func (u *upkeep) settle() {
 
 // fill looks for nodes in the thin parts of the table, a few at a time.
 func (u *upkeep) fill() {
-	c := u.c
-	for u.filling < 2 && !u.c.lonely() {
-		target, thin := c.table.Thin(c.now, thinEvery, c.rand)
+	for u.filling < 2 && !u.queries.lonely() {
+		target, thin := u.table.Thin(u.now, thinEvery, u.rand)
 		if !thin {
 			return
 		}
 		u.filling++
-		c.Begin(Search{
+		u.searches.begin(Search{
 			Method: krpc.FindNode, Target: target, Chore: true,
 			Done: func(*lookup.Lookup) {
 				u.filling--
@@ -199,19 +203,17 @@ func (u *upkeep) fill() {
 
 // ticked does the regular work.
 func (u *upkeep) ticked() {
-	c := u.c
-	c.set(&u.tick, c.jitter(tickEvery))
-	c.stores.sweep()
-	if c.fit() {
+	u.set(&u.tick, u.jitter(tickEvery))
+	if u.identity.fit() {
 		u.settle()
 	}
 	if u.poor() && !u.fasting.Queued() {
 		u.beg()
 	}
 	switch {
-	case u.c.lonely():
+	case u.queries.lonely():
 		u.probe()
-	case !u.joined || c.now-u.settled > settleEvery:
+	case !u.joined || u.now-u.settled > settleEvery:
 		u.settle()
 	default:
 		u.fill()
@@ -221,31 +223,29 @@ func (u *upkeep) ticked() {
 
 // probe asks one node now and then while nobody answers.
 func (u *upkeep) probe() {
-	c := u.c
-	if c.table.Len() == 0 || c.now-u.probed < probeEvery {
+	if u.table.Len() == 0 || u.now-u.probed < probeEvery {
 		return
 	}
-	u.probed = c.now
-	near := c.table.Closest(nil, nodeid.Random(c.rand), 1, c.ID())
+	u.probed = u.now
+	near := u.table.Closest(nil, nodeid.Random(u.rand), 1, u.identity.ID())
 	if len(near) == 0 {
-		failing := c.table.Failing(nil, table.K)
-		near = failing[c.rand.IntN(len(failing)):]
+		failing := u.table.Failing(nil, table.K)
+		near = failing[u.rand.IntN(len(failing)):]
 	}
-	c.ask(near[0], &krpc.Query{Method: krpc.FindNode, Target: c.ID()}, pinger{}, nil)
+	u.queries.ask(near[0], &krpc.Query{Method: krpc.FindNode, Target: u.identity.ID()}, pinger{}, nil)
 }
 
 // check asks the nodes that were not heard for long. Their answers name others,
 // which the searches to come will meet.
 func (u *upkeep) check() {
-	c := u.c
-	if c.now-u.checked < checkEvery {
+	if u.now-u.checked < checkEvery {
 		return
 	}
-	u.checked = c.now
-	for _, n := range c.table.Check(nil, c.now, checksAtOnce) {
-		c.ask(n, &krpc.Query{
-			Method: krpc.FindNode, Target: c.ID().At(c.ID().Prefix(n.ID), c.rand),
-		}, checker{c.pings}, nil)
+	u.checked = u.now
+	for _, n := range u.table.Check(nil, u.now, checksAtOnce) {
+		u.queries.ask(n, &krpc.Query{
+			Method: krpc.FindNode, Target: u.identity.ID().At(u.identity.ID().Prefix(n.ID), u.rand),
+		}, checker{u.pings}, nil)
 	}
 }
 
@@ -264,15 +264,17 @@ func (k checker) reply(q *query, m *krpc.Message) {
 func (checker) late(*query)      {}
 func (checker) fail(*query, int) {}
 
-// Contacts appends the nodes worth remembering across a restart, those first
-// that can be reached by anybody.
-func (c *Core) Contacts(dst []table.Contact) []table.Contact {
-	for _, open := range []bool{true, false} {
-		for e := range c.table.All {
-			if e.Fails == 0 && e.Open == open {
-				dst = append(dst, e.Contact)
-			}
-		}
+// company tells when somebody or nobody is known.
+func (u *upkeep) company() {
+	lonely := u.queries.lonely()
+	if lonely == u.alone {
+		return
 	}
-	return dst
+	u.alone = lonely
+	if u.onMet != nil {
+		u.onMet(!lonely)
+	}
+	if !lonely && !u.joined && u.greeting == 0 {
+		u.settle()
+	}
 }

@@ -18,11 +18,21 @@ type Stored struct {
 	CAS      int // refused since theirs is not the one to be replaced
 }
 
+// finder finds peers and items in the network and stores items there. What is
+// stored here counts as found.
+type finder struct {
+	*clock
+	identity *identity
+	queries  *queries
+	searches *searches
+	stores   *stores
+}
+
 // PutItem looks for the nodes closest to the item's key and stores it there,
 // where cas is given only in place of the one with that sequence.
-func (c *Core) PutItem(it *items.Item, cas *int64, done func(Stored)) (cancel func()) {
+func (f *finder) PutItem(it *items.Item, cas *int64, done func(Stored)) (cancel func()) {
 	target := it.Target()
-	return c.Begin(Search{
+	return f.searches.begin(Search{
 		Method: krpc.Get, Target: target, Paths: Paths,
 		// Their values are not needed, and would be most of the answer.
 		HasSeq: it.Mutable(), Seq: it.Seq,
@@ -34,13 +44,13 @@ func (c *Core) PutItem(it *items.Item, cas *int64, done func(Stored)) (cancel fu
 					put.HasCas, put.Cas = true, *cas
 				}
 			}
-			c.store(l.Best(table.K), put, done)
+			f.store(l.Best(table.K), put, done)
 		},
 	})
 }
 
 // store sends q to each of the nodes with the token it gave.
-func (c *Core) store(nodes []*lookup.Node, q krpc.Query, done func(Stored)) {
+func (f *finder) store(nodes []*lookup.Node, q krpc.Query, done func(Stored)) {
 	s := &storing{done: done, left: len(nodes), sum: Stored{Asked: len(nodes)}}
 	if s.left == 0 {
 		done(s.sum)
@@ -49,7 +59,7 @@ func (c *Core) store(nodes []*lookup.Node, q krpc.Query, done func(Stored)) {
 	for _, n := range nodes {
 		one := q
 		one.Token = n.Token
-		c.ask(n.Contact, &one, s, n)
+		f.queries.ask(n.Contact, &one, s, n)
 	}
 }
 
@@ -85,10 +95,10 @@ func (s *storing) settle() {
 // GetItem looks for an item: immutable ones of that key, else mutable ones of
 // public key k and salt that are newer than seq. Found is told of every valid
 // one that is better than those before, and returns false when it is enough.
-func (c *Core) GetItem(target nodeid.ID, k, salt []byte, seq int64, found func(*items.Item) bool, done func()) (cancel func()) {
+func (f *finder) GetItem(target nodeid.ID, k, salt []byte, seq int64, found func(*items.Item) bool, done func()) (cancel func()) {
 	mutable := k != nil
 	best := seq
-	if it := c.Held(target, mutable, seq); it != nil {
+	if it := f.Held(target, mutable, seq); it != nil {
 		// We may be one of the closest nodes ourselves.
 		best = it.Seq
 		if !found(it) {
@@ -96,7 +106,7 @@ func (c *Core) GetItem(target nodeid.ID, k, salt []byte, seq int64, found func(*
 			return func() {}
 		}
 	}
-	return c.Begin(Search{
+	return f.searches.begin(Search{
 		Method: krpc.Get, Target: target, Paths: Paths,
 		HasSeq: mutable && seq >= 0, Seq: seq,
 		Reply: func(_ table.Contact, m *krpc.Message) bool {
@@ -119,18 +129,18 @@ func (c *Core) GetItem(target nodeid.ID, k, salt []byte, seq int64, found func(*
 
 // Held is the item of target that is stored here, a mutable one if it is newer
 // than seq; nil if there is none.
-func (c *Core) Held(target nodeid.ID, mutable bool, seq int64) *items.Item {
-	return c.stores.item(target, mutable, seq)
+func (f *finder) Held(target nodeid.ID, mutable bool, seq int64) *items.Item {
+	return f.stores.item(target, mutable, seq)
 }
 
 // GetPeers looks for peers. Found is told of them as they come, some perhaps
 // more than once.
-func (c *Core) GetPeers(target nodeid.ID, noSeeds bool, found func([]netip.AddrPort), done func(*lookup.Lookup)) (cancel func()) {
+func (f *finder) GetPeers(target nodeid.ID, noSeeds bool, found func([]netip.AddrPort), done func(*lookup.Lookup)) (cancel func()) {
 	// We may be one of the closest nodes ourselves.
-	if held := c.stores.peersOf(target, noSeeds, c.self()); len(held) > 0 {
+	if held := f.stores.peersOf(target, noSeeds, f.identity.self()); len(held) > 0 {
 		found(held)
 	}
-	return c.Begin(Search{
+	return f.searches.begin(Search{
 		Method: krpc.GetPeers, Target: target, Paths: findPaths, NoSeed: noSeeds,
 		Reply: func(from table.Contact, m *krpc.Message) bool {
 			var got []netip.AddrPort
@@ -150,18 +160,6 @@ func (c *Core) GetPeers(target nodeid.ID, noSeeds bool, found func([]netip.AddrP
 		Done: done,
 	})
 }
-
-// holdOwn keeps our own announcement here if we are one of the nodes closest to
-// its key ourselves, apart from which nodes are.
-func (c *Core) holdOwn(id nodeid.ID, nodes []*lookup.Node) {
-	self := c.self()
-	ours := c.ID()
-	if self.Port() != 0 && self.Addr().IsValid() && (len(nodes) < table.K || nodeid.Closer(&id, &ours, &nodes[table.K-1].ID)) {
-		c.stores.peers.Add(c.now, id, self, c.seeding(id))
-	}
-}
-
-func (c *Core) seeding(id nodeid.ID) bool { return c.cfg.Seeding != nil && c.cfg.Seeding(id) }
 
 // peersTaken bounds what is taken from one answer, so that a liar cannot bury
 // the peers that others name.
