@@ -10,7 +10,8 @@ import "iter"
 // no queue.
 type Place struct{ at int } // from 1
 
-func (p *Place) place() *Place { return p }
+// Slot is for the Queue.
+func (p *Place) Slot() *Place { return p }
 
 // Queued reports whether the entry is in a queue.
 func (p *Place) Queued() bool { return p.at != 0 }
@@ -20,7 +21,7 @@ func (p *Place) Queued() bool { return p.at != 0 }
 type Entry[E any] interface {
 	// Before reports whether this entry is due before the other one.
 	Before(E) bool
-	place() *Place
+	Slot() *Place
 }
 
 // Queue holds entries, the one that is due first at the front. Entries that are
@@ -49,7 +50,7 @@ func (q *Queue[E]) All() iter.Seq[E] {
 
 // Set adds e, or moves it to where it belongs now that its time has changed.
 func (q *Queue[E]) Set(e E) {
-	p := e.place()
+	p := e.Slot()
 	if p.at == 0 {
 		q.heap = append(q.heap, e)
 		p.at = len(q.heap)
@@ -60,7 +61,7 @@ func (q *Queue[E]) Set(e E) {
 
 // Remove takes e out. An entry that is in no queue is left alone.
 func (q *Queue[E]) Remove(e E) {
-	p := e.place()
+	p := e.Slot()
 	i := p.at
 	if i == 0 {
 		return
@@ -71,9 +72,9 @@ func (q *Queue[E]) Remove(e E) {
 	clear(q.heap[n-1:])
 	q.heap = q.heap[:n-1]
 	if i < n {
-		q.heap[i-1], last.place().at = last, i
+		q.heap[i-1], last.Slot().at = last, i
 		q.up(i)
-		q.down(last.place().at)
+		q.down(last.Slot().at)
 	}
 }
 
@@ -104,5 +105,5 @@ func (q *Queue[E]) down(i int) {
 
 func (q *Queue[E]) put(e E, i int) {
 	q.heap[i-1] = e
-	e.place().at = i
+	e.Slot().at = i
 }
