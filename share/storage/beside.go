@@ -22,7 +22,7 @@ func (t *Transfer) settleUsers(ctx context.Context) error {
 	t.mu.Lock()
 	var list []int
 	for i, u := range t.users {
-		if !u.settled && (t.troubles[i] == nil || u.lost) {
+		if !u.settled && (t.troubles.of(i) == nil || u.lost) {
 			list = append(list, i)
 		}
 	}
@@ -245,7 +245,7 @@ func (t *Transfer) putBeside(ctx context.Context, i int, u *userFile, found shar
 	} else {
 		t.known.unknown.unsetSpan(s)
 	}
-	delete(t.troubles, i)
+	t.troubles.drop(i)
 	// What was recorded is to be so again once the copy is synced.
 	t.known.unrecord(s)
 	t.known.refresh(s)

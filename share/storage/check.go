@@ -9,15 +9,6 @@ import (
 	"sync"
 )
 
-// trouble is a file that is not what it was. Its pieces are held: neither
-// served nor fetched.
-type trouble struct {
-	kind error // ErrMissing or ErrChanged
-	seen stamp // at the last look
-	// wrong tells that the file was hashed as seen, and is not what it was.
-	wrong bool
-}
-
 // lookIfDue compares a complete file with its stamp, at most every lookEvery.
 func (t *Transfer) lookIfDue(i int) error {
 	f := &t.files[i]
@@ -62,7 +53,7 @@ func (t *Transfer) look(i int) error {
 		t.closeFile(i) // it may lead to another file than the name
 		t.mu.Lock()
 		f := &t.files[i]
-		if f.state == state && f.stamp == was && t.troubles[i] == nil {
+		if f.state == state && f.stamp == was && t.troubles.of(i) == nil {
 			t.doubtFile(i, now)
 		}
 		t.mu.Unlock()
@@ -85,7 +76,7 @@ func (t *Transfer) trouble(i int, kind error, seen stamp) error {
 		t.store.post(t)
 		return err
 	}
-	if old := t.troubles[i]; old == nil || old.kind != kind {
+	if old := t.troubles.of(i); old == nil || old.kind != kind {
 		t.addTrouble(i, &trouble{kind: kind, seen: seen})
 	}
 	err := t.faultNow()
@@ -99,13 +90,7 @@ func (t *Transfer) trouble(i int, kind error, seen stamp) error {
 
 // addTrouble is trouble with t.mu held.
 func (t *Transfer) addTrouble(i int, tr *trouble) {
-	if t.troubles == nil {
-		t.troubles = map[int]*trouble{}
-	}
-	if len(t.troubles) == 0 || i < t.firstBad {
-		t.firstBad = i
-	}
-	t.troubles[i] = tr
+	t.troubles.add(i, tr)
 	s := t.pieces(i)
 	t.known.hold(s)
 	t.known.refresh(s)
@@ -115,17 +100,16 @@ func (t *Transfer) addTrouble(i int, tr *trouble) {
 // dropTrouble ends the trouble of file i. t.mu is held; the caller calls
 // holdAgain afterwards.
 func (t *Transfer) dropTrouble(i int) {
-	delete(t.troubles, i)
+	t.troubles.drop(i)
 	t.known.refresh(t.pieces(i))
 	t.known.durableChanged()
 }
 
 // holdAgain finds out what is held. t.mu is held.
 func (t *Transfer) holdAgain() {
-	t.known.held, t.firstBad, t.known.counted = nil, len(t.files), false
-	for i := range t.troubles {
+	t.known.held, t.known.counted = nil, false
+	for i := range t.troubles.files {
 		t.known.hold(t.pieces(i))
-		t.firstBad = min(t.firstBad, i)
 	}
 }
 
@@ -134,7 +118,7 @@ func (t *Transfer) holdAgain() {
 func (t *Transfer) waiting(p int) bool {
 	wait := false
 	if t.known.held.has(p) {
-		t.filesOf(p, func(i int) { wait = wait || t.troubles[i] != nil && !t.troubles[i].wrong })
+		t.filesOf(p, func(i int) { wait = wait || t.troubles.waits(i) })
 	}
 	return wait
 }
@@ -144,10 +128,7 @@ func (t *Transfer) waiting(p int) bool {
 // look, is hashed.
 func (t *Transfer) probeTroubles() {
 	t.mu.Lock()
-	var list []int
-	for i := range t.troubles {
-		list = append(list, i)
-	}
+	list := t.troubles.list()
 	t.mu.Unlock()
 	if len(list) == 0 {
 		return
@@ -158,12 +139,7 @@ func (t *Transfer) probeTroubles() {
 	}
 	t.mu.Lock()
 	t.holdAgain()
-	if moved {
-		t.lookPause = firstPause
-	} else {
-		t.lookPause = min(max(firstPause, 2*t.lookPause), lastPause)
-	}
-	left, pause := len(t.troubles), t.lookPause
+	left, pause := t.troubles.count(), t.troubles.looked(moved)
 	t.mu.Unlock()
 	if left > 0 {
 		t.store.wantProbe(t, pause)
@@ -182,7 +158,7 @@ func (t *Transfer) probeTrouble(i int) bool {
 	fi, err := t.stat(name)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	tr, f := t.troubles[i], &t.files[i]
+	tr, f := t.troubles.of(i), &t.files[i]
 	if tr == nil {
 		return false
 	}
@@ -224,7 +200,7 @@ func (t *Transfer) rehash(i int, now stamp) {
 		f.suspect = u.settled
 		u.settled, u.synced = false, false
 	}
-	if t.troubles[i] != nil {
+	if t.troubles.of(i) != nil {
 		t.dropTrouble(i)
 	}
 	t.known.reverify(t.pieces(i))
@@ -345,7 +321,7 @@ func (t *Transfer) MarkNotComplete(p int) error {
 func (t *Transfer) blame(p int) {
 	t.filesOf(p, func(i int) {
 		f := &t.files[i]
-		if t.own == nil && !f.suspect || t.troubles[i] != nil {
+		if t.own == nil && !f.suspect || t.troubles.of(i) != nil {
 			return
 		}
 		kind := ErrChanged
@@ -450,7 +426,7 @@ func (t *Transfer) Amiss() bool {
 
 // amiss tells whether entry i is missing, or is not what it was, hashed or not.
 // t.mu is held.
-func (t *Transfer) amiss(i int) bool { return t.troubles[i] != nil || t.files[i].suspect }
+func (t *Transfer) amiss(i int) bool { return t.troubles.of(i) != nil || t.files[i].suspect }
 
 // recheck is Recheck for some files. which is called with t.mu held.
 func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
@@ -479,7 +455,7 @@ func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
 	}
 	t.holdAgain()
 	t.known.counted = false
-	stopped := t.fault != nil
+	stopped := t.halt.fault != nil
 	t.mu.Unlock()
 	t.closeFiles()
 	if stopped {
@@ -493,7 +469,7 @@ func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
 func (t *Transfer) recheckFile(i int, found fileFound) {
 	f := &t.files[i]
 	s := t.pieces(i)
-	if t.troubles[i] != nil {
+	if t.troubles.of(i) != nil {
 		t.dropTrouble(i)
 	}
 	changed := f.suspect

@@ -28,7 +28,7 @@ func (t *Transfer) doubtFile(i int, now stamp) {
 	f.stamp, f.doubt, f.suspect = now, true, true
 	t.known.changes++
 	s := t.pieces(i)
-	if t.troubles[i] != nil {
+	if t.troubles.of(i) != nil {
 		t.dropTrouble(i)
 		t.holdAgain()
 	}
@@ -226,7 +226,7 @@ func (t *Transfer) Look(ctx context.Context) error {
 		}
 		t.mu.Lock()
 		f := &t.files[i]
-		skip := t.closed || !t.onDisk(i) || f.state == absent || f.stamp == (stamp{}) || t.troubles[i] != nil
+		skip := t.closed || !t.onDisk(i) || f.state == absent || f.stamp == (stamp{}) || t.troubles.of(i) != nil
 		part := f.state == partial
 		t.mu.Unlock()
 		if skip {

@@ -80,16 +80,14 @@ func (t *Transfer) failed(o op, i int, at int64, err error) error {
 		err = diskError("%w: %w", kind, err)
 	}
 	t.mu.Lock()
-	if t.fault != nil || t.closed {
-		if t.fault != nil {
-			err = t.fault.err
+	if f := t.halt.fault; f != nil || t.closed {
+		if f != nil {
+			err = f.err
 		}
 		t.mu.Unlock()
 		return err
 	}
-	t.fault = &fault{err: err, op: o, file: i, at: at}
-	t.pause = min(max(firstPause, 2*t.pause), lastPause)
-	pause := t.pause
+	pause := t.halt.stop(&fault{err: err, op: o, file: i, at: at})
 	t.known.changed()
 	t.mu.Unlock()
 	t.store.log.Warn("a transfer stops", "transfer", t.info.ID, "error", err)
@@ -109,26 +107,22 @@ func (t *Transfer) Fault() error {
 
 // faultNow is Fault with t.mu held.
 func (t *Transfer) faultNow() error {
-	for _, f := range []*fault{t.fault, t.probing} {
-		if f != nil {
-			return f.err
-		}
-	}
-	if len(t.troubles) == 0 {
-		return nil
+	if err := t.halt.err(); err != nil || t.troubles.count() == 0 {
+		return err
 	}
 	more := ""
-	if n := len(t.troubles) - 1; n > 0 {
+	if n := t.troubles.count() - 1; n > 0 {
 		more = fmt.Sprintf(" and %d more", n)
 	}
-	return diskError("%w: %s%s", t.troubles[t.firstBad].kind, t.name(t.firstBad), more)
+	i, kind := t.troubles.worst()
+	return diskError("%w: %s%s", kind, t.name(i), more)
 }
 
 // probe looks whether what stopped the transfer is over.
 func (t *Transfer) probe(ctx context.Context) {
 	t.probeTroubles()
 	t.mu.Lock()
-	f := t.fault
+	f := t.halt.fault
 	if f == nil || t.closed {
 		t.mu.Unlock()
 		return
@@ -137,14 +131,13 @@ func (t *Transfer) probe(ctx context.Context) {
 	err := t.attempt(f)
 	if err == nil {
 		t.mu.Lock()
-		t.fault, t.probing = nil, f
+		t.halt.tryOut(f)
 		t.mu.Unlock()
 		if err := t.sync(ctx); err != nil {
 			t.store.log.Debug("cannot sync after a fault", "transfer", t.info.ID, "error", err)
 		}
 		t.mu.Lock()
-		t.probing = nil
-		over := t.fault == nil && !t.closed
+		over := t.halt.end() && !t.closed
 		if over {
 			t.known.changed()
 			t.known.reverifyUnknown()
@@ -158,8 +151,7 @@ func (t *Transfer) probe(ctx context.Context) {
 		return // a new fault has asked for a probe of its own
 	}
 	t.mu.Lock()
-	t.pause = min(max(firstPause, 2*t.pause), lastPause)
-	pause := t.pause
+	pause := t.halt.again()
 	t.mu.Unlock()
 	t.store.log.Debug("a transfer still cannot go on", "transfer", t.info.ID, "error", err)
 	t.store.wantProbe(t, pause)

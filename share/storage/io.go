@@ -173,7 +173,7 @@ func (t *Transfer) mayWrite(s Span) error {
 		switch {
 		case t.closed:
 			err = ErrClosed
-		case t.fault != nil || t.probing != nil || t.known.held.hasAny(s):
+		case t.halt.err() != nil || t.known.held.hasAny(s):
 			err = t.faultNow()
 		}
 		if err == nil {

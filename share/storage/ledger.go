@@ -65,7 +65,7 @@ func (t *Transfer) record(ctx context.Context, b *batch) error {
 	}
 	t.known.tainted.remove(b.healed)
 	if !b.pending.empty() {
-		t.pause = 0
+		t.halt.calm()
 	}
 	told := t.known.event.any
 	t.mu.Unlock()

@@ -48,7 +48,7 @@ func (s *Store) Open(ctx context.Context, spec Spec) (*Transfer, error) {
 		return nil, err
 	}
 	t.mu.Lock()
-	sync, probe := !t.unsynced.empty() || len(t.unnamed) > 0 || t.mustFinish(), len(t.troubles) > 0
+	sync, probe := !t.unsynced.empty() || len(t.unnamed) > 0 || t.mustFinish(), t.troubles.count() > 0
 	// The client asks for every piece when it is given the transfer.
 	t.known.event.refresh, t.known.event.verify = nil, nil
 	t.mu.Unlock()
@@ -376,7 +376,7 @@ func (t *Transfer) unfinished() {
 			t.adopt(i)
 		}
 		// It was hashed before, and was wrong.
-		if (f.suspect || t.own != nil && f.state != absent) && t.troubles[i] == nil && !t.known.unknown.hasAny(t.pieces(i)) && !t.known.have.hasAll(t.pieces(i)) {
+		if (f.suspect || t.own != nil && f.state != absent) && t.troubles.of(i) == nil && !t.known.unknown.hasAny(t.pieces(i)) && !t.known.have.hasAll(t.pieces(i)) {
 			t.addTrouble(i, &trouble{kind: ErrChanged, seen: f.stamp, wrong: true})
 		}
 	}

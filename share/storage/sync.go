@@ -18,7 +18,7 @@ const syncsPerTransfer = 8
 // batchDue is sync for Run: it notes what goes wrong.
 func (t *Transfer) batchDue(ctx context.Context) {
 	t.mu.Lock()
-	stopped := t.closed || t.fault != nil
+	stopped := t.closed || t.halt.fault != nil
 	t.mu.Unlock()
 	var err error
 	if stopped { // the probe that ends the fault syncs

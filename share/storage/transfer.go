@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // Transfer is the content of one torrent on disk. Its methods are safe for
@@ -38,23 +37,19 @@ type Transfer struct {
 
 	hasUsers atomic.Int32 // len(users)
 
-	mu        sync.Mutex // guards what follows, and the same part of files
-	closed    bool
-	removed   bool // from the ledger
-	made      bool // the own folder was made or found
-	found     bool // the own folder was there before the transfer
-	known     pieces
-	unsynced  unsynced
-	users     map[int]*userFile
-	outcomes  []share.Found    // of the user's files, to be told
-	unnamed   map[int]struct{} // complete files that still have their part name
-	emptied   bool             // files of 0 bytes and empty folders were made, if there are any
-	fault     *fault
-	probing   *fault        // looks like over, but is not sure to be
-	pause     time.Duration // before the next probe; 0 after a good batch
-	troubles  map[int]*trouble
-	firstBad  int           // the least index in troubles
-	lookPause time.Duration // before the next look at them
+	mu       sync.Mutex // guards what follows, and the same part of files
+	closed   bool
+	removed  bool // from the ledger
+	made     bool // the own folder was made or found
+	found    bool // the own folder was there before the transfer
+	known    pieces
+	unsynced unsynced
+	users    map[int]*userFile
+	outcomes []share.Found    // of the user's files, to be told
+	unnamed  map[int]struct{} // complete files that still have their part name
+	emptied  bool             // files of 0 bytes and empty folders were made, if there are any
+	troubles troubles
+	halt     standstill
 }
 
 // fileState is one entry of the torrent.
