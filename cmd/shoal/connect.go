@@ -113,7 +113,7 @@ func withNode(ctx context.Context, c *call, running bool, do func(ctx context.Co
 		if running {
 			s, err = node.Dial(ctx, cfg.State)
 		} else {
-			s, err = node.Open(ctx, node.Options{Config: cfg, Version: buildVersion().Version, Stderr: c.out.log(), Look: c.looks()})
+			s, err = c.open(ctx, cfg)
 		}
 		if err != nil {
 			return err

@@ -18,8 +18,8 @@ func showVerb() *verb {
 		examples: []example{{"shoal show 3fa9", "show its state, its rates and its link"}},
 		flags:    nodeFlags(),
 		run: func(ctx context.Context, c *call) error {
-			return withNode(ctx, c, false, func(ctx context.Context, n client, _ lifetime) error {
-				return each(ctx, n, c, func(t share.Transfer) error { return runShow(ctx, n, t, c.out) })
+			return withNode(ctx, c, false, func(ctx context.Context, n client, life lifetime) error {
+				return each(ctx, n, c, func(t share.Transfer) error { return runShow(ctx, n, life, t, c.out) })
 			})
 		},
 	}
@@ -52,7 +52,7 @@ type shown struct {
 	Discovery []api.Way `json:"discovery"`
 }
 
-func runShow(ctx context.Context, n client, t share.Transfer, out *output) error {
+func runShow(ctx context.Context, n client, life lifetime, t share.Transfer, out *output) error {
 	ways, err := n.Discovery(ctx, t.ID)
 	if err != nil {
 		return err
@@ -64,6 +64,9 @@ func runShow(ctx context.Context, n client, t share.Transfer, out *output) error
 	state := string(t.State)
 	if t.Reason != "" {
 		state += ": " + escape(t.Reason)
+	}
+	if life == ours {
+		state += "\n(idle: no node is running; shoal daemon starts one)"
 	}
 	progress := ""
 	if t.State != share.Seeding {

@@ -99,7 +99,7 @@ func TestListShowsWhatItAsksFor(t *testing.T) {
 func TestShowIsSafe(t *testing.T) {
 	out, stdout, _ := onTerminal()
 	f := &viewed{fakeNode: newFake(), ways: []api.Way{{Source: share.FromTracker, Name: "http://a\x1b[2J", On: true, Error: "no\nway"}}}
-	if err := runShow(t.Context(), f, hostile(t), out); err != nil {
+	if err := runShow(t.Context(), f, theirs, hostile(t), out); err != nil {
 		t.Fatal(err)
 	}
 	checkScreen(t, stdout.String(), 1<<20)
@@ -125,7 +125,7 @@ func TestShowTellsWhoFoundPeers(t *testing.T) {
 		{Source: share.FromTracker, Name: "http://t/a", On: true, Error: "it does not answer"},
 	}}
 	out, stdout, _ := testOutput(false)
-	if err := runShow(t.Context(), f, share.Transfer{}, out); err != nil {
+	if err := runShow(t.Context(), f, theirs, share.Transfer{}, out); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -138,7 +138,7 @@ func TestShowTellsWhoFoundPeers(t *testing.T) {
 		t.Errorf("%s\n%s", d, stdout)
 	}
 	out, stdout, _ = testOutput(true)
-	if err := runShow(t.Context(), f, share.Transfer{ID: testID(t, "a")}, out); err != nil {
+	if err := runShow(t.Context(), f, theirs, share.Transfer{ID: testID(t, "a")}, out); err != nil {
 		t.Fatal(err)
 	}
 	var object struct {

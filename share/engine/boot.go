@@ -19,14 +19,18 @@ import (
 // open makes everything that the loop works with and loads the transfers of
 // the last run. The function it returns undoes it all.
 func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
-	if err := os.MkdirAll(e.cfg.Dir, 0o700); err != nil {
-		return nil, share.Errorf(share.Disk, "making the folder for torrents: %w", err)
+	if !e.cfg.Look {
+		if err := os.MkdirAll(e.cfg.Dir, 0o700); err != nil {
+			return nil, share.Errorf(share.Disk, "making the folder for torrents: %w", err)
+		}
 	}
 	var rows []row
 	if e.state, rows, err = openState(ctx, e.cfg.DB); err != nil {
 		return nil, err
 	}
-	e.state.notes = newNotebook(e.cfg.Dir, e.cfg.DB, e.log)
+	if !e.cfg.Look {
+		e.state.notes = newNotebook(e.cfg.Dir, e.cfg.DB, e.log)
+	}
 	e.store, err = storage.New(storage.Config{
 		Logger: e.log, Ledger: &ledger{e.cfg.DB, e.state.notes}, Preallocate: e.cfg.Preallocate, Now: e.cfg.Now,
 	})
@@ -54,7 +58,9 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 	services.Go(func() { e.state.run(service, func(err error) { e.log.Error("the state was not saved", "error", err) }) })
 	services.Go(func() { e.report("storage", e.store.Run(service)) })
 	services.Go(func() { e.serial.run(service) })
-	services.Go(func() { e.state.notes.run(service, rows) })
+	if e.state.notes != nil {
+		services.Go(func() { e.state.notes.run(service, rows) })
+	}
 	announcer.Go(func() { e.report("trackers", e.trackers.Run(farewell)) })
 
 	for _, r := range rows {
@@ -73,7 +79,9 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 		announcer.Wait()
 		halt()
 		services.Wait()
-		e.state.notes.write(context.Background())
+		if e.state.notes != nil {
+			e.state.notes.write(context.Background())
+		}
 		return err
 	}, nil
 }
@@ -103,6 +111,9 @@ func (e *Engine) load(r row) {
 	}
 	t := &transfer{row: r, done: r.kind == kindOwn || !r.completed.IsZero() && !r.options.Lost}
 	if !e.settleOwners(t) {
+		if e.cfg.Look {
+			return // the next node that is not there to look ends it
+		}
 		if t.kind == kindOwn {
 			e.shelve(t)
 		} else {
@@ -116,6 +127,8 @@ func (e *Engine) load(r row) {
 	e.transfers[t.id] = t
 	t.shown.State = t.state()
 	switch {
+	case e.cfg.Look:
+		e.glance = append(e.glance, t)
 	case t.options.Verify && t.known(): // recovered, or interrupted
 		e.awake[t] = struct{}{}
 		e.requeue = true

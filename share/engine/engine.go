@@ -72,6 +72,11 @@ type Config struct {
 	MaxFetching  int // how many fetch at once, others are queued; 0 is no limit
 	MaxConns     int // connections in all; 0 is 500
 
+	// Look leaves all as it is: transfers rest, none is offered, announced or
+	// looked for, and nothing is written but to DB, which is to be a copy. The
+	// files of complete ones are looked at.
+	Look bool
+
 	// Finders look for peers of each transfer and announce it.
 	Finders []Finder
 	// Addresses tells where strangers reach this node, best first. Links carry

@@ -88,6 +88,10 @@ func (e *Engine) reconcile(t *transfer) {
 		t.wished, e.requeue = wish, true
 	}
 	defer e.changed(t)
+	if e.cfg.Look {
+		e.onlyLook(t)
+		return
+	}
 	want, is := e.wants(t), t.level()
 	t.endStreams()
 	if t.job != nil {
@@ -150,6 +154,18 @@ func (e *Engine) reconcile(t *transfer) {
 	}
 	if e.searching(t) {
 		e.seek(t, e.now())
+	}
+}
+
+// onlyLook opens t for a look at its files and takes no other step. What has to be
+// hashed before it may be called complete stays open, so that it is said.
+func (e *Engine) onlyLook(t *transfer) {
+	switch {
+	case t.job != nil:
+	case t.glancing && t.level() == atRest:
+		e.startOpen(t)
+	case !t.glancing && t.level() == opened && !t.unknown && !t.doubt:
+		e.startClose(t)
 	}
 }
 

@@ -74,7 +74,7 @@ func (e *Engine) startOpen(t *transfer) {
 			}
 			info = tor.Info
 		}
-		if spec.Own == nil {
+		if spec.Own == nil && !e.cfg.Look {
 			if err := os.MkdirAll(spec.Dir, 0o777); err != nil {
 				e.log.Debug("making the folder for a transfer", "path", spec.Dir, "error", err) // the storage will say so
 			}

@@ -55,9 +55,12 @@ type openCatalogue struct {
 	once    sync.Once
 }
 
+// indexName is the file of the catalogue in a state directory.
+const indexName = "index.db"
+
 func newCatalogue(state string, e transfers, log *slog.Logger) *catalogue {
 	return &catalogue{
-		log: log, path: filepath.Join(state, "index.db"), hidden: ChannelDir(state), engine: e, opened: make(chan struct{}, 1), changed: make(chan struct{}),
+		log: log, path: filepath.Join(state, indexName), hidden: ChannelDir(state), engine: e, opened: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
 }
 

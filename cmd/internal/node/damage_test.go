@@ -250,7 +250,7 @@ func rounds(short, long int) int {
 func TestDamageOfAnyKind(t *testing.T) {
 	t.Parallel()
 	dir, _, _ := sample(t)
-	s, err := openState(dir, false)
+	s, err := openState(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,11 @@ func TestDamageOfAnyKind(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := bytesOf(t, at)
-		s, err := openState(at, seed%2 == 0)
+		open := openState
+		if seed%2 == 0 {
+			open = openCopy
+		}
+		s, err := open(at)
 		if err == nil {
 			if is := transfersOf(t, s.db); is != want || !bytes.Equal(was, now) {
 				t.Errorf("seed %d, %s: opened with %s", seed, d.what, is)
@@ -314,7 +318,7 @@ func recoversTransfers(t testing.TB, dir, want string, damagedDB []byte) {
 	if err != nil || !bytes.Equal(kept, damagedDB) {
 		t.Errorf("the damaged state was not kept as it was: %v", err)
 	}
-	s, err := openState(dir, false)
+	s, err := openState(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,7 +351,7 @@ func TestDamagedJournal(t *testing.T) {
 	}
 	at := stateDir(t)
 	copyDir(t, crashed, at)
-	s, err := openState(at, false)
+	s, err := openState(at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,7 +371,7 @@ func TestDamagedJournal(t *testing.T) {
 		name := stateName + []string{"", "-wal"}[seed%2]
 		spoil(t, filepath.Join(at, name), r, d)
 		before := bytesOf(t, at)
-		s, err := openState(at, false)
+		s, err := openState(at)
 		if err == nil {
 			_ = transfersOf(t, s.db)
 			if err := s.close(); err != nil {
@@ -388,7 +392,7 @@ func TestDamagedJournal(t *testing.T) {
 	copyDir(t, crashed, at)
 	wal := filepath.Join(at, stateName+"-wal")
 	spoil(t, wal, nil, damage{do: func(_ *rand.Rand, b []byte) []byte { b[32+24+100] ^= 1; return b }})
-	if _, err := openState(at, false); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "in the middle") {
+	if _, err := openState(at); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "in the middle") {
 		t.Errorf("a damaged first frame: %v", err)
 	}
 }

@@ -47,8 +47,10 @@ type Options struct {
 	// Daemon tells that this process is there for the node alone: it follows
 	// its watched folders, tells systemd, and serves the page where asked.
 	Daemon bool
-	// Look tells that the node is there to look at what is kept: a state
-	// directory that does not exist is not made, see Open.
+	// Look tells that the node is there to look at what is kept: it reads a copy
+	// of the databases, has no socket, of any kind, does nothing for its transfers
+	// and channels, and makes and changes nothing in the state directory. Another
+	// node may run beside it.
 	Look bool
 	Now  func() time.Time // nil is time.Now
 }
@@ -131,7 +133,11 @@ func (n *Node) setLevel(c *config.Config) {
 // has stopped. It is called once.
 func (n *Node) Run(ctx context.Context) (err error) {
 	defer n.memory.Close()
-	if n.state, err = openState(n.current().State, n.o.Look); err != nil {
+	open := openState
+	if n.o.Look {
+		open = openCopy
+	}
+	if n.state, err = open(n.current().State); err != nil {
 		return err
 	}
 	defer func() {
@@ -242,7 +248,7 @@ func (n *Node) build() (p *parts, err error) {
 			return nil, err
 		}
 	}
-	if !c.NoLAN && !n.ports.loopback() {
+	if !n.o.Look && !c.NoLAN && !n.ports.loopback() {
 		if n.lan, err = lan.New(lan.Config{
 			Logger: n.part("lan"), Port: n.ports.port, Found: n.foundNear, Changed: n.watcher.Changed(), Now: n.o.Now,
 		}); err != nil {
@@ -260,6 +266,7 @@ func (n *Node) build() (p *parts, err error) {
 	n.limiter.apply = n.engine.SetGlobalLimits
 	n.guard = newGuard(n.engine, n.state, n.part("guard"), c.MinFree)
 	n.catalogue = newCatalogue(c.State, n.engine, n.part("catalogue"))
+	n.catalogue.path = filepath.Join(n.state.dir, indexName)
 	if n.channels, err = channel.New(context.Background(), n.channelConfig()); err != nil {
 		return nil, err
 	}
@@ -269,6 +276,12 @@ func (n *Node) build() (p *parts, err error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if n.o.Look {
+		return &parts{
+			below: []func(context.Context) error{n.engine.Run},
+			above: []func(context.Context) error{n.serveMemory, n.api.Run, n.catalogue.run},
+		}, nil
 	}
 	servers, err := n.openServers(act)
 	if err != nil {
@@ -301,6 +314,9 @@ func (n *Node) build() (p *parts, err error) {
 }
 
 func (n *Node) openPorts(act *inherited) (*ports, error) {
+	if n.o.Look {
+		return &ports{}, nil
+	}
 	if len(act.tcp) == 0 && len(act.udp) == 0 {
 		return openPorts(n.current(), n.state)
 	}
@@ -320,7 +336,7 @@ func (n *Node) engineConfig() engine.Config {
 		Limits: n.limiter.inForce(), MaxFetching: c.MaxFetching, MaxConns: peers,
 		Addresses: n.linkAddresses, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Client: "shoal " + n.o.Version, Now: n.o.Now,
 	}
-	cfg.OwnerOf = n.ownerOf
+	cfg.OwnerOf, cfg.Look = n.ownerOf, n.o.Look
 	if n.dht != nil {
 		cfg.Finders = append(cfg.Finders, n.dht)
 		cfg.DHTPort = n.udpPort

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -19,7 +18,6 @@ type Session struct {
 	Info   api.Info // as it was when the session began
 	Own    bool     // the node is this process's own and ends with the session
 
-	away   string // a state directory that goes with the session
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error // of Run; read after done
@@ -48,20 +46,8 @@ func Dial(ctx context.Context, state string) (*Session, error) {
 const helloTime = 10 * time.Second
 
 // Open reaches the node that runs on the state directory, or starts one in this
-// process. The session of the latter must be closed. To look where there is no
-// state, an empty one is made elsewhere for as long as the session lasts.
+// process. The session of the latter must be closed.
 func Open(ctx context.Context, o Options) (*Session, error) {
-	if o.Look {
-		if s, err := Dial(ctx, o.Config.State); err == nil || share.KindOf(err) != share.NoNode {
-			return s, err
-		}
-		switch has, err := HasState(o.Config.State); {
-		case err != nil:
-			return nil, err
-		case !has:
-			return lookAtNothing(ctx, o)
-		}
-	}
 	deadline := time.Now().Add(turnTime)
 	for {
 		s, err := Dial(ctx, o.Config.State)
@@ -90,23 +76,6 @@ func waitTurn(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func lookAtNothing(ctx context.Context, o Options) (*Session, error) {
-	dir, err := os.MkdirTemp("", "shoal-nothing-")
-	if err != nil {
-		return nil, share.Errorf(share.Disk, "there is no state in %s, and none can be made elsewhere to look: %w", o.Config.State, err)
-	}
-	c := *o.Config
-	c.State = dir
-	o.Config = &c
-	s, err := start(ctx, o)
-	if err != nil {
-		os.RemoveAll(dir)
-		return nil, err
-	}
-	s.away = dir
-	return s, nil
 }
 
 func start(ctx context.Context, o Options) (*Session, error) {
@@ -152,9 +121,6 @@ func (s *Session) Close() error {
 	}
 	s.cancel()
 	<-s.done
-	if s.away != "" {
-		os.RemoveAll(s.away)
-	}
 	if s.err != nil {
 		return fmt.Errorf("the node: %w", s.err)
 	}

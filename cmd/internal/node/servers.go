@@ -75,7 +75,7 @@ func (n *Node) openServers(act *inherited) (run []func(context.Context) error, e
 	}
 	own := act.api == nil
 	return append(run,
-		func(ctx context.Context) error { return n.serve(ctx, n.memory) },
+		n.serveMemory,
 		func(ctx context.Context) error {
 			err := n.serve(ctx, socket)
 			if own {
@@ -161,6 +161,8 @@ const (
 	// graceTime is for answers under way when the node stops.
 	graceTime = 3 * time.Second
 )
+
+func (n *Node) serveMemory(ctx context.Context) error { return n.serve(ctx, n.memory) }
 
 // serve answers the API on l until ctx ends.
 func (n *Node) serve(ctx context.Context, l net.Listener) error {

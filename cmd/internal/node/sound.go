@@ -299,7 +299,7 @@ func checkSum(dir, name string) (ok bool, err error) {
 func (s *state) seal() error {
 	name, sum := filepath.Join(s.dir, stateName), filepath.Join(s.dir, sumName)
 	_, err := os.Stat(sum)
-	if sizeOf(name+"-wal") == 0 && (err == nil || s.look) {
+	if sizeOf(name+"-wal") == 0 && err == nil {
 		return s.db.Close()
 	}
 	// Before it is wrong: a crash between the two must not look like damage.

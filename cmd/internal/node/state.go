@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -16,11 +17,11 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// state is the locked state directory with its database.
+// state is the locked state directory with its database, or a copy of it.
 type state struct {
-	dir  string
-	look bool // nothing is to be made in it
-	lock *os.File
+	dir  string   // that has the databases
+	copy bool     // dir is a copy, made to look at, which goes with the state
+	lock *os.File // nil of a copy
 	db   *sql.DB
 }
 
@@ -28,15 +29,14 @@ type state struct {
 const nodeSchema = 1
 
 // openState locks a state directory and opens its database. A directory that
-// is missing is made, unless look tells that nothing is to be made or changed
-// but what SQLite needs. Where the directory cannot be used nothing in it has
+// is missing is made. Where the directory cannot be used nothing in it has
 // changed: see ErrLocked, ErrForeign, ErrDamaged and ErrNewer.
-func openState(dir string, look bool) (_ *state, err error) {
+func openState(dir string) (_ *state, err error) {
 	made, err := makeStateDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &state{dir: dir, look: look}
+	s := &state{dir: dir}
 	if s.lock, err = lockState(dir); err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func openState(dir string, look bool) (_ *state, err error) {
 		return nil, err
 	}
 	// The directory is ours from here on. The socket in it relies on this.
-	if fi, err := os.Stat(dir); !look && (err != nil || fi.Mode().Perm() != 0o700) {
+	if fi, err := os.Stat(dir); err != nil || fi.Mode().Perm() != 0o700 {
 		if err := os.Chmod(dir, 0o700); err != nil {
 			return nil, share.Errorf(share.Disk, "making the state directory private: %w", err)
 		}
@@ -68,6 +68,66 @@ func openState(dir string, look bool) (_ *state, err error) {
 	return s, nil
 }
 
+// openCopy opens a copy of the databases of a state directory, which need not be
+// there. The directory is locked only while they are copied, and never changed:
+// whatever is written, by an upgrade of the tables for one, goes to the copy.
+func openCopy(dir string) (_ *state, err error) {
+	has, err := HasState(dir)
+	if err != nil {
+		return nil, err
+	}
+	away, err := os.MkdirTemp("", "shoal-look-")
+	if err != nil {
+		return nil, share.Errorf(share.Disk, "making a folder for a copy of the state, to read it: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(away)
+		}
+	}()
+	if has {
+		if err := copyState(dir, away); err != nil {
+			return nil, err
+		}
+	}
+	s := &state{dir: away, copy: true}
+	if s.db, err = openDB(filepath.Join(away, stateName)); err != nil {
+		return nil, openingError(dir, err)
+	}
+	return s, nil
+}
+
+func copyState(from, to string) error {
+	lock, err := lockState(from)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if _, err := inspect(context.Background(), from, false); err != nil {
+		return err
+	}
+	for _, name := range [...]string{stateName, stateName + "-wal", indexName, indexName + "-wal"} {
+		if err := copyFile(filepath.Join(from, name), filepath.Join(to, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return share.Errorf(share.Disk, "copying the state, to read it: %w", err)
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string) error {
+	src, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(dst, src)
+	return errors.Join(err, dst.Close())
+}
+
 // lockState takes the lock of a state directory.
 func lockState(dir string) (*os.File, error) {
 	f, err := lockFile(filepath.Join(dir, lockName))
@@ -81,6 +141,9 @@ func lockState(dir string) (*os.File, error) {
 }
 
 func (s *state) close() error {
+	if s.copy {
+		return errors.Join(s.db.Close(), os.RemoveAll(s.dir))
+	}
 	err := s.seal()
 	// The file stays: removing it would let two nodes lock different ones.
 	return errors.Join(err, s.lock.Close())

@@ -18,7 +18,7 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func testState(t *testing.T) *state {
 	t.Helper()
-	s, err := openState(stateDir(t), false)
+	s, err := openState(stateDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
