@@ -51,11 +51,17 @@ func runVerify(ctx context.Context, n client, ids []string, out *output) error {
 		}
 		j.ended = true
 		lost := max(0, before[j]-j.t.Bytes)
+		if !j.t.Completed.IsZero() {
+			lost = max(0, j.t.Total-j.t.Bytes) // a look may have found it before
+		}
 		if out.json {
 			out.record(verifiedRecord{"verified", j.t.ID, j.t.Name, j.t.Bytes, j.t.Total, lost})
 		}
-		if lost > 0 {
+		if lost > 0 && j.t.Own {
 			return share.Errorf(share.Disk, "%s: %s of it are damaged or missing", j.name(), size(lost))
+		}
+		if lost > 0 {
+			return share.Errorf(share.Disk, "%s: %s of it are damaged, missing, or in a piece with a file that was not downloaded (get or resume fetches it again)", j.name(), size(lost))
 		}
 		if !out.json {
 			out.say("%s: all %s on disk are correct", escape(j.name()), fmt.Sprint(size(j.t.Bytes)))

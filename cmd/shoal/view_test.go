@@ -191,6 +191,20 @@ func TestVerifyTellsWhatIsLost(t *testing.T) {
 	}
 }
 
+// What a look has found before is told, too, and is not complete.
+func TestVerifyTellsWhatWasLostBefore(t *testing.T) {
+	edited := share.Transfer{ID: testID(t, "a"), Name: "film", State: share.Paused, Bytes: 0, Total: 100, Completed: time.Unix(1e9, 0)}
+	checking, after := edited, edited
+	checking.State, after.Bytes = share.Checking, 60
+	f := &verifying{newFake(edited), checking}
+	f.steps = []share.Event{changed(after)}
+	out, _, _ := testOutput(false)
+	checkKind(t, runVerify(t.Context(), f, []string{"aaaa"}, out), share.Disk)
+	if complete(after) {
+		t.Error("60 of 100 bytes are called complete")
+	}
+}
+
 // Events that are older than the check end nothing.
 func TestVerifyIsNotEndedByTheStateBefore(t *testing.T) {
 	good := share.Transfer{ID: testID(t, "a"), Name: "film", State: share.Seeding, Bytes: 100, Total: 100}

@@ -196,3 +196,36 @@ func TestShareOfWhatCannotBeShared(t *testing.T) {
 		}
 	}
 }
+
+// A complete download that is not seeded and was edited is hashed when verify asks
+// for it, and is not called complete afterwards.
+func TestVerifyOfWhatIsNotSeeded(t *testing.T) {
+	t.Parallel()
+	a, b := newNode(t), newNode(t)
+	shared, want := bigFile(t, a)
+	dst := t.TempDir()
+	tr := b.fetch(shared.Link, dst, func(r *FetchRequest) { r.Goal.None = true })
+	path := b.waitState(tr.ID, share.Paused).Path
+	if err := os.WriteFile(path, append([]byte("mine"), want[4:]...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitLook(t.Context(), tr.ID, 0)
+	if s, _ := b.Get(tr.ID); s.State == share.Paused && s.Bytes == s.Total {
+		t.Errorf("edited, and yet %d of %d", s.Bytes, s.Total)
+	}
+	if err := b.Verify(tr.ID); err != nil {
+		t.Fatal(err)
+	}
+	var s share.Transfer
+	b.call(func() { s = b.snapshot(b.transfers[tr.ID]) })
+	if s.State != share.Checking {
+		t.Errorf("while verifying: %s", s.State)
+	}
+	s = b.waitState(tr.ID, share.Paused)
+	if s.Bytes == s.Total || s.Bytes == 0 || !strings.Contains(s.Reason, "damaged or missing") {
+		t.Errorf("%d of %d, %q", s.Bytes, s.Total, s.Reason)
+	}
+	if got := readFile(t, path); !strings.HasPrefix(got, "mine") {
+		t.Error("the user's file was written")
+	}
+}

@@ -246,7 +246,7 @@ const checkAgain = 10 * time.Second
 // mayCheck tells whether hashing what is on disk is of use now: of a disk that
 // does not work nothing would be learned.
 func (e *Engine) mayCheck(t *transfer) bool {
-	if e.now().Before(t.nextCheck) {
+	if e.now().Before(t.nextCheck) && !t.options.Verify { // which may be asked for during a check
 		return false
 	}
 	return t.fault == nil || t.options.Verify && (errors.Is(t.fault, storage.ErrChanged) || errors.Is(t.fault, storage.ErrMissing))
@@ -357,6 +357,9 @@ func (e *Engine) lookAtProgress(t *transfer) {
 	case !complete && t.done && !t.own():
 		// What was complete is so no longer: it is fetched again.
 		t.done, t.options.Lost, t.options.Durable = false, true, t.haveBytes()
+		if t.options.Reason != "" {
+			t.options.Reason = "some of it is damaged or missing; get or resume fetches it again"
+		}
 		e.save(t)
 		e.reconcile(t)
 	}
