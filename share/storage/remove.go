@@ -26,23 +26,13 @@ func (t *Transfer) Remove(ctx context.Context, data bool) ([]share.Kept, error) 
 	t.batching.Lock()
 	defer t.batching.Unlock()
 	t.closeFiles()
-	var kept []share.Kept
-	left := false
-	if t.own == nil {
-		var err error
-		if data {
-			kept, err = t.removeData()
-		} else {
-			kept, err = t.leaveData()
-			left = len(kept) > 0
-		}
-		if err != nil {
-			return nil, diskError("deleting %s: %w", t.Path(), err)
-		}
+	r, kept, err := t.removeFiles(data)
+	if err != nil {
+		return nil, diskError("deleting %s: %w", t.Path(), err)
 	}
 	t.store.release(t)
-	if left {
-		if err := t.store.save(ctx, t.leftRecord()); err != nil {
+	if !data && len(kept) > 0 {
+		if err := t.store.save(ctx, r.record()); err != nil {
 			return nil, diskError("recording what is left of %q: %w", t.info.Name, err)
 		}
 		return kept, nil
@@ -53,44 +43,79 @@ func (t *Transfer) Remove(ctx context.Context, data bool) ([]share.Kept, error) 
 	return kept, nil
 }
 
-// leftRecord is what is remembered of a removed transfer: which unfinished files
-// it made, and where.
-func (t *Transfer) leftRecord() Record {
+// removeFiles deletes, or leaves, what is on disk.
+func (t *Transfer) removeFiles(data bool) (r *remover, kept []share.Kept, err error) {
 	t.opening.Lock()
 	defer t.opening.Unlock()
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	l := *t.layout
-	l.left, l.adopt = t.dir, false
-	p := progress{found: t.found}
+	r = &remover{geometry: t.geometry, place: &t.place, found: t.found, files: make([]removable, len(t.files)), have: t.known.have.clone()}
 	for i := range t.files {
-		if f := &t.files[i]; f.state == partial && f.created {
+		f, u := &t.files[i], t.users[i]
+		r.files[i] = removable{state: f.state, created: f.created, suspect: f.suspect, spill: u != nil && u.made, stamp: f.stamp}
+	}
+	t.mu.Unlock()
+	switch {
+	case t.own != nil:
+	case data:
+		kept, err = r.delete()
+	default:
+		kept, err = r.leave()
+	}
+	return r, kept, err
+}
+
+// remover deletes what a transfer made, and tells what stays. Nobody else uses the
+// files meanwhile.
+type remover struct {
+	geometry
+	*place
+	found bool        // the own folder was there before the transfer
+	files []removable // by entry
+	have  bitmap      // the pieces that were right
+}
+
+// removable is what the transfer knew of one of its files.
+type removable struct {
+	state   uint8
+	created bool // by the transfer
+	suspect bool // it was changed while complete
+	spill   bool // there is a file of ours under the part name, beside the user's
+	stamp   stamp
+}
+
+// nameOf is where file i is.
+func (r *remover) nameOf(i int) string { return r.nameIn(i, r.files[i].state) }
+
+// record is what is remembered of the transfer: which unfinished files it made, and
+// where.
+func (r *remover) record() Record {
+	l := *r.layout
+	l.left, l.adopt = r.dir, false
+	p := progress{found: r.found}
+	for i := range r.files {
+		if f := &r.files[i]; f.state == partial && f.created {
 			p.files = append(p.files, fileRecord{index: i, state: partial, created: true, stamp: f.stamp})
 		}
 	}
-	return Record{ID: t.info.ID, Layout: l.encode(t.info), Progress: p.encode(t.info)}
+	return Record{ID: r.info.ID, Layout: l.encode(r.info), Progress: p.encode(r.info)}
 }
 
-// leaveData lists the unfinished files, and deletes what is of no use to anybody.
-func (t *Transfer) leaveData() (kept []share.Kept, err error) {
-	t.opening.Lock()
-	defer t.opening.Unlock()
+// leave lists the unfinished files, and deletes what is of no use to anybody.
+func (r *remover) leave() (kept []share.Kept, err error) {
 	var spills []string
-	t.mu.Lock()
-	for i := range t.files {
-		f := &t.files[i]
+	for i := range r.files {
+		f := &r.files[i]
 		if f.state == partial && f.created {
-			kept = append(kept, share.Kept{Path: t.full(t.layout.names[i].part), Reason: "it is unfinished", Part: true})
+			kept = append(kept, share.Kept{Path: r.full(r.layout.names[i].part), Reason: "it is unfinished", Part: true})
 		}
-		if u := t.users[i]; u != nil && u.made {
-			spills = append(spills, t.layout.names[i].part)
+		if f.spill {
+			spills = append(spills, r.layout.names[i].part)
 		}
 	}
-	t.mu.Unlock()
 	if len(spills) == 0 {
 		return kept, nil
 	}
-	d, err := t.place.open(false)
+	d, err := r.place.open(false)
 	if err != nil {
 		return kept, gone(err)
 	}
@@ -104,21 +129,9 @@ func (t *Transfer) leaveData() (kept []share.Kept, err error) {
 	return kept, errors.Join(append(errs, syncAll(d, folders))...)
 }
 
-// syncAll makes durable which names are in those folders that are there. Without
-// it a power cut may bring deleted files back after their record is gone.
-func syncAll(d folder, folders map[string]struct{}) error {
-	var errs []error
-	for name := range folders {
-		errs = append(errs, gone(d.syncDir(name)))
-	}
-	return errors.Join(errs...)
-}
-
-// removeData deletes what this transfer made, and lists what stays.
-func (t *Transfer) removeData() ([]share.Kept, error) {
-	t.opening.Lock()
-	defer t.opening.Unlock()
-	d, err := t.place.open(false)
+// delete deletes what the transfer made, and lists what stays.
+func (r *remover) delete() ([]share.Kept, error) {
+	d, err := r.place.open(false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -127,12 +140,12 @@ func (t *Transfer) removeData() ([]share.Kept, error) {
 	}
 	defer d.Close()
 	// What is right is found out before anything is gone.
-	doomed, kept, err := t.sortOut(d)
+	doomed, kept, err := r.sortOut(d)
 	if err != nil {
 		return nil, err
 	}
 	folders := map[string]struct{}{}
-	for _, f := range t.layout.folders {
+	for _, f := range r.layout.folders {
 		addFolders(folders, f)
 	}
 	var errs []error
@@ -152,37 +165,35 @@ func (t *Transfer) removeData() ([]share.Kept, error) {
 		_ = d.remove(f) // fails where something else is in it
 	}
 	folders["."] = struct{}{}
-	if err := syncAll(d, folders); err != nil || t.layout.base == "" {
+	if err := syncAll(d, folders); err != nil || r.layout.base == "" {
 		return kept, err
 	}
-	if len(doomed) == 0 && t.found {
+	if len(doomed) == 0 && r.found {
 		return kept, nil
 	}
-	parent, err := t.disk.folder(t.dir, "", false)
+	parent, err := r.disk.folder(r.dir, "", false)
 	if err != nil {
 		return nil, fmt.Errorf("opening the folder above: %w", err)
 	}
 	defer parent.Close()
-	if !t.found {
-		_ = parent.remove(t.layout.base)
+	if !r.found {
+		_ = parent.remove(r.layout.base)
 	}
 	return kept, parent.syncDir(".")
 }
 
-// sortOut lists the files to delete, and those that stay. t.opening is held.
-func (t *Transfer) sortOut(d folder) (doomed []string, kept []share.Kept, err error) {
+// sortOut lists the files to delete, and those that stay.
+func (r *remover) sortOut(d folder) (doomed []string, kept []share.Kept, err error) {
 	keep := func(name, reason string) {
 		if _, err := d.lstat(name); err == nil {
-			kept = append(kept, share.Kept{Path: t.full(name), Reason: reason})
+			kept = append(kept, share.Kept{Path: r.full(name), Reason: reason})
 		}
 	}
-	for i := range t.files {
-		if !t.onDisk(i) {
+	for i := range r.files {
+		if !r.onDisk(i) {
 			continue
 		}
-		t.mu.Lock()
-		names, state, created, u := t.layout.names[i], t.files[i].state, t.files[i].created, t.users[i]
-		t.mu.Unlock()
+		names, state, created := r.layout.names[i], r.files[i].state, r.files[i].created
 		switch {
 		case state == partial && created:
 			doomed = append(doomed, names.part)
@@ -191,55 +202,52 @@ func (t *Transfer) sortOut(d folder) (doomed []string, kept []share.Kept, err er
 		case state == final && !created:
 			keep(names.final, "it was there before and was completed in place")
 		case (state == final || state == users) && created:
-			same, err := t.isAsMade(d, i)
+			same, err := r.isAsMade(d, i)
 			if err != nil {
 				return nil, nil, err
 			}
 			if same {
-				doomed = append(doomed, t.name(i))
+				doomed = append(doomed, r.nameOf(i))
 			} else {
-				keep(t.name(i), "it was changed since it was fetched")
+				keep(r.nameOf(i), "it was changed since it was fetched")
 			}
 		}
 		if names.user != "" && !(state == users && created) {
 			keep(names.user, "it was there before")
 		}
-		if u != nil && u.made {
+		if r.files[i].spill {
 			doomed = append(doomed, names.part)
 		}
 	}
 	return doomed, kept, nil
 }
 
-// isAsMade tells whether a complete file that this transfer made is still what it
+// isAsMade tells whether a complete file that the transfer made is still what it
 // made: by its stamp, and where that says nothing by its content.
-func (t *Transfer) isAsMade(d folder, i int) (bool, error) {
-	name := t.name(i)
+func (r *remover) isAsMade(d folder, i int) (bool, error) {
+	name := r.nameOf(i)
 	fi, err := d.lstat(name)
 	if err != nil {
 		return false, gone(err)
 	}
-	if !fi.Mode().IsRegular() || fi.Size() != t.info.Files[i].Length {
+	if !fi.Mode().IsRegular() || fi.Size() != r.info.Files[i].Length {
 		return false, nil
 	}
-	t.mu.Lock()
-	f, s := &t.files[i], t.pieces(i)
+	f, s := &r.files[i], r.pieces(i)
 	now := stampOf(fi)
 	if writtenAnew(f.stamp, now) {
-		t.mu.Unlock()
 		return false, nil
 	}
 	same := f.state == final && !f.suspect && compareStamps(f.stamp, now) == sameFile
 	// Without a change time only right pieces tell.
 	for p := s.From; p < s.To && same; p++ {
-		same = t.known.have.has(p) || f.stamp.ctime != 0 && t.shared(p, i)
+		same = r.have.has(p) || f.stamp.ctime != 0 && r.shared(p, i)
 	}
-	t.mu.Unlock()
-	if same || t.info.Files[i].Length == 0 {
+	if same || r.info.Files[i].Length == 0 {
 		return true, nil
 	}
 	for p := s.From; p < s.To; p++ {
-		if good, err := t.hashAt(d, p); err != nil || !good {
+		if good, err := r.hashAt(d, p); err != nil || !good {
 			return false, err
 		}
 	}
@@ -248,13 +256,13 @@ func (t *Transfer) isAsMade(d folder, i int) (bool, error) {
 
 // hashAt tells whether piece p is right, as the files are now. What cannot be
 // read is not.
-func (t *Transfer) hashAt(d folder, p int) (bool, error) {
-	b := make([]byte, t.info.PieceSize(p))
-	_, err := t.each(int64(p)*t.info.PieceLength, b, func(i int, at int64, part []byte) (int, error) {
-		if !t.onDisk(i) {
+func (r *remover) hashAt(d folder, p int) (bool, error) {
+	b := make([]byte, r.info.PieceSize(p))
+	_, err := r.each(int64(p)*r.info.PieceLength, b, func(i int, at int64, part []byte) (int, error) {
+		if !r.onDisk(i) {
 			return len(part), nil
 		}
-		h, err := d.open(t.name(i), mode{})
+		h, err := d.open(r.nameOf(i), mode{})
 		if err != nil {
 			return 0, err
 		}
@@ -264,7 +272,17 @@ func (t *Transfer) hashAt(d folder, p int) (bool, error) {
 	if err != nil && err != io.EOF {
 		return false, nil
 	}
-	return sha1.Sum(b) == t.info.PieceHash(p), nil
+	return sha1.Sum(b) == r.info.PieceHash(p), nil
+}
+
+// syncAll makes durable which names are in those folders that are there. Without
+// it a power cut may bring deleted files back after their record is gone.
+func syncAll(d folder, folders map[string]struct{}) error {
+	var errs []error
+	for name := range folders {
+		errs = append(errs, gone(d.syncDir(name)))
+	}
+	return errors.Join(errs...)
 }
 
 // gone is err, but for what is not there.
