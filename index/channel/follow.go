@@ -114,7 +114,7 @@ func (c *channel) loop(ctx context.Context) {
 	}
 	for {
 		wait := time.Until(look)
-		rest, waits := c.waits()
+		rest, waits := c.mirrorWait()
 		if waits {
 			wait = min(wait, rest)
 		}
@@ -137,7 +137,7 @@ func (c *channel) loop(ctx context.Context) {
 			timer.Stop()
 		case <-timer.C:
 			if _, due := c.due(); !due && waits && time.Now().Before(look) {
-				if err := c.more(ctx); err != nil && ctx.Err() == nil {
+				if err := c.mirrorMore(ctx); err != nil && ctx.Err() == nil {
 					c.tell(err)
 				}
 				continue
@@ -219,7 +219,7 @@ func (c *channel) step(ctx context.Context) error {
 	if err := c.keep(ctx); err != nil {
 		return err
 	}
-	return c.mirror(ctx)
+	return c.mirror.step(ctx, c.now(), c.read)
 }
 
 func (c *channel) said() string {

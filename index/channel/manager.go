@@ -128,7 +128,8 @@ type Manager struct {
 	run      context.Context // nil before Run
 }
 
-// channel is a followed or published channel.
+// channel is one channel, own or followed: it keeps the newest item, its catalogue
+// and the local copy of its entries in step with the DHT.
 type channel struct {
 	m       *Manager
 	id      index.ChannelID
@@ -139,11 +140,10 @@ type channel struct {
 	stop    context.CancelFunc
 	done    chan struct{} // closed when its goroutine has ended; nil before it starts
 
-	mirrored string                 // version that was scanned for content to mirror; guarded by busy
-	begun    map[share.ID]time.Time // when each mirrored entry was started; guarded by busy
-	tidied   bool                   // leftovers of an earlier run are removed; guarded by busy
-	looked   bool                   // the DHT was just asked; found is its answer
-	found    *int64                 // sequence of the item in the DHT, nil for none; guarded by busy
+	mirror *mirror // its steps run with busy held
+	tidied bool    // leftovers of an earlier run are removed; guarded by busy
+	looked bool    // the DHT was just asked; found is its answer
+	found  *int64  // sequence of the item in the DHT, nil for none; guarded by busy
 
 	// editing is held while the entries of an own channel are changed and loaded
 	// into the catalogue, so that the catalogue is never older than the change. It
@@ -156,9 +156,6 @@ type channel struct {
 	changed time.Time // first and last change that is not published yet
 	last    time.Time
 	put     time.Time // when the item was last put
-	taken   int64     // used bytes of the mirror's quota
-	queued  bool      // entries wait for others to be fetched
-	left    int       // entries that did not fit into it
 	load    time.Duration
 	problem string
 	keyless string // why the key of an own channel cannot be used
@@ -204,7 +201,7 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 
 func (m *Manager) newChannel(r row) *channel {
 	c := &channel{m: m, id: r.id(), wake: make(chan struct{}, 1), changes: make(chan struct{}, 1),
-		lost: make(chan struct{}, 1), busy: make(chan struct{}, 1), begun: map[share.ID]time.Time{}, row: r}
+		lost: make(chan struct{}, 1), busy: make(chan struct{}, 1), mirror: newMirror(m, r.id()), row: r}
 	if r.dirty {
 		c.changed = m.cfg.Now()
 		c.last = c.changed
@@ -313,7 +310,7 @@ func (c *channel) info() Info {
 		Entries: r.entries, Mirror: r.mirror, Pending: r.dirty, Restoring: r.restoring, Problem: c.problem,
 	}
 	if i.Mirror > 0 {
-		i.Mirrored, i.Left = c.taken, c.left
+		i.Mirrored, i.Left = c.mirror.figures()
 	}
 	if c.keyless != "" {
 		i.Problem = c.keyless

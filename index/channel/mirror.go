@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/shoalnet/shoal/index"
@@ -31,43 +32,83 @@ const (
 	// maxMirrored bounds the entries of a channel that are fetched in all.
 	maxMirrored = 2000
 	// mirrorPause is the interval of checks whether the next entry may start. It is
-	// longer if a check takes long, see waits.
+	// longer if a check takes long, see mirrorWait.
 	mirrorPause = 2 * time.Second
 )
 
 func charge(bytes int64) int64 { return max(bytes, minCharge) }
 
-// mirror starts to fetch entries of a mirrored channel that were not fetched for it
-// before, newest first, within the quota and a few at a time. The entries it has
-// started are in the state and the others wait in the catalogue, so a restart
-// continues from there. Nothing is deleted: content whose entry left the channel
-// counts as long as the node has it.
-func (c *channel) mirror(ctx context.Context) error {
-	r := c.now()
+// mirror fetches entries of one followed channel, newest first, within a quota and
+// a few at a time. The entries it has started are in the state and the others wait
+// in the catalogue, so a restart continues from there. It deletes nothing: content
+// whose entry left the channel counts as long as the node has it.
+//
+// One step runs at a time; figures and waiting may be called meanwhile.
+type mirror struct {
+	id      index.ChannelID
+	swarm   mirrorSwarm
+	started mirrorRecord
+	dir     func(index.ChannelLink) string
+	now     func() time.Time
+
+	scanned string                 // catalogue and quota that nothing is left to start of
+	begun   map[share.ID]time.Time // when each entry was started
+
+	mu     sync.Mutex
+	taken  int64 // used bytes of the quota
+	left   int   // entries that did not fit into it
+	queued bool  // entries wait for others to be fetched
+}
+
+// mirrorSwarm is what a mirror needs of Swarm.
+type mirrorSwarm interface {
+	Begin(ctx context.Context, link share.Link, dir string, most int64) error
+	Has(id share.ID) bool
+	Unfinished(id share.ID) bool
+}
+
+// mirrorRecord keeps which entries were started, and their sizes.
+type mirrorRecord interface {
+	mirrored(ctx context.Context, id index.ChannelID) (map[share.ID]int64, error)
+	mirror(ctx context.Context, id index.ChannelID, e share.ID, bytes int64) error
+}
+
+// catalogueReader calls do with the entries of a catalogue.
+type catalogueReader func(ctx context.Context, id share.ID, do func(iter.Seq2[index.Entry, error]) error) (Head, error)
+
+func newMirror(m *Manager, id index.ChannelID) *mirror {
+	return &mirror{
+		id: id, swarm: m.cfg.Swarm, started: m.state, now: m.cfg.Now, begun: map[share.ID]time.Time{},
+		dir: func(l index.ChannelLink) string { return filepath.Join(m.cfg.Downloads(), folderName(l)) },
+	}
+}
+
+// step starts what may be started now of the channel's catalogue, which read reads.
+func (m *mirror) step(ctx context.Context, r row, read catalogueReader) error {
 	queued := false
 	defer func() {
-		c.mu.Lock()
-		c.queued = queued
-		c.mu.Unlock()
+		m.mu.Lock()
+		m.queued = queued
+		m.mu.Unlock()
 	}()
 	if r.own || r.mirror == 0 || r.loaded.IsZero() {
 		return nil
 	}
-	done := fmt.Sprint(r.loaded, r.mirror)
-	if c.mirrored == done {
+	version := fmt.Sprint(r.loaded, r.mirror)
+	if m.scanned == version {
 		return nil
 	}
-	was, err := c.m.state.mirrored(ctx, c.id)
+	was, err := m.started.mirrored(ctx, m.id)
 	if err != nil {
 		return err
 	}
 	var all []index.Entry
-	_, err = c.read(ctx, r.loaded, func(entries iter.Seq2[index.Entry, error]) error {
+	_, err = read(ctx, r.loaded, func(entries iter.Seq2[index.Entry, error]) error {
 		for e, err := range entries {
 			if err != nil {
 				return err
 			}
-			if _, done := was[e.ID]; !done {
+			if _, started := was[e.ID]; !started {
 				all = append(all, index.Entry{ID: e.ID, Name: e.Name, Bytes: e.Bytes, Time: e.Time})
 			}
 		}
@@ -79,22 +120,22 @@ func (c *channel) mirror(ctx context.Context) error {
 	left, count := r.mirror, len(was)
 	active, unfinished := 0, 0
 	for id, n := range was {
-		if !c.m.cfg.Swarm.Has(id) {
+		if !m.swarm.Has(id) {
 			continue
 		}
 		left -= charge(n)
-		if c.m.cfg.Swarm.Unfinished(id) {
+		if m.swarm.Unfinished(id) {
 			unfinished++
-			if c.patient(id) {
+			if m.holdsBack(id) {
 				active++
 			}
 		}
 	}
 	skipped := 0
 	slices.SortStableFunc(all, func(a, b index.Entry) int { return cmp.Compare(b.Time.Unix(), a.Time.Unix()) })
-	dir := filepath.Join(c.m.cfg.Downloads(), folderName(r.link))
+	dir := m.dir(r.link)
 	for _, e := range all {
-		if c.m.cfg.Swarm.Has(e.ID) {
+		if m.swarm.Has(e.ID) {
 			continue
 		}
 		if e.Bytes <= 0 || charge(e.Bytes) > left || count >= maxMirrored {
@@ -105,50 +146,66 @@ func (c *channel) mirror(ctx context.Context) error {
 			queued = true
 			break
 		}
-		if err := c.m.cfg.Swarm.Begin(ctx, share.Link{ID: e.ID, Name: e.Name, Length: e.Bytes}, dir, e.Bytes); err != nil {
+		if err := m.swarm.Begin(ctx, share.Link{ID: e.ID, Name: e.Name, Length: e.Bytes}, dir, e.Bytes); err != nil {
 			return fmt.Errorf("mirroring %q: %w", e.Name, err)
 		}
-		if err := c.m.state.mirror(ctx, c.id, e.ID, e.Bytes); err != nil {
+		if err := m.started.mirror(ctx, m.id, e.ID, e.Bytes); err != nil {
 			return err
 		}
-		c.begun[e.ID] = c.m.cfg.Now()
+		m.begun[e.ID] = m.now()
 		active, unfinished, count = active+1, unfinished+1, count+1
 		left -= charge(e.Bytes)
 	}
 	if !queued {
-		c.mirrored = done
+		m.scanned = version
 	}
-	c.mu.Lock()
-	c.taken, c.left = r.mirror-left, skipped
-	c.mu.Unlock()
+	m.mu.Lock()
+	m.taken, m.left = r.mirror-left, skipped
+	m.mu.Unlock()
 	return nil
 }
 
-// patient reports whether an entry that is not complete still holds back the next one.
-func (c *channel) patient(id share.ID) bool {
-	now := c.m.cfg.Now()
-	at, ok := c.begun[id]
+// holdsBack reports whether an entry that is not complete still holds back the next
+// one.
+func (m *mirror) holdsBack(id share.ID) bool {
+	now := m.now()
+	at, ok := m.begun[id]
 	if !ok { // started by an earlier run
-		at, c.begun[id] = now, now
+		at, m.begun[id] = now, now
 	}
 	return now.Sub(at) < mirrorPatience
 }
 
-// waits reports whether entries wait for others to be fetched, and the time until the
-// next check: reading a huge catalogue for it uses at most a hundredth of a core.
-func (c *channel) waits() (rest time.Duration, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return max(c.m.pause, 100*c.load), c.queued
+// waiting reports whether entries wait for others to be fetched.
+func (m *mirror) waiting() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.queued
 }
 
-// more starts waiting entries without a lookup of the channel.
-func (c *channel) more(ctx context.Context) error {
+// figures are the used bytes of the quota, and the entries that did not fit into it.
+func (m *mirror) figures() (taken int64, left int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.taken, m.left
+}
+
+// mirrorWait reports whether entries wait for others to be fetched, and the time
+// until the next check: reading a huge catalogue for it uses at most a hundredth of
+// a core.
+func (c *channel) mirrorWait() (rest time.Duration, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(c.m.pause, 100*c.load), c.mirror.waiting()
+}
+
+// mirrorMore starts waiting entries without a lookup of the channel.
+func (c *channel) mirrorMore(ctx context.Context) error {
 	if err := c.lock(ctx); err != nil {
 		return err
 	}
 	defer c.unlock()
-	return c.mirror(ctx)
+	return c.mirror.step(ctx, c.now(), c.read)
 }
 
 // folderName is the name of the folder for a mirrored channel.

@@ -93,15 +93,6 @@ func New(cfg Config) *Net {
 	}
 }
 
-// Now is the time.
-func (n *Net) Now() time.Duration { return n.now }
-
-// Rand is the source of all chance; use it to stay reproducible.
-func (n *Net) Rand() *rand.Rand { return n.rand }
-
-// Nodes are all hosts that are up.
-func (n *Net) Nodes() []*Node { return n.nodes }
-
 // Any is a random host that is up.
 func (n *Net) Any() *Node { return n.nodes[n.rand.IntN(len(n.nodes))] }
 
@@ -231,11 +222,6 @@ func (h *Node) send(b []byte, to netip.AddrPort, _ core.Via) bool {
 	}
 	n.queue.push(event{at: n.now + n.delay(h, dst), to: dst, from: h.Addr, data: n.queue.copy(b)})
 	return true
-}
-
-// Inject has a datagram arrive at h now, from wherever.
-func (h *Node) Inject(b []byte, from netip.AddrPort) {
-	h.Net.queue.push(event{at: h.Net.now, to: h, from: from, data: h.Net.queue.copy(b)})
 }
 
 func (n *Net) delay(a, b *Node) time.Duration {
