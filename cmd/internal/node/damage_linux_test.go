@@ -1,9 +1,13 @@
 package node
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	program "os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -84,5 +88,56 @@ func fillDisk(t *testing.T, dir string, free int64) {
 		if _, err := f.Write(b); err != nil {
 			break
 		}
+	}
+}
+
+func TestUnreadableState(t *testing.T) {
+	if os.Getenv("SHOAL_TEST_STATE") == "" && os.Geteuid() == 0 {
+		againAsNobody(t) // root may read everything
+		return
+	}
+	dir := os.Getenv("SHOAL_TEST_STATE")
+	if dir == "" {
+		dir, _, _ = sample(t)
+	}
+	name := filepath.Join(dir, stateName)
+	must(t, os.Chmod(name, 0))
+	for _, look := range []bool{false, true} {
+		o := options(t, dir, nil)
+		o.Look = look
+		_, err := Open(testContext(t), o)
+		if share.KindOf(err) != share.Disk || !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%v", err)
+		}
+	}
+	fi, err := os.Stat(name)
+	if err != nil || fi.Mode().Perm() != 0 {
+		t.Errorf("%v, %v", fi.Mode(), err)
+	}
+}
+
+// againAsNobody runs the test once more as a user who is not root, on a state of
+// that user's own.
+func againAsNobody(t *testing.T) {
+	const nobody = 65534
+	sampled, _, _ := sample(t)
+	around, err := os.MkdirTemp("", "shoal-nobody-") // a folder of t can be entered by root alone
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(around) })
+	dir := filepath.Join(around, "state")
+	copyDir(t, sampled, dir)
+	must(t, filepath.WalkDir(around, func(name string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Chown(name, nobody, nobody))
+	}))
+	self, err := os.Open("/proc/self/exe")
+	must(t, err)
+	defer self.Close()
+	cmd := program.CommandContext(testContext(t), "/proc/self/fd/3", "-test.run=^"+t.Name()+"$")
+	cmd.ExtraFiles = []*os.File{self} // the folder of the test cannot be entered either
+	cmd.Dir = around
+	cmd.Env = append(os.Environ(), "SHOAL_TEST_STATE="+dir, "TMPDIR="+around, "HOME="+around)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "PASS") {
+		t.Errorf("as another user: %v\n%s", err, out)
 	}
 }

@@ -583,21 +583,3 @@ func TestThingsInTheWay(t *testing.T) {
 		})
 	}
 }
-
-func TestUnreadableState(t *testing.T) {
-	t.Parallel()
-	if os.Geteuid() == 0 {
-		t.Skip("root may read everything; run it as another user")
-	}
-	dir, _, _ := sample(t)
-	name := filepath.Join(dir, stateName)
-	must(t, os.Chmod(name, 0))
-	_, err := Open(testContext(t), options(t, dir, nil))
-	if share.KindOf(err) != share.Disk || !errors.Is(err, fs.ErrPermission) {
-		t.Errorf("%v", err)
-	}
-	fi, err := os.Stat(name)
-	if err != nil || fi.Mode().Perm() != 0 {
-		t.Errorf("%v, %v", fi.Mode(), err)
-	}
-}
