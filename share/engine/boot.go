@@ -190,6 +190,12 @@ func (e *Engine) putAway(deadline time.Time) {
 		close(closed)
 	}()
 	e.drain(closed, deadline)
+	for t := range e.awake { // a block may have come until its transfer left the library
+		if t.net != nil {
+			t.fold()
+			e.save(t)
+		}
+	}
 	close(e.done)
 }
 

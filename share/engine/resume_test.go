@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"database/sql"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
 const half = 40 << 20 / 2
@@ -26,6 +28,21 @@ func readFile(t *testing.T, path string) string {
 	return string(b)
 }
 
+// keptRow is what the state of a node that has ended says of a transfer.
+func keptRow(t *testing.T, state string, id share.ID) row {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(state, "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := queryRows(t.Context(), db, `WHERE id = ?`, id[:])
+	if err != nil || len(rows) != 1 {
+		t.Fatalf("%v, %v", rows, err)
+	}
+	return rows[0]
+}
+
 func TestRestartResumes(t *testing.T) {
 	t.Parallel()
 	a := newNode(t)
@@ -38,7 +55,13 @@ func TestRestartResumes(t *testing.T) {
 	}
 	id := b.fetch(shared.Link, dst).ID
 	part := b.wait(id, "a quarter", func(s share.Transfer) bool { return s.Bytes >= half/2 })
+	var line face.Swarm
+	b.call(func() { line = b.transfers[id].net })
 	b.stop()
+	// Blocks arrive until the last moment, and each of them is counted.
+	if kept := keptRow(t, state, id); kept.downloaded != line.Figures().Down {
+		t.Errorf("%d bytes were downloaded, and %d were counted", line.Figures().Down, kept.downloaded)
+	}
 	if _, err := os.Stat(filepath.Join(dst, "big.bin")); err == nil {
 		t.Error("an incomplete file has its final name")
 	}
