@@ -180,6 +180,9 @@ type File struct {
 	Bytes    int64    `json:"bytes"`
 	Total    int64    `json:"total"`
 	Priority Priority `json:"priority"`
+	// Named is the path that the torrent gives the file, where Path is another: names
+	// have no characters that are dangerous on any system.
+	Named string `json:"named,omitempty"`
 	// Disk is the path on disk, below the transfer's own folder, where that is
 	// another.
 	Disk string `json:"disk,omitempty"`

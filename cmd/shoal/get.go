@@ -283,11 +283,19 @@ func (g *getter) tellRenamed(ctx context.Context, j *job) {
 	if err != nil {
 		return
 	}
-	lines := changedNames(files, func(f share.File) string { return f.Disk })
+	lines := changedNames(files, onDisk)
 	if len(lines) > 0 {
 		g.renamed[j] = true
 		g.out.say("names that were changed, since they cannot be as they are here:\n%s", strings.Join(lines, "\n"))
 	}
+}
+
+// onDisk is the name that a file has here, or empty if that is its own.
+func onDisk(f share.File) string {
+	if f.Disk == "" && f.Named != "" {
+		return f.Path
+	}
+	return f.Disk
 }
 
 // changedNames lists what files become, the first few of many.
@@ -297,7 +305,7 @@ func changedNames(files []share.File, becomes func(share.File) string) (lines []
 	for _, f := range files {
 		if to := becomes(f); to != "" && f.Priority != share.Skip {
 			if n++; n <= most {
-				lines = append(lines, "  "+escape(f.Path)+" -> "+escape(to))
+				lines = append(lines, "  "+escape(orElse(f.Named, f.Path))+" -> "+escape(to))
 			}
 		}
 	}

@@ -310,7 +310,7 @@ func listFiles(info *metainfo.Info, priorities map[int]share.Priority, have func
 			continue
 		}
 		out = append(out, share.File{
-			Index: i, Path: strings.Join(f.Path, "/"), Bytes: have(i), Total: f.Length, Priority: priorities[i],
+			Index: i, Path: strings.Join(f.Path, "/"), Named: info.Named[i], Bytes: have(i), Total: f.Length, Priority: priorities[i],
 		})
 	}
 	return out

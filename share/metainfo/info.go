@@ -87,15 +87,39 @@ func parseInfo(b []byte) (*Info, []leaf, error) {
 	return in, leaves, nil
 }
 
-func nameOf(f *fields, id share.ID) string {
-	raw := f.name
+func (f *fields) rawName() []byte {
 	if len(f.nameUTF8) > 0 && utf8.Valid(f.nameUTF8) {
-		raw = f.nameUTF8
+		return f.nameUTF8
 	}
+	return f.name
+}
+
+func nameOf(f *fields, id share.ID) string {
+	raw := f.rawName()
 	if dropped(raw) {
 		return id.String()
 	}
 	return cleanElement(raw)
+}
+
+// named is a path as the torrent has it, for people to read.
+func named(path [][]byte) string {
+	var b strings.Builder
+	for i, e := range path {
+		if i > 0 {
+			b.WriteByte('/')
+		}
+		b.WriteString(shorten(strings.ToValidUTF8(string(e[:min(len(e), 2*MaxName)]), "\ufffd"), MaxName))
+	}
+	return shorten(b.String(), maxPathBytes)
+}
+
+// changed notes that the next file is not called by its path in the torrent.
+func (c *collector) changed(path [][]byte) {
+	if c.info.Named == nil {
+		c.info.Named = make(map[int]string)
+	}
+	c.info.Named[len(c.info.Files)] = named(path)
 }
 
 // The keys of an info dictionary that are read, and those that the engine
@@ -270,6 +294,9 @@ func (c *collector) single(f *fields) error {
 	if c.info.Hybrid {
 		c.raw = append(c.raw, rawPath([][]byte{f.name}))
 	}
+	if raw := f.rawName(); string(raw) != c.info.Name {
+		c.changed([][]byte{raw})
+	}
 	return c.add(file)
 }
 
@@ -374,10 +401,11 @@ func (c *collector) addAt(file File, path [][]byte) error {
 		return refused("a path has %d elements, more than %d", n, maxPathDepth)
 	}
 	file.Path = make([]string, 0, max(n, 1))
-	size := 0
+	size, same := 0, n == len(path) && n > 0
 	for _, e := range path {
 		if !dropped(e) {
 			s := cleanElement(e)
+			same = same && s == string(e)
 			size += len(s) + 1
 			file.Path = append(file.Path, s)
 		}
@@ -387,6 +415,9 @@ func (c *collector) addAt(file File, path [][]byte) error {
 	}
 	if n == 0 {
 		file.Path = append(file.Path, "_")
+	}
+	if !same && !file.Pad {
+		c.changed(path)
 	}
 	if file.Pad && file.Length == 0 && isFolderMark(path) && n > 2 {
 		c.info.Folders = append(c.info.Folders, file.Path[:n-2:n-2])

@@ -60,6 +60,9 @@ type Info struct {
 	NumPieces   int   // 1 to MaxPieces
 	Total       int64 // bytes of all files, pad files included; above (NumPieces-1)*PieceLength
 	Files       []File
+	// Named has, by index, the paths of those Files whose Path is not what the
+	// torrent calls them: as it does, for people to read.
+	Named map[int]string
 	// Folders are the clean paths of empty folders. Each stands in Files as a
 	// pad file of length 0, see Make.
 	Folders [][]string

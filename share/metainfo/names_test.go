@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"pgregory.net/rapid"
 )
 
@@ -134,5 +136,29 @@ func TestCleanElementOfMegabytes(t *testing.T) {
 	got := cleanElement([]byte(strings.Repeat("\xff", 9<<20) + ".txt"))
 	if len(got) != MaxName || !strings.HasSuffix(got, ".txt") {
 		t.Errorf("got %d bytes", len(got))
+	}
+}
+
+// What a torrent calls a file is kept where the file is not called so.
+func TestNamed(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	in, err := ParseInfo(enc(multi(
+		file(1, "plain"), file(1, "sub", "gpj\u202eexe"), file(1, "tab\there"), file(1, "latin\xe9"), file(1, "..", "up"), file(1, long),
+		with(file(16378, ".pad", "a\nb"), dict{"attr": "p"}), file(1, "a", "b"),
+	)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[int]string{
+		1: "sub/gpj\u202eexe", 2: "tab\there", 3: "latin\ufffd", 4: "../up", 5: long[:MaxName],
+	}
+	if diff := cmp.Diff(want, in.Named); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
+	}
+	if in, err = ParseInfo(enc(single(dict{"name": "one\nline"}))); err != nil || in.Named[0] != "one\nline" || in.Files[0].Path[0] != "one_line" {
+		t.Errorf("%+v, %v", in, err)
+	}
+	if in, err = ParseInfo(enc(single(nil))); err != nil || in.Named != nil {
+		t.Errorf("%+v, %v", in, err)
 	}
 }

@@ -187,7 +187,7 @@ func fill(p *api.Preview, link *share.Link, t *metainfo.Torrent) {
 	p.ID, p.Name, p.Size, p.Private = info.ID, info.Name, info.Total, info.Private
 	for i, f := range info.Files {
 		if !f.Pad {
-			p.Files = append(p.Files, share.File{Index: i, Path: filepath.ToSlash(filepath.Join(f.Path...)), Total: f.Length})
+			p.Files = append(p.Files, share.File{Index: i, Path: filepath.ToSlash(filepath.Join(f.Path...)), Named: info.Named[i], Total: f.Length})
 		}
 	}
 	for _, tier := range t.Trackers {

@@ -834,6 +834,7 @@ export interface components {
             disk?: string;
             /** Format: int64 */
             index: number;
+            named?: string;
             path: string;
             /** Format: int32 */
             priority: number;
