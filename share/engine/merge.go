@@ -302,12 +302,62 @@ func copyPieces(ctx context.Context, info *metainfo.Info, files *storage.Transfe
 	return n, files.Flush(ctx)
 }
 
+// Match is what of content is in a folder already.
+type Match struct {
+	Files int   // with the names of the content
+	Bytes int64 // of them
+	Right int64 // bytes of them in pieces that are right
+}
+
+// MatchFolder reads the files in dir that have the names of the content, and tells
+// how much of them is right. It changes nothing.
+func MatchFolder(ctx context.Context, info *metainfo.Info, dir string) (m Match, err error) {
+	src := source{info: info, from: filepath.Join(dir, info.Name)}
+	defer src.close()
+	there := make([]bool, len(info.Files))
+	for i, f := range info.Files {
+		fi, err := os.Lstat(src.name(i))
+		if f.Pad || f.Symlink || err != nil || !fi.Mode().IsRegular() || fi.Size() == 0 {
+			continue
+		}
+		there[i] = true
+		m.Files, m.Bytes = m.Files+1, m.Bytes+fi.Size()
+	}
+	buf := make([]byte, info.PieceLength)
+	last, right := -1, false // the piece that was read, which files may share
+	for i, f := range info.Files {
+		if !there[i] {
+			continue
+		}
+		for p := int(f.Offset / info.PieceLength); int64(p)*info.PieceLength < f.Offset+f.Length; p++ {
+			if err := ctx.Err(); err != nil {
+				return m, share.Errorf(share.Interrupted, "comparing with %s: %w", src.from, err)
+			}
+			off, b := int64(p)*info.PieceLength, buf[:info.PieceSize(p)]
+			if p != last {
+				last, right = p, src.read(b, off) == nil && sha1.Sum(b) == info.PieceHash(p)
+			}
+			if right {
+				m.Right += min(off+int64(len(b)), f.Offset+f.Length) - max(off, f.Offset)
+			}
+		}
+	}
+	return m, nil
+}
+
 // source reads content by its offsets from files of its names.
 type source struct {
 	info *metainfo.Info
 	from string
 	at   int // the file that is open
 	file *os.File
+}
+
+func (s *source) name(i int) string {
+	if !s.info.Multi {
+		return s.from
+	}
+	return filepath.Join(append([]string{s.from}, s.info.Files[i].Path...)...)
 }
 
 func (s *source) close() {
@@ -340,15 +390,12 @@ func (s *source) readFile(i int, p []byte, at int64) error {
 	if s.file == nil || s.at != i {
 		s.close()
 		s.file = nil
-		name := s.from
-		if s.info.Multi {
-			name = filepath.Join(append([]string{s.from}, s.info.Files[i].Path...)...)
-		}
+		name := s.name(i)
 		info, err := os.Lstat(name)
 		if err != nil {
 			return err
 		}
-		if !info.Mode().IsRegular() || info.Size() != s.info.Files[i].Length {
+		if !info.Mode().IsRegular() || info.Size() > s.info.Files[i].Length {
 			return os.ErrInvalid
 		}
 		if s.file, err = os.Open(name); err != nil {

@@ -190,3 +190,39 @@ func TestFetchAgainAddsTrackers(t *testing.T) {
 	}
 	a.until("an announce", func() bool { return asked.Load() > 0 })
 }
+
+// What is in a folder already is counted by what is right of it.
+func TestMatchFolder(t *testing.T) {
+	t.Parallel()
+	a := newNode(t)
+	dir := filepath.Join(t.TempDir(), "set")
+	makeFiles(t, dir, map[string]int{"a": 2 << 14, "b": 3 << 14, "c": 10, "d": 20})
+	info, err := a.infoOf(a.share(dir).ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	check := func(want Match) {
+		t.Helper()
+		if got, err := MatchFolder(t.Context(), info, out); err != nil || got != want {
+			t.Errorf("%+v, %v, want %+v", got, err, want)
+		}
+	}
+	check(Match{})
+	if err := os.CopyFS(filepath.Join(out, "set"), os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	all := int64(5<<14 + 30)
+	check(Match{4, all, all})
+	damage(t, filepath.Join(out, "set/a"), 5)
+	if err := os.Truncate(filepath.Join(out, "set/b"), 2<<14+9); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(out, "set/d")); err != nil { // and so none of c is known to be right
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(out, "set/c"), make([]byte, 99), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check(Match{3, 4<<14 + 9 + 99, 3 << 14})
+}

@@ -78,6 +78,9 @@ func TestClientReadsWhatTheNodeServes(t *testing.T) {
 	if u, err := c.SignIn(ctx); err != nil || u != "http://[::1]/#signin=x" {
 		t.Errorf("sign-in: %q %v", u, err)
 	}
+	if m, err := c.Match(ctx, MatchRequest{PreviewRequest{Link: "magnet:"}, "/out"}); err != nil || m != (Match{2, 30, 4}) {
+		t.Errorf("matches: %+v, %v", m, err)
+	}
 	if p, err := c.Preview(ctx, PreviewRequest{Link: "magnet:"}); err != nil || p.Name != "seen" {
 		t.Errorf("preview: %+v %v", p, err)
 	}

@@ -228,6 +228,12 @@ func (c *Client) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 	return t, err
 }
 
+// Match tells what of the content is in a folder already.
+func (c *Client) Match(ctx context.Context, r MatchRequest) (Match, error) {
+	var m Match
+	return m, c.do(ctx, http.MethodPost, Base+"/matches", r, &m)
+}
+
 // Preview reads a link or torrent without adding it.
 func (c *Client) Preview(ctx context.Context, r PreviewRequest) (Preview, error) {
 	var p Preview

@@ -139,6 +139,13 @@ func (a *API) register(h huma.API) {
 		p.WebSeeds, p.Peers = orEmpty(p.WebSeeds), orEmpty(p.Peers)
 		return &answer[Preview]{p}, err
 	}, takesTorrent)
+	op(h, "POST /matches", "Tell what of the content is in a folder already; this reads the files there", func(ctx context.Context, in *body[MatchRequest]) (*answer[Match], error) {
+		if err := checkSource(in.Body.Link, in.Body.Torrent); err != nil {
+			return nil, err
+		}
+		m, err := a.node.Match(ctx, in.Body)
+		return &answer[Match]{m}, err
+	}, takesTorrent)
 
 	op(h, "GET /transfers", "List transfers, oldest first", func(_ context.Context, in *withFields) (*huma.StreamResponse, error) {
 		return list(a.node.List(), in.Fields)

@@ -106,6 +106,19 @@ type Preview struct {
 	MinFree int64           `json:"min_free" doc:"bytes that stay free there: downloads wait below that"`
 }
 
+// MatchRequest asks what of the content is in a folder already.
+type MatchRequest struct {
+	PreviewRequest
+	Output string `json:"output" minLength:"1" doc:"absolute path of the folder it would be downloaded into"`
+}
+
+// Match is what of the content is in a folder already.
+type Match struct {
+	Files int   `json:"files" doc:"files that have the names of the content"`
+	Bytes int64 `json:"bytes" doc:"bytes of these files"`
+	Right int64 `json:"right" doc:"bytes of them in pieces that are right; 0 if the file list is unknown"`
+}
+
 // Room is what a fetch needs on its disk, and what is free there.
 type Room struct {
 	Path    string `json:"path" doc:"on the disk that is written to"`

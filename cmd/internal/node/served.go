@@ -181,6 +181,23 @@ func (s *served) Preview(ctx context.Context, r api.PreviewRequest) (api.Preview
 	return p, nil
 }
 
+// Match tells what of the content is in a folder already.
+func (s *served) Match(ctx context.Context, r api.MatchRequest) (api.Match, error) {
+	if !filepath.IsAbs(r.Output) {
+		return api.Match{}, share.Errorf(share.Usage, "%q is not an absolute path", r.Output)
+	}
+	_, torrent, err := s.n.source(ctx, r.Link, r.Torrent)
+	if err != nil || torrent == nil {
+		return api.Match{}, err
+	}
+	t, err := metainfo.Parse(torrent)
+	if err != nil {
+		return api.Match{}, err
+	}
+	m, err := engine.MatchFolder(ctx, t.Info, r.Output)
+	return api.Match(m), err
+}
+
 // fill takes what a torrent tells, and makes the link that names the same.
 func fill(p *api.Preview, link *share.Link, t *metainfo.Torrent) {
 	info := t.Info

@@ -1,13 +1,14 @@
 // What is added by a file or by the picture of a code, in a real browser:
 //
 //	browser --- near --- far
-import { readFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PNG } from 'pngjs'
 import type { Page } from 'playwright-core'
 import { encode } from 'uqr'
 import { describe, expect, test } from 'vitest'
-import { content, harmless, missing, publish, stage, type Stage, violations, visit } from './lab'
+import { content, folder, harmless, missing, publish, stage, type Stage, violations, visit } from './lab'
 
 const lacks = missing()
 
@@ -40,6 +41,55 @@ describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
     return p
   }
   const dialog = () => page.getByRole('dialog')
+
+  test('what is there already is compared, and completed in place', async () => {
+    const t = await publish(far, content('there.bin', 500_000))
+    const mine = readFileSync(t.path)
+    mine.fill(0, 0, 1000)
+    mkdirSync(near.downloads, { recursive: true })
+    writeFileSync(join(near.downloads, 'there.bin'), mine)
+    await open('/')
+    await page.keyboard.press('a')
+    await choose('Choose a .torrent file', 'there.torrent', 'application/x-bittorrent', await far.torrent(t.id))
+    await page.getByLabel('Complete files that are already there').check()
+    await dialog().getByText('1 file of 500 kB there: 96 % of it is right').waitFor()
+    expect(await violations(page)).toEqual([])
+    await page.getByLabel('Folder on the node').fill(near.home)
+    await dialog().getByText('No files with these names are there').waitFor()
+    await page.getByLabel('Folder on the node').fill(near.downloads)
+    await dialog().getByText('96 % of it is right').waitFor()
+    await page.getByRole('button', { name: 'Download', exact: true }).click()
+    await page.getByRole('heading', { name: 'there.bin' }).waitFor()
+    const { listen } = await far.api<{ listen: string[] }>('GET', '/node')
+    await near.api('POST', `/transfers/${t.id}/peers`, { addresses: listen })
+    await page.locator('.progress-line').getByText('Seeding').waitFor({ timeout: 30_000 })
+    expect(readFileSync(join(near.downloads, 'there.bin')).equals(readFileSync(t.path))).toBe(true)
+    expect(readdirSync(near.downloads).filter((n) => n.startsWith('there'))).toEqual(['there.bin'])
+    await page.getByRole('tab', { name: 'Log' }).click()
+    await page.getByText(/there\.bin is completed in place: 96 % of it is right/).waitFor()
+  })
+
+  test('names that are others on disk, or on Windows, are listed', async () => {
+    const dir = folder('content', 'Named')
+    writeFileSync(join(dir, 'aux.c'), 'aux')
+    writeFileSync(join(dir, 'gpj\u202eexe'), 'hidden')
+    writeFileSync(join(dir, 'taken.txt'), randomBytes(40_000))
+    const t = await publish(far, dir)
+    const p = await onFar(`/share/${t.id}`)
+    await p.getByText('Names that will change on Windows (1 file)').click()
+    await p.getByText('aux.c → _aux.c').waitFor()
+    expect(await violations(p)).toEqual([])
+    await p.context().close()
+    mkdirSync(join(near.downloads, 'Named'), { recursive: true })
+    writeFileSync(join(near.downloads, 'Named', 'taken.txt'), randomBytes(40_000)) // of somebody else
+    await near.api('POST', '/transfers', { link: t.link })
+    await open(`/t/${t.id}/files`)
+    await page.locator('.progress-line').getByText('Seeding').waitFor({ timeout: 30_000 })
+    await page.getByText('Names that are different on disk (2 files)').click()
+    await page.getByText('taken.txt → taken (2).txt').waitFor()
+    await page.getByText('gpj_exe', { exact: true }).first().waitFor()
+    expect(await violations(page)).toEqual([])
+  })
 
   test('a torrent is chosen as a file, after one of the same name that is none', async () => {
     const t = await publish(far, content('chosen.bin', 500_000))

@@ -79,6 +79,11 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     await page.getByRole('button', { name: 'Add', exact: true }).click()
     await page.locator('.progress-line').getByText('Seeding').waitFor({ timeout: 30_000 })
     expect(existsSync(join(near.downloads, 'Holiday', 'leave.txt'))).toBe(false)
+    // Later it is wanted after all.
+    await page.getByRole('tab', { name: 'Files' }).click()
+    await page.getByLabel('Include leave.txt').check()
+    await page.getByText('2 files of 2 selected').waitFor()
+    await until('the other file', async () => existsSync(join(near.downloads, 'Holiday', 'leave.txt')))
   })
 
   test('what was removed can be had back, until it cannot', async () => {

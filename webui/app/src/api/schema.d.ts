@@ -245,6 +245,23 @@ export interface paths {
         patch: operations["patchLimits"];
         trace?: never;
     };
+    "/api/v1/matches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell what of the content is in a folder already; this reads the files there */
+        post: operations["postMatches"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/network": {
         parameters: {
             query?: never;
@@ -988,6 +1005,31 @@ export interface components {
             source?: string;
             /** Format: date-time */
             time: string;
+        };
+        Match: {
+            /**
+             * Format: int64
+             * @description bytes of these files
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description files that have the names of the content
+             */
+            files: number;
+            /**
+             * Format: int64
+             * @description bytes of them in pieces that are right; 0 if the file list is unknown
+             */
+            right: number;
+        };
+        MatchRequest: {
+            /** @description magnet link, ID, or URL of a .torrent file */
+            link?: string;
+            /** @description absolute path of the folder it would be downloaded into */
+            output: string;
+            /** @description content of a .torrent file, base64 */
+            torrent?: string;
         };
         NewChannel: {
             about?: string;
@@ -2048,6 +2090,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NodeLimits"];
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postMatches: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MatchRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Match"];
                 };
             };
             /** @description The request failed */

@@ -16,6 +16,7 @@ export type Setting = S['Setting']
 export type NodeLimits = S['NodeLimits']
 export type Limits = S['Limits']
 export type Goal = S['Goal']
+export type Match = S['Match']
 export type Preview = Lists<S['Preview']>
 export type LogLine = S['LogLine']
 export type Problem = S['Problem']

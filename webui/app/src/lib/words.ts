@@ -1,4 +1,4 @@
-import type { Peer, State, Transfer } from '../api/types'
+import type { File, Peer, State, Transfer } from '../api/types'
 import { plural } from './format'
 
 export const stateNames: Record<State, string> = {
@@ -30,9 +30,17 @@ export function status(t: Transfer): string {
 }
 
 const sources: Record<string, string> = {
-  link: 'Link', dht: 'DHT', lan: 'Local network', pex: 'Peer exchange', tracker: 'Tracker', incoming: 'Incoming', user: 'Added by you',
+  link: 'Link', dht: 'DHT', lan: 'Local network', pex: 'Peer exchange', tracker: 'Tracker', webseed: 'Web seed', incoming: 'Incoming', user: 'Added by you',
 }
 export const sourceName = (s: string): string => sources[s] ?? s
+
+/** onDisk pairs the files that have another name on disk than in the torrent with that name. */
+export const onDisk = (files: readonly File[]): [string, string][] =>
+  files.filter((f) => f.disk || f.named).map((f) => [f.named || f.path, f.disk || f.path])
+
+/** onWindows pairs the files of a share that will have another name on Windows with that name. */
+export const onWindows = (files: readonly File[]): [string, string][] =>
+  files.filter((f) => f.windows).map((f) => [f.path, f.windows!])
 
 /** family is the IP version of a peer's address. */
 export const family = (p: Peer): 'IPv6' | 'IPv4' => (p.address.startsWith('[') ? 'IPv6' : 'IPv4')

@@ -2,10 +2,10 @@ import { signal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { message, send, transferPath } from '../api/client'
-import type { Preview, Transfer } from '../api/types'
+import type { Match, Preview, Transfer } from '../api/types'
 import { held, isPicture, unfit } from '../lib/code'
 import { isTorrent } from '../lib/drop'
-import { bytes, plural } from '../lib/format'
+import { bytes, percent, plural } from '../lib/format'
 import { isChannel, links, shown } from '../lib/text'
 import { go } from '../router'
 import { put } from '../state/store'
@@ -161,6 +161,7 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
   const [output, setOutput] = useState(good[0]?.preview.output ?? '')
   const [skipped, setSkipped] = useState<ReadonlySet<number>>(new Set())
   const [paused, setPaused] = useState(false)
+  const [adopt, setAdopt] = useState(false)
   const [sequential, setSequential] = useState(false)
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState('')
@@ -186,7 +187,7 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
       for (const s of fresh) {
         // Skipped files are set before the first block is requested.
         const held = paused || skipped.size > 0
-        const t = await send<Transfer>('POST', '/transfers', { ...s.source, output, paused: held, sequential })
+        const t = await send<Transfer>('POST', '/transfers', { ...s.source, output, paused: held, sequential, adopt })
         put(t)
         if (skipped.size > 0) {
           await send('PATCH', transferPath(t.id, '/files'), {
@@ -251,10 +252,12 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
             </p>
             <div class="row wrap">
               <label class="check"><input type="checkbox" checked={sequential} onChange={(e) => setSequential(e.currentTarget.checked)} /><span>Download in order, to play during the download</span></label>
+              <label class="check"><input type="checkbox" checked={adopt} onChange={(e) => setAdopt(e.currentTarget.checked)} /><span>Complete files that are already there</span></label>
               <label class="check"><input type="checkbox" checked={paused} onChange={(e) => setPaused(e.currentTarget.checked)} /><span>Add paused</span></label>
             </div>
           </>
         )}
+        {fresh.length > 0 && adopt && <There sources={fresh.map((s) => s.source)} output={output} />}
         {problem && <Problem>{problem}</Problem>}
       </div>
       <footer>
@@ -266,5 +269,39 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
         )}
       </footer>
     </Dialog>
+  )
+}
+
+/** There shows how much of what is in the folder already is right. */
+function There({ sources, output }: { sources: Source[]; output: string }): JSX.Element {
+  const [match, setMatch] = useState<Match>()
+  const [problem, setProblem] = useState('')
+  const compare = async (signal: AbortSignal): Promise<void> => {
+    const sum = { files: 0, bytes: 0, right: 0 }
+    for (const source of sources) {
+      const m = await send<Match>('POST', '/matches', { ...source, output }, { signal })
+      sum.files += m.files
+      sum.bytes += m.bytes
+      sum.right += m.right
+    }
+    setMatch(sum)
+  }
+  useEffect(() => {
+    const ended = new AbortController()
+    setMatch(undefined)
+    setProblem('')
+    // Not for each letter of a folder that is being typed.
+    const soon = setTimeout(() => {
+      compare(ended.signal).catch((e: unknown) => { if (!ended.signal.aborted) setProblem(message(e)) })
+    }, 300)
+    return () => { clearTimeout(soon); ended.abort() }
+  }, [output])
+  if (problem) return <Problem>{problem}</Problem>
+  if (!match) return <Working>Reading what is there …</Working>
+  return (
+    <p class="note" role="status">
+      {match.files === 0 ? 'No files with these names are there.'
+        : `${plural(match.files, 'file')} of ${bytes(match.bytes)} there: ${percent(match.right, match.bytes)} of it is right. Files of which a part is right are completed in place, and what is wrong in them is replaced.`}
+    </p>
   )
 }

@@ -50,7 +50,7 @@ function until(time: string): string {
   return s <= 0 ? 'now' : s < 90 ? `in ${s} s` : `in ${plural(Math.round(s / 60), 'minute')}`
 }
 
-const said: Record<string, string> = { added: 'Added', shared: 'The link is ready', done: 'Complete', error: 'Stopped', note: '' }
+const said: Record<string, string> = { added: 'Added', shared: 'The link is ready', done: 'Complete', error: 'Stopped', note: '', beside: '' }
 
 export function Log({ t }: { t: Transfer }): JSX.Element {
   const data = topic<{ id: string; log: LogLine[] }>('log', t)

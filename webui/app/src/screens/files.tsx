@@ -5,11 +5,13 @@ import type { File, Transfer } from '../api/types'
 import { bytes, percent, plural } from '../lib/format'
 import { shown } from '../lib/text'
 import type { Node } from '../lib/tree'
+import { onDisk, onWindows } from '../lib/words'
 import { toast } from '../state/toasts'
 import { topic } from '../state/topic'
 import { Bar, Button, Dialog, Empty, Working } from '../ui/basics'
 import { FileTree } from '../ui/filetree'
 import { Icon } from '../ui/icons'
+import { Names } from '../ui/names'
 
 // The types that browsers can show; the node serves other types only as downloads.
 const video = /\.(mp4|m4v|webm|ogv|mkv|mov)$/i
@@ -79,6 +81,8 @@ export function Files({ t }: { t: Transfer }): JSX.Element {
           </>
         )}
       />
+      {!t.own && <Names title="Names that are different on disk" pairs={onDisk(files)} />}
+      <Names title="Names that will change on Windows" pairs={onWindows(files)} />
       {playing && <Player t={t} file={playing} close={() => setPlaying(undefined)} />}
     </>
   )

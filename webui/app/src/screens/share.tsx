@@ -1,12 +1,12 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { get, message, send } from '../api/client'
-import type { Folder, Transfer } from '../api/types'
+import { get, message, send, transferPath } from '../api/client'
+import type { File, Folder, Transfer } from '../api/types'
 import { bytes, percent, plural } from '../lib/format'
 import { folderOf, given } from '../lib/drop'
 import { progress } from '../lib/select'
 import { shell, shown } from '../lib/text'
-import { status } from '../lib/words'
+import { onWindows, status } from '../lib/words'
 import { go } from '../router'
 import { removing, resume } from '../state/actions'
 import { reach } from '../state/reach'
@@ -14,6 +14,7 @@ import { failed, network, hidden, list, loaded, put, transfer } from '../state/s
 import { chosen, give, stop, upload } from '../state/uploads'
 import { Bar, Button, Copyable, Empty, Pick, Problem, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
+import { Names } from '../ui/names'
 import { QR } from '../ui/qr'
 import { Into } from './channels'
 
@@ -180,6 +181,18 @@ const reachable = {
   unknown: 'It is unknown yet whether strangers can reach this node.',
 }
 
+/** Elsewhere warns of names that cannot be the same on Windows. */
+function Elsewhere({ t }: { t: Transfer }): JSX.Element | null {
+  const [files, setFiles] = useState<File[]>([])
+  useEffect(() => {
+    const ended = new AbortController()
+    setFiles([])
+    get<File[]>(transferPath(t.id, '/files'), ended.signal).then(setFiles, () => undefined) // the link works without
+    return () => ended.abort()
+  }, [t.id])
+  return <Names title="Names that will change on Windows" pairs={onWindows(files)} />
+}
+
 /** Handout shows the link and the ways to use it. */
 export function Handout({ t }: { t: Transfer }): JSX.Element {
   if (t.state === 'hashing') {
@@ -217,6 +230,7 @@ export function Handout({ t }: { t: Transfer }): JSX.Element {
           <h3>On the other machine</h3>
           <Copyable text={`shoal get ${shell(t.link)}`} label="Command" />
           <p class="muted">The link also works in any other BitTorrent client.</p>
+          {t.own && <Elsewhere t={t} />}
           <h3>In a channel</h3>
           <Into id={t.id} />
           <ul class="facts">
