@@ -16,12 +16,12 @@ import (
 // is right is used where it is; of another one what is right is copied to a file
 // of ours, which goes beside it. t.batching is held.
 func (t *Transfer) settleUsers(ctx context.Context) error {
-	if t.hasUsers.Load() == 0 {
+	if !t.users.any() {
 		return nil
 	}
 	t.mu.Lock()
 	var list []int
-	for i, u := range t.users {
+	for i, u := range t.users.all() {
 		if !u.settled && (t.troubles.of(i) == nil || u.lost) {
 			list = append(list, i)
 		}
@@ -37,7 +37,7 @@ func (t *Transfer) settleUsers(ctx context.Context) error {
 
 func (t *Transfer) settleUser(ctx context.Context, i int) error {
 	t.mu.Lock()
-	u, s := t.users[i], t.pieces(i)
+	u, s := t.users.of(i), t.pieces(i)
 	if u == nil || !u.lost && (t.known.unknown.hasAny(s) || t.known.doubt.hasAny(s)) {
 		t.mu.Unlock()
 		return nil
@@ -46,7 +46,7 @@ func (t *Transfer) settleUser(ctx context.Context, i int) error {
 	var spilled []int
 	for p := s.From; p < s.To && !wrong; p++ {
 		switch have := t.known.have.has(p); {
-		case have && t.spilled(i, p):
+		case have && t.users.spilled(i, p):
 			spilled = append(spilled, p)
 		case !have && !t.known.held.has(p) && !t.shared(p, i):
 			wrong = true
@@ -60,7 +60,7 @@ func (t *Transfer) settleUser(ctx context.Context, i int) error {
 		}
 		if wrong = wrong || !same; same {
 			t.mu.Lock()
-			t.setSpilled(i, p, false)
+			t.users.setSpilled(i, p, false)
 			t.known.stale = true
 			t.mu.Unlock()
 		}
@@ -77,7 +77,7 @@ func (t *Transfer) settleUser(ctx context.Context, i int) error {
 			t.files[i].state = final
 			t.layout.names[i].user = ""
 			t.relayout, t.known.stale = true, true
-			t.dropUser(i)
+			t.users.drop(i)
 		}
 	}
 	return nil
@@ -113,7 +113,7 @@ func (t *Transfer) spillIsSame(i int, u *userFile, p int) (bool, error) {
 func (t *Transfer) replaceUser(i int) error {
 	for s, p := t.pieces(i), t.pieces(i).From; p < s.To; p++ {
 		t.mu.Lock()
-		unknown := t.known.unknown.has(p) && t.users[i] != nil
+		unknown := t.known.unknown.has(p) && t.users.of(i) != nil
 		t.mu.Unlock()
 		if unknown {
 			if _, err := t.HashPiece(context.Background(), p); err != nil {
@@ -130,7 +130,7 @@ func (t *Transfer) replaceUser(i int) error {
 // that was asked for. t.batching is held.
 func (t *Transfer) replace(ctx context.Context, i int) error {
 	t.mu.Lock()
-	u := t.users[i]
+	u := t.users.of(i)
 	if u == nil || t.removed {
 		t.mu.Unlock()
 		return nil
@@ -150,7 +150,7 @@ func (t *Transfer) replace(ctx context.Context, i int) error {
 func (t *Transfer) rightIn(i int) (n int64) {
 	s := t.pieces(i)
 	for p := s.From; p < s.To; p++ {
-		if t.known.have.has(p) && !t.spilled(i, p) {
+		if t.known.have.has(p) && !t.users.spilled(i, p) {
 			_, m := t.partOf(p, i)
 			n += m
 		}
@@ -192,7 +192,7 @@ func (t *Transfer) takeOver(ctx context.Context, i int, u *userFile, found share
 	}
 	t.mu.Lock()
 	spill := u.spill
-	t.dropUser(i)
+	t.users.drop(i)
 	t.outcomes = append(t.outcomes, found)
 	t.known.event.any = true
 	if t.known.have.hasAll(s) {
@@ -230,7 +230,7 @@ func (t *Transfer) putBeside(ctx context.Context, i int, u *userFile, found shar
 	for p := s.From; p < s.To; p++ {
 		switch {
 		case copied.has(p) && sure:
-		case copied.has(p), t.known.have.has(p) && t.spilled(i, p):
+		case copied.has(p), t.known.have.has(p) && t.users.spilled(i, p):
 			t.known.reverify(Span{p, p + 1}) // nobody has watched the spill
 		default:
 			t.known.have.unset(p)
@@ -250,7 +250,7 @@ func (t *Transfer) putBeside(ctx context.Context, i int, u *userFile, found shar
 	t.known.unrecord(s)
 	t.known.refresh(s)
 	t.known.stale = true
-	t.dropUser(i)
+	t.users.drop(i)
 	found.Beside = t.full(t.layout.names[i].final)
 	t.outcomes = append(t.outcomes, found)
 	t.known.durableChanged()
@@ -316,7 +316,7 @@ func (t *Transfer) copyRight(ctx context.Context, i int, u *userFile) (copied bi
 	s, was, lost := t.pieces(i), t.files[i].stamp, u.lost
 	right := newBitmap(t.numPieces())
 	for p := s.From; p < s.To; p++ {
-		if t.known.have.has(p) && !t.spilled(i, p) {
+		if t.known.have.has(p) && !t.users.spilled(i, p) {
 			right.set(p)
 		}
 	}
@@ -396,12 +396,12 @@ func (t *Transfer) copyRun(ctx context.Context, i int, dst file, at, n int64) er
 // dropSpills deletes the spills that are read no more: that is recorded. t.batching
 // is held.
 func (t *Transfer) dropSpills() error {
-	if t.hasUsers.Load() == 0 {
+	if !t.users.any() {
 		return nil
 	}
 	t.mu.Lock()
 	var list []int
-	for i, u := range t.users {
+	for i, u := range t.users.all() {
 		if u.settled && u.spill && !u.head && !u.tail {
 			list = append(list, i)
 		}
@@ -424,7 +424,7 @@ func (t *Transfer) dropSpills() error {
 	}
 	for _, i := range list {
 		t.mu.Lock()
-		if u := t.users[i]; u != nil {
+		if u := t.users.of(i); u != nil {
 			u.spill, u.made, u.settled = false, false, false // and settled again
 			t.known.stale = true
 		}

@@ -67,7 +67,7 @@ func (t *Transfer) look(i int) error {
 // trouble holds the pieces of file i and returns why.
 func (t *Transfer) trouble(i int, kind error, seen stamp) error {
 	t.mu.Lock()
-	if u := t.users[i]; u != nil && !u.settled {
+	if u := t.users.of(i); u != nil && !u.settled {
 		err := fmt.Errorf("%s was changed by another program: %w", t.name(i), errAbsent)
 		t.loseUser(i)
 		t.mu.Unlock()
@@ -196,7 +196,7 @@ func (t *Transfer) rehash(i int, now stamp) {
 	f.stamp, f.doubt = now, false
 	t.known.changes++
 	f.suspect = f.state == final
-	if u := t.users[i]; u != nil {
+	if u := t.users.of(i); u != nil {
 		f.suspect = u.settled
 		u.settled, u.synced = false, false
 	}
@@ -506,7 +506,7 @@ func (t *Transfer) recheckFile(i int, found fileFound) {
 		f.created = f.created && his && !anew
 		u := t.takeUser(i, found.name)
 		u.settled, u.synced, u.lost = false, false, false
-	case t.users[i] != nil:
+	case t.users.of(i) != nil:
 		t.userGone(i)
 	}
 	if f.state == absent {

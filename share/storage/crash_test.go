@@ -160,8 +160,8 @@ func (c *crashTest) mustBeOnDevice(t *rapid.T, p int) {
 		}
 		names := c.tr.layout.names[i]
 		where := []string{names.final, names.part}
-		if u := c.tr.users[i]; u != nil { // it was left to the user
-			if where = []string{names.user}; c.tr.spilled(i, p) {
+		if u := c.tr.users.of(i); u != nil { // it was left to the user
+			if where = []string{names.user}; c.tr.users.spilled(i, p) {
 				where = []string{names.part}
 			}
 		}

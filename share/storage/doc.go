@@ -4,8 +4,8 @@
 // itself, through kill -9, a power cut, a full disk or a sync that fails, at
 // any instant; nothing outside a transfer's own place is written or removed, no
 // symlink below it is followed or made; and what the transfer's record does not
-// call its own is only ever read: what the user shares, what was there before, and
-// what was changed after it was complete. See docs/decisions/0007-whose-file.md.
+// call its own is only read: what the user shares, what was there before, and what
+// was changed after it was complete. See docs/decisions/0007-whose-file.md.
 //
 // On disk, a fetched torrent of several files and one of a single file:
 //
@@ -27,6 +27,41 @@
 //	Ledger.Save ─▶ make ─▶ write ─▶ hash ─▶ MarkComplete ─▶ fsync ─▶ fsync folder ─▶ Ledger.Save ─▶ Durable
 //	└ whose it is ┘                 └ in memory, served to peers ┘  └ in batches: a second or 128 MiB ┘
 //	                                                 of a complete file: ─▶ rename ─▶ fsync folder ─▶ Ledger.Save
+//
+// # Parts
+//
+// Transfer coordinates parts that have one job each. A part knows what it is given,
+// and no part knows the Transfer:
+//
+//	geometry    where files lie in pieces                        the info dictionary
+//	chooser     the names of a new transfer                      the disk, whose the paths are
+//	place       the folder, the names, the kind of file system   the disk
+//	pieces      what is known of each piece                      nothing
+//	unsynced    what has to be synced, and which syncs failed    nothing
+//	troubles    the files that are not what they were            nothing
+//	standstill  why the whole transfer does not go on            nothing
+//	userFiles   the user's files beside which, or in which, it is  geometry
+//	remover     what goes, and what stays, when it is removed    place, what was known of each file
+//	handles     how many files are open                          who owns them
+//
+// What they remember is memory only and changes together: a piece that turns out to
+// be wrong concerns the piece, its file and the ledger. So one mutex, Transfer.mu,
+// guards all of it, is held for moments and never while the disk works. The other
+// locks are for what the disk does. They are taken in this order:
+//
+//	Transfer.batching   one batch at a time: sync, record, rename
+//	Transfer.proving    one hash of a piece in doubt for readers
+//	Transfer.opening    names and handles: make, open, rename
+//	fileLock            a write and the stamp after it
+//	unsynced.lock       a sync and what became of it
+//	handles.mu          which handles are open
+//	Transfer.mu         all that is remembered
+//	Store.mu            the queues of batches, probes and events
+//
+// Reading a block for a peer takes Transfer.mu a fixed number of times, however many
+// parts are asked.
+//
+// # What is trusted
 //
 // A file whose size, times and inode are as recorded is trusted without reading
 // it; the pieces of any other file are hashed again before they count. Where only

@@ -37,7 +37,7 @@ func (t *Transfer) doubtFile(i int, now stamp) {
 		f.doubt = false
 		f.suspect = t.known.unknown.hasAny(s)
 	}
-	if u := t.users[i]; u != nil && !u.settled {
+	if u := t.users.of(i); u != nil && !u.settled {
 		f.suspect = false
 	}
 }

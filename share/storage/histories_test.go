@@ -270,7 +270,7 @@ func (h *history) isPart(p string) bool {
 		return true
 	}
 	for i := range h.tr.files { // those of version 1
-		u := h.tr.users[i]
+		u := h.tr.users.of(i)
 		if h.base+"/"+h.tr.layout.names[i].part == p && (h.tr.files[i].state == partial && h.tr.files[i].created || u != nil && u.spill) {
 			return true
 		}
@@ -624,7 +624,7 @@ func (h *history) states() string {
 		if f.suspect {
 			b.WriteByte('s')
 		}
-		if u := h.tr.users[i]; u != nil {
+		if u := h.tr.users.of(i); u != nil {
 			fmt.Fprintf(&b, "(%s spill %v made %v head %v tail %v lost %v settled %v)", h.tr.layout.names[i].user, u.spill, u.made, u.head, u.tail, u.lost, u.settled)
 		}
 	}

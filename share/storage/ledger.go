@@ -112,7 +112,7 @@ func (t *Transfer) fileRecords() []fileRecord {
 			// The memory of the system, and what it has lost, outlives this process.
 			failed: t.unsynced.failed(i) || t.known.tainted.hasAny(t.pieces(i)),
 		}
-		if u := t.users[i]; u != nil {
+		if u := t.users.of(i); u != nil {
 			r.spill, r.head, r.tail = u.spill, u.head, u.tail
 		}
 		list = append(list, r)

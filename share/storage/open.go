@@ -86,6 +86,7 @@ func (s *Store) newTransfer(spec Spec) (*Transfer, error) {
 		files:    make([]fileState, len(spec.Info.Files)),
 		known:    newPieces(spec.Info.NumPieces),
 		unsynced: newUnsynced(len(spec.Info.Files)),
+		users:    userFiles{geometry: geometry{spec.Info}},
 	}
 	where := spec.Dir
 	if t.own != nil {
@@ -327,7 +328,7 @@ func (t *Transfer) restoreUser(r *fileRecord) {
 		if !u.made && (err == nil || absentFile(err)) {
 			s := t.pieces(i)
 			for _, p := range []int{s.From, s.To - 1} {
-				if t.spilled(i, p) {
+				if t.users.spilled(i, p) {
 					t.known.have.unset(p)
 					t.known.unrecord(Span{p, p + 1})
 				}
@@ -392,7 +393,7 @@ func (t *Transfer) compare() {
 		found := t.find(i)
 		fits := found.stamp.size == t.info.Files[i].Length ||
 			found.state == partial && found.stamp.size < t.info.Files[i].Length
-		u := t.users[i]
+		u := t.users.of(i)
 		loose := u != nil && !u.settled
 		switch {
 		case found.err != nil:

@@ -50,7 +50,7 @@ func (t *Transfer) removeFiles(data bool) (r *remover, kept []share.Kept, err er
 	t.mu.Lock()
 	r = &remover{geometry: t.geometry, place: &t.place, found: t.found, files: make([]removable, len(t.files)), have: t.known.have.clone()}
 	for i := range t.files {
-		f, u := &t.files[i], t.users[i]
+		f, u := &t.files[i], t.users.of(i)
 		r.files[i] = removable{state: f.state, created: f.created, suspect: f.suspect, spill: u != nil && u.made, stamp: f.stamp}
 	}
 	t.mu.Unlock()

@@ -35,8 +35,6 @@ type Transfer struct {
 	proving   sync.Mutex // held while a piece in doubt is hashed for a reader
 	since     int64      // what a record without change times says was so then
 
-	hasUsers atomic.Int32 // len(users)
-
 	mu       sync.Mutex // guards what follows, and the same part of files
 	closed   bool
 	removed  bool // from the ledger
@@ -44,7 +42,7 @@ type Transfer struct {
 	found    bool // the own folder was there before the transfer
 	known    pieces
 	unsynced unsynced
-	users    map[int]*userFile
+	users    userFiles
 	outcomes []share.Found    // of the user's files, to be told
 	unnamed  map[int]struct{} // complete files that still have their part name
 	emptied  bool             // files of 0 bytes and empty folders were made, if there are any

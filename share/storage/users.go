@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -28,28 +31,80 @@ type userFile struct {
 	settled    bool // all of it is right, and in use where it is
 }
 
+// userFiles are the user's files that entries of a transfer are, or were beside. It
+// touches memory only; the mutex of the transfer guards it.
+type userFiles struct {
+	geometry
+	byEntry map[int]*userFile
+	n       atomic.Int32 // len(byEntry), for those who do not hold the mutex
+}
+
+// any tells whether there are any. No lock need be held.
+func (s *userFiles) any() bool { return s.n.Load() > 0 }
+
+// of is the user's file of entry i; nil without one.
+func (s *userFiles) of(i int) *userFile { return s.byEntry[i] }
+
+// all goes through them in the order of entries. They may be dropped meanwhile.
+func (s *userFiles) all() iter.Seq2[int, *userFile] {
+	return func(yield func(int, *userFile) bool) {
+		for _, i := range slices.Sorted(maps.Keys(s.byEntry)) {
+			if u := s.byEntry[i]; u != nil && !yield(i, u) {
+				return
+			}
+		}
+	}
+}
+
+// take is of, and makes what it does not find.
+func (s *userFiles) take(i int) *userFile {
+	u := s.byEntry[i]
+	if u == nil {
+		if s.byEntry == nil {
+			s.byEntry = map[int]*userFile{}
+		}
+		u = &userFile{}
+		s.byEntry[i] = u
+		s.n.Store(int32(len(s.byEntry)))
+	}
+	return u
+}
+
+// drop forgets the user's file of entry i.
+func (s *userFiles) drop(i int) {
+	delete(s.byEntry, i)
+	s.n.Store(int32(len(s.byEntry)))
+}
+
+// spilled tells whether piece p of entry i is read from the spill.
+func (s *userFiles) spilled(i, p int) bool {
+	u, of := s.byEntry[i], s.pieces(i)
+	return u != nil && (u.head && p == of.From || u.tail && p == of.To-1)
+}
+
+// setSpilled notes so, or the opposite, of an entry that has a user's file.
+func (s *userFiles) setSpilled(i, p int, is bool) {
+	if u := s.byEntry[i]; p == s.pieces(i).From {
+		u.head = is
+	} else {
+		u.tail = is
+	}
+}
+
 // userOf is what there is about the user's file of entry i; nil without one.
 func (t *Transfer) userOf(i int) *userFile {
-	if t.hasUsers.Load() == 0 {
+	if !t.users.any() {
 		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.users[i]
+	return t.users.of(i)
 }
 
 // takeUser makes entry i the user's file with the name given. t.mu is held, and
 // t.opening unless t is being opened.
 func (t *Transfer) takeUser(i int, name string) *userFile {
-	u := t.users[i]
-	if u == nil {
-		u = &userFile{}
-		if t.users == nil {
-			t.users = map[int]*userFile{}
-		}
-		t.users[i] = u
-		t.hasUsers.Store(int32(len(t.users)))
-	}
+	u := t.users.take(i)
 	if t.layout.names[i].user != name {
 		t.layout.names[i].user = name
 		t.relayout, t.known.stale = true, true
@@ -62,27 +117,21 @@ func (t *Transfer) takeUser(i int, name string) *userFile {
 // is a part file like any other. t.mu is held.
 func (t *Transfer) userGone(i int) {
 	f := &t.files[i]
-	f.state, f.created, f.suspect = absent, t.users[i].spill, false
-	if t.users[i].made {
+	f.state, f.created, f.suspect = absent, t.users.of(i).spill, false
+	if t.users.of(i).made {
 		f.state, f.stamp = partial, stamp{}
 		t.markDirty(i)
 	}
 	t.layout.names[i].user = ""
 	t.relayout, t.known.stale = true, true
-	t.dropUser(i)
-}
-
-// dropUser ends that. t.mu is held.
-func (t *Transfer) dropUser(i int) {
-	delete(t.users, i)
-	t.hasUsers.Store(int32(len(t.users)))
+	t.users.drop(i)
 }
 
 // loseUser notes that the user's file of entry i changed before it was taken: it
 // is somebody's who writes to it. t.mu is held.
 func (t *Transfer) loseUser(i int) {
 	s := t.pieces(i)
-	t.users[i].lost = true
+	t.users.of(i).lost = true
 	t.known.lose(s)
 }
 
@@ -90,31 +139,14 @@ func (t *Transfer) loseUser(i int) {
 // all of it is right. t.mu is held.
 func (t *Transfer) inPlace(i int) bool {
 	n := &t.layout.names[i]
-	return n.user == n.final && t.files[i].stamp.size == t.info.Files[i].Length && !t.users[i].lost
-}
-
-// spilled tells whether piece p of entry i is read from the spill. t.mu is held.
-func (t *Transfer) spilled(i, p int) bool {
-	u := t.users[i]
-	s := t.pieces(i)
-	return u != nil && (u.head && p == s.From || u.tail && p == s.To-1)
-}
-
-// setSpilled notes so, or the opposite. t.mu is held.
-func (t *Transfer) setSpilled(i, p int, is bool) {
-	u := t.users[i]
-	if s := t.pieces(i); p == s.From {
-		u.head = is
-	} else {
-		u.tail = is
-	}
+	return n.user == n.final && t.files[i].stamp.size == t.info.Files[i].Length && !t.users.of(i).lost
 }
 
 // readUser reads entry i, which is a file of the user's or in its spill.
 func (t *Transfer) readUser(i int, u *userFile, at int64, p []byte, check func(i int, h *handle) error) (int, error) {
 	return t.byPiece(i, at, p, func(piece int, at int64, p []byte) (int, error) {
 		t.mu.Lock()
-		in := t.spilled(i, piece)
+		in := t.users.spilled(i, piece)
 		t.mu.Unlock()
 		if !in {
 			return t.readOne(i, at, p, check)
@@ -147,7 +179,7 @@ func (t *Transfer) writeUser(i int, at int64, p []byte) (n int, done bool, err e
 	}
 	piece := t.span(t.info.Files[i].Offset+at, int64(len(p))).From
 	t.mu.Lock()
-	u := t.users[i]
+	u := t.users.of(i)
 	spill := u != nil && t.inPlace(i) && t.shared(piece, i)
 	t.mu.Unlock()
 	if u == nil {
@@ -163,7 +195,7 @@ func (t *Transfer) writeUser(i int, at int64, p []byte) (n int, done bool, err e
 		}
 		defer h.unpin()
 		t.mu.Lock()
-		t.setSpilled(i, piece, true)
+		t.users.setSpilled(i, piece, true)
 		t.mu.Unlock()
 		n, err := h.file.WriteAt(p, at)
 		t.wrote(i)
@@ -327,7 +359,7 @@ func (t *Transfer) syncUser(i int, u *userFile) error {
 func (t *Transfer) rewriteUser(i int, u *userFile, at int64, p []byte) (int, error) {
 	return t.byPiece(i, at, p, func(piece int, at int64, p []byte) (int, error) {
 		t.mu.Lock()
-		in := t.spilled(i, piece)
+		in := t.users.spilled(i, piece)
 		t.mu.Unlock()
 		if !in {
 			return t.readOne(i, at, p, nil)
