@@ -45,7 +45,7 @@ func (c *Catalog) Replace(ctx context.Context, channel index.ChannelID, version 
 	var change Change
 	c.checkpoint(ctx, "PASSIVE")
 	err := c.write(ctx, channel, func(w *writer) error {
-		old, err := w.known(ctx)
+		old, err := w.existing(ctx)
 		if err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (c *Catalog) Remove(ctx context.Context, channel index.ChannelID, ids ...sh
 // Drop removes a channel with all its entries.
 func (c *Catalog) Drop(ctx context.Context, channel index.ChannelID) error {
 	err := c.write(ctx, channel, func(w *writer) error {
-		old, err := w.known(ctx)
+		old, err := w.existing(ctx)
 		if err != nil {
 			return err
 		}
@@ -260,7 +260,7 @@ type row struct {
 	seen bool
 }
 
-func (w *writer) known(ctx context.Context) (map[share.ID]row, error) {
+func (w *writer) existing(ctx context.Context) (map[share.ID]row, error) {
 	old := make(map[share.ID]row)
 	rows, err := w.tx.QueryContext(ctx, "SELECT num, id, sum FROM entries WHERE channel = ?", w.channel)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 // when nothing is left to merge.
 //
 // Changes do not merge by themselves because now and then a small change would have
-// to merge most of the index. Nobody waits for Tend, so it works at most half of the
+// to merge most of the index. No caller waits for Tend, so it works at most half of the
 // time.
 func (c *Catalog) Tend(ctx context.Context) error {
 	for {

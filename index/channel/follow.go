@@ -36,7 +36,7 @@ func (m *Manager) Follow(ctx context.Context, l index.ChannelLink, mirror *int64
 			return Info{}, err
 		}
 	}
-	c.poke()
+	c.lookUpSoon()
 	return c.info(), nil
 }
 
@@ -82,10 +82,10 @@ func (m *Manager) Unfollow(ctx context.Context, ref string, own bool) (Info, err
 		}
 	}
 	for _, id := range []share.ID{r.loaded, r.before} {
-		c.forget(id)
+		c.dropCatalogue(id)
 	}
 	if newest, err := target(r.item.Value); err == nil {
-		c.forget(newest)
+		c.dropCatalogue(newest)
 	}
 	if err := os.RemoveAll(c.dir()); err != nil {
 		m.log.Warn("cannot remove the folder of a channel", "channel", c.id.Short(), "error", err)
@@ -93,8 +93,8 @@ func (m *Manager) Unfollow(ctx context.Context, ref string, own bool) (Info, err
 	return info, m.cfg.Catalogue.Drop(ctx, c.id)
 }
 
-// forget stops sharing a catalogue of this channel.
-func (c *channel) forget(id share.ID) {
+// dropCatalogue stops sharing a catalogue of this channel.
+func (c *channel) dropCatalogue(id share.ID) {
 	if id.IsZero() {
 		return
 	}
@@ -138,7 +138,7 @@ func (c *channel) loop(ctx context.Context) {
 		case <-timer.C:
 			if _, due := c.due(); !due && waits && time.Now().Before(look) {
 				if err := c.mirrorMore(ctx); err != nil && ctx.Err() == nil {
-					c.tell(err)
+					c.report(err)
 				}
 				continue
 			}
@@ -147,7 +147,7 @@ func (c *channel) loop(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		c.tell(err)
+		c.report(err)
 		if err != nil {
 			failed++
 		} else {
@@ -207,50 +207,50 @@ func (c *channel) step(ctx context.Context) error {
 		c.tidied = true
 		c.tidy()
 	}
-	if err := c.look(ctx); err != nil {
+	if err := c.lookUp(ctx); err != nil {
 		return err
 	}
 	r := c.now()
-	if due, ok := c.due(); r.own && !r.restoring && (ok && due == 0 || r.dirty && c.said() != "") {
+	if due, ok := c.due(); r.own && !r.restoring && (ok && due == 0 || r.dirty && c.lastProblem() != "") {
 		if err := c.publish(ctx); err != nil {
 			return err
 		}
 	}
-	if err := c.keep(ctx); err != nil {
+	if err := c.republish(ctx); err != nil {
 		return err
 	}
 	return c.mirror.step(ctx, c.now(), c.read)
 }
 
-func (c *channel) said() string {
+func (c *channel) lastProblem() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.problem
 }
 
-// look gets the channel's item from the DHT, accepts it if it is newer than the last
-// one, and loads the catalogue that it points to.
-func (c *channel) look(ctx context.Context) error {
+// lookUp gets the channel's item from the DHT, accepts it if it is newer than the
+// last one, and loads the catalogue that it points to.
+func (c *channel) lookUp(ctx context.Context) error {
 	r := c.now()
-	if err := c.slot(ctx); err != nil {
+	if err := c.acquireSlot(ctx); err != nil {
 		return err
 	}
 	c.looked, c.found = false, nil
 	asking, cancel := context.WithTimeout(ctx, c.m.look)
 	it, err := c.m.cfg.DHT.GetMutable(asking, r.link.ID, r.link.Salt, -1)
 	cancel()
-	c.leave()
+	c.releaseSlot()
 	switch {
 	case errors.Is(err, index.ErrUnknown):
 		// The DHT no longer has the item: it is put again below, if we have it.
-		c.forgotten()
+		c.putSoon()
 		if r.item.Value == nil && !r.own {
 			return share.Errorf(share.Nobody, "the channel was not found yet: no node in the DHT has its item")
 		}
 	case err != nil:
-		return unmet(err)
+		return lookupError(err)
 	default:
-		if err := c.meet(ctx, it); err != nil {
+		if err := c.accept(ctx, it); err != nil {
 			return err
 		}
 		c.found = &it.Seq
@@ -259,28 +259,28 @@ func (c *channel) look(ctx context.Context) error {
 	return c.fetch(ctx)
 }
 
-// forgotten makes the next keep put the item at once.
-func (c *channel) forgotten() {
+// putSoon makes the next republish put the item at once.
+func (c *channel) putSoon() {
 	c.mu.Lock()
 	c.put = time.Time{}
 	c.mu.Unlock()
 }
 
-// meet accepts an item from the DHT. An item that is not newer than the last one
-// changes nothing, even with a valid signature.
-func (c *channel) meet(ctx context.Context, it index.Item) error {
+// accept checks an item from the DHT and stores it if it is newer than the last one.
+// An older one changes nothing, even with a valid signature.
+func (c *channel) accept(ctx context.Context, it index.Item) error {
 	r := c.now()
 	if _, err := check(r.link, it); err != nil {
 		return err
 	}
 	switch {
 	case it.Seq < r.item.Seq:
-		c.forgotten()
+		c.putSoon()
 		return nil
 	case it.Seq == r.item.Seq && r.item.Value != nil:
 		if !bytes.Equal(it.Value, r.item.Value) {
 			c.m.log.Warn("a channel's key signed two versions with the same sequence; keeping the first one seen", "channel", c.id.Short(), "seq", it.Seq)
-			c.forgotten()
+			c.putSoon()
 		}
 		return nil
 	}
@@ -291,7 +291,7 @@ func (c *channel) meet(ctx context.Context, it index.Item) error {
 	}
 	// Drop the older catalogue whose fetch never completed.
 	if old, err := target(r.item.Value); err == nil && old != r.loaded && old != r.before && !bytes.Equal(it.Value, r.item.Value) {
-		c.forget(old)
+		c.dropCatalogue(old)
 	}
 	return nil
 }
@@ -321,12 +321,12 @@ func (c *channel) fetch(ctx context.Context) error {
 			return fmt.Errorf("fetching the catalogue of the channel: %w", err)
 		}
 	}
-	if err := c.slot(ctx); err != nil {
+	if err := c.acquireSlot(ctx); err != nil {
 		return err
 	}
 	start := time.Now()
 	err = c.loadFrom(ctx, newest)
-	c.leave()
+	c.releaseSlot()
 	c.mu.Lock()
 	c.load = min(time.Since(start), time.Minute)
 	c.mu.Unlock()
@@ -334,7 +334,7 @@ func (c *channel) fetch(ctx context.Context) error {
 		return fmt.Errorf("loading the catalogue of the channel: %w", err)
 	}
 	if !r.own {
-		c.forget(r.loaded)
+		c.dropCatalogue(r.loaded)
 	}
 	return nil
 }
@@ -418,10 +418,10 @@ func (c *channel) refill(ctx context.Context) {
 		return
 	}
 	defer c.unlock()
-	if c.slot(ctx) != nil {
+	if c.acquireSlot(ctx) != nil {
 		return
 	}
-	defer c.leave()
+	defer c.releaseSlot()
 	r := c.now()
 	var err error
 	switch {
@@ -449,8 +449,8 @@ func (c *channel) version() string {
 	return r.loaded.String()
 }
 
-// keep puts the item into the DHT again when it is due, also for followed channels.
-func (c *channel) keep(ctx context.Context) error {
+// republish puts the item into the DHT again when it is due, also for followed channels.
+func (c *channel) republish(ctx context.Context) error {
 	r := c.now()
 	c.mu.Lock()
 	put := c.put
@@ -461,9 +461,9 @@ func (c *channel) keep(ctx context.Context) error {
 	putting, cancel := context.WithTimeout(ctx, c.m.look)
 	defer cancel()
 	if _, err := c.m.cfg.DHT.PutMutable(putting, r.item, nil); errors.Is(err, index.ErrStale) {
-		c.poke() // the DHT has a newer one
+		c.lookUpSoon() // the DHT has a newer one
 	} else if err != nil {
-		return refused(err)
+		return putError(err)
 	}
 	c.mu.Lock()
 	c.put = c.m.cfg.Now()

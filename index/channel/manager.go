@@ -192,7 +192,7 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 	}
 	for _, r := range rows {
 		c := m.newChannel(*r)
-		c.lookAtKey()
+		c.checkKey()
 		m.channels[c.id] = c
 		m.order = append(m.order, c)
 	}
@@ -321,9 +321,9 @@ func (c *channel) info() Info {
 	return i
 }
 
-// lookAtKey tells at the start when an own channel cannot be published any more,
-// not when somebody next changes it.
-func (c *channel) lookAtKey() {
+// checkKey logs that the key of an own channel cannot be used, when the node starts
+// and not only when the channel is changed next.
+func (c *channel) checkKey() {
 	if !c.now().own {
 		return
 	}
@@ -466,24 +466,24 @@ func (c *channel) now() row {
 	return c.row
 }
 
-// unmet is the error of a lookup and refused that of a put, in words for users who
-// do not know DHT items.
-func unmet(err error) error {
+// lookupError is the error of a lookup and putError that of a put, in words for
+// users who do not know DHT items.
+func lookupError(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return share.Errorf(share.Nobody, "no DHT node answered in time; shoal tries again")
 	}
 	return fmt.Errorf("looking the channel up: %w", err)
 }
 
-func refused(err error) error {
+func putError(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return unmet(err)
+		return lookupError(err)
 	}
 	return fmt.Errorf("no DHT node has accepted the channel yet; shoal tries again: %w", err)
 }
 
-// tell records the error of the last step, or nil.
-func (c *channel) tell(err error) {
+// report records the error of the last step, or nil.
+func (c *channel) report(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	was := c.problem
@@ -508,8 +508,8 @@ func (c *channel) lock(ctx context.Context) error {
 
 func (c *channel) unlock() { <-c.busy }
 
-// slot waits for one of the atOnce slots for lookups and loads.
-func (c *channel) slot(ctx context.Context) error {
+// acquireSlot waits for one of the atOnce slots for lookups and loads.
+func (c *channel) acquireSlot(ctx context.Context) error {
 	select {
 	case c.m.slots <- struct{}{}:
 		return nil
@@ -518,10 +518,10 @@ func (c *channel) slot(ctx context.Context) error {
 	}
 }
 
-func (c *channel) leave() { <-c.m.slots }
+func (c *channel) releaseSlot() { <-c.m.slots }
 
-// poke makes the channel be looked up now.
-func (c *channel) poke() { signal(c.wake) }
+// lookUpSoon makes the channel be looked up now.
+func (c *channel) lookUpSoon() { signal(c.wake) }
 
 func signal(c chan struct{}) {
 	select {

@@ -154,7 +154,7 @@ func TestOlderAndForgedVersionsAreNotTaken(t *testing.T) {
 	w.mu.Lock()
 	w.lie = nil
 	w.mu.Unlock()
-	b.get(ch.ID).poke()
+	b.get(ch.ID).lookUpSoon()
 	b.eventuallyHas(ch.Link, "one", "two")
 }
 
@@ -180,7 +180,7 @@ func TestPublishingGoesOnAfterAFailure(t *testing.T) {
 			a.has = has
 			a.mu.Unlock()
 		}
-		a.get(ch.ID).poke()
+		a.get(ch.ID).lookUpSoon()
 		eventually(t, "nobody takes it", func() bool { return strings.Contains(a.List()[0].Problem, "took it") })
 	}
 	if _, err := a.Put(bg, "films", []index.Entry{thing(2, "two")}); err != nil {
@@ -189,7 +189,7 @@ func TestPublishingGoesOnAfterAFailure(t *testing.T) {
 	w.mu.Lock()
 	w.full = false
 	w.mu.Unlock()
-	a.get(ch.ID).poke()
+	a.get(ch.ID).lookUpSoon()
 	eventually(t, "it is published", func() bool { i := a.List()[0]; return !i.Pending && i.Entries == 2 && i.Problem == "" })
 	if it := w.item(ch.Link); it.Seq <= signed.Seq {
 		t.Errorf("a sequence was used twice: %d, then %d", signed.Seq, it.Seq)
@@ -214,7 +214,7 @@ func TestPublishingAsksOnce(t *testing.T) {
 	defer c.unlock()
 	for range 2 {
 		gets, puts := w.asked()
-		if err := errors.Join(c.look(bg), c.publish(bg)); err != nil {
+		if err := errors.Join(c.lookUp(bg), c.publish(bg)); err != nil {
 			t.Fatal(err)
 		}
 		if g, p := w.asked(); g != gets+1 || p != puts+1 {
@@ -229,7 +229,7 @@ func TestPublishingAsksOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.look(bg); err != nil {
+	if err := c.lookUp(bg); err != nil {
 		t.Fatal(err)
 	}
 	theirs := k.sign(w.item(ch.Link).Seq+1000, share.ID{9})
@@ -364,7 +364,7 @@ func TestPuttingIsTriedAgain(t *testing.T) {
 	w.mu.Lock()
 	w.down, w.stale = false, 2
 	w.mu.Unlock()
-	a.get(ch.ID).poke()
+	a.get(ch.ID).lookUpSoon()
 	eventually(t, "it is published", func() bool { i, _ := a.Resolve("films"); return i.Problem == "" && !i.Pending })
 }
 

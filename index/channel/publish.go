@@ -62,7 +62,7 @@ func (m *Manager) own(ctx context.Context, k Key, r row) (Info, error) {
 	if err := c.showOwn(ctx); err != nil {
 		m.log.Error("cannot show an own channel in the catalogue", "channel", c.id.Short(), "error", err)
 	}
-	c.poke()
+	c.lookUpSoon()
 	return c.info(), nil
 }
 
@@ -101,7 +101,7 @@ func (m *Manager) Edit(ctx context.Context, ref string, name, about *string, mir
 		}
 		if name != nil || about != nil {
 			r.dirty = true
-			c.touch()
+			c.noteChange()
 		}
 	})
 	if err != nil {
@@ -110,7 +110,7 @@ func (m *Manager) Edit(ctx context.Context, ref string, name, about *string, mir
 	if own {
 		signal(c.changes)
 	} else {
-		c.poke()
+		c.lookUpSoon()
 	}
 	return c.info(), nil
 }
@@ -167,7 +167,7 @@ func (c *channel) edited(ctx context.Context, n int, show func() error) (Info, e
 	// At once, because a running publication may be about to record that it is complete.
 	err := c.change(ctx, func(r *row) {
 		r.dirty, r.entries = true, n
-		c.touch()
+		c.noteChange()
 	})
 	if err != nil {
 		return Info{}, err
@@ -180,7 +180,7 @@ func (c *channel) edited(ctx context.Context, n int, show func() error) (Info, e
 }
 
 // touch starts or extends the settle time of an own channel; mu is held.
-func (c *channel) touch() {
+func (c *channel) noteChange() {
 	now := c.m.cfg.Now()
 	if c.changed.IsZero() {
 		c.changed = now
@@ -222,12 +222,12 @@ func (m *Manager) Publish(ctx context.Context, ref string) (Info, error) {
 		return Info{}, err
 	}
 	defer c.unlock()
-	err = c.look(ctx)
+	err = c.lookUp(ctx)
 	if err != nil && !c.now().restoring {
 		return Info{}, err
 	}
 	err = c.publish(ctx)
-	c.tell(err)
+	c.report(err)
 	if err != nil {
 		return Info{}, err
 	}
@@ -279,7 +279,7 @@ func (c *channel) publish(ctx context.Context) error {
 		return err
 	}
 	if now := c.now(); old != now.before && old != now.loaded {
-		c.forget(old)
+		c.dropCatalogue(old)
 	}
 	c.m.log.Info("a channel was published", "channel", c.id.Short(), "entries", len(entries), "seq", c.now().item.Seq, "catalogue", id)
 	return nil
@@ -353,7 +353,7 @@ func (c *channel) announce(ctx context.Context, k Key, id share.ID) error {
 		case err == nil:
 			return nil
 		case !errors.Is(err, index.ErrStale):
-			return refused(err)
+			return putError(err)
 		}
 		newer, gerr := c.m.cfg.DHT.GetMutable(putting, r.link.ID, r.link.Salt, r.item.Seq)
 		if gerr == nil {
@@ -373,10 +373,10 @@ func (c *channel) announce(ctx context.Context, k Key, id share.ID) error {
 // overtaken adopts the version that another holder of the key has just published;
 // the local changes are added to it at the next publication.
 func (c *channel) overtaken(ctx context.Context, it index.Item) error {
-	if err := c.meet(ctx, it); err != nil {
+	if err := c.accept(ctx, it); err != nil {
 		return err
 	}
-	c.poke()
+	c.lookUpSoon()
 	return fmt.Errorf("publishing the channel: another holder of its key has just published: %w", index.ErrStale)
 }
 

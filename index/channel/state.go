@@ -51,7 +51,7 @@ const stateVersion = 1
 // ErrNewer is wrapped by the error for tables that a later release wrote.
 var ErrNewer = errors.New("the channels were written by a later version of shoal")
 
-// CheckState tells whether a Manager could read its tables, which need not be
+// CheckState reports whether a Manager could read its tables, which need not be
 // there; all of what they hold where deep asks for that. It changes nothing.
 func CheckState(ctx context.Context, db *sql.DB, deep bool) error {
 	var version int
@@ -62,14 +62,14 @@ func CheckState(ctx context.Context, db *sql.DB, deep bool) error {
 	if err != nil {
 		return err
 	}
-	if err := known(version); err != nil || !deep {
+	if err := checkVersion(version); err != nil || !deep {
 		return err
 	}
 	_, err = (&state{db}).list(ctx)
 	return err
 }
 
-func known(version int) error {
+func checkVersion(version int) error {
 	if version > stateVersion {
 		return share.Errorf(share.Failed, "%w (schema %d, this one knows %d)", ErrNewer, version, stateVersion)
 	}
@@ -104,7 +104,7 @@ func openState(ctx context.Context, db *sql.DB) (*state, error) {
 	if err := db.QueryRowContext(ctx, `SELECT version FROM versions WHERE package = 'channel'`).Scan(&version); err != nil {
 		return nil, share.Errorf(share.Disk, "reading the state of channels: %w", err)
 	}
-	if err := known(version); err != nil {
+	if err := checkVersion(version); err != nil {
 		return nil, err
 	}
 	return &state{db}, nil

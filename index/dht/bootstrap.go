@@ -17,14 +17,14 @@ const (
 	hostAddresses = 4
 )
 
-// feed gives the core contacts when it is hungry. When it is, and how often, is
-// the core's affair.
-func (n *Node) feed(ctx context.Context) {
+// bootstrap gives the core the addresses of the bootstrap hosts when it wants
+// contacts. The core decides when and how often.
+func (n *Node) bootstrap(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-n.hungry:
+		case <-n.wantContacts:
 		}
 		var g errgroup.Group
 		g.SetLimit(resolvers)
@@ -47,7 +47,7 @@ func (n *Node) resolve(ctx context.Context, host string) []netip.AddrPort {
 	}
 	port, err := strconv.ParseUint(service, 10, 16)
 	if err != nil {
-		n.log.Warn("a bootstrap host's port is no number", "host", host)
+		n.log.Warn("the port of a bootstrap host is not a number", "host", host)
 		return nil
 	}
 	addrs := make([]netip.Addr, 1)

@@ -24,7 +24,7 @@ type Config struct {
 	// Now is the wall clock, which may jump; time.Now if nil.
 	Now func() time.Time
 
-	// Bootstrap are hosts as HOST:PORT that are asked when nobody else is
+	// Bootstrap are hosts as HOST:PORT that are queried when no other node is
 	// known; literal addresses in brackets. DefaultBootstrap has public ones.
 	Bootstrap []string
 	// Resolve finds the IPv6 addresses of a host; the system's resolver if nil.
@@ -37,7 +37,7 @@ type Config struct {
 	ReadOnly bool
 	// EnforceBEP42 has no dealings with nodes whose ID does not fit their
 	// address. A part of the network has such IDs; without it they only get
-	// the places nobody else wants.
+	// the places that are free.
 	EnforceBEP42 bool
 
 	// Port is the TCP port to announce; if nil or 0, the port of the socket.
@@ -53,9 +53,9 @@ type Config struct {
 	// in the last five minutes, of hosts that wrote to this node before it wrote
 	// to them: proof that strangers reach local. It must not block.
 	OnUnsolicited func(from netip.AddrPort, local netip.Addr, at time.Time)
-	// Told tells whether a host was told to query this node with this node ID,
+	// Told reports whether a host was told to query this node with this node ID,
 	// from a port that it never used with it (the dial-back of the peer
-	// protocol); nil: never. OnUnsolicited hears of such a query, too, although
+	// protocol); nil: never. OnUnsolicited is called for such a query, too, although
 	// this node may have written to that host first. It must not block.
 	Told func(id [20]byte) bool
 }

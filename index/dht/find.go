@@ -17,26 +17,26 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// foundMax bounds the peers one search hands on.
+// foundMax bounds the peers of one search.
 const foundMax = 2000
 
-// Source tells that what this node finds comes from the DHT.
+// Source is share.FromDHT.
 func (n *Node) Source() share.Source { return share.FromDHT }
 
-// Announce keeps id announced until Withdraw. It returns at once; the work is
-// done while Run does.
+// Announce keeps id announced until Withdraw. It returns at once and announces while
+// Run runs.
 func (n *Node) Announce(id share.ID) {
 	n.do(func(now time.Duration) { n.core.Announce(now, nodeid.ID(id)) })
 }
 
-// Withdraw ends what Announce began. Others forget within the hour.
+// Withdraw stops announcing id. Other nodes forget it within the hour.
 func (n *Node) Withdraw(id share.ID) {
 	n.do(func(time.Duration) { n.core.Withdraw(nodeid.ID(id)) })
 }
 
-// Find looks for peers of id and streams them to found, each once, until the
-// search is over or ctx ends, whose error it returns then. A node that knows
-// nobody yet waits until it does.
+// Find searches for peers of id and passes them to found, each once, until the
+// search is over or ctx ends, whose error it returns then. If no node is known yet,
+// it waits until one is.
 func (n *Node) Find(ctx context.Context, id share.ID, found func([]netip.AddrPort)) error {
 	seen := make(map[netip.AddrPort]struct{})
 	once := func(peers []netip.AddrPort) {
@@ -56,7 +56,7 @@ func (n *Node) Find(ctx context.Context, id share.ID, found func([]netip.AddrPor
 		if err != nil || joined || len(seen) > 0 {
 			return err
 		}
-		// It was made from the doorstep. Look again from our place.
+		// It began before the node had joined. Search again once it has.
 		select {
 		case <-n.ready:
 		case <-ctx.Done():
@@ -67,8 +67,8 @@ func (n *Node) Find(ctx context.Context, id share.ID, found func([]netip.AddrPor
 	}
 }
 
-// search is one search for peers. It tells whether we had found our place in
-// the network when it began.
+// search is one search for peers. It reports whether the node had joined the network
+// when the search began.
 func (n *Node) search(ctx context.Context, id share.ID, found func([]netip.AddrPort)) (joined bool, err error) {
 	var mu sync.Mutex
 	var queue []netip.AddrPort
@@ -98,11 +98,10 @@ func (n *Node) search(ctx context.Context, id share.ID, found func([]netip.AddrP
 	return joined, err
 }
 
-// searched waits until somebody is known, begins a search and waits for its
-// end; begin is called with the lock held. While it waits it calls drain when
-// there is more, and once at the end.
+// searched waits until a node is known, starts a search and waits for its end. begin
+// is called with the lock held. drain is called when more receives, and at the end.
 func (n *Node) searched(ctx context.Context, more <-chan struct{}, drain func(), begin func(done func()) (cancel func())) error {
-	if err := n.waitMet(ctx); err != nil {
+	if err := n.waitConnected(ctx); err != nil {
 		return err
 	}
 	over := make(chan struct{})
@@ -124,13 +123,13 @@ func (n *Node) searched(ctx context.Context, more <-chan struct{}, drain func(),
 	}
 }
 
-// waitMet waits until somebody is known.
-func (n *Node) waitMet(ctx context.Context) error {
+// waitConnected waits until a node is known.
+func (n *Node) waitConnected(ctx context.Context) error {
 	n.mu.Lock()
-	met := n.met
+	connected := n.connected
 	n.mu.Unlock()
 	select {
-	case <-met:
+	case <-connected:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -14,7 +14,7 @@ import (
 )
 
 // GetImmutable finds the bencoded value whose SHA-1 is target (BEP 44). An
-// error wraps index.ErrUnknown when nobody has it.
+// error wraps index.ErrUnknown when no node has it.
 func (n *Node) GetImmutable(ctx context.Context, target [20]byte) ([]byte, error) {
 	it, err := n.getItem(ctx, target, nil, nil, -1, true)
 	if err != nil {
@@ -54,11 +54,11 @@ func (n *Node) getItem(ctx context.Context, target nodeid.ID, k, salt []byte, ne
 	return best, nil
 }
 
-// heldAlone is the item that is stored here while there is nobody else to ask.
+// heldAlone is the item that is stored here while there is no node to query.
 func (n *Node) heldAlone(target nodeid.ID, k []byte, newer int64) (it *items.Item) {
 	n.do(func(time.Duration) {
 		select {
-		case <-n.met:
+		case <-n.connected:
 		default:
 			it = n.core.Held(target, k != nil, newer)
 		}

@@ -130,7 +130,7 @@ func handshake(t *testing.T, l *net.TCPListener, id share.ID) {
 }
 
 // names asks the node at addr for the nodes closest to target, as anybody may,
-// and tells whether it names who.
+// and reports whether it names who.
 func (n *namespace) names(addr netip.AddrPort, target nodeid.ID, who netip.AddrPort) bool {
 	n.t.Helper()
 	conn := n.listen(netip.AddrPortFrom(n.asker(), 0))

@@ -30,17 +30,17 @@ type Node struct {
 	sockets []*socket
 	other   *otherConn
 
-	ready   chan struct{} // closed when the node has found its place
-	stopped chan struct{} // closed when Run returns
-	kick    chan struct{} // the deadline has moved forward
-	hungry  chan struct{} // contacts are wanted
+	ready        chan struct{} // closed when the node has joined
+	stopped      chan struct{} // closed when Run returns
+	kick         chan struct{} // the deadline has moved forward
+	wantContacts chan struct{} // contacts are wanted
 
-	mu     sync.Mutex
-	core   *core.Core
-	armed  time.Duration // when the timer will fire
-	met    chan struct{} // closed while somebody is known
-	events []unsolicited
-	ran    bool
+	mu        sync.Mutex
+	core      *core.Core
+	armed     time.Duration // when the timer will fire
+	connected chan struct{} // closed while a node is known
+	events    []unsolicited
+	ran       bool
 }
 
 type unsolicited struct {
@@ -50,7 +50,7 @@ type unsolicited struct {
 }
 
 const (
-	// addressesEvery is how often Config.Addresses is looked at unasked.
+	// addressesEvery is how often Config.Addresses is called unasked.
 	addressesEvery = 15 * time.Second
 	saveEvery      = 10 * time.Minute
 	// clockJump is how much the wall clock must have gone faster or slower than
@@ -68,8 +68,8 @@ func New(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, start: time.Now(),
 		ready: make(chan struct{}), stopped: make(chan struct{}),
-		kick: make(chan struct{}, 1), hungry: make(chan struct{}, 1),
-		met: make(chan struct{}),
+		kick: make(chan struct{}, 1), wantContacts: make(chan struct{}, 1),
+		connected: make(chan struct{}),
 	}
 	for _, c := range cfg.Conns {
 		n.sockets = append(n.sockets, newSocket(c))
@@ -80,15 +80,15 @@ func New(cfg Config) (*Node, error) {
 	crand.Read(seed[:])
 	n.core = core.New(core.Config{
 		Seed: seed, ID: saved.id,
-		Send:        n.send,
-		Port:        cfg.Port,
-		Seeding:     n.seeding(),
-		Hungry:      func() { signal(n.hungry) },
-		Met:         n.meet,
-		Joined:      func() { close(n.ready) },
-		Unsolicited: n.unsolicited(),
-		Told:        n.told(),
-		ReadOnly:    cfg.ReadOnly, Strict: cfg.EnforceBEP42,
+		Send:         n.send,
+		Port:         cfg.Port,
+		Seeding:      n.seeding(),
+		WantContacts: func() { signal(n.wantContacts) },
+		OnConnected:  n.setConnected,
+		Joined:       func() { close(n.ready) },
+		Unsolicited:  n.unsolicited(),
+		Told:         n.told(),
+		ReadOnly:     cfg.ReadOnly, Strict: cfg.EnforceBEP42,
 	})
 	for _, c := range saved.nodes {
 		n.core.AddNode(0, c)
@@ -119,12 +119,12 @@ func (n *Node) unsolicited() func(netip.AddrPort, netip.Addr) {
 	}
 }
 
-// meet is told by the core, with the lock held, whether anybody is known.
-func (n *Node) meet(anybody bool) {
-	if anybody {
-		close(n.met)
+// setConnected is called by the core, with the lock held.
+func (n *Node) setConnected(connected bool) {
+	if connected {
+		close(n.connected)
 	} else {
-		n.met = make(chan struct{})
+		n.connected = make(chan struct{})
 	}
 }
 
@@ -135,8 +135,8 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Run is the node at work, until ctx ends. It returns nil then, or why a socket
-// failed. It can be called once.
+// Run runs the node until ctx ends. It returns nil then, or why a socket failed. It
+// can be called once.
 func (n *Node) Run(ctx context.Context) error {
 	n.mu.Lock()
 	if n.ran {
@@ -152,7 +152,7 @@ func (n *Node) Run(ctx context.Context) error {
 		g.Go(func() error { return n.read(ctx, i) })
 	}
 	g.Go(func() error { n.keepTime(ctx); return nil })
-	g.Go(func() error { n.feed(ctx); return nil })
+	g.Go(func() error { n.bootstrap(ctx); return nil })
 	g.Go(func() error {
 		<-ctx.Done()
 		for _, s := range n.sockets {
@@ -168,11 +168,12 @@ func (n *Node) Run(ctx context.Context) error {
 	return err
 }
 
-// Ready is closed when the node has found its place in the network.
+// Ready is closed when the node has joined the network: it has found the nodes
+// closest to its ID.
 func (n *Node) Ready() <-chan struct{} { return n.ready }
 
-// do calls f with the core locked, and sees to it that what f has put on the
-// timer is done in time.
+// do calls f with the core locked, and wakes keepTime if f moved the deadline
+// forward.
 func (n *Node) do(f func(now time.Duration)) {
 	n.mu.Lock()
 	f(n.since())
@@ -193,8 +194,8 @@ func (n *Node) do(f func(now time.Duration)) {
 // sleeps and does not follow the wall clock.
 func (n *Node) since() time.Duration { return time.Since(n.start) }
 
-// keepTime wakes the core when something is due, and notices what only time
-// tells: addresses that changed, sleep, and that the state is to be saved.
+// keepTime wakes the core when a timer is due, notices changed addresses and that
+// the machine slept, and saves the state.
 func (n *Node) keepTime(ctx context.Context) {
 	const never = time.Duration(1<<63 - 1)
 	timer := time.NewTimer(0)
@@ -245,7 +246,7 @@ func (n *Node) keepTime(ctx context.Context) {
 	}
 }
 
-// AddressesChanged has the node look at Config.Addresses at once.
+// AddressesChanged makes the node call Config.Addresses at once.
 func (n *Node) AddressesChanged() { n.followAddresses() }
 
 func (n *Node) followAddresses() {
@@ -256,14 +257,13 @@ func (n *Node) followAddresses() {
 	n.do(func(now time.Duration) { n.core.SetAddresses(now, addrs) })
 }
 
-// AddNode tells the node of an address that may be a DHT node's: from a PORT
-// message, or a link.
+// AddNode adds an address that may be a DHT node's: from a PORT message, or a link.
 func (n *Node) AddNode(addr netip.AddrPort) {
 	n.do(func(now time.Duration) { n.core.AddContact(now, addr) })
 }
 
-// read hands what arrives at a socket to the core, or to the other protocol
-// that shares it.
+// read passes what arrives at a socket to the core, or to the other protocol that
+// shares the socket.
 func (n *Node) read(ctx context.Context, i int) error {
 	buf := make([]byte, datagramMax)
 	s := n.sockets[i]

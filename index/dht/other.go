@@ -19,7 +19,7 @@ type otherConn struct {
 	closed chan struct{}
 
 	mu       sync.Mutex
-	open     bool // somebody asked for it
+	open     bool // it is in use
 	shut     bool
 	deadline time.Time
 	moved    chan struct{} // closed when the deadline moves

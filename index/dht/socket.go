@@ -36,7 +36,7 @@ func newSocket(c *net.UDPConn) *socket {
 	return s
 }
 
-// bound tells whether the socket sends from addr when asked to.
+// bound reports whether the socket sends from addr when asked to.
 func (s *socket) bound(addr netip.Addr) bool {
 	return s.local.IsUnspecified() || s.local == addr
 }

@@ -95,7 +95,7 @@ func (n *Node) load() state {
 	return s
 }
 
-// save replaces the state file, unless we know nobody.
+// save replaces the state file, unless no node is known.
 func (n *Node) save() {
 	var s state
 	n.do(func(time.Duration) { s = state{n.core.ID(), n.core.Contacts(nil)} })

@@ -8,10 +8,10 @@ import (
 	"github.com/shoalnet/shoal/index/dht/internal/krpc"
 )
 
-// Stats is what a node did since New, and what it holds now.
+// Stats counts what a node has done since New, and what it stores now.
 type Stats struct {
-	Joined  bool          `json:"joined"`  // it has found its place in the network
-	Offline bool          `json:"offline"` // nobody answers; the fault is taken to be ours
+	Joined  bool          `json:"joined"`  // it has found the nodes closest to its ID
+	Offline bool          `json:"offline"` // no node answers: our own connection seems to be down
 	Nodes   int           `json:"nodes"`   // in the routing table
 	Good    int           `json:"good"`    // of them, heard in the last 15 minutes
 	RTT     time.Duration `json:"rtt"`     // to the network, smoothed
@@ -33,17 +33,17 @@ type Stats struct {
 	RepliesOut uint64            `json:"replies_out"`
 	ErrorsIn   uint64            `json:"errors_in"`
 	ErrorsOut  uint64            `json:"errors_out"`
-	Timeouts   uint64            `json:"timeouts"`  // queries nobody answered
-	Malformed  uint64            `json:"malformed"` // datagrams that are no messages
-	Stray      uint64            `json:"stray"`     // answers to nothing we asked
-	Limited    uint64            `json:"limited"`   // queries not answered for their number
+	Timeouts   uint64            `json:"timeouts"`  // queries that were not answered
+	Malformed  uint64            `json:"malformed"` // datagrams that are not messages
+	Stray      uint64            `json:"stray"`     // answers that fit no query
+	Limited    uint64            `json:"limited"`   // queries refused because there were too many
 	Parked     uint64            `json:"parked"`    // queries answered once their sender had proven its address
-	Unsent     uint64            `json:"unsent"`    // datagrams the system did not take
+	Unsent     uint64            `json:"unsent"`    // datagrams that the system refused to send
 
 	Announce AnnounceStats `json:"announce"`
 }
 
-// AnnounceStats tells how announcing goes and what it costs.
+// AnnounceStats counts what announcing has done and what it costs.
 type AnnounceStats struct {
 	Keys      int    `json:"keys"`      // kept announced
 	Waiting   int    `json:"waiting"`   // of them, not announced yet, or not since our address changed
@@ -53,7 +53,7 @@ type AnnounceStats struct {
 	Datagrams uint64 `json:"datagrams"` // sent and received for all this
 }
 
-// Stats returns what the node did and holds.
+// Stats returns the node's counters.
 func (n *Node) Stats() Stats {
 	var s core.Stats
 	n.do(func(now time.Duration) { s = n.core.Stats(now) })

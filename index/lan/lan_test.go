@@ -446,3 +446,38 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Searches of many IDs that never return keep a bounded number of them.
+func TestTheOutboxIsBounded(t *testing.T) {
+	o := newOutbox()
+	now := time.Unix(1e9, 0)
+	for n := range 3 * (maxSoon + maxIdle) {
+		o.ask(share.ID{byte(n >> 16), byte(n >> 8), byte(n)}, now)
+	}
+	if len(o.entries) > maxSoon+maxIdle+1 || len(o.soon) > maxSoon {
+		t.Errorf("%d entries are kept, %d of them to be sent soon", len(o.entries), len(o.soon))
+	}
+}
+
+// An ID that is added again after a short time is not announced at once: the
+// network has heard of it.
+func TestAnIDAddedAgainWaitsForItsTurn(t *testing.T) {
+	o := newOutbox()
+	now := time.Unix(1e9, 0)
+	o.add(id(1), now)
+	o.add(id(1), now)
+	if now = now.Add(gather); len(o.take(now)) != 1 {
+		t.Fatal("a new ID was not announced")
+	}
+	o.remove(id(1))
+	o.remove(id(1))
+	o.add(id(1), now)
+	now = now.Add(announceEvery / 2)
+	if got := o.take(now); len(got) != 0 {
+		t.Errorf("%d IDs were announced again after %v", len(got), announceEvery/2)
+	}
+	now = now.Add(announceEvery)
+	if got := o.take(now); len(got) != 1 {
+		t.Errorf("%d IDs were announced when the turn came", len(got))
+	}
+}

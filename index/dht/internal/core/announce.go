@@ -32,18 +32,18 @@ type announcer struct {
 	spent  limit.Bucket
 	shape  limit.Rate // of spent, as of the last pump
 	burst  int        // keys not announced when there were most, since there were none
-	cost   float64    // queries for a key, lately
+	cost   float64    // queries for a key, averaged over recent ones
 	// bound are the nodes whose tokens are good for one key only.
 	bound recent.Map[nodeid.ID, struct{}]
 	stats AnnounceStats
 }
 
-// AnnounceStats tells what announcing costs.
+// AnnounceStats counts what announcing has done and what it costs.
 type AnnounceStats struct {
 	Keys      int    // kept announced
-	Waiting   int    // of them, not announced yet, or not from the present address
+	Waiting   int    // of them, not announced yet, or not since our address changed
 	Announced uint64 // times a key was announced with at least one node
-	Refused   uint64 // times nobody accepted it
+	Refused   uint64 // times no node accepted it
 	Lookups   uint64
 	Datagrams uint64 // sent and received for all this
 }
@@ -127,7 +127,7 @@ func (a *announcer) search(id nodeid.ID) (int, bool) {
 	})
 }
 
-// everything has all keys announced anew.
+// everything announces all keys again.
 func (a *announcer) everything() {
 	for _, k := range a.keys {
 		k.due, k.done, k.tried, k.thin = a.now, false, 0, 0
@@ -143,15 +143,15 @@ func (a *announcer) soon() {
 	}
 }
 
-// pump begins what is due and goes on with what was begun, as fast as the
-// present rate allows.
+// pump starts the jobs that are due and continues those that run, as fast as the
+// rate allows.
 func (a *announcer) pump() {
 	if len(a.keys) == 0 && len(a.jobs) == 0 {
 		return
 	}
 	next := time.Second
 	defer func() { a.set(&a.tick, next) }()
-	if a.queries.lonely() {
+	if a.queries.isolated() {
 		return
 	}
 	a.shape = a.rate()
@@ -181,8 +181,8 @@ func (a *announcer) seeking() int {
 	return n
 }
 
-// allowed tells whether the rate lets more be sent now, for keys never announced
-// before or for others, which leave something for those; spend counts it.
+// allowed reports whether the rate allows more queries now. Keys that were announced
+// before leave a part of it to new ones. spend counts a query.
 func (a *announcer) allowed(fresh bool) bool {
 	free := a.spent.Free(a.now, a.shape)
 	return free > 0 && (fresh || free > a.shape.Burst/4)
@@ -190,7 +190,7 @@ func (a *announcer) allowed(fresh bool) bool {
 
 func (a *announcer) spend() { a.spent.Wait(a.now, a.shape) }
 
-// learn takes into account what a job cost.
+// learn adds the cost of a job to the average.
 func (a *announcer) learn(queries, keys int) {
 	a.cost += (float64(queries)/float64(keys) - a.cost) / 8
 }
@@ -244,7 +244,7 @@ func (k *key) before(o *key) bool {
 	return !k.done && o.done
 }
 
-// begin announces k, and with it what is near.
+// begin announces k, and the keys near it along with it.
 func (a *announcer) begin(k *key) {
 	j := &job{a: a, first: k, fresh: !k.known, next: a.jitter(interval * 4 / 5)}
 	k.busy = true
@@ -260,7 +260,7 @@ func (a *announcer) begin(k *key) {
 	}
 }
 
-// ripe tells whether k may be announced along with others now.
+// ripe reports whether k may be announced along with others now.
 func (a *announcer) ripe(k *key) bool {
 	return !k.busy && !k.gone && !k.alone && k.due <= a.now+early
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/shoalnet/shoal/index/dht/internal/token"
 )
 
-// Via is our end of a datagram's way: which socket, and which of its addresses.
+// Via is our end of a datagram's path: which socket, and which of its addresses.
 // The zero Addr leaves the choice to the system.
 type Via struct {
 	Socket int
@@ -41,28 +41,26 @@ type Config struct {
 	Send func(b []byte, to netip.AddrPort, via Via) bool
 	// Port is the TCP port to announce; 0 or nil for the port of the socket.
 	Port func() uint16
-	// Seeding tells whether we have all of a key's content; nil for never.
+	// Seeding reports whether we have all of a key's content; nil for never.
 	Seeding func(nodeid.ID) bool
-	// Hungry is called for contacts, which AddContact takes, while few or no
-	// nodes are known, at growing intervals.
-	Hungry func()
-	// Unsolicited is told of queries from addresses that nothing was sent to for
+	// WantContacts is called while few or no nodes are known, at growing intervals.
+	// AddContact takes the answer.
+	WantContacts func()
+	// Unsolicited is called for queries from addresses that nothing was sent to for
 	// at least five minutes, of hosts that wrote to us before we wrote to them:
 	// proof that strangers reach us.
 	Unsolicited func(from netip.AddrPort, local netip.Addr)
-	// Told tells whether a host was told to call us with this node ID, from a
-	// port that nothing was sent to; nil for never. Such a call counts whoever
-	// wrote first.
+	// Told reports whether a host was asked to query us with this node ID, from a
+	// port that nothing was sent to; nil for never. Such a query is reported to
+	// Unsolicited even if we wrote to the host before.
 	Told func(nodeid.ID) bool
-	// Met is called when the first node becomes known, and when nobody is known
-	// any more.
-	Met func(anybody bool)
-	// Joined is called once, when the node has found its place.
+	// OnConnected is called when the first node becomes known, and when none is left.
+	OnConnected func(connected bool)
+	// Joined is called once, when the node has found the nodes closest to its ID.
 	Joined func()
 	// ReadOnly nodes ask and do not answer (BEP 43).
 	ReadOnly bool
-	// Strict nodes have no dealings with nodes whose ID does not fit their
-	// address (BEP 42).
+	// Strict nodes ignore nodes whose ID does not fit their address (BEP 42).
 	Strict bool
 	// Peers and Items bound what others may store here; 0 for the defaults.
 	Peers, Items int
@@ -87,7 +85,7 @@ type Core struct {
 	received ReceiveStats
 }
 
-// New makes a node that knows nobody and does nothing until Start.
+// New makes a node that knows no other and does nothing until Start.
 func New(cfg Config) *Core {
 	c := &Core{clock: newClock(cfg.Seed), remotes: newRemotes(), sender: newSender(cfg.Send)}
 	var secret [32]byte
@@ -122,36 +120,34 @@ func New(cfg Config) *Core {
 // ID is the node's name now; it changes with the node's address (BEP 42).
 func (c *Core) ID() nodeid.ID { return c.identity.ID() }
 
-// Start begins to look for the network.
+// Start joins the network.
 func (c *Core) Start(now time.Duration) {
 	c.enter(now)
 	c.upkeep.begin()
 }
 
 // Begin starts a search, at once or when there is room. The function returned
-// cancels it. With nobody known to ask, the search is over at once.
+// cancels it. If no node is known, the search is over at once.
 func (c *Core) Begin(s Search) (cancel func()) { return c.searches.begin(s) }
 
-// Deadline tells when Wake is to be called next; false when there is nothing
-// to wait for.
+// Deadline is when Wake is to be called next; false if no timer runs.
 func (c *Core) Deadline() (time.Duration, bool) { return c.deadline() }
 
-// Wake does what is due.
+// Wake fires the timers that are due.
 func (c *Core) Wake(now time.Duration) {
 	c.enter(now)
 	c.stores.sweep()
 	c.fire()
-	c.upkeep.company()
+	c.upkeep.reportIsolation()
 }
 
-// AddContact tells of an address that may be a node: a bootstrap host, a peer
-// that sent PORT, an address in a link.
+// AddContact adds an address that may be a node: a bootstrap host, a peer that sent
+// PORT, an address in a link.
 func (c *Core) AddContact(now time.Duration, addr netip.AddrPort) {
 	c.AddNode(now, table.Contact{Addr: addr})
 }
 
-// AddNode tells of a node that was known once. It gets into the table if it
-// answers.
+// AddNode adds a node that was known once. It enters the table if it answers.
 func (c *Core) AddNode(now time.Duration, n table.Contact) {
 	c.enter(now)
 	c.upkeep.add(n)
@@ -163,11 +159,11 @@ func (c *Core) Announce(now time.Duration, id nodeid.ID) {
 	c.announce.add(id)
 }
 
-// Withdraw ends what Announce began. The network forgets by itself.
+// Withdraw stops announcing id. Other nodes forget it in time.
 func (c *Core) Withdraw(id nodeid.ID) { c.announce.remove(id) }
 
-// Contacts appends the nodes worth remembering across a restart, those first
-// that can be reached by anybody.
+// Contacts appends the nodes worth saving across a restart. Those that accept
+// unsolicited queries come first.
 func (c *Core) Contacts(dst []table.Contact) []table.Contact {
 	for _, open := range []bool{true, false} {
 		for e := range c.table.All {
@@ -179,10 +175,10 @@ func (c *Core) Contacts(dst []table.Contact) []table.Contact {
 	return dst
 }
 
-// SetAddresses tells the node its own global addresses, best first. It asks
-// from the best one, so that others see one node and not several; when that
-// changed, it takes a fitting ID, looks for its place, and has everything
-// announced again.
+// SetAddresses sets the node's own global addresses, best first. It queries from the
+// best one, so that others see one node and not several. When that address changes,
+// the node takes an ID that fits it, looks up that ID, and announces everything
+// again.
 func (c *Core) SetAddresses(now time.Duration, addrs []netip.Addr) {
 	c.enter(now)
 	if c.identity.setAddresses(addrs) {
@@ -190,13 +186,13 @@ func (c *Core) SetAddresses(now time.Duration, addrs []netip.Addr) {
 	}
 }
 
-// Moved tells the node that what it knew of its place in the network may be out
-// of date: another address, or time that passed without it.
+// Moved is called when the address changed or the machine slept: the node announces
+// everything again and looks up its own ID.
 func (c *Core) Moved(now time.Duration) {
 	c.enter(now)
 	c.queries.silence = 0
 	c.announce.everything()
-	c.upkeep.hurry()
+	c.upkeep.retryNow()
 }
 
 // Receive takes a datagram that came from there to us by via. It keeps none of
@@ -222,21 +218,21 @@ func (c *Core) Receive(now time.Duration, b []byte, from netip.AddrPort, via Via
 		c.server.serve(&m, b, from, via)
 	default:
 		c.answered(&m, from)
-		c.upkeep.company()
+		c.upkeep.reportIsolation()
 	}
 }
 
-// answered passes on an answer, and what it says about our own place.
+// answered passes an answer to its query, and acts on what it says about us.
 func (c *Core) answered(m *krpc.Message, from netip.AddrPort) {
 	q, back := c.queries.answered(m, from)
 	if q == nil {
 		return
 	}
 	if back {
-		c.upkeep.hurry()
+		c.upkeep.retryNow()
 	}
 	if m.IP.IsValid() && c.identity.vote(from, m.IP.Addr()) {
-		c.upkeep.settle()
+		c.upkeep.lookUpSelf()
 	}
 	c.queries.deliver(q, m)
 	c.server.parking.proven(from)

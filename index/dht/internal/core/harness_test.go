@@ -40,8 +40,8 @@ func newHarness(t testing.TB, change func(*Config)) *harness {
 			h.out = append(h.out, packet{append([]byte(nil), b...), to, via, h.at})
 			return true
 		},
-		Unsolicited: func(from netip.AddrPort, _ netip.Addr) { h.strange = append(h.strange, from) },
-		Hungry:      func() { h.hungry++ },
+		Unsolicited:  func(from netip.AddrPort, _ netip.Addr) { h.strange = append(h.strange, from) },
+		WantContacts: func() { h.hungry++ },
 	}
 	if change != nil {
 		change(&cfg)
@@ -193,6 +193,6 @@ func aQuery(method krpc.Method) krpc.Query {
 // vote has the node at from say that it sees us at addr, as answers do.
 func (h *harness) vote(from netip.AddrPort, addr netip.Addr) {
 	if h.identity.vote(from, addr) {
-		h.upkeep.settle()
+		h.upkeep.lookUpSelf()
 	}
 }

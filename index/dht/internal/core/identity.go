@@ -49,7 +49,7 @@ func (i *identity) vote(from netip.AddrPort, addr netip.Addr) (renamed bool) {
 }
 
 // fit takes an ID that fits the address others see us at, and reports whether it
-// did. It does not if it took one lately, or if it knows a global address of its
+// did. It does not if it took one recently, or if it knows a global address of its
 // own that the ID fits: what the host says counts more than what any number of
 // others say.
 func (i *identity) fit() (renamed bool) {

@@ -27,7 +27,7 @@ type job struct {
 	best   []*lookup.Node // for a key by itself
 }
 
-// gather takes the keys that share prefix bits with the first and are ripe.
+// gather takes the ripe keys that share prefix bits with the first.
 func (j *job) gather(prefix int) {
 	a := j.a
 	at, _ := a.search(j.first.id)
@@ -55,7 +55,7 @@ func (j *job) release() {
 	j.keys = nil
 }
 
-// search looks for the nodes closest to the one key.
+// search finds the nodes closest to the one key.
 func (j *job) search() {
 	a := j.a
 	a.stats.Lookups++
@@ -88,7 +88,7 @@ func (j *job) begin() {
 	j.step()
 }
 
-// step announces as many keys as may be under way at once.
+// step announces as many keys as may be in progress at once.
 func (j *job) step() {
 	if !j.found {
 		return
@@ -113,9 +113,8 @@ func (j *job) step() {
 	}
 }
 
-// behind tells whether one of nodes was asked so much that the next query to it
-// would have to wait for long. Others who want something of it, a search or a
-// new key, should not have to wait behind all of ours.
+// behind reports whether so many queries to one of nodes are waiting that the next
+// one would wait long. Searches and new keys should not have to wait behind them.
 func (j *job) behind(nodes []*lookup.Node) bool {
 	qs, most := j.a.queries, behindMax
 	if j.fresh {

@@ -15,7 +15,7 @@ func TestMovedNodeIsMetAgain(t *testing.T) {
 	for _, n := range []int{1, 2, 40} {
 		for _, noticed := range []bool{false, true} {
 			var met []bool
-			h := newHarness(t, func(c *Config) { c.Met = func(anybody bool) { met = append(met, anybody) } })
+			h := newHarness(t, func(c *Config) { c.OnConnected = func(connected bool) { met = append(met, connected) } })
 			nodes := h.know(n)
 			old, at := nodes[0], stranger(1)
 			delete(h.answer, old.Addr)
@@ -34,7 +34,7 @@ func TestMovedNodeIsMetAgain(t *testing.T) {
 				t.Errorf("%d nodes, noticed %v: the table has %+v, want it at %v", n, noticed, e, at)
 			}
 			if !met[len(met)-1] {
-				t.Errorf("%d nodes, noticed %v: nobody is known", n, noticed)
+				t.Errorf("%d nodes, noticed %v: no node is known", n, noticed)
 			}
 		}
 	}

@@ -72,7 +72,7 @@ func TestGoneIsNotMute(t *testing.T) {
 	if e := h.table.Find(gone.ID); e != nil && e.Fails == 0 {
 		t.Errorf("it has its place still: %+v", e)
 	}
-	if h.remotes.friend(h.at, gone.Addr).isMute(h.at) {
+	if h.remotes.friend(h.at, gone.Addr).lacksItems(h.at) {
 		t.Error("it is taken for mute")
 	}
 }

@@ -441,9 +441,9 @@ func TestUpkeepAlone(t *testing.T) {
 	var met []bool
 	hungry, joined := 0, 0
 	u := newUpkeep(n.qs, &searches{queries: n.qs}, &pings{queries: n.qs}, &Config{
-		Hungry: func() { hungry++ },
-		Joined: func() { joined++ },
-		Met:    func(anybody bool) { met = append(met, anybody) },
+		WantContacts: func() { hungry++ },
+		Joined:       func() { joined++ },
+		OnConnected:  func(connected bool) { met = append(met, connected) },
 	})
 	u.begin()
 	n.run(time.Minute)
@@ -457,13 +457,13 @@ func TestUpkeepAlone(t *testing.T) {
 	u.add(table.Contact{Addr: n.nodes[0].Addr})
 	u.add(table.Contact{Addr: netip.AddrPortFrom(netip.IPv6Unspecified(), 1)}) // nothing to dial
 	n.run(time.Minute)
-	u.company()
+	u.reportIsolation()
 	if joined != 1 || len(met) != 1 || !met[0] || n.qs.table.Len() < table.K {
 		t.Fatalf("joined %d times, met %v, %d nodes known", joined, met, n.qs.table.Len())
 	}
 	n.nodes = nil // everybody is gone, or we are offline
 	n.run(2 * time.Hour)
-	u.company()
+	u.reportIsolation()
 	if len(met) != 2 || met[1] {
 		t.Errorf("met %v after the network was gone", met)
 	}

@@ -66,7 +66,8 @@ func (m claim) fail(q *query, code int) {
 		return
 	}
 	if e := qs.table.Find(q.to.ID); code == 0 && e != nil && e.Addr == q.to.Addr && e.Fails == 0 {
-		// That nobody else answered either is no excuse: the claimant got through.
+		// The table keeps silent nodes while we are offline. We are not: the claimant
+		// got through.
 		qs.table.Failed(q.to)
 	}
 	if qs.table.Wants(m.by) && p.bucket.Take(qs.now, pingRate, 1) {

@@ -12,8 +12,8 @@ import (
 	"github.com/shoalnet/shoal/index/dht/internal/table"
 )
 
-// How fast we ask one node. Much of the network bans whom it hears more than
-// 50 times in ten seconds; our own program takes more.
+// How fast we query one node. Many clients ban an address after 50 queries in ten
+// seconds; shoal allows more.
 var (
 	paceRate     = limit.Rate{PerSecond: 3, Burst: 12}
 	paceRateOurs = limit.Rate{PerSecond: 30, Burst: 100}
@@ -22,19 +22,18 @@ var (
 // Bounds of the time after which a query is slow, and lost.
 const (
 	slowMin   = 150 * time.Millisecond
-	slowFirst = time.Second // until anybody answered
+	slowFirst = time.Second // until a node has answered
 	slowMax   = 2 * time.Second
 	lostMin   = 2 * time.Second
 )
 
-// offlineAfter is the number of queries in a row to nodes of the table, with
-// fewer nodes two for each, without any answer by anybody, after which
-// the fault is taken to be ours, and the nodes asked keep their places.
+// offlineAfter is the number of unanswered queries in a row to nodes of the table
+// after which we take our own connection to be down, and the nodes keep their
+// places. With few nodes it is two queries for each.
 const offlineAfter = 16
 
-// queries are what we asked and what is not answered yet. It asks each node at a
-// pace that the node bears, matches answers to queries, and draws from both what
-// they say about the node asked and about our own connection.
+// queries sends queries, at a pace that each node accepts, and matches answers to
+// them. From both it learns which nodes are alive and whether we are offline.
 type queries struct {
 	*clock
 	identity *identity
@@ -54,16 +53,16 @@ type queries struct {
 type QueryStats struct {
 	QueriesOut          [krpc.Methods]uint64
 	RepliesIn, ErrorsIn uint64
-	Stray               uint64 // an answer to nothing we asked there
+	Stray               uint64 // an answer that fits no query
 	Timeouts            uint64
 }
 
-// asker is told what became of its query: late at most once, then reply or
-// fail exactly once.
+// asker receives the outcome of its query: late at most once, then reply or fail
+// exactly once.
 type asker interface {
 	reply(q *query, m *krpc.Message)
 	late(q *query)
-	// fail has the code of an error message, 0 if there was no answer.
+	// fail gets the code of the error message, or 0 if there was no answer.
 	fail(q *query, code int)
 }
 
@@ -138,7 +137,7 @@ func (q *query) launch() {
 	qs.set(&q.timer, qs.patience(q.to.ID))
 }
 
-// due is called when q was paced long enough, got slow, or got lost.
+// due is called when q has been held back long enough, is slow, or is lost.
 func (q *query) due() {
 	qs := q.qs
 	switch q.phase {
@@ -154,7 +153,7 @@ func (q *query) due() {
 		delete(qs.pending, q.tid)
 		qs.stats.Timeouts++
 		if q.known {
-			// Others may never have been there: names in answers, forged askers.
+			// Others may never have existed: names in answers, forged sources.
 			qs.silence++
 		}
 		q.who.silent = !qs.offline()
@@ -169,16 +168,15 @@ func (q *query) due() {
 	}
 }
 
-// doubter asks those who did not answer a query about items for a sign of life.
-// Several programs know nothing of BEP 44 and pass over it, and are good nodes
-// for all else.
+// doubter pings nodes that did not answer a query about items. Several programs
+// ignore BEP 44 and are good nodes for everything else.
 type doubter struct{}
 
-func (doubter) reply(q *query, _ *krpc.Message) { q.who.mute = q.qs.now }
+func (doubter) reply(q *query, _ *krpc.Message) { q.who.noItems = q.qs.now }
 func (doubter) late(*query)                     {}
 func (doubter) fail(*query, int)                {}
 
-// forget drops q: whatever comes now is a stray.
+// forget drops q: an answer that comes later is a stray.
 func (qs *queries) forget(q *query) {
 	delete(qs.pending, q.tid)
 	qs.stop(&q.timer)
@@ -201,8 +199,8 @@ func (qs *queries) offline() bool {
 	return qs.silence > 0 && qs.silence >= min(offlineAfter, 2*qs.table.Len())
 }
 
-// lonely reports whether there is no node to ask.
-func (qs *queries) lonely() bool { return qs.table.Len() == 0 || qs.offline() }
+// isolated reports whether there is no node to ask.
+func (qs *queries) isolated() bool { return qs.table.Len() == 0 || qs.offline() }
 
 // answered finds the query that m answers, nil if there is none, and notes that
 // its node is alive. It reports whether we were offline until now.
@@ -238,12 +236,12 @@ func (qs *queries) deliver(q *query, m *krpc.Message) {
 		return
 	}
 	if q.items && m.Code == krpc.CodeUnknown {
-		q.who.mute = qs.now
+		q.who.noItems = qs.now
 	}
 	q.by.fail(q, m.Code)
 }
 
-// credit uses a reply: its sender is a live node, if it is who we asked.
+// credit takes the sender of a reply for alive, if its ID is the one we queried.
 func (qs *queries) credit(q *query, m *krpc.Message) {
 	renamed := q.to.ID != (nodeid.ID{}) && q.to.ID != m.ID
 	if renamed {
@@ -273,7 +271,7 @@ func (e *estimate) sample(rtt time.Duration) {
 	e.mean += (rtt - e.mean) / 8
 }
 
-// patience is the time in which the node called id should answer.
+// patience is how long we wait for an answer of the node with that ID.
 func (qs *queries) patience(id nodeid.ID) time.Duration {
 	if qs.rtt.mean == 0 {
 		return slowFirst

@@ -9,22 +9,22 @@ import (
 	"github.com/shoalnet/shoal/index/dht/internal/recent"
 )
 
-// remote is what we remember of an address. Times are zero for never.
+// remote is what we know of an address. A time is zero if it never happened.
 type remote struct {
-	sent   time.Duration // last datagram to it
-	proven time.Duration // last time it showed that it gets what we send
-	asked  time.Duration // last query from it
-	pinged time.Duration // last ping for its query's sake
-	mute   time.Duration // last time it showed that it knows nothing of BEP 44
-	pace   limit.Bucket  // our queries to it
-	ours   bool          // its last answer said that it runs this program
-	silent bool          // it did not answer the last query
+	sent    time.Duration // last datagram to it
+	proven  time.Duration // last time it proved that it receives what we send
+	asked   time.Duration // last query from it
+	pinged  time.Duration // last ping for its query's sake
+	noItems time.Duration // last time it showed that it does not support BEP 44
+	pace    limit.Bucket  // our queries to it
+	ours    bool          // its last answer said that it runs this program
+	silent  bool          // it did not answer the last query
 }
 
 const (
-	provenLife = 10 * time.Minute
-	pingedLife = 30 * time.Second
-	muteLife   = time.Hour
+	provenLife  = 10 * time.Minute
+	pingedLife  = 30 * time.Second
+	noItemsLife = time.Hour
 	// sentLife is longer than a firewall remembers UDP.
 	sentLife   = 5 * time.Minute
 	remotesMax = 8192
@@ -34,8 +34,9 @@ const (
 	hostsMax = 16 << 10
 )
 
-// remotes are the addresses we lately had to do with. Those that only wrote to
-// us are kept apart, so that a flood from many makes us forget strangers only.
+// remotes are the addresses that we recently exchanged datagrams with. Those that
+// only wrote to us are kept apart, so that a flood from many displaces strangers
+// only.
 type remotes struct {
 	friends   recent.Map[netip.AddrPort, *remote]
 	strangers recent.Map[netip.AddrPort, *remote]
@@ -65,7 +66,7 @@ func hostOf(addr netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr(), 0)
 }
 
-// calling notes that we ask addr something.
+// calling notes that we query addr.
 func (r *remotes) calling(now time.Duration, addr netip.AddrPort) {
 	host := hostOf(addr)
 	if _, ok := r.callers.Get(now, host); !ok {
@@ -73,8 +74,7 @@ func (r *remotes) calling(now time.Duration, addr netip.AddrPort) {
 	}
 }
 
-// friend is the record of an address that we ask something, or that has proven
-// itself.
+// friend is the record of an address that we query, or that has proven itself.
 func (r *remotes) friend(now time.Duration, addr netip.AddrPort) *remote {
 	if f, ok := r.friends.Get(now, addr); ok {
 		if now-f.sent > provenLife/2 {
@@ -90,9 +90,9 @@ func (r *remotes) friend(now time.Duration, addr netip.AddrPort) *remote {
 	return f
 }
 
-// asker is the record of an address that asks us something; fresh tells that
-// nothing was sent there lately, as far as can be told, and that its host was
-// not called before it wrote, or was told to call from another port.
+// asker is the record of an address that queries us. fresh reports that, as far as
+// we know, nothing was sent there recently, and that we did not query its host
+// before it wrote, or that it was told to query us from another port.
 func (r *remotes) asker(now time.Duration, addr netip.AddrPort, told bool) (f *remote, fresh bool) {
 	f, ok := r.friends.Get(now, addr)
 	if !ok {
@@ -116,8 +116,7 @@ func (f *remote) isProven(now time.Duration) bool {
 	return f.proven != 0 && now-f.proven < provenLife
 }
 
-// rate is how fast we ask it. All our queries to it count together, so whoever
-// asks on, be it a search that is new to it, must go by the same rate.
+// rate is how fast we query it. All our queries to it count together.
 func (f *remote) rate() limit.Rate {
 	if f.ours {
 		return paceRateOurs
@@ -125,7 +124,7 @@ func (f *remote) rate() limit.Rate {
 	return paceRate
 }
 
-// isMute tells whether the node there does not answer queries for items.
-func (f *remote) isMute(now time.Duration) bool {
-	return f.mute != 0 && now-f.mute < muteLife
+// lacksItems reports whether the node does not answer queries about items.
+func (f *remote) lacksItems(now time.Duration) bool {
+	return f.noItems != 0 && now-f.noItems < noItemsLife
 }

@@ -14,7 +14,7 @@ const (
 	findPaths  = 2 // where a wrong one does no harm, but none would
 	pathStarts = 3
 	searchMax  = 64 // searches at a time; more wait their turn
-	chores     = 8  // of them for our own upkeep
+	chores     = 8  // of them for upkeep
 	// queriesMax bounds the queries of a search, for each path.
 	queriesMax = 100
 )
@@ -58,7 +58,7 @@ type search struct {
 }
 
 // begin starts a search, at once or when there is room. The function returned
-// cancels it. With nobody known to ask, the search is over at once.
+// cancels it. If no node is known, the search is over at once.
 func (ss *searches) begin(s Search) (cancel func()) {
 	if s.Paths == 0 {
 		s.Paths = 1
@@ -76,8 +76,8 @@ func (ss *searches) begin(s Search) (cancel func()) {
 	return e.cancel
 }
 
-// beginWaiting begins what there is room for. Searches may be over as soon as
-// they are begun, and begin others, so it looks afresh after each.
+// beginWaiting starts as many searches as there is room for. A search may end as
+// soon as it starts, and start others, so each round reads the list again.
 func (ss *searches) beginWaiting() {
 	for len(ss.active) < searchMax {
 		i := ss.nextWaiting()
@@ -118,7 +118,8 @@ func (e *search) start() {
 		e.Lookup.Start(n, 0)
 	}
 	if len(starts) < 2*table.K {
-		// They are all we know: let no one of them spoil the others.
+		// We know no others. Spread them over the paths, so that one bad node
+		// spoils one path only.
 		for i, n := range starts {
 			e.Lookup.Start(n, i%e.Search.Paths)
 		}
@@ -128,8 +129,8 @@ func (e *search) start() {
 	for _, n := range starts {
 		e.Lookup.Start(n, 0)
 	}
-	// The closest we know may all be somebody's. The other paths begin with
-	// nodes that the target has no part in choosing.
+	// The closest ones we know may all be one attacker's. The other paths begin with
+	// nodes chosen without regard to the target.
 	for path := 1; path < e.Search.Paths; path++ {
 		for range pathStarts {
 			if n, ok := qs.table.Random(qs.rand); ok {
@@ -140,7 +141,8 @@ func (e *search) start() {
 	e.pump()
 }
 
-// pump asks whom there is to ask, and ends the search if there is nobody.
+// pump queries the nodes that may be queried now, and ends the search if none is
+// left.
 func (e *search) pump() {
 	qs := e.among.queries
 	for !e.over {
@@ -159,8 +161,8 @@ func (e *search) pump() {
 
 func (e *search) query(n *lookup.Node) krpc.Query {
 	qs := e.among.queries
-	if e.Method == krpc.Get && qs.remotes.friend(qs.now, n.Addr).isMute(qs.now) {
-		// It has no items, but it knows the way.
+	if e.Method == krpc.Get && qs.remotes.friend(qs.now, n.Addr).lacksItems(qs.now) {
+		// It has no items, but it names closer nodes.
 		return krpc.Query{Method: krpc.FindNode, Target: e.Search.Target}
 	}
 	return krpc.Query{
@@ -229,7 +231,7 @@ func (e *search) stop() {
 			break
 		}
 	}
-	// What is still in flight goes on, for what it tells about the nodes asked.
+	// Queries in flight stay: their answers tell which nodes are alive.
 	for _, q := range e.queries {
 		ss.queries.abandon(q)
 	}

@@ -31,7 +31,7 @@ const (
 var (
 	eachRate      = limit.Rate{PerSecond: 50, Burst: 200}
 	strangersRate = limit.Rate{PerSecond: 2000, Burst: 2000}
-	// errorRate bounds the answers to datagrams that make no sense.
+	// errorRate bounds the answers to malformed datagrams.
 	errorRate = limit.Rate{PerSecond: 20, Burst: 50}
 )
 
@@ -65,11 +65,11 @@ type ServeStats struct {
 	QueriesIn  [krpc.Methods]uint64
 	RepliesOut uint64
 	ErrorsOut  uint64
-	Limited    uint64 // queries not answered for their number
+	Limited    uint64 // queries refused because there were too many
 	Parked     uint64 // queries answered after their address was proven
 }
 
-// request is a query being answered.
+// request is a query that is being answered.
 type request struct {
 	m      *krpc.Message
 	raw    []byte
@@ -77,7 +77,7 @@ type request struct {
 	via    Via
 	who    *remote
 	proven bool
-	again  bool // it was parked, and what it waited for happened or did not
+	again  bool // it was parked until now
 	budget int  // bytes we may send
 }
 
@@ -114,11 +114,11 @@ func (s *server) handle(r *request) {
 	if !r.proven {
 		r.budget = min(replyMax, unprovenGain*len(r.raw)-1)
 	}
-	if r.again || !m.ReadOnly && s.meet(r) {
+	if r.again || !m.ReadOnly && s.pingAsker(r) {
 		r.budget -= pingSize
 	}
 	reply := krpc.Reply{TID: m.TID, ID: s.identity.ID(), To: r.from}
-	if code, text := s.fill(&reply, r); code != 0 {
+	if code, text := s.compose(&reply, r); code != 0 {
 		s.sender.buf = krpc.AppendError(s.sender.buf[:0], m.TID, code, text)
 		if len(s.sender.buf) <= r.budget {
 			s.stats.ErrorsOut++
@@ -129,8 +129,8 @@ func (s *server) handle(r *request) {
 	}
 }
 
-// fill computes the answer, or the error to answer with.
-func (s *server) fill(reply *krpc.Reply, r *request) (code int, text string) {
+// compose computes the answer, or the error to answer with.
+func (s *server) compose(reply *krpc.Reply, r *request) (code int, text string) {
 	m := r.m
 	switch m.Method {
 	case krpc.Ping:
@@ -163,7 +163,7 @@ func (s *server) offerToken(reply *krpc.Reply, r *request) {
 }
 
 // offerPeers names peers that announced. Those with local addresses are named on
-// the local network only: they are of no use elsewhere, and nobody's business.
+// the local network only: they are of no use elsewhere, and private.
 func (s *server) offerPeers(reply *krpc.Reply, m *krpc.Message, to netip.Addr) {
 	if m.Scrape {
 		seeds, others := s.stores.peers.Filters(s.now, m.Target)
@@ -294,7 +294,7 @@ func (s *server) trim(reply *krpc.Reply, budget int) {
 	s.sender.buf = krpc.AppendReply(s.sender.buf[:0], reply)
 }
 
-// complain answers a query that makes no sense.
+// complain answers a malformed query.
 func (s *server) complain(m *krpc.Message, size int, from netip.AddrPort, via Via) {
 	if s.readOnly || !s.errors.Take(s.now, errorRate, 1) {
 		return
@@ -306,9 +306,9 @@ func (s *server) complain(m *krpc.Message, size int, from netip.AddrPort, via Vi
 	}
 }
 
-// meet pings the node that asked us something if it may be one for the table,
-// and tells whether it did.
-func (s *server) meet(r *request) bool {
+// pingAsker pings the node that asked us something if the table may take it, and
+// reports whether it did.
+func (s *server) pingAsker(r *request) bool {
 	n := table.Contact{ID: r.m.ID, Addr: r.from}
 	r.who.asked = s.now
 	s.table.Asked(s.now, n)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Stats counts what a node did since it was made, and what it holds now.
+// Stats counts what a node has done since New, and what it stores now.
 type Stats struct {
 	ReceiveStats
 	SendStats

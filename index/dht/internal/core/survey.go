@@ -38,7 +38,7 @@ func (j *job) survey() {
 	j.region = region{bits: j.a.queries.table.Depth(regionSize), known: make(map[nodeid.ID]*lookup.Node)}
 	j.region.at = j.first.id.Low(j.region.bits)
 	if j.region.at == (nodeid.ID{}) {
-		j.region.at[len(j.region.at)-1] = 1 // some take zeros for nothing
+		j.region.at[len(j.region.at)-1] = 1 // some programs take a zero target for none
 	}
 	j.nextCell()
 }
@@ -94,7 +94,7 @@ func (j *job) cell(l *lookup.Lookup) {
 	next, more := r.at.After(bits)
 	switch {
 	case r.cells == cellsMax:
-		// Somebody sees to it that this has no end.
+		// Somebody answers so that this never ends.
 		for _, k := range j.keys {
 			k.alone = true
 		}

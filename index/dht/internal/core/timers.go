@@ -6,7 +6,7 @@ import (
 	"github.com/shoalnet/shoal/share/schedule"
 )
 
-// timer is something that happens at a time. It is embedded in what it is for.
+// timer calls fire at a time. It is embedded in what it is for.
 type timer struct {
 	schedule.Place
 	at   time.Duration

@@ -20,33 +20,33 @@ type upkeep struct {
 	searches *searches
 	pings    *pings
 
-	// As in Config; nil for nobody to tell.
-	onHungry func()
-	onJoined func()
-	onMet    func(anybody bool)
+	// As in Config; nil if nothing is to be told.
+	onWantContacts func()
+	onJoined       func()
+	onConnected    func(connected bool)
 
-	tick    timer
-	joined  bool
-	alone   bool          // nobody is known
-	probed  time.Duration // last query while offline
-	checked time.Duration // last look for silent nodes
+	tick     timer
+	joined   bool
+	isolated bool          // no node is known
+	probed   time.Duration // last query while offline
+	checked  time.Duration // last look for silent nodes
 
 	// Addresses that may be nodes, not asked yet.
 	contacts []table.Contact
 	tried    recent.Map[netip.AddrPort, struct{}]
-	greeting int // queries to contacts in flight
+	asking   int // queries to contacts in flight
 
-	settling bool          // a search for our own ID is going on
-	settled  time.Duration // when the last one began
-	filling  int           // searches for thin parts of the table going on
+	lookingUp  bool          // a search for our own ID is going on
+	lookedUp   time.Duration // when the last one began
+	refreshing int           // searches for thin parts of the table going on
 
-	fasting  timer // until Hungry is called again
-	patience time.Duration
+	wanting     timer // until WantContacts is called again
+	wantBackoff time.Duration
 }
 
 const (
 	tickEvery   = 5 * time.Second
-	settleEvery = 15 * time.Minute
+	lookUpEvery = 15 * time.Minute
 	thinEvery   = 15 * time.Minute
 	probeEvery  = 15 * time.Second
 	checkEvery  = 20 * time.Second
@@ -54,69 +54,70 @@ const (
 	checksAtOnce = 12
 
 	contactsMax = 512
-	greetings   = 32 // contacts asked at a time
+	askingMax   = 32 // contacts asked at a time
 	// enough nodes in the table make those without a name uninteresting: every
 	// peer of every transfer may tell us of one.
 	enough = 64
 
-	hungryFirst = 5 * time.Second
-	hungryMax   = 5 * time.Minute
+	wantFirst = 5 * time.Second
+	wantMax   = 5 * time.Minute
 )
 
 func newUpkeep(qs *queries, ss *searches, ps *pings, cfg *Config) *upkeep {
 	u := &upkeep{
 		clock: qs.clock, identity: qs.identity, table: qs.table, queries: qs, searches: ss, pings: ps,
-		onHungry: cfg.Hungry, onJoined: cfg.Joined, onMet: cfg.Met,
-		alone: true, patience: hungryFirst,
+		onWantContacts: cfg.WantContacts, onJoined: cfg.Joined, onConnected: cfg.OnConnected,
+		isolated: true, wantBackoff: wantFirst,
 	}
 	u.tick.fire = u.ticked
-	u.fasting.fire = u.beg
+	u.wanting.fire = u.wantContacts
 	u.tried.Life, u.tried.Size = time.Minute, contactsMax
 	return u
 }
 
 func (u *upkeep) begin() {
 	u.set(&u.tick, u.jitter(tickEvery))
-	u.greet()
-	u.beg()
+	u.askContacts()
+	u.wantContacts()
 }
 
-// poor tells whether we know so few that these may know no others either.
-func (u *upkeep) poor() bool { return u.queries.lonely() || u.table.Len() < table.K }
+// fewNodes reports whether we know so few nodes that they may know no others.
+func (u *upkeep) fewNodes() bool { return u.queries.isolated() || u.table.Len() < table.K }
 
-// beg asks for contacts while there are too few, less and less often.
-func (u *upkeep) beg() {
-	if !u.poor() {
-		u.patience = hungryFirst
+// wantContacts asks the caller for contacts while few nodes are known, less and less
+// often.
+func (u *upkeep) wantContacts() {
+	if !u.fewNodes() {
+		u.wantBackoff = wantFirst
 		return
 	}
-	u.set(&u.fasting, u.jitter(u.patience))
-	u.patience = min(2*u.patience, hungryMax)
-	if len(u.contacts) == 0 && u.onHungry != nil {
-		u.onHungry()
+	u.set(&u.wanting, u.jitter(u.wantBackoff))
+	u.wantBackoff = min(2*u.wantBackoff, wantMax)
+	if len(u.contacts) == 0 && u.onWantContacts != nil {
+		u.onWantContacts()
 	}
 }
 
-// hurry does at once what would be done later.
-func (u *upkeep) hurry() {
-	u.patience = hungryFirst
+// retryNow does at once what waits for a timer.
+func (u *upkeep) retryNow() {
+	u.wantBackoff = wantFirst
 	u.tried = recent.Map[netip.AddrPort, struct{}]{Life: u.tried.Life, Size: u.tried.Size}
-	u.settled = 0
+	u.lookedUp = 0
 	if !u.tick.Queued() {
 		return // not begun
 	}
-	if u.poor() {
-		u.beg()
+	if u.fewNodes() {
+		u.wantContacts()
 	}
-	u.settle()
+	u.lookUpSelf()
 }
 
-// add takes a node to be asked, which gets into the table if it answers.
+// add queues a node to be queried. It enters the table if it answers.
 func (u *upkeep) add(n table.Contact) {
 	if !krpc.Dialable(n.Addr) || len(u.contacts) >= contactsMax {
 		return
 	}
-	if !u.poor() {
+	if !u.fewNodes() {
 		_, tried := u.tried.Get(u.now, n.Addr)
 		if tried || n.ID == (nodeid.ID{}) && u.table.Len() >= enough {
 			return
@@ -125,51 +126,51 @@ func (u *upkeep) add(n table.Contact) {
 	u.tried.Put(u.now, n.Addr, struct{}{})
 	u.contacts = append(u.contacts, n)
 	if u.tick.Queued() {
-		u.greet()
+		u.askContacts()
 	}
 }
 
-func (u *upkeep) greet() {
-	for u.greeting < greetings && len(u.contacts) > 0 {
+func (u *upkeep) askContacts() {
+	for u.asking < askingMax && len(u.contacts) > 0 {
 		n := u.contacts[0]
 		u.contacts = u.contacts[1:]
-		u.greeting++
-		u.queries.ask(n, &krpc.Query{Method: krpc.FindNode, Target: u.identity.ID()}, greeter{u}, nil)
+		u.asking++
+		u.queries.ask(n, &krpc.Query{Method: krpc.FindNode, Target: u.identity.ID()}, contactAsker{u}, nil)
 	}
 }
 
-type greeter struct{ u *upkeep }
+type contactAsker struct{ u *upkeep }
 
-func (g greeter) reply(q *query, _ *krpc.Message) { g.next(q) }
-func (g greeter) late(q *query)                   { g.next(q) }
-func (g greeter) fail(q *query, _ int)            { g.next(q) }
+func (g contactAsker) reply(q *query, _ *krpc.Message) { g.next(q) }
+func (g contactAsker) late(q *query)                   { g.next(q) }
+func (g contactAsker) fail(q *query, _ int)            { g.next(q) }
 
-// next lets another contact have its turn, once for each query.
-func (g greeter) next(q *query) {
+// next queries another contact, once for each query.
+func (g contactAsker) next(q *query) {
 	q.by = pinger{}
-	g.u.greeting--
-	g.u.greet()
-	// The first to answer may lie: look for our place when all had a chance, or
+	g.u.asking--
+	g.u.askContacts()
+	// The first to answer may lie: look up our own ID when all were asked, or
 	// enough have answered.
-	if u := g.u; !u.joined && (u.greeting == 0 || u.table.Len() >= table.K) {
-		u.settle()
+	if u := g.u; !u.joined && (u.asking == 0 || u.table.Len() >= table.K) {
+		u.lookUpSelf()
 	}
 }
 
-// settle looks for our own ID: the search makes us known to the nodes that
-// share most of it, and them to us.
-func (u *upkeep) settle() {
-	if u.settling || u.table.Len() == 0 {
+// lookUpSelf searches for our own ID. The nodes that are closest to it learn of us
+// that way, and we of them.
+func (u *upkeep) lookUpSelf() {
+	if u.lookingUp || u.table.Len() == 0 {
 		return
 	}
-	u.settling, u.settled = true, u.now
+	u.lookingUp, u.lookedUp = true, u.now
 	self := u.identity.ID()
 	u.searches.begin(Search{
 		Method: krpc.FindNode, Target: self, Paths: Paths, Chore: true,
 		Done: func(l *lookup.Lookup) {
-			u.settling = false
+			u.lookingUp = false
 			if u.identity.ID() != self {
-				u.settle() // we have another place by now
+				u.lookUpSelf() // we have another place by now
 				return
 			}
 			if len(l.Closest(1)) > 0 && !u.joined {
@@ -178,24 +179,24 @@ func (u *upkeep) settle() {
 					u.onJoined()
 				}
 			}
-			u.fill()
+			u.refresh()
 		},
 	})
 }
 
-// fill looks for nodes in the thin parts of the table, a few at a time.
-func (u *upkeep) fill() {
-	for u.filling < 2 && !u.queries.lonely() {
+// refresh searches for nodes where the table has few, a few searches at a time.
+func (u *upkeep) refresh() {
+	for u.refreshing < 2 && !u.queries.isolated() {
 		target, thin := u.table.Thin(u.now, thinEvery, u.rand)
 		if !thin {
 			return
 		}
-		u.filling++
+		u.refreshing++
 		u.searches.begin(Search{
 			Method: krpc.FindNode, Target: target, Chore: true,
 			Done: func(*lookup.Lookup) {
-				u.filling--
-				u.fill()
+				u.refreshing--
+				u.refresh()
 			},
 		})
 	}
@@ -205,23 +206,23 @@ func (u *upkeep) fill() {
 func (u *upkeep) ticked() {
 	u.set(&u.tick, u.jitter(tickEvery))
 	if u.identity.fit() {
-		u.settle()
+		u.lookUpSelf()
 	}
-	if u.poor() && !u.fasting.Queued() {
-		u.beg()
+	if u.fewNodes() && !u.wanting.Queued() {
+		u.wantContacts()
 	}
 	switch {
-	case u.queries.lonely():
+	case u.queries.isolated():
 		u.probe()
-	case !u.joined || u.now-u.settled > settleEvery:
-		u.settle()
+	case !u.joined || u.now-u.lookedUp > lookUpEvery:
+		u.lookUpSelf()
 	default:
-		u.fill()
+		u.refresh()
 		u.check()
 	}
 }
 
-// probe asks one node now and then while nobody answers.
+// probe queries one node every probeEvery while none answers.
 func (u *upkeep) probe() {
 	if u.table.Len() == 0 || u.now-u.probed < probeEvery {
 		return
@@ -235,8 +236,8 @@ func (u *upkeep) probe() {
 	u.queries.ask(near[0], &krpc.Query{Method: krpc.FindNode, Target: u.identity.ID()}, pinger{}, nil)
 }
 
-// check asks the nodes that were not heard for long. Their answers name others,
-// which the searches to come will meet.
+// check queries nodes that have been silent for long. Their answers name others,
+// which the next searches find.
 func (u *upkeep) check() {
 	if u.now-u.checked < checkEvery {
 		return
@@ -264,17 +265,18 @@ func (k checker) reply(q *query, m *krpc.Message) {
 func (checker) late(*query)      {}
 func (checker) fail(*query, int) {}
 
-// company tells when somebody or nobody is known.
-func (u *upkeep) company() {
-	lonely := u.queries.lonely()
-	if lonely == u.alone {
+// reportIsolation calls Config.OnConnected when the first node becomes known, and
+// when none is left.
+func (u *upkeep) reportIsolation() {
+	isolated := u.queries.isolated()
+	if isolated == u.isolated {
 		return
 	}
-	u.alone = lonely
-	if u.onMet != nil {
-		u.onMet(!lonely)
+	u.isolated = isolated
+	if u.onConnected != nil {
+		u.onConnected(!isolated)
 	}
-	if !lonely && !u.joined && u.greeting == 0 {
-		u.settle()
+	if !isolated && !u.joined && u.asking == 0 {
+		u.lookUpSelf()
 	}
 }

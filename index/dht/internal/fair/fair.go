@@ -1,6 +1,6 @@
 // Package fair is a bounded map whose room is shared fairly by those who put
 // things there: when it is full, a newcomer takes the place of something that
-// belongs to somebody who has more there than he.
+// belongs to an owner that has more there than the new one.
 package fair
 
 import (
@@ -31,7 +31,7 @@ type entry[K, O comparable, V any] struct {
 	value V
 }
 
-// Len counts the entries, expired ones that Sweep has not met yet included.
+// Len counts the entries, expired ones that Sweep has not removed yet included.
 func (m *Map[K, O, V]) Len() int { return len(m.entries) }
 
 // Owned counts the entries of o.
@@ -46,7 +46,7 @@ func (m *Map[K, O, V]) Get(now time.Duration, k K) (V, bool) {
 	return none, false
 }
 
-// Put keeps v for k until then, as o's. It tells whether there was room.
+// Put keeps v for k until then, as o's. It reports whether there was room.
 func (m *Map[K, O, V]) Put(now time.Duration, k K, v V, o O, until time.Duration) bool {
 	if m.index == nil {
 		m.index, m.owned = make(map[K]int), make(map[O]int)

@@ -110,7 +110,7 @@ func (s *Store) Get(now time.Duration, target nodeid.ID) *Item {
 	return it
 }
 
-// Put stores a copy of it for whoever asks from there, unless it is invalid,
+// Put stores a copy of it on behalf of the host at from, unless it is invalid,
 // older than what is there, or cas is given and is not the sequence of what is
 // there. It returns 0 or the code to answer with.
 func (s *Store) Put(now time.Duration, it *Item, cas *int64, from netip.AddrPort) int {

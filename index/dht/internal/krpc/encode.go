@@ -13,7 +13,7 @@ import (
 // number.
 const version = "SH\x00\x01"
 
-// Ours tells whether v is the version that this program puts in its messages,
+// Ours reports whether v is the version that this program puts in its messages,
 // in any release.
 func Ours(v []byte) bool { return len(v) == 4 && v[0] == 'S' && v[1] == 'H' }
 

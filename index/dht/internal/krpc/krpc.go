@@ -440,7 +440,7 @@ func AddrPort(b []byte) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16([16]byte(b)), binary.BigEndian.Uint16(b[16:]))
 }
 
-// Dialable tells whether a can be the address of a peer or node: IPv6, one
+// Dialable reports whether a can be the address of a peer or node: IPv6, one
 // host, and a port.
 func Dialable(a netip.AddrPort) bool {
 	ip := a.Addr()

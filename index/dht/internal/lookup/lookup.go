@@ -1,6 +1,6 @@
 // Package lookup is one iterative search through the network, as a state
-// machine without clock or socket: it says whom to ask next, is told what they
-// answered, and knows when the nodes closest to the target have been found.
+// machine without clock or socket: it says which node to query next, takes the
+// answers, and knows when the nodes closest to the target have been found.
 //
 // The nodes named so far are kept in order of their distance. Those in the
 // window, the closest Width that have not failed, are asked; when all of them
@@ -44,7 +44,7 @@ const (
 	failed                // no answer, or a useless one
 )
 
-// Node is a node met in the search.
+// Node is a node that the search has learned of.
 type Node struct {
 	table.Contact
 	Token []byte // of its answer, if it gave one
@@ -65,7 +65,7 @@ type Node struct {
 type Lookup struct {
 	Target nodeid.ID
 	Width  int // how many of the closest must have answered
-	Alpha  int // how many are asked at a time
+	Alpha  int // how many are queried at a time
 	Paths  int // disjoint paths, at least 1
 	Max    int // queries in all
 
@@ -140,7 +140,7 @@ func (l *Lookup) search(id *nodeid.ID) (int, bool) {
 	return lo, lo < len(l.nodes) && l.nodes[lo].ID == *id
 }
 
-// Next tells whom to ask now; nil if nobody, for the time being or at all.
+// Next is the node to query now; nil if there is none, now or ever.
 func (l *Lookup) Next() *Node {
 	if l.flying >= l.Alpha || l.sent >= l.Max {
 		return nil
@@ -200,13 +200,13 @@ func (l *Lookup) window(width int, kind func(*Node) bool) *Node {
 	return nil
 }
 
-// doubtful tells whether the only one who named n has named too many that did
+// doubtful reports whether the only one who named n has named too many that did
 // not answer.
 func (n *Node) doubtful() bool {
 	return n.from != nil && !n.several && n.from.bad > 2+2*n.from.good
 }
 
-// Over tells whether the search has come to its end: nobody is left to ask,
+// Over reports whether the search has ended: no node is left to query,
 // and no answer is awaited that could still be one of the closest.
 func (l *Lookup) Over() bool {
 	if l.flying > 0 || l.sent < l.Max && l.pick() != nil {
@@ -259,7 +259,7 @@ func (l *Lookup) Answered(n *Node, named func(yield func(nodeid.ID, netip.AddrPo
 			return
 		}
 		if nodeid.Local(addr.Addr()) && !nodeid.Local(n.Addr.Addr()) {
-			continue // nobody else's loopback is ours
+			continue // the loopback address of another host is ours
 		}
 		if i, found := l.search(&id); found {
 			if o := l.nodes[i]; o.Addr == addr && o.from != n {
@@ -313,8 +313,8 @@ func (l *Lookup) Closest(n int) []*Node {
 	return out
 }
 
-// Best returns whom to store something with: the n closest nodes that answered,
-// as others will look for it there, and more where these cannot be trusted to
+// Best returns the nodes to store something with: the n closest nodes that answered,
+// since others will search for it there, and more where these cannot be trusted to
 // keep it.
 func (l *Lookup) Best(n int) []*Node {
 	var closest []*Node

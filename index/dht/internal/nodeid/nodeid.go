@@ -52,7 +52,7 @@ func (a ID) Prefix(b ID) int {
 	return 128 + bits.LeadingZeros32(binary.BigEndian.Uint32(a[16:])^binary.BigEndian.Uint32(b[16:]))
 }
 
-// Closer tells whether a is strictly closer to target than b.
+// Closer reports whether a is strictly closer to target than b.
 func Closer(target, a, b *ID) bool {
 	t := binary.BigEndian.Uint64(target[:8])
 	x, y := binary.BigEndian.Uint64(a[:8])^t, binary.BigEndian.Uint64(b[:8])^t
@@ -94,7 +94,7 @@ func Derive(addr netip.Addr, r *rand.Rand) ID {
 	return ID(id)
 }
 
-// Fits tells whether BEP 42 allows a node at addr to call itself id. Local
+// Fits reports whether BEP 42 allows a node at addr to call itself id. Local
 // addresses may use any.
 func Fits(id ID, addr netip.Addr) bool {
 	if Local(addr) {
@@ -104,7 +104,7 @@ func Fits(id ID, addr netip.Addr) bool {
 	return dht.NodeIdSecure(id, ip[:])
 }
 
-// Local tells whether addr has a meaning on this host, link or site only, so
+// Local reports whether addr has a meaning on this host, link or site only, so
 // that nobody outside can claim it: loopback, link-local and fc00::/7.
 func Local(addr netip.Addr) bool {
 	return addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsPrivate()

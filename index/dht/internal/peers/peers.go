@@ -61,7 +61,7 @@ func (s *Store) Keys() int { return len(s.byID) }
 // Sweep forgets what has expired.
 func (s *Store) Sweep(now time.Duration) { s.all.Sweep(now) }
 
-// Add records that a peer at addr has id, complete if seed. It tells whether
+// Add records that a peer at addr has id, complete if seed. It reports whether
 // there was room.
 func (s *Store) Add(now time.Duration, id nodeid.ID, addr netip.AddrPort, seed bool) bool {
 	k, src := key{id, addr}, limit.SourceOf(addr)

@@ -1,4 +1,4 @@
-// Package recent remembers what happened lately in bounded memory: a map whose
+// Package recent remembers recent events in bounded memory: a map whose
 // entries are forgotten by age, and sooner when there are too many.
 package recent
 
@@ -47,8 +47,8 @@ func (m *Map[K, V]) Delete(k K) {
 // Len counts the entries, those put again twice.
 func (m *Map[K, V]) Len() int { return len(m.young) + len(m.old) }
 
-// Whole tells whether an entry put in the last Life is certain to be there
-// still, that is, whether nothing was forgotten for want of room.
+// Whole reports whether an entry put in the last Life is certain to be there
+// still, that is, whether nothing was dropped for lack of room.
 func (m *Map[K, V]) Whole(now time.Duration) bool {
 	return m.forced == 0 || now-m.forced > m.Life
 }

@@ -21,7 +21,7 @@ const (
 	Masks      // liars by false names beside the target, which they answer to
 )
 
-// lied answers a search with lies. It tells whether b was one; other datagrams
+// lied answers a search with lies. It reports whether b was one; other datagrams
 // are for the node that the host also is.
 func (h *Node) lied(b []byte, from netip.AddrPort) bool {
 	var m krpc.Message

@@ -113,7 +113,7 @@ func (n *Net) anywhere() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(ip), uint16(1024+n.rand.IntN(60000)))
 }
 
-// address is one in a /64 where nobody lives.
+// address is one in a /64 that no host is in.
 func (n *Net) address() netip.AddrPort {
 	for {
 		a := n.anywhere()
@@ -142,7 +142,7 @@ func (n *Net) Add(kind Kind, knows ...*Node) *Node {
 	}
 	h.Core = core.New(core.Config{
 		Seed: seed, ID: kind.ID,
-		Send: h.send, Hungry: h.feed,
+		Send: h.send, WantContacts: h.feed,
 		ReadOnly: kind.ReadOnly, Strict: kind.Strict,
 		Peers: kind.Peers, Items: kind.Items,
 	})
@@ -159,7 +159,7 @@ func (n *Net) Add(kind Kind, knows ...*Node) *Node {
 	return h
 }
 
-// feed tells a host that knows nobody of the others it was given, or of others
+// feed tells a host that knows no node of the others it was given, or of others
 // where these are gone, as a bootstrap host would.
 func (h *Node) feed() {
 	for i, o := range h.knows {
@@ -194,7 +194,7 @@ func (h *Node) Do(f func(now time.Duration)) {
 	h.arm()
 }
 
-// arm sees to it that the host is woken in time.
+// arm sets the host's timer to its deadline.
 func (h *Node) arm() {
 	at, any := h.Deadline()
 	if !any || h.wake != 0 && h.wake <= at {
@@ -280,7 +280,7 @@ func (n *Net) happen(e *event) {
 	n.queue.free(e.data)
 }
 
-// admits tells whether the host's firewall lets a datagram in.
+// admits reports whether the host's firewall lets a datagram in.
 func (h *Node) admits(from netip.AddrPort) bool {
 	if h.opened == nil {
 		return true

@@ -13,7 +13,7 @@ func (t *Table) Closest(dst []Contact, target nodeid.ID, n int, but nodeid.ID) [
 }
 
 // Failing appends to dst up to n nodes that did not answer our last query: worth
-// another try when there is nobody else.
+// another try when there are no others.
 func (t *Table) Failing(dst []Contact, n int) []Contact {
 	for e := range t.All {
 		if e.Fails > 0 && n > 0 {
@@ -24,7 +24,7 @@ func (t *Table) Failing(dst []Contact, n int) []Contact {
 	return dst
 }
 
-// Name appends to dst the nodes to name to somebody who is looking for target:
+// Name appends to dst the nodes to name to a node that searches for target:
 // the n closest, and after them up to half as many of those that anybody can
 // reach, as far as we know, where not all of the n are of that kind. New nodes
 // would not be found if we left them out, nor others if all that we named were

@@ -25,7 +25,7 @@ const K = 8
 
 // Limits on nodes of one network. Whoever has a /64 has all addresses of it, so
 // these limits are hard. A /48 may belong to one attacker or to a provider with
-// many customers: its nodes take places nobody else wants, and give them up.
+// many customers: its nodes take places that are free, and give them up to others.
 const (
 	bucket64 = 1 // in a bucket of K; in proportion in wider ones
 	whole64  = 4 // in the table
@@ -37,7 +37,7 @@ const (
 	// Fresh is how long a node is good after it was last heard (BEP 5).
 	Fresh = 15 * time.Minute
 	// Settled is how long after its last query to us an answer shows that a
-	// node can be reached by anybody: a firewall that lets answers in has
+	// node accepts unsolicited queries: a firewall that lets answers in has
 	// forgotten us by then.
 	Settled = 4 * time.Minute
 )
@@ -49,7 +49,7 @@ const thinMax = 24 - 3
 const spares = 8
 
 // failsMax is the number of queries in a row a node may leave unanswered when
-// there is nobody to take its place.
+// there is no node to take its place.
 const failsMax = 3
 
 // Contact is a node's name and address.
@@ -159,7 +159,7 @@ func (t *Table) Find(id nodeid.ID) *Entry {
 }
 
 // Answered records that a node answered a query, rtt after it was sent; asked
-// is when it last sent us a query, zero if never or not lately. It tells
+// is when it last sent us a query, zero if never or not recently. It reports
 // whether the node is in the table now.
 func (t *Table) Answered(now time.Duration, c Contact, rtt, asked time.Duration) bool {
 	b := t.bucket(c.ID)
@@ -171,7 +171,7 @@ func (t *Table) Answered(now time.Duration, c Contact, rtt, asked time.Duration)
 		e := &b.nodes[i]
 		if e.Addr != c.Addr {
 			// Someone else with its name. The old one keeps the place while it
-			// answers: otherwise anybody could push it out.
+			// answers: otherwise any host could push it out.
 			if e.Fails == 0 {
 				return false
 			}
@@ -250,7 +250,7 @@ func (b *bucket) keep(e Entry) {
 	b.spare = append(b.spare, e)
 }
 
-// admit tells whether the /64 of c has a place left. A node that has c's very
+// admit reports whether the /64 of c has a place left. A node that has c's very
 // address under another name makes room: one address, one place, and it was c
 // that answered from there last.
 func (t *Table) admit(b *bucket, c Contact) bool {
@@ -287,7 +287,7 @@ func network(a netip.AddrPort) uint64 {
 
 // crowded finds the node heard longest ago of a /48 that has more than its
 // share of b, if e is of another. It looks at the /48 of one node, which e's ID
-// chooses: the more crowded one is, the sooner it is met.
+// chooses: the more crowded one is, the sooner it is found.
 func (b *bucket) crowded(e *Entry) int {
 	i := int(e.ID[19]) % len(b.nodes)
 	net := b.nets[i] >> 16
@@ -319,7 +319,7 @@ func (t *Table) remove(b *bucket, i int) {
 	t.count--
 }
 
-// Wants tells whether an answer from c could bring it into the table: worth a
+// Wants reports whether an answer from c could bring it into the table: worth a
 // ping when it asked us something.
 func (t *Table) Wants(c Contact) bool {
 	b := t.bucket(c.ID)

@@ -30,7 +30,7 @@ func (m *Mint) Make(now time.Duration, addr netip.Addr) [Size]byte {
 	return m.at(uint64(now/Period), addr)
 }
 
-// Valid tells whether tok was made for addr in this period or the last.
+// Valid reports whether tok was made for addr in this period or the last.
 func (m *Mint) Valid(now time.Duration, addr netip.Addr, tok []byte) bool {
 	period := uint64(now / Period)
 	this, last := m.at(period, addr), m.at(period-1, addr)
