@@ -21,7 +21,7 @@ func (c *Catalog) Tend(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
-			return fmt.Errorf("tending the catalogue: %w", err)
+			return fmt.Errorf("merging the search index: %w", err)
 		case done:
 			return nil
 		}

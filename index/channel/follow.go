@@ -235,8 +235,8 @@ func (c *channel) lookUp(ctx context.Context) error {
 	if err := c.acquireSlot(ctx); err != nil {
 		return err
 	}
-	c.looked, c.found = false, nil
-	asking, cancel := context.WithTimeout(ctx, c.m.look)
+	c.lookedUp, c.found = false, nil
+	asking, cancel := context.WithTimeout(ctx, c.m.lookupTime)
 	it, err := c.m.cfg.DHT.GetMutable(asking, r.link.ID, r.link.Salt, -1)
 	cancel()
 	c.releaseSlot()
@@ -255,7 +255,7 @@ func (c *channel) lookUp(ctx context.Context) error {
 		}
 		c.found = &it.Seq
 	}
-	c.looked = true
+	c.lookedUp = true
 	return c.fetch(ctx)
 }
 
@@ -458,7 +458,7 @@ func (c *channel) republish(ctx context.Context) error {
 	if r.item.Value == nil || c.m.cfg.Now().Sub(put).Abs() < keepTime {
 		return nil
 	}
-	putting, cancel := context.WithTimeout(ctx, c.m.look)
+	putting, cancel := context.WithTimeout(ctx, c.m.lookupTime)
 	defer cancel()
 	if _, err := c.m.cfg.DHT.PutMutable(putting, r.item, nil); errors.Is(err, index.ErrStale) {
 		c.lookUpSoon() // the DHT has a newer one

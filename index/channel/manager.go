@@ -114,13 +114,13 @@ const (
 // Manager manages a node's channels. Its methods work while Run runs; those that
 // only read or record something also work before.
 type Manager struct {
-	cfg   Config
-	log   *slog.Logger
-	state *state
-	slots chan struct{} // atOnce
-	look  time.Duration // lookTime
-	pause time.Duration // mirrorPause
-	works sync.WaitGroup
+	cfg        Config
+	log        *slog.Logger
+	state      *state
+	slots      chan struct{} // atOnce
+	lookupTime time.Duration // lookTime
+	pause      time.Duration // mirrorPause
+	works      sync.WaitGroup
 
 	mu       sync.Mutex
 	channels map[index.ChannelID]*channel
@@ -140,10 +140,10 @@ type channel struct {
 	stop    context.CancelFunc
 	done    chan struct{} // closed when its goroutine has ended; nil before it starts
 
-	mirror *mirror // its steps run with busy held
-	tidied bool    // leftovers of an earlier run are removed; guarded by busy
-	looked bool    // the DHT was just asked; found is its answer
-	found  *int64  // sequence of the item in the DHT, nil for none; guarded by busy
+	mirror   *mirror // its steps run with busy held
+	tidied   bool    // leftovers of an earlier run are removed; guarded by busy
+	lookedUp bool    // the DHT was just asked; found is its answer
+	found    *int64  // sequence of the item in the DHT, nil for none; guarded by busy
 
 	// editing is held while the entries of an own channel are changed and loaded
 	// into the catalogue, so that the catalogue is never older than the change. It
@@ -181,7 +181,7 @@ func New(ctx context.Context, cfg Config) (*Manager, error) {
 	if cfg.Settle <= 0 {
 		cfg.Settle = defaultSettle
 	}
-	m := &Manager{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, atOnce), look: lookTime, pause: mirrorPause, channels: map[index.ChannelID]*channel{}}
+	m := &Manager{cfg: cfg, log: cfg.Logger, slots: make(chan struct{}, atOnce), lookupTime: lookTime, pause: mirrorPause, channels: map[index.ChannelID]*channel{}}
 	var err error
 	if m.state, err = openState(ctx, cfg.DB); err != nil {
 		return nil, err

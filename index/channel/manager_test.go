@@ -251,7 +251,7 @@ func TestNobodyInTheDHT(t *testing.T) {
 	if err := c.lock(bg); err != nil {
 		t.Fatal(err)
 	}
-	a.look = time.Millisecond
+	a.lookupTime = time.Millisecond
 	c.unlock()
 	w.mu.Lock()
 	w.deaf = true

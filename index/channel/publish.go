@@ -326,7 +326,7 @@ func (c *channel) announce(ctx context.Context, k Key, id share.ID) error {
 		r := c.now()
 		var it index.Item
 		var cas *int64 // nodes with an older item refuse; the next try is without it
-		if c.looked {
+		if c.lookedUp {
 			cas = c.found
 		} else if found, err := c.m.cfg.DHT.GetMutable(putting, r.link.ID, r.link.Salt, -1); err == nil {
 			if _, err := check(r.link, found); err == nil {
@@ -339,7 +339,7 @@ func (c *channel) announce(ctx context.Context, k Key, id share.ID) error {
 				cas = &it.Seq
 			}
 		}
-		c.looked = false
+		c.lookedUp = false
 		if now, err := target(r.item.Value); err != nil || now != id {
 			// The current time is above any sequence that an absent publisher has used.
 			seq := max(r.item.Seq, it.Seq, c.m.cfg.Now().Unix()-1) + 1

@@ -108,7 +108,7 @@ func salvage(ctx context.Context, db *sql.DB) (all []*row, lost []Recovered) {
 		if _, err := check(r.link, r.item); err != nil {
 			if r.item.Seq >= 0 && !r.own {
 				lost = append(lost, Recovered{ID: r.id(), Name: r.link.Name,
-					Err: share.Errorf(share.Disk, "what was kept of it is damaged: follow it again by its link")})
+					Err: share.Errorf(share.Disk, "its saved state is damaged: follow the channel again by its link")})
 				continue
 			}
 			r.item.Seq, r.item.Value, r.item.Sig = -1, nil, [64]byte{}

@@ -71,7 +71,7 @@ func CheckState(ctx context.Context, db *sql.DB, deep bool) error {
 
 func checkVersion(version int) error {
 	if version > stateVersion {
-		return share.Errorf(share.Failed, "%w (schema %d, this one knows %d)", ErrNewer, version, stateVersion)
+		return share.Errorf(share.Failed, "%w (schema %d, this version reads up to %d)", ErrNewer, version, stateVersion)
 	}
 	return nil
 }

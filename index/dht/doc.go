@@ -1,6 +1,6 @@
 // Package dht is a node of the BitTorrent DHT on IPv6: it finds the peers of an
-// ID, announces what this node has, and keeps small signed items, with no server
-// in the middle. It speaks BEP 5, 32, 33, 42, 43 and 44, and nothing but IPv6.
+// ID, announces what this node has, and stores small signed items, without a
+// server. It speaks BEP 5, 32, 33, 42, 43 and 44, and nothing but IPv6.
 //
 // What it promises:
 //   - No datagram ends the process, hangs it, or makes it use unbounded memory.
@@ -8,16 +8,16 @@
 //     at most three times the bytes it got from there. An address proves itself
 //     by answering our query with its random transaction id, or by showing a
 //     token we sent it.
-//   - A mutable item is taken only with a valid signature, and while this
+//   - A mutable item is accepted only with a valid signature, and while this
 //     process runs never in place of one with a higher sequence.
 //   - Replies leave from the address the query came to.
 //   - What is announced stays announced: through restarts of other nodes,
 //     changes of our address, and times without network.
 //
 // The parts, under internal: krpc reads and writes datagrams; nodeid is the key
-// space; table the routing table; lookup one search; peers and items what others
-// left with us; token, limit, recent and fair keep all that honest and bounded;
-// core puts them together as a state machine without clock or socket, and sim
+// space; table is the routing table; lookup is one search; peers and items are what
+// other nodes stored here; token, limit, recent and fair keep all of it honest and
+// bounded. core joins them into a state machine without clock or socket, and sim
 // runs thousands of cores in one process. This package gives a core its sockets,
 // its time and its disk.
 package dht

@@ -83,7 +83,7 @@ func (n *Node) PutImmutable(ctx context.Context, value []byte) (target [20]byte,
 // replaced.
 func (n *Node) PutMutable(ctx context.Context, item index.Item, cas *int64) (stored int, err error) {
 	if item.Key.IsZero() {
-		return 0, share.Errorf(share.Failed, "putting an item: a mutable one has a key")
+		return 0, share.Errorf(share.Failed, "putting an item: a mutable item needs a key")
 	}
 	return n.putItem(ctx, &items.Item{
 		V: item.Value, K: item.Key[:], Salt: item.Salt, Seq: item.Seq, Sig: item.Sig[:],

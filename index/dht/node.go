@@ -141,7 +141,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.mu.Lock()
 	if n.ran {
 		n.mu.Unlock()
-		return errors.New("a DHT node runs once")
+		return errors.New("a DHT node can run only once")
 	}
 	n.ran = true
 	n.mu.Unlock()

@@ -246,7 +246,7 @@ func (n *Node) receive(b []byte, from netip.AddrPort) {
 	n.mu.Lock()
 	for _, id := range m.ids {
 		isNew := n.heard.add(id, peer, now)
-		n.out.heard(id, isNew, now)
+		n.out.noteAnnounce(id, isNew, now)
 		for s := range n.searches[id] {
 			select {
 			case s.found <- peer:

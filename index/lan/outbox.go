@@ -113,23 +113,23 @@ func (o *outbox) remove(id share.ID) {
 
 // ask announces id once, for a search of ours.
 func (o *outbox) ask(id share.ID, now time.Time) {
-	o.hurry(o.entry(id, now), now, gather, true)
+	o.sendSoon(o.entry(id, now), now, gather, true)
 }
 
-// heard is called for each announce of others. A newcomer is answered if we
+// noteAnnounce is called for each announce of others. A newcomer is answered if we
 // announce the same ID.
-func (o *outbox) heard(id share.ID, newcomer bool, now time.Time) {
+func (o *outbox) noteAnnounce(id share.ID, newcomer bool, now time.Time) {
 	e := o.entries[id]
 	switch {
 	case e == nil:
 	case !e.at.IsZero():
 		e.answers++
 	case newcomer && e.keep:
-		o.hurry(e, now, rand.N(answerWithin), false)
+		o.sendSoon(e, now, rand.N(answerWithin), false)
 	}
 }
 
-func (o *outbox) hurry(e *entry, now time.Time, within time.Duration, asked bool) {
+func (o *outbox) sendSoon(e *entry, now time.Time, within time.Duration, asked bool) {
 	at := now.Add(within)
 	e.asked = e.asked || asked
 	if !e.at.IsZero() || len(o.soon) >= maxSoon {
@@ -145,9 +145,9 @@ func (o *outbox) hurry(e *entry, now time.Time, within time.Duration, asked bool
 	o.soon = append(o.soon, e)
 }
 
-// again makes every ID due, for a new network. The ID that was announced longest ago
+// announceAll makes every ID due, for a new network. The ID that was announced longest ago
 // goes first.
-func (o *outbox) again(now time.Time) {
+func (o *outbox) announceAll(now time.Time) {
 	byNext := slices.SortedFunc(o.turn.All(), func(a, b *entry) int { return a.next.Compare(b.next) })
 	for i, e := range byNext {
 		e.next, e.last = now.Add(time.Duration(i)), time.Time{}

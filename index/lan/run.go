@@ -138,7 +138,7 @@ func (n *Node) follow(sock socket, joined map[int]network) {
 	}
 	if more {
 		n.mu.Lock()
-		n.out.again(n.cfg.Now())
+		n.out.announceAll(n.cfg.Now())
 		n.mu.Unlock()
 	}
 }
