@@ -8,8 +8,9 @@ import (
 	"sync/atomic"
 )
 
-// Transfer is the content of one torrent on disk. Its methods are safe for
-// concurrent use.
+// Transfer is the content of one torrent on disk. It coordinates the parts that
+// the package comment lists: what is read, written, synced and recorded, and in
+// which order. Its methods are safe for concurrent use.
 //
 // Completion, MarkComplete and MarkNotComplete touch memory only: the peer
 // protocol may call them with locks held. What is Own refuses every write.
@@ -25,8 +26,7 @@ type Transfer struct {
 	batching sync.Mutex // held through a batch: one at a time, records in order
 
 	// opening is held while files and the own folder are made, renamed and
-	// opened. It guards layout.names, too; names of files that are open or
-	// being looked at may be read without.
+	// opened, and with mu to change a name; see place.
 	opening sync.Mutex
 	folder  atomic.Pointer[handle]
 
@@ -35,7 +35,7 @@ type Transfer struct {
 	proving   sync.Mutex // held while a piece in doubt is hashed for a reader
 	since     int64      // what a record without change times says was so then
 
-	mu       sync.Mutex // guards what follows, and the same part of files
+	mu       sync.Mutex // guards what follows, and most of files: see doc.go
 	closed   bool
 	removed  bool // from the ledger
 	made     bool // the own folder was made or found
