@@ -332,6 +332,15 @@ func KindOfCode(code string) Kind {
 	return Failed
 }
 
+// ErrUnknown is wrapped by errors for an ID that the node does not have. A
+// Client gives it back, too.
+var ErrUnknown = errors.New("no such transfer")
+
+// ErrBusy is wrapped by errors for an operation that conflicts with the current one
+// of a transfer, such as a verification while it is being hashed. A Client returns
+// it, too.
+var ErrBusy = errors.New("the transfer is busy")
+
 // Error is an error with a kind. Its message says what went wrong and, if possible,
 // what to do about it.
 type Error struct {

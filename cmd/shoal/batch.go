@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/webui/api"
 )
 
 // job is one transfer that a verb waits for.
@@ -127,7 +126,7 @@ func (b *batch) ask(ctx context.Context, j *job) {
 	switch t, err := b.node.Transfer(ctx, j.t.ID); {
 	case err == nil:
 		b.see(ctx, j, t)
-	case errors.Is(err, api.ErrUnknown):
+	case errors.Is(err, share.ErrUnknown):
 		b.fail(j, share.Errorf(share.Failed, "%s was removed", j.name()))
 	}
 }

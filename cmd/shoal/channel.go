@@ -230,7 +230,7 @@ func entryArg(ctx context.Context, n client, arg string) (share.ID, string, erro
 		return id, "", err
 	}
 	t, err := resolve(ctx, n, arg)
-	if errors.Is(err, api.ErrUnknown) && looksLikeID(arg) {
+	if errors.Is(err, share.ErrUnknown) && looksLikeID(arg) {
 		// An entry need not be a transfer of this node.
 		l, lerr := share.ParseLink(arg)
 		return share.ID{}, l.String(), lerr

@@ -79,7 +79,7 @@ func (f *fakeNode) Transfer(_ context.Context, id share.ID) (share.Transfer, err
 	defer f.mu.Unlock()
 	t, ok := f.transfers[id]
 	if !ok {
-		return t, share.Errorf(share.Failed, "%w", api.ErrUnknown)
+		return t, share.Errorf(share.Failed, "%w", share.ErrUnknown)
 	}
 	return t, nil
 }
@@ -119,7 +119,7 @@ func (f *fakeNode) Resolve(_ context.Context, prefix string) (share.Transfer, er
 			return t, nil
 		}
 	}
-	return share.Transfer{}, share.Errorf(share.Failed, "%s: %w", prefix, api.ErrUnknown)
+	return share.Transfer{}, share.Errorf(share.Failed, "%s: %w", prefix, share.ErrUnknown)
 }
 
 func (f *fakeNode) Files(context.Context, share.ID) ([]share.File, error) { return f.files, nil }

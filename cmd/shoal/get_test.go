@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/webui/api"
 )
 
 // film is a transfer in the middle of being fetched.
@@ -239,7 +238,7 @@ type removing struct {
 
 func (r removing) Transfer(ctx context.Context, id share.ID) (share.Transfer, error) {
 	if id == r.gone {
-		return share.Transfer{}, share.Errorf(share.Failed, "%w", api.ErrUnknown)
+		return share.Transfer{}, share.Errorf(share.Failed, "%w", share.ErrUnknown)
 	}
 	return r.fakeNode.Transfer(ctx, id)
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/webui/api"
 )
 
 // seed waits until ctx ends or all transfers have reached their seeding goal. On a
@@ -61,7 +60,7 @@ func (s *seeding) over(ctx context.Context) (bool, error) {
 	for id := range s.last {
 		t, err := s.node.Transfer(ctx, id)
 		switch {
-		case errors.Is(err, api.ErrUnknown):
+		case errors.Is(err, share.ErrUnknown):
 			delete(s.last, id)
 			continue
 		case err != nil:

@@ -16,19 +16,22 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// ErrUnknown is wrapped by the error for an ID that this node does not have.
-var ErrUnknown = errors.New("no such transfer")
+// busy is why a transfer is: an error that is share.ErrBusy, too.
+type busy string
 
-// ErrHashing is wrapped by the error of Verify for a share that is still being
-// hashed for the first time.
-var ErrHashing = errors.New("it is being hashed: there is nothing to compare with yet")
+func (b busy) Error() string   { return string(b) }
+func (busy) Is(err error) bool { return err == share.ErrBusy }
+
+// errHashing is that of Verify for a share that is still being hashed for the
+// first time.
+const errHashing = busy("it is being hashed: there is nothing to compare with yet")
 
 // ErrStopped is wrapped by the error of every call after Run has returned.
-var ErrStopped = errors.New("the engine has stopped")
+var ErrStopped = errors.New("the node is stopping")
 
-func stopped() error { return share.Errorf(share.Failed, "%w", ErrStopped) }
+func stopped() error { return share.Errorf(share.NoNode, "%w", ErrStopped) }
 
-func unknown(id share.ID) error { return share.Errorf(share.Failed, "%s: %w", id, ErrUnknown) }
+func unknown(id share.ID) error { return share.Errorf(share.Failed, "%s: %w", id, share.ErrUnknown) }
 
 // on runs f for the transfer of id on the loop.
 func (e *Engine) on(id share.ID, f func(*transfer) error) error {
@@ -261,7 +264,7 @@ func (e *Engine) Get(id share.ID) (s share.Transfer, err error) {
 		s = e.snapshot(t)
 		return nil
 	})
-	if errors.Is(err, ErrUnknown) {
+	if errors.Is(err, share.ErrUnknown) {
 		e.call(func() {
 			if failed, ok := e.failures[id]; ok {
 				s, err = failed, nil
@@ -307,7 +310,7 @@ func (e *Engine) Verify(id share.ID) error {
 	return e.on(id, func(t *transfer) error {
 		switch {
 		case t.kind == kindUnhashed && t.failure == nil && !t.options.Paused:
-			return share.Errorf(share.Failed, "%q: %w", t.name, ErrHashing)
+			return share.Errorf(share.Failed, "%q: %w", t.name, errHashing)
 		case !t.known():
 			return share.Errorf(share.Failed, "nothing of %s is on disk yet", id.Short())
 		}

@@ -179,11 +179,14 @@ func (e *Engine) Torrent(id share.ID) ([]byte, error) {
 }
 
 // Stats returns the node's totals.
-func (e *Engine) Stats() Stats {
+func (e *Engine) Stats() share.Stats {
 	all := e.swarms.Figures()
-	s := Stats{
+	s := share.Stats{
 		Downloaded: all.Down, Uploaded: all.Up, Connections: all.Open, Refused: all.Refused,
-		States: make(map[share.State]int),
+		States: make(map[share.State]int, len(share.States)),
+	}
+	for _, state := range share.States {
+		s.States[state] = 0
 	}
 	e.call(func() {
 		s.Down, s.Up = e.rates.down.Rate(), e.rates.up.Rate()

@@ -50,7 +50,7 @@ func TestDiscovery(t *testing.T) {
 	if w := way(share.FromLAN); w.Found != 1 || w.Last.IsZero() || !w.Next.IsZero() {
 		t.Errorf("after it found somebody: %+v", w)
 	}
-	if _, err := b.Discovery(share.ID{1}); !errors.Is(err, ErrUnknown) {
+	if _, err := b.Discovery(share.ID{1}); !errors.Is(err, share.ErrUnknown) {
 		t.Error(err)
 	}
 }

@@ -156,19 +156,6 @@ type FetchRequest struct {
 	Adopt bool
 }
 
-// Stats are the node's totals. Rates are in bytes per second, counters in
-// bytes since the engine was made.
-type Stats struct {
-	Down        int64               `json:"down"`
-	Up          int64               `json:"up"`
-	Downloaded  int64               `json:"downloaded"`
-	Uploaded    int64               `json:"uploaded"`
-	Connections int                 `json:"connections"` // open, handshake included
-	Refused     int64               `json:"refused"`     // connections turned away by a cap or a ban
-	Transfers   int                 `json:"transfers"`
-	States      map[share.State]int `json:"states"`
-}
-
 const (
 	// stopTime bounds how long Run takes to return once it is told to.
 	stopTime = 10 * time.Second

@@ -73,7 +73,7 @@ func TestRemove(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameTree(t, src, done.Path)
-	if _, err := b.Get(shared.ID); !errors.Is(err, ErrUnknown) || share.KindOf(err) != share.Failed {
+	if _, err := b.Get(shared.ID); !errors.Is(err, share.ErrUnknown) || share.KindOf(err) != share.Failed {
 		t.Errorf("after Remove: %v", err)
 	}
 	if ev := <-sub.C; ev.Type != share.EventRemoved {
@@ -168,7 +168,7 @@ func TestRemoveWhileBusy(t *testing.T) {
 	if _, err := a.Remove(shared.ID, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Verify(shared.ID); !errors.Is(err, ErrUnknown) {
+	if err := a.Verify(shared.ID); !errors.Is(err, share.ErrUnknown) {
 		t.Errorf("verifying what was removed: %v", err)
 	}
 }

@@ -105,7 +105,7 @@ func (e *Engine) LeaveToChannels(id share.ID, data bool) (left bool, err error) 
 		}
 		return nil
 	})
-	if errors.Is(err, ErrUnknown) {
+	if errors.Is(err, share.ErrUnknown) {
 		err = nil // for Remove to say
 	}
 	return left, err

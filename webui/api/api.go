@@ -163,7 +163,7 @@ func (a *API) resolve(s string) (share.ID, error) {
 	}
 	switch len(found) {
 	case 0:
-		return share.ID{}, share.Errorf(share.Failed, "%w: %s", ErrUnknown, s)
+		return share.ID{}, share.Errorf(share.Failed, "%w: %s", share.ErrUnknown, s)
 	case 1:
 		return found[0].ID, nil
 	}

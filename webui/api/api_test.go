@@ -161,7 +161,7 @@ func TestErrorsKeepTheirKind(t *testing.T) {
 			t.Errorf("kind %d came back as %d: %v", kind, share.KindOf(err), err)
 		}
 	}
-	if err := c.Pause(ctx, testID(7)); !errors.Is(err, ErrUnknown) || share.KindOf(err) != share.Failed {
+	if err := c.Pause(ctx, testID(7)); !errors.Is(err, share.ErrUnknown) || share.KindOf(err) != share.Failed {
 		t.Errorf("an unknown transfer: %v", err)
 	}
 	for path, want := range map[string]struct {
@@ -238,7 +238,7 @@ func TestShortenedIDs(t *testing.T) {
 	if share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), testID(0).String()) || !strings.Contains(err.Error(), testID(1).String()) {
 		t.Errorf("ambiguous: %v", err)
 	}
-	if _, err := c.Resolve(ctx, "ee"); !errors.Is(err, ErrUnknown) {
+	if _, err := c.Resolve(ctx, "ee"); !errors.Is(err, share.ErrUnknown) {
 		t.Errorf("none: %v", err)
 	}
 	if _, err := c.Resolve(ctx, ""); err == nil {
@@ -386,7 +386,7 @@ func TestSpecDescribesEverything(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	f := newFake(1)
-	f.stats = Stats{Uploaded: 77, States: map[share.State]int{share.Seeding: 1}}
+	f.stats = share.Stats{Uploaded: 77, States: map[share.State]int{share.Seeding: 1}}
 	_, _, base := serve(t, f)
 	resp, err := http.Get(base + "/metrics")
 	if err != nil {

@@ -59,7 +59,9 @@ func (c *Client) Hello(ctx context.Context) (Info, error) {
 func (c *Client) Info(ctx context.Context) (Info, error) { return get[Info](ctx, c, "/node") }
 
 // Stats returns the node's totals.
-func (c *Client) Stats(ctx context.Context) (Stats, error) { return get[Stats](ctx, c, "/stats") }
+func (c *Client) Stats(ctx context.Context) (share.Stats, error) {
+	return get[share.Stats](ctx, c, "/stats")
+}
 
 // Health tells whether the node does its work. An unhealthy node is no error.
 func (c *Client) Health(ctx context.Context) (Health, error) { return get[Health](ctx, c, "/health") }
@@ -110,7 +112,7 @@ func (c *Client) Transfers(ctx context.Context, fields ...string) ([]share.Trans
 }
 
 // Resolve finds the one transfer whose ID begins with prefix. When there is
-// none the error wraps ErrUnknown; when there are several it is share.Usage and
+// none the error wraps share.ErrUnknown; when there are several it is share.Usage and
 // lists them.
 func (c *Client) Resolve(ctx context.Context, prefix string) (share.Transfer, error) {
 	return get[share.Transfer](ctx, c, "/transfers/"+url.PathEscape(prefix))

@@ -31,7 +31,7 @@ type fake struct {
 	transfers map[share.ID]*share.Transfer
 	order     []share.ID
 	subs      map[*fakeSub]struct{}
-	stats     Stats
+	stats     share.Stats
 	limits    share.Limits
 	calls     []string
 	fail      error // of the next call that changes something
@@ -48,7 +48,7 @@ type fake struct {
 }
 
 func newFake(n int) *fake {
-	f := &fake{transfers: map[share.ID]*share.Transfer{}, subs: map[*fakeSub]struct{}{}, stats: Stats{States: map[share.State]int{}}}
+	f := &fake{transfers: map[share.ID]*share.Transfer{}, subs: map[*fakeSub]struct{}{}, stats: share.Stats{States: map[share.State]int{}}}
 	for i := range n {
 		f.put(testTransfer(i))
 	}
@@ -142,7 +142,7 @@ func (f *fake) Lease() (string, func(), error) {
 
 func (f *fake) Info() Info { return Info{Name: "shoal", Version: "9.9", API: Version} }
 
-func (f *fake) Stats() Stats {
+func (f *fake) Stats() share.Stats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.stats
@@ -180,7 +180,7 @@ func (f *fake) Get(id share.ID) (share.Transfer, error) {
 	if t, ok := f.transfers[id]; ok {
 		return *t, nil
 	}
-	return share.Transfer{}, share.Errorf(share.Failed, "%w: %s", ErrUnknown, id)
+	return share.Transfer{}, share.Errorf(share.Failed, "%w: %s", share.ErrUnknown, id)
 }
 
 // done notes a call and returns its error.

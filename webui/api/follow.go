@@ -35,7 +35,7 @@ type Update struct {
 	Reset     bool
 	Transfers []share.Transfer // new or changed, as they are now
 	Removed   []share.ID
-	Stats     *Stats       // when they changed
+	Stats     *share.Stats // when they changed
 	Notice    *share.Event // something that happened
 	// Topic is the kind of a topic where Data is one of those.
 	Topic string
@@ -266,7 +266,7 @@ func (w *watcher) merge(u *Update, d document) error {
 	if err != nil {
 		return err
 	}
-	w.stats, u.Stats = merged, &Stats{}
+	w.stats, u.Stats = merged, &share.Stats{}
 	return json.Unmarshal(merged, u.Stats)
 }
 

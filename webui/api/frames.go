@@ -63,7 +63,7 @@ func appendPatch(b []byte, id string, parts []part, stats []byte, now *sides) []
 	return endEvent(append(b, '}'))
 }
 
-func appendReset(b []byte, id string, rows map[share.ID]*share.Transfer, cols []column, stats *Stats, statCols []column, now *sides) []byte {
+func appendReset(b []byte, id string, rows map[share.ID]*share.Transfer, cols []column, stats *share.Stats, statCols []column, now *sides) []byte {
 	b = append(beginEvent(b, "reset", id), `{"transfers":{`...)
 	first := true
 	for id, t := range rows {

@@ -80,8 +80,8 @@ func (a *API) register(h huma.API) {
 		i.Listen, i.Addresses = orEmpty(i.Listen), orEmpty(i.Addresses)
 		return &answer[Info]{i}, nil
 	})
-	op(h, "GET /stats", "Show the totals of the node", func(context.Context, *none) (*answer[Stats], error) {
-		return &answer[Stats]{a.node.Stats()}, nil
+	op(h, "GET /stats", "Show the totals of the node", func(context.Context, *none) (*answer[share.Stats], error) {
+		return &answer[share.Stats]{a.node.Stats()}, nil
 	})
 	op(h, "GET /health", "Report whether the node is healthy; status 503 if not", func(context.Context, *none) (*health, error) {
 		b := fullHealth(a.node.Health())

@@ -41,7 +41,7 @@ type hub struct {
 	mu       sync.Mutex
 	rows     map[share.ID]*share.Transfer // what a reader that is up to date knows
 	dirty    map[share.ID]*share.Transfer // newer than rows; nil is gone
-	totals   Stats
+	totals   share.Stats
 	sides    sides
 	seq      uint64
 	ring     []*frame // the latest, oldest first
@@ -80,7 +80,7 @@ func newHub(n Node, log *slog.Logger) *hub {
 	_, _ = rand.Read(b[:]) // never fails
 	return &hub{
 		node: n, log: log, boot: hex.EncodeToString(b[:]),
-		cols: columnsOf(reflect.TypeFor[share.Transfer]()), stats: columnsOf(reflect.TypeFor[Stats]()),
+		cols: columnsOf(reflect.TypeFor[share.Transfer]()), stats: columnsOf(reflect.TypeFor[share.Stats]()),
 		kick:    make(chan struct{}, 1),
 		ready:   make(chan struct{}),
 		rows:    map[share.ID]*share.Transfer{},
@@ -224,7 +224,7 @@ func (h *hub) beat() {
 }
 
 // flush publishes a patch; mu is held. What is nil is left as it is.
-func (h *hub) flush(stats *Stats, now *sides) {
+func (h *hub) flush(stats *share.Stats, now *sides) {
 	f := &frame{seq: h.seq + 1}
 	h.last = time.Now()
 	for id, t := range h.dirty {

@@ -70,13 +70,13 @@ func problem(err error) error {
 	kind := share.KindOf(err)
 	name := kind.Code()
 	switch {
-	case errors.Is(err, ErrUnknown):
+	case errors.Is(err, share.ErrUnknown):
 		name = "unknown-transfer"
 	case errors.Is(err, index.ErrUnknown):
 		name = "unknown-entry"
 	case errors.Is(err, errNoFile):
 		name = "unknown-file"
-	case errors.Is(err, ErrBusy):
+	case errors.Is(err, share.ErrBusy):
 		name = "busy"
 	case errors.Is(err, errAmbiguous):
 		name = "ambiguous-id"
@@ -129,9 +129,9 @@ func problemError(resp *http.Response) error {
 	}
 	switch p.Type {
 	case problemPath + "unknown-transfer":
-		return &share.Error{Kind: kind, Err: &remoteError{detail, ErrUnknown}}
+		return &share.Error{Kind: kind, Err: &remoteError{detail, share.ErrUnknown}}
 	case problemPath + "busy":
-		return &share.Error{Kind: kind, Err: &remoteError{detail, ErrBusy}}
+		return &share.Error{Kind: kind, Err: &remoteError{detail, share.ErrBusy}}
 	case problemPath + "unknown-entry":
 		return &share.Error{Kind: kind, Err: &remoteError{detail, index.ErrUnknown}}
 	case problemPath + "unknown-path":

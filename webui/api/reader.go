@@ -36,7 +36,7 @@ type reader struct {
 
 func (r *reader) all() bool { return r.only == nil && !r.noStats }
 
-func (r *reader) stats(s *Stats) *Stats {
+func (r *reader) stats(s *share.Stats) *share.Stats {
 	if r.noStats {
 		return nil
 	}

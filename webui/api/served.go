@@ -2,30 +2,20 @@ package api
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/netip"
 
 	"github.com/shoalnet/shoal/share"
 )
 
-// ErrUnknown is wrapped by errors for an ID that the node does not have. A
-// Client gives it back, too.
-var ErrUnknown = errors.New("no such transfer")
-
-// ErrBusy is wrapped by errors for an operation that conflicts with the current one
-// of a transfer, such as a verification while it is being hashed. A Client returns
-// it, too.
-var ErrBusy = errors.New("the transfer is busy")
-
 // Node is the API's port to the node. Methods are called concurrently, block only
 // if they take a context, and return errors with a share.Kind; the error for an
-// unknown ID wraps ErrUnknown.
+// unknown ID wraps share.ErrUnknown.
 type Node interface {
 	Browsing
 
 	Info() Info
-	Stats() Stats
+	Stats() share.Stats
 	Health() Health
 	Settings() []Setting
 

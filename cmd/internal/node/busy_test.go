@@ -10,7 +10,7 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// Verifying a share that is being hashed is answered with 409 (api.ErrBusy); it
+// Verifying a share that is being hashed is answered with 409 (share.ErrBusy); it
 // was a failure of the node, 500.
 func TestVerifyingWhatIsBeingHashed(t *testing.T) {
 	s := open(t, options(t, stateDir(t), nil))
@@ -28,7 +28,7 @@ func TestVerifyingWhatIsBeingHashed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Client.Verify(testContext(t), first.ID); !errors.Is(err, api.ErrBusy) {
+	if err := s.Client.Verify(testContext(t), first.ID); !errors.Is(err, share.ErrBusy) {
 		t.Errorf("%v", err)
 	}
 	if now, err := s.Client.Transfer(testContext(t), first.ID); err != nil || now.State != share.Hashing {

@@ -207,13 +207,13 @@ func (s *swarm) Has(id share.ID) bool {
 
 func (s *swarm) Drop(id share.ID, dir string) error {
 	t, err := s.e.Get(id)
-	if errors.Is(err, engine.ErrUnknown) {
+	if errors.Is(err, share.ErrUnknown) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.e.Release(id, s.owner(dir), true); err != nil && !errors.Is(err, engine.ErrUnknown) {
+	if err := s.e.Release(id, s.owner(dir), true); err != nil && !errors.Is(err, share.ErrUnknown) {
 		return err
 	}
 	if _, err := s.e.Owners(id); err == nil {

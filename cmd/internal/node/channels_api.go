@@ -91,7 +91,7 @@ func (s *served) PutEntries(ctx context.Context, ref string, n api.NewEntries) (
 	for _, id := range n.IDs {
 		t, err := s.n.engine.Get(id)
 		if err != nil {
-			return api.Channel{}, known(err)
+			return api.Channel{}, err
 		}
 		switch {
 		case t.State == share.Hashing:

@@ -173,7 +173,7 @@ func (p *player) there() int64 {
 	ctx, cancel := p.context()
 	defer cancel()
 	s, err := p.c.Transfer(ctx, p.given.ID)
-	if errors.Is(err, api.ErrUnknown) {
+	if errors.Is(err, share.ErrUnknown) {
 		return 0
 	}
 	if err != nil {
@@ -226,7 +226,7 @@ func (p *player) together(all []asked) bool {
 			if r.remove {
 				ctx, cancel := p.context()
 				defer cancel()
-				if _, err = c.Remove(ctx, id, r.data); errors.Is(err, api.ErrUnknown) {
+				if _, err = c.Remove(ctx, id, r.data); errors.Is(err, share.ErrUnknown) {
 					r.unknown, err = true, nil
 				}
 			} else {
@@ -267,7 +267,7 @@ func (p *player) mixed() bool {
 func (p *player) removals() bool {
 	ctx, cancel := p.context()
 	defer cancel()
-	if _, err := p.c.Remove(ctx, p.given.ID, true); err != nil && !errors.Is(err, api.ErrUnknown) {
+	if _, err := p.c.Remove(ctx, p.given.ID, true); err != nil && !errors.Is(err, share.ErrUnknown) {
 		p.t.Error(err)
 		return false
 	}

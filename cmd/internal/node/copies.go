@@ -59,10 +59,10 @@ func (s *served) Remove(id share.ID, data bool) ([]share.Kept, error) {
 		}
 	}
 	if left, err := s.n.engine.LeaveToChannels(id, data); left || err != nil {
-		return nil, known(err)
+		return nil, err
 	}
 	kept, err := s.n.engine.Remove(id, data)
-	if err := known(err); err != nil || copied == "" {
+	if err != nil || copied == "" {
 		return kept, err
 	}
 	return kept, s.n.uploads.Delete(copied)

@@ -12,12 +12,11 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine"
 )
 
 // mover is what the guard asks of the engine.
 type mover interface {
-	Stats() engine.Stats
+	Stats() share.Stats
 	List() []share.Transfer
 	Pause(share.ID) error
 	Resume(share.ID) error

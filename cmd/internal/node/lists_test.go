@@ -82,7 +82,7 @@ func TestListsBelongToTheirChannels(t *testing.T) {
 	if _, err := c.DropChannel(ctx, made.Key, true); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Transfer(ctx, list); !errors.Is(err, api.ErrUnknown) {
+	if _, err := c.Transfer(ctx, list); !errors.Is(err, share.ErrUnknown) {
 		t.Errorf("when there is no channel its list is still here: %v", err)
 	}
 }

@@ -364,7 +364,7 @@ func (e engineRates) Subscribe(buffer int) api.Subscription { return e.Engine.Su
 // foundNear hands peers on the local network to their transfer, which may be
 // gone by now.
 func (n *Node) foundNear(id share.ID, peers []netip.AddrPort) {
-	if err := n.engine.AddPeers(id, share.FromLAN, peers); err != nil && !errors.Is(err, engine.ErrUnknown) && !errors.Is(err, engine.ErrStopped) {
+	if err := n.engine.AddPeers(id, share.FromLAN, peers); err != nil && !errors.Is(err, share.ErrUnknown) && !errors.Is(err, engine.ErrStopped) {
 		n.part("lan").Warn("cannot use peers on the local network", "id", id, "error", err)
 	}
 }

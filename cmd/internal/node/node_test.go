@@ -178,7 +178,7 @@ func TestOneNodeFetchesWhatAnotherShares(t *testing.T) {
 	if _, err := taker.Client.Remove(ctx, done.ID, true); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := taker.Client.Transfer(ctx, done.ID); !errors.Is(err, api.ErrUnknown) {
+	if _, err := taker.Client.Transfer(ctx, done.ID); !errors.Is(err, share.ErrUnknown) {
 		t.Errorf("after removing: %v", err)
 	}
 	if _, err := os.Stat(done.Path); !errors.Is(err, fs.ErrNotExist) {

@@ -29,7 +29,7 @@ func (w watched) Share(ctx context.Context, r api.ShareRequest) (share.Transfer,
 func (w watched) Remove(id share.ID, _ bool) ([]share.Kept, error) {
 	t, err := w.n.engine.Get(id)
 	if err != nil {
-		return nil, known(err)
+		return nil, err
 	}
-	return nil, known(w.n.engine.Release(id, engine.WatchOwner(filepath.Dir(t.Path)), false))
+	return nil, w.n.engine.Release(id, engine.WatchOwner(filepath.Dir(t.Path)), false)
 }

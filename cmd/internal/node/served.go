@@ -23,16 +23,9 @@ var _ api.Node = (*served)(nil)
 
 func (s *served) Info() api.Info { return s.n.Info() }
 
-func (s *served) Stats() api.Stats {
-	e := s.n.engine.Stats()
-	out := api.Stats{
-		Down: e.Down, Up: e.Up, Downloaded: e.Downloaded, Uploaded: e.Uploaded,
-		Connections: e.Connections, Refused: e.Refused, Transfers: e.Transfers,
-		States: map[share.State]int{}, Free: freeAt(s.n.current().Downloads), Limits: s.n.limiter.inForce(),
-	}
-	for _, state := range share.States {
-		out.States[state] = e.States[state]
-	}
+func (s *served) Stats() share.Stats {
+	out := s.n.engine.Stats()
+	out.Free, out.Limits = freeAt(s.n.current().Downloads), s.n.limiter.inForce()
 	// Free space moves all the time; nobody wants to be told each block.
 	if out.Free > 0 {
 		out.Free -= out.Free % (1 << 20)
@@ -123,12 +116,12 @@ func (s *served) share(ctx context.Context, r api.ShareRequest, owner engine.Own
 	}
 	q.Owner, q.Lease = owner, engine.Lease(r.Lease)
 	t, err := s.n.engine.Share(ctx, q)
-	return t, known(err)
+	return t, err
 }
 
 func (s *served) Lease() (lease string, end func(), err error) {
 	l, err := s.n.engine.BeginLease()
-	return string(l), func() { s.n.engine.EndLease(l) }, known(err)
+	return string(l), func() { s.n.engine.EndLease(l) }, err
 }
 
 func (s *served) Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer, error) {
@@ -153,7 +146,7 @@ func (s *served) Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer,
 		q.Output = c.Downloads
 	}
 	t, err := s.n.engine.Fetch(ctx, q)
-	return t, known(err)
+	return t, err
 }
 
 func (s *served) Preview(ctx context.Context, r api.PreviewRequest) (api.Preview, error) {
@@ -226,58 +219,58 @@ func (s *served) List() []share.Transfer {
 func (s *served) Get(id share.ID) (share.Transfer, error) {
 	t, err := s.n.engine.Get(id)
 	s.n.explainer().explain(&t)
-	return t, known(err)
+	return t, err
 }
 
 func (s *served) Files(id share.ID) ([]share.File, error) {
 	f, err := s.n.engine.Files(id)
-	return f, known(err)
+	return f, err
 }
 
 func (s *served) Peers(id share.ID) ([]share.Peer, error) {
 	p, err := s.n.engine.Peers(id)
-	return p, known(err)
+	return p, err
 }
 
 func (s *served) Pieces(id share.ID) (share.Pieces, error) {
 	p, err := s.n.engine.Pieces(id)
-	return p, known(err)
+	return p, err
 }
 
 func (s *served) Torrent(id share.ID) ([]byte, error) {
 	b, err := s.n.engine.Torrent(id)
-	return b, known(err)
+	return b, err
 }
 
 func (s *served) Open(ctx context.Context, id share.ID, file int) (io.ReadSeekCloser, error) {
 	r, err := s.n.engine.Open(ctx, id, file)
-	return r, known(err)
+	return r, err
 }
 
 func (s *served) Pause(id share.ID) error {
 	s.n.guard.forget(id)
-	return known(s.n.engine.Pause(id))
+	return s.n.engine.Pause(id)
 }
 
 func (s *served) Resume(id share.ID) error {
 	s.n.guard.forget(id)
-	return known(s.n.engine.Resume(id))
+	return s.n.engine.Resume(id)
 }
 
-func (s *served) Verify(id share.ID) error { return known(s.n.engine.Verify(id)) }
+func (s *served) Verify(id share.ID) error { return s.n.engine.Verify(id) }
 
 func (s *served) ChangeTransferLimits(id share.ID, c share.LimitChange) error {
-	return known(s.n.engine.ChangeLimits(id, c))
+	return s.n.engine.ChangeLimits(id, c)
 }
 
-func (s *served) SetGoal(id share.ID, g share.Goal) error { return known(s.n.engine.SetGoal(id, g)) }
+func (s *served) SetGoal(id share.ID, g share.Goal) error { return s.n.engine.SetGoal(id, g) }
 
 func (s *served) SetPriority(id share.ID, files map[int]share.Priority) error {
-	return known(s.n.engine.SetPriority(id, files))
+	return s.n.engine.SetPriority(id, files)
 }
 
 func (s *served) AddPeers(id share.ID, addrs []netip.AddrPort) error {
-	return known(s.n.engine.AddPeers(id, share.FromUser, addrs))
+	return s.n.engine.AddPeers(id, share.FromUser, addrs)
 }
 
 func (s *served) Subscribe(buffer int) api.Subscription {
@@ -322,22 +315,3 @@ func (s *subscription) Close() {
 	s.once.Do(func() { close(s.closed) })
 	<-s.ended
 }
-
-// known gives the engine's errors the meaning that the API looks for.
-func known(err error) error {
-	switch {
-	case errors.Is(err, engine.ErrUnknown):
-		return &share.Error{Kind: share.KindOf(err), Err: apiError{err, api.ErrUnknown}}
-	case errors.Is(err, engine.ErrHashing):
-		return &share.Error{Kind: share.KindOf(err), Err: apiError{err, api.ErrBusy}}
-	case errors.Is(err, engine.ErrStopped):
-		return share.Errorf(share.NoNode, "the node is stopping")
-	}
-	return err
-}
-
-// apiError is an error that is also one of those that the API looks for.
-type apiError struct{ err, is error }
-
-func (u apiError) Error() string   { return u.err.Error() }
-func (u apiError) Unwrap() []error { return []error{u.err, u.is} }

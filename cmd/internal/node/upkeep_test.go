@@ -10,7 +10,6 @@ import (
 
 	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine"
 	"github.com/shoalnet/shoal/webui/api"
 )
 
@@ -43,8 +42,8 @@ func (c *crew) List() []share.Transfer {
 	return slices.Clone(c.transfers)
 }
 
-func (c *crew) Stats() engine.Stats {
-	s := engine.Stats{States: map[share.State]int{}}
+func (c *crew) Stats() share.Stats {
+	s := share.Stats{States: map[share.State]int{}}
 	for _, t := range c.List() {
 		s.States[t.State]++
 	}
@@ -61,7 +60,7 @@ func (c *crew) set(id share.ID, state share.State, what string) error {
 			return nil
 		}
 	}
-	return share.Errorf(share.Failed, "%w", api.ErrUnknown)
+	return share.Errorf(share.Failed, "%w", share.ErrUnknown)
 }
 
 func (c *crew) Pause(id share.ID) error  { return c.set(id, share.Paused, "pause") }

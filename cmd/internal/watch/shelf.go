@@ -137,7 +137,7 @@ func (s *shelf) settle(ctx context.Context) error {
 			continue
 		}
 		for _, t := range former {
-			if _, err := s.node.Remove(t.ID, false); err != nil && !errors.Is(err, api.ErrUnknown) {
+			if _, err := s.node.Remove(t.ID, false); err != nil && !errors.Is(err, share.ErrUnknown) {
 				return err
 			}
 			s.log.Info("a former share has ended", "path", path, "id", t.ID)
