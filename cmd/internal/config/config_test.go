@@ -186,10 +186,7 @@ func TestSchedule(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := others
-		if w, ok := s.At(now); ok {
-			got = w.Limits(others)
-		}
+		got, _ := s.Limits(now, others)
 		if got != want {
 			t.Errorf("%s: %+v, not %+v", at, got, want)
 		}

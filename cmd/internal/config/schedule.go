@@ -142,8 +142,17 @@ func (s Schedule) At(t time.Time) (Window, bool) {
 	return Window{}, false
 }
 
-// Limits are those of w where others holds at other times.
-func (w Window) Limits(others share.Limits) share.Limits {
+// Limits are those of the window that applies at t, where others hold at other
+// times, and the text of the window; empty is none.
+func (s Schedule) Limits(t time.Time, others share.Limits) (l share.Limits, window string) {
+	if w, ok := s.At(t); ok {
+		return w.limits(others), w.String()
+	}
+	return others, ""
+}
+
+// limits are those of w where others holds at other times.
+func (w Window) limits(others share.Limits) share.Limits {
 	if w.Up >= 0 {
 		others.Up = w.Up
 	}

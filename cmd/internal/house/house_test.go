@@ -41,10 +41,11 @@ var allowed = map[string][]string{
 	"cmd/internal/house":   {},
 	"cmd/internal/config":  {"share", "index", "webui/api"},
 	"cmd/internal/history": {"share", "index", "webui/api"},
+	"cmd/internal/policy":  {"share", "index", "webui/api"},
 	"cmd/internal/uploads": {"share", "index", "webui/api"},
 	"cmd/internal/watch":   {"share", "index", "webui/api"},
 	"cmd/internal/node": {
-		"cmd/internal/config", "cmd/internal/history", "cmd/internal/uploads", "cmd/internal/watch",
+		"cmd/internal/config", "cmd/internal/history", "cmd/internal/policy", "cmd/internal/uploads", "cmd/internal/watch",
 		"share", "share/metainfo", "share/reach", "share/storage", "share/engine",
 		"index", "index/dht", "index/lan", "index/channel", "index/catalog",
 		"webui/api", "webui",

@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 
+	"github.com/shoalnet/shoal/cmd/internal/policy"
 	"github.com/shoalnet/shoal/cmd/internal/uploads"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
@@ -17,7 +18,7 @@ const uploadsName = "Uploads"
 func (n *Node) newUploads() *uploads.Store {
 	return uploads.New(uploads.Config{
 		Folder:  func() string { return filepath.Join(n.current().Downloads, uploadsName) },
-		Free:    freeAt,
+		Free:    policy.FreeAt,
 		MinFree: func() int64 { return n.current().MinFree },
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/shoalnet/shoal/cmd/internal/lab"
+	"github.com/shoalnet/shoal/cmd/internal/policy"
 	"github.com/shoalnet/shoal/share"
 )
 
@@ -84,7 +85,7 @@ func fillDisk(t *testing.T, dir string, free int64) {
 	f, err := os.Create(filepath.Join(dir, "filler"))
 	must(t, err)
 	defer f.Close()
-	for b := make([]byte, 4096); freeAt(dir) > free; {
+	for b := make([]byte, 4096); policy.FreeAt(dir) > free; {
 		if _, err := f.Write(b); err != nil {
 			break
 		}

@@ -356,7 +356,7 @@ func TestDamagedJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	var up string
-	if err := s.db.QueryRow(`SELECT value FROM node_values WHERE name = ?`, savedLimits).Scan(&up); err != nil || !strings.Contains(up, "2097152") {
+	if err := s.db.QueryRow(`SELECT value FROM node_values WHERE name = ?`, "limits").Scan(&up); err != nil || !strings.Contains(up, "2097152") {
 		t.Errorf("what was in the journal is gone: %q, %v", up, err)
 	}
 	if err := s.close(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/shoalnet/shoal/cmd/internal/policy"
 	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
 )
@@ -12,7 +13,7 @@ import (
 // explainer adds to a transfer what only the node knows: why it is held, and
 // which channel's list it is.
 type explainer struct {
-	guard *guard
+	guard *policy.Guard
 	lists string // the folder of the channels, with a separator at its end
 }
 
@@ -26,7 +27,7 @@ func (e explainer) has(t *share.Transfer) bool {
 }
 
 func (e explainer) explain(t *share.Transfer) {
-	e.guard.explain(t)
+	e.guard.Explain(t)
 	t.Channel = e.channel(t)
 }
 

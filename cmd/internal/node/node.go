@@ -18,6 +18,7 @@ import (
 
 	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/cmd/internal/history"
+	"github.com/shoalnet/shoal/cmd/internal/policy"
 	"github.com/shoalnet/shoal/cmd/internal/uploads"
 	"github.com/shoalnet/shoal/cmd/internal/watch"
 	"github.com/shoalnet/shoal/index/channel"
@@ -73,8 +74,8 @@ type Node struct {
 	seeds   *seeds
 	lan     *lan.Node // nil where there is nobody to hear
 	engine  *engine.Engine
-	limiter *limiter
-	guard   *guard
+	limiter *policy.Limiter
+	guard   *policy.Guard
 	history *history.History
 	uploads *uploads.Store
 	api     *api.API
@@ -238,7 +239,7 @@ func (n *Node) build() (p *parts, err error) {
 	}()
 	n.watcher = reach.NewWatcher(reach.WatchConfig{Logger: n.part("reach"), Policy: publish(c)})
 	n.reach = newReachability(n)
-	if n.limiter, err = newLimiter(c, n.state, n.part("limits"), n.o.Now); err != nil {
+	if n.limiter, err = policy.NewLimiter(plan(c), n.state, n.part("limits"), n.o.Now); err != nil {
 		return nil, err
 	}
 	n.uploads = n.newUploads()
@@ -263,8 +264,8 @@ func (n *Node) build() (p *parts, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	n.limiter.apply = n.engine.SetGlobalLimits
-	n.guard = newGuard(n.engine, n.state, n.part("guard"), c.MinFree)
+	n.limiter.Apply(n.engine.SetGlobalLimits)
+	n.guard = policy.NewGuard(n.engine, n.state, n.part("guard"), c.MinFree)
 	n.catalogue = newCatalogue(c.State, n.engine, n.part("catalogue"))
 	n.catalogue.path = filepath.Join(n.state.dir, indexName)
 	if n.channels, err = channel.New(context.Background(), n.channelConfig()); err != nil {
@@ -294,7 +295,7 @@ func (n *Node) build() (p *parts, err error) {
 	if n.lan != nil {
 		p.below = append(p.below, n.lan.Run)
 	}
-	p.above = append(servers, n.api.Run, n.limiter.run, n.guard.run, n.adapt, n.reach.run)
+	p.above = append(servers, n.api.Run, n.limiter.Run, n.guard.Run, n.adapt, n.reach.run)
 	p.above = append(p.above, n.history.Run, n.catalogue.run, n.channels.Run)
 	if n.dht != nil {
 		p.above = append(p.above, func(ctx context.Context) error { return n.seeds.follow(ctx, n.engine) })
@@ -333,7 +334,7 @@ func (n *Node) engineConfig() engine.Config {
 	cfg := engine.Config{
 		Logger: n.part("engine"), DB: n.state.db, Dir: filepath.Join(c.State, torrentsDir),
 		Listeners: n.ports.tcp, IPv4: c.IPv4, NoTrackers: c.NoTrackers, Preallocate: c.Preallocate, AllowPrivate: c.Private,
-		Limits: n.limiter.inForce(), MaxFetching: c.MaxFetching, MaxConns: peers,
+		Limits: n.limiter.InForce(), MaxFetching: c.MaxFetching, MaxConns: peers,
 		Addresses: n.linkAddresses, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Client: "shoal " + n.o.Version, Now: n.o.Now,
 	}
 	cfg.OwnerOf, cfg.Look = n.ownerOf, n.o.Look
@@ -447,7 +448,7 @@ func (n *Node) Info() api.Info {
 		Started: n.started, Daemon: n.o.Daemon, State: n.o.Config.State, Downloads: n.current().Downloads, Uploads: n.uploads.Folder(),
 		Listen: text(n.ports.addresses()), Addresses: text(n.linkAddresses()), Socket: n.socket,
 	}
-	i.Free, i.Problems = freeAt(i.Downloads), n.problems()
+	i.Free, i.Problems = policy.FreeAt(i.Downloads), n.problems()
 	if n.page != nil {
 		i.Web = n.page.server.URL()
 	}
@@ -466,7 +467,7 @@ func (n *Node) Reload(c *config.Config) (restart []string) {
 	n.changing.Lock()
 	defer n.changing.Unlock()
 	restart = n.live.Reload(c)
-	n.limiter.reload()
+	n.limiter.Reread()
 	n.apply()
 	if n.page != nil && n.page.pair != nil {
 		if err := n.page.pair.read(); err != nil {
@@ -477,11 +478,25 @@ func (n *Node) Reload(c *config.Config) (restart []string) {
 	return restart
 }
 
+// plan is what c says of the limits.
+func plan(c *config.Config) policy.Plan {
+	return policy.Plan{
+		Limits:     share.Limits{Down: c.Down, Up: c.Up},
+		DownSource: c.Source("down"), UpSource: c.Source("up"),
+		Window: c.Schedule.Limits, Adaptive: c.AdaptiveUp,
+	}
+}
+
+// adapt holds the upload to what the connection bears until ctx ends.
+func (n *Node) adapt(ctx context.Context) error {
+	return n.limiter.Adapt(ctx, func() int64 { return n.engine.Stats().Up })
+}
+
 // apply puts what is configured and saved into force.
 func (n *Node) apply() {
 	c := n.current()
 	n.watcher.SetPolicy(publish(c))
 	n.setLevel(c)
-	n.limiter.follow(c)
-	n.guard.setMinFree(c.MinFree)
+	n.limiter.Follow(plan(c))
+	n.guard.SetMinFree(c.MinFree)
 }

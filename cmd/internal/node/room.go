@@ -3,6 +3,7 @@ package node
 import (
 	"path/filepath"
 
+	"github.com/shoalnet/shoal/cmd/internal/policy"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
@@ -16,7 +17,7 @@ func (s *served) Room(id share.ID) (api.Room, error) {
 		return api.Room{}, err
 	}
 	c := s.n.current()
-	r := api.Room{Path: t.Path, Free: freeAt(t.Path), MinFree: c.MinFree}
+	r := api.Room{Path: t.Path, Free: policy.FreeAt(t.Path), MinFree: c.MinFree}
 	if t.Own {
 		return r, nil
 	}

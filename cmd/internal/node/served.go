@@ -9,7 +9,10 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/shoalnet/shoal/cmd/internal/config"
+	"github.com/shoalnet/shoal/cmd/internal/policy"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine"
 	"github.com/shoalnet/shoal/share/metainfo"
@@ -25,7 +28,7 @@ func (s *served) Info() api.Info { return s.n.Info() }
 
 func (s *served) Stats() share.Stats {
 	out := s.n.engine.Stats()
-	out.Free, out.Limits = freeAt(s.n.current().Downloads), s.n.limiter.inForce()
+	out.Free, out.Limits = policy.FreeAt(s.n.current().Downloads), s.n.limiter.InForce()
 	// Free space moves all the time; nobody wants to be told each block.
 	if out.Free > 0 {
 		out.Free -= out.Free % (1 << 20)
@@ -34,9 +37,9 @@ func (s *served) Stats() share.Stats {
 }
 
 func (s *served) Health() api.Health {
-	h := api.Health{OK: true, Problems: append(s.n.guard.problems(), s.n.problems()...)}
+	h := api.Health{OK: true, Problems: append(s.n.guard.Problems(), s.n.problems()...)}
 	if n := s.n.engine.Stats().States[share.Stopped]; n > 0 {
-		h.Problems = append(h.Problems, plural(n, "transfer")+" stopped with an error")
+		h.Problems = append(h.Problems, english.Plural(n, "transfer", "")+" stopped with an error")
 	}
 	if len(s.n.ownAddresses()) == 0 {
 		h.Problems = append(h.Problems, "this host has no IPv6 address that others could reach")
@@ -49,8 +52,8 @@ func (s *served) Health() api.Health {
 
 func (s *served) Settings() []api.Setting {
 	view := s.n.current().View()
-	l := s.n.limiter.limits()
-	down, up := s.n.limiter.kept()
+	l := s.n.limiter.Limits()
+	down, up := s.n.limiter.Chosen()
 	for i := range view {
 		switch v := &view[i]; {
 		case v.Name == "up" && up:
@@ -62,8 +65,8 @@ func (s *served) Settings() []api.Setting {
 	return view
 }
 
-func (s *served) Limits() api.Limits                     { return s.n.limiter.limits() }
-func (s *served) ChangeLimits(c share.LimitChange) error { return s.n.limiter.change(c) }
+func (s *served) Limits() api.Limits                     { return s.n.limiter.Limits() }
+func (s *served) ChangeLimits(c share.LimitChange) error { return s.n.limiter.Change(c) }
 
 // ChangeSettings puts settings into force and keeps them.
 func (s *served) ChangeSettings(changes map[string]*string) error {
@@ -78,7 +81,7 @@ func (s *served) ChangeSettings(changes map[string]*string) error {
 	if limits == (share.LimitChange{}) {
 		return nil
 	}
-	return n.limiter.change(limits)
+	return n.limiter.Change(limits)
 }
 
 func (s *served) SignIn() (string, error) {
@@ -165,7 +168,7 @@ func (s *served) Preview(ctx context.Context, r api.PreviewRequest) (api.Preview
 		}
 		fill(&p, &link, t)
 	}
-	p.Free, p.MinFree = freeAt(p.Output), s.n.current().MinFree
+	p.Free, p.MinFree = policy.FreeAt(p.Output), s.n.current().MinFree
 	p.Link = link.String()
 	if t, err := s.Get(p.ID); err == nil {
 		p.Present = &t
@@ -248,12 +251,12 @@ func (s *served) Open(ctx context.Context, id share.ID, file int) (io.ReadSeekCl
 }
 
 func (s *served) Pause(id share.ID) error {
-	s.n.guard.forget(id)
+	s.n.guard.Forget(id)
 	return s.n.engine.Pause(id)
 }
 
 func (s *served) Resume(id share.ID) error {
-	s.n.guard.forget(id)
+	s.n.guard.Forget(id)
 	return s.n.engine.Resume(id)
 }
 

@@ -18,6 +18,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/shoalnet/shoal/cmd/internal/config"
+	"github.com/shoalnet/shoal/cmd/internal/policy"
 	"github.com/shoalnet/shoal/index/channel"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine"
@@ -240,7 +241,7 @@ func openingError(dir string, err error) error {
 	if !ok {
 		return share.Errorf(share.Disk, "opening the state: %w", err)
 	}
-	switch free := freeAt(dir); {
+	switch free := policy.FreeAt(dir); {
 	case e.Code()&codeMask == codeCorrupt, e.Code()&codeMask == codeNotADB, e.Code()&codeMask == codeError:
 		return damaged(dir, "%s: %w", filepath.Join(dir, stateName), err)
 	case e.Code()&codeMask == codeFull, e.Code()&codeMask == codeIO && free >= 0 && free < 1<<20:

@@ -1,4 +1,4 @@
-package node
+package policy
 
 import (
 	"context"
@@ -110,8 +110,9 @@ func (p *pacer) step(now time.Time, delays []delay, rate int64) int64 {
 	return int64(p.limit)
 }
 
-// adapt follows the line until ctx ends.
-func (n *Node) adapt(ctx context.Context) error {
+// Adapt follows the connection until ctx ends: l is told what it bears without
+// queueing. up is the rate of the upload now.
+func (l *Limiter) Adapt(ctx context.Context, up func() int64) error {
 	tick := time.NewTicker(adaptEvery)
 	defer tick.Stop()
 	var p pacer
@@ -124,14 +125,17 @@ func (n *Node) adapt(ctx context.Context) error {
 		case <-tick.C:
 		}
 		line := int64(0)
-		if n.current().AdaptiveUp {
-			line = p.step(n.o.Now(), meter.read(), n.engine.Stats().Up)
+		l.mu.Lock()
+		adaptive := l.plan.Adaptive
+		l.mu.Unlock()
+		if adaptive {
+			line = p.step(l.now(), meter.read(), up())
 		} else {
 			p = pacer{}
 		}
 		if line != told {
 			told = line
-			n.limiter.bears(line)
+			l.bears(line)
 		}
 	}
 }

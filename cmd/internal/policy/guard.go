@@ -1,4 +1,4 @@
-package node
+package policy
 
 import (
 	"context"
@@ -10,23 +10,24 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 
 	"github.com/shoalnet/shoal/share"
 )
 
-// mover is what the guard asks of the engine.
-type mover interface {
+// Transfers are what the guard watches and pauses.
+type Transfers interface {
 	Stats() share.Stats
 	List() []share.Transfer
 	Pause(share.ID) error
 	Resume(share.ID) error
 }
 
-// guard pauses what fetches to a disk that is nearly full, and resumes it when
+// Guard pauses what fetches to a disk that is nearly full, and resumes it when
 // there is room again. What it paused survives restarts.
-type guard struct {
-	engine mover
-	state  *state
+type Guard struct {
+	engine Transfers
+	kept   Kept
 	log    *slog.Logger
 	free   func(dir string) int64
 
@@ -44,18 +45,20 @@ const (
 // so that it does not stop and go.
 func room(minFree int64) int64 { return minFree + minFree/4 }
 
-func newGuard(m mover, s *state, log *slog.Logger, minFree int64) *guard {
-	return &guard{engine: m, state: s, log: log, free: freeAt, minFree: minFree, held: map[share.ID]string{}}
+// NewGuard keeps minFree bytes of each disk free.
+func NewGuard(m Transfers, kept Kept, log *slog.Logger, minFree int64) *Guard {
+	return &Guard{engine: m, kept: kept, log: log, free: FreeAt, minFree: minFree, held: map[share.ID]string{}}
 }
 
-func (g *guard) setMinFree(n int64) {
+// SetMinFree changes how much stays free.
+func (g *Guard) SetMinFree(n int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.minFree = n
 }
 
-// forget lets a transfer go that the user paused or resumed himself.
-func (g *guard) forget(id share.ID) {
+// Forget lets a transfer go that the user paused or resumed.
+func (g *Guard) Forget(id share.ID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if _, ok := g.held[id]; ok {
@@ -66,14 +69,14 @@ func (g *guard) forget(id share.ID) {
 
 // save keeps what is held; mu is held. A failure only costs a resume by hand
 // after a restart.
-func (g *guard) save() {
-	if err := g.state.Save(heldValues, g.held); err != nil {
+func (g *Guard) save() {
+	if err := g.kept.Save(heldValues, g.held); err != nil {
 		g.log.Warn("cannot remember what waits for room on the disk", "error", err)
 	}
 }
 
-// problems says what waits, for people.
-func (g *guard) problems() []string {
+// Problems says what waits, for people.
+func (g *Guard) Problems() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	dirs := map[string]int{}
@@ -82,14 +85,15 @@ func (g *guard) problems() []string {
 	}
 	var out []string
 	for dir, n := range dirs {
-		out = append(out, fmt.Sprintf("%s waits until the disk of %s has %s free", plural(n, "transfer"), dir, humanize.IBytes(uint64(room(g.minFree)))))
+		out = append(out, fmt.Sprintf("%s waits until the disk of %s has %s free", english.Plural(n, "transfer", ""), dir, humanize.IBytes(uint64(room(g.minFree)))))
 	}
 	return out
 }
 
-func (g *guard) run(ctx context.Context) error {
+// Run looks at the disks every few seconds until ctx ends.
+func (g *Guard) Run(ctx context.Context) error {
 	g.mu.Lock()
-	if _, err := g.state.Load(heldValues, &g.held); err != nil {
+	if _, err := g.kept.Load(heldValues, &g.held); err != nil {
 		g.log.Warn("cannot read what waited for room on the disk", "error", err)
 	}
 	g.mu.Unlock()
@@ -106,7 +110,7 @@ func (g *guard) run(ctx context.Context) error {
 }
 
 // look pauses and resumes by the space that is free now.
-func (g *guard) look() {
+func (g *Guard) look() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	states := g.engine.Stats().States
@@ -146,7 +150,7 @@ func (g *guard) look() {
 }
 
 // hold pauses t where free bytes are too few, or not known; mu is held.
-func (g *guard) hold(t share.Transfer, free int64) {
+func (g *Guard) hold(t share.Transfer, free int64) {
 	if free < 0 || free >= g.minFree {
 		return
 	}
@@ -156,8 +160,8 @@ func (g *guard) hold(t share.Transfer, free int64) {
 	}
 }
 
-// explain gives a transfer that is held its reason.
-func (g *guard) explain(t *share.Transfer) {
+// Explain gives a transfer that is held its reason.
+func (g *Guard) Explain(t *share.Transfer) {
 	if t.State != share.Paused {
 		return
 	}
@@ -168,7 +172,7 @@ func (g *guard) explain(t *share.Transfer) {
 	}
 }
 
-func (g *guard) act(t share.Transfer, do func(share.ID) error, what string, free int64) bool {
+func (g *Guard) act(t share.Transfer, do func(share.ID) error, what string, free int64) bool {
 	if err := do(t.ID); err != nil {
 		g.log.Warn("cannot act on a transfer whose disk is nearly full", "id", t.ID, "error", err)
 		return false
@@ -177,17 +181,9 @@ func (g *guard) act(t share.Transfer, do func(share.ID) error, what string, free
 	return true
 }
 
-// plural counts things in words.
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
-
-// freeAt tells how much may still be written to the disk that has dir, or will
+// FreeAt tells how much may still be written to the disk that has dir, or will
 // have it once it is made; -1 when that is not known.
-func freeAt(dir string) int64 {
+func FreeAt(dir string) int64 {
 	for {
 		if n := freeBytes(dir); n >= 0 {
 			return n

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package node
+package policy
 
 // delayMeter would read the round trips of connections, which this system does
 // not tell in a way that is known here.

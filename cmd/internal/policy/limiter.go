@@ -1,4 +1,4 @@
-package node
+package policy
 
 import (
 	"context"
@@ -6,17 +6,31 @@ import (
 	"sync"
 	"time"
 
-	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// limiter decides which limits of the node are in force: those of the first
-// window of the schedule that covers the present, else the ones set; and for
-// sending, less while the line queues.
-type limiter struct {
+// Kept is where what is decided while running survives a restart.
+type Kept interface {
+	Load(name string, v any) (ok bool, err error)
+	Save(name string, v any) error
+}
+
+// Plan is what is configured about the limits of the node.
+type Plan struct {
+	Limits               share.Limits
+	DownSource, UpSource string // words of api.Source
+	// Window gives the limits that a schedule has for now, where others hold at
+	// other times, and what the schedule says; empty is nothing. It may be nil.
+	Window   func(now time.Time, others share.Limits) (l share.Limits, says string)
+	Adaptive bool
+}
+
+// Limiter decides which limits of the node are in force: those of the schedule,
+// else the ones set; and for uploading, less while the connection queues.
+type Limiter struct {
 	log   *slog.Logger
-	state *state
+	kept  Kept
 	now   func() time.Time
 	apply func(share.Limits) error
 	wake  chan struct{}
@@ -26,7 +40,7 @@ type limiter struct {
 	applying sync.Mutex
 
 	mu     sync.Mutex
-	config *config.Config
+	plan   Plan
 	saved  share.LimitChange // set while running and kept; former releases kept share.Limits
 	set    share.LimitChange // set while running, until the configuration is read again
 	line   int64             // what the line bears, 0 when that is not a matter
@@ -36,19 +50,23 @@ type limiter struct {
 
 const savedLimits = "limits"
 
-func newLimiter(c *config.Config, s *state, log *slog.Logger, now func() time.Time) (*limiter, error) {
-	l := &limiter{log: log, state: s, now: now, config: c, wake: make(chan struct{}, 1)}
-	if _, err := s.Load(savedLimits, &l.saved); err != nil {
+// NewLimiter reads what was kept.
+func NewLimiter(p Plan, kept Kept, log *slog.Logger, now func() time.Time) (*Limiter, error) {
+	l := &Limiter{log: log, kept: kept, now: now, plan: p, wake: make(chan struct{}, 1)}
+	if _, err := kept.Load(savedLimits, &l.saved); err != nil {
 		return nil, err
 	}
 	l.decide()
 	return l, nil
 }
 
+// Apply is called with the limits when they change. It is set before Run.
+func (l *Limiter) Apply(f func(share.Limits) error) { l.apply = f }
+
 // base are the limits set, and where each comes from; mu is held.
-func (l *limiter) base() (v share.Limits, down, up string) {
-	v.Down, down = oneLimit(l.set.Down, l.saved.Down, l.config.Down, l.config.Source("down"))
-	v.Up, up = oneLimit(l.set.Up, l.saved.Up, l.config.Up, l.config.Source("up"))
+func (l *Limiter) base() (v share.Limits, down, up string) {
+	v.Down, down = oneLimit(l.set.Down, l.saved.Down, l.plan.Limits.Down, l.plan.DownSource)
+	v.Up, up = oneLimit(l.set.Up, l.saved.Up, l.plan.Limits.Up, l.plan.UpSource)
 	return v, down, up
 }
 
@@ -74,9 +92,9 @@ func strongest(a, b string) string {
 }
 
 // decide works out what is in force now; mu is held, or nobody else knows l.
-func (l *limiter) decide() {
+func (l *Limiter) decide() {
 	now, reason := l.scheduled()
-	if l.config.AdaptiveUp && l.line > 0 && (now.Up == 0 || l.line < now.Up) {
+	if l.plan.Adaptive && l.line > 0 && (now.Up == 0 || l.line < now.Up) {
 		now.Up = l.line
 		if reason != "" {
 			reason += "; "
@@ -87,41 +105,43 @@ func (l *limiter) decide() {
 }
 
 // scheduled are the limits before the line is looked at; mu is held.
-func (l *limiter) scheduled() (share.Limits, string) {
+func (l *Limiter) scheduled() (share.Limits, string) {
 	set, _, _ := l.base()
-	if w, ok := l.config.Schedule.At(l.now()); ok {
-		return w.Limits(set), "schedule: " + w.String()
+	if l.plan.Window != nil {
+		if now, says := l.plan.Window(l.now(), set); says != "" {
+			return now, "schedule: " + says
+		}
 	}
 	return set, ""
 }
 
-// limits tells what is set and what is in force.
-func (l *limiter) limits() api.Limits {
+// Limits tells what is set and what is in force.
+func (l *Limiter) Limits() api.Limits {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	set, down, up := l.base()
 	return api.Limits{Limits: set, Now: l.force, Reason: l.reason, Source: strongest(down, up)}
 }
 
-// kept tells of each direction whether its limit was set while running.
-func (l *limiter) kept() (down, up bool) {
+// Chosen tells of each direction whether its limit was set while running.
+func (l *Limiter) Chosen() (down, up bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_, fromDown, fromUp := l.base()
 	return fromDown == api.SourceSaved, fromUp == api.SourceSaved
 }
 
-// inForce are the limits now.
-func (l *limiter) inForce() share.Limits {
+// InForce are the limits now.
+func (l *Limiter) InForce() share.Limits {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.force
 }
 
-// change changes limits. Those that differ from the ones set before are kept
+// Change changes limits. Those that differ from the ones set before are kept
 // over restarts; where a flag, a variable or the file says otherwise, those win
 // after the next start.
-func (l *limiter) change(c share.LimitChange) error {
+func (l *Limiter) Change(c share.LimitChange) error {
 	l.mu.Lock()
 	was, _, _ := l.base()
 	v := c.Apply(was)
@@ -132,7 +152,7 @@ func (l *limiter) change(c share.LimitChange) error {
 	if v.Up != was.Up {
 		saved.Up, set.Up = &v.Up, &v.Up
 	}
-	err := l.state.Save(savedLimits, saved)
+	err := l.kept.Save(savedLimits, saved)
 	if err == nil {
 		l.saved, l.set = saved, set
 		l.decide()
@@ -143,34 +163,34 @@ func (l *limiter) change(c share.LimitChange) error {
 	}
 	l.applying.Lock()
 	defer l.applying.Unlock()
-	return l.apply(l.inForce())
+	return l.apply(l.InForce())
 }
 
-// reload forgets what was set while running: the configuration was read again.
-func (l *limiter) reload() {
+// Reread forgets what was set while running: the configuration was read again.
+func (l *Limiter) Reread() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.set = share.LimitChange{}
 }
 
-// follow takes another configuration.
-func (l *limiter) follow(c *config.Config) {
+// Follow takes another configuration.
+func (l *Limiter) Follow(p Plan) {
 	l.mu.Lock()
-	l.config = c
+	l.plan = p
 	l.mu.Unlock()
 	signal(l.wake)
 }
 
 // bears tells what the line bears without queueing, 0 for no limit.
-func (l *limiter) bears(line int64) {
+func (l *Limiter) bears(line int64) {
 	l.mu.Lock()
 	l.line = line
 	l.mu.Unlock()
 	signal(l.wake)
 }
 
-// run keeps what is in force in force until ctx ends.
-func (l *limiter) run(ctx context.Context) error {
+// Run keeps what is in force in force until ctx ends.
+func (l *Limiter) Run(ctx context.Context) error {
 	const look = 15 * time.Second // a schedule is exact to the minute
 	tick := time.NewTicker(look)
 	defer tick.Stop()
