@@ -164,23 +164,21 @@ func (e *Engine) putAway(deadline time.Time) {
 		for s := range t.streams {
 			s.end(ErrStopped)
 		}
-		net, files := t.net, t.files
-		if net != nil {
+		l, o := t.live(), t.opened()
+		if l != nil {
 			t.fold()
 			t.options.Durable = t.haveBytes()
 			e.save(t)
 		}
-		if net == nil && files == nil {
+		if o == nil {
 			continue
 		}
 		closing.Go(func() {
-			if net != nil {
-				net.Detach()
+			if l != nil {
+				l.net.Detach()
 			}
-			if files != nil {
-				if err := files.Close(context.WithoutCancel(e.works)); err != nil {
-					e.log.Warn("closing the files of a transfer", "id", t.id.Short(), "error", err)
-				}
+			if err := o.files.Close(context.WithoutCancel(e.works)); err != nil {
+				e.log.Warn("closing the files of a transfer", "id", t.id.Short(), "error", err)
 			}
 		})
 	}
@@ -191,7 +189,7 @@ func (e *Engine) putAway(deadline time.Time) {
 	}()
 	e.drain(closed, deadline)
 	for t := range e.awake { // a block may have come until its transfer left the library
-		if t.net != nil {
+		if t.level() == live {
 			t.fold()
 			e.save(t)
 		}

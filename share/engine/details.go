@@ -46,7 +46,13 @@ type awakeParts struct {
 
 func (e *Engine) parts(id share.ID) (p awakeParts, err error) {
 	err = e.on(id, func(t *transfer) error {
-		p = awakeParts{t.known(), t.done, t.options.Priorities, t.files, t.net, t.own()}
+		p = awakeParts{known: t.known(), done: t.done, prio: t.options.Priorities, own: t.own()}
+		if o := t.opened(); o != nil {
+			p.files = o.files
+		}
+		if l := t.live(); l != nil {
+			p.net = l.net
+		}
 		return nil
 	})
 	return p, err

@@ -89,9 +89,9 @@ func (e *Engine) Discovery(id share.ID) ([]Way, error) {
 				Source: share.FromTracker, Name: s.URL, On: true, Last: s.Last, Next: s.Next, Found: s.Peers, Err: s.Err,
 			})
 		}
-		switch {
-		case t.net != nil:
-			for _, w := range t.net.WebSeeds() {
+		switch l := t.live(); {
+		case l != nil:
+			for _, w := range l.net.WebSeeds() {
 				out = append(out, Way{Source: share.FromWebSeed, Name: w.URL, On: true, Last: w.Last, Next: w.Next, Err: w.Err})
 			}
 		case !t.known():

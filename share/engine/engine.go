@@ -201,7 +201,7 @@ type Engine struct {
 	shelf     shelf
 	awake     map[*transfer]struct{}
 	hashing   int // jobs under way
-	idle      int // seeds in the library without a connection
+	idle      int // live seeds without a connection
 	resolves  int // of names, under way
 	stopping  bool
 	requeue   bool        // who may fetch has to be worked out again
@@ -381,7 +381,7 @@ func (e *Engine) everySecond() {
 	idle := 0
 	for t := range e.awake {
 		e.look(t, now, elapsed)
-		if t.done && t.net != nil && t.net.Figures().Peers == 0 {
+		if l := t.live(); t.done && l != nil && l.net.Figures().Peers == 0 {
 			idle++
 		}
 	}
@@ -397,14 +397,14 @@ func (e *Engine) everySoOften() {
 		if t.done && !t.options.Paused {
 			e.checkGoal(t, now)
 		}
-		net := t.net
-		if net == nil {
+		l := t.live()
+		if l == nil {
 			continue
 		}
 		t.fold()
 		e.save(t)
-		if t.kind == kindFetch && t.fault == nil {
-			e.serial.do(net.Retry)
+		if t.kind == kindFetch && l.fault == nil {
+			e.serial.do(l.net.Retry)
 		}
 	}
 	e.scanSeeds()

@@ -45,7 +45,7 @@ func (n *node) library() *library.Network { return n.swarms.(*library.Network) }
 // live tells whether a transfer has a swarm.
 func (n *node) live(id share.ID) (is bool) {
 	_ = n.on(id, func(t *transfer) error {
-		is = t.net != nil
+		is = t.level() == live
 		return nil
 	})
 	return is

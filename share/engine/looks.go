@@ -144,23 +144,23 @@ func (e *Engine) glanceAtSome() {
 func (e *Engine) lookAt(t *transfer) {
 	switch {
 	case t.looking || t.job != nil || t.failure != nil || t.removing != nil || !t.known():
-	case t.files == nil:
+	case t.level() == atRest:
 		t.glancing = true
 		e.reconcile(t)
 	default:
-		files, path := t.files, t.path
+		o, path := t.opened(), t.path
 		t.looking, t.lookBegan = true, e.now()
 		e.awake[t] = struct{}{}
 		e.tasks.Go(func() {
 			leave, err := e.mounts.enter(e.works, path)
 			if err == nil {
-				err = files.Look(e.works)
+				err = o.files.Look(e.works)
 				leave()
 			}
 			e.post(func() {
 				t.looking, t.silent = false, false
-				if t.files == files {
-					t.fault = files.Fault()
+				if t.opened() == o {
+					o.fault = o.files.Fault()
 					if err == nil {
 						e.looked(t)
 					}
@@ -182,12 +182,13 @@ func (e *Engine) looked(t *transfer) {
 // noteDamage keeps across restarts what a look, or hashing, has found, until it is
 // no longer so.
 func (e *Engine) noteDamage(t *transfer) {
-	if t.files == nil || t.unknown || t.doubt {
+	o := t.opened()
+	if o == nil || o.unknown || o.doubt {
 		return
 	}
 	damage := ""
-	if t.fault != nil {
-		damage = t.fault.Error()
+	if o.fault != nil {
+		damage = o.fault.Error()
 	}
 	if (t.done || t.options.Damage != "") && damage != t.options.Damage {
 		t.options.Damage, t.options.Durable = damage, t.haveBytes()
@@ -294,10 +295,11 @@ func (e *Engine) lookAgain(ctx context.Context, id share.ID) (s share.Transfer, 
 // changed, fetched again: what the user changed stays, and the right file arrives
 // beside it. It is called after a look.
 func (e *Engine) restore(t *transfer) {
-	if t.own() || t.files == nil || t.removing != nil || t.options.Verify {
+	o := t.opened()
+	if t.own() || o == nil || t.removing != nil || t.options.Verify {
 		return
 	}
-	if !t.files.Amiss() {
+	if !o.files.Amiss() {
 		return
 	}
 	e.note(t, "what is missing, or was changed, is fetched again")
@@ -344,11 +346,12 @@ func hashThese(ctx context.Context, info *metainfo.Info, files *storage.Transfer
 
 // proveAll hashes, while t is in the library and serves, what is in doubt.
 func (e *Engine) proveAll(t *transfer) {
-	if t.proving || t.net == nil {
+	o, info := t.live(), t.info
+	if o == nil || o.proving {
 		return
 	}
-	t.proving = true
-	info, files := t.info, t.files
+	o.proving = true
+	files := o.files
 	t.hashed.Store(0)
 	t.toHash.Store(0)
 	e.tasks.Go(func() {
@@ -364,9 +367,9 @@ func (e *Engine) proveAll(t *transfer) {
 			e.log.Debug("hashing what may have changed", "id", t.id.Short(), "error", err)
 		}
 		e.post(func() {
-			t.proving, t.nextCheck = false, e.now().Add(checkAgain)
-			if t.files == files {
-				t.fault = files.Fault()
+			o.proving, o.nextCheck = false, e.now().Add(checkAgain)
+			if t.opened() == o.openedPhase {
+				o.fault = files.Fault()
 				e.lookAtProgress(t)
 				e.reconcile(t)
 			}

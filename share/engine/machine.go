@@ -1,73 +1,30 @@
 package engine
 
 import (
-	"errors"
 	"strings"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/storage"
 )
 
 // retryTime is how long a transfer that stopped with a fault of the machine,
 // not of the content, waits before it tries again.
 const retryTime = 30 * time.Second
 
-// coolTime is how long a seed stays in the library after its last connection.
+// coolTime is how long a seed stays live after its last connection.
 const coolTime = time.Minute
 
-// maxIdle is how many seeds without a connection may be in the library; more
+// maxIdle is how many seeds without a connection may be live; more
 // go to rest at once. Strangers can wake them by asking for one after another.
 const maxIdle = 200
 
-// wants is how awake t should be.
-func (e *Engine) wants(t *transfer) level {
-	switch {
-	case e.stopping || t.failure != nil:
-		return atRest
-	case t.made != nil && t.removing == nil:
-		return opened
-	case t.kind == kindUnhashed || !t.known() || t.options.Restart:
-		return atRest
-	case t.removing != nil:
-		if t.removing.data && t.files != nil {
-			return opened
-		}
-		return atRest
-	case t.glancing:
-		return max(opened, t.level())
-	case t.fault != nil && t.net == nil && !errors.Is(t.fault, storage.ErrChanged):
-		// Nothing is to be trusted or written before the storage says that it
-		// works again, which it does only while it is open.
-		return opened
-	case t.options.Verify || t.unknown && t.net == nil || t.options.From != "" && t.removing == nil && !t.options.Paused:
-		return opened // and checked there
-	case t.doubt && t.net == nil && t.fault == nil && len(t.waiters) == 0 && len(t.streams) == 0 && (t.done || t.options.Paused):
-		return opened // and checked there, unless somebody wants it meanwhile
-	case t.options.Paused:
-		if len(t.streams) > 0 {
-			return opened
-		}
-		return atRest
-	case !t.done:
-		if t.slot || len(t.streams) > 0 {
-			return live
-		}
-		return atRest
-	case len(t.waiters) > 0 || len(t.streams) > 0 || e.warm(t):
-		return live
-	case t.fault != nil:
-		return opened // to learn when it is over
-	}
-	return atRest
-}
-
 // warm tells whether a seed is in use.
 func (e *Engine) warm(t *transfer) bool {
-	if t.net == nil {
+	l := t.live()
+	if l == nil {
 		return false
 	}
-	f := t.net.Figures()
+	f := l.net.Figures()
 	if f.Peers > 0 {
 		return true
 	}
@@ -92,53 +49,19 @@ func (e *Engine) reconcile(t *transfer) {
 		e.onlyLook(t)
 		return
 	}
-	want, is := e.wants(t), t.level()
+	f := e.facts(t)
+	want := f.wants()
 	t.endStreams()
 	if t.job != nil {
-		// A step that is no longer wanted is broken off where it can take long.
-		switch t.job.what {
-		case jobHash, jobAsk:
-			if t.removing != nil || t.options.Paused || t.failure != nil {
-				t.job.cancel()
-			}
-		case jobOpen:
-			if want == atRest {
-				t.job.cancel()
-			}
-		case jobCopy:
-			if want == atRest || t.removing != nil {
-				t.job.cancel()
-			}
-		case jobCheck:
-			if want == atRest || t.removing != nil || want == live && !t.options.Verify && !t.unknown {
-				t.job.cancel()
-			}
+		if f.calledOff(t.job.what, want) {
+			t.job.cancel()
 		}
 		return
 	}
-	switch {
-	case want > is && is == atRest:
-		e.startOpen(t)
-	case want > is && is == opened:
-		e.startAttach(t)
-	case want < is && is == live:
-		e.startDetach(t)
-	case t.removing == nil && is == opened && want == opened && (t.options.Verify || t.unknown || t.doubt) && e.mayCheck(t):
-		e.startCheck(t)
-	case t.removing != nil:
-		e.startRemove(t)
-	case is == atRest && t.options.Restart:
-		e.startRestart(t)
-	case is == opened && want == opened && t.options.From != "" && t.fault == nil && !t.options.Paused:
-		e.startCopy(t)
-	case want < is:
-		e.startClose(t)
-	case t.kind == kindUnhashed:
-		e.startHash(t)
-	case !t.known():
-		e.startAsk(t)
+	if next, ok := steps[f.is][f.event(want)]; ok {
+		e.begin(t, next)
 	}
-	if t.job == nil && (is == live || t.options.Paused || t.failure != nil || t.fault != nil) {
+	if t.job == nil && (f.is == live || t.options.Paused || t.failure != nil || t.fault() != nil) {
 		e.release(t)
 	}
 	if t.removing != nil {
@@ -160,11 +83,11 @@ func (e *Engine) reconcile(t *transfer) {
 // onlyLook opens t for a look at its files and takes no other step. What has to be
 // hashed before it may be called complete stays open, so that it is said.
 func (e *Engine) onlyLook(t *transfer) {
-	switch {
+	switch o := t.opened(); {
 	case t.job != nil:
-	case t.glancing && t.level() == atRest:
+	case t.glancing && o == nil:
 		e.startOpen(t)
-	case !t.glancing && t.level() == opened && !t.unknown && !t.doubt:
+	case !t.glancing && t.level() == opened && !o.unknown && !o.doubt:
 		e.startClose(t)
 	}
 }
@@ -196,23 +119,23 @@ func (e *Engine) look(t *transfer, now time.Time, elapsed time.Duration) {
 		t.failure = nil
 		e.reconcile(t)
 	}
-	if t.files != nil && t.plan != nil {
+	if t.level() > atRest {
 		e.lookAtProgress(t)
 	}
-	if t.net != nil {
-		f := t.net.Figures()
-		t.downMeter.Sample(f.Down, elapsed)
-		t.upMeter.Sample(f.Up, elapsed)
-		t.net.Sample(elapsed)
+	if l := t.live(); l != nil {
+		f := l.net.Figures()
+		l.down.Sample(f.Down, elapsed)
+		l.up.Sample(f.Up, elapsed)
+		l.net.Sample(elapsed)
 	}
 	if e.searching(t) {
 		e.seek(t, now)
 	}
 	e.noticeSilence(t, now)
-	if t.done && t.net != nil && e.wants(t) < t.level() || (t.unknown || t.doubt) && t.level() == opened && e.mayCheck(t) {
+	if f := e.facts(t); t.done && f.is == live && f.wants() < live || f.is == opened && (f.unknown || f.doubt) && f.mayCheck {
 		e.reconcile(t)
 	}
-	if s := t.state(); t.stale || s != share.Seeding && s != share.Paused || t.net != nil {
+	if s := t.state(); t.stale || s != share.Seeding && s != share.Paused || t.level() == live {
 		if differs(e.snapshot(t), t.shown) {
 			e.tell(t, share.EventChanged, "")
 		}
@@ -239,7 +162,7 @@ func differs(a, b share.Transfer) bool {
 
 // resting tells that nothing about t changes by itself.
 func (e *Engine) resting(t *transfer) bool {
-	return t.job == nil && t.net == nil && t.files == nil && t.removing == nil && !t.stale && !t.looking &&
+	return t.job == nil && t.level() == atRest && t.removing == nil && !t.stale && !t.looking &&
 		(t.options.Paused || t.failure != nil && t.retry.IsZero() || t.done && t.failure == nil)
 }
 
@@ -249,8 +172,8 @@ func (e *Engine) checkGoal(t *transfer, now time.Time) {
 		return
 	}
 	uploaded := t.uploaded
-	if t.net != nil {
-		uploaded += t.net.Figures().Up - t.counted.up
+	if l := t.live(); l != nil {
+		uploaded += l.net.Figures().Up - l.counted.up
 	}
 	since := t.completed
 	if since.IsZero() {
@@ -286,5 +209,5 @@ func (e *Engine) assignSlots() {
 // wantsSlot tells whether t would fetch if it may.
 func (t *transfer) wantsSlot() bool {
 	return t.kind == kindFetch && !t.done && t.known() && !t.options.Paused && t.removing == nil &&
-		t.failure == nil && t.fault == nil
+		t.failure == nil && t.fault() == nil
 }

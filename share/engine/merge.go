@@ -113,16 +113,16 @@ func (e *Engine) mergeSources(t *transfer, more *options) {
 		o.Trackers = trackers
 	}
 	if seeds := appendNew(slices.Clone(o.WebSeeds), more.WebSeeds); len(seeds) != len(o.WebSeeds) {
-		if net := t.net; net != nil && !t.own() {
-			e.serial.do(func() { net.AddWebSeeds(seeds) })
+		if l := t.live(); l != nil && !t.own() {
+			e.serial.do(func() { l.net.AddWebSeeds(seeds) })
 		}
 		o.WebSeeds = seeds
 	}
-	if files := t.files; more.Adopt && !o.Adopt && !t.own() {
+	if more.Adopt && !o.Adopt && !t.own() {
 		o.Adopt = true
-		if files != nil {
+		if open := t.opened(); open != nil {
 			e.tasks.Go(func() {
-				if err := files.Adopt(e.works); err != nil {
+				if err := open.files.Adopt(e.works); err != nil {
 					e.log.Warn("completing what was there", "id", t.id.Short(), "error", err)
 				}
 			})
@@ -175,9 +175,9 @@ func (e *Engine) setPriorities(t *transfer, info *metainfo.Info, all map[int]sha
 			t.total -= info.Files[i].Length
 		}
 	}
-	if t.plan != nil {
-		t.plan.setFiles(all)
-		e.serial.do(t.plan.apply)
+	if o := t.opened(); o != nil {
+		o.plan.setFiles(all)
+		e.serial.do(o.plan.apply)
 		e.lookAtProgress(t)
 	}
 }
@@ -250,13 +250,14 @@ func (e *Engine) startRestart(t *transfer) {
 
 // startCopy takes what of t there is at another place of this machine.
 func (e *Engine) startCopy(t *transfer) {
-	info, files, from, wanted := t.info, t.files, t.options.From, t.plan.wants()
+	o, info, from := t.opened(), t.info, t.options.From
+	files, wanted := o.files, o.plan.wants()
 	t.hashed.Store(0)
 	t.toHash.Store(t.total)
 	e.start(t, jobCopy, func(ctx context.Context) func() {
 		n, err := copyPieces(ctx, info, files, from, wanted, func(n int64) { t.hashed.Add(n) })
 		return func() {
-			if t.files != files || t.options.From != from || ctx.Err() != nil {
+			if t.opened() != o || t.options.From != from || ctx.Err() != nil {
 				return
 			}
 			if err != nil {

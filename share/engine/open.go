@@ -115,10 +115,10 @@ func (e *Engine) lostTorrent(t *transfer, err error) {
 }
 
 func (e *Engine) openedFiles(t *transfer, info *metainfo.Info, files *storage.Transfer, path string) {
-	t.info, t.files, t.fault = info, files, files.Fault()
-	t.plan = newPlan(info, files, t.options.Priorities)
-	t.glancing, t.silent, t.nextCheck = false, false, time.Time{}
-	if t.reused && (t.fault != nil || files.Progress().Unknown > 0 || files.Progress().Doubtful > 0 || !t.plan.complete()) {
+	o := &openedPhase{files: files, plan: newPlan(info, files, t.options.Priorities), fault: files.Fault()}
+	t.info, t.phase = info, o
+	t.glancing, t.silent = false, false
+	if t.reused && (o.fault != nil || files.Progress().Unknown > 0 || files.Progress().Doubtful > 0 || !o.plan.complete()) {
 		// Not as it was: it is closed again and hashed.
 		e.unmake(t)
 		return
@@ -127,8 +127,8 @@ func (e *Engine) openedFiles(t *transfer, info *metainfo.Info, files *storage.Tr
 		e.shared(t)
 	}
 	e.setRoot(t, path)
-	if t.total != t.plan.total() {
-		t.total = t.plan.total()
+	if t.total != o.plan.total() {
+		t.total = o.plan.total()
 		e.save(t)
 	}
 	e.lookAtProgress(t)
@@ -147,16 +147,17 @@ func (e *Engine) setRoot(t *transfer, path string) {
 
 // heard is told by the storage what changed.
 func (e *Engine) heard(t *transfer, info *metainfo.Info, ev storage.Event) {
-	if t.files == nil || t.info != info {
+	o := t.opened()
+	if o == nil || t.info != info {
 		return
 	}
-	was := t.fault
-	t.fault = t.files.Fault()
+	was := o.fault
+	o.fault = o.files.Fault()
 	switch {
-	case was == nil && t.fault != nil:
-		e.log.Warn("the storage of a transfer has a fault", "id", t.id.Short(), "error", t.fault)
-		e.tell(t, share.EventFailed, t.fault.Error())
-	case was != nil && t.fault == nil:
+	case was == nil && o.fault != nil:
+		e.log.Warn("the storage of a transfer has a fault", "id", t.id.Short(), "error", o.fault)
+		e.tell(t, share.EventFailed, o.fault.Error())
+	case was != nil && o.fault == nil:
 		e.note(t, "the storage works again")
 	}
 	for i := range ev.Found {
@@ -164,12 +165,12 @@ func (e *Engine) heard(t *transfer, info *metainfo.Info, ev storage.Event) {
 		e.log.Info("a file was there already", "id", t.id.Short(), "path", f.Path, "beside", f.Beside)
 		e.publish(t, share.Event{Type: share.EventBeside, Message: f.String(), File: f})
 	}
-	if net := t.net; net != nil {
+	if l := t.live(); l != nil {
 		if len(ev.Refresh) > 0 {
-			e.serial.do(func() { net.Refresh(ev.Refresh) })
+			e.serial.do(func() { l.net.Refresh(ev.Refresh) })
 		}
 		if len(ev.Verify) > 0 {
-			e.rehash(t, ev.Verify)
+			e.rehash(t, l, ev.Verify)
 		}
 	}
 	e.lookAtProgress(t)
@@ -177,12 +178,13 @@ func (e *Engine) heard(t *transfer, info *metainfo.Info, ev storage.Event) {
 }
 
 func (e *Engine) startAttach(t *transfer) {
-	id, info, files, plan := t.id, t.info, t.files, t.plan
+	o := t.opened()
+	plan := o.plan
 	if t.down == nil {
 		t.down, t.up = flow.NewBucket(t.options.Limits.Down), flow.NewBucket(t.options.Limits.Up)
 	}
 	content := face.Content{
-		ID: id, Info: info.Bytes(), Storage: files,
+		ID: t.id, Info: t.info.Bytes(), Storage: o.files,
 		ReadOnly: t.own(), // nothing is ever written to what the user shares
 		Down:     flow.Throttle{Own: t.down, Node: e.down},
 		Up:       flow.Throttle{Own: t.up, Node: e.up},
@@ -200,10 +202,8 @@ func (e *Engine) startAttach(t *transfer) {
 			net.AddWebSeeds(seeds)
 		}
 		return func() {
-			t.net = net
-			t.counted.down, t.counted.up = 0, 0
-			t.downMeter, t.upMeter = flow.Meter{}, flow.Meter{}
-			e.swarms.Offer(id)
+			t.phase = &livePhase{openedPhase: o, net: net}
+			e.swarms.Offer(content.ID)
 			if t.book != nil {
 				t.book.again(e.now())
 				e.offer(t, e.now())
@@ -213,21 +213,21 @@ func (e *Engine) startAttach(t *transfer) {
 }
 
 func (e *Engine) startDetach(t *transfer) {
-	net, plan := t.net, t.plan
+	l := t.live()
 	t.options.Durable = t.haveBytes()
 	e.start(t, jobDetach, func(context.Context) func() {
-		plan.detach()
-		net.Detach()
+		l.plan.detach()
+		l.net.Detach()
 		return func() {
 			t.fold()
-			t.net = nil
+			t.phase = l.openedPhase
 			e.save(t)
 		}
 	})
 }
 
 func (e *Engine) startClose(t *transfer) {
-	files := t.files
+	files := t.opened().files
 	t.options.Durable = t.haveBytes()
 	e.start(t, jobClose, func(ctx context.Context) func() {
 		err := files.Close(context.WithoutCancel(ctx))
@@ -235,7 +235,7 @@ func (e *Engine) startClose(t *transfer) {
 			if err != nil {
 				e.log.Warn("closing the files of a transfer", "id", t.id.Short(), "error", err)
 			}
-			t.files, t.plan, t.info, t.fault, t.unknown, t.doubt = nil, nil, nil, nil, false, false
+			t.phase, t.info = nil, nil
 		}
 	})
 }
@@ -246,16 +246,19 @@ const checkAgain = 10 * time.Second
 // mayCheck tells whether hashing what is on disk is of use now: of a disk that
 // does not work nothing would be learned.
 func (e *Engine) mayCheck(t *transfer) bool {
-	if e.now().Before(t.nextCheck) && !t.options.Verify { // which may be asked for during a check
+	o := t.opened()
+	if e.now().Before(o.nextCheck) && !t.options.Verify { // which may be asked for during a check
 		return false
 	}
-	return t.fault == nil || t.options.Verify && (errors.Is(t.fault, storage.ErrChanged) || errors.Is(t.fault, storage.ErrMissing))
+	return o.fault == nil || t.options.Verify && (errors.Is(o.fault, storage.ErrChanged) || errors.Is(o.fault, storage.ErrMissing))
 }
 
 // startCheck hashes the pieces of which nothing is known, or all where that was
 // asked for, on all cores.
 func (e *Engine) startCheck(t *transfer) {
-	info, files, again, recheck := t.info, t.files, t.options.Verify, t.files.Recheck
+	o, info, again := t.opened(), t.info, t.options.Verify
+	files := o.files
+	recheck := files.Recheck
 	if t.options.Mend {
 		recheck = files.Mend
 	}
@@ -273,7 +276,7 @@ func (e *Engine) startCheck(t *transfer) {
 			err = files.Flush(ctx)
 		}
 		return func() {
-			if t.files != files {
+			if t.opened() != o {
 				return
 			}
 			switch {
@@ -288,9 +291,9 @@ func (e *Engine) startCheck(t *transfer) {
 			case err != nil && ctx.Err() == nil:
 				t.options.Verify, t.options.Mend = false, false // the fault says the rest
 			}
-			t.fault, t.nextCheck = files.Fault(), e.now().Add(checkAgain)
+			o.fault, o.nextCheck = files.Fault(), e.now().Add(checkAgain)
 			if err == nil && t.options.Verify { // asked for meanwhile
-				t.nextCheck = time.Time{}
+				o.nextCheck = time.Time{}
 			}
 			e.lookAtProgress(t)
 		}
@@ -321,17 +324,16 @@ func unknownPieces(info *metainfo.Info, files *storage.Transfer) (pieces []int, 
 
 // rehash has the swarm hash pieces of a transfer that is live, since a file
 // was changed and has come to rest.
-func (e *Engine) rehash(t *transfer, spans []storage.Span) {
-	net, files := t.net, t.files
-	t.rehashing++
+func (e *Engine) rehash(t *transfer, l *livePhase, spans []storage.Span) {
+	l.rehashing++
 	e.tasks.Go(func() {
-		net.Verify(e.works, spans)
-		if err := files.Flush(e.works); err != nil {
+		l.net.Verify(e.works, spans)
+		if err := l.files.Flush(e.works); err != nil {
 			e.log.Debug("recording what was hashed again", "id", t.id.Short(), "error", err)
 		}
 		e.post(func() {
-			t.rehashing--
-			if t.net == net {
+			l.rehashing--
+			if t.live() == l {
 				e.lookAtProgress(t)
 				e.reconcile(t)
 			}
@@ -341,17 +343,18 @@ func (e *Engine) rehash(t *transfer, spans []storage.Span) {
 
 // lookAtProgress compares what is durable with what is wanted.
 func (e *Engine) lookAtProgress(t *transfer) {
-	p := t.files.Progress()
-	t.unknown, t.doubt = p.Unknown > 0, p.Doubtful > 0
-	if t.doubt && t.fault == nil && !e.now().Before(t.nextCheck) {
+	o := t.opened()
+	p := o.files.Progress()
+	o.unknown, o.doubt = p.Unknown > 0, p.Doubtful > 0
+	if o.doubt && o.fault == nil && !e.now().Before(o.nextCheck) {
 		e.proveAll(t)
 	}
 	copying := t.job != nil && t.job.what == jobCopy
-	if t.unknown || t.doubt || t.checking() || t.rehashing > 0 || copying || t.options.Restart {
+	if o.unknown || o.doubt || t.checking() || o.rehashing > 0 || copying || t.options.Restart {
 		return
 	}
 	defer e.noteDamage(t)
-	switch complete := t.plan.complete(); {
+	switch complete := o.plan.complete(); {
 	case complete && !t.done:
 		e.startFinish(t)
 	case !complete && t.done && !t.own():
@@ -364,8 +367,12 @@ func (e *Engine) lookAtProgress(t *transfer) {
 		e.reconcile(t)
 	}
 	if t.options.Sequential && !t.done {
-		t.plan.inOrder(t.downMeter.Rate())
-		e.serial.do(t.plan.apply)
+		rate := int64(0)
+		if l := t.live(); l != nil {
+			rate = l.down.Rate()
+		}
+		o.plan.inOrder(rate)
+		e.serial.do(o.plan.apply)
 	}
 }
 
@@ -375,7 +382,8 @@ func (e *Engine) startFinish(t *transfer) {
 	if t.job != nil {
 		return
 	}
-	files, skip := t.files, t.options.Priorities
+	o, skip := t.opened(), t.options.Priorities
+	files := o.files
 	e.start(t, jobFinish, func(ctx context.Context) func() {
 		err := files.Finish(ctx, func(i int) bool { return skip[i] != share.Skip })
 		path := files.Path()
@@ -384,7 +392,7 @@ func (e *Engine) startFinish(t *transfer) {
 			switch {
 			case err != nil:
 				e.note(t, "finishing: %v", err)
-			case t.files == files && t.plan.complete() && !t.options.Restart:
+			case t.opened() == o && o.plan.complete() && !t.options.Restart:
 				e.finish(t)
 			}
 		}

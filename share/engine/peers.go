@@ -77,7 +77,7 @@ func (e *Engine) searching(t *transfer) bool {
 	if t.removing != nil || t.failure != nil || t.options.Paused || t.kind != kindFetch {
 		return false
 	}
-	return !t.known() || t.net != nil && !t.done
+	return !t.known() || t.level() == live && !t.done
 }
 
 // private tells whether t may be found through its trackers only (BEP 27).
@@ -93,8 +93,8 @@ func (e *Engine) seek(t *transfer, now time.Time) {
 	s.open = len(t.options.Peers)+len(t.options.WebSeeds) > 0 || len(t.options.Trackers) > 0 && !e.cfg.NoTrackers ||
 		len(e.finders) > 0 && !t.private() || t.book != nil && len(t.book.entries) > 0
 	peers := 0
-	if t.net != nil {
-		peers = t.net.Figures().Peers
+	if l := t.live(); l != nil {
+		peers = l.net.Figures().Peers
 	}
 	if s.had && peers == 0 { // who was left alone does not wait for long
 		s.pause = 0
@@ -159,7 +159,7 @@ func (e *Engine) meet(p foundPeers) {
 	if t.asking != nil {
 		t.asking.Add(fresh...)
 	}
-	if t.done && t.net == nil && t.failure == nil {
+	if t.done && t.level() < live && t.failure == nil {
 		// Whoever looks for what we have at rest is worth waking up for.
 		t.waiters = append(t.waiters, make(chan struct{}))
 		e.reconcile(t)
@@ -170,19 +170,19 @@ func (e *Engine) meet(p foundPeers) {
 
 // offer hands addresses that are due to the swarm.
 func (e *Engine) offer(t *transfer, now time.Time) {
-	if t.net == nil || t.book == nil || !t.book.anyDue(now) {
+	l := t.live()
+	if l == nil || t.book == nil || !t.book.anyDue(now) {
 		return
 	}
-	entries := t.book.offer(now, t.net.Connected())
+	entries := t.book.offer(now, l.net.Connected())
 	if len(entries) == 0 {
 		return
 	}
-	net := t.net
 	peers := make([]face.Peer, len(entries))
 	for i, en := range entries {
 		peers[i] = face.Peer{Addr: en.addr, Source: en.source}
 	}
-	e.serial.do(func() { net.AddPeers(peers) })
+	e.serial.do(func() { l.net.AddPeers(peers) })
 }
 
 // resolve looks up the peers that the link names.
@@ -265,7 +265,8 @@ func (e *Engine) beginWith(t *transfer, peers []netip.AddrPort) {
 // advertise announces t to trackers and finders; again and again does no harm.
 func (e *Engine) advertise(t *transfer) {
 	// What is on disk has to be looked at before trackers are told how much is left.
-	looked := !t.known() || t.done || t.plan != nil && !t.unknown
+	o := t.opened()
+	looked := !t.known() || t.done || o != nil && !o.unknown
 	if len(t.options.Trackers) > 0 && !e.cfg.NoTrackers && looked {
 		tiers := make([][]string, len(t.options.Trackers)) // all are asked
 		for i := range tiers {
@@ -330,15 +331,15 @@ func (e *Engine) keepFigures() {
 // too: who lacks them is no seed.
 func (t *transfer) figures() tracker.Progress {
 	p := tracker.Progress{Uploaded: t.uploaded, Downloaded: t.downloaded, Left: -1}
-	if t.net != nil {
-		f := t.net.Figures()
-		p.Uploaded += f.Up - t.counted.up
-		p.Downloaded += f.Down - t.counted.down
+	if l := t.live(); l != nil {
+		f := l.net.Figures()
+		p.Uploaded += f.Up - l.counted.up
+		p.Downloaded += f.Down - l.counted.down
 	}
-	switch {
+	switch o := t.opened(); {
 	case !t.known():
-	case t.files != nil && t.plan != nil:
-		p.Left = max(t.size-t.files.Progress().Bytes, 0)
+	case o != nil:
+		p.Left = max(t.size-o.files.Progress().Bytes, 0)
 	default:
 		p.Left = max(t.size-t.total, 0) + max(t.total-t.haveBytes(), 0)
 	}

@@ -37,7 +37,8 @@ func TestReasonWhileTheDiskIsSlow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &transfer{row: row{kind: kindFetch, files: 1}, files: files, slot: true}
+	open := &openedPhase{files: files, plan: newPlan(made.Info, files, nil)}
+	tr := &transfer{row: row{kind: kindFetch, files: 1}, phase: open, slot: true}
 	const writing = "all of it is here and is being written to the disk"
 	if got := tr.reason(time.Now()); tr.state() != share.Fetching || got == writing {
 		t.Errorf("%s: %q", tr.state(), got)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/storage"
 )
 
 // Requests that make or end a transfer take effect one after another for each
@@ -148,14 +149,18 @@ func (r *removal) hold(c claims, id share.ID) {
 // then forgets t.
 func (e *Engine) startRemove(t *transfer) {
 	r := t.removing
-	data, leaving, files, id := r.data, r.leaving, t.files, t.id
+	data, leaving, id := r.data, r.leaving, t.id
+	var files *storage.Transfer
+	if o := t.opened(); o != nil {
+		files = o.files
+	}
 	e.hide(t)
 	unopened := (data || leaving) && files == nil && t.kind == kindFetch && t.known()
 	spec := e.spec(t)
 	e.start(t, jobRemove, func(ctx context.Context) func() {
 		kept, err := e.erase(ctx, id, spec, files, data, leaving, unopened)
 		return func() {
-			t.files, t.plan, t.info = nil, nil, nil
+			t.phase, t.info = nil, nil
 			r.kept = kept
 			if err == nil && r.data != data {
 				return // asked for meanwhile: startRemove comes again

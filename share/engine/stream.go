@@ -164,15 +164,16 @@ func (e *Engine) Open(ctx context.Context, id share.ID, fileIndex int) (io.ReadS
 // begin is called on the loop when the transfer is awake, or could not be woken.
 func (s *stream) begin(index int) error {
 	t := s.t
+	o := t.opened()
 	switch {
 	case t.failure != nil:
 		return t.failure
-	case t.files == nil:
+	case o == nil:
 		return share.Errorf(share.Failed, "the files of %s could not be opened", t.id.Short())
 	case index < 0 || index >= len(t.info.Files) || t.info.Files[index].Pad || t.info.Files[index].Symlink:
 		return share.Errorf(share.Usage, "%q has no file %d", t.name, index)
 	}
-	s.info, s.files, s.plan, s.file = t.info, t.files, t.plan, &t.info.Files[index]
+	s.info, s.files, s.plan, s.file = t.info, o.files, o.plan, &t.info.Files[index]
 	return nil
 }
 
@@ -184,8 +185,8 @@ func (t *transfer) endStreams() {
 		err = errors.New("the transfer was removed")
 	case t.failure != nil:
 		err = t.failure
-	case t.fault != nil:
-		err = t.fault
+	case t.fault() != nil:
+		err = t.fault()
 	case t.options.Paused && !t.done:
 		err = errors.New("the transfer is paused")
 	default:

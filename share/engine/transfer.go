@@ -41,17 +41,8 @@ type transfer struct {
 	parked   bool // a share whose ID somebody else claims
 	job      *job
 
-	// What is there only while the transfer is awake.
-	info      *metainfo.Info
-	files     *storage.Transfer
-	fault     error // of files
-	net       face.Swarm
-	plan      *plan
-	unknown   bool            // some pieces have to be hashed before anything is known of them
-	nextCheck time.Time       // unknown pieces are left alone until then
-	rehashing int             // runs of rehash
-	doubt     bool            // some pieces are hashed again before they are served
-	proving   bool            // see proveAll
+	phase     phase
+	info      *metainfo.Info  // nil at rest, mostly
 	looking   bool            // files are being looked at, see lookAt
 	lookBegan time.Time       // when the file system was last asked
 	silent    bool            // it does not answer
@@ -69,9 +60,6 @@ type transfer struct {
 
 	// Bytes read by jobHash and jobCheck, and bytes that there are.
 	hashed, toHash atomic.Int64
-
-	downMeter, upMeter flow.Meter
-	counted            struct{ down, up int64 } // of net, already in row
 
 	shown share.Transfer // as in the last event
 	stale bool           // the next second has to look whether to tell
@@ -99,34 +87,16 @@ const (
 	jobRemove
 )
 
-// level is how awake a transfer is.
-type level int
-
-const (
-	atRest level = iota
-	opened       // its storage is open
-	live         // in the library
-)
-
 // known tells whether the info dictionary is kept in Config.Dir.
 func (t *transfer) known() bool { return t.kind != kindUnhashed && t.row.files > 0 }
 
 func (t *transfer) own() bool { return t.kind != kindFetch }
 
-func (t *transfer) level() level {
-	switch {
-	case t.net != nil:
-		return live
-	case t.files != nil:
-		return opened
-	}
-	return atRest
-}
-
 // checking tells whether data on disk is being hashed before it is trusted, or
 // is to be.
 func (t *transfer) checking() bool {
-	return t.options.Verify || t.proving && t.done || t.job != nil && t.job.what == jobCheck
+	o := t.opened()
+	return t.options.Verify || o != nil && o.proving && t.done || t.job != nil && t.job.what == jobCheck
 }
 
 func (t *transfer) state() share.State {
@@ -139,13 +109,13 @@ func (t *transfer) state() share.State {
 		return share.Hashing
 	case t.silent:
 		return share.Stopped
-	case t.files == nil && t.options.Damage != "" && !t.options.Paused && !t.options.Verify:
+	case t.level() == atRest && t.options.Damage != "" && !t.options.Paused && !t.options.Verify:
 		return share.Stopped // as it was when last looked
-	case t.known() && t.checking() && (t.fault == nil || t.options.Verify && (errors.Is(t.fault, storage.ErrMissing) || errors.Is(t.fault, storage.ErrChanged))):
+	case t.known() && t.checking() && (t.fault() == nil || t.options.Verify && (errors.Is(t.fault(), storage.ErrMissing) || errors.Is(t.fault(), storage.ErrChanged))):
 		return share.Checking
 	case t.options.Paused:
 		return share.Paused
-	case t.fault != nil:
+	case t.fault() != nil:
 		return share.Stopped
 	case !t.known():
 		return share.Finding
@@ -161,7 +131,7 @@ func (t *transfer) state() share.State {
 func (t *transfer) reason(now time.Time) string {
 	switch t.state() {
 	case share.Stopped:
-		err := cmp.Or(t.failure, t.fault)
+		err := cmp.Or(t.failure, t.fault())
 		switch {
 		case t.failure == nil && t.silent:
 			return "the disk or network share that " + t.shownPath() + " is on does not answer"
@@ -179,13 +149,14 @@ func (t *transfer) reason(now time.Time) string {
 	case share.Finding:
 		return t.search.reason(t.book, 0, now)
 	case share.Fetching:
-		if t.files != nil && t.files.Arrived() {
+		if o := t.opened(); o != nil && o.files.Arrived() {
 			return "all of it is here and is being written to the disk"
 		}
-		if t.net == nil || t.downMeter.Rate() > 0 {
+		l := t.live()
+		if l == nil || l.down.Rate() > 0 {
 			return ""
 		}
-		return t.search.reason(t.book, t.net.Figures().Peers, now)
+		return t.search.reason(t.book, l.net.Figures().Peers, now)
 	}
 	return ""
 }
@@ -212,7 +183,7 @@ func (e *Engine) snapshot(t *transfer) share.Transfer {
 	}
 	if s.State == share.Stopped {
 		s.Code = share.Disk.Code()
-		if err := cmp.Or(t.failure, t.fault); err != nil {
+		if err := cmp.Or(t.failure, t.fault()); err != nil {
 			s.Code = share.KindOf(err).Code()
 		}
 	}
@@ -222,12 +193,12 @@ func (e *Engine) snapshot(t *transfer) share.Transfer {
 	default:
 		s.Bytes = t.haveBytes()
 	}
-	if t.net != nil {
-		f := t.net.Figures()
+	if l := t.live(); l != nil {
+		f := l.net.Figures()
 		s.Peers, s.Seeds = f.Peers, f.Seeds
-		s.Down, s.Up = t.downMeter.Rate(), t.upMeter.Rate()
-		s.Downloaded += f.Down - t.counted.down
-		s.Uploaded += f.Up - t.counted.up
+		s.Down, s.Up = l.down.Rate(), l.up.Rate()
+		s.Downloaded += f.Down - l.counted.down
+		s.Uploaded += f.Up - l.counted.up
 	}
 	if t.kind != kindUnhashed {
 		s.Link = e.link(t)
@@ -237,9 +208,10 @@ func (e *Engine) snapshot(t *transfer) share.Transfer {
 
 // haveBytes is how much of the selected files is durable.
 func (t *transfer) haveBytes() int64 {
+	o := t.opened()
 	switch {
-	case t.files != nil && t.plan != nil:
-		return t.plan.durable()
+	case o != nil:
+		return o.plan.durable()
 	case t.done && t.options.Damage == "":
 		return t.total
 	}
@@ -335,15 +307,16 @@ func (e *Engine) note(t *transfer, format string, args ...any) {
 // save keeps t's row.
 func (e *Engine) save(t *transfer) { e.state.put(t.row) }
 
-// fold moves what the counters of the attachment hold into the row.
+// fold moves what the counters of the swarm hold into the row.
 func (t *transfer) fold() {
-	if t.net == nil {
+	l := t.live()
+	if l == nil {
 		return
 	}
-	f := t.net.Figures()
-	t.downloaded += f.Down - t.counted.down
-	t.uploaded += f.Up - t.counted.up
-	t.counted.down, t.counted.up = f.Down, f.Up
+	f := l.net.Figures()
+	t.downloaded += f.Down - l.counted.down
+	t.uploaded += f.Up - l.counted.up
+	l.counted.down, l.counted.up = f.Down, f.Up
 }
 
 // sorted is every transfer, oldest first.

@@ -1,0 +1,277 @@
+package engine
+
+import (
+	"errors"
+	"time"
+
+	"github.com/shoalnet/shoal/share/engine/internal/flow"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/storage"
+)
+
+// level is how awake a transfer is.
+type level int
+
+const (
+	atRest level = iota
+	opened       // its storage is open
+	live         // it has a swarm
+)
+
+// phase is what there is of a transfer only while it is awake: nil at rest,
+// openedPhase or livePhase.
+type phase interface{ level() level }
+
+// openedPhase is a transfer whose storage is open.
+type openedPhase struct {
+	files *storage.Transfer
+	plan  *plan
+	fault error // of files
+
+	unknown   bool      // some pieces have to be hashed before anything is known of them
+	doubt     bool      // some pieces are hashed again before they are served
+	nextCheck time.Time // such pieces are left alone until then
+	rehashing int       // runs of rehash
+	proving   bool      // see proveAll
+}
+
+// livePhase is a transfer that has a swarm. Its storage stays open.
+type livePhase struct {
+	*openedPhase
+	net      face.Swarm
+	down, up flow.Meter
+	counted  struct{ down, up int64 } // of net, already in the row
+}
+
+func (*openedPhase) level() level { return opened }
+func (*livePhase) level() level   { return live }
+
+func (t *transfer) level() level {
+	if t.phase == nil {
+		return atRest
+	}
+	return t.phase.level()
+}
+
+// opened is nil for a transfer at rest.
+func (t *transfer) opened() *openedPhase {
+	switch p := t.phase.(type) {
+	case *openedPhase:
+		return p
+	case *livePhase:
+		return p.openedPhase
+	}
+	return nil
+}
+
+// live is nil for a transfer without a swarm.
+func (t *transfer) live() *livePhase {
+	p, _ := t.phase.(*livePhase)
+	return p
+}
+
+// fault is that of the storage, where it is open.
+func (t *transfer) fault() error {
+	if o := t.opened(); o != nil {
+		return o.fault
+	}
+	return nil
+}
+
+// facts is all that decides how awake a transfer should be, and what is to be done
+// for it next.
+type facts struct {
+	is       level
+	halted   bool // the engine stops, or the transfer has failed
+	unhashed bool // a share that was never read
+	made     bool // it was read just now; its storage does not know of it
+	strange  bool // its info dictionary is not known
+	restart  bool // what is known of its files is to be forgotten
+	removing bool
+	erasing  bool // with its data
+	glancing bool // somebody wants to know whether its files are as they were
+	faulty   bool // its storage has a fault
+	changed  bool // which is that the user has changed files
+	verify   bool // all is to be hashed
+	unknown  bool // something has to be hashed
+	doubt    bool // something is to be hashed before it is served
+	mayCheck bool // hashing would be of use
+	copying  bool // there is content to be copied elsewhere on this machine
+	paused   bool
+	done     bool
+	slot     bool // it may fetch
+	waited   bool // a peer waits for it
+	streamed bool // somebody reads it
+	warm     bool // a seed in use
+}
+
+func (e *Engine) facts(t *transfer) facts {
+	f := facts{
+		is:       t.level(),
+		halted:   e.stopping || t.failure != nil,
+		unhashed: t.kind == kindUnhashed, made: t.made != nil, strange: !t.known(), restart: t.options.Restart,
+		removing: t.removing != nil, erasing: t.removing != nil && t.removing.data,
+		glancing: t.glancing,
+		verify:   t.options.Verify, copying: t.options.From != "",
+		paused: t.options.Paused, done: t.done, slot: t.slot,
+		waited: len(t.waiters) > 0, streamed: len(t.streams) > 0,
+		warm: t.done && e.warm(t),
+	}
+	if o := t.opened(); o != nil {
+		f.faulty, f.changed = o.fault != nil, errors.Is(o.fault, storage.ErrChanged)
+		f.unknown, f.doubt, f.mayCheck = o.unknown, o.doubt, e.mayCheck(t)
+	}
+	return f
+}
+
+// wants is how awake the transfer should be.
+func (f facts) wants() level {
+	switch {
+	case f.halted:
+		return atRest
+	case f.made && !f.removing:
+		return opened
+	case f.unhashed || f.strange || f.restart:
+		return atRest
+	case f.removing:
+		if f.erasing && f.is > atRest {
+			return opened
+		}
+		return atRest
+	case f.glancing:
+		return max(opened, f.is)
+	case f.faulty && !f.changed && f.is < live:
+		// Nothing is to be trusted or written before the storage says that it
+		// works again, which it does only while it is open.
+		return opened
+	case f.verify || f.unknown && f.is < live || f.copying && !f.paused:
+		return opened // and checked there
+	case f.doubt && f.is < live && !f.faulty && !f.waited && !f.streamed && (f.done || f.paused):
+		return opened // and checked there, unless somebody wants it meanwhile
+	case f.paused:
+		if f.streamed {
+			return opened
+		}
+		return atRest
+	case !f.done:
+		if f.slot || f.streamed {
+			return live
+		}
+		return atRest
+	case f.waited || f.streamed || f.warm:
+		return live
+	case f.faulty:
+		return opened // to learn when it is over
+	}
+	return atRest
+}
+
+// event is why something is to be done for a transfer.
+type event int
+
+const (
+	nothing event = iota
+	more          // it should be more awake
+	less
+	checks  // it has to be hashed where it is
+	leaves  // it is being removed
+	forgets // what is known of its files is to be forgotten
+	copies  // there is content to be copied
+	reads   // a share is to be hashed
+	asks    // its info dictionary is to be got
+)
+
+// event is the next thing that is to be done, given how awake the transfer should
+// be.
+func (f facts) event(want level) event {
+	switch {
+	case want > f.is:
+		return more
+	case want < f.is && f.is == live:
+		return less
+	case !f.removing && f.is == opened && want == opened && (f.verify || f.unknown || f.doubt) && f.mayCheck:
+		return checks
+	case f.removing:
+		return leaves
+	case f.is == atRest && f.restart:
+		return forgets
+	case f.is == opened && want == opened && f.copying && !f.faulty && !f.paused:
+		return copies
+	case want < f.is:
+		return less
+	case f.unhashed:
+		return reads
+	case f.strange:
+		return asks
+	}
+	return nothing
+}
+
+// step is what is begun, and how awake the transfer is when that has worked.
+type step struct {
+	do jobKind
+	to level
+}
+
+// steps are all that is ever begun by reconcile. What is not here does nothing.
+var steps = map[level]map[event]step{
+	atRest: {
+		more:    {jobOpen, opened},
+		leaves:  {jobRemove, atRest},
+		forgets: {jobRestart, atRest},
+		reads:   {jobHash, atRest},
+		asks:    {jobAsk, atRest},
+	},
+	opened: {
+		more:   {jobAttach, live},
+		less:   {jobClose, atRest},
+		checks: {jobCheck, opened},
+		leaves: {jobRemove, atRest},
+		copies: {jobCopy, opened},
+	},
+	live: {
+		less: {jobDetach, opened},
+	},
+}
+
+// begin starts the job of a step.
+func (e *Engine) begin(t *transfer, s step) {
+	switch s.do {
+	case jobOpen:
+		e.startOpen(t)
+	case jobAttach:
+		e.startAttach(t)
+	case jobDetach:
+		e.startDetach(t)
+	case jobClose:
+		e.startClose(t)
+	case jobCheck:
+		e.startCheck(t)
+	case jobRemove:
+		e.startRemove(t)
+	case jobRestart:
+		e.startRestart(t)
+	case jobCopy:
+		e.startCopy(t)
+	case jobHash:
+		e.startHash(t)
+	case jobAsk:
+		e.startAsk(t)
+	}
+}
+
+// calledOff tells whether a job under way is broken off, since it is no longer
+// wanted and can take long.
+func (f facts) calledOff(what jobKind, want level) bool {
+	switch what {
+	case jobHash, jobAsk:
+		return f.removing || f.paused || f.halted
+	case jobOpen:
+		return want == atRest
+	case jobCopy:
+		return want == atRest || f.removing
+	case jobCheck:
+		return want == atRest || f.removing || want == live && !f.verify && !f.unknown
+	}
+	return false
+}
