@@ -156,7 +156,7 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 		if t.options.Priorities, err = selection(tor.Info, r.Files, r.Link.Select); err != nil {
 			return s, err
 		}
-		if err := e.keepTorrent(t.id, (&metainfo.Torrent{Info: tor.Info}).Encode()); err != nil {
+		if err := e.torrents.keep(t.id, (&metainfo.Torrent{Info: tor.Info}).Encode()); err != nil {
 			return s, err
 		}
 	}

@@ -58,7 +58,7 @@ func (e *Engine) startAsk(t *transfer) {
 		if err := errors.Join(checkSize(info, most), checkOnly(info, only)); err != nil {
 			return func() { t.asking = nil; e.fail(t, err) }
 		}
-		if err := e.keepTorrent(id, (&metainfo.Torrent{Info: info}).Encode()); err != nil {
+		if err := e.torrents.keep(id, (&metainfo.Torrent{Info: info}).Encode()); err != nil {
 			return func() { t.asking = nil; e.fail(t, err) }
 		}
 		return func() {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -214,50 +212,4 @@ func (e *Engine) drain(done <-chan struct{}, deadline time.Time) {
 			return
 		}
 	}
-}
-
-// torrentPath is where the .torrent file of id is kept.
-func (e *Engine) torrentPath(id share.ID) string {
-	return filepath.Join(e.cfg.Dir, id.String()+".torrent")
-}
-
-// deleteTorrent deletes the .torrent file of id, which need not be there.
-func (e *Engine) deleteTorrent(id share.ID) error {
-	if err := os.Remove(e.torrentPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return share.Errorf(share.Disk, "removing the torrent of %s: %w", id.Short(), err)
-	}
-	return nil
-}
-
-// keepTorrent writes the .torrent file of id, whole or not at all.
-func (e *Engine) keepTorrent(id share.ID, data []byte) error {
-	if err := writeWhole(e.torrentPath(id), data); err != nil {
-		return share.Errorf(share.Disk, "keeping the torrent of %s: %w", id.Short(), err)
-	}
-	return nil
-}
-
-// writeWhole writes a file that is there whole or not at all, also after a power
-// cut once its folder is synced.
-func writeWhole(name string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)[:8]+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
 }

@@ -27,7 +27,7 @@ func (e *Engine) infoOf(id share.ID) (*metainfo.Info, error) {
 	case !known:
 		return nil, share.Errorf(share.Failed, "the files of %s are not known yet", id.Short())
 	}
-	tor, err := e.readInfo(id)
+	tor, err := e.torrents.read(id)
 	if err != nil {
 		return nil, err
 	}

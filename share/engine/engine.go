@@ -169,21 +169,22 @@ const (
 
 // Engine is the transfers of a node.
 type Engine struct {
-	cfg     Config
-	log     *slog.Logger
-	hub     *hub
-	finders []*finding
-	swarms  face.Network
-	down    *flow.Bucket
-	up      *flow.Bucket
-	ready   chan struct{}
-	done    chan struct{}      // closed when the loop listens no more
-	calls   chan func()        // for the loop
-	found   chan foundPeers    // from callbacks that must not wait
-	works   context.Context    // of jobs
-	halt    context.CancelFunc // ends works
-	tasks   sync.WaitGroup     // jobs, and whatever else was started
-	figures sync.Map           // share.ID to tracker.Progress, as the loop left them
+	cfg      Config
+	log      *slog.Logger
+	hub      *hub
+	torrents torrents
+	finders  []*finding
+	swarms   face.Network
+	down     *flow.Bucket
+	up       *flow.Bucket
+	ready    chan struct{}
+	done     chan struct{}      // closed when the loop listens no more
+	calls    chan func()        // for the loop
+	found    chan foundPeers    // from callbacks that must not wait
+	works    context.Context    // of jobs
+	halt     context.CancelFunc // ends works
+	tasks    sync.WaitGroup     // jobs, and whatever else was started
+	figures  sync.Map           // share.ID to tracker.Progress, as the loop left them
 
 	// Made by Run.
 	state    *state
@@ -246,6 +247,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg:       cfg,
 		log:       cfg.Logger,
 		hub:       newHub(),
+		torrents:  torrents(cfg.Dir),
 		down:      flow.NewBucket(cfg.Limits.Down),
 		up:        flow.NewBucket(cfg.Limits.Up),
 		ready:     make(chan struct{}),

@@ -14,11 +14,6 @@ import (
 	"github.com/shoalnet/shoal/share/storage"
 )
 
-// readInfo loads the info dictionary that was kept for id.
-func (e *Engine) readInfo(id share.ID) (*metainfo.Torrent, error) {
-	return readTorrent(e.cfg.Dir, id)
-}
-
 // spec says how the storage of t is opened, but for what it holds.
 func (e *Engine) spec(t *transfer) storage.Spec {
 	if t.own() {
@@ -63,12 +58,12 @@ func (e *Engine) startOpen(t *transfer) {
 		}
 		defer leave()
 		if made != nil {
-			if err := e.keepTorrent(info.ID, made.Encode()); err != nil {
+			if err := e.torrents.keep(info.ID, made.Encode()); err != nil {
 				return func() { e.notLooked(t); e.fail(t, err) }
 			}
 		}
 		if info == nil {
-			tor, err := e.readInfo(id)
+			tor, err := e.torrents.read(id)
 			if err != nil {
 				return func() { e.notLooked(t); e.lostTorrent(t, err) }
 			}
@@ -430,7 +425,7 @@ func (e *Engine) tellCompletion(t *transfer) {
 
 func (e *Engine) erase(ctx context.Context, id share.ID, spec storage.Spec, files *storage.Transfer, data, leaving, unopened bool) ([]share.Kept, error) {
 	if unopened {
-		tor, err := e.readInfo(id)
+		tor, err := e.torrents.read(id)
 		if err == nil {
 			spec.Info = tor.Info
 			files, err = e.store.Open(ctx, spec)

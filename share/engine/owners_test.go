@@ -172,11 +172,11 @@ func TestShelfIsBounded(t *testing.T) {
 		n.gone(ids[len(ids)-1])
 	}
 	n.until("the oldest is gone", func() bool {
-		_, err := os.Stat(n.torrentPath(ids[0]))
+		_, err := os.Stat(n.torrents.path(ids[0]))
 		return os.IsNotExist(err)
 	})
 	for _, id := range ids[1:] {
-		if _, err := os.Stat(n.torrentPath(id)); err != nil {
+		if _, err := os.Stat(n.torrents.path(id)); err != nil {
 			t.Error(err)
 		}
 	}

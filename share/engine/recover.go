@@ -118,7 +118,7 @@ func Recover(ctx context.Context, db *sql.DB, dir string, hints map[share.ID]Hin
 // recoverOne finds out what there is of one transfer.
 func recoverOne(dir string, id share.ID, hint Hint, folders []string, now time.Time) (*row, *storage.Record, Recovered) {
 	what := Recovered{ID: id, Name: id.Short()}
-	tor, torErr := readTorrent(dir, id)
+	tor, torErr := torrents(dir).read(id)
 	if torErr == nil {
 		what.Name = tor.Info.Name
 	}
@@ -187,21 +187,6 @@ func (n *note) recovered(tor *metainfo.Torrent) (*row, *storage.Record) {
 }
 
 func (r *row) own() bool { return r.kind != kindFetch }
-
-func readTorrent(dir string, id share.ID) (*metainfo.Torrent, error) {
-	b, err := os.ReadFile(filepath.Join(dir, id.String()+".torrent"))
-	if err != nil {
-		return nil, share.Errorf(share.Disk, "reading the torrent of %s: %w", id.Short(), err)
-	}
-	tor, err := metainfo.Parse(b)
-	if err != nil {
-		return nil, fmt.Errorf("reading the torrent of %s: %w", id.Short(), err)
-	}
-	if tor.Info.ID != id {
-		return nil, share.Errorf(share.Disk, "the torrent kept for %s is that of %s", id.Short(), tor.Info.ID.Short())
-	}
-	return tor, nil
-}
 
 // contains tells whether the files of a torrent are at a path: all of them, by
 // their sizes, and its first and last piece, by their hashes. The rest is hashed

@@ -196,7 +196,7 @@ func (e *Engine) leave(t *transfer, err error, left bool) {
 			if ended {
 				break
 			}
-			if rm := e.deleteTorrent(id); err == nil {
+			if rm := e.torrents.remove(id); err == nil {
 				err = rm
 			}
 		}

@@ -82,7 +82,7 @@ func (e *Engine) shelve(t *transfer) <-chan error {
 		e.tasks.Go(func() {
 			err := <-gone
 			if err == nil {
-				err = e.deleteTorrent(id)
+				err = e.torrents.remove(id)
 			}
 			if err != nil {
 				e.log.Warn("what is kept of an ended share stays", "id", id.Short(), "error", err)
@@ -114,14 +114,14 @@ func (e *Engine) unshelve(ctx context.Context, id share.ID) error {
 	case <-e.done:
 		return stopped()
 	}
-	return e.deleteTorrent(id)
+	return e.torrents.remove(id)
 }
 
 // madeBefore is the torrent of an ended share, if what is at path now has the
 // same names, sizes and marks, and its files were recorded when they were read;
 // else nil. Whether the files are as they were then, the storage tells.
 func (e *Engine) madeBefore(ctx context.Context, was row, path string, o metainfo.MakeOptions) *metainfo.Made {
-	tor, err := e.readInfo(was.id)
+	tor, err := e.torrents.read(was.id)
 	if err != nil {
 		return nil
 	}
