@@ -214,10 +214,7 @@ type Engine struct {
 	lastScan  time.Time
 	lastTick  time.Time
 	rates     struct{ down, up flow.Meter }
-
-	own      []netip.AddrPort
-	ownText  []string
-	ownAsked time.Time
+	own       self
 }
 
 // New checks the configuration. It starts nothing and touches no disk.
@@ -264,6 +261,7 @@ func New(cfg Config) (*Engine, error) {
 		shelf:     shelf{rows: make(map[share.ID]row), most: maxShelved, bytes: maxShelvedBytes},
 		awake:     make(map[*transfer]struct{}),
 	}
+	e.own.ask = cfg.Addresses
 	for _, f := range cfg.Finders {
 		e.finders = append(e.finders, &finding{Finder: f})
 	}

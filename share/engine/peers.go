@@ -146,8 +146,7 @@ func (e *Engine) meet(p foundPeers) {
 		t.book = newBook()
 	}
 	now := e.now()
-	e.linkAddresses() // refreshes e.own
-	fresh := t.book.add(now, p.source, embedZones(p.addrs), e.far(), e.near(), e.own)
+	fresh := t.book.add(now, p.source, embedZones(p.addrs), e.far(), e.near(), e.own.addrs(now))
 	if len(fresh) == 0 {
 		return
 	}

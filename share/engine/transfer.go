@@ -230,30 +230,11 @@ func (t *transfer) shownPath() string {
 
 // link is the magnet URI of t with the addresses of this node.
 func (e *Engine) link(t *transfer) string {
-	l := share.Link{ID: t.id, Name: t.name, Length: t.size, Peers: e.linkAddresses()}
+	l := share.Link{ID: t.id, Name: t.name, Length: t.size, Peers: e.own.inLinks(e.now())}
 	if l.Name == t.id.String() {
 		l.Name = "" // it stands for a name that is not known
 	}
 	return l.String()
-}
-
-// maxLinkAddresses keeps links short enough for people and QR codes.
-const maxLinkAddresses = 4
-
-func (e *Engine) linkAddresses() []string {
-	if e.cfg.Addresses == nil {
-		return nil
-	}
-	now := e.now()
-	if !e.ownAsked.IsZero() && now.Sub(e.ownAsked) < time.Second && !now.Before(e.ownAsked) {
-		return e.ownText
-	}
-	e.ownAsked, e.own = now, e.cfg.Addresses()
-	e.ownText = nil
-	for _, ap := range e.own[:min(len(e.own), maxLinkAddresses)] {
-		e.ownText = append(e.ownText, ap.String())
-	}
-	return e.ownText
 }
 
 // shownName makes what a stranger calls something fit to be shown until the
