@@ -64,7 +64,7 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 	for _, r := range rows {
 		e.load(r)
 	}
-	e.lastTick, e.round = time.Now(), e.now()
+	e.lastTick, e.rounds.began = time.Now(), e.now()
 	for t := range e.awake {
 		e.reconcile(t)
 	}
@@ -126,19 +126,19 @@ func (e *Engine) load(r row) {
 	t.shown.State = t.state()
 	switch {
 	case e.cfg.Look:
-		e.glance = append(e.glance, t)
+		e.rounds.add(t)
 	case t.options.Verify && t.known(): // recovered, or interrupted
 		e.awake[t] = struct{}{}
 		e.requeue = true
 	case t.options.Paused:
 		if t.done {
-			e.glance = append(e.glance, t)
+			e.rounds.add(t)
 		}
 	case t.done && t.options.Damage == "":
 		e.advertise(t)
-		e.glance = append(e.glance, t)
+		e.rounds.add(t)
 	case t.done:
-		e.glance = append(e.glance, t)
+		e.rounds.add(t)
 		e.awake[t] = struct{}{}
 	default:
 		e.awake[t] = struct{}{}

@@ -29,7 +29,9 @@ func TestLostRecord(t *testing.T) {
 	defer sub.Close()
 	a.wait(id, "the files to be looked at", func(share.Transfer) bool {
 		rested := false
-		a.call(func() { rested = len(a.glance) == 0 && a.transfers[id].level() == atRest && a.transfers[id].job == nil })
+		a.call(func() {
+			rested = len(a.rounds.waiting) == 0 && a.transfers[id].level() == atRest && a.transfers[id].job == nil
+		})
 		return rested
 	})
 	if s, err := a.Get(id); err != nil || s.State != share.Seeding {

@@ -205,10 +205,8 @@ type Engine struct {
 	idle      int // live seeds without a connection
 	resolves  int // of names, under way
 	stopping  bool
-	requeue   bool        // who may fetch has to be worked out again
-	glance    []*transfer // to be looked at in this round
-	round     time.Time   // when it began
-	pace      int         // how many a second; 0 is as many as may be
+	requeue   bool // who may fetch has to be worked out again
+	rounds    rounds
 	mounts    mounts
 	scan      []*transfer // seeds at rest, whose swarm is to be looked at
 	lastScan  time.Time

@@ -21,12 +21,6 @@ import (
 // A look reads nothing: it asks the file system for sizes and times.
 
 const (
-	// glancesASecond bounds how fast files are looked at after a start: it is no
-	// reason to keep a disk busy.
-	glancesASecond = 200
-	// A round over all complete transfers begins so long after the last one began,
-	// and takes at least half as long.
-	roundTime = 10 * time.Minute
 	// Who asks for one transfer waits so long for a look at it, at most.
 	lookPatience = 2 * time.Second
 	// A look that is younger serves for the next who asks.
@@ -107,24 +101,17 @@ func mountPoints() []string {
 // glanceAtSome looks at the files of some of the complete transfers: after a start
 // at all, and then in rounds.
 func (e *Engine) glanceAtSome() {
-	now := e.now()
-	if len(e.glance) == 0 && now.Sub(e.round) >= roundTime {
-		e.round = now
+	if now := e.now(); e.rounds.due(now) {
+		var all []*transfer
 		for _, t := range e.transfers {
 			if t.done && t.removing == nil {
-				e.glance = append(e.glance, t)
+				all = append(all, t)
 			}
 		}
-		e.pace = max(1, 2*len(e.glance)/int(roundTime/time.Second))
-	}
-	pace := glancesASecond
-	if e.pace > 0 {
-		pace = min(e.pace, glancesASecond)
+		e.rounds.begin(now, all)
 	}
 	var later []*transfer
-	for n := 0; n < pace && len(e.glance) > 0; n++ {
-		t := e.glance[len(e.glance)-1]
-		e.glance = e.glance[:len(e.glance)-1]
+	for _, t := range e.rounds.next() {
 		switch {
 		case e.transfers[t.id] != t || !t.done && t.options.Damage == "":
 		case e.mounts.busy(t.path):
@@ -133,10 +120,7 @@ func (e *Engine) glanceAtSome() {
 			e.lookAt(t)
 		}
 	}
-	e.glance = append(later, e.glance...)
-	if len(e.glance) == 0 {
-		e.glance = nil
-	}
+	e.rounds.later(later)
 }
 
 // lookAt begins a look at the files of t. One that is at rest is opened for it,

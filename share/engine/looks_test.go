@@ -137,7 +137,7 @@ func TestFilesGoneAtRestAreNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	// As when the next round comes.
-	a.call(func() { a.round = time.Time{} })
+	a.call(func() { a.rounds.began = time.Time{} })
 	s := a.waitState(id, share.Stopped)
 	if s.Code != share.Disk.Code() || s.Bytes == s.Total {
 		t.Errorf("%+v", s)

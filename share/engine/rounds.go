@@ -1,0 +1,53 @@
+package engine
+
+import "time"
+
+const (
+	// glancesASecond bounds how fast files are looked at after a start: it is no
+	// reason to keep a disk busy.
+	glancesASecond = 200
+	// A round over all complete transfers begins so long after the last one began,
+	// and takes at least half as long.
+	roundTime = 10 * time.Minute
+)
+
+// rounds is whose files are looked at next: after a start those that are added,
+// as fast as may be, and then everybody in rounds.
+type rounds struct {
+	waiting []*transfer
+	began   time.Time // the round that is under way, or was the last
+	pace    int       // how many a second; 0 is as many as may be
+}
+
+// add has t looked at in the round that is under way.
+func (r *rounds) add(t *transfer) { r.waiting = append(r.waiting, t) }
+
+// due tells that the next round is to begin.
+func (r *rounds) due(now time.Time) bool { return len(r.waiting) == 0 && now.Sub(r.began) >= roundTime }
+
+// begin begins a round over all.
+func (r *rounds) begin(now time.Time, all []*transfer) {
+	r.began, r.waiting = now, all
+	r.pace = max(1, 2*len(all)/int(roundTime/time.Second))
+}
+
+// next takes those whose turn is in this second.
+func (r *rounds) next() []*transfer {
+	n := glancesASecond
+	if r.pace > 0 {
+		n = min(r.pace, glancesASecond)
+	}
+	rest := max(0, len(r.waiting)-n)
+	turn := r.waiting[rest:]
+	if r.waiting = r.waiting[:rest:rest]; rest == 0 {
+		r.waiting = nil
+	}
+	return turn
+}
+
+// later puts those back that cannot be looked at now, behind all others.
+func (r *rounds) later(all []*transfer) {
+	if len(all) > 0 {
+		r.waiting = append(all, r.waiting...)
+	}
+}
