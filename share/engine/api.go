@@ -88,10 +88,10 @@ func (e *Engine) add(ctx context.Context, t *transfer, by Owner, lease Lease) (s
 	var refused error
 	ok := e.call(func() {
 		var owner Owner
-		if owner, refused = e.admit(lease, by); refused != nil {
+		if owner, refused = e.leases.owner(lease, by); refused != nil {
 			return
 		}
-		t.options.Owners = []Owner{owner}
+		t.options.Owners = owners{owner}
 		e.transfers[t.id] = t
 		e.claims.free(t.id, e.claims[t.id])
 		saved = e.state.putNow(t.row)
@@ -358,9 +358,9 @@ func (e *Engine) SetPriority(id share.ID, files map[int]share.Priority) error {
 
 // unpause ends a pause, and has the user own what rested.
 func (t *transfer) unpause() {
-	if t.owned(resting) {
-		t.disownNow(resting)
-		t.take(User)
+	if t.options.Owners.has(resting) {
+		t.options.Owners = t.options.Owners.without(resting)
+		t.options.Owners = t.options.Owners.with(User)
 	}
 	t.options.Paused, t.options.Reason = false, ""
 }

@@ -198,7 +198,7 @@ func (e *Engine) madeTorrent(t *transfer, made *metainfo.Made) {
 		return
 	}
 	if old := e.transfers[id]; old != nil && old != t {
-		if !old.byUser() {
+		if !old.options.Owners.byUser() {
 			// What the user shares is his, also where it was somebody else's.
 			e.beginRemoval(old, !old.done)
 			e.madeTorrent(t, made) // waits for that
@@ -206,14 +206,14 @@ func (e *Engine) madeTorrent(t *transfer, made *metainfo.Made) {
 		}
 		// The same content is here already.
 		e.replace(t, old.id)
-		for _, o := range t.owners() {
-			old.take(o)
+		for _, o := range t.options.Owners.once(t.options.Then) {
+			old.options.Owners = old.options.Owners.with(o)
 		}
 		if !old.done {
 			old.options.From = t.path
 		}
-		if old.owned(resting) || old.options.Paused && old.options.Reason != "" {
-			old.disownNow(resting)
+		if old.options.Owners.has(resting) || old.options.Paused && old.options.Reason != "" {
+			old.options.Owners = old.options.Owners.without(resting)
 			old.options.Paused, old.options.Reason = false, ""
 		}
 		e.save(old)
@@ -247,7 +247,7 @@ func (e *Engine) shared(t *transfer) {
 	t.uploaded += e.shelf.rows[made.Info.ID].uploaded
 	e.shelf.drop(made.Info.ID)
 	t.id, t.kind, t.done, t.made, t.reused = made.Info.ID, kindOwn, true, nil, false
-	t.options.Owners, t.options.Then = t.owners(), ""
+	t.options.Owners, t.options.Then = t.options.Owners.once(t.options.Then), ""
 	t.name, t.size, t.row.files = made.Info.Name, made.Info.Size(), countFiles(made.Info)
 	t.total, t.completed = t.size, e.now().Round(0)
 	e.transfers[t.id] = t

@@ -197,7 +197,7 @@ type Engine struct {
 	aliases   map[share.ID]share.ID  // provisional IDs of this run
 	making    map[share.ID]*transfer // hashed shares by their ID, until it is theirs
 	claims    claims
-	leases    map[Lease]bool
+	leases    leases
 	failures  map[share.ID]share.Transfer // shares of this run that could not be made
 	shelf     shelf
 	awake     map[*transfer]struct{}
@@ -254,7 +254,7 @@ func New(cfg Config) (*Engine, error) {
 		aliases:   make(map[share.ID]share.ID),
 		making:    make(map[share.ID]*transfer),
 		claims:    make(claims),
-		leases:    make(map[Lease]bool),
+		leases:    make(leases),
 		failures:  make(map[share.ID]share.Transfer),
 		shelf:     shelf{rows: make(map[share.ID]row), most: maxShelved, bytes: maxShelvedBytes},
 		awake:     make(map[*transfer]struct{}),

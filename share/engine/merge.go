@@ -42,7 +42,7 @@ func (e *Engine) asked(t *transfer, r FetchRequest) (again, error) {
 // place of what the user asked for before is changed when that is complete, and
 // kept when it is not.
 func (e *Engine) merge(t *transfer, a again) error {
-	owner, err := e.admit(a.Lease, a.Owner)
+	owner, err := e.leases.owner(a.Lease, a.Owner)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (e *Engine) merge(t *transfer, a again) error {
 		return nil
 	}
 	if !user {
-		if a.Only != "" && t.byUser() {
+		if a.Only != "" && t.options.Owners.byUser() {
 			if a.info == nil {
 				return share.Errorf(share.Refused, "%q is being fetched for the user of this node", t.name)
 			}
@@ -75,14 +75,14 @@ func (e *Engine) merge(t *transfer, a again) error {
 				return err
 			}
 		}
-		t.take(owner)
+		t.options.Owners = t.options.Owners.with(owner)
 		return nil
 	}
-	if !t.byUser() {
+	if !t.options.Owners.byUser() {
 		if err := e.takeOver(t, a); err != nil {
 			return err
 		}
-		t.take(owner)
+		t.options.Owners = t.options.Owners.with(owner)
 		return nil
 	}
 	if err := e.mergeSelection(t, a); err != nil {
@@ -95,10 +95,10 @@ func (e *Engine) merge(t *transfer, a again) error {
 		}
 		e.moveTo(t, a.t.path)
 	}
-	if t.owned(resting) {
-		t.disownNow(resting)
+	if t.options.Owners.has(resting) {
+		t.options.Owners = t.options.Owners.without(resting)
 	}
-	t.take(owner)
+	t.options.Owners = t.options.Owners.with(owner)
 	if !t.done && t.options.Reason != "" && !a.Paused { // it was not the user who paused it
 		t.options.Paused, t.options.Reason = false, ""
 	}

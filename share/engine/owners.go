@@ -45,6 +45,56 @@ type Lease string
 
 func (l Lease) owner() Owner { return ownedByCommand + Owner(l) }
 
+// owners are those of one transfer. They are shared with rows that are being
+// saved: a change makes new ones.
+type owners []Owner
+
+func (all owners) has(o Owner) bool { return slices.Contains(all, o) }
+
+// byUser tells whether a person asked for it, now or before.
+func (all owners) byUser() bool {
+	return slices.ContainsFunc(all, func(o Owner) bool { return o == User || o == resting || o.is(ownedByCommand) })
+}
+
+func (all owners) with(o Owner) owners {
+	if all.has(o) {
+		return all
+	}
+	return append(slices.Clone(all), o)
+}
+
+func (all owners) without(gone Owner) owners {
+	return slices.DeleteFunc(slices.Clone(all), func(o Owner) bool { return o == gone })
+}
+
+// lasting leaves out the commands.
+func (all owners) lasting() owners {
+	return slices.DeleteFunc(slices.Clone(all), func(o Owner) bool { return o.is(ownedByCommand) })
+}
+
+// once are those of a share once it is hashed: then, where it is not empty, takes
+// the place of the commands.
+func (all owners) once(then Owner) owners {
+	if then == "" {
+		return all
+	}
+	return all.lasting().with(then)
+}
+
+// leases are the commands that run in the foreground.
+type leases map[Lease]bool
+
+// owner is whom a request names: of a lease, that lease, which must not be over.
+func (l leases) owner(lease Lease, owner Owner) (Owner, error) {
+	if lease == "" {
+		return cmp.Or(owner, User), nil
+	}
+	if !l[lease] {
+		return "", share.Errorf(share.Interrupted, "the command that asked for this has ended")
+	}
+	return lease.owner(), nil
+}
+
 // BeginLease makes a lease. Nobody can guess it.
 func (e *Engine) BeginLease() (Lease, error) {
 	var b [16]byte
@@ -74,7 +124,7 @@ func (e *Engine) EndLease(l Lease) {
 func (e *Engine) Release(id share.ID, owner Owner, data bool) error {
 	last := false
 	err := e.on(id, func(t *transfer) error {
-		if !t.owned(owner) {
+		if !t.options.Owners.has(owner) {
 			return nil
 		}
 		if last = len(t.options.Owners) == 1; !last {
@@ -115,7 +165,7 @@ func (e *Engine) LeaveToChannels(id share.ID, data bool) (left bool, err error) 
 func (e *Engine) OwnedBy(o Owner) (ids []share.ID) {
 	e.call(func() {
 		for _, t := range e.sorted() {
-			if t.owned(o) && t.removing == nil {
+			if t.options.Owners.has(o) && t.removing == nil {
 				ids = append(ids, t.id)
 			}
 		}
@@ -124,41 +174,21 @@ func (e *Engine) OwnedBy(o Owner) (ids []share.ID) {
 }
 
 // Owners tells who owns a transfer.
-func (e *Engine) Owners(id share.ID) (owners []Owner, err error) {
+func (e *Engine) Owners(id share.ID) (all []Owner, err error) {
 	err = e.on(id, func(t *transfer) error {
-		owners = slices.Clone(t.options.Owners)
+		all = slices.Clone(t.options.Owners)
 		return nil
 	})
-	return owners, err
-}
-
-func (t *transfer) owned(by Owner) bool { return slices.Contains(t.options.Owners, by) }
-
-// byUser tells whether a person asked for t, now or before.
-func (t *transfer) byUser() bool {
-	return slices.ContainsFunc(t.options.Owners, func(o Owner) bool { return o == User || o == resting || o.is(ownedByCommand) })
-}
-
-// take adds an owner. Slices of rows that are being saved must not change.
-func (t *transfer) take(o Owner) {
-	if !t.owned(o) {
-		t.options.Owners = append(slices.Clone(t.options.Owners), o)
-	}
-}
-
-// disownNow takes an owner from t. Slices of rows that are being saved must not
-// change.
-func (t *transfer) disownNow(o Owner) {
-	t.options.Owners = slices.DeleteFunc(slices.Clone(t.options.Owners), func(have Owner) bool { return have == o })
+	return all, err
 }
 
 // disown takes an owner from t, on the loop. What becomes of t when it was the
 // last depends on what t is.
 func (e *Engine) disown(t *transfer, o Owner, data bool) {
-	if !t.owned(o) || t.removing != nil {
+	if !t.options.Owners.has(o) || t.removing != nil {
 		return
 	}
-	t.disownNow(o)
+	t.options.Owners = t.options.Owners.without(o)
 	t.options.Data = t.options.Data || data
 	switch {
 	case len(t.options.Owners) > 0:
@@ -180,7 +210,7 @@ const resting Owner = "resting"
 
 // rest leaves a fetch to nobody, paused.
 func (t *transfer) rest() {
-	t.options.Owners = []Owner{resting}
+	t.options.Owners = owners{resting}
 	if !t.options.Paused {
 		t.options.Paused, t.options.Reason = true, reasonInterrupted
 		if t.done {
@@ -189,40 +219,11 @@ func (t *transfer) rest() {
 	}
 }
 
-// owners are those of t once it is hashed.
-func (t *transfer) owners() []Owner {
-	if t.options.Then == "" {
-		return t.options.Owners
-	}
-	var out []Owner
-	for _, o := range t.options.Owners {
-		if !o.is(ownedByCommand) {
-			out = append(out, o)
-		}
-	}
-	if !slices.Contains(out, t.options.Then) {
-		out = append(out, t.options.Then)
-	}
-	return out
-}
-
 // Why a fetch rests whose command is over.
 const (
 	reasonInterrupted = "interrupted; the same get, or resume, goes on"
 	reasonEnded       = "complete, and its command has ended"
 )
-
-// admit makes the owner that a request names: of a lease, that lease, which must
-// not be over. It is called on the loop.
-func (e *Engine) admit(lease Lease, owner Owner) (Owner, error) {
-	if lease == "" {
-		return cmp.Or(owner, User), nil
-	}
-	if !e.leases[lease] {
-		return "", share.Errorf(share.Interrupted, "the command that asked for this has ended")
-	}
-	return lease.owner(), nil
-}
 
 // settleOwners makes the owners of a row of the last run those of this one: the
 // commands are over. It reports what is to become of the row.
@@ -232,9 +233,9 @@ func (e *Engine) settleOwners(t *transfer) (keep bool) {
 		if e.cfg.OwnerOf != nil {
 			o = cmp.Or(e.cfg.OwnerOf(t.shownPath()), User)
 		}
-		t.options.Owners = []Owner{o}
+		t.options.Owners = owners{o}
 	}
-	left := slices.DeleteFunc(slices.Clone(t.options.Owners), func(o Owner) bool { return o.is(ownedByCommand) })
+	left := t.options.Owners.lasting()
 	if len(left) == len(t.options.Owners) {
 		return true
 	}

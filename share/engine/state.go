@@ -67,7 +67,7 @@ type options struct {
 	Paused   bool         `json:"paused,omitempty"`
 	Reason   string       `json:"reason,omitempty"`   // why it is paused, when not by the user
 	GoalDone bool         `json:"goaldone,omitempty"` // resumed although the goal is met
-	Owners   []Owner      `json:"owners,omitempty"`
+	Owners   owners       `json:"owners,omitempty"`
 	Then     Owner        `json:"then,omitempty"` // owns a share once it is hashed, in place of the command
 	Data     bool         `json:"data,omitempty"` // an owner that ended wanted the data deleted with it
 	Goal     share.Goal   `json:"goal,omitzero"`
