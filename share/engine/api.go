@@ -37,7 +37,7 @@ func unknown(id share.ID) error { return share.Errorf(share.Failed, "%s: %w", id
 func (e *Engine) on(id share.ID, f func(*transfer) error) error {
 	err := stopped()
 	e.call(func() {
-		t := e.find(id)
+		t := e.transfers.find(id)
 		if t == nil || t.removing != nil {
 			err = unknown(id)
 			return
@@ -92,7 +92,7 @@ func (e *Engine) add(ctx context.Context, t *transfer, by Owner, lease Lease) (s
 			return
 		}
 		t.options.Owners = owners{owner}
-		e.transfers[t.id] = t
+		e.transfers.add(t)
 		e.claims.free(t.id, e.claims[t.id])
 		saved = e.state.putNow(t.row)
 		e.tell(t, share.EventAdded, "")
@@ -245,7 +245,7 @@ func (e *Engine) List() []share.Transfer {
 	e.awaitLooks()
 	var out []share.Transfer
 	e.call(func() {
-		all := e.sorted()
+		all := e.transfers.sorted()
 		out = make([]share.Transfer, 0, len(all))
 		for _, t := range all {
 			if t.removing == nil {
@@ -266,7 +266,7 @@ func (e *Engine) Get(id share.ID) (s share.Transfer, err error) {
 	})
 	if errors.Is(err, share.ErrUnknown) {
 		e.call(func() {
-			if failed, ok := e.failures[id]; ok {
+			if failed, ok := e.transfers.failed[id]; ok {
 				s, err = failed, nil
 			}
 		})

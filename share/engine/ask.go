@@ -144,9 +144,6 @@ func (e *Engine) startHash(t *transfer) {
 	})
 }
 
-// maxFailures bounds the shares that failed of which it is still known why.
-const maxFailures = 256
-
 // failShare ends a share that cannot be made. Whoever asks for it by its ID is
 // still told why.
 func (e *Engine) failShare(t *transfer, err error) {
@@ -158,13 +155,7 @@ func (e *Engine) failShare(t *transfer, err error) {
 		return // it was one, and its torrent is lost
 	}
 	t.retry = time.Time{}
-	for id := range e.failures {
-		if len(e.failures) < maxFailures {
-			break
-		}
-		delete(e.failures, id)
-	}
-	e.failures[t.id] = e.snapshot(t)
+	e.transfers.fail(e.snapshot(t))
 	e.beginRemoval(t, false)
 }
 
@@ -197,7 +188,7 @@ func (e *Engine) madeTorrent(t *transfer, made *metainfo.Made) {
 		})
 		return
 	}
-	if old := e.transfers[id]; old != nil && old != t {
+	if old := e.transfers.byID[id]; old != nil && old != t {
 		if !old.options.Owners.byUser() {
 			// What the user shares is his, also where it was somebody else's.
 			e.beginRemoval(old, !old.done)
@@ -221,11 +212,10 @@ func (e *Engine) madeTorrent(t *transfer, made *metainfo.Made) {
 		e.reconcile(old)
 		return
 	}
-	if o := e.making[id]; o != nil && o != t {
+	if !e.transfers.hash(t, id) {
 		return // hashed again when the other is through
 	}
 	t.made, t.info = made, made.Info
-	e.making[id] = t
 }
 
 // replace makes the provisional ID of t stand for id.
@@ -233,9 +223,8 @@ func (e *Engine) replace(t *transfer, id share.ID) {
 	if t.id == id {
 		return // a share whose torrent had been lost
 	}
-	delete(e.transfers, t.id)
+	e.transfers.replace(t, id)
 	delete(e.awake, t)
-	e.aliases[t.id] = id
 	e.state.remove(t.id, false)
 	e.release(t)
 }
@@ -250,8 +239,8 @@ func (e *Engine) shared(t *transfer) {
 	t.options.Owners, t.options.Then = t.options.Owners.once(t.options.Then), ""
 	t.name, t.size, t.row.files = made.Info.Name, made.Info.Size(), countFiles(made.Info)
 	t.total, t.completed = t.size, e.now().Round(0)
-	e.transfers[t.id] = t
-	delete(e.making, t.id)
+	e.transfers.add(t)
+	e.transfers.unhash(t.id)
 	e.awake[t] = struct{}{}
 	e.save(t)
 	for _, s := range made.Skipped {

@@ -122,7 +122,7 @@ func (e *Engine) load(r row) {
 	if t.done && t.size == t.total {
 		t.options.Counted = true // older releases did not note it
 	}
-	e.transfers[t.id] = t
+	e.transfers.add(t)
 	t.shown.State = t.state()
 	switch {
 	case e.cfg.Look:

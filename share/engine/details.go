@@ -196,8 +196,8 @@ func (e *Engine) Stats() share.Stats {
 	}
 	e.call(func() {
 		s.Down, s.Up = e.rates.down.Rate(), e.rates.up.Rate()
-		s.Transfers = len(e.transfers)
-		for _, t := range e.transfers {
+		s.Transfers = len(e.transfers.byID)
+		for _, t := range e.transfers.byID {
 			s.States[t.state()]++
 		}
 	})

@@ -193,12 +193,9 @@ type Engine struct {
 	serial   serial // calls of swarms that nobody waits for
 
 	// Owned by the loop.
-	transfers map[share.ID]*transfer
-	aliases   map[share.ID]share.ID  // provisional IDs of this run
-	making    map[share.ID]*transfer // hashed shares by their ID, until it is theirs
+	transfers register
 	claims    claims
 	leases    leases
-	failures  map[share.ID]share.Transfer // shares of this run that could not be made
 	shelf     shelf
 	awake     map[*transfer]struct{}
 	hashing   int // jobs under way
@@ -250,12 +247,9 @@ func New(cfg Config) (*Engine, error) {
 		calls:     make(chan func()),
 		found:     make(chan foundPeers, 256),
 		serial:    serial{wake: make(chan struct{}, 1)},
-		transfers: make(map[share.ID]*transfer),
-		aliases:   make(map[share.ID]share.ID),
-		making:    make(map[share.ID]*transfer),
+		transfers: newRegister(),
 		claims:    make(claims),
 		leases:    make(leases),
-		failures:  make(map[share.ID]share.Transfer),
 		shelf:     shelf{rows: make(map[share.ID]row), most: maxShelved, bytes: maxShelvedBytes},
 		awake:     make(map[*transfer]struct{}),
 	}
@@ -391,7 +385,7 @@ func (e *Engine) everySecond() {
 func (e *Engine) everySoOften() {
 	now := e.now()
 	e.swarms.Tend()
-	for _, t := range e.transfers {
+	for _, t := range e.transfers.byID {
 		if t.done && !t.options.Paused {
 			e.checkGoal(t, now)
 		}

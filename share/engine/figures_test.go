@@ -21,15 +21,15 @@ import (
 // left of the beginning; the totals of earlier sessions; 1 TiB for an unknown
 // size. The announcer's part is TestFiguresOfTheSession.
 
-// register is a tracker that notes what it is told and knows one peer.
-type register struct {
+// trackerLog is a tracker that notes what it is told and knows one peer.
+type trackerLog struct {
 	t    *testing.T
 	url  string
 	told chan string
 }
 
-func newRegister(t *testing.T, peer *node) *register {
-	r := &register{t: t, told: make(chan string, 100)}
+func newTrackerLog(t *testing.T, peer *node) *trackerLog {
+	r := &trackerLog{t: t, told: make(chan string, 100)}
 	ip := peer.addr.Addr().As16()
 	known := string(ip[:]) + string([]byte{byte(peer.addr.Port() >> 8), byte(peer.addr.Port())})
 	l, err := net.Listen("tcp6", "[::1]:0")
@@ -50,7 +50,7 @@ func newRegister(t *testing.T, peer *node) *register {
 }
 
 // expect wants the next announces that have an event to be these.
-func (r *register) expect(want ...string) {
+func (r *trackerLog) expect(want ...string) {
 	r.t.Helper()
 	deadline := time.After(patience)
 	for _, w := range want {
@@ -65,7 +65,7 @@ func (r *register) expect(want ...string) {
 	}
 }
 
-func (r *register) quiet() {
+func (r *trackerLog) quiet() {
 	r.t.Helper()
 	select {
 	case got := <-r.told:
@@ -86,7 +86,7 @@ func TestTrackersAreToldTheTruth(t *testing.T) {
 		t.Fatal(err)
 	}
 	allow := func(c *Config) { c.AllowPrivate = true }
-	get := func(n *node, r *register, dir string, files ...string) {
+	get := func(n *node, r *trackerLog, dir string, files ...string) {
 		t.Helper()
 		_, err := n.Fetch(t.Context(), FetchRequest{
 			Torrent: torrent, Link: share.Link{Trackers: []string{r.url}}, Output: dir, Files: files,
@@ -98,7 +98,7 @@ func TestTrackersAreToldTheTruth(t *testing.T) {
 	}
 
 	t.Run("data that was there", func(t *testing.T) {
-		r := newRegister(t, a)
+		r := newTrackerLog(t, a)
 		dir := t.TempDir()
 		if err := os.CopyFS(filepath.Join(dir, "two"), os.DirFS(src)); err != nil {
 			t.Fatal(err)
@@ -112,7 +112,7 @@ func TestTrackersAreToldTheTruth(t *testing.T) {
 	})
 
 	t.Run("a download, and the sessions after it", func(t *testing.T) {
-		r := newRegister(t, a)
+		r := newTrackerLog(t, a)
 		state, dir := t.TempDir(), t.TempDir()
 		b := startNode(t, state, allow)
 		get(b, r, dir)
@@ -131,7 +131,7 @@ func TestTrackersAreToldTheTruth(t *testing.T) {
 	})
 
 	t.Run("a part of it, then the rest", func(t *testing.T) {
-		r := newRegister(t, a)
+		r := newTrackerLog(t, a)
 		b := newNode(t, allow)
 		get(b, r, t.TempDir(), "one")
 		got := <-r.told
@@ -165,7 +165,7 @@ func TestTrackersAreToldTheTruth(t *testing.T) {
 	})
 
 	t.Run("a part of it is no seed", func(t *testing.T) {
-		r := newRegister(t, a)
+		r := newTrackerLog(t, a)
 		b := newNode(t, allow)
 		get(b, r, t.TempDir(), "one")
 		b.stop()
@@ -178,7 +178,7 @@ func TestTrackersAreToldTheTruth(t *testing.T) {
 	})
 
 	t.Run("a size that is not known yet", func(t *testing.T) {
-		r := newRegister(t, a)
+		r := newTrackerLog(t, a)
 		b := newNode(t, allow)
 		b.fetch(share.Link{ID: share.ID{1}, Trackers: []string{r.url}}.String(), t.TempDir())
 		r.expect("started down 0 left 16384")

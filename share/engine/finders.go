@@ -88,7 +88,7 @@ func (e *Engine) run(at turn, f *finding) {
 
 // scanned tells whether t is a seed at rest whose swarm may be looked at.
 func (e *Engine) scanned(t *transfer) bool {
-	return e.transfers[t.id] == t && t.done && t.level() < live && !t.options.Paused && t.failure == nil && !t.private()
+	return e.transfers.has(t) && t.done && t.level() < live && !t.options.Paused && t.failure == nil && !t.private()
 }
 
 // scanSeeds lets one seed at rest after another look into its swarm: whoever
@@ -100,7 +100,7 @@ func (e *Engine) scanSeeds() {
 	}
 	e.lastScan = now
 	if len(e.scan) == 0 {
-		for _, t := range e.transfers {
+		for _, t := range e.transfers.byID {
 			if t.done && !t.options.Paused {
 				e.scan = append(e.scan, t)
 			}

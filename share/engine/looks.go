@@ -103,7 +103,7 @@ func mountPoints() []string {
 func (e *Engine) glanceAtSome() {
 	if now := e.now(); e.rounds.due(now) {
 		var all []*transfer
-		for _, t := range e.transfers {
+		for _, t := range e.transfers.byID {
 			if t.done && t.removing == nil {
 				all = append(all, t)
 			}
@@ -113,7 +113,7 @@ func (e *Engine) glanceAtSome() {
 	var later []*transfer
 	for _, t := range e.rounds.next() {
 		switch {
-		case e.transfers[t.id] != t || !t.done && t.options.Damage == "":
+		case !e.transfers.has(t) || !t.done && t.options.Damage == "":
 		case e.mounts.busy(t.path):
 			later = append(later, t)
 		default:
@@ -237,7 +237,7 @@ func (e *Engine) awaitLook(ctx context.Context, id share.ID, fresh time.Duration
 func (e *Engine) awaitLooks() {
 	var waits []chan struct{}
 	e.call(func() {
-		for _, t := range e.transfers {
+		for _, t := range e.transfers.byID {
 			if len(waits) == glancesASecond {
 				break
 			}

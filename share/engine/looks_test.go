@@ -99,14 +99,14 @@ func TestWhatVerifyFoundIsListedAfterARestart(t *testing.T) {
 	}
 	a.waitState(id, share.Stopped)
 	a.wait(id, "all to be hashed", func(share.Transfer) (over bool) {
-		a.call(func() { tr := a.transfers[id]; over = tr.job == nil && !tr.options.Verify })
+		a.call(func() { tr := a.transfers.byID[id]; over = tr.job == nil && !tr.options.Verify })
 		return over
 	})
 	for range 2 {
 		a.stop()
 		a = startNode(t, state)
 		var s share.Transfer
-		a.call(func() { s = a.snapshot(a.transfers[id]) }) // before anything was looked at
+		a.call(func() { s = a.snapshot(a.transfers.byID[id]) }) // before anything was looked at
 		if s.State != share.Stopped || s.Bytes >= s.Total || !strings.Contains(s.Reason, "beach.jpg") {
 			t.Fatalf("after a restart: %s, %d of %d, %q", s.State, s.Bytes, s.Total, s.Reason)
 		}
@@ -178,7 +178,7 @@ func TestAMountThatHangsIsShown(t *testing.T) {
 	a.waitRest(id)
 	var s share.Transfer
 	a.call(func() {
-		tr := a.transfers[id]
+		tr := a.transfers.byID[id]
 		tr.looking, tr.lookBegan = true, a.now().Add(-2*silentAfter)
 		a.noticeSilence(tr, a.now())
 		s = a.snapshot(tr)
@@ -189,7 +189,7 @@ func TestAMountThatHangsIsShown(t *testing.T) {
 	if got, err := a.Get(id); err != nil || got.State != share.Stopped { // and does not wait
 		t.Errorf("%+v, %v", got, err)
 	}
-	a.call(func() { a.transfers[id].looking, a.transfers[id].silent = false, false })
+	a.call(func() { a.transfers.byID[id].looking, a.transfers.byID[id].silent = false, false })
 }
 
 // Who asks while a job is under way is answered when the job and a look are over,
@@ -201,7 +201,7 @@ func TestALookWaitsForTheJobUnderWay(t *testing.T) {
 	a.waitRest(id)
 	hold := make(chan struct{})
 	a.call(func() {
-		tr := a.transfers[id]
+		tr := a.transfers.byID[id]
 		tr.looked = time.Time{}
 		a.start(tr, jobAttach, func(context.Context) func() { <-hold; return func() {} })
 	})
@@ -211,7 +211,7 @@ func TestALookWaitsForTheJobUnderWay(t *testing.T) {
 		answered <- s
 	}()
 	for waits := false; !waits; {
-		a.call(func() { waits = len(a.transfers[id].lookers) > 0 })
+		a.call(func() { waits = len(a.transfers.byID[id].lookers) > 0 })
 	}
 	close(hold)
 	if s := <-answered; s.Looked.IsZero() {

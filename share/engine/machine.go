@@ -38,7 +38,7 @@ func (e *Engine) warm(t *transfer) bool {
 // reconcile begins the next step from how t is to how it should be. It is
 // called whenever either has changed, and again when the step is over.
 func (e *Engine) reconcile(t *transfer) {
-	if e.stopping || e.transfers[t.id] != t {
+	if e.stopping || !e.transfers.has(t) {
 		return
 	}
 	if wish := t.wantsSlot(); wish != t.wished {

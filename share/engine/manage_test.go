@@ -188,7 +188,7 @@ func TestCancelledHashLeavesNoTorrent(t *testing.T) {
 	done := make(chan error, 1)
 	a.call(func() {
 		a.hashing -= maxHashing
-		tr := a.find(s.ID)
+		tr := a.transfers.find(s.ID)
 		a.reconcile(tr)
 		if tr.job == nil || tr.job.what != jobHash {
 			t.Error("it is not being hashed")

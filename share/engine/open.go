@@ -22,7 +22,7 @@ func (e *Engine) spec(t *transfer) storage.Spec {
 	s := storage.Spec{Dir: t.path, Since: t.completed, Adopt: t.options.Adopt}
 	if t.options.Root == "" {
 		taken := make(map[string]bool)
-		for _, o := range e.transfers {
+		for _, o := range e.transfers.byID {
 			if o != t {
 				taken[o.shownPath()] = true
 			}
@@ -449,11 +449,8 @@ func (e *Engine) erase(ctx context.Context, id share.ID, spec storage.Spec, file
 
 // forget drops t from everything in memory.
 func (e *Engine) forget(t *transfer) {
-	delete(e.transfers, t.id)
+	e.transfers.drop(t)
 	delete(e.awake, t)
-	if t.made != nil {
-		delete(e.making, t.made.Info.ID)
-	}
 	e.release(t)
 	e.requeue = true
 }

@@ -112,7 +112,7 @@ func (e *Engine) BeginLease() (Lease, error) {
 func (e *Engine) EndLease(l Lease) {
 	e.call(func() {
 		delete(e.leases, l)
-		for _, t := range e.sorted() {
+		for _, t := range e.transfers.sorted() {
 			e.disown(t, l.owner(), false)
 		}
 	})
@@ -164,7 +164,7 @@ func (e *Engine) LeaveToChannels(id share.ID, data bool) (left bool, err error) 
 // OwnedBy lists the transfers of an owner.
 func (e *Engine) OwnedBy(o Owner) (ids []share.ID) {
 	e.call(func() {
-		for _, t := range e.sorted() {
+		for _, t := range e.transfers.sorted() {
 			if t.options.Owners.has(o) && t.removing == nil {
 				ids = append(ids, t.id)
 			}

@@ -135,7 +135,7 @@ func (e *Engine) foundSoon(id share.ID, s share.Source, addrs []netip.AddrPort) 
 
 // meet puts addresses into the book of their transfer and to use.
 func (e *Engine) meet(p foundPeers) {
-	t := e.transfers[p.id]
+	t := e.transfers.byID[p.id]
 	if t == nil || t.removing != nil || t.options.Paused || len(p.addrs) == 0 {
 		return
 	}
@@ -304,7 +304,7 @@ func (e *Engine) hide(t *transfer) {
 // progress is asked by the announcer of trackers, from its own goroutines.
 func (e *Engine) progress(id share.ID) (p tracker.Progress, known bool) {
 	asked := e.call(func() {
-		if t := e.transfers[id]; t != nil {
+		if t := e.transfers.byID[id]; t != nil {
 			p, known = t.figures(), true
 		}
 	})
@@ -319,7 +319,7 @@ func (e *Engine) progress(id share.ID) (p tracker.Progress, known bool) {
 
 // keepFigures keeps what trackers are told when the loop has ended.
 func (e *Engine) keepFigures() {
-	for _, t := range e.transfers {
+	for _, t := range e.transfers.byID {
 		if len(t.options.Trackers) > 0 {
 			e.figures.Store(t.id, t.figures())
 		}

@@ -39,17 +39,6 @@ func (c claims) free(id share.ID, mine *claim) {
 	}
 }
 
-// find is the transfer of id, or of what id stands for.
-func (e *Engine) find(id share.ID) *transfer {
-	if to, ok := e.aliases[id]; ok {
-		id = to
-	}
-	if t := e.transfers[id]; t != nil {
-		return t
-	}
-	return e.making[id]
-}
-
 // claim waits until nobody makes or ends a transfer of id. Where there is one
 // then, there is called on the loop and release is nil; else the ID is claimed
 // until the transfer is added, or release is called.
@@ -60,7 +49,7 @@ func (e *Engine) claim(ctx context.Context, id share.ID, there func(*transfer)) 
 			if other = e.claims[id]; other != nil {
 				return
 			}
-			if t := e.find(id); t != nil {
+			if t := e.transfers.find(id); t != nil {
 				there(t)
 				return
 			}
@@ -102,7 +91,7 @@ func (e *Engine) Remove(id share.ID, data bool) ([]share.Kept, error) {
 	err := stopped()
 	var r *removal
 	e.call(func() {
-		t := e.find(id)
+		t := e.transfers.find(id)
 		if t == nil {
 			err = unknown(id)
 			return

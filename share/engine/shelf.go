@@ -149,6 +149,6 @@ func (e *Engine) forgetRead(ctx context.Context, id share.ID) error {
 
 // unmake has a share hashed that was taken for an ended one.
 func (e *Engine) unmake(t *transfer) {
-	delete(e.making, t.made.Info.ID)
+	e.transfers.unhash(t.made.Info.ID)
 	t.made, t.info, t.reused, t.afresh = nil, nil, false, true
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -298,20 +297,4 @@ func (t *transfer) fold() {
 	t.downloaded += f.Down - l.counted.down
 	t.uploaded += f.Up - l.counted.up
 	l.counted.down, l.counted.up = f.Down, f.Up
-}
-
-// sorted is every transfer, oldest first.
-func (e *Engine) sorted() []*transfer {
-	all := make([]*transfer, 0, len(e.transfers))
-	for _, t := range e.transfers {
-		all = append(all, t)
-	}
-	sortByAge(all)
-	return all
-}
-
-func sortByAge(all []*transfer) {
-	slices.SortFunc(all, func(a, b *transfer) int {
-		return cmp.Or(a.added.Compare(b.added), slices.Compare(a.id[:], b.id[:]))
-	})
 }
