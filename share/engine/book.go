@@ -141,3 +141,14 @@ func (b *book) addrs() []netip.AddrPort {
 	}
 	return out
 }
+
+// embedZones leaves out link-local addresses on interfaces that are gone.
+func embedZones(addrs []netip.AddrPort) []netip.AddrPort {
+	out := make([]netip.AddrPort, 0, len(addrs))
+	for _, ap := range addrs {
+		if ap, err := netguard.EmbedZone(ap); err == nil {
+			out = append(out, ap)
+		}
+	}
+	return out
+}

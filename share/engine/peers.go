@@ -2,25 +2,16 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/engine/internal/tracker"
 )
 
 const (
-	// A transfer that is short of peers searches again after this, which grows
-	// to the longest while searches bring nothing new.
-	searchAgain   = 10 * time.Second
-	searchLongest = 2 * time.Minute
-	searchEnough  = 10 * time.Minute // while it has enoughPeers
-	enoughPeers   = 20
 	searchTime    = 2 * time.Minute // of one search
 	resolveTime   = 20 * time.Second
 	maxResolves   = 16     // at once
@@ -32,44 +23,6 @@ type foundPeers struct {
 	id     share.ID
 	source share.Source
 	addrs  []netip.AddrPort
-}
-
-// search is when a transfer looks for peers.
-type search struct {
-	next  time.Time
-	pause time.Duration
-	round *round    // the latest
-	asked bool      // somebody has been asked at least once
-	fresh bool      // something new was found since the last round
-	open  bool      // there is anybody to ask
-	had   bool      // somebody was connected
-	last  time.Time // when a round last began
-}
-
-// reason says why there are no peers; empty when there are.
-func (s *search) reason(b *book, peers int, now time.Time) string {
-	if peers > 0 {
-		return ""
-	}
-	known := 0
-	if b != nil {
-		known = len(b.entries)
-	}
-	next := ""
-	if wait := s.next.Sub(now); s.round.over() && wait > 0 {
-		next = ", next try in " + face.Seconds(wait)
-	}
-	switch {
-	case known == 1:
-		return "1 peer known, not connected yet" + next
-	case known > 0:
-		return fmt.Sprintf("%d peers known, none connected yet%s", known, next)
-	case !s.asked || !s.round.over():
-		return "looking for peers"
-	case !s.open:
-		return "nobody to ask: the link names no peer, and no way to find peers is on"
-	}
-	return "no peers found yet" + next
 }
 
 // searching tells whether t is looking for peers.
@@ -96,25 +49,9 @@ func (e *Engine) seek(t *transfer, now time.Time) {
 	if l := t.live(); l != nil {
 		peers = l.net.Figures().Peers
 	}
-	if s.had && peers == 0 { // who was left alone does not wait for long
-		s.pause = 0
-		if soon := s.last.Add(searchAgain); soon.Before(s.next) {
-			s.next = soon
-		}
-	}
-	s.had = peers > 0
-	if now.Before(s.next) || !s.round.over() {
+	if !s.begin(peers, now) {
 		return
 	}
-	switch {
-	case peers >= enoughPeers:
-		s.pause = searchEnough
-	case s.fresh || s.pause == 0 || s.pause > searchLongest:
-		s.pause = searchAgain
-	default:
-		s.pause = min(s.pause*3/2, searchLongest)
-	}
-	s.next, s.last, s.fresh, s.round = now.Add(s.pause), now, false, &round{}
 	e.resolve(t)
 	e.trackers.Refresh(t.id)
 	if len(e.finders) == 0 || t.private() {
@@ -190,15 +127,7 @@ func (e *Engine) resolve(t *transfer) {
 		return
 	}
 	id, peers := t.id, t.options.Peers
-	var known []netip.AddrPort
-	var names []string
-	for _, p := range peers {
-		if ap, err := netip.ParseAddrPort(p); err == nil {
-			known = append(known, ap)
-		} else {
-			names = append(names, p)
-		}
-	}
+	known, names := splitPeers(peers)
 	e.meet(foundPeers{id, share.FromLink, known})
 	e.beginWith(t, known)
 	if len(names) == 0 || e.resolves >= maxResolves {
@@ -214,25 +143,9 @@ func (e *Engine) resolve(t *transfer) {
 	e.tasks.Go(func() {
 		ctx, cancel := context.WithTimeout(e.works, resolveTime)
 		defer cancel()
-		var addrs []netip.AddrPort
-		var failed error
-		for _, name := range names {
-			host, port, err := net.SplitHostPort(name)
-			if err != nil {
-				continue
-			}
-			n, err := strconv.ParseUint(port, 10, 16)
-			if err != nil {
-				continue
-			}
-			ips, err := net.DefaultResolver.LookupNetIP(ctx, family, host)
-			if err != nil {
-				failed = err
-			}
-			for _, ip := range ips {
-				addrs = append(addrs, netip.AddrPortFrom(ip, uint16(n)))
-			}
-		}
+		addrs, failed := lookUp(ctx, names, func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, family, host)
+		})
 		e.post(func() {
 			e.resolves--
 			r.left--
@@ -343,15 +256,4 @@ func (t *transfer) figures() tracker.Progress {
 		p.Left = max(t.size-t.total, 0) + max(t.total-t.haveBytes(), 0)
 	}
 	return p
-}
-
-// embedZones leaves out link-local addresses on interfaces that are gone.
-func embedZones(addrs []netip.AddrPort) []netip.AddrPort {
-	out := make([]netip.AddrPort, 0, len(addrs))
-	for _, ap := range addrs {
-		if ap, err := netguard.EmbedZone(ap); err == nil {
-			out = append(out, ap)
-		}
-	}
-	return out
 }
