@@ -161,6 +161,9 @@ func (e *Engine) lookAt(t *transfer) {
 func (e *Engine) looked(t *transfer) {
 	t.looked = e.now().Round(0)
 	e.noteDamage(t)
+	if t.restoring {
+		e.restore(t)
+	}
 }
 
 // noteDamage keeps across restarts what a look, or hashing, has found, until it is
@@ -277,13 +280,15 @@ func (e *Engine) lookAgain(ctx context.Context, id share.ID) (s share.Transfer, 
 
 // restore has what is missing of t, which the user has asked for again, or was
 // changed, fetched again: what the user changed stays, and the right file arrives
-// beside it. It is called after a look.
+// beside it. It is called after a look; where that is not over yet, since the
+// machine is busy, it is done then.
 func (e *Engine) restore(t *transfer) {
 	o := t.opened()
-	if t.own() || o == nil || t.removing != nil || t.options.Verify {
+	if t.own() || t.removing != nil || t.options.Verify {
 		return
 	}
-	if !o.files.Amiss() {
+	t.restoring = (o == nil || t.looking || t.glancing) && (t.done || t.options.Damage != "")
+	if t.restoring || o == nil || !o.files.Amiss() {
 		return
 	}
 	e.note(t, "what is missing, or was changed, is fetched again")

@@ -233,3 +233,24 @@ func TestFewWaitForOneMount(t *testing.T) {
 		t.Error("what one mount does is no matter of another")
 	}
 }
+
+// A look that took longer than the request waits is followed by what it was for.
+func TestRestoredAfterALateLook(t *testing.T) {
+	t.Parallel()
+	state := t.TempDir()
+	a, b := newNode(t), startNode(t, state)
+	shared, want := bigFile(t, a)
+	id := b.fetch(shared.Link, t.TempDir()).ID
+	path := b.waitState(id, share.Seeding).Path
+	b.stop()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	b = startNode(t, state)
+	b.call(func() { b.restore(b.transfers.byID[id]) }) // mostly before anybody has looked
+	b.until("the file to be back", func() bool {
+		got, err := os.ReadFile(path)
+		return err == nil && string(got) == string(want)
+	})
+	b.waitState(id, share.Seeding)
+}

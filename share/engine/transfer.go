@@ -47,6 +47,7 @@ type transfer struct {
 	silent    bool            // it does not answer
 	lookers   []chan struct{} // closed when files were looked at, or will not be
 	glancing  bool            // opened only to see whether files are as they were
+	restoring bool            // restore is to be called when that is over
 	made      *metainfo.Made  // just hashed; storage does not know of it yet
 	announced bool
 	streams   map[*stream]struct{}
