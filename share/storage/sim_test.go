@@ -339,6 +339,7 @@ func (d *simDisk) newFile() *simNode {
 	d.inodes++
 	n := &simNode{inode: d.inodes}
 	d.touched(n, true)
+	n.saved = [2]int64{n.mtime, n.ctime} // an inode comes with its times
 	return n
 }
 
