@@ -90,7 +90,7 @@ var instances = []struct{ about, tests string }{
 
 	// 7. Smaller things of the same kinds.
 	{"no warning before a fetch that cannot fit", "cmd/shoal.TestGetWarnsBeforeWhatCannotFit cmd/internal/node.TestRoomCountsWhatIsMissing script.no_room"},
-	{"a limit of one direction was lost with the other", "cmd/internal/node.TestLimitsOfTheTwoDirectionsChangeApart"},
+	{"a limit of one direction was lost with the other", "cmd/internal/policy.TestLimitsOfTheTwoDirectionsChangeApart"},
 	{"part files of a removed transfer were not named, and not used later", "share/storage.TestRemoverLeavesWhatIsUnfinished share/storage.TestALaterTransferGoesOnWithWhatWasLeft"},
 	{"a selection left a part file of a neighbour", "share/storage.TestASelectionLeavesNoPartOfANeighbour"},
 	{"list --state TYPO made a state", "cmd/internal/node.TestLookingMakesNothing"},
