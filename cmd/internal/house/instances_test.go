@@ -50,6 +50,7 @@ var instances = []struct{ about, tests string }{
 	{"with two shells the node of the other kept it", "script.over"},
 	{"with a daemon, a share cancelled while it was hashed finished and seeded", "share/engine.TestCancelledHashIsCancelled script.cancelled_hash"},
 	{"sharing unchanged files again read all of them", "share/engine.TestSharingAgainReadsNothing share/engine.TestShelfIsBounded"},
+	{"what is over comes back in some order of requests, restarts and kills", "cmd/internal/node.TestWhatIsOverIsOver"},
 	{"a get that is done seeded later, unasked", "share/engine.TestCompleteFetchEndsWithItsCommand"},
 	{"an interrupted get went on unasked", "share/engine.TestInterruptedFetchRests script.over"},
 	{"verbs that only read listened and seeded", "cmd/internal/node.TestLookingNeitherListensNorSeeds cmd/shoal.TestReadingVerbsOnlyRead cmd/shoal.TestEveryVerbHasAUse"},
