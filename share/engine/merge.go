@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
@@ -277,6 +278,10 @@ func copyPieces(ctx context.Context, info *metainfo.Info, files *storage.Transfe
 	src := source{info: info, from: from}
 	defer src.close()
 	buf := make([]byte, info.PieceLength)
+	copied, err := src.copyFiles(ctx, files, wanted)
+	if err != nil {
+		return 0, err
+	}
 	for _, s := range wanted {
 		for i := s.From; i < s.To; i++ {
 			if ctx.Err() != nil {
@@ -285,6 +290,16 @@ func copyPieces(ctx context.Context, info *metainfo.Info, files *storage.Transfe
 			size, at := info.PieceSize(i), int64(i)*info.PieceLength
 			did(size)
 			p := buf[:size]
+			if copied[i] {
+				ok, err := files.HashPiece(ctx, i)
+				if err != nil {
+					return n, err
+				}
+				if ok {
+					n++
+					continue
+				}
+			}
 			if files.Durable(i) || src.read(p, at) != nil || sha1.Sum(p) != info.PieceHash(i) {
 				continue
 			}
@@ -354,6 +369,28 @@ type source struct {
 	file *os.File
 }
 
+// copyFiles has the system copy whole files, all pieces of which are wanted, and
+// returns these pieces. Which of them are right is not known yet.
+func (s *source) copyFiles(ctx context.Context, files *storage.Transfer, wanted []storage.Span) (map[int]bool, error) {
+	pieces := make(map[int]bool)
+	for i, f := range s.info.Files {
+		from, to := int(f.Offset/s.info.PieceLength), int((f.Offset+f.Length-1)/s.info.PieceLength)+1
+		w := sort.Search(len(wanted), func(k int) bool { return wanted[k].To >= to })
+		all := w < len(wanted) && wanted[w].From <= from
+		if f.Length == 0 || f.Pad || !all || s.open(i) != nil {
+			continue
+		}
+		ok, err := files.CopyIn(ctx, i, s.file)
+		if err != nil {
+			return nil, err
+		}
+		for p := from; ok && p < to; p++ {
+			pieces[p] = true
+		}
+	}
+	return pieces, nil
+}
+
 func (s *source) name(i int) string {
 	if !s.info.Multi {
 		return s.from
@@ -387,22 +424,32 @@ func (s *source) read(p []byte, off int64) error {
 	return nil
 }
 
-func (s *source) readFile(i int, p []byte, at int64) error {
-	if s.file == nil || s.at != i {
-		s.close()
+// open makes file i the one that is open.
+func (s *source) open(i int) error {
+	if s.file != nil && s.at == i {
+		return nil
+	}
+	s.close()
+	s.file = nil
+	name := s.name(i)
+	info, err := os.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Size() > s.info.Files[i].Length {
+		return os.ErrInvalid
+	}
+	s.at = i
+	s.file, err = os.Open(name)
+	if err != nil {
 		s.file = nil
-		name := s.name(i)
-		info, err := os.Lstat(name)
-		if err != nil {
-			return err
-		}
-		if !info.Mode().IsRegular() || info.Size() > s.info.Files[i].Length {
-			return os.ErrInvalid
-		}
-		if s.file, err = os.Open(name); err != nil {
-			return err
-		}
-		s.at = i
+	}
+	return err
+}
+
+func (s *source) readFile(i int, p []byte, at int64) error {
+	if err := s.open(i); err != nil {
+		return err
 	}
 	_, err := s.file.ReadAt(p, at)
 	return err
