@@ -288,7 +288,9 @@ func (e *Engine) restore(t *transfer) {
 		return
 	}
 	t.restoring = (o == nil || t.looking || t.glancing) && (t.done || t.options.Damage != "")
-	if t.restoring || o == nil || !o.files.Amiss() {
+	// Its files may be closed again after the look that found something.
+	lost := o == nil && !t.done && t.options.Lost
+	if t.restoring || !lost && (o == nil || !o.files.Amiss()) {
 		return
 	}
 	e.note(t, "what is missing, or was changed, is fetched again")
