@@ -60,6 +60,9 @@ type simChange struct {
 func (c simChange) apply(names map[string]*simNode) {
 	if c.from != "" {
 		delete(names, c.from)
+		if c.node.dir { // what was in it, and is not known to be gone, goes with it
+			maps.DeleteFunc(names, func(p string, _ *simNode) bool { return strings.HasPrefix(p, c.from+"/") })
+		}
 	}
 	if c.to != "" {
 		names[c.to] = c.node
