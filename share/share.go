@@ -9,8 +9,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"path"
-	"strings"
 	"time"
 )
 
@@ -101,6 +99,11 @@ type Transfer struct {
 	// Size is the size of the whole content, selected or not; 0 until it is known.
 	Size  int64 `json:"size"`
 	Files int   `json:"files"`
+	// Hidden is, of a share, how many of its files have a name that begins with a
+	// dot, or are in such a folder below the shared one.
+	Hidden int `json:"hidden,omitempty"`
+	// LeftOut is, of a share, what is not in it; nil if nothing is missing.
+	LeftOut *LeftOut `json:"left_out,omitempty"`
 
 	Down       int64 `json:"down"`
 	Up         int64 `json:"up"`
@@ -189,20 +192,6 @@ type File struct {
 	// Windows is, of a share, the path that it gets on Windows, where that is
 	// another.
 	Windows string `json:"windows,omitempty"`
-}
-
-// MatchPath tells whether a pattern (of path.Match) selects the file of that
-// Path. Without a slash it is compared with the last element alone. The path of a
-// folder selects what is in it.
-func MatchPath(pattern, file string) bool {
-	name := file
-	if !strings.Contains(pattern, "/") {
-		name = path.Base(file)
-	}
-	if ok, err := path.Match(pattern, name); ok && err == nil {
-		return true
-	}
-	return pattern == file || strings.HasPrefix(file, strings.TrimSuffix(pattern, "/")+"/")
 }
 
 // Peer is one connection of a transfer.

@@ -1,15 +1,20 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/mdp/qrterminal/v3"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 
 	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
@@ -26,6 +31,7 @@ func shareVerb() *verb {
 			`without the DHT.`,
 		examples: []example{
 			{"shoal share photos", "share a folder; the link is printed when all files have been read"},
+			{"shoal share --exclude .git --exclude '*.o' project", "leave out what matches"},
 			{"shoal share --qr talk.pdf", "also print a QR code to scan"},
 			{"shoal share --seed ratio:2 film.mkv", "seed until twice its size was uploaded"},
 			{"link=$(shoal share --detach photos)", "use it in a script while a node is running"},
@@ -50,6 +56,10 @@ func shareFlags() []cli.Flag {
 		boolFlag("qr", "also show the link as a QR code"),
 		&cli.StringFlag{Name: "seed", EnvVars: envOf("seed"), DefaultText: "forever",
 			Usage: "how long to seed: `GOAL` is forever, a time (90m, 7d), or ratio:1.5"},
+		&cli.StringSliceFlag{Name: "exclude",
+			Usage: "leave out files and folders whose name, or path in the shared folder, matches `GLOB` (** is any number of folders); may be given more than once"},
+		boolFlag("strict", "refuse a folder with something that cannot be shared; without it, that is left out and named"),
+		boolFlag("yes", "do not ask whether to share a home directory"),
 		boolFlag("follow-symlinks", "share the targets of symbolic links; without this flag, links are left out"),
 		boolFlag("private", "do not announce it anywhere; only a link that contains an address leads to it"),
 		stringFlag("piece-length", "use pieces of `SIZE`, a power of two from 16KiB; without it, the size of the content decides"),
@@ -68,6 +78,9 @@ type shareOptions struct {
 	private     bool
 	pieceLength int64
 	detach      bool
+	exclude     []string
+	strict      bool
+	sure        bool // never asked again
 	// told are the links that were printed. It survives a change of node, so that
 	// none is printed twice.
 	told map[string]bool
@@ -77,6 +90,7 @@ func parseShare(c *call) (shareOptions, error) {
 	o := shareOptions{
 		name: c.String("name"), noAddresses: c.Bool("no-addresses"), qr: c.Bool("qr"),
 		symlinks: c.Bool("follow-symlinks"), private: c.Bool("private"), detach: c.Bool("detach"),
+		exclude: c.list("exclude"), strict: c.Bool("strict"), sure: c.Bool("yes"),
 		told: map[string]bool{},
 	}
 	for _, p := range c.Args().Slice() {
@@ -165,11 +179,45 @@ func (s *sharer) publish(ctx context.Context, j *job) (share.Transfer, error) {
 		Lease: s.lease, Keep: s.lease != "" && s.life == itsOwn,
 		Path: j.arg, Name: s.opts.name, PieceLength: s.opts.pieceLength,
 		FollowSymlinks: s.opts.symlinks, Private: s.opts.private,
+		Exclude: s.opts.exclude, Strict: s.opts.strict, Confirm: s.opts.sure,
 	}
 	if s.opts.seed.said {
 		r.Goal = &s.opts.seed.goal
 	}
+	t, err := s.node.Share(ctx, r)
+	if !errors.Is(err, api.ErrUnconfirmed) {
+		return t, err
+	}
+	if s.out.json || !term.IsTerminal(int(os.Stdin.Fd())) {
+		return t, share.Errorf(share.Usage, "%w: give --yes if you mean it", err)
+	}
+	if err := confirm(ctx, os.Stdin, s.out, err.Error()); err != nil {
+		return t, err
+	}
+	r.Confirm = true
 	return s.node.Share(ctx, r)
+}
+
+// confirm asks a question with the answer yes or no on a terminal.
+func confirm(ctx context.Context, in io.Reader, out *output, about string) error {
+	out.say("%s", fill(escape(about)+".", margin, ""))
+	out.ask("Share it? [y/N] ")
+	read := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(in).ReadString('\n') // no answer is no
+		read <- line
+	}()
+	select {
+	case <-ctx.Done():
+		out.say("")
+		return errInterrupted
+	case line := <-read:
+		switch strings.ToLower(strings.TrimSpace(line)) {
+		case "y", "yes":
+			return nil
+		}
+		return share.Errorf(share.Failed, "not shared")
+	}
 }
 
 // farewell adds to an interruption what is shared from now on.
@@ -272,6 +320,9 @@ type sharedRecord struct {
 	Bytes int64    `json:"bytes"`
 	Files int      `json:"files"`
 	Path  string   `json:"path"`
+	// Hidden counts the files that are hidden, of those shared.
+	Hidden  int            `json:"hidden,omitempty"`
+	LeftOut *share.LeftOut `json:"left_out,omitempty"`
 	// Warning is set if nobody outside the local network can use the link now.
 	Warning string `json:"warning,omitempty"`
 }
@@ -282,19 +333,46 @@ func (s *sharer) shared(t share.Transfer) {
 		link = withoutAddresses(link)
 	}
 	if s.out.json {
-		s.out.record(sharedRecord{"shared", t.ID, link, t.Name, t.Size, t.Files, t.Path, s.warning})
+		s.out.record(sharedRecord{"shared", t.ID, link, t.Name, t.Size, t.Files, t.Path, t.Hidden, t.LeftOut, s.warning})
 	} else {
 		if s.warning != "" {
 			s.out.say("%s\n", fill("Strangers cannot use this link now. "+escape(s.warning), margin, ""))
 			s.warning = ""
 		}
-		s.out.say("%s: %s in %s", escape(nameOf(t)), size(t.Size), count(t.Files, "file"))
+		s.out.say("%s: %s in %s%s", escape(nameOf(t)), size(t.Size), count(t.Files, "file"), hiddenOnes(t))
+		if text := omissions(t.LeftOut); text != "" {
+			s.out.say("Left out:\n  %s", strings.ReplaceAll(text, "\n", "\n  "))
+		}
 		s.out.data(link)
 		s.out.say("\nTo download it on another machine:\n  shoal get %s", quote(link))
 	}
 	if s.opts.qr {
 		s.out.say("%s", qr(link))
 	}
+}
+
+// hiddenOnes says how many files of a share are hidden.
+func hiddenOnes(t share.Transfer) string {
+	if t.Hidden == 0 {
+		return ""
+	}
+	return ", including " + count(t.Hidden, "hidden file")
+}
+
+// omissions names the first of what a share does not have, one a line.
+func omissions(l *share.LeftOut) string {
+	if l == nil {
+		return ""
+	}
+	const most = 5
+	var lines []string
+	for _, item := range l.Items[:min(most, len(l.Items))] {
+		lines = append(lines, escape(item.Path)+": "+escape(item.Reason))
+	}
+	if n := l.Count - len(lines); n > 0 {
+		lines = append(lines, fmt.Sprintf("and %s more", humanize.Comma(int64(n))))
+	}
+	return strings.Join(lines, "\n")
 }
 
 const reachEvery = 5 * time.Second

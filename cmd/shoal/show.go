@@ -74,7 +74,7 @@ func runShow(ctx context.Context, n client, life lifetime, t share.Transfer, out
 	}
 	whole := ""
 	if t.Size > 0 {
-		whole = exact(t.Size) + " in " + count(t.Files, "file")
+		whole = exact(t.Size) + " in " + count(t.Files, "file") + hiddenOnes(t)
 	}
 	place := escape(t.Path)
 	if t.Own {
@@ -86,6 +86,7 @@ func runShow(ctx context.Context, n client, life lifetime, t share.Transfer, out
 		[2]string{"state", state},
 		[2]string{"done", progress},
 		[2]string{"size", whole},
+		[2]string{"left out", omissions(t.LeftOut)},
 		[2]string{"path", place},
 		[2]string{"list of", listOf(t)},
 		[2]string{"peers", peersOf(t)},

@@ -561,7 +561,7 @@ func TestKeys(t *testing.T) {
 	for name, bad := range map[string]string{
 		"empty": "", "something else": "-----BEGIN PRIVATE KEY-----", "cut": string(text[:len(text)-9]),
 		"another key": strings.Replace(string(text), "key: ", "key: 00", 1), "salt": strings.Replace(string(text), "salt: ", "salt: x", 1),
-		"twice": string(text) + "secret: " + secret, "no colon": string(text) + "word", "long": string(text) + strings.Repeat("#\n", maxKeyText),
+		"twice": string(text) + "secret: " + secret, "no colon": string(text) + "word", "long": string(text) + strings.Repeat("#\n", MaxKeyText),
 	} {
 		var k Key
 		err := k.UnmarshalText([]byte(bad))

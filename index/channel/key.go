@@ -35,8 +35,8 @@ type Key struct {
 
 const keyHead = "shoal channel key 1"
 
-// maxKeyText bounds the text form, in bytes.
-const maxKeyText = 4 << 10
+// MaxKeyText bounds the text form, in bytes.
+const MaxKeyText = 4 << 10
 
 // NewKey generates the key of a new channel.
 func NewKey(name string) (Key, error) {
@@ -67,11 +67,22 @@ func (k Key) MarshalText() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// IsKey tells whether text, as far as it goes, has the text form of a key, be it
+// damaged or not.
+func IsKey(text []byte) bool {
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		if line := strings.TrimSpace(lines.Text()); line != "" && line[0] != '#' {
+			return line == keyHead
+		}
+	}
+	return false
+}
+
 // UnmarshalText reads the text form. Errors are share.Refused and never contain
 // secrets.
 func (k *Key) UnmarshalText(text []byte) error {
-	if len(text) > maxKeyText {
-		return share.Errorf(share.Refused, "the key of a channel has at most %d bytes", maxKeyText)
+	if len(text) > MaxKeyText {
+		return share.Errorf(share.Refused, "the key of a channel has at most %d bytes", MaxKeyText)
 	}
 	fields := map[string]string{}
 	head := false

@@ -58,7 +58,7 @@ func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, err
 	if err := errors.Join(checkGoal(r.Goal), checkLimits(r.Limits)); err != nil {
 		return share.Transfer{}, err
 	}
-	if err := (metainfo.MakeOptions{Name: r.Name, PieceLength: r.PieceLength}).Check(); err != nil {
+	if err := (metainfo.MakeOptions{Name: r.Name, PieceLength: r.PieceLength, Exclude: r.Exclude}).Check(); err != nil {
 		return share.Transfer{}, err // and no transfer that could only fail
 	}
 	if _, err := os.Stat(r.Path); err != nil {
@@ -69,6 +69,7 @@ func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, err
 		options: options{
 			Goal: r.Goal, Limits: r.Limits,
 			PieceLength: r.PieceLength, FollowSymlinks: r.FollowSymlinks, Private: r.Private,
+			Exclude: r.Exclude, Strict: r.Strict,
 		},
 	}}
 	if r.Lease != "" {
@@ -168,7 +169,7 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 	if !filepath.IsAbs(r.Output) {
 		return nil, nil, share.Errorf(share.Usage, "the folder to fetch into is named by an absolute path, not %q", r.Output)
 	}
-	if err := errors.Join(checkGoal(r.Goal), checkLimits(r.Limits), checkGlobs(r.Files)); err != nil {
+	if err := errors.Join(checkGoal(r.Goal), checkLimits(r.Limits), share.CheckGlobs(r.Files)); err != nil {
 		return nil, nil, err
 	}
 	link := r.Link

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -103,10 +104,15 @@ func (e *Engine) startHash(t *transfer) {
 	path, name, o := t.path, t.name, t.options
 	earlier, again := e.shelf.like(t)
 	again = again && !t.afresh
+	guard := e.cfg.Guard
+	if slices.ContainsFunc(o.Owners, func(o Owner) bool { return o.is(ownedByChannel) }) {
+		guard = nil // the node's own, and in its state directory
+	}
 	t.hashed.Store(0)
 	e.start(t, jobHash, func(ctx context.Context) func() {
 		make := metainfo.MakeOptions{
 			Name: name, PieceLength: o.PieceLength, FollowSymlinks: o.FollowSymlinks, Private: o.Private,
+			Exclude: o.Exclude, Strict: o.Strict, Guard: guard,
 			Progress: func(done, total int64) {
 				t.hashed.Store(done)
 				t.toHash.Store(total)
@@ -203,6 +209,7 @@ func (e *Engine) madeTorrent(t *transfer, made *metainfo.Made) {
 		if !old.done {
 			old.options.From = t.path
 		}
+		old.found(made)
 		if old.options.Owners.has(resting) || old.options.Paused && old.options.Reason != "" {
 			old.options.Owners = old.options.Owners.without(resting)
 			old.options.Paused, old.options.Reason = false, ""
@@ -216,6 +223,11 @@ func (e *Engine) madeTorrent(t *transfer, made *metainfo.Made) {
 		return // hashed again when the other is through
 	}
 	t.made, t.info = made, made.Info
+}
+
+// found notes what there was besides the content of a share.
+func (t *transfer) found(made *metainfo.Made) {
+	t.options.Hidden, t.options.LeftOut = made.Hidden, made.LeftOut
 }
 
 // replace makes the provisional ID of t stand for id.
@@ -239,12 +251,15 @@ func (e *Engine) shared(t *transfer) {
 	t.options.Owners, t.options.Then = t.options.Owners.once(t.options.Then), ""
 	t.name, t.size, t.row.files = made.Info.Name, made.Info.Size(), countFiles(made.Info)
 	t.total, t.completed = t.size, e.now().Round(0)
+	t.found(made)
 	e.transfers.add(t)
 	e.transfers.unhash(t.id)
 	e.awake[t] = struct{}{}
 	e.save(t)
-	for _, s := range made.Skipped {
-		e.note(t, "left out: %s", s)
+	if l := made.LeftOut; l != nil {
+		for _, o := range l.Items {
+			e.note(t, "left out: %s: %s", o.Path, o.Reason)
+		}
 	}
 	e.publish(t, share.Event{Type: share.EventShared, Was: was})
 }

@@ -175,7 +175,7 @@ func TestExistingDataIsUsed(t *testing.T) {
 // something to try again without end.
 func TestShareOfWhatCannotBeShared(t *testing.T) {
 	dir := t.TempDir()
-	makeFiles(t, dir, map[string]int{"good": 10, "bad\xff": 10})
+	makeFiles(t, dir, map[string]int{"empty": 0, "bad\xff": 10})
 	n := newNode(t)
 	sub := n.Subscribe(1000)
 	defer sub.Close()

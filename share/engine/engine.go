@@ -19,6 +19,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -101,6 +102,10 @@ type Config struct {
 	// OwnerOf tells who owns what is at a path, for transfers of versions that
 	// noted no owners. Empty is the user; nil is always that.
 	OwnerOf func(path string) Owner
+	// Guard is asked about each file and folder before it is shared, by its path
+	// without symbolic links, but for the lists of channels. Its error refuses the
+	// share. Nil lets all pass.
+	Guard func(path string, info fs.FileInfo) error
 
 	Client string           // name and version told to peers, such as "shoal 1.0"
 	Now    func() time.Time // nil is time.Now
@@ -114,8 +119,14 @@ type ShareRequest struct {
 	PieceLength    int64
 	FollowSymlinks bool
 	Private        bool // BEP 27: never announced to finders
-	Goal           share.Goal
-	Limits         share.Limits
+	// Exclude are patterns for what is left out, see share.MatchPath. Each must
+	// match something.
+	Exclude []string
+	// Strict refuses a folder with something that cannot be shared; otherwise that
+	// is left out, and the transfer says so.
+	Strict bool
+	Goal   share.Goal
+	Limits share.Limits
 	// Owner wants it; empty is User. With a Lease it is the command of that, and
 	// with Owner, too, the command only until it is hashed, then Owner.
 	Owner Owner

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -366,14 +365,4 @@ func inRanges(i int, ranges []share.Range) bool {
 		}
 	}
 	return false
-}
-
-// checkGlobs refuses patterns that can never match.
-func checkGlobs(globs []string) error {
-	for _, g := range globs {
-		if _, err := path.Match(g, ""); err != nil {
-			return share.Errorf(share.Usage, "file pattern %q: %w", g, err)
-		}
-	}
-	return nil
 }

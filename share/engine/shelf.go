@@ -64,7 +64,8 @@ func (s *shelf) like(t *transfer) (found row, ok bool) {
 
 // asMade tells whether the same files make the same torrent.
 func (o *options) asMade(p *options) bool {
-	return o.PieceLength == p.PieceLength && o.FollowSymlinks == p.FollowSymlinks && o.Private == p.Private
+	return o.PieceLength == p.PieceLength && o.FollowSymlinks == p.FollowSymlinks && o.Private == p.Private &&
+		slices.Equal(o.Exclude, p.Exclude)
 }
 
 // shelve keeps what is known of a share that nobody owns any more. Its files are
@@ -129,11 +130,11 @@ func (e *Engine) madeBefore(ctx context.Context, was row, path string, o metainf
 	if err != nil || r == nil || len(r.Progress) == 0 {
 		return nil
 	}
-	skipped, err := metainfo.Same(ctx, path, o, tor.Info)
+	made, err := metainfo.Same(ctx, path, o, tor)
 	if err != nil {
 		return nil
 	}
-	return &metainfo.Made{Torrent: tor, Skipped: skipped}
+	return made
 }
 
 // forgetRead drops what was recorded of the files of an ended share which has

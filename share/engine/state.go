@@ -74,9 +74,13 @@ type options struct {
 	Limits   share.Limits `json:"limits,omitzero"`
 
 	// of a share
-	PieceLength    int64 `json:"piecelength,omitempty"`
-	FollowSymlinks bool  `json:"followsymlinks,omitempty"`
-	Private        bool  `json:"private,omitempty"`
+	PieceLength    int64          `json:"piecelength,omitempty"`
+	FollowSymlinks bool           `json:"followsymlinks,omitempty"`
+	Private        bool           `json:"private,omitempty"`
+	Exclude        []string       `json:"exclude,omitempty"`
+	Strict         bool           `json:"strict,omitempty"`
+	Hidden         int            `json:"hidden,omitempty"`
+	LeftOut        *share.LeftOut `json:"leftout,omitempty"` // never changed
 
 	// of a fetch
 	Trackers   []string               `json:"trackers,omitempty"`

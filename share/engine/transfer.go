@@ -171,6 +171,8 @@ func (e *Engine) snapshot(t *transfer) share.Transfer {
 		Total:      t.total,
 		Size:       t.size,
 		Files:      t.row.files,
+		Hidden:     t.options.Hidden,
+		LeftOut:    t.options.LeftOut,
 		Downloaded: t.downloaded,
 		Uploaded:   t.uploaded,
 		Path:       t.shownPath(),

@@ -25,6 +25,15 @@ type MakeOptions struct {
 	// FollowSymlinks shares the targets of links. Otherwise links are skipped.
 	FollowSymlinks bool
 	Private        bool // BEP 27
+	// Exclude are patterns, see share.MatchPath, for what is left out of a folder. What
+	// they name is not looked at. One that names nothing is an error.
+	Exclude []string
+	// Strict refuses a folder with something that cannot be shared; otherwise that
+	// is left out.
+	Strict bool
+	// Guard, if set, is asked about each file and folder before it is taken, by its
+	// path without symbolic links. Its error refuses the whole.
+	Guard func(path string, info fs.FileInfo) error
 	// Progress, if set, is called with the hashed bytes and the total: at least
 	// once for each MiB, never concurrently, and at the end with both equal.
 	Progress func(done, total int64)
@@ -37,9 +46,10 @@ type Made struct {
 	// Files are the sources of Info.Files, entry by entry; that of a pad file is
 	// empty.
 	Files []Source
-	// Skipped are the relative paths of links, sockets, devices and pipes, which
-	// are not shared.
-	Skipped []string
+	// LeftOut is what is not shared of a folder, nil if that is nothing, and Hidden
+	// how many files of it are hidden.
+	LeftOut *share.LeftOut
+	Hidden  int
 }
 
 // Source is a file as it was when it was hashed.
@@ -66,9 +76,10 @@ const (
 // Empty folders become pad files of length 0 with the path FOLDER/.pad/0, which
 // clients with BEP 47 do not create. Executable files keep that attribute.
 //
-// A file that cannot be read or that changes meanwhile is a share.Disk error with
-// its name; a file that cannot be shared, for example because its name is not UTF-8,
-// is share.Usage; a cancelled ctx is share.Interrupted.
+// What of a folder cannot be opened, or cannot be in a torrent, for example because
+// its name is not UTF-8, is left out, except with Strict. A file that changes or
+// fails while it is read is a share.Disk error with its name; a cancelled ctx is
+// share.Interrupted.
 func Make(ctx context.Context, path string, o MakeOptions) (*Made, error) {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -80,7 +91,7 @@ func Make(ctx context.Context, path string, o MakeOptions) (*Made, error) {
 	if err != nil {
 		return nil, share.Errorf(share.Disk, "share %s: %w", path, err)
 	}
-	w, err := walk(ctx, root, o.FollowSymlinks)
+	w, err := walk(ctx, root, &o)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +103,9 @@ func Make(ctx context.Context, path string, o MakeOptions) (*Made, error) {
 	if err := m.plan(root); err != nil {
 		return nil, err
 	}
+	if m.total == 0 {
+		return nil, w.nothing(root)
+	}
 	pieces, err := m.hash(ctx, o.Workers, o.Progress)
 	if err != nil {
 		return nil, err
@@ -100,11 +114,20 @@ func Make(ctx context.Context, path string, o MakeOptions) (*Made, error) {
 	if err != nil {
 		return nil, share.Errorf(share.Usage, "share %s: %w", root, err)
 	}
-	made := &Made{Torrent: &Torrent{Info: info}, Skipped: w.skipped}
+	made := w.made(&Torrent{Info: info})
 	for _, e := range m.entries {
 		made.Files = append(made.Files, e.source())
 	}
 	return made, nil
+}
+
+// made is a torrent of what was found, without the sources.
+func (w *walker) made(t *Torrent) *Made {
+	m := &Made{Torrent: t, Hidden: w.hidden}
+	if w.leftOut.Count > 0 {
+		m.LeftOut = &w.leftOut
+	}
+	return m
 }
 
 // Check returns the error of options that Make would refuse for any content; its
@@ -114,9 +137,11 @@ func (o MakeOptions) Check() error {
 		return share.Errorf(share.Usage, "a piece length must be a power of two from %d to %d bytes, not %d", minMadePiece, maxMadePiece, o.PieceLength)
 	}
 	if o.Name != "" {
-		return usableName(o.Name)
+		if err := usableName(o.Name); err != nil {
+			return err
+		}
 	}
-	return nil
+	return share.CheckGlobs(o.Exclude)
 }
 
 func usableName(name string) error {
@@ -137,19 +162,13 @@ type maker struct {
 	total          int64
 }
 
-// plan checks the names and chooses the piece length before any content is read.
+// plan checks the name and chooses the piece length before any content is read.
 func (m *maker) plan(root string) error {
 	if err := usableName(m.name); err != nil {
 		return share.Errorf(share.Usage, "share %s: %w", root, err)
 	}
 	for _, e := range m.entries {
-		if err := e.check(); err != nil {
-			return err
-		}
 		m.total += e.size()
-	}
-	if m.total == 0 {
-		return share.Errorf(share.Usage, "share %s: it contains no data", root)
 	}
 	if m.pieceLength != 0 {
 		if err := m.fits(); err != nil {
@@ -228,17 +247,18 @@ func (m *maker) encode(pieces []byte) []byte {
 	return b.Bytes()
 }
 
-// Same checks that what is at path has the names, sizes and marks of info, as
-// Make would give them to it, without reading a file.
-func Same(ctx context.Context, path string, o MakeOptions, info *Info) (skipped []string, err error) {
+// Same checks that what is at path has the names, sizes and marks of a torrent, as
+// Make would give them to it, without reading a file. The result has no sources.
+func Same(ctx context.Context, path string, o MakeOptions, t *Torrent) (*Made, error) {
 	root, err := filepath.Abs(path)
 	if err != nil {
 		return nil, share.Errorf(share.Disk, "share %s: %w", path, err)
 	}
-	w, err := walk(ctx, root, o.FollowSymlinks)
+	w, err := walk(ctx, root, &o)
 	if err != nil {
 		return nil, err
 	}
+	info := t.Info
 	differs := share.Errorf(share.Failed, "what is at %s is not %s", root, info.ID.Short())
 	if w.multi != info.Multi || o.Private != info.Private || len(w.entries) != len(info.Files) {
 		return nil, differs
@@ -249,5 +269,5 @@ func Same(ctx context.Context, path string, o MakeOptions, info *Info) (skipped 
 			return nil, differs
 		}
 	}
-	return w.skipped, nil
+	return w.made(t), nil
 }

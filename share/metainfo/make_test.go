@@ -128,7 +128,7 @@ func TestMakeFolder(t *testing.T) {
 	if diff := cmp.Diff([][]string{{"hollow", "deep"}, {"hollow", "deeper", "hollow"}}, made.Info.Folders); diff != "" {
 		t.Errorf("empty folders: want -, got +:\n%s", diff)
 	}
-	if made.Info.Name != "shared" || !made.Info.Multi || made.Info.Private || made.Skipped != nil {
+	if made.Info.Name != "shared" || !made.Info.Multi || made.Info.Private || made.LeftOut != nil {
 		t.Errorf("got %+v", made.Info)
 	}
 	info, err := os.Stat(filepath.Join(root, "b"))
@@ -338,6 +338,75 @@ func TestMakeRefuses(t *testing.T) {
 		if _, err := Make(context.Background(), tt.path, MakeOptions{Name: tt.name}); share.KindOf(err) != tt.kind {
 			t.Errorf("%s: got %v", tt.about, err)
 		}
+	}
+}
+
+func TestMakeExclude(t *testing.T) {
+	root := plant(t, map[string][]byte{
+		"a.txt": []byte("a"), ".env": []byte("h"), "b.tmp": []byte("b"), "d/c.tmp": []byte("c"), "d/e.txt": []byte("e"),
+		".git/config": []byte("g"), "d/.git/config": []byte("g"), "x/y/cache/1": []byte("1"), "x/2": []byte("2"),
+	})
+	for _, tt := range []struct {
+		exclude []string
+		want    string
+		hidden  int
+	}{
+		{nil, ".env .git/config a.txt b.tmp d/.git/config d/c.tmp d/e.txt x/2 x/y/cache/1", 3},
+		{[]string{"*.tmp", ".git"}, ".env a.txt d/e.txt x/2 x/y/cache/1", 1},
+		{[]string{"d/", "./x/**/cache", ".*"}, "a.txt b.tmp x/2 x/y/.pad/0", 0},
+		{[]string{"x/**", "**/*.txt"}, ".env .git/config b.tmp d/.git/config d/c.tmp x/.pad/0", 3},
+	} {
+		o := MakeOptions{Exclude: tt.exclude}
+		made := mustMake(t, root, o)
+		var got []string
+		for _, f := range made.Info.Files {
+			got = append(got, strings.Join(f.Path, "/"))
+		}
+		if s := strings.Join(got, " "); s != tt.want || made.Hidden != tt.hidden || made.LeftOut != nil {
+			t.Errorf("without %q: %s, %d hidden, left out %v", tt.exclude, s, made.Hidden, made.LeftOut)
+		}
+		if _, err := Same(t.Context(), root, o, made.Torrent); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, tt := range []struct {
+		path    string
+		exclude []string
+		message string
+	}{
+		{root, []string{"*.txt", "*.jpg"}, "nothing in it matches *.jpg"},
+		{root, []string{"["}, "file pattern"},
+		{root, []string{"*"}, "no data besides what is excluded"},
+		{filepath.Join(root, "a.txt"), []string{"a.txt"}, "nothing in it matches a.txt"},
+	} {
+		if _, err := Make(t.Context(), tt.path, MakeOptions{Exclude: tt.exclude}); share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), tt.message) {
+			t.Errorf("without %q: %v", tt.exclude, err)
+		}
+	}
+}
+
+// The guard is asked about all that is shared, and about nothing that is excluded.
+func TestMakeGuard(t *testing.T) {
+	root := plant(t, map[string][]byte{"a": []byte("a"), "d/b": []byte("b"), "secret/c": []byte("c")})
+	var asked []string
+	o := MakeOptions{Guard: func(path string, info fs.FileInfo) error {
+		rel, err := filepath.Rel(resolved(root), path)
+		if err != nil {
+			t.Error(err)
+		}
+		asked = append(asked, filepath.ToSlash(rel))
+		if info.Name() == "secret" {
+			return errors.New("it is secret")
+		}
+		return nil
+	}}
+	if _, err := Make(t.Context(), root, o); share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), "secret: it is secret") {
+		t.Errorf("got %v", err)
+	}
+	asked, o.Exclude = nil, []string{"secret"}
+	mustMake(t, root, o)
+	if want := []string{".", "a", "d", "d/b"}; !slices.Equal(asked, want) {
+		t.Errorf("asked about %q", asked)
 	}
 }
 

@@ -5,6 +5,7 @@ package metainfo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -42,29 +43,32 @@ func TestMakeSkipsWhatIsNoFile(t *testing.T) {
 	defer socket.Close()
 
 	made := mustMake(t, root, MakeOptions{})
-	want := []string{"file", "folder", "only links/circle", "pipe", "socket"}
-	for i := range want {
-		want[i] = filepath.Join(root, want[i])
-	}
-	if diff := cmp.Diff(want, made.Skipped); diff != "" {
-		t.Errorf("skipped: want -, got +:\n%s", diff)
+	want := &share.LeftOut{Count: 5, Items: []share.Omitted{
+		{Path: "file", Reason: "a symbolic link"}, {Path: "folder", Reason: "a symbolic link"},
+		{Path: "only links/circle", Reason: "a symbolic link"}, {Path: "pipe", Reason: "a pipe"}, {Path: "socket", Reason: "a socket"},
+	}}
+	if diff := cmp.Diff(want, made.LeftOut); diff != "" {
+		t.Errorf("left out: want -, got +:\n%s", diff)
 	}
 	if made.Info.Total != 1 || !cmp.Equal(made.Info.Folders, [][]string{{"only links"}}) {
 		t.Errorf("got %+v", made.Info)
 	}
 
 	made = mustMake(t, root, MakeOptions{FollowSymlinks: true})
-	if made.Info.Total != 1+6+3 || len(made.Skipped) != 3 {
-		t.Errorf("following links: %d bytes, skipped %q", made.Info.Total, made.Skipped)
+	if made.Info.Total != 1+6+3 || made.LeftOut.Count != 3 || made.LeftOut.Items[0].Reason != "it leads back to a folder that it is in" {
+		t.Errorf("following links: %d bytes, left out %v", made.Info.Total, made.LeftOut)
 	}
 	if f := made.Info.Files[2]; strings.Join(f.Path, "/") != "folder/x" || made.Files[2].Path != filepath.Join(root, "folder", "x") {
 		t.Errorf("got %v from %v", f, made.Files[2])
 	}
 
 	link("nowhere", "dangling")
-	mustMake(t, root, MakeOptions{})
-	if _, err := Make(context.Background(), root, MakeOptions{FollowSymlinks: true}); share.KindOf(err) != share.Disk || !strings.Contains(err.Error(), "dangling") {
-		t.Errorf("a link to nothing: %v", err)
+	made = mustMake(t, root, MakeOptions{FollowSymlinks: true})
+	if got := made.LeftOut.Items[0]; got.Path != "dangling" || got.Reason != "a symbolic link: no such file or directory" {
+		t.Errorf("a link to nothing: %v", got)
+	}
+	if _, err := Make(context.Background(), root, MakeOptions{FollowSymlinks: true, Strict: true}); share.KindOf(err) != share.Disk || !strings.Contains(err.Error(), "dangling") {
+		t.Errorf("a link to nothing, strictly: %v", err)
 	}
 	for _, name := range []string{"pipe", "socket"} {
 		if _, err := Make(context.Background(), filepath.Join(root, name), MakeOptions{}); share.KindOf(err) != share.Usage {
@@ -74,16 +78,41 @@ func TestMakeSkipsWhatIsNoFile(t *testing.T) {
 	mustMake(t, filepath.Join(root, "file"), MakeOptions{}) // named by the user, so wanted
 }
 
-func TestMakeNameNotUTF8(t *testing.T) {
-	root := plant(t, map[string][]byte{"a": []byte("a")})
-	if err := os.WriteFile(filepath.Join(root, "b\xff"), nil, 0o644); err != nil {
-		if runtime.GOOS == "darwin" && errors.Is(err, unix.EILSEQ) {
-			t.Skip("this file system takes UTF-8 only")
+// What cannot be in a torrent does not keep the rest from being shared.
+func TestMakeLeavesOut(t *testing.T) {
+	root := plant(t, map[string][]byte{"a": []byte("a"), "_____padding_file_0": []byte("x"), "d/_____padding_file_1/y": []byte("y")})
+	for _, name := range []string{"b\xff", "d/c\xfe"} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte("b"), 0o644); err != nil {
+			if runtime.GOOS == "darwin" && errors.Is(err, unix.EILSEQ) {
+				t.Skip("this file system takes UTF-8 only")
+			}
+			t.Fatal(err)
 		}
-		t.Fatal(err)
 	}
-	if _, err := Make(context.Background(), root, MakeOptions{}); share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), `b\xff`) {
-		t.Errorf("got %v", err)
+	made := mustMake(t, root, MakeOptions{})
+	const padding, foreign = "other clients treat a file of this name as padding; rename it", "its name is not UTF-8, which torrents require; rename it"
+	want := &share.LeftOut{Count: 4, Items: []share.Omitted{
+		{Path: "_____padding_file_0", Reason: padding}, {Path: `b\xff`, Reason: foreign},
+		{Path: "d/_____padding_file_1", Reason: padding}, {Path: `d/c\xfe`, Reason: foreign},
+	}}
+	if diff := cmp.Diff(want, made.LeftOut); diff != "" || made.Info.Total != 1 {
+		t.Errorf("%d bytes; left out: want -, got +:\n%s", made.Info.Total, diff)
+	}
+	if same, err := Same(t.Context(), root, MakeOptions{}, made.Torrent); err != nil || !cmp.Equal(same.LeftOut, want) {
+		t.Errorf("the same again: %+v, %v", same, err)
+	}
+	_, err := Make(t.Context(), root, MakeOptions{Strict: true, Exclude: []string{"_____*"}})
+	if share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), `b\xff": its name is not UTF-8`) {
+		t.Errorf("strictly: %v", err)
+	}
+	// There is no end to what may be left out; what is told of it has one.
+	for i := range 3 * share.MaxLeftOut {
+		if err := os.Symlink("a", filepath.Join(root, fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := mustMake(t, root, MakeOptions{}).LeftOut; got.Count != 4+3*share.MaxLeftOut || len(got.Items) != share.MaxLeftOut {
+		t.Errorf("%d left out, %d named", got.Count, len(got.Items))
 	}
 }
 

@@ -3,11 +3,13 @@ package metainfo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -46,41 +48,83 @@ func (e *entry) attr() string {
 	return ""
 }
 
-func (e *entry) check() error {
-	for _, name := range e.path {
-		switch {
-		case !utf8.ValidString(name):
-			return share.Errorf(share.Usage, "share %q: its name is not UTF-8, which torrents require; rename it", e.file)
-		case strings.HasPrefix(name, padPrefix):
-			return share.Errorf(share.Usage, "share %q: other clients treat a file of this name as padding; rename it", e.file)
-		}
+// usableElement returns an error for the name of a file or folder that cannot be
+// in a torrent.
+func usableElement(name string) error {
+	switch {
+	case !utf8.ValidString(name):
+		return errors.New("its name is not UTF-8, which torrents require; rename it")
+	case strings.HasPrefix(name, padPrefix):
+		return errors.New("other clients treat a file of this name as padding; rename it")
 	}
 	return nil
 }
 
 type walker struct {
-	follow  bool
+	o       *MakeOptions
 	multi   bool
 	entries []entry
-	skipped []string
+	hidden  int      // files among entries
+	exclude []string // patterns
+	idle    []string // those of them that have matched nothing yet
+	leftOut share.LeftOut
+	unread  bool          // something was left out because it could not be read
 	above   []fs.FileInfo // the folders that are being read, to notice circles
 }
 
 // walk lists the files at root in the order of the torrent.
-func walk(ctx context.Context, root string, follow bool) (*walker, error) {
-	w := &walker{follow: follow}
+func walk(ctx context.Context, root string, o *MakeOptions) (*walker, error) {
+	w := &walker{o: o}
+	for _, g := range o.Exclude {
+		w.exclude = append(w.exclude, strings.TrimSuffix(strings.TrimPrefix(g, "./"), "/"))
+	}
+	w.idle = slices.Clone(w.exclude)
 	info, err := os.Stat(root) // root may be a link: it was named
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, share.Errorf(share.Disk, "share %w", bare(err))
+	}
+	real := resolved(root)
+	if err := w.guard(root, real, info); err != nil {
+		return nil, err
+	}
+	switch {
 	case info.Mode().IsRegular():
 		w.entries = []entry{{file: root, info: info}}
-		return w, nil
-	case !info.IsDir():
+	case info.IsDir():
+		w.multi = true
+		list, err := os.ReadDir(root) // sorted by name
+		if err != nil {
+			return nil, share.Errorf(share.Disk, "share %w", bare(err))
+		}
+		if err := w.folder(ctx, place{file: root, real: real, info: info}, list); err != nil {
+			return nil, err
+		}
+	default:
 		return nil, share.Errorf(share.Usage, "share %s: neither a file nor a folder", root)
 	}
-	w.multi = true
-	return w, w.folder(ctx, root, info, nil)
+	if len(w.idle) > 0 {
+		return nil, share.Errorf(share.Usage, "share %s: nothing in it matches %s, which is to be excluded", root, strings.Join(w.idle, ", "))
+	}
+	return w, nil
+}
+
+// nothing is the error for a folder without any data to share.
+func (w *walker) nothing(root string) error {
+	if w.leftOut.Count == 0 {
+		if len(w.exclude) > 0 {
+			return share.Errorf(share.Usage, "share %s: it contains no data besides what is excluded", root)
+		}
+		return share.Errorf(share.Usage, "share %s: it contains no data", root)
+	}
+	kind := share.Usage
+	if w.unread {
+		kind = share.Disk
+	}
+	first, more := w.leftOut.Items[0], ""
+	if n := w.leftOut.Count - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	return share.Errorf(kind, "share %s: it contains no data that can be shared: %s: %s%s", root, first.Path, first.Reason, more)
 }
 
 // bare formats an error of package os as "PATH: reason".
@@ -91,47 +135,163 @@ func bare(err error) error {
 	return err
 }
 
-func (w *walker) folder(ctx context.Context, dir string, self fs.FileInfo, path []string) error {
+// place is a file or folder that the walk has come to.
+type place struct {
+	path []string // below the shared folder
+	file string   // absolute path
+	real string   // the same without symbolic links
+	info fs.FileInfo
+}
+
+func (w *walker) guard(file, real string, info fs.FileInfo) error {
+	if w.o.Guard == nil {
+		return nil
+	}
+	if err := w.o.Guard(real, info); err != nil {
+		return share.Errorf(share.Usage, "share %s: %w", file, err)
+	}
+	return nil
+}
+
+func (w *walker) folder(ctx context.Context, p place, list []fs.DirEntry) error {
 	if err := ctx.Err(); err != nil {
-		return share.Errorf(share.Interrupted, "share %s: %w", dir, err)
+		return share.Errorf(share.Interrupted, "share %s: %w", p.file, err)
 	}
-	if len(path) > maxPathDepth {
-		return share.Errorf(share.Usage, "share %s: folders are nested more than %d deep", dir, maxPathDepth)
+	if len(p.path) > maxPathDepth {
+		return share.Errorf(share.Usage, "share %s: folders are nested more than %d deep", p.file, maxPathDepth)
 	}
-	w.above = append(w.above, self)
+	w.above = append(w.above, p.info)
 	defer func() { w.above = w.above[:len(w.above)-1] }()
 
-	list, err := os.ReadDir(dir) // sorted by name
-	if err != nil {
-		return share.Errorf(share.Disk, "share %w", bare(err))
-	}
 	before := len(w.entries)
 	for _, d := range list {
-		full := filepath.Join(dir, d.Name())
-		info, err := d.Info()
-		if err == nil && info.Mode()&fs.ModeSymlink != 0 && w.follow {
-			info, err = os.Stat(full)
+		below := place{
+			path: append(slices.Clip(p.path), d.Name()),
+			file: filepath.Join(p.file, d.Name()), real: filepath.Join(p.real, d.Name()),
 		}
-		if err != nil {
-			return share.Errorf(share.Disk, "share %w", bare(err))
+		if w.excluded(below.path) {
+			continue
 		}
-		below := append(slices.Clip(path), d.Name())
-		switch {
-		case info.Mode().IsRegular():
-			w.entries = append(w.entries, entry{path: below, file: full, info: info})
-		case info.IsDir() && !w.isAbove(info):
-			if err := w.folder(ctx, full, info, below); err != nil {
-				return err
-			}
-		default:
-			w.skipped = append(w.skipped, full)
+		if err := w.visit(ctx, below, d); err != nil {
+			return err
 		}
 	}
-	if len(w.entries) == before && len(path) > 0 {
-		mark := append(slices.Clip(path), folderMarkDir, folderMarkName)
+	if len(w.entries) == before && len(p.path) > 0 {
+		mark := append(slices.Clip(p.path), folderMarkDir, folderMarkName)
 		w.entries = append(w.entries, entry{path: mark})
 	}
 	return nil
+}
+
+func (w *walker) excluded(path []string) bool {
+	if len(w.exclude) == 0 {
+		return false
+	}
+	whole := strings.Join(path, "/")
+	matches := func(g string) bool { return share.MatchPath(g, whole) }
+	is := slices.ContainsFunc(w.exclude, matches)
+	if is {
+		w.idle = slices.DeleteFunc(w.idle, matches)
+	}
+	return is
+}
+
+// visit takes in one entry of a folder, and all below it, or leaves it out.
+func (w *walker) visit(ctx context.Context, p place, d fs.DirEntry) (err error) {
+	if err := usableElement(d.Name()); err != nil {
+		return w.cannot(p, share.Usage, err)
+	}
+	if p.info, err = d.Info(); err != nil {
+		return w.cannot(p, share.Disk, err)
+	}
+	if p.info.Mode()&fs.ModeSymlink != 0 {
+		if !w.o.FollowSymlinks {
+			w.omit(p, "a symbolic link")
+			return nil
+		}
+		if p.info, err = os.Stat(p.file); err != nil {
+			return w.cannot(p, share.Disk, fmt.Errorf("a symbolic link: %w", cause(err)))
+		}
+		p.real = resolved(p.file)
+	}
+	switch {
+	case p.info.Mode().IsRegular():
+		if err := w.guard(p.file, p.real, p.info); err != nil {
+			return err
+		}
+		if err := readable(p.file); err != nil {
+			return w.cannot(p, share.Disk, err)
+		}
+		w.entries = append(w.entries, entry{path: p.path, file: p.file, info: p.info})
+		if slices.ContainsFunc(p.path, func(name string) bool { return name[0] == '.' }) {
+			w.hidden++
+		}
+		return nil
+	case !p.info.IsDir():
+		return w.cannot(p, share.Usage, errors.New(special(p.info.Mode())))
+	case w.isAbove(p.info):
+		w.omit(p, "it leads back to a folder that it is in")
+		return nil
+	}
+	if err := w.guard(p.file, p.real, p.info); err != nil {
+		return err
+	}
+	list, err := os.ReadDir(p.file)
+	if err != nil {
+		return w.cannot(p, share.Disk, err)
+	}
+	return w.folder(ctx, p, list)
+}
+
+// cannot leaves p out, or returns the error that it is where nothing may be.
+func (w *walker) cannot(p place, kind share.Kind, why error) error {
+	why = cause(why)
+	if w.o.Strict {
+		return share.Errorf(kind, "share %q: %w", p.file, why)
+	}
+	w.unread = w.unread || kind == share.Disk
+	w.omit(p, why.Error())
+	return nil
+}
+
+func (w *walker) omit(p place, reason string) { w.leftOut.Add(strings.Join(p.path, "/"), reason) }
+
+// cause is an error of package os without the path.
+func cause(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
+}
+
+// resolved is a path without symbolic links, as far as that can be told.
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
+}
+
+// readable tries to open a file. It does not wait for the other end of a pipe
+// that has come in its place.
+func readable(file string) error {
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func special(m fs.FileMode) string {
+	switch {
+	case m&fs.ModeSocket != 0:
+		return "a socket"
+	case m&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case m&fs.ModeDevice != 0:
+		return "a device"
+	}
+	return "neither a file nor a folder"
 }
 
 func (w *walker) isAbove(info fs.FileInfo) bool {

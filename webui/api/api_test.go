@@ -141,7 +141,8 @@ func TestClientActs(t *testing.T) {
 	if d := cmp.Diff(req, f.fetch); d != "" {
 		t.Errorf("the request arrived as another: %s", d)
 	}
-	pub := ShareRequest{Path: "/a", Name: "n", PieceLength: 1 << 14, FollowSymlinks: true, Private: true, Goal: &share.Goal{None: true}}
+	pub := ShareRequest{Path: "/a", Name: "n", PieceLength: 1 << 14, FollowSymlinks: true, Private: true, Goal: &share.Goal{None: true},
+		Exclude: []string{"*.tmp", "a/**"}, Strict: true, Confirm: true}
 	if _, err := c.Share(ctx, pub); err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,7 @@ var problemTypes = [...]struct {
 	{"unknown-entry", http.StatusNotFound, share.Failed, "The catalogue and the channels have no such entry"},
 	{"unknown-file", http.StatusNotFound, share.Failed, "The transfer has no such file or folder"},
 	{"busy", http.StatusConflict, share.Failed, "The transfer is busy with another operation"},
+	{"unconfirmed", http.StatusPreconditionRequired, share.Usage, "This must be confirmed"},
 	{"ambiguous-id", http.StatusConflict, share.Usage, "Several IDs begin with these digits"},
 	{"unknown-path", http.StatusNotFound, share.Failed, "This node has no such path"},
 	{"request", 0, share.Usage, "The request is not valid"},
@@ -78,6 +79,8 @@ func problem(err error) error {
 		name = "unknown-file"
 	case errors.Is(err, share.ErrBusy):
 		name = "busy"
+	case errors.Is(err, ErrUnconfirmed):
+		name = "unconfirmed"
 	case errors.Is(err, errAmbiguous):
 		name = "ambiguous-id"
 	}
@@ -132,6 +135,8 @@ func problemError(resp *http.Response) error {
 		return &share.Error{Kind: kind, Err: &remoteError{detail, share.ErrUnknown}}
 	case problemPath + "busy":
 		return &share.Error{Kind: kind, Err: &remoteError{detail, share.ErrBusy}}
+	case problemPath + "unconfirmed":
+		return &share.Error{Kind: kind, Err: &remoteError{detail, ErrUnconfirmed}}
 	case problemPath + "unknown-entry":
 		return &share.Error{Kind: kind, Err: &remoteError{detail, index.ErrUnknown}}
 	case problemPath + "unknown-path":

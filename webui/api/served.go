@@ -2,11 +2,16 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/netip"
 
 	"github.com/shoalnet/shoal/share"
 )
+
+// ErrUnconfirmed is wrapped by errors for what is done only on a request that
+// confirms it. A Client returns it, too.
+var ErrUnconfirmed = errors.New("this must be confirmed")
 
 // Node is the API's port to the node. Methods are called concurrently, block only
 // if they take a context, and return errors with a share.Kind; the error for an

@@ -33,6 +33,9 @@ type ShareRequest struct {
 	Name           string       `json:"name,omitempty" maxLength:"255" doc:"name in the link; empty takes that of the path"`
 	PieceLength    int64        `json:"piece_length,omitempty" minimum:"0" doc:"bytes per piece, a power of two from 16 KiB; 0 chooses by the size of the content"`
 	FollowSymlinks bool         `json:"follow_symlinks,omitempty"`
+	Exclude        []string     `json:"exclude,omitempty" maxItems:"1000" doc:"globs of names, or of paths below the folder, that are not shared; ** stands for any number of folders, and each must match something"`
+	Strict         bool         `json:"strict,omitempty" doc:"refuse a folder with something that cannot be shared, instead of leaving that out"`
+	Confirm        bool         `json:"confirm,omitempty" doc:"share it although it is a home directory or holds one, which otherwise is a problem of type unconfirmed"`
 	Private        bool         `json:"private,omitempty" doc:"never announce it (BEP 27)"`
 	Goal           *share.Goal  `json:"goal,omitempty" doc:"when to stop seeding; without it, the node's setting"`
 	Limits         share.Limits `json:"limits,omitzero"`

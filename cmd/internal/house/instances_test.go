@@ -55,7 +55,8 @@ var instances = []struct{ about, tests string }{
 	{"an interrupted get went on unasked", "share/engine.TestInterruptedFetchRests script.over"},
 	{"verbs that only read listened and seeded", "cmd/internal/node.TestLookingNeitherListensNorSeeds cmd/shoal.TestReadingVerbsOnlyRead cmd/shoal.TestEveryVerbHasAUse"},
 	{"a share that cannot be was a row that was tried for ever", "share/engine.TestShareThatCannotBeFailsOnce share/engine.TestShareOfWhatCannotBeShared script.over"},
-	{"one unreadable or non-UTF-8 name refused a folder", "share/metainfo.TestMakeUnreadable share/metainfo.TestMakeNameNotUTF8"},
+	{"one unreadable or non-UTF-8 name refused a folder", "share/metainfo.TestMakeLeavesOut share/metainfo.TestMakeClosed"},
+	{"the state directory, exported keys or a home were shared", "cmd/internal/node.TestStateDirectoryIsNotShared cmd/internal/node.TestKeysAreNotShared cmd/internal/node.TestHomeIsSharedOnlyWhenConfirmed"},
 
 	// 4. A damaged or strange state is never a crash and never silence.
 	{"any failure to open state.db was a nil dereference", "cmd/internal/node.TestDamageOfAnyKind cmd/internal/node.TestDamagedState cmd/internal/node.TestUnreadableState"},

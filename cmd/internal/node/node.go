@@ -76,11 +76,13 @@ type Node struct {
 	engine  *engine.Engine
 	limiter *policy.Limiter
 	guard   *policy.Guard
-	history *history.History
-	uploads *uploads.Store
-	api     *api.API
-	page    *page
-	socket  string
+	// withheld is what is not shared.
+	withheld *withheld
+	history  *history.History
+	uploads  *uploads.Store
+	api      *api.API
+	page     *page
+	socket   string
 	// badCredentials is why nobody can sign in to the page, nil where that is not so.
 	badCredentials error
 
@@ -256,6 +258,7 @@ func (n *Node) build() (p *parts, err error) {
 			return nil, err
 		}
 	}
+	n.withheld = newWithheld(c.State, func() string { return n.current().Downloads })
 	if n.engine, err = engine.New(n.engineConfig()); err != nil {
 		return nil, err
 	}
@@ -337,7 +340,7 @@ func (n *Node) engineConfig() engine.Config {
 		Limits: n.limiter.InForce(), MaxFetching: c.MaxFetching, MaxConns: peers,
 		Addresses: n.linkAddresses, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Client: "shoal " + n.o.Version, Now: n.o.Now,
 	}
-	cfg.OwnerOf, cfg.Look = n.ownerOf, n.o.Look
+	cfg.OwnerOf, cfg.Guard, cfg.Look = n.ownerOf, n.withheld.guard, n.o.Look
 	if n.dht != nil {
 		cfg.Finders = append(cfg.Finders, n.dht)
 		cfg.DHTPort = n.udpPort

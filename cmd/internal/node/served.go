@@ -111,8 +111,12 @@ func (s *served) Share(ctx context.Context, r api.ShareRequest) (share.Transfer,
 }
 
 func (s *served) share(ctx context.Context, r api.ShareRequest, owner engine.Owner) (share.Transfer, error) {
+	if err := s.n.withheld.admit(r.Path, r.Exclude, r.Confirm); err != nil {
+		return share.Transfer{}, err
+	}
 	q := engine.ShareRequest{
 		Path: r.Path, Name: r.Name, PieceLength: r.PieceLength, FollowSymlinks: r.FollowSymlinks, Private: r.Private, Limits: r.Limits,
+		Exclude: r.Exclude, Strict: r.Strict,
 	}
 	if r.Goal != nil {
 		q.Goal = *r.Goal

@@ -4,7 +4,7 @@
 //
 // far shares, near fetches, and the browser looks at near.
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import jsQR from 'jsqr'
 import type { Page } from 'playwright-core'
@@ -144,6 +144,43 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     await page.getByRole('button', { name: 'Copy link' }).click()
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(link)
     expect(await violations(page)).toEqual([])
+  })
+
+  test('what is left out of a share is chosen, and named', async () => {
+    const dir = folder('content', 'Work <i>in progress')
+    for (const name of ['a.txt', '.b', 'c.tmp']) writeFileSync(join(dir, name), randomBytes(5_000))
+    for (const name of ['one', 'two']) symlinkSync('a.txt', join(dir, name))
+    await open('/share')
+    await page.getByLabel('Path on the machine').fill(dir)
+    await page.getByText('Options').click()
+    await page.getByLabel('Leave out').fill('*.tmp\n*.iso')
+    expect(await violations(page)).toEqual([])
+    await page.getByRole('button', { name: 'Share', exact: true }).click()
+    await page.locator('#main').getByText('matches *.iso, which is to be excluded').waitFor()
+    await open('/share')
+    await page.getByLabel('Path on the machine').fill(dir)
+    await page.getByText('Options').click()
+    await page.getByLabel('Leave out').fill('*.tmp\n\n')
+    await page.getByRole('button', { name: 'Share', exact: true }).click()
+    await page.getByText('10.0 kB in 2 files, including 1 hidden file').waitFor()
+    await page.getByText('2 files or folders were left out').click()
+    await page.getByText('one: a symbolic link').waitFor()
+    expect(await violations(page)).toEqual([])
+  })
+
+  test('a home directory is shared only when it is confirmed', async () => {
+    writeFileSync(join(near.home, 'notes.txt'), randomBytes(5_000))
+    await open('/share')
+    await page.getByLabel('Path on the machine').fill(near.home)
+    await page.getByRole('button', { name: 'Share', exact: true }).click()
+    const question = page.getByRole('dialog', { name: 'Share all of this?' })
+    await question.getByText('is a home directory').waitFor()
+    expect(await violations(page)).toEqual([])
+    await question.getByRole('button', { name: 'Cancel' }).click()
+    expect((await near.api<Transfer[]>('GET', '/transfers')).some((t) => t.path === near.home)).toBe(false)
+    await page.getByRole('button', { name: 'Share', exact: true }).click()
+    await question.getByRole('button', { name: 'Share it anyway' }).click()
+    await seeded(near, near.home)
   })
 
   test('files of this device are given to the node and shared', async () => {

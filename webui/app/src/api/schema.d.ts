@@ -983,6 +983,11 @@ export interface components {
             path: string;
             reason: string;
         };
+        LeftOut: {
+            /** Format: int64 */
+            count: number;
+            items: components["schemas"]["Omitted"][] | null;
+        };
         LimitChange: {
             /** Format: int64 */
             down?: number;
@@ -1063,6 +1068,10 @@ export interface components {
             source: string;
             /** Format: int64 */
             up: number;
+        };
+        Omitted: {
+            path: string;
+            reason: string;
         };
         Page: {
             entries: components["schemas"]["Entry"][] | null;
@@ -1263,6 +1272,10 @@ export interface components {
             writable: boolean;
         };
         ShareRequest: {
+            /** @description share it although it is a home directory or holds one, which otherwise is a problem of type unconfirmed */
+            confirm?: boolean;
+            /** @description globs of names, or of paths below the folder, that are not shared; ** stands for any number of folders, and each must match something */
+            exclude?: string[] | null;
             follow_symlinks?: boolean;
             /** @description when to stop seeding; without it, the node's setting */
             goal?: components["schemas"]["Goal"];
@@ -1282,6 +1295,8 @@ export interface components {
             piece_length?: number;
             /** @description never announce it (BEP 27) */
             private?: boolean;
+            /** @description refuse a folder with something that cannot be shared, instead of leaving that out */
+            strict?: boolean;
         };
         SignIn: {
             /** @description sign-in link; works once and expires after two minutes */
@@ -1335,7 +1350,10 @@ export interface components {
             /** Format: int64 */
             files: number;
             goal: components["schemas"]["Goal"];
+            /** Format: int64 */
+            hidden?: number;
             id: string;
+            left_out?: components["schemas"]["LeftOut"];
             limits: components["schemas"]["Limits"];
             link: string;
             /** Format: date-time */

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { get, message, send, transferPath } from '../api/client'
+import { Failure, get, message, send, transferPath } from '../api/client'
 import type { File, Folder, Transfer } from '../api/types'
 import { bytes, percent, plural } from '../lib/format'
 import { folderOf, given } from '../lib/drop'
@@ -12,7 +12,7 @@ import { removing, resume } from '../state/actions'
 import { reach } from '../state/reach'
 import { failed, network, hidden, list, loaded, put, transfer } from '../state/store'
 import { chosen, give, stop, upload } from '../state/uploads'
-import { Bar, Button, Copyable, Empty, Pick, Problem, Working } from '../ui/basics'
+import { Bar, Button, Copyable, Dialog, Empty, Pick, Problem, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
 import { Names } from '../ui/names'
 import { QR } from '../ui/qr'
@@ -42,26 +42,40 @@ function Choose(): JSX.Element {
   const [path, setPath] = useState('')
   const [links, setLinks] = useState(false)
   const [quiet, setQuiet] = useState(false)
+  const [without, setWithout] = useState('')
+  const [strict, setStrict] = useState(false)
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState('')
-  const begin = async (e: Event): Promise<void> => {
-    e.preventDefault()
+  const [question, setQuestion] = useState('')
+  const begin = async (confirm: boolean): Promise<void> => {
     setBusy(true)
     setProblem('')
+    setQuestion('')
     try {
-      const t = await send<Transfer>('POST', '/shares', { path: path.trim(), follow_symlinks: links, private: quiet })
+      const exclude = without.split('\n').map((g) => g.trim()).filter(Boolean)
+      const t = await send<Transfer>('POST', '/shares', { path: path.trim(), follow_symlinks: links, private: quiet, exclude, strict, confirm })
       put(t)
       go(`/share/${t.id}`)
     } catch (err) {
-      setProblem(message(err))
+      if (err instanceof Failure && err.status === unconfirmed) setQuestion(err.message)
+      else setProblem(message(err))
       setBusy(false)
     }
   }
   return (
     <section class="card hero">
+      {question && (
+        <Dialog title="Share all of this?" onClose={() => setQuestion('')}>
+          <p class="break">{shown(question)}.</p>
+          <footer>
+            <Button onClick={() => setQuestion('')}>Cancel</Button>
+            <Button variant="danger" onClick={() => void begin(true)}>Share it anyway</Button>
+          </footer>
+        </Dialog>
+      )}
       <h2>Which file or folder?</h2>
       <p class="muted">shoal only reads the files where they are. Anyone with the link can download them while this node runs.</p>
-      <form class="stack" onSubmit={(e) => void begin(e)}>
+      <form class="stack" onSubmit={(e) => { e.preventDefault(); void begin(false) }}>
         <label for="share-path">Path on the machine where the node runs</label>
         <div class="row">
           <input id="share-path" value={path} spellcheck={false} autocomplete="off" placeholder="/home/you/Pictures" onInput={(e) => setPath(e.currentTarget.value)} />
@@ -71,11 +85,35 @@ function Choose(): JSX.Element {
         <Browse path={path} pick={setPath} />
         <details>
           <summary>Options</summary>
+          <label class="field">Leave out
+            <textarea rows={2} value={without} spellcheck={false} placeholder="One name or path per line, such as *.tmp or docs/**/old" onInput={(e) => setWithout(e.currentTarget.value)} />
+          </label>
+          <label class="check"><input type="checkbox" checked={strict} onChange={(e) => setStrict(e.currentTarget.checked)} /><span>Share all or nothing<small>Otherwise files that cannot be read or shared are left out and named.</small></span></label>
           <label class="check"><input type="checkbox" checked={links} onChange={(e) => setLinks(e.currentTarget.checked)} /><span>Follow symbolic links<small>Otherwise links are left out.</small></span></label>
           <label class="check"><input type="checkbox" checked={quiet} onChange={(e) => setQuiet(e.currentTarget.checked)} /><span>Do not announce it<small>Only people who have the link with your addresses can find you.</small></span></label>
         </details>
       </form>
     </section>
+  )
+}
+
+/** unconfirmed is the status of what the node does only when it is confirmed. */
+const unconfirmed = 428
+
+/** Missing names what a share does not have of its folder. */
+function Missing({ t }: { t: Transfer }): JSX.Element | null {
+  const out = t.left_out
+  if (!out) return null
+  const items = out.items ?? []
+  const more = out.count - items.length
+  return (
+    <details>
+      <summary>{plural(out.count, 'file or folder was', 'files or folders were')} left out</summary>
+      <ul class="facts">
+        {items.map((o) => <li key={o.path} class="break"><span><bdi>{shown(o.path)}</bdi>: {shown(o.reason)}</span></li>)}
+        {more > 0 && <li>And {more.toLocaleString('en')} more.</li>}
+      </ul>
+    </details>
   )
 }
 
@@ -221,7 +259,8 @@ export function Handout({ t }: { t: Transfer }): JSX.Element {
       <section class="card handout">
         <div>
           <h2 class="break"><bdi>{shown(t.name)}</bdi></h2>
-          <p class="muted">{bytes(t.size)} in {plural(t.files, 'file')}</p>
+          <p class="muted">{bytes(t.size)} in {plural(t.files, 'file')}{!!t.hidden && `, including ${plural(t.hidden, 'hidden file')}`}</p>
+          <Missing t={t} />
         </div>
         <QR text={t.link} label="QR code of the link" />
         <div class="handout-text">
