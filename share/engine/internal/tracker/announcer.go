@@ -296,7 +296,9 @@ func (a *Announcer) record(ctx context.Context, w work, r reply, err error) (gon
 	case ctx.Err() == nil:
 		t.failed(w.member, err, now)
 	default:
-		t.known = true // it may have heard: goodbye is said
+		// It may have heard: goodbye is said, and completed is not said twice.
+		t.known = true
+		t.completed = t.completed && w.request.event != completed
 	}
 	if t.transfer.removed {
 		t.next = now
@@ -317,15 +319,21 @@ func dedup(peers []netip.AddrPort) []netip.AddrPort {
 	return out
 }
 
-// goodbye sends the stopped event to all trackers that were told of us, many at once.
+// goodbye sends the events that are due, stopped the last of them, to all trackers
+// that were told of us, many at once.
 func (a *Announcer) goodbye() {
 	port := a.cfg.Port()
-	var farewells []work
+	var farewells [][]work
 	a.mu.Lock()
 	for t := range a.due.All() {
-		if t.known && port != 0 {
-			farewells = append(farewells, a.workOf(t, stopped, port))
+		if !t.known || port == 0 {
+			continue
 		}
+		var last []work
+		if t.completed {
+			last = append(last, a.workOf(t, completed, port))
+		}
+		farewells = append(farewells, append(last, a.workOf(t, stopped, port)))
 	}
 	a.due = schedule.Queue[*tier]{}
 	a.mu.Unlock()
@@ -335,7 +343,7 @@ func (a *Announcer) goodbye() {
 	slots := make(chan struct{}, a.cfg.Parallel)
 	var group sync.WaitGroup
 	defer group.Wait()
-	for _, w := range farewells {
+	for _, last := range farewells {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
@@ -343,9 +351,11 @@ func (a *Announcer) goodbye() {
 		}
 		group.Go(func() {
 			defer func() { <-slots }()
-			a.fill(&w)
-			if _, err := a.ask(ctx, w.member.target, w.request); err != nil {
-				a.cfg.Logger.Debug("goodbye failed", "id", w.request.id.Short(), "tracker", w.member.target.text, "error", err)
+			for _, w := range last {
+				a.fill(&w)
+				if _, err := a.ask(ctx, w.member.target, w.request); err != nil {
+					a.cfg.Logger.Debug("goodbye failed", "id", w.request.id.Short(), "tracker", w.member.target.text, "event", w.request.event, "error", err)
+				}
 			}
 		})
 	}

@@ -326,6 +326,48 @@ func TestCompleteWhileAnnouncing(t *testing.T) {
 	})
 }
 
+// A download that is not seeded is removed, or its process ends, as soon as it is
+// complete: the tracker is told both.
+func TestCompletedBeforeStopped(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(an *Announcer, stop func())
+	}{
+		{"removed", func(an *Announcer, stop func()) {
+			an.Remove(id(1), Progress{Downloaded: 7})
+			synctest.Wait()
+			stop()
+		}},
+		{"the node stops", func(_ *Announcer, stop func()) { stop() }},
+	} {
+		for _, began := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, started answered %t", c.name, began), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					hold := make(chan struct{})
+					if began {
+						close(hold)
+					}
+					f := &fake{answers: map[string]func(request) (reply, error){"a": func(r request) (reply, error) {
+						if r.event == started {
+							<-hold
+						}
+						return reply{interval: time.Hour}, nil
+					}}}
+					an, stop := run(t, f, nil)
+					an.Add(id(1), [][]string{{"http://a/"}}, Progress{Left: 7})
+					synctest.Wait()
+					an.Complete(id(1))
+					if !began {
+						close(hold)
+					}
+					c.end(an, stop)
+					f.expect(t, "01 a started", "01 a completed", "01 a stopped")
+				})
+			})
+		}
+	}
+}
+
 func TestRemoveWhileAnnouncing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hold := make(chan struct{})

@@ -72,12 +72,12 @@ type member struct {
 // event is the event of the next announce.
 func (t *tier) event() event {
 	switch {
+	case t.known && t.completed: // also when it was removed at once, as by a download that is not seeded
+		return completed
 	case t.transfer.removed:
 		return stopped
 	case !t.known:
 		return started
-	case t.completed:
-		return completed
 	}
 	return regular
 }
