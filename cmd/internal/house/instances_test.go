@@ -43,6 +43,7 @@ var instances = []struct{ about, tests string }{
 	{"a part file that was changed before its rename was delivered", "share/storage.TestPartFileChangedBeforeItsRename"},
 	{"a share changed in place, its mtime put back, was served wrong", "share/storage.TestInPlaceChangeWithItsTimePutBackIsNotServed share/storage.TestNoWrongByteOfAShareIsServed cmd/e2e.TestChangedFileIsNotSent"},
 	{"trackers were told false figures", "share/engine.TestTrackersAreToldTheTruth share/engine/internal/tracker.TestFiguresOfTheSession"},
+	{"trackers were not told of a download that ended and was not seeded", "share/engine/internal/tracker.TestCompletedBeforeStopped"},
 
 	// 3. What is over is over.
 	{"a share that ended was shared again by the next command", "share/engine.TestShareEndsWithItsCommand script.over"},
