@@ -100,6 +100,7 @@ var instances = []struct{ about, tests string }{
 	{"a link carried [::1] beside other addresses", "cmd/internal/node.TestLoopbackInLinks"},
 	{"rates that were never on the line", "share/engine.TestFiguresOfBothEnds share/engine/internal/swarm/library.TestOnlyWhatLeftIsGiven"},
 	{"the API answered 500 where 404 and 400 were right", "webui/api.TestBrowsing"},
+	{"an empty .torrent was no refused torrent", "cmd/shoal.TestSourceOfPastedLinks"},
 	{"examples of the guide that hang", "cmd/shoal.TestGuideScripts cmd/shoal.TestGuideNamesVerbsThatThereAre"},
 
 	// 8. What others publish never decides over what the user has.
