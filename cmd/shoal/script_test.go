@@ -11,11 +11,13 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,6 +51,9 @@ func otherNode() {
 type leakChecked struct{ m *testing.M }
 
 func (l leakChecked) Run() int {
+	// Under nohup SIGHUP is ignored, and what the scripts start would inherit that.
+	// A signal that is caught here has its default action there.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	code := l.m.Run()
 	if err := goleak.Find(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
