@@ -1,10 +1,11 @@
+//go:build linux
+
 package lab
 
 import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"testing"
 )
 
@@ -18,12 +19,9 @@ func Skip(t testing.TB, why string) {
 	t.Skip(why)
 }
 
-// Root skips the test unless it runs as root on Linux.
+// Root skips the test unless it runs as root.
 func Root(t testing.TB) {
 	t.Helper()
-	if runtime.GOOS != "linux" {
-		Skip(t, "needs Linux: network namespaces")
-	}
 	if os.Geteuid() != 0 {
 		Skip(t, "needs root: run sudo -E make test")
 	}
