@@ -127,7 +127,8 @@ func (e *editor) edit(t *rapid.T) {
 	}
 }
 
-// content is what a reader of the disk finds of piece p.
+// onSim is what a reader of the disk finds of piece p. The bytes of a user's file
+// that is not decided about yet may be in its spill.
 func onSim(sim *simDisk, tr *Transfer, root string, p int) []byte {
 	sim.mu.Lock()
 	defer sim.mu.Unlock()
@@ -138,7 +139,7 @@ func onSim(sim *simDisk, tr *Transfer, root string, p int) []byte {
 		}
 		names := tr.layout.names[i]
 		name := names.final
-		if tr.files[i].state == partial {
+		if tr.files[i].state == partial || tr.users.spilled(i, p) {
 			name = names.part
 		}
 		if n := sim.names[root+"/"+name]; n != nil && int64(len(n.data)) > at {
