@@ -30,7 +30,7 @@ type client interface {
 	Files(ctx context.Context, id share.ID) ([]share.File, error)
 	Peers(ctx context.Context, id share.ID) ([]share.Peer, error)
 	Room(ctx context.Context, id share.ID) (api.Room, error)
-	Discovery(ctx context.Context, id share.ID) ([]api.Way, error)
+	Discovery(ctx context.Context, id share.ID) ([]share.Way, error)
 	Log(ctx context.Context, id share.ID) ([]api.LogLine, error)
 
 	Search(ctx context.Context, q index.Query) (index.Results, error)

@@ -34,7 +34,7 @@ type fakeNode struct {
 	removed   []share.ID
 	resumed   []share.ID
 	refuse    map[string]error // by link or path
-	ways      []api.Way
+	ways      []share.Way
 	reports   []share.Report // of Network and TestNetwork in turn; the last stays
 	tests     int
 	room      api.Room
@@ -62,7 +62,7 @@ func (f *fakeNode) TestNetwork(ctx context.Context) (share.Report, error) {
 	return f.Network(ctx)
 }
 
-func (f *fakeNode) Discovery(context.Context, share.ID) ([]api.Way, error) { return f.ways, nil }
+func (f *fakeNode) Discovery(context.Context, share.ID) ([]share.Way, error) { return f.ways, nil }
 
 func newFake(ts ...share.Transfer) *fakeNode {
 	f := &fakeNode{transfers: map[share.ID]share.Transfer{}, refuse: map[string]error{}}

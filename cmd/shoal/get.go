@@ -179,9 +179,10 @@ func runGet(ctx context.Context, n client, life lifetime, opts getOptions, out *
 
 func (g *getter) fetch(ctx context.Context, j *job) (share.Transfer, error) {
 	r := api.FetchRequest{
-		Output: g.opts.output, Files: g.opts.files, Sequential: g.opts.sequential, NoTrackers: g.opts.noTrackers,
-		Adopt: g.opts.adopt,
-		Lease: g.lease,
+		Output: g.opts.output, Lease: g.lease,
+		FetchOptions: share.FetchOptions{
+			Files: g.opts.files, Sequential: g.opts.sequential, NoTrackers: g.opts.noTrackers, Adopt: g.opts.adopt,
+		},
 	}
 	switch {
 	case g.opts.seed.said:
@@ -383,7 +384,7 @@ func nobody(ctx context.Context, n client, t share.Transfer, wait time.Duration)
 
 // whatWasSaid lists the answers of trackers and web seeds and the errors of the
 // other sources of peers.
-func whatWasSaid(ways []api.Way) string {
+func whatWasSaid(ways []share.Way) string {
 	var b strings.Builder
 	for _, w := range ways {
 		if !w.On {

@@ -97,7 +97,7 @@ func TestNobodyNamesWhatWasSaid(t *testing.T) {
 	tr.State, tr.Peers, tr.Bytes = share.Finding, 0, 0
 	f := newFake(tr)
 	at := time.Unix(1e9, 0)
-	f.ways = []api.Way{
+	f.ways = []share.Way{
 		{Source: share.FromDHT, On: true, Error: "no node answers"},
 		{Source: share.FromLAN, On: true},
 		{Source: share.FromPEX, Error: "unused"},

@@ -21,8 +21,8 @@ func runPipe(ctx context.Context, n client, lease string, opts getOptions, out *
 	}
 	defer os.RemoveAll(dir)
 	t, err := fetch(ctx, n, opts.links[0], api.FetchRequest{
-		Output: dir, Files: opts.files, Sequential: true, Goal: &share.Goal{None: true}, NoTrackers: opts.noTrackers,
-		Lease: lease,
+		Output: dir, Lease: lease,
+		FetchOptions: share.FetchOptions{Files: opts.files, Sequential: true, Goal: &share.Goal{None: true}, NoTrackers: opts.noTrackers},
 	}, opts.timeout)
 	if err != nil {
 		return err

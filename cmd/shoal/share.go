@@ -176,10 +176,11 @@ func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, o
 
 func (s *sharer) publish(ctx context.Context, j *job) (share.Transfer, error) {
 	r := api.ShareRequest{
-		Lease: s.lease, Keep: s.lease != "" && s.life == itsOwn,
-		Path: j.arg, Name: s.opts.name, PieceLength: s.opts.pieceLength,
-		FollowSymlinks: s.opts.symlinks, Private: s.opts.private,
-		Exclude: s.opts.exclude, Strict: s.opts.strict, Confirm: s.opts.sure,
+		Path: j.arg, Confirm: s.opts.sure, Lease: s.lease, Keep: s.lease != "" && s.life == itsOwn,
+		ShareOptions: share.ShareOptions{
+			Name: s.opts.name, PieceLength: s.opts.pieceLength, FollowSymlinks: s.opts.symlinks, Private: s.opts.private,
+			Exclude: s.opts.exclude, Strict: s.opts.strict,
+		},
 	}
 	if s.opts.seed.said {
 		r.Goal = &s.opts.seed.goal

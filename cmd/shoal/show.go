@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/webui/api"
 )
 
 func showVerb() *verb {
@@ -49,7 +48,7 @@ func each(ctx context.Context, n client, c *call, do func(share.Transfer) error)
 // shown is a transfer and its sources of peers, as one JSON object.
 type shown struct {
 	share.Transfer
-	Discovery []api.Way `json:"discovery"`
+	Discovery []share.Way `json:"discovery"`
 }
 
 func runShow(ctx context.Context, n client, life lifetime, t share.Transfer, out *output) error {
@@ -120,7 +119,7 @@ func peersOf(t share.Transfer) string {
 
 // foundBy lists the sources of peers: how many addresses each returned, or its
 // error.
-func foundBy(ways []api.Way) string {
+func foundBy(ways []share.Way) string {
 	var lines []string
 	for _, w := range ways {
 		if !w.On {

@@ -98,7 +98,7 @@ func TestListShowsWhatItAsksFor(t *testing.T) {
 
 func TestShowIsSafe(t *testing.T) {
 	out, stdout, _ := onTerminal()
-	f := &viewed{fakeNode: newFake(), ways: []api.Way{{Source: share.FromTracker, Name: "http://a\x1b[2J", On: true, Error: "no\nway"}}}
+	f := &viewed{fakeNode: newFake(), ways: []share.Way{{Source: share.FromTracker, Name: "http://a\x1b[2J", On: true, Error: "no\nway"}}}
 	if err := runShow(t.Context(), f, theirs, hostile(t), out); err != nil {
 		t.Fatal(err)
 	}
@@ -114,13 +114,13 @@ func TestShowIsSafe(t *testing.T) {
 type viewed struct {
 	*fakeNode
 	peers []share.Peer
-	ways  []api.Way
+	ways  []share.Way
 }
 
-func (v *viewed) Discovery(context.Context, share.ID) ([]api.Way, error) { return v.ways, nil }
+func (v *viewed) Discovery(context.Context, share.ID) ([]share.Way, error) { return v.ways, nil }
 
 func TestShowTellsWhoFoundPeers(t *testing.T) {
-	f := &viewed{fakeNode: newFake(), ways: []api.Way{
+	f := &viewed{fakeNode: newFake(), ways: []share.Way{
 		{Source: share.FromDHT, On: true, Found: 12}, {Source: share.FromLAN, On: true, Found: 1}, {Source: share.FromPEX},
 		{Source: share.FromTracker, Name: "http://t/a", On: true, Error: "it does not answer"},
 	}}
@@ -143,7 +143,7 @@ func TestShowTellsWhoFoundPeers(t *testing.T) {
 	}
 	var object struct {
 		ID        string
-		Discovery []api.Way
+		Discovery []share.Way
 	}
 	if err := json.Unmarshal(stdout.Bytes(), &object); err != nil || object.ID == "" || !cmp.Equal(object.Discovery, f.ways) {
 		t.Errorf("%s, %v", stdout, err)

@@ -55,7 +55,8 @@ func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, err
 	if !filepath.IsAbs(r.Path) {
 		return share.Transfer{}, share.Errorf(share.Usage, "what is shared is named by an absolute path, not %q", r.Path)
 	}
-	if err := errors.Join(checkGoal(r.Goal), checkLimits(r.Limits)); err != nil {
+	goal := forever(r.Goal)
+	if err := errors.Join(goal.Check(), r.Limits.Check()); err != nil {
 		return share.Transfer{}, err
 	}
 	if err := (metainfo.MakeOptions{Name: r.Name, PieceLength: r.PieceLength, Exclude: r.Exclude}).Check(); err != nil {
@@ -67,7 +68,7 @@ func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, err
 	t := &transfer{row: row{
 		kind: kindUnhashed, path: filepath.Clean(r.Path), name: r.Name, added: e.now().Round(0),
 		options: options{
-			Goal: r.Goal, Limits: r.Limits,
+			Goal: goal, Limits: r.Limits,
 			PieceLength: r.PieceLength, FollowSymlinks: r.FollowSymlinks, Private: r.Private,
 			Exclude: r.Exclude, Strict: r.Strict,
 		},
@@ -169,14 +170,15 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 	if !filepath.IsAbs(r.Output) {
 		return nil, nil, share.Errorf(share.Usage, "the folder to fetch into is named by an absolute path, not %q", r.Output)
 	}
-	if err := errors.Join(checkGoal(r.Goal), checkLimits(r.Limits), share.CheckGlobs(r.Files)); err != nil {
+	goal := forever(r.Goal)
+	if err := errors.Join(goal.Check(), r.Limits.Check(), share.CheckGlobs(r.Files)); err != nil {
 		return nil, nil, err
 	}
 	link := r.Link
 	t := &transfer{row: row{
 		id: link.ID, kind: kindFetch, path: filepath.Clean(r.Output), name: shownName(link.Name), added: e.now().Round(0),
 		options: options{
-			Paused: r.Paused, Goal: r.Goal, Limits: r.Limits, Sequential: r.Sequential,
+			Paused: r.Paused, Goal: goal, Limits: r.Limits, Sequential: r.Sequential,
 			Trackers: slices.Clone(link.Trackers), WebSeeds: slices.Clone(link.WebSeeds), Peers: slices.Clone(link.Peers),
 			Adopt: r.Adopt, Globs: r.Files, Select: link.Select, MaxSize: r.MaxSize, Only: r.Only,
 		},
@@ -374,7 +376,7 @@ func (e *Engine) SetLimits(id share.ID, l share.Limits) error {
 // ChangeLimits is SetLimits of one direction or both. Changes of the two at the
 // same moment both take effect.
 func (e *Engine) ChangeLimits(id share.ID, c share.LimitChange) error {
-	if err := checkLimits(c.Apply(share.Limits{})); err != nil {
+	if err := c.Check(); err != nil {
 		return err
 	}
 	return e.on(id, func(t *transfer) error {
@@ -392,7 +394,7 @@ func (e *Engine) ChangeLimits(id share.ID, c share.LimitChange) error {
 
 // SetGoal changes when the transfer stops seeding.
 func (e *Engine) SetGoal(id share.ID, g share.Goal) error {
-	if err := checkGoal(g); err != nil {
+	if err := g.Check(); err != nil {
 		return err
 	}
 	return e.on(id, func(t *transfer) error {
@@ -410,7 +412,7 @@ func (e *Engine) SetGoal(id share.ID, g share.Goal) error {
 // SetGlobalLimits caps the rates of the node until the engine stops; the
 // caller keeps the setting.
 func (e *Engine) SetGlobalLimits(l share.Limits) error {
-	if err := checkLimits(l); err != nil {
+	if err := l.Check(); err != nil {
 		return err
 	}
 	e.down.Set(l.Down)

@@ -206,7 +206,7 @@ func TestVerifyOfWhatIsNotSeeded(t *testing.T) {
 	a, b := newNode(t), newNode(t)
 	shared, want := bigFile(t, a)
 	dst := t.TempDir()
-	tr := b.fetch(shared.Link, dst, func(r *FetchRequest) { r.Goal.None = true })
+	tr := b.fetch(shared.Link, dst, func(r *FetchRequest) { r.Goal = &share.Goal{None: true} })
 	path := b.waitState(tr.ID, share.Paused).Path
 	if err := os.WriteFile(path, append([]byte("mine"), want[4:]...), 0o644); err != nil {
 		t.Fatal(err)

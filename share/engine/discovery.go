@@ -1,27 +1,13 @@
 package engine
 
 import (
-	"errors"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
-// Way tells how one way of finding peers of a transfer goes. Times are zero
-// where it has not happened, or is not going to.
-type Way struct {
-	Source share.Source
-	Name   string // URL of a tracker
-	On     bool   // it is used for this transfer
-	Busy   bool   // it is being asked
-	Last   time.Time
-	Next   time.Time
-	Found  int // new addresses it told of since the engine was made; of a tracker, those in its last answer
-	Err    error
-}
-
-var errNotYet = errors.New("not asked: what the content consists of has to come from a peer first")
+const notYet = "not asked: what the content consists of has to come from a peer first"
 
 // tally is what one source did for one transfer.
 type tally struct {
@@ -59,14 +45,22 @@ func (t *transfer) brought(s share.Source, fresh int, now time.Time) {
 	w.last = now
 }
 
-// Discovery tells, for each way of finding peers of a transfer, how it goes.
-func (e *Engine) Discovery(id share.ID) ([]Way, error) {
-	var out []Way
+// text is the message of err; empty without one.
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// Discovery returns the state of each source of peers of a transfer.
+func (e *Engine) Discovery(id share.ID) ([]share.Way, error) {
+	var out []share.Way
 	err := e.on(id, func(t *transfer) error {
 		now := e.now()
 		for _, s := range []share.Source{share.FromLink, share.FromDHT, share.FromLAN, share.FromPEX, share.FromTracker, share.FromIncoming, share.FromUser} {
 			w := *t.tallyOf(s)
-			way := Way{Source: s, Busy: w.busy > 0, Last: w.last, Found: w.found, Err: w.err, On: w.found > 0}
+			way := share.Way{Source: s, Busy: w.busy > 0, Last: w.last, Found: w.found, Error: text(w.err), On: w.found > 0}
 			switch s {
 			case share.FromTracker:
 				continue // each by itself, below
@@ -85,18 +79,18 @@ func (e *Engine) Discovery(id share.ID) ([]Way, error) {
 			out = append(out, way)
 		}
 		for _, s := range e.trackers.Status(t.id) {
-			out = append(out, Way{
-				Source: share.FromTracker, Name: s.URL, On: true, Last: s.Last, Next: s.Next, Found: s.Peers, Err: s.Err,
+			out = append(out, share.Way{
+				Source: share.FromTracker, Name: s.URL, On: true, Last: s.Last, Next: s.Next, Found: s.Peers, Error: text(s.Err),
 			})
 		}
 		switch l := t.live(); {
 		case l != nil:
 			for _, w := range l.net.WebSeeds() {
-				out = append(out, Way{Source: share.FromWebSeed, Name: w.URL, On: true, Last: w.Last, Next: w.Next, Err: w.Err})
+				out = append(out, share.Way{Source: share.FromWebSeed, Name: w.URL, On: true, Last: w.Last, Next: w.Next, Error: text(w.Err)})
 			}
 		case !t.known():
 			for _, u := range face.UsableSeeds(t.options.WebSeeds) {
-				out = append(out, Way{Source: share.FromWebSeed, Name: u, On: true, Err: errNotYet})
+				out = append(out, share.Way{Source: share.FromWebSeed, Name: u, On: true, Error: notYet})
 			}
 		}
 		return nil

@@ -14,7 +14,7 @@ func TestDiscovery(t *testing.T) {
 	a := newNode(t)
 	b := newNode(t, func(c *Config) { c.Finders = []Finder{f} })
 	shared := a.share(someFiles(t))
-	way := func(s share.Source) (w Way) {
+	way := func(s share.Source) (w share.Way) {
 		all, err := b.Discovery(shared.ID)
 		if err != nil {
 			t.Fatal(err)
@@ -31,7 +31,7 @@ func TestDiscovery(t *testing.T) {
 	b.fetch(shared.ID.String(), t.TempDir())
 	b.wait(shared.ID, "a search that failed and the time of the next", func(share.Transfer) bool {
 		w := way(share.FromLAN)
-		return w.Err != nil && !w.Next.IsZero()
+		return w.Error != "" && !w.Next.IsZero()
 	})
 	if w := way(share.FromLAN); !w.On || !w.Last.IsZero() || w.Found != 0 {
 		t.Errorf("after a failure: %+v", w)
@@ -46,7 +46,7 @@ func TestDiscovery(t *testing.T) {
 	f.err, f.peers = nil, addrs(a.addr.String())
 	f.mu.Unlock()
 	b.waitState(shared.ID, share.Seeding)
-	b.wait(shared.ID, "the end of the search", func(share.Transfer) bool { w := way(share.FromLAN); return !w.Busy && w.Err == nil })
+	b.wait(shared.ID, "the end of the search", func(share.Transfer) bool { w := way(share.FromLAN); return !w.Busy && w.Error == "" })
 	if w := way(share.FromLAN); w.Found != 1 || w.Last.IsZero() || !w.Next.IsZero() {
 		t.Errorf("after it found somebody: %+v", w)
 	}

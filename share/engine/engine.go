@@ -111,39 +111,24 @@ type Config struct {
 	Now    func() time.Time // nil is time.Now
 }
 
-// ShareRequest says what to publish.
+// ShareRequest says what to share and who wants it.
 type ShareRequest struct {
 	Path string // file or folder, absolute
-	Name string // name in the link; empty is that of Path
-	// PieceLength in bytes, a power of two from 16 KiB; 0 chooses by size.
-	PieceLength    int64
-	FollowSymlinks bool
-	Private        bool // BEP 27: never announced to finders
-	// Exclude are patterns for what is left out, see share.MatchPath. Each must
-	// match something.
-	Exclude []string
-	// Strict refuses a folder with something that cannot be shared; otherwise that
-	// is left out, and the transfer says so.
-	Strict bool
-	Goal   share.Goal
-	Limits share.Limits
+	share.ShareOptions
 	// Owner wants it; empty is User. With a Lease it is the command of that, and
 	// with Owner, too, the command only until it is hashed, then Owner.
 	Owner Owner
 	Lease Lease
 }
 
-// FetchRequest says what to fetch and where to put it.
+// FetchRequest says what to fetch, where to put it and who wants it.
 type FetchRequest struct {
 	Link share.Link
 	// Torrent is the content of a .torrent file; where given it wins over Link,
 	// whose peers, trackers and selection still count.
 	Torrent []byte
 	Output  string // folder that will hold the content, absolute
-	// Files selects by glob over the path inside the content ("*.iso",
-	// "docs/*"); a pattern without a slash also matches the last element. None
-	// selects all. What nothing matches is skipped.
-	Files []string
+	share.FetchOptions
 	// MaxSize in bytes; content that turns out to be larger is not fetched, and
 	// the transfer stops with share.Refused. 0 is no limit.
 	MaxSize int64
@@ -154,17 +139,8 @@ type FetchRequest struct {
 	// may be where it is.
 	Anywhere bool
 	// Owner wants it; empty is User, and Lease the command of that.
-	Owner      Owner
-	Lease      Lease
-	Goal       share.Goal
-	Limits     share.Limits
-	Sequential bool // fetch in order
-	Paused     bool
-	NoTrackers bool
-	// Adopt completes files that are there already in place, if some piece of
-	// them is right, instead of putting right ones beside them. They are never
-	// deleted.
-	Adopt bool
+	Owner Owner
+	Lease Lease
 }
 
 const (
@@ -231,7 +207,7 @@ func New(cfg Config) (*Engine, error) {
 	case !filepath.IsAbs(cfg.Dir):
 		return nil, errors.New("engine: Config.Dir must be an absolute path")
 	}
-	if err := checkLimits(cfg.Limits); err != nil {
+	if err := cfg.Limits.Check(); err != nil {
 		return nil, err
 	}
 	if cfg.Logger == nil {

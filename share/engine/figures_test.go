@@ -89,7 +89,7 @@ func TestTrackersAreToldTheTruth(t *testing.T) {
 	get := func(n *node, r *trackerLog, dir string, files ...string) {
 		t.Helper()
 		_, err := n.Fetch(t.Context(), FetchRequest{
-			Torrent: torrent, Link: share.Link{Trackers: []string{r.url}}, Output: dir, Files: files,
+			Torrent: torrent, Link: share.Link{Trackers: []string{r.url}}, Output: dir, FetchOptions: share.FetchOptions{Files: files},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -21,17 +21,10 @@ func goalMet(g share.Goal, uploaded, size int64, completed, now time.Time) strin
 	return ""
 }
 
-// checkGoal refuses a goal that cannot be meant.
-func checkGoal(g share.Goal) error {
-	if g.Ratio < 0 || g.Ratio != g.Ratio || g.For < 0 {
-		return share.Errorf(share.Usage, "a seeding goal is not negative")
+// forever is the goal that g points at, else to seed forever.
+func forever(g *share.Goal) share.Goal {
+	if g == nil {
+		return share.Goal{}
 	}
-	return nil
-}
-
-func checkLimits(l share.Limits) error {
-	if l.Down < 0 || l.Up < 0 {
-		return share.Errorf(share.Usage, "a limit is not negative; 0 is no limit")
-	}
-	return nil
+	return *g
 }

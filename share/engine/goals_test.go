@@ -31,7 +31,7 @@ func TestGoals(t *testing.T) {
 		}
 	}
 	for _, g := range []share.Goal{{Ratio: -1}, {For: -1}, {Ratio: math.NaN()}} {
-		if share.KindOf(checkGoal(g)) != share.Usage {
+		if share.KindOf(g.Check()) != share.Usage {
 			t.Errorf("%+v is taken", g)
 		}
 	}

@@ -30,7 +30,7 @@ func TestShareTellsWhatItLeavesOut(t *testing.T) {
 		}
 	}
 	l := n.lease()
-	without := ShareRequest{Exclude: []string{"*.tmp"}, Lease: l}
+	without := ShareRequest{ShareOptions: share.ShareOptions{Exclude: []string{"*.tmp"}}, Lease: l}
 	s := n.shareFor(dir, without)
 	check(s)
 	n.EndLease(l)
@@ -75,7 +75,7 @@ func TestShareIsGuarded(t *testing.T) {
 			return nil
 		}
 	})
-	for _, r := range []ShareRequest{{Path: dir}, {Path: filepath.Join(dir, "b", "secret")}, {Path: dir, Strict: true}} {
+	for _, r := range []ShareRequest{{Path: dir}, {Path: filepath.Join(dir, "b", "secret")}, {Path: dir, ShareOptions: share.ShareOptions{Strict: true}}} {
 		s, err := n.Share(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
@@ -86,7 +86,7 @@ func TestShareIsGuarded(t *testing.T) {
 		}
 		n.gone(s.ID)
 	}
-	n.shareFor(dir, ShareRequest{Exclude: []string{"secret"}})
+	n.shareFor(dir, ShareRequest{ShareOptions: share.ShareOptions{Exclude: []string{"secret"}}})
 	// The lists of channels are where nobody else may share from.
 	s := n.shareFor(filepath.Join(dir, "b"), ShareRequest{Owner: ChannelOwner("ab")})
 	if o := n.owners(s.ID); !slices.Equal(o, []Owner{ChannelOwner("ab")}) {

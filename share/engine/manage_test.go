@@ -241,9 +241,9 @@ func TestRefusedRequests(t *testing.T) {
 		"nothing":       {FetchRequest{Output: dir}, share.Refused},
 		"relative":      {FetchRequest{Link: share.Link{ID: share.ID{1}}, Output: "x"}, share.Usage},
 		"no torrent":    {FetchRequest{Torrent: []byte("d4:infoe"), Output: dir}, share.Refused},
-		"bad pattern":   {FetchRequest{Link: share.Link{ID: share.ID{1}}, Output: dir, Files: []string{"["}}, share.Usage},
-		"bad limit":     {FetchRequest{Link: share.Link{ID: share.ID{1}}, Output: dir, Limits: share.Limits{Up: -1}}, share.Usage},
-		"negative goal": {FetchRequest{Link: share.Link{ID: share.ID{1}}, Output: dir, Goal: share.Goal{Ratio: -1}}, share.Usage},
+		"bad pattern":   {FetchRequest{Link: share.Link{ID: share.ID{1}}, Output: dir, FetchOptions: share.FetchOptions{Files: []string{"["}}}, share.Usage},
+		"bad limit":     {FetchRequest{Link: share.Link{ID: share.ID{1}}, Output: dir, FetchOptions: share.FetchOptions{Limits: share.Limits{Up: -1}}}, share.Usage},
+		"negative goal": {FetchRequest{Link: share.Link{ID: share.ID{1}}, Output: dir, FetchOptions: share.FetchOptions{Goal: &share.Goal{Ratio: -1}}}, share.Usage},
 	} {
 		if _, err := b.Fetch(t.Context(), c.r); share.KindOf(err) != c.kind {
 			t.Errorf("%s: %v", name, err)
@@ -296,7 +296,7 @@ func TestGoalEndsSeeding(t *testing.T) {
 	t.Parallel()
 	a, b := newNode(t), newNode(t)
 	shared, _ := bigFile(t, a)
-	b.fetch(shared.Link, t.TempDir(), func(r *FetchRequest) { r.Goal = share.Goal{None: true} })
+	b.fetch(shared.Link, t.TempDir(), func(r *FetchRequest) { r.Goal = &share.Goal{None: true} })
 	s := b.waitState(shared.ID, share.Paused)
 	if s.Bytes != s.Total || s.Reason == "" {
 		t.Errorf("%+v", s)

@@ -318,16 +318,9 @@ func copyPieces(ctx context.Context, info *metainfo.Info, files *storage.Transfe
 	return n, files.Flush(ctx)
 }
 
-// Match is what of content is in a folder already.
-type Match struct {
-	Files int   // with the names of the content
-	Bytes int64 // of them
-	Right int64 // bytes of them in pieces that are right
-}
-
 // MatchFolder reads the files in dir that have the names of the content, and tells
 // how much of them is right. It changes nothing.
-func MatchFolder(ctx context.Context, info *metainfo.Info, dir string) (m Match, err error) {
+func MatchFolder(ctx context.Context, info *metainfo.Info, dir string) (m share.Match, err error) {
 	src := source{info: info, from: filepath.Join(dir, info.Name)}
 	defer src.close()
 	there := make([]bool, len(info.Files))

@@ -55,7 +55,7 @@ func TestFetchAgainLooks(t *testing.T) {
 }
 
 // once seeds nothing.
-func once(r *FetchRequest) { r.Goal = share.Goal{None: true} }
+func once(r *FetchRequest) { r.Goal = &share.Goal{None: true} }
 
 // complete is what a get waits for.
 func complete(s share.Transfer) bool {
@@ -168,7 +168,7 @@ func TestPatternsThatMatchNothing(t *testing.T) {
 	c := newNode(t)
 	c.fetch(shared.Link, dst, func(r *FetchRequest) { r.Files = []string{"a"} })
 	c.waitState(shared.ID, share.Seeding)
-	_, err := c.Fetch(t.Context(), FetchRequest{Link: share.Link{ID: shared.ID}, Output: dst, Files: []string{"nosuch"}})
+	_, err := c.Fetch(t.Context(), FetchRequest{Link: share.Link{ID: shared.ID}, Output: dst, FetchOptions: share.FetchOptions{Files: []string{"nosuch"}}})
 	if share.KindOf(err) != share.Usage {
 		t.Errorf("%v", err)
 	}
@@ -202,18 +202,18 @@ func TestMatchFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := t.TempDir()
-	check := func(want Match) {
+	check := func(want share.Match) {
 		t.Helper()
 		if got, err := MatchFolder(t.Context(), info, out); err != nil || got != want {
 			t.Errorf("%+v, %v, want %+v", got, err, want)
 		}
 	}
-	check(Match{})
+	check(share.Match{})
 	if err := os.CopyFS(filepath.Join(out, "set"), os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
 	all := int64(5<<14 + 30)
-	check(Match{4, all, all})
+	check(share.Match{Files: 4, Bytes: all, Right: all})
 	damage(t, filepath.Join(out, "set/a"), 5)
 	if err := os.Truncate(filepath.Join(out, "set/b"), 2<<14+9); err != nil {
 		t.Fatal(err)
@@ -224,5 +224,5 @@ func TestMatchFolder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(out, "set/c"), make([]byte, 99), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	check(Match{3, 4<<14 + 9 + 99, 3 << 14})
+	check(share.Match{Files: 3, Bytes: 4<<14 + 9 + 99, Right: 3 << 14})
 }

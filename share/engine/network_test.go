@@ -184,7 +184,7 @@ func TestPrivate(t *testing.T) {
 	fa, fb := &finder{}, &finder{}
 	a := newNode(t, func(c *Config) { c.Finders = []Finder{fa} })
 	b := newNode(t, func(c *Config) { c.Finders = []Finder{fb} })
-	s, err := a.Share(t.Context(), ShareRequest{Path: someFiles(t), Private: true})
+	s, err := a.Share(t.Context(), ShareRequest{Path: someFiles(t), ShareOptions: share.ShareOptions{Private: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

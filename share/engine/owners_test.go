@@ -334,7 +334,7 @@ func TestChannelAndUserShareAnID(t *testing.T) {
 	t.Run("the user's get is delivered", func(t *testing.T) {
 		b, dst := start(t), t.TempDir()
 		a.SetGlobalLimits(share.Limits{})
-		b.fetch(list.Link, dst, func(r *FetchRequest) { r.Limits = share.Limits{Up: 1 << 20}; r.Goal = share.Goal{Ratio: 3} })
+		b.fetch(list.Link, dst, func(r *FetchRequest) { r.Limits = share.Limits{Up: 1 << 20}; r.Goal = &share.Goal{Ratio: 3} })
 		got := b.waitState(list.ID, share.Seeding)
 		if got.Path != filepath.Join(dst, listName) || got.Limits.Up != 1<<20 || got.Goal.Ratio != 3 {
 			t.Errorf("%+v", got)

@@ -119,7 +119,7 @@ func TestRestartOfShares(t *testing.T) {
 func TestRestartOfUnfinishedShare(t *testing.T) {
 	state, src := t.TempDir(), someFiles(t)
 	a := startNode(t, state)
-	s, err := a.Share(t.Context(), ShareRequest{Path: src, Name: "other name"})
+	s, err := a.Share(t.Context(), ShareRequest{Path: src, ShareOptions: share.ShareOptions{Name: "other name"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,7 @@ func TestSelectedFiles(t *testing.T) {
 func TestSelectingMoreGoesOn(t *testing.T) {
 	a, b := newNode(t), newNode(t)
 	shared := a.share(someFiles(t))
-	b.fetch(shared.Link, t.TempDir(), func(r *FetchRequest) { r.Files, r.Goal = []string{"beach.jpg"}, share.Goal{None: true} })
+	b.fetch(shared.Link, t.TempDir(), func(r *FetchRequest) { r.Files, r.Goal = []string{"beach.jpg"}, &share.Goal{None: true} })
 	b.wait(shared.ID, "its goal", func(s share.Transfer) bool { return s.State == share.Paused && s.Bytes == 300_001 })
 	files, err := b.Files(shared.ID)
 	if err != nil {

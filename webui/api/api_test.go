@@ -78,7 +78,7 @@ func TestClientReadsWhatTheNodeServes(t *testing.T) {
 	if u, err := c.SignIn(ctx); err != nil || u != "http://[::1]/#signin=x" {
 		t.Errorf("sign-in: %q %v", u, err)
 	}
-	if m, err := c.Match(ctx, MatchRequest{PreviewRequest{Link: "magnet:"}, "/out"}); err != nil || m != (Match{2, 30, 4}) {
+	if m, err := c.Match(ctx, MatchRequest{PreviewRequest{Link: "magnet:"}, "/out"}); err != nil || m != (share.Match{Files: 2, Bytes: 30, Right: 4}) {
 		t.Errorf("matches: %+v, %v", m, err)
 	}
 	if p, err := c.Preview(ctx, PreviewRequest{Link: "magnet:"}); err != nil || p.Name != "seen" {
@@ -134,15 +134,16 @@ func TestClientActs(t *testing.T) {
 	if err != nil || h.OK {
 		t.Errorf("an unhealthy node is an answer: %+v %v", h, err)
 	}
-	req := FetchRequest{Link: "magnet:?x", Output: "/d", Files: []string{"*.iso"}, Goal: &share.Goal{For: time.Hour}, Limits: share.Limits{Up: 3}, Sequential: true, Paused: true, NoTrackers: true}
+	req := FetchRequest{Link: "magnet:?x", Output: "/d", FetchOptions: share.FetchOptions{Files: []string{"*.iso"}, Goal: &share.Goal{For: time.Hour}, Limits: share.Limits{Up: 3}, Sequential: true, Paused: true, NoTrackers: true}}
 	if _, err := c.Fetch(ctx, req); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(req, f.fetch); d != "" {
 		t.Errorf("the request arrived as another: %s", d)
 	}
-	pub := ShareRequest{Path: "/a", Name: "n", PieceLength: 1 << 14, FollowSymlinks: true, Private: true, Goal: &share.Goal{None: true},
-		Exclude: []string{"*.tmp", "a/**"}, Strict: true, Confirm: true}
+	pub := ShareRequest{Path: "/a", Confirm: true, ShareOptions: share.ShareOptions{
+		Name: "n", PieceLength: 1 << 14, FollowSymlinks: true, Private: true, Goal: &share.Goal{None: true},
+		Exclude: []string{"*.tmp", "a/**"}, Strict: true}}
 	if _, err := c.Share(ctx, pub); err != nil {
 		t.Fatal(err)
 	}

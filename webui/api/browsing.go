@@ -15,7 +15,7 @@ type Browsing interface {
 	// History returns the rates of a transfer, or with a zero ID of the node.
 	History(Span, share.ID) (History, error)
 	// Discovery returns the state of each source of peers.
-	Discovery(share.ID) ([]Way, error)
+	Discovery(share.ID) ([]share.Way, error)
 
 	// Folder lists a folder of the host; an empty path means the folder that users
 	// start from.
@@ -54,19 +54,6 @@ type History struct {
 	End  time.Time `json:"end" doc:"end of the last step"`
 	Down []int64   `json:"down" nullable:"false" doc:"bytes per second"`
 	Up   []int64   `json:"up" nullable:"false" doc:"bytes per second"`
-}
-
-// Way is one source of peers of a transfer. A time is left out if the event has not
-// happened or is not planned.
-type Way struct {
-	Source share.Source `json:"source"`
-	Name   string       `json:"name,omitempty" doc:"URL of a tracker"`
-	On     bool         `json:"on" doc:"the source is used for this transfer"`
-	Busy   bool         `json:"busy,omitempty" doc:"a request is running"`
-	Last   time.Time    `json:"last,omitzero" doc:"time of the last answer"`
-	Next   time.Time    `json:"next,omitzero" doc:"time of the next request"`
-	Found  int          `json:"found" doc:"new addresses it returned since the node started; for a tracker, the addresses in its last answer"`
-	Error  string       `json:"error,omitempty" doc:"why the last attempt failed"`
 }
 
 // Folder is the listing of a folder on the host of the node.
@@ -134,9 +121,9 @@ func (a *API) registerBrowsing(h huma.API) {
 		v.Down, v.Up = orEmpty(v.Down), orEmpty(v.Up)
 		return &answer[History]{v}, err
 	})
-	op(h, "GET /transfers/{id}/discovery", "Show the sources of peers of a transfer", func(_ context.Context, in *oneID) (*answer[[]Way], error) {
+	op(h, "GET /transfers/{id}/discovery", "Show the sources of peers of a transfer", func(_ context.Context, in *oneID) (*answer[[]share.Way], error) {
 		ways, err := onID(a, in.ID, a.node.Discovery)
-		return &answer[[]Way]{orEmpty(ways)}, err
+		return &answer[[]share.Way]{orEmpty(ways)}, err
 	})
 	op(h, "GET /transfers/{id}/archive", "Download all files of a transfer as one archive, also while they are being fetched", a.archive, streams("application/octet-stream"))
 	op(h, "GET /folders", "List a folder of the host", func(_ context.Context, in *folderAt) (*answer[Folder], error) {

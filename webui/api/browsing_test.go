@@ -27,9 +27,9 @@ func (f *fake) History(span Span, id share.ID) (History, error) {
 	return History{Step: 1, End: time.Unix(1_800_000_000, 0).UTC(), Down: []int64{1, 2}, Up: []int64{3, 4}}, nil
 }
 
-func (f *fake) Discovery(id share.ID) ([]Way, error) {
+func (f *fake) Discovery(id share.ID) ([]share.Way, error) {
 	_, err := f.Get(id)
-	return []Way{{Source: share.FromDHT, On: true, Found: 3, Error: "nobody answers"}}, err
+	return []share.Way{{Source: share.FromDHT, On: true, Found: 3, Error: "nobody answers"}}, err
 }
 
 func (f *fake) Folder(path string) (Folder, error) {

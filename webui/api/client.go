@@ -134,8 +134,8 @@ func (c *Client) Peers(ctx context.Context, id share.ID) ([]share.Peer, error) {
 }
 
 // Discovery returns how each way of finding peers of a transfer goes.
-func (c *Client) Discovery(ctx context.Context, id share.ID) ([]Way, error) {
-	return get[[]Way](ctx, c, "/transfers/"+id.String()+"/discovery")
+func (c *Client) Discovery(ctx context.Context, id share.ID) ([]share.Way, error) {
+	return get[[]share.Way](ctx, c, "/transfers/"+id.String()+"/discovery")
 }
 
 // Room tells whether the rest of a transfer fits on its disk.
@@ -231,8 +231,8 @@ func (c *Client) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 }
 
 // Match tells what of the content is in a folder already.
-func (c *Client) Match(ctx context.Context, r MatchRequest) (Match, error) {
-	var m Match
+func (c *Client) Match(ctx context.Context, r MatchRequest) (share.Match, error) {
+	var m share.Match
 	return m, c.do(ctx, http.MethodPost, Base+"/matches", r, &m)
 }
 

@@ -212,8 +212,8 @@ func (f *fake) Fetch(_ context.Context, r FetchRequest) (share.Transfer, error) 
 	return testTransfer(501), f.fail
 }
 
-func (f *fake) Match(_ context.Context, r MatchRequest) (Match, error) {
-	return Match{Files: 2, Bytes: 30, Right: int64(len(r.Output))}, f.fail
+func (f *fake) Match(_ context.Context, r MatchRequest) (share.Match, error) {
+	return share.Match{Files: 2, Bytes: 30, Right: int64(len(r.Output))}, f.fail
 }
 
 func (f *fake) Preview(context.Context, PreviewRequest) (Preview, error) {

@@ -114,7 +114,7 @@ func (a *API) register(h huma.API) {
 
 	op(h, "GET /lease", "A lease that lasts for as long as this answer is read", a.lease, streams("application/json"))
 	op(h, "POST /shares", "Share a file or folder", func(ctx context.Context, in *body[ShareRequest]) (*answer[share.Transfer], error) {
-		if err := checkLimits(in.Body.Limits); err != nil {
+		if err := in.Body.Limits.Check(); err != nil {
 			return nil, err
 		}
 		t, err := a.node.Share(ctx, in.Body)
@@ -124,7 +124,7 @@ func (a *API) register(h huma.API) {
 		if err := checkSource(in.Body.Link, in.Body.Torrent); err != nil {
 			return nil, err
 		}
-		if err := checkLimits(in.Body.Limits); err != nil {
+		if err := in.Body.Limits.Check(); err != nil {
 			return nil, err
 		}
 		t, err := a.node.Fetch(ctx, in.Body)
@@ -139,12 +139,12 @@ func (a *API) register(h huma.API) {
 		p.WebSeeds, p.Peers = orEmpty(p.WebSeeds), orEmpty(p.Peers)
 		return &answer[Preview]{p}, err
 	}, takesTorrent)
-	op(h, "POST /matches", "Tell what of the content is in a folder already; this reads the files there", func(ctx context.Context, in *body[MatchRequest]) (*answer[Match], error) {
+	op(h, "POST /matches", "Tell what of the content is in a folder already; this reads the files there", func(ctx context.Context, in *body[MatchRequest]) (*answer[share.Match], error) {
 		if err := checkSource(in.Body.Link, in.Body.Torrent); err != nil {
 			return nil, err
 		}
 		m, err := a.node.Match(ctx, in.Body)
-		return &answer[Match]{m}, err
+		return &answer[share.Match]{m}, err
 	}, takesTorrent)
 
 	op(h, "GET /transfers", "List transfers, oldest first", func(_ context.Context, in *withFields) (*huma.StreamResponse, error) {
@@ -317,12 +317,14 @@ func (a *API) act(s string, f func(share.ID) error) (*none, error) {
 func (a *API) change(_ context.Context, in *change) (*none, error) {
 	c := in.Body
 	if c.Limits != nil {
-		if err := checkLimits(c.Limits.Apply(share.Limits{})); err != nil {
+		if err := c.Limits.Check(); err != nil {
 			return nil, err
 		}
 	}
-	if g := c.Goal; g != nil && !(g.Ratio >= 0 && g.For >= 0) {
-		return nil, share.Errorf(share.Usage, "a goal must not be negative")
+	if c.Goal != nil {
+		if err := c.Goal.Check(); err != nil {
+			return nil, err
+		}
 	}
 	return a.act(in.ID, func(id share.ID) error {
 		if c.Limits != nil {
@@ -338,20 +340,13 @@ func (a *API) change(_ context.Context, in *change) (*none, error) {
 }
 
 func (a *API) changeLimits(c share.LimitChange) (*answer[Limits], error) {
-	if err := checkLimits(c.Apply(share.Limits{})); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	if err := a.node.ChangeLimits(c); err != nil {
 		return nil, err
 	}
 	return &answer[Limits]{a.node.Limits()}, nil
-}
-
-func checkLimits(l share.Limits) error {
-	if l.Down < 0 || l.Up < 0 {
-		return share.Errorf(share.Usage, "a limit must not be negative; 0 is no limit")
-	}
-	return nil
 }
 
 func checkSource(link string, torrent []byte) error {

@@ -42,7 +42,7 @@ type Node interface {
 	Share(context.Context, ShareRequest) (share.Transfer, error)
 	Fetch(context.Context, FetchRequest) (share.Transfer, error)
 	Preview(context.Context, PreviewRequest) (Preview, error)
-	Match(context.Context, MatchRequest) (Match, error)
+	Match(context.Context, MatchRequest) (share.Match, error)
 
 	// Lease makes a lease that requests can name. What nobody else wants ends
 	// with it.

@@ -108,11 +108,11 @@ func (h *hub) topicData(k topicKey) []byte {
 			Files []share.File `json:"files"`
 		}{k.id, orEmpty(files)}
 	case "discovery":
-		var ways []Way
+		var ways []share.Way
 		ways, err = h.node.Discovery(k.id)
 		v = struct {
-			ID   share.ID `json:"id"`
-			Ways []Way    `json:"ways"`
+			ID   share.ID    `json:"id"`
+			Ways []share.Way `json:"ways"`
 		}{k.id, orEmpty(ways)}
 	case "node":
 		v = struct {

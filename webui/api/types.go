@@ -29,33 +29,20 @@ type Info struct {
 
 // ShareRequest says what to share and how.
 type ShareRequest struct {
-	Path           string       `json:"path" minLength:"1" doc:"file or folder, absolute"`
-	Name           string       `json:"name,omitempty" maxLength:"255" doc:"name in the link; empty takes that of the path"`
-	PieceLength    int64        `json:"piece_length,omitempty" minimum:"0" doc:"bytes per piece, a power of two from 16 KiB; 0 chooses by the size of the content"`
-	FollowSymlinks bool         `json:"follow_symlinks,omitempty"`
-	Exclude        []string     `json:"exclude,omitempty" maxItems:"1000" doc:"globs of names, or of paths below the folder, that are not shared; ** stands for any number of folders, and each must match something"`
-	Strict         bool         `json:"strict,omitempty" doc:"refuse a folder with something that cannot be shared, instead of leaving that out"`
-	Confirm        bool         `json:"confirm,omitempty" doc:"share it although it is a home directory or holds one, which otherwise is a problem of type unconfirmed"`
-	Private        bool         `json:"private,omitempty" doc:"never announce it (BEP 27)"`
-	Goal           *share.Goal  `json:"goal,omitempty" doc:"when to stop seeding; without it, the node's setting"`
-	Limits         share.Limits `json:"limits,omitzero"`
-	Lease          string       `json:"lease,omitempty" maxLength:"100" doc:"ends the share when it ends, see GET /lease"`
-	Keep           bool         `json:"keep,omitempty" doc:"the lease is over once the link is known: the node keeps the share"`
+	Path string `json:"path" minLength:"1" doc:"file or folder, absolute"`
+	share.ShareOptions
+	Confirm bool   `json:"confirm,omitempty" doc:"share it although it is a home directory or holds one, which otherwise is a problem of type unconfirmed"`
+	Lease   string `json:"lease,omitempty" maxLength:"100" doc:"ends the share when it ends, see GET /lease"`
+	Keep    bool   `json:"keep,omitempty" doc:"the lease is over once the link is known: the node keeps the share"`
 }
 
 // FetchRequest says what to fetch. Exactly one of Link and Torrent must be set.
 type FetchRequest struct {
-	Link       string       `json:"link,omitempty" maxLength:"65536" doc:"magnet link, ID, or URL of a .torrent file"`
-	Torrent    []byte       `json:"torrent,omitempty" doc:"content of a .torrent file, base64"`
-	Output     string       `json:"output,omitempty" doc:"absolute path of the folder to download into; empty is the node's default"`
-	Files      []string     `json:"files,omitempty" maxItems:"1000" doc:"globs of the paths to download; empty is all"`
-	Goal       *share.Goal  `json:"goal,omitempty" doc:"when to stop seeding; without it, the node's setting"`
-	Limits     share.Limits `json:"limits,omitzero"`
-	Sequential bool         `json:"sequential,omitempty" doc:"download in order"`
-	Paused     bool         `json:"paused,omitempty"`
-	NoTrackers bool         `json:"no_trackers,omitempty"`
-	Adopt      bool         `json:"adopt,omitempty" doc:"complete files that are there already in place, if some piece of them is right; otherwise right ones are put beside them"`
-	Lease      string       `json:"lease,omitempty" maxLength:"100" doc:"pauses the fetch when it ends, see GET /lease"`
+	Link    string `json:"link,omitempty" maxLength:"65536" doc:"magnet link, ID, or URL of a .torrent file"`
+	Torrent []byte `json:"torrent,omitempty" doc:"content of a .torrent file, base64"`
+	Output  string `json:"output,omitempty" doc:"absolute path of the folder to download into; empty is the node's default"`
+	share.FetchOptions
+	Lease string `json:"lease,omitempty" maxLength:"100" doc:"pauses the fetch when it ends, see GET /lease"`
 }
 
 // Removal tells what is left of a transfer that was removed.
@@ -97,13 +84,6 @@ type Preview struct {
 type MatchRequest struct {
 	PreviewRequest
 	Output string `json:"output" minLength:"1" doc:"absolute path of the folder it would be downloaded into"`
-}
-
-// Match is what of the content is in a folder already.
-type Match struct {
-	Files int   `json:"files" doc:"files that have the names of the content"`
-	Bytes int64 `json:"bytes" doc:"bytes of these files"`
-	Right int64 `json:"right" doc:"bytes of them in pieces that are right; 0 if the file list is unknown"`
 }
 
 // Room is what a fetch needs on its disk, and what is free there.

@@ -26,18 +26,7 @@ func (s *served) History(span api.Span, id share.ID) (api.History, error) {
 	return s.n.history.Get(span, id)
 }
 
-func (s *served) Discovery(id share.ID) ([]api.Way, error) {
-	ways, err := s.n.engine.Discovery(id)
-	out := make([]api.Way, 0, len(ways))
-	for _, w := range ways {
-		v := api.Way{Source: w.Source, Name: w.Name, On: w.On, Busy: w.Busy, Last: w.Last, Next: w.Next, Found: w.Found}
-		if w.Err != nil {
-			v.Error = w.Err.Error()
-		}
-		out = append(out, v)
-	}
-	return out, err
-}
+func (s *served) Discovery(id share.ID) ([]share.Way, error) { return s.n.engine.Discovery(id) }
 
 func (s *served) HasPassword() (bool, error) {
 	if s.n.page != nil {

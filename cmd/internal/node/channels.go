@@ -190,7 +190,7 @@ func (s *swarm) Begin(ctx context.Context, link share.Link, dir string, most int
 		return share.Errorf(share.Disk, "making a folder for what is mirrored: %w", err)
 	}
 	_, err := s.e.Fetch(ctx, engine.FetchRequest{
-		Link: link, Output: dir, MaxSize: most, NoTrackers: true, Anywhere: true, Owner: engine.MirrorOwner(filepath.Base(dir)),
+		Link: link, Output: dir, MaxSize: most, FetchOptions: share.FetchOptions{NoTrackers: true}, Anywhere: true, Owner: engine.MirrorOwner(filepath.Base(dir)),
 	})
 	return err
 }

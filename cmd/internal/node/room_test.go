@@ -40,7 +40,7 @@ func TestRoomCountsWhatIsMissing(t *testing.T) {
 			folder.ID: {filepath.Join(out, "holiday", "sub", "b.bin.part"), []string{"*b.bin"}, 70_001},
 			file.ID:   {filepath.Join(out, "a.bin.part"), nil, 300_000},
 		} {
-			if _, err := taker.Client.Fetch(ctx, api.FetchRequest{Torrent: torrents[id], Output: out, Files: c.files}); err != nil {
+			if _, err := taker.Client.Fetch(ctx, api.FetchRequest{Torrent: torrents[id], Output: out, FetchOptions: share.FetchOptions{Files: c.files}}); err != nil {
 				t.Fatal(err)
 			}
 			await(t, taker.Client, id, func(t share.Transfer) bool { return t.State == share.Fetching && t.Path != out })

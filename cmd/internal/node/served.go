@@ -114,16 +114,7 @@ func (s *served) share(ctx context.Context, r api.ShareRequest, owner engine.Own
 	if err := s.n.withheld.admit(r.Path, r.Exclude, r.Confirm); err != nil {
 		return share.Transfer{}, err
 	}
-	q := engine.ShareRequest{
-		Path: r.Path, Name: r.Name, PieceLength: r.PieceLength, FollowSymlinks: r.FollowSymlinks, Private: r.Private, Limits: r.Limits,
-		Exclude: r.Exclude, Strict: r.Strict,
-	}
-	if r.Goal != nil {
-		q.Goal = *r.Goal
-	}
-	q.Owner, q.Lease = owner, engine.Lease(r.Lease)
-	t, err := s.n.engine.Share(ctx, q)
-	return t, err
+	return s.n.engine.Share(ctx, engine.ShareRequest{Path: r.Path, ShareOptions: r.ShareOptions, Owner: owner, Lease: engine.Lease(r.Lease)})
 }
 
 func (s *served) Lease() (lease string, end func(), err error) {
@@ -138,12 +129,11 @@ func (s *served) Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer,
 	}
 	c := s.n.current()
 	q := engine.FetchRequest{
-		Link: link, Torrent: torrent, Output: r.Output, Files: r.Files, Goal: c.Seed, Limits: r.Limits,
-		Sequential: r.Sequential, Paused: r.Paused, NoTrackers: r.NoTrackers, Adopt: r.Adopt,
+		Link: link, Torrent: torrent, Output: r.Output, FetchOptions: r.FetchOptions,
 		Lease: engine.Lease(r.Lease), Anywhere: r.Output == "",
 	}
-	if r.Goal != nil {
-		q.Goal = *r.Goal
+	if q.Goal == nil {
+		q.Goal = &c.Seed
 	}
 	if q.Output == "" {
 		// Only its last element is made: a disk that is not there stays so.
@@ -152,8 +142,7 @@ func (s *served) Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer,
 		}
 		q.Output = c.Downloads
 	}
-	t, err := s.n.engine.Fetch(ctx, q)
-	return t, err
+	return s.n.engine.Fetch(ctx, q)
 }
 
 func (s *served) Preview(ctx context.Context, r api.PreviewRequest) (api.Preview, error) {
@@ -182,20 +171,19 @@ func (s *served) Preview(ctx context.Context, r api.PreviewRequest) (api.Preview
 }
 
 // Match tells what of the content is in a folder already.
-func (s *served) Match(ctx context.Context, r api.MatchRequest) (api.Match, error) {
+func (s *served) Match(ctx context.Context, r api.MatchRequest) (share.Match, error) {
 	if !filepath.IsAbs(r.Output) {
-		return api.Match{}, share.Errorf(share.Usage, "%q is not an absolute path", r.Output)
+		return share.Match{}, share.Errorf(share.Usage, "%q is not an absolute path", r.Output)
 	}
 	_, torrent, err := s.n.source(ctx, r.Link, r.Torrent)
 	if err != nil || torrent == nil {
-		return api.Match{}, err
+		return share.Match{}, err
 	}
 	t, err := metainfo.Parse(torrent)
 	if err != nil {
-		return api.Match{}, err
+		return share.Match{}, err
 	}
-	m, err := engine.MatchFolder(ctx, t.Info, r.Output)
-	return api.Match(m), err
+	return engine.MatchFolder(ctx, t.Info, r.Output)
 }
 
 // fill takes what a torrent tells, and makes the link that names the same.

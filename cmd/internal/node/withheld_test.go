@@ -63,10 +63,10 @@ func TestStateDirectoryIsNotShared(t *testing.T) {
 		{Path: state}, {Path: all}, {Path: filepath.Join(all, "x")}, {Path: filepath.Join(state, torrentsDir)}, {Path: filepath.Join(state, stateName)},
 		{Path: filepath.Join(elsewhere, "all")}, {Path: filepath.Join(elsewhere, "state")}, {Path: filepath.Join(elsewhere, "kept")},
 		{Path: elsewhere + "/state/../state/" + torrentsDir},
-		{Path: elsewhere, FollowSymlinks: true, Exclude: []string{"all", "state"}},
-		{Path: elsewhere, FollowSymlinks: true, Exclude: []string{"all", "kept"}},
-		{Path: all, Exclude: []string{"a.txt"}},
-		{Path: all, Confirm: true}, {Path: state, Confirm: true, Exclude: []string{"*.db"}},
+		{Path: elsewhere, ShareOptions: share.ShareOptions{FollowSymlinks: true, Exclude: []string{"all", "state"}}},
+		{Path: elsewhere, ShareOptions: share.ShareOptions{FollowSymlinks: true, Exclude: []string{"all", "kept"}}},
+		{Path: all, ShareOptions: share.ShareOptions{Exclude: []string{"a.txt"}}},
+		{Path: all, Confirm: true}, {Path: state, Confirm: true, ShareOptions: share.ShareOptions{Exclude: []string{"*.db"}}},
 	} {
 		if kind, why := refused(t, s.Client, r); kind != share.Usage || !strings.Contains(why, "state directory") {
 			t.Errorf("%+v: %v, %s", r, kind, why)
@@ -78,7 +78,7 @@ func TestStateDirectoryIsNotShared(t *testing.T) {
 		t.Errorf("watched: %v", err)
 	}
 	// Where the walk never comes to it the rest may be shared, and so may downloads.
-	for _, r := range []api.ShareRequest{{Path: all, Exclude: []string{"x/state"}}, {Path: elsewhere}} {
+	for _, r := range []api.ShareRequest{{Path: all, ShareOptions: share.ShareOptions{Exclude: []string{"x/state"}}}, {Path: elsewhere}} {
 		first, err := s.Client.Share(testContext(t), r)
 		if err != nil {
 			t.Fatal(err)
@@ -120,7 +120,7 @@ func TestKeysAreNotShared(t *testing.T) {
 			t.Errorf("%+v: %v, %s", r, kind, why)
 		}
 	}
-	if _, err := s.Client.Share(testContext(t), api.ShareRequest{Path: dir, Exclude: []string{"notes.txt"}}); err != nil {
+	if _, err := s.Client.Share(testContext(t), api.ShareRequest{Path: dir, ShareOptions: share.ShareOptions{Exclude: []string{"notes.txt"}}}); err != nil {
 		t.Error(err)
 	}
 }
@@ -149,7 +149,7 @@ func TestHomeIsSharedOnlyWhenConfirmed(t *testing.T) {
 		}
 	}
 	// Where the state is not in it either.
-	if _, err := s.Client.Share(testContext(t), api.ShareRequest{Path: "/", Exclude: []string{"*"}}); !errors.Is(err, api.ErrUnconfirmed) {
+	if _, err := s.Client.Share(testContext(t), api.ShareRequest{Path: "/", ShareOptions: share.ShareOptions{Exclude: []string{"*"}}}); !errors.Is(err, api.ErrUnconfirmed) {
 		t.Errorf("/: %v", err)
 	}
 	first, err := s.Client.Share(testContext(t), api.ShareRequest{Path: home, Confirm: true})

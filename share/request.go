@@ -1,0 +1,70 @@
+package share
+
+import "time"
+
+// ShareOptions are how a file or folder is shared. A request of the API and the
+// engine's own both carry them, so that none can be lost between the two.
+type ShareOptions struct {
+	Name           string   `json:"name,omitempty" maxLength:"255" doc:"name in the link; empty takes that of the path"`
+	PieceLength    int64    `json:"piece_length,omitempty" minimum:"0" doc:"bytes per piece, a power of two from 16 KiB; 0 chooses by the size of the content"`
+	FollowSymlinks bool     `json:"follow_symlinks,omitempty"`
+	Exclude        []string `json:"exclude,omitempty" maxItems:"1000" doc:"globs of names, or of paths below the folder, that are not shared; ** stands for any number of folders, and each must match something"`
+	Strict         bool     `json:"strict,omitempty" doc:"refuse a folder with something that cannot be shared, instead of leaving that out"`
+	Private        bool     `json:"private,omitempty" doc:"never announce it (BEP 27)"`
+	// Goal is nil where nothing was said; the engine then seeds forever.
+	Goal   *Goal  `json:"goal,omitempty" doc:"when to stop seeding; without it, the node's setting"`
+	Limits Limits `json:"limits,omitzero"`
+}
+
+// FetchOptions are how content is fetched. A request of the API and the engine's
+// own both carry them, so that none can be lost between the two.
+type FetchOptions struct {
+	// Files are globs, see CheckGlobs. Files that none matches are skipped.
+	Files []string `json:"files,omitempty" maxItems:"1000" doc:"globs of the paths to download; empty is all"`
+	// Goal is nil where nothing was said; the engine then seeds forever.
+	Goal       *Goal  `json:"goal,omitempty" doc:"when to stop seeding; without it, the node's setting"`
+	Limits     Limits `json:"limits,omitzero"`
+	Sequential bool   `json:"sequential,omitempty" doc:"download in order"`
+	Paused     bool   `json:"paused,omitempty"`
+	NoTrackers bool   `json:"no_trackers,omitempty"`
+	Adopt      bool   `json:"adopt,omitempty" doc:"complete files that are there already in place, if some piece of them is right; otherwise right ones are put beside them"`
+}
+
+// Match is what of some content is in a folder already.
+type Match struct {
+	Files int   `json:"files" doc:"files that have the names of the content"`
+	Bytes int64 `json:"bytes" doc:"bytes of these files"`
+	Right int64 `json:"right" doc:"bytes of them in pieces that are right; 0 if the file list is unknown"`
+}
+
+// Way is one source of peers of a transfer. A time is zero if the event has not
+// happened or is not planned.
+type Way struct {
+	Source Source    `json:"source"`
+	Name   string    `json:"name,omitempty" doc:"URL of a tracker"`
+	On     bool      `json:"on" doc:"the source is used for this transfer"`
+	Busy   bool      `json:"busy,omitempty" doc:"a request is running"`
+	Last   time.Time `json:"last,omitzero" doc:"time of the last answer"`
+	Next   time.Time `json:"next,omitzero" doc:"time of the next request"`
+	Found  int       `json:"found" doc:"new addresses it returned since the node started; for a tracker, the addresses in its last answer"`
+	Error  string    `json:"error,omitempty" doc:"why the last attempt failed"`
+}
+
+// Check refuses negative limits.
+func (l Limits) Check() error {
+	if l.Down < 0 || l.Up < 0 {
+		return Errorf(Usage, "a limit must not be negative; 0 is no limit")
+	}
+	return nil
+}
+
+// Check refuses a change to negative limits.
+func (c LimitChange) Check() error { return c.Apply(Limits{}).Check() }
+
+// Check refuses a goal that no transfer could reach or miss.
+func (g Goal) Check() error {
+	if !(g.Ratio >= 0) || g.For < 0 { // a ratio may be no number
+		return Errorf(Usage, "a seeding goal must not be negative")
+	}
+	return nil
+}
