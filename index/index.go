@@ -1,6 +1,6 @@
-// Package index is the vocabulary for finding content: entries of a catalogue,
-// queries and channel IDs. Like package share it contains only types and the code
-// to parse and print them.
+// Package index keeps nothing to itself: it is the vocabulary for finding content,
+// namely entries of a catalogue, queries and channel IDs. Like package share it
+// contains only types and the code to parse and print them.
 //
 // The text and link forms of a ChannelID printed by any 1.x release are read by
 // every later one.

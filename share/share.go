@@ -1,6 +1,7 @@
-// Package share is the vocabulary for moving content: IDs, links, transfers, their
-// states, events and errors. It contains only types and the code to parse and print
-// them, and imports only the standard library.
+// Package share keeps nothing to itself: it is the vocabulary for moving content,
+// namely IDs, links, transfers, their states, events and errors. It contains only
+// types and the code to parse and print them, and imports only the standard
+// library.
 //
 // A link printed by any 1.x release is read by every later one.
 package share

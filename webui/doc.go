@@ -1,7 +1,7 @@
-// Package webui is the node's face towards browsers: it guards the API and
-// serves the page. Whatever reaches the API through it came to an allowed
-// host name, from this page or from a program with a token, from somebody who
-// signed in, and within limits of size and time.
+// Package webui keeps to itself who may use the API from a browser or over TCP, and
+// the web page that it serves. A request reaches the API through it only if it
+// names an allowed host, comes from this page or from a program with a token, from
+// somebody who signed in, and is within limits of size and time.
 //
 // The order is the defence. A request is refused for the first of these that
 // fails, and nothing of it is parsed before:

@@ -1,7 +1,8 @@
 //go:build linux
 
-// Command bench measures shoal beside libtorrent and mktorrent on the same
-// machine in the same run, and writes what it measured as a table.
+// Command bench keeps to itself how shoal is measured: beside libtorrent and
+// mktorrent, on the same machine, in the same run. It writes the results as a
+// table.
 //
 //	go run ./cmd/bench [-write docs/performance.md] [-only fetch,seed]
 //

@@ -1,5 +1,5 @@
-// Command shoal shares folders directly from the machine they are on and downloads
-// what others share.
+// Command shoal keeps to itself what people type and see: verbs that share folders
+// directly from the machine they are on, and download what others share.
 //
 // Its flags, JSON lines and exit statuses are a contract: scripts written
 // against any 1.x release work with every later one. Each verb is in the file

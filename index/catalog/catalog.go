@@ -1,5 +1,5 @@
-// Package catalog keeps a searchable catalogue of the node's own transfers and of
-// the entries of the channels it follows.
+// Package catalog keeps to itself how entries are stored and searched: those of the
+// node's own transfers and those of the channels it follows.
 //
 // The catalogue is derived data: all of it can be loaded again from transfers and
 // channel files. So a damaged file is replaced by an empty one, an older layout is

@@ -1,5 +1,6 @@
-// Package channel publishes and follows channels: signed, updatable lists of shares
-// that stay in the DHT and in their swarm as long as anyone follows them.
+// Package channel keeps to itself how channels are published and followed: signed,
+// updatable lists of shares that stay in the DHT and in their swarm as long as
+// anyone follows them.
 //
 // A channel is an Ed25519 key and a salt. Its newest catalogue, a file of JSON
 // Lines packed with zstd, is shared like anything else; a mutable item in the

@@ -1,6 +1,6 @@
-// Package dht is a node of the BitTorrent DHT on IPv6: it finds the peers of an
-// ID, announces what this node has, and stores small signed items, without a
-// server. It speaks BEP 5, 32, 33, 42, 43 and 44, and nothing but IPv6.
+// Package dht keeps to itself how the BitTorrent DHT works: its Node finds the
+// peers of an ID, announces what this node has, and stores small signed items,
+// without a server. It speaks BEP 5, 32, 33, 42, 43 and 44, over IPv6 only.
 //
 // What it promises:
 //   - No datagram ends the process, hangs it, or makes it use unbounded memory.

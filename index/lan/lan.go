@@ -1,5 +1,5 @@
-// Package lan finds peers on the local network without any server or router:
-// Local Service Discovery (BEP 14) over IPv6 multicast.
+// Package lan keeps to itself how peers are found on the local network without a
+// server or router: by Local Service Discovery (BEP 14) over IPv6 multicast.
 //
 // It announces the node's IDs on every interface that can multicast, listens to
 // the announces of others, and stays within the traffic that BEP 14 allows. Each

@@ -1,5 +1,5 @@
-// Package bencode reads and writes bencoding (BEP 3), the notation of torrents,
-// trackers, peers and the DHT. It keeps to itself how values are delimited and
+// Package bencode keeps to itself how bencoding (BEP 3) is read and written, the
+// notation of torrents, trackers, peers and the DHT: how values are delimited, and
 // which spellings are refused.
 //
 // Reader walks the input in place and allocates nothing: for torrents, info

@@ -1,4 +1,5 @@
-// Package metainfo reads untrusted torrents and makes torrents of files.
+// Package metainfo keeps to itself how untrusted torrents are read, and how
+// torrents are made of files.
 //
 // The promise: the results of Parse and ParseInfo are safe to use. Every number is
 // in range and consistent with the others, every name is one path element that

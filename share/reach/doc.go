@@ -1,5 +1,5 @@
-// Package reach finds out at which IPv6 addresses this host is reachable: whether a
-// stranger's new connection succeeds.
+// Package reach keeps to itself how this host learns at which IPv6 addresses it is
+// reachable: whether a stranger's new connection succeeds.
 //
 // Its promise: an address is reachable only after a host in another network has
 // connected to it, and unreachable only after peers in two other networks were asked

@@ -1,7 +1,7 @@
-// Package schedule orders what is due by time: the entry that is due first comes
-// out first, and an entry whose time changed is moved, not searched for. How the
-// order is kept is this package's own business; what an entry is, and which clock
-// its time is from, is the caller's.
+// Package schedule keeps to itself how entries are kept in the order of their
+// times: the one that is due first comes first, and one whose time changes is
+// moved, not searched for. What an entry is, and which clock its time is from, is
+// up to the caller.
 package schedule
 
 import "iter"

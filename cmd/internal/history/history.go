@@ -1,5 +1,5 @@
-// Package history remembers how fast the node and its transfers were. It keeps
-// to itself how rates are stored, in memory and in state.db.
+// Package history keeps to itself how the rates of the node and its transfers are
+// remembered: for how long, how finely, and in what form in memory and in state.db.
 package history
 
 import (

@@ -1,4 +1,4 @@
-// Package house holds the tests of how the code is laid out: which of our
-// packages may import which, that each says what it promises, and that no file
-// grows beyond reading. It has no code of its own.
+// Package house keeps to itself how the layout of the code is checked: which of our
+// packages may import which, that each says what it keeps to itself, and that the
+// documents agree with the code. It contains only tests.
 package house

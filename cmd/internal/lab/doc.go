@@ -1,6 +1,6 @@
-// Package lab builds small internets for tests: homes with a router and a
-// stateful firewall each, hosts behind them with addresses from 2001:db8::/32,
-// and no IPv4 anywhere.
+// Package lab keeps to itself how a small internet is made for a test: homes with a
+// router and a stateful firewall each, hosts behind them with addresses from
+// 2001:db8::/32, and no IPv4 anywhere.
 //
 //	                      core (a router, 2001:db8::/32)
 //	     ┌────────────────────┼──────────────────────┐

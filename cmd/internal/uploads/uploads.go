@@ -1,5 +1,5 @@
-// Package uploads keeps the files that browsers send, in a folder of their own.
-// It keeps to itself how a file gets its name only when all of it is on the disk.
+// Package uploads keeps to itself how a file that a browser sends gets to the disk:
+// into a folder of its own, and under its name only when all of it is there.
 package uploads
 
 import (

@@ -1,6 +1,7 @@
-// Package watch follows folders that the user named: it fetches what the files
-// in one kind name, and shares what lies in the other. It keeps to itself when a
-// file is complete and what was taken already.
+// Package watch keeps to itself how watched folders are followed: when a file in
+// one is complete, and what has been dealt with already. It downloads what torrent
+// and link files in one kind of folder name, and shares the contents of the other
+// kind.
 package watch
 
 import (

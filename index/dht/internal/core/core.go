@@ -1,7 +1,7 @@
-// Package core is a DHT node as a state machine: it is handed datagrams and the
-// time, and hands datagrams back. It has no goroutine, clock, lock or socket, so
-// that one process can run one of them on the network or ten thousand in a
-// simulation.
+// Package core keeps to itself what a DHT node does with a datagram: it is a state
+// machine that is given datagrams and the time, and returns datagrams. It has no
+// goroutine, clock, lock or socket, so that one process can run one of them on the
+// network or ten thousand in a simulation.
 //
 // A Core is not safe for concurrent use. It calls the functions it was given
 // from within its own methods; they must not call it back unless they say so.

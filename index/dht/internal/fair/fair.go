@@ -1,6 +1,6 @@
-// Package fair is a bounded map whose room is shared fairly by those who put
-// things there: when it is full, a newcomer takes the place of something that
-// belongs to an owner that has more there than the new one.
+// Package fair keeps to itself who gives way when a map is full: its room is shared
+// fairly by owners, so a newcomer replaces an entry of an owner that has more
+// entries than the newcomer's.
 package fair
 
 import (

@@ -1,6 +1,6 @@
-// Package items knows the arbitrary data of BEP 44: what makes an item valid,
-// where it belongs, and when one may take another's place. It keeps those that
-// others left with us, in bounded memory.
+// Package items keeps to itself the rules of BEP 44: what makes an item valid,
+// where it is stored, and when one may replace another. It stores the items that
+// other nodes put here, in bounded memory.
 package items
 
 import (

@@ -1,5 +1,5 @@
-// Package krpc reads and writes the datagrams of the DHT: BEP 5 with BEP 32,
-// 33, 42, 43 and 44, for IPv6.
+// Package krpc keeps to itself how the datagrams of the DHT are encoded: BEP 5 with
+// BEP 32, 33, 42, 43 and 44, for IPv6.
 //
 // Decode keeps slices of the datagram instead of copies, allocates nothing, and
 // returns an error for every input that is not a message, never a panic.

@@ -1,4 +1,4 @@
-// Package limit decides how much attention a source of datagrams gets, in
+// Package limit keeps to itself how much attention a source of datagrams gets, in
 // memory that no number of sources can grow.
 package limit
 

@@ -1,6 +1,6 @@
-// Package lookup is one iterative search through the network, as a state
-// machine without clock or socket: it says which node to query next, takes the
-// answers, and knows when the nodes closest to the target have been found.
+// Package lookup keeps to itself how the nodes closest to a target are found: it is
+// one iterative search, a state machine without clock or socket that says which
+// node to query next, takes the answers, and knows when it is complete.
 //
 // The nodes named so far are kept in order of their distance. Those in the
 // window, the closest Width that have not failed, are asked; when all of them

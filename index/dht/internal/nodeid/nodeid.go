@@ -1,5 +1,5 @@
-// Package nodeid knows the 160-bit key space of the DHT: its XOR metric and
-// which identifiers an address entitles a node to (BEP 42).
+// Package nodeid keeps to itself the arithmetic of the DHT's 160-bit key space: its
+// XOR metric, and which IDs an address entitles a node to (BEP 42).
 package nodeid
 
 import (

@@ -1,6 +1,6 @@
-// Package peers keeps the announcements others left with us (BEP 5), in
-// bounded memory that no one network can take for itself, and summarises them
-// for scrapes (BEP 33).
+// Package peers keeps to itself how the announcements of others are stored (BEP 5):
+// in bounded memory that no single network can fill. It also summarises them for
+// scrapes (BEP 33).
 package peers
 
 import (

@@ -1,5 +1,6 @@
-// Package recent remembers recent events in bounded memory: a map whose
-// entries are forgotten by age, and sooner when there are too many.
+// Package recent keeps to itself how recent events are remembered in bounded
+// memory: as a map whose entries are forgotten by age, and earlier when there are
+// too many.
 package recent
 
 import "time"

@@ -1,6 +1,6 @@
-// Package sim is an internet in one process: it runs thousands of core.Core over
-// a virtual clock and network. The same seed gives the same run, datagram for
-// datagram.
+// Package sim keeps to itself how an internet of DHT nodes runs in one process:
+// thousands of core.Core over a virtual clock and network. The same seed gives the
+// same run, datagram for datagram.
 //
 // Hosts are placed at random on a plane, their distance being most of the delay
 // between them. Datagrams are lost at random. Hosts may stand behind a firewall

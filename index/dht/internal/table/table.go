@@ -1,5 +1,5 @@
-// Package table is the routing table: which nodes of the network we know, and
-// which of them are worth naming to others.
+// Package table keeps to itself how the routing table is maintained: which nodes of
+// the network we know, and which of them are worth naming to others.
 //
 // A node enters only after it answered us. Bucket i holds nodes that share
 // exactly i leading bits with our own ID. The first buckets, which every lookup

@@ -1,5 +1,6 @@
-// Package token makes and checks the write tokens of BEP 5: proof that whoever
-// shows one receives what is sent to the address it was made for.
+// Package token keeps to itself how the write tokens of BEP 5 are made and checked:
+// proof that whoever shows one receives what is sent to the address it was made
+// for.
 package token
 
 import (

@@ -1,7 +1,7 @@
-// Package admission decides which connections to peers a node has room for: who
-// is let in, which of those that are there gives way, who is kept out, and how
-// often the node may call whom. It has no sockets and no clock, so that any
-// history of a node can be played through it.
+// Package admission keeps to itself which connections to peers a node has room for:
+// who is let in, which existing one gives way, who is kept out, and how often the
+// node may dial whom. It has no sockets and no clock, so that any history of a node
+// can be played through it.
 //
 // The rules:
 //

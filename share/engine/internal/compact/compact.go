@@ -1,5 +1,5 @@
-// Package compact reads and writes lists of addresses in the compact form of
-// BEP 7 and BEP 11: address and port of each, big-endian, end to end.
+// Package compact keeps to itself the compact form of lists of addresses (BEP 7 and
+// BEP 11): address and port of each, big-endian, end to end.
 package compact
 
 import (

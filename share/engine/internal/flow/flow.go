@@ -1,4 +1,5 @@
-// Package flow measures and limits how fast bytes pass.
+// Package flow keeps to itself how the speed of a stream of bytes is measured and
+// limited.
 package flow
 
 import (

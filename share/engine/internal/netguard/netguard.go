@@ -1,7 +1,7 @@
-// Package netguard decides to which untrusted addresses this node may connect.
-// Trackers, web seeds, peer exchange and redirects all name addresses; without a
-// check any of them could direct us to the router's admin page or to a service that
-// trusts the local network.
+// Package netguard keeps to itself to which untrusted addresses this node may
+// connect. Trackers, web seeds, peer exchange and redirects all name addresses;
+// without a check any of them could direct us to the router's admin page or to a
+// service that trusts the local network.
 //
 // The check applies to the address of each connection after name resolution, so a
 // name that resolves differently the second time gains nothing. Each redirect dials

@@ -1,6 +1,6 @@
-// Package swarm moves content between this node and its peers: the peer
-// protocol, run over connections. What to ask of whom and when is decided by
-// package core; here are the sockets, the clock, the disk and the hashing.
+// Package swarm keeps to itself how the decisions of package core become
+// connections: it has the sockets, the clock, the disk and the hashing, while core
+// decides what to request of which peer and when.
 //
 // A connection has a goroutine that reads, and while there is something to send
 // one that writes. The reader writes the blocks it gets to the storage and hashes them on the way, so

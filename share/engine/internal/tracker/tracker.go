@@ -1,6 +1,6 @@
-// Package tracker announces transfers to the trackers that links and torrents
-// name, over HTTP (BEP 3, 7, 23, 24) and UDP (BEP 15, 41), and returns the peers
-// they send.
+// Package tracker keeps to itself how trackers are announced to: over HTTP (BEP 3,
+// 7, 23, 24) and UDP (BEP 15, 41), for the trackers that links and torrents name.
+// It returns the peers they send.
 //
 // One Announcer serves every transfer of a node with one scheduler: a waiting
 // transfer needs memory but no goroutine. Trackers are not trusted: netguard checks

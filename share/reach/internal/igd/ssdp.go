@@ -1,6 +1,6 @@
-// Package igd asks a router for pinholes in its IPv6 firewall by UPnP: it finds
-// the router by SSDP on the link, reads its description, and calls the service
-// WANIPv6FirewallControl:1 of an Internet Gateway Device:2.
+// Package igd keeps to itself how a router is asked by UPnP for pinholes in its
+// IPv6 firewall: it finds the router by SSDP on the link, reads its description,
+// and calls the service WANIPv6FirewallControl:1 of an Internet Gateway Device:2.
 //
 // A router is whoever says so on the link, so nothing that it says is trusted
 // further than that: answers from beyond the link are not heeded, nothing but

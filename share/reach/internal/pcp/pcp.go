@@ -1,6 +1,6 @@
-// Package pcp asks a router for pinholes in its IPv6 firewall by the Port
-// Control Protocol (RFC 6887), as far as that is needed: MAP with the option
-// PREFER_FAILURE.
+// Package pcp keeps to itself how a router is asked by the Port Control Protocol
+// (RFC 6887) for pinholes in its IPv6 firewall. Of the protocol it has what is
+// needed for that: MAP with the option PREFER_FAILURE.
 //
 //	request   2  1     0 0       lifetime[4]  client[16]      mapping  2 0 0 0
 //	response  2  0x81  0 result  lifetime[4]  epoch[4] 0[12]  mapping  options

@@ -1,7 +1,7 @@
-// Package conform tests implementations of package face: two networks talk over
-// the IPv6 loopback, and peers of our own making to each of them. What is tested
-// is what the engine relies on, so that another implementation can take the
-// place of the one that there is.
+// Package conform keeps to itself how an implementation of package face is tested:
+// two networks talk over the IPv6 loopback, and peers of our own making to each of
+// them. It tests what the engine relies on, so that one implementation can replace
+// another.
 package conform
 
 import (

@@ -1,8 +1,8 @@
-// Package core is our side of one swarm as a state machine: it is handed what
-// peers send and the time, and decides what to ask of whom and when, whom to
-// upload to, whom to believe, to whom to connect. It has no goroutine, clock,
-// lock, socket or disk, so that one process can run one of them on the network
-// or five hundred in a simulation.
+// Package core keeps to itself how our side of a swarm decides: it is a state
+// machine that is given the messages of peers and the time, and decides what to
+// request of whom and when, whom to upload to, whom to trust, and whom to dial. It
+// has no goroutine, clock, lock, socket or disk, so that one process can run one of
+// them on the network or five hundred in a simulation.
 //
 // A Core is not safe for concurrent use. Each call may leave Actions, which the
 // caller takes and carries out. What a peer is to be sent is kept until the

@@ -1,5 +1,5 @@
-// Package dialback lets a peer find out whether strangers can reach it, with the
-// help of one other peer and no third party.
+// Package dialback keeps to itself how a peer finds out whether strangers can reach
+// it, with the help of one other peer and no third party.
 //
 // It is an extension of the peer protocol (BEP 10) called "sh_dialback". The
 // asker opens a connection from the address in question and sends a request; the

@@ -1,7 +1,7 @@
-// Package face is what the engine knows of the peer protocol, and all that it
-// does: how content gets into a swarm and out of it, what is wanted of it, and
-// what is heard from there. Who implements it (package library does) keeps to
-// itself how peers are talked to. Package conform tests that.
+// Package face keeps nothing to itself: it is all that the engine knows of the peer
+// protocol, namely how content enters and leaves a swarm, what the engine asks for,
+// and what it is told. An implementation (package library today) keeps to itself
+// how it talks to peers; package conform tests it.
 package face
 
 import (

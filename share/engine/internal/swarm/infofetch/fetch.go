@@ -1,5 +1,5 @@
-// Package infofetch fetches the info dictionary of content of which only the ID is
-// known, from peers that support BEP 9 over BEP 10.
+// Package infofetch keeps to itself how an info dictionary of which only the ID is
+// known is fetched, from peers that support BEP 9 over BEP 10.
 //
 // The library's own client could do this, too, but it shares one buffer among all
 // peers, so that a single malicious peer can block a fetch forever. Here every peer

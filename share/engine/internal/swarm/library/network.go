@@ -1,6 +1,7 @@
-// Package library is the peer protocol by torrent.Client of
-// github.com/anacrolix/torrent, with everything around it that makes it safe to
-// show to strangers. Nobody else in the tree knows that library.
+// Package library keeps to itself that the peer protocol is run by torrent.Client
+// of github.com/anacrolix/torrent, and everything around it that makes it safe to
+// expose to strangers. Only infofetch and peerguard import other parts of
+// that library.
 //
 // What peers say goes past package peerguard before the library sees it;
 // connections pass the gate; the info dictionary is read once more the way the

@@ -1,7 +1,7 @@
-// Package mse is message stream encryption, the obfuscation that BitTorrent
-// clients put around their connections: a Diffie-Hellman exchange, then RC4 with
-// keys that follow from it and from the ID of the content. It hides what is
-// spoken from who looks at packets, and proves nobody's identity.
+// Package mse keeps to itself how message stream encryption works, the obfuscation
+// that BitTorrent clients put around their connections: a Diffie-Hellman exchange,
+// then RC4 with keys that follow from it and from the ID of the content. It hides
+// the protocol from observers of the packets, and proves nobody's identity.
 //
 //	A to B   Ya[96] padding
 //	B to A   Yb[96] padding

@@ -1,6 +1,7 @@
-// Package peerguard stands between peers and torrent.Client: every message is
-// checked before the client processes it, so that no sequence of bytes a peer
-// sends reaches the client's assertions or grows its memory without bound.
+// Package peerguard keeps to itself which messages of peers torrent.Client may see:
+// every message is checked before the client processes it, so that no sequence of
+// bytes a peer sends reaches the client's assertions or grows its memory without
+// bound.
 //
 // A message that is out of place but harmless becomes a keep-alive; one that no
 // honest peer sends ends the connection; what the client would parse itself is

@@ -1,7 +1,8 @@
-// Package punch opens a TCP connection between two hosts whose firewalls let
-// nothing in, by having both begin it at once (RFC 9293, 3.5, simultaneous
-// open): each firewall takes the other's SYN for an answer to the SYN that it
-// has just let out. RFC 6092 (REC-31) asks of IPv6 firewalls that they carry it.
+// Package punch keeps to itself how a TCP connection is opened between two hosts
+// whose firewalls let nothing in: both begin it at once (RFC 9293, 3.5,
+// simultaneous open), and each firewall takes the other's SYN for an answer to the
+// SYN that it has just let out. RFC 6092 (REC-31) requires IPv6 firewalls to
+// support that.
 //
 // Both must call from the port that they listen at, since that is the one that
 // the other knows. Linux lets a second socket have that port only if both agree

@@ -1,6 +1,6 @@
-// Package sim is a swarm in one process: it runs hundreds of core.Core over a
-// virtual clock and virtual lines. The same seed gives the same run, message for
-// message.
+// Package sim keeps to itself how a swarm runs in one process: hundreds of
+// core.Core over a virtual clock and virtual lines. The same seed gives the same
+// run, message for message.
 //
 // A line has a rate up and a rate down and a delay. Connections share a host's
 // uplink by turns, a block each; what arrives faster than the downlink takes

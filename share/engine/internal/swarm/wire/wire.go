@@ -1,8 +1,8 @@
-// Package wire reads and writes the messages of the peer protocol (BEP 3, 6,
-// 10, 52). Everything a peer sends is checked here: lengths before memory is
-// taken for them, numbers against the shape of the content, and whether a
-// message may come at this point at all. What a Reader returns can be believed
-// as far as the protocol goes; whether it was asked for is not known here.
+// Package wire keeps to itself how the messages of the peer protocol are encoded
+// (BEP 3, 6, 10, 52), and which of them are valid. Everything a peer sends is
+// checked here: lengths before memory is allocated for them, numbers against the
+// shape of the content, and whether a message may come at this point at all. What a
+// Reader returns is valid; whether it was requested is not known here.
 //
 //	message      length[4] type[1] payload          length 0: keep-alive
 //	choke 0, unchoke 1, interested 2, not interested 3
