@@ -13,11 +13,15 @@ import (
 // first those that never had one. One slot goes by chance, so that newcomers
 // get a beginning and we find better partners.
 type choker struct {
+	*clock
+	*content
+	*roster
+	fixed int // slots that somebody wants; 0 to go by the line's capacity
+
 	next  time.Duration
 	round int
 	slots int
-	extra int // slots more than the line's rate asks for, since they are not used
-	up    meter
+	extra int     // slots more than the line's rate asks for, since they are not used
 	best  float64 // bytes a second that the line did lately
 	order []*Peer
 	seen  map[netip.Prefix]int
@@ -33,11 +37,17 @@ const (
 	turnBytes    = 8 << 20          // or so much
 )
 
+func newChoker(c *clock, k *content, r *roster, fixed int) *choker {
+	h := &choker{clock: c, content: k, roster: r, fixed: fixed, seen: make(map[netip.Prefix]int)}
+	h.slots = h.capacity()
+	return h
+}
+
 // capacity is how many peers the line serves well. More of them get too little
 // each to finish a piece soon, fewer leave the line idle when one is slow.
-func (h *choker) capacity(fixed int) int {
-	if fixed > 0 {
-		return fixed
+func (h *choker) capacity() int {
+	if h.fixed > 0 {
+		return h.fixed
 	}
 	if h.best == 0 {
 		return firstSlots
@@ -46,25 +56,30 @@ func (h *choker) capacity(fixed int) int {
 	return max(leastSlots, min(byRate+h.extra, mostSlots))
 }
 
-// rechoke deals out the slots.
-func (c *Core) rechoke() {
-	h := &c.choker
-	h.next = c.now + rechokeEvery
+// ruling is whether a peer is to be uploaded to.
+type ruling struct {
+	peer  *Peer
+	serve bool
+}
+
+// deal deals out the slots. up is how many bytes a second are uploaded now.
+func (h *choker) deal(up float64) (all []ruling) {
+	h.next = h.now + rechokeEvery
 	h.round++
-	h.best = max(h.best*0.97, h.up.get(c.now, longTerm))
+	h.best = max(h.best*0.97, up)
 	order := h.order[:0]
 	busy, open := 0, 0
-	for _, p := range c.peers {
+	for _, p := range h.peers {
 		if !p.choked {
 			open++
 			if len(p.want) > 0 {
 				busy++
 			}
 		}
-		if p.interested && !c.peerComplete(p) {
+		if p.interested && !h.peerComplete(p) {
 			order = append(order, p)
 		} else if !p.choked {
-			c.choke(p)
+			all = append(all, ruling{p, false})
 		}
 	}
 	h.order = order
@@ -74,52 +89,50 @@ func (c *Core) rechoke() {
 	case busy == open && h.extra > 0:
 		h.extra--
 	}
-	h.slots = h.capacity(c.cfg.Uploads)
-	if c.missing > 0 {
-		slices.SortStableFunc(order, c.byGiving)
+	h.slots = h.capacity()
+	if h.missing > 0 {
+		slices.SortStableFunc(order, h.byGiving)
 	} else {
-		slices.SortStableFunc(order, c.byTurn)
+		slices.SortStableFunc(order, h.byTurn)
 	}
 	h.spread(order)
-	lucky := c.lucky(order)
+	lucky := h.lucky(order)
 	slots := h.slots
 	if lucky != nil {
 		slots--
-		c.unchoke(lucky)
+		all = append(all, ruling{lucky, true})
 	}
 	for _, p := range order {
-		switch {
-		case p == lucky:
-		case slots > 0:
-			slots--
-			c.unchoke(p)
-		default:
-			c.choke(p)
+		if p == lucky {
+			continue
 		}
+		all = append(all, ruling{p, slots > 0})
+		slots--
 	}
+	return all
 }
 
 // byGiving puts those first that give us most; those that keep what we asked
 // for to themselves come last.
-func (c *Core) byGiving(a, b *Peer) int {
-	if x, y := a.snubbed(c.now), b.snubbed(c.now); x != y {
+func (h *choker) byGiving(a, b *Peer) int {
+	if x, y := a.snubbed(h.now), b.snubbed(h.now); x != y {
 		if x {
 			return 1
 		}
 		return -1
 	}
 	return cmp.Or(
-		cmp.Compare(b.longDown.get(c.now, longTerm), a.longDown.get(c.now, longTerm)),
-		cmp.Compare(b.up.get(c.now, longTerm), a.up.get(c.now, longTerm)))
+		cmp.Compare(b.longDown.get(h.now, longTerm), a.longDown.get(h.now, longTerm)),
+		cmp.Compare(b.up.get(h.now, longTerm), a.up.get(h.now, longTerm)))
 }
 
 // byTurn puts those first whose turn is not over, the fastest of them first,
 // then those that waited longest.
-func (c *Core) byTurn(a, b *Peer) int {
-	x, y := c.inTurn(a), c.inTurn(b)
+func (h *choker) byTurn(a, b *Peer) int {
+	x, y := h.inTurn(a), h.inTurn(b)
 	switch {
 	case x && y:
-		return cmp.Compare(b.up.get(c.now, longTerm), a.up.get(c.now, longTerm))
+		return cmp.Compare(b.up.get(h.now, longTerm), a.up.get(h.now, longTerm))
 	case x:
 		return -1
 	case y:
@@ -128,16 +141,13 @@ func (c *Core) byTurn(a, b *Peer) int {
 	return cmp.Compare(a.unchoked, b.unchoked)
 }
 
-func (c *Core) inTurn(p *Peer) bool {
-	return !p.choked && (p.served < turnBytes || c.now-p.unchoked < turn)
+func (h *choker) inTurn(p *Peer) bool {
+	return !p.choked && (p.served < turnBytes || h.now-p.unchoked < turn)
 }
 
 // spread moves the second and further peers of one line behind the first of
 // all others, the third behind the second, and so on.
 func (h *choker) spread(order []*Peer) {
-	if h.seen == nil {
-		h.seen = make(map[netip.Prefix]int)
-	}
 	clear(h.seen)
 	for _, p := range order {
 		n := network(p.Addr.Addr())
@@ -148,12 +158,12 @@ func (h *choker) spread(order []*Peer) {
 }
 
 // lucky is who gets the random slot: for some rounds the same.
-func (c *Core) lucky(order []*Peer) *Peer {
-	if len(order) <= c.choker.slots {
+func (h *choker) lucky(order []*Peer) *Peer {
+	if len(order) <= h.slots {
 		return nil // all get one
 	}
 	i := slices.IndexFunc(order, func(p *Peer) bool { return p.optimistic })
-	if i >= 0 && c.choker.round%luckyRounds != 0 {
+	if i >= 0 && h.round%luckyRounds != 0 {
 		return order[i]
 	}
 	if i >= 0 {
@@ -161,7 +171,7 @@ func (c *Core) lucky(order []*Peer) *Peer {
 	}
 	// Among those that would get nothing; who never had anything has three
 	// chances.
-	rest := order[c.choker.slots-1:]
+	rest := order[h.slots-1:]
 	total := 0
 	chances := func(p *Peer) int {
 		if p.Uploaded == 0 {
@@ -172,7 +182,7 @@ func (c *Core) lucky(order []*Peer) *Peer {
 	for _, p := range rest {
 		total += chances(p)
 	}
-	pick := c.rand.IntN(total)
+	pick := h.rand.IntN(total)
 	for _, p := range rest {
 		if pick -= chances(p); pick < 0 {
 			p.optimistic = true
@@ -182,35 +192,24 @@ func (c *Core) lucky(order []*Peer) *Peer {
 	return nil
 }
 
-// interested gives p a slot at once if one is left.
-func (h *choker) interested(c *Core, p *Peer) {
-	if p.choked && h.taken(c) < h.slots {
-		c.unchoke(p)
-	}
-}
-
-func (h *choker) taken(c *Core) int {
+// free tells whether a slot is left.
+func (h *choker) free() bool {
 	n := 0
-	for _, p := range c.peers {
+	for _, p := range h.peers {
 		if !p.choked {
 			n++
 		}
 	}
-	return n
+	return n < h.slots
 }
 
-// vacant gives a slot that became free to who waits longest.
-func (h *choker) vacant(c *Core) {
-	if h.taken(c) >= h.slots {
-		return
-	}
+// longest is who waits longest for a slot; nil if nobody does.
+func (h *choker) longest() *Peer {
 	var next *Peer
-	for _, p := range c.peers {
-		if p.choked && p.interested && !c.peerComplete(p) && (next == nil || p.unchoked < next.unchoked) {
+	for _, p := range h.peers {
+		if p.choked && p.interested && !h.peerComplete(p) && (next == nil || p.unchoked < next.unchoked) {
 			next = p
 		}
 	}
-	if next != nil {
-		c.unchoke(next)
-	}
+	return next
 }

@@ -14,8 +14,8 @@
 package core
 
 import (
-	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
@@ -102,31 +102,33 @@ type Action struct {
 	Data   []byte
 }
 
-// Core is our side of one swarm.
+// Core is our side of one swarm: it hands messages and the time to its parts,
+// and tells one part what another one learned. No part knows the Core.
 type Core struct {
-	cfg     Config
-	now     time.Duration
-	rand    *rand.Rand
-	layout  wire.Layout
-	actions []Action
+	*clock
+	*content
+	*roster
+	*sender
+	private  bool
+	peerID   [20]byte
+	maxPeers int
+	judge    func(from, addr netip.AddrPort) bool
 
-	peers []*Peer
-
-	// What is here, and what is wanted.
-	have     bits
-	missing  int // pieces that are wanted and not here
-	complete bool
-	wanted   []uint8 // priority of each piece; 0 for not wanted
-
-	picker
-	readers   readers
-	yield     bool // a reader of another swarm waits
-	suggester suggester
-	choker    choker
-	book      book
-	pex       gossip
-	info      infoExchange
-	poison    poison
+	poison    *poison
+	bans      *bans
+	picker    *picker
+	holdings  *holdings
+	readers   *readers
+	requests  *requests
+	trials    *trials
+	suggester *suggester
+	uploads   *uploads
+	choker    *choker
+	ranking   *ranking
+	book      *book
+	pex       *gossip
+	info      *infoExchange
+	greeter   *greeter
 
 	nextTick time.Duration
 	nextSlow time.Duration
@@ -152,10 +154,27 @@ func New(cfg Config) *Core {
 	if cfg.MaxDialing == 0 {
 		cfg.MaxDialing = defaultDialing
 	}
-	c := &Core{cfg: cfg, now: 1, rand: rand.New(rand.NewChaCha8(cfg.Seed))}
-	c.book.init()
-	c.poison.init()
-	c.choker.slots = c.choker.capacity(cfg.Uploads)
+	c := &Core{
+		clock: newClock(cfg.Seed), content: &content{}, roster: &roster{}, sender: &sender{},
+		private: cfg.Private, peerID: cfg.PeerID, maxPeers: cfg.MaxPeers, judge: cfg.Judge,
+		poison: newPoison(), bans: newBans(), ranking: &ranking{port: cfg.Port},
+	}
+	c.picker = &picker{clock: c.clock, content: c.content, roster: c.roster, poison: c.poison, sequential: cfg.Sequential}
+	c.holdings = &holdings{content: c.content, roster: c.roster, sender: c.sender, picker: c.picker}
+	c.readers = &readers{clock: c.clock, content: c.content, roster: c.roster, picker: c.picker}
+	c.requests = &requests{
+		clock: c.clock, content: c.content, roster: c.roster, sender: c.sender, picker: c.picker, readers: c.readers,
+	}
+	c.trials = &trials{clock: c.clock, content: c.content, roster: c.roster, picker: c.picker, requests: c.requests}
+	c.suggester = &suggester{clock: c.clock, content: c.content, roster: c.roster, sender: c.sender, picker: c.picker}
+	c.uploads = &uploads{clock: c.clock, content: c.content, sender: c.sender, suggester: c.suggester, seed: cfg.Seed}
+	c.choker = newChoker(c.clock, c.content, c.roster, cfg.Uploads)
+	c.book = newBook(c.clock, c.roster, c.bans, c.ranking, &cfg)
+	c.pex = &gossip{clock: c.clock, roster: c.roster, sender: c.sender, private: cfg.Private}
+	c.info = &infoExchange{clock: c.clock, content: c.content, roster: c.roster, sender: c.sender, info: cfg.Info}
+	c.greeter = &greeter{
+		content: c.content, sender: c.sender, client: cfg.Client, port: cfg.Port, private: cfg.Private, extensions: cfg.Extensions,
+	}
 	if cfg.Layout.Known() {
 		c.learn(cfg.Layout, cfg.Have)
 	}
@@ -164,23 +183,8 @@ func New(cfg Config) *Core {
 
 // learn takes the layout of the content.
 func (c *Core) learn(l wire.Layout, have []byte) {
-	c.layout = l
-	c.have = newBits(l.Pieces)
-	if wire.CheckBits(have, l.Pieces) == nil {
-		copy(c.have, have)
-	}
-	c.wanted = make([]uint8, l.Pieces)
-	for i := range c.wanted {
-		c.wanted[i] = Normal
-	}
-	c.picker.init(l.Pieces, c.rand)
-	for _, i := range c.rand.Perm(l.Pieces) {
-		if !c.have.has(i) {
-			c.missing++
-			c.fresh[Normal].add(int32(i), 0)
-		}
-	}
-	c.complete = c.have.count(l.Pieces) == l.Pieces
+	c.content.learn(l, have)
+	c.picker.init()
 }
 
 // Priorities of pieces.
@@ -208,7 +212,11 @@ func (c *Core) Missing() int { return c.missing }
 func (c *Core) Peers() []*Peer { return c.peers }
 
 // Stats are the counts.
-func (c *Core) Stats() Stats { return c.stats }
+func (c *Core) Stats() Stats {
+	s := c.stats
+	s.Repeated, s.Expired = c.requests.repeated, c.requests.expired
+	return s
+}
 
 // Actions returns what is to be done since it was last called, in that order.
 // The slice is valid until the next call of any method.
@@ -217,10 +225,6 @@ func (c *Core) Actions() []Action {
 	c.actions = c.actions[:0]
 	return a
 }
-
-func (c *Core) act(a Action) { c.actions = append(c.actions, a) }
-
-func (c *Core) enter(now time.Duration) { c.now = max(c.now, now) }
 
 // How often the Core wants to be woken: while blocks are awaited, and else.
 const (
@@ -233,25 +237,12 @@ const (
 // to wait for.
 func (c *Core) Deadline() (time.Duration, bool) {
 	if len(c.peers) == 0 {
-		return c.soonest()
+		return c.book.soonest(c.nextSlow)
 	}
-	if c.asking() {
+	if len(c.readers.urgent) > 0 || c.requests.awaiting() {
 		return min(c.nextTick, c.nextSlow), true
 	}
 	return c.nextSlow, true
-}
-
-// asking tells whether blocks are awaited or a reader waits.
-func (c *Core) asking() bool {
-	if len(c.readers.urgent) > 0 {
-		return true
-	}
-	for _, p := range c.peers {
-		if len(p.asked) > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // Wake does what is due.
@@ -273,35 +264,62 @@ func (c *Core) Wake(now time.Duration) {
 // tick gives up on requests that stay unanswered, and asks for what that frees.
 func (c *Core) tick() {
 	for _, p := range c.snapshot() {
-		c.expire(p)
+		if c.requests.expire(p) {
+			c.drop(p, "it answered no request for two minutes")
+		}
 	}
-	c.reappoint()
-	c.rush()
-	for _, p := range c.peers {
-		c.fill(p)
-	}
-}
-
-// snapshot is the list of peers for a loop that may drop some of them. There
-// is one such loop at a time.
-func (c *Core) snapshot() []*Peer {
-	c.loop = append(c.loop[:0], c.peers...)
-	return c.loop
+	c.stats.Wasted += int64(c.trials.reappoint())
+	c.requests.rush()
+	c.requests.fillAll()
 }
 
 func (c *Core) upkeep() {
 	for _, p := range c.snapshot() {
-		if p.gone {
-			continue
+		if !p.gone {
+			c.tend(p)
 		}
-		c.manners(p)
 	}
 	if c.now >= c.choker.next {
-		c.rechoke()
+		for _, r := range c.choker.deal(c.uploads.line.get(c.now, longTerm)) {
+			if r.serve {
+				c.uploads.unchoke(r.peer)
+			} else {
+				c.uploads.choke(r.peer)
+			}
+		}
 	}
-	c.gossip()
-	c.askInfo()
+	c.pex.tell()
+	c.info.ask()
 	c.connect()
+}
+
+// connect dials whom there is room for.
+func (c *Core) connect() {
+	for _, a := range c.book.call() {
+		c.act(Action{Kind: Dial, Addr: a})
+	}
+}
+
+// AddPeers takes addresses of the swarm from outside.
+func (c *Core) AddPeers(now time.Duration, addrs []netip.AddrPort) {
+	c.enter(now)
+	for _, a := range addrs {
+		c.book.learn(a, FromOutside)
+	}
+	c.connect()
+}
+
+// SetSelf tells our own addresses, for the order in which peers are chosen
+// (BEP 40).
+func (c *Core) SetSelf(addrs []netip.Addr) {
+	c.ranking.self = slices.Clone(addrs)
+	c.book.moved()
+}
+
+// DialFailed takes that no connection came of a Dial.
+func (c *Core) DialFailed(now time.Duration, a netip.AddrPort) {
+	c.enter(now)
+	c.book.unreached(a)
 }
 
 // SetPriorities sets how much each piece is wanted. Pieces that are not wanted
@@ -312,59 +330,65 @@ func (c *Core) SetPriorities(now time.Duration, priority []uint8) {
 		return
 	}
 	for i, n := range priority {
-		n = min(n, High)
-		old := c.wanted[i]
-		if old == n {
-			continue
-		}
-		c.wanted[i] = n
-		if c.have.has(i) {
-			continue
-		}
-		switch {
-		case old == Unwanted:
-			c.missing++
-			c.worth(i, 1)
-		case n == Unwanted:
-			c.missing--
-			c.worth(i, -1)
-		}
-		if b := c.begun[i]; b != nil {
-			if n == Unwanted {
-				c.release(b)
-			} else if old == Unwanted {
-				c.free += b.free
-			}
-			if c.begun[i] != nil {
-				continue
-			}
-		}
-		c.unlist(i, old)
-		c.list(i)
+		c.setPriority(i, min(n, High))
 	}
 	for _, p := range c.peers {
-		c.interest(p)
-		c.fill(p)
+		c.holdings.interest(p)
+		c.requests.fill(p)
 	}
 	c.settle()
 }
 
-// worth counts piece i as one more or less that those who have it can give us.
-func (c *Core) worth(i, n int) {
-	for _, p := range c.peers {
-		if p.has(i) {
-			p.useful += n
-		}
+func (c *Core) setPriority(i int, n uint8) {
+	old := c.wanted[i]
+	if old == n {
+		return
 	}
+	if more := c.content.value(i, n); more != 0 {
+		c.holdings.worth(i, more)
+	}
+	if c.have.has(i) {
+		return
+	}
+	if b := c.picker.begun[i]; b != nil && n == Unwanted {
+		c.requests.release(b)
+	} else {
+		c.picker.value(i, old)
+	}
+}
+
+// SetReaders sets all that is being read. What was asked for that is due later
+// is taken back where it would come first.
+func (c *Core) SetReaders(now time.Duration, all []Reader) {
+	c.enter(now)
+	c.readers.set(all)
+	c.requests.rush()
+	c.requests.fillAll()
+	c.requests.refilled()
+}
+
+// ReaderWaits tells whether somebody reads here what is due soon and not here.
+// The caller then has the other swarms of the node yield.
+func (c *Core) ReaderWaits() bool { return c.readers.waiting }
+
+// SetYield tells whether a reader of another swarm of this node waits. Until it
+// does not any more nothing is asked for here but what a reader needs, and what
+// was asked for is taken back: the line is the reader's.
+func (c *Core) SetYield(now time.Duration, yield bool) {
+	c.enter(now)
+	c.requests.setYield(yield)
 }
 
 // settle tells once that everything wanted is here.
 func (c *Core) settle() {
-	if c.missing > 0 || !c.layout.Known() || c.finished {
-		c.finished = c.finished && c.missing == 0
+	if !c.content.settle() {
 		return
 	}
-	c.finished = true
 	c.act(Action{Kind: Finished})
-	c.announceUploadOnly()
+	for _, p := range c.snapshot() {
+		if p.Extended && p.ext != nil {
+			c.greeter.introduce(p, len(c.info.info))
+		}
+		c.redundant(p)
+	}
 }

@@ -123,7 +123,7 @@ func TestNoBlockIsAskedOfTwoBeforeTheEnd(t *testing.T) {
 		for _, p := range peers {
 			for i, m := range h.take(p, wire.Request) {
 				k := fmt.Sprint(m.Index, m.Begin)
-				if seen[k] && !h.endgame() {
+				if seen[k] && !h.picker.endgame() {
 					t.Fatalf("block %s is asked of two", k)
 				}
 				seen[k] = true
@@ -276,7 +276,7 @@ func TestALineIsOneLine(t *testing.T) {
 		order = append(order, at(fmt.Sprintf("[2001:db8::%d]:1", i+1)))
 	}
 	order = append(order, at("[2001:db8:0:1::1]:1"), at("[2001:db8:0:2::1]:1"))
-	var h choker
+	h := newChoker(newClock([32]byte{}), &content{}, &roster{}, 0)
 	h.spread(order)
 	lines := make(map[netip.Prefix]bool)
 	for _, p := range order[:3] {

@@ -12,8 +12,21 @@ import (
 // connected with and whose listening address we know. It keeps one log of who
 // came and went, of which each peer was told up to some point.
 type gossip struct {
+	*clock
+	*roster
+	*sender
+	private bool
+
 	log []arrival
 	seq uint64
+}
+
+// gossiping is what one peer was told.
+type gossiping struct {
+	told  uint64        // it was told of those that came up to here
+	due   time.Duration // when it is told again
+	heard time.Duration // when it told us
+	entry uint64        // the number of its arrival in the log; 0 for none
 }
 
 // arrival is an entry of the log. An address that left has the number of its
@@ -42,8 +55,15 @@ func (g *gossip) add(a arrival) {
 	g.log = append(g.log, a)
 }
 
-func (g *gossip) joined(c *Core, p *Peer) {
-	if c.cfg.Private || !p.listen.IsValid() {
+// met takes that p is connected. It is told of others soon.
+func (g *gossip) met(p *Peer) {
+	p.gossip.due = g.now + pexEvery/4
+	g.joined(p)
+}
+
+// joined takes that others reach p at its listening address.
+func (g *gossip) joined(p *Peer) {
+	if g.private || !p.listen.IsValid() {
 		return
 	}
 	flag := uint8(0)
@@ -54,31 +74,32 @@ func (g *gossip) joined(c *Core, p *Peer) {
 		flag |= wire.PEXEncrypts
 	}
 	g.add(arrival{addr: p.listen, flag: flag})
-	p.entry = g.seq
+	p.gossip.entry = g.seq
 }
 
-func (g *gossip) left(c *Core, p *Peer) {
-	if p.entry == 0 {
+// left takes that p is gone.
+func (g *gossip) left(p *Peer) {
+	if p.gossip.entry == 0 {
 		return
 	}
-	g.add(arrival{addr: p.listen, came: p.entry})
+	g.add(arrival{addr: p.listen, came: p.gossip.entry})
 	// Nobody new is to be told of the arrival.
-	g.log = slices.DeleteFunc(g.log, func(a arrival) bool { return a.seq == p.entry })
+	g.log = slices.DeleteFunc(g.log, func(a arrival) bool { return a.seq == p.gossip.entry })
 }
 
-// gossip tells those whose minute is over.
-func (c *Core) gossip() {
-	if c.cfg.Private {
+// tell tells those whose minute is over.
+func (g *gossip) tell() {
+	if g.private {
 		return
 	}
-	for _, p := range c.snapshot() {
+	for _, p := range g.snapshot() {
 		n := p.ext[wire.NamePEX]
-		if n == 0 || c.now < p.pexDue {
+		if n == 0 || g.now < p.gossip.due {
 			continue
 		}
 		var m wire.PEX
-		told := p.told
-		for _, a := range c.pex.log {
+		told := p.gossip.told
+		for _, a := range g.log {
 			if a.seq <= told {
 				continue
 			}
@@ -93,39 +114,28 @@ func (c *Core) gossip() {
 				}
 				m.Dropped = append(m.Dropped, a.addr)
 			}
-			p.told = a.seq
+			p.gossip.told = a.seq
 		}
-		p.pexDue = c.now + pexEvery
+		p.gossip.due = g.now + pexEvery
 		if len(m.Added)+len(m.Dropped) > 0 {
-			c.send(p, wire.Message{Type: wire.Extended, Ext: n, Payload: wire.AppendPEX(nil, &m)})
+			g.send(p, wire.Message{Type: wire.Extended, Ext: n, Payload: wire.AppendPEX(nil, &m)})
 		}
 	}
 }
 
-func (c *Core) heardPEX(p *Peer, b []byte) {
-	if c.cfg.Private {
-		return
+// heard takes what a peer tells of others. It returns them, and whether the peer
+// does that too often.
+func (g *gossip) heard(p *Peer, b []byte) (all []wire.PEXPeer, tooSoon bool, err error) {
+	if g.private {
+		return nil, false, nil
 	}
-	if p.pexHeard != 0 && c.now-p.pexHeard < pexTooSoon {
-		c.strike(p, "it sends its peers again and again")
-		return
+	if p.gossip.heard != 0 && g.now-p.gossip.heard < pexTooSoon {
+		return nil, true, nil
 	}
-	p.pexHeard = c.now
+	p.gossip.heard = g.now
 	m, err := wire.ParsePEX(b)
 	if err != nil {
-		c.drop(p, err.Error())
-		return
+		return nil, false, err
 	}
-	for i, x := range m.Added {
-		if i == 2*pexMost {
-			break
-		}
-		if c.complete && x.Flags&wire.PEXSeed != 0 {
-			continue
-		}
-		if c.cfg.Judge == nil || c.cfg.Judge(p.Addr, x.Addr) {
-			c.book.learn(c, x.Addr, FromPeer)
-		}
-	}
-	c.connect()
+	return m.Added[:min(len(m.Added), 2*pexMost)], false, nil
 }

@@ -153,7 +153,7 @@ func (h *harness) check() {
 		for i := range c.layout.Pieces {
 			if p.has(i) && c.wants(i) {
 				useful++
-				if c.listed(i) {
+				if c.picker.listed(i) {
 					fresh++
 				}
 			}
@@ -166,7 +166,7 @@ func (h *harness) check() {
 		}
 		for _, a := range p.asked {
 			asked[a.key]++
-			b := c.begun[int(a.piece)]
+			b := c.picker.begun[int(a.piece)]
 			if b == nil || b.blocks[a.block].state != asked1 || b.blocks[a.block].by[0] != p && b.blocks[a.block].by[1] != p {
 				h.t.Fatalf("a peer is asked for a block that does not know of it: %+v", a.key)
 			}
@@ -179,12 +179,12 @@ func (h *harness) check() {
 				avail++
 			}
 		}
-		if avail != int(c.avail[i]) {
-			h.t.Fatalf("piece %d is with %d, counted %d", i, avail, c.avail[i])
+		if avail != int(c.picker.avail[i]) {
+			h.t.Fatalf("piece %d is with %d, counted %d", i, avail, c.picker.avail[i])
 		}
 		if c.wants(i) {
 			missing++
-			if (c.begun[i] != nil) == c.listed(i) {
+			if (c.picker.begun[i] != nil) == c.picker.listed(i) {
 				h.t.Fatalf("piece %d is neither begun nor to be begun, or both", i)
 			}
 		}
@@ -192,7 +192,7 @@ func (h *harness) check() {
 	if missing != c.missing {
 		h.t.Fatalf("%d pieces are missing, counted %d", missing, c.missing)
 	}
-	for _, b := range c.order {
+	for _, b := range c.picker.order {
 		n, absent, unsafe := 0, 0, 0
 		for i := range b.blocks {
 			x := &b.blocks[i]
@@ -230,8 +230,8 @@ func (h *harness) check() {
 			free += n
 		}
 	}
-	if free != c.free || len(c.order) != len(c.begun) {
-		h.t.Fatalf("%d blocks are free, counted %d", free, c.free)
+	if free != c.picker.free || len(c.picker.order) != len(c.picker.begun) {
+		h.t.Fatalf("%d blocks are free, counted %d", free, c.picker.free)
 	}
 }
 

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -11,6 +12,12 @@ import (
 // Peers may disagree about its size: each size has its own draft. Blocks that
 // came are kept when their sender is gone.
 type infoExchange struct {
+	*clock
+	*content
+	*roster
+	*sender
+	info []byte // what peers may ask for; nil while it is not known
+
 	drafts []*draft
 	busy   bool // a draft is being checked
 	forged int  // drafts that were wrong
@@ -26,8 +33,9 @@ type draft struct {
 	alone  *Peer // after a forgery: the only one that is asked
 }
 
-// metadataPeer is what the exchange knows of one peer.
-type metadataPeer struct {
+// sourcing is what one peer has of the info dictionary.
+type sourcing struct {
+	size     int   // as it says; 0 for unknown
 	asked    []int // blocks that it is asked for
 	since    time.Duration
 	answered int
@@ -66,26 +74,26 @@ func (x *infoExchange) draft(size int) *draft {
 	return d
 }
 
-// askInfo asks peers for blocks of the info dictionary while it is not known.
-func (c *Core) askInfo() {
-	if c.layout.Known() || c.info.busy {
+// ask asks peers for blocks of the info dictionary while it is not known.
+func (x *infoExchange) ask() {
+	if x.layout.Known() || x.busy {
 		return
 	}
-	for _, p := range c.peers {
+	for _, p := range x.peers {
 		n := p.ext[wire.NameMetadata]
-		if n == 0 || p.infoSize == 0 {
+		if n == 0 || p.info.size == 0 {
 			continue
 		}
-		e := &p.metadata
-		if len(e.asked) > 0 && c.now-e.since > infoTimeout {
-			c.info.left(c, p)
-			e.refused, e.until = true, c.now+infoRefusal
+		e := &p.info
+		if len(e.asked) > 0 && x.now-e.since > infoTimeout {
+			x.left(p)
+			e.refused, e.until = true, x.now+infoRefusal
 		}
-		if e.refused && c.now < e.until {
+		if e.refused && x.now < e.until {
 			continue
 		}
 		e.refused = false
-		d := c.info.draft(p.infoSize)
+		d := x.draft(p.info.size)
 		if d.alone != nil && d.alone.gone {
 			d.alone = nil
 			d.clear()
@@ -93,7 +101,7 @@ func (c *Core) askInfo() {
 		if d.alone != nil && d.alone != p {
 			continue
 		}
-		if c.info.forged > 0 && d.alone == nil {
+		if x.forged > 0 && d.alone == nil {
 			d.alone = p
 		}
 		most := 1
@@ -107,15 +115,15 @@ func (c *Core) askInfo() {
 			if d.blocks[i] == nil && d.asked[i] == nil {
 				d.asked[i] = p
 				e.asked = append(e.asked, i)
-				e.since = c.now
-				c.send(p, wire.Message{Type: wire.Extended, Ext: n, Payload: wire.AppendMetadata(nil, &wire.Metadata{Kind: wire.MetaRequest, Piece: i})})
+				e.since = x.now
+				x.send(p, wire.Message{Type: wire.Extended, Ext: n, Payload: wire.AppendMetadata(nil, &wire.Metadata{Kind: wire.MetaRequest, Piece: i})})
 			}
 		}
 	}
 }
 
 // left takes back what p was asked for.
-func (x *infoExchange) left(_ *Core, p *Peer) {
+func (x *infoExchange) left(p *Peer) {
 	for _, d := range x.drafts {
 		for i := range d.asked {
 			if d.asked[i] == p {
@@ -123,7 +131,7 @@ func (x *infoExchange) left(_ *Core, p *Peer) {
 			}
 		}
 	}
-	p.metadata.asked = nil
+	p.info.asked = nil
 }
 
 func (d *draft) clear() {
@@ -132,124 +140,95 @@ func (d *draft) clear() {
 	d.left = len(d.blocks)
 }
 
-func (c *Core) metadata(p *Peer, b []byte) {
+// heard takes a message of BEP 9. It returns the info dictionary, still to be
+// checked, when the message completes it.
+func (x *infoExchange) heard(p *Peer, b []byte) (whole []byte, err error) {
 	m, err := wire.ParseMetadata(b)
 	if err != nil {
-		c.drop(p, err.Error())
-		return
+		return nil, err
 	}
 	switch m.Kind {
 	case wire.MetaRequest:
-		c.serveInfo(p, m.Piece)
+		x.serve(p, m.Piece)
 	case wire.MetaReject:
-		if slices.Contains(p.metadata.asked, m.Piece) {
-			c.info.left(c, p)
-			p.metadata.refused, p.metadata.until = true, c.now+infoRefusal
-			c.askInfo()
+		if slices.Contains(p.info.asked, m.Piece) {
+			x.left(p)
+			p.info.refused, p.info.until = true, x.now+infoRefusal
+			x.ask()
 		}
 	case wire.MetaData:
-		c.infoBlock(p, &m)
+		return x.block(p, &m)
 	}
+	return nil, nil
 }
 
-// serveInfo answers a request for a block of the info dictionary.
-func (c *Core) serveInfo(p *Peer, piece int) {
+// serve answers a request for a block of the info dictionary.
+func (x *infoExchange) serve(p *Peer, piece int) {
 	n := p.ext[wire.NameMetadata]
 	if n == 0 {
 		return
 	}
 	m := wire.Metadata{Kind: wire.MetaReject, Piece: piece}
-	if at := piece * wire.BlockSize; at < len(c.cfg.Info) && len(p.outbox) < 64 {
-		m.Kind, m.Total = wire.MetaData, len(c.cfg.Info)
-		m.Data = c.cfg.Info[at:min(at+wire.BlockSize, len(c.cfg.Info))]
+	if at := piece * wire.BlockSize; at < len(x.info) && len(p.mail) < 64 {
+		m.Kind, m.Total = wire.MetaData, len(x.info)
+		m.Data = x.info[at:min(at+wire.BlockSize, len(x.info))]
 	}
-	c.send(p, wire.Message{Type: wire.Extended, Ext: n, Payload: wire.AppendMetadata(nil, &m)})
+	x.send(p, wire.Message{Type: wire.Extended, Ext: n, Payload: wire.AppendMetadata(nil, &m)})
 }
 
-// infoBlock takes a block of the info dictionary.
-func (c *Core) infoBlock(p *Peer, m *wire.Metadata) {
-	e := &p.metadata
+// block takes a block of the info dictionary.
+func (x *infoExchange) block(p *Peer, m *wire.Metadata) (whole []byte, err error) {
+	e := &p.info
 	i := slices.Index(e.asked, m.Piece)
-	if i < 0 || c.layout.Known() || c.info.busy {
-		return // late, or of who knows what
+	if i < 0 || x.layout.Known() || x.busy {
+		return nil, nil // late, or of who knows what
 	}
 	e.asked = slices.Delete(e.asked, i, i+1)
 	e.answered++
-	d := c.info.draft(p.infoSize)
+	d := x.draft(p.info.size)
 	if m.Piece >= len(d.blocks) || d.asked[m.Piece] != p {
-		return
+		return nil, nil
 	}
 	d.asked[m.Piece] = nil
 	want := min(wire.BlockSize, d.size-m.Piece*wire.BlockSize)
 	if len(m.Data) != want || m.Total != 0 && m.Total != d.size {
-		c.drop(p, "it sent a block of an info dictionary of another size")
-		return
+		return nil, errors.New("it sent a block of an info dictionary of another size")
 	}
 	if d.blocks[m.Piece] == nil {
 		d.blocks[m.Piece], d.from[m.Piece] = slices.Clone(m.Data), p
 		d.left--
 	}
 	if d.left == 0 {
-		c.info.busy = true
-		c.act(Action{Kind: CheckInfo, Data: slices.Concat(d.blocks...)})
-		return
+		x.busy = true
+		return slices.Concat(d.blocks...), nil
 	}
-	c.askInfo()
+	x.ask()
+	return nil, nil
 }
 
-// BadInfo takes that what CheckInfo brought is not the info dictionary. Who
-// sent all of it is convicted; else the next is asked of one peer alone.
-func (c *Core) BadInfo(now time.Duration) {
-	c.enter(now)
-	c.info.busy = false
-	c.info.forged++
-	for _, d := range slices.Clone(c.info.drafts) {
+// bad takes that what came is not the info dictionary. It returns those who sent
+// all of it; else the next is asked of one peer alone.
+func (x *infoExchange) bad() (liars []*Peer) {
+	x.busy = false
+	x.forged++
+	for _, d := range x.drafts {
 		if d.left > 0 {
 			continue
 		}
 		from := d.from[0]
-		alone := !slices.ContainsFunc(d.from, func(p *Peer) bool { return p != from })
+		if !slices.ContainsFunc(d.from, func(p *Peer) bool { return p != from }) {
+			liars = append(liars, from)
+		}
 		d.clear()
 		d.alone = nil
-		if alone {
-			c.convict(from)
-		}
 	}
-	c.askInfo()
+	return liars
 }
 
-// SetInfo takes the info dictionary, checked, and the layout it describes. have
-// are the pieces that are here already, as in a bitfield message; nil for none.
-func (c *Core) SetInfo(now time.Duration, info []byte, layout wire.Layout, have []byte) {
-	c.enter(now)
-	if c.layout.Known() {
-		return
+// learned takes the info dictionary.
+func (x *infoExchange) learned(info []byte) {
+	x.info, x.drafts, x.busy, x.forged = info, nil, false, 0
+	for _, p := range x.peers {
+		p.info = sourcing{}
 	}
-	c.cfg.Info = info
-	c.info = infoExchange{}
-	c.learn(layout, have)
-	for _, p := range c.snapshot() {
-		p.metadata = metadataPeer{}
-		if !p.gone {
-			c.catchUp(p)
-		}
-	}
-	for _, p := range c.snapshot() {
-		if p.Extended {
-			c.sendHandshake(p) // with the size of the info dictionary
-		}
-		if p.Fast && c.have.count(layout.Pieces) == 0 {
-			continue
-		}
-		for i := range layout.Pieces {
-			if c.have.has(i) {
-				c.send(p, wire.Message{Type: wire.Have, Index: uint32(i)})
-			}
-		}
-	}
-	if len(c.readers.all) > 0 {
-		c.readers.update(c)
-	}
-	c.settle()
-	c.refilled()
 }

@@ -1,25 +1,25 @@
 package core
 
 import (
-	"math/rand/v2"
 	"slices"
 	"time"
-
-	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
-// picker knows which pieces and blocks are still to be asked for.
+// picker knows which pieces are begun and which blocks of them are still to be
+// asked for, and chooses which comes next.
 type picker struct {
+	*clock
+	*content
+	*roster
+	poison     *poison
+	sequential bool
+
 	fresh [levels]order // pieces that are wanted and not begun, by priority
 	avail []uint16      // how many peers have each piece, seeds left out
 	begun map[int]*begun
 	order []*begun // those of begun, oldest first
 	free  int      // blocks of wanted pieces in begun that nobody is asked for
-	// Memory of loops, kept from one to the next.
-	loop     []*Peer
-	again    []*Peer // those to fill when the current call ends
-	held     []*begun
-	finished bool
+	held  []*begun // memory of pick
 }
 
 // begun is a piece of which something was asked.
@@ -55,19 +55,24 @@ type block struct {
 	from  *Peer    // who sent it
 }
 
-func (p *picker) init(pieces int, r *rand.Rand) {
-	for level := range p.fresh {
-		p.fresh[level].init(pieces, r)
+// init takes that the content is known: what is not here is to be begun.
+func (pk *picker) init() {
+	pieces := pk.layout.Pieces
+	for level := range pk.fresh {
+		pk.fresh[level].init(pieces, pk.rand)
 	}
-	p.avail = make([]uint16, pieces)
-	p.begun = make(map[int]*begun)
+	pk.avail = make([]uint16, pieces)
+	pk.begun = make(map[int]*begun)
+	for _, i := range pk.absent(pk.rand) {
+		pk.fresh[Normal].add(i, 0)
+	}
 }
 
 // list puts piece i among those to begin.
-func (c *Core) list(i int) {
-	if level := c.wanted[i]; level != Unwanted && !c.have.has(i) && c.begun[i] == nil {
-		c.fresh[level].add(int32(i), int(c.avail[i]))
-		for _, p := range c.peers {
+func (pk *picker) list(i int) {
+	if level := pk.wanted[i]; level != Unwanted && !pk.have.has(i) && pk.begun[i] == nil {
+		pk.fresh[level].add(int32(i), int(pk.avail[i]))
+		for _, p := range pk.peers {
 			if p.has(i) {
 				p.fresh++
 			}
@@ -76,12 +81,12 @@ func (c *Core) list(i int) {
 }
 
 // unlist takes piece i, of that priority, off that list.
-func (c *Core) unlist(i int, level uint8) {
-	if level == Unwanted || !c.fresh[level].holds(int32(i)) {
+func (pk *picker) unlist(i int, level uint8) {
+	if level == Unwanted || !pk.fresh[level].holds(int32(i)) {
 		return
 	}
-	c.fresh[level].remove(int32(i))
-	for _, p := range c.peers {
+	pk.fresh[level].remove(int32(i))
+	for _, p := range pk.peers {
 		if p.has(i) {
 			p.fresh--
 		}
@@ -89,68 +94,94 @@ func (c *Core) unlist(i int, level uint8) {
 }
 
 // listed tells whether piece i is among those to begin.
-func (c *Core) listed(i int) bool {
-	level := c.wanted[i]
-	return level != Unwanted && c.fresh[level].holds(int32(i))
+func (pk *picker) listed(i int) bool {
+	level := pk.wanted[i]
+	return level != Unwanted && pk.fresh[level].holds(int32(i))
 }
 
 // spread counts one peer more or less that has piece i.
-func (c *Core) spread(i, n int) {
-	c.avail[i] = uint16(max(0, int(c.avail[i])+n))
-	if level := c.wanted[i]; level != Unwanted && c.fresh[level].holds(int32(i)) {
-		c.fresh[level].move(int32(i), int(c.avail[i]))
+func (pk *picker) spread(i, n int) {
+	pk.avail[i] = uint16(max(0, int(pk.avail[i])+n))
+	if level := pk.wanted[i]; level != Unwanted && pk.fresh[level].holds(int32(i)) {
+		pk.fresh[level].move(int32(i), int(pk.avail[i]))
 	}
 }
 
 // open begins piece i.
-func (c *Core) open(i int) *begun {
-	c.unlist(i, c.wanted[i])
-	n := c.layout.Blocks(i)
+func (pk *picker) open(i int) *begun {
+	pk.unlist(i, pk.wanted[i])
+	n := pk.layout.Blocks(i)
 	b := &begun{piece: i, blocks: make([]block, n), free: n, absent: n, unsafe: n}
-	c.begun[i] = b
-	c.order = append(c.order, b)
-	c.free += n
+	pk.begun[i] = b
+	pk.order = append(pk.order, b)
+	pk.free += n
 	return b
 }
 
 // shut forgets that piece i was begun.
-func (c *Core) shut(b *begun) {
-	if c.wanted[b.piece] != Unwanted {
-		c.free -= b.free
+func (pk *picker) shut(b *begun) {
+	if pk.wanted[b.piece] != Unwanted {
+		pk.free -= b.free
 	}
-	delete(c.begun, b.piece)
-	c.order = slices.DeleteFunc(c.order, func(x *begun) bool { return x == b })
+	pk.forget(b)
 }
 
-// release takes what is asked of a piece that is not wanted any more back.
-func (c *Core) release(b *begun) {
-	c.free -= b.free
-	for n := range b.blocks {
-		c.retract(b, n, nil)
+// forget takes b off the list of what is begun.
+func (pk *picker) forget(b *begun) {
+	delete(pk.begun, b.piece)
+	pk.order = slices.DeleteFunc(pk.order, func(x *begun) bool { return x == b })
+}
+
+// restart begins a piece that was wrong anew.
+func (pk *picker) restart(b *begun) {
+	n := len(b.blocks)
+	b.checking, b.solo, b.owner = false, false, nil
+	b.absent, b.unsafe = n, n
+	b.blocks = make([]block, n)
+	b.free, b.hint = n, 0
+	if pk.wanted[b.piece] != Unwanted {
+		pk.free += n
 	}
-	if b.absent == len(b.blocks) {
-		delete(c.begun, b.piece)
-		c.order = slices.DeleteFunc(c.order, func(x *begun) bool { return x == b })
+}
+
+// disown leaves what p had to itself to others, except what it is to fetch alone.
+func (pk *picker) disown(p *Peer) {
+	for _, b := range pk.order {
+		if b.owner == p && !b.solo {
+			b.owner = nil
+		}
 	}
+}
+
+// value takes that piece i was of another priority.
+func (pk *picker) value(i int, old uint8) {
+	if b := pk.begun[i]; b != nil {
+		if old == Unwanted {
+			pk.free += b.free
+		}
+		return
+	}
+	pk.unlist(i, old)
+	pk.list(i)
 }
 
 // liberate makes block n free again.
-func (c *Core) liberate(b *begun, n int) {
+func (pk *picker) liberate(b *begun, n int) {
 	b.blocks[n] = block{}
 	b.free++
 	b.hint = min(b.hint, n)
-	if c.wanted[b.piece] != Unwanted {
-		c.free++
+	if pk.wanted[b.piece] != Unwanted {
+		pk.free++
 	}
 }
 
 // occupy has p asked for block n.
-func (c *Core) occupy(b *begun, n int, p *Peer) {
+func (pk *picker) occupy(b *begun, n int, p *Peer) {
 	k := &b.blocks[n]
 	if k.state == free {
 		b.free--
-		if c.wanted[b.piece] != Unwanted {
-			c.free--
+		if pk.wanted[b.piece] != Unwanted {
+			pk.free--
 		}
 		k.state = asked
 	}
@@ -161,8 +192,42 @@ func (c *Core) occupy(b *begun, n int, p *Peer) {
 	}
 }
 
+// came takes that p sent block n. ok is false if it is here already; others
+// says that somebody else is asked for it, too.
+func (pk *picker) came(b *begun, n int, p *Peer) (others, ok bool) {
+	x := &b.blocks[n]
+	if x.state >= came {
+		return false, false
+	}
+	if x.state == free { // late, and welcome
+		b.free--
+		if pk.wanted[b.piece] != Unwanted {
+			pk.free--
+		}
+	}
+	x.state, x.from = came, p
+	b.absent--
+	b.moved = pk.now
+	return x.by[0] != nil && x.by[0] != p || x.by[1] != nil, true
+}
+
+// wrote takes that block n is written, or could not be. It reports whether the
+// piece is now to be checked.
+func (pk *picker) wrote(b *begun, n int, failed bool) (check bool) {
+	if failed {
+		b.absent++
+		pk.liberate(b, n)
+		return false
+	}
+	b.blocks[n].state = written
+	b.unsafe--
+	check = b.unsafe == 0 && !b.checking
+	b.checking = b.checking || check
+	return check
+}
+
 // next is a block of b that p may be asked for now; -1 for none.
-func (c *Core) next(b *begun, p *Peer) int {
+func (pk *picker) next(b *begun, p *Peer) int {
 	if b.free == 0 {
 		return -1
 	}
@@ -173,7 +238,7 @@ func (c *Core) next(b *begun, p *Peer) int {
 			}
 			continue
 		}
-		if !p.avoids(c.now, b.piece, n) {
+		if !p.avoids(pk.now, b.piece, n) {
 			return n
 		}
 	}
@@ -191,16 +256,16 @@ const ownTime = 8 * time.Second
 
 // fast tells whether p is to fetch piece i alone. A suspect always does: so a
 // bad piece convicts it.
-func (c *Core) fast(p *Peer, i int) bool {
-	return p.suspect || !p.unreliable() && p.down.get(c.now, shortTerm)*ownTime.Seconds() >= float64(c.layout.Len(i))
+func (pk *picker) fast(p *Peer, i int) bool {
+	return p.suspect || !p.unreliable() && p.down.get(pk.now, shortTerm)*ownTime.Seconds() >= float64(pk.layout.Len(i))
 }
 
 // pick chooses a block for p: of the piece that is its own, of another that is
 // begun, of the rarest that is not, and last of one that another has to itself.
-func (c *Core) pick(p *Peer) (*begun, int) {
+func (pk *picker) pick(p *Peer) (*begun, int) {
 	if b := p.own; b != nil {
-		if c.begun[b.piece] == b && b.owner == p && c.wanted[b.piece] != Unwanted && p.may(b.piece) {
-			if n := c.next(b, p); n >= 0 {
+		if pk.begun[b.piece] == b && b.owner == p && pk.wanted[b.piece] != Unwanted && p.may(b.piece) {
+			if n := pk.next(b, p); n >= 0 {
 				return b, n
 			}
 		} else {
@@ -208,18 +273,18 @@ func (c *Core) pick(p *Peer) (*begun, int) {
 		}
 	}
 	if len(p.suggests) > 0 && !p.suspect {
-		if b := c.followSuggestion(p); b != nil {
-			return b, c.next(b, p)
+		if b := pk.followSuggestion(p); b != nil {
+			return b, pk.next(b, p)
 		}
 	}
-	helped := c.held[:0]
-	if c.free > 0 {
-		for _, b := range c.order {
-			if b.free == 0 || !p.may(b.piece) || c.wanted[b.piece] == Unwanted || b.solo && b.owner != p {
+	helped := pk.held[:0]
+	if pk.free > 0 {
+		for _, b := range pk.order {
+			if b.free == 0 || !p.may(b.piece) || pk.wanted[b.piece] == Unwanted || b.solo && b.owner != p {
 				continue
 			}
 			if b.owner == p {
-				if n := c.next(b, p); n >= 0 {
+				if n := pk.next(b, p); n >= 0 {
 					p.own = b
 					return b, n
 				}
@@ -231,50 +296,74 @@ func (c *Core) pick(p *Peer) (*begun, int) {
 				}
 				continue
 			}
-			if n := c.next(b, p); n >= 0 {
+			if n := pk.next(b, p); n >= 0 {
 				return b, n
 			}
 		}
 	}
-	c.held = helped
-	if i := c.rarest(p); i >= 0 {
-		b := c.open(i)
-		if c.fast(p, i) {
+	pk.held = helped
+	if i := pk.rarest(p); i >= 0 {
+		b := pk.open(i)
+		if pk.fast(p, i) {
 			b.owner, p.own = p, b
 		}
-		if n := c.next(b, p); n >= 0 {
+		if n := pk.next(b, p); n >= 0 {
 			return b, n
 		}
 	}
 	for _, b := range helped {
-		if n := c.next(b, p); n >= 0 {
+		if n := pk.next(b, p); n >= 0 {
 			return b, n
 		}
 	}
 	return nil, -1
 }
 
+// followSuggestion begins a piece that p suggested, if none is rarer. It comes
+// before pieces that are begun: others can give these.
+func (pk *picker) followSuggestion(p *Peer) *begun {
+	for len(p.suggests) > 0 {
+		i := int(p.suggests[0])
+		if !pk.listed(i) {
+			p.suggests = p.suggests[1:]
+			continue
+		}
+		o := &pk.fresh[pk.wanted[i]]
+		if !p.may(i) || o.rank[i] > o.rank[o.list[0]] {
+			return nil
+		}
+		p.suggests = p.suggests[1:]
+		b := pk.open(i)
+		b.owner, p.own = p, b
+		if pk.next(b, p) < 0 {
+			return nil
+		}
+		return b
+	}
+	return nil
+}
+
 // rarest is the piece to begin with p: the most wanted and the rarest that p
 // has; -1 for none.
-func (c *Core) rarest(p *Peer) int {
+func (pk *picker) rarest(p *Peer) int {
 	if p.fresh == 0 {
 		return -1
 	}
 	for level := High; level > Unwanted; level-- {
-		o := &c.fresh[level]
-		if c.cfg.Sequential {
+		o := &pk.fresh[level]
+		if pk.sequential {
 			if len(o.list) == 0 {
 				continue
 			}
 			for i := range o.pos {
-				if o.pos[i] >= 0 && p.may(i) && !c.poison.distrusts(i, p) {
+				if o.pos[i] >= 0 && p.may(i) && !pk.poison.distrusts(i, p) {
 					return i
 				}
 			}
 			continue
 		}
 		for _, i := range o.list {
-			if p.may(int(i)) && !c.poison.distrusts(int(i), p) {
+			if p.may(int(i)) && !pk.poison.distrusts(int(i), p) {
 				return int(i)
 			}
 		}
@@ -284,28 +373,18 @@ func (c *Core) rarest(p *Peer) int {
 
 // endgame tells whether every block that is wanted was asked of somebody, or is
 // for one peer alone.
-func (c *Core) endgame() bool {
-	if c.free > 0 {
-		for _, b := range c.order {
-			if b.free > 0 && !b.solo && c.wanted[b.piece] != Unwanted {
+func (pk *picker) endgame() bool {
+	if pk.free > 0 {
+		for _, b := range pk.order {
+			if b.free > 0 && !b.solo && pk.wanted[b.piece] != Unwanted {
 				return false
 			}
 		}
 	}
 	for level := Low; level <= High; level++ {
-		if len(c.fresh[level].list) > 0 {
+		if len(pk.fresh[level].list) > 0 {
 			return false
 		}
 	}
 	return true
-}
-
-// key names a block among all.
-type key struct {
-	piece int32
-	block int32
-}
-
-func (k key) span(l *wire.Layout) (begin, length uint32) {
-	return uint32(k.block) * wire.BlockSize, uint32(l.BlockLen(int(k.piece), int(k.block)))
 }

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
@@ -16,27 +15,34 @@ func (c *Core) Receive(now time.Duration, p *Peer, m *wire.Message) {
 	if p.gone {
 		return
 	}
-	defer c.refilled()
+	defer c.requests.refilled()
 	p.heard = c.now
-	if !c.layout.Known() && c.early(p, m) {
+	if !c.layout.Known() && m.Type != wire.Port && m.Type != wire.Extended {
+		c.early(p, m)
 		return
 	}
 	switch m.Type {
 	case wire.Choke:
-		c.chokedUs(p)
+		if !p.chokesUs && c.requests.choked(p) {
+			c.drop(p, "it unchokes and chokes, and sends nothing")
+		}
 	case wire.Unchoke:
 		if p.chokesUs {
 			p.chokesUs = false
-			c.fill(p)
+			c.requests.fill(p)
 		}
 	case wire.Interested:
 		p.interested = true
-		c.choker.interested(c, p)
+		if p.choked && c.choker.free() {
+			c.uploads.unchoke(p)
+		}
 	case wire.NotInterested:
 		p.interested = false
 		if !p.choked {
-			c.choke(p)
-			c.choker.vacant(c)
+			c.uploads.choke(p)
+			if next := c.choker.longest(); next != nil && c.choker.free() {
+				c.uploads.unchoke(next)
+			}
 		}
 	case wire.Have:
 		c.peerHas(p, int(m.Index))
@@ -46,23 +52,23 @@ func (c *Core) Receive(now time.Duration, p *Peer, m *wire.Message) {
 		c.peerAll(p)
 	case wire.HaveNone:
 	case wire.Request:
-		c.requested(p, span{m.Index, m.Begin, m.Length})
+		c.uploads.requested(p, span{m.Index, m.Begin, m.Length})
 	case wire.Cancel:
-		c.cancelled(p, span{m.Index, m.Begin, m.Length})
+		c.uploads.cancelled(p, span{m.Index, m.Begin, m.Length})
 	case wire.Reject:
-		c.rejected(p, m)
+		c.rejected(p, key{int32(m.Index), int32(m.Begin / wire.BlockSize)})
 	case wire.AllowedFast:
 		if p.allowed == nil {
 			p.allowed = newBits(c.layout.Pieces)
 		}
 		p.allowed.set(int(m.Index))
 		if p.has(int(m.Index)) {
-			c.fill(p)
+			c.requests.fill(p)
 		}
 	case wire.Suggest:
-		c.suggestedBy(p, int(m.Index))
+		c.suggester.heard(p, int(m.Index))
 	case wire.Port:
-		if m.Port != 0 && !c.cfg.Private {
+		if m.Port != 0 && !c.private {
 			c.act(Action{Kind: DHT, Peer: p, Port: m.Port})
 		}
 	case wire.Extended:
@@ -70,23 +76,9 @@ func (c *Core) Receive(now time.Duration, p *Peer, m *wire.Message) {
 	}
 }
 
-// early takes messages that come before the content is known. It reports
-// whether that was all.
-func (c *Core) early(p *Peer, m *wire.Message) bool {
+// early takes messages that come before the content is known.
+func (c *Core) early(p *Peer, m *wire.Message) {
 	switch m.Type {
-	case wire.Have:
-		if n := int(m.Index)/8 + 1; n > len(p.late.bits) {
-			p.late.bits = append(p.late.bits, make([]byte, n-len(p.late.bits))...)
-		}
-		bits(p.late.bits).set(int(m.Index))
-	case wire.Bitfield:
-		said := slices.Clone(m.Payload)
-		for i := range min(len(said), len(p.late.bits)) {
-			said[i] |= p.late.bits[i]
-		}
-		p.late.bits = append(said, p.late.bits[min(len(said), len(p.late.bits)):]...)
-	case wire.HaveAll:
-		p.late.all = true
 	case wire.Choke:
 		p.chokesUs = true
 	case wire.Unchoke:
@@ -95,57 +87,8 @@ func (c *Core) early(p *Peer, m *wire.Message) bool {
 		p.interested = true
 	case wire.NotInterested:
 		p.interested = false
-	case wire.Port, wire.Extended:
-		return false
-	}
-	return true
-}
-
-// catchUp takes what a peer said before the content was known.
-func (c *Core) catchUp(p *Peer) {
-	p.have = newBits(c.layout.Pieces)
-	said := p.late.bits
-	p.late.bits = nil
-	switch {
-	case p.late.all:
-		c.peerAll(p)
-	case said != nil:
-		// Haves alone leave it short.
-		if n := len(p.have) - len(said); n > 0 {
-			said = append(said, make([]byte, n)...)
-		}
-		if err := wire.CheckBits(said, c.layout.Pieces); err != nil {
-			c.drop(p, err.Error())
-			return
-		}
-		c.peerBits(p, said)
-	}
-}
-
-func (c *Core) chokedUs(p *Peer) {
-	if p.chokesUs {
-		return
-	}
-	p.chokesUs, p.waits = true, 0
-	if p.lastBlock <= p.since || len(p.asked) > 0 && p.lastBlock <= p.asked[0].at {
-		p.flaps++
-	}
-	if p.flaps >= maxFlaps {
-		c.drop(p, "it unchokes and chokes, and sends nothing")
-		return
-	}
-	if !p.Fast {
-		c.dropAsked(p, 0)
-		c.settleLoss()
-		return
-	}
-	// With the fast extension each request is still answered or rejected.
-	// Pieces of its own are for others to go on with.
-	p.own = nil
-	for _, a := range p.asked {
-		if b := c.begun[int(a.piece)]; b != nil && b.owner == p && !b.solo {
-			b.owner = nil
-		}
+	default:
+		c.holdings.early(p, m)
 	}
 }
 
@@ -154,71 +97,29 @@ func (c *Core) peerHas(p *Peer, i int) {
 	if p.has(i) {
 		return
 	}
-	p.have.set(i)
-	p.count++
-	c.spread(i, 1)
-	if c.wants(i) {
-		p.useful++
-		if c.listed(i) {
-			p.fresh++
-		}
-		c.interest(p)
-		c.fill(p)
+	if c.holdings.one(p, i) {
+		c.requests.fill(p)
 	}
 	if p.count == c.layout.Pieces {
 		c.redundant(p)
 	}
 }
 
-// peerLost takes that p has piece i no more (BEP 54).
-func (c *Core) peerLost(p *Peer, i int) {
-	if !p.has(i) {
-		return
-	}
-	if p.seed {
-		p.seed = false
-		for n := range c.layout.Pieces {
-			p.have.set(n)
-			c.spread(n, 1)
-		}
-		p.count = c.layout.Pieces
-	}
-	p.have.clear(i)
-	p.count--
-	c.spread(i, -1)
-	if c.wants(i) {
-		p.useful--
-		if c.listed(i) {
-			p.fresh--
-		}
-		c.interest(p)
-	}
-}
-
-// wants tells whether piece i is wanted and not here.
-func (c *Core) wants(i int) bool { return c.wanted[i] != Unwanted && !c.have.has(i) }
-
 func (c *Core) peerBits(p *Peer, b []byte) {
-	if p.count > 0 { // said again, with more
+	n := bits(b).count(c.layout.Pieces)
+	switch {
+	case p.count > 0: // said again, with more
 		for i := range c.layout.Pieces {
 			if bits(b).has(i) && !p.gone { // it may go once it has all
 				c.peerHas(p, i)
 			}
 		}
-		return
-	}
-	p.count = bits(b).count(c.layout.Pieces)
-	if p.count == c.layout.Pieces {
+	case n == c.layout.Pieces:
 		c.peerAll(p)
-		return
+	default:
+		c.holdings.some(p, b)
+		c.requests.fill(p)
 	}
-	copy(p.have, b)
-	for i := range c.layout.Pieces {
-		if p.have.has(i) {
-			c.spread(i, 1)
-		}
-	}
-	c.tally(p)
 }
 
 func (c *Core) peerAll(p *Peer) {
@@ -230,57 +131,111 @@ func (c *Core) peerAll(p *Peer) {
 		}
 		return
 	}
-	p.seed, p.count = true, c.layout.Pieces
-	c.tally(p)
+	c.holdings.all(p)
+	c.requests.fill(p)
 	c.redundant(p)
 }
 
-// tally counts what p has for us.
-func (c *Core) tally(p *Peer) {
-	p.useful, p.fresh = 0, 0
-	if c.missing > 0 {
-		for i := range c.layout.Pieces {
-			if p.has(i) && c.wants(i) {
-				p.useful++
-				if c.listed(i) {
-					p.fresh++
-				}
-			}
-		}
+func (c *Core) rejected(p *Peer, k key) {
+	switch c.requests.rejected(p, k) {
+	case strayReject:
+		c.strike(p, "it rejected what nobody asked for")
+	case rejectsAlways:
+		c.drop(p, "it rejects every request")
 	}
-	c.interest(p)
-	c.fill(p)
 }
 
-// interest tells p whether it has anything for us, when that changes.
-func (c *Core) interest(p *Peer) {
-	if want := p.useful > 0; want != p.interesting {
-		p.interesting = want
-		t := wire.NotInterested
-		if want {
-			t = wire.Interested
+// Block takes that p sent a block, and tells whether it is wanted. If so the
+// caller writes it and calls Written; else it throws it away.
+func (c *Core) Block(now time.Duration, p *Peer, piece, begin, length int) bool {
+	c.enter(now)
+	if p.gone {
+		return false
+	}
+	defer c.requests.refilled()
+	p.heard = c.now
+	p.Downloaded += int64(length)
+	c.stats.Received += int64(length)
+	k := key{int32(piece), int32(begin / wire.BlockSize)}
+	whole := c.layout.Known() && piece < c.layout.Pieces && begin%wire.BlockSize == 0 && length == c.layout.BlockLen(piece, int(k.block))
+	wanted, known := false, false
+	if whole {
+		wanted, known = c.requests.arrived(p, k, length)
+	}
+	if !wanted {
+		c.stats.Wasted += int64(length)
+	}
+	if !known {
+		c.strike(p, "it sent blocks that nobody asked for")
+	}
+	return wanted
+}
+
+// Written takes that a block which was wanted is written; with failed, that it
+// could not be.
+func (c *Core) Written(now time.Duration, piece, begin int, failed bool) {
+	c.enter(now)
+	b := c.picker.begun[piece]
+	n := begin / wire.BlockSize
+	if b == nil || n >= len(b.blocks) || b.blocks[n].state != came {
+		return
+	}
+	if c.picker.wrote(b, n, failed) {
+		c.act(Action{Kind: Verify, Piece: piece, Sums: c.poison.doubts(piece)})
+	}
+}
+
+// Verified takes the verdict on a piece. sums are those of its blocks, and may
+// be nil when the piece is right and Sums was not asked for.
+func (c *Core) Verified(now time.Duration, piece int, right bool, sums [][20]byte) {
+	c.enter(now)
+	b := c.picker.begun[piece]
+	if b == nil || !b.checking {
+		return
+	}
+	defer c.requests.refilled()
+	if right {
+		for _, p := range c.poison.acquit(piece, b.blocks, sums) {
+			c.convict(p)
 		}
-		c.send(p, wire.Message{Type: t})
+		c.gained(b)
+	} else {
+		c.wrong(b, sums)
+	}
+	for _, p := range c.snapshot() {
+		c.requests.fill(p)
+	}
+}
+
+// wrong deals with a piece that is.
+func (c *Core) wrong(b *begun, sums [][20]byte) {
+	c.stats.Failed++
+	c.stats.Wasted += int64(c.layout.Len(b.piece))
+	liar := c.poison.accuse(b.piece, b.blocks, sums)
+	c.picker.restart(b)
+	if liar != nil {
+		c.convict(liar)
+	}
+	if c.poison.doubts(b.piece) {
+		b.solo = true
+		c.trials.appoint(b)
 	}
 }
 
 // gained takes that a piece is here.
 func (c *Core) gained(b *begun) {
 	i := b.piece
-	wanted := c.wants(i)
-	c.shut(b)
-	if wanted {
-		c.worth(i, -1)
-		c.missing--
+	c.picker.shut(b)
+	if c.wants(i) {
+		c.holdings.worth(i, -1)
 	}
-	c.have.set(i)
-	c.complete = c.have.count(c.layout.Pieces) == c.layout.Pieces
-	c.readers.update(c)
+	c.gain(i)
+	c.readers.update()
 	for _, p := range c.snapshot() {
 		if p.own == b {
 			p.own = nil
 		}
-		c.interest(p)
+		c.holdings.interest(p)
 		if !p.has(i) {
 			c.send(p, wire.Message{Type: wire.Have, Index: uint32(i)})
 		}
@@ -294,107 +249,129 @@ func (c *Core) Lost(now time.Duration, i int) {
 	if !c.have.has(i) {
 		return
 	}
-	c.have.clear(i)
-	c.complete = false
+	c.lose(i)
 	if c.wanted[i] != Unwanted {
-		c.missing++
-		c.worth(i, 1)
-		c.list(i)
-		c.finished = false
+		c.holdings.worth(i, 1)
+		c.picker.list(i)
 	}
 	for _, p := range c.snapshot() {
-		p.want = slices.DeleteFunc(p.want, func(s span) bool {
-			if int(s.piece) == i {
-				c.refuse(p, s)
-			}
-			return int(s.piece) == i
-		})
+		c.uploads.lost(p, i)
 		if n := p.ext[wire.NameDontHave]; n != 0 {
 			c.send(p, wire.Message{Type: wire.Extended, Ext: n, Payload: wire.AppendDontHave(nil, i)})
 		}
-		c.interest(p)
-		c.fill(p)
+		c.holdings.interest(p)
+		c.requests.fill(p)
 	}
 }
 
+// extended takes a message of BEP 10.
 func (c *Core) extended(p *Peer, m *wire.Message) {
+	var err error
 	switch m.Ext {
 	case wire.ExtHandshake:
-		c.handshake(p, m.Payload)
+		var port uint16
+		if port, err = c.greeter.heard(p, m.Payload); err == nil {
+			c.listens(p, port)
+			if !c.redundant(p) {
+				c.info.ask()
+			}
+		}
 	case wire.ExtMetadata:
-		c.metadata(p, m.Payload)
+		var whole []byte
+		if whole, err = c.info.heard(p, m.Payload); whole != nil {
+			c.act(Action{Kind: CheckInfo, Data: whole})
+		}
 	case wire.ExtPEX:
-		c.heardPEX(p, m.Payload)
+		err = c.heardPEX(p, m.Payload)
 	case wire.ExtDontHave:
-		i, err := wire.ParseDontHave(m.Payload, &c.layout)
-		if err != nil {
-			c.drop(p, err.Error())
-		} else if c.layout.Known() {
-			c.peerLost(p, i)
+		var i int
+		if i, err = wire.ParseDontHave(m.Payload, &c.layout); err == nil && c.layout.Known() {
+			c.holdings.lost(p, i)
 		}
 	case wire.ExtUploadOnly:
 		p.uploadOnly = len(m.Payload) == 1 && m.Payload[0] != 0
 		c.redundant(p)
 	default:
-		for _, n := range c.cfg.Extensions {
-			if n == m.Ext {
-				c.act(Action{Kind: Foreign, Peer: p, Ext: n, Data: slices.Clone(m.Payload)})
-			}
+		if c.greeter.owns(m.Ext) {
+			c.act(Action{Kind: Foreign, Peer: p, Ext: m.Ext, Data: slices.Clone(m.Payload)})
 		}
 	}
-}
-
-func (c *Core) handshake(p *Peer, b []byte) {
-	h, err := wire.ParseHandshake(b)
 	if err != nil {
 		c.drop(p, err.Error())
-		return
-	}
-	if p.ext == nil {
-		p.ext = make(map[string]uint8)
-	}
-	for name, n := range h.Extensions {
-		switch name {
-		case wire.NameMetadata, wire.NamePEX, wire.NameDontHave, wire.NameUploadOnly:
-		default:
-			if _, ours := c.cfg.Extensions[name]; !ours {
-				continue // of no use, and memory
-			}
-		}
-		p.ext[name] = n
-	}
-	if h.Client != "" {
-		p.Client = h.Client
-	}
-	if h.ReqQ != 0 {
-		p.reqq = h.ReqQ
-	}
-	if h.InfoSize != 0 {
-		p.infoSize = h.InfoSize
-	}
-	if h.Port != 0 && !p.Outgoing && !p.listen.IsValid() {
-		p.listen = netip.AddrPortFrom(p.Addr.Addr(), h.Port)
-		c.book.learn(c, p.listen, FromPeer)
-		c.book.engaged(p.listen)
-		c.pex.joined(c, p)
-	}
-	p.uploadOnly = h.UploadOnly
-	if !c.redundant(p) {
-		c.askInfo()
 	}
 }
 
-// Extension is the number of one of the caller's extensions towards p; 0 if p
-// does not have it.
-func (p *Peer) Extension(name string) uint8 { return p.ext[name] }
-
-// SendForeign sends a message of one of the caller's extensions.
-func (c *Core) SendForeign(now time.Duration, p *Peer, name string, payload []byte) bool {
-	c.enter(now)
-	n := p.ext[name]
-	if n == 0 || p.gone {
-		return false
+func (c *Core) heardPEX(p *Peer, b []byte) error {
+	all, tooSoon, err := c.pex.heard(p, b)
+	if err != nil {
+		return err
 	}
-	c.send(p, wire.Message{Type: wire.Extended, Ext: n, Payload: payload})
-	return true
+	if tooSoon {
+		c.strike(p, "it sends its peers again and again")
+		return nil
+	}
+	for _, x := range all {
+		if c.complete && x.Flags&wire.PEXSeed != 0 {
+			continue
+		}
+		if c.judge == nil || c.judge(p.Addr, x.Addr) {
+			c.book.learn(x.Addr, FromPeer)
+		}
+	}
+	c.connect()
+	return nil
+}
+
+// BadInfo takes that what CheckInfo brought is not the info dictionary. Who
+// sent all of it is convicted.
+func (c *Core) BadInfo(now time.Duration) {
+	c.enter(now)
+	for _, p := range c.info.bad() {
+		c.convict(p)
+	}
+	c.info.ask()
+}
+
+// SetInfo takes the info dictionary, checked, and the layout it describes. have
+// are the pieces that are here already, as in a bitfield message; nil for none.
+func (c *Core) SetInfo(now time.Duration, info []byte, layout wire.Layout, have []byte) {
+	c.enter(now)
+	if c.layout.Known() {
+		return
+	}
+	c.info.learned(info)
+	c.learn(layout, have)
+	for _, p := range c.snapshot() {
+		if !p.gone {
+			c.catchUp(p)
+		}
+	}
+	for _, p := range c.snapshot() {
+		if p.Extended {
+			c.greeter.introduce(p, len(info)) // with the size of the info dictionary
+		}
+		for i := range layout.Pieces {
+			if c.have.has(i) {
+				c.send(p, wire.Message{Type: wire.Have, Index: uint32(i)})
+			}
+		}
+	}
+	if len(c.readers.all) > 0 {
+		c.readers.update()
+	}
+	c.settle()
+	c.requests.refilled()
+}
+
+// catchUp takes what a peer said before the content was known.
+func (c *Core) catchUp(p *Peer) {
+	said, all, err := c.holdings.said(p)
+	switch {
+	case err != nil:
+		c.drop(p, err.Error())
+	case all:
+		c.peerAll(p)
+	case said != nil:
+		c.peerBits(p, said)
+	}
 }

@@ -124,12 +124,6 @@ func New(cfg Config) *Net {
 	return &Net{cfg: cfg, now: time.Second, rand: rand.New(rand.NewPCG(cfg.Seed, 14)), where: make(map[netip.AddrPort]*Host)}
 }
 
-// Now is the time.
-func (n *Net) Now() time.Duration { return n.now }
-
-// Rand is the source of all chance.
-func (n *Net) Rand() *rand.Rand { return n.rand }
-
 // Hosts are those that are there.
 func (n *Net) Hosts() []*Host { return n.hosts }
 

@@ -1,0 +1,201 @@
+package core
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
+)
+
+// Connected takes a new connection after its handshake. The Peer names the
+// connection from now on.
+func (c *Core) Connected(now time.Duration, info PeerInfo) (*Peer, error) {
+	c.enter(now)
+	if info.Outgoing {
+		c.book.dialed(info.Addr)
+	}
+	switch {
+	case c.bans.bans(info.Addr.Addr()):
+		return nil, ErrBanned
+	case info.ID == c.peerID:
+		c.book.forget(info.Addr)
+		return nil, ErrSelf
+	}
+	if err := c.twin(&info); err != nil {
+		return nil, err
+	}
+	if len(c.peers) >= c.maxPeers {
+		worst := c.book.expendable(info.Addr)
+		if worst == nil {
+			return nil, ErrFull
+		}
+		c.drop(worst, "another peer comes first, and there are enough")
+	}
+	p := &Peer{PeerInfo: info, since: c.now, heard: c.now, spoke: c.now}
+	p.chokesUs, p.choked, p.piece, p.window = true, true, -1, window{size: firstWindow}
+	if info.Outgoing {
+		p.listen = info.Addr
+		c.book.engaged(p.listen)
+	}
+	c.pex.met(p)
+	c.peers = append(c.peers, p)
+	c.greeter.greet(p, len(c.info.info))
+	c.uploads.grant(p)
+	return p, nil
+}
+
+// twin looks for another connection to the same program on the same host. Both
+// sides keep the one that was begun by the side with the higher ID.
+func (c *Core) twin(info *PeerInfo) error {
+	for _, q := range c.peers {
+		if q.ID != info.ID || q.Addr.Addr() != info.Addr.Addr() {
+			continue
+		}
+		ours := slices.Compare(c.peerID[:], info.ID[:]) > 0
+		if info.Outgoing == ours && q.Outgoing != ours {
+			c.drop(q, "another connection to it is preferred")
+			return nil
+		}
+		return ErrTwin
+	}
+	return nil
+}
+
+// Disconnected takes that the connection to p ended.
+func (c *Core) Disconnected(now time.Duration, p *Peer) {
+	c.enter(now)
+	if !p.gone {
+		c.remove(p)
+		c.requests.refillAll()
+	}
+}
+
+// Breach takes that p broke the protocol, in a way that the reader of its
+// messages saw.
+func (c *Core) Breach(now time.Duration, p *Peer, reason string) {
+	c.enter(now)
+	c.book.idle(p)
+	c.drop(p, reason)
+}
+
+// strike counts what a confused peer does now and then, and a hostile one all
+// the time.
+func (c *Core) strike(p *Peer, what string) {
+	if p.strikes++; p.strikes >= maxStrikes {
+		c.book.idle(p)
+		c.drop(p, what)
+	}
+}
+
+const maxStrikes = 16
+
+// drop ends a connection.
+func (c *Core) drop(p *Peer, reason string) { c.discard(p, reason, false) }
+
+// convict bans a peer that sent wrong data.
+func (c *Core) convict(p *Peer) {
+	if p.convicted {
+		return
+	}
+	p.convicted = true
+	c.stats.Convicted++
+	c.bans.ban(p.Addr.Addr())
+	c.discard(p, "it sent wrong data", true)
+}
+
+func (c *Core) discard(p *Peer, reason string, banned bool) {
+	if p.gone {
+		return
+	}
+	c.remove(p)
+	c.act(Action{Kind: Drop, Peer: p, Reason: reason, Banned: banned})
+	c.requests.refillAll()
+}
+
+func (c *Core) remove(p *Peer) {
+	p.gone = true
+	c.strikeOff(p)
+	c.requests.dropAsked(p, 0)
+	c.holdings.left(p)
+	p.past, p.mail, p.want = nil, nil, nil
+	c.suggester.takeBack(p)
+	c.pex.left(p)
+	c.info.left(p)
+	c.book.ended(p)
+	c.picker.disown(p)
+}
+
+// redundant drops a peer if neither side has anything for the other.
+func (c *Core) redundant(p *Peer) bool {
+	if c.finished && !p.gone && (c.complete && c.peerComplete(p) || p.uploadOnly && !p.interested) {
+		c.book.idle(p)
+		c.drop(p, "neither side needs anything")
+		return true
+	}
+	return false
+}
+
+// Manners.
+const (
+	keepAlive = 2 * time.Minute
+	silence   = 4 * time.Minute
+)
+
+// tend keeps a connection alive, or ends it.
+func (c *Core) tend(p *Peer) {
+	switch {
+	case c.now-p.heard > silence:
+		c.drop(p, "it was silent for four minutes")
+	case p.deaf:
+		c.drop(p, "it does not read what it is sent")
+	case c.redundant(p):
+	case c.now-p.spoke >= keepAlive:
+		c.send(p, wire.Message{Type: wire.KeepAlive})
+	}
+}
+
+// Span is a part of a piece to be read and sent as a Piece message.
+type Span struct{ Piece, Begin, Length int }
+
+// Out is what a peer is to be sent: the messages, then the blocks. Its memory
+// is used again by the next Pull.
+type Out struct {
+	Messages []wire.Message
+	Blocks   []Span
+}
+
+// Pull fills out with what p is to be sent now: all messages, and blocks of at
+// least budget bytes if there are as many. It reports whether there is anything.
+// After a Pull that had something the caller pulls again; after one that had
+// nothing, at the next Ready.
+func (c *Core) Pull(now time.Duration, p *Peer, budget int, out *Out) bool {
+	c.enter(now)
+	clear(out.Messages)
+	spare := out.Messages[:0]
+	out.Blocks = out.Blocks[:0]
+	if p.gone {
+		out.Messages = spare
+		return false
+	}
+	out.Messages = p.empty(spare)
+	var sent int
+	out.Blocks, sent = c.uploads.take(p, budget, out.Blocks)
+	c.stats.Sent += int64(sent)
+	p.ready = len(out.Messages) > 0 || len(out.Blocks) > 0
+	if p.ready {
+		p.spoke = c.now
+	}
+	return p.ready
+}
+
+// listens takes where others reach a peer that connected to us.
+func (c *Core) listens(p *Peer, port uint16) {
+	if port == 0 || p.Outgoing || p.listen.IsValid() {
+		return
+	}
+	p.listen = netip.AddrPortFrom(p.Addr.Addr(), port)
+	c.book.learn(p.listen, FromPeer)
+	c.book.engaged(p.listen)
+	c.pex.joined(p)
+}
