@@ -36,7 +36,7 @@ func unknown(id share.ID) error { return share.Errorf(share.Failed, "%s: %w", id
 // on runs f for the transfer of id on the loop.
 func (e *Engine) on(id share.ID, f func(*transfer) error) error {
 	err := stopped()
-	e.call(func() {
+	e.box.call(func() {
 		t := e.transfers.find(id)
 		if t == nil || t.removing != nil {
 			err = unknown(id)
@@ -88,7 +88,7 @@ func (e *Engine) add(ctx context.Context, t *transfer, by Owner, lease Lease) (s
 	var s share.Transfer
 	var saved <-chan error
 	var refused error
-	ok := e.call(func() {
+	ok := e.box.call(func() {
 		var owner Owner
 		if owner, refused = e.leases.owner(lease, by); refused != nil {
 			return
@@ -112,7 +112,7 @@ func (e *Engine) add(ctx context.Context, t *transfer, by Owner, lease Lease) (s
 		return s, err
 	case <-ctx.Done():
 		return s, share.Errorf(share.Interrupted, "adding %q: %w", t.name, context.Cause(ctx))
-	case <-e.done:
+	case <-e.box.closed:
 		return s, stopped()
 	}
 }
@@ -247,7 +247,7 @@ func appendNew(list, more []string) []string {
 func (e *Engine) List() []share.Transfer {
 	e.awaitLooks()
 	var out []share.Transfer
-	e.call(func() {
+	e.box.call(func() {
 		all := e.transfers.sorted()
 		out = make([]share.Transfer, 0, len(all))
 		for _, t := range all {
@@ -268,7 +268,7 @@ func (e *Engine) Get(id share.ID) (s share.Transfer, err error) {
 		return nil
 	})
 	if errors.Is(err, share.ErrUnknown) {
-		e.call(func() {
+		e.box.call(func() {
 			if failed, ok := e.transfers.failed[id]; ok {
 				s, err = failed, nil
 			}

@@ -50,7 +50,7 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 
 	// Services go on while the transfers are being put away.
 	service, halt := context.WithCancel(context.WithoutCancel(ctx))
-	e.works, e.halt = context.WithCancel(service)
+	e.box.open(service)
 	var services, announcer sync.WaitGroup
 	farewell, endAnnouncer := context.WithCancel(service)
 	services.Go(func() { e.state.run(service, func(err error) { e.log.Error("the state was not saved", "error", err) }) })
@@ -149,19 +149,12 @@ func (e *Engine) load(r row) {
 // putAway ends all jobs and closes what is open, until deadline.
 func (e *Engine) putAway(deadline time.Time) {
 	e.stopping = true
-	e.halt()
-	finished := make(chan struct{})
-	go func() {
-		e.tasks.Wait()
-		close(finished)
-	}()
-	e.drain(finished, deadline)
+	e.box.cancel()
+	e.settle(e.box.tasks.Wait, deadline)
 
 	var closing sync.WaitGroup
 	for t := range e.awake {
-		for s := range t.streams {
-			s.end(ErrStopped)
-		}
+		t.streams.end(ErrStopped)
 		l, o := t.live(), t.opened()
 		if l != nil {
 			t.fold()
@@ -175,41 +168,24 @@ func (e *Engine) putAway(deadline time.Time) {
 			if l != nil {
 				l.net.Detach()
 			}
-			if err := o.files.Close(context.WithoutCancel(e.works)); err != nil {
+			if err := o.files.Close(context.WithoutCancel(e.box.ctx)); err != nil {
 				e.log.Warn("closing the files of a transfer", "id", t.id.Short(), "error", err)
 			}
 		})
 	}
-	closed := make(chan struct{})
-	go func() {
-		closing.Wait()
-		close(closed)
-	}()
-	e.drain(closed, deadline)
+	e.settle(closing.Wait, deadline)
 	for t := range e.awake { // a block may have come until its transfer left the library
 		if t.level() == live {
 			t.fold()
 			e.save(t)
 		}
 	}
-	close(e.done)
+	e.box.close()
 }
 
-// drain does what is posted until done is closed. A disk that hangs must not
-// keep the process from ending.
-func (e *Engine) drain(done <-chan struct{}, deadline time.Time) {
-	late := time.NewTimer(time.Until(deadline))
-	defer late.Stop()
-	for {
-		select {
-		case <-done:
-			return
-		case f := <-e.calls:
-			f()
-		case <-e.found:
-		case <-late.C:
-			e.log.Error("not everything stopped in time")
-			return
-		}
+// settle lets jobs report until wait returns.
+func (e *Engine) settle(wait func(), deadline time.Time) {
+	if !e.box.settle(wait, deadline) {
+		e.log.Error("not everything stopped in time")
 	}
 }

@@ -29,7 +29,7 @@ func TestLostRecord(t *testing.T) {
 	defer sub.Close()
 	a.wait(id, "the files to be looked at", func(share.Transfer) bool {
 		rested := false
-		a.call(func() {
+		a.box.call(func() {
 			rested = len(a.rounds.waiting) == 0 && a.transfers.byID[id].level() == atRest && a.transfers.byID[id].job == nil
 		})
 		return rested
@@ -52,7 +52,7 @@ func (n *node) waitRest(id share.ID) {
 	n.t.Helper()
 	n.wait(id, "rest", func(share.Transfer) bool {
 		rested := false
-		n.call(func() { t := n.transfers.byID[id]; rested = t.level() == atRest && t.job == nil })
+		n.box.call(func() { t := n.transfers.byID[id]; rested = t.level() == atRest && t.job == nil })
 		return rested
 	})
 }
@@ -219,7 +219,7 @@ func TestVerifyOfWhatIsNotSeeded(t *testing.T) {
 		t.Fatal(err)
 	}
 	var s share.Transfer
-	b.call(func() { s = b.snapshot(b.transfers.byID[tr.ID]) })
+	b.box.call(func() { s = b.snapshot(b.transfers.byID[tr.ID]) })
 	if s.State != share.Checking {
 		t.Errorf("while verifying: %s", s.State)
 	}

@@ -194,7 +194,7 @@ func (e *Engine) Stats() share.Stats {
 	for _, state := range share.States {
 		s.States[state] = 0
 	}
-	e.call(func() {
+	e.box.call(func() {
 		s.Down, s.Up = e.rates.down.Rate(), e.rates.up.Rate()
 		s.Transfers = len(e.transfers.byID)
 		for _, t := range e.transfers.byID {

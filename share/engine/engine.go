@@ -165,19 +165,14 @@ type Engine struct {
 	down     *flow.Bucket
 	up       *flow.Bucket
 	ready    chan struct{}
-	done     chan struct{}      // closed when the loop listens no more
-	calls    chan func()        // for the loop
-	found    chan foundPeers    // from callbacks that must not wait
-	works    context.Context    // of jobs
-	halt     context.CancelFunc // ends works
-	tasks    sync.WaitGroup     // jobs, and whatever else was started
-	figures  sync.Map           // share.ID to tracker.Progress, as the loop left them
+	box      *mailbox
+	figures  sync.Map // share.ID to tracker.Progress, as the loop left them
 
 	// Made by Run.
 	state    *state
 	store    *storage.Store
 	trackers *tracker.Announcer
-	serial   serial // calls of swarms that nobody waits for
+	serial   *serial // calls of swarms that nobody waits for
 
 	// Owned by the loop.
 	transfers register
@@ -230,10 +225,8 @@ func New(cfg Config) (*Engine, error) {
 		down:      flow.NewBucket(cfg.Limits.Down),
 		up:        flow.NewBucket(cfg.Limits.Up),
 		ready:     make(chan struct{}),
-		done:      make(chan struct{}),
-		calls:     make(chan func()),
-		found:     make(chan foundPeers, 256),
-		serial:    serial{wake: make(chan struct{}, 1)},
+		box:       newMailbox(),
+		serial:    newSerial(),
 		transfers: newRegister(),
 		claims:    make(claims),
 		leases:    make(leases),
@@ -276,7 +269,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer e.hub.close()
 	stop, err := e.open(ctx)
 	if err != nil {
-		close(e.done)
+		e.box.close()
 		return err
 	}
 	close(e.ready)
@@ -297,10 +290,10 @@ func (e *Engine) loop(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case f := <-e.calls: // what callers ask, what jobs found out
+		case f := <-e.box.calls: // requests, results of jobs
 			f()
-		case p := <-e.found:
-			e.meet(p)
+		case f := <-e.box.hints: // addresses of peers
+			f()
 		case <-second.C:
 			e.everySecond()
 		case <-rest.C:
@@ -309,43 +302,21 @@ func (e *Engine) loop(ctx context.Context) {
 	}
 }
 
-// call runs f on the loop and returns when it is done. It reports false when
-// the engine has stopped.
-func (e *Engine) call(f func()) bool {
-	ran := make(chan struct{})
-	select {
-	case e.calls <- func() { defer close(ran); f() }:
-		<-ran
-		return true
-	case <-e.done:
-		return false
-	}
-}
-
-// post runs f on the loop later than now. Jobs report with it.
-func (e *Engine) post(f func()) {
-	select {
-	case e.calls <- f:
-	case <-e.done:
-	}
-}
-
 // start runs a job for t, one at a time. What run returns is then done on the
 // loop, also when the job was cancelled meanwhile.
 func (e *Engine) start(t *transfer, what jobKind, run func(ctx context.Context) func()) {
-	ctx, cancel := context.WithCancel(e.works)
-	j := &job{what, cancel}
-	t.job = j
+	ctx, cancel := context.WithCancel(e.box.ctx)
+	t.job = &job{what, cancel}
 	e.awake[t] = struct{}{}
-	e.tasks.Go(func() {
+	e.box.run(func(context.Context) func() {
 		then := run(ctx)
-		e.post(func() {
+		return func() {
 			t.job = nil
 			then() // may ask ctx whether the job was called off
 			cancel()
 			e.reconcile(t)
 			e.lookAfterJob(t)
-		})
+		}
 	})
 }
 

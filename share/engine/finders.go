@@ -64,17 +64,17 @@ func (e *Engine) run(at turn, f *finding) {
 	t.search.asked = true
 	t.tallyOf(f.Source()).busy++
 	f.busy++
-	e.tasks.Go(func() {
-		ctx, cancel := context.WithTimeout(e.works, searchTime)
+	e.box.run(func(ctx context.Context) func() {
+		ctx, cancel := context.WithTimeout(ctx, searchTime)
 		defer cancel()
 		err := f.Find(ctx, id, func(addrs []netip.AddrPort) {
 			p := foundPeers{id, f.Source(), append([]netip.AddrPort(nil), addrs...)}
-			e.post(func() { e.meet(p) })
+			e.box.post(func() { e.meet(p) })
 		})
 		if ctx.Err() != nil {
 			err = nil // it took its time, which is no fault
 		}
-		e.post(func() {
+		return func() {
 			f.busy--
 			at.round.left--
 			t.asked(f.Source(), err, e.now())
@@ -82,7 +82,7 @@ func (e *Engine) run(at turn, f *finding) {
 				e.note(t, "search by %s: %v", f.Source(), err)
 			}
 			e.serve(f)
-		})
+		}
 	})
 }
 

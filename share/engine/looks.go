@@ -135,13 +135,13 @@ func (e *Engine) lookAt(t *transfer) {
 		o, path := t.opened(), t.path
 		t.looking, t.lookBegan = true, e.now()
 		e.awake[t] = struct{}{}
-		e.tasks.Go(func() {
-			leave, err := e.mounts.enter(e.works, path)
+		e.box.run(func(ctx context.Context) func() {
+			leave, err := e.mounts.enter(ctx, path)
 			if err == nil {
-				err = o.files.Look(e.works)
+				err = o.files.Look(ctx)
 				leave()
 			}
-			e.post(func() {
+			return func() {
 				t.looking, t.silent = false, false
 				if t.opened() == o {
 					o.fault = o.files.Fault()
@@ -152,7 +152,7 @@ func (e *Engine) lookAt(t *transfer) {
 					e.reconcile(t)
 				}
 				e.tellLooked(t)
-			})
+			}
 		})
 	}
 }
@@ -230,7 +230,7 @@ func (e *Engine) awaitLook(ctx context.Context, id share.ID, fresh time.Duration
 	case <-done:
 	case <-late.C:
 	case <-ctx.Done():
-	case <-e.done:
+	case <-e.box.closed:
 	}
 }
 
@@ -239,7 +239,7 @@ func (e *Engine) awaitLook(ctx context.Context, id share.ID, fresh time.Duration
 // the round that is under way.
 func (e *Engine) awaitLooks() {
 	var waits []chan struct{}
-	e.call(func() {
+	e.box.call(func() {
 		for _, t := range e.transfers.byID {
 			if len(waits) == glancesASecond {
 				break
@@ -260,7 +260,7 @@ func (e *Engine) awaitLooks() {
 		case <-w:
 		case <-late.C:
 			return
-		case <-e.done:
+		case <-e.box.closed:
 			return
 		}
 	}
@@ -345,25 +345,25 @@ func (e *Engine) proveAll(t *transfer) {
 	files := o.files
 	t.hashed.Store(0)
 	t.toHash.Store(0)
-	e.tasks.Go(func() {
+	e.box.run(func(ctx context.Context) func() {
 		pieces := files.Doubtful()
 		for _, p := range pieces {
 			t.toHash.Add(info.PieceSize(p))
 		}
-		err := hashThese(e.works, info, files, pieces, func(n int64) { t.hashed.Add(n) })
+		err := hashThese(ctx, info, files, pieces, func(n int64) { t.hashed.Add(n) })
 		if err == nil {
-			err = files.Flush(e.works)
+			err = files.Flush(ctx)
 		}
 		if err != nil {
 			e.log.Debug("hashing what may have changed", "id", t.id.Short(), "error", err)
 		}
-		e.post(func() {
+		return func() {
 			o.proving, o.nextCheck = false, e.now().Add(checkAgain)
 			if t.opened() == o.openedPhase {
 				o.fault = files.Fault()
 				e.lookAtProgress(t)
 				e.reconcile(t)
 			}
-		})
+		}
 	})
 }

@@ -99,14 +99,14 @@ func TestWhatVerifyFoundIsListedAfterARestart(t *testing.T) {
 	}
 	a.waitState(id, share.Stopped)
 	a.wait(id, "all to be hashed", func(share.Transfer) (over bool) {
-		a.call(func() { tr := a.transfers.byID[id]; over = tr.job == nil && !tr.options.Verify })
+		a.box.call(func() { tr := a.transfers.byID[id]; over = tr.job == nil && !tr.options.Verify })
 		return over
 	})
 	for range 2 {
 		a.stop()
 		a = startNode(t, state)
 		var s share.Transfer
-		a.call(func() { s = a.snapshot(a.transfers.byID[id]) }) // before anything was looked at
+		a.box.call(func() { s = a.snapshot(a.transfers.byID[id]) }) // before anything was looked at
 		if s.State != share.Stopped || s.Bytes >= s.Total || !strings.Contains(s.Reason, "beach.jpg") {
 			t.Fatalf("after a restart: %s, %d of %d, %q", s.State, s.Bytes, s.Total, s.Reason)
 		}
@@ -137,7 +137,7 @@ func TestFilesGoneAtRestAreNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	// As when the next round comes.
-	a.call(func() { a.rounds.began = time.Time{} })
+	a.box.call(func() { a.rounds.began = time.Time{} })
 	s := a.waitState(id, share.Stopped)
 	if s.Code != share.Disk.Code() || s.Bytes == s.Total {
 		t.Errorf("%+v", s)
@@ -177,7 +177,7 @@ func TestAMountThatHangsIsShown(t *testing.T) {
 	id := a.share(someFiles(t)).ID
 	a.waitRest(id)
 	var s share.Transfer
-	a.call(func() {
+	a.box.call(func() {
 		tr := a.transfers.byID[id]
 		tr.looking, tr.lookBegan = true, a.now().Add(-2*silentAfter)
 		a.noticeSilence(tr, a.now())
@@ -189,7 +189,7 @@ func TestAMountThatHangsIsShown(t *testing.T) {
 	if got, err := a.Get(id); err != nil || got.State != share.Stopped { // and does not wait
 		t.Errorf("%+v, %v", got, err)
 	}
-	a.call(func() { a.transfers.byID[id].looking, a.transfers.byID[id].silent = false, false })
+	a.box.call(func() { a.transfers.byID[id].looking, a.transfers.byID[id].silent = false, false })
 }
 
 // Who asks while a job is under way is answered when the job and a look are over,
@@ -200,7 +200,7 @@ func TestALookWaitsForTheJobUnderWay(t *testing.T) {
 	id := a.share(someFiles(t)).ID
 	a.waitRest(id)
 	hold := make(chan struct{})
-	a.call(func() {
+	a.box.call(func() {
 		tr := a.transfers.byID[id]
 		tr.looked = time.Time{}
 		a.start(tr, jobAttach, func(context.Context) func() { <-hold; return func() {} })
@@ -211,7 +211,7 @@ func TestALookWaitsForTheJobUnderWay(t *testing.T) {
 		answered <- s
 	}()
 	for waits := false; !waits; {
-		a.call(func() { waits = len(a.transfers.byID[id].lookers) > 0 })
+		a.box.call(func() { waits = len(a.transfers.byID[id].lookers) > 0 })
 	}
 	close(hold)
 	if s := <-answered; s.Looked.IsZero() {
@@ -247,7 +247,7 @@ func TestRestoredAfterALateLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	b = startNode(t, state)
-	b.call(func() { b.restore(b.transfers.byID[id]) }) // mostly before anybody has looked
+	b.box.call(func() { b.restore(b.transfers.byID[id]) }) // mostly before anybody has looked
 	b.until("the file to be back", func() bool {
 		got, err := os.ReadFile(path)
 		return err == nil && string(got) == string(want)

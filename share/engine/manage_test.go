@@ -180,13 +180,13 @@ func TestCancelledHashLeavesNoTorrent(t *testing.T) {
 	a := newNode(t)
 	dir := t.TempDir()
 	makeFiles(t, dir, map[string]int{"some.bin": 100_000})
-	a.call(func() { a.hashing += maxHashing }) // it has to wait
+	a.box.call(func() { a.hashing += maxHashing }) // it has to wait
 	s, err := a.Share(t.Context(), ShareRequest{Path: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	a.call(func() {
+	a.box.call(func() {
 		a.hashing -= maxHashing
 		tr := a.transfers.find(s.ID)
 		a.reconcile(tr)

@@ -122,10 +122,11 @@ func (e *Engine) mergeSources(t *transfer, more *options) {
 	if more.Adopt && !o.Adopt && !t.own() {
 		o.Adopt = true
 		if open := t.opened(); open != nil {
-			e.tasks.Go(func() {
-				if err := open.files.Adopt(e.works); err != nil {
+			e.box.run(func(ctx context.Context) func() {
+				if err := open.files.Adopt(ctx); err != nil {
 					e.log.Warn("completing what was there", "id", t.id.Short(), "error", err)
 				}
+				return nil
 			})
 		}
 	}

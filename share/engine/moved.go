@@ -6,7 +6,7 @@ import "net/netip"
 // is dead, and neither end will notice for minutes: it is ended, and the peer is
 // called again from where this host is now.
 func (e *Engine) Moved(own []netip.Addr) {
-	if e.call(func() {}) {
+	if e.box.call(func() {}) {
 		e.swarms.Moved(own)
 	}
 }

@@ -75,7 +75,7 @@ func (e *Engine) startOpen(t *transfer) {
 			}
 		}
 		spec.Info = info
-		spec.Notify = func(ev storage.Event) { e.post(func() { e.heard(t, info, ev) }) }
+		spec.Notify = func(ev storage.Event) { e.box.post(func() { e.heard(t, info, ev) }) }
 		files, err := e.store.Open(ctx, spec)
 		if err != nil {
 			return func() {
@@ -321,18 +321,18 @@ func unknownPieces(info *metainfo.Info, files *storage.Transfer) (pieces []int, 
 // was changed and has come to rest.
 func (e *Engine) rehash(t *transfer, l *livePhase, spans []storage.Span) {
 	l.rehashing++
-	e.tasks.Go(func() {
-		l.net.Verify(e.works, spans)
-		if err := l.files.Flush(e.works); err != nil {
+	e.box.run(func(ctx context.Context) func() {
+		l.net.Verify(ctx, spans)
+		if err := l.files.Flush(ctx); err != nil {
 			e.log.Debug("recording what was hashed again", "id", t.id.Short(), "error", err)
 		}
-		e.post(func() {
+		return func() {
 			l.rehashing--
 			if t.live() == l {
 				e.lookAtProgress(t)
 				e.reconcile(t)
 			}
-		})
+		}
 	})
 }
 

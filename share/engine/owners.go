@@ -100,7 +100,7 @@ func (e *Engine) BeginLease() (Lease, error) {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
 	l := Lease(hex.EncodeToString(b[:]))
-	if !e.call(func() { e.leases[l] = true }) {
+	if !e.box.call(func() { e.leases[l] = true }) {
 		return "", stopped()
 	}
 	return l, nil
@@ -110,7 +110,7 @@ func (e *Engine) BeginLease() (Lease, error) {
 // listed any more, one that is being hashed is no share, and a fetch is paused
 // until somebody asks for it again.
 func (e *Engine) EndLease(l Lease) {
-	e.call(func() {
+	e.box.call(func() {
 		delete(e.leases, l)
 		for _, t := range e.transfers.sorted() {
 			e.disown(t, l.owner(), false)
@@ -163,7 +163,7 @@ func (e *Engine) LeaveToChannels(id share.ID, data bool) (left bool, err error) 
 
 // OwnedBy lists the transfers of an owner.
 func (e *Engine) OwnedBy(o Owner) (ids []share.ID) {
-	e.call(func() {
+	e.box.call(func() {
 		for _, t := range e.transfers.sorted() {
 			if t.options.Owners.has(o) && t.removing == nil {
 				ids = append(ids, t.id)

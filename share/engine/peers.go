@@ -61,13 +61,10 @@ func (e *Engine) seek(t *transfer, now time.Time) {
 	e.ask(t, s.round)
 }
 
-// foundSoon takes addresses from callbacks that must not wait. When too much
-// comes at once the rest is dropped: it will be told again.
+// foundSoon takes addresses from callbacks that must not wait. When too many come
+// at once the rest is dropped: they will be found again.
 func (e *Engine) foundSoon(id share.ID, s share.Source, addrs []netip.AddrPort) {
-	select {
-	case e.found <- foundPeers{id, s, addrs}:
-	default:
-	}
+	e.box.hint(func() { e.meet(foundPeers{id, s, addrs}) })
 }
 
 // meet puts addresses into the book of their transfer and to use.
@@ -140,13 +137,13 @@ func (e *Engine) resolve(t *transfer) {
 	if e.cfg.IPv4 {
 		family = "ip"
 	}
-	e.tasks.Go(func() {
-		ctx, cancel := context.WithTimeout(e.works, resolveTime)
+	e.box.run(func(ctx context.Context) func() {
+		ctx, cancel := context.WithTimeout(ctx, resolveTime)
 		defer cancel()
 		addrs, failed := lookUp(ctx, names, func(ctx context.Context, host string) ([]netip.Addr, error) {
 			return net.DefaultResolver.LookupNetIP(ctx, family, host)
 		})
-		e.post(func() {
+		return func() {
 			e.resolves--
 			r.left--
 			if failed != nil {
@@ -154,7 +151,7 @@ func (e *Engine) resolve(t *transfer) {
 			}
 			e.meet(foundPeers{id, share.FromLink, addrs})
 			e.beginWith(t, addrs)
-		})
+		}
 	})
 }
 
@@ -165,12 +162,13 @@ func (e *Engine) beginWith(t *transfer, peers []netip.AddrPort) {
 	if e.cfg.OnDHTNode == nil || t.private() || len(peers) == 0 {
 		return
 	}
-	e.tasks.Go(func() {
+	e.box.run(func(context.Context) func() {
 		for _, p := range peers {
 			if p.Addr().Is6() && !p.Addr().Is4In6() {
 				e.cfg.OnDHTNode(p)
 			}
 		}
+		return nil
 	})
 }
 
@@ -216,7 +214,7 @@ func (e *Engine) hide(t *transfer) {
 
 // progress is asked by the announcer of trackers, from its own goroutines.
 func (e *Engine) progress(id share.ID) (p tracker.Progress, known bool) {
-	asked := e.call(func() {
+	asked := e.box.call(func() {
 		if t := e.transfers.byID[id]; t != nil {
 			p, known = t.figures(), true
 		}

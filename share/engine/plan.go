@@ -17,7 +17,7 @@ import (
 // the swarm, which may take long.
 type plan struct {
 	info  *metainfo.Info
-	files *storage.Transfer
+	files progress
 
 	applying sync.Mutex // held by apply
 
@@ -35,10 +35,19 @@ type plan struct {
 	arrived chan struct{} // closed and replaced when a piece arrives
 }
 
+// progress is what a plan needs of the storage.
+type progress interface {
+	Await([]storage.Span)
+	Select(func(file int) bool)
+	Durable(piece int) bool
+	Progress() storage.Progress
+	FileBytes() []int64
+}
+
 // window is pieces that are wanted before all others, the first most of all.
 type window struct{ from, to int }
 
-func newPlan(info *metainfo.Info, files *storage.Transfer, priorities map[int]share.Priority) *plan {
+func newPlan(info *metainfo.Info, files progress, priorities map[int]share.Priority) *plan {
 	p := &plan{
 		info: info, files: files,
 		byFile:  make([]share.Priority, len(info.Files)),

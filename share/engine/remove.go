@@ -45,7 +45,7 @@ func (c claims) free(id share.ID, mine *claim) {
 func (e *Engine) claim(ctx context.Context, id share.ID, there func(*transfer)) (release func(), err error) {
 	for {
 		var mine, other *claim
-		if !e.call(func() {
+		if !e.box.call(func() {
 			if other = e.claims[id]; other != nil {
 				return
 			}
@@ -59,7 +59,7 @@ func (e *Engine) claim(ctx context.Context, id share.ID, there func(*transfer)) 
 		}
 		switch {
 		case mine != nil:
-			return func() { e.call(func() { e.claims.free(id, mine) }) }, nil
+			return func() { e.box.call(func() { e.claims.free(id, mine) }) }, nil
 		case other == nil:
 			return nil, nil
 		}
@@ -67,7 +67,7 @@ func (e *Engine) claim(ctx context.Context, id share.ID, there func(*transfer)) 
 		case <-other.over:
 		case <-ctx.Done():
 			return nil, share.Errorf(share.Interrupted, "waiting until %s is removed: %w", id.Short(), context.Cause(ctx))
-		case <-e.done:
+		case <-e.box.closed:
 			return nil, stopped()
 		}
 	}
@@ -90,7 +90,7 @@ func (e *Engine) Remove(id share.ID, data bool) ([]share.Kept, error) {
 	done := make(chan error, 1)
 	err := stopped()
 	var r *removal
-	e.call(func() {
+	e.box.call(func() {
 		t := e.transfers.find(id)
 		if t == nil {
 			err = unknown(id)
@@ -108,7 +108,7 @@ func (e *Engine) Remove(id share.ID, data bool) ([]share.Kept, error) {
 	select {
 	case err := <-done:
 		return r.kept, err
-	case <-e.done:
+	case <-e.box.closed:
 		return nil, stopped()
 	}
 }
@@ -177,7 +177,7 @@ func (e *Engine) leave(t *transfer, err error, left bool) {
 		}
 	}
 	e.forget(t)
-	e.tasks.Go(func() {
+	e.box.run(func(context.Context) func() {
 		if unsaved := <-gone; err == nil {
 			err = unsaved
 		}
@@ -189,7 +189,7 @@ func (e *Engine) leave(t *transfer, err error, left bool) {
 				err = rm
 			}
 		}
-		e.call(func() {
+		e.box.call(func() {
 			if e.hub.watched() {
 				e.hub.publish(e.now(), share.Event{Type: share.EventRemoved, ID: t.id})
 			}
@@ -200,5 +200,6 @@ func (e *Engine) leave(t *transfer, err error, left bool) {
 		for _, w := range r.waiters {
 			w <- err
 		}
+		return nil
 	})
 }

@@ -5,14 +5,16 @@ import (
 	"sync"
 )
 
-// serial runs functions one after another in the order they came, and never
-// makes who gives them wait. The loop uses it to call the client library, whose
-// lock may be held for as long as a piece takes to hash.
+// serial runs functions one after another in the order they came, and do never
+// waits. The loop calls swarms through it, since such a call may wait for as long
+// as a piece takes to hash.
 type serial struct {
 	mu    sync.Mutex
 	queue []func()
 	wake  chan struct{}
 }
+
+func newSerial() *serial { return &serial{wake: make(chan struct{}, 1)} }
 
 func (s *serial) do(f func()) {
 	s.mu.Lock()
@@ -24,7 +26,7 @@ func (s *serial) do(f func()) {
 	}
 }
 
-// run works until ctx ends; what is queued then is dropped.
+// run works until ctx ends, and then drops what is queued.
 func (s *serial) run(ctx context.Context) {
 	for {
 		s.mu.Lock()

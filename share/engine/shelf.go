@@ -80,7 +80,7 @@ func (e *Engine) shelve(t *transfer) <-chan error {
 	for _, id := range e.shelf.excess() {
 		e.shelf.drop(id)
 		gone := e.state.remove(id, false)
-		e.tasks.Go(func() {
+		e.box.run(func(context.Context) func() {
 			err := <-gone
 			if err == nil {
 				err = e.torrents.remove(id)
@@ -88,6 +88,7 @@ func (e *Engine) shelve(t *transfer) <-chan error {
 			if err != nil {
 				e.log.Warn("what is kept of an ended share stays", "id", id.Short(), "error", err)
 			}
+			return nil
 		})
 	}
 	return saved
@@ -96,7 +97,7 @@ func (e *Engine) shelve(t *transfer) <-chan error {
 // unshelve forgets what is kept of an ended share, if there is something.
 func (e *Engine) unshelve(ctx context.Context, id share.ID) error {
 	var gone <-chan error
-	e.call(func() {
+	e.box.call(func() {
 		if _, ok := e.shelf.rows[id]; ok {
 			e.shelf.drop(id)
 			gone = e.state.remove(id, false)
@@ -112,7 +113,7 @@ func (e *Engine) unshelve(ctx context.Context, id share.ID) error {
 		}
 	case <-ctx.Done():
 		return share.Errorf(share.Interrupted, "forgetting an ended share: %w", context.Cause(ctx))
-	case <-e.done:
+	case <-e.box.closed:
 		return stopped()
 	}
 	return e.torrents.remove(id)
@@ -141,7 +142,7 @@ func (e *Engine) madeBefore(ctx context.Context, was row, path string, o metainf
 // just been read again: they are not what they were then.
 func (e *Engine) forgetRead(ctx context.Context, id share.ID) error {
 	shelved := false
-	e.call(func() { _, shelved = e.shelf.rows[id] })
+	e.box.call(func() { _, shelved = e.shelf.rows[id] })
 	if !shelved {
 		return nil
 	}

@@ -9,23 +9,23 @@ import (
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
-	"github.com/shoalnet/shoal/share/storage"
 )
 
-// How far ahead of the reader pieces are wanted before all others.
+// A stream wants this much after the place where it reads before all other pieces.
 const (
 	readAhead       = 16 << 20
 	readAheadPieces = 4
 )
 
-// stream reads one file, waiting where data has yet to arrive.
+// stream reads one file. A read waits while its piece is missing.
 type stream struct {
-	e     *Engine
-	t     *transfer
-	ctx   context.Context
+	ctx    context.Context
+	closed func() // called by Close
+
+	// Set by open.
 	info  *metainfo.Info
 	file  *metainfo.File
-	files *storage.Transfer
+	files io.ReaderAt
 	plan  *plan
 
 	pos int64
@@ -33,6 +33,20 @@ type stream struct {
 	mu    sync.Mutex
 	ended error         // set by end
 	over  chan struct{} // closed by end
+}
+
+func newStream(ctx context.Context, closed func()) *stream {
+	return &stream{ctx: ctx, closed: closed, over: make(chan struct{})}
+}
+
+// open makes the stream read one file. files fails with share.Disk where the disk
+// does, and with any other error where the piece is missing.
+func (s *stream) open(info *metainfo.Info, index int, files io.ReaderAt, plan *plan) error {
+	if index < 0 || index >= len(info.Files) || info.Files[index].Pad || info.Files[index].Symlink {
+		return share.Errorf(share.Usage, "%q has no file %d", info.Name, index)
+	}
+	s.info, s.files, s.plan, s.file = info, files, plan, &info.Files[index]
+	return nil
 }
 
 // end makes every further Read fail where data is missing.
@@ -72,7 +86,6 @@ func (s *stream) Read(b []byte) (int, error) {
 			s.pos += int64(m)
 			return m, nil
 		}
-		// What is not there yet is no fault of the disk.
 		if share.KindOf(err) == share.Disk {
 			return 0, err
 		}
@@ -94,7 +107,7 @@ func (s *stream) Seek(offset int64, whence int) (int64, error) {
 		offset += s.file.Length
 	case io.SeekStart:
 	default:
-		return 0, errors.New("seeking from nowhere")
+		return 0, fmt.Errorf("seeking: there is no whence %d", whence)
 	}
 	if offset < 0 {
 		return 0, errors.New("seeking before the start")
@@ -103,37 +116,68 @@ func (s *stream) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// Close lets the pieces around the reader be fetched like all others again.
+// Close gives the pieces around the reader the priority of all others again.
 func (s *stream) Close() error {
 	s.end(errors.New("the stream is closed"))
 	s.plan.setWindow(s, window{})
 	s.plan.apply()
-	s.e.call(func() {
-		delete(s.t.streams, s)
-		s.e.reconcile(s.t)
-	})
+	s.closed()
 	return nil
 }
 
-// Open reads one file of a transfer, blocking where data has yet to arrive:
-// pieces are then fetched in the order of the reading. Reads fail when ctx
-// ends, the transfer is removed or paused while data is missing, or the disk
-// fails. Not safe for concurrent use.
+// streams are those of one transfer.
+type streams map[*stream]struct{}
+
+func (all *streams) add(s *stream) {
+	if *all == nil {
+		*all = make(streams)
+	}
+	(*all)[s] = struct{}{}
+}
+
+func (all streams) end(err error) {
+	for s := range all {
+		s.end(err)
+	}
+}
+
+// endStreams ends the streams of t when the data they wait for will not come.
+func (t *transfer) endStreams() {
+	switch {
+	case t.removing != nil:
+		t.streams.end(errors.New("the transfer was removed"))
+	case t.failure != nil:
+		t.streams.end(t.failure)
+	case t.fault() != nil:
+		t.streams.end(t.fault())
+	case t.options.Paused && !t.done:
+		t.streams.end(errors.New("the transfer is paused"))
+	}
+}
+
+// Open reads one file of a transfer, and waits where data has yet to arrive: pieces
+// are then fetched in the order of the reading. Reads fail when ctx ends, when the
+// transfer is removed or paused while data is missing, or when the disk fails. The
+// result is not safe for concurrent use.
 func (e *Engine) Open(ctx context.Context, id share.ID, fileIndex int) (io.ReadSeekCloser, error) {
-	s := &stream{e: e, ctx: ctx, over: make(chan struct{})}
+	var t *transfer
+	var s *stream
+	s = newStream(ctx, func() {
+		e.box.call(func() {
+			delete(t.streams, s)
+			e.reconcile(t)
+		})
+	})
 	awake := make(chan struct{})
-	err := e.on(id, func(t *transfer) error {
+	err := e.on(id, func(found *transfer) error {
 		switch {
-		case !t.known():
+		case !found.known():
 			return share.Errorf(share.Failed, "the files of %s are not known yet", id.Short())
-		case t.failure != nil:
-			return t.failure
+		case found.failure != nil:
+			return found.failure
 		}
-		s.t = t
-		if t.streams == nil {
-			t.streams = make(map[*stream]struct{})
-		}
-		t.streams[s] = struct{}{}
+		t = found
+		t.streams.add(s)
 		t.waiters = append(t.waiters, awake)
 		e.reconcile(t)
 		return nil
@@ -145,54 +189,24 @@ func (e *Engine) Open(ctx context.Context, id share.ID, fileIndex int) (io.ReadS
 	case <-awake:
 	case <-ctx.Done():
 		err = share.Errorf(share.Interrupted, "opening a file of %s: %w", id.Short(), context.Cause(ctx))
-	case <-e.done:
+	case <-e.box.closed:
 		err = stopped()
 	}
-	if err == nil && !e.call(func() { err = s.begin(fileIndex) }) {
+	if err == nil && !e.box.call(func() {
+		switch o := t.opened(); {
+		case t.failure != nil:
+			err = t.failure
+		case o == nil:
+			err = share.Errorf(share.Failed, "the files of %s could not be opened", t.id.Short())
+		default:
+			err = s.open(t.info, fileIndex, o.files, o.plan)
+		}
+	}) {
 		err = stopped()
 	}
 	if err != nil {
-		e.call(func() {
-			delete(s.t.streams, s)
-			e.reconcile(s.t)
-		})
+		s.closed()
 		return nil, err
 	}
 	return s, nil
-}
-
-// begin is called on the loop when the transfer is awake, or could not be woken.
-func (s *stream) begin(index int) error {
-	t := s.t
-	o := t.opened()
-	switch {
-	case t.failure != nil:
-		return t.failure
-	case o == nil:
-		return share.Errorf(share.Failed, "the files of %s could not be opened", t.id.Short())
-	case index < 0 || index >= len(t.info.Files) || t.info.Files[index].Pad || t.info.Files[index].Symlink:
-		return share.Errorf(share.Usage, "%q has no file %d", t.name, index)
-	}
-	s.info, s.files, s.plan, s.file = t.info, o.files, o.plan, &t.info.Files[index]
-	return nil
-}
-
-// endStreams ends those that wait for what will not come.
-func (t *transfer) endStreams() {
-	var err error
-	switch {
-	case t.removing != nil:
-		err = errors.New("the transfer was removed")
-	case t.failure != nil:
-		err = t.failure
-	case t.fault() != nil:
-		err = t.fault()
-	case t.options.Paused && !t.done:
-		err = errors.New("the transfer is paused")
-	default:
-		return
-	}
-	for s := range t.streams {
-		s.end(err)
-	}
 }

@@ -50,7 +50,7 @@ type transfer struct {
 	restoring bool            // restore is to be called when that is over
 	made      *metainfo.Made  // just hashed; storage does not know of it yet
 	announced bool
-	streams   map[*stream]struct{}
+	streams   streams
 	waiters   []chan struct{} // closed when it is attached, or will not be
 	book      *book
 	search    search

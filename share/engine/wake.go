@@ -23,6 +23,6 @@ func (e *Engine) awaken(ctx context.Context, id share.ID) {
 	select {
 	case <-awake:
 	case <-ctx.Done():
-	case <-e.done:
+	case <-e.box.closed:
 	}
 }
