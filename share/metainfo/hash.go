@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/merkle"
 )
 
 const (
@@ -28,7 +29,7 @@ type hasher struct {
 	*maker
 	run      int64 // bytes; a multiple of the piece length
 	progress func(done, total int64)
-	sums     []byte // each worker writes those of its own pieces
+	sums     []byte // each worker writes those of its own pieces; so with forest.nodes
 
 	mu     sync.Mutex // guards what follows
 	reader contentReader
@@ -49,7 +50,7 @@ func (m *maker) hash(ctx context.Context, workers int, progress func(done, total
 	workers = int(min(int64(workers), poolBytes/buffer, (m.total+h.run-1)/h.run))
 	var wg sync.WaitGroup
 	for range workers {
-		wg.Go(func() { h.work(ctx, make([]byte, buffer)) })
+		wg.Go(func() { (&worker{hasher: h, buf: make([]byte, buffer)}).work(ctx) })
 	}
 	wg.Wait()
 	if h.err == nil {
@@ -58,14 +59,22 @@ func (m *maker) hash(ctx context.Context, workers int, progress func(done, total
 	return h.sums, h.err
 }
 
+// worker hashes runs with a buffer of its own.
+type worker struct {
+	*hasher
+	buf  []byte
+	tree merkle.Sum
+}
+
 // work hashes runs until there are none left.
-func (h *hasher) work(ctx context.Context, buf []byte) {
+func (h *worker) work(ctx context.Context) {
+	buf := h.buf
 	for {
 		h.mu.Lock()
 		offset := h.done
 		n := min(h.run, h.total-offset)
 		if n > int64(len(buf)) { // a piece too large to be held
-			h.hashWhileReading(ctx, buf, n)
+			h.hashWhileReading(ctx, n)
 			n = 0
 		}
 		if n > 0 {
@@ -79,8 +88,13 @@ func (h *hasher) work(ctx context.Context, buf []byte) {
 		}
 		for data := buf[:n]; len(data) > 0; {
 			piece := data[:min(h.pieceLength, int64(len(data)))]
+			i := offset / h.pieceLength
 			sum := sha1.Sum(piece)
-			copy(h.sums[offset/h.pieceLength*sha1.Size:], sum[:])
+			copy(h.sums[i*sha1.Size:], sum[:])
+			if h.forest != nil {
+				h.tree.Write(piece[:h.forest.data[i]])
+				h.forest.grow(i, &h.tree)
+			}
 			data, offset = data[len(piece):], offset+int64(len(piece))
 		}
 		if !more {
@@ -90,16 +104,25 @@ func (h *hasher) work(ctx context.Context, buf []byte) {
 }
 
 // hashWhileReading hashes the next piece, which has n bytes, while reading it.
-func (h *hasher) hashWhileReading(ctx context.Context, buf []byte, n int64) {
+func (h *worker) hashWhileReading(ctx context.Context, n int64) {
 	sum := sha1.New()
-	at := h.done / h.pieceLength * sha1.Size
+	i := h.done / h.pieceLength
+	var data int64
+	if h.forest != nil {
+		data = h.forest.data[i]
+	}
 	for n > 0 && h.err == nil {
-		part := buf[:min(chunkBytes, n)]
+		part := h.buf[:min(chunkBytes, n)]
 		h.read(ctx, part)
 		sum.Write(part)
 		n -= int64(len(part))
+		h.tree.Write(part[:min(data, int64(len(part)))])
+		data -= min(data, int64(len(part)))
 	}
-	sum.Sum(h.sums[at:at])
+	sum.Sum(h.sums[i*sha1.Size : i*sha1.Size])
+	if h.forest != nil {
+		h.forest.grow(i, &h.tree)
+	}
 }
 
 // read fills buf, and keeps the error for all workers.
@@ -126,7 +149,7 @@ type contentReader struct {
 	entries []entry
 	next    int // the entry after the one that is open
 	file    *os.File
-	left    int64 // bytes of it not yet read
+	left    int64 // bytes of it not yet read, or of padding
 }
 
 // read fills buf, which must not exceed the remaining content.
@@ -136,6 +159,12 @@ func (r *contentReader) read(buf []byte) error {
 			if err := r.advance(); err != nil {
 				return err
 			}
+			continue
+		}
+		if r.file == nil {
+			n := min(int64(len(buf)), r.left)
+			clear(buf[:n])
+			buf, r.left = buf[n:], r.left-n
 			continue
 		}
 		n, err := r.file.Read(buf[:min(int64(len(buf)), r.left)])
@@ -164,6 +193,7 @@ func (r *contentReader) advance() error {
 	e := &r.entries[r.next]
 	r.next++
 	if e.file == "" {
+		r.left = e.pad
 		return nil
 	}
 	// If the file was replaced by a pipe, opening it must not wait for a writer.

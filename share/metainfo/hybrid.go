@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"math/bits"
-)
+	"maps"
+	"slices"
+	"strconv"
 
-const blockSize = 16 << 10 // of the hash trees of BEP 52
+	"github.com/shoalnet/shoal/share/merkle"
+)
 
 // leaf is a file of a file tree, BEP 52.
 type leaf struct {
@@ -30,8 +32,8 @@ func rawPath(path [][]byte) string {
 // checkHybrid checks that a v2 client would put the same bytes into the same files
 // and pieces as we do. raw are the paths of the v1 files.
 func checkHybrid(in *Info, f *fields, raw []string) ([]leaf, error) {
-	if in.PieceLength < blockSize || in.PieceLength&(in.PieceLength-1) != 0 {
-		return nil, refused("the piece length %d is not a power of two of at least %d", in.PieceLength, blockSize)
+	if in.PieceLength < merkle.BlockSize || in.PieceLength&(in.PieceLength-1) != 0 {
+		return nil, refused("the piece length %d is not a power of two of at least %d", in.PieceLength, merkle.BlockSize)
 	}
 	t := treeReader{r: sortedReader(f.tree)}
 	if err := t.dir(nil); err != nil {
@@ -164,40 +166,164 @@ func checkLayers(raw []byte, pieceLength int64, leaves []leaf) error {
 		if int64(len(layer)) != pieces*sha256.Size {
 			return r.Errorf("a piece layer of %d bytes for %d pieces", len(layer), pieces)
 		}
-		if merkleRoot(layer, pieceLength) != [sha256.Size]byte(root) {
+		nodes := make([]merkle.Hash, pieces)
+		for i := range nodes {
+			nodes[i] = merkle.Hash(layer[i*sha256.Size:])
+		}
+		if merkle.Root(nodes, pieceHeight(pieceLength)) != merkle.Hash(root) {
 			return r.Errorf("a piece layer does not hash to its root")
 		}
 		return nil
 	})
 }
 
-// merkleRoot hashes a layer of piece hashes up to the root. It pads the layer to a
-// power of two with the hashes of pieces without data.
-func merkleRoot(layer []byte, pieceLength int64) [sha256.Size]byte {
-	var pad [sha256.Size]byte
-	for n := pieceLength / blockSize; n > 1; n /= 2 {
-		pad = hashPair(pad[:], pad[:])
-	}
-	nodes := make([][sha256.Size]byte, len(layer)/sha256.Size)
-	for i := range nodes {
-		nodes[i] = [sha256.Size]byte(layer[i*sha256.Size:])
-	}
-	for range bits.Len(uint(len(nodes) - 1)) {
-		if len(nodes)%2 != 0 {
-			nodes = append(nodes, pad)
+// pieceHeight is the height of a piece's node in the tree of a file of several.
+func pieceHeight(pieceLength int64) int { return merkle.Height(merkle.Blocks(pieceLength)) }
+
+// aligned is a list of entries in which each file with data begins with a piece of
+// a hybrid. Padding that was there is made anew.
+func aligned(entries []entry, pieceLength int64) []entry {
+	out := make([]entry, 0, len(entries))
+	var total int64
+	for _, e := range entries {
+		if e.pad > 0 {
+			continue
 		}
-		for i := range len(nodes) / 2 {
-			nodes[i] = hashPair(nodes[2*i][:], nodes[2*i+1][:])
+		if over := total % pieceLength; over > 0 && e.size() > 0 {
+			pad := pieceLength - over
+			out = append(out, entry{path: []string{folderMarkDir, strconv.FormatInt(pad, 10)}, pad: pad})
+			total += pad
 		}
-		nodes = nodes[:len(nodes)/2]
-		pad = hashPair(pad[:], pad[:])
+		out = append(out, e)
+		total += e.size()
 	}
-	return nodes[0]
+	return out
 }
 
-func hashPair(a, b []byte) [sha256.Size]byte {
-	var buf [2 * sha256.Size]byte
-	copy(buf[:], a)
-	copy(buf[sha256.Size:], b)
-	return sha256.Sum256(buf[:])
+// forest is the v2 description of a hybrid that is being made: the hash trees of
+// its files.
+type forest struct {
+	pieceLength int64
+	files       []treeFile
+	data        []int64       // by piece: the bytes that are not padding
+	low         []bool        // by piece: the file has no other
+	nodes       []merkle.Hash // by piece: its hash; each is written by one goroutine
+}
+
+// treeFile is a file of a tree that is being made.
+type treeFile struct {
+	path   []string
+	attr   string
+	length int64
+	first  int64 // its first piece
+	forest *forest
+}
+
+// newForest plans the trees of entries that are aligned.
+func newForest(m *maker) *forest {
+	n := m.pieces()
+	f := &forest{pieceLength: m.pieceLength, data: make([]int64, n), low: make([]bool, n), nodes: make([]merkle.Hash, n)}
+	var offset int64
+	for i := range m.entries {
+		e := &m.entries[i]
+		length := e.size()
+		if e.file != "" {
+			path := e.path
+			if !m.multi {
+				path = []string{m.name}
+			}
+			first := offset / m.pieceLength
+			f.files = append(f.files, treeFile{path: path, attr: e.attr(), length: length, first: first, forest: f})
+			for p, left := first, length; left > 0; p, left = p+1, left-m.pieceLength {
+				f.data[p] = min(left, m.pieceLength)
+				f.low[p] = length <= m.pieceLength
+			}
+		}
+		offset += length
+	}
+	return f
+}
+
+// grow takes the hash of a piece whose data was written to s.
+func (f *forest) grow(piece int64, s *merkle.Sum) {
+	height := pieceHeight(f.pieceLength)
+	if f.low[piece] {
+		height = 0 // the tree of a small file ends below the layer of pieces
+	}
+	f.nodes[piece] = s.Root(height)
+}
+
+// layer is the layer of pieces of a file with data.
+func (t *treeFile) layer() []merkle.Hash {
+	n := (t.length + t.forest.pieceLength - 1) / t.forest.pieceLength
+	return t.forest.nodes[t.first : t.first+n]
+}
+
+func (t *treeFile) root() merkle.Hash {
+	if l := t.layer(); len(l) > 1 {
+		return merkle.Root(l, pieceHeight(t.forest.pieceLength))
+	}
+	return t.layer()[0]
+}
+
+// writeTree writes one level of the file tree. The files are in the order of their
+// paths, which is that of the keys.
+func writeTree(b *bytes.Buffer, files []treeFile, depth int) {
+	b.WriteByte('d')
+	for len(files) > 0 {
+		name, n := files[0].path[depth], 1
+		writeString(b, name)
+		if len(files[0].path) == depth+1 {
+			files[0].write(b)
+		} else {
+			for n < len(files) && files[n].path[depth] == name {
+				n++
+			}
+			writeTree(b, files[:n], depth+1)
+		}
+		files = files[n:]
+	}
+	b.WriteByte('e')
+}
+
+func (t *treeFile) write(b *bytes.Buffer) {
+	b.WriteByte('d')
+	writeString(b, "")
+	b.WriteByte('d')
+	if t.attr != "" {
+		putString(b, "attr", t.attr)
+	}
+	putInt(b, "length", t.length)
+	if t.length > 0 {
+		root := t.root()
+		putString(b, "pieces root", string(root[:]))
+	}
+	b.WriteString("ee")
+}
+
+// layers are the piece layers of the trees, bencoded; nil if there is no forest.
+func (f *forest) layers() []byte {
+	if f == nil {
+		return nil
+	}
+	byRoot := make(map[string][]merkle.Hash)
+	for i := range f.files {
+		if t := &f.files[i]; t.length > f.pieceLength {
+			root := t.root()
+			byRoot[string(root[:])] = t.layer()
+		}
+	}
+	var b bytes.Buffer
+	b.WriteByte('d')
+	for _, root := range slices.Sorted(maps.Keys(byRoot)) {
+		writeString(&b, root)
+		layer := byRoot[root]
+		b.WriteString(strconv.Itoa(len(layer) * sha256.Size))
+		b.WriteByte(':')
+		for i := range layer {
+			b.Write(layer[i][:])
+		}
+	}
+	b.WriteByte('e')
+	return b.Bytes()
 }

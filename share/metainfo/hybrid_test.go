@@ -1,11 +1,15 @@
 package metainfo
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/merkle"
 )
 
 func leafOf(length int, root byte) dict {
@@ -100,6 +104,92 @@ func TestRefusedHybrid(t *testing.T) {
 		if _, err := ParseInfo(enc(info)); share.KindOf(err) != share.Refused {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+}
+
+// rootOf computes a pieces root from the definition.
+func rootOf(data []byte) []byte {
+	var row [][]byte
+	for len(data) > 0 {
+		n := min(merkle.BlockSize, len(data))
+		row = append(row, sha(data[:n]))
+		data = data[n:]
+	}
+	for len(row)&(len(row)-1) != 0 {
+		row = append(row, make([]byte, 32))
+	}
+	for len(row) > 1 {
+		for i := range len(row) / 2 {
+			row[i] = sha(row[2*i], row[2*i+1])
+		}
+		row = row[:len(row)/2]
+	}
+	return row[0]
+}
+
+// What is made as a hybrid is one: mustMake reads it as v1, here the roots are
+// compared with the files.
+func TestMakeHybrid(t *testing.T) {
+	files := map[string][]byte{
+		"a/block":         random(16<<10, 1),
+		"a/block and one": random(16<<10+1, 2),
+		"a/empty":         nil,
+		"a.b":             []byte("x"),
+		"again":           random(300_000, 3),
+		"big":             random(300_000, 3),
+		"hollow/":         nil,
+		"last":            random(5<<20+7, 4),
+		"z":               nil,
+	}
+	root := plant(t, files)
+	plain := mustMake(t, root, MakeOptions{})
+	for _, o := range []MakeOptions{{}, {PieceLength: 16 << 10}, {PieceLength: 32 << 10, Workers: 1}, {PieceLength: 8 << 20}, {PieceLength: 2 * heldBytes}} {
+		o.Hybrid = true
+		made := mustMake(t, root, o)
+		if !made.Info.Hybrid || made.Info.Size() != plain.Info.Size() || len(made.Info.Folders) != 1 {
+			t.Errorf("pieces of %d: hybrid %v, %d bytes, %d empty folders", o.PieceLength, made.Info.Hybrid, made.Info.Size(), len(made.Info.Folders))
+		}
+		_, leaves, err := parseInfo(made.Info.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := 0
+		for _, f := range made.Info.Files {
+			if f.Pad {
+				continue
+			}
+			l, data := leaves[next], files[strings.Join(f.Path, "/")]
+			next++
+			if l.length != int64(len(data)) || len(data) > 0 && !bytes.Equal(l.root, rootOf(data)) {
+				t.Errorf("pieces of %d: %v has %d bytes and the root %x", made.Info.PieceLength, f.Path, l.length, l.root)
+			}
+		}
+		same, err := Same(t.Context(), root, o, made.Torrent)
+		if err != nil || same.Info.ID != made.Info.ID {
+			t.Errorf("pieces of %d: not the same as itself: %v", o.PieceLength, err)
+		}
+		if _, err := Same(t.Context(), root, MakeOptions{}, made.Torrent); err == nil {
+			t.Error("a hybrid is the same as what is not one")
+		}
+		if again := mustMake(t, root, o); again.Info.ID != made.Info.ID || !bytes.Equal(again.layers, made.layers) {
+			t.Errorf("pieces of %d: made anew it is another", o.PieceLength)
+		}
+	}
+	single := mustMake(t, filepath.Join(root, "big"), MakeOptions{Hybrid: true})
+	if single.Info.Multi || len(single.Info.Files) != 1 || !single.Info.Hybrid {
+		t.Errorf("one file is %+v", single.Info)
+	}
+}
+
+// Many small files do not make pieces larger: they need one each anyway.
+func TestMakeHybridOfSmallFiles(t *testing.T) {
+	files := make(map[string][]byte)
+	for i := range 3000 {
+		files[strconv.Itoa(i)] = []byte{byte(i), byte(i >> 8)}
+	}
+	made := mustMake(t, plant(t, files), MakeOptions{Hybrid: true})
+	if made.Info.PieceLength != minMadePiece || made.Info.NumPieces != 3000 {
+		t.Errorf("%d pieces of %d bytes", made.Info.NumPieces, made.Info.PieceLength)
 	}
 }
 

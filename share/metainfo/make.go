@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/merkle"
 )
 
 // MakeOptions are the options of Make; the zero value is the default.
@@ -25,6 +26,9 @@ type MakeOptions struct {
 	// FollowSymlinks shares the targets of links. Otherwise links are skipped.
 	FollowSymlinks bool
 	Private        bool // BEP 27
+	// Hybrid describes the content for BEP 52, too. Each file begins with a piece,
+	// with padding before it.
+	Hybrid bool
 	// Exclude are patterns, see share.MatchPath, for what is left out of a folder. What
 	// they name is not looked at. One that names nothing is an error.
 	Exclude []string
@@ -36,6 +40,7 @@ type MakeOptions struct {
 	Guard func(path string, info fs.FileInfo) error
 	// Progress, if set, is called with the hashed bytes and the total: at least
 	// once for each MiB, never concurrently, and at the end with both equal.
+	// Padding counts.
 	Progress func(done, total int64)
 	Workers  int // goroutines that hash; 0 is one for each core
 }
@@ -63,7 +68,7 @@ type Source struct {
 
 // The piece lengths that Make accepts.
 const (
-	minMadePiece  = blockSize
+	minMadePiece  = merkle.BlockSize
 	maxMadePiece  = 256 << 20
 	usualMaxPiece = 16 << 20
 	aimedPieces   = 2000 // at most, while the pieces are not larger than usual
@@ -99,7 +104,7 @@ func Make(ctx context.Context, path string, o MakeOptions) (*Made, error) {
 	if name == "" {
 		name = filepath.Base(root)
 	}
-	m := maker{name: name, multi: w.multi, private: o.Private, entries: w.entries, pieceLength: o.PieceLength}
+	m := maker{name: name, multi: w.multi, private: o.Private, hybrid: o.Hybrid, entries: w.entries, pieceLength: o.PieceLength}
 	if err := m.plan(root); err != nil {
 		return nil, err
 	}
@@ -114,7 +119,7 @@ func Make(ctx context.Context, path string, o MakeOptions) (*Made, error) {
 	if err != nil {
 		return nil, share.Errorf(share.Usage, "share %s: %w", root, err)
 	}
-	made := w.made(&Torrent{Info: info})
+	made := w.made(&Torrent{Info: info, layers: m.forest.layers()})
 	for _, e := range m.entries {
 		made.Files = append(made.Files, e.source())
 	}
@@ -155,11 +160,12 @@ func usableName(name string) error {
 }
 
 type maker struct {
-	name           string
-	multi, private bool
-	entries        []entry
-	pieceLength    int64
-	total          int64
+	name                   string
+	multi, private, hybrid bool
+	entries                []entry
+	pieceLength            int64
+	total                  int64
+	forest                 *forest // of a hybrid, once the entries are final
 }
 
 // plan checks the name and chooses the piece length before any content is read.
@@ -171,7 +177,7 @@ func (m *maker) plan(root string) error {
 		m.total += e.size()
 	}
 	if m.pieceLength != 0 {
-		if err := m.fits(); err != nil {
+		if err := m.align(); err != nil {
 			return share.Errorf(share.Usage, "share %s: %w; use a larger piece length", root, err)
 		}
 		return nil
@@ -180,15 +186,32 @@ func (m *maker) plan(root string) error {
 	for m.pieceLength < usualMaxPiece && m.pieces() > aimedPieces {
 		m.pieceLength *= 2
 	}
-	err := m.fits()
+	err := m.align()
 	for err != nil && m.pieceLength < maxMadePiece {
 		m.pieceLength *= 2
-		err = m.fits()
+		err = m.align()
 	}
 	if err != nil {
 		return share.Errorf(share.Usage, "share %s: %w; share its folders one by one", root, err)
 	}
 	return nil
+}
+
+// align gives a hybrid the padding that its piece length needs, and checks the
+// result.
+func (m *maker) align() error {
+	if m.hybrid && m.total > 0 {
+		m.entries = aligned(m.entries, m.pieceLength)
+		m.total = 0
+		for _, e := range m.entries {
+			m.total += e.size()
+		}
+		if n := m.pieces(); n > MaxPieces {
+			return tooManyPieces(n)
+		}
+		m.forest = newForest(m)
+	}
+	return m.fits()
 }
 
 func (m *maker) pieces() int64 { return (m.total + m.pieceLength - 1) / m.pieceLength }
@@ -197,10 +220,14 @@ func (m *maker) pieces() int64 { return (m.total + m.pieceLength - 1) / m.pieceL
 func (m *maker) fits() error {
 	n := m.pieces()
 	if n > MaxPieces {
-		return fmt.Errorf("it would have %d pieces, more than %d", n, MaxPieces)
+		return tooManyPieces(n)
 	}
-	if size := int64(len(m.encode(nil))) + n*20 + 8; size > MaxInfo {
+	size := int64(len(m.encode(nil))) + n*20 + 8
+	if size > MaxInfo {
 		return fmt.Errorf("its info dictionary would have %d bytes, more than the %d that peers exchange", size, MaxInfo)
+	}
+	if size += int64(len(m.forest.layers())); size > MaxTorrent-1024 {
+		return fmt.Errorf("its torrent would have %d bytes, more than %d", size, MaxTorrent)
 	}
 	var work, offset int64
 	for i, e := range m.entries {
@@ -213,9 +240,22 @@ func (m *maker) fits() error {
 	return nil
 }
 
+func tooManyPieces(n int64) error {
+	return fmt.Errorf("it would have %d pieces, more than %d", n, MaxPieces)
+}
+
 func (m *maker) encode(pieces []byte) []byte {
 	var b bytes.Buffer
 	b.WriteByte('d')
+	if !m.multi {
+		if a := m.entries[0].attr(); a != "" {
+			putString(&b, "attr", a)
+		}
+	}
+	if m.forest != nil {
+		writeString(&b, "file tree")
+		writeTree(&b, m.forest.files, 0)
+	}
 	if m.multi {
 		writeString(&b, "files")
 		b.WriteByte('l')
@@ -231,10 +271,10 @@ func (m *maker) encode(pieces []byte) []byte {
 		}
 		b.WriteByte('e')
 	} else {
-		if a := m.entries[0].attr(); a != "" {
-			putString(&b, "attr", a)
-		}
 		putInt(&b, "length", m.total)
+	}
+	if m.forest != nil {
+		putInt(&b, "meta version", 2)
 	}
 	putString(&b, "name", m.name)
 	putInt(&b, "piece length", m.pieceLength)
@@ -260,7 +300,10 @@ func Same(ctx context.Context, path string, o MakeOptions, t *Torrent) (*Made, e
 	}
 	info := t.Info
 	differs := share.Errorf(share.Failed, "what is at %s is not %s", root, info.ID.Short())
-	if w.multi != info.Multi || o.Private != info.Private || len(w.entries) != len(info.Files) {
+	if o.Hybrid && w.multi {
+		w.entries = aligned(w.entries, info.PieceLength)
+	}
+	if w.multi != info.Multi || o.Private != info.Private || o.Hybrid != info.Hybrid || len(w.entries) != len(info.Files) {
 		return nil, differs
 	}
 	for i := range w.entries {

@@ -16,17 +16,18 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// entry is a file to share, or an empty folder.
+// entry is a file to share, an empty folder, or padding between files.
 type entry struct {
 	path []string // below the shared folder, and the mark of an empty one; nil of a single file
-	file string   // absolute path, "" of an empty folder
+	file string   // absolute path, "" of an empty folder and of padding
+	pad  int64    // bytes of padding
 	info fs.FileInfo
 	read time.Time // when reading it began
 }
 
 func (e *entry) size() int64 {
 	if e.file == "" {
-		return 0
+		return e.pad
 	}
 	return e.info.Size()
 }
