@@ -1,3 +1,4 @@
+// The whole page: which screen is shown, the keys, and what is pasted or dropped anywhere.
 import type { JSX } from 'preact'
 import { useEffect } from 'preact/hooks'
 import { message, signedIn } from './api/client'

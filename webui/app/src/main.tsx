@@ -1,3 +1,4 @@
+// The entry point: styles, the sign-in of the URL, the page.
 import { render } from 'preact'
 import 'uplot/dist/uPlot.min.css'
 import './styles/base.css'

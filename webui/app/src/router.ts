@@ -1,3 +1,4 @@
+// The URL: which screen it names, and how it changes without a page load.
 import { computed, signal } from '@preact/signals'
 
 interface Place {

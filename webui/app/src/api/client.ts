@@ -1,3 +1,4 @@
+// Requests to the API: the JSON, the errors, and what the node can do.
 import { signal } from '@preact/signals'
 import type { Problem } from './types'
 

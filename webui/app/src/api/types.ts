@@ -1,3 +1,4 @@
+// Short names for the types of the API, which schema.d.ts has in full.
 import type { components } from './schema'
 
 type S = components['schemas']

@@ -1,3 +1,4 @@
+// How long to wait before the next attempt.
 /** wait returns the milliseconds to wait before attempt n, counted from 0; random is from 0 to 1. */
 export function wait(n: number, random: number): number {
   const ceiling = Math.min(30_000, 500 * 2 ** Math.min(n, 10))

@@ -1,3 +1,4 @@
+// What the text of a scanned QR code means.
 import { isChannel, links, shown } from './text'
 
 /** Held is the content of a scanned QR code. Anyone can print a code, so the text is not trusted. */

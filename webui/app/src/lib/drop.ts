@@ -1,3 +1,4 @@
+// The files of this device that were chosen or dropped, with their paths.
 /** Given is a file of this device with its path in the chosen folder. */
 export interface Given {
   file: File

@@ -1,3 +1,4 @@
+// Sizes, rates, times and numbers as text, and sizes read from text.
 const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB']
 
 /** bytes writes a size with three digits, in powers of 1000 as disks are sold. */

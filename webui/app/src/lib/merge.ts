@@ -1,3 +1,4 @@
+// Merge patches (RFC 7396).
 type Obj = Record<string, unknown>
 const isObject = (v: unknown): v is Obj => typeof v === 'object' && v !== null && !Array.isArray(v)
 

@@ -1,3 +1,4 @@
+// The piece map: its encoding, its counts, and how it is shrunk to what fits.
 import { plural } from './format'
 
 export const missing = 0, partial = 1, checking = 2, complete = 3, skipped = 4

@@ -1,3 +1,4 @@
+// Which transfers a list shows, and in which order.
 import type { State, Transfer } from '../api/types'
 import { fold } from './text'
 

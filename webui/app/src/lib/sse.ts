@@ -1,3 +1,4 @@
+// The text format of server-sent events.
 /** Message is one server-sent event. */
 export interface Message {
   event: string

@@ -1,3 +1,5 @@
+// Text from strangers: made safe to show, compared, and read for links.
+
 // Names come from strangers. They are only used as text nodes, and characters that
 // reorder or hide text are made visible.
 const hidden = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g

@@ -1,3 +1,4 @@
+// The files of a transfer as a tree of folders.
 import type { File } from '../api/types'
 
 /** Node is a folder or file of a transfer, with the sums of all files below it. */

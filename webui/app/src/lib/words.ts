@@ -1,3 +1,4 @@
+// The words for states, sources of peers and names of files.
 import type { File, Peer, State, Transfer } from '../api/types'
 import { plural } from './format'
 

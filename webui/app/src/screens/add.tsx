@@ -1,3 +1,4 @@
+// The dialog that previews links and torrents and adds them.
 import { signal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
@@ -172,7 +173,7 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
     ? only.files.reduce((n, f) => n + (skipped.has(f.index) ? 0 : f.total), 0)
     : fresh.reduce((n, s) => n + s.preview.size, 0)
   const unsure = fresh.some((s) => !s.preview.size)
-  // Fetching waits where fewer bytes are free than have to stay so.
+  // A download waits while fewer than min_free bytes are free.
   const disk = good[0] && good[0].preview.output === output ? good[0].preview : undefined
   const free = disk ? disk.free : -1
   const kept = disk?.min_free ?? 0
@@ -272,7 +273,7 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
   )
 }
 
-/** There shows how much of what is in the folder already is right. */
+/** There shows how much of the data that is in the folder already is right. */
 function There({ sources, output }: { sources: Source[]; output: string }): JSX.Element {
   const [match, setMatch] = useState<Match>()
   const [problem, setProblem] = useState('')
@@ -290,18 +291,18 @@ function There({ sources, output }: { sources: Source[]; output: string }): JSX.
     const ended = new AbortController()
     setMatch(undefined)
     setProblem('')
-    // Not for each letter of a folder that is being typed.
+    // Wait for a pause in typing.
     const soon = setTimeout(() => {
       compare(ended.signal).catch((e: unknown) => { if (!ended.signal.aborted) setProblem(message(e)) })
     }, 300)
     return () => { clearTimeout(soon); ended.abort() }
   }, [output])
   if (problem) return <Problem>{problem}</Problem>
-  if (!match) return <Working>Reading what is there …</Working>
+  if (!match) return <Working>Reading the existing files …</Working>
   return (
     <p class="note" role="status">
-      {match.files === 0 ? 'No files with these names are there.'
-        : `${plural(match.files, 'file')} of ${bytes(match.bytes)} there: ${percent(match.right, match.bytes)} of it is right. Files of which a part is right are completed in place, and what is wrong in them is replaced.`}
+      {match.files === 0 ? 'The folder has no files with these names.'
+        : `The folder has ${plural(match.files, 'file')} with these names (${bytes(match.bytes)}): ${percent(match.right, match.bytes)} of the data is right. A file that is partly right is completed in place, and its wrong data is replaced.`}
     </p>
   )
 }

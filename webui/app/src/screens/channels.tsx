@@ -1,3 +1,4 @@
+// The list of channels, the screen of one, and adding a share to one.
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { get, message, send, sentence } from '../api/client'

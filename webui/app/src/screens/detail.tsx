@@ -1,3 +1,4 @@
+// The screen of one transfer: its head, its actions and its tabs.
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { Transfer } from '../api/types'

@@ -1,3 +1,4 @@
+// The tabs with the sources of peers of a transfer, and with its log.
 import type { JSX } from 'preact'
 import { sentence } from '../api/client'
 import type { LogLine, Peer, Transfer, Way } from '../api/types'

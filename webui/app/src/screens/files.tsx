@@ -1,3 +1,4 @@
+// The tab with the files of a transfer: priorities, playing, saving.
 import type { JSX } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { archiveURL, contentURL, message, send, transferPath } from '../api/client'

@@ -1,3 +1,4 @@
+// The search screen.
 import type { JSX } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { get, message } from '../api/client'

@@ -1,3 +1,4 @@
+// The table of transfers: it draws only the visible rows, and moves by keys.
 import { signal } from '@preact/signals'
 import { Component, type JSX } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'

@@ -1,3 +1,4 @@
+// The dialog that lists the keys.
 import { signal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { Dialog } from '../ui/basics'

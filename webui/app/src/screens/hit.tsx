@@ -1,3 +1,4 @@
+// One search result or entry of a channel, and the button that downloads it.
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { get, message, send } from '../api/client'

@@ -1,3 +1,4 @@
+// The screen that shows whether and how strangers can reach the node.
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { message, send } from '../api/client'

@@ -1,3 +1,4 @@
+// The tab with the main facts of a transfer, its link, limits and seeding goal.
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { message, send, transferPath } from '../api/client'

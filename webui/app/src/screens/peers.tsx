@@ -1,3 +1,4 @@
+// The tab with the connected peers of a transfer.
 import type { JSX } from 'preact'
 import { useMemo, useState } from 'preact/hooks'
 import { message, send, transferPath } from '../api/client'

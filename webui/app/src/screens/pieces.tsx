@@ -1,3 +1,4 @@
+// The tab with the piece map of a transfer.
 import type { JSX } from 'preact'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { Pieces as Data, Transfer } from '../api/types'

@@ -1,3 +1,4 @@
+// The dialog that asks whether to delete the files of removed transfers.
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { get } from '../api/client'

@@ -1,3 +1,4 @@
+// The settings screen: theme, limits, password, sign-ins, and every setting of the node.
 import type { JSX } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { get, message, send } from '../api/client'

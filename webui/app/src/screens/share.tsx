@@ -1,3 +1,4 @@
+// The share screen: choosing what to share, and the link of a share.
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { Failure, get, message, send, transferPath } from '../api/client'
@@ -88,7 +89,7 @@ function Choose(): JSX.Element {
           <label class="field">Leave out
             <textarea rows={2} value={without} spellcheck={false} placeholder="One name or path per line, such as *.tmp or docs/**/old" onInput={(e) => setWithout(e.currentTarget.value)} />
           </label>
-          <label class="check"><input type="checkbox" checked={strict} onChange={(e) => setStrict(e.currentTarget.checked)} /><span>Share all or nothing<small>Otherwise files that cannot be read or shared are left out and named.</small></span></label>
+          <label class="check"><input type="checkbox" checked={strict} onChange={(e) => setStrict(e.currentTarget.checked)} /><span>Share all or nothing<small>Otherwise files that cannot be read or shared are left out and listed.</small></span></label>
           <label class="check"><input type="checkbox" checked={links} onChange={(e) => setLinks(e.currentTarget.checked)} /><span>Follow symbolic links<small>Otherwise links are left out.</small></span></label>
           <label class="check"><input type="checkbox" checked={quiet} onChange={(e) => setQuiet(e.currentTarget.checked)} /><span>Do not announce it<small>Only people who have the link with your addresses can find you.</small></span></label>
         </details>
@@ -100,7 +101,7 @@ function Choose(): JSX.Element {
 /** unconfirmed is the status of what the node does only when it is confirmed. */
 const unconfirmed = 428
 
-/** Missing names what a share does not have of its folder. */
+/** Missing lists what was left out of a share. */
 function Missing({ t }: { t: Transfer }): JSX.Element | null {
   const out = t.left_out
   if (!out) return null

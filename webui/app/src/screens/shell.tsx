@@ -1,3 +1,4 @@
+// The frame of every screen: navigation, rates, and the state of the connection.
 import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { bytes, rate } from '../lib/format'

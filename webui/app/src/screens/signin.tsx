@@ -1,3 +1,4 @@
+// The sign-in screen.
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { Failure, message } from '../api/client'

@@ -1,3 +1,4 @@
+// The chart of rates: the node's history, continued live.
 import type { JSX } from 'preact'
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { get, message } from '../api/client'

@@ -1,3 +1,4 @@
+// The transfers screen: search, filters, the table, and actions on the selection.
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import type { Transfer } from '../api/types'

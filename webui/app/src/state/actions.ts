@@ -1,3 +1,4 @@
+// What a user can do with transfers, with undo and messages.
 import { signal } from '@preact/signals'
 import { base, message, send, transferPath } from '../api/client'
 import type { Transfer } from '../api/types'

@@ -1,3 +1,4 @@
+// The channels of the node, in order and by key.
 import { computed } from '@preact/signals'
 import { get } from '../api/client'
 import type { Channel, Transfer } from '../api/types'

@@ -1,6 +1,6 @@
+// Preferences of this browser: the look of the page, not settings of the node.
 import { effect, signal, type Signal } from '@preact/signals'
 
-// Preferences of this browser: the look of the page, not settings of the node.
 function stored<T>(key: string, initial: T, valid: (v: unknown) => v is T): Signal<T> {
   let value = initial
   try {

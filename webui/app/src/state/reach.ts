@@ -1,3 +1,4 @@
+// Whether strangers can reach the node, as far as the page knows now.
 import { computed } from '@preact/signals'
 import type { Proof } from '../api/types'
 import { network } from './store'

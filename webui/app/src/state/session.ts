@@ -1,3 +1,4 @@
+// Signing in and out.
 import { signal } from '@preact/signals'
 import { Failure, send, signedIn } from '../api/client'
 import { start } from './stream'

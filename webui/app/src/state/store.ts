@@ -1,3 +1,4 @@
+// The document that the event stream keeps up to date: transfers, rates, channels, network.
 import { batch, computed, signal } from '@preact/signals'
 import type { Channel, Network, Notice, Stats, Transfer } from '../api/types'
 import { merge } from '../lib/merge'

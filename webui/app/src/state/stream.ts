@@ -1,3 +1,4 @@
+// The connection to the event stream: subscribing, reconnecting, continuing.
 import { signal } from '@preact/signals'
 import { base, failureOf, learn, message, operations, signedIn } from '../api/client'
 import type { Notice } from '../api/types'

@@ -1,3 +1,4 @@
+// The short messages at the edge of the page.
 import { signal } from '@preact/signals'
 
 export interface Toast {

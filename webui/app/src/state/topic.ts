@@ -1,3 +1,4 @@
+// The details of one transfer that a screen has subscribed to.
 import type { Transfer } from '../api/types'
 import { topics } from './stream'
 

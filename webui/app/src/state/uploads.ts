@@ -1,3 +1,4 @@
+// Uploading files of this device to the node, which then shares them.
 import { signal } from '@preact/signals'
 import { base, message, send } from '../api/client'
 import type { Problem, Transfer, Uploaded } from '../api/types'

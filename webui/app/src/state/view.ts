@@ -1,3 +1,4 @@
+// What the transfers screen shows: search, filter, order and selection, kept in the URL.
 import { computed, signal } from '@preact/signals'
 import type { Transfer } from '../api/types'
 import { aside, compare, filters, matcher, type SortKey } from '../lib/select'

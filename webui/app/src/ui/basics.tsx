@@ -1,3 +1,4 @@
+// The small parts of every screen: buttons, dialogs, bars, messages.
 import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useId, useRef } from 'preact/hooks'
 import { copy } from '../state/actions'

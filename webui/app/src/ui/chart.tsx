@@ -1,3 +1,4 @@
+// A chart of rates over time, whose drawing code is loaded on first use.
 import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { rate } from '../lib/format'

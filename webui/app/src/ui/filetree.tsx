@@ -1,3 +1,4 @@
+// A tree of files with checkboxes, which draws only the visible rows.
 import type { ComponentChildren, JSX } from 'preact'
 import { useMemo, useRef, useState } from 'preact/hooks'
 import type { File } from '../api/types'

@@ -1,6 +1,6 @@
+// The icons, drawn on a grid of 24 with one line weight.
 import type { JSX } from 'preact'
 
-// Drawn on a grid of 24, one line weight, so that they sit together.
 const paths = {
   transfers: 'M7 4v13m0 0-3.5-3.5M7 17l3.5-3.5M17 20V7m0 0-3.5 3.5M17 7l3.5 3.5',
   share: 'M12 15V4m0 0L7.5 8.5M12 4l4.5 4.5M5 14v4.5A1.5 1.5 0 0 0 6.5 20h11a1.5 1.5 0 0 0 1.5-1.5V14',

@@ -1,3 +1,4 @@
+// A list of files that have another name elsewhere.
 import type { JSX } from 'preact'
 import { plural } from '../lib/format'
 import { shown } from '../lib/text'

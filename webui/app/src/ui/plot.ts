@@ -1,3 +1,4 @@
+// The drawing code of the chart.
 import uPlot from 'uplot'
 import { rate } from '../lib/format'
 import type { Samples } from '../state/store'

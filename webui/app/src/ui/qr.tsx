@@ -1,3 +1,4 @@
+// A link as a QR code, whose drawing code is loaded on first use.
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 

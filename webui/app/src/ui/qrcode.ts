@@ -1,3 +1,4 @@
+// The drawing code of QR codes.
 import { encode } from 'uqr'
 
 /** draw returns one SVG path of all dark modules, with the quiet zone that readers need. */

@@ -1,3 +1,4 @@
+// The reading code of QR codes in pictures.
 import decode from 'qr/decode.js'
 
 // Attempts: the longest side that the picture is scaled to, in pixels, and its

@@ -1,3 +1,4 @@
+// A button that takes or chooses a picture and reads the QR code in it.
 import type { JSX } from 'preact'
 import { shown } from '../lib/text'
 import { Pick } from './basics'
