@@ -5,16 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/shoalnet/shoal/share"
 	"io"
 	"io/fs"
 	"path"
 	"path/filepath"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // settleUsers decides about the user's files of which enough is known: one that
 // is right is used where it is; of another one what is right is copied to a file
-// of ours, which goes beside it. t.batching is held.
+// of ours, which goes beside it. batching is held.
 func (t *Transfer) settleUsers(ctx context.Context) error {
 	if !t.users.any() {
 		return nil
@@ -127,7 +128,7 @@ func (t *Transfer) replaceUser(i int) error {
 }
 
 // replace has entry i be a file of ours, or the user's completed in place where
-// that was asked for. t.batching is held.
+// that was asked for. batching is held.
 func (t *Transfer) replace(ctx context.Context, i int) error {
 	t.mu.Lock()
 	u := t.users.of(i)
@@ -145,21 +146,8 @@ func (t *Transfer) replace(ctx context.Context, i int) error {
 	return t.putBeside(ctx, i, u, found)
 }
 
-// rightIn counts the bytes of the user's file of entry i that are right. t.mu is
-// held.
-func (t *Transfer) rightIn(i int) (n int64) {
-	s := t.pieces(i)
-	for p := s.From; p < s.To; p++ {
-		if t.known.have.has(p) && !t.users.spilled(i, p) {
-			_, m := t.partOf(p, i)
-			n += m
-		}
-	}
-	return n
-}
-
 // takeOver completes the user's file of entry i in place: it is the entry's part
-// file from now on, whatever its name. t.batching is held.
+// file from now on, whatever its name. batching is held.
 func (t *Transfer) takeOver(ctx context.Context, i int, u *userFile, found share.Found) error {
 	t.opening.Lock()
 	t.closeFile(i)
@@ -199,7 +187,7 @@ func (t *Transfer) takeOver(ctx context.Context, i int, u *userFile, found share
 		t.leaveUnnamed(i)
 	}
 	t.mu.Unlock()
-	t.store.post(t)
+	t.agenda.post()
 	if spill {
 		return t.removeSpill(i, was.part)
 	}
@@ -207,7 +195,7 @@ func (t *Transfer) takeOver(ctx context.Context, i int, u *userFile, found share
 }
 
 // putBeside copies what is right of the user's file of entry i to a file of ours
-// that gets a name beside it. t.batching is held.
+// that gets a name beside it. batching is held.
 func (t *Transfer) putBeside(ctx context.Context, i int, u *userFile, found share.Found) error {
 	if err := t.chooseBeside(i); err != nil {
 		return t.failed(opWrite, i, 0, err)
@@ -259,18 +247,9 @@ func (t *Transfer) putBeside(ctx context.Context, i int, u *userFile, found shar
 	t.mu.Lock()
 	t.holdAgain()
 	t.mu.Unlock()
-	t.store.log.Info("a file of the user's stays as it is", "transfer", t.info.ID, "file", found.Path, "beside", found.Beside)
-	t.store.post(t)
+	t.log.Info("a file of the user's stays as it is", "transfer", t.info.ID, "file", found.Path, "beside", found.Beside)
+	t.agenda.post()
 	return nil
-}
-
-// leaveUnnamed notes that entry i may be complete under its part name. t.mu is
-// held.
-func (t *Transfer) leaveUnnamed(i int) {
-	if t.unnamed == nil {
-		t.unnamed = map[int]struct{}{}
-	}
-	t.unnamed[i] = struct{}{}
 }
 
 // chooseBeside gives entry i a final name other than that of the user's file.
@@ -285,7 +264,7 @@ func (t *Transfer) chooseBeside(i int) error {
 }
 
 // nextName gives entry i a final name that nothing has. It is to be recorded.
-// t.opening is held.
+// opening is held.
 func (t *Transfer) nextName(i int) error {
 	own := path.Base(t.layout.names[i].final)
 	if e := t.info.Files[i].Path; len(e) > 0 {
@@ -300,7 +279,7 @@ func (t *Transfer) nextName(i int) error {
 	t.relayout, t.known.stale = true, true
 	t.mu.Unlock()
 	if t.layout.base == "" {
-		t.store.claimMore(t, filepath.Join(t.dir, v))
+		t.job.claimMore(filepath.Join(t.dir, v))
 	}
 	return nil
 }
@@ -310,7 +289,7 @@ const copyStep = 256 << 10
 // copyRight copies what is right of the user's file of entry i to the spill, at
 // the place where it belongs, and tells which pieces that are. What the user has
 // changed meanwhile does not count; if that cannot be told, the copy is not sure to
-// be right. t.batching is held.
+// be right. batching is held.
 func (t *Transfer) copyRight(ctx context.Context, i int, u *userFile) (copied bitmap, sure bool, err error) {
 	t.mu.Lock()
 	s, was, lost := t.pieces(i), t.files[i].stamp, u.lost
@@ -393,7 +372,7 @@ func (t *Transfer) copyRun(ctx context.Context, i int, dst file, at, n int64) er
 	return nil
 }
 
-// dropSpills deletes the spills that are read no more: that is recorded. t.batching
+// dropSpills deletes the spills that are read no more: that is recorded. batching
 // is held.
 func (t *Transfer) dropSpills() error {
 	if !t.users.any() {
@@ -409,7 +388,7 @@ func (t *Transfer) dropSpills() error {
 	stale := t.known.stale
 	t.mu.Unlock()
 	if stale && len(list) > 0 {
-		t.store.wantSync(t, 0)
+		t.agenda.wantSync(0)
 		return nil
 	}
 	for _, i := range list {
@@ -432,7 +411,7 @@ func (t *Transfer) dropSpills() error {
 		t.mu.Unlock()
 	}
 	if len(list) > 0 {
-		t.store.wantSync(t, 0)
+		t.agenda.wantSync(0)
 	}
 	return nil
 }

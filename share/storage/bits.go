@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/binary"
+
 	"math/bits"
 )
 

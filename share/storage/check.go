@@ -57,8 +57,8 @@ func (t *Transfer) look(i int) error {
 			t.doubtFile(i, now)
 		}
 		t.mu.Unlock()
-		t.store.log.Info("a file may have changed; it is hashed again", "transfer", t.info.ID, "file", name)
-		t.store.post(t)
+		t.log.Info("a file may have changed; it is hashed again", "transfer", t.info.ID, "file", name)
+		t.agenda.post()
 		return nil
 	}
 	return t.trouble(i, ErrChanged, now)
@@ -72,8 +72,8 @@ func (t *Transfer) trouble(i int, kind error, seen stamp) error {
 		t.loseUser(i)
 		t.mu.Unlock()
 		t.closeFile(i)
-		t.store.wantSync(t, 0)
-		t.store.post(t)
+		t.agenda.wantSync(0)
+		t.agenda.post()
 		return err
 	}
 	if old := t.troubles.of(i); old == nil || old.kind != kind {
@@ -82,45 +82,10 @@ func (t *Transfer) trouble(i int, kind error, seen stamp) error {
 	err := t.faultNow()
 	t.mu.Unlock()
 	t.closeFile(i)
-	t.store.log.Warn("a file is not what it was", "transfer", t.info.ID, "error", err)
-	t.store.wantProbe(t, firstPause)
-	t.store.post(t)
+	t.log.Warn("a file is not what it was", "transfer", t.info.ID, "error", err)
+	t.agenda.wantProbe(firstPause)
+	t.agenda.post()
 	return err
-}
-
-// addTrouble is trouble with t.mu held.
-func (t *Transfer) addTrouble(i int, tr *trouble) {
-	t.troubles.add(i, tr)
-	s := t.pieces(i)
-	t.known.hold(s)
-	t.known.refresh(s)
-	t.known.durableChanged()
-}
-
-// dropTrouble ends the trouble of file i. t.mu is held; the caller calls
-// holdAgain afterwards.
-func (t *Transfer) dropTrouble(i int) {
-	t.troubles.drop(i)
-	t.known.refresh(t.pieces(i))
-	t.known.durableChanged()
-}
-
-// holdAgain finds out what is held. t.mu is held.
-func (t *Transfer) holdAgain() {
-	t.known.held, t.known.counted = nil, false
-	for i := range t.troubles.files {
-		t.known.hold(t.pieces(i))
-	}
-}
-
-// waiting tells whether piece p is held until a file is what it was, or can be
-// hashed. t.mu is held.
-func (t *Transfer) waiting(p int) bool {
-	wait := false
-	if t.known.held.has(p) {
-		t.filesOf(p, func(i int) { wait = wait || t.troubles.waits(i) })
-	}
-	return wait
 }
 
 // probeTroubles looks at each file in trouble again. One that is as it was is
@@ -142,10 +107,10 @@ func (t *Transfer) probeTroubles() {
 	left, pause := t.troubles.count(), t.troubles.looked(moved)
 	t.mu.Unlock()
 	if left > 0 {
-		t.store.wantProbe(t, pause)
+		t.agenda.wantProbe(pause)
 	}
 	if moved {
-		t.store.post(t)
+		t.agenda.post()
 	}
 }
 
@@ -187,35 +152,6 @@ func (t *Transfer) probeTrouble(i int) bool {
 	return true
 }
 
-// rehash takes file i as it is now, and its pieces for unknown. t.mu is held.
-func (t *Transfer) rehash(i int, now stamp) {
-	f := &t.files[i]
-	if f.state >= final && f.stamp != (stamp{}) && writtenAnew(f.stamp, now) {
-		f.created = false // somebody else has written it
-	}
-	f.stamp, f.doubt = now, false
-	t.known.changes++
-	f.suspect = f.state == final
-	if u := t.users.of(i); u != nil {
-		f.suspect = u.settled
-		u.settled, u.synced = false, false
-	}
-	if t.troubles.of(i) != nil {
-		t.dropTrouble(i)
-	}
-	t.known.reverify(t.pieces(i))
-	t.adopt(i)
-}
-
-// adopt sees to it that file i, and its name, are synced before any piece of it
-// is recorded: nobody knows whether they ever were. t.mu is held.
-func (t *Transfer) adopt(i int) {
-	if t.own == nil {
-		t.markDirty(i)
-		t.noteTree(t.name(i))
-	}
-}
-
 // Completion tells whether piece p is known to be right or wrong, and which. What
 // is not known is neither served nor requested.
 func (t *Transfer) Completion(p int) (known, complete bool) {
@@ -234,7 +170,7 @@ func (t *Transfer) MarkComplete(p int) error {
 	if t.known.outdated(p) {
 		t.known.again(p)
 		t.mu.Unlock()
-		t.store.post(t)
+		t.agenda.post()
 		return nil
 	}
 	if t.known.right(p) {
@@ -254,12 +190,12 @@ func (t *Transfer) MarkComplete(p int) error {
 	last := !t.known.recorded.has(p) && t.known.arrived()
 	t.mu.Unlock()
 	if held {
-		t.store.post(t)
+		t.agenda.post()
 	}
 	if last {
-		t.store.wantSyncNow(t)
+		t.agenda.wantSyncNow()
 	} else {
-		t.store.wantSync(t, 0)
+		t.agenda.wantSync(0)
 	}
 	return nil
 }
@@ -291,7 +227,7 @@ func (t *Transfer) MarkNotComplete(p int) error {
 	if t.known.outdated(p) && !unread {
 		t.known.again(p)
 		t.mu.Unlock()
-		t.store.post(t)
+		t.agenda.post()
 		return nil
 	}
 	switch {
@@ -310,27 +246,10 @@ func (t *Transfer) MarkNotComplete(p int) error {
 	told := t.known.event.any
 	t.mu.Unlock()
 	if told {
-		t.store.post(t)
+		t.agenda.post()
 	}
-	t.store.wantSync(t, 0)
+	t.agenda.wantSync(0)
 	return nil
-}
-
-// blame holds the complete files that a wrong piece says were changed. What the
-// user has edited is not overwritten unless Recheck is called. t.mu is held.
-func (t *Transfer) blame(p int) {
-	t.filesOf(p, func(i int) {
-		f := &t.files[i]
-		if t.own == nil && !f.suspect || t.troubles.of(i) != nil {
-			return
-		}
-		kind := ErrChanged
-		if f.state == absent {
-			kind = ErrMissing
-		}
-		t.addTrouble(i, &trouble{kind: kind, seen: f.stamp, wrong: true})
-		t.store.wantProbe(t, firstPause)
-	})
 }
 
 // buffers are for hashing: large enough to make the calls cheap, and small
@@ -424,11 +343,7 @@ func (t *Transfer) Amiss() bool {
 	return false
 }
 
-// amiss tells whether entry i is missing, or is not what it was, hashed or not.
-// t.mu is held.
-func (t *Transfer) amiss(i int) bool { return t.troubles.of(i) != nil || t.files[i].suspect }
-
-// recheck is Recheck for some files. which is called with t.mu held.
+// recheck is Recheck for some files. which is called with mu held.
 func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
 	t.batching.Lock()
 	defer t.batching.Unlock()
@@ -459,13 +374,13 @@ func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
 	t.mu.Unlock()
 	t.closeFiles()
 	if stopped {
-		t.store.wantProbe(t, 0)
+		t.agenda.wantProbe(0)
 	}
-	t.store.post(t)
+	t.agenda.post()
 	return t.recordIfStale(ctx)
 }
 
-// recheckFile takes file i as it was found. t.mu is held.
+// recheckFile takes file i as it was found. mu is held.
 func (t *Transfer) recheckFile(i int, found fileFound) {
 	f := &t.files[i]
 	s := t.pieces(i)

@@ -30,12 +30,12 @@ func (t *Transfer) Select(want func(i int) bool) {
 		t.known.fetchAgain(Span{p, p + 1})
 	}
 	if len(again) > 0 {
-		t.store.post(t)
+		t.agenda.post()
 	}
 }
 
 // clip deletes the part files of files that are not wanted and have nothing but
-// their share in pieces of wanted ones. t.batching is held.
+// their share in pieces of wanted ones. batching is held.
 func (t *Transfer) clip(want func(i int) bool) error {
 	if want == nil {
 		return nil
@@ -99,7 +99,7 @@ func (t *Transfer) chooseClipped(want func(i int) bool) map[int]string {
 		names[i] = t.layout.names[i].part
 		t.mu.Unlock()
 	}
-	t.store.post(t)
+	t.agenda.post()
 	return names
 }
 

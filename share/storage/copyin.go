@@ -30,7 +30,7 @@ func (t *Transfer) CopyIn(ctx context.Context, i int, src *os.File) (bool, error
 			return false, err
 		}
 		n, err := t.copyOne(i, src, at, min(length-at, most))
-		t.store.wantSync(t, n)
+		t.agenda.wantSync(n)
 		if err != nil {
 			return false, t.writeFailed(i, at, err)
 		}

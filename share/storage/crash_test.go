@@ -398,7 +398,7 @@ func TestNothingDurableIsEverWrong(t *testing.T) {
 			"": func(*rapid.T) {
 				c.mustHold(rt)
 				// Run records a failed sync at once.
-				if since, ok := c.store.dirty[c.tr]; ok && since.IsZero() {
+				if since, ok := c.store.dirty[&c.tr.job]; ok && since.IsZero() {
 					c.tr.batchDue(context.Background())
 				}
 			},

@@ -33,6 +33,8 @@
 // Transfer coordinates parts that have one job each. A part knows what it is given,
 // and no part knows the Transfer:
 //
+//	memory      what is remembered of all of it, under one mutex   nothing
+//	job         what the Store has to do for it, and when        the Store
 //	geometry    where files lie in pieces                        the info dictionary
 //	chooser     the names of a new transfer                      the disk, whose the paths are
 //	place       the folder, the names, the kind of file system   the disk
@@ -44,21 +46,21 @@
 //	remover     what goes, and what stays, when it is removed    place, what was known of each file
 //	handles     how many files are open                          who owns them
 //
-// What they remember is memory only and changes together: a piece that turns out to
-// be wrong concerns the piece, its file and the ledger. So one mutex, Transfer.mu,
-// guards all of it, is held for moments and never while the disk works. The other
-// locks are for what the disk does. They are taken in this order:
+// What they remember changes together: a piece that turns out to be wrong concerns
+// the piece, its file and the ledger. So one mutex, that of memory, guards all of
+// it. It is held for moments, and never while the disk works. The other locks are
+// for what the disk does. They are taken in this order:
 //
 //	Transfer.batching   one batch at a time: sync, record, rename
 //	Transfer.proving    one hash of a piece in doubt for readers
-//	Transfer.opening    names and handles: make, open, rename
+//	place.opening       names and handles: make, open, rename
 //	fileLock            a write and the stamp after it
 //	unsynced.lock       a sync and what became of it
 //	handles.mu          which handles are open
-//	Transfer.mu         all that is remembered
+//	memory.mu           all that is remembered
 //	Store.mu            the queues of batches, probes and events
 //
-// Reading a block for a peer takes Transfer.mu a fixed number of times, however many
+// Reading a block for a peer takes memory.mu a fixed number of times, however many
 // parts are asked.
 //
 // # What is trusted

@@ -21,37 +21,6 @@ var errAgain = errors.New("the file was changed while it was read")
 // serveAttempts bounds how often a block of a file that keeps changing is read.
 const serveAttempts = 4
 
-// doubtFile takes file i as it is now, and what is known of its pieces for doubtful.
-// t.mu is held.
-func (t *Transfer) doubtFile(i int, now stamp) {
-	f := &t.files[i]
-	f.stamp, f.doubt, f.suspect = now, true, true
-	t.known.changes++
-	s := t.pieces(i)
-	if t.troubles.of(i) != nil {
-		t.dropTrouble(i)
-		t.holdAgain()
-	}
-	t.known.doubtSpan(s, t.own != nil || f.suspect)
-	if !t.known.doubt.hasAny(s) {
-		f.doubt = false
-		f.suspect = t.known.unknown.hasAny(s)
-	}
-	if u := t.users.of(i); u != nil && !u.settled {
-		f.suspect = false
-	}
-}
-
-// endDoubt ends the doubt about the files of piece p that have no other piece in
-// doubt. t.mu is held.
-func (t *Transfer) endDoubt(p int) {
-	t.filesOf(p, func(i int) {
-		if f := &t.files[i]; f.doubt && !t.known.doubt.hasAny(t.pieces(i)) {
-			f.doubt, t.known.stale = false, true
-		}
-	})
-}
-
 // prove hashes those pieces of s that are in doubt.
 func (t *Transfer) prove(s Span) error {
 	for p := s.From; p < s.To; p++ {
@@ -72,12 +41,6 @@ func (t *Transfer) prove(s Span) error {
 		}
 	}
 	return nil
-}
-
-func (t *Transfer) inDoubt(p int) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.known.doubt.has(p)
 }
 
 // Doubtful lists the pieces that are served, but not durable before they were
@@ -175,11 +138,11 @@ func (t *Transfer) partChanged(i int, now stamp) {
 	f := &t.files[i]
 	if tr.times && compareStamps(f.stamp, now) != sameFile {
 		t.rehash(i, now)
-		t.store.log.Warn("another program has changed an incomplete file; it is hashed again", "transfer", t.info.ID, "file", t.name(i))
+		t.log.Warn("another program has changed an incomplete file; it is hashed again", "transfer", t.info.ID, "file", t.name(i))
 	}
 	f.stamp = now
 	t.mu.Unlock()
-	t.store.post(t)
+	t.agenda.post()
 }
 
 // noteStamp keeps the stamp of file i after a change of our own.
@@ -278,14 +241,6 @@ func (t *Transfer) lookAtPart(i int) error {
 		return nil
 	}
 	return err
-}
-
-// mayAdopt tells whether a record without change times is of the file that is
-// there now: nothing happened to it since. Files are renamed within seconds of
-// their last write.
-func (t *Transfer) mayAdopt(now stamp) bool {
-	const rename = time.Minute
-	return now.ctime <= max(t.since, now.mtime+int64(rename))
 }
 
 // restless is the error of a read that gave no certain result.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"syscall"
@@ -90,9 +89,9 @@ func (t *Transfer) failed(o op, i int, at int64, err error) error {
 	pause := t.halt.stop(&fault{err: err, op: o, file: i, at: at})
 	t.known.changed()
 	t.mu.Unlock()
-	t.store.log.Warn("a transfer stops", "transfer", t.info.ID, "error", err)
-	t.store.wantProbe(t, pause)
-	t.store.post(t)
+	t.log.Warn("a transfer stops", "transfer", t.info.ID, "error", err)
+	t.agenda.wantProbe(pause)
+	t.agenda.post()
 	return err
 }
 
@@ -103,19 +102,6 @@ func (t *Transfer) Fault() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.faultNow()
-}
-
-// faultNow is Fault with t.mu held.
-func (t *Transfer) faultNow() error {
-	if err := t.halt.err(); err != nil || t.troubles.count() == 0 {
-		return err
-	}
-	more := ""
-	if n := t.troubles.count() - 1; n > 0 {
-		more = fmt.Sprintf(" and %d more", n)
-	}
-	i, kind := t.troubles.worst()
-	return diskError("%w: %s%s", kind, t.name(i), more)
 }
 
 // probe looks whether what stopped the transfer is over.
@@ -134,7 +120,7 @@ func (t *Transfer) probe(ctx context.Context) {
 		t.halt.tryOut(f)
 		t.mu.Unlock()
 		if err := t.sync(ctx); err != nil {
-			t.store.log.Debug("cannot sync after a fault", "transfer", t.info.ID, "error", err)
+			t.log.Debug("cannot sync after a fault", "transfer", t.info.ID, "error", err)
 		}
 		t.mu.Lock()
 		over := t.halt.end() && !t.closed
@@ -144,17 +130,17 @@ func (t *Transfer) probe(ctx context.Context) {
 		}
 		t.mu.Unlock()
 		if over {
-			t.store.log.Info("a transfer goes on", "transfer", t.info.ID)
-			t.store.wantSync(t, 0)
-			t.store.post(t)
+			t.log.Info("a transfer goes on", "transfer", t.info.ID)
+			t.agenda.wantSync(0)
+			t.agenda.post()
 		}
 		return // a new fault has asked for a probe of its own
 	}
 	t.mu.Lock()
 	pause := t.halt.again()
 	t.mu.Unlock()
-	t.store.log.Debug("a transfer still cannot go on", "transfer", t.info.ID, "error", err)
-	t.store.wantProbe(t, pause)
+	t.log.Debug("a transfer still cannot go on", "transfer", t.info.ID, "error", err)
+	t.agenda.wantProbe(pause)
 }
 
 // attempt does what failed, or the like of it.

@@ -45,13 +45,6 @@ func (t *Transfer) ReadAt(p []byte, off int64) (int, error) {
 	return 0, t.restless(s)
 }
 
-// readable tells whether the pieces of s are known to be right, but for a doubt.
-func (t *Transfer) readable(s Span) (ok, doubt bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.known.readable(s)
-}
-
 // serveFile reads what is sent to a peer: bytes of which it is known, after they
 // were read, that they are those that were hashed.
 func (t *Transfer) serveFile(i int, at int64, p []byte) (int, error) {
@@ -152,16 +145,8 @@ func (t *Transfer) WriteAt(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	n, err := t.each(off, p, t.writeFile)
-	t.store.wantSync(t, int64(n))
+	t.agenda.wantSync(int64(n))
 	return n, err
-}
-
-// isHere tells whether pieces are complete already: what comes of them once more
-// is of no use, and a complete file is not written.
-func (t *Transfer) isHere(s Span) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return !t.closed && t.known.needless(s)
 }
 
 // mayWrite makes sure that the pieces of s may be written: that nothing is in
@@ -246,21 +231,6 @@ func (t *Transfer) writeFailed(i int, at int64, err error) error {
 	return t.failed(opWrite, i, at, fmt.Errorf("writing %s: %w", name, err))
 }
 
-// wrote notes that file i has to be synced.
-func (t *Transfer) wrote(i int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.markDirty(i)
-}
-
-// markDirty is wrote with t.mu held.
-func (t *Transfer) markDirty(i int) {
-	if t.unsynced.wrote(i) == t.store.handles.max/2 {
-		// Sooner than handles have to be closed, which takes a sync of each.
-		t.store.wantSyncNow(t)
-	}
-}
-
 // acquire gives a pinned handle of file i.
 func (t *Transfer) acquire(i int, write bool) (*handle, error) {
 	f := &t.files[i]
@@ -279,7 +249,7 @@ func (t *Transfer) acquire(i int, write bool) (*handle, error) {
 	return t.openFile(i, write)
 }
 
-// openFile opens file i, making it if it is to be written. t.opening is held.
+// openFile opens file i, making it if it is to be written. opening is held.
 func (t *Transfer) openFile(i int, write bool) (*handle, error) {
 	t.mu.Lock()
 	closed, state := t.closed, t.files[i].state
@@ -397,7 +367,7 @@ func (t *Transfer) openIn(d folder, i int, state uint8, write bool) (*handle, er
 
 // openFolder gives a pinned handle of the folder that names are below, making
 // it where asked to, but not a second time: one that was there and is gone is a
-// fault. t.opening is held.
+// fault. opening is held.
 func (t *Transfer) openFolder(make bool) (*handle, error) {
 	if h := t.folder.Load(); h != nil && h.pin() {
 		return h, nil
@@ -425,9 +395,6 @@ func (t *Transfer) openFolder(make bool) (*handle, error) {
 	t.mu.Unlock()
 	return h, nil
 }
-
-// noteTree notes every folder that name is in. t.mu is held.
-func (t *Transfer) noteTree(name string) { t.unsynced.noteTree(name, t.layout.base != "") }
 
 // makeRoom makes the folders that name is in.
 func (t *Transfer) makeRoom(d folder, name string) error {

@@ -38,7 +38,7 @@ func (t *Transfer) stampFiles(files []int) {
 }
 
 // record saves what is now durable: the pieces that were so before, and those
-// pending in b. t.batching is held.
+// pending in b. batching is held.
 func (t *Transfer) record(ctx context.Context, b *batch) error {
 	t.mu.Lock()
 	if t.removed {
@@ -70,12 +70,12 @@ func (t *Transfer) record(ctx context.Context, b *batch) error {
 	told := t.known.event.any
 	t.mu.Unlock()
 	if told {
-		t.store.post(t)
+		t.agenda.post()
 	}
 	return nil
 }
 
-// recordIfStale saves what was lost since the last save. t.batching is held.
+// recordIfStale saves what was lost since the last save. batching is held.
 func (t *Transfer) recordIfStale(ctx context.Context) error {
 	t.mu.Lock()
 	stale, failures := t.known.stale, t.unsynced.failures
@@ -91,31 +91,4 @@ func (t *Transfer) unrecordNow() error {
 	t.batching.Lock()
 	defer t.batching.Unlock()
 	return t.recordIfStale(context.Background())
-}
-
-// fileRecords describes the files that are on disk. t.mu is held.
-func (t *Transfer) fileRecords() []fileRecord {
-	n := 0
-	for i := range t.files {
-		if t.files[i].state != absent || t.files[i].created {
-			n++
-		}
-	}
-	list := make([]fileRecord, 0, n)
-	for i := range t.files {
-		f := &t.files[i]
-		if f.state == absent && !f.created {
-			continue
-		}
-		r := fileRecord{
-			index: i, state: f.state, created: f.created, naming: f.naming, doubt: f.doubt, suspect: f.suspect, stamp: f.stamp,
-			// The memory of the system, and what it has lost, outlives this process.
-			failed: t.unsynced.failed(i) || t.known.tainted.hasAny(t.pieces(i)),
-		}
-		if u := t.users.of(i); u != nil {
-			r.spill, r.head, r.tail = u.spill, u.head, u.tail
-		}
-		list = append(list, r)
-	}
-	return list
 }

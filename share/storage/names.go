@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
 	"unicode/utf8"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
 )
 
 const (

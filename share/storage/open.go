@@ -53,11 +53,11 @@ func (s *Store) Open(ctx context.Context, spec Spec) (*Transfer, error) {
 	t.known.event.refresh, t.known.event.verify = nil, nil
 	t.mu.Unlock()
 	if sync {
-		s.wantSync(t, 0)
+		t.agenda.wantSync(0)
 	}
 	if probe {
-		s.wantProbe(t, firstPause)
-		s.post(t)
+		t.agenda.wantProbe(firstPause)
+		t.agenda.post()
 	}
 	return t, nil
 }
@@ -78,15 +78,9 @@ func (s *Store) newTransfer(spec Spec) (*Transfer, error) {
 		return nil, errors.New("opening a transfer without an info dictionary")
 	}
 	t := &Transfer{
-		geometry: geometry{spec.Info},
-		store:    s,
-		place:    place{disk: s.disk, id: spec.Info.ID, own: spec.Own, dir: spec.Dir},
-		notify:   spec.Notify,
-		since:    sinceOf(spec.Since),
-		files:    make([]fileState, len(spec.Info.Files)),
-		known:    newPieces(spec.Info.NumPieces),
-		unsynced: newUnsynced(len(spec.Info.Files)),
-		users:    userFiles{geometry: geometry{spec.Info}},
+		memory: newMemory(spec.Info, s.disk, spec.Own, spec.Dir, sinceOf(spec.Since), s.handles.max/2),
+		store:  s,
+		log:    s.log,
 	}
 	where := spec.Dir
 	if t.own != nil {
@@ -100,6 +94,8 @@ func (s *Store) newTransfer(spec Spec) (*Transfer, error) {
 	if !filepath.IsAbs(where) {
 		return nil, share.Errorf(share.Usage, "the path %q is not absolute", where)
 	}
+	t.job = job{store: s, dir: t.dir, notify: spec.Notify, work: t}
+	t.agenda = &t.job
 	return t, nil
 }
 

@@ -13,7 +13,7 @@ import (
 // place is where the files of a transfer are on disk: in which folder, under which
 // names, on what kind of file system. It looks at files and opens none.
 //
-// The names change only with Transfer.opening and Transfer.mu held: either lock is
+// The names change only with opening and the mutex of memory held: either lock is
 // enough to read them. Those of files that are open or being looked at may be read
 // without.
 type place struct {
@@ -23,7 +23,10 @@ type place struct {
 	dir    string // the folder that is opened first
 	layout *layout
 
-	relayout bool // the layout is to be saved with the next record; guarded by Transfer.mu
+	// opening is held while files and the own folder are made, renamed and opened,
+	// and with the mutex of memory to change a name.
+	opening  sync.Mutex
+	relayout bool // the layout is to be saved with the next record; guarded by that mutex
 
 	asked sync.Once // traits asks at most once
 	trait traits

@@ -29,7 +29,7 @@ func (t *Transfer) readyToName(pending bitmap) []int {
 
 // publish gives complete files their final names. That they get them is recorded
 // already: were the process killed after the rename, nobody could tell such a
-// file from one of the user's. t.batching is held.
+// file from one of the user's. batching is held.
 func (t *Transfer) publish(ctx context.Context, ready []int) (err error) {
 	var named []int
 	for _, i := range ready {
@@ -40,7 +40,7 @@ func (t *Transfer) publish(ctx context.Context, ready []int) (err error) {
 		case e == nil:
 			named = append(named, i)
 		case errors.Is(e, errGivenBack):
-			t.store.wantSync(t, 0)
+			t.agenda.wantSync(0)
 		case err == nil:
 			err = t.failed(opWrite, i, 0, fmt.Errorf("renaming %s: %w", t.layout.names[i].part, e))
 		}
@@ -199,7 +199,7 @@ var errGivenBack = errors.New("the file is the user's")
 
 // giveBack tells whether file i, which the user has asked to have completed in
 // place, has become longer than it is to be: he has written to it, and it is not
-// cut. t.opening is held.
+// cut. opening is held.
 func (t *Transfer) giveBack(d folder, i int) (bool, error) {
 	t.mu.Lock()
 	ours, name := t.files[i].created, t.layout.names[i].part
@@ -270,21 +270,6 @@ func sameContent(d folder, a, b string, size int64) (bool, error) {
 	return true, nil
 }
 
-// hasEmpty tells whether there is anything to make once all else is complete.
-func (t *Transfer) hasEmpty() bool {
-	for i := range t.info.Files {
-		if t.info.Files[i].Length == 0 && t.onDisk(i) {
-			return true
-		}
-	}
-	return len(t.layout.folders) > 0
-}
-
-// mustFinish tells whether what has no bytes is to be made now. t.mu is held.
-func (t *Transfer) mustFinish() bool {
-	return t.own == nil && !t.emptied && t.known.durable().count() == t.numPieces()
-}
-
 // finishIfComplete makes what has no bytes once all else is durable.
 func (t *Transfer) finishIfComplete(ctx context.Context) error {
 	t.mu.Lock()
@@ -321,7 +306,7 @@ func (t *Transfer) Finish(ctx context.Context, want func(i int) bool) error {
 }
 
 // makeEmpty makes files without bytes, those wanted or all, and empty folders.
-// t.batching is held.
+// batching is held.
 func (t *Transfer) makeEmpty(want func(i int) bool) error {
 	empty, err := t.intendEmpty(want)
 	if err != nil {
@@ -407,7 +392,7 @@ func (t *Transfer) intendEmpty(want func(i int) bool) (list []int, err error) {
 	return list, t.recordIfStale(context.Background())
 }
 
-// makeEmptyFile tells whether it made file i. t.opening is held.
+// makeEmptyFile tells whether it made file i. opening is held.
 func (t *Transfer) makeEmptyFile(d folder, i int) (bool, error) {
 	name := t.layout.names[i].final
 	if err := t.makeRoom(d, name); err != nil {
@@ -430,10 +415,4 @@ func (t *Transfer) makeEmptyFile(d folder, i int) (bool, error) {
 	t.files[i].state = final
 	t.mu.Unlock()
 	return true, nil
-}
-
-func (t *Transfer) stateOf(i int) uint8 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.files[i].state
 }

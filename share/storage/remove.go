@@ -5,12 +5,13 @@ import (
 	"crypto/sha1"
 	"errors"
 	"fmt"
-	"github.com/shoalnet/shoal/share"
 	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // Remove closes t and makes the Ledger forget it. With data it also deletes the

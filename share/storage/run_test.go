@@ -56,7 +56,7 @@ func TestRunSyncsWithinASecond(t *testing.T) {
 		saves := b.ledger.saves
 		put(b.t, tr, all, 1)
 		start = time.Now()
-		b.store.wantSync(tr, batchBytes)
+		tr.agenda.wantSync(batchBytes)
 		<-heard
 		if time.Since(start) > 10*time.Millisecond {
 			b.t.Fatalf("a full batch waited %v", time.Since(start))
@@ -267,7 +267,7 @@ func TestAFullBatchIsSyncedRightAfterTheOneUnderWay(t *testing.T) {
 		put(b.t, tr, all, 0)
 		time.Sleep(2 * batchTime) // its sync hangs
 		put(b.t, tr, all, 1)
-		b.store.wantSync(tr, batchBytes)
+		tr.agenda.wantSync(batchBytes)
 		synctest.Wait()
 		close(wait)
 		synctest.Wait()

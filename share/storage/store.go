@@ -44,11 +44,11 @@ type Store struct {
 	closed    bool
 	transfers map[share.ID]*Transfer
 	places    map[string]int           // the paths that transfers have on disk: how many have them
-	dirty     map[*Transfer]time.Time  // when their oldest unsynced piece or write was
+	dirty     map[*job]time.Time       // when their oldest unsynced piece or write was
 	unsynced  int64                    // bytes written since the last batch
-	probes    map[*Transfer]time.Time  // when to look whether a fault is over
-	notices   map[*Transfer]struct{}   // have an Event to deliver
-	lanes     map[string]chan struct{} // by Transfer.dir
+	probes    map[*job]time.Time       // when to look whether a fault is over
+	notices   map[*job]struct{}        // have an Event to deliver
+	lanes     map[string]chan struct{} // by job.dir
 
 	work sync.WaitGroup // batches and probes under way
 }
@@ -80,9 +80,9 @@ func newStore(cfg Config, d disk) (*Store, error) {
 		wake:      make(chan struct{}, 1),
 		transfers: map[share.ID]*Transfer{},
 		places:    map[string]int{},
-		dirty:     map[*Transfer]time.Time{},
-		probes:    map[*Transfer]time.Time{},
-		notices:   map[*Transfer]struct{}{},
+		dirty:     map[*job]time.Time{},
+		probes:    map[*job]time.Time{},
+		notices:   map[*job]struct{}{},
 		lanes:     map[string]chan struct{}{},
 	}, nil
 }
@@ -136,112 +136,67 @@ func (s *Store) dispatch(ctx context.Context) time.Duration {
 	defer s.mu.Unlock()
 	now, wait := s.cfg.Now(), time.Hour
 	full := s.unsynced >= batchBytes
-	for t, since := range s.dirty {
+	for j, since := range s.dirty {
 		if left := batchTime - now.Sub(since); left > 0 && left <= batchTime && !full {
 			wait = min(wait, left)
 			continue
 		}
-		if t.busy { // wakes us when done, and is due then
-			s.dirty[t] = time.Time{}
+		if j.busy { // wakes us when done, and is due then
+			s.dirty[j] = time.Time{}
 			continue
 		}
-		delete(s.dirty, t)
-		s.goWork(t, func() { t.batchDue(ctx) })
+		delete(s.dirty, j)
+		s.goWork(j, func() { j.work.batchDue(ctx) })
 	}
 	if full {
 		s.unsynced = 0
 	}
-	for t, at := range s.probes {
+	for j, at := range s.probes {
 		if left := at.Sub(now); left > 0 {
 			wait = min(wait, left)
 			continue
 		}
-		if t.busy {
+		if j.busy {
 			continue
 		}
-		delete(s.probes, t)
-		s.goWork(t, func() { t.probe(ctx) })
+		delete(s.probes, j)
+		s.goWork(j, func() { j.work.probe(ctx) })
 	}
 	return max(wait, time.Millisecond)
 }
 
-// goWork runs f for t in the lane of its folder. s.mu is held.
-func (s *Store) goWork(t *Transfer, f func()) {
-	lane := s.lanes[t.dir]
+// goWork runs f for j in the lane of its folder. s.mu is held.
+func (s *Store) goWork(j *job, f func()) {
+	lane := s.lanes[j.dir]
 	if lane == nil {
 		lane = make(chan struct{}, lanesPerDir)
-		s.lanes[t.dir] = lane
+		s.lanes[j.dir] = lane
 	}
-	t.busy = true
+	j.busy = true
 	s.work.Go(func() {
 		lane <- struct{}{}
 		f()
 		<-lane
 		s.mu.Lock()
-		t.busy = false
+		j.busy = false
 		s.mu.Unlock()
 		poke(s.wake)
 	})
-}
-
-// wantSync asks for a batch of t within batchTime.
-func (s *Store) wantSync(t *Transfer, written int64) {
-	s.mu.Lock()
-	_, known := s.dirty[t]
-	if !known {
-		s.dirty[t] = s.cfg.Now()
-	}
-	s.unsynced += written
-	full := s.unsynced >= batchBytes
-	s.mu.Unlock()
-	if !known || full {
-		poke(s.wake)
-	}
-}
-
-// wantSyncNow asks for a batch of t at once.
-func (s *Store) wantSyncNow(t *Transfer) {
-	s.mu.Lock()
-	s.dirty[t] = time.Time{}
-	s.mu.Unlock()
-	poke(s.wake)
-}
-
-// wantProbe asks for t.probe after a while.
-func (s *Store) wantProbe(t *Transfer, after time.Duration) {
-	at := s.cfg.Now().Add(after)
-	s.mu.Lock()
-	if old, ok := s.probes[t]; !ok || at.Before(old) {
-		s.probes[t] = at
-	}
-	s.mu.Unlock()
-	poke(s.wake)
-}
-
-// post asks for the delivery of t's event.
-func (s *Store) post(t *Transfer) {
-	if t.notify == nil {
-		return
-	}
-	s.mu.Lock()
-	s.notices[t] = struct{}{}
-	s.mu.Unlock()
-	poke(s.wake)
 }
 
 // deliver hands out events, one at a time.
 func (s *Store) deliver(wake, stop chan struct{}) {
 	for {
 		s.mu.Lock()
-		var next *Transfer
-		for t := range s.notices {
-			next = t
-			delete(s.notices, t)
+		var next *job
+		for j := range s.notices {
+			next = j
+			delete(s.notices, j)
 			break
 		}
 		s.mu.Unlock()
 		if next != nil {
-			if e, ok := next.takeEvent(); ok {
+			if e, ok := next.work.takeEvent(); ok {
 				next.notify(e)
 			}
 			continue
@@ -330,8 +285,8 @@ func (s *Store) claim(t *Transfer) error {
 		return fmt.Errorf("%q is open already", t.info.Name)
 	}
 	s.transfers[t.info.ID] = t
-	t.claims = t.paths()
-	for _, p := range t.claims {
+	t.job.claims = t.paths()
+	for _, p := range t.job.claims {
 		s.places[p]++
 	}
 	return nil
@@ -340,14 +295,15 @@ func (s *Store) claim(t *Transfer) error {
 func (s *Store) release(t *Transfer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.dirty, t)
-	delete(s.probes, t)
-	delete(s.notices, t)
+	delete(s.dirty, &t.job)
+	delete(s.probes, &t.job)
+	delete(s.notices, &t.job)
 	if s.transfers[t.info.ID] != t {
 		return
 	}
 	delete(s.transfers, t.info.ID)
-	for _, p := range t.claims {
+	t.job.gone = true
+	for _, p := range t.job.claims {
 		if s.places[p]--; s.places[p] == 0 {
 			delete(s.places, p)
 		}
@@ -376,16 +332,4 @@ func placeKey(path string) string { return strings.ToLower(path) }
 
 func diskError(format string, args ...any) error {
 	return share.Errorf(share.Disk, format, args...)
-}
-
-// claimMore notes another path of t.
-func (s *Store) claimMore(t *Transfer, path string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.transfers[t.info.ID] != t {
-		return
-	}
-	key := placeKey(path)
-	t.claims = append(t.claims, key)
-	s.places[key]++
 }

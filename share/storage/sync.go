@@ -27,7 +27,7 @@ func (t *Transfer) batchDue(ctx context.Context) {
 		err = t.sync(ctx)
 	}
 	if err != nil && !errors.Is(err, ErrClosed) {
-		t.store.log.Warn("cannot sync", "transfer", t.info.ID, "error", err)
+		t.log.Warn("cannot sync", "transfer", t.info.ID, "error", err)
 	}
 }
 
@@ -71,52 +71,6 @@ func (t *Transfer) sync(ctx context.Context) error {
 	}
 	err = cmpErr(t.publish(ctx, ready), t.dropSpills())
 	return cmpErr(cmpErr(syncErr, err), t.finishIfComplete(ctx))
-}
-
-// batch is what one sync is about.
-type batch struct {
-	pending  bitmap // complete pieces that are not recorded
-	healed   bitmap // those of them that a failed sync had left in doubt
-	dirty    []int
-	failures int // unsynced.failures before anything was healed
-}
-
-// startBatch takes what is to be synced, nil when there is nothing.
-func (t *Transfer) startBatch(healed bitmap, failures int) *batch {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return nil
-	}
-	b := &batch{pending: t.known.pending(), healed: healed, failures: failures}
-	if b.pending.empty() && t.unsynced.empty() && len(t.unnamed) == 0 && !t.known.stale && !t.mustFinish() {
-		return nil
-	}
-	b.dirty = t.unsynced.take()
-	return b
-}
-
-// endSyncs takes from pending what could not be synced.
-func (t *Transfer) endSyncs(b *batch, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, i := range t.unsynced.putBack(b.dirty) {
-		if err != nil {
-			b.pending.unsetSpan(t.pieces(i))
-		}
-	}
-	t.dropTainted(b)
-}
-
-// dropTainted takes from pending what a failed sync has left in doubt. t.mu is
-// held.
-func (t *Transfer) dropTainted(b *batch) {
-	if t.unsynced.failures != b.failures {
-		b.healed = nil
-	}
-	tainted := t.known.tainted.clone()
-	tainted.remove(b.healed)
-	b.pending.remove(tainted)
 }
 
 // syncFiles syncs files, several at once. What failed is noted.
@@ -202,21 +156,11 @@ func (t *Transfer) syncOpen(h *handle) error {
 	t.taint(h.index)
 	name := t.name(h.index)
 	t.mu.Unlock()
-	t.store.wantSyncNow(t)
+	t.agenda.wantSyncNow()
 	return t.failed(opSync, h.index, 0, fmt.Errorf("syncing %s: %w", name, err))
 }
 
 var errFailedBefore = errors.New("an earlier sync failed, and its data has not been written again")
-
-// taint notes that file i could not be synced: no piece of it that is not
-// recorded is sure to be on disk, whatever a read says, or will be by another
-// sync. Nor are their neighbours, which share blocks of the disk with them. See
-// docs/decisions/0003-failed-sync.md. t.mu is held.
-func (t *Transfer) taint(i int) {
-	t.unsynced.fail(i)
-	t.markDirty(i)
-	t.known.taint(t.pieces(i))
-}
 
 // heal writes complete pieces that a failed sync left in doubt once more: the
 // sync of what was just written says something again. What no longer hashes
@@ -337,16 +281,6 @@ func (t *Transfer) rewriteFile(i int, at int64, part []byte) (n int, err error) 
 		return len(part), err
 	}
 	return len(part), nil
-}
-
-// giveUp says that piece p has to be fetched again.
-func (t *Transfer) giveUp(p int) error {
-	t.mu.Lock()
-	t.known.have.unset(p)
-	t.known.refresh(Span{p, p + 1})
-	t.mu.Unlock()
-	t.store.post(t)
-	return nil
 }
 
 // syncDirs makes new names durable.

@@ -2,8 +2,7 @@ package storage
 
 import (
 	"context"
-	"github.com/shoalnet/shoal/share"
-	"path/filepath"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 )
@@ -15,88 +14,16 @@ import (
 // Completion, MarkComplete and MarkNotComplete touch memory only: the peer
 // protocol may call them with locks held. What is Own refuses every write.
 type Transfer struct {
-	geometry
-	place
-	store  *Store
-	claims []string // its paths, by placeKey
-	notify func(Event)
-
-	busy bool // a batch or probe is under way; guarded by store.mu
+	memory
+	store *Store
+	log   *slog.Logger
+	job   job
 
 	batching sync.Mutex // held through a batch: one at a time, records in order
+	folder   atomic.Pointer[handle]
 
-	// opening is held while files and the own folder are made, renamed and
-	// opened, and with mu to change a name; see place.
-	opening sync.Mutex
-	folder  atomic.Pointer[handle]
-
-	files     []fileState // as in info.Files
 	fileLocks [8]sync.Mutex
 	proving   sync.Mutex // held while a piece in doubt is hashed for a reader
-	since     int64      // what a record without change times says was so then
-
-	mu       sync.Mutex // guards what follows, and most of files: see doc.go
-	closed   bool
-	removed  bool // from the ledger
-	made     bool // the own folder was made or found
-	found    bool // the own folder was there before the transfer
-	known    pieces
-	unsynced unsynced
-	users    userFiles
-	outcomes []share.Found    // of the user's files, to be told
-	unnamed  map[int]struct{} // complete files that still have their part name
-	emptied  bool             // files of 0 bytes and empty folders were made, if there are any
-	troubles troubles
-	halt     standstill
-}
-
-// fileState is one entry of the torrent.
-type fileState struct {
-	open   atomic.Pointer[handle]
-	looked atomic.Int64 // Store.clock when the file was last compared with stamp
-
-	// Guarded by Transfer.mu.
-	stamp   stamp
-	state   uint8
-	created bool // made by this transfer; of what is absent, about to be, and that is recorded
-	naming  bool // recorded as about to get its final name
-	suspect bool // changed while complete: not replaced unless asked to
-	doubt   bool // some piece of it is in doubt
-}
-
-// name is where file i is now, below the folder. t.mu or t.opening is held.
-func (t *Transfer) name(i int) string { return t.nameIn(i, t.files[i].state) }
-
-// paths are those that belong to t, as they are claimed.
-func (t *Transfer) paths() []string {
-	paths := []string{placeKey(t.Path())}
-	if t.own == nil && t.layout.base == "" && t.layout.names[0].part != "" {
-		paths = append(paths, placeKey(filepath.Join(t.dir, t.layout.names[0].part)))
-	}
-	return paths
-}
-
-// Path is the file or folder of the content on disk; of a single file its
-// final name, also while it is incomplete.
-func (t *Transfer) Path() string {
-	if t.own != nil {
-		return t.own.Path
-	}
-	if t.layout.base != "" {
-		return filepath.Join(t.dir, t.layout.base)
-	}
-	return t.FilePath(0)
-}
-
-// FilePath is where file i is, or will be once complete; empty of what is
-// never on disk.
-func (t *Transfer) FilePath(i int) string {
-	t.opening.Lock()
-	defer t.opening.Unlock()
-	if !t.onDisk(i) {
-		return ""
-	}
-	return t.full(t.layout.names[i].final)
 }
 
 // Progress counts what is durable: hashed right, on disk, and recorded so.
@@ -234,10 +161,4 @@ func (t *Transfer) forget(h *handle) {
 // dirtyHandle implements owner.
 func (t *Transfer) dirtyHandle(h *handle) bool {
 	return h.file != nil && h.writable && t.dirtyFile(h.index)
-}
-
-func (t *Transfer) dirtyFile(i int) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.unsynced.dirty(i)
 }

@@ -77,7 +77,7 @@ func (s *troubles) looked(moved bool) time.Duration {
 func longer(p time.Duration) time.Duration { return min(max(firstPause, 2*p), lastPause) }
 
 // standstill is why a transfer as a whole does not go on. It touches memory only;
-// the mutex of the transfer guards it.
+// the mutex of memory guards it.
 type standstill struct {
 	fault   *fault
 	probing *fault        // looks like over, but is not sure to be

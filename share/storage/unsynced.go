@@ -7,8 +7,9 @@ import (
 
 // unsynced is what has been written and is not known to be on the disk: which files
 // and folders have to be synced, and which syncs failed. Its methods touch memory
-// only. It has no lock but those of the syncs: the mutex of the transfer guards it.
+// only. It has no lock but those of the syncs: the mutex of memory guards it.
 type unsynced struct {
+	many     int        // files that have to be synced; see wrote
 	files    []fileSync // by entry
 	queue    []int      // files that have to be synced, each once
 	dirs     map[string]struct{}
@@ -30,16 +31,19 @@ type fileSync struct {
 // in.
 const parentDir = ".."
 
-func newUnsynced(files int) unsynced { return unsynced{files: make([]fileSync, files)} }
+func newUnsynced(files, many int) unsynced {
+	return unsynced{many: many, files: make([]fileSync, files)}
+}
 
 // empty tells whether no file and no folder has to be synced.
 func (u *unsynced) empty() bool { return len(u.queue)+len(u.dirs) == 0 }
 
-// wrote notes that file i has to be synced, and returns how many have to be.
-func (u *unsynced) wrote(i int) (queued int) {
+// wrote notes that file i has to be synced, and tells whether it is one of as many
+// as should be synced at once.
+func (u *unsynced) wrote(i int) (many bool) {
 	u.files[i].writes++
 	u.enqueue(i)
-	return len(u.queue)
+	return len(u.queue) == u.many
 }
 
 func (u *unsynced) enqueue(i int) {

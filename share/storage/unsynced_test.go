@@ -13,7 +13,7 @@ import (
 func TestUnsyncedFollowsEveryWrite(t *testing.T) {
 	const n = 4
 	rapid.Check(t, func(t *rapid.T) {
-		u := newUnsynced(n)
+		u := newUnsynced(n, n+1)
 		var wrote, good [n]int // how often; of which a good sync began after
 		var failed [n]bool
 		failures := 0
@@ -81,7 +81,7 @@ func TestUnsyncedFollowsEveryWrite(t *testing.T) {
 
 // Every folder above a name is synced, and what could not be is kept.
 func TestUnsyncedFolders(t *testing.T) {
-	u := newUnsynced(1)
+	u := newUnsynced(1, 2)
 	u.noteTree("a/b/c", true)
 	u.noteDir("d")
 	dirs := u.takeDirs()

@@ -22,7 +22,7 @@ import (
 type userFile struct {
 	open atomic.Pointer[handle] // of the spill
 
-	// Guarded by Transfer.mu.
+	// Guarded by memory.mu.
 	spill      bool // recorded: what has the part name is ours
 	made       bool // and it is there
 	head, tail bool // the first piece, and the last, are read from it
@@ -32,7 +32,7 @@ type userFile struct {
 }
 
 // userFiles are the user's files that entries of a transfer are, or were beside. It
-// touches memory only; the mutex of the transfer guards it.
+// touches memory only; the mutex of memory guards it.
 type userFiles struct {
 	geometry
 	byEntry map[int]*userFile
@@ -89,57 +89,6 @@ func (s *userFiles) setSpilled(i, p int, is bool) {
 	} else {
 		u.tail = is
 	}
-}
-
-// userOf is what there is about the user's file of entry i; nil without one.
-func (t *Transfer) userOf(i int) *userFile {
-	if !t.users.any() {
-		return nil
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.users.of(i)
-}
-
-// takeUser makes entry i the user's file with the name given. t.mu is held, and
-// t.opening unless t is being opened.
-func (t *Transfer) takeUser(i int, name string) *userFile {
-	u := t.users.take(i)
-	if t.layout.names[i].user != name {
-		t.layout.names[i].user = name
-		t.relayout, t.known.stale = true, true
-	}
-	t.files[i].state = users
-	return u
-}
-
-// userGone notes that the user's file of entry i is not there any more. Its spill
-// is a part file like any other. t.mu is held.
-func (t *Transfer) userGone(i int) {
-	f := &t.files[i]
-	f.state, f.created, f.suspect = absent, t.users.of(i).spill, false
-	if t.users.of(i).made {
-		f.state, f.stamp = partial, stamp{}
-		t.markDirty(i)
-	}
-	t.layout.names[i].user = ""
-	t.relayout, t.known.stale = true, true
-	t.users.drop(i)
-}
-
-// loseUser notes that the user's file of entry i changed before it was taken: it
-// is somebody's who writes to it. t.mu is held.
-func (t *Transfer) loseUser(i int) {
-	s := t.pieces(i)
-	t.users.of(i).lost = true
-	t.known.lose(s)
-}
-
-// inPlace tells whether the user's file of entry i can be used where it is, if
-// all of it is right. t.mu is held.
-func (t *Transfer) inPlace(i int) bool {
-	n := &t.layout.names[i]
-	return n.user == n.final && t.files[i].stamp.size == t.info.Files[i].Length && !t.users.of(i).lost
 }
 
 // readUser reads entry i, which is a file of the user's or in its spill.
@@ -382,7 +331,7 @@ func (t *Transfer) rewriteUser(i int, u *userFile, at int64, p []byte) (int, err
 	})
 }
 
-// freePart sees to it that nothing has the part name of entry i. t.opening is
+// freePart sees to it that nothing has the part name of entry i. opening is
 // held.
 func (t *Transfer) freePart(i int) error {
 	if !strings.HasSuffix(t.layout.names[i].part, partEnding(t.info.ID)) {
@@ -405,7 +354,7 @@ func absentFile(err error) bool {
 
 // otherPart gives entry i another part name, as somebody else's file has come to
 // have it. The error is for the write that ran into it, and is over at once.
-// t.opening is held.
+// opening is held.
 func (t *Transfer) otherPart(i int) error {
 	old := t.layout.names[i].part
 	if err := t.changePart(i); err != nil {
@@ -418,7 +367,7 @@ func (t *Transfer) otherPart(i int) error {
 var errPartTaken = errors.New("the part name was taken")
 
 // changePart chooses a part name for entry i that is free, and has it recorded
-// with what is recorded next. t.opening is held.
+// with what is recorded next. opening is held.
 func (t *Transfer) changePart(i int) error {
 	v, err := t.place.freePart(i)
 	if err != nil {
