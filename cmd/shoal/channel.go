@@ -145,7 +145,7 @@ func runChannel(ctx context.Context, c *call) error {
 }
 
 // channelRecord prints a channel as JSON if JSON was asked for, and reports whether it was.
-func channelRecord(c api.Channel, out *output) bool {
+func channelRecord(c index.Channel, out *output) bool {
 	if out.json {
 		out.record(c)
 	}
@@ -179,11 +179,11 @@ func sayUnpublished(life lifetime, out *output) {
 
 // shortRef names a channel in a command: by its name if that needs no quoting in
 // the shell, else by the beginning of its key.
-func shortRef(c api.Channel) string {
+func shortRef(c index.Channel) string {
 	if c.Name != "" && strings.Trim(strings.ToLower(c.Name), "abcdefghijklmnopqrstuvwxyz0123456789-_.") == "" && c.Name[0] != '-' {
 		return c.Name
 	}
-	return c.Key[:min(8, len(c.Key))]
+	return c.ID.Short()
 }
 
 func channelAdd(ctx context.Context, n client, life lifetime, o channelOptions, out *output) error {
@@ -270,7 +270,7 @@ func channelDrop(ctx context.Context, n client, life lifetime, o channelOptions,
 		if err != nil {
 			return err
 		}
-		if c, err = n.RemoveEntry(ctx, c.Key, id); err != nil {
+		if c, err = n.RemoveEntry(ctx, c.ID.String(), id); err != nil {
 			return err
 		}
 	}
@@ -284,7 +284,7 @@ func channelDrop(ctx context.Context, n client, life lifetime, o channelOptions,
 
 // entryIn finds the one entry of a channel that arg names: an ID, the beginning of
 // one, or a path that is shared.
-func entryIn(ctx context.Context, n client, c api.Channel, arg string) (share.ID, error) {
+func entryIn(ctx context.Context, n client, c index.Channel, arg string) (share.ID, error) {
 	if id, err := sharedAt(ctx, n, arg); err != nil || !id.IsZero() {
 		return id, err
 	}
@@ -294,7 +294,7 @@ func entryIn(ctx context.Context, n client, c api.Channel, arg string) (share.ID
 	}
 	var found []index.Entry
 	for _, e := range all {
-		if e.Channel.String() == c.Key {
+		if e.Channel == c.ID {
 			found = append(found, e)
 		}
 	}
@@ -324,7 +324,7 @@ func channelEdit(ctx context.Context, n client, _ lifetime, o channelOptions, ou
 	if o.name == nil && o.about == nil && o.mirror == nil {
 		return usageErrorf("channel edit needs --name, --about or --mirror")
 	}
-	c, err := n.EditChannel(ctx, o.args[0], api.ChannelChange{Name: o.name, About: o.about, Mirror: o.mirror})
+	c, err := n.EditChannel(ctx, o.args[0], index.ChannelChange{Name: o.name, About: o.about, Mirror: o.mirror})
 	if err != nil || channelRecord(c, out) {
 		return err
 	}
@@ -337,7 +337,7 @@ func channelFollow(ctx context.Context, n client, life lifetime, o channelOption
 	if err != nil || channelRecord(c, out) {
 		return err
 	}
-	out.data(c.Key)
+	out.data(c.ID.String())
 	switch {
 	case c.Own:
 		out.say("that is your own channel")
@@ -360,10 +360,10 @@ func channelUnfollow(ctx context.Context, n client, _ lifetime, o channelOptions
 	case !c.Own && o.delete:
 		return usageErrorf("%q is not your own channel: it has no key to delete", c.Name)
 	}
-	if c, err = n.DropChannel(ctx, c.Key, o.delete); err != nil || channelRecord(c, out) {
+	if c, err = n.DropChannel(ctx, c.ID.String(), o.delete); err != nil || channelRecord(c, out) {
 		return err
 	}
-	out.say("removed %s", escape(orElse(c.Name, c.Key)))
+	out.say("removed %s", escape(orElse(c.Name, c.ID.String())))
 	return nil
 }
 

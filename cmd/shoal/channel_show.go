@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/cmd/internal/node"
+	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/webui/api"
 )
 
 func channelList(ctx context.Context, n client, _ lifetime, _ channelOptions, out *output) error {
@@ -43,7 +43,7 @@ func channelList(ctx context.Context, n client, _ lifetime, _ channelOptions, ou
 			updated = age(now.Sub(c.Updated))
 		}
 		rows[i] = row{
-			cells: []string{c.Key[:min(8, len(c.Key))], whose, someOf(c.Entries), updated, escape(orElse(c.Name, "unknown yet"))},
+			cells: []string{c.ID.Short(), whose, someOf(c.Entries), updated, escape(orElse(c.Name, "unknown yet"))},
 			note:  escape(stateOf(c)),
 		}
 	}
@@ -59,7 +59,7 @@ func someOf(n int) string {
 }
 
 // stateOf describes what a channel is waiting for, or its error.
-func stateOf(c api.Channel) string {
+func stateOf(c index.Channel) string {
 	switch {
 	case c.Error != "":
 		return c.Error
@@ -78,7 +78,7 @@ func stateOf(c api.Channel) string {
 }
 
 // leftOut describes the entries that do not fit into the mirror's quota.
-func leftOut(c api.Channel) string {
+func leftOut(c index.Channel) string {
 	switch c.Left {
 	case 0:
 		return ""
@@ -88,7 +88,7 @@ func leftOut(c api.Channel) string {
 	return "; " + comma(c.Left) + " entries do not fit"
 }
 
-func showChannel(c api.Channel, out *output) {
+func showChannel(c index.Channel, out *output) {
 	whose := "followed"
 	if c.Own {
 		whose = "yours (this node has its key)"
@@ -107,7 +107,7 @@ func showChannel(c api.Channel, out *output) {
 		[2]string{"name", escape(orElse(c.Name, "unknown yet"))},
 		[2]string{"about", escape(c.About)},
 		[2]string{"whose", whose},
-		[2]string{"key", c.Key},
+		[2]string{"key", c.ID.String()},
 		[2]string{"entries", comma(c.Entries)},
 		[2]string{"updated", updated},
 		[2]string{"mirrors", mirror},
@@ -121,7 +121,7 @@ func channelShow(ctx context.Context, n client, _ lifetime, o channelOptions, ou
 	if err != nil {
 		return err
 	}
-	p, err := n.ChannelEntries(ctx, c.Key, o.offset, o.limit)
+	p, err := n.ChannelEntries(ctx, c.ID.String(), o.offset, o.limit)
 	if err != nil {
 		return err
 	}

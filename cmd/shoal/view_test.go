@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
@@ -294,7 +295,7 @@ func (l *limited) ChangeLimits(_ context.Context, id share.ID, c share.LimitChan
 }
 
 func TestChannelsSayWhatTheyHaveNoRoomFor(t *testing.T) {
-	c := api.Channel{Key: strings.Repeat("7", 64), Name: "films", Entries: 3, Mirror: 150_000, Mirrored: 100_000}
+	c := index.Channel{ID: index.ChannelID{7}, Name: "films", Entries: 3, Mirror: 150_000, Mirrored: 100_000}
 	for left, want := range map[int]string{
 		0:    "mirrors  100 kB of at most 150 kB\n",
 		1:    "mirrors  100 kB of at most 150 kB; 1 entry does not fit\n",

@@ -19,21 +19,21 @@ import (
 // entries that are fetched automatically; 0 fetches none, and so does nil for a new
 // channel. A channel that is already followed is looked up now, and its mirror is
 // set unless mirror is nil.
-func (m *Manager) Follow(ctx context.Context, l index.ChannelLink, mirror *int64) (Info, error) {
+func (m *Manager) Follow(ctx context.Context, l index.ChannelLink, mirror *int64) (index.Channel, error) {
 	r := row{link: l}
 	if mirror != nil {
 		if r.mirror = *mirror; r.mirror < 0 {
-			return Info{}, share.Errorf(share.Usage, "a quota must not be negative")
+			return index.Channel{}, share.Errorf(share.Usage, "a quota must not be negative")
 		}
 	}
 	r.link.Name = cleanLine(l.Name, maxName)
 	c, added, err := m.add(ctx, r)
 	if err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	if !added && !c.now().own && mirror != nil {
 		if err := c.change(ctx, func(r *row) { r.mirror = *mirror }); err != nil {
-			return Info{}, err
+			return index.Channel{}, err
 		}
 	}
 	c.lookUpSoon()
@@ -42,14 +42,14 @@ func (m *Manager) Follow(ctx context.Context, l index.ChannelLink, mirror *int64
 
 // Unfollow removes a channel, its entries and its catalogue. Mirrored content stays.
 // An own channel is removed, with its key, only if own is set.
-func (m *Manager) Unfollow(ctx context.Context, ref string, own bool) (Info, error) {
+func (m *Manager) Unfollow(ctx context.Context, ref string, own bool) (index.Channel, error) {
 	c, err := m.resolve(ref)
 	if err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	info := c.info()
 	if info.Own && !own {
-		return info, share.Errorf(share.Usage, "%q is your own channel: removing it deletes its key and must be confirmed", info.Link.Name)
+		return info, share.Errorf(share.Usage, "%q is your own channel: removing it deletes its key and must be confirmed", info.Name)
 	}
 	m.mu.Lock()
 	delete(m.channels, c.id)

@@ -277,43 +277,19 @@ func (m *Manager) all() []*channel {
 	return slices.Clone(m.order)
 }
 
-// Info describes a channel.
-type Info struct {
-	ID      index.ChannelID // its ID on this node
-	Link    index.ChannelLink
-	About   string
-	Own     bool
-	Seq     int64     // -1: no version was seen yet
-	Content share.ID  // the catalogue in use, zero for none
-	Updated time.Time // when it arrived
-	Entries int
-	Mirror  int64 // bytes; 0: it is not mirrored
-	// Mirrored is the used part of that, and Left the number of entries that were
-	// not fetched because they do not fit or do not state their size.
-	Mirrored int64
-	Left     int
-	// Pending says that an own channel has unpublished changes, or that a newer
-	// catalogue of a followed one is being fetched.
-	Pending bool
-	// Restoring says that the key of an own channel was imported and its last
-	// catalogue was not found yet.
-	Restoring bool
-	Problem   string // the latest error, one sentence; empty if there is none
-}
-
-func (c *channel) info() Info {
+func (c *channel) info() index.Channel {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := &c.row
-	i := Info{
-		ID: c.id, Link: r.link, About: r.about, Own: r.own, Seq: r.item.Seq, Content: r.loaded, Updated: r.updated,
-		Entries: r.entries, Mirror: r.mirror, Pending: r.dirty, Restoring: r.restoring, Problem: c.problem,
+	i := index.Channel{
+		ID: c.id, Name: r.link.Name, Link: r.link.String(), About: r.about, Own: r.own, Seq: r.item.Seq, Content: r.loaded, Updated: r.updated,
+		Entries: r.entries, Mirror: r.mirror, Pending: r.dirty, Restoring: r.restoring, Error: c.problem,
 	}
 	if i.Mirror > 0 {
 		i.Mirrored, i.Left = c.mirror.figures()
 	}
 	if c.keyless != "" {
-		i.Problem = c.keyless
+		i.Error = c.keyless
 	}
 	if newest, err := target(r.item.Value); err == nil && newest != r.loaded {
 		i.Pending = true
@@ -365,8 +341,8 @@ func (m *Manager) Keyless() []string {
 }
 
 // List describes every channel, oldest first.
-func (m *Manager) List() []Info {
-	var all []Info
+func (m *Manager) List() []index.Channel {
+	var all []index.Channel
 	for _, c := range m.all() {
 		all = append(all, c.info())
 	}
@@ -374,10 +350,10 @@ func (m *Manager) List() []Info {
 }
 
 // Resolve finds the one channel with a key, the beginning of one, a name or a link.
-func (m *Manager) Resolve(ref string) (Info, error) {
+func (m *Manager) Resolve(ref string) (index.Channel, error) {
 	c, err := m.resolve(ref)
 	if err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	return c.info(), nil
 }
@@ -391,13 +367,13 @@ func (m *Manager) resolve(ref string) (*channel, error) {
 	}
 	var found []*channel
 	for _, c := range m.all() {
-		if i := c.info(); i.Link.Name == ref {
+		if c.now().link.Name == ref {
 			found = append(found, c)
 		}
 	}
 	if digits := strings.ToLower(ref); len(found) == 0 && digits != "" && strings.Trim(digits, "0123456789abcdef") == "" {
 		for _, c := range m.all() {
-			if strings.HasPrefix(c.id.String(), digits) || strings.HasPrefix(c.info().Link.ID.String(), digits) {
+			if strings.HasPrefix(c.id.String(), digits) || strings.HasPrefix(c.now().link.ID.String(), digits) {
 				found = append(found, c)
 			}
 		}

@@ -15,7 +15,13 @@ import (
 
 var bg = context.Background()
 
-func created(t *testing.T, h *host, name string, entries ...index.Entry) Info {
+// made is a channel that a test created, with its link read.
+type made struct {
+	index.Channel
+	Link index.ChannelLink
+}
+
+func created(t *testing.T, h *host, name string, entries ...index.Entry) made {
 	t.Helper()
 	c, err := h.Create(bg, name, "about it")
 	if err != nil {
@@ -24,10 +30,14 @@ func created(t *testing.T, h *host, name string, entries ...index.Entry) Info {
 	if _, err := h.Put(bg, name, entries); err != nil {
 		t.Fatal(err)
 	}
-	return c
+	link, err := index.ParseChannelLink(c.Link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made{c, link}
 }
 
-func followed(t *testing.T, h *host, l index.ChannelLink, mirror int64) Info {
+func followed(t *testing.T, h *host, l index.ChannelLink, mirror int64) index.Channel {
 	t.Helper()
 	i, err := h.Follow(bg, l, &mirror)
 	if err != nil {
@@ -84,7 +94,7 @@ func TestChangesArePublishedTogether(t *testing.T) {
 	}
 	// An edit is published, too; the same once more is not.
 	name := "better films"
-	if _, err := a.Edit(bg, "films", &name, nil, nil); err != nil {
+	if _, err := a.Edit(bg, "films", index.ChannelChange{Name: &name}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the new name arrives", func() bool { _, err := b.Resolve(name); return err == nil })
@@ -166,7 +176,7 @@ func TestPublishingGoesOnAfterAFailure(t *testing.T) {
 	dir := t.TempDir()
 	a := w.join(t, dir)
 	ch := created(t, a, "films", thing(1, "one"))
-	eventually(t, "it is tried", func() bool { return a.List()[0].Problem != "" })
+	eventually(t, "it is tried", func() bool { return a.List()[0].Error != "" })
 	signed := a.List()[0]
 	if signed.Seq < 0 || w.item(ch.Link).Value != nil {
 		t.Fatalf("%+v, %+v", signed, w.item(ch.Link))
@@ -181,7 +191,7 @@ func TestPublishingGoesOnAfterAFailure(t *testing.T) {
 			a.mu.Unlock()
 		}
 		a.get(ch.ID).lookUpSoon()
-		eventually(t, "nobody takes it", func() bool { return strings.Contains(a.List()[0].Problem, "took it") })
+		eventually(t, "nobody takes it", func() bool { return strings.Contains(a.List()[0].Error, "took it") })
 	}
 	if _, err := a.Put(bg, "films", []index.Entry{thing(2, "two")}); err != nil {
 		t.Fatal(err)
@@ -190,7 +200,7 @@ func TestPublishingGoesOnAfterAFailure(t *testing.T) {
 	w.full = false
 	w.mu.Unlock()
 	a.get(ch.ID).lookUpSoon()
-	eventually(t, "it is published", func() bool { i := a.List()[0]; return !i.Pending && i.Entries == 2 && i.Problem == "" })
+	eventually(t, "it is published", func() bool { i := a.List()[0]; return !i.Pending && i.Entries == 2 && i.Error == "" })
 	if it := w.item(ch.Link); it.Seq <= signed.Seq {
 		t.Errorf("a sequence was used twice: %d, then %d", signed.Seq, it.Seq)
 	}
@@ -360,12 +370,12 @@ func TestPuttingIsTriedAgain(t *testing.T) {
 	w.down = true
 	a := w.join(t, t.TempDir())
 	ch := created(t, a, "films", thing(1, "one"))
-	eventually(t, "it says that it does not get on", func() bool { i, _ := a.Resolve("films"); return strings.Contains(i.Problem, "answers") })
+	eventually(t, "it says that it does not get on", func() bool { i, _ := a.Resolve("films"); return strings.Contains(i.Error, "answers") })
 	w.mu.Lock()
 	w.down, w.stale = false, 2
 	w.mu.Unlock()
 	a.get(ch.ID).lookUpSoon()
-	eventually(t, "it is published", func() bool { i, _ := a.Resolve("films"); return i.Problem == "" && !i.Pending })
+	eventually(t, "it is published", func() bool { i, _ := a.Resolve("films"); return i.Error == "" && !i.Pending })
 }
 
 func TestTheCatalogueIsFilledAgain(t *testing.T) {
@@ -429,7 +439,7 @@ func TestAMirrorFetchesUpToItsQuota(t *testing.T) {
 		}
 	}
 	quota := int64(10 << 20)
-	if _, err := b.Edit(bg, "films", nil, nil, &quota); err != nil {
+	if _, err := b.Edit(bg, "films", index.ChannelChange{Mirror: &quota}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "more is fetched", func() bool { return strings.Contains(began(), "four") && b.List()[0].Left == 0 })
@@ -470,10 +480,10 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 	for what, err := range map[string]error{
 		"no name":       second(a.Create(bg, " \x00 ", "")),
 		"twice":         second(a.Create(bg, "films", "")),
-		"others' name":  second(b.Edit(bg, ch.ID.String(), &name, nil, nil)),
+		"others' name":  second(b.Edit(bg, ch.ID.String(), index.ChannelChange{Name: &name})),
 		"others' entry": second(b.Put(bg, ch.ID.String(), []index.Entry{thing(1, "one")})),
 		"others' drop":  second(b.Manager.Remove(bg, ch.ID.String(), []share.ID{{1}})),
-		"own mirror":    second(a.Edit(bg, "films", nil, nil, &quota)),
+		"own mirror":    second(a.Edit(bg, "films", index.ChannelChange{Mirror: &quota})),
 		"quota":         second(b.Follow(bg, ch.Link, &quota)),
 	} {
 		if share.KindOf(err) != share.Usage {
@@ -485,7 +495,7 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 	}
 }
 
-func second(_ Info, err error) error { return err }
+func second(_ index.Channel, err error) error { return err }
 
 // A catalogue that cannot be read changes nothing, and says so.
 func TestABadCatalogueChangesNothing(t *testing.T) {
@@ -506,7 +516,7 @@ func TestABadCatalogueChangesNothing(t *testing.T) {
 	if _, err := w.PutMutable(bg, k.sign(seq, bad), nil); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is said", func() bool { i, _ := b.Resolve("films"); return strings.Contains(i.Problem, "catalogue") && i.Pending })
+	eventually(t, "it is said", func() bool { i, _ := b.Resolve("films"); return strings.Contains(i.Error, "catalogue") && i.Pending })
 	if n := b.cat.names(ch.ID); len(n) != 1 {
 		t.Errorf("there are %v", n)
 	}

@@ -17,17 +17,17 @@ import (
 )
 
 // Create creates a channel of this node's own.
-func (m *Manager) Create(ctx context.Context, name, about string) (Info, error) {
+func (m *Manager) Create(ctx context.Context, name, about string) (index.Channel, error) {
 	k, err := NewKey(name)
 	if err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	if k.Name == "" {
-		return Info{}, share.Errorf(share.Usage, "a channel needs a name with visible characters")
+		return index.Channel{}, share.Errorf(share.Usage, "a channel needs a name with visible characters")
 	}
 	for _, c := range m.all() {
-		if i := c.info(); i.Own && i.Link.Name == k.Name {
-			return Info{}, share.Errorf(share.Usage, "you already have a channel %q, %s", k.Name, i.ID.Short())
+		if i := c.info(); i.Own && i.Name == k.Name {
+			return index.Channel{}, share.Errorf(share.Usage, "you already have a channel %q, %s", k.Name, i.ID.Short())
 		}
 	}
 	return m.own(ctx, k, row{link: k.Link(), about: cleanText(about, maxAbout), own: true, dirty: true})
@@ -35,29 +35,29 @@ func (m *Manager) Create(ctx context.Context, name, about string) (Info, error) 
 
 // Import imports an exported key. It looks for the channel's entries at its
 // followers; until they are found, the channel is published only on request.
-func (m *Manager) Import(ctx context.Context, k Key) (Info, error) {
+func (m *Manager) Import(ctx context.Context, k Key) (index.Channel, error) {
 	if k.secret == nil {
-		return Info{}, share.Errorf(share.Refused, "no key was given to import")
+		return index.Channel{}, share.Errorf(share.Refused, "no key was given to import")
 	}
 	return m.own(ctx, k, row{link: k.Link(), own: true, restoring: true})
 }
 
-func (m *Manager) own(ctx context.Context, k Key, r row) (Info, error) {
+func (m *Manager) own(ctx context.Context, k Key, r row) (index.Channel, error) {
 	if err := k.save(m.cfg.Dir); err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	c, added, err := m.add(ctx, r)
 	if err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	if !added && !c.now().own {
 		// It was followed until now: its catalogue becomes its list of entries.
 		if err := c.change(ctx, func(r *row) { r.own, r.restoring, r.mirror = true, true, 0 }); err != nil {
-			return Info{}, err
+			return index.Channel{}, err
 		}
 	}
 	if _, err := c.key(); err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	if err := c.showOwn(ctx); err != nil {
 		m.log.Error("cannot show an own channel in the catalogue", "channel", c.id.Short(), "error", err)
@@ -67,45 +67,45 @@ func (m *Manager) own(ctx context.Context, k Key, r row) (Info, error) {
 }
 
 // Edit changes the name or description of an own channel, or the mirror of a
-// followed one; nil leaves a value unchanged.
-func (m *Manager) Edit(ctx context.Context, ref string, name, about *string, mirror *int64) (Info, error) {
+// followed one.
+func (m *Manager) Edit(ctx context.Context, ref string, edit index.ChannelChange) (index.Channel, error) {
 	c, err := m.resolve(ref)
 	if err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	own := c.now().own
 	switch {
-	case !own && (name != nil || about != nil):
-		return Info{}, share.Errorf(share.Usage, "only the holder of a channel's key can change its name and description")
-	case own && mirror != nil:
-		return Info{}, share.Errorf(share.Usage, "your own channel cannot be mirrored")
-	case mirror != nil && *mirror < 0:
-		return Info{}, share.Errorf(share.Usage, "a quota must not be negative")
-	case name != nil && cleanLine(*name, maxName) == "":
-		return Info{}, share.Errorf(share.Usage, "a channel needs a name with visible characters")
+	case !own && (edit.Name != nil || edit.About != nil):
+		return index.Channel{}, share.Errorf(share.Usage, "only the holder of a channel's key can change its name and description")
+	case own && edit.Mirror != nil:
+		return index.Channel{}, share.Errorf(share.Usage, "your own channel cannot be mirrored")
+	case edit.Mirror != nil && *edit.Mirror < 0:
+		return index.Channel{}, share.Errorf(share.Usage, "a quota must not be negative")
+	case edit.Name != nil && cleanLine(*edit.Name, maxName) == "":
+		return index.Channel{}, share.Errorf(share.Usage, "a channel needs a name with visible characters")
 	}
-	if name != nil {
-		if err := renameKey(m.cfg.Dir, c.id, *name); err != nil {
-			return Info{}, err
+	if edit.Name != nil {
+		if err := renameKey(m.cfg.Dir, c.id, *edit.Name); err != nil {
+			return index.Channel{}, err
 		}
 	}
 	err = c.change(ctx, func(r *row) {
-		if name != nil {
-			r.link.Name = cleanLine(*name, maxName)
+		if edit.Name != nil {
+			r.link.Name = cleanLine(*edit.Name, maxName)
 		}
-		if about != nil {
-			r.about = cleanText(*about, maxAbout)
+		if edit.About != nil {
+			r.about = cleanText(*edit.About, maxAbout)
 		}
-		if mirror != nil {
-			r.mirror = *mirror
+		if edit.Mirror != nil {
+			r.mirror = *edit.Mirror
 		}
-		if name != nil || about != nil {
+		if edit.Name != nil || edit.About != nil {
 			r.dirty = true
 			c.noteChange()
 		}
 	})
 	if err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	if own {
 		signal(c.changes)
@@ -116,16 +116,16 @@ func (m *Manager) Edit(ctx context.Context, ref string, name, about *string, mir
 }
 
 // Put adds entries to an own channel, or replaces those with the same IDs.
-func (m *Manager) Put(ctx context.Context, ref string, entries []index.Entry) (Info, error) {
+func (m *Manager) Put(ctx context.Context, ref string, entries []index.Entry) (index.Channel, error) {
 	c, err := m.ownNamed(ref)
 	if err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	var all []index.Entry
 	for _, e := range entries {
 		e, ok := clean(e)
 		if !ok {
-			return Info{}, share.Errorf(share.Refused, "an entry of a channel must have an ID")
+			return index.Channel{}, share.Errorf(share.Refused, "an entry of a channel must have an ID")
 		}
 		if e.Time.IsZero() {
 			e.Time = m.cfg.Now().UTC().Truncate(time.Second)
@@ -137,40 +137,40 @@ func (m *Manager) Put(ctx context.Context, ref string, entries []index.Entry) (I
 	defer c.editing.Unlock()
 	n, err := m.state.add(ctx, c.id, all)
 	if err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	return c.edited(ctx, n, func() error { return m.cfg.Catalogue.Put(ctx, c.id, all...) })
 }
 
 // Remove removes entries from an own channel. The error wraps index.ErrUnknown if it
 // has none of them.
-func (m *Manager) Remove(ctx context.Context, ref string, ids []share.ID) (Info, error) {
+func (m *Manager) Remove(ctx context.Context, ref string, ids []share.ID) (index.Channel, error) {
 	c, err := m.ownNamed(ref)
 	if err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	c.editing.Lock()
 	defer c.editing.Unlock()
 	n, left, err := m.state.remove(ctx, c.id, ids)
 	if err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	if n == 0 {
-		return Info{}, index.Unknown(fmt.Sprintf("channel %q has no entry of that ID", c.now().link.Name))
+		return index.Channel{}, index.Unknown(fmt.Sprintf("channel %q has no entry of that ID", c.now().link.Name))
 	}
 	return c.edited(ctx, left, func() error { return m.cfg.Catalogue.Remove(ctx, c.id, ids...) })
 }
 
 // edited marks an own channel for publication and updates the catalogue. editing is
 // held.
-func (c *channel) edited(ctx context.Context, n int, show func() error) (Info, error) {
+func (c *channel) edited(ctx context.Context, n int, show func() error) (index.Channel, error) {
 	// At once, because a running publication may be about to record that it is complete.
 	err := c.change(ctx, func(r *row) {
 		r.dirty, r.entries = true, n
 		c.noteChange()
 	})
 	if err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	if err := show(); err != nil {
 		c.m.log.Error("cannot show an own channel in the catalogue", "channel", c.id.Short(), "error", err)
@@ -210,26 +210,26 @@ func (m *Manager) Entries(ctx context.Context, ref string) ([]index.Entry, error
 
 // Publish publishes an own channel now, even if its earlier entries were not found
 // after an import, and returns when it is published.
-func (m *Manager) Publish(ctx context.Context, ref string) (Info, error) {
+func (m *Manager) Publish(ctx context.Context, ref string) (index.Channel, error) {
 	c, err := m.ownNamed(ref)
 	if err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	if m.cfg.DHT == nil {
-		return Info{}, share.Errorf(share.Failed, "this node runs without a DHT, which publishing needs")
+		return index.Channel{}, share.Errorf(share.Failed, "this node runs without a DHT, which publishing needs")
 	}
 	if err := c.lock(ctx); err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	defer c.unlock()
 	err = c.lookUp(ctx)
 	if err != nil && !c.now().restoring {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	err = c.publish(ctx)
 	c.report(err)
 	if err != nil {
-		return Info{}, err
+		return index.Channel{}, err
 	}
 	return c.info(), nil
 }

@@ -5,35 +5,12 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
 )
-
-// Channel is a signed list of shares: a followed one, or one of this node's own.
-type Channel struct {
-	Key     string    `json:"key" doc:"identifier of the channel: its public key, 64 hex digits, or if its link has a salt, a hash of both"`
-	Name    string    `json:"name"`
-	About   string    `json:"about,omitempty"`
-	Link    string    `json:"link"`
-	Own     bool      `json:"own" doc:"this node has its key"`
-	Entries int       `json:"entries" doc:"number of entries"`
-	Seq     int64     `json:"seq" doc:"sequence number of the newest version that was seen; -1 for none"`
-	Content share.ID  `json:"content,omitzero" doc:"ID of the catalogue in use"`
-	Updated time.Time `json:"updated,omitzero" doc:"when this version arrived"`
-	Mirror  int64     `json:"mirror" doc:"most bytes of its entries that are fetched automatically; 0 is none"`
-	// Mirrored and Left are the state of the mirror.
-	Mirrored int64 `json:"mirrored,omitempty" doc:"bytes of the mirror that are in use"`
-	Left     int   `json:"left,omitempty" doc:"entries that were not fetched because they do not fit or do not state their size"`
-	Pending  bool  `json:"pending" doc:"it has unpublished changes, or a newer version is being fetched"`
-	// Restoring is true after its key was imported, until its earlier entries are
-	// found.
-	Restoring bool   `json:"restoring"`
-	Error     string `json:"error,omitempty" doc:"the latest error, one sentence"`
-}
 
 // NewChannel follows a channel, creates one or imports the key of one: exactly one
 // of Link, Name and Secret is set.
@@ -43,13 +20,6 @@ type NewChannel struct {
 	Name   string `json:"name,omitempty" maxLength:"255" doc:"name of the channel to create"`
 	About  string `json:"about,omitempty" maxLength:"2000"`
 	Secret string `json:"secret,omitempty" maxLength:"4096" doc:"key to import, as shoal channel export writes it"`
-}
-
-// ChannelChange changes a channel; nil fields stay unchanged.
-type ChannelChange struct {
-	Name   *string `json:"name,omitempty" maxLength:"255" doc:"new name of an own channel"`
-	About  *string `json:"about,omitempty" maxLength:"2000" doc:"new description of an own channel"`
-	Mirror *int64  `json:"mirror,omitempty" minimum:"0" doc:"most bytes to mirror of a followed channel; 0 stops mirroring"`
 }
 
 // NewEntries adds entries to an own channel.
@@ -69,19 +39,19 @@ type Page struct {
 // Channels is the API's port to the node's channels. A ref is a key, the beginning
 // of one, a name or a link; the error for an unknown ref wraps index.ErrUnknown.
 type Channels interface {
-	Channels() []Channel
-	Channel(ref string) (Channel, error)
+	Channels() []index.Channel
+	Channel(ref string) (index.Channel, error)
 	// AddChannel returns at once. If the channel exists, it returns that and looks
 	// it up in the DHT.
-	AddChannel(context.Context, NewChannel) (Channel, error)
-	EditChannel(ctx context.Context, ref string, c ChannelChange) (Channel, error)
+	AddChannel(context.Context, NewChannel) (index.Channel, error)
+	EditChannel(ctx context.Context, ref string, c index.ChannelChange) (index.Channel, error)
 	// DropChannel unfollows a channel, or deletes an own one and its key if own is set.
-	DropChannel(ctx context.Context, ref string, own bool) (Channel, error)
+	DropChannel(ctx context.Context, ref string, own bool) (index.Channel, error)
 	// PublishChannel returns when the channel is published.
-	PublishChannel(ctx context.Context, ref string) (Channel, error)
+	PublishChannel(ctx context.Context, ref string) (index.Channel, error)
 	ChannelEntries(ctx context.Context, ref string, offset, limit int) (Page, error)
-	PutEntries(ctx context.Context, ref string, e NewEntries) (Channel, error)
-	RemoveEntry(ctx context.Context, ref string, id share.ID) (Channel, error)
+	PutEntries(ctx context.Context, ref string, e NewEntries) (index.Channel, error)
+	RemoveEntry(ctx context.Context, ref string, id share.ID) (index.Channel, error)
 }
 
 type (
@@ -90,7 +60,7 @@ type (
 	}
 	editChannel struct {
 		Key  string `path:"id" maxLength:"255" doc:"key, may be shortened while unique, or name"`
-		Body ChannelChange
+		Body index.ChannelChange
 	}
 	dropChannel struct {
 		Key string `path:"id" maxLength:"255" doc:"key, may be shortened while unique, or name"`
@@ -112,10 +82,10 @@ type (
 )
 
 func (a *API) registerChannels(h huma.API) {
-	op(h, "GET /channels", "List the channels that this node follows and publishes", func(context.Context, *none) (*answer[[]Channel], error) {
-		return &answer[[]Channel]{orEmpty(a.node.Channels())}, nil
+	op(h, "GET /channels", "List the channels that this node follows and publishes", func(context.Context, *none) (*answer[[]index.Channel], error) {
+		return &answer[[]index.Channel]{orEmpty(a.node.Channels())}, nil
 	})
-	op(h, "POST /channels", "Follow a channel, create one, or import the key of one", func(ctx context.Context, in *body[NewChannel]) (*answer[Channel], error) {
+	op(h, "POST /channels", "Follow a channel, create one, or import the key of one", func(ctx context.Context, in *body[NewChannel]) (*answer[index.Channel], error) {
 		n := 0
 		for _, s := range []string{in.Body.Link, in.Body.Name, in.Body.Secret} {
 			if s != "" {
@@ -126,65 +96,65 @@ func (a *API) registerChannels(h huma.API) {
 			return nil, share.Errorf(share.Usage, "give a link to follow a channel, a name to create one, or a key to import one")
 		}
 		c, err := a.node.AddChannel(ctx, in.Body)
-		return &answer[Channel]{c}, err
+		return &answer[index.Channel]{c}, err
 	})
-	op(h, "GET /channels/{id}", "Show a channel", func(_ context.Context, in *oneChannel) (*answer[Channel], error) {
+	op(h, "GET /channels/{id}", "Show a channel", func(_ context.Context, in *oneChannel) (*answer[index.Channel], error) {
 		c, err := a.node.Channel(in.Key)
-		return &answer[Channel]{c}, err
+		return &answer[index.Channel]{c}, err
 	})
-	op(h, "PATCH /channels/{id}", "Change a channel", func(ctx context.Context, in *editChannel) (*answer[Channel], error) {
+	op(h, "PATCH /channels/{id}", "Change a channel", func(ctx context.Context, in *editChannel) (*answer[index.Channel], error) {
 		c, err := a.node.EditChannel(ctx, in.Key, in.Body)
-		return &answer[Channel]{c}, err
+		return &answer[index.Channel]{c}, err
 	})
-	op(h, "DELETE /channels/{id}", "Unfollow a channel, or delete an own one", func(ctx context.Context, in *dropChannel) (*answer[Channel], error) {
+	op(h, "DELETE /channels/{id}", "Unfollow a channel, or delete an own one", func(ctx context.Context, in *dropChannel) (*answer[index.Channel], error) {
 		c, err := a.node.DropChannel(ctx, in.Key, in.Own)
-		return &answer[Channel]{c}, err
+		return &answer[index.Channel]{c}, err
 	})
-	op(h, "POST /channels/{id}/publish", "Publish an own channel now", func(ctx context.Context, in *oneChannel) (*answer[Channel], error) {
+	op(h, "POST /channels/{id}/publish", "Publish an own channel now", func(ctx context.Context, in *oneChannel) (*answer[index.Channel], error) {
 		c, err := a.node.PublishChannel(ctx, in.Key)
-		return &answer[Channel]{c}, err
+		return &answer[index.Channel]{c}, err
 	})
 	op(h, "GET /channels/{id}/entries", "List the entries of a channel, without their files", func(ctx context.Context, in *channelPage) (*answer[Page], error) {
 		p, err := a.node.ChannelEntries(ctx, in.Key, in.Offset, in.Limit)
 		p.Entries = orEmpty(p.Entries)
 		return &answer[Page]{p}, err
 	})
-	op(h, "POST /channels/{id}/entries", "Add entries to an own channel", func(ctx context.Context, in *putEntries) (*answer[Channel], error) {
+	op(h, "POST /channels/{id}/entries", "Add entries to an own channel", func(ctx context.Context, in *putEntries) (*answer[index.Channel], error) {
 		if len(in.Body.IDs)+len(in.Body.Links) == 0 {
 			return nil, share.Errorf(share.Usage, "give ids or links")
 		}
 		c, err := a.node.PutEntries(ctx, in.Key, in.Body)
-		return &answer[Channel]{c}, err
+		return &answer[index.Channel]{c}, err
 	})
-	op(h, "DELETE /channels/{id}/entries/{entry}", "Remove an entry from an own channel", func(ctx context.Context, in *oneEntry) (*answer[Channel], error) {
+	op(h, "DELETE /channels/{id}/entries/{entry}", "Remove an entry from an own channel", func(ctx context.Context, in *oneEntry) (*answer[index.Channel], error) {
 		c, err := a.node.RemoveEntry(ctx, in.Key, in.ID)
-		return &answer[Channel]{c}, err
+		return &answer[index.Channel]{c}, err
 	})
 }
 
 // Channels lists the channels that the node follows and publishes.
-func (c *Client) Channels(ctx context.Context) ([]Channel, error) {
-	return get[[]Channel](ctx, c, "/channels")
+func (c *Client) Channels(ctx context.Context) ([]index.Channel, error) {
+	return get[[]index.Channel](ctx, c, "/channels")
 }
 
 // Channel returns the channel with a key, the beginning of one, or a name. If there
 // is none, the error wraps index.ErrUnknown.
-func (c *Client) Channel(ctx context.Context, ref string) (Channel, error) {
-	return get[Channel](ctx, c, channelPath(ref))
+func (c *Client) Channel(ctx context.Context, ref string) (index.Channel, error) {
+	return get[index.Channel](ctx, c, channelPath(ref))
 }
 
 // AddChannel follows a channel, creates one, or imports the key of one.
-func (c *Client) AddChannel(ctx context.Context, n NewChannel) (Channel, error) {
+func (c *Client) AddChannel(ctx context.Context, n NewChannel) (index.Channel, error) {
 	return c.channel(ctx, http.MethodPost, "/channels", n)
 }
 
 // EditChannel changes a channel.
-func (c *Client) EditChannel(ctx context.Context, ref string, e ChannelChange) (Channel, error) {
+func (c *Client) EditChannel(ctx context.Context, ref string, e index.ChannelChange) (index.Channel, error) {
 	return c.channel(ctx, http.MethodPatch, channelPath(ref), e)
 }
 
 // DropChannel unfollows a channel, or deletes an own one and its key if own is set.
-func (c *Client) DropChannel(ctx context.Context, ref string, own bool) (Channel, error) {
+func (c *Client) DropChannel(ctx context.Context, ref string, own bool) (index.Channel, error) {
 	path := channelPath(ref)
 	if own {
 		path += "?own=true"
@@ -193,7 +163,7 @@ func (c *Client) DropChannel(ctx context.Context, ref string, own bool) (Channel
 }
 
 // PublishChannel publishes an own channel and returns when it is published.
-func (c *Client) PublishChannel(ctx context.Context, ref string) (Channel, error) {
+func (c *Client) PublishChannel(ctx context.Context, ref string) (index.Channel, error) {
 	return c.channel(ctx, http.MethodPost, channelPath(ref)+"/publish", nil)
 }
 
@@ -204,17 +174,17 @@ func (c *Client) ChannelEntries(ctx context.Context, ref string, offset, limit i
 }
 
 // PutEntries adds entries to an own channel.
-func (c *Client) PutEntries(ctx context.Context, ref string, e NewEntries) (Channel, error) {
+func (c *Client) PutEntries(ctx context.Context, ref string, e NewEntries) (index.Channel, error) {
 	return c.channel(ctx, http.MethodPost, channelPath(ref)+"/entries", e)
 }
 
 // RemoveEntry removes an entry from an own channel.
-func (c *Client) RemoveEntry(ctx context.Context, ref string, id share.ID) (Channel, error) {
+func (c *Client) RemoveEntry(ctx context.Context, ref string, id share.ID) (index.Channel, error) {
 	return c.channel(ctx, http.MethodDelete, channelPath(ref)+"/entries/"+id.String(), nil)
 }
 
-func (c *Client) channel(ctx context.Context, method, path string, in any) (Channel, error) {
-	var out Channel
+func (c *Client) channel(ctx context.Context, method, path string, in any) (index.Channel, error) {
+	var out index.Channel
 	err := c.do(ctx, method, Base+path, in, &out)
 	return out, err
 }

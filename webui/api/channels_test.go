@@ -18,42 +18,42 @@ import (
 // chosen is what a fake was asked to do with its one channel.
 type chosen struct{ asked []string }
 
-func testChannel() Channel {
-	return Channel{
-		Key: index.ChannelID{7}.String(), Name: "films & more", About: "about", Link: index.ChannelLink{ID: index.ChannelID{7}}.String(), Own: true,
+func testChannel() index.Channel {
+	return index.Channel{
+		ID: index.ChannelID{7}, Name: "films & more", About: "about", Link: index.ChannelLink{ID: index.ChannelID{7}}.String(), Own: true,
 		Entries: 2, Seq: 9, Content: testID(5), Updated: time.Unix(1_700_000_000, 0).UTC(), Mirror: 5, Mirrored: 4, Left: 1, Pending: true, Error: "nobody answers",
 	}
 }
 
-func (c *chosen) did(ref, format string, args ...any) (Channel, error) {
-	if ref != testChannel().Name && !strings.HasPrefix(testChannel().Key, ref) {
-		return Channel{}, index.Unknown("channel " + ref)
+func (c *chosen) did(ref, format string, args ...any) (index.Channel, error) {
+	if ref != testChannel().Name && !strings.HasPrefix(testChannel().ID.String(), ref) {
+		return index.Channel{}, index.Unknown("channel " + ref)
 	}
 	c.asked = append(c.asked, fmt.Sprintf(format, args...))
 	return testChannel(), nil
 }
 
-func (c *chosen) Channels() []Channel { return []Channel{testChannel()} }
+func (c *chosen) Channels() []index.Channel { return []index.Channel{testChannel()} }
 
-func (c *chosen) Channel(ref string) (Channel, error) { return c.did(ref, "show") }
+func (c *chosen) Channel(ref string) (index.Channel, error) { return c.did(ref, "show") }
 
-func (c *chosen) AddChannel(_ context.Context, n NewChannel) (Channel, error) {
+func (c *chosen) AddChannel(_ context.Context, n NewChannel) (index.Channel, error) {
 	mirror := "-"
 	if n.Mirror != nil {
 		mirror = strconv.FormatInt(*n.Mirror, 10)
 	}
-	return c.did(testChannel().Key, "add %s%s%s %s %s", n.Link, n.Name, n.Secret, mirror, n.About)
+	return c.did(testChannel().ID.String(), "add %s%s%s %s %s", n.Link, n.Name, n.Secret, mirror, n.About)
 }
 
-func (c *chosen) EditChannel(_ context.Context, ref string, e ChannelChange) (Channel, error) {
+func (c *chosen) EditChannel(_ context.Context, ref string, e index.ChannelChange) (index.Channel, error) {
 	return c.did(ref, "edit %s %v %d", *e.Name, e.About == nil, *e.Mirror)
 }
 
-func (c *chosen) DropChannel(_ context.Context, ref string, own bool) (Channel, error) {
+func (c *chosen) DropChannel(_ context.Context, ref string, own bool) (index.Channel, error) {
 	return c.did(ref, "drop %v", own)
 }
 
-func (c *chosen) PublishChannel(_ context.Context, ref string) (Channel, error) {
+func (c *chosen) PublishChannel(_ context.Context, ref string) (index.Channel, error) {
 	return c.did(ref, "publish")
 }
 
@@ -62,11 +62,11 @@ func (c *chosen) ChannelEntries(_ context.Context, ref string, offset, limit int
 	return Page{Entries: []index.Entry{testEntry(testTransfer(1))}, Total: 2}, err
 }
 
-func (c *chosen) PutEntries(_ context.Context, ref string, e NewEntries) (Channel, error) {
+func (c *chosen) PutEntries(_ context.Context, ref string, e NewEntries) (index.Channel, error) {
 	return c.did(ref, "put %v %v %s %v", e.IDs, e.Links, e.About, e.Tags)
 }
 
-func (c *chosen) RemoveEntry(_ context.Context, ref string, id share.ID) (Channel, error) {
+func (c *chosen) RemoveEntry(_ context.Context, ref string, id share.ID) (index.Channel, error) {
 	return c.did(ref, "remove %s", id)
 }
 
@@ -75,26 +75,28 @@ func TestClientKeepsChannels(t *testing.T) {
 	c, _, _ := serve(t, f)
 	ctx, name, quota := quietContext(t), "new/name", int64(7)
 	all, err := c.Channels(ctx)
-	if d := cmp.Diff([]Channel{testChannel()}, all); d != "" || err != nil {
+	if d := cmp.Diff([]index.Channel{testChannel()}, all); d != "" || err != nil {
 		t.Error(d, err)
 	}
 	p, err := c.ChannelEntries(ctx, "films & more", 3, 4)
 	if err != nil || p.Total != 2 || len(p.Entries) != 1 {
 		t.Errorf("%+v, %v", p, err)
 	}
-	for what, do := range map[string]func() (Channel, error){
-		"show":                 func() (Channel, error) { return c.Channel(ctx, "0700") },
-		"add magnet:?x 7 ":     func() (Channel, error) { return c.AddChannel(ctx, NewChannel{Link: "magnet:?x", Mirror: &quota}) },
-		"add films - more":     func() (Channel, error) { return c.AddChannel(ctx, NewChannel{Name: "films", About: "more"}) },
-		"add secret - ":        func() (Channel, error) { return c.AddChannel(ctx, NewChannel{Secret: "secret"}) },
-		"edit new/name true 7": func() (Channel, error) { return c.EditChannel(ctx, "07", ChannelChange{Name: &name, Mirror: &quota}) },
-		"drop true":            func() (Channel, error) { return c.DropChannel(ctx, "07", true) },
-		"drop false":           func() (Channel, error) { return c.DropChannel(ctx, "07", false) },
-		"publish":              func() (Channel, error) { return c.PublishChannel(ctx, "07") },
-		"put [" + testID(1).String() + "] [l] a [t]": func() (Channel, error) {
+	for what, do := range map[string]func() (index.Channel, error){
+		"show":             func() (index.Channel, error) { return c.Channel(ctx, "0700") },
+		"add magnet:?x 7 ": func() (index.Channel, error) { return c.AddChannel(ctx, NewChannel{Link: "magnet:?x", Mirror: &quota}) },
+		"add films - more": func() (index.Channel, error) { return c.AddChannel(ctx, NewChannel{Name: "films", About: "more"}) },
+		"add secret - ":    func() (index.Channel, error) { return c.AddChannel(ctx, NewChannel{Secret: "secret"}) },
+		"edit new/name true 7": func() (index.Channel, error) {
+			return c.EditChannel(ctx, "07", index.ChannelChange{Name: &name, Mirror: &quota})
+		},
+		"drop true":  func() (index.Channel, error) { return c.DropChannel(ctx, "07", true) },
+		"drop false": func() (index.Channel, error) { return c.DropChannel(ctx, "07", false) },
+		"publish":    func() (index.Channel, error) { return c.PublishChannel(ctx, "07") },
+		"put [" + testID(1).String() + "] [l] a [t]": func() (index.Channel, error) {
 			return c.PutEntries(ctx, "07", NewEntries{IDs: []share.ID{testID(1)}, Links: []string{"l"}, About: "a", Tags: []string{"t"}})
 		},
-		"remove " + testID(2).String(): func() (Channel, error) { return c.RemoveEntry(ctx, "07", testID(2)) },
+		"remove " + testID(2).String(): func() (index.Channel, error) { return c.RemoveEntry(ctx, "07", testID(2)) },
 	} {
 		f.asked = nil
 		got, err := do()

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
 )
 
@@ -37,7 +38,7 @@ type fake struct {
 	fail      error // of the next call that changes something
 	peers     []share.Peer
 	report    *share.Report
-	listed    []Channel
+	listed    []index.Channel
 	files     []share.File
 	content   []byte
 	fetch     FetchRequest // the latest
@@ -317,7 +318,7 @@ func quietContext(t testing.TB) context.Context {
 	return ctx
 }
 
-func (f *fake) Channels() []Channel {
+func (f *fake) Channels() []index.Channel {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.listed != nil {

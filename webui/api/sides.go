@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+
+	"github.com/shoalnet/shoal/index"
 )
 
 // sides are the parts of the event document beside transfers and totals. They
@@ -15,9 +17,9 @@ var sideNames = [len(sides{})]string{"channels", "network"}
 
 // readSides asks the node for them. It holds no lock.
 func (h *hub) readSides() *sides {
-	channels := map[string]Channel{}
+	channels := map[string]index.Channel{}
 	for _, c := range h.node.Channels() {
-		channels[c.Key] = c
+		channels[c.ID.String()] = c
 	}
 	var s sides
 	for i, v := range [...]any{channels, fullReport(h.node.Network())} {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
 )
 
@@ -16,12 +17,12 @@ import (
 func TestChannelsAndNetworkAreInTheDocument(t *testing.T) {
 	f := newFake(1)
 	a, b := testChannel(), testChannel()
-	b.Key = strings.Repeat("b", 64)
-	f.listed = []Channel{a, b}
+	b.ID = index.ChannelID{0xbb}
+	f.listed = []index.Channel{a, b}
 	_, _, base := serve(t, f)
 	s := openStream(t, base, "", "")
 	var doc struct {
-		Channels map[string]Channel
+		Channels map[string]index.Channel
 		Network  share.Report
 	}
 	var whole json.RawMessage
@@ -40,18 +41,18 @@ func TestChannelsAndNetworkAreInTheDocument(t *testing.T) {
 		}
 	}
 	apply(s.next("reset"))
-	if len(doc.Channels) != 2 || doc.Channels[a.Key].Error != a.Error || doc.Network.Verdict != share.Reachable {
+	if len(doc.Channels) != 2 || doc.Channels[a.ID.String()].Error != a.Error || doc.Network.Verdict != share.Reachable {
 		t.Fatalf("at first: %+v", doc)
 	}
 	a.Error, a.Entries = "", 3
 	f.mu.Lock()
-	f.listed = []Channel{a}
+	f.listed = []index.Channel{a}
 	f.report = &share.Report{Verdict: share.NotKnown, Next: "wait"}
 	f.mu.Unlock()
 	for len(doc.Channels) != 1 || doc.Network.Next != "wait" {
 		apply(s.next("patch"))
 	}
-	if diff := cmp.Diff(a, doc.Channels[a.Key]); diff != "" || doc.Network.Verdict != share.NotKnown || doc.Network.Answer != "" {
+	if diff := cmp.Diff(a, doc.Channels[a.ID.String()]); diff != "" || doc.Network.Verdict != share.NotKnown || doc.Network.Answer != "" {
 		t.Errorf("later: %+v\n%s", doc.Network, diff)
 	}
 	// Who follows some transfers only has no use for them.

@@ -394,7 +394,7 @@ func (s *served) Search(ctx context.Context, q index.Query) (index.Results, erro
 func (s *served) channelNames() map[index.ChannelID]string {
 	names := make(map[index.ChannelID]string)
 	for _, c := range s.n.channels.List() {
-		names[c.ID] = c.Link.Name
+		names[c.ID] = c.Name
 	}
 	return names
 }

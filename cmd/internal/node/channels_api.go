@@ -11,33 +11,15 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-func channelOf(i channel.Info) api.Channel {
-	return api.Channel{
-		Key: i.ID.String(), Name: i.Link.Name, About: i.About, Link: i.Link.String(), Own: i.Own, Entries: i.Entries,
-		Seq: i.Seq, Content: i.Content, Updated: i.Updated, Mirror: i.Mirror, Mirrored: i.Mirrored, Left: i.Left, Pending: i.Pending, Restoring: i.Restoring, Error: i.Problem,
-	}
+func (s *served) Channels() []index.Channel {
+	return s.n.channels.List()
 }
 
-func channelAnswer(i channel.Info, err error) (api.Channel, error) {
-	if err != nil {
-		return api.Channel{}, err
-	}
-	return channelOf(i), nil
+func (s *served) Channel(ref string) (index.Channel, error) {
+	return s.n.channels.Resolve(ref)
 }
 
-func (s *served) Channels() []api.Channel {
-	var all []api.Channel
-	for _, i := range s.n.channels.List() {
-		all = append(all, channelOf(i))
-	}
-	return all
-}
-
-func (s *served) Channel(ref string) (api.Channel, error) {
-	return channelAnswer(s.n.channels.Resolve(ref))
-}
-
-func (s *served) AddChannel(ctx context.Context, n api.NewChannel) (api.Channel, error) {
+func (s *served) AddChannel(ctx context.Context, n api.NewChannel) (index.Channel, error) {
 	switch {
 	case n.Link != "":
 		l, err := index.ParseChannelLink(n.Link)
@@ -45,29 +27,29 @@ func (s *served) AddChannel(ctx context.Context, n api.NewChannel) (api.Channel,
 			if _, cerr := share.ParseLink(n.Link); cerr == nil {
 				err = share.Errorf(share.Refused, "this link names content, not a channel: fetch it (shoal get)")
 			}
-			return api.Channel{}, err
+			return index.Channel{}, err
 		}
-		return channelAnswer(s.n.channels.Follow(ctx, l, n.Mirror))
+		return s.n.channels.Follow(ctx, l, n.Mirror)
 	case n.Secret != "":
 		var k channel.Key
 		if err := k.UnmarshalText([]byte(n.Secret)); err != nil {
-			return api.Channel{}, err
+			return index.Channel{}, err
 		}
-		return channelAnswer(s.n.channels.Import(ctx, k))
+		return s.n.channels.Import(ctx, k)
 	}
-	return channelAnswer(s.n.channels.Create(ctx, n.Name, n.About))
+	return s.n.channels.Create(ctx, n.Name, n.About)
 }
 
-func (s *served) EditChannel(ctx context.Context, ref string, c api.ChannelChange) (api.Channel, error) {
-	return channelAnswer(s.n.channels.Edit(ctx, ref, c.Name, c.About, c.Mirror))
+func (s *served) EditChannel(ctx context.Context, ref string, c index.ChannelChange) (index.Channel, error) {
+	return s.n.channels.Edit(ctx, ref, c)
 }
 
-func (s *served) DropChannel(ctx context.Context, ref string, own bool) (api.Channel, error) {
-	return channelAnswer(s.n.channels.Unfollow(ctx, ref, own))
+func (s *served) DropChannel(ctx context.Context, ref string, own bool) (index.Channel, error) {
+	return s.n.channels.Unfollow(ctx, ref, own)
 }
 
-func (s *served) PublishChannel(ctx context.Context, ref string) (api.Channel, error) {
-	return channelAnswer(s.n.channels.Publish(ctx, ref))
+func (s *served) PublishChannel(ctx context.Context, ref string) (index.Channel, error) {
+	return s.n.channels.Publish(ctx, ref)
 }
 
 func (s *served) ChannelEntries(ctx context.Context, ref string, offset, limit int) (api.Page, error) {
@@ -85,42 +67,42 @@ func (s *served) ChannelEntries(ctx context.Context, ref string, offset, limit i
 	return p, err
 }
 
-func (s *served) PutEntries(ctx context.Context, ref string, n api.NewEntries) (api.Channel, error) {
+func (s *served) PutEntries(ctx context.Context, ref string, n api.NewEntries) (index.Channel, error) {
 	now := s.n.o.Now().UTC().Truncate(time.Second)
 	var all []index.Entry
 	for _, id := range n.IDs {
 		t, err := s.n.engine.Get(id)
 		if err != nil {
-			return api.Channel{}, err
+			return index.Channel{}, err
 		}
 		switch {
 		case t.State == share.Hashing:
-			return api.Channel{}, share.Errorf(share.Failed, "%q is still being read: its link is not known yet", t.Name)
+			return index.Channel{}, share.Errorf(share.Failed, "%q is still being read: its link is not known yet", t.Name)
 		case !describable(&t):
-			return api.Channel{}, share.Errorf(share.Failed, "it is not known yet what %s is", id.Short())
+			return index.Channel{}, share.Errorf(share.Failed, "it is not known yet what %s is", id.Short())
 		}
 		e, ok := s.n.catalogue.describe(&t)
 		if !ok {
-			return api.Channel{}, share.Errorf(share.Failed, "the files of %q are not known", t.Name)
+			return index.Channel{}, share.Errorf(share.Failed, "the files of %q are not known", t.Name)
 		}
 		all = append(all, e)
 	}
 	for _, text := range n.Links {
 		l, err := share.ParseLink(text)
 		if err != nil {
-			return api.Channel{}, err
+			return index.Channel{}, err
 		}
 		if l.ID.IsZero() {
-			return api.Channel{}, share.Errorf(share.Refused, "an entry of a channel needs a link with urn:btih:")
+			return index.Channel{}, share.Errorf(share.Refused, "an entry of a channel needs a link with urn:btih:")
 		}
 		all = append(all, index.Entry{ID: l.ID, Name: l.Name, Bytes: l.Length, Link: l.String()})
 	}
 	for i := range all {
 		all[i].About, all[i].Tags, all[i].Time = n.About, n.Tags, now
 	}
-	return channelAnswer(s.n.channels.Put(ctx, ref, all))
+	return s.n.channels.Put(ctx, ref, all)
 }
 
-func (s *served) RemoveEntry(ctx context.Context, ref string, id share.ID) (api.Channel, error) {
-	return channelAnswer(s.n.channels.Remove(ctx, ref, []share.ID{id}))
+func (s *served) RemoveEntry(ctx context.Context, ref string, id share.ID) (index.Channel, error) {
+	return s.n.channels.Remove(ctx, ref, []share.ID{id})
 }

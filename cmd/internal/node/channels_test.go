@@ -147,7 +147,7 @@ func TestChannelsThroughTheAPI(t *testing.T) {
 	if _, err := c.PutEntries(ctx, "films", api.NewEntries{IDs: []share.ID{{3}}}); err == nil {
 		t.Error("what is not here was put in by its ID")
 	}
-	p, err := c.ChannelEntries(ctx, made.Key[:10], 0, 10)
+	p, err := c.ChannelEntries(ctx, made.ID.String()[:10], 0, 10)
 	if err != nil || p.Total != 2 || len(p.Entries) != 2 {
 		t.Errorf("%+v, %v", p, err)
 	}
@@ -160,11 +160,7 @@ func TestChannelsThroughTheAPI(t *testing.T) {
 	if err != nil || len(hits.Hits) != 1 {
 		t.Errorf("%+v, %v", hits, err)
 	}
-	key, err := index.ParseChannelID(made.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if hits, err = c.Search(ctx, index.Query{Text: "tag:x", Channel: key}); err != nil || len(hits.Hits) != 2 {
+	if hits, err = c.Search(ctx, index.Query{Text: "tag:x", Channel: made.ID}); err != nil || len(hits.Hits) != 2 {
 		t.Errorf("%+v, %v", hits, err)
 	}
 	if hits, err = c.Search(ctx, index.Query{Text: "channel:FILM"}); err != nil || len(hits.Hits) != 2 {
@@ -174,7 +170,7 @@ func TestChannelsThroughTheAPI(t *testing.T) {
 	if err != nil || k.Link().String() != made.Link {
 		t.Errorf("%s, %v, want %s", k.Link(), err, made.Link)
 	}
-	info, err := os.Stat(filepath.Join(ChannelDir(dir), made.Key+".key"))
+	info, err := os.Stat(filepath.Join(ChannelDir(dir), made.ID.String()+".key"))
 	if err != nil || info.Mode().Perm()&0o077 != 0 {
 		t.Errorf("the key is %v, %v", info.Mode(), err)
 	}

@@ -89,9 +89,9 @@ type follower struct {
 }
 
 // until waits until a channel is as wanted.
-func (f *follower) until(key index.ChannelID, content share.ID, what string, good func(api.Channel) bool) api.Channel {
+func (f *follower) until(key index.ChannelID, content share.ID, what string, good func(index.Channel) bool) index.Channel {
 	f.t.Helper()
-	var last api.Channel
+	var last index.Channel
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		// Nobody takes an address on loopback from a stranger.
 		_ = f.n.engine.AddPeers(content, share.FromUser, f.from.ownAddresses())
@@ -140,7 +140,7 @@ func TestFollowingAHostileChannel(t *testing.T) {
 	good := newRogue(t, pub)
 	first := good.publish(text(line(`"name":"honest thing"`)))
 	follow(good.key())
-	f.until(good.key(), first, "here", func(c api.Channel) bool { return c.Entries == 1 })
+	f.until(good.key(), first, "here", func(c index.Channel) bool { return c.Entries == 1 })
 
 	for name, fill := range map[string]func(*packed){
 		"unpacks to more":                func(p *packed) { p.repeat(line(`"name":"bomb"`), 3_000_000) },
@@ -150,7 +150,7 @@ func TestFollowingAHostileChannel(t *testing.T) {
 		r := newRogue(t, pub)
 		at := r.publish(fill)
 		follow(r.key())
-		c := f.until(r.key(), at, "refused", func(c api.Channel) bool { return strings.Contains(c.Error, name) })
+		c := f.until(r.key(), at, "refused", func(c index.Channel) bool { return strings.Contains(c.Error, name) })
 		if hits := f.search("channel:" + r.key().String()); c.Entries != 0 || len(hits) != 0 {
 			t.Errorf("%s: %d entries, %d found", name, c.Entries, len(hits))
 		}
@@ -167,7 +167,7 @@ func TestFollowingAHostileChannel(t *testing.T) {
 		r := newRogue(t, pub)
 		at := r.publish(text(x.line))
 		follow(r.key())
-		f.until(r.key(), at, "here", func(c api.Channel) bool { return c.Entries == 1 })
+		f.until(r.key(), at, "here", func(c index.Channel) bool { return c.Entries == 1 })
 		hits := f.search("channel:" + r.key().String())
 		if len(hits) != 1 || hits[0].Name != x.name || !strings.HasSuffix(hits[0].Link, x.link) || strings.Contains(hits[0].Link, "::1]") || len(hits[0].Tags) > 1 {
 			t.Errorf("%s: found %+v", name, hits)
@@ -181,7 +181,7 @@ func TestFollowingAHostileChannel(t *testing.T) {
 	liar := newRogue(t, pub)
 	at := liar.publish(text(`{"id":"` + own.ID.String() + `","name":"pretended","channel":"","own":true,"path":"/etc/passwd","link":"magnet:?xt=urn:btih:` + id + `"}` + "\n"))
 	follow(liar.key())
-	f.until(liar.key(), at, "here", func(c api.Channel) bool { return c.Entries == 1 })
+	f.until(liar.key(), at, "here", func(c index.Channel) bool { return c.Entries == 1 })
 	for query, want := range map[string]int{"channel:me holiday": 1, "holiday": 1, "channel:me pretended": 0, "channel:me": 1} {
 		hits := f.search(query)
 		if len(hits) != want || want == 1 && (hits[0].ID != own.ID || hits[0].Name != own.Name || !hits[0].Channel.IsZero()) {
@@ -202,12 +202,12 @@ func TestFollowingAHostileChannel(t *testing.T) {
 
 	// A good channel that goes bad stays as it was, and can become good again.
 	bad := good.publish(func(p *packed) { p.repeat(" ", 1<<30) })
-	c := f.until(good.key(), bad, "refused", func(c api.Channel) bool { return c.Error != "" })
+	c := f.until(good.key(), bad, "refused", func(c index.Channel) bool { return c.Error != "" })
 	if hits := f.search("honest"); len(hits) != 1 || c.Entries != 1 || c.Content != first {
 		t.Errorf("%+v, found %+v", c, hits)
 	}
 	next := good.publish(text(line(`"name":"honest again"`)))
-	f.until(good.key(), next, "good again", func(c api.Channel) bool { return c.Error == "" && c.Content == next })
+	f.until(good.key(), next, "good again", func(c index.Channel) bool { return c.Error == "" && c.Content == next })
 	if hits := f.search("honest"); len(hits) != 1 || hits[0].Name != "honest again" {
 		t.Errorf("found %+v", hits)
 	}

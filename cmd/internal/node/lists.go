@@ -59,7 +59,7 @@ func (n *Node) mayRemove(id share.ID) error {
 	if err != nil {
 		return nil // a leftover
 	}
-	name := c.Link.Name
+	name := c.Name
 	if name == "" {
 		name = c.ID.Short()
 	}

@@ -25,7 +25,7 @@ func TestListsBelongToTheirChannels(t *testing.T) {
 	}
 	events := (&served{n}).Subscribe(100)
 	defer events.Close()
-	published, err := c.PublishChannel(ctx, made.Key)
+	published, err := c.PublishChannel(ctx, made.ID.String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestListsBelongToTheirChannels(t *testing.T) {
 	}
 	odd, leftover := put("nokey"), put(strings.Repeat("0a", 32))
 
-	want := map[share.ID]string{other.ID: "", list: made.Key, odd: "", leftover: strings.Repeat("0a", 32)}
+	want := map[share.ID]string{other.ID: "", list: made.ID.String(), odd: "", leftover: strings.Repeat("0a", 32)}
 	all, err := c.Transfers(ctx, "id", "channel")
 	if err != nil || len(all) != len(want) {
 		t.Fatalf("%+v, %v", all, err)
@@ -60,7 +60,7 @@ func TestListsBelongToTheirChannels(t *testing.T) {
 	}
 	for ev := range events.Events() {
 		if ev.Type == share.EventShared && ev.ID == list {
-			if ev.Transfer == nil || ev.Transfer.Channel != made.Key {
+			if ev.Transfer == nil || ev.Transfer.Channel != made.ID.String() {
 				t.Errorf("the event tells %+v", ev.Transfer)
 			}
 			break
@@ -68,7 +68,7 @@ func TestListsBelongToTheirChannels(t *testing.T) {
 	}
 
 	_, err = c.Remove(ctx, list, true)
-	if share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), "channel unfollow --delete-key "+made.Key[:8]) {
+	if share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), "channel unfollow --delete-key "+made.ID.Short()) {
 		t.Errorf("removing it: %v", err)
 	}
 	if _, err := c.Transfer(ctx, list); err != nil {
@@ -79,7 +79,7 @@ func TestListsBelongToTheirChannels(t *testing.T) {
 			t.Errorf("removing what no channel needs: %v", err)
 		}
 	}
-	if _, err := c.DropChannel(ctx, made.Key, true); err != nil {
+	if _, err := c.DropChannel(ctx, made.ID.String(), true); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Transfer(ctx, list); !errors.Is(err, share.ErrUnknown) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/shoalnet/shoal/cmd/internal/config"
+	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/index/channel"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
@@ -150,7 +151,7 @@ func TestTroublesAreTold(t *testing.T) {
 			}
 			channels, err := s.Client.Channels(testContext(t))
 			must(t, err)
-			ill := slices.DeleteFunc(channels, func(c api.Channel) bool { return c.Error == "" })
+			ill := slices.DeleteFunc(channels, func(c index.Channel) bool { return c.Error == "" })
 			if len(ill) != 1 || !strings.Contains(ill[0].Error, "key") {
 				t.Errorf("channels with problems: %+v", ill)
 			}
