@@ -36,10 +36,10 @@ const (
 func (b *bench) api() (t table, err error) {
 	t = table{
 		title: fmt.Sprintf("Watching %d shares and %d active transfers", b.many, active),
-		how: fmt.Sprintf("A node with %d small shares fetches %d files from a second node, %d KiB/s each. "+
-			"Lists are asked for over the control socket, one after the other, all fields; `shoal list` is the whole program, into a pipe. "+
-			"CPU is in %% of one core, in turns of %v without and with one reader of the event stream; what the reader costs is the difference. "+
-			"Then %d readers open the stream and read nothing.", b.many, active, activeRate>>10, window, stalled),
+		how: fmt.Sprintf("A node with %d small shares downloads %d files from a second node, %d KiB/s each. "+
+			"Lists are requested over the control socket, one after the other, with all fields; `shoal list` is timed as a whole program that writes into a pipe. "+
+			"CPU is in %% of one core, in alternating periods of %v without and with one reader of the event stream; the difference is the cost of the reader. "+
+			"Then %d readers open the stream and do not read.", b.many, active, activeRate>>10, window, stalled),
 		head: []string{"", "median", "smallest to largest"},
 	}
 	dir, err := b.scratch()
@@ -100,10 +100,10 @@ func (b *bench) api() (t table, err error) {
 	row("the reader costs", "% of a core", "%.2f", costs)
 	row("the reader receives", "KiB/s", "%.1f", received)
 	t.row("the node's memory, MiB", fmt.Sprintf("%.0f", rss), "")
-	t.row(fmt.Sprintf("%d readers that stop: still there after %v", stalled, cutOff), strconv.Itoa(ended), "")
-	t.row("meanwhile more CPU, % of a core", fmt.Sprintf("%.2f", extra), "")
-	t.row("and more memory afterwards, MiB", fmt.Sprintf("%.1f", growth), "")
-	t.result = fmt.Sprintf("A list takes **%.0f ms** (wanted: under 100), the event stream **%.2f %%** of a core (wanted: under 2), the node **%.0f MiB** (wanted: under 300); %d transfers were active to the end.",
+	t.row(fmt.Sprintf("%d readers that do not read: still connected after %v", stalled, cutOff), strconv.Itoa(ended), "")
+	t.row("additional CPU meanwhile, % of a core", fmt.Sprintf("%.2f", extra), "")
+	t.row("additional memory afterwards, MiB", fmt.Sprintf("%.1f", growth), "")
+	t.result = fmt.Sprintf("A list takes **%.0f ms** (wanted: under 100), the event stream **%.2f %%** of a core (wanted: under 2), the node **%.0f MiB** (wanted: under 300); %d transfers were active until the end.",
 		median(lists), median(costs), rss, moving)
 	return t, nil
 }
@@ -153,7 +153,7 @@ func (b *bench) keepBusy(state string) (*process, error) {
 		case n == active:
 			return seeder, nil
 		case time.Now().After(end):
-			return nil, fmt.Errorf("%d of %d fetches are under way", n, active)
+			return nil, fmt.Errorf("%d of %d downloads are running", n, active)
 		}
 	}
 }
@@ -347,5 +347,5 @@ func (w *watcher) streams() (int, error) {
 			return strconv.Atoi(strings.TrimSpace(n))
 		}
 	}
-	return 0, fmt.Errorf("the metrics do not tell the number of event streams")
+	return 0, fmt.Errorf("the metrics do not include the number of event streams")
 }

@@ -71,10 +71,10 @@ const inSimulation = "simulated, with a fixed seed: the same on every machine"
 func (b *bench) growth() (t table, err error) {
 	t = table{
 		title: "Searches in the DHT",
-		how: "1,000 searches by random nodes for what random others announced, in simulated networks where nobody leaves or lies. " +
+		how: "1,000 searches by random nodes for what other random nodes announced, in simulated networks where no node leaves or lies. " +
 			"Datagrams are those sent and received for one search, until it is over; the first peer comes sooner. " +
-			"A way between two hosts takes 4 to 140 ms.",
-		head: []string{"nodes", "found", "datagrams, median", "9 of 10 at most", "first peer, median", "9 of 10 at most", "datagrams to join", "nodes known"},
+			"The delay between two hosts is 4 to 140 ms.",
+		head: []string{"nodes", "found", "datagrams, median", "90th percentile", "first peer, median", "90th percentile", "datagrams to join", "nodes known"},
 	}
 	file := picture
 	if b.write == "" {
@@ -111,17 +111,17 @@ func found(s simulated) string {
 // lie.
 func (b *bench) faults() (t table, err error) {
 	t = table{
-		title: "The DHT when things go wrong",
-		how: "Simulated networks of 2,000 nodes. Found is a search that named the peer that had announced. Liars accept whatever they are to keep and forget it, name false peers, and name " +
-			"nodes that do not exist, or only each other, or each other by false names beside the target, a third of them each. Announced together means 500 keys of one node.",
-		head: []string{"", "found", "wanted", "datagrams, median", "9 of 10 at most", "first peer, median"},
+		title: "The DHT under faults",
+		how: "Simulated networks of 2,000 nodes. A search counts as found if it named the peer that had announced. Liars accept everything they are asked to store and forget it, name false peers, and name " +
+			"nodes that do not exist, or only each other, or each other by false names near the target, a third of them each. Announced together means 500 keys of one node.",
+		head: []string{"", "found", "wanted", "datagrams, median", "90th percentile", "first peer, median"},
 	}
 	all, err := b.simulate("^TestSoak(EverythingIsFound|ChurnAndLoss|Liars)$")
 	if err != nil {
 		return t, err
 	}
 	for _, r := range []struct{ scenario, what, wanted string }{
-		{"calm", "nobody leaves or lies", "100 %"},
+		{"calm", "no node leaves or lies", "100 %"},
 		{"churn", "half the nodes are replaced every 30 minutes, 10 % of datagrams are lost", "99.5 %"},
 		{"liars", "20 % of the nodes lie", "99 %"},
 		{"liars, many", "20 % of the nodes lie, keys announced together", "99 %"},
@@ -141,8 +141,8 @@ func (b *bench) announcing() (t table, err error) {
 	t = table{
 		title: "Announcing 10,000 keys in the DHT",
 		how: "One node of a simulated network. Datagrams are those sent and received for one key: 16 are the announcements with the eight closest nodes and their answers, " +
-			"the rest is spent on finding these. In the hour after, all keys are announced four to five times; traffic is all that the node sends and receives, for others, too, " +
-			"and processor time leaves out the system's.",
+			"the rest is spent on finding these nodes. In the hour after, all keys are announced four to five times. Traffic is all that the node sends and receives, also for others, " +
+			"and processor time does not include that of the kernel.",
 		head: []string{"", "datagrams a key"},
 	}
 	all, err := b.simulate("^TestSoak(EverythingIsFound|Hour)$")
@@ -153,13 +153,13 @@ func (b *bench) announcing() (t table, err error) {
 		return t, fmt.Errorf("no result")
 	}
 	many, hour := all["many"][0], all["hour"][0]
-	t.row("each key by a search of its own, 2,000 nodes", fmt.Sprintf("%.1f", many.Alone))
+	t.row("one search for each key, 2,000 nodes", fmt.Sprintf("%.1f", many.Alone))
 	t.row(fmt.Sprintf("%d keys together, 2,000 nodes", many.Keys), fmt.Sprintf("%.1f", many.Together))
 	t.row(fmt.Sprintf("%d keys in the hour after, %d nodes", hour.Keys, hour.Size), fmt.Sprintf("%.1f", hour.Together))
-	t.result = fmt.Sprintf("Together a key costs **%.2f** of what it costs by itself (wanted: at most a third); the first time takes **%.0f s** for all (wanted: under 60). "+
-		"An hour of it: **%.0f datagrams** sent and **%.0f kB** moved a second, **%.2f %%** of a core. All %d of %d searches found what was looked for.",
+	t.result = fmt.Sprintf("Announced together, a key costs **%.2f** of what it costs alone (wanted: at most a third); the first round takes **%.0f s** for all (wanted: under 60). "+
+		"In the hour after: **%.0f datagrams** sent and **%.0f kB** moved a second, **%.2f %%** of a core. All %d of %d searches succeeded.",
 		many.Together/many.Alone, many.Took, hour.Sent, hour.Bytes/1000, 100*hour.Cores, many.Found+hour.Found, many.Searches+hour.Searches)
-	t.setting = inSimulation + ", but for processor time"
+	t.setting = inSimulation + ", except processor time"
 	return t, nil
 }
 
@@ -168,7 +168,7 @@ func (b *bench) firstByte() (t table, err error) {
 	t = table{
 		title: "From a bare ID to the first byte",
 		how: "`shoal get --output - ID` in a lab of 50 shoal nodes behind eight routers, for a file of 4 MiB that one of them shares; no local discovery. " +
-			"From the start of the process until the first byte of the content leaves it. The lab's network adds no delay.",
+			"Measured from the start of the process until it writes the first byte of the content. The lab's network adds no delay.",
 		head: []string{"", "median", "fastest to slowest"},
 	}
 	file := filepath.Join(b.tmp, "first-byte.json")
@@ -190,8 +190,8 @@ func (b *bench) firstByte() (t table, err error) {
 		t.row(what, fmt.Sprintf("%.2f s", median(all)), span(all, "%.2f"))
 		return time.Duration(median(all) * float64(time.Second))
 	}
-	running := row("a daemon that has been running for a minute does the fetching", times.Running)
-	fresh := row("a new node that knows one other", times.Fresh)
+	running := row("a daemon that has been running for a minute downloads it", times.Running)
+	fresh := row("a new node that knows one other node", times.Fresh)
 	t.result = fmt.Sprintf("The first byte comes after **%.2f s** and **%.2f s** (wanted: under 1).", running.Seconds(), fresh.Seconds())
 	t.setting = fmt.Sprintf("medians of %d runs, the two in turn", len(times.Running))
 	return t, nil
@@ -203,8 +203,8 @@ var gainLine = regexp.MustCompile(`at most ([0-9.]+) bytes sent for each receive
 func (b *bench) flood() (t table, err error) {
 	t = table{
 		title: "A flooded DHT node",
-		how: "A shoal node in a network of nine is sent 50,000 find_node queries a second, by one address or by as many addresses as queries. " +
-			"In turn it and another node run `shoal get --output -` for an ID that a third one shares. CPU and RSS are the flooded node's.",
+		how: "A shoal node in a network of nine is sent 50,000 find_node queries a second, from one address or from a different address for each query. " +
+			"Alternately, it and another node run `shoal get --output -` for an ID that a third node shares. CPU and RSS are the flooded node's.",
 		head: []string{"from", "arrived a second", "answered", "bytes sent for each received", "CPU, % of a core", "peak RSS, MiB", "gets", "first byte, median", "slowest"},
 	}
 	file := filepath.Join(b.tmp, "flood.json")
@@ -228,7 +228,7 @@ func (b *bench) flood() (t table, err error) {
 		if len(f.Gets) == 0 {
 			return t, fmt.Errorf("nothing was measured for %s", name)
 		}
-		t.row(map[string]string{"one": "one address", "many": "an address each"}[name],
+		t.row(map[string]string{"one": "one address", "many": "one address for each query"}[name],
 			fmt.Sprintf("%.0f", float64(f.Arrived)/f.Seconds), fmt.Sprintf("%.1f %%", 100*float64(f.Answered)/float64(f.Arrived)),
 			fmt.Sprintf("%.2f", f.Gain), fmt.Sprintf("%.0f", 100*f.CPU/f.Seconds), fmt.Sprintf("%.0f", f.RSS),
 			fmt.Sprintf("%d of %d", len(f.Gets), len(f.Gets)), fmt.Sprintf("%.0f ms", 1000*median(f.Gets)), fmt.Sprintf("%.0f ms", 1000*slices.Max(f.Gets)))
@@ -238,8 +238,8 @@ func (b *bench) flood() (t table, err error) {
 	if err != nil || gain == nil {
 		return t, fmt.Errorf("measuring amplification: %w\n%s", err, out)
 	}
-	t.result = fmt.Sprintf("The most that 500 sources that never proved their address got out of a node, with every kind of query against peers, items and filters as large as they may be, "+
-		"was **%s bytes** for each they sent (wanted: under 3).", gain[1])
+	t.result = fmt.Sprintf("The most that 500 sources without a proven address received from a node, with every kind of query for peers, items and filters of the largest size, "+
+		"was **%s bytes** for each byte they sent (wanted: under 3).", gain[1])
 	t.setting = "one run"
 	return t, nil
 }

@@ -13,8 +13,8 @@ import (
 func (b *bench) hash() (t table, err error) {
 	t = table{
 		title: "Hashing for a share",
-		how: fmt.Sprintf("%d MiB in one file, pieces of 1 MiB, from the start of the program to the link or torrent file. "+
-			"shoal also opens its state, writes the share into it and begins to seed.", b.size>>20),
+		how: fmt.Sprintf("%d MiB in one file, pieces of 1 MiB, from the start of the program until the link or torrent file is written. "+
+			"shoal also opens its state, records the share and begins to seed.", b.size>>20),
 		head: []string{"", "seconds", "fastest to slowest", "CPU s", "peak RSS, MiB"},
 	}
 	var theirs, ours samples

@@ -22,7 +22,7 @@ const (
 func (b *bench) manyShares() (t table, err error) {
 	t = table{
 		title: fmt.Sprintf("%d shares", b.many),
-		how: fmt.Sprintf("One small file each, all seeding. Restart is from starting the program to the last share seeding, "+
+		how: fmt.Sprintf("One small file each, all seeding. Restart is the time from the start of the program until the last share is seeding, "+
 			"without hashing. CPU is in %% of one core without peers: in the first %v, when everything is announced on the local network, and in the %v after.",
 			settling, idle),
 		head: []string{"", "restart, s", "fastest to slowest", "RSS, MiB", "CPU settling, %", "CPU idle, %"},

@@ -24,10 +24,10 @@ type pageFigures struct {
 func (b *bench) page() (t table, err error) {
 	t = table{
 		title: fmt.Sprintf("The page with %d transfers", b.many),
-		how: "In Debian's Chromium, headless and without a graphics processor, at 1280 by 820. First rows is from the request for the page " +
-			"until transfers are seen. The longest task is that of the browser's main thread while the list is scrolled by 90,000 pixels " +
-			"in three seconds; it tells of those over 50 ms only. Memory is what the page's process has that no file backs, after collecting garbage. " +
-			"Traffic is the event stream of a node that is at rest.",
+		how: "In Debian's Chromium, headless and without a graphics processor, at 1280 by 820. First rows is the time from the request for the page " +
+			"until transfers are visible. The longest task is on the browser's main thread while the list is scrolled by 90,000 pixels " +
+			"in three seconds; tasks under 50 ms are not reported. Memory is the memory of the page's process that is not backed by files, after a garbage collection. " +
+			"Traffic is the event stream of a node at rest.",
 		head: []string{"", "first rows, ms", "longest task, ms", "script memory, MiB", "memory, MiB", "traffic, KiB a minute"},
 	}
 	app, err := filepath.Abs("webui/app")
@@ -84,7 +84,7 @@ func (b *bench) page() (t table, err error) {
 	return t, nil
 }
 
-// atMost writes the longest task; none was told of when it is 0.
+// atMost writes the longest task; 0 means that the browser reported none.
 func atMost(ms float64) string {
 	return fmt.Sprintf("%.0f", max(ms, 50))
 }

@@ -53,8 +53,8 @@ func (b *bench) timeFetch(get fetcher, link string) (seconds float64, p *process
 
 func (b *bench) fetch() (t table, err error) {
 	t = table{
-		title: "Fetching",
-		how: fmt.Sprintf("%d MiB from one libtorrent 2.0 seeder, by magnet link, one TCP connection. "+
+		title: "Downloading",
+		how: fmt.Sprintf("%d MiB from one libtorrent 2.0 seeder, by magnet link, over one TCP connection. "+
 			"libtorrent maps files into memory, which counts as RSS.", b.size>>20),
 		head: speedHead,
 	}
@@ -77,9 +77,9 @@ func (b *bench) fetch() (t table, err error) {
 			side.s.add(seconds, cpu, rss)
 		}
 	}
-	t.row(speedRow("libtorrent fetches", &theirs, b.size)...)
-	t.row(speedRow("shoal fetches", &ours, b.size)...)
-	t.result = fmt.Sprintf("shoal fetches at **%.2f times** libtorrent's rate (wanted: at least 1.0) with **%.0f MiB** (wanted: under 100).",
+	t.row(speedRow("libtorrent downloads", &theirs, b.size)...)
+	t.row(speedRow("shoal downloads", &ours, b.size)...)
+	t.result = fmt.Sprintf("shoal downloads at **%.2f times** libtorrent's rate (wanted: at least 1.0) with **%.0f MiB** (wanted: under 100).",
 		median(theirs.seconds)/median(ours.seconds), median(ours.rss))
 	return t, nil
 }
@@ -87,7 +87,7 @@ func (b *bench) fetch() (t table, err error) {
 func (b *bench) seed() (t table, err error) {
 	t = table{
 		title: "Seeding",
-		how:   fmt.Sprintf("%d MiB to one libtorrent 2.0 fetcher, one TCP connection. CPU and RSS are the seeder's.", b.size>>20),
+		how:   fmt.Sprintf("%d MiB to one libtorrent 2.0 downloader, over one TCP connection. CPU and RSS are the seeder's.", b.size>>20),
 		head:  speedHead,
 	}
 	var theirs, ours samples
