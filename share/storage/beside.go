@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"path/filepath"
 
 	"github.com/shoalnet/shoal/share"
 )
@@ -87,7 +86,7 @@ func (t *Transfer) settleUser(ctx context.Context, i int) error {
 // spillIsSame compares what was fetched of piece p with the user's file.
 func (t *Transfer) spillIsSame(i int, u *userFile, p int) (bool, error) {
 	at, n := t.partOf(p, i)
-	h, err := t.acquireSpill(i, u, false)
+	h, err := t.opened.acquireSpill(i, u, false)
 	if err != nil {
 		return false, err
 	}
@@ -150,8 +149,8 @@ func (t *Transfer) replace(ctx context.Context, i int) error {
 // file from now on, whatever its name. batching is held.
 func (t *Transfer) takeOver(ctx context.Context, i int, u *userFile, found share.Found) error {
 	t.opening.Lock()
-	t.closeFile(i)
-	t.closeSpill(i)
+	t.opened.closeFile(i)
+	t.opened.closeSpill(i)
 	t.mu.Lock()
 	f, names, s := &t.files[i], &t.layout.names[i], t.pieces(i)
 	was := *names
@@ -197,11 +196,11 @@ func (t *Transfer) takeOver(ctx context.Context, i int, u *userFile, found share
 // putBeside copies what is right of the user's file of entry i to a file of ours
 // that gets a name beside it. batching is held.
 func (t *Transfer) putBeside(ctx context.Context, i int, u *userFile, found share.Found) error {
-	if err := t.chooseBeside(i); err != nil {
-		return t.failed(opWrite, i, 0, err)
+	if err := t.naming.chooseBeside(i); err != nil {
+		return t.faults.failed(opWrite, i, 0, err)
 	}
-	if err := t.intendSpill(i, u); err != nil {
-		return t.failed(opWrite, i, 0, err)
+	if err := t.naming.intendSpill(i, u); err != nil {
+		return t.faults.failed(opWrite, i, 0, err)
 	}
 	if err := t.recordIfStale(ctx); err != nil {
 		return err
@@ -211,8 +210,8 @@ func (t *Transfer) putBeside(ctx context.Context, i int, u *userFile, found shar
 		return err
 	}
 	t.opening.Lock()
-	t.closeFile(i)
-	t.closeSpill(i)
+	t.opened.closeFile(i)
+	t.opened.closeSpill(i)
 	t.mu.Lock()
 	f, s := &t.files[i], t.pieces(i)
 	for p := s.From; p < s.To; p++ {
@@ -252,38 +251,6 @@ func (t *Transfer) putBeside(ctx context.Context, i int, u *userFile, found shar
 	return nil
 }
 
-// chooseBeside gives entry i a final name other than that of the user's file.
-func (t *Transfer) chooseBeside(i int) error {
-	t.opening.Lock()
-	defer t.opening.Unlock()
-	names := &t.layout.names[i]
-	if names.user != names.final {
-		return nil
-	}
-	return t.nextName(i)
-}
-
-// nextName gives entry i a final name that nothing has. It is to be recorded.
-// opening is held.
-func (t *Transfer) nextName(i int) error {
-	own := path.Base(t.layout.names[i].final)
-	if e := t.info.Files[i].Path; len(e) > 0 {
-		own = e[len(e)-1]
-	}
-	v, err := t.freeFinal(i, own, t.store.claimed)
-	if err != nil {
-		return err
-	}
-	t.mu.Lock()
-	t.layout.names[i].final = v
-	t.relayout, t.known.stale = true, true
-	t.mu.Unlock()
-	if t.layout.base == "" {
-		t.job.claimMore(filepath.Join(t.dir, v))
-	}
-	return nil
-}
-
 const copyStep = 256 << 10
 
 // copyRight copies what is right of the user's file of entry i to the spill, at
@@ -303,14 +270,14 @@ func (t *Transfer) copyRight(ctx context.Context, i int, u *userFile) (copied bi
 	if lost || right.empty() {
 		return nil, false, nil
 	}
-	dst, err := t.acquireSpill(i, u, true)
+	dst, err := t.opened.acquireSpill(i, u, true)
 	for errors.Is(err, errPartTaken) {
 		if err = t.recordIfStale(ctx); err == nil {
-			dst, err = t.acquireSpill(i, u, true)
+			dst, err = t.opened.acquireSpill(i, u, true)
 		}
 	}
 	if err != nil {
-		return nil, false, t.writeFailed(i, 0, err)
+		return nil, false, t.faults.writeFailed(i, 0, err)
 	}
 	defer dst.unpin()
 	for _, run := range right.spans() {
@@ -344,14 +311,14 @@ func (t *Transfer) copyRun(ctx context.Context, i int, dst file, at, n int64) er
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		src, err := t.acquire(i, false)
+		src, err := t.opened.acquire(i, false)
 		if err != nil {
 			return t.readFailed(i, at, err)
 		}
 		m, err := dst.copyFrom(src.file, at, min(n, most))
 		src.unpin()
 		if err != nil {
-			return t.writeFailed(i, at, err)
+			return t.faults.writeFailed(i, at, err)
 		}
 		if m == 0 {
 			b := buf[:min(n, copyStep)]
@@ -363,7 +330,7 @@ func (t *Transfer) copyRun(ctx context.Context, i int, dst file, at, n int64) er
 				return err
 			}
 			if _, err := dst.WriteAt(b[:k], at); err != nil {
-				return t.writeFailed(i, at, err)
+				return t.faults.writeFailed(i, at, err)
 			}
 			m = int64(k)
 		}
@@ -392,13 +359,13 @@ func (t *Transfer) dropSpills() error {
 		return nil
 	}
 	for _, i := range list {
-		t.closeSpill(i)
+		t.opened.closeSpill(i)
 		if err := t.removeSpill(i, t.layout.names[i].part); err != nil {
 			return err
 		}
 	}
 	// Before anything is recorded: else a power cut may bring them back.
-	if err := t.syncDirs(); err != nil {
+	if err := t.syncs.syncDirs(); err != nil {
 		return err
 	}
 	for _, i := range list {
@@ -419,14 +386,14 @@ func (t *Transfer) dropSpills() error {
 // removeSpill deletes a file of ours that has a part name.
 func (t *Transfer) removeSpill(i int, name string) error {
 	t.opening.Lock()
-	d, err := t.openFolder(false)
+	d, err := t.opened.openFolder(false)
 	t.opening.Unlock()
 	if err != nil {
-		return t.writeFailed(i, 0, err)
+		return t.faults.writeFailed(i, 0, err)
 	}
 	defer d.unpin()
 	if err := d.dir.remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return t.failed(opWrite, -1, 0, fmt.Errorf("removing %s: %w", name, err))
+		return t.faults.failed(opWrite, -1, 0, fmt.Errorf("removing %s: %w", name, err))
 	}
 	t.mu.Lock()
 	t.unsynced.noteDir(path.Dir(name))

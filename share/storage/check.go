@@ -34,7 +34,7 @@ func (t *Transfer) look(i int) error {
 	t.mu.Unlock()
 	fi, err := t.stat(name)
 	if err != nil && kindOf(err) != ErrMissing {
-		return t.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", name, err))
+		return t.faults.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", name, err))
 	}
 	t.mu.Lock()
 	was, moved := t.files[i].stamp, t.files[i].state != state || t.name(i) != name
@@ -43,14 +43,14 @@ func (t *Transfer) look(i int) error {
 	case moved:
 		return nil
 	case err != nil || !fi.Mode().IsRegular():
-		return t.trouble(i, ErrMissing, stamp{})
+		return t.faults.trouble(i, ErrMissing, stamp{})
 	}
 	now := stampOf(fi)
 	switch t.place.compare(was, now) {
 	case sameFile:
 		return nil
 	case restamped:
-		t.closeFile(i) // it may lead to another file than the name
+		t.opened.closeFile(i) // it may lead to another file than the name
 		t.mu.Lock()
 		f := &t.files[i]
 		if f.state == state && f.stamp == was && t.troubles.of(i) == nil {
@@ -61,31 +61,7 @@ func (t *Transfer) look(i int) error {
 		t.agenda.post()
 		return nil
 	}
-	return t.trouble(i, ErrChanged, now)
-}
-
-// trouble holds the pieces of file i and returns why.
-func (t *Transfer) trouble(i int, kind error, seen stamp) error {
-	t.mu.Lock()
-	if u := t.users.of(i); u != nil && !u.settled {
-		err := fmt.Errorf("%s was changed by another program: %w", t.name(i), errAbsent)
-		t.loseUser(i)
-		t.mu.Unlock()
-		t.closeFile(i)
-		t.agenda.wantSync(0)
-		t.agenda.post()
-		return err
-	}
-	if old := t.troubles.of(i); old == nil || old.kind != kind {
-		t.addTrouble(i, &trouble{kind: kind, seen: seen})
-	}
-	err := t.faultNow()
-	t.mu.Unlock()
-	t.closeFile(i)
-	t.log.Warn("a file is not what it was", "transfer", t.info.ID, "error", err)
-	t.agenda.wantProbe(firstPause)
-	t.agenda.post()
-	return err
+	return t.faults.trouble(i, ErrChanged, now)
 }
 
 // probeTroubles looks at each file in trouble again. One that is as it was is
@@ -119,7 +95,7 @@ func (t *Transfer) probeTrouble(i int) bool {
 	t.mu.Lock()
 	name := t.name(i)
 	t.mu.Unlock()
-	t.closeFile(i) // it may lead to a file that the name no longer does
+	t.opened.closeFile(i) // it may lead to a file that the name no longer does
 	fi, err := t.stat(name)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -372,7 +348,7 @@ func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
 	t.known.counted = false
 	stopped := t.halt.fault != nil
 	t.mu.Unlock()
-	t.closeFiles()
+	t.opened.closeAll()
 	if stopped {
 		t.agenda.wantProbe(0)
 	}

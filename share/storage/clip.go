@@ -48,22 +48,22 @@ func (t *Transfer) clip(want func(i int) bool) error {
 		return err
 	}
 	t.opening.Lock()
-	d, err := t.openFolder(false)
+	d, err := t.opened.openFolder(false)
 	t.opening.Unlock()
 	if err != nil {
-		return t.failed(opWrite, -1, 0, err)
+		return t.faults.failed(opWrite, -1, 0, err)
 	}
 	defer d.unpin()
 	for i, name := range names {
 		if err := d.dir.remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return t.failed(opWrite, -1, 0, err)
+			return t.faults.failed(opWrite, -1, 0, err)
 		}
 		t.mu.Lock()
 		t.files[i].created, t.known.stale = false, true
 		t.unsynced.noteDir(path.Dir(name))
 		t.mu.Unlock()
 	}
-	if err := t.syncDirs(); err != nil {
+	if err := t.syncs.syncDirs(); err != nil {
 		return err
 	}
 	return t.recordIfStale(context.Background())
@@ -78,7 +78,7 @@ func (t *Transfer) chooseClipped(want func(i int) bool) map[int]string {
 		if !t.onDisk(i) || want(i) || !t.onlyShared(i, want) {
 			continue
 		}
-		t.closeFile(i)
+		t.opened.closeFile(i)
 		t.mu.Lock()
 		f := &t.files[i]
 		f.state, f.stamp, f.naming = absent, stamp{}, false

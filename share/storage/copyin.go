@@ -32,7 +32,7 @@ func (t *Transfer) CopyIn(ctx context.Context, i int, src *os.File) (bool, error
 		n, err := t.copyOne(i, src, at, min(length-at, most))
 		t.agenda.wantSync(n)
 		if err != nil {
-			return false, t.writeFailed(i, at, err)
+			return false, t.faults.writeFailed(i, at, err)
 		}
 		if n == 0 {
 			return false, nil
@@ -46,33 +46,33 @@ func (t *Transfer) CopyIn(ctx context.Context, i int, src *os.File) (bool, error
 func (t *Transfer) intendOne(ctx context.Context, i int) error {
 	t.batching.Lock()
 	defer t.batching.Unlock()
-	if err := t.intendFiles(i, i); err != nil {
-		return t.failed(opWrite, i, 0, err)
+	if err := t.naming.intendFiles(i, i); err != nil {
+		return t.faults.failed(opWrite, i, 0, err)
 	}
 	return t.recordIfStale(ctx)
 }
 
 // copyOne copies n bytes at a place of src to the same place of entry i.
 func (t *Transfer) copyOne(i int, src *os.File, at, n int64) (int64, error) {
-	h, err := t.acquire(i, true)
+	h, err := t.opened.acquire(i, true)
 	if errors.Is(err, errPartTaken) {
 		if err = t.unrecordNow(); err == nil {
-			h, err = t.acquire(i, true)
+			h, err = t.opened.acquire(i, true)
 		}
 	}
 	if err != nil {
 		return 0, err
 	}
 	defer h.unpin()
-	lock := t.fileLock(i)
+	lock := t.opened.fileLock(i)
 	lock.Lock()
 	defer lock.Unlock()
-	if err := t.checkPart(i, h.file); err != nil {
+	if err := t.opened.checkPart(i, h.file); err != nil {
 		return 0, err
 	}
 	m, err := h.file.copyFrom(osFile{src}, at, n)
 	t.wrote(i)
-	if e := t.noteStamp(i, h.file); err == nil {
+	if e := t.opened.noteStamp(i, h.file); err == nil {
 		err = e
 	}
 	return m, err

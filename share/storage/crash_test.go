@@ -85,7 +85,7 @@ func newCrashTest(t *testing.T) *crashTest {
 func (c *crashTest) mishap(t *rapid.T, f *simFile, syncing bool, pick func() bool) {
 	open := false
 	for i := range c.tr.files {
-		h := c.tr.files[i].open.Load()
+		h := c.tr.opened.entries[i].Load()
 		open = open || h != nil && h.file == file(f)
 	}
 	if !open {
@@ -102,7 +102,7 @@ func (c *crashTest) mishap(t *rapid.T, f *simFile, syncing bool, pick func() boo
 		c.sim.failing = false
 	case "lost when evicted": // the sync of a handle that has to make room fails
 		c.sim.failing = true
-		c.store.handles.shrink(c.tr, rapid.IntRange(1, minHandles).Draw(t, "handles"))
+		c.store.handles.shrink(&c.tr.opened, rapid.IntRange(1, minHandles).Draw(t, "handles"))
 		c.sim.failing = false
 	case "evict":
 		c.sim.evict(pick)
@@ -198,12 +198,12 @@ func TestAFailedSyncIsNotBelievedWhenRetried(t *testing.T) {
 	tr := b.open(info)
 	put(t, tr, all, 0)
 	sim.failing = true
-	tr.closeFile(0) // as when its handle has to make room
+	tr.opened.closeFile(0) // as when its handle has to make room
 	sim.failing = false
-	if err := tr.syncFiles([]int{0}); !errors.Is(err, ErrBroken) || !tr.dirtyFile(0) {
+	if err := tr.syncs.syncFiles([]int{0}); !errors.Is(err, ErrBroken) || !tr.dirtyFile(0) {
 		t.Fatalf("a sync after one that failed: %v", err)
 	}
-	tr.closeFile(0)
+	tr.opened.closeFile(0)
 	if !tr.dirtyFile(0) {
 		t.Fatal("closing the file synced what is lost")
 	}

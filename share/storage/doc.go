@@ -30,21 +30,25 @@
 //
 // # Parts
 //
-// Transfer coordinates parts that have one job each. A part knows what it is given,
-// and no part knows the Transfer:
+// Transfer coordinates parts that have one job each. No part knows the Transfer. On
+// the right is what a part knows:
 //
-//	memory      what is remembered of all of it, under one mutex   nothing
-//	job         what the Store has to do for it, and when        the Store
-//	geometry    where files lie in pieces                        the info dictionary
-//	chooser     the names of a new transfer                      the disk, whose the paths are
-//	place       the folder, the names, the kind of file system   the disk
-//	pieces      what is known of each piece                      nothing
-//	unsynced    what has to be synced, and which syncs failed    nothing
-//	troubles    the files that are not what they were            nothing
-//	standstill  why the whole transfer does not go on            nothing
-//	userFiles   the user's files beside which, or in which, it is  geometry
-//	remover     what goes, and what stays, when it is removed    place, what was known of each file
-//	handles     how many files are open                          who owns them
+//	memory      all that is remembered, under one mutex           nothing
+//	  geometry    where files lie in pieces                       the info dictionary
+//	  place       the folder, the names, the kind of file system  the disk
+//	  pieces      what is known of each piece                     nothing
+//	  unsynced    what has to be synced, and which syncs failed   nothing
+//	  troubles    the files that are not what they were           nothing
+//	  standstill  why the whole transfer has stopped              nothing
+//	  userFiles   the user's files that are used, or left beside  geometry
+//	job         when the Store works for the transfer             the Store
+//	naming      new names for files                               memory
+//	openFiles   the open files and the folder                     memory, naming, handles
+//	faults      what an error of the disk means                   memory, openFiles
+//	syncer      syncs of files and folders                        memory, openFiles, faults
+//	chooser     the names of a new transfer                       the disk
+//	remover     what is deleted and what stays                    place
+//	handles     how many files of all transfers are open          their owners
 //
 // What they remember changes together: a piece that turns out to be wrong concerns
 // the piece, its file and the ledger. So one mutex, that of memory, guards all of
@@ -54,7 +58,7 @@
 //	Transfer.batching   one batch at a time: sync, record, rename
 //	Transfer.proving    one hash of a piece in doubt for readers
 //	place.opening       names and handles: make, open, rename
-//	fileLock            a write and the stamp after it
+//	openFiles.fileLock  a write and the stamp after it
 //	unsynced.lock       a sync and what became of it
 //	handles.mu          which handles are open
 //	memory.mu           all that is remembered

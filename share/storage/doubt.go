@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -78,7 +77,7 @@ func (t *Transfer) begin(p int) {
 // block of it was read for a peer.
 func (t *Transfer) unchanged(i int, h *handle) error {
 	f := &t.files[i]
-	lock := t.fileLock(i)
+	lock := t.opened.fileLock(i)
 	t.mu.Lock()
 	part := f.state == partial
 	t.mu.Unlock()
@@ -98,63 +97,15 @@ func (t *Transfer) unchanged(i int, h *handle) error {
 	case same:
 		return nil
 	case part:
-		t.partChanged(i, now)
+		t.opened.partChanged(i, now)
 		return errAgain
 	}
 	f.looked.Store(0)
-	t.closeFile(i)
+	t.opened.closeFile(i)
 	if err := t.look(i); err != nil {
 		return err
 	}
 	return errAgain
-}
-
-// fileLock is held while file i is written, and its stamp taken.
-func (t *Transfer) fileLock(i int) *sync.Mutex { return &t.fileLocks[i%len(t.fileLocks)] }
-
-// checkPart makes sure that file i, which is incomplete and open as h, is what it
-// was after the last write of ours. Its lock is held.
-func (t *Transfer) checkPart(i int, h file) error {
-	now, err := h.stamp()
-	if err != nil {
-		return err
-	}
-	t.mu.Lock()
-	f := &t.files[i]
-	same := f.stamp == (stamp{}) || f.stamp == now || compareStamps(f.stamp, now) == sameFile
-	t.mu.Unlock()
-	if !same {
-		t.partChanged(i, now)
-	}
-	return nil
-}
-
-// partChanged sees to an incomplete file that is not what we made of it: all that
-// is known of its pieces has to be found out again.
-func (t *Transfer) partChanged(i int, now stamp) {
-	tr := t.traits()
-	t.closeFile(i) // it may lead to a file that the name no longer does
-	t.mu.Lock()
-	f := &t.files[i]
-	if tr.times && compareStamps(f.stamp, now) != sameFile {
-		t.rehash(i, now)
-		t.log.Warn("another program has changed an incomplete file; it is hashed again", "transfer", t.info.ID, "file", t.name(i))
-	}
-	f.stamp = now
-	t.mu.Unlock()
-	t.agenda.post()
-}
-
-// noteStamp keeps the stamp of file i after a change of our own.
-func (t *Transfer) noteStamp(i int, h file) error {
-	now, err := h.stamp()
-	if err != nil {
-		return err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.files[i].stamp = now
-	return nil
 }
 
 // renewed takes the stamp of file i after a rename of our own: all but the ctime
@@ -210,7 +161,7 @@ func (t *Transfer) Look(ctx context.Context) error {
 
 // lookAtPart is look for an incomplete file.
 func (t *Transfer) lookAtPart(i int) error {
-	lock := t.fileLock(i)
+	lock := t.opened.fileLock(i)
 	lock.Lock()
 	defer lock.Unlock()
 	t.mu.Lock()
@@ -227,8 +178,8 @@ func (t *Transfer) lookAtPart(i int) error {
 		same := f.state != partial || compareStamps(f.stamp, stampOf(fi)) == sameFile
 		t.mu.Unlock()
 		if !same {
-			t.closeFile(i)
-			t.partChanged(i, stampOf(fi))
+			t.opened.closeFile(i)
+			t.opened.partChanged(i, stampOf(fi))
 		}
 		return nil
 	case err == nil || kindOf(err) == ErrMissing:
@@ -236,7 +187,7 @@ func (t *Transfer) lookAtPart(i int) error {
 		part = f.state == partial // and was not renamed meanwhile
 		t.mu.Unlock()
 		if part {
-			t.trouble(i, ErrMissing, stamp{})
+			t.faults.trouble(i, ErrMissing, stamp{})
 		}
 		return nil
 	}

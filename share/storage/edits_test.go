@@ -127,8 +127,8 @@ func (e *editor) edit(t *rapid.T) {
 	}
 }
 
-// onSim is what a reader of the disk finds of piece p. The bytes of a user's file
-// that is not decided about yet may be in its spill.
+// onSim is what a reader of the disk finds of piece p. Until it is decided about a
+// user's file, some bytes may be in its spill.
 func onSim(sim *simDisk, tr *Transfer, root string, p int) []byte {
 	sim.mu.Lock()
 	defer sim.mu.Unlock()
@@ -137,10 +137,9 @@ func onSim(sim *simDisk, tr *Transfer, root string, p int) []byte {
 		if !tr.onDisk(i) {
 			return len(part), nil
 		}
-		names := tr.layout.names[i]
-		name := names.final
-		if tr.files[i].state == partial || tr.users.spilled(i, p) {
-			name = names.part
+		name := tr.name(i)
+		if tr.users.spilled(i, p) {
+			name = tr.layout.names[i].part
 		}
 		if n := sim.names[root+"/"+name]; n != nil && int64(len(n.data)) > at {
 			copy(part, n.data[at:])

@@ -187,7 +187,7 @@ func TestDiskReadOnly(t *testing.T) {
 	tr := b.open(info)
 	put(t, tr, all, 0)
 	flush(t, tr)
-	tr.closeFiles()
+	tr.opened.closeAll()
 	if err := unix.Mount("", b.dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestDiskReadOnly(t *testing.T) {
 	if !errors.Is(tr.Fault(), ErrReadOnly) {
 		t.Fatalf("the fault is %v", tr.Fault())
 	}
-	tr.closeFiles()
+	tr.opened.closeAll()
 	if err := unix.Mount("", b.dir, "", unix.MS_REMOUNT, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func TestImmutableFileAndFolder(t *testing.T) {
 		piece int
 	}{{"set/" + tr.layout.names[0].part, 1}, {"set", 5}} {
 		p := filepath.Join(b.dir, c.path)
-		tr.closeFiles()
+		tr.opened.closeAll()
 		setImmutable(t, p, true)
 		err := tryPut(tr, all, c.piece)
 		fault := tr.Fault()
@@ -284,7 +284,7 @@ func TestDiskGoneAndBack(t *testing.T) {
 	if err := unix.Unmount(e.dir, unix.MNT_DETACH); err != nil {
 		t.Fatal(err)
 	}
-	tr.closeFiles()
+	tr.opened.closeAll()
 	if err := tryPut(tr, all, 6); !errors.Is(err, ErrMissing) {
 		t.Fatalf("writing: %v", err)
 	}
@@ -305,7 +305,7 @@ func TestDiskGoneAndBack(t *testing.T) {
 	putAll(t, tr, all)
 	flush(t, tr)
 	wantTree(t, b.dir, "set/", "set/a", "set/b")
-	tr.closeFiles()
+	tr.opened.closeAll()
 }
 
 // The power is cut at any moment while files are written, synced, renamed and
@@ -379,7 +379,7 @@ func TestPowerCuts(t *testing.T) {
 	for i, f := range info.Files {
 		wantFile(t, tr.FilePath(i), all[f.Offset:f.Offset+f.Length])
 	}
-	tr.closeFiles()
+	tr.opened.closeAll()
 }
 
 // mustBeRight reads a piece that was durable when the power was cut.

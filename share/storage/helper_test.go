@@ -206,7 +206,7 @@ func (b *bench) crash() {
 		t.closed = true
 		t.mu.Unlock()
 		for i := range t.files {
-			if h := t.files[i].open.Swap(nil); h != nil {
+			if h := t.opened.entries[i].Swap(nil); h != nil {
 				b.store.handles.retire(h)
 			}
 			if u := t.userOf(i); u != nil {
@@ -215,7 +215,7 @@ func (b *bench) crash() {
 				}
 			}
 		}
-		if h := t.folder.Swap(nil); h != nil {
+		if h := t.opened.folder.Swap(nil); h != nil {
 			b.store.handles.retire(h)
 		}
 	}

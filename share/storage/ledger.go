@@ -18,7 +18,7 @@ func (t *Transfer) stampFiles(files []int) {
 		if state == absent || state >= final && known {
 			continue
 		}
-		lock := t.fileLock(i)
+		lock := t.opened.fileLock(i)
 		lock.Lock()
 		fi, err := t.stat(name)
 		if err == nil && fi.Mode().IsRegular() { // else whoever reads it next will see
@@ -30,7 +30,7 @@ func (t *Transfer) stampFiles(files []int) {
 			}
 			t.mu.Unlock()
 			if !ours {
-				t.partChanged(i, now)
+				t.opened.partChanged(i, now)
 			}
 		}
 		lock.Unlock()
@@ -61,7 +61,7 @@ func (t *Transfer) record(ctx context.Context, b *batch) error {
 	if err != nil {
 		t.relayout = t.relayout || r.Layout != nil
 		t.mu.Unlock()
-		return t.failed(opRecord, -1, 0, fmt.Errorf("recording the progress of %q: %w", t.info.Name, err))
+		return t.faults.failed(opRecord, -1, 0, fmt.Errorf("recording the progress of %q: %w", t.info.Name, err))
 	}
 	t.known.tainted.remove(b.healed)
 	if !b.pending.empty() {

@@ -53,7 +53,6 @@ func newMemory(info *metainfo.Info, d disk, own *Own, dir string, since int64, m
 
 // fileState is one entry of the torrent.
 type fileState struct {
-	open   atomic.Pointer[handle]
 	looked atomic.Int64 // Store.clock when the file was last compared with stamp
 
 	// Guarded by memory.mu.

@@ -96,6 +96,10 @@ func (s *Store) newTransfer(spec Spec) (*Transfer, error) {
 	}
 	t.job = job{store: s, dir: t.dir, notify: spec.Notify, work: t}
 	t.agenda = &t.job
+	t.naming = naming{memory: &t.memory, claims: &t.job}
+	t.opened = newOpenFiles(&t.memory, &t.naming, s.handles, &t.syncs, s.cfg.Preallocate, s.log)
+	t.faults = faults{memory: &t.memory, opened: &t.opened, log: s.log}
+	t.syncs = syncer{memory: &t.memory, opened: &t.opened, faults: &t.faults, width: s.syncs}
 	return t, nil
 }
 
@@ -393,7 +397,7 @@ func (t *Transfer) compare() {
 		loose := u != nil && !u.settled
 		switch {
 		case found.err != nil:
-			t.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", t.name(i), found.err))
+			t.faults.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", t.name(i), found.err))
 			t.addTrouble(i, &trouble{kind: ErrMissing})
 		case found.state == absent && f.state == partial && !t.known.recorded.hasAny(t.pieces(i)):
 			// Its name was not synced before the power went.

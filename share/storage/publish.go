@@ -42,13 +42,13 @@ func (t *Transfer) publish(ctx context.Context, ready []int) (err error) {
 		case errors.Is(e, errGivenBack):
 			t.agenda.wantSync(0)
 		case err == nil:
-			err = t.failed(opWrite, i, 0, fmt.Errorf("renaming %s: %w", t.layout.names[i].part, e))
+			err = t.faults.failed(opWrite, i, 0, fmt.Errorf("renaming %s: %w", t.layout.names[i].part, e))
 		}
 	}
 	if len(named) == 0 {
 		return err
 	}
-	if e := t.syncDirs(); e != nil {
+	if e := t.syncs.syncDirs(); e != nil {
 		return cmpErr(err, e)
 	}
 	t.stampFiles(named)
@@ -111,7 +111,7 @@ func (t *Transfer) complete(pending bitmap) []int {
 func (t *Transfer) rename(i int) error {
 	t.opening.Lock()
 	defer t.opening.Unlock()
-	d, err := t.openFolder(false)
+	d, err := t.opened.openFolder(false)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (t *Transfer) rename(i int) error {
 			err, found = t.keepFound(d.dir, i), true
 			break
 		}
-		if err := t.nextName(i); err != nil {
+		if err := t.naming.nextName(i); err != nil {
 			return err
 		}
 		t.mu.Lock()
@@ -156,7 +156,7 @@ func (t *Transfer) rename(i int) error {
 	if err != nil {
 		return err
 	}
-	t.closeFile(i)
+	t.opened.closeFile(i)
 	t.mu.Lock()
 	f := &t.files[i]
 	f.state, f.naming, f.suspect = final, false, false
@@ -174,7 +174,7 @@ func (t *Transfer) rename(i int) error {
 // stillOurs tells whether file i, which is to get its final name, is what it was
 // after our last write. If not it is hashed again.
 func (t *Transfer) stillOurs(i int) (bool, error) {
-	lock := t.fileLock(i)
+	lock := t.opened.fileLock(i)
 	lock.Lock()
 	defer lock.Unlock()
 	fi, err := t.stat(t.layout.names[i].part)
@@ -187,7 +187,7 @@ func (t *Transfer) stillOurs(i int) (bool, error) {
 	same := f.stamp == (stamp{}) || compareStamps(f.stamp, now) == sameFile
 	t.mu.Unlock()
 	if !same {
-		t.partChanged(i, now)
+		t.opened.partChanged(i, now)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -211,8 +211,8 @@ func (t *Transfer) giveBack(d folder, i int) (bool, error) {
 	if err != nil || fi.Size() == t.info.Files[i].Length {
 		return false, err
 	}
-	t.closeFile(i)
-	if err := t.changePart(i); err != nil {
+	t.opened.closeFile(i)
+	if err := t.naming.changePart(i); err != nil {
 		return false, err
 	}
 	t.mu.Lock()
@@ -310,7 +310,7 @@ func (t *Transfer) Finish(ctx context.Context, want func(i int) bool) error {
 func (t *Transfer) makeEmpty(want func(i int) bool) error {
 	empty, err := t.intendEmpty(want)
 	if err != nil {
-		return t.failed(opWrite, -1, 0, fmt.Errorf("making the empty files of %s: %w", t.Path(), err))
+		return t.faults.failed(opWrite, -1, 0, fmt.Errorf("making the empty files of %s: %w", t.Path(), err))
 	}
 	var made []int
 	err = func() error {
@@ -319,7 +319,7 @@ func (t *Transfer) makeEmpty(want func(i int) bool) error {
 		var d *handle
 		open := func() (err error) {
 			if d == nil {
-				d, err = t.openFolder(true)
+				d, err = t.opened.openFolder(true)
 			}
 			return err
 		}
@@ -344,16 +344,16 @@ func (t *Transfer) makeEmpty(want func(i int) bool) error {
 			if err := open(); err != nil {
 				return err
 			}
-			if err := t.makeRoom(d.dir, name+"/x"); err != nil {
+			if err := t.opened.makeRoom(d.dir, name+"/x"); err != nil {
 				return err
 			}
 		}
 		return nil
 	}()
 	if err != nil {
-		return t.failed(opWrite, -1, 0, fmt.Errorf("making the empty files of %s: %w", t.Path(), err))
+		return t.faults.failed(opWrite, -1, 0, fmt.Errorf("making the empty files of %s: %w", t.Path(), err))
 	}
-	if err := t.syncDirs(); err != nil {
+	if err := t.syncs.syncDirs(); err != nil {
 		return err
 	}
 	if len(made) == 0 {
@@ -395,7 +395,7 @@ func (t *Transfer) intendEmpty(want func(i int) bool) (list []int, err error) {
 // makeEmptyFile tells whether it made file i. opening is held.
 func (t *Transfer) makeEmptyFile(d folder, i int) (bool, error) {
 	name := t.layout.names[i].final
-	if err := t.makeRoom(d, name); err != nil {
+	if err := t.opened.makeRoom(d, name); err != nil {
 		return false, err
 	}
 	h, err := d.open(name, mode{write: true, create: true, exec: t.info.Files[i].Exec})

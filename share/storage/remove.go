@@ -26,7 +26,7 @@ func (t *Transfer) Remove(ctx context.Context, data bool) ([]share.Kept, error) 
 	t.mu.Unlock()
 	t.batching.Lock()
 	defer t.batching.Unlock()
-	t.closeFiles()
+	t.opened.closeAll()
 	r, kept, err := t.removeFiles(data)
 	if err != nil {
 		return nil, diskError("deleting %s: %w", t.Path(), err)

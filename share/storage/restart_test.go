@@ -199,7 +199,7 @@ func TestFolderThatVanishedIsNotMadeAgain(t *testing.T) {
 	tr := b.open(info)
 	put(t, tr, all, 0)
 	flush(t, tr)
-	tr.closeFiles()
+	tr.opened.closeAll()
 	if err := os.RemoveAll(filepath.Join(b.dir, "set")); err != nil {
 		t.Fatal(err)
 	}

@@ -4,16 +4,7 @@ import (
 	"context"
 	"crypto/sha1"
 	"errors"
-	"fmt"
-	"io/fs"
-	"maps"
-	"slices"
-	"sync"
 )
-
-// syncsPerTransfer is how many files of a transfer are synced at once: enough
-// for a file system to put several into one commit of its journal.
-const syncsPerTransfer = 8
 
 // batchDue is sync for Run: it notes what goes wrong.
 func (t *Transfer) batchDue(ctx context.Context) {
@@ -53,7 +44,7 @@ func (t *Transfer) sync(ctx context.Context) error {
 	if b == nil {
 		return nil
 	}
-	syncErr := t.syncFiles(b.dirty)
+	syncErr := t.syncs.syncFiles(b.dirty)
 	t.endSyncs(b, syncErr)
 	if syncErr != nil {
 		// Should the process be killed, the next one must know of this.
@@ -61,7 +52,7 @@ func (t *Transfer) sync(ctx context.Context) error {
 			return cmpErr(syncErr, err)
 		}
 	}
-	if err := t.syncDirs(); err != nil {
+	if err := t.syncs.syncDirs(); err != nil {
 		return cmpErr(syncErr, err)
 	}
 	t.stampFiles(b.dirty)
@@ -73,37 +64,6 @@ func (t *Transfer) sync(ctx context.Context) error {
 	return cmpErr(cmpErr(syncErr, err), t.finishIfComplete(ctx))
 }
 
-// syncFiles syncs files, several at once. What failed is noted.
-func (t *Transfer) syncFiles(files []int) error {
-	var first error
-	if len(files) == 1 || t.store.syncs == 1 {
-		for _, i := range files {
-			first = cmpErr(first, t.syncFile(i))
-		}
-		return first
-	}
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	next := make(chan int)
-	for range min(t.store.syncs, len(files)) {
-		wg.Go(func() {
-			for i := range next {
-				if err := t.syncFile(i); err != nil {
-					mu.Lock()
-					first = cmpErr(first, err)
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	for _, i := range files {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
-	return first
-}
-
 // cmpErr keeps the first error.
 func cmpErr(first, err error) error {
 	if first != nil {
@@ -111,56 +71,6 @@ func cmpErr(first, err error) error {
 	}
 	return err
 }
-
-func (t *Transfer) syncFile(i int) error {
-	if !t.dirtyFile(i) {
-		return nil // synced when its handle was closed
-	}
-	if u := t.userOf(i); u != nil {
-		return t.syncUser(i, u)
-	}
-	h, err := t.acquire(i, false)
-	if errors.Is(err, errAbsent) {
-		t.mu.Lock()
-		t.unsynced.drop(i)
-		t.mu.Unlock()
-		return nil
-	}
-	if err != nil {
-		return t.writeFailed(i, 0, err)
-	}
-	defer h.unpin()
-	return t.syncOpen(h)
-}
-
-// syncOpen syncs the file of h and notes the result.
-func (t *Transfer) syncOpen(h *handle) error {
-	t.mu.Lock()
-	lock := t.unsynced.lock(h.index)
-	t.mu.Unlock()
-	lock.Lock()
-	defer lock.Unlock()
-	t.mu.Lock()
-	writes, useless := t.unsynced.begin(h.index)
-	t.mu.Unlock()
-	if useless {
-		return t.failed(opSync, h.index, 0, errFailedBefore)
-	}
-	err := h.file.Sync()
-	t.mu.Lock()
-	if err == nil {
-		t.unsynced.done(h.index, writes)
-		t.mu.Unlock()
-		return nil
-	}
-	t.taint(h.index)
-	name := t.name(h.index)
-	t.mu.Unlock()
-	t.agenda.wantSyncNow()
-	return t.failed(opSync, h.index, 0, fmt.Errorf("syncing %s: %w", name, err))
-}
-
-var errFailedBefore = errors.New("an earlier sync failed, and its data has not been written again")
 
 // heal writes complete pieces that a failed sync left in doubt once more: the
 // sync of what was just written says something again. What no longer hashes
@@ -211,7 +121,7 @@ func (t *Transfer) replaceFailed(ctx context.Context) error {
 	}
 	t.mu.Unlock()
 	for _, i := range list {
-		t.giveToUser(i)
+		t.naming.giveToUser(i)
 		if err := t.replace(ctx, i); err != nil {
 			return err
 		}
@@ -260,12 +170,12 @@ func (t *Transfer) rewriteFile(i int, at int64, part []byte) (n int, err error) 
 	if u := t.userOf(i); u != nil {
 		return t.rewriteUser(i, u, at, part)
 	}
-	h, err := t.acquire(i, false)
+	h, err := t.opened.acquire(i, false)
 	if errors.Is(err, errAbsent) {
 		return 0, err
 	}
 	if err != nil {
-		return len(part), t.writeFailed(i, at, err)
+		return len(part), t.faults.writeFailed(i, at, err)
 	}
 	n, err = h.file.ReadAt(part, at)
 	h.unpin()
@@ -281,51 +191,4 @@ func (t *Transfer) rewriteFile(i int, at int64, part []byte) (n int, err error) 
 		return len(part), err
 	}
 	return len(part), nil
-}
-
-// syncDirs makes new names durable.
-func (t *Transfer) syncDirs() error {
-	t.mu.Lock()
-	dirs := t.unsynced.takeDirs()
-	t.mu.Unlock()
-	if len(dirs) == 0 {
-		return nil
-	}
-	err := t.syncNames(dirs)
-	if err != nil {
-		t.mu.Lock()
-		t.unsynced.putBackDirs(dirs)
-		t.mu.Unlock()
-		return t.failed(opSync, -1, 0, fmt.Errorf("syncing the folder of %s: %w", t.Path(), err))
-	}
-	return nil
-}
-
-func (t *Transfer) syncNames(dirs map[string]struct{}) error {
-	t.opening.Lock()
-	d, err := t.openFolder(false)
-	t.opening.Unlock()
-	if err != nil {
-		return err
-	}
-	defer d.unpin()
-	for _, name := range slices.Sorted(maps.Keys(dirs)) {
-		if name != parentDir {
-			// A folder that somebody removed has no names; its files are missed.
-			if err := d.dir.syncDir(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-			continue
-		}
-		p, err := t.disk.folder(t.dir, "", false)
-		if err != nil {
-			return err
-		}
-		err = p.syncDir(".")
-		p.Close()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

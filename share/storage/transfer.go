@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 )
 
 // Transfer is the content of one torrent on disk. It coordinates the parts that
@@ -19,11 +18,13 @@ type Transfer struct {
 	log   *slog.Logger
 	job   job
 
-	batching sync.Mutex // held through a batch: one at a time, records in order
-	folder   atomic.Pointer[handle]
+	naming naming
+	opened openFiles
+	faults faults
+	syncs  syncer
 
-	fileLocks [8]sync.Mutex
-	proving   sync.Mutex // held while a piece in doubt is hashed for a reader
+	batching sync.Mutex // held through a batch: one at a time, records in order
+	proving  sync.Mutex // held while a piece in doubt is hashed for a reader
 }
 
 // Progress counts what is durable: hashed right, on disk, and recorded so.
@@ -106,59 +107,9 @@ func (t *Transfer) Close(ctx context.Context) error {
 	t.mu.Lock()
 	t.closed = true
 	t.mu.Unlock()
-	t.closeFiles()
+	t.opened.closeAll()
 	// What could not be synced even now must be known the next time.
 	err = cmpErr(err, t.unrecordNow())
 	t.store.release(t)
 	return err
-}
-
-// closeFiles closes whatever is open and not in use.
-func (t *Transfer) closeFiles() {
-	t.opening.Lock()
-	defer t.opening.Unlock()
-	for i := range t.files {
-		t.closeFile(i)
-		t.closeSpill(i)
-	}
-	if h := t.folder.Swap(nil); h != nil {
-		t.store.handles.retire(h)
-	}
-}
-
-// closeFile closes file i once nobody uses it; unsynced writes are synced, as
-// the system may forget that they failed once the file is closed.
-func (t *Transfer) closeFile(i int) {
-	t.closeHandle(t.files[i].open.Swap(nil))
-}
-
-func (t *Transfer) closeHandle(h *handle) {
-	if h == nil {
-		return
-	}
-	if t.dirtyHandle(h) && h.pin() {
-		t.syncOpen(h)
-		h.unpin()
-	}
-	t.store.handles.retire(h)
-}
-
-// forget implements owner.
-func (t *Transfer) forget(h *handle) {
-	if h.dir != nil {
-		t.folder.CompareAndSwap(h, nil)
-		return
-	}
-	if u := t.userOf(h.index); u != nil {
-		u.open.CompareAndSwap(h, nil)
-	}
-	t.files[h.index].open.CompareAndSwap(h, nil)
-	if t.dirtyHandle(h) {
-		t.syncOpen(h)
-	}
-}
-
-// dirtyHandle implements owner.
-func (t *Transfer) dirtyHandle(h *handle) bool {
-	return h.file != nil && h.writable && t.dirtyFile(h.index)
 }

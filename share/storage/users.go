@@ -9,7 +9,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 	"sync/atomic"
 )
 
@@ -100,7 +99,7 @@ func (t *Transfer) readUser(i int, u *userFile, at int64, p []byte, check func(i
 		if !in {
 			return t.readOne(i, at, p, check)
 		}
-		h, err := t.acquireSpill(i, u, false)
+		h, err := t.opened.acquireSpill(i, u, false)
 		if err != nil {
 			return 0, t.readFailed(i, at, err)
 		}
@@ -124,7 +123,7 @@ func (t *Transfer) writeUser(i int, at int64, p []byte) (n int, done bool, err e
 	complete := t.files[i].state == final
 	t.mu.Unlock()
 	if complete {
-		t.giveToUser(i)
+		t.naming.giveToUser(i)
 	}
 	piece := t.span(t.info.Files[i].Offset+at, int64(len(p))).From
 	t.mu.Lock()
@@ -154,21 +153,9 @@ func (t *Transfer) writeUser(i int, at int64, p []byte) (n int, done bool, err e
 		return n, err
 	})
 	if err != nil {
-		err = t.writeFailed(i, at, err)
+		err = t.faults.writeFailed(i, at, err)
 	}
 	return n, true, err
-}
-
-// giveToUser takes a complete file in which something is wrong for the user's:
-// he may have edited it.
-func (t *Transfer) giveToUser(i int) {
-	t.opening.Lock()
-	defer t.opening.Unlock()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.files[i].state == final {
-		t.takeUser(i, t.layout.names[i].final)
-	}
 }
 
 // openSpill gives a pinned handle of the spill of entry i and makes it if need
@@ -178,130 +165,14 @@ func (t *Transfer) openSpill(i int, u *userFile) (*handle, error) {
 	recorded := u.spill && !t.known.stale
 	t.mu.Unlock()
 	if !recorded {
-		if err := t.intendSpill(i, u); err != nil {
+		if err := t.naming.intendSpill(i, u); err != nil {
 			return nil, err
 		}
 		if err := t.unrecordNow(); err != nil {
 			return nil, err
 		}
 	}
-	return t.acquireSpill(i, u, true)
-}
-
-// intendSpill notes that the part name of entry i is about to be a file of ours.
-// It is to be recorded.
-func (t *Transfer) intendSpill(i int, u *userFile) error {
-	t.opening.Lock()
-	defer t.opening.Unlock()
-	t.mu.Lock()
-	known := u.spill
-	t.mu.Unlock()
-	if known {
-		return nil
-	}
-	if err := t.freePart(i); err != nil {
-		return err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	u.spill, t.known.stale = true, true
-	return nil
-}
-
-// acquireSpill gives a pinned handle of the spill of entry i.
-func (t *Transfer) acquireSpill(i int, u *userFile, create bool) (*handle, error) {
-	if h := u.open.Load(); h != nil && h.pin() {
-		return h, nil
-	}
-	t.opening.Lock()
-	defer t.opening.Unlock()
-	if h := u.open.Load(); h != nil && h.pin() {
-		return h, nil
-	}
-	t.mu.Lock()
-	closed, made := t.closed, u.made
-	t.mu.Unlock()
-	switch {
-	case closed:
-		return nil, ErrClosed
-	case !made && !create:
-		return nil, errAbsent
-	}
-	d, err := t.openFolder(create)
-	if err != nil {
-		return nil, err
-	}
-	defer d.unpin()
-	name := t.layout.names[i].part
-	if !made {
-		if err := t.makeRoom(d.dir, name); err != nil {
-			return nil, err
-		}
-	}
-	h, err := t.store.handles.open(t, func() (*handle, error) {
-		f, err := d.dir.open(name, mode{write: true, create: !made, exec: !made && t.info.Files[i].Exec})
-		if err != nil {
-			return nil, err
-		}
-		return &handle{owner: t, index: i, file: f, writable: true}, nil
-	})
-	if errors.Is(err, fs.ErrExist) {
-		return nil, t.otherPart(i)
-	}
-	if err != nil {
-		return nil, err
-	}
-	t.mu.Lock()
-	u.made = true
-	t.mu.Unlock()
-	u.open.Store(h)
-	return h, nil
-}
-
-func (t *Transfer) closeSpill(i int) {
-	if u := t.userOf(i); u != nil {
-		t.closeHandle(u.open.Swap(nil))
-	}
-}
-
-// syncUser syncs entry i, a file of the user's, and its spill.
-func (t *Transfer) syncUser(i int, u *userFile) error {
-	t.mu.Lock()
-	synced, made := u.synced, u.made
-	t.mu.Unlock()
-	if !synced {
-		h, err := t.acquire(i, false)
-		if err == nil {
-			err = h.file.Sync()
-			h.unpin()
-		}
-		switch {
-		case errors.Is(err, errAbsent) || errors.Is(err, ErrClosed):
-			return nil // it is no more: whoever reads it next will see
-		case err != nil && h == nil:
-			return t.failed(opRead, i, 0, fmt.Errorf("opening %s: %w", t.layout.names[i].user, err))
-		case err != nil:
-			t.mu.Lock()
-			t.taint(i)
-			t.mu.Unlock()
-			return t.failed(opSync, i, 0, fmt.Errorf("syncing %s: %w", t.layout.names[i].user, err))
-		}
-	}
-	t.mu.Lock()
-	u.synced = true
-	if !made {
-		t.unsynced.drop(i)
-	}
-	t.mu.Unlock()
-	if !made {
-		return nil
-	}
-	h, err := t.acquireSpill(i, u, false)
-	if err != nil {
-		return t.writeFailed(i, 0, err)
-	}
-	defer h.unpin()
-	return t.syncOpen(h)
+	return t.opened.acquireSpill(i, u, true)
 }
 
 // rewriteUser is rewriteFile for a file of the user's: only its spill is written.
@@ -313,7 +184,7 @@ func (t *Transfer) rewriteUser(i int, u *userFile, at int64, p []byte) (int, err
 		if !in {
 			return t.readOne(i, at, p, nil)
 		}
-		h, err := t.acquireSpill(i, u, false)
+		h, err := t.opened.acquireSpill(i, u, false)
 		if err != nil {
 			return 0, err
 		}
@@ -325,59 +196,15 @@ func (t *Transfer) rewriteUser(i int, u *userFile, at int64, p []byte) (int, err
 		_, err = h.file.WriteAt(p, at)
 		t.wrote(i)
 		if err != nil {
-			err = t.writeFailed(i, at, err)
+			err = t.faults.writeFailed(i, at, err)
 		}
 		return len(p), err
 	})
 }
 
-// freePart sees to it that nothing has the part name of entry i. opening is
-// held.
-func (t *Transfer) freePart(i int) error {
-	if !strings.HasSuffix(t.layout.names[i].part, partEnding(t.info.ID)) {
-		return t.changePart(i) // of a file that was completed in place, or of an old record
-	}
-	_, err := t.stat(t.layout.names[i].part)
-	if err == nil || !absentFile(err) {
-		if err != nil {
-			return fmt.Errorf("looking at %s: %w", t.layout.names[i].part, err)
-		}
-		return t.changePart(i)
-	}
-	return nil
-}
-
 // absentFile tells whether an error of stat says that nothing is there.
 func absentFile(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(kindOf(err), ErrMissing)
-}
-
-// otherPart gives entry i another part name, as somebody else's file has come to
-// have it. The error is for the write that ran into it, and is over at once.
-// opening is held.
-func (t *Transfer) otherPart(i int) error {
-	old := t.layout.names[i].part
-	if err := t.changePart(i); err != nil {
-		return err
-	}
-	return fmt.Errorf("%s was made by another program: %w", old, errPartTaken)
-}
-
-// errPartTaken says that the file has another part name now: try again.
-var errPartTaken = errors.New("the part name was taken")
-
-// changePart chooses a part name for entry i that is free, and has it recorded
-// with what is recorded next. opening is held.
-func (t *Transfer) changePart(i int) error {
-	v, err := t.place.freePart(i)
-	if err != nil {
-		return err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.layout.names[i].part = v
-	t.relayout, t.known.stale = true, true
-	return nil
 }
 
 // intend records, before they are made, which files the write of pieces s may
@@ -405,8 +232,8 @@ func (t *Transfer) intend(s Span) error {
 	}
 	t.batching.Lock()
 	defer t.batching.Unlock()
-	if err := t.intendFiles(first, last); err != nil {
-		return t.failed(opWrite, first, 0, err)
+	if err := t.naming.intendFiles(first, last); err != nil {
+		return t.faults.failed(opWrite, first, 0, err)
 	}
 	return t.recordIfStale(context.Background())
 }
@@ -414,28 +241,3 @@ func (t *Transfer) intend(s Span) error {
 // intendAll is about how often intentions are recorded for a transfer of very
 // many files.
 const intendAll = 256
-
-// intendFiles notes that absent entries from first to last are about to be made
-// under their part names.
-func (t *Transfer) intendFiles(first, last int) error {
-	t.opening.Lock()
-	defer t.opening.Unlock()
-	for i := first; i <= last; i++ {
-		if !t.onDisk(i) || t.info.Files[i].Length == 0 {
-			continue
-		}
-		t.mu.Lock()
-		skip := t.files[i].state != absent || t.files[i].created
-		t.mu.Unlock()
-		if skip {
-			continue
-		}
-		if err := t.freePart(i); err != nil {
-			return err
-		}
-		t.mu.Lock()
-		t.files[i].created, t.known.stale = true, true
-		t.mu.Unlock()
-	}
-	return nil
-}

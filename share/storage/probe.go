@@ -17,25 +17,6 @@ const (
 	probeBytes = 256 << 10
 )
 
-// op is what was being done when a fault came up: it decides what has to work
-// again before the fault is over.
-type op uint8
-
-const (
-	opRead op = iota
-	opWrite
-	opSync
-	opRecord
-)
-
-// fault is why a transfer stands still.
-type fault struct {
-	err  error // of kind share.Disk
-	op   op
-	file int // -1 for none
-	at   int64
-}
-
 // kindOf sorts an error of the file system: nil, or one of the package's
 // errors; ErrBroken is everything else.
 func kindOf(err error) error {
@@ -61,38 +42,6 @@ func kindOf(err error) error {
 		return ErrDenied
 	}
 	return ErrBroken
-}
-
-// failed notes that the disk has failed, and returns the error to hand on. What
-// is over by itself, or concerns a single file, does not stop the transfer.
-func (t *Transfer) failed(o op, i int, at int64, err error) error {
-	kind := kindOf(err)
-	if o == opRead && kind == ErrHandles || errors.Is(err, ErrClosed) || errors.Is(err, errAbsent) {
-		return err
-	}
-	if kind == ErrMissing && i >= 0 && o != opRecord && t.stateOf(i) != absent {
-		return t.trouble(i, ErrMissing, stamp{})
-	}
-	if errors.Is(err, kind) {
-		err = diskError("%w", err)
-	} else {
-		err = diskError("%w: %w", kind, err)
-	}
-	t.mu.Lock()
-	if f := t.halt.fault; f != nil || t.closed {
-		if f != nil {
-			err = f.err
-		}
-		t.mu.Unlock()
-		return err
-	}
-	pause := t.halt.stop(&fault{err: err, op: o, file: i, at: at})
-	t.known.changed()
-	t.mu.Unlock()
-	t.log.Warn("a transfer stops", "transfer", t.info.ID, "error", err)
-	t.agenda.wantProbe(pause)
-	t.agenda.post()
-	return err
 }
 
 // Fault is why the transfer cannot go on, or nil: an error of kind share.Disk
@@ -146,7 +95,7 @@ func (t *Transfer) probe(ctx context.Context) {
 // attempt does what failed, or the like of it.
 func (t *Transfer) attempt(f *fault) error {
 	// Handles may lead to what a mount has come and gone over.
-	t.closeFiles()
+	t.opened.closeAll()
 	switch f.op {
 	case opRecord:
 		return nil // the sync that follows records
@@ -157,7 +106,7 @@ func (t *Transfer) attempt(f *fault) error {
 		return nil
 	}
 	if f.file >= 0 && t.stateOf(f.file) == partial {
-		h, err := t.acquire(f.file, true)
+		h, err := t.opened.acquire(f.file, true)
 		if err != nil {
 			return err
 		}
@@ -167,7 +116,7 @@ func (t *Transfer) attempt(f *fault) error {
 }
 
 func (t *Transfer) attemptRead(f *fault) error {
-	h, err := t.acquire(f.file, false)
+	h, err := t.opened.acquire(f.file, false)
 	if errors.Is(err, errAbsent) {
 		return nil
 	}
@@ -188,7 +137,7 @@ func (t *Transfer) attemptWrite() error {
 	missing := int64(t.numPieces()-t.known.have.count()) * t.info.PieceLength
 	t.mu.Unlock()
 	t.opening.Lock()
-	d, err := t.openFolder(true)
+	d, err := t.opened.openFolder(true)
 	t.opening.Unlock()
 	if err != nil {
 		return err
