@@ -97,9 +97,9 @@ func (e *Engine) add(ctx context.Context, t *transfer, by Owner, lease Lease) (s
 		e.transfers.add(t)
 		e.claims.free(t.id, e.claims[t.id])
 		saved = e.state.putNow(t.row)
-		e.tell(t, share.EventAdded, "")
+		e.events.tell(t, share.EventAdded, "")
 		e.reconcile(t)
-		s = e.snapshot(t)
+		s = e.events.snapshot(t)
 	})
 	switch {
 	case !ok:
@@ -133,7 +133,7 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 	var refused error
 	release, err := e.claim(ctx, t.id, func(old *transfer) {
 		refused = e.merge(old, again)
-		s = e.snapshot(old)
+		s = e.events.snapshot(old)
 	})
 	if release == nil {
 		if err = cmp.Or(err, refused); err == nil {
@@ -252,7 +252,7 @@ func (e *Engine) List() []share.Transfer {
 		out = make([]share.Transfer, 0, len(all))
 		for _, t := range all {
 			if t.removing == nil {
-				out = append(out, e.snapshot(t))
+				out = append(out, e.events.snapshot(t))
 			}
 		}
 	})
@@ -264,7 +264,7 @@ func (e *Engine) List() []share.Transfer {
 func (e *Engine) Get(id share.ID) (s share.Transfer, err error) {
 	e.awaitLook(context.Background(), id, freshLook)
 	err = e.on(id, func(t *transfer) error {
-		s = e.snapshot(t)
+		s = e.events.snapshot(t)
 		return nil
 	})
 	if errors.Is(err, share.ErrUnknown) {
@@ -296,9 +296,9 @@ func (e *Engine) Resume(id share.ID) error {
 		}
 		t.unpause()
 		t.failure = nil
-		t.search = search{}
-		if t.book != nil {
-			t.book.again(e.now())
+		t.peers.search = search{}
+		if t.peers.book != nil {
+			t.peers.book.again(e.now())
 		}
 		e.restore(t)
 		e.save(t)
@@ -349,7 +349,8 @@ func (e *Engine) SetPriority(id share.ID, files map[int]share.Priority) error {
 				delete(all, i)
 			}
 		}
-		e.setPriorities(t, info, all)
+		t.setPriorities(info, all)
+		e.applyPriorities(t)
 		if !t.done && t.options.Reason != "" { // it was not the user who paused it
 			t.unpause()
 		}
@@ -382,10 +383,7 @@ func (e *Engine) ChangeLimits(id share.ID, c share.LimitChange) error {
 	return e.on(id, func(t *transfer) error {
 		l := c.Apply(t.options.Limits)
 		t.options.Limits = l
-		if t.down != nil {
-			t.down.Set(l.Down)
-			t.up.Set(l.Up)
-		}
+		t.limits.set(l)
 		e.save(t)
 		e.changed(t)
 		return nil

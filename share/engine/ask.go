@@ -15,8 +15,8 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// startAsk gets the info dictionary of t from peers. It goes on until somebody
-// gave it: the search for peers runs beside it.
+// startAsk gets the info dictionary of t from peers. It goes on until a peer has sent
+// it; the search for peers runs beside it.
 func (e *Engine) startAsk(t *transfer) {
 	if t.options.Paused || t.failure != nil || t.removing != nil {
 		return
@@ -35,45 +35,37 @@ func (e *Engine) startAsk(t *transfer) {
 		e.fail(t, err)
 		return
 	}
-	t.asking = ask
-	t.search = search{}
-	if t.book != nil {
-		ask.Add(t.book.addrs()...)
+	t.peers.asking = ask
+	t.peers.search = search{}
+	if t.peers.book != nil {
+		ask.Add(t.peers.book.addrs()...)
 	}
 	most, only := t.options.MaxSize, t.options.Only
 	e.start(t, jobAsk, func(ctx context.Context) func() {
 		got, err := ask.Run(ctx)
 		if err != nil {
-			return func() { t.asking = nil }
+			return func() { t.peers.asking = nil }
 		}
-		info, err := metainfo.ParseInfo(got.Bytes)
-		if err != nil {
-			return func() { t.asking = nil; e.fail(t, err) }
-		}
-		if err := e.swarms.Check(info.Bytes()); err != nil {
-			return func() {
-				t.asking = nil
-				e.fail(t, share.Errorf(share.Refused, "the content of %s cannot be handled: %w", id.Short(), err))
-			}
-		}
-		if err := errors.Join(checkSize(info, most), checkOnly(info, only)); err != nil {
-			return func() { t.asking = nil; e.fail(t, err) }
-		}
-		if err := e.torrents.keep(id, (&metainfo.Torrent{Info: info}).Encode()); err != nil {
-			return func() { t.asking = nil; e.fail(t, err) }
-		}
+		info, err := e.work.accept(id, got.Bytes, func(info *metainfo.Info) error {
+			return errors.Join(checkSize(info, most), checkOnly(info, only))
+		})
 		return func() {
-			t.asking = nil
+			t.peers.asking = nil
+			if err != nil {
+				e.fail(t, err)
+				return
+			}
 			e.learn(t, info)
 			e.meet(foundPeers{id, share.FromPEX, append(got.Peers, got.More...)})
-			if t.book != nil {
-				t.book.again(e.now())
+			if t.peers.book != nil {
+				t.peers.book.again(e.now())
 			}
 		}
 	})
 }
 
-// learn notes what the info dictionary of t, kept by now, says.
+// learn takes over what the info dictionary of t says. Its .torrent file is kept
+// already.
 func (e *Engine) learn(t *transfer, info *metainfo.Info) {
 	t.name, t.size, t.row.files = info.Name, info.Size(), countFiles(info)
 	t.info = info
@@ -90,58 +82,47 @@ func (e *Engine) learn(t *transfer, info *metainfo.Info) {
 			t.total -= info.Files[i].Length
 		}
 	}
-	t.search = search{}
+	t.peers.search = search{}
 	e.save(t)
-	e.note(t, "the content is known: %q, %s in %s", t.name, humanize.Bytes(uint64(t.size)), english.Plural(t.row.files, "file", ""))
+	e.events.note(t, "the content is known: %q, %s in %s", t.name, humanize.Bytes(uint64(t.size)), english.Plural(t.row.files, "file", ""))
 }
 
 // startHash reads and hashes a share for the first time.
 func (e *Engine) startHash(t *transfer) {
-	if t.options.Paused || t.failure != nil || t.removing != nil || t.parked || e.hashing >= maxHashing {
+	if !t.mayHash() || !e.hashing.begin() {
 		return
 	}
-	e.hashing++
-	path, name, o := t.path, t.name, t.options
-	earlier, again := e.shelf.like(t)
-	again = again && !t.afresh
-	guard := e.cfg.Guard
-	if slices.ContainsFunc(o.Owners, func(o Owner) bool { return o.is(ownedByChannel) }) {
-		guard = nil // the node's own, and in its state directory
+	path, o := t.path, t.options
+	make := metainfo.MakeOptions{
+		Name: t.name, PieceLength: o.PieceLength, FollowSymlinks: o.FollowSymlinks, Private: o.Private,
+		Exclude: o.Exclude, Strict: o.Strict, Guard: e.cfg.Guard,
+		Progress: func(done, total int64) {
+			t.count.done.Store(done)
+			t.count.all.Store(total)
+		},
 	}
-	t.hashed.Store(0)
+	if slices.ContainsFunc(o.Owners, func(o Owner) bool { return o.is(ownedByChannel) }) {
+		make.Guard = nil // the node's own, in its state directory
+	}
+	earlier, again := e.shelf.like(t)
+	again = again && !t.making.afresh
+	t.count.done.Store(0)
 	e.start(t, jobHash, func(ctx context.Context) func() {
-		make := metainfo.MakeOptions{
-			Name: name, PieceLength: o.PieceLength, FollowSymlinks: o.FollowSymlinks, Private: o.Private,
-			Exclude: o.Exclude, Strict: o.Strict, Guard: guard,
-			Progress: func(done, total int64) {
-				t.hashed.Store(done)
-				t.toHash.Store(total)
-			},
-		}
+		var made *metainfo.Made
+		var err error
 		if again {
-			if made := e.madeBefore(ctx, earlier, path, make); made != nil {
-				return func() {
-					e.hashing--
-					defer e.hashNext()
-					if t.removing == nil {
-						t.reused = true
-						e.madeTorrent(t, made)
-					}
-				}
-			}
+			made = e.work.madeBefore(ctx, earlier.id, path, make)
 		}
-		made, err := metainfo.Make(ctx, path, make)
-		if err == nil {
-			err = e.forgetRead(ctx, made.Info.ID)
-		}
-		if err == nil {
-			err = e.swarms.Check(made.Info.Bytes())
+		reused := made != nil
+		if !reused {
+			made, err = e.work.hash(ctx, path, make, e.hasEnded)
 		}
 		return func() {
-			e.hashing--
+			e.hashing.end()
 			defer e.hashNext()
 			switch {
 			case err == nil && t.removing == nil:
+				t.making.reused = reused
 				e.madeTorrent(t, made)
 			case err != nil && ctx.Err() == nil:
 				e.failShare(t, err)
@@ -150,53 +131,45 @@ func (e *Engine) startHash(t *transfer) {
 	})
 }
 
-// failShare ends a share that cannot be made. Whoever asks for it by its ID is
-// still told why.
+// failShare removes a share that cannot be made. Get still returns it, with the
+// reason.
 func (e *Engine) failShare(t *transfer, err error) {
 	if t.removing != nil {
 		return
 	}
 	e.fail(t, err)
 	if !t.completed.IsZero() {
-		return // it was one, and its torrent is lost
+		return // it was a share before its .torrent file was lost
 	}
 	t.retry = time.Time{}
-	e.transfers.fail(e.snapshot(t))
+	e.transfers.fail(e.events.snapshot(t))
 	e.beginRemoval(t, false)
 }
 
-// hashNext begins with the share that has waited longest.
+// hashNext begins to hash the share that has waited longest.
 func (e *Engine) hashNext() {
-	var next *transfer
-	for t := range e.awake {
-		if t.kind == kindUnhashed && t.job == nil && t.made == nil && !t.parked && t.failure == nil && !t.options.Paused && t.removing == nil &&
-			(next == nil || t.added.Before(next.added)) {
-			next = t
-		}
-	}
-	if next != nil {
+	if next := e.hashing.next(e.awake); next != nil {
 		e.reconcile(next)
 	}
 }
 
-// madeTorrent is called when a share has been hashed. Its torrent is kept only
-// once the ID is its own: what keeps the torrent also removes it. Its storage is
-// opened before anybody is told, so that what was just hashed need not be again
-// after a crash.
+// madeTorrent is called when a share has been hashed. The .torrent file is kept only
+// when the ID belongs to t: a removal of that ID also removes the file. The storage is
+// opened before the ID is published, so that after a crash nothing is hashed again.
 func (e *Engine) madeTorrent(t *transfer, made *metainfo.Made) {
 	id := made.Info.ID
 	if c := e.claims[id]; c != nil {
-		// Hashed again when it is known whose the ID is.
-		t.parked = true
+		// It is hashed again when the claim is over.
+		t.making.parked = true
 		c.after = append(c.after, func() {
-			t.parked = false
+			t.making.parked = false
 			e.reconcile(t)
 		})
 		return
 	}
 	if old := e.transfers.byID[id]; old != nil && old != t {
 		if !old.options.Owners.byUser() {
-			// What the user shares is his, also where it was somebody else's.
+			// What the user shares takes the place of what others own.
 			e.beginRemoval(old, !old.done)
 			e.madeTorrent(t, made) // waits for that
 			return
@@ -215,17 +188,17 @@ func (e *Engine) madeTorrent(t *transfer, made *metainfo.Made) {
 			old.options.Paused, old.options.Reason = false, ""
 		}
 		e.save(old)
-		e.publish(old, share.Event{Type: share.EventShared, Was: t.id})
+		e.events.publish(old, share.Event{Type: share.EventShared, Was: t.id})
 		e.reconcile(old)
 		return
 	}
 	if !e.transfers.hash(t, id) {
-		return // hashed again when the other is through
+		return // hashed again when the other share is done
 	}
-	t.made, t.info = made, made.Info
+	t.making.made, t.info = made, made.Info
 }
 
-// found notes what there was besides the content of a share.
+// found notes what was in the folder besides the content of a share.
 func (t *transfer) found(made *metainfo.Made) {
 	t.options.Hidden, t.options.LeftOut = made.Hidden, made.LeftOut
 }
@@ -233,21 +206,21 @@ func (t *transfer) found(made *metainfo.Made) {
 // replace makes the provisional ID of t stand for id.
 func (e *Engine) replace(t *transfer, id share.ID) {
 	if t.id == id {
-		return // a share whose torrent had been lost
+		return // a share whose .torrent file was lost
 	}
 	e.transfers.replace(t, id)
 	delete(e.awake, t)
 	e.state.remove(t.id, false)
-	e.release(t)
+	t.release()
 }
 
-// shared is called when the storage of what was just hashed is open.
+// shared is called when the storage of a share that was just hashed is open.
 func (e *Engine) shared(t *transfer) {
-	was, made := t.id, t.made
+	was, made := t.id, t.making.made
 	e.replace(t, made.Info.ID)
 	t.uploaded += e.shelf.rows[made.Info.ID].uploaded
 	e.shelf.drop(made.Info.ID)
-	t.id, t.kind, t.done, t.made, t.reused = made.Info.ID, kindOwn, true, nil, false
+	t.id, t.kind, t.done, t.making.made, t.making.reused = made.Info.ID, kindOwn, true, nil, false
 	t.options.Owners, t.options.Then = t.options.Owners.once(t.options.Then), ""
 	t.name, t.size, t.row.files = made.Info.Name, made.Info.Size(), countFiles(made.Info)
 	t.total, t.completed = t.size, e.now().Round(0)
@@ -258,8 +231,8 @@ func (e *Engine) shared(t *transfer) {
 	e.save(t)
 	if l := made.LeftOut; l != nil {
 		for _, o := range l.Items {
-			e.note(t, "left out: %s: %s", o.Path, o.Reason)
+			e.events.note(t, "left out: %s: %s", o.Path, o.Reason)
 		}
 	}
-	e.publish(t, share.Event{Type: share.EventShared, Was: was})
+	e.events.publish(t, share.Event{Type: share.EventShared, Was: was})
 }

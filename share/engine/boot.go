@@ -29,11 +29,13 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 	if !e.cfg.Look {
 		e.state.notes = newNotebook(e.cfg.Dir, e.cfg.DB, e.log)
 	}
-	e.store, err = storage.New(storage.Config{
-		Logger: e.log, Ledger: &ledger{e.cfg.DB, e.state.notes}, Preallocate: e.cfg.Preallocate, Now: e.cfg.Now,
-	})
+	kept := &ledger{e.cfg.DB, e.state.notes}
+	store, err := storage.New(storage.Config{Logger: e.log, Ledger: kept, Preallocate: e.cfg.Preallocate, Now: e.cfg.Now})
 	if err != nil {
 		return nil, fmt.Errorf("preparing storage: %w", err)
+	}
+	e.work = &worker{
+		log: e.log, store: store, ledger: kept, torrents: e.torrents, swarms: e.swarms, mounts: e.mounts, readOnly: e.cfg.Look,
 	}
 	if err := e.swarms.Start(); err != nil {
 		return nil, err
@@ -47,6 +49,7 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 	if err != nil {
 		return nil, errors.Join(err, e.swarms.Close())
 	}
+	e.announce = &announcer{finders: e.cfg.Finders, noTrackers: e.cfg.NoTrackers, network: e.swarms, trackers: e.trackers}
 
 	// Services go on while the transfers are being put away.
 	service, halt := context.WithCancel(context.WithoutCancel(ctx))
@@ -54,7 +57,7 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 	var services, announcer sync.WaitGroup
 	farewell, endAnnouncer := context.WithCancel(service)
 	services.Go(func() { e.state.run(service, func(err error) { e.log.Error("the state was not saved", "error", err) }) })
-	services.Go(func() { e.report("storage", e.store.Run(service)) })
+	services.Go(func() { e.report("storage", store.Run(service)) })
 	services.Go(func() { e.serial.run(service) })
 	if e.state.notes != nil {
 		services.Go(func() { e.state.notes.run(service, rows) })
@@ -64,13 +67,15 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 	for _, r := range rows {
 		e.load(r)
 	}
-	e.lastTick, e.rounds.began = time.Now(), e.now()
+	e.totals.sampled, e.rounds.began = time.Now(), e.now()
 	for t := range e.awake {
 		e.reconcile(t)
 	}
 	return func() error {
 		deadline := time.Now().Add(stopTime)
-		e.keepFigures()
+		for _, t := range e.transfers.byID {
+			e.announce.keep(t)
+		}
 		endAnnouncer()
 		e.putAway(deadline)
 		err := e.swarms.Close()
@@ -101,7 +106,7 @@ func (e *Engine) port() uint16 {
 }
 
 // load brings back a transfer of the last run. Those that are complete stay at
-// rest: their files are looked at bit by bit, see glanceAtSome.
+// rest: their files are looked at in turn, see lookInTurn.
 func (e *Engine) load(r row) {
 	if r.kind == kindEnded {
 		e.shelf.add(r)
@@ -129,20 +134,20 @@ func (e *Engine) load(r row) {
 		e.rounds.add(t)
 	case t.options.Verify && t.known(): // recovered, or interrupted
 		e.awake[t] = struct{}{}
-		e.requeue = true
+		e.slots.stale = true
 	case t.options.Paused:
 		if t.done {
 			e.rounds.add(t)
 		}
 	case t.done && t.options.Damage == "":
-		e.advertise(t)
+		e.announce.show(t)
 		e.rounds.add(t)
 	case t.done:
 		e.rounds.add(t)
 		e.awake[t] = struct{}{}
 	default:
 		e.awake[t] = struct{}{}
-		e.requeue = true
+		e.slots.stale = true
 	}
 }
 

@@ -219,7 +219,7 @@ func TestVerifyOfWhatIsNotSeeded(t *testing.T) {
 		t.Fatal(err)
 	}
 	var s share.Transfer
-	b.box.call(func() { s = b.snapshot(b.transfers.byID[tr.ID]) })
+	b.box.call(func() { s = b.events.snapshot(b.transfers.byID[tr.ID]) })
 	if s.State != share.Checking {
 		t.Errorf("while verifying: %s", s.State)
 	}

@@ -184,22 +184,11 @@ func (e *Engine) Torrent(id share.ID) ([]byte, error) {
 	return (&metainfo.Torrent{Info: info}).Encode(), nil
 }
 
-// Stats returns the node's totals.
-func (e *Engine) Stats() share.Stats {
+// Stats returns the figures of the node.
+func (e *Engine) Stats() (s share.Stats) {
 	all := e.swarms.Figures()
-	s := share.Stats{
-		Downloaded: all.Down, Uploaded: all.Up, Connections: all.Open, Refused: all.Refused,
-		States: make(map[share.State]int, len(share.States)),
+	if !e.box.call(func() { s = e.totals.stats(e.transfers.byID, all) }) {
+		s = (&totals{}).stats(nil, all)
 	}
-	for _, state := range share.States {
-		s.States[state] = 0
-	}
-	e.box.call(func() {
-		s.Down, s.Up = e.rates.down.Rate(), e.rates.up.Rate()
-		s.Transfers = len(e.transfers.byID)
-		for _, t := range e.transfers.byID {
-			s.States[t.state()]++
-		}
-	})
 	return s
 }

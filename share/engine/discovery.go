@@ -20,13 +20,13 @@ type tally struct {
 
 // tallyOf finds or makes the tally of a source. There are seven at most.
 func (t *transfer) tallyOf(s share.Source) *tally {
-	for i := range t.tallies {
-		if t.tallies[i].source == s {
-			return &t.tallies[i]
+	for i := range t.peers.tallies {
+		if t.peers.tallies[i].source == s {
+			return &t.peers.tallies[i]
 		}
 	}
-	t.tallies = append(t.tallies, tally{source: s})
-	return &t.tallies[len(t.tallies)-1]
+	t.peers.tallies = append(t.peers.tallies, tally{source: s})
+	return &t.peers.tallies[len(t.peers.tallies)-1]
 }
 
 // asked notes the end of a search.
@@ -71,9 +71,9 @@ func (e *Engine) Discovery(id share.ID) ([]share.Way, error) {
 			case share.FromIncoming:
 				way.On = true
 			case share.FromDHT, share.FromLAN:
-				way.On = e.finds(s) && !t.private()
-				if way.On && !way.Busy && e.searching(t) && t.search.next.After(now) {
-					way.Next = t.search.next
+				way.On = e.finders.has(s) && !t.private()
+				if way.On && !way.Busy && t.searching() && t.peers.search.next.After(now) {
+					way.Next = t.peers.search.next
 				}
 			}
 			out = append(out, way)

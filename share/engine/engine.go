@@ -24,7 +24,6 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
@@ -33,7 +32,6 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/library"
 	"github.com/shoalnet/shoal/share/engine/internal/tracker"
-	"github.com/shoalnet/shoal/share/storage"
 )
 
 // Finder finds peers of an ID and makes this node known as one.
@@ -145,10 +143,7 @@ type FetchRequest struct {
 
 const (
 	// stopTime bounds how long Run takes to return once it is told to.
-	stopTime = 10 * time.Second
-	// Shares hashed for the first time at once. Each reads as fast as the disk
-	// gives and hashes on all cores.
-	maxHashing      = 2
+	stopTime        = 10 * time.Second
 	defaultMaxConns = 500
 	// Every so often, what no event announces is looked at.
 	seldom = 30 * time.Second
@@ -160,18 +155,18 @@ type Engine struct {
 	log      *slog.Logger
 	hub      *hub
 	torrents torrents
-	finders  []*finding
+	finders  finders
 	swarms   face.Network
 	down     *flow.Bucket
 	up       *flow.Bucket
 	ready    chan struct{}
 	box      *mailbox
-	figures  sync.Map // share.ID to tracker.Progress, as the loop left them
 
 	// Made by Run.
 	state    *state
-	store    *storage.Store
+	work     *worker
 	trackers *tracker.Announcer
+	announce *announcer
 	serial   *serial // calls of swarms that nobody waits for
 
 	// Owned by the loop.
@@ -180,18 +175,16 @@ type Engine struct {
 	leases    leases
 	shelf     shelf
 	awake     map[*transfer]struct{}
-	hashing   int // jobs under way
-	idle      int // live seeds without a connection
-	resolves  int // of names, under way
-	stopping  bool
-	requeue   bool // who may fetch has to be worked out again
+	events    publisher
+	hashing   hashing
+	slots     slots
+	resolver  *resolver
+	scan      scan
 	rounds    rounds
-	mounts    mounts
-	scan      []*transfer // seeds at rest, whose swarm is to be looked at
-	lastScan  time.Time
-	lastTick  time.Time
-	rates     struct{ down, up flow.Meter }
-	own       self
+	mounts    *mounts
+	totals    totals
+	own       *self
+	stopping  bool
 }
 
 // New checks the configuration. It starts nothing and touches no disk.
@@ -226,6 +219,11 @@ func New(cfg Config) (*Engine, error) {
 		up:        flow.NewBucket(cfg.Limits.Up),
 		ready:     make(chan struct{}),
 		box:       newMailbox(),
+		finders:   newFinders(cfg.Finders),
+		own:       &self{ask: cfg.Addresses},
+		slots:     slots{most: cfg.MaxFetching},
+		resolver:  newResolver(cfg.IPv4),
+		mounts:    new(mounts),
 		serial:    newSerial(),
 		transfers: newRegister(),
 		claims:    make(claims),
@@ -233,10 +231,7 @@ func New(cfg Config) (*Engine, error) {
 		shelf:     shelf{rows: make(map[share.ID]row), most: maxShelved, bytes: maxShelvedBytes},
 		awake:     make(map[*transfer]struct{}),
 	}
-	e.own.ask = cfg.Addresses
-	for _, f := range cfg.Finders {
-		e.finders = append(e.finders, &finding{Finder: f})
-	}
+	e.events = publisher{hub: e.hub, log: e.log, now: cfg.Now, own: e.own}
 	e.swarms = library.New(face.Config{
 		Logger: e.log, Client: cfg.Client, Now: cfg.Now,
 		Listeners: cfg.Listeners, UTP: cfg.UTP, DialFrom: cfg.DialFrom, DHTPort: cfg.DHTPort,
@@ -284,8 +279,10 @@ func (e *Engine) loop(ctx context.Context) {
 	rest := time.NewTicker(seldom)
 	defer rest.Stop()
 	for {
-		if e.requeue {
-			e.assignSlots()
+		if e.slots.stale {
+			for _, t := range e.slots.assign(e.awake) {
+				e.reconcile(t)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -323,20 +320,16 @@ func (e *Engine) start(t *transfer, what jobKind, run func(ctx context.Context) 
 // everySecond looks at the transfers that are awake.
 func (e *Engine) everySecond() {
 	now := e.now()
-	elapsed := time.Since(e.lastTick)
-	e.lastTick = time.Now()
-	all := e.swarms.Figures()
-	e.rates.down.Sample(all.Down, elapsed)
-	e.rates.up.Sample(all.Up, elapsed)
+	elapsed := e.totals.sample(time.Now(), e.swarms.Figures())
 	idle := 0
 	for t := range e.awake {
-		e.look(t, now, elapsed)
+		e.tick(t, now, elapsed)
 		if l := t.live(); t.done && l != nil && l.net.Figures().Peers == 0 {
 			idle++
 		}
 	}
-	e.idle = idle
-	e.glanceAtSome()
+	e.totals.idle = idle
+	e.lookInTurn()
 }
 
 // everySoOften does what has no other occasion.

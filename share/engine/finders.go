@@ -1,26 +1,28 @@
 package engine
 
 import (
-	"context"
-	"net/netip"
+	"slices"
 
 	"github.com/shoalnet/shoal/share"
 )
 
-// maxSearches is how many searches one finder has at once. Others wait for their
-// turn with it, and with it alone: on a local network somebody may yet answer for
-// seconds, while the DHT is done at once.
+// maxSearches is how many searches one finder runs at once.
 const maxSearches = 16
 
-// finding is one finder, and who waits for it, first come, first served.
+// finders are the queues of those who look for peers. Each finder has its own, first
+// come, first served: on a local network an answer may take seconds, while the DHT
+// is done at once. It is owned by the loop.
+type finders []*finding
+
+// finding is one finder with its queue.
 type finding struct {
 	Finder
 	busy    int
 	waiting []turn
 }
 
-// turn is the place of a transfer in a queue, for as long as the round is its
-// latest.
+// turn is the place of a transfer in a queue. It counts while its round is the
+// latest of the transfer.
 type turn struct {
 	t     *transfer
 	round *round
@@ -33,101 +35,53 @@ type round struct {
 
 func (r *round) over() bool { return r == nil || r.left == 0 }
 
-// ask has every finder look for peers of t, each when it has time.
-func (e *Engine) ask(t *transfer, r *round) {
-	for _, f := range e.finders {
+func newFinders(all []Finder) (q finders) {
+	for _, f := range all {
+		q = append(q, &finding{Finder: f})
+	}
+	return q
+}
+
+// ask queues t at every finder.
+func (q finders) ask(t *transfer, r *round) {
+	for _, f := range q {
 		r.left++
 		f.waiting = append(f.waiting, turn{t, r})
-		e.serve(f)
 	}
 }
 
-// serve begins the searches that f has time for.
-func (e *Engine) serve(f *finding) {
-	for f.busy < maxSearches && len(f.waiting) > 0 {
-		next := f.waiting[0]
-		f.waiting[0] = turn{}
-		if f.waiting = f.waiting[1:]; len(f.waiting) == 0 {
-			f.waiting = nil
-		}
-		if t := next.t; t.search.round != next.round || !e.searching(t) && !e.scanned(t) {
-			next.round.left--
-			continue
-		}
-		e.run(next, f)
-	}
-}
-
-// run is one search of one finder.
-func (e *Engine) run(at turn, f *finding) {
-	t, id := at.t, at.t.id
-	t.search.asked = true
-	t.tallyOf(f.Source()).busy++
-	f.busy++
-	e.box.run(func(ctx context.Context) func() {
-		ctx, cancel := context.WithTimeout(ctx, searchTime)
-		defer cancel()
-		err := f.Find(ctx, id, func(addrs []netip.AddrPort) {
-			p := foundPeers{id, f.Source(), append([]netip.AddrPort(nil), addrs...)}
-			e.box.post(func() { e.meet(p) })
-		})
-		if ctx.Err() != nil {
-			err = nil // it took its time, which is no fault
-		}
-		return func() {
-			f.busy--
-			at.round.left--
-			t.asked(f.Source(), err, e.now())
-			if err != nil {
-				e.note(t, "search by %s: %v", f.Source(), err)
+// next takes the next search that can begin, and drops those that are not wanted
+// any more. It is followed by over.
+func (q finders) next(wanted func(turn) bool) (*finding, turn, bool) {
+	for _, f := range q {
+		for f.busy < maxSearches && len(f.waiting) > 0 {
+			first := f.waiting[0]
+			f.waiting[0] = turn{}
+			if f.waiting = f.waiting[1:]; len(f.waiting) == 0 {
+				f.waiting = nil
 			}
-			e.serve(f)
-		}
-	})
-}
-
-// scanned tells whether t is a seed at rest whose swarm may be looked at.
-func (e *Engine) scanned(t *transfer) bool {
-	return e.transfers.has(t) && t.done && t.level() < live && !t.options.Paused && t.failure == nil && !t.private()
-}
-
-// scanSeeds lets one seed at rest after another look into its swarm: whoever
-// is there and could not reach us can then be reached by us.
-func (e *Engine) scanSeeds() {
-	now := e.now()
-	if len(e.finders) == 0 || now.Sub(e.lastScan) < seedScanEvery && !now.Before(e.lastScan) {
-		return
-	}
-	e.lastScan = now
-	if len(e.scan) == 0 {
-		for _, t := range e.transfers.byID {
-			if t.done && !t.options.Paused {
-				e.scan = append(e.scan, t)
+			if wanted(first) {
+				f.busy++
+				return f, first, true
 			}
+			first.round.left--
 		}
 	}
-	for _, f := range e.finders {
-		if f.busy >= maxSearches {
-			return // others have more need
-		}
-	}
-	for len(e.scan) > 0 {
-		t := e.scan[len(e.scan)-1]
-		e.scan = e.scan[:len(e.scan)-1]
-		if e.scanned(t) && t.search.round.over() {
-			t.search.round = &round{}
-			e.ask(t, t.search.round)
-			return
-		}
-	}
+	return nil, turn{}, false
 }
 
-// finds tells whether there is a finder of a source.
-func (e *Engine) finds(s share.Source) bool {
-	for _, f := range e.finders {
-		if f.Source() == s {
-			return true
-		}
-	}
-	return false
+// over ends a search that next has begun.
+func (f *finding) over(at turn) {
+	f.busy--
+	at.round.left--
+}
+
+// full tells whether a finder runs as many searches as it may.
+func (q finders) full() bool {
+	return slices.ContainsFunc(q, func(f *finding) bool { return f.busy >= maxSearches })
+}
+
+// has tells whether there is a finder of a source.
+func (q finders) has(s share.Source) bool {
+	return slices.ContainsFunc(q, func(f *finding) bool { return f.Source() == s })
 }

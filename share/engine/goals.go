@@ -7,6 +7,16 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
+// goalMet tells why t, which is complete, seeds no longer; empty while it does.
+func (t *transfer) goalMet(now time.Time) string {
+	_, uploaded := t.traffic()
+	since := t.completed
+	if since.IsZero() {
+		since = t.added
+	}
+	return goalMet(t.options.Goal, uploaded, t.size, since, now)
+}
+
 // goalMet tells, for a transfer that is complete, why it seeds no longer; empty
 // while it does.
 func goalMet(g share.Goal, uploaded, size int64, completed, now time.Time) string {

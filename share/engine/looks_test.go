@@ -106,7 +106,7 @@ func TestWhatVerifyFoundIsListedAfterARestart(t *testing.T) {
 		a.stop()
 		a = startNode(t, state)
 		var s share.Transfer
-		a.box.call(func() { s = a.snapshot(a.transfers.byID[id]) }) // before anything was looked at
+		a.box.call(func() { s = a.events.snapshot(a.transfers.byID[id]) }) // before anything was looked at
 		if s.State != share.Stopped || s.Bytes >= s.Total || !strings.Contains(s.Reason, "beach.jpg") {
 			t.Fatalf("after a restart: %s, %d of %d, %q", s.State, s.Bytes, s.Total, s.Reason)
 		}
@@ -179,9 +179,9 @@ func TestAMountThatHangsIsShown(t *testing.T) {
 	var s share.Transfer
 	a.box.call(func() {
 		tr := a.transfers.byID[id]
-		tr.looking, tr.lookBegan = true, a.now().Add(-2*silentAfter)
+		tr.look.running, tr.look.began = true, a.now().Add(-2*silentAfter)
 		a.noticeSilence(tr, a.now())
-		s = a.snapshot(tr)
+		s = a.events.snapshot(tr)
 	})
 	if s.State != share.Stopped || !strings.Contains(s.Reason, "does not answer") {
 		t.Errorf("%s: %s", s.State, s.Reason)
@@ -189,7 +189,7 @@ func TestAMountThatHangsIsShown(t *testing.T) {
 	if got, err := a.Get(id); err != nil || got.State != share.Stopped { // and does not wait
 		t.Errorf("%+v, %v", got, err)
 	}
-	a.box.call(func() { a.transfers.byID[id].looking, a.transfers.byID[id].silent = false, false })
+	a.box.call(func() { a.transfers.byID[id].look.running, a.transfers.byID[id].look.silent = false, false })
 }
 
 // Who asks while a job is under way is answered when the job and a look are over,
@@ -202,7 +202,7 @@ func TestALookWaitsForTheJobUnderWay(t *testing.T) {
 	hold := make(chan struct{})
 	a.box.call(func() {
 		tr := a.transfers.byID[id]
-		tr.looked = time.Time{}
+		tr.look.at = time.Time{}
 		a.start(tr, jobAttach, func(context.Context) func() { <-hold; return func() {} })
 	})
 	answered := make(chan share.Transfer)
@@ -211,7 +211,7 @@ func TestALookWaitsForTheJobUnderWay(t *testing.T) {
 		answered <- s
 	}()
 	for waits := false; !waits; {
-		a.box.call(func() { waits = len(a.transfers.byID[id].lookers) > 0 })
+		a.box.call(func() { waits = len(a.transfers.byID[id].look.waiters) > 0 })
 	}
 	close(hold)
 	if s := <-answered; s.Looked.IsZero() {

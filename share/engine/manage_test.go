@@ -180,14 +180,14 @@ func TestCancelledHashLeavesNoTorrent(t *testing.T) {
 	a := newNode(t)
 	dir := t.TempDir()
 	makeFiles(t, dir, map[string]int{"some.bin": 100_000})
-	a.box.call(func() { a.hashing += maxHashing }) // it has to wait
+	a.box.call(func() { a.hashing.running += maxHashing }) // it has to wait
 	s, err := a.Share(t.Context(), ShareRequest{Path: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
 	a.box.call(func() {
-		a.hashing -= maxHashing
+		a.hashing.running -= maxHashing
 		tr := a.transfers.find(s.ID)
 		a.reconcile(tr)
 		if tr.job == nil || tr.job.what != jobHash {

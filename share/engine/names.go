@@ -5,9 +5,48 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"time"
 )
 
-// splitPeers tells the addresses among the peers that a link names from the names.
+const (
+	resolveTime = 20 * time.Second
+	maxResolves = 16 // at once
+)
+
+// resolver looks up host names among the peers that links name, for a few transfers
+// at once. The loop owns it, but not what begin returns.
+type resolver struct {
+	find    func(ctx context.Context, host string) ([]netip.Addr, error)
+	running int
+}
+
+func newResolver(ipv4 bool) *resolver {
+	family := "ip6"
+	if ipv4 {
+		family = "ip"
+	}
+	return &resolver{find: func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return net.DefaultResolver.LookupNetIP(ctx, family, host)
+	}}
+}
+
+// begin returns what looks names up, or nil when too many are being looked up or
+// there are none. It is followed by end.
+func (r *resolver) begin(names []string) func(context.Context) ([]netip.AddrPort, error) {
+	if len(names) == 0 || r.running >= maxResolves {
+		return nil
+	}
+	r.running++
+	return func(ctx context.Context) ([]netip.AddrPort, error) {
+		ctx, cancel := context.WithTimeout(ctx, resolveTime)
+		defer cancel()
+		return lookUp(ctx, names, r.find)
+	}
+}
+
+func (r *resolver) end() { r.running-- }
+
+// splitPeers separates addresses from names among the peers that a link names.
 func splitPeers(peers []string) (known []netip.AddrPort, names []string) {
 	for _, p := range peers {
 		if ap, err := netip.ParseAddrPort(p); err == nil {
@@ -19,8 +58,8 @@ func splitPeers(peers []string) (known []netip.AddrPort, names []string) {
 	return known, names
 }
 
-// lookUp finds the addresses of names with their ports. The error is the last one;
-// what is no name with a port is left out.
+// lookUp finds the addresses of names with ports, and leaves out what is neither.
+// The error is the last one.
 func lookUp(ctx context.Context, names []string, find func(context.Context, string) ([]netip.Addr, error)) (addrs []netip.AddrPort, failed error) {
 	for _, name := range names {
 		host, port, err := net.SplitHostPort(name)

@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -34,11 +32,11 @@ func (e *Engine) spec(t *transfer) storage.Spec {
 
 // sources tells what a share that was just hashed was made of.
 func (t *transfer) sources() []storage.Source {
-	if t.made == nil || t.reused {
+	if t.making.made == nil || t.making.reused {
 		return nil
 	}
-	out := make([]storage.Source, len(t.made.Files))
-	for i, f := range t.made.Files {
+	out := make([]storage.Source, len(t.making.made.Files))
+	for i, f := range t.making.made.Files {
 		out[i] = storage.Source{Info: f.Info, Read: f.Read}
 		if rel, err := filepath.Rel(t.path, f.Path); err == nil && f.Path != "" && rel != "." {
 			out[i].Path = filepath.ToSlash(rel)
@@ -48,39 +46,20 @@ func (t *transfer) sources() []storage.Source {
 }
 
 func (e *Engine) startOpen(t *transfer) {
-	id, info, spec, at, made := t.id, t.info, e.spec(t), t.path, t.made
-	t.lookBegan = e.now()
+	o := opening{
+		id: t.id, at: t.path, made: t.making.made, info: t.info, spec: e.spec(t),
+		heard: func(info *metainfo.Info, ev storage.Event) { e.box.post(func() { e.heard(t, info, ev) }) },
+	}
+	t.look.began = e.now()
 	e.start(t, jobOpen, func(ctx context.Context) func() {
-		// A file system that hangs keeps few waiting for it.
-		leave, err := e.mounts.enter(ctx, at)
-		if err != nil {
-			return func() { e.notLooked(t) }
-		}
-		defer leave()
-		if made != nil {
-			if err := e.torrents.keep(info.ID, made.Encode()); err != nil {
-				return func() { e.notLooked(t); e.fail(t, err) }
-			}
-		}
-		if info == nil {
-			tor, err := e.torrents.read(id)
-			if err != nil {
-				return func() { e.notLooked(t); e.lostTorrent(t, err) }
-			}
-			info = tor.Info
-		}
-		if spec.Own == nil && !e.cfg.Look {
-			if err := os.MkdirAll(spec.Dir, 0o777); err != nil {
-				e.log.Debug("making the folder for a transfer", "path", spec.Dir, "error", err) // the storage will say so
-			}
-		}
-		spec.Info = info
-		spec.Notify = func(ev storage.Event) { e.box.post(func() { e.heard(t, info, ev) }) }
-		files, err := e.store.Open(ctx, spec)
+		info, files, err := e.work.open(ctx, o)
 		if err != nil {
 			return func() {
-				e.notLooked(t)
-				if ctx.Err() == nil {
+				t.look.answered()
+				switch {
+				case isLost(err):
+					e.lostTorrent(t, err)
+				case ctx.Err() == nil:
 					e.fail(t, err)
 				}
 			}
@@ -90,18 +69,12 @@ func (e *Engine) startOpen(t *transfer) {
 	})
 }
 
-// notLooked is called when t could not be opened.
-func (e *Engine) notLooked(t *transfer) {
-	t.glancing, t.silent = false, false
-	e.tellLooked(t)
-}
-
-// lostTorrent is called when the .torrent file that was kept is gone or
-// damaged. What can be had again is got again.
+// lostTorrent is called when the .torrent file of t is gone or damaged. A share is
+// hashed again; for a fetch, peers are asked again.
 func (e *Engine) lostTorrent(t *transfer, err error) {
 	e.log.Warn("a torrent was lost and is got again", "id", t.id.Short(), "error", err)
-	e.note(t, "%v; getting it again", err)
-	e.hide(t)
+	e.events.note(t, "%v; getting it again", err)
+	e.announce.hide(t)
 	t.info, t.row.files = nil, 0
 	if t.kind == kindOwn {
 		t.kind, t.done = kindUnhashed, false
@@ -112,13 +85,13 @@ func (e *Engine) lostTorrent(t *transfer, err error) {
 func (e *Engine) openedFiles(t *transfer, info *metainfo.Info, files *storage.Transfer, path string) {
 	o := &openedPhase{files: files, plan: newPlan(info, files, t.options.Priorities), fault: files.Fault()}
 	t.info, t.phase = info, o
-	t.glancing, t.silent = false, false
-	if t.reused && (o.fault != nil || files.Progress().Unknown > 0 || files.Progress().Doubtful > 0 || !o.plan.complete()) {
-		// Not as it was: it is closed again and hashed.
+	t.look.glancing, t.look.silent = false, false
+	if t.making.reused && (o.fault != nil || files.Progress().Unknown > 0 || files.Progress().Doubtful > 0 || !o.plan.complete()) {
+		// The files have changed: they are closed again and hashed.
 		e.unmake(t)
 		return
 	}
-	if t.made != nil {
+	if t.making.made != nil {
 		e.shared(t)
 	}
 	e.setRoot(t, path)
@@ -126,9 +99,9 @@ func (e *Engine) openedFiles(t *transfer, info *metainfo.Info, files *storage.Tr
 		t.total = o.plan.total()
 		e.save(t)
 	}
-	e.lookAtProgress(t)
+	e.checkProgress(t)
 	e.looked(t)
-	e.tellLooked(t)
+	t.look.release()
 }
 
 // setRoot notes where the content of a fetch is: the storage may have had to
@@ -151,14 +124,14 @@ func (e *Engine) heard(t *transfer, info *metainfo.Info, ev storage.Event) {
 	switch {
 	case was == nil && o.fault != nil:
 		e.log.Warn("the storage of a transfer has a fault", "id", t.id.Short(), "error", o.fault)
-		e.tell(t, share.EventFailed, o.fault.Error())
+		e.events.tell(t, share.EventFailed, o.fault.Error())
 	case was != nil && o.fault == nil:
-		e.note(t, "the storage works again")
+		e.events.note(t, "the storage works again")
 	}
 	for i := range ev.Found {
 		f := &ev.Found[i]
 		e.log.Info("a file was there already", "id", t.id.Short(), "path", f.Path, "beside", f.Beside)
-		e.publish(t, share.Event{Type: share.EventBeside, Message: f.String(), File: f})
+		e.events.publish(t, share.Event{Type: share.EventBeside, Message: f.String(), File: f})
 	}
 	if l := t.live(); l != nil {
 		if len(ev.Refresh) > 0 {
@@ -168,39 +141,30 @@ func (e *Engine) heard(t *transfer, info *metainfo.Info, ev storage.Event) {
 			e.rehash(t, l, ev.Verify)
 		}
 	}
-	e.lookAtProgress(t)
+	e.checkProgress(t)
 	e.reconcile(t)
 }
 
 func (e *Engine) startAttach(t *transfer) {
-	o := t.opened()
-	plan := o.plan
-	if t.down == nil {
-		t.down, t.up = flow.NewBucket(t.options.Limits.Down), flow.NewBucket(t.options.Limits.Up)
-	}
+	o, seeds := t.opened(), t.options.WebSeeds
+	down, up := t.limits.buckets(t.options.Limits)
 	content := face.Content{
 		ID: t.id, Info: t.info.Bytes(), Storage: o.files,
 		ReadOnly: t.own(), // nothing is ever written to what the user shares
-		Down:     flow.Throttle{Own: t.down, Node: e.down},
-		Up:       flow.Throttle{Own: t.up, Node: e.up},
-		Arrived:  plan.arrival,
+		Down:     flow.Throttle{Own: down, Node: e.down},
+		Up:       flow.Throttle{Own: up, Node: e.up},
+		Arrived:  o.plan.arrival,
 	}
-	seeds := t.options.WebSeeds
 	e.start(t, jobAttach, func(context.Context) func() {
-		net, err := e.swarms.Attach(content)
+		net, err := e.work.attach(content, o.plan, seeds)
 		if err != nil {
 			return func() { e.fail(t, err) }
-		}
-		plan.attach(net)
-		plan.apply()
-		if !content.ReadOnly {
-			net.AddWebSeeds(seeds)
 		}
 		return func() {
 			t.phase = &livePhase{openedPhase: o, net: net}
 			e.swarms.Offer(content.ID)
-			if t.book != nil {
-				t.book.again(e.now())
+			if t.peers.book != nil {
+				t.peers.book.again(e.now())
 				e.offer(t, e.now())
 			}
 		}
@@ -235,41 +199,24 @@ func (e *Engine) startClose(t *transfer) {
 	})
 }
 
-// checkAgain is how long pieces that could not be hashed are left alone.
+// checkAgain is when pieces are tried again that could not be hashed.
 const checkAgain = 10 * time.Second
 
-// mayCheck tells whether hashing what is on disk is of use now: of a disk that
-// does not work nothing would be learned.
-func (e *Engine) mayCheck(t *transfer) bool {
-	o := t.opened()
-	if e.now().Before(o.nextCheck) && !t.options.Verify { // which may be asked for during a check
-		return false
-	}
-	return o.fault == nil || t.options.Verify && (errors.Is(o.fault, storage.ErrChanged) || errors.Is(o.fault, storage.ErrMissing))
-}
-
-// startCheck hashes the pieces of which nothing is known, or all where that was
-// asked for, on all cores.
+// startCheck hashes the pieces that are not known to be right, or all where that was
+// asked for.
 func (e *Engine) startCheck(t *transfer) {
 	o, info, again := t.opened(), t.info, t.options.Verify
 	files := o.files
-	recheck := files.Recheck
-	if t.options.Mend {
-		recheck = files.Mend
+	var first func(context.Context) error
+	switch {
+	case again && t.options.Mend:
+		first = files.Mend
+	case again:
+		first = files.Recheck
 	}
-	t.hashed.Store(0)
-	t.toHash.Store(0)
+	t.count.start(0)
 	e.start(t, jobCheck, func(ctx context.Context) func() {
-		var err error
-		if again {
-			err = recheck(ctx)
-		}
-		if err == nil {
-			err = e.hashUnknown(ctx, t, info, files)
-		}
-		if err == nil {
-			err = files.Flush(ctx)
-		}
+		err := e.work.check(ctx, info, files, first, &t.count)
 		return func() {
 			if t.opened() != o {
 				return
@@ -277,7 +224,7 @@ func (e *Engine) startCheck(t *transfer) {
 			switch {
 			case err == nil && again:
 				if !t.options.Mend {
-					e.note(t, "all data was verified")
+					e.events.note(t, "all data was verified")
 				}
 				t.options.Verify, t.options.Mend = false, false
 				e.save(t)
@@ -290,31 +237,9 @@ func (e *Engine) startCheck(t *transfer) {
 			if err == nil && t.options.Verify { // asked for meanwhile
 				o.nextCheck = time.Time{}
 			}
-			e.lookAtProgress(t)
+			e.checkProgress(t)
 		}
 	})
-}
-
-// hashUnknown hashes the pieces of which nothing is known, or not for sure.
-func (e *Engine) hashUnknown(ctx context.Context, t *transfer, info *metainfo.Info, files *storage.Transfer) error {
-	pieces, size := unknownPieces(info, files)
-	for _, p := range files.Doubtful() {
-		pieces = append(pieces, p)
-		size += info.PieceSize(p)
-	}
-	t.toHash.Store(size)
-	return hashThese(ctx, info, files, pieces, func(n int64) { t.hashed.Add(n) })
-}
-
-// unknownPieces lists the pieces of which it is not known whether they are right.
-func unknownPieces(info *metainfo.Info, files *storage.Transfer) (pieces []int, size int64) {
-	for i := range info.NumPieces {
-		if known, _ := files.Completion(i); !known {
-			pieces = append(pieces, i)
-			size += info.PieceSize(i)
-		}
-	}
-	return pieces, size
 }
 
 // rehash has the swarm hash pieces of a transfer that is live, since a file
@@ -329,15 +254,15 @@ func (e *Engine) rehash(t *transfer, l *livePhase, spans []storage.Span) {
 		return func() {
 			l.rehashing--
 			if t.live() == l {
-				e.lookAtProgress(t)
+				e.checkProgress(t)
 				e.reconcile(t)
 			}
 		}
 	})
 }
 
-// lookAtProgress compares what is durable with what is wanted.
-func (e *Engine) lookAtProgress(t *transfer) {
+// checkProgress compares what is durable with what is wanted.
+func (e *Engine) checkProgress(t *transfer) {
 	o := t.opened()
 	p := o.files.Progress()
 	o.unknown, o.doubt = p.Unknown > 0, p.Doubtful > 0
@@ -386,7 +311,7 @@ func (e *Engine) startFinish(t *transfer) {
 			e.setRoot(t, path)
 			switch {
 			case err != nil:
-				e.note(t, "finishing: %v", err)
+				e.events.note(t, "finishing: %v", err)
 			case t.opened() == o && o.plan.complete() && !t.options.Restart:
 				e.finish(t)
 			}
@@ -397,14 +322,14 @@ func (e *Engine) startFinish(t *transfer) {
 // finish is called when every selected file of t is complete and on disk.
 func (e *Engine) finish(t *transfer) {
 	t.done, t.slot = true, false
-	t.looked = e.now().Round(0) // it was just given its name
+	t.look.at = e.now().Round(0) // it was just given its name
 	if t.completed.IsZero() {
 		t.completed = e.now().Round(0)
 	}
 	t.options.Durable, t.options.Lost = t.total, false
 	e.tellCompletion(t)
 	e.save(t)
-	e.tell(t, share.EventDone, "")
+	e.events.tell(t, share.EventDone, "")
 	e.checkGoal(t, e.now())
 	e.reconcile(t)
 }
@@ -421,36 +346,4 @@ func (e *Engine) tellCompletion(t *transfer) {
 	if f.Downloaded > 0 {
 		e.trackers.Complete(t.id)
 	}
-}
-
-func (e *Engine) erase(ctx context.Context, id share.ID, spec storage.Spec, files *storage.Transfer, data, leaving, unopened bool) ([]share.Kept, error) {
-	if unopened {
-		tor, err := e.torrents.read(id)
-		if err == nil {
-			spec.Info = tor.Info
-			files, err = e.store.Open(ctx, spec)
-		}
-		if err != nil && leaving {
-			e.log.Debug("looking for unfinished files", "id", id.Short(), "error", err)
-			return nil, nil // nobody will go on with them
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	if files == nil {
-		return nil, nil
-	}
-	if spec.Own == nil && (data || leaving) {
-		return files.Remove(ctx, data)
-	}
-	return nil, files.Close(ctx)
-}
-
-// forget drops t from everything in memory.
-func (e *Engine) forget(t *transfer) {
-	e.transfers.drop(t)
-	delete(e.awake, t)
-	e.release(t)
-	e.requeue = true
 }

@@ -196,8 +196,9 @@ func (e *Engine) disown(t *transfer, o Owner, data bool) {
 		t.rest()
 		t.endStreams()
 	default:
-		t.ended = t.kind == kindOwn && o.is(ownedByCommand)
+		shelved := t.kind == kindOwn && o.is(ownedByCommand)
 		e.beginRemoval(t, t.options.Data && t.kind == kindFetch)
+		t.removing.shelved = shelved
 		return
 	}
 	e.save(t)

@@ -2,8 +2,8 @@ package engine
 
 import (
 	"context"
-	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
@@ -11,12 +11,8 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/tracker"
 )
 
-const (
-	searchTime    = 2 * time.Minute // of one search
-	resolveTime   = 20 * time.Second
-	maxResolves   = 16     // at once
-	seedScanEvery = seldom // one seed at rest looks into its swarm
-)
+// searchTime is the most that one search takes.
+const searchTime = 2 * time.Minute
 
 // foundPeers is addresses that somebody told of.
 type foundPeers struct {
@@ -26,7 +22,7 @@ type foundPeers struct {
 }
 
 // searching tells whether t is looking for peers.
-func (e *Engine) searching(t *transfer) bool {
+func (t *transfer) searching() bool {
 	if t.removing != nil || t.failure != nil || t.options.Paused || t.kind != kindFetch {
 		return false
 	}
@@ -42,9 +38,9 @@ func (t *transfer) private() bool {
 // addresses that are due to the swarm.
 func (e *Engine) seek(t *transfer, now time.Time) {
 	e.offer(t, now)
-	s := &t.search
+	s := &t.peers.search
 	s.open = len(t.options.Peers)+len(t.options.WebSeeds) > 0 || len(t.options.Trackers) > 0 && !e.cfg.NoTrackers ||
-		len(e.finders) > 0 && !t.private() || t.book != nil && len(t.book.entries) > 0
+		len(e.finders) > 0 && !t.private() || t.peers.book != nil && len(t.peers.book.entries) > 0
 	peers := 0
 	if l := t.live(); l != nil {
 		peers = l.net.Figures().Peers
@@ -59,6 +55,72 @@ func (e *Engine) seek(t *transfer, now time.Time) {
 		return
 	}
 	e.ask(t, s.round)
+}
+
+// ask has every finder look for peers of t, each when it has time.
+func (e *Engine) ask(t *transfer, r *round) {
+	e.finders.ask(t, r)
+	e.runSearches()
+}
+
+// runSearches begins the searches that finders have time for.
+func (e *Engine) runSearches() {
+	wanted := func(at turn) bool {
+		return at.t.peers.search.round == at.round && (at.t.searching() || e.scanned(at.t))
+	}
+	for {
+		f, at, ok := e.finders.next(wanted)
+		if !ok {
+			return
+		}
+		t, id := at.t, at.t.id
+		t.peers.search.asked = true
+		t.tallyOf(f.Source()).busy++
+		e.box.run(func(ctx context.Context) func() {
+			ctx, cancel := context.WithTimeout(ctx, searchTime)
+			defer cancel()
+			err := f.Find(ctx, id, func(addrs []netip.AddrPort) {
+				p := foundPeers{id, f.Source(), slices.Clone(addrs)}
+				e.box.post(func() { e.meet(p) })
+			})
+			if ctx.Err() != nil {
+				err = nil // it ran out of time, which is no fault
+			}
+			return func() {
+				f.over(at)
+				t.asked(f.Source(), err, e.now())
+				if err != nil {
+					e.events.note(t, "search by %s: %v", f.Source(), err)
+				}
+				e.runSearches()
+			}
+		})
+	}
+}
+
+// scanned tells whether t is a seed at rest that may look for peers.
+func (e *Engine) scanned(t *transfer) bool {
+	return e.transfers.has(t) && t.done && t.level() < live && !t.options.Paused && t.failure == nil && !t.private()
+}
+
+// scanSeeds lets the next seed at rest look for peers.
+func (e *Engine) scanSeeds() {
+	if len(e.finders) == 0 || !e.scan.due(e.now()) || e.finders.full() { // others need them more
+		return
+	}
+	seeds := func() (all []*transfer) {
+		for _, t := range e.transfers.byID {
+			if t.done && !t.options.Paused {
+				all = append(all, t)
+			}
+		}
+		return all
+	}
+	fits := func(t *transfer) bool { return e.scanned(t) && t.peers.search.round.over() }
+	if t := e.scan.next(seeds, fits); t != nil {
+		t.peers.search.round = &round{}
+		e.ask(t, t.peers.search.round)
+	}
 }
 
 // foundSoon takes addresses from callbacks that must not wait. When too many come
@@ -76,25 +138,23 @@ func (e *Engine) meet(p foundPeers) {
 	if t.private() && p.source != share.FromTracker && !trusted(p.source) {
 		return
 	}
-	if t.book == nil {
-		t.book = newBook()
+	if t.peers.book == nil {
+		t.peers.book = newBook()
 	}
 	now := e.now()
-	fresh := t.book.add(now, p.source, embedZones(p.addrs), e.far(), e.near(), e.own.addrs(now))
+	fresh := t.peers.book.add(now, p.source, embedZones(p.addrs), e.far(), e.near(), e.own.addrs(now))
 	if len(fresh) == 0 {
 		return
 	}
-	t.search.fresh = true
+	t.peers.search.fresh = true
 	t.brought(p.source, len(fresh), now)
-	if e.hub.watched() {
-		e.hub.publish(now, share.Event{Type: share.EventFound, ID: t.id, Source: p.source, Count: len(fresh)})
-	}
-	if t.asking != nil {
-		t.asking.Add(fresh...)
+	e.events.bare(share.Event{Type: share.EventFound, ID: t.id, Source: p.source, Count: len(fresh)})
+	if t.peers.asking != nil {
+		t.peers.asking.Add(fresh...)
 	}
 	if t.done && t.level() < live && t.failure == nil {
-		// Whoever looks for what we have at rest is worth waking up for.
-		t.waiters = append(t.waiters, make(chan struct{}))
+		// A peer that looks for a transfer at rest wakes it.
+		t.wait()
 		e.reconcile(t)
 	}
 	e.offer(t, now)
@@ -104,10 +164,10 @@ func (e *Engine) meet(p foundPeers) {
 // offer hands addresses that are due to the swarm.
 func (e *Engine) offer(t *transfer, now time.Time) {
 	l := t.live()
-	if l == nil || t.book == nil || !t.book.anyDue(now) {
+	if l == nil || t.peers.book == nil || !t.peers.book.anyDue(now) {
 		return
 	}
-	entries := t.book.offer(now, l.net.Connected())
+	entries := t.peers.book.offer(now, l.net.Connected())
 	if len(entries) == 0 {
 		return
 	}
@@ -127,27 +187,19 @@ func (e *Engine) resolve(t *transfer) {
 	known, names := splitPeers(peers)
 	e.meet(foundPeers{id, share.FromLink, known})
 	e.beginWith(t, known)
-	if len(names) == 0 || e.resolves >= maxResolves {
+	lookUp := e.resolver.begin(names)
+	if lookUp == nil {
 		return
 	}
-	e.resolves++
-	r := t.search.round
+	r := t.peers.search.round
 	r.left++
-	family := "ip6"
-	if e.cfg.IPv4 {
-		family = "ip"
-	}
 	e.box.run(func(ctx context.Context) func() {
-		ctx, cancel := context.WithTimeout(ctx, resolveTime)
-		defer cancel()
-		addrs, failed := lookUp(ctx, names, func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, family, host)
-		})
+		addrs, failed := lookUp(ctx)
 		return func() {
-			e.resolves--
+			e.resolver.end()
 			r.left--
 			if failed != nil {
-				e.note(t, "looking up a peer of the link: %v", failed)
+				e.events.note(t, "looking up a peer of the link: %v", failed)
 			}
 			e.meet(foundPeers{id, share.FromLink, addrs})
 			e.beginWith(t, addrs)
@@ -172,46 +224,6 @@ func (e *Engine) beginWith(t *transfer, peers []netip.AddrPort) {
 	})
 }
 
-// advertise announces t to trackers and finders; again and again does no harm.
-func (e *Engine) advertise(t *transfer) {
-	// What is on disk has to be looked at before trackers are told how much is left.
-	o := t.opened()
-	looked := !t.known() || t.done || o != nil && !o.unknown
-	if len(t.options.Trackers) > 0 && !e.cfg.NoTrackers && looked {
-		tiers := make([][]string, len(t.options.Trackers)) // all are asked
-		for i := range tiers {
-			tiers[i] = t.options.Trackers[i : i+1]
-		}
-		e.trackers.Add(t.id, tiers, t.figures())
-	}
-	if !t.known() {
-		return // there is nothing to give yet
-	}
-	e.swarms.Offer(t.id)
-	if t.announced || t.private() {
-		return
-	}
-	for _, f := range e.finders {
-		f.Announce(t.id)
-	}
-	t.announced = true
-}
-
-// hide undoes advertise.
-func (e *Engine) hide(t *transfer) {
-	if len(t.options.Trackers) > 0 {
-		e.trackers.Remove(t.id, t.figures())
-	}
-	e.swarms.Withdraw(t.id)
-	if !t.announced {
-		return
-	}
-	t.announced = false
-	for _, f := range e.finders {
-		f.Withdraw(t.id)
-	}
-}
-
 // progress is asked by the announcer of trackers, from its own goroutines.
 func (e *Engine) progress(id share.ID) (p tracker.Progress, known bool) {
 	asked := e.box.call(func() {
@@ -222,30 +234,14 @@ func (e *Engine) progress(id share.ID) (p tracker.Progress, known bool) {
 	if asked {
 		return p, known
 	}
-	if last, ok := e.figures.Load(id); ok { // to say goodbye, when all is put away
-		return last.(tracker.Progress), true
-	}
-	return p, false
+	return e.announce.last(id) // the loop has ended
 }
 
-// keepFigures keeps what trackers are told when the loop has ended.
-func (e *Engine) keepFigures() {
-	for _, t := range e.transfers.byID {
-		if len(t.options.Trackers) > 0 {
-			e.figures.Store(t.id, t.figures())
-		}
-	}
-}
-
-// figures are what trackers are told. left counts files that are not wanted,
-// too: who lacks them is no seed.
+// figures are what trackers are told. Files that are not wanted count as left, too: a
+// peer that lacks them is no seed.
 func (t *transfer) figures() tracker.Progress {
-	p := tracker.Progress{Uploaded: t.uploaded, Downloaded: t.downloaded, Left: -1}
-	if l := t.live(); l != nil {
-		f := l.net.Figures()
-		p.Uploaded += f.Up - l.counted.up
-		p.Downloaded += f.Down - l.counted.down
-	}
+	p := tracker.Progress{Left: -1}
+	p.Downloaded, p.Uploaded = t.traffic()
 	switch o := t.opened(); {
 	case !t.known():
 	case o != nil:

@@ -43,6 +43,14 @@ type livePhase struct {
 	counted  struct{ down, up int64 } // of net, already in the row
 }
 
+// sample measures the rates; to be called each second.
+func (l *livePhase) sample(elapsed time.Duration) {
+	f := l.net.Figures()
+	l.down.Sample(f.Down, elapsed)
+	l.up.Sample(f.Up, elapsed)
+	l.net.Sample(elapsed)
+}
+
 func (*openedPhase) level() level { return opened }
 func (*livePhase) level() level   { return live }
 
@@ -82,7 +90,7 @@ func (t *transfer) fault() error {
 // for it next.
 type facts struct {
 	is       level
-	halted   bool // the engine stops, or the transfer has failed
+	halted   bool // it has failed
 	unhashed bool // a share that was never read
 	made     bool // it was read just now; its storage does not know of it
 	strange  bool // its info dictionary is not known
@@ -105,23 +113,36 @@ type facts struct {
 	warm     bool // a seed in use
 }
 
-func (e *Engine) facts(t *transfer) facts {
+// facts are those of t now. A seed without a connection is in use for as long as cool.
+func (t *transfer) facts(now time.Time, cool time.Duration) facts {
 	f := facts{
 		is:       t.level(),
-		halted:   e.stopping || t.failure != nil,
-		unhashed: t.kind == kindUnhashed, made: t.made != nil, strange: !t.known(), restart: t.options.Restart,
+		halted:   t.failure != nil,
+		unhashed: t.kind == kindUnhashed, made: t.making.made != nil, strange: !t.known(), restart: t.options.Restart,
 		removing: t.removing != nil, erasing: t.removing != nil && t.removing.data,
-		glancing: t.glancing,
+		glancing: t.look.glancing,
 		verify:   t.options.Verify, copying: t.options.From != "",
 		paused: t.options.Paused, done: t.done, slot: t.slot,
 		waited: len(t.waiters) > 0, streamed: len(t.streams) > 0,
-		warm: t.done && e.warm(t),
 	}
 	if o := t.opened(); o != nil {
 		f.faulty, f.changed = o.fault != nil, errors.Is(o.fault, storage.ErrChanged)
-		f.unknown, f.doubt, f.mayCheck = o.unknown, o.doubt, e.mayCheck(t)
+		f.unknown, f.doubt, f.mayCheck = o.unknown, o.doubt, o.mayCheck(t.options.Verify, now)
+	}
+	if l := t.live(); l != nil && t.done {
+		n := l.net.Figures()
+		f.warm = n.Peers > 0 || now.Sub(n.LastPeer) < cool
 	}
 	return f
+}
+
+// mayCheck tells whether hashing what is on disk is of use now: nothing can be learned
+// of a disk that does not work.
+func (o *openedPhase) mayCheck(verify bool, now time.Time) bool {
+	if now.Before(o.nextCheck) && !verify { // which may be asked for during a check
+		return false
+	}
+	return o.fault == nil || verify && (errors.Is(o.fault, storage.ErrChanged) || errors.Is(o.fault, storage.ErrMissing))
 }
 
 // wants is how awake the transfer should be.

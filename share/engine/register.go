@@ -65,8 +65,8 @@ func (r *register) replace(t *transfer, id share.ID) {
 // drop takes t out.
 func (r *register) drop(t *transfer) {
 	delete(r.byID, t.id)
-	if t.made != nil {
-		r.unhash(t.made.Info.ID)
+	if t.making.made != nil {
+		r.unhash(t.making.made.Info.ID)
 	}
 }
 

@@ -45,7 +45,7 @@ func TestRegisterFindsShares(t *testing.T) {
 
 	// Removed before it was made.
 	r.add(tr)
-	tr.made = &metainfo.Made{Torrent: &metainfo.Torrent{Info: &metainfo.Info{ID: share.ID{3}}}}
+	tr.making.made = &metainfo.Made{Torrent: &metainfo.Torrent{Info: &metainfo.Info{ID: share.ID{3}}}}
 	r.hash(tr, share.ID{3})
 	r.drop(tr)
 	if r.find(share.ID{3}) != nil {

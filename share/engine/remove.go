@@ -2,21 +2,21 @@ package engine
 
 import (
 	"context"
+
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/storage"
 )
 
-// Requests that make or end a transfer take effect one after another for each
-// ID, in the order in which the loop takes them. Whoever needs more than one step
-// of the loop for that claims the ID, and others wait until it is free: a Fetch
-// claims it until the transfer is there, a Remove until nothing of it is left.
-// So a Fetch that comes while the same ID is being removed adds it again once it
-// is gone, and one that comes before it is gone with it.
+// Requests that add or remove a transfer take effect one after another for each ID,
+// in the order in which the loop takes them. A request that needs more than one step
+// of the loop claims the ID, and others wait until it is free: a Fetch until the
+// transfer is added, a Remove until nothing of it is left. So a Fetch during a Remove
+// adds the transfer again afterwards, and one before a Remove is removed with it.
 
 // claim is held on an ID. It is owned by the loop.
 type claim struct {
 	over  chan struct{}
-	after []func() // done on the loop when it is over
+	after []func() // called on the loop when it is over
 }
 
 type claims map[share.ID]*claim
@@ -39,9 +39,9 @@ func (c claims) free(id share.ID, mine *claim) {
 	}
 }
 
-// claim waits until nobody makes or ends a transfer of id. Where there is one
-// then, there is called on the loop and release is nil; else the ID is claimed
-// until the transfer is added, or release is called.
+// claim waits until no request adds or removes a transfer of id. If there is one
+// then, it calls there on the loop and release is nil. Else the ID is claimed until
+// the transfer is added, or release is called.
 func (e *Engine) claim(ctx context.Context, id share.ID, there func(*transfer)) (release func(), err error) {
 	for {
 		var mine, other *claim
@@ -73,19 +73,32 @@ func (e *Engine) claim(ctx context.Context, id share.ID, there func(*transfer)) 
 	}
 }
 
-// removal is a Remove under way, or several of the same transfer.
+// removal is one or more requests to remove a transfer, under way.
 type removal struct {
-	data    bool // one of them asked for it
+	data    bool // one of them asked to delete it
+	shelved bool // what is known of its files is kept, see shelf
 	leaving bool // the unfinished files are to be left to a later fetch
 	kept    []share.Kept
 	waiters []chan<- error
 	held    map[share.ID]*claim
 }
 
-// Remove forgets a transfer, and with data deletes what it fetched. What the
-// user shared from its own place is never deleted, nor is what the transfer did
-// not make. It returns when it is done, and tells which files stay, and why. One that comes while the transfer is being removed is answered when that is
-// done; the data goes if any of them said so.
+// fate is what becomes of the files.
+func (r *removal) fate() fate {
+	switch {
+	case r.data:
+		return deleteFiles
+	case r.leaving:
+		return leaveFiles
+	}
+	return keepFiles
+}
+
+// Remove takes a transfer off the list, and with data deletes what it fetched. It
+// never deletes what the user shared from its own place, nor what the transfer did
+// not make. It returns when it is done, with the files that stay and why. A second
+// Remove of the same transfer returns with the first; the data goes if either of
+// them asked for that.
 func (e *Engine) Remove(id share.ID, data bool) ([]share.Kept, error) {
 	done := make(chan error, 1)
 	err := stopped()
@@ -97,10 +110,10 @@ func (e *Engine) Remove(id share.ID, data bool) ([]share.Kept, error) {
 			return
 		}
 		err = nil
-		t.ended = false
 		e.beginRemoval(t, data || t.options.Data)
 		r = t.removing
-		t.removing.waiters = append(t.removing.waiters, done)
+		r.shelved = false
+		r.waiters = append(r.waiters, done)
 	})
 	if err != nil {
 		return nil, err
@@ -113,13 +126,13 @@ func (e *Engine) Remove(id share.ID, data bool) ([]share.Kept, error) {
 	}
 }
 
-// beginRemoval has t removed, on the loop.
+// beginRemoval has t removed.
 func (e *Engine) beginRemoval(t *transfer, data bool) {
 	if t.removing == nil {
 		t.removing = &removal{held: make(map[share.ID]*claim)}
 		t.removing.hold(e.claims, t.id)
-		if t.made != nil {
-			t.removing.hold(e.claims, t.made.Info.ID)
+		if t.making.made != nil {
+			t.removing.hold(e.claims, t.making.made.Info.ID)
 		}
 	}
 	t.removing.data = t.removing.data || data
@@ -134,41 +147,39 @@ func (r *removal) hold(c claims, id share.ID) {
 	}
 }
 
-// startRemove puts the data of t away, or deletes it when that is wished, and
-// then forgets t.
+// startRemove closes or deletes the files of t, and then drops t.
 func (e *Engine) startRemove(t *transfer) {
-	r := t.removing
-	data, leaving, id := r.data, r.leaving, t.id
+	r, id, how, spec := t.removing, t.id, t.removing.fate(), e.spec(t)
+	known := t.known()
 	var files *storage.Transfer
 	if o := t.opened(); o != nil {
 		files = o.files
 	}
-	e.hide(t)
-	unopened := (data || leaving) && files == nil && t.kind == kindFetch && t.known()
-	spec := e.spec(t)
+	e.announce.hide(t)
 	e.start(t, jobRemove, func(ctx context.Context) func() {
-		kept, err := e.erase(ctx, id, spec, files, data, leaving, unopened)
+		kept, err := e.work.giveUp(ctx, id, spec, files, how, known)
 		return func() {
 			t.phase, t.info = nil, nil
 			r.kept = kept
-			if err == nil && r.data != data {
+			if err == nil && r.data && how != deleteFiles {
 				return // asked for meanwhile: startRemove comes again
 			}
-			if err == nil && !data && !leaving && !t.done && t.kind == kindFetch && t.known() {
+			if err == nil && how == keepFiles && !t.done && t.kind == kindFetch && t.known() {
 				r.leaving = true
-				return // and so it does for the unfinished files
+				return // startRemove comes again for the unfinished files
 			}
-			e.leave(t, err, leaving && !data && len(kept) > 0)
+			e.drop(t, err, how == leaveFiles && len(kept) > 0)
 		}
 	})
 }
 
-// leave forgets t, whose data was seen to. From here on a request finds nothing;
-// one for the same content waits until what is kept of t is gone from the disk.
-func (e *Engine) leave(t *transfer, err error, left bool) {
-	r, ended := t.removing, t.ended && err == nil
+// drop takes t out of everything when its files were seen to. From here on no request
+// finds it; one for the same content waits until what is kept of t is off the disk.
+// left tells that unfinished files stay.
+func (e *Engine) drop(t *transfer, err error, left bool) {
+	r, shelved := t.removing, t.removing.shelved && err == nil
 	var gone <-chan error
-	if ended {
+	if shelved {
 		gone = e.shelve(t)
 	} else {
 		gone = e.state.remove(t.id, left)
@@ -176,13 +187,16 @@ func (e *Engine) leave(t *transfer, err error, left bool) {
 			e.shelf.drop(id)
 		}
 	}
-	e.forget(t)
+	e.transfers.drop(t)
+	delete(e.awake, t)
+	t.release()
+	e.slots.stale = true
 	e.box.run(func(context.Context) func() {
 		if unsaved := <-gone; err == nil {
 			err = unsaved
 		}
 		for id := range r.held {
-			if ended {
+			if shelved {
 				break
 			}
 			if rm := e.torrents.remove(id); err == nil {
@@ -190,9 +204,7 @@ func (e *Engine) leave(t *transfer, err error, left bool) {
 			}
 		}
 		e.box.call(func() {
-			if e.hub.watched() {
-				e.hub.publish(e.now(), share.Event{Type: share.EventRemoved, ID: t.id})
-			}
+			e.events.bare(share.Event{Type: share.EventRemoved, ID: t.id})
 			for id, c := range r.held {
 				e.claims.free(id, c)
 			}

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/metainfo"
 )
 
 // shelf is what is kept of shares that have ended: their torrents, and what the
@@ -119,38 +118,14 @@ func (e *Engine) unshelve(ctx context.Context, id share.ID) error {
 	return e.torrents.remove(id)
 }
 
-// madeBefore is the torrent of an ended share, if what is at path now has the
-// same names, sizes and marks, and its files were recorded when they were read;
-// else nil. Whether the files are as they were then, the storage tells.
-func (e *Engine) madeBefore(ctx context.Context, was row, path string, o metainfo.MakeOptions) *metainfo.Made {
-	tor, err := e.torrents.read(was.id)
-	if err != nil {
-		return nil
-	}
-	r, err := (&ledger{e.cfg.DB, e.state.notes}).Load(ctx, was.id)
-	if err != nil || r == nil || len(r.Progress) == 0 {
-		return nil
-	}
-	made, err := metainfo.Same(ctx, path, o, tor)
-	if err != nil {
-		return nil
-	}
-	return made
+// hasEnded tells whether id is that of an ended share. It is called outside the loop.
+func (e *Engine) hasEnded(id share.ID) (ended bool) {
+	e.box.call(func() { _, ended = e.shelf.rows[id] })
+	return ended
 }
 
-// forgetRead drops what was recorded of the files of an ended share which has
-// just been read again: they are not what they were then.
-func (e *Engine) forgetRead(ctx context.Context, id share.ID) error {
-	shelved := false
-	e.box.call(func() { _, shelved = e.shelf.rows[id] })
-	if !shelved {
-		return nil
-	}
-	return (&ledger{e.cfg.DB, e.state.notes}).Delete(ctx, id)
-}
-
-// unmake has a share hashed that was taken for an ended one.
+// unmake has a share hashed after all that was taken for an ended one.
 func (e *Engine) unmake(t *transfer) {
-	e.transfers.unhash(t.made.Info.ID)
-	t.made, t.info, t.reused, t.afresh = nil, nil, false, true
+	e.transfers.unhash(t.making.made.Info.ID)
+	t.info, t.making = nil, making{afresh: true, parked: t.making.parked}
 }

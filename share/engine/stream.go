@@ -168,7 +168,7 @@ func (e *Engine) Open(ctx context.Context, id share.ID, fileIndex int) (io.ReadS
 			e.reconcile(t)
 		})
 	})
-	awake := make(chan struct{})
+	var awake <-chan struct{}
 	err := e.on(id, func(found *transfer) error {
 		switch {
 		case !found.known():
@@ -178,7 +178,7 @@ func (e *Engine) Open(ctx context.Context, id share.ID, fileIndex int) (io.ReadS
 		}
 		t = found
 		t.streams.add(s)
-		t.waiters = append(t.waiters, awake)
+		awake = t.wait()
 		e.reconcile(t)
 		return nil
 	})

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -19,50 +18,70 @@ import (
 	"github.com/shoalnet/shoal/share/storage"
 )
 
-// transfer is one piece of content. It is owned by the loop.
+// transfer is one content on this node, from the request until it is removed. It is
+// owned by the loop. What there is only while it is awake is in its phase.
 type transfer struct {
 	row
 
-	// done: every selected file is complete. It is what was true when last
-	// looked; files that change while the transfer is at rest are found out
-	// when it is woken.
+	// done tells that every selected file is complete, as of the last look: files
+	// that change while the transfer is at rest are noticed when it is opened.
 	done     bool
-	looked   time.Time // when the files were last looked at, in this run
-	failure  error     // why it is stopped, unless its storage says so
-	retry    time.Time // when to try again by itself; zero is never
-	wished   bool      // wantsSlot, when last looked
-	slot     bool      // it may fetch now
-	removing *removal
-	wipe     bool // what was begun where it was is deleted when it restarts
-	ended    bool // being removed, but what is known of its files is kept
-	reused   bool // made is not of this hashing but of an earlier one
-	afresh   bool // earlier ones were of no use
-	parked   bool // a share whose ID somebody else claims
-	job      *job
+	failure  error     // why it is stopped, unless its storage has a fault
+	retry    time.Time // when it is tried again; zero is never
+	slot     bool      // it may fetch, see slots
+	wished   bool      // it wanted to, when slots was last told
+	wipe     bool      // what was begun in the folder it was in is deleted, see moveTo
+	removing *removal  // nil unless it is being removed
 
-	phase     phase
-	info      *metainfo.Info  // nil at rest, mostly
-	looking   bool            // files are being looked at, see lookAt
-	lookBegan time.Time       // when the file system was last asked
-	silent    bool            // it does not answer
-	lookers   []chan struct{} // closed when files were looked at, or will not be
-	glancing  bool            // opened only to see whether files are as they were
-	restoring bool            // restore is to be called when that is over
-	made      *metainfo.Made  // just hashed; storage does not know of it yet
-	announced bool
-	streams   streams
-	waiters   []chan struct{} // closed when it is attached, or will not be
+	phase phase          // nil at rest
+	info  *metainfo.Info // mostly nil at rest
+	job   *job           // nil when none is under way
+	count count          // of the job that hashes or copies
+
+	making  making
+	look    look
+	peers   peers
+	limits  limits
+	streams streams
+	waiters []chan struct{} // closed when it is live, or will not be
+
+	shown share.Transfer // as in the last event
+	stale bool           // something may be different since
+}
+
+// making is what there is of a share only until its link is known.
+type making struct {
+	made   *metainfo.Made // just hashed; the storage does not know it yet
+	reused bool           // made is of an ended share
+	afresh bool           // no ended share serves: the files have changed
+	parked bool           // a request has claimed the ID
+}
+
+// peers is how a transfer finds its peers and is found by them.
+type peers struct {
 	book      *book
 	search    search
 	tallies   []tally
-	asking    *infofetch.Fetch
-	down, up  *flow.Bucket
+	asking    *infofetch.Fetch // under way
+	announced bool             // to finders
+}
 
-	// Bytes read by jobHash and jobCheck, and bytes that there are.
-	hashed, toHash atomic.Int64
+// limits caps the rates of one transfer. There are buckets once it was live.
+type limits struct{ down, up *flow.Bucket }
 
-	shown share.Transfer // as in the last event
-	stale bool           // the next second has to look whether to tell
+// buckets makes them where there are none.
+func (l *limits) buckets(is share.Limits) (down, up *flow.Bucket) {
+	if l.down == nil {
+		l.down, l.up = flow.NewBucket(is.Down), flow.NewBucket(is.Up)
+	}
+	return l.down, l.up
+}
+
+func (l *limits) set(to share.Limits) {
+	if l.down != nil {
+		l.down.Set(to.Down)
+		l.up.Set(to.Up)
+	}
 }
 
 // job is the one thing that is being done for a transfer outside the loop.
@@ -107,7 +126,7 @@ func (t *transfer) state() share.State {
 		return share.Stopped
 	case t.kind == kindUnhashed: // also when only storage does not know of it yet
 		return share.Hashing
-	case t.silent:
+	case t.look.silent:
 		return share.Stopped
 	case t.level() == atRest && t.options.Damage != "" && !t.options.Paused && !t.options.Verify:
 		return share.Stopped // as it was when last looked
@@ -133,7 +152,7 @@ func (t *transfer) reason(now time.Time) string {
 	case share.Stopped:
 		err := cmp.Or(t.failure, t.fault())
 		switch {
-		case t.failure == nil && t.silent:
+		case t.failure == nil && t.look.silent:
 			return "the disk or network share that " + t.shownPath() + " is on does not answer"
 		case err == nil:
 			return t.options.Damage
@@ -147,7 +166,7 @@ func (t *transfer) reason(now time.Time) string {
 	case share.Queued:
 		return "waits until fewer others fetch"
 	case share.Finding:
-		return t.search.reason(t.book, 0, now)
+		return t.peers.search.reason(t.peers.book, 0, now)
 	case share.Fetching:
 		if o := t.opened(); o != nil && o.files.Arrived() {
 			return "all of it is here and is being written to the disk"
@@ -156,33 +175,32 @@ func (t *transfer) reason(now time.Time) string {
 		if l == nil || l.down.Rate() > 0 {
 			return ""
 		}
-		return t.search.reason(t.book, l.net.Figures().Peers, now)
+		return t.peers.search.reason(t.peers.book, l.net.Figures().Peers, now)
 	}
 	return ""
 }
 
-// snapshot is t as others see it.
-func (e *Engine) snapshot(t *transfer) share.Transfer {
+// snapshot is t as callers see it, with a link that has these addresses.
+func (t *transfer) snapshot(now time.Time, addrs []string) share.Transfer {
 	s := share.Transfer{
-		ID:         t.id,
-		Name:       t.name,
-		State:      t.state(),
-		Reason:     t.reason(e.now()),
-		Total:      t.total,
-		Size:       t.size,
-		Files:      t.row.files,
-		Hidden:     t.options.Hidden,
-		LeftOut:    t.options.LeftOut,
-		Downloaded: t.downloaded,
-		Uploaded:   t.uploaded,
-		Path:       t.shownPath(),
-		Own:        t.own(),
-		Added:      t.added,
-		Completed:  t.completed,
-		Looked:     t.looked,
-		Limits:     t.options.Limits,
-		Goal:       t.options.Goal,
+		ID:        t.id,
+		Name:      t.name,
+		State:     t.state(),
+		Reason:    t.reason(now),
+		Total:     t.total,
+		Size:      t.size,
+		Files:     t.row.files,
+		Hidden:    t.options.Hidden,
+		LeftOut:   t.options.LeftOut,
+		Path:      t.shownPath(),
+		Own:       t.own(),
+		Added:     t.added,
+		Completed: t.completed,
+		Looked:    t.look.at,
+		Limits:    t.options.Limits,
+		Goal:      t.options.Goal,
 	}
+	s.Downloaded, s.Uploaded = t.traffic()
 	if s.State == share.Stopped {
 		s.Code = share.Disk.Code()
 		if err := cmp.Or(t.failure, t.fault()); err != nil {
@@ -191,7 +209,7 @@ func (e *Engine) snapshot(t *transfer) share.Transfer {
 	}
 	switch s.State {
 	case share.Hashing, share.Checking:
-		s.Bytes, s.Total = t.hashed.Load(), t.toHash.Load()
+		s.Bytes, s.Total = t.count.done.Load(), t.count.all.Load()
 	default:
 		s.Bytes = t.haveBytes()
 	}
@@ -199,11 +217,9 @@ func (e *Engine) snapshot(t *transfer) share.Transfer {
 		f := l.net.Figures()
 		s.Peers, s.Seeds = f.Peers, f.Seeds
 		s.Down, s.Up = l.down.Rate(), l.up.Rate()
-		s.Downloaded += f.Down - l.counted.down
-		s.Uploaded += f.Up - l.counted.up
 	}
 	if t.kind != kindUnhashed {
-		s.Link = e.link(t)
+		s.Link = t.link(addrs)
 	}
 	return s
 }
@@ -230,9 +246,9 @@ func (t *transfer) shownPath() string {
 	return t.path
 }
 
-// link is the magnet URI of t with the addresses of this node.
-func (e *Engine) link(t *transfer) string {
-	l := share.Link{ID: t.id, Name: t.name, Length: t.size, Peers: e.own.inLinks(e.now())}
+// link is the magnet URI of t with these addresses.
+func (t *transfer) link(addrs []string) string {
+	l := share.Link{ID: t.id, Name: t.name, Length: t.size, Peers: addrs}
 	if l.Name == t.id.String() {
 		l.Name = "" // it stands for a name that is not known
 	}
@@ -255,49 +271,47 @@ func shownName(name string) string {
 	return name
 }
 
-// changed tells subscribers that something about t is different: at once when
-// its state is, else within a second.
+// changed is called whenever something about t may be different for callers.
 func (e *Engine) changed(t *transfer) {
-	t.stale = true
 	e.awake[t] = struct{}{}
-	if t.state() != t.shown.State && t.removing == nil {
-		e.tell(t, share.EventChanged, "")
-	}
-}
-
-// tell publishes an event about t with its snapshot.
-func (e *Engine) tell(t *transfer, what share.EventType, message string) {
-	e.publish(t, share.Event{Type: what, Message: message})
-}
-
-func (e *Engine) publish(t *transfer, ev share.Event) {
-	s := e.snapshot(t)
-	t.shown, t.stale = s, false
-	if e.hub.watched() {
-		ev.ID, ev.Transfer = t.id, &s
-		e.hub.publish(e.now(), ev)
-	}
-}
-
-// note adds a line to the transfer's log.
-func (e *Engine) note(t *transfer, format string, args ...any) {
-	e.log.Debug(fmt.Sprintf(format, args...), "id", t.id.Short())
-	if e.hub.watched() {
-		e.hub.publish(e.now(), share.Event{Type: share.EventNote, ID: t.id, Message: fmt.Sprintf(format, args...)})
-	}
+	e.events.changed(t)
 }
 
 // save keeps t's row.
 func (e *Engine) save(t *transfer) { e.state.put(t.row) }
 
+// release lets those go on who wait until t is live.
+func (t *transfer) release() {
+	for _, w := range t.waiters {
+		close(w)
+	}
+	t.waiters = nil
+}
+
+// wait returns what release closes.
+func (t *transfer) wait() chan struct{} {
+	w := make(chan struct{})
+	t.waiters = append(t.waiters, w)
+	return w
+}
+
+// traffic is what t has downloaded and uploaded in its life.
+func (t *transfer) traffic() (down, up int64) {
+	down, up = t.downloaded, t.uploaded
+	if l := t.live(); l != nil {
+		f := l.net.Figures()
+		down += f.Down - l.counted.down
+		up += f.Up - l.counted.up
+	}
+	return down, up
+}
+
 // fold moves what the counters of the swarm hold into the row.
 func (t *transfer) fold() {
-	l := t.live()
-	if l == nil {
-		return
+	if l := t.live(); l != nil {
+		f := l.net.Figures()
+		t.downloaded += f.Down - l.counted.down
+		t.uploaded += f.Up - l.counted.up
+		l.counted.down, l.counted.up = f.Down, f.Up
 	}
-	f := l.net.Figures()
-	t.downloaded += f.Down - l.counted.down
-	t.uploaded += f.Up - l.counted.up
-	l.counted.down, l.counted.up = f.Down, f.Up
 }

@@ -6,15 +6,15 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// awaken is called for a handshake that asks for a transfer at rest. It returns
-// when the library has it, or will not.
+// awaken is called for a handshake that asks for a transfer at rest. It returns when
+// the transfer is live, or will not be.
 func (e *Engine) awaken(ctx context.Context, id share.ID) {
-	awake := make(chan struct{})
+	var awake <-chan struct{}
 	if e.on(id, func(t *transfer) error {
 		if t.options.Paused || t.failure != nil || t.kind == kindUnhashed {
 			return unknown(id)
 		}
-		t.waiters = append(t.waiters, awake)
+		awake = t.wait()
 		e.reconcile(t)
 		return nil
 	}) != nil {

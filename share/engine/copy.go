@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha1"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
+	"github.com/shoalnet/shoal/share/storage"
+)
+
+// copyPieces copies the missing ones of the wanted pieces that are right below
+// from. What is not there, or is wrong, is left to others.
+func copyPieces(ctx context.Context, info *metainfo.Info, files *storage.Transfer, from string, wanted []storage.Span, c *count) (n int, err error) {
+	src := source{info: info, from: from}
+	defer src.close()
+	buf := make([]byte, info.PieceLength)
+	copied, err := src.copyFiles(ctx, files, wanted)
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range wanted {
+		for i := s.From; i < s.To; i++ {
+			if ctx.Err() != nil {
+				return n, ctx.Err()
+			}
+			size, at := info.PieceSize(i), int64(i)*info.PieceLength
+			c.done.Add(size)
+			p := buf[:size]
+			if copied[i] {
+				ok, err := files.HashPiece(ctx, i)
+				if err != nil {
+					return n, err
+				}
+				if ok {
+					n++
+					continue
+				}
+			}
+			if files.Durable(i) || src.read(p, at) != nil || sha1.Sum(p) != info.PieceHash(i) {
+				continue
+			}
+			if _, err := files.WriteAt(p, at); err != nil {
+				return n, err
+			}
+			ok, err := files.HashPiece(ctx, i)
+			if err != nil {
+				return n, err
+			}
+			if ok {
+				n++
+			}
+		}
+	}
+	return n, files.Flush(ctx)
+}
+
+// MatchFolder reads the files in dir that have the names of the content, and tells
+// how much of them is right. It changes nothing.
+func MatchFolder(ctx context.Context, info *metainfo.Info, dir string) (m share.Match, err error) {
+	src := source{info: info, from: filepath.Join(dir, info.Name)}
+	defer src.close()
+	there := make([]bool, len(info.Files))
+	for i, f := range info.Files {
+		fi, err := os.Lstat(src.name(i))
+		if f.Pad || f.Symlink || err != nil || !fi.Mode().IsRegular() || fi.Size() == 0 {
+			continue
+		}
+		there[i] = true
+		m.Files, m.Bytes = m.Files+1, m.Bytes+fi.Size()
+	}
+	buf := make([]byte, info.PieceLength)
+	last, right := -1, false // the piece that was read, which files may share
+	for i, f := range info.Files {
+		if !there[i] {
+			continue
+		}
+		for p := int(f.Offset / info.PieceLength); int64(p)*info.PieceLength < f.Offset+f.Length; p++ {
+			if err := ctx.Err(); err != nil {
+				return m, share.Errorf(share.Interrupted, "comparing with %s: %w", src.from, err)
+			}
+			off, b := int64(p)*info.PieceLength, buf[:info.PieceSize(p)]
+			if p != last {
+				last, right = p, src.read(b, off) == nil && sha1.Sum(b) == info.PieceHash(p)
+			}
+			if right {
+				m.Right += min(off+int64(len(b)), f.Offset+f.Length) - max(off, f.Offset)
+			}
+		}
+	}
+	return m, nil
+}
+
+// source reads content by its offsets from files of its names.
+type source struct {
+	info *metainfo.Info
+	from string
+	at   int // the file that is open
+	file *os.File
+}
+
+// copyFiles has the system copy whole files, all pieces of which are wanted, and
+// returns these pieces. Which of them are right is not known yet.
+func (s *source) copyFiles(ctx context.Context, files *storage.Transfer, wanted []storage.Span) (map[int]bool, error) {
+	pieces := make(map[int]bool)
+	for i, f := range s.info.Files {
+		from, to := int(f.Offset/s.info.PieceLength), int((f.Offset+f.Length-1)/s.info.PieceLength)+1
+		w := sort.Search(len(wanted), func(k int) bool { return wanted[k].To >= to })
+		all := w < len(wanted) && wanted[w].From <= from
+		if f.Length == 0 || f.Pad || !all || s.open(i) != nil {
+			continue
+		}
+		ok, err := files.CopyIn(ctx, i, s.file)
+		if err != nil {
+			return nil, err
+		}
+		for p := from; ok && p < to; p++ {
+			pieces[p] = true
+		}
+	}
+	return pieces, nil
+}
+
+func (s *source) name(i int) string {
+	if !s.info.Multi {
+		return s.from
+	}
+	return filepath.Join(append([]string{s.from}, s.info.Files[i].Path...)...)
+}
+
+func (s *source) close() {
+	if s.file != nil {
+		s.file.Close()
+	}
+}
+
+func (s *source) read(p []byte, off int64) error {
+	for i := range s.info.Files {
+		f := &s.info.Files[i]
+		if f.Length == 0 || off >= f.Offset+f.Length || len(p) == 0 {
+			continue
+		}
+		n := min(int64(len(p)), f.Offset+f.Length-off)
+		if f.Pad {
+			clear(p[:n])
+		} else if err := s.readFile(i, p[:n], off-f.Offset); err != nil {
+			return err
+		}
+		p, off = p[n:], off+n
+	}
+	if len(p) > 0 {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+
+// open makes file i the one that is open.
+func (s *source) open(i int) error {
+	if s.file != nil && s.at == i {
+		return nil
+	}
+	s.close()
+	s.file = nil
+	name := s.name(i)
+	info, err := os.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Size() > s.info.Files[i].Length {
+		return os.ErrInvalid
+	}
+	s.at = i
+	s.file, err = os.Open(name)
+	if err != nil {
+		s.file = nil
+	}
+	return err
+}
+
+func (s *source) readFile(i int, p []byte, at int64) error {
+	if err := s.open(i); err != nil {
+		return err
+	}
+	_, err := s.file.ReadAt(p, at)
+	return err
+}
