@@ -236,9 +236,9 @@ const (
 	EventShared  EventType = "shared" // hashing is over, the link is known
 	EventDone    EventType = "done"   // every selected file is complete
 	EventFailed  EventType = "error"
-	EventFound   EventType = "found"  // Source told of Count peers
+	EventFound   EventType = "found"  // Source named Count peers
 	EventNote    EventType = "note"   // a line for the transfer's log
-	EventBeside  EventType = "beside" // a file of the user's was in the way: File tells what became of it
+	EventBeside  EventType = "beside" // a user's file has the name of a wanted one: File has the outcome
 )
 
 // Event is an event of a transfer.
@@ -254,16 +254,16 @@ type Event struct {
 	File     *Found    `json:"file,omitempty"` // with EventBeside
 }
 
-// Found is a file of the user's that was where a transfer wanted to put one of
-// its own.
+// Found is a user's file with the name that a transfer wanted to give to one of its
+// own.
 type Found struct {
 	Index int    `json:"index"`
 	Path  string `json:"path"` // of the user's file
-	// Beside is where the transfer's own file goes instead, and the user's stays
-	// as it is. Empty tells that the user's file is completed in place.
+	// Beside is where the transfer's own file goes instead; the user's is not
+	// changed. Empty means that the user's file is completed in place.
 	Beside string `json:"beside,omitempty"`
-	Right  int64  `json:"right"`  // bytes of the content that it has, known to be right
-	Length int64  `json:"length"` // bytes that the file is to have
+	Right  int64  `json:"right"`  // bytes of it that are known to be right
+	Length int64  `json:"length"` // bytes of the complete file
 }
 
 func (f *Found) String() string {
@@ -274,14 +274,14 @@ func (f *Found) String() string {
 	if f.Beside == "" {
 		return fmt.Sprintf("%s is completed in place: %d %% of it is right", f.Path, percent)
 	}
-	return fmt.Sprintf("%s was there and is another file (%d %% of it is right); it stays, and what is fetched goes to %s", f.Path, percent, f.Beside)
+	return fmt.Sprintf("%s exists with other content (%d %% of it is right); it is kept, and the download goes to %s", f.Path, percent, f.Beside)
 }
 
 // Kept is a file that stayed when a transfer was removed.
 type Kept struct {
 	Path   string `json:"path"`
 	Reason string `json:"reason"`         // such as "it was there before"
-	Part   bool   `json:"part,omitempty"` // an unfinished file, which a later fetch of the same content goes on with
+	Part   bool   `json:"part,omitempty"` // an unfinished file, with which a later download of the same content continues
 }
 
 // Kind classifies an error by what the caller can do about it. Its value is

@@ -127,7 +127,7 @@ func TestDoctorHasPeersDialBack(t *testing.T) {
 				t.Fatalf("%+v", d)
 			}
 			if c.verdict == "reachable" {
-				if !strings.Contains(evidence, "called when asked to") {
+				if !strings.Contains(evidence, "connected on request") {
 					t.Errorf("evidence %q", evidence)
 				}
 				alice.DoctorUntil("proven by UDP", func(d diagnosis) bool { _, udp, _, _ := d.own(t); return udp == "reachable" })

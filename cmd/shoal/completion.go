@@ -16,7 +16,7 @@ func completionVerb() *verb {
 	return &verb{
 		name: "completion", args: "SHELL", short: "print a completion script for bash, zsh or fish", group: "Other",
 		min: 1, max: 1, words: []string{"bash", "zsh", "fish"},
-		long: `The script completes verbs, flags and, where a node is running, the IDs of its transfers.`,
+		long: `The script completes verbs, flags and, if a node is running, the IDs of its transfers.`,
 		examples: []example{
 			{"source <(shoal completion bash)", "in ~/.bashrc"},
 			{"shoal completion zsh > ~/.zfunc/_shoal", "with ~/.zfunc in fpath"},

@@ -274,8 +274,8 @@ func (g *getter) fetched(ctx context.Context, j *job) error {
 	return nil
 }
 
-// tellRenamed says once which files are on disk under another name than the
-// torrent has for them.
+// tellRenamed lists once the files whose name on disk differs from that in the
+// torrent.
 func (g *getter) tellRenamed(ctx context.Context, j *job) {
 	if g.out.json || g.renamed[j] {
 		return
@@ -287,11 +287,11 @@ func (g *getter) tellRenamed(ctx context.Context, j *job) {
 	lines := changedNames(files, onDisk)
 	if len(lines) > 0 {
 		g.renamed[j] = true
-		g.out.say("names that were changed, since they cannot be as they are here:\n%s", strings.Join(lines, "\n"))
+		g.out.say("names that were changed, because they are not valid on this disk:\n%s", strings.Join(lines, "\n"))
 	}
 }
 
-// onDisk is the name that a file has here, or empty if that is its own.
+// onDisk is the name of a file on disk, or empty if it is that of the torrent.
 func onDisk(f share.File) string {
 	if f.Disk == "" && f.Named != "" {
 		return f.Path
@@ -299,7 +299,7 @@ func onDisk(f share.File) string {
 	return f.Disk
 }
 
-// changedNames lists what files become, the first few of many.
+// changedNames lists the changed names, the first few of many.
 func changedNames(files []share.File, becomes func(share.File) string) (lines []string) {
 	const most = 5
 	n := 0
@@ -338,11 +338,11 @@ type besideRecord struct {
 	share.Found
 }
 
-// beside tells of the user's files that were there, once of each.
+// beside reports once each of the user's files that has the name of a wanted one.
 func (g *getter) beside(ctx context.Context, j *job) {
 	lines, err := g.node.Log(ctx, j.t.ID)
 	if err != nil {
-		return // what was fetched is of more interest
+		return // the download matters more
 	}
 	for _, l := range lines {
 		if l.File == nil || g.opts.told[l.File.Path+"\x00"+l.File.Beside] {
@@ -410,8 +410,8 @@ func whatWasSaid(ways []share.Way) string {
 	return b.String()
 }
 
-// complete tells that every selected file is on disk and verified. What was so
-// once and is paused may not be any more.
+// complete reports whether every selected file is on disk and verified. If the
+// transfer was complete before and is paused, it may no longer be.
 func complete(t share.Transfer) bool {
 	switch t.State {
 	case share.Seeding, share.Paused:

@@ -9,37 +9,37 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// use is what a verb does with a node where none is running.
+// use is what a verb does if no node is running.
 type use int
 
 const (
-	// apart: it runs none.
+	// apart: it starts no node.
 	apart use = iota + 1
-	// reads: what is kept is read and shown. Nothing listens, seeds or announces,
-	// and nothing in the state directory changes.
+	// reads: it shows the stored state. Nothing listens, seeds or announces, and
+	// nothing in the state directory changes.
 	reads
-	// acts: a node does what was asked for, and the rest of its work meanwhile.
+	// acts: it starts a node that does what was asked, and its other work meanwhile.
 	acts
-	// actsOn: the same, but on what is kept: where there is no state, none is made.
+	// actsOn: the same, but only if there is a state; it creates none.
 	actsOn
 )
 
-// uses has every verb; of those with actions, each action. A verb that reads
-// without one of its flags and acts with it has a line for each.
+// uses has every verb and, for verbs with actions, every action. A verb that acts
+// only with certain flags has a line for each of them.
 var uses = map[string]use{
 	"share": acts, "get": acts, "daemon": acts, "limit": reads,
 	"limit --down": acts, "limit --up": acts,
 	"list": reads, "show": reads, "search": reads, "files": reads,
 	"files --want": actsOn, "files --skip": actsOn,
 	"doctor": actsOn, "pause": actsOn, "resume": actsOn, "verify": actsOn, "remove": actsOn,
-	"peers": apart, "open": apart, // they need a node that runs
+	"peers": apart, "open": apart, // they need a running node
 	"link": apart, "config": apart, "recover": apart, "completion": apart, "complete": apart, "version": apart, "help": apart,
 	"channel list": reads, "channel show": reads, "channel export": apart,
 	"channel new": acts, "channel add": acts, "channel drop": acts, "channel publish": acts, "channel edit": acts,
 	"channel follow": acts, "channel unfollow": acts, "channel import": acts,
 }
 
-// use is what this call does where no node is running.
+// use is what this call does if no node is running.
 func (c *call) use() use {
 	name := c.Command.Name
 	if name == "channel" {
@@ -65,7 +65,7 @@ func (c *call) open(ctx context.Context, cfg *config.Config) (*node.Session, err
 		if err != nil {
 			return nil, err
 		}
-		o.Look = !has // there is nothing to act on, which it says
+		o.Look = !has // there is nothing to act on, and the node says so
 	}
 	return node.Open(ctx, o)
 }

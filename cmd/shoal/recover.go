@@ -14,19 +14,20 @@ import (
 
 func recoverVerb() *verb {
 	return &verb{
-		name: "recover", short: "rebuild a damaged state from what is kept beside it", group: "The node", max: 0,
-		long: `Where state.db is damaged or gone, nothing starts, so that nothing is lost by starting empty. This verb makes a ` +
-			`new one from the torrents and notes in torrents/ and the keys in channels/, and keeps the damaged one beside it ` +
-			`under another name. All data is hashed again before it is trusted. Nothing happens where the state is sound, and ` +
-			`while a node is running.` + "\n\n" +
-			`A transfer whose note is gone, too, comes back as a share of its files, which count as your own and are never deleted: ` +
-			`they are looked for where the damaged state says, in the folder for downloads, and in each --in.`,
+		name: "recover", short: "rebuild a damaged state from the files beside it", group: "The node", max: 0,
+		long: `If state.db is damaged or missing, no node starts, because starting with an empty one would lose your ` +
+			`transfers. recover makes a new state.db from the torrents and notes in torrents/ and the keys in channels/. It ` +
+			`renames the damaged file and keeps it. All data is hashed again before it is trusted. If the state is ` +
+			`sound, or a node is running, recover changes nothing.` + "\n\n" +
+			`If the note of a transfer is missing, too, recover searches for its files: in the folder that the damaged state ` +
+			`names, in the download folder, and in each --in. The transfer then becomes a share, and its files ` +
+			`count as yours, so shoal never deletes them.`,
 		examples: []example{
-			{"shoal recover", "after an error that says so"},
-			{"shoal recover --in /media/films --in ~/photos", "some files are there"},
+			{"shoal recover", "after an error message that suggests it"},
+			{"shoal recover --in /media/films --in ~/photos", "also search these folders for files"},
 		},
 		flags: append([]cli.Flag{
-			&cli.StringSliceFlag{Name: "in", Usage: "look in `DIR` for the files of transfers whose place is not known; may be given more than once"},
+			&cli.StringSliceFlag{Name: "in", Usage: "search `DIR` for the files of transfers whose folder is not known; may be given more than once"},
 		}, settingFlags(func(s config.Setting) bool { return s.Name == "state" || s.Name == "config" || s.Name == "downloads" })...),
 		run: runRecover,
 	}
@@ -86,7 +87,7 @@ func runRecover(ctx context.Context, c *call) error {
 		sayRecovery(r, cfg.State, c.out)
 	}
 	if lost > 0 {
-		return share.Errorf(share.Disk, "%d did not come back; the torrents stay in %s (shoal recover --in DIR looks for the files in a folder, shoal get FILE.torrent --output DIR begins anew)",
+		return share.Errorf(share.Disk, "%d could not be recovered; the torrents stay in %s (shoal recover --in DIR searches a folder for the files, shoal get FILE.torrent --output DIR starts again)",
 			lost, filepath.Join(cfg.State, "torrents"))
 	}
 	return nil
@@ -132,5 +133,5 @@ func sayRecovery(r *node.Recovery, dir string, out *output) {
 	if r.Aside != "" {
 		out.say("the damaged state is kept as %s", atHome(r.Aside))
 	}
-	out.say("the state is new. What was changed with shoal limit or on the page, what was in channels and not published, how much of a channel is mirrored, and the history of speeds are gone. All data is hashed again before it counts.")
+	out.say("the state is new: settings changed with shoal limit or on the page, unpublished changes of channels, the quotas of mirrors and the history of speeds are lost. All data is hashed again before it counts as complete.")
 }

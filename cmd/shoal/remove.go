@@ -53,10 +53,10 @@ type keptRecord struct {
 	share.Kept
 }
 
-// mostKept is how many files that stayed people are told of one by one.
+// mostKept is how many of the kept files are listed for people.
 const mostKept = 20
 
-// sayKept tells people which files stayed, and why.
+// sayKept lists the kept files and the reasons.
 func sayKept(out *output, kept []share.Kept) {
 	for _, k := range kept[:min(len(kept), mostKept)] {
 		out.say("%s was kept: %s", escape(k.Path), k.Reason)

@@ -16,11 +16,11 @@ type warningRecord struct {
 	api.Room
 }
 
-// roomWarning says that what is fetched will not fit on the disk, before it fills
-// up: once for what is selected, and again for each selection of more.
+// roomWarning warns that a download does not fit on the disk, before the disk is
+// full: once for the selected files, and again when more are selected.
 type roomWarning struct {
-	settled bool  // it was said, or it fits
-	of      int64 // bytes of which that is known
+	settled bool  // the user was warned, or it fits
+	of      int64 // bytes for which that is known
 }
 
 func (w *roomWarning) look(ctx context.Context, n client, arg string, t share.Transfer, opts getOptions, out *output) {
@@ -39,9 +39,9 @@ func (w *roomWarning) look(ctx context.Context, n client, arg string, t share.Tr
 	}
 }
 
-// warnRoom tells whether it is settled that t fits on the disk: it said so, or it
-// fits. As long as only the link states the size, which it may put too low, it can
-// say so but does not settle that it fits.
+// warnRoom warns if t does not fit on the disk, and reports whether that is settled.
+// The size that a link states may be too low, so while only the link states it, a
+// download that seems to fit is not settled.
 func warnRoom(ctx context.Context, n client, t share.Transfer, stated int64, out *output) (settled bool) {
 	switch {
 	case complete(t):
@@ -53,7 +53,7 @@ func warnRoom(ctx context.Context, n client, t share.Transfer, stated int64, out
 	}
 	r, err := n.Room(ctx, t.ID)
 	if err != nil {
-		return true // of a node that cannot tell
+		return true // this node cannot tell
 	}
 	if t.Size == 0 {
 		r.Needed = stated
@@ -61,7 +61,7 @@ func warnRoom(ctx context.Context, n client, t share.Transfer, stated int64, out
 	if r.Enough() {
 		return t.Size > 0
 	}
-	text := fmt.Sprintf("%s will not fit: it needs %s more, and %s are free where it goes (%s)", nameOf(t), size(r.Needed), size(r.Free), r.Path)
+	text := fmt.Sprintf("%s does not fit: it needs %s more, but %s are free in %s", nameOf(t), size(r.Needed), size(r.Free), r.Path)
 	if r.MinFree > 0 {
 		text += fmt.Sprintf(", of which --min-free keeps %s", size(r.MinFree))
 	}

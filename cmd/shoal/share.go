@@ -58,7 +58,7 @@ func shareFlags() []cli.Flag {
 			Usage: "how long to seed: `GOAL` is forever, a time (90m, 7d), or ratio:1.5"},
 		&cli.StringSliceFlag{Name: "exclude",
 			Usage: "leave out files and folders whose name, or path in the shared folder, matches `GLOB` (** is any number of folders); may be given more than once"},
-		boolFlag("strict", "refuse a folder with something that cannot be shared; without it, that is left out and listed"),
+		boolFlag("strict", "refuse a folder that contains anything that cannot be shared; otherwise such files are left out and listed"),
 		boolFlag("yes", "do not ask whether to share a home directory"),
 		boolFlag("follow-symlinks", "share the targets of symbolic links; without this flag, links are left out"),
 		boolFlag("private", "do not announce it anywhere; only a link that contains an address leads to it"),

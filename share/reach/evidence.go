@@ -178,14 +178,14 @@ func (e *Evidence) About(p Protocol, a netip.Addr) Finding {
 		}
 	}
 	proven := d.proof.Verdict == share.Reachable && now.Sub(d.proof.Time) < proofLife
-	who := fmt.Sprintf("peers of %d networks were asked to call and could not", failed)
+	who := fmt.Sprintf("peers of %d networks were asked to connect and failed", failed)
 	switch {
 	case failed >= refusersNeeded:
 		return Finding{share.Unreachable, who, last}
 	case proven:
 		return d.proof
 	case failed == 1:
-		return Finding{share.NotKnown, "one peer was asked to call and could not, which proves nothing", last}
+		return Finding{share.NotKnown, "one peer was asked to connect and failed, which proves nothing", last}
 	}
 	return Finding{Verdict: share.NotKnown}
 }

@@ -133,16 +133,16 @@ func TestReport(t *testing.T) {
 		verdict      share.Verdict
 		answer, next string
 	}{
-		"nothing": {nil, nil, nil, share.Unreachable, "has no IPv6 address that others could call", "Ask your provider"},
+		"nothing": {nil, nil, nil, share.Unreachable, "has no IPv6 address that others can connect to", "Ask your provider"},
 		"loopback only": {[]Endpoint{loop}, nil, nil, share.Unreachable,
-			"has no IPv6 address that others could call", "Ask your provider"},
-		"link-local only": {[]Endpoint{link}, nil, nil, share.Unreachable, "beyond its own link", "Ask your provider"},
+			"has no IPv6 address that others can connect to", "Ask your provider"},
+		"link-local only": {[]Endpoint{link}, nil, nil, share.Unreachable, "are link-local", "Ask your provider"},
 		"ULA only":        {[]Endpoint{link, ula}, nil, nil, share.Unreachable, "Only your own network", "Ask your provider"},
-		"no evidence":     {[]Endpoint{link, stable, temporary}, nil, nil, share.NotKnown, "not proven yet", "shoal doctor --wait 30s"},
+		"no evidence":     {[]Endpoint{link, stable, temporary}, nil, nil, share.NotKnown, "not known yet", "shoal doctor --wait 30s"},
 		"proven": {[]Endpoint{temporary, stable}, nil, func(e *Evidence) {
 			e.Came(TCP, ip(own), stranger, "connected")
 			e.Came(UDP, ip(own), stranger, "asked")
-		}, share.Reachable, "can reach you at [" + own + "]:51413.", "Nothing needs"},
+		}, share.Reachable, "can reach you at [" + own + "]:51413.", "No action"},
 		"UDP is not": {[]Endpoint{stable}, nil, func(e *Evidence) {
 			refute(e)
 			e.Came(TCP, ip(own), stranger, "connected")
@@ -155,7 +155,7 @@ func TestReport(t *testing.T) {
 		}, share.Unreachable, "cannot reach you", "Open TCP 51413 to " + own},
 		"refuted in spite of a pinhole": {[]Endpoint{stable}, []share.Pinhole{hole}, refute, share.Unreachable, "cannot", "this machine's own firewall"},
 		"the router would not": {[]Endpoint{stable}, []share.Pinhole{{Address: ip(own), Method: "UPnP", Error: "no"}}, refute, share.Unreachable,
-			"cannot", "would not do it when asked by UPnP."},
+			"cannot", "refused to open it by UPnP."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := NewEvidence((&clock{time.Unix(1_000_000, 0)}).now)

@@ -222,7 +222,7 @@ func TestPinholesByUPnP(t *testing.T) {
 	wantText(t, "one was forgotten", r.open(), "UPnP 17, UPnP 6")
 	r.set(func() { clear(r.holes); r.refuses = true })
 	p.round(t.Context())
-	wantText(t, "refused", p.text(), "tcp 51413 by UPnP: it does not let this host do that (UPnP error 606); udp 51413 by UPnP: it does not let this host do that (UPnP error 606)")
+	wantText(t, "refused", p.text(), "tcp 51413 by UPnP: it does not allow this host to do that (UPnP error 606); udp 51413 by UPnP: it does not allow this host to do that (UPnP error 606)")
 	r.set(func() { r.refuses = false })
 	p.round(t.Context())
 	wantText(t, "allowed again", p.text(), "tcp 51413 by UPnP: open; udp 51413 by UPnP: open")

@@ -155,7 +155,7 @@ func (p *Prober) ask(ctx context.Context, helper netip.AddrPort, e Endpoint) {
 		return
 	}
 	if c.Came {
-		p.Evidence.Came(TCP, e.IP, helper.Addr(), "called when asked to")
+		p.Evidence.Came(TCP, e.IP, helper.Addr(), "connected on request")
 	} else if c.Failed {
 		p.Evidence.Refused(TCP, e.IP, helper.Addr())
 	}

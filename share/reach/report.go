@@ -51,9 +51,9 @@ func (s Situation) Report() share.Report {
 				a.Evidence, a.Time = a.UDPEvidence, a.UDPTime
 			}
 		case ULA:
-			a.Evidence = "of the local network: strangers cannot use it"
+			a.Evidence = "local network only: strangers cannot use it"
 		case LinkLocal:
-			a.Evidence = "of the link: only its own wire can use it"
+			a.Evidence = "link-local: only machines on the same link can use it"
 		}
 		r.Addresses = append(r.Addresses, a)
 	}
@@ -114,9 +114,9 @@ func answer(r *share.Report) string {
 	case len(told) == 0 && local:
 		return "Only your own network can reach you: this machine has no global IPv6 address."
 	case len(told) == 0 && len(r.Addresses) > 0 && !slices.ContainsFunc(r.Addresses, func(a share.AddressReport) bool { return a.Scope != string(LinkLocal) }):
-		return "Strangers cannot reach you: this machine has no IPv6 address beyond its own link."
+		return "Strangers cannot reach you: all IPv6 addresses of this machine are link-local."
 	case len(told) == 0:
-		return "Strangers cannot reach you: this node has no IPv6 address that others could call."
+		return "Strangers cannot reach you: this node has no IPv6 address that others can connect to."
 	}
 	best := told[0] // Report has ordered them
 	switch {
@@ -127,14 +127,14 @@ func answer(r *share.Report) string {
 	case r.Verdict == share.Unreachable:
 		return fmt.Sprintf("Strangers cannot reach you at %s.", where(best))
 	}
-	return "It is not proven yet whether strangers can reach you."
+	return "It is not known yet whether strangers can reach you."
 }
 
 func next(r *share.Report) string {
 	told := published(r.Addresses)
 	if len(told) == 0 {
-		return "Ask your provider, or whoever runs your network, for IPv6. Until then fetching works, " +
-			"and sharing with machines on your own network."
+		return "Ask your provider or network administrator for IPv6. Until then you can download, " +
+			"and share with machines on your own network."
 	}
 	best := told[0]
 	closed := ""
@@ -149,16 +149,16 @@ func next(r *share.Report) string {
 	advice := fmt.Sprintf("Open %s %d to %s in your router's IPv6 firewall.", closed, best.Port, best.Address)
 	switch {
 	case r.Verdict == share.NotKnown:
-		return "Wait for the first stranger, or have the node seek proof now: shoal doctor --wait 30s. " +
-			"It is found out as soon as there are peers of two other networks to ask."
+		return "Wait until a stranger connects, or test now with shoal doctor --wait 30s. " +
+			"The test needs peers in two other networks."
 	case closed == "":
-		return "Nothing needs to be done."
+		return "No action is needed."
 	case open(r.Pinholes, best.Address):
-		return fmt.Sprintf("The router says that it has opened %d, yet nobody gets through: allow %s %d in this machine's own "+
-			"firewall, and look for a second router in front of the first.", best.Port, closed, best.Port)
+		return fmt.Sprintf("The router reports that it opened port %d, but strangers still cannot connect. Allow %s %d in this machine's "+
+			"own firewall, and check for a second router in front of the first.", best.Port, closed, best.Port)
 	}
 	if refused := refusedBy(r.Pinholes); refused != "" {
-		advice += " The router would not do it when asked by " + refused + "."
+		advice += " The router refused to open it by " + refused + "."
 	}
 	return advice
 }

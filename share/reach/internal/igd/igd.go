@@ -38,12 +38,12 @@ type Client struct {
 }
 
 // Connect reads the description of a router, for requests that leave from
-// local: routers open pinholes to whoever asks, and to nobody else.
+// local: a router opens pinholes only to the host that asks.
 func Connect(ctx context.Context, d Device, local netip.Addr) (*Client, error) {
 	dialer := &net.Dialer{Timeout: callTime, KeepAlive: -1, LocalAddr: &net.TCPAddr{IP: local.WithZone("").AsSlice()}}
 	c := &Client{device: d, http: &http.Client{
 		Timeout: callTime,
-		// Whatever the description names, this host is called.
+		// Requests go to this host, whatever the description names.
 		Transport: &bounded{&http.Transport{
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return dialer.DialContext(ctx, "tcp6", d.Addr.String())
@@ -105,7 +105,7 @@ func parseDescription(b []byte) (*goupnp.RootDevice, error) {
 	d := xml.NewDecoder(bytes.NewReader(b))
 	d.DefaultSpace = goupnp.DeviceXMLNamespace
 	if err := d.Decode(root); err != nil {
-		return nil, fmt.Errorf("its description makes no sense: %w", err)
+		return nil, fmt.Errorf("its description is not valid: %w", err)
 	}
 	return root, nil
 }
@@ -115,7 +115,7 @@ func (c *Client) allowed(ctx context.Context) (bool, error) {
 	return !firewall || inbound, explain(err)
 }
 
-// Add opens port on client for everybody, and returns the pinhole's number.
+// Add opens port on client for all hosts, and returns the pinhole's number.
 func (c *Client) Add(ctx context.Context, client netip.Addr, protocol uint8, port uint16, lease time.Duration) (uint16, error) {
 	id, err := c.service.AddPinholeCtx(ctx, "", 0, client.WithZone("").String(), port, uint16(protocol), uint32(lease/time.Second))
 	return id, explain(err)
@@ -131,24 +131,24 @@ func (c *Client) Delete(ctx context.Context, id uint16) error {
 	return explain(c.service.DeletePinholeCtx(ctx, id))
 }
 
-// Router is who is asked.
+// Router is the router that is asked.
 func (c *Client) Router() netip.Addr { return c.device.Addr.Addr() }
 
 // The errors of the service, WANIPv6FirewallControl:1, section 2.6.
 var faults = map[int]string{
-	606: "it does not let this host do that",
+	606: "it does not allow this host to do that",
 	701: "the pinhole is for another host",
-	702: "its firewall is off",
+	702: "its firewall is turned off",
 	703: "it does not allow pinholes",
 	704: "it knows no such pinhole",
-	705: "it does not do this protocol",
-	706: "it does not take this port",
+	705: "it does not support this protocol",
+	706: "it does not accept this port",
 	707: "it does not open pinholes for this protocol",
-	708: "it does not take wildcards",
+	708: "it does not accept wildcards",
 	709: "no packet has come through",
 }
 
-// explain makes an error of a call fit to be shown.
+// explain turns the error of a request into one for people.
 func explain(err error) error {
 	if err == nil {
 		return nil
@@ -170,13 +170,13 @@ func (f fault) Error() string {
 	return fmt.Sprintf("UPnP error %d", int(f))
 }
 
-// Refused tells that the router answered, with a no.
+// Refused reports whether the router answered and refused.
 func Refused(err error) bool {
 	_, ok := errors.AsType[fault](err)
 	return ok
 }
 
-// plain drops what the libraries put before and what a router put into an error.
+// plain drops the prefixes of the libraries and the text of the router from an error.
 func plain(err error) error {
 	text := err.Error()
 	if i := strings.LastIndex(text, "\": "); i >= 0 {
@@ -188,7 +188,7 @@ func plain(err error) error {
 	return errors.New(strings.ToValidUTF8(text, ""))
 }
 
-// bounded keeps a router from sending without end.
+// bounded limits how much a router can send.
 type bounded struct{ next http.RoundTripper }
 
 func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -178,7 +178,7 @@ func TestBadRouters(t *testing.T) {
 		want   string
 	}{
 		"no such page": {func(w http.ResponseWriter, r *http.Request, _ string) bool { w.WriteHeader(404); return true }, "404"},
-		"garbage":      {func(w http.ResponseWriter, r *http.Request, _ string) bool { io.WriteString(w, "<a><b>"); return true }, "makes no sense"},
+		"garbage":      {func(w http.ResponseWriter, r *http.Request, _ string) bool { io.WriteString(w, "<a><b>"); return true }, "is not valid"},
 		"no service": {func(w http.ResponseWriter, r *http.Request, _ string) bool {
 			io.WriteString(w, `<root xmlns="urn:schemas-upnp-org:device-1-0"><device></device></root>`)
 			return true
@@ -191,7 +191,7 @@ func TestBadRouters(t *testing.T) {
 			}
 			t.Error("read 30 MB of a description")
 			return true
-		}, "makes no sense"},
+		}, "is not valid"},
 		"redirects": {func(w http.ResponseWriter, r *http.Request, _ string) bool {
 			http.Redirect(w, r, elsewhere.URL, http.StatusFound)
 			return true

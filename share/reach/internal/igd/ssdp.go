@@ -2,10 +2,9 @@
 // IPv6 firewall: it finds the router by SSDP on the link, reads its description,
 // and calls the service WANIPv6FirewallControl:1 of an Internet Gateway Device:2.
 //
-// A router is whoever says so on the link, so nothing that it says is trusted
-// further than that: answers from beyond the link are not heeded, nothing but
-// the address that answered is called, no redirect is followed, and what it may
-// send is bounded.
+// Any host on the link can claim to be a router, so its answers are not trusted:
+// answers from beyond the link are ignored, only the address that answered is
+// contacted, no redirect is followed, and the size of its answers is bounded.
 package igd
 
 import (
@@ -23,7 +22,7 @@ import (
 )
 
 const (
-	// Service is what is looked for.
+	// Service is the service to find.
 	Service = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
 
 	group      = "ff02::c"
@@ -33,9 +32,9 @@ const (
 	maxReply   = 2048
 )
 
-// Device is a router as SSDP tells of it.
+// Device is a router as it describes itself by SSDP.
 type Device struct {
-	Addr     netip.AddrPort // who is called, with a zone where link-local
+	Addr     netip.AddrPort // to contact; with a zone if link-local
 	Location *url.URL
 }
 
@@ -62,10 +61,10 @@ func parseReply(b []byte, from netip.Addr, local netip.Addr, zone string) (Devic
 	}
 	at, err := netip.ParseAddrPort(net.JoinHostPort(stripZone(u.Hostname()), port))
 	if err != nil || at.Port() == 0 {
-		return Device{}, fmt.Errorf("%w: the location is no address", errReply)
+		return Device{}, fmt.Errorf("%w: the location is not an address", errReply)
 	}
 	if !onLink(from, local) || !onLink(at.Addr(), local) {
-		return Device{}, fmt.Errorf("%w: %s tells of %s, which is not on the link", errReply, from, at)
+		return Device{}, fmt.Errorf("%w: %s names %s, which is not on the link", errReply, from, at)
 	}
 	if at.Addr().IsLinkLocalUnicast() {
 		at = netip.AddrPortFrom(at.Addr().WithZone(zone), at.Port())
@@ -78,7 +77,7 @@ func stripZone(host string) string {
 	return host
 }
 
-// onLink tells whether a is a neighbour of local.
+// onLink reports whether a is a neighbour of local.
 func onLink(a, local netip.Addr) bool {
 	link, err := local.WithZone("").Prefix(64)
 	return a.Is6() && !a.Is4In6() && (a.IsLinkLocalUnicast() || err == nil && link.Contains(a.WithZone("")))
@@ -100,8 +99,8 @@ func request() []byte {
 	return []byte("M-SEARCH * HTTP/1.1\r\nHOST: [" + strings.ToUpper(group) + "]:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: " + Service + "\r\n\r\n")
 }
 
-// search sends the question, once more after a second, and gathers the answers.
-// It is over soon after the first.
+// search sends the query, once more after a second, and collects the answers. It
+// ends soon after the first one.
 func search(ctx context.Context, conn net.PacketConn, to net.Addr, local netip.Addr, zone string) ([]Device, error) {
 	ctx, cancel := context.WithTimeout(ctx, searchTime)
 	defer cancel()

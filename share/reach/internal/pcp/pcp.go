@@ -36,7 +36,7 @@ const (
 	optPreferFailure = 2
 )
 
-// Nonce makes the answer to one's own request known.
+// Nonce identifies the answer to a request.
 type Nonce [12]byte
 
 // Mapping is a pinhole.
@@ -47,7 +47,7 @@ type Mapping struct {
 	External netip.AddrPort
 }
 
-// Response is what a server said.
+// Response is the answer of a server.
 type Response struct {
 	Result   Result
 	Lifetime time.Duration
@@ -61,9 +61,9 @@ type Result uint8
 // Error explains a result.
 func (r Result) Error() string {
 	names := map[Result]string{
-		1: "it speaks another version of PCP", 2: "it is not allowed", 3: "it could not read the request", 4: "it does not know MAP",
-		5: "it does not know an option", 6: "it could not read an option", 7: "its own network is down", 8: "it has no room left",
-		9: "it does not do this protocol", 10: "this host has opened too many already", 11: "it cannot open this very port",
+		1: "it supports another version of PCP", 2: "it is not allowed", 3: "it could not read the request", 4: "it does not support MAP",
+		5: "it does not support an option", 6: "it could not read an option", 7: "its own network is down", 8: "it has no resources left",
+		9: "it does not support this protocol", 10: "this host has opened too many already", 11: "it cannot open this port",
 		12: "a second router is in between", 13: "there are too many peers",
 	}
 	if n, ok := names[r]; ok {
@@ -72,7 +72,7 @@ func (r Result) Error() string {
 	return fmt.Sprintf("PCP result %d", uint8(r))
 }
 
-// mapRequest asks for m. A lifetime of 0 takes it back.
+// mapRequest is the request for m. A lifetime of 0 deletes it.
 func mapRequest(client netip.Addr, lifetime time.Duration, m Mapping) []byte {
 	b := append(make([]byte, 0, headerLen+mapLen+4), version, opMap, 0, 0)
 	b = binary.BigEndian.AppendUint32(b, uint32(lifetime/time.Second))
@@ -85,7 +85,7 @@ func mapRequest(client netip.Addr, lifetime time.Duration, m Mapping) []byte {
 	ip = m.External.Addr().As16()
 	b = append(b, ip[:]...)
 	if lifetime > 0 {
-		// Another port than the one that others are told is of no use.
+		// Another port than the one in links is of no use.
 		b = append(b, optPreferFailure, 0, 0, 0)
 	}
 	return b
@@ -93,7 +93,7 @@ func mapRequest(client netip.Addr, lifetime time.Duration, m Mapping) []byte {
 
 var errResponse = errors.New("not a PCP response")
 
-// Parse reads what a server sent.
+// Parse reads the answer of a server.
 func Parse(b []byte) (r Response, err error) {
 	switch {
 	case len(b) < headerLen || len(b) > maxLen || len(b)%4 != 0:

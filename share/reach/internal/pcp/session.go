@@ -13,11 +13,11 @@ import (
 
 const (
 	// firstWait is how long the first answer may take before the request is sent
-	// again (RFC 6887, 8.1.1), tries how often it is sent before the server is
-	// taken for not there.
+	// again (RFC 6887, 8.1.1), tries how often it is sent before the server counts
+	// as absent.
 	firstWait = 3 * time.Second
 	tries     = 2
-	// maxLifetime is what is believed of a lifetime (RFC 6887, 8.5).
+	// maxLifetime is the longest lifetime that is accepted (RFC 6887, 8.5).
 	maxLifetime = 24 * time.Hour
 )
 
@@ -61,21 +61,21 @@ func Open(client netip.Addr, server netip.AddrPort, now func() time.Time) (*Sess
 // Close ends the session; mappings stay until their leases end.
 func (s *Session) Close() error { return s.conn.Close() }
 
-// Server is who is asked.
+// Server is the address of the server.
 func (s *Session) Server() netip.AddrPort { return s.server }
 
-// Resets is how often the server was seen to have lost its state. Whatever was
-// mapped before is to be mapped again.
+// Resets is how often the server was seen to have lost its state. Mappings from
+// before have to be made again.
 func (s *Session) Resets() int { return s.resets }
 
-// Map opens port for everybody by TCP or UDP, or keeps it open, and tells for
-// how long.
+// Map opens port for all hosts by TCP or UDP, or keeps it open, and returns for how
+// long.
 func (s *Session) Map(ctx context.Context, protocol uint8, port uint16, lifetime time.Duration) (time.Duration, error) {
 	h := hole{protocol, port}
 	nonce, known := s.nonces[h]
 	if !known {
 		_, _ = rand.Read(nonce[:])
-		s.nonces[h] = nonce // a renewal is known by the same one
+		s.nonces[h] = nonce // renewals use the same one
 	}
 	m := Mapping{nonce, protocol, port, netip.AddrPortFrom(s.client, port)}
 	r, err := s.exchange(ctx, mapRequest(s.client, lifetime, m), func(r Response) bool {
@@ -91,8 +91,8 @@ func (s *Session) Map(ctx context.Context, protocol uint8, port uint16, lifetime
 		delete(s.nonces, h)
 		return 0, nil
 	case r.Mapping.External != m.External:
-		// A router that translates addresses: what it opened is not what others
-		// are told.
+		// The router translates addresses: it opened another one than links
+		// contain.
 		return 0, fmt.Errorf("it opens %s instead", r.Mapping.External)
 	case r.Lifetime <= 0:
 		return 0, errors.New("it opens it for no time")
@@ -100,13 +100,13 @@ func (s *Session) Map(ctx context.Context, protocol uint8, port uint16, lifetime
 	return min(r.Lifetime, maxLifetime), nil
 }
 
-// Unmap takes Map back.
+// Unmap undoes Map.
 func (s *Session) Unmap(ctx context.Context, protocol uint8, port uint16) error {
 	_, err := s.Map(ctx, protocol, port, 0)
 	return err
 }
 
-// exchange sends a request until the answer to it comes.
+// exchange sends a request until its answer arrives.
 func (s *Session) exchange(ctx context.Context, request []byte, ours func(Response) bool) (Response, error) {
 	defer context.AfterFunc(ctx, func() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) })()
 	wait := s.wait
@@ -143,8 +143,7 @@ func (s *Session) exchange(ctx context.Context, request []byte, ours func(Respon
 	return Response{}, fmt.Errorf("asking %s: %w", s.server.Addr(), ErrSilence)
 }
 
-// read returns the next response of the server; whatever else arrives is not
-// heeded.
+// read returns the next response of the server and ignores everything else.
 func (s *Session) read() (Response, error) {
 	for {
 		n, from, err := s.conn.ReadFrom(s.buf)
@@ -161,7 +160,7 @@ func (s *Session) read() (Response, error) {
 	}
 }
 
-// near tells whether an answer may come from there. A router has several
+// near reports whether an answer may come from there. A router has several
 // addresses and may answer from another than it was asked at, but only from the
 // same link.
 func (s *Session) near(from netip.AddrPort) bool {
@@ -176,7 +175,7 @@ func (s *Session) near(from netip.AddrPort) bool {
 	return a.IsLinkLocalUnicast() && a.Zone() == s.server.Addr().Zone() || err == nil && link.Contains(a.WithZone(""))
 }
 
-// heed notices that the server has lost its state (RFC 6887, 8.5).
+// heed detects that the server has lost its state (RFC 6887, 8.5).
 func (s *Session) heed(epoch uint32) {
 	now := s.now()
 	if s.heard {
