@@ -56,7 +56,7 @@ func (t *Transfer) settleUser(ctx context.Context, i int) error {
 	for _, p := range spilled {
 		same, err := t.spillIsSame(i, u, p)
 		if err != nil {
-			return t.readFailed(i, 0, err)
+			return t.watch.readFailed(i, 0, err)
 		}
 		if wrong = wrong || !same; same {
 			t.mu.Lock()
@@ -97,7 +97,7 @@ func (t *Transfer) spillIsSame(i int, u *userFile, p int) (bool, error) {
 		if _, err := h.file.ReadAt(mine, at); err != nil && err != io.EOF {
 			return false, err
 		}
-		if _, err := t.readOne(i, at, his, nil); errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errAbsent) {
+		if _, err := t.reader.readOne(i, at, his, nil); errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errAbsent) {
 			return false, nil
 		} else if err != nil {
 			return false, err
@@ -313,7 +313,7 @@ func (t *Transfer) copyRun(ctx context.Context, i int, dst file, at, n int64) er
 		}
 		src, err := t.opened.acquire(i, false)
 		if err != nil {
-			return t.readFailed(i, at, err)
+			return t.watch.readFailed(i, at, err)
 		}
 		m, err := dst.copyFrom(src.file, at, min(n, most))
 		src.unpin()
@@ -322,7 +322,7 @@ func (t *Transfer) copyRun(ctx context.Context, i int, dst file, at, n int64) er
 		}
 		if m == 0 {
 			b := buf[:min(n, copyStep)]
-			k, err := t.readOne(i, at, b, nil)
+			k, err := t.reader.readOne(i, at, b, nil)
 			if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errAbsent) {
 				return nil // it is found out at the end
 			}

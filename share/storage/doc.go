@@ -46,6 +46,9 @@
 //	openFiles   the open files and the folder                     memory, naming, handles
 //	faults      what an error of the disk means                   memory, openFiles
 //	syncer      syncs of files and folders                        memory, openFiles, faults
+//	watcher     what became of files, by their stamps             memory, openFiles, faults
+//	reader      what is in files, right or wrong                  memory, openFiles, watcher
+//	verifier    hashes of pieces; reads what is right             memory, reader
 //	chooser     the names of a new transfer                       the disk
 //	remover     what is deleted and what stays                    place
 //	handles     how many files of all transfers are open          their owners
@@ -56,7 +59,7 @@
 // for what the disk does. They are taken in this order:
 //
 //	Transfer.batching   one batch at a time: sync, record, rename
-//	Transfer.proving    one hash of a piece in doubt for readers
+//	verifier.proving    one hash of a piece in doubt for readers
 //	place.opening       names and handles: make, open, rename
 //	openFiles.fileLock  a write and the stamp after it
 //	unsynced.lock       a sync and what became of it
@@ -73,5 +76,5 @@
 // it; the pieces of any other file are hashed again before they count. Where only
 // ctime or inode differ, they are served meanwhile, each once it was hashed. After
 // each block that is read for a peer the open file is compared once more, and the
-// pieces of a file that changed are withheld. See doubt.go.
+// pieces of a file that changed are withheld. See watcher and verifier.
 package storage

@@ -57,6 +57,8 @@ func TestACopyOfAFileThatWasChangedIsHashed(t *testing.T) {
 type editor struct {
 	sim  *simDisk
 	good map[string][]byte // what each file should hold, by path
+	// spared tells whether a file is left alone; nil leaves none.
+	spared func(path string) bool
 }
 
 // edit does one thing to a file of those that are there.
@@ -66,7 +68,7 @@ func (e *editor) edit(t *rapid.T) {
 	defer d.mu.Unlock()
 	var paths []string
 	for p, n := range d.names {
-		if !n.dir {
+		if !n.dir && (e.spared == nil || !e.spared(p)) {
 			paths = append(paths, p)
 		}
 	}
@@ -206,7 +208,7 @@ func TestNoWrongByteOfAShareIsServed(t *testing.T) {
 		sim.coarse = rapid.Bool().Draw(rt, "coarse clock")
 		b := &bench{t: t, ledger: newMemLedger(), clock: newClock(), dir: "/dl", disk: sim}
 		b.restart()
-		e := &editor{sim, map[string][]byte{}}
+		e := &editor{sim: sim, good: map[string][]byte{}}
 		sim.names["/dl/set"], sim.names["/dl/set/s"] = &simNode{dir: true}, &simNode{dir: true}
 		own := &Own{Path: "/dl/set"}
 		for _, x := range entries {
@@ -293,11 +295,20 @@ func TestNoWrongByteOfAFetchIsServed(t *testing.T) {
 		sim := newSimDisk()
 		b := &bench{t: t, ledger: newMemLedger(), clock: newClock(), dir: "/dl", disk: sim}
 		b.restart()
-		e := &editor{sim, map[string][]byte{}}
+		e := &editor{sim: sim, good: map[string][]byte{}}
 		for _, x := range entries {
 			e.good["/dl/set/"+x.path] = x.data
 		}
 		tr := b.open(info)
+		// A spill has no stamp: whoever writes to it is not noticed before it is hashed.
+		e.spared = func(path string) bool {
+			for i := range tr.users.all() {
+				if path == "/dl/set/"+tr.layout.names[i].part {
+					return true
+				}
+			}
+			return false
+		}
 		pieces := rapid.IntRange(0, info.NumPieces-1)
 		fetch := func(t *rapid.T, p int) {
 			if completion(tr, p) != "missing" {

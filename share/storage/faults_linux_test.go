@@ -387,7 +387,7 @@ func mustBeRight(t *testing.T, tr *Transfer, all []byte, p int) {
 	t.Helper()
 	off := int64(p) * tr.info.PieceLength
 	got := make([]byte, tr.info.PieceSize(p))
-	if _, err := tr.read(got, off); err != nil || string(got) != string(all[off:off+int64(len(got))]) {
+	if _, err := tr.reader.read(got, off); err != nil || string(got) != string(all[off:off+int64(len(got))]) {
 		t.Fatalf("piece %d was durable, and is wrong (%v)", p, err)
 	}
 }

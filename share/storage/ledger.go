@@ -5,38 +5,6 @@ import (
 	"fmt"
 )
 
-// stampFiles notes the stamps of files that were just synced. A complete file
-// keeps the one under which it was found or renamed: its pieces were hashed after
-// that. An incomplete one has that of the last write of ours.
-func (t *Transfer) stampFiles(files []int) {
-	for _, i := range files {
-		t.mu.Lock()
-		f := &t.files[i]
-		name := t.name(i)
-		state, known := f.state, f.stamp != (stamp{})
-		t.mu.Unlock()
-		if state == absent || state >= final && known {
-			continue
-		}
-		lock := t.opened.fileLock(i)
-		lock.Lock()
-		fi, err := t.stat(name)
-		if err == nil && fi.Mode().IsRegular() { // else whoever reads it next will see
-			now := stampOf(fi)
-			t.mu.Lock()
-			ours := !known || f.state != state || compareStamps(f.stamp, now) == sameFile
-			if ours && f.state == state {
-				f.stamp = now
-			}
-			t.mu.Unlock()
-			if !ours {
-				t.opened.partChanged(i, now)
-			}
-		}
-		lock.Unlock()
-	}
-}
-
 // record saves what is now durable: the pieces that were so before, and those
 // pending in b. batching is held.
 func (t *Transfer) record(ctx context.Context, b *batch) error {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
@@ -53,7 +52,6 @@ func newMemory(info *metainfo.Info, d disk, own *Own, dir string, since int64, m
 
 // fileState is one entry of the torrent.
 type fileState struct {
-	looked atomic.Int64 // Store.clock when the file was last compared with stamp
 
 	// Guarded by memory.mu.
 	stamp   stamp
@@ -469,4 +467,74 @@ type batch struct {
 	healed   bitmap // those of them that a failed sync had left in doubt
 	dirty    []int
 	failures int // unsynced.failures before anything was healed
+}
+
+// whyNot says why pieces cannot be read.
+func (m *memory) whyNot(s Span) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known.held.hasAny(s) {
+		if err := m.faultNow(); err != nil {
+			return err
+		}
+	}
+	return errAbsent
+}
+
+// restless is the error of a read that gave no certain result.
+func (m *memory) restless(s Span) error {
+	return fmt.Errorf("reading pieces %d to %d of %q: %w", s.From, s.To-1, m.info.Name, errAgain)
+}
+
+// recheckFile takes file i as it was found. mu is held.
+func (m *memory) recheckFile(i int, found fileFound) {
+	f := &m.files[i]
+	s := m.pieces(i)
+	if m.troubles.of(i) != nil {
+		m.dropTrouble(i)
+	}
+	changed := f.suspect
+	f.suspect, f.doubt = false, false
+	m.known.changes++
+	if found.err != nil {
+		m.addTrouble(i, &trouble{kind: ErrMissing})
+		return
+	}
+	if m.own != nil && (found.state != final || found.stamp.size != m.info.Files[i].Length) {
+		kind := ErrChanged
+		if found.state != final {
+			kind = ErrMissing
+		}
+		m.addTrouble(i, &trouble{kind: kind, seen: found.stamp})
+		return
+	}
+	like, anew := compareStamps(f.stamp, found.stamp), f.stamp != (stamp{}) && writtenAnew(f.stamp, found.stamp)
+	his := f.state == users
+	f.state, f.stamp = found.state, found.stamp
+	if m.own == nil && m.info.Files[i].Length == 0 {
+		f.created = f.created && found.state == final && !anew
+		return
+	}
+	m.known.clipped.unsetSpan(s)
+	switch {
+	case m.own != nil:
+	case found.state == final && (changed || like != sameFile):
+		// It may be the user's by now. If only the change time is another, what is
+		// right of it tells.
+		f.created = f.created && !anew
+		m.takeUser(i, m.layout.names[i].final).synced = false
+	case found.state == users:
+		f.created = f.created && his && !anew
+		u := m.takeUser(i, found.name)
+		u.settled, u.synced, u.lost = false, false, false
+	case m.users.of(i) != nil:
+		m.userGone(i)
+	}
+	if f.state == absent {
+		f.created = f.created && his
+		m.known.lose(s)
+		return
+	}
+	m.known.reverify(s)
+	m.adopt(i)
 }

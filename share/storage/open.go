@@ -100,6 +100,9 @@ func (s *Store) newTransfer(spec Spec) (*Transfer, error) {
 	t.opened = newOpenFiles(&t.memory, &t.naming, s.handles, &t.syncs, s.cfg.Preallocate, s.log)
 	t.faults = faults{memory: &t.memory, opened: &t.opened, log: s.log}
 	t.syncs = syncer{memory: &t.memory, opened: &t.opened, faults: &t.faults, width: s.syncs}
+	t.watch = newWatcher(&t.memory, &t.opened, &t.faults, s.clock, s.log)
+	t.reader = reader{memory: &t.memory, opened: &t.opened, watch: &t.watch}
+	t.verifier = verifier{memory: &t.memory, reader: &t.reader}
 	return t, nil
 }
 
@@ -252,7 +255,7 @@ func (t *Transfer) planOwn(sources []Source) {
 			t.known.have.setSpan(s)
 			t.known.recorded.setSpan(s)
 			st.doubt = settled(st.stamp.ctime, sources[i].Read) > 0
-		} else if found := t.find(i); found.state == final {
+		} else if found := t.watch.find(i); found.state == final {
 			t.rehash(i, found.stamp)
 			st.suspect = false
 		}
@@ -346,7 +349,7 @@ func (t *Transfer) restoreUser(r *fileRecord) {
 // restoreIntent takes up an entry whose file was about to be made: if it is there,
 // it was.
 func (t *Transfer) restoreIntent(i int) {
-	found := t.find(i)
+	found := t.watch.find(i)
 	f := &t.files[i]
 	switch {
 	case found.err != nil:
@@ -390,7 +393,7 @@ func (t *Transfer) compare() {
 		if f.state == absent || !t.onDisk(i) {
 			continue
 		}
-		found := t.find(i)
+		found := t.watch.find(i)
 		fits := found.stamp.size == t.info.Files[i].Length ||
 			found.state == partial && found.stamp.size < t.info.Files[i].Length
 		u := t.users.of(i)

@@ -1,11 +1,15 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"log/slog"
 	"path"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 )
 
 // notedClaims says that the paths in taken belong to other transfers, and notes what
@@ -34,6 +38,12 @@ type parts struct {
 	opened openFiles
 	faults faults
 	syncs  syncer
+	watch  watcher
+	reader reader
+	checks verifier
+
+	all   []byte // the content
+	clock time.Duration
 }
 
 // newParts makes the parts of a transfer of which nothing is on disk.
@@ -50,7 +60,33 @@ func newParts(t *testing.T, entries ...entryOf) *parts {
 	p.opened = newOpenFiles(m, &p.naming, newHandles(minHandles), &p.syncs, false, log)
 	p.faults = faults{memory: m, opened: &p.opened, log: log}
 	p.syncs = syncer{memory: m, opened: &p.opened, faults: &p.faults, width: 2}
+	p.clock = time.Hour
+	p.watch = newWatcher(m, &p.opened, &p.faults, func() time.Duration { return p.clock }, log)
+	p.reader = reader{memory: m, opened: &p.opened, watch: &p.watch}
+	p.checks = verifier{memory: m, reader: &p.reader}
+	for _, e := range entries {
+		p.all = append(p.all, e.data...)
+	}
 	return p
+}
+
+// complete puts entry i on the disk, complete under its final name.
+func (p *parts) complete(i int) *simNode {
+	f := &p.info.Files[i]
+	n := p.put(p.layout.names[i].final, p.all[f.Offset:f.Offset+f.Length])
+	p.files[i].state, p.files[i].created, p.files[i].stamp = final, true, stampOf(n.info(""))
+	p.made = true
+	return n
+}
+
+// hash hashes piece i, and fails where that cannot be done.
+func (p *parts) hash(i int) bool {
+	p.t.Helper()
+	good, err := p.checks.HashPiece(p.t.Context(), i)
+	if err != nil {
+		p.t.Fatalf("hashing piece %d: %v", i, err)
+	}
+	return good
 }
 
 // path is a path on the disk below the own folder.
@@ -291,5 +327,163 @@ func TestSyncerSyncsFolders(t *testing.T) {
 	p.unsynced.take()
 	if err := p.syncs.syncDirs(); err != nil || !p.unsynced.empty() {
 		t.Errorf("%v, left %v", err, p.unsynced.dirs)
+	}
+}
+
+// A complete file is compared with its stamp before it is read, and not more often
+// than every lookEvery.
+func TestWatcherLooksNowAndThen(t *testing.T) {
+	p := newParts(t, setOfThree()...)
+	n := p.complete(0)
+	if err := p.watch.lookIfDue(0); err != nil {
+		t.Fatal(err)
+	}
+	p.edit(n)
+	if err := p.watch.lookIfDue(0); err != nil {
+		t.Errorf("it was looked at twice at once: %v", err)
+	}
+	p.clock += lookEvery
+	if err := p.watch.lookIfDue(0); !errors.Is(err, ErrChanged) || p.troubles.of(0) == nil {
+		t.Errorf("%v", err)
+	}
+}
+
+// What a look finds: a file that is as it was, one that may be, another one, none.
+func TestWatcherTellsWhatBecameOfAFile(t *testing.T) {
+	p := newParts(t, setOfThree()...)
+	n := p.complete(2)
+	s := p.pieces(2)
+	p.known.have.setSpan(s)
+	p.known.recorded.setSpan(s)
+	for _, x := range []struct {
+		what    string
+		do      func()
+		err     error
+		doubt   bool
+		trouble bool
+	}{
+		{"nothing", func() {}, nil, false, false},
+		{"a chmod", func() { p.sim.touched(n, false) }, nil, true, false},
+		{"a write", func() { p.edit(n) }, ErrChanged, true, true},
+		{"removed", func() { delete(p.sim.names, p.path("c")) }, ErrMissing, true, true},
+	} {
+		x.do()
+		if err := p.watch.look(2); !errors.Is(err, x.err) || p.files[2].doubt != x.doubt || (p.troubles.of(2) != nil) != x.trouble {
+			t.Errorf("%s: %v, doubt %v, trouble %v", x.what, err, p.files[2].doubt, p.troubles.of(2))
+		}
+	}
+}
+
+// A file in trouble is trusted at once when it is as it was, and hashed when it is
+// another one that keeps still.
+func TestWatcherProbesTroubles(t *testing.T) {
+	p := newParts(t, setOfThree()...)
+	n := p.complete(2)
+	s := p.pieces(2)
+	p.known.have.setSpan(s)
+	delete(p.sim.names, p.path("c"))
+	_ = p.watch.look(2)
+	p.sim.names[p.path("c")] = n
+	if p.watch.probeTroubles(); p.troubles.count() != 0 || p.known.unknown.hasAny(s) || p.known.held.hasAny(s) {
+		t.Errorf("it is as it was: %d in trouble, unknown %v", p.troubles.count(), p.known.unknown.spans())
+	}
+	p.edit(n)
+	_ = p.watch.look(2)
+	p.edit(n)
+	if p.watch.probeTroubles(); p.troubles.count() != 1 {
+		t.Error("it is hashed while somebody writes to it")
+	}
+	if p.watch.probeTroubles(); p.troubles.count() != 0 || !p.known.unknown.hasAll(s) {
+		t.Errorf("it keeps still: %d in trouble, unknown %v", p.troubles.count(), p.known.unknown.spans())
+	}
+}
+
+// A file under a part name is only ours if that was recorded.
+func TestWatcherFindsWhatIsOurs(t *testing.T) {
+	p := newParts(t, setOfThree()...)
+	p.put(p.layout.names[0].part, []byte("part"))
+	p.put("b", []byte("user's"))
+	if found := p.watch.find(0); found.state != absent {
+		t.Errorf("a file with the part name that nobody recorded: state %d", found.state)
+	}
+	p.files[0].created = true
+	if found := p.watch.find(0); found.state != partial || found.stamp.size != 4 {
+		t.Errorf("a part file: state %d", found.state)
+	}
+	if found := p.watch.find(1); found.state != users || found.name != "b" {
+		t.Errorf("the user's file: state %d, %q", found.state, found.name)
+	}
+}
+
+// What is fetched of a piece beside a user's file is read from the spill, all else
+// from the file.
+func TestReaderReadsAroundTheUsersFile(t *testing.T) {
+	p := newParts(t, setOfThree()...)
+	p.complete(0)
+	p.put("c", bytes.Repeat([]byte("u"), 2300))
+	p.files[2].state, p.files[2].stamp = users, stamp{}
+	u := p.takeUser(2, "c")
+	u.spill, u.made, u.head = true, true, true
+	p.put(p.layout.names[2].part, bytes.Repeat([]byte("s"), 300))
+	got := make([]byte, 1300)
+	if _, err := p.reader.readFile(2, 0, got); err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Repeat("s", 300) + strings.Repeat("u", 1000); string(got) != want {
+		t.Errorf("%q", got)
+	}
+	if n, err := p.reader.read(got, 1600); err == nil || n != 0 {
+		t.Errorf("%d bytes of an entry that is not there: %v", n, err)
+	}
+}
+
+// The verdicts on pieces: right, wrong, and not known where the disk does not read.
+func TestVerifierNotesVerdicts(t *testing.T) {
+	p := newParts(t, setOfThree()...)
+	for i := range p.files {
+		p.complete(i)
+	}
+	p.edit(p.sim.names[p.path("c")])
+	p.files[2].stamp = stampOf(p.sim.names[p.path("c")].info(""))
+	p.known.reverify(Span{0, 4})
+	for i, want := range []bool{true, false, true, true} {
+		if good := p.hash(i); good != want || p.known.have.has(i) != want || p.known.unknown.has(i) {
+			t.Errorf("piece %d: %v, unknown %v", i, good, p.known.unknown.has(i))
+		}
+	}
+	p.sim.dead = true
+	if _, err := p.checks.HashPiece(t.Context(), 0); !errors.Is(err, ErrBroken) || !p.known.have.has(0) {
+		t.Errorf("%v, and right before: %v", err, p.known.have.has(0))
+	}
+}
+
+// Only what is right is read for peers; what is in doubt is hashed before.
+func TestVerifierReadsWhatIsRight(t *testing.T) {
+	p := newParts(t, setOfThree()...)
+	for i := range p.files {
+		p.complete(i)
+	}
+	got := make([]byte, 1200)
+	if _, err := p.checks.ReadAt(got, 0); !errors.Is(err, errAbsent) {
+		t.Errorf("before it is known to be right: %v", err)
+	}
+	for i := range p.numPieces() {
+		p.hash(i)
+	}
+	if _, err := p.checks.ReadAt(got, 0); err != nil || !bytes.Equal(got, p.all[:1200]) {
+		t.Errorf("%v", err)
+	}
+	n := p.sim.names[p.path("a")]
+	n.data[1100] ^= 0x55 // with its mtime put back
+	p.sim.touched(n, false)
+	p.clock += lookEvery
+	if _, err := p.checks.ReadAt(got, 0); err == nil {
+		t.Error("a wrong byte was read")
+	}
+	if !p.known.have.has(0) || p.known.have.has(1) {
+		t.Errorf("right are %v", p.known.have.spans())
+	}
+	if n, err := p.checks.ReadAt(got, p.info.Total); n != 0 || err != io.EOF {
+		t.Errorf("at the end: %d, %v", n, err)
 	}
 }

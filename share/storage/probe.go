@@ -55,7 +55,7 @@ func (t *Transfer) Fault() error {
 
 // probe looks whether what stopped the transfer is over.
 func (t *Transfer) probe(ctx context.Context) {
-	t.probeTroubles()
+	t.watch.probeTroubles()
 	t.mu.Lock()
 	f := t.halt.fault
 	if f == nil || t.closed {

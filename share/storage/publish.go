@@ -51,7 +51,7 @@ func (t *Transfer) publish(ctx context.Context, ready []int) (err error) {
 	if e := t.syncs.syncDirs(); e != nil {
 		return cmpErr(err, e)
 	}
-	t.stampFiles(named)
+	t.watch.stampFiles(named)
 	t.mu.Lock()
 	t.known.stale = true
 	t.mu.Unlock()
@@ -120,7 +120,7 @@ func (t *Transfer) rename(i int) error {
 	if back, err := t.giveBack(d.dir, i); err != nil || back {
 		return cmp.Or(err, errGivenBack)
 	}
-	if ours, err := t.stillOurs(i); err != nil || !ours {
+	if ours, err := t.watch.stillOurs(i); err != nil || !ours {
 		return err
 	}
 	found := false
@@ -168,30 +168,7 @@ func (t *Transfer) rename(i int) error {
 	delete(t.unnamed, i)
 	t.unsynced.noteDir(path.Dir(names.final))
 	t.mu.Unlock()
-	return t.renewed(i, names.final)
-}
-
-// stillOurs tells whether file i, which is to get its final name, is what it was
-// after our last write. If not it is hashed again.
-func (t *Transfer) stillOurs(i int) (bool, error) {
-	lock := t.opened.fileLock(i)
-	lock.Lock()
-	defer lock.Unlock()
-	fi, err := t.stat(t.layout.names[i].part)
-	if err != nil {
-		return false, err
-	}
-	now := stampOf(fi)
-	t.mu.Lock()
-	f := &t.files[i]
-	same := f.stamp == (stamp{}) || compareStamps(f.stamp, now) == sameFile
-	t.mu.Unlock()
-	if !same {
-		t.opened.partChanged(i, now)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return !t.known.unknown.hasAny(t.pieces(i)), nil
+	return t.watch.renewed(i, names.final)
 }
 
 // errGivenBack says that a file is the user's again.
@@ -359,7 +336,7 @@ func (t *Transfer) makeEmpty(want func(i int) bool) error {
 	if len(made) == 0 {
 		return nil
 	}
-	t.stampFiles(made)
+	t.watch.stampFiles(made)
 	t.mu.Lock()
 	t.known.stale = true
 	t.mu.Unlock()

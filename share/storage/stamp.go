@@ -78,3 +78,9 @@ func settled(ctime int64, now time.Time) time.Duration {
 type changer interface {
 	change() (ctime int64, inode uint64)
 }
+
+// writtenAnew tells whether somebody has written a file, or put another in its
+// place, since it had the first stamp. A chmod has not.
+func writtenAnew(was, now stamp) bool {
+	return compareStamps(was, now) == otherFile || was.inode != 0 && now.inode != 0 && was.inode != now.inode
+}

@@ -55,7 +55,7 @@ func (t *Transfer) sync(ctx context.Context) error {
 	if err := t.syncs.syncDirs(); err != nil {
 		return cmpErr(syncErr, err)
 	}
-	t.stampFiles(b.dirty)
+	t.watch.stampFiles(b.dirty)
 	ready := t.readyToName(b.pending)
 	if err := t.record(ctx, b); err != nil {
 		return cmpErr(syncErr, err)

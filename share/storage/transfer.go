@@ -14,6 +14,7 @@ import (
 // protocol may call them with locks held. What is Own refuses every write.
 type Transfer struct {
 	memory
+	verifier
 	store *Store
 	log   *slog.Logger
 	job   job
@@ -22,9 +23,10 @@ type Transfer struct {
 	opened openFiles
 	faults faults
 	syncs  syncer
+	watch  watcher
+	reader reader
 
 	batching sync.Mutex // held through a batch: one at a time, records in order
-	proving  sync.Mutex // held while a piece in doubt is hashed for a reader
 }
 
 // Progress counts what is durable: hashed right, on disk, and recorded so.

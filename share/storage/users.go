@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"iter"
@@ -90,31 +89,6 @@ func (s *userFiles) setSpilled(i, p int, is bool) {
 	}
 }
 
-// readUser reads entry i, which is a file of the user's or in its spill.
-func (t *Transfer) readUser(i int, u *userFile, at int64, p []byte, check func(i int, h *handle) error) (int, error) {
-	return t.byPiece(i, at, p, func(piece int, at int64, p []byte) (int, error) {
-		t.mu.Lock()
-		in := t.users.spilled(i, piece)
-		t.mu.Unlock()
-		if !in {
-			return t.readOne(i, at, p, check)
-		}
-		h, err := t.opened.acquireSpill(i, u, false)
-		if err != nil {
-			return 0, t.readFailed(i, at, err)
-		}
-		n, err := h.file.ReadAt(p, at)
-		h.unpin()
-		if n == len(p) {
-			return n, nil
-		}
-		if err == io.EOF {
-			return n, fmt.Errorf("the spill of %s ends: %w", t.layout.names[i].final, io.ErrUnexpectedEOF)
-		}
-		return n, t.readFailed(i, at, err)
-	})
-}
-
 // writeUser takes care of a write to entry i if that is a complete file, ours or
 // the user's: such a file is never written. Unless done, the entry is one that
 // can be written now.
@@ -182,7 +156,7 @@ func (t *Transfer) rewriteUser(i int, u *userFile, at int64, p []byte) (int, err
 		in := t.users.spilled(i, piece)
 		t.mu.Unlock()
 		if !in {
-			return t.readOne(i, at, p, nil)
+			return t.reader.readOne(i, at, p, nil)
 		}
 		h, err := t.opened.acquireSpill(i, u, false)
 		if err != nil {

@@ -1,0 +1,92 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// reader reads the files of a transfer, whatever is in them: each entry from its
+// file, from a file of the user's, or from the spill beside that.
+type reader struct {
+	*memory
+	opened *openFiles
+	watch  *watcher
+}
+
+// errAbsent says that nothing was ever written where a read wanted something.
+var errAbsent = errors.New("nothing is there yet")
+
+// read reads what is on disk, right or wrong.
+func (r *reader) read(p []byte, off int64) (int, error) {
+	return r.each(off, p, r.readFile)
+}
+
+func (r *reader) readFile(i int, at int64, p []byte) (int, error) {
+	return r.readChecked(i, at, p, nil)
+}
+
+// serveFile reads what is sent to a peer: bytes of which it is known, after they
+// were read, that they are those that were hashed.
+func (r *reader) serveFile(i int, at int64, p []byte) (int, error) {
+	return r.readChecked(i, at, p, r.watch.unchanged)
+}
+
+// readChecked reads a part of file i; check, where not nil, has the last word.
+func (r *reader) readChecked(i int, at int64, p []byte, check func(i int, h *handle) error) (int, error) {
+	if !r.onDisk(i) {
+		clear(p)
+		return len(p), nil
+	}
+	if u := r.userOf(i); u != nil {
+		return r.readUser(i, u, at, p, check)
+	}
+	return r.readOne(i, at, p, check)
+}
+
+// readOne reads the file that entry i is.
+func (r *reader) readOne(i int, at int64, p []byte, check func(i int, h *handle) error) (int, error) {
+	if err := r.watch.lookIfDue(i); err != nil {
+		return 0, err
+	}
+	h, err := r.opened.acquire(i, false)
+	if err != nil {
+		return 0, r.watch.readFailed(i, at, err)
+	}
+	n, err := h.file.ReadAt(p, at)
+	if n == len(p) {
+		err = nil
+		if check != nil {
+			err = check(i, h)
+		}
+		h.unpin()
+		return n, err
+	}
+	h.unpin()
+	return n, r.watch.readFailed(i, at, err)
+}
+
+// readUser reads entry i, which is a file of the user's or in its spill.
+func (r *reader) readUser(i int, u *userFile, at int64, p []byte, check func(i int, h *handle) error) (int, error) {
+	return r.byPiece(i, at, p, func(piece int, at int64, p []byte) (int, error) {
+		r.mu.Lock()
+		in := r.users.spilled(i, piece)
+		r.mu.Unlock()
+		if !in {
+			return r.readOne(i, at, p, check)
+		}
+		h, err := r.opened.acquireSpill(i, u, false)
+		if err != nil {
+			return 0, r.watch.readFailed(i, at, err)
+		}
+		n, err := h.file.ReadAt(p, at)
+		h.unpin()
+		if n == len(p) {
+			return n, nil
+		}
+		if err == io.EOF {
+			return n, fmt.Errorf("the spill of %s ends: %w", r.layout.names[i].final, io.ErrUnexpectedEOF)
+		}
+		return n, r.watch.readFailed(i, at, err)
+	})
+}

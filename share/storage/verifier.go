@@ -1,0 +1,242 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+)
+
+// verifier hashes pieces, notes in memory what comes of it, and reads for others only
+// what is known to be right.
+type verifier struct {
+	*memory
+	reader *reader
+
+	proving sync.Mutex // held while a piece in doubt is hashed for a reader
+}
+
+// errAgain says that what was read may not be what was hashed, and that another
+// attempt can tell.
+var errAgain = errors.New("the file was changed while it was read")
+
+// serveAttempts bounds how often a block of a file that keeps changing is read.
+const serveAttempts = 4
+
+// ReadAt reads verified content; pad bytes are zeros. Bytes of pieces that are
+// not complete, or of a file that changed since, are an error.
+func (v *verifier) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 || off >= v.info.Total || len(p) == 0 {
+		if len(p) == 0 && off >= 0 && off <= v.info.Total {
+			return 0, nil
+		}
+		return 0, io.EOF
+	}
+	s := v.span(off, min(int64(len(p)), v.info.Total-off))
+	for range serveAttempts {
+		ok, doubt := v.readable(s)
+		if !ok {
+			return 0, fmt.Errorf("reading pieces %d to %d of %q: %w", s.From, s.To-1, v.info.Name, v.whyNot(s))
+		}
+		if doubt {
+			if err := v.prove(s); err != nil {
+				return 0, err
+			}
+			continue // it may be known to be wrong now
+		}
+		n, err := v.each(off, p, v.reader.serveFile)
+		// What is known of the pieces may have changed with the file.
+		if ok, doubt := v.readable(s); err == nil && ok && !doubt || err != nil && !errors.Is(err, errAgain) {
+			return n, err
+		}
+	}
+	return 0, v.restless(s)
+}
+
+// prove hashes those pieces of s that are in doubt.
+func (v *verifier) prove(s Span) error {
+	for p := s.From; p < s.To; p++ {
+		if !v.inDoubt(p) {
+			continue
+		}
+		err := func() error {
+			v.proving.Lock()
+			defer v.proving.Unlock()
+			if !v.inDoubt(p) {
+				return nil // another reader has hashed it
+			}
+			_, err := v.HashPiece(context.Background(), p)
+			return err
+		}()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// HashPiece reads piece i from disk and notes whether it is right, as the
+// client's Piece.VerifyData would. An error, of kind share.Disk, says that it
+// could not be read.
+func (v *verifier) HashPiece(ctx context.Context, i int) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	h := sha1.New()
+	_, err := v.CopyPiece(i, v.info.PieceSize(i), h)
+	if err != nil && err != io.EOF {
+		v.mu.Lock()
+		v.known.wasUnread(i)
+		v.mu.Unlock()
+		return false, err
+	}
+	if err == nil && [20]byte(h.Sum(nil)) == v.info.PieceHash(i) {
+		return true, v.MarkComplete(i)
+	}
+	return false, v.MarkNotComplete(i)
+}
+
+// buffers are for hashing: large enough to make the calls cheap, and small
+// enough for the processor's cache.
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+type buffer [128 << 10]byte
+
+// CopyPiece writes the first n bytes of piece p, right or wrong, to w. What is
+// not there is io.EOF.
+func (v *verifier) CopyPiece(p int, n int64, w io.Writer) (written int64, err error) {
+	buf := buffers.Get().(*buffer)
+	defer buffers.Put(buf)
+	off := int64(p) * v.info.PieceLength
+	v.mu.Lock()
+	v.known.wasUnread(p)
+	waiting := v.waiting(p) || v.known.clipped.has(p)
+	v.mu.Unlock()
+	if waiting {
+		return 0, io.EOF
+	}
+	v.begin(p)
+	defer func() {
+		if err != nil && err != io.EOF {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			v.known.couldNotRead(p)
+		}
+	}()
+	for written < n {
+		b := buf[:min(int64(len(buf)), n-written)]
+		m, err := v.reader.read(b, off+written)
+		if m > 0 {
+			if _, err := w.Write(b[:m]); err != nil {
+				return written, err
+			}
+			written += int64(m)
+		}
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errAbsent) {
+			return written, io.EOF
+		}
+		return written, err
+	}
+	return written, nil
+}
+
+// begin notes that piece p is about to be hashed. What is not known of it is
+// hashed no sooner than a change of its files would show.
+func (v *verifier) begin(p int) {
+	v.mu.Lock()
+	var ctimes []int64
+	if v.known.begin(p) {
+		v.filesOf(p, func(i int) {
+			if v.files[i].state != absent {
+				ctimes = append(ctimes, v.files[i].stamp.ctime)
+			}
+		})
+	}
+	v.mu.Unlock()
+	if len(ctimes) > 0 {
+		v.disk.settle(slices.Max(ctimes))
+	}
+}
+
+// MarkComplete notes that piece p was hashed and is right.
+func (v *verifier) MarkComplete(p int) error {
+	v.mu.Lock()
+	if v.closed {
+		v.mu.Unlock()
+		return ErrClosed
+	}
+	if v.known.outdated(p) {
+		v.known.again(p)
+		v.mu.Unlock()
+		v.agenda.post()
+		return nil
+	}
+	if v.known.right(p) {
+		v.endDoubt(p) // the new stamps of its files are recorded
+	}
+	v.filesOf(p, func(i int) {
+		f := &v.files[i]
+		if f.state == partial && v.unsynced.untouched(i) {
+			v.adopt(i) // an earlier process wrote it, and may not have synced it
+		}
+		f.suspect = f.suspect && !(v.known.have.hasAll(v.pieces(i)) && !v.known.doubt.hasAny(v.pieces(i)))
+	})
+	held := v.known.held.has(p)
+	if held {
+		v.known.refresh(Span{p, p + 1})
+	}
+	last := !v.known.recorded.has(p) && v.known.arrived()
+	v.mu.Unlock()
+	if held {
+		v.agenda.post()
+	}
+	if last {
+		v.agenda.wantSyncNow()
+	} else {
+		v.agenda.wantSync(0)
+	}
+	return nil
+}
+
+// MarkNotComplete notes that piece p was hashed and is wrong, unless it could
+// not be read.
+func (v *verifier) MarkNotComplete(p int) error {
+	v.mu.Lock()
+	if v.closed {
+		v.mu.Unlock()
+		return ErrClosed
+	}
+	unread := v.known.wasUnread(p)
+	if v.known.outdated(p) && !unread {
+		v.known.again(p)
+		v.mu.Unlock()
+		v.agenda.post()
+		return nil
+	}
+	switch {
+	case v.known.clipped.has(p): // nothing was read
+	case v.waiting(p):
+		v.known.refresh(Span{p, p + 1})
+	case unread:
+		v.known.unreadable(p)
+		v.endDoubt(p)
+	default:
+		v.known.wrong(p)
+		v.endDoubt(p)
+		v.blame(p)
+	}
+	v.known.counted = false
+	told := v.known.event.any
+	v.mu.Unlock()
+	if told {
+		v.agenda.post()
+	}
+	v.agenda.wantSync(0)
+	return nil
+}

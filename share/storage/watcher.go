@@ -1,0 +1,393 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// watcher compares files on disk with what they were when they were hashed or last
+// written. It looks at stamps and reads no content: a file that is as it was is
+// trusted, one that only may be is put in doubt, any other is in trouble.
+type watcher struct {
+	*memory
+	opened *openFiles
+	faults *faults
+	clock  func() time.Duration
+	log    *slog.Logger
+
+	looked []atomic.Int64 // by entry: when it was last compared with its stamp
+}
+
+func newWatcher(m *memory, o *openFiles, f *faults, clock func() time.Duration, log *slog.Logger) watcher {
+	return watcher{memory: m, opened: o, faults: f, clock: clock, log: log, looked: make([]atomic.Int64, len(m.files))}
+}
+
+// lookEvery is how often a complete file that is read is compared with what it
+// was. A look costs about a twentieth of the time of reading one block.
+const lookEvery = 250 * time.Millisecond
+
+// lookIfDue compares a complete file with its stamp, at most every lookEvery.
+func (w *watcher) lookIfDue(i int) error {
+	now := int64(w.clock())
+	if last := w.looked[i].Load(); last != 0 && now >= last && now-last < int64(lookEvery) {
+		return nil
+	}
+	w.mu.Lock()
+	skip := w.files[i].state < final || w.files[i].stamp == (stamp{})
+	w.mu.Unlock()
+	if skip {
+		return nil
+	}
+	w.looked[i].Store(max(now, 1))
+	return w.look(i)
+}
+
+// look compares a complete file with its stamp. A difference is a trouble, and
+// its error is returned.
+func (w *watcher) look(i int) error {
+	w.mu.Lock()
+	name, state := w.name(i), w.files[i].state
+	w.mu.Unlock()
+	fi, err := w.stat(name)
+	if err != nil && kindOf(err) != ErrMissing {
+		return w.faults.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", name, err))
+	}
+	w.mu.Lock()
+	was, moved := w.files[i].stamp, w.files[i].state != state || w.name(i) != name
+	w.mu.Unlock()
+	switch {
+	case moved:
+		return nil
+	case err != nil || !fi.Mode().IsRegular():
+		return w.faults.trouble(i, ErrMissing, stamp{})
+	}
+	now := stampOf(fi)
+	switch w.place.compare(was, now) {
+	case sameFile:
+		return nil
+	case restamped:
+		w.opened.closeFile(i) // it may lead to another file than the name
+		w.mu.Lock()
+		f := &w.files[i]
+		if f.state == state && f.stamp == was && w.troubles.of(i) == nil {
+			w.doubtFile(i, now)
+		}
+		w.mu.Unlock()
+		w.log.Info("a file may have changed; it is hashed again", "transfer", w.info.ID, "file", name)
+		w.agenda.post()
+		return nil
+	}
+	return w.faults.trouble(i, ErrChanged, now)
+}
+
+// lookAtAll looks at every file that is not in trouble.
+func (w *watcher) lookAtAll(ctx context.Context) error {
+	for i := range w.files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		w.mu.Lock()
+		f := &w.files[i]
+		skip := w.closed || !w.onDisk(i) || f.state == absent || f.stamp == (stamp{}) || w.troubles.of(i) != nil
+		part := f.state == partial
+		w.mu.Unlock()
+		if skip {
+			continue
+		}
+		if part {
+			if err := w.lookAtPart(i); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := w.look(i); err != nil && !errors.Is(err, ErrChanged) && !errors.Is(err, ErrMissing) && !errors.Is(err, errAbsent) {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookAtPart is look for an incomplete file.
+func (w *watcher) lookAtPart(i int) error {
+	lock := w.opened.fileLock(i)
+	lock.Lock()
+	defer lock.Unlock()
+	w.mu.Lock()
+	f := &w.files[i]
+	name, part := w.layout.names[i].part, f.state == partial
+	w.mu.Unlock()
+	if !part {
+		return nil
+	}
+	fi, err := w.stat(name)
+	switch {
+	case err == nil && fi.Mode().IsRegular():
+		w.mu.Lock()
+		same := f.state != partial || compareStamps(f.stamp, stampOf(fi)) == sameFile
+		w.mu.Unlock()
+		if !same {
+			w.opened.closeFile(i)
+			w.opened.partChanged(i, stampOf(fi))
+		}
+		return nil
+	case err == nil || kindOf(err) == ErrMissing:
+		w.mu.Lock()
+		part = f.state == partial // and was not renamed meanwhile
+		w.mu.Unlock()
+		if part {
+			w.faults.trouble(i, ErrMissing, stamp{})
+		}
+		return nil
+	}
+	return err
+}
+
+// unchanged tells whether the file that h leads to is what was hashed, after a
+// block of it was read for a peer.
+func (w *watcher) unchanged(i int, h *handle) error {
+	f := &w.files[i]
+	lock := w.opened.fileLock(i)
+	w.mu.Lock()
+	part := f.state == partial
+	w.mu.Unlock()
+	if part { // our own writes change it, too
+		lock.Lock()
+		defer lock.Unlock()
+	}
+	now, err := h.file.stamp()
+	if err != nil {
+		return w.readFailed(i, 0, err)
+	}
+	w.mu.Lock()
+	same := f.stamp == (stamp{}) || f.stamp == now || compareStamps(f.stamp, now) == sameFile
+	part = part && f.state == partial
+	w.mu.Unlock()
+	switch {
+	case same:
+		return nil
+	case part:
+		w.opened.partChanged(i, now)
+		return errAgain
+	}
+	w.looked[i].Store(0)
+	w.opened.closeFile(i)
+	if err := w.look(i); err != nil {
+		return err
+	}
+	return errAgain
+}
+
+// probeTroubles looks at each file in trouble again. One that is as it was is
+// trusted at once; one that has the right size, and kept still since the last
+// look, is hashed.
+func (w *watcher) probeTroubles() {
+	w.mu.Lock()
+	list := w.troubles.list()
+	w.mu.Unlock()
+	if len(list) == 0 {
+		return
+	}
+	moved := false
+	for _, i := range list {
+		moved = w.probeTrouble(i) || moved
+	}
+	w.mu.Lock()
+	w.holdAgain()
+	left, pause := w.troubles.count(), w.troubles.looked(moved)
+	w.mu.Unlock()
+	if left > 0 {
+		w.agenda.wantProbe(pause)
+	}
+	if moved {
+		w.agenda.post()
+	}
+}
+
+// probeTrouble tells whether something changed about file i.
+func (w *watcher) probeTrouble(i int) bool {
+	w.mu.Lock()
+	name := w.name(i)
+	w.mu.Unlock()
+	w.opened.closeFile(i) // it may lead to a file that the name no longer does
+	fi, err := w.stat(name)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	tr, f := w.troubles.of(i), &w.files[i]
+	if tr == nil {
+		return false
+	}
+	if err != nil || !fi.Mode().IsRegular() {
+		changed := tr.kind != ErrMissing
+		*tr = trouble{kind: ErrMissing}
+		return changed
+	}
+	now := stampOf(fi)
+	switch like := compareStamps(f.stamp, now); {
+	case tr.wrong && like == sameFile:
+		return false
+	case like == sameFile:
+		w.dropTrouble(i)
+		return true
+	case like == restamped && f.state == final && !tr.wrong:
+		w.doubtFile(i, now)
+		return true
+	}
+	fits := now.size == w.info.Files[i].Length || f.state == partial && now.size < w.info.Files[i].Length
+	if still := now == tr.seen; !fits || !still {
+		*tr = trouble{kind: ErrChanged, seen: now}
+		return !still
+	}
+	w.rehash(i, now)
+	return true
+}
+
+// stampFiles notes the stamps of files that were just synced. A complete file
+// keeps the one under which it was found or renamed: its pieces were hashed after
+// that. An incomplete one has that of the last write of ours.
+func (w *watcher) stampFiles(files []int) {
+	for _, i := range files {
+		w.mu.Lock()
+		f := &w.files[i]
+		name := w.name(i)
+		state, known := f.state, f.stamp != (stamp{})
+		w.mu.Unlock()
+		if state == absent || state >= final && known {
+			continue
+		}
+		lock := w.opened.fileLock(i)
+		lock.Lock()
+		fi, err := w.stat(name)
+		if err == nil && fi.Mode().IsRegular() { // else whoever reads it next will see
+			now := stampOf(fi)
+			w.mu.Lock()
+			ours := !known || f.state != state || compareStamps(f.stamp, now) == sameFile
+			if ours && f.state == state {
+				f.stamp = now
+			}
+			w.mu.Unlock()
+			if !ours {
+				w.opened.partChanged(i, now)
+			}
+		}
+		lock.Unlock()
+	}
+}
+
+// stillOurs tells whether file i, which is to get its final name, is what it was
+// after our last write. If not it is hashed again.
+func (w *watcher) stillOurs(i int) (bool, error) {
+	lock := w.opened.fileLock(i)
+	lock.Lock()
+	defer lock.Unlock()
+	fi, err := w.stat(w.layout.names[i].part)
+	if err != nil {
+		return false, err
+	}
+	now := stampOf(fi)
+	w.mu.Lock()
+	f := &w.files[i]
+	same := f.stamp == (stamp{}) || compareStamps(f.stamp, now) == sameFile
+	w.mu.Unlock()
+	if !same {
+		w.opened.partChanged(i, now)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.known.unknown.hasAny(w.pieces(i)), nil
+}
+
+// renewed takes the stamp of file i after a rename of our own: all but the ctime
+// must be as before.
+func (w *watcher) renewed(i int, name string) error {
+	fi, err := w.stat(name)
+	if err != nil {
+		return err
+	}
+	now := stampOf(fi)
+	w.mu.Lock()
+	was := w.files[i].stamp
+	w.mu.Unlock()
+	was.ctime = 0
+	same := was == (stamp{}) || w.place.compare(was, now) == sameFile
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !same {
+		w.rehash(i, now)
+	}
+	w.files[i].stamp = now
+	return nil
+}
+
+// readFailed makes of err what the caller gets, and sees to what it means.
+func (w *watcher) readFailed(i int, at int64, err error) error {
+	if errors.Is(err, errAbsent) || errors.Is(err, ErrClosed) {
+		return err
+	}
+	w.mu.Lock()
+	name, complete := w.name(i), w.files[i].state >= final
+	w.mu.Unlock()
+	short := errors.Is(err, io.EOF)
+	if complete && (short || errors.Is(kindOf(err), ErrMissing)) {
+		if err := w.look(i); err != nil {
+			return err
+		}
+	}
+	if short {
+		return fmt.Errorf("%s ends before byte %d: %w", name, at, io.ErrUnexpectedEOF)
+	}
+	return w.faults.failed(opRead, i, at, fmt.Errorf("reading %s: %w", name, err))
+}
+
+// fileFound is a file as it is on disk.
+type fileFound struct {
+	state uint8
+	name  string
+	stamp stamp
+	err   error // the disk did not tell
+}
+
+// find looks for the file that entry i was, or else may be now. Under a part name
+// it is only looked for if that was recorded to be ours, and what has the final
+// name without that is the user's.
+func (w *watcher) find(i int) fileFound {
+	w.mu.Lock()
+	names, state, created, naming, was := w.layout.names[i], w.files[i].state, w.files[i].created, w.files[i].naming, w.files[i].stamp
+	w.mu.Unlock()
+	type try struct {
+		name  string
+		state uint8
+	}
+	var tries []try
+	switch {
+	case w.own != nil || state == final:
+		tries = []try{{names.final, final}}
+	case state == users:
+		tries = []try{{names.user, users}}
+	case state == partial || created && names.part != "":
+		tries = []try{{names.part, partial}, {names.final, users}}
+	case created:
+		tries = []try{{names.final, final}}
+	default:
+		tries = []try{{names.final, users}}
+	}
+	for _, x := range tries {
+		fi, err := w.stat(x.name)
+		switch {
+		case err == nil && fi.Mode().IsRegular():
+			found := fileFound{state: x.state, name: x.name, stamp: stampOf(fi)}
+			// A rename that the process did not live to record.
+			if x.state == users && naming && found.stamp.size == was.size && found.stamp.mtime == was.mtime {
+				found.state = final
+			}
+			return found
+		case err != nil && !absentFile(err):
+			return fileFound{err: err}
+		}
+	}
+	return fileFound{}
+}
