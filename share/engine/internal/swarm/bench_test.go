@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -11,25 +12,19 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
-// file is a Storage in one file, without any care.
+// file is a face.Storage in one file, without any care.
 type file struct {
+	*os.File
 	layout wire.Layout
-	f      *os.File
 }
 
-func (s *file) ReadPiece(p []byte, piece, off int) error {
-	_, err := s.f.ReadAt(p, int64(piece)*int64(s.layout.PieceLength)+int64(off))
-	return err
+func (s *file) CopyPiece(i int, n int64, w io.Writer) (int64, error) {
+	return io.Copy(w, io.NewSectionReader(s.File, int64(i)*int64(s.layout.PieceLength), n))
 }
 
-func (s *file) ReadBack(p []byte, piece, off int) error { return s.ReadPiece(p, piece, off) }
-
-func (s *file) WritePiece(p []byte, piece, off int) error {
-	_, err := s.f.WriteAt(p, int64(piece)*int64(s.layout.PieceLength)+int64(off))
-	return err
-}
-
-func (s *file) Complete(int) error { return nil }
+func (s *file) Completion(int) (known, complete bool) { return true, false }
+func (s *file) MarkComplete(int) error                { return nil }
+func (s *file) MarkNotComplete(int) error             { return nil }
 
 func onDisk(b *testing.B, m *made, all bool) Content {
 	b.Helper()
@@ -47,7 +42,7 @@ func onDisk(b *testing.B, m *made, all bool) Content {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { f.Close() })
-	c.Storage = &file{m.layout, f}
+	c.Storage = &file{f, m.layout}
 	return c
 }
 

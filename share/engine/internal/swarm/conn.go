@@ -1,12 +1,15 @@
 package swarm
 
 import (
+	"cmp"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/mse"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
@@ -24,6 +27,10 @@ type conn struct {
 	wake    chan struct{} // the writer is to pull
 	once    sync.Once
 	gone    chan struct{}
+
+	// Why the Core ended the connection; guarded by the swarm's lock.
+	reason string
+	banned bool
 }
 
 // rouse has the writer pull. It begins one if there is none. The swarm's lock is
@@ -76,7 +83,7 @@ func (s *Swarm) run(stream *mse.Conn, h hello, addr netip.AddrPort, outgoing boo
 	var err error
 	s.do(func(k *core.Core, now time.Duration) {
 		c.peer, err = k.Connected(now, core.PeerInfo{
-			Addr: addr, ID: h.peer, Outgoing: outgoing, Fast: h.fast, Extended: h.extended, Encrypted: stream.Encrypted(),
+			Addr: addr, ID: h.peer, Outgoing: outgoing, Fast: h.fast, Extended: h.extended, Encrypted: stream.Encrypted(), DHTPort: s.node.dhtPort(h),
 		})
 		if err == nil {
 			s.conns[c.peer] = c
@@ -91,11 +98,20 @@ func (s *Swarm) run(stream *mse.Conn, h hello, addr netip.AddrPort, outgoing boo
 		}
 		return
 	}
+	s.tell(Event{Kind: PeerCame, Peer: &Peer{c}, Addr: addr})
 	// The goroutine of the handshake ends here: its stack has grown, and those of
 	// connections that are idle are to be small.
 	if !s.node.goes(c.live) {
 		c.end()
 	}
+}
+
+// dhtPort is what a peer that has a DHT node is told of ours; 0 for nothing.
+func (n *Node) dhtPort(h hello) uint16 {
+	if n.cfg.DHTPort == nil || !h.dht {
+		return 0
+	}
+	return n.cfg.DHTPort()
 }
 
 // live reads until the connection ends, and tells the Core.
@@ -114,6 +130,18 @@ func (c *conn) over(reason error) {
 		}
 		k.Disconnected(now, c.peer)
 	})
+	s.mu.Lock()
+	e := Event{Kind: PeerGone, Peer: &Peer{c}, Addr: c.peer.Addr, Reason: c.reason}
+	if c.banned {
+		e.Kind = PeerBanned
+	}
+	s.mu.Unlock()
+	if e.Reason == "" && reason != nil {
+		e.Reason = reason.Error()
+	}
+	e.Breach = reason != nil && wire.IsPeersFault(reason)
+	s.node.cfg.Logger.Debug("a connection ended", "peer", e.Addr, "reason", e.Reason)
+	s.tell(e)
 }
 
 // read takes messages until the connection ends.
@@ -140,15 +168,22 @@ func (c *conn) take(m *wire.Message) error {
 	s.do(func(k *core.Core, now time.Duration) {
 		wanted = k.Block(now, c.peer, int(m.Index), int(m.Begin), int(m.Length))
 	})
+	if !s.pass(s.content.Down, int(m.Length)) {
+		free(m.Block)
+		return ErrClosed
+	}
 	if wanted {
 		s.store(int(m.Index), int(m.Begin), m.Block)
 	} else {
 		free(m.Block)
 	}
-	if wait := s.node.cfg.WaitDown; wait != nil {
-		return wait(s.ctx, int(m.Length))
-	}
 	return nil
+}
+
+// pass waits until n bytes may pass a limit. It reports false when the swarm
+// ended first.
+func (s *Swarm) pass(l face.Limit, n int) bool {
+	return l == nil || l.Wait(n, s.ctx.Done())
 }
 
 func free(b []byte) {
@@ -229,10 +264,18 @@ func (w *writer) turn() (bool, error) {
 	if size > 0 {
 		w.parts = append(w.parts, w.text)
 	}
+	content := 0
 	for spans := w.out.Blocks; len(spans) > 0; {
 		n, length := adjacent(spans)
+		for _, b := range spans[:n] {
+			if !s.pass(s.content.Up, b.Length) {
+				return false, ErrClosed
+			}
+		}
 		sent, err := w.load(spans[:n], length)
-		if err != nil {
+		if err == nil {
+			content += length
+		} else {
 			s.node.cfg.Logger.Warn("reading a piece for a peer", "piece", spans[0].Piece, "error", err)
 			piece := spans[0].Piece
 			s.do(func(k *core.Core, now time.Duration) { k.Lost(now, piece) })
@@ -246,20 +289,16 @@ func (w *writer) turn() (bool, error) {
 		}
 		w.chunks = w.chunks[:0]
 	}()
-	if wait := s.node.cfg.WaitUp; wait != nil {
-		if err := wait(s.ctx, size); err != nil {
-			return false, err
-		}
-	}
 	for _, b := range w.parts {
 		c.stream.Seal(b)
 	}
 	begin := time.Now()
 	_ = c.stream.SetWriteDeadline(begin.Add(writeTime))
 	parts := w.parts
-	if _, err := parts.WriteTo(c.stream.Conn); err != nil {
+	if err := writeAll(c.stream.Conn, &parts); err != nil {
 		return false, err
 	}
+	s.sent.Add(int64(content))
 	switch took := time.Since(begin); {
 	case took < quickWrite && size >= w.budget:
 		w.budget = min(2*w.budget, mostBudget)
@@ -267,6 +306,22 @@ func (w *writer) turn() (bool, error) {
 		w.budget = max(w.budget/2, wire.BlockSize)
 	}
 	return true, nil
+}
+
+// BuffersWriter is a connection that is not the system's own, and passes several
+// buffers on at once all the same.
+type BuffersWriter interface {
+	WriteBuffers(*net.Buffers) (int64, error)
+}
+
+// writeAll writes all parts, at once if the connection can.
+func writeAll(c net.Conn, parts *net.Buffers) (err error) {
+	if w, ok := c.(BuffersWriter); ok {
+		_, err = w.WriteBuffers(parts)
+	} else {
+		_, err = parts.WriteTo(c)
+	}
+	return err
 }
 
 // adjacent is how many of the spans, from the first, are next to each other in
@@ -286,7 +341,7 @@ func (w *writer) load(spans []core.Span, length int) (size int, err error) {
 	chunk := chunks.Get().(*[chunkSize]byte)
 	w.chunks = append(w.chunks, chunk)
 	first := spans[0]
-	if err := w.conn.swarm.content.Storage.ReadPiece(chunk[:length], first.Piece, first.Begin); err != nil {
+	if err := w.conn.swarm.read(chunk[:length], first.Piece, first.Begin); err != nil {
 		w.refuse(spans)
 		return 0, err
 	}
@@ -300,6 +355,24 @@ func (w *writer) load(spans []core.Span, length int) (size int, err error) {
 		size += s.Length + wire.PieceHeader
 	}
 	return size, nil
+}
+
+// read reads a part of a piece that is to be sent.
+func (s *Swarm) read(b []byte, piece, begin int) error {
+	if !s.enter() {
+		return ErrClosed
+	}
+	defer s.using.Done()
+	n, err := s.content.Storage.ReadAt(b, s.content.at(piece, begin))
+	if n == len(b) {
+		return nil
+	}
+	return cmp.Or(err, io.ErrUnexpectedEOF)
+}
+
+// at is where a piece, or a part of it, is in the content.
+func (c *Content) at(piece, begin int) int64 {
+	return int64(piece)*int64(c.Layout.PieceLength) + int64(begin)
 }
 
 // refuse rejects what cannot be read.

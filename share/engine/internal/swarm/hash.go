@@ -3,12 +3,21 @@ package swarm
 import (
 	"crypto/sha1"
 	"hash"
+	"io"
 	"sync"
-	"time"
 
-	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
+
+// hasher hashes pieces while they come. What came out of order and could not be
+// held, it reads back from the storage.
+type hasher struct {
+	content *Content
+
+	mu     sync.Mutex
+	pieces map[int]*hashing
+	held   int // bytes of blocks that wait for their turn
+}
 
 // hashing is a piece that is hashed while it comes. Blocks that come before
 // their turn are held, as far as there is room; the others are read back.
@@ -22,22 +31,9 @@ type hashing struct {
 // maxHeld bounds what a swarm holds of blocks that wait for their turn.
 const maxHeld = 16 << 20
 
-// store writes a block that is wanted, hashes it if it is its turn, and tells
-// the Core.
-func (s *Swarm) store(piece, begin int, b []byte) {
-	if err := s.content.Storage.WritePiece(b, piece, begin); err != nil {
-		free(b)
-		s.do(func(c *core.Core, now time.Duration) { c.Written(now, piece, begin, true) })
-		s.fail(err)
-		return
-	}
-	s.feed(piece, begin/wire.BlockSize, b)
-	s.do(func(c *core.Core, now time.Duration) { c.Written(now, piece, begin, false) })
-}
-
-func (s *Swarm) hashing(piece int) *hashing {
-	s.hash.Lock()
-	defer s.hash.Unlock()
+func (s *hasher) hashing(piece int) *hashing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	h := s.pieces[piece]
 	if h == nil {
 		h = &hashing{sum: sha1.New()}
@@ -47,21 +43,18 @@ func (s *Swarm) hashing(piece int) *hashing {
 }
 
 // feed hashes a block, or holds it. It takes the block's memory.
-func (s *Swarm) feed(piece, n int, b []byte) {
+func (s *hasher) feed(piece, n int, b []byte) {
 	h := s.hashing(piece)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if n < h.next || h.wait[n] != nil {
+		s.again(h)
+	}
 	if n != h.next {
 		if h.wait == nil {
 			h.wait = make(map[int][]byte)
 		}
-		s.hash.Lock()
-		room := s.held+len(b) <= maxHeld && h.wait[n] == nil
-		if room {
-			s.held += len(b)
-		}
-		s.hash.Unlock()
-		if room {
+		if s.hold(len(b)) {
 			h.wait[n] = b
 		} else {
 			free(b)
@@ -83,86 +76,130 @@ func (s *Swarm) feed(piece, n int, b []byte) {
 	}
 }
 
+// hold takes room for n bytes, if there is any.
+func (s *hasher) hold(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held+n > maxHeld {
+		return false
+	}
+	s.held += n
+	return true
+}
+
 // drop gives back a block that was held.
-func (s *Swarm) drop(b []byte) {
-	s.hash.Lock()
+func (s *hasher) drop(b []byte) {
+	s.mu.Lock()
 	s.held -= len(b)
-	s.hash.Unlock()
+	s.mu.Unlock()
 	free(b)
 }
 
-// verify finishes the hash of a piece and tells the Core whether it is right.
-func (s *Swarm) verify(piece int, sums bool) {
-	h := s.hashing(piece)
-	s.hash.Lock()
-	delete(s.pieces, piece)
-	s.hash.Unlock()
-	layout := &s.content.Layout
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	buf := blocks.Get().(*[wire.BlockSize]byte)
-	defer blocks.Put(buf)
-	for ; h.next < layout.Blocks(piece); h.next++ {
-		b := h.wait[h.next]
-		if b != nil {
-			delete(h.wait, h.next)
-			h.sum.Write(b)
-			s.drop(b)
-			continue
-		}
-		b = buf[:layout.BlockLen(piece, h.next)]
-		if err := s.content.Storage.ReadBack(b, piece, h.next*wire.BlockSize); err != nil {
-			s.fail(err)
-			return
-		}
-		h.sum.Write(b)
-	}
-	for _, b := range h.wait {
+// again begins a hash anew, since blocks of the piece come again. h.mu is held.
+func (s *hasher) again(h *hashing) {
+	h.sum.Reset()
+	h.next = 0
+	for n, b := range h.wait {
+		delete(h.wait, n)
 		s.drop(b)
-	}
-	right := [20]byte(h.sum.Sum(nil)) == s.content.Hashes[piece]
-	var each [][20]byte
-	if sums || !right {
-		each = make([][20]byte, layout.Blocks(piece))
-		for n := range each {
-			b := buf[:layout.BlockLen(piece, n)]
-			if err := s.content.Storage.ReadBack(b, piece, n*wire.BlockSize); err != nil {
-				s.fail(err)
-				return
-			}
-			each[n] = sha1.Sum(b)
-		}
-	}
-	if right {
-		if err := s.content.Storage.Complete(piece); err != nil {
-			s.fail(err)
-			return
-		}
-	}
-	s.do(func(c *core.Core, now time.Duration) { c.Verified(now, piece, right, each) })
-	if right {
-		s.tell(Event{Kind: PieceDone, Piece: piece})
 	}
 }
 
-// checkInfo takes what may be the info dictionary.
-func (s *Swarm) checkInfo(info []byte) {
-	var known *Content
-	if s.content.CheckInfo != nil {
-		known = s.content.CheckInfo(info)
-	}
-	if known == nil {
-		s.do(func(c *core.Core, now time.Duration) { c.BadInfo(now) })
-		return
-	}
-	s.do(func(c *core.Core, now time.Duration) {
-		s.content.Info, s.content.Layout, s.content.Hashes = info, known.Layout, known.Hashes
-		s.content.Storage, s.content.Have = known.Storage, known.Have
-		layout := known.Layout
-		for _, k := range s.conns {
-			k.reader.SetLayout(&layout)
+// remove takes what is known of a piece that was hashed while it came. What comes
+// of it later is hashed anew.
+func (s *hasher) remove(piece int) *hashing {
+	h := s.hashing(piece)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.pieces, piece)
+	return h
+}
+
+// forget gives up a piece.
+func (s *hasher) forget(piece int) {
+	h := s.remove(piece)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.again(h)
+}
+
+// judge tells whether a piece is right, and the sums of its blocks if they are
+// asked for or it is not.
+func (s *hasher) judge(piece int, sums bool) (right bool, each [][20]byte, err error) {
+	h := s.remove(piece)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer s.again(h) // what is held is given back
+	if h.next < s.content.Layout.Blocks(piece) {
+		if err := s.content.readBack(piece, &behind{h.sum, h.next * wire.BlockSize}); err != nil {
+			return false, nil, err
 		}
-		c.SetInfo(now, info, known.Layout, known.Have)
-	})
-	s.tell(Event{Kind: InfoKnown, Info: info})
+	}
+	right = [20]byte(h.sum.Sum(nil)) == s.content.Hashes[piece]
+	if sums || !right {
+		w := &blockSums{sum: sha1.New()}
+		if err := s.content.readBack(piece, w); err != nil {
+			return false, nil, err
+		}
+		each = w.all()
+	}
+	return right, each, nil
+}
+
+// readBack writes a piece as it is on disk to w.
+func (c *Content) readBack(piece int, w io.Writer) error {
+	length := int64(c.Layout.Len(piece))
+	n, err := c.Storage.CopyPiece(piece, length, w)
+	if err == nil && n < length {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// behind passes on what comes after the first skip bytes.
+type behind struct {
+	w    io.Writer
+	skip int
+}
+
+func (b *behind) Write(p []byte) (int, error) {
+	n := min(b.skip, len(p))
+	b.skip -= n
+	if n == len(p) {
+		return n, nil
+	}
+	m, err := b.w.Write(p[n:])
+	return n + m, err
+}
+
+// blockSums hashes each block of what is written to it.
+type blockSums struct {
+	sum  hash.Hash
+	n    int // bytes in sum
+	each [][20]byte
+}
+
+func (b *blockSums) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		n := min(len(rest), wire.BlockSize-b.n)
+		b.sum.Write(rest[:n])
+		rest = rest[n:]
+		if b.n += n; b.n == wire.BlockSize {
+			b.close()
+		}
+	}
+	return len(p), nil
+}
+
+func (b *blockSums) close() {
+	b.each = append(b.each, [20]byte(b.sum.Sum(nil)))
+	b.sum.Reset()
+	b.n = 0
+}
+
+func (b *blockSums) all() [][20]byte {
+	if b.n > 0 {
+		b.close()
+	}
+	return b.each
 }

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha1"
 	"errors"
@@ -18,7 +19,7 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
-// memory is a Storage in memory, which watches what is asked of it.
+// memory is a face.Storage in memory, which watches what is asked of it.
 type memory struct {
 	layout wire.Layout
 	hashes [][20]byte
@@ -33,47 +34,58 @@ type memory struct {
 
 var errDisk = errors.New("no space left on device")
 
-func (m *memory) at(piece, off int) int { return piece*m.layout.PieceLength + off }
-
-func (m *memory) ReadPiece(p []byte, piece, off int) error {
+func (m *memory) ReadAt(p []byte, off int64) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	piece := int(off / int64(m.layout.PieceLength))
 	if !m.complete[piece] || m.changed[piece] {
-		return fmt.Errorf("piece %d is not what it was", piece)
+		return 0, fmt.Errorf("piece %d is not what it was", piece)
 	}
-	copy(p, m.data[m.at(piece, off):])
-	return nil
+	return copy(p, m.data[off:]), nil
 }
 
-func (m *memory) ReadBack(p []byte, piece, off int) error {
+func (m *memory) piece(i int) []byte { return m.data[i*m.layout.PieceLength:][:m.layout.Len(i)] }
+
+func (m *memory) CopyPiece(i int, n int64, w io.Writer) (int64, error) {
 	m.readBacks.Add(1)
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	copy(p, m.data[m.at(piece, off):])
-	return nil
+	b := bytes.Clone(m.piece(i)[:n])
+	m.mu.Unlock()
+	return io.Copy(w, bytes.NewReader(b))
 }
 
-func (m *memory) WritePiece(p []byte, piece, off int) error {
+func (m *memory) WriteAt(p []byte, off int64) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.complete[piece] {
-		return errors.New("a complete piece was written to")
+	if m.complete[off/int64(m.layout.PieceLength)] {
+		return 0, errors.New("a complete piece was written to")
 	}
 	if m.full {
-		return errDisk
+		return 0, errDisk
 	}
-	copy(m.data[m.at(piece, off):], p)
+	return copy(m.data[off:], p), nil
+}
+
+func (m *memory) Completion(i int) (known, complete bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return true, m.complete[i]
+}
+
+func (m *memory) MarkComplete(i int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if sha1.Sum(m.piece(i)) != m.hashes[i] {
+		return errors.New("a wrong piece was called complete")
+	}
+	m.complete[i] = true
 	return nil
 }
 
-func (m *memory) Complete(piece int) error {
+func (m *memory) MarkNotComplete(i int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b := m.data[m.at(piece, 0):][:m.layout.Len(piece)]
-	if sha1.Sum(b) != m.hashes[piece] {
-		return errors.New("a wrong piece was called complete")
-	}
-	m.complete[piece] = true
+	m.complete[i] = false
 	return nil
 }
 

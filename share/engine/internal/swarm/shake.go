@@ -19,18 +19,24 @@ import (
 const (
 	protocol     = "\x13BitTorrent protocol"
 	handshakeLen = len(protocol) + 8 + 20 + 20
-	shakeTime    = 20 * time.Second
+	shakeTime    = 10 * time.Second
+	wakeTime     = shakeTime - 2*time.Second
 )
 
 // hello is what a handshake says.
 type hello struct {
 	id, peer       [20]byte
 	fast, extended bool
+	dht            bool
 }
 
 func (n *Node) hello(id ID) []byte {
 	b := append(make([]byte, 0, handshakeLen), protocol...)
-	b = append(b, 0, 0, 0, 0, 0, 0x10, 0, 0x04) // BEP 10, BEP 6
+	flags := byte(0x04) // BEP 6
+	if n.cfg.DHTPort != nil {
+		flags |= 0x01 // BEP 5
+	}
+	b = append(b, 0, 0, 0, 0, 0, 0x10, 0, flags) // BEP 10
 	b = append(b, id[:]...)
 	return append(b, n.cfg.PeerID[:]...)
 }
@@ -47,6 +53,7 @@ func readHello(r io.Reader) (h hello, err error) {
 	}
 	rest := b[len(protocol):]
 	h.extended, h.fast = rest[5]&0x10 != 0, rest[7]&0x04 != 0
+	h.dht = rest[7]&0x01 != 0
 	copy(h.id[:], rest[8:])
 	copy(h.peer[:], rest[28:])
 	return h, nil
@@ -88,6 +95,9 @@ func (s *Swarm) connect(addr netip.AddrPort, encrypted bool) (*mse.Conn, hello, 
 	if err == nil {
 		h, err = readHello(c)
 	}
+	if err == nil {
+		s.node.greeted(raw, h)
+	}
 	if err == nil && h.id != s.content.ID {
 		err = errors.New("the other end speaks of other content")
 	}
@@ -119,13 +129,13 @@ func (n *Node) Serve(l net.Listener) error {
 			continue
 		}
 		wait = 5 * time.Millisecond
-		n.Offer(conn)
+		n.Accept(conn)
 	}
 }
 
-// Offer takes a connection that somebody made to us. It is closed if it is not
+// Accept takes a connection that somebody made to us. It is closed if it is not
 // wanted.
-func (n *Node) Offer(conn net.Conn) {
+func (n *Node) Accept(conn net.Conn) {
 	select {
 	case n.coming <- struct{}{}:
 	default:
@@ -203,7 +213,8 @@ func (n *Node) answer(raw net.Conn) (*mse.Conn, hello, error) {
 	if err != nil {
 		return nil, hello{}, err
 	}
-	if n.swarm(h.id) == nil {
+	n.greeted(raw, h)
+	if n.wake(h.id); n.swarm(h.id) == nil {
 		return nil, h, nil
 	}
 	if r == in {
@@ -215,4 +226,23 @@ func (n *Node) answer(raw net.Conn) (*mse.Conn, hello, error) {
 		return nil, hello{}, err
 	}
 	return c, h, nil
+}
+
+// greeted tells of the handshake of the other end.
+func (n *Node) greeted(conn net.Conn, h hello) {
+	if n.cfg.Greeted != nil {
+		n.cfg.Greeted(conn, h.id, h.peer)
+	}
+}
+
+// wake has content attached that was offered.
+func (n *Node) wake(id ID) {
+	n.mu.Lock()
+	asleep := n.offers[id] && n.swarms[id] == nil
+	n.mu.Unlock()
+	if asleep && n.cfg.Wake != nil {
+		ctx, cancel := context.WithTimeout(n.ctx, wakeTime)
+		defer cancel()
+		n.cfg.Wake(ctx, id)
+	}
 }

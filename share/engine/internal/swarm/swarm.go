@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/mse"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
@@ -49,23 +50,15 @@ type Config struct {
 	Dial func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
 	// Encryption of connections.
 	Encryption Encryption
-	// WaitUp and WaitDown return when so many bytes may be sent or taken; nil
-	// for no limit.
-	WaitUp, WaitDown func(ctx context.Context, n int) error
-}
-
-// Storage is the disk under a swarm. Its methods may be called at the same time.
-type Storage interface {
-	// ReadPiece reads len(p) bytes of a piece from an offset. It fails if they
-	// are not what was there when the piece was last known to be right: what it
-	// returns is sent to peers.
-	ReadPiece(p []byte, piece, off int) error
-	// ReadBack reads bytes of a piece that is not complete, to check them.
-	ReadBack(p []byte, piece, off int) error
-	// WritePiece writes p into a piece that is not complete.
-	WritePiece(p []byte, piece, off int) error
-	// Complete takes that all of a piece is written and hashed right.
-	Complete(piece int) error
+	// DHTPort is the UDP port of our DHT node, which peers are told (BEP 5); nil
+	// for none.
+	DHTPort func() uint16
+	// Greeted is told when the handshake of the other end of a connection has been
+	// read: the ID it names, and its peer ID. nil is not called.
+	Greeted func(conn net.Conn, id ID, peer [20]byte)
+	// Wake is called when a peer asks for content that was offered and is not
+	// attached: to attach it. nil if nothing is offered.
+	Wake func(ctx context.Context, id ID)
 }
 
 // Content is what a swarm is about.
@@ -78,8 +71,11 @@ type Content struct {
 	Info   []byte
 	// Have are the pieces that are there, as in a bitfield message.
 	Have    []byte
-	Storage Storage
+	Storage face.Storage
 	Private bool
+	// Down and Up hold back what is taken from peers and read for them; nil for
+	// no limit.
+	Down, Up face.Limit
 	// MaxPeers and Uploads bound connections and upload slots; 0 for the
 	// defaults.
 	MaxPeers, Uploads int
@@ -93,6 +89,13 @@ type Content struct {
 	// Judge tells whether an address that a peer told is to be dialed; nil for
 	// all.
 	Judge func(from, addr netip.AddrPort) bool
+	// TellHeard has addresses that peers tell told as Heard, and not dialed.
+	TellHeard bool
+	// WantNothing has no piece wanted at first.
+	WantNothing bool
+	// Extensions are further extensions of BEP 10, by the numbers from
+	// wire.ExtOther that peers use towards us. Their messages come as Foreign.
+	Extensions map[string]uint8
 }
 
 // EventKind tells what happened.
@@ -103,18 +106,28 @@ const (
 	PieceDone  EventKind = iota // Piece is complete
 	Finished                    // all that is wanted is complete
 	InfoKnown                   // the info dictionary was fetched: Info
-	PeerGone                    // the connection to Addr ended, for Reason
-	PeerBanned                  // Addr sent wrong data
-	DiskFailed                  // Err; the swarm has ended its connections
-	DHTNode                     // Addr is that of a DHT node
+	PeerCame                    // Peer is connected
+	PeerGone                    // the connection to Peer ended, for Reason
+	PeerBanned                  // so did this one: Addr sent wrong data
+	DiskFailed                  // Err; nothing is asked for until Retry
+	DHTNode                     // Peer says that its DHT node is at Addr
+	Met                         // Peer told its extensions, and sees us at Seen
+	Heard                       // the peer at Addr told of Addrs
+	Foreign                     // Peer sent Data by the extension Ext
 )
 
 // Event is something that happened in a swarm.
 type Event struct {
 	Kind   EventKind
 	Piece  int
+	Peer   *Peer
 	Addr   netip.AddrPort
+	Addrs  []netip.AddrPort
+	Seen   netip.Addr
+	Ext    uint8
+	Data   []byte
 	Reason string
+	Breach bool // of PeerGone: the peer broke the protocol
 	Info   []byte
 	Err    error
 }
@@ -129,6 +142,7 @@ type Node struct {
 
 	mu     sync.Mutex
 	swarms map[ID]*Swarm
+	offers map[ID]bool     // what Wake is called for
 	keys   map[[20]byte]ID // what encrypted handshakes name content by
 	closed bool
 
@@ -144,7 +158,8 @@ const maxComing = 128
 // New makes a node without swarms. Close ends it.
 func New(cfg Config) *Node {
 	n := &Node{
-		cfg: cfg, begin: time.Now(), swarms: make(map[ID]*Swarm), keys: make(map[[20]byte]ID),
+		cfg: cfg, begin: time.Now(),
+		swarms: make(map[ID]*Swarm), offers: make(map[ID]bool), keys: make(map[[20]byte]ID),
 		coming: make(chan struct{}, maxComing),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -178,6 +193,25 @@ func (n *Node) goes(f func()) bool {
 	return true
 }
 
+// Offer has Wake called for peers that ask for content that is not attached;
+// Withdraw ends that.
+func (n *Node) Offer(id ID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.offers[id] = true
+	n.keys[mse.Key(id)] = id
+}
+
+// Withdraw ends what Offer began.
+func (n *Node) Withdraw(id ID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.offers, id)
+	if n.swarms[id] == nil {
+		delete(n.keys, mse.Key(id))
+	}
+}
+
 // ErrClosed says that the node, or the swarm, has ended.
 var ErrClosed = errors.New("the swarm has ended")
 
@@ -187,13 +221,15 @@ var ErrTwice = errors.New("there is a swarm of this content already")
 // Attach begins a swarm. seed makes its random choices.
 func (n *Node) Attach(content Content, seed [32]byte) (*Swarm, error) {
 	s := &Swarm{
-		node: n, content: content, conns: make(map[*core.Peer]*conn), pieces: make(map[int]*hashing),
+		node: n, content: content, conns: make(map[*core.Peer]*conn), checks: make(map[int]bool),
 	}
+	s.hasher = hasher{content: &s.content, pieces: make(map[int]*hashing)}
 	s.ctx, s.cancel = context.WithCancel(n.ctx)
 	s.core = core.New(core.Config{
 		Seed: seed, Layout: content.Layout, Have: content.Have, Info: content.Info, Private: content.Private,
 		PeerID: n.cfg.PeerID, Client: n.cfg.Client, Port: n.cfg.Port,
 		MaxPeers: content.MaxPeers, Uploads: content.Uploads, Sequential: content.Sequential, Judge: content.Judge,
+		TellHeard: content.TellHeard, WantNothing: content.WantNothing, Extensions: content.Extensions,
 	})
 	if err := n.add(s); err != nil {
 		s.cancel()
@@ -248,13 +284,15 @@ type Swarm struct {
 	timer   *time.Timer
 	due     time.Duration // when it goes off
 	ended   bool
-	waits   bool // a reader does
+	waits   bool         // a reader does
+	checks  map[int]bool // pieces that Check hashes
+
+	using         sync.WaitGroup // whoever uses the storage
+	written, sent atomic.Int64   // bytes of content
 
 	events sync.Mutex // held while Events is called
 
-	hash   sync.Mutex
-	pieces map[int]*hashing
-	held   int // bytes of blocks that wait to be hashed
+	hasher hasher
 }
 
 // do calls f with the Core, and carries out what comes of it.
@@ -270,7 +308,7 @@ func (s *Swarm) do(f func(c *core.Core, now time.Duration)) {
 
 // step calls f with the Core. What comes of it is done, except for what takes
 // time. changed says that a reader begins or ceases to wait here.
-func (s *Swarm) step(f func(c *core.Core, now time.Duration)) (later []core.Action, changed bool) {
+func (s *Swarm) step(f func(c *core.Core, now time.Duration)) (later []deed, changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
@@ -287,14 +325,20 @@ func (s *Swarm) step(f func(c *core.Core, now time.Duration)) (later []core.Acti
 			if c := s.conns[a.Peer]; c != nil {
 				delete(s.conns, a.Peer)
 				c.end()
+				c.reason, c.banned = a.Reason, a.Banned
 			}
-			later = append(later, *a)
 		default:
-			later = append(later, *a)
+			later = append(later, deed{*a, s.conns[a.Peer]})
 		}
 	}
 	s.arm()
 	return later, s.watch(s.core.ReaderWaits())
+}
+
+// deed is something to do, with the connection that it is about.
+type deed struct {
+	core.Action
+	conn *conn
 }
 
 // watch takes whether a reader waits. It reports whether that is news. s.mu is
@@ -340,9 +384,9 @@ func (n *Node) yield() {
 		if s.waiting() {
 			others--
 		}
-		actions, _ := s.step(func(c *core.Core, now time.Duration) { c.SetYield(now, others > 0) })
-		for i := range actions {
-			later = append(later, func() { s.act(&actions[i]) })
+		deeds, _ := s.step(func(c *core.Core, now time.Duration) { c.SetYield(now, others > 0) })
+		for i := range deeds {
+			later = append(later, func() { s.act(&deeds[i]) })
 		}
 	}
 }
@@ -382,15 +426,8 @@ func (s *Swarm) wake() {
 }
 
 // act carries out what takes time, without the lock.
-func (s *Swarm) act(a *core.Action) {
+func (s *Swarm) act(a *deed) {
 	switch a.Kind {
-	case core.Drop:
-		s.node.cfg.Logger.Debug("ending a connection", "peer", a.Peer.Addr, "reason", a.Reason)
-		kind := PeerGone
-		if a.Banned {
-			kind = PeerBanned
-		}
-		s.tell(Event{Kind: kind, Addr: a.Peer.Addr, Reason: a.Reason})
 	case core.Dial:
 		addr := a.Addr
 		if !s.node.goes(func() { s.dial(addr) }) {
@@ -401,7 +438,13 @@ func (s *Swarm) act(a *core.Action) {
 	case core.CheckInfo:
 		s.checkInfo(a.Data)
 	case core.DHT:
-		s.tell(Event{Kind: DHTNode, Addr: netip.AddrPortFrom(a.Peer.Addr.Addr(), a.Port)})
+		s.about(a.conn, Event{Kind: DHTNode, Addr: netip.AddrPortFrom(a.Peer.Addr.Addr(), a.Port)})
+	case core.Heard:
+		s.tell(Event{Kind: Heard, Addr: a.Peer.Addr, Addrs: a.Addrs})
+	case core.Met:
+		s.about(a.conn, Event{Kind: Met, Addr: a.Peer.Addr, Seen: a.Seen})
+	case core.Foreign:
+		s.about(a.conn, Event{Kind: Foreign, Addr: a.Peer.Addr, Ext: a.Ext, Data: a.Data})
 	case core.Finished:
 		s.tell(Event{Kind: Finished})
 	}
@@ -415,16 +458,39 @@ func (s *Swarm) tell(e Event) {
 	}
 }
 
-// fail ends the connections since the disk failed.
-func (s *Swarm) fail(err error) {
-	if s.Detach() {
-		s.tell(Event{Kind: DiskFailed, Err: err})
+// about tells of a connection, unless it has ended.
+func (s *Swarm) about(c *conn, e Event) {
+	if c != nil {
+		e.Peer = &Peer{c}
+		s.tell(e)
 	}
 }
 
-// Detach ends the swarm: its connections are closed, nothing is told any more
-// once it has returned, except what is being told. It reports whether the swarm
-// had not ended before.
+// fail has nothing asked for any more, since the disk failed.
+func (s *Swarm) fail(err error) {
+	s.do(func(c *core.Core, now time.Duration) { c.SetHalt(now, true) })
+	s.tell(Event{Kind: DiskFailed, Err: err})
+}
+
+// Retry asks again after the disk failed.
+func (s *Swarm) Retry() {
+	s.do(func(c *core.Core, now time.Duration) { c.SetHalt(now, false) })
+}
+
+// enter reports whether the storage may be used; s.using.Done ends that.
+func (s *Swarm) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	s.using.Add(1)
+	return true
+}
+
+// Detach ends the swarm: its connections are closed, and once it has returned
+// the storage is used no more and nothing is told any more, except what is being
+// told. It reports whether the swarm had not ended before.
 func (s *Swarm) Detach() bool {
 	s.mu.Lock()
 	was := s.ended
@@ -443,12 +509,15 @@ func (s *Swarm) Detach() bool {
 	n.mu.Lock()
 	if n.swarms[s.content.ID] == s {
 		delete(n.swarms, s.content.ID)
-		delete(n.keys, mse.Key(s.content.ID))
+		if !n.offers[s.content.ID] {
+			delete(n.keys, mse.Key(s.content.ID))
+		}
 	}
 	n.mu.Unlock()
 	if waited {
 		n.yield()
 	}
+	s.using.Wait()
 	return !was
 }
 
@@ -457,14 +526,14 @@ func (s *Swarm) AddPeers(addrs []netip.AddrPort) {
 	s.do(func(c *core.Core, now time.Duration) { c.AddPeers(now, addrs) })
 }
 
-// SetSelf tells our own addresses.
+// SetSelf tells our own addresses, by which peers are ranked (BEP 40).
 func (s *Swarm) SetSelf(addrs []netip.Addr) {
 	s.do(func(c *core.Core, _ time.Duration) { c.SetSelf(addrs) })
 }
 
-// SetPriorities sets how much each piece is wanted.
-func (s *Swarm) SetPriorities(priority []uint8) {
-	s.do(func(c *core.Core, now time.Duration) { c.SetPriorities(now, priority) })
+// SetPriorities sets how much the pieces from one on are wanted.
+func (s *Swarm) SetPriorities(from int, priority []uint8) {
+	s.do(func(c *core.Core, now time.Duration) { c.SetPriorities(now, from, priority) })
 }
 
 // Reading is a range of bytes that somebody reads, as core.Reader has it, but By
@@ -483,30 +552,12 @@ func (s *Swarm) SetReaders(all []Reading) {
 	})
 }
 
-// PeerInfo tells of one connection.
-type PeerInfo struct {
-	Addr                 netip.AddrPort
-	Client               string
-	Outgoing, Encrypted  bool
-	Downloaded, Uploaded int64
-}
-
-// Peers are those connected.
-func (s *Swarm) Peers() []PeerInfo {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []PeerInfo
-	for _, p := range s.core.Peers() {
-		all = append(all, PeerInfo{
-			Addr: p.Addr, Client: p.Client, Outgoing: p.Outgoing, Encrypted: p.Encrypted, Downloaded: p.Downloaded, Uploaded: p.Uploaded,
-		})
-	}
-	return all
-}
-
 // Stats are the counts since the swarm began.
 func (s *Swarm) Stats() core.Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.core.Stats()
 }
+
+// Moved is how many bytes of content were written to disk and sent.
+func (s *Swarm) Moved() (written, sent int64) { return s.written.Load(), s.sent.Load() }

@@ -128,7 +128,8 @@ func TestWhatChangedIsNotSent(t *testing.T) {
 	}
 }
 
-func TestAFullDiskEndsTheSwarm(t *testing.T) {
+// A disk that is full has nothing asked for, until somebody says that it works.
+func TestAFullDiskEndsTheFetch(t *testing.T) {
 	m := makeContent(1<<20, 64<<10)
 	a, addr := node(t, nil)
 	b, _ := node(t, nil)
@@ -151,8 +152,23 @@ func TestAFullDiskEndsTheSwarm(t *testing.T) {
 			break
 		}
 	}
-	if s.Detach() {
-		t.Fatal("the swarm goes on")
+	if n, _ := s.Moved(); n != 0 {
+		t.Errorf("%d bytes were written to a full disk", n)
+	}
+	disk.mu.Lock()
+	disk.full = false
+	disk.mu.Unlock()
+	s.Retry()
+	for e := range events {
+		if e.Kind == DiskFailed { // of a block that was under way
+			s.Retry()
+		}
+		if e.Kind == Finished {
+			break
+		}
+	}
+	if !bytes.Equal(disk.data, m.data) {
+		t.Error("other data arrived")
 	}
 }
 

@@ -36,6 +36,7 @@ type candidate struct {
 	fails     int
 	due       time.Duration
 	busy      bool // dialed or connected
+	bored     bool // there was no use in a connection
 	dialing   bool
 	connected bool
 	rank      uint32 // its canonical priority
@@ -70,8 +71,11 @@ func (b *book) learn(a netip.AddrPort, source Source) {
 		return
 	}
 	if k := b.byAddr[a]; k != nil {
-		if source == FromOutside && k.source != FromOutside {
+		if source == FromOutside {
 			k.source = FromOutside
+			if !k.busy && !k.bored && k.fails == 0 {
+				k.due = min(k.due, b.now) // whoever told us knows that it is there
+			}
 		}
 		return
 	}
@@ -164,7 +168,7 @@ func (b *book) dialed(a netip.AddrPort) {
 			k.dialing = false
 			b.dialing--
 		}
-		k.busy, k.connected, k.fails = false, false, 0
+		k.busy, k.connected, k.bored, k.fails = false, false, false, 0
 		k.due = b.now + firstWait
 	}
 }
@@ -203,10 +207,17 @@ func (b *book) ended(p *Peer) {
 	}
 }
 
+// again has an address dialed at once.
+func (b *book) again(a netip.AddrPort) {
+	if k := b.byAddr[a]; k != nil && !k.busy {
+		k.due, k.bored, k.fails = b.now, false, 0
+	}
+}
+
 // idle takes that there is no use in a connection for the time being.
 func (b *book) idle(p *Peer) {
 	if k := b.byAddr[p.listen]; k != nil {
-		k.due = b.now + longWait
+		k.due, k.bored = b.now+longWait, true
 	}
 }
 

@@ -17,8 +17,8 @@ type content struct {
 	finished bool    // it was told that nothing is missing
 }
 
-// learn takes the layout, and the pieces that are here.
-func (c *content) learn(l wire.Layout, have []byte) {
+// learn takes the layout, the pieces that are here, and how much each is wanted.
+func (c *content) learn(l wire.Layout, have []byte, priority uint8) {
 	c.layout = l
 	c.have = newBits(l.Pieces)
 	if wire.CheckBits(have, l.Pieces) == nil {
@@ -26,8 +26,8 @@ func (c *content) learn(l wire.Layout, have []byte) {
 	}
 	c.wanted = make([]uint8, l.Pieces)
 	for i := range c.wanted {
-		c.wanted[i] = Normal
-		if !c.have.has(i) {
+		c.wanted[i] = priority
+		if c.wants(i) {
 			c.missing++
 		}
 	}
@@ -91,11 +91,11 @@ func (c *content) peerComplete(p *Peer) bool {
 	return p.seed || c.layout.Known() && p.count == c.layout.Pieces
 }
 
-// absent are the pieces that are not here, in random order.
+// absent are the pieces that are wanted and not here, in random order.
 func (c *content) absent(r *rand.Rand) []int32 {
 	var all []int32
 	for _, i := range r.Perm(c.layout.Pieces) {
-		if !c.have.has(i) {
+		if c.wants(i) {
 			all = append(all, int32(i))
 		}
 	}

@@ -46,6 +46,8 @@ type Config struct {
 	// Judge tells whether an address that the peer at from told is to be dialed;
 	// nil for all.
 	Judge func(from, addr netip.AddrPort) bool
+	// TellHeard has addresses that peers tell told as Heard, and not dialed.
+	TellHeard bool
 	// MaxPeers and MaxDialing bound connections; 0 for the defaults.
 	MaxPeers, MaxDialing int
 	// Uploads is the number of peers that are uploaded to at once; 0 to go by
@@ -53,6 +55,8 @@ type Config struct {
 	Uploads int
 	// Sequential fetches pieces in their order, not the rarest first.
 	Sequential bool
+	// WantNothing has no piece wanted at first.
+	WantNothing bool
 }
 
 // Defaults and bounds.
@@ -82,6 +86,11 @@ const (
 	CheckInfo
 	// Foreign: Peer sent Data by the caller's extension Ext.
 	Foreign
+	// Met: Peer said which extensions it has, and Seen as which address it sees
+	// us; the zero Addr if it did not say.
+	Met
+	// Heard: Peer told of others at Addrs.
+	Heard
 	// DHT: Peer has a DHT node on Port.
 	DHT
 	// Finished: all that is wanted is here.
@@ -100,6 +109,8 @@ type Action struct {
 	Ext    uint8
 	Port   uint16
 	Data   []byte
+	Seen   netip.Addr
+	Addrs  []netip.AddrPort
 }
 
 // Core is our side of one swarm: it hands messages and the time to its parts,
@@ -112,7 +123,9 @@ type Core struct {
 	private  bool
 	peerID   [20]byte
 	maxPeers int
+	wantAt   uint8 // how much pieces are wanted at first
 	judge    func(from, addr netip.AddrPort) bool
+	tells    bool
 
 	poison    *poison
 	bans      *bans
@@ -156,7 +169,7 @@ func New(cfg Config) *Core {
 	}
 	c := &Core{
 		clock: newClock(cfg.Seed), content: &content{}, roster: &roster{}, sender: &sender{},
-		private: cfg.Private, peerID: cfg.PeerID, maxPeers: cfg.MaxPeers, judge: cfg.Judge,
+		private: cfg.Private, peerID: cfg.PeerID, maxPeers: cfg.MaxPeers, judge: cfg.Judge, tells: cfg.TellHeard,
 		poison: newPoison(), bans: newBans(), ranking: &ranking{port: cfg.Port},
 	}
 	c.picker = &picker{clock: c.clock, content: c.content, roster: c.roster, poison: c.poison, sequential: cfg.Sequential}
@@ -175,6 +188,9 @@ func New(cfg Config) *Core {
 	c.greeter = &greeter{
 		content: c.content, sender: c.sender, client: cfg.Client, port: cfg.Port, private: cfg.Private, extensions: cfg.Extensions,
 	}
+	if !cfg.WantNothing {
+		c.wantAt = Normal
+	}
 	if cfg.Layout.Known() {
 		c.learn(cfg.Layout, cfg.Have)
 	}
@@ -183,7 +199,7 @@ func New(cfg Config) *Core {
 
 // learn takes the layout of the content.
 func (c *Core) learn(l wire.Layout, have []byte) {
-	c.content.learn(l, have)
+	c.content.learn(l, have, c.wantAt)
 	c.picker.init()
 }
 
@@ -316,21 +332,29 @@ func (c *Core) SetSelf(addrs []netip.Addr) {
 	c.book.moved()
 }
 
+// Renew ends the connection to p, which is of no use any more, and dials p anew.
+func (c *Core) Renew(now time.Duration, p *Peer) {
+	c.enter(now)
+	c.drop(p, "our address has changed")
+	c.book.again(p.listen)
+	c.connect()
+}
+
 // DialFailed takes that no connection came of a Dial.
 func (c *Core) DialFailed(now time.Duration, a netip.AddrPort) {
 	c.enter(now)
 	c.book.unreached(a)
 }
 
-// SetPriorities sets how much each piece is wanted. Pieces that are not wanted
-// any more are not asked for from now on.
-func (c *Core) SetPriorities(now time.Duration, priority []uint8) {
+// SetPriorities sets how much the pieces from one on are wanted. Pieces that are
+// not wanted any more are not asked for from now on.
+func (c *Core) SetPriorities(now time.Duration, from int, priority []uint8) {
 	c.enter(now)
-	if len(priority) != len(c.wanted) {
+	if from < 0 || from+len(priority) > len(c.wanted) {
 		return
 	}
 	for i, n := range priority {
-		c.setPriority(i, min(n, High))
+		c.setPriority(from+i, min(n, High))
 	}
 	for _, p := range c.peers {
 		c.holdings.interest(p)
@@ -370,6 +394,35 @@ func (c *Core) SetReaders(now time.Duration, all []Reader) {
 // ReaderWaits tells whether somebody reads here what is due soon and not here.
 // The caller then has the other swarms of the node yield.
 func (c *Core) ReaderWaits() bool { return c.readers.waiting }
+
+// SetHalt tells whether to ask for nothing at all, and take back what was asked
+// for: what comes could not be kept.
+func (c *Core) SetHalt(now time.Duration, halt bool) {
+	c.enter(now)
+	c.requests.setHalt(halt)
+}
+
+// Begun calls f for each piece of which something was asked.
+func (c *Core) Begun(f func(piece int, checking bool)) {
+	for _, b := range c.picker.order {
+		f(b.piece, b.checking)
+	}
+}
+
+// PeerComplete tells whether p has all pieces.
+func (c *Core) PeerComplete(p *Peer) bool { return c.peerComplete(p) }
+
+// Send sends a message of one of the caller's extensions. It reports whether p
+// has that.
+func (c *Core) Send(now time.Duration, p *Peer, name string, payload []byte) bool {
+	c.enter(now)
+	n := p.ext[name]
+	if n == 0 || p.gone {
+		return false
+	}
+	c.send(p, wire.Message{Type: wire.Extended, Ext: n, Payload: payload})
+	return true
+}
 
 // SetYield tells whether a reader of another swarm of this node waits. Until it
 // does not any more nothing is asked for here but what a reader needs, and what

@@ -447,7 +447,7 @@ func TestSeeksOvertake(t *testing.T) {
 func TestPrioritiesAreKept(t *testing.T) {
 	h := newHarness(t, 10, nil)
 	want := []uint8{0, 0, 0, Low, Low, 0, 0, High, Normal, 0}
-	h.SetPriorities(h.at, want)
+	h.SetPriorities(h.at, 0, want)
 	p := h.seed()
 	var order []int
 	for range 20 {
@@ -469,4 +469,83 @@ func TestPrioritiesAreKept(t *testing.T) {
 		t.Fatal("not told that it is finished")
 	}
 	h.check()
+}
+
+// What cannot be kept is not asked for, and once it can it is.
+func TestAHaltTakesBackAndEnds(t *testing.T) {
+	h := newHarness(t, 10, nil)
+	p := h.seed()
+	asked := len(h.take(p, wire.Request))
+	h.SetHalt(h.at, true)
+	h.flush()
+	if got := len(h.take(p, wire.Cancel)); got != asked {
+		t.Errorf("%d of %d requests were taken back", got, asked)
+	}
+	h.pass(10 * time.Second)
+	if len(h.take(p, wire.Request)) > 0 {
+		t.Error("it goes on")
+	}
+	h.SetHalt(h.at, false)
+	h.flush()
+	if len(h.take(p, wire.Request)) == 0 {
+		t.Error("it does not go on")
+	}
+	h.check()
+}
+
+// A piece that turns out to be here is asked of nobody any more, and told.
+func TestWhatIsFoundIsTold(t *testing.T) {
+	h := newHarness(t, 2, nil)
+	p, q := h.seed(), h.peer(true)
+	h.say(q, wire.Message{Type: wire.HaveNone})
+	asked := h.take(p, wire.Request)
+	piece := int(asked[0].Index)
+	h.Found(h.at, piece)
+	h.flush()
+	for _, m := range h.take(p, wire.Cancel) {
+		if int(m.Index) != piece {
+			t.Errorf("a request for piece %d was taken back", m.Index)
+		}
+	}
+	if got := h.take(q, wire.Have); len(got) != 1 || int(got[0].Index) != piece || !h.Has(piece) {
+		t.Errorf("told %v", got)
+	}
+	h.Found(h.at, 1-piece) // perhaps not begun
+	if !h.Complete() || h.Missing() != 0 {
+		t.Error("it is not complete")
+	}
+	h.check()
+}
+
+// A piece that could not be read back is fetched again, and nobody is blamed.
+func TestAnUnverifiedPieceIsFetchedAgain(t *testing.T) {
+	h := newHarness(t, 1, nil)
+	p := h.seed()
+	for _, m := range h.take(p, wire.Request) {
+		h.give(p, m)
+	}
+	if h.action(Verify) == nil {
+		t.Fatal("nothing to verify")
+	}
+	h.Unverified(h.at, 0)
+	h.flush()
+	if got := len(h.take(p, wire.Request)); got != 4 || p.suspect || h.Stats().Failed != 0 {
+		t.Errorf("%d requests, %+v", got, h.Stats())
+	}
+	h.check()
+}
+
+// Who connects again has lost its connection; who was called twice keeps the
+// first.
+func TestTwins(t *testing.T) {
+	h := newHarness(t, 4, nil)
+	in, out := h.peer(false), h.peer(true)
+	again, err := h.Connected(h.at, in.PeerInfo)
+	h.flush()
+	if err != nil || again == nil || h.dropped(in) == "" {
+		t.Error("the new connection is refused for one that is dead", err)
+	}
+	if _, err := h.Connected(h.at, out.PeerInfo); err != ErrTwin {
+		t.Errorf("called twice: %v", err)
+	}
 }

@@ -75,7 +75,7 @@ func play(t *testing.T, in []byte, kind uint8) {
 		}
 	}
 	for ; len(in) >= 2 && len(in) < 4000; in = in[2:] {
-		op, arg := in[0]%20, int(in[1])
+		op, arg := in[0]%22, int(in[1])
 		var p *Peer
 		if n := len(h.Peers()); n > 0 {
 			p = h.Peers()[arg>>4%n]
@@ -130,7 +130,7 @@ func play(t *testing.T, in []byte, kind uint8) {
 			for i := range priority {
 				priority[i] = uint8(arg >> i & 3)
 			}
-			h.SetPriorities(h.at, priority)
+			h.SetPriorities(h.at, 0, priority)
 		case 13:
 			h.SetReaders(h.at, []Reader{{From: int64(arg) * kib, To: int64(arg)*kib + 100*kib, By: h.at + time.Duration(arg)*time.Second, Rate: float64(arg) * kib}})
 		case 14:
@@ -148,6 +148,12 @@ func play(t *testing.T, in []byte, kind uint8) {
 			}
 		case 18:
 			h.say(p, wire.Message{Type: wire.Extended, Ext: wire.ExtDontHave, Payload: wire.AppendDontHave(nil, int(piece))})
+		case 20:
+			if known {
+				h.Found(h.at, int(piece)%h.layout.Pieces)
+			}
+		case 21:
+			h.SetHalt(h.at, arg%2 == 0)
 		case 19:
 			if !known {
 				h.SetInfo(h.at, []byte("x"), wire.NewLayout(6*64*kib, 64*kib), nil)

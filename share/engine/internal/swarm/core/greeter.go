@@ -19,8 +19,7 @@ type greeter struct {
 
 // manners is what one peer said of itself.
 type manners struct {
-	ext        map[string]uint8 // the numbers of messages towards it; 0 for not offered
-	uploadOnly bool
+	ext map[string]uint8 // the numbers of messages towards it; 0 for not offered
 }
 
 // Extension is the number of one of the caller's extensions towards p; 0 if p
@@ -53,6 +52,9 @@ func (g *greeter) greet(p *Peer, infoSize int) {
 	default:
 		g.send(p, wire.Message{Type: wire.Bitfield, Payload: slices.Clone(g.have)})
 	}
+	if p.DHTPort != 0 && !g.private {
+		g.send(p, wire.Message{Type: wire.Port, Port: p.DHTPort})
+	}
 	if p.Extended {
 		g.introduce(p, infoSize)
 	}
@@ -76,12 +78,11 @@ func (g *greeter) introduce(p *Peer, infoSize int) {
 	g.send(p, wire.Message{Type: wire.Extended, Ext: wire.ExtHandshake, Payload: wire.AppendHandshake(nil, &h)})
 }
 
-// heard takes the extended handshake of p. It returns the port that p listens
-// at; 0 if p does not say.
-func (g *greeter) heard(p *Peer, b []byte) (port uint16, err error) {
+// heard takes the extended handshake of p.
+func (g *greeter) heard(p *Peer, b []byte) (wire.Handshake, error) {
 	h, err := wire.ParseHandshake(b)
 	if err != nil {
-		return 0, err
+		return h, err
 	}
 	if p.ext == nil {
 		p.ext = make(map[string]uint8)
@@ -105,6 +106,5 @@ func (g *greeter) heard(p *Peer, b []byte) (port uint16, err error) {
 	if h.InfoSize != 0 {
 		p.info.size = h.InfoSize
 	}
-	p.uploadOnly = h.UploadOnly
-	return h.Port, nil
+	return h, nil
 }

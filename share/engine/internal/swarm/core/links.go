@@ -46,11 +46,16 @@ func (c *Core) Connected(now time.Duration, info PeerInfo) (*Peer, error) {
 }
 
 // twin looks for another connection to the same program on the same host. Both
-// sides keep the one that was begun by the side with the higher ID.
+// sides keep the one that was begun by the side with the higher ID. Who connects
+// to us again has lost the connection that we still have.
 func (c *Core) twin(info *PeerInfo) error {
 	for _, q := range c.peers {
 		if q.ID != info.ID || q.Addr.Addr() != info.Addr.Addr() {
 			continue
+		}
+		if !info.Outgoing && !q.Outgoing {
+			c.drop(q, "it has connected again")
+			return nil
 		}
 		ours := slices.Compare(c.peerID[:], info.ID[:]) > 0
 		if info.Outgoing == ours && q.Outgoing != ours {
@@ -126,9 +131,10 @@ func (c *Core) remove(p *Peer) {
 	c.picker.disown(p)
 }
 
-// redundant drops a peer if neither side has anything for the other.
+// redundant drops a peer if neither side can ever have anything for the other.
+// One that has what it wants may want more later: it stays, while there is room.
 func (c *Core) redundant(p *Peer) bool {
-	if c.finished && !p.gone && (c.complete && c.peerComplete(p) || p.uploadOnly && !p.interested) {
+	if !p.gone && c.complete && c.peerComplete(p) {
 		c.book.idle(p)
 		c.drop(p, "neither side needs anything")
 		return true

@@ -29,7 +29,7 @@ func newCommon(pieces int, have ...int) *common {
 	for _, i := range have {
 		b.set(i)
 	}
-	c.content.learn(wire.NewLayout(int64(pieces)*64*kib, 64*kib), b)
+	c.content.learn(wire.NewLayout(int64(pieces)*64*kib, 64*kib), b, Normal)
 	c.enter(time.Hour)
 	return c
 }
@@ -489,11 +489,40 @@ func TestAGreeterSaysWhatIsHere(t *testing.T) {
 		if err != nil || h.InfoSize != 99 || h.Extensions["ours"] != wire.ExtOther || h.Extensions[wire.NamePEX] != 0 {
 			t.Errorf("%+v %v", h, err)
 		}
-		port, err := g.heard(p, wire.AppendHandshake(nil, &wire.Handshake{
+		h, err = g.heard(p, wire.AppendHandshake(nil, &wire.Handshake{
 			Port: 5, Client: "x", ReqQ: 9, Extensions: map[string]uint8{"ours": 3, "other": 4},
 		}))
-		if err != nil || port != 5 || p.Client != "x" || p.reqq != 9 || p.Extension("ours") != 3 || p.Extension("other") != 0 {
+		if err != nil || h.Port != 5 || p.Client != "x" || p.reqq != 9 || p.Extension("ours") != 3 || p.Extension("other") != 0 {
 			t.Errorf("%+v %v", p.manners, err)
 		}
+	}
+}
+
+func TestABookCallsAgainWhoIsNamedAgain(t *testing.T) {
+	c := newCommon(1)
+	b := newBook(c.clock, c.roster, newBans(), &ranking{}, &Config{MaxPeers: 8, MaxDialing: 2})
+	p := c.peer(1)
+	p.listen, p.Downloaded = p.Addr, 1
+	b.learn(p.Addr, FromOutside)
+	b.call()
+	b.dialed(p.Addr)
+	b.ended(p)
+	if len(b.call()) != 0 {
+		t.Fatal("it is called again at once")
+	}
+	if b.learn(p.Addr, FromPeer); len(b.call()) != 0 {
+		t.Error("a peer has it called again at once")
+	}
+	if b.learn(p.Addr, FromOutside); len(b.call()) != 1 {
+		t.Error("who is named again is not called again")
+	}
+	b.dialed(p.Addr)
+	b.idle(p)
+	b.ended(p)
+	if b.learn(p.Addr, FromOutside); len(b.call()) != 0 {
+		t.Error("who was of no use is called again at once")
+	}
+	if b.again(p.Addr); len(b.call()) != 1 {
+		t.Error("it is not called when it must be")
 	}
 }

@@ -14,6 +14,9 @@ type PeerInfo struct {
 	// Fast and Extended say that both sides have BEP 6 and BEP 10.
 	Fast, Extended bool
 	Encrypted      bool
+	// DHTPort is the port of our DHT node, which the peer is told; 0 for none
+	// (BEP 5).
+	DHTPort uint16
 }
 
 // Peer is one connection. The exported fields are to be read only. Each part of
@@ -41,6 +44,15 @@ type Peer struct {
 	gossip      gossiping // of gossip
 	info        sourcing  // of infoExchange
 }
+
+// Listens is where others reach p; invalid while that is not known.
+func (p *Peer) Listens() netip.AddrPort { return p.listen }
+
+// Pieces is how many pieces p has.
+func (p *Peer) Pieces() int { return p.count }
+
+// Idle tells whether p lets us ask for nothing and wants nothing.
+func (p *Peer) Idle() bool { return p.chokesUs && !p.interested }
 
 // Refusals of Connected.
 var (

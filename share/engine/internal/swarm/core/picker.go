@@ -64,7 +64,7 @@ func (pk *picker) init() {
 	pk.avail = make([]uint16, pieces)
 	pk.begun = make(map[int]*begun)
 	for _, i := range pk.absent(pk.rand) {
-		pk.fresh[Normal].add(i, 0)
+		pk.fresh[pk.wanted[i]].add(i, 0)
 	}
 }
 

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -222,19 +223,56 @@ func (c *Core) wrong(b *begun, sums [][20]byte) {
 	}
 }
 
-// gained takes that a piece is here.
+// Unverified takes that a piece could not be checked. It is fetched again.
+func (c *Core) Unverified(now time.Duration, piece int) {
+	c.enter(now)
+	b := c.picker.begun[piece]
+	if b == nil || !b.checking {
+		return
+	}
+	c.picker.restart(b)
+	if c.poison.doubts(piece) {
+		b.solo = true
+		c.trials.appoint(b)
+	}
+	c.requests.fillAll()
+}
+
+// Found takes that a piece is here, which nobody sent.
+func (c *Core) Found(now time.Duration, i int) {
+	c.enter(now)
+	if c.have.has(i) {
+		return
+	}
+	defer c.requests.refilled()
+	if b := c.picker.begun[i]; b != nil {
+		c.requests.abandon(b)
+		c.gained(b)
+		return
+	}
+	c.picker.unlist(i, c.wanted[i])
+	c.arrived(i)
+}
+
+// gained takes that a piece which was begun is here.
 func (c *Core) gained(b *begun) {
-	i := b.piece
 	c.picker.shut(b)
+	for _, p := range c.peers {
+		if p.own == b {
+			p.own = nil
+		}
+	}
+	c.arrived(b.piece)
+}
+
+// arrived takes that a piece is here.
+func (c *Core) arrived(i int) {
 	if c.wants(i) {
 		c.holdings.worth(i, -1)
 	}
 	c.gain(i)
 	c.readers.update()
 	for _, p := range c.snapshot() {
-		if p.own == b {
-			p.own = nil
-		}
 		c.holdings.interest(p)
 		if !p.has(i) {
 			c.send(p, wire.Message{Type: wire.Have, Index: uint32(i)})
@@ -269,9 +307,10 @@ func (c *Core) extended(p *Peer, m *wire.Message) {
 	var err error
 	switch m.Ext {
 	case wire.ExtHandshake:
-		var port uint16
-		if port, err = c.greeter.heard(p, m.Payload); err == nil {
-			c.listens(p, port)
+		var h wire.Handshake
+		if h, err = c.greeter.heard(p, m.Payload); err == nil {
+			c.listens(p, h.Port)
+			c.act(Action{Kind: Met, Peer: p, Seen: h.YourIP})
 			if !c.redundant(p) {
 				c.info.ask()
 			}
@@ -289,8 +328,7 @@ func (c *Core) extended(p *Peer, m *wire.Message) {
 			c.holdings.lost(p, i)
 		}
 	case wire.ExtUploadOnly:
-		p.uploadOnly = len(m.Payload) == 1 && m.Payload[0] != 0
-		c.redundant(p)
+		// Its bit field says as much.
 	default:
 		if c.greeter.owns(m.Ext) {
 			c.act(Action{Kind: Foreign, Peer: p, Ext: m.Ext, Data: slices.Clone(m.Payload)})
@@ -308,6 +346,14 @@ func (c *Core) heardPEX(p *Peer, b []byte) error {
 	}
 	if tooSoon {
 		c.strike(p, "it sends its peers again and again")
+		return nil
+	}
+	if c.tells && len(all) > 0 {
+		addrs := make([]netip.AddrPort, len(all))
+		for i, x := range all {
+			addrs[i] = x.Addr
+		}
+		c.act(Action{Kind: Heard, Peer: p, Addrs: addrs})
 		return nil
 	}
 	for _, x := range all {

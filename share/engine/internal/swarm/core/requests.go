@@ -18,6 +18,7 @@ type requests struct {
 	readers *readers
 
 	yield    bool    // a reader of another swarm waits
+	halt     bool    // nothing is asked for
 	again    []*Peer // those to fill when the current call ends
 	repeated int     // requests made of a second peer
 	expired  int     // requests that were given up
@@ -87,7 +88,7 @@ func (r *requests) room(p *Peer) int {
 
 // fill asks p for as much as it may have.
 func (r *requests) fill(p *Peer) {
-	if p.gone || !p.interesting || r.missing == 0 || p.chokesUs && p.allowed == nil {
+	if p.gone || r.halt || !p.interesting || r.missing == 0 || p.chokesUs && p.allowed == nil {
 		return
 	}
 	for room := r.room(p); room > 0; room-- {
@@ -273,9 +274,7 @@ func (r *requests) dropAsked(p *Peer, avoid time.Duration) {
 // release takes back what is asked of a piece that is not wanted any more.
 func (r *requests) release(b *begun) {
 	r.picker.free -= b.free
-	for n := range b.blocks {
-		r.retract(b, n, nil)
-	}
+	r.abandon(b)
 	if b.absent == len(b.blocks) {
 		r.picker.forget(b)
 	}
@@ -405,6 +404,29 @@ func (r *requests) setYield(yield bool) {
 		r.fill(p)
 	}
 	r.refilled()
+}
+
+// setHalt tells whether to ask for nothing at all.
+func (r *requests) setHalt(halt bool) {
+	if r.halt == halt {
+		return
+	}
+	r.halt = halt
+	for _, p := range r.peers {
+		if halt {
+			r.takeBack(p, -1)
+		} else {
+			r.fill(p)
+		}
+	}
+	r.refilled()
+}
+
+// abandon takes back all that is asked of a piece.
+func (r *requests) abandon(b *begun) {
+	for n := range b.blocks {
+		r.retract(b, n, nil)
+	}
 }
 
 // awaiting tells whether blocks are awaited.

@@ -1,0 +1,114 @@
+package swarm
+
+import (
+	"context"
+	"crypto/sha1"
+	"io"
+	"time"
+
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
+)
+
+// Check hashes piece i as it is on disk, and marks it complete or not.
+func (s *Swarm) Check(ctx context.Context, i int) error {
+	if !s.checking(i, true) {
+		return ErrClosed
+	}
+	defer s.using.Done()
+	defer s.checking(i, false)
+	sum := sha1.New()
+	if err := s.content.readBack(i, &stoppable{sum, ctx, s.ctx}); err != nil {
+		return err
+	}
+	var err error
+	if [20]byte(sum.Sum(nil)) == s.content.Hashes[i] {
+		err = s.content.Storage.MarkComplete(i)
+	} else {
+		err = s.content.Storage.MarkNotComplete(i)
+	}
+	if err != nil {
+		return err
+	}
+	s.refresh(i)
+	return nil
+}
+
+// checking notes whether piece i is being hashed by Check. At first it enters, and
+// reports whether it did.
+func (s *Swarm) checking(i int, begins bool) bool {
+	if begins && !s.enter() {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if begins {
+		s.checks[i] = true
+	} else {
+		delete(s.checks, i)
+	}
+	return true
+}
+
+// Refresh asks the storage again what is complete of the pieces from up to, not
+// including, to. It returns which of these are known, right or wrong.
+func (s *Swarm) Refresh(from, to int) (known []bool) {
+	known = make([]bool, to-from)
+	if !s.enter() {
+		return known
+	}
+	defer s.using.Done()
+	for i := range known {
+		known[i] = s.refresh(from + i)
+	}
+	return known
+}
+
+func (s *Swarm) refresh(i int) (known bool) {
+	known, complete := s.content.Storage.Completion(i)
+	has := known && complete
+	s.mu.Lock()
+	news := !s.ended && s.core.Has(i) != has
+	s.mu.Unlock()
+	switch {
+	case !news:
+	case has:
+		s.do(func(c *core.Core, now time.Duration) { c.Found(now, i) })
+		s.hasher.forget(i)
+	default:
+		s.do(func(c *core.Core, now time.Duration) { c.Lost(now, i) })
+	}
+	return known
+}
+
+// States calls f for the pieces that are being fetched or checked.
+func (s *Swarm) States(f func(piece int, checking bool)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.core.Begun(func(i int, checking bool) { f(i, checking) })
+	for i := range s.checks {
+		f(i, true)
+	}
+}
+
+// Has tells whether piece i is here.
+func (s *Swarm) Has(i int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.core.Has(i)
+}
+
+// stoppable passes on what is written, until a context ends.
+type stoppable struct {
+	w    io.Writer
+	a, b context.Context
+}
+
+func (u *stoppable) Write(p []byte) (int, error) {
+	if u.a.Err() != nil {
+		return 0, context.Cause(u.a)
+	}
+	if u.b.Err() != nil {
+		return 0, ErrClosed
+	}
+	return u.w.Write(p)
+}

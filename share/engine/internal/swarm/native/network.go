@@ -1,0 +1,317 @@
+// Package native implements package face by our own swarm: package swarm runs the
+// peer protocol, and here is what lies between that and the engine. It decides
+// which connections are let in and made, attaches content when a peer asks for
+// it, puts what the engine wants into the words of the core, and carries the
+// messages of dial-back and hole punching.
+//
+// There is no uTP: a Config.UTP is closed with the Network and not used.
+package native
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/dialback"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/punch"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
+	"github.com/shoalnet/shoal/share/metainfo"
+)
+
+const (
+	peerIDPrefix = "-SH0100-"
+	maxPeers     = 80 // of one transfer
+	// maxTells bounds what is told, or done for peers, at once.
+	maxTells = 256
+)
+
+// Network implements face.Network.
+type Network struct {
+	cfg       face.Config
+	id        [20]byte
+	registry  *registry
+	node      *swarm.Node
+	dialbacks *dialbacks
+	punches   *punches
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	serves sync.WaitGroup
+	tells  tells
+
+	mu       sync.Mutex
+	attached map[share.ID]*Swarm
+	down, up int64 // of swarms that were detached
+}
+
+var _ face.Network = (*Network)(nil)
+
+// New makes a Network, which starts nothing.
+func New(cfg face.Config) *Network {
+	n := &Network{
+		cfg:      cfg,
+		registry: newRegistry(cfg.Logger, cfg.Policy, cfg.MaxConns, cfg.Now),
+		attached: make(map[share.ID]*Swarm),
+		tells:    newTells(maxTells),
+	}
+	copy(n.id[:], peerIDPrefix+rand.Text())
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.dialbacks = newDialbacks(n.registry, cfg.Client)
+	n.punches = newPunches(n.registry)
+	own := swarm.Config{
+		Logger: cfg.Logger, PeerID: n.id, Client: cfg.Client, DHTPort: cfg.DHTPort,
+		Dial: n.Dial, Greeted: n.greeted, Wake: n.wake,
+	}
+	for _, l := range cfg.Listeners {
+		t, ok := l.Addr().(*net.TCPAddr)
+		if !ok {
+			continue
+		}
+		if own.Port == 0 {
+			own.Port = uint16(t.Port)
+		}
+		if tcp, ok := l.(*net.TCPListener); ok && t.IP.To4() == nil {
+			n.punches.from = append(n.punches.from, tcp)
+		}
+	}
+	n.node = swarm.New(own)
+	return n
+}
+
+// PeerID implements face.Network.
+func (n *Network) PeerID() [20]byte { return n.id }
+
+// DialBacks implements face.Network.
+func (n *Network) DialBacks() face.DialBacks { return n.dialbacks }
+
+// Start implements face.Network.
+func (n *Network) Start() error {
+	for _, l := range n.cfg.Listeners {
+		n.serves.Go(func() {
+			if err := n.node.Serve(&listener{l, n.registry}); err != nil {
+				n.cfg.Logger.Warn("accepting peers", "listener", l.Addr().String(), "error", err)
+			}
+		})
+	}
+	return nil
+}
+
+// Close implements face.Network.
+func (n *Network) Close() error {
+	n.cancel()
+	n.node.Close()
+	var errs []error
+	shut := func(f func() error) {
+		if err := f(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	for _, l := range n.cfg.Listeners {
+		shut(l.Close)
+	}
+	if n.cfg.UTP != nil {
+		shut(n.cfg.UTP.Close)
+	}
+	n.serves.Wait()
+	n.registry.closeAll()
+	n.punches.closeAll()
+	n.tells.wait()
+	return errors.Join(errs...)
+}
+
+// Offer implements face.Network.
+func (n *Network) Offer(id share.ID) { n.node.Offer(swarm.ID(id)) }
+
+// Withdraw implements face.Network.
+func (n *Network) Withdraw(id share.ID) { n.node.Withdraw(swarm.ID(id)) }
+
+// Dial implements face.Network.
+func (n *Network) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	network := "tcp6"
+	if n.cfg.Policy.IPv4 {
+		network = "tcp"
+	}
+	return n.registry.call(ctx, to, func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+		return n.reach(ctx, to, func(ctx context.Context) (net.Conn, error) {
+			d := net.Dialer{KeepAlive: -1, FallbackDelay: -1}
+			// A neighbour is called from whatever address the system takes.
+			if from := n.cfg.DialFrom; from != nil && (netguard.Policy{}).Check(to.Addr()) == nil {
+				if a := from(); a.IsValid() {
+					d.LocalAddr = &net.TCPAddr{IP: a.AsSlice()}
+				}
+			}
+			return d.DialContext(ctx, network, netguard.RestoreZone(to).String())
+		})
+	})
+}
+
+// Tend implements face.Network.
+func (n *Network) Tend() {
+	for _, s := range n.swarms() {
+		s.noteIdle()
+	}
+	n.registry.look()
+}
+
+// Figures implements face.Network.
+func (n *Network) Figures() face.NetworkFigures {
+	n.mu.Lock()
+	f := face.NetworkFigures{Down: n.down, Up: n.up}
+	for _, s := range n.attached {
+		down, up := s.run.Moved()
+		f.Down += down
+		f.Up += up
+	}
+	n.mu.Unlock()
+	f.Open, f.Refused = n.registry.open(), n.registry.refused.Load()
+	return f
+}
+
+// swarms are those attached.
+func (n *Network) swarms() (all []*Swarm) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, s := range n.attached {
+		all = append(all, s)
+	}
+	return all
+}
+
+// Moved implements face.Network. A connection from an address that is gone is
+// dead, and neither end will notice for minutes.
+func (n *Network) Moved(own []netip.Addr) {
+	has := make(map[netip.Addr]bool, len(own))
+	for _, a := range own {
+		has[a.WithZone("")] = true
+	}
+	for _, s := range n.swarms() {
+		n.tells.run(func() {
+			s.run.SetSelf(own)
+			for _, p := range s.run.Peers() {
+				local, ok := p.Conn.LocalAddr().(*net.TCPAddr)
+				if ok && local.IP.To4() == nil && !has[local.AddrPort().Addr().WithZone("")] {
+					p.Peer.Renew()
+				}
+			}
+		})
+	}
+}
+
+// Check implements face.Network.
+func (n *Network) Check(info []byte) error {
+	_, err := metainfo.ParseInfo(info)
+	return err
+}
+
+// Attach implements face.Network.
+func (n *Network) Attach(c face.Content) (face.Swarm, error) {
+	info, err := metainfo.ParseInfo(c.Info)
+	if err != nil {
+		return nil, err
+	}
+	s := &Swarm{
+		of: n, id: c.ID, storage: c.Storage, arrived: c.Arrived, private: info.Private,
+		wishes:  newWishes(info.NumPieces, info.PieceLength, c.ReadOnly),
+		sources: make(map[netip.AddrPort]share.Source),
+	}
+	s.lastPeer.Store(n.cfg.Now().Unix())
+	own := swarm.Content{
+		ID: swarm.ID(c.ID), Layout: wire.NewLayout(info.Total, int(info.PieceLength)), Hashes: make([][20]byte, info.NumPieces),
+		Info: c.Info, Have: make([]byte, (info.NumPieces+7)/8), Storage: c.Storage, Down: c.Down, Up: c.Up,
+		Private: info.Private, MaxPeers: maxPeers, WantNothing: true, TellHeard: true,
+		Extensions: map[string]uint8{dialback.Name: extDialback}, Events: s.event,
+	}
+	if !info.Private {
+		own.Extensions[punch.Name] = wire.ExtHolepunch
+	}
+	for i := range own.Hashes {
+		own.Hashes[i] = info.PieceHash(i)
+		known, complete := c.Storage.Completion(i)
+		s.wishes.known[i] = known
+		if known && complete {
+			own.Have[i/8] |= 0x80 >> (i % 8)
+		}
+	}
+	var seed [32]byte
+	_, _ = rand.Read(seed[:])
+	// Whoever looks for s finds it with what runs it, or not at all.
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.run, err = n.node.Attach(own, seed); err != nil {
+		return nil, share.Errorf(share.Failed, "attaching %s: %w", c.ID.Short(), err)
+	}
+	n.attached[c.ID] = s
+	return s, nil
+}
+
+// detached takes that a swarm has ended, with its bytes.
+func (n *Network) detached(s *Swarm) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.attached[s.id] == s {
+		delete(n.attached, s.id)
+		down, up := s.run.Moved()
+		n.down += down
+		n.up += up
+	}
+}
+
+// wake attaches content that was offered.
+func (n *Network) wake(ctx context.Context, id swarm.ID) {
+	if f := n.cfg.Events.Wake; f != nil {
+		f(ctx, share.ID(id))
+	}
+}
+
+// greeted takes that the handshake of the other end has come.
+func (n *Network) greeted(nc net.Conn, id swarm.ID, peer [20]byte) {
+	c, ok := nc.(*tracked)
+	if !ok {
+		return
+	}
+	n.registry.proved(c)
+	if !c.incoming {
+		return
+	}
+	n.dialbacks.answered(dialback.Nonce(peer))
+	local, ok := c.LocalAddr().(*net.TCPAddr)
+	if tell := n.cfg.Events.Stranger; ok && tell != nil && !n.registry.called.has(c.peer.Addr()) {
+		n.tells.run(func() { tell(local.AddrPort().Addr().Unmap().WithZone(""), c.peer) })
+	}
+}
+
+// tells runs what is not to be waited for, so much of it at a time. What is
+// beyond that is left undone: strangers make most of it.
+type tells struct {
+	room chan struct{}
+	wg   *sync.WaitGroup
+}
+
+func newTells(most int) tells { return tells{make(chan struct{}, most), &sync.WaitGroup{}} }
+
+func (t tells) run(f func()) {
+	select {
+	case t.room <- struct{}{}:
+	default:
+		return
+	}
+	t.wg.Go(func() {
+		defer func() { <-t.room }()
+		f()
+	})
+}
+
+func (t tells) wait() { t.wg.Wait() }
+
+// seconds is a time as LastPeer keeps it.
+func seconds(unix int64) time.Time { return time.Unix(unix, 0) }

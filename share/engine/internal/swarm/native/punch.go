@@ -1,0 +1,271 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/punch"
+)
+
+// Hole punching (BEP 55): a peer that cannot be called is asked, through a peer
+// that both are connected with, to call at the same moment. Here that is done
+// over TCP.
+
+const (
+	// A call that has not been answered for this long is worth an introduction.
+	punchAfter = 2 * time.Second
+	// How many peers are asked for one introduction.
+	introducers = 3
+	// For how long a connection waits for somebody to take it up.
+	punchKept = 10 * time.Second
+)
+
+// punches is the calls that were arranged through others.
+type punches struct {
+	registry *registry
+	limits   *punch.Limits
+	from     []*net.TCPListener // whose ports calls leave from
+
+	mu      sync.Mutex
+	made    map[netip.AddrPort]net.Conn
+	waiting map[netip.AddrPort]chan net.Conn // dials under way
+}
+
+func newPunches(r *registry) *punches {
+	return &punches{
+		registry: r, limits: punch.NewLimits(r.now),
+		made: map[netip.AddrPort]net.Conn{}, waiting: map[netip.AddrPort]chan net.Conn{},
+	}
+}
+
+// wait registers a dial under way, which takes a connection that is made
+// meanwhile. The connection may be there already.
+func (p *punches) wait(a netip.AddrPort) (<-chan net.Conn, func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := make(chan net.Conn, 1)
+	if conn, ok := p.made[a]; ok {
+		delete(p.made, a)
+		c <- conn
+		return c, func() {}
+	}
+	p.waiting[a] = c
+	return c, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.waiting[a] == c {
+			delete(p.waiting, a)
+		}
+		select {
+		case conn := <-c: // nobody took it
+			conn.Close()
+		default:
+		}
+	}
+}
+
+// deliver hands a connection to the dial that waits for it. It reports false
+// where none does yet; then it is kept for a little while.
+func (p *punches) deliver(a netip.AddrPort, conn net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c, ok := p.waiting[a]; ok {
+		delete(p.waiting, a)
+		c <- conn
+		return true
+	}
+	if old, ok := p.made[a]; ok {
+		old.Close()
+	}
+	p.made[a] = conn
+	return false
+}
+
+// drop ends a connection that nobody took up.
+func (p *punches) drop(a netip.AddrPort, conn net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.made[a] == conn {
+		delete(p.made, a)
+		conn.Close()
+	}
+}
+
+// closeAll ends what nobody took up.
+func (p *punches) closeAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for a, conn := range p.made {
+		delete(p.made, a)
+		conn.Close()
+	}
+}
+
+// call calls a peer that calls us at the same moment, from the address local of
+// this host by which the one at guide, who introduced us, knows us. nil is for no
+// connection.
+func (p *punches) call(ctx context.Context, guide, local netip.Addr, to netip.AddrPort) net.Conn {
+	if (netguard.Policy{}).CheckPeer(to) != nil {
+		return nil
+	}
+	for _, l := range p.from {
+		at, ok := l.Addr().(*net.TCPAddr)
+		if !ok || !at.IP.IsUnspecified() && at.AddrPort().Addr() != local {
+			continue
+		}
+		if !p.limits.Call(guide, to) {
+			return nil
+		}
+		if !p.registry.mayCall(to.Addr()) {
+			p.limits.Done(guide, to, false)
+			return nil
+		}
+		p.registry.called.note(to.Addr())
+		nc, err := punch.Dial(ctx, l, local, to)
+		p.limits.Done(guide, to, errors.Is(err, syscall.ECONNREFUSED))
+		if err != nil {
+			p.registry.log.Debug("calling a peer that calls us", "peer", to, "error", err)
+			return nil
+		}
+		return nc
+	}
+	return nil
+}
+
+// reach dials to, and where that takes long has others introduce us.
+func (n *Network) reach(ctx context.Context, to netip.AddrPort, dial func(context.Context) (net.Conn, error)) (net.Conn, error) {
+	if (netguard.Policy{}).CheckPeer(to) != nil {
+		return dial(ctx)
+	}
+	punched, stop := n.punches.wait(to)
+	defer stop()
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	dialled := make(chan result, 1)
+	go func() {
+		conn, err := dial(ctx)
+		dialled <- result{conn, err}
+	}()
+	slow := time.NewTimer(punchAfter)
+	defer slow.Stop()
+	for {
+		select {
+		case r := <-dialled:
+			return r.conn, r.err
+		case conn := <-punched:
+			cancel()
+			if r := <-dialled; r.conn != nil {
+				r.conn.Close()
+			}
+			return conn, nil
+		case <-slow.C:
+			n.introduce(to)
+		}
+	}
+}
+
+// introduce asks peers who may know to for an introduction.
+func (n *Network) introduce(to netip.AddrPort) {
+	if len(n.punches.from) == 0 {
+		return
+	}
+	var ask []*swarm.Peer
+	for _, s := range n.swarms() {
+		if s.private || !s.named(to) {
+			continue
+		}
+		for _, p := range s.run.Peers() {
+			if len(ask) < introducers && p.Peer.Has(punch.Name) {
+				ask = append(ask, p.Peer)
+			}
+		}
+	}
+	if len(ask) == 0 || !n.punches.limits.Ask(to) {
+		return
+	}
+	for _, p := range ask {
+		p.Send(punch.Name, punch.Message{Kind: punch.Rendezvous, Addr: to}.Append(nil))
+	}
+}
+
+// heardPunch takes a message of BEP 55.
+func (n *Network) heardPunch(s *Swarm, p *swarm.Peer, payload []byte) {
+	m, err := punch.Parse(payload)
+	if err != nil || !p.Has(punch.Name) {
+		return
+	}
+	switch m.Kind {
+	case punch.Rendezvous:
+		n.tells.run(func() { n.bringTogether(s, p, m.Addr) })
+	case punch.Connect:
+		n.tells.run(func() { n.meet(s, p, m.Addr) })
+	}
+}
+
+// bringTogether introduces two peers of ours to each other.
+func (n *Network) bringTogether(s *Swarm, asker *swarm.Peer, target netip.AddrPort) {
+	self, other := callable(asker), (*swarm.Peer)(nil)
+	for _, p := range s.run.Peers() {
+		if p.Peer != nil && (p.Addr == target || p.Listens == target) {
+			other = p.Peer
+		}
+	}
+	refuse := func(code punch.Code) {
+		asker.Send(punch.Name, punch.Message{Kind: punch.Failed, Addr: target, Code: code}.Append(nil))
+	}
+	switch {
+	case other == nil:
+		refuse(punch.NotConnected)
+	case callable(other) == self:
+		refuse(punch.NoSelf)
+	case !other.Has(punch.Name):
+		refuse(punch.NoSupport)
+	case !n.punches.limits.Introduce(self, target):
+		refuse(punch.NotConnected)
+	default:
+		other.Send(punch.Name, punch.Message{Kind: punch.Connect, Addr: self}.Append(nil))
+		asker.Send(punch.Name, punch.Message{Kind: punch.Connect, Addr: target}.Append(nil))
+	}
+}
+
+// callable is where a peer listens, as far as is known.
+func callable(p *swarm.Peer) netip.AddrPort {
+	if at := p.Listens(); at.IsValid() {
+		return at
+	}
+	a, _ := netip.ParseAddrPort(p.Conn().RemoteAddr().String())
+	return a
+}
+
+// meet calls a peer that calls us at the same moment, as by has arranged.
+func (n *Network) meet(s *Swarm, by *swarm.Peer, to netip.AddrPort) {
+	local, ok := by.Conn().LocalAddr().(*net.TCPAddr)
+	guide, ok2 := by.Conn().(*tracked)
+	if !ok || !ok2 {
+		return
+	}
+	nc := n.punches.call(n.ctx, guide.peer.Addr(), local.AddrPort().Addr().Unmap().WithZone(""), to)
+	if nc == nil || n.punches.deliver(to, nc) {
+		return
+	}
+	// Nobody has asked for it yet.
+	s.AddPeers([]face.Peer{{Addr: to, Source: share.FromPEX}})
+	select {
+	case <-time.After(punchKept):
+	case <-n.ctx.Done():
+	}
+	n.punches.drop(to, nc)
+}

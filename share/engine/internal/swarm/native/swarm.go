@@ -1,0 +1,254 @@
+package native
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
+	"github.com/shoalnet/shoal/share/storage"
+)
+
+// maxSources bounds the addresses of which it is known who named them.
+const maxSources = 4096
+
+// extDialback is our number of the extension for dial-back.
+const extDialback = wire.ExtOther
+
+// Swarm implements face.Swarm: one content among its peers.
+type Swarm struct {
+	of      *Network
+	id      share.ID
+	run     *swarm.Swarm
+	storage face.Storage
+	arrived func()
+	private bool
+
+	lastPeer atomic.Int64 // Unix seconds when a connection last came or went
+
+	mu      sync.Mutex
+	wishes  *wishes
+	sources map[netip.AddrPort]share.Source // who named an address
+}
+
+var _ face.Swarm = (*Swarm)(nil)
+
+// Detach implements face.Swarm.
+func (s *Swarm) Detach() {
+	s.run.Detach()
+	s.of.detached(s)
+}
+
+// AddPeers implements face.Swarm.
+func (s *Swarm) AddPeers(peers []face.Peer) {
+	addrs := make([]netip.AddrPort, len(peers))
+	s.mu.Lock()
+	for i, p := range peers {
+		addrs[i] = p.Addr
+		if len(s.sources) >= maxSources {
+			clear(s.sources)
+		}
+		s.sources[p.Addr] = p.Source
+	}
+	s.mu.Unlock()
+	s.run.AddPeers(addrs)
+}
+
+// named tells whether somebody named an address as a peer's.
+func (s *Swarm) named(a netip.AddrPort) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.sources[a]
+	return ok
+}
+
+// Connected implements face.Swarm.
+func (s *Swarm) Connected() map[netip.AddrPort]bool {
+	out := make(map[netip.AddrPort]bool)
+	for _, p := range s.run.Peers() {
+		if p.Outgoing {
+			out[p.Addr] = true
+		}
+	}
+	return out
+}
+
+// Peers implements face.Swarm.
+func (s *Swarm) Peers() []share.Peer {
+	all := s.run.Peers()
+	out := make([]share.Peer, 0, len(all))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range all {
+		o := share.Peer{
+			Address: netguard.RestoreZone(p.Addr).String(), Client: p.Client, Source: s.sources[p.Addr], Incoming: !p.Outgoing,
+			Encrypted: p.Encrypted, Downloaded: p.Downloaded, Uploaded: p.Uploaded,
+			Progress: float64(p.Pieces) / float64(len(s.wishes.want)),
+		}
+		if o.Incoming {
+			o.Source = share.FromIncoming
+		}
+		if c, ok := p.Conn.(*tracked); ok {
+			o.Down, o.Up = c.down.Rate(), c.up.Rate()
+		}
+		out = append(out, o)
+	}
+	slices.SortFunc(out, func(a, b share.Peer) int { return cmp.Compare(a.Address, b.Address) })
+	return out
+}
+
+// Sample implements face.Swarm.
+func (s *Swarm) Sample(elapsed time.Duration) {
+	all := s.run.Peers()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range all {
+		if c, ok := p.Conn.(*tracked); ok {
+			c.down.Sample(c.got.Load(), elapsed)
+			c.up.Sample(c.sent.Load(), elapsed)
+		}
+	}
+}
+
+// noteIdle notes which connections are of no use to either side.
+func (s *Swarm) noteIdle() {
+	for _, p := range s.run.Peers() {
+		if c, ok := p.Conn.(*tracked); ok {
+			c.idle.Store(p.Idle)
+		}
+	}
+}
+
+// Figures implements face.Swarm.
+func (s *Swarm) Figures() face.Figures {
+	f := face.Figures{LastPeer: seconds(s.lastPeer.Load())}
+	f.Down, f.Up = s.run.Moved()
+	for _, p := range s.run.Peers() {
+		f.Peers++
+		if p.Complete {
+			f.Seeds++
+		}
+	}
+	return f
+}
+
+// SetPriorities implements face.Swarm.
+func (s *Swarm) SetPriorities(c face.Change) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reading := s.wishes.set(now, c)
+	s.run.SetPriorities(max(0, c.From), s.wishes.levels(c.From, c.To))
+	if reading {
+		s.run.SetReaders(s.wishes.readings(now))
+	}
+}
+
+// Retry implements face.Swarm.
+func (s *Swarm) Retry() { s.run.Retry() }
+
+// Refresh implements face.Swarm.
+func (s *Swarm) Refresh(spans []storage.Span) {
+	for _, span := range spans {
+		s.refresh(span.From, span.To)
+	}
+}
+
+func (s *Swarm) refresh(from, to int) {
+	known := s.run.Refresh(from, to)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wishes.learn(from, known)
+	s.run.SetPriorities(from, s.wishes.levels(from, to))
+}
+
+// Verify implements face.Swarm, on all cores.
+func (s *Swarm) Verify(ctx context.Context, spans []storage.Span) {
+	for _, span := range spans {
+		var next atomic.Int64
+		next.Store(int64(span.From))
+		var workers sync.WaitGroup
+		for range min(runtime.NumCPU()+1, span.To-span.From) {
+			workers.Go(func() {
+				for {
+					i := int(next.Add(1) - 1)
+					if i >= span.To || ctx.Err() != nil || s.run.Check(ctx, i) != nil {
+						return
+					}
+					s.refresh(i, i+1)
+				}
+			})
+		}
+		workers.Wait()
+	}
+}
+
+// Pieces implements face.Swarm.
+func (s *Swarm) Pieces() []face.PieceState {
+	out := make([]face.PieceState, len(s.wishes.want))
+	for i := range out {
+		if s.run.Has(i) {
+			out[i] = face.Begun // the storage tells when it is on disk
+		}
+	}
+	s.run.States(func(i int, checking bool) {
+		if out[i] = face.Begun; checking {
+			out[i] = face.Checking
+		}
+	})
+	return out
+}
+
+// event is told what happens in the swarm.
+func (s *Swarm) event(e swarm.Event) {
+	n := s.of
+	switch e.Kind {
+	case swarm.PieceDone:
+		if s.arrived != nil {
+			s.arrived()
+		}
+	case swarm.PeerCame:
+		s.lastPeer.Store(n.cfg.Now().Unix())
+	case swarm.PeerGone, swarm.PeerBanned:
+		s.lastPeer.Store(n.cfg.Now().Unix())
+		if e.Breach || e.Kind == swarm.PeerBanned {
+			n.registry.strike(e.Addr.Addr())
+		}
+	case swarm.DiskFailed:
+		n.cfg.Logger.Debug("the storage failed", "transfer", s.id.Short(), "error", e.Err)
+	case swarm.DHTNode:
+		c, ok := e.Peer.Conn().(*tracked)
+		if tell := n.cfg.Events.DHTNode; ok && tell != nil && c.told.CompareAndSwap(false, true) {
+			n.tells.run(func() { tell(netguard.RestoreZone(e.Addr)) })
+		}
+	case swarm.Heard:
+		if tell := n.cfg.Events.Found; tell != nil {
+			tell(s.id, share.FromPEX, e.Addrs)
+		}
+	case swarm.Met:
+		n.met(s, e.Peer, e.Seen)
+	case swarm.Foreign:
+		s.foreign(e)
+	}
+}
+
+// foreign takes a message of one of our own extensions.
+func (s *Swarm) foreign(e swarm.Event) {
+	switch e.Ext {
+	case extDialback:
+		s.of.helpOut(s, e.Peer, e.Data)
+	case wire.ExtHolepunch:
+		if !s.private {
+			s.of.heardPunch(s, e.Peer, e.Data)
+		}
+	}
+}
