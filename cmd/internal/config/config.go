@@ -18,20 +18,20 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// Sources are where Load looks, strongest first, before the file.
+// Sources are the sources of values that override the file, strongest first.
 type Sources struct {
-	// Flags are those that were given, by name, with their values; for a
-	// switch, true or false.
+	// Flags are the flags that were given, by name, with their values; true or
+	// false for a switch.
 	Flags map[string][]string
 	// Env looks up a variable; nil is os.LookupEnv.
 	Env func(string) (string, bool)
 }
 
-// origin is where a value came from: one of the api.Source words, and its name
+// origin is the source of a value: one of the api.Source words, and the name it has
 // there.
 type origin struct{ source, where string }
 
-// Load makes a Config of flags, environment, file and defaults. Errors are
+// Load makes a Config from flags, environment, file and defaults. Errors are
 // share.Usage and name the flag, variable or key.
 func Load(s Sources) (*Config, error) {
 	if s.Env == nil {
@@ -66,12 +66,12 @@ func Load(s Sources) (*Config, error) {
 		c.Downloads = filepath.Join(c.State, "downloads")
 	}
 	if (c.WebCert == "") != (c.WebKey == "") {
-		return nil, share.Errorf(share.Usage, "web-cert and web-key go together")
+		return nil, share.Errorf(share.Usage, "web-cert and web-key must be set together")
 	}
 	return c, nil
 }
 
-// choose finds the strongest source that has a value.
+// choose finds the strongest source with a value.
 func (s Setting) choose(from Sources, file map[string][]string, name string) ([]string, origin) {
 	if words, ok := from.Flags[s.Name]; ok && len(words) > 0 {
 		return words, origin{api.SourceFlag, "--" + s.Name}
@@ -102,7 +102,7 @@ func splitList(text string) []string {
 	return out
 }
 
-// readFile reads the configuration file. It may be absent unless it was named.
+// readFile reads the configuration file. Only a file that was named must exist.
 func readFile(name string, named bool, table []Setting) (map[string][]string, error) {
 	b, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) && !named {
@@ -154,7 +154,7 @@ func fileWords(v any, list bool) ([]string, error) {
 		}
 		return words, nil
 	}
-	return nil, fmt.Errorf("a %T is not understood here", v)
+	return nil, fmt.Errorf("a %T is not valid here", v)
 }
 
 func unknownKey(file, key string, table []Setting) error {
@@ -169,7 +169,7 @@ func unknownKey(file, key string, table []Setting) error {
 	return share.Errorf(share.Usage, "%s: there is no key %q, the nearest is %q", file, key, near)
 }
 
-// View lists every setting with its value and where that came from.
+// View lists every setting with its value and its source.
 func (c *Config) View() []api.Setting {
 	var out []api.Setting
 	for _, s := range Settings() {
@@ -191,18 +191,18 @@ func (c *Config) View() []api.Setting {
 	return out
 }
 
-// Source is one of the api.Source words: where the value of a setting came from.
+// Source is the source of a setting's value, one of the api.Source words.
 func (c *Config) Source(name string) string { return c.origins[name].source }
 
-// homeless tells that there is no home directory: HOME is not set, or is the
+// homeless reports whether there is no home directory: HOME is not set, or is the
 // root directory, as for the users of some services and containers.
 func homeless() bool {
 	home := os.Getenv("HOME")
 	return runtime.GOOS != "windows" && (!filepath.IsAbs(home) || filepath.Clean(home) == "/")
 }
 
-// below is a path below a directory that a variable of XDG names, or that is
-// somewhere in the home directory; empty where there is neither.
+// below is a path below the directory that an XDG variable names, or below its
+// default in the home directory; empty if there is neither.
 func below(variable, dir string, names ...string) string {
 	if homeless() && !filepath.IsAbs(os.Getenv(variable)) {
 		return ""
@@ -210,12 +210,12 @@ func below(variable, dir string, names ...string) string {
 	return filepath.Join(append([]string{dir}, names...)...)
 }
 
-// DefaultState is the state directory where none is named; empty where there is
-// no home directory.
+// DefaultState is the default state directory; empty if there is no home
+// directory.
 func DefaultState() string { return below("XDG_STATE_HOME", xdg.StateHome, "shoal") }
 func defaultFile() string  { return below("XDG_CONFIG_HOME", xdg.ConfigHome, "shoal", "config.toml") }
 
-// errHomeless says what to do where there is no place for the state.
+// errHomeless says what to do if there is no directory for the state.
 var errHomeless = share.Errorf(share.Usage, "there is no home directory to keep the state in (HOME is not set): set HOME or XDG_STATE_HOME, or name a directory with --state or SHOAL_STATE")
 
 func defaultDownloads() string {
@@ -228,7 +228,7 @@ func defaultDownloads() string {
 	return filepath.Join(xdg.Home, "Downloads")
 }
 
-// with returns c with the live settings of next, and the names of the others
+// with returns c with the live settings of next, and the names of other settings
 // that differ.
 func (c *Config) with(next *Config) (merged *Config, restart []string) {
 	m := *c
@@ -241,7 +241,7 @@ func (c *Config) with(next *Config) (merged *Config, restart []string) {
 			}
 			continue
 		}
-		// What was read once is read again from its own words.
+		// These words were valid before.
 		if err := valueOf(s.value(&m)).set(orBlank(is, s.List)); err != nil {
 			restart = append(restart, s.Name)
 			continue

@@ -1,7 +1,7 @@
 package config
 
-// Nearest is the known word that takes the fewest letters to change, add or drop
-// to be word: the one most likely meant. Empty is none within most letters.
+// Nearest is the known word that differs from word in the fewest letters, changed,
+// added or dropped; empty if all differ in more than most.
 func Nearest(word string, known []string, most int) string {
 	near := ""
 	for _, k := range known {

@@ -15,8 +15,8 @@ import (
 // stronger than defaults. up and down are kept with the limits.
 const savedSettings = "settings"
 
-// withSaved puts what was saved in the place of defaults. What cannot be read
-// any more, such as of another release, is left out.
+// withSaved replaces defaults by saved values. Values that are no longer valid, such
+// as those of another version, are ignored.
 func (c *Config) withSaved(saved map[string][]string) *Config {
 	m := *c
 	m.origins = maps.Clone(c.origins)
@@ -26,7 +26,7 @@ func (c *Config) withSaved(saved map[string][]string) *Config {
 			continue
 		}
 		if valueOf(s.value(&m)).set(orBlank(words, s.List)) != nil {
-			// Read again from the words that were good.
+			// These words were valid before.
 			_ = valueOf(s.value(&m)).set(orBlank(valueOf(s.value(c)).words(), s.List))
 			continue
 		}
@@ -35,40 +35,39 @@ func (c *Config) withSaved(saved map[string][]string) *Config {
 	return &m
 }
 
-// writable tells whether the API can change a setting, and if not, why.
+// writable reports whether the API can change a setting, and otherwise why not.
 func (c *Config) writable(s Setting) error {
 	switch from := c.origins[s.Name]; {
 	case from.source == api.SourceFlag, from.source == api.SourceEnv, from.source == api.SourceFile:
 		return share.Errorf(share.Usage, "%s is fixed by %s: change it there", s.Name, from.where)
 	case !s.Live:
-		return share.Errorf(share.Usage, "%s can be changed by a flag, %s or the configuration file only, and needs a restart", s.Name, s.Env())
+		return share.Errorf(share.Usage, "%s can be changed only by a flag, %s or the configuration file, and needs a restart", s.Name, s.Env())
 	}
 	return nil
 }
 
-// Kept is where settings that were changed while running survive a restart.
+// Kept stores settings that were changed while running, across restarts.
 type Kept interface {
 	Load(name string, v any) (ok bool, err error)
 	Save(name string, v any) error
 }
 
-// Live is the configuration in force: what was loaded, with what was changed
-// while running. Current may be called at any time, the other methods one at a
-// time.
+// Live is the configuration in force: the loaded one with the changes made while
+// running. Current may be called at any time, the other methods one at a time.
 type Live struct {
 	kept Kept
 
 	mu      sync.Mutex
 	current *Config
-	loaded  *Config             // without what was changed while running
+	loaded  *Config             // without the changes made while running
 	saved   map[string][]string // changed while running
 }
 
-// NewLive puts c into force.
+// NewLive makes c the configuration in force.
 func NewLive(c *Config) *Live { return &Live{current: c, loaded: c} }
 
-// Restore puts into force what was changed before the last restart, and keeps
-// later changes in the same place.
+// Restore applies the changes made before the last restart, and stores later changes
+// in the same place.
 func (l *Live) Restore(kept Kept) error {
 	saved := map[string][]string{}
 	if _, err := kept.Load(savedSettings, &saved); err != nil {
@@ -79,7 +78,7 @@ func (l *Live) Restore(kept Kept) error {
 	return nil
 }
 
-// Current is the configuration in force. It is not to be changed.
+// Current is the configuration in force. Callers must not change it.
 func (l *Live) Current() *Config {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,7 +92,7 @@ func (l *Live) put(loaded *Config, saved map[string][]string) {
 	l.current = loaded.withSaved(saved)
 }
 
-// Reload takes the live settings of c and returns the names of the others that
+// Reload applies the live settings of c and returns the names of other settings that
 // differ: they need a restart.
 func (l *Live) Reload(c *Config) (restart []string) {
 	loaded, restart := l.loaded.with(c)
@@ -101,8 +100,8 @@ func (l *Live) Reload(c *Config) (restart []string) {
 	return restart
 }
 
-// Change puts settings into force and keeps them; nil is the default. The limits
-// it does not keep but returns: they are kept by direction.
+// Change applies settings and stores them; nil is the default. It returns the limits
+// instead of storing them, because they are stored by direction.
 func (l *Live) Change(changes map[string]*string) (limits share.LimitChange, err error) {
 	saved := map[string][]string{}
 	if _, err := l.kept.Load(savedSettings, &saved); err != nil {

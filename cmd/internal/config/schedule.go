@@ -9,14 +9,14 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Schedule gives other limits at other times of the week, local time.
+// Schedule sets other limits at certain times of the week, in local time.
 type Schedule []Window
 
 // Window is one line of a Schedule.
 type Window struct {
 	Days     [7]bool // by time.Weekday
-	From, To int     // minutes of the day; To before From goes over midnight, To is not included
-	Up, Down int64   // -1 is as at other times
+	From, To int     // minutes of the day, To excluded; To before From is on the next day
+	Up, Down int64   // -1 leaves the limit unchanged
 	text     string
 }
 
@@ -26,8 +26,8 @@ var dayNames = [7]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 //
 //	[DAYS] [HH:MM-HH:MM] [up=RATE] [down=RATE]
 //
-// with DAYS like mon-fri, sat,sun or daily. Without times it is the whole day;
-// a direction that is left out keeps the limit of other times.
+// with DAYS like mon-fri, sat,sun or daily. Without times it is the whole day. A
+// direction that is left out keeps its limit.
 func ParseWindow(s string) (Window, error) {
 	w := Window{To: 24 * 60, Up: -1, Down: -1, Days: [7]bool{true, true, true, true, true, true, true}}
 	bad := func(format string, args ...any) (Window, error) {
@@ -61,7 +61,7 @@ func ParseWindow(s string) (Window, error) {
 				return bad("%v", err)
 			}
 		default:
-			return bad("%q is not understood", word)
+			return bad("%q is not valid", word)
 		}
 	}
 	if w.Up < 0 && w.Down < 0 {
@@ -122,8 +122,8 @@ func parseDays(s string) (days [7]bool, err error) {
 	return days, nil
 }
 
-// covers tells whether w applies at t. A window over midnight belongs to the
-// day on which it began.
+// covers reports whether w applies at t. A window over midnight belongs to the day on
+// which it begins.
 func (w Window) covers(t time.Time) bool {
 	m, today := t.Hour()*60+t.Minute(), t.Weekday()
 	if w.From < w.To {
@@ -132,7 +132,7 @@ func (w Window) covers(t time.Time) bool {
 	return w.Days[today] && m >= w.From || w.Days[(today+6)%7] && m < w.To
 }
 
-// At finds the window that applies at t.
+// At returns the window that applies at t.
 func (s Schedule) At(t time.Time) (Window, bool) {
 	for _, w := range s {
 		if w.covers(t) {
@@ -142,8 +142,8 @@ func (s Schedule) At(t time.Time) (Window, bool) {
 	return Window{}, false
 }
 
-// Limits are those of the window that applies at t, where others hold at other
-// times, and the text of the window; empty is none.
+// Limits are those of the window that applies at t, given the limits of other times,
+// and the text of the window; empty if none applies.
 func (s Schedule) Limits(t time.Time, others share.Limits) (l share.Limits, window string) {
 	if w, ok := s.At(t); ok {
 		return w.limits(others), w.String()
@@ -151,7 +151,7 @@ func (s Schedule) Limits(t time.Time, others share.Limits) (l share.Limits, wind
 	return others, ""
 }
 
-// limits are those of w where others holds at other times.
+// limits are those of w, given the limits of other times.
 func (w Window) limits(others share.Limits) share.Limits {
 	if w.Up >= 0 {
 		others.Up = w.Up

@@ -48,7 +48,7 @@ type Config struct {
 	origins map[string]origin
 }
 
-// Scope tells which verbs take a setting as a flag. The configuration file and the
+// Scope says which verbs take a setting as a flag. The configuration file and the
 // environment may have any setting, whatever its scope.
 type Scope int
 

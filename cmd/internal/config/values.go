@@ -17,8 +17,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// value is a setting that can be read from text. set gets one element for a
-// setting that is no list, and all of them for a list.
+// value is a setting that can be read from text. set gets all elements of a list,
+// and one element for other settings.
 type value interface {
 	set(words []string) error
 	words() []string
@@ -37,7 +37,7 @@ type (
 	goal      share.Goal
 	interval  time.Duration
 	toggle    bool
-	delays    bool // a toggle that needs the delays of connections
+	delays    bool // a switch that needs the delays of connections
 )
 
 // choice is one of a few words.
@@ -46,7 +46,7 @@ type choice struct {
 	among []string
 }
 
-// valueOf gives what Setting.value points to the methods of a value.
+// valueOf wraps the target of Setting.value in a value.
 func valueOf(p any) value {
 	switch p := p.(type) {
 	case *bool:
@@ -83,7 +83,7 @@ func (p *paths) words() []string { return *p }
 
 func absolute(s string) (string, error) {
 	if s == "" {
-		return "", fmt.Errorf("a path is not empty")
+		return "", fmt.Errorf("a path must not be empty")
 	}
 	abs, err := filepath.Abs(s)
 	if err != nil {
@@ -184,7 +184,7 @@ func (s *size) set(w []string) error {
 }
 func (s *size) words() []string { return one(SizeWord(int64(*s))) }
 
-// SizeWord writes n shortly without losing a byte.
+// SizeWord writes n in its shortest exact form.
 func SizeWord(n int64) string {
 	for _, u := range [...]struct {
 		name string
@@ -243,7 +243,7 @@ func (t *toggle) words() []string { return one(strconv.FormatBool(bool(*t))) }
 func (d *delays) set(w []string) error {
 	err := (*toggle)(d).set(w)
 	if err == nil && bool(*d) && runtime.GOOS != "linux" {
-		err = fmt.Errorf("it needs what only Linux tells of connections")
+		err = fmt.Errorf("it needs Linux, which reports the delays of connections")
 	}
 	return err
 }
@@ -298,8 +298,8 @@ func (g *goal) set(w []string) error {
 }
 func (g *goal) words() []string { return one(GoalWord(share.Goal(*g))) }
 
-// ParseGoal reads when to stop seeding: none, forever, a time, ratio:N, or the
-// latter two by a comma.
+// ParseGoal reads a seeding goal: none, forever, a time, ratio:N, or a time and a
+// ratio separated by a comma.
 func ParseGoal(s string) (share.Goal, error) {
 	var g share.Goal
 	switch s {

@@ -10,7 +10,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// blockDB keeps blocks in the table node_history of state.db.
+// blockDB stores blocks in the table node_history of state.db.
 type blockDB struct {
 	db *sql.DB
 
@@ -25,7 +25,7 @@ func openBlockDB(db *sql.DB) (*blockDB, error) {
 	return &blockDB{db: db}, err
 }
 
-// load gives every block of a level that is kept, oldest first.
+// load passes every stored block to put, oldest first.
 func (d *blockDB) load(put func(*block)) error {
 	rows, err := d.db.Query(`SELECT id, level, start, rates FROM node_history ORDER BY start`)
 	if err != nil {
@@ -39,7 +39,7 @@ func (d *blockDB) load(put func(*block)) error {
 			return err
 		}
 		if b.level < 0 || b.level >= len(levels) || !levels[b.level].kept || len(id) != len(b.id) || len(rates) != 8*levels[b.level].steps {
-			continue // of another release
+			continue // of another version
 		}
 		copy(b.id[:], id)
 		for i := range levels[b.level].steps {
@@ -53,14 +53,14 @@ func (d *blockDB) load(put func(*block)) error {
 	return rows.Err()
 }
 
-// forget drops a transfer with the next save.
+// forget drops a transfer at the next save.
 func (d *blockDB) forget(id share.ID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.gone = append(d.gone, id)
 }
 
-// save writes blocks and drops what is forgotten or too old at second.
+// save writes blocks and drops those that are forgotten or too old at second.
 func (d *blockDB) save(blocks []block, second int64) (err error) {
 	d.mu.Lock()
 	gone := d.gone
@@ -96,7 +96,7 @@ func (d *blockDB) save(blocks []block, second int64) (err error) {
 	return tx.Commit()
 }
 
-// encode writes down and up of each step, 32-bit floats, little end first.
+// encode writes down and up of each step as little-endian 32-bit floats.
 func encode(rates []pace) []byte {
 	out := make([]byte, 0, 8*len(rates))
 	for _, r := range rates {

@@ -33,10 +33,10 @@ type Source interface {
 // History has the rate of every second of the last hour, every minute of the
 // last day, and every hour of the last month, of the node and of each transfer.
 //
-// Most of ten thousand transfers rest most of the time. A series therefore is
-// made of blocks of some dozens of steps, of which there are only those in which
-// anything moved; and of all blocks of a kind the oldest give way when there are
-// too many, so that memory is bounded whatever happens.
+// Most of ten thousand transfers are idle most of the time. So a series is made of
+// blocks of some dozens of steps, and has only the blocks in which anything was
+// transferred. If there are too many blocks of a kind, the oldest are dropped, so
+// memory is bounded.
 type History struct {
 	log    *slog.Logger
 	now    func() time.Time
@@ -44,7 +44,7 @@ type History struct {
 	source Source
 
 	mu     sync.Mutex
-	series map[share.ID]*series // that of the node has the zero ID
+	series map[share.ID]*series // the node has the zero ID
 	queues [len(levels)][]*block
 	moving map[share.ID]pace
 	last   int64 // second up to which there are samples
@@ -69,12 +69,12 @@ type series [len(levels)][]*block
 type block struct {
 	id    share.ID
 	level int
-	start int64 // second, a multiple of what a block spans
+	start int64 // second, a multiple of the length of a block
 	rates []pace
-	dirty bool // not on the disk like this
+	dirty bool // not stored in this form
 }
 
-// New reads what was kept. Errors are of kind share.Disk.
+// New reads the stored rates. Errors are of kind share.Disk.
 func New(c Config) (*History, error) {
 	h := &History{
 		log: c.Logger, now: c.Now, source: c.Source,
@@ -85,7 +85,7 @@ func New(c Config) (*History, error) {
 		return nil, share.Errorf(share.Disk, "opening the history of rates: %w", err)
 	}
 	err = h.db.load(func(b *block) {
-		if b.start <= h.now().Unix() { // else of a clock that was wrong
+		if b.start <= h.now().Unix() { // otherwise the clock was wrong
 			h.put(b)
 		}
 	})
@@ -96,7 +96,7 @@ func New(c Config) (*History, error) {
 	return h, nil
 }
 
-// put adds a block after those that its series has; mu is held.
+// put adds a block to the end of its series; mu is held.
 func (h *History) put(b *block) {
 	s := h.series[b.id]
 	if s == nil {
@@ -107,7 +107,7 @@ func (h *History) put(b *block) {
 	h.queues[b.level] = append(h.queues[b.level], b)
 }
 
-// note adds what moved in the step of second to every level; mu is held.
+// note adds the rates of a second to every level; mu is held.
 func (h *History) note(id share.ID, second int64, p pace) {
 	for level := range levels {
 		step := stepOf(level)
@@ -122,7 +122,7 @@ func (h *History) note(id share.ID, second int64, p pace) {
 			b = &block{id: id, level: level, start: start, rates: make([]pace, levels[level].steps)}
 			h.put(b)
 		case b.start > start:
-			continue // the clock was set back: what is there already stands
+			continue // the clock was set back: keep the older rates
 		}
 		r := &b.rates[(second-start)/step]
 		r.down += p.down / float32(step)
@@ -131,7 +131,7 @@ func (h *History) note(id share.ID, second int64, p pace) {
 	}
 }
 
-// expire drops what is too old or too much; mu is held, or nobody else knows h.
+// expire drops old and surplus blocks; mu is held, or h is not in use yet.
 func (h *History) expire(second int64) {
 	for level := range levels {
 		q := h.queues[level]
@@ -145,11 +145,11 @@ func (h *History) expire(second int64) {
 	}
 }
 
-// drop takes out the oldest block of a series; mu is held.
+// drop removes the oldest block of a series; mu is held.
 func (h *History) drop(b *block) {
 	s := h.series[b.id]
 	if s == nil || len(s[b.level]) == 0 || s[b.level][0] != b {
-		return // of a transfer that was removed
+		return // the transfer was removed
 	}
 	s[b.level][0] = nil
 	s[b.level] = s[b.level][1:]
@@ -161,12 +161,12 @@ func (h *History) drop(b *block) {
 	delete(h.series, b.id)
 }
 
-// sample notes the rates of the seconds that have passed since the last time.
+// sample records the rates of the seconds since the last call.
 func (h *History) sample(node pace) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	second := h.now().Unix()
-	// A machine that slept moved nothing meanwhile.
+	// While the machine slept nothing was transferred.
 	from := max(h.last+1, second-4)
 	if h.last > second {
 		from = second // the clock was set back
@@ -184,7 +184,7 @@ func (h *History) sample(node pace) {
 	}
 }
 
-// Get reads a span up to the last step that is over. The zero ID is the node.
+// Get returns a span up to the last complete step. The zero ID is the node.
 func (h *History) Get(span api.Span, id share.ID) (api.History, error) {
 	for level, s := range api.Spans {
 		if s.Span != span {
@@ -238,7 +238,7 @@ func (h *History) Run(ctx context.Context) error {
 	return nil
 }
 
-// follow returns true when it fell behind.
+// follow returns true if it fell behind.
 func (h *History) follow(ctx context.Context, sub api.Subscription, tick <-chan time.Time) bool {
 	saved := h.now()
 	for {
@@ -277,7 +277,7 @@ func (h *History) take(ev share.Event) {
 	}
 }
 
-// save puts on the disk what is to survive a restart.
+// save stores what must survive a restart.
 func (h *History) save() {
 	h.mu.Lock()
 	var out []block

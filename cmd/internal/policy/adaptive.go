@@ -6,36 +6,36 @@ import (
 	"time"
 )
 
-// The adaptive upload limit keeps the queue in front of the line short. Every
-// second it looks at how much longer than the shortest time it ever took the
-// peers' acknowledgements take now: that is the queue. While it is longer than
-// delayTarget less is sent, else slowly more. The reasons for the numbers are in
-// docs/decisions.
+// The adaptive upload limit keeps the queue in front of the line short. Every second
+// it compares the time that acknowledgements of peers take with the shortest time
+// they ever took: the difference is the queue. While the queue is longer than
+// delayTarget, the node sends less, otherwise slowly more. The numbers are explained
+// in docs/decisions/0006-adaptive-upload.md.
 const (
 	delayTarget = 60 * time.Millisecond
 	adaptEvery  = time.Second
-	// A connection that sent less tells nothing of the queue.
+	// A connection that sent less says nothing about the queue.
 	busyBytes = 8 << 10
-	// Below this the line is not ours to judge.
+	// Below this rate the queue is not ours.
 	floorRate = 16 << 10
-	// growth is how much more is tried each second: 1/growth of the limit.
+	// growth: the limit grows by 1/growth each second.
 	growth = 16
-	// The shortest times the system remembers are of the last five minutes. A
-	// queue that stood all that time would be taken for the line: every
-	// drainEvery less is sent for a moment, so that it is seen without.
+	// The system remembers the shortest times of the last five minutes. A queue
+	// that lasted all that time would look like a longer line: every drainEvery
+	// the node sends less for a moment, to see the line without a queue.
 	drainEvery = 4 * time.Minute
 	drainTime  = 2 * time.Second
-	// A limit that was not needed for this long is lifted.
+	// A limit that was not needed for this long is removed.
 	liftAfter = 2 * time.Minute
 )
 
-// delay is what one connection tells.
+// delay is what is known about one connection.
 type delay struct {
-	queue time.Duration // how much longer than the shortest round trip the latest took
-	sent  int64         // bytes acknowledged since the last look
+	queue time.Duration // the latest round trip less the shortest one
+	sent  int64         // bytes acknowledged since the last measurement
 }
 
-// pacer decides the upload limit from what is observed once a second.
+// pacer decides the upload limit from measurements made once a second.
 type pacer struct {
 	limit   float64 // bytes per second; 0 is none
 	needed  time.Time
@@ -43,8 +43,8 @@ type pacer struct {
 	wait    int // seconds until a change has shown its effect
 }
 
-// queueOf is the delay of the queue: the median of the connections that send,
-// each counting as much as it sent. Not ok when too little was sent to tell.
+// queueOf is the delay of the queue: the median of the connections that send, each
+// weighted by what it sent. ok is false if too little was sent to tell.
 func queueOf(delays []delay) (queue time.Duration, ok bool) {
 	delays = slices.DeleteFunc(slices.Clone(delays), func(d delay) bool { return d.sent < busyBytes })
 	var sent int64
@@ -64,8 +64,8 @@ func queueOf(delays []delay) (queue time.Duration, ok bool) {
 	return delays[len(delays)-1].queue, true
 }
 
-// step takes in the delays of the last second and the rate of sending, and
-// returns the limit for the next.
+// step takes the delays of the last second and the upload rate, and returns the
+// limit for the next second.
 func (p *pacer) step(now time.Time, delays []delay, rate int64) int64 {
 	queue, ok := queueOf(delays)
 	if p.limit > 0 && now.Sub(p.drained) >= drainEvery {
@@ -73,14 +73,14 @@ func (p *pacer) step(now time.Time, delays []delay, rate int64) int64 {
 	}
 	switch {
 	case !ok || rate < floorRate/2:
-		// Nothing to see: keep what was learnt for a while.
+		// Nothing was measured: keep the limit for a while.
 	case queue > delayTarget:
 		p.needed = now
 		if p.wait > 0 {
 			p.wait--
 			break
 		}
-		// The longer the queue, the harder: at most by a third in one step.
+		// Reduce more for a longer queue: at most by a third in one step.
 		over := min(float64(queue)/float64(delayTarget), 4)
 		from := float64(rate)
 		if p.limit > 0 {
@@ -90,12 +90,12 @@ func (p *pacer) step(now time.Time, delays []delay, rate int64) int64 {
 			p.drained = now
 		}
 		p.limit = max(floorRate, from*(1-over/12))
-		// A queue takes its time to drain; until then it says nothing new.
+		// A queue takes time to drain; until then it shows no effect.
 		p.wait = 1
 	case p.limit > 0 && float64(rate) > 0.8*p.limit:
 		p.wait = 0
 		p.needed = now
-		// Slower the nearer to the target.
+		// More slowly near the target.
 		room := 1 - float64(queue)/float64(delayTarget)
 		p.limit += p.limit / growth * room
 	default:
@@ -110,8 +110,8 @@ func (p *pacer) step(now time.Time, delays []delay, rate int64) int64 {
 	return int64(p.limit)
 }
 
-// Adapt follows the connection until ctx ends: l is told what it bears without
-// queueing. up is the rate of the upload now.
+// Adapt measures the connection until ctx ends, and tells l which upload rate does
+// not build up a queue. up is the current upload rate.
 func (l *Limiter) Adapt(ctx context.Context, up func() int64) error {
 	tick := time.NewTicker(adaptEvery)
 	defer tick.Stop()

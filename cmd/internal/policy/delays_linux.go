@@ -12,14 +12,14 @@ import (
 // delayMeter reads what the kernel knows of this process's TCP connections
 // (TCP_INFO): the smoothed and the shortest round trip of each.
 type delayMeter struct {
-	acked map[netip.AddrPort]uint64 // by the address of the peer, at the last look
+	acked map[netip.AddrPort]uint64 // by the address of the peer, at the last measurement
 }
 
 func newDelayMeter() *delayMeter { return &delayMeter{acked: map[netip.AddrPort]uint64{}} }
 
-// read looks at every descriptor of the process: connections that were dialled
-// count as much as accepted ones, and who holds them does not matter. A
-// descriptor that is closed meanwhile is merely not found.
+// read goes through all descriptors of the process: dialled connections count like
+// accepted ones, whichever part owns them. A descriptor that is closed meanwhile is
+// skipped.
 func (m *delayMeter) read() []delay {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

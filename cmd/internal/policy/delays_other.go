@@ -2,8 +2,8 @@
 
 package policy
 
-// delayMeter would read the round trips of connections, which this system does
-// not tell in a way that is known here.
+// delayMeter would read the round trips of connections. On this system there is no
+// known way to do that.
 type delayMeter struct{}
 
 func newDelayMeter() *delayMeter { return &delayMeter{} }

@@ -4,8 +4,8 @@ package policy
 
 import "golang.org/x/sys/unix"
 
-// freeBytes tells how much a user may still write to the disk that has dir, -1
-// when that is not known.
+// freeBytes is how much a user may still write to the disk of dir, or -1 if that is
+// not known.
 func freeBytes(dir string) int64 {
 	var s unix.Statfs_t
 	if unix.Statfs(dir, &s) != nil {

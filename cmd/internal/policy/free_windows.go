@@ -2,8 +2,8 @@ package policy
 
 import "golang.org/x/sys/windows"
 
-// freeBytes tells how much a user may still write to the disk that has dir, -1
-// when that is not known.
+// freeBytes is how much a user may still write to the disk of dir, or -1 if that is
+// not known.
 func freeBytes(dir string) int64 {
 	name, err := windows.UTF16PtrFromString(dir)
 	if err != nil {

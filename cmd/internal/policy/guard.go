@@ -15,7 +15,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Transfers are what the guard watches and pauses.
+// Transfers are the transfers that the guard watches and pauses.
 type Transfers interface {
 	Stats() share.Stats
 	List() []share.Transfer
@@ -23,8 +23,8 @@ type Transfers interface {
 	Resume(share.ID) error
 }
 
-// Guard pauses what fetches to a disk that is nearly full, and resumes it when
-// there is room again. What it paused survives restarts.
+// Guard pauses downloads to a disk that is nearly full, and resumes them when there
+// is space again. It remembers across restarts what it paused.
 type Guard struct {
 	engine Transfers
 	kept   Kept
@@ -33,7 +33,7 @@ type Guard struct {
 
 	mu      sync.Mutex
 	minFree int64
-	held    map[share.ID]string // to the folder whose disk is too full
+	held    map[share.ID]string // to the folder on the full disk
 }
 
 const (
@@ -41,11 +41,11 @@ const (
 	heldValues = "held"
 )
 
-// room is how much more than the minimum must be free before fetching goes on,
-// so that it does not stop and go.
+// room is the free space at which downloads resume. It is more than the minimum, so
+// that they do not stop and start all the time.
 func room(minFree int64) int64 { return minFree + minFree/4 }
 
-// NewGuard keeps minFree bytes of each disk free.
+// NewGuard makes a Guard that keeps minFree bytes of each disk free.
 func NewGuard(m Transfers, kept Kept, log *slog.Logger, minFree int64) *Guard {
 	return &Guard{engine: m, kept: kept, log: log, free: FreeAt, minFree: minFree, held: map[share.ID]string{}}
 }
@@ -57,7 +57,7 @@ func (g *Guard) SetMinFree(n int64) {
 	g.minFree = n
 }
 
-// Forget lets a transfer go that the user paused or resumed.
+// Forget gives up a transfer that the user paused or resumed.
 func (g *Guard) Forget(id share.ID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -67,15 +67,15 @@ func (g *Guard) Forget(id share.ID) {
 	}
 }
 
-// save keeps what is held; mu is held. A failure only costs a resume by hand
-// after a restart.
+// save stores what is held; mu is held. After a failure the user has to resume the
+// transfers after a restart.
 func (g *Guard) save() {
 	if err := g.kept.Save(heldValues, g.held); err != nil {
 		g.log.Warn("cannot remember what waits for room on the disk", "error", err)
 	}
 }
 
-// Problems says what waits, for people.
+// Problems describes the waiting transfers for people.
 func (g *Guard) Problems() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -90,7 +90,7 @@ func (g *Guard) Problems() []string {
 	return out
 }
 
-// Run looks at the disks every few seconds until ctx ends.
+// Run checks the disks every few seconds until ctx ends.
 func (g *Guard) Run(ctx context.Context) error {
 	g.mu.Lock()
 	if _, err := g.kept.Load(heldValues, &g.held); err != nil {
@@ -109,7 +109,7 @@ func (g *Guard) Run(ctx context.Context) error {
 	}
 }
 
-// look pauses and resumes by the space that is free now.
+// look pauses and resumes transfers by the space that is free now.
 func (g *Guard) look() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -118,7 +118,7 @@ func (g *Guard) look() {
 		return
 	}
 	before := maps.Clone(g.held)
-	space := map[string]int64{} // by folder, asked once
+	space := map[string]int64{} // by folder, so that each is read once
 	free := func(dir string) int64 {
 		n, ok := space[dir]
 		if !ok {
@@ -138,7 +138,7 @@ func (g *Guard) look() {
 				delete(g.held, t.ID)
 			}
 		case held && going, held && t.State == share.Seeding:
-			delete(g.held, t.ID) // something else happened to it
+			delete(g.held, t.ID) // it was changed otherwise
 		case !held && going && !t.Own:
 			g.hold(t, free(filepath.Dir(t.Path)))
 		}
@@ -149,18 +149,18 @@ func (g *Guard) look() {
 	}
 }
 
-// hold pauses t where free bytes are too few, or not known; mu is held.
+// hold pauses t if there is too little free space, or if that is not known; mu is held.
 func (g *Guard) hold(t share.Transfer, free int64) {
 	if free < 0 || free >= g.minFree {
 		return
 	}
-	g.held[t.ID] = filepath.Dir(t.Path) // before the event of the pause, which then has the reason
+	g.held[t.ID] = filepath.Dir(t.Path) // set before the event of the pause, so that it has the reason
 	if !g.act(t, g.engine.Pause, "the disk is nearly full: a transfer waits", free) {
 		delete(g.held, t.ID)
 	}
 }
 
-// Explain gives a transfer that is held its reason.
+// Explain sets the reason of a transfer that is held.
 func (g *Guard) Explain(t *share.Transfer) {
 	if t.State != share.Paused {
 		return
@@ -181,8 +181,8 @@ func (g *Guard) act(t share.Transfer, do func(share.ID) error, what string, free
 	return true
 }
 
-// FreeAt tells how much may still be written to the disk that has dir, or will
-// have it once it is made; -1 when that is not known.
+// FreeAt is how much may still be written to the disk of dir, which need not exist
+// yet; -1 if that is not known.
 func FreeAt(dir string) int64 {
 	for {
 		if n := freeBytes(dir); n >= 0 {

@@ -10,24 +10,26 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// Kept is where what is decided while running survives a restart.
+// Kept stores limits that were set while running, across restarts.
 type Kept interface {
 	Load(name string, v any) (ok bool, err error)
 	Save(name string, v any) error
 }
 
-// Plan is what is configured about the limits of the node.
+// Plan is the configuration of the node's limits.
 type Plan struct {
 	Limits               share.Limits
 	DownSource, UpSource string // words of api.Source
-	// Window gives the limits that a schedule has for now, where others hold at
-	// other times, and what the schedule says; empty is nothing. It may be nil.
+	// Window returns the limits that a schedule sets at a time, given those of
+	// other times, and the text of the schedule; empty if it sets none. It may be
+	// nil.
 	Window   func(now time.Time, others share.Limits) (l share.Limits, says string)
 	Adaptive bool
 }
 
-// Limiter decides which limits of the node are in force: those of the schedule,
-// else the ones set; and for uploading, less while the connection queues.
+// Limiter decides which limits of the node are in force: those of the schedule, or
+// else those that were set; and a lower one for uploads while the connection is
+// congested.
 type Limiter struct {
 	log   *slog.Logger
 	kept  Kept
@@ -35,22 +37,22 @@ type Limiter struct {
 	apply func(share.Limits) error
 	wake  chan struct{}
 
-	// applying is held from reading what is in force until the engine has it, so
-	// that an older value never arrives last. It is taken before mu.
+	// applying is held from reading the limits in force until the engine has them,
+	// so that an older value never arrives last. It is taken before mu.
 	applying sync.Mutex
 
 	mu     sync.Mutex
 	plan   Plan
-	saved  share.LimitChange // set while running and kept; former releases kept share.Limits
+	saved  share.LimitChange // set while running, stored; former releases stored share.Limits
 	set    share.LimitChange // set while running, until the configuration is read again
-	line   int64             // what the line bears, 0 when that is not a matter
+	line   int64             // upload rate that does not congest the line; 0 is no limit
 	force  share.Limits
 	reason string
 }
 
 const savedLimits = "limits"
 
-// NewLimiter reads what was kept.
+// NewLimiter reads the stored limits.
 func NewLimiter(p Plan, kept Kept, log *slog.Logger, now func() time.Time) (*Limiter, error) {
 	l := &Limiter{log: log, kept: kept, now: now, plan: p, wake: make(chan struct{}, 1)}
 	if _, err := kept.Load(savedLimits, &l.saved); err != nil {
@@ -60,17 +62,17 @@ func NewLimiter(p Plan, kept Kept, log *slog.Logger, now func() time.Time) (*Lim
 	return l, nil
 }
 
-// Apply is called with the limits when they change. It is set before Run.
+// Apply is called with the limits when they change. Set it before Run.
 func (l *Limiter) Apply(f func(share.Limits) error) { l.apply = f }
 
-// base are the limits set, and where each comes from; mu is held.
+// base are the limits that were set, and the source of each; mu is held.
 func (l *Limiter) base() (v share.Limits, down, up string) {
 	v.Down, down = oneLimit(l.set.Down, l.saved.Down, l.plan.Limits.Down, l.plan.DownSource)
 	v.Up, up = oneLimit(l.set.Up, l.saved.Up, l.plan.Limits.Up, l.plan.UpSource)
 	return v, down, up
 }
 
-// oneLimit decides for one direction: what is said of the other does not count.
+// oneLimit decides one direction; the other does not matter.
 func oneLimit(set, saved *int64, configured int64, source string) (int64, string) {
 	switch {
 	case set != nil:
@@ -81,7 +83,7 @@ func oneLimit(set, saved *int64, configured int64, source string) (int64, string
 	return configured, source
 }
 
-// strongest is the first of the two in the order of precedence.
+// strongest returns the source with the higher precedence.
 func strongest(a, b string) string {
 	for _, s := range [...]string{api.SourceFlag, api.SourceEnv, api.SourceFile, api.SourceSaved} {
 		if a == s || b == s {
@@ -91,7 +93,7 @@ func strongest(a, b string) string {
 	return api.SourceDefault
 }
 
-// decide works out what is in force now; mu is held, or nobody else knows l.
+// decide computes the limits in force now; mu is held, or l is not in use yet.
 func (l *Limiter) decide() {
 	now, reason := l.scheduled()
 	if l.plan.Adaptive && l.line > 0 && (now.Up == 0 || l.line < now.Up) {
@@ -104,7 +106,7 @@ func (l *Limiter) decide() {
 	l.force, l.reason = now, reason
 }
 
-// scheduled are the limits before the line is looked at; mu is held.
+// scheduled are the limits without regard to the line; mu is held.
 func (l *Limiter) scheduled() (share.Limits, string) {
 	set, _, _ := l.base()
 	if l.plan.Window != nil {
@@ -115,7 +117,7 @@ func (l *Limiter) scheduled() (share.Limits, string) {
 	return set, ""
 }
 
-// Limits tells what is set and what is in force.
+// Limits returns the limits that are set and those in force.
 func (l *Limiter) Limits() api.Limits {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -123,7 +125,7 @@ func (l *Limiter) Limits() api.Limits {
 	return api.Limits{Limits: set, Now: l.force, Reason: l.reason, Source: strongest(down, up)}
 }
 
-// Chosen tells of each direction whether its limit was set while running.
+// Chosen reports for each direction whether its limit was set while running.
 func (l *Limiter) Chosen() (down, up bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,16 +133,16 @@ func (l *Limiter) Chosen() (down, up bool) {
 	return fromDown == api.SourceSaved, fromUp == api.SourceSaved
 }
 
-// InForce are the limits now.
+// InForce are the limits in force now.
 func (l *Limiter) InForce() share.Limits {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.force
 }
 
-// Change changes limits. Those that differ from the ones set before are kept
-// over restarts; where a flag, a variable or the file says otherwise, those win
-// after the next start.
+// Change changes limits. Those that differ from the ones set before are stored
+// across restarts. After the next start, a flag, a variable or the file overrides
+// them.
 func (l *Limiter) Change(c share.LimitChange) error {
 	l.mu.Lock()
 	was, _, _ := l.base()
@@ -166,14 +168,14 @@ func (l *Limiter) Change(c share.LimitChange) error {
 	return l.apply(l.InForce())
 }
 
-// Reread forgets what was set while running: the configuration was read again.
+// Reread drops the limits that were set while running: the configuration was read again.
 func (l *Limiter) Reread() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.set = share.LimitChange{}
 }
 
-// Follow takes another configuration.
+// Follow sets another configuration.
 func (l *Limiter) Follow(p Plan) {
 	l.mu.Lock()
 	l.plan = p
@@ -181,7 +183,7 @@ func (l *Limiter) Follow(p Plan) {
 	signal(l.wake)
 }
 
-// bears tells what the line bears without queueing, 0 for no limit.
+// bears sets the upload rate that does not congest the line; 0 is no limit.
 func (l *Limiter) bears(line int64) {
 	l.mu.Lock()
 	l.line = line
@@ -189,7 +191,7 @@ func (l *Limiter) bears(line int64) {
 	signal(l.wake)
 }
 
-// Run keeps what is in force in force until ctx ends.
+// Run applies the limits in force until ctx ends.
 func (l *Limiter) Run(ctx context.Context) error {
 	const look = 15 * time.Second // a schedule is exact to the minute
 	tick := time.NewTicker(look)

@@ -19,24 +19,24 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// Config is what a Store depends on.
+// Config has the dependencies of a Store.
 type Config struct {
-	Folder  func() string             // where uploads go, absolute; made when the first one comes
-	Free    func(folder string) int64 // bytes free there; -1 where it is not known
-	MinFree func() int64              // bytes that stay free
+	Folder  func() string             // where uploads are stored, absolute; created for the first one
+	Free    func(folder string) int64 // bytes free there; -1 if not known
+	MinFree func() int64              // bytes that must stay free
 }
 
 // Store is the folder of uploads.
 type Store struct{ cfg Config }
 
-// New makes a Store. Nothing is made on disk.
+// New makes a Store. It creates nothing on disk.
 func New(c Config) *Store { return &Store{c} }
 
-// Folder is where uploads go.
+// Folder is where uploads are stored.
 func (s *Store) Folder() string { return s.cfg.Folder() }
 
-// Receive keeps a file of length bytes, or -1 where that is not known: complete
-// and on the disk when it returns, or not at all.
+// Receive stores a file of length bytes, -1 if that is not known. When it returns,
+// the file is complete and on the disk, or there is none.
 func (s *Store) Receive(ctx context.Context, u api.Upload, length int64, r io.Reader) (api.Uploaded, error) {
 	if err := errors.Join(checkName(u.Name), checkFolder(u)); err != nil {
 		return api.Uploaded{}, err
@@ -61,12 +61,12 @@ func (s *Store) Receive(ctx context.Context, u api.Upload, length int64, r io.Re
 		}
 	}
 	if spare >= 0 {
-		// One more than fits tells a body of unknown length that does not.
+		// One byte more shows that a body of unknown length does not fit.
 		r = io.LimitReader(r, spare+1)
 	}
 	name, n, err := keep(root, folder, u.Name, contextReader{ctx, r}, spare)
 	if err != nil {
-		// What was made for it goes, too; a folder with anything in it stays.
+		// Also remove the folders made for it, unless they have other files.
 		for at := folder; first != "" && !u.Join && at != "." && root.Remove(at) == nil; {
 			at = slash.Dir(at)
 		}
@@ -83,7 +83,7 @@ func (s *Store) Receive(ctx context.Context, u api.Upload, length int64, r io.Re
 	return out, nil
 }
 
-// Delete deletes what is at path, which must be right in the folder.
+// Delete deletes path, which must be directly in the folder.
 func (s *Store) Delete(path string) error {
 	if !s.Has(path) {
 		return share.Errorf(share.Usage, "%s is no upload", path)
@@ -99,10 +99,10 @@ func (s *Store) Delete(path string) error {
 	return nil
 }
 
-// Has tells whether path is right in the folder, and not below something there.
+// Has reports whether path is directly in the folder, not in a subfolder.
 func (s *Store) Has(path string) bool { return path != "" && filepath.Dir(path) == s.Folder() }
 
-// openRoot opens the folder for uploads, and makes it first where it is missing.
+// openRoot opens the folder for uploads, and creates it if it is missing.
 func openRoot(base string) (*os.Root, error) {
 	if err := os.MkdirAll(base, 0o777); err != nil {
 		return nil, share.Errorf(share.Disk, "making the folder for uploads: %w", err)
@@ -114,7 +114,7 @@ func openRoot(base string) (*os.Root, error) {
 	return root, nil
 }
 
-// checkName refuses what is not the name of a file.
+// checkName refuses invalid file names.
 func checkName(name string) error {
 	if !fs.ValidPath(name) || strings.ContainsAny(name, "/\\\x00") || name == "." || len(name) > 200 {
 		return share.Errorf(share.Usage, "%.100q is not the name of a file: it has 1 to 200 bytes, and no slash", name)
@@ -122,7 +122,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// maxDepth of folders in each other.
+// maxDepth bounds the depth of folders.
 const maxDepth = 32
 
 func checkFolder(u api.Upload) error {
@@ -144,8 +144,8 @@ func checkFolder(u api.Upload) error {
 	return nil
 }
 
-// inFolder makes the folder of u, or finds the one that an earlier upload made.
-// It returns the first element of its path, and the whole.
+// inFolder creates the folder of u, or finds the one that an earlier upload created.
+// It returns the first element of its path, and the whole path.
 func inFolder(root *os.Root, u api.Upload) (first, whole string, err error) {
 	first, rest, _ := strings.Cut(u.Folder, "/")
 	if u.Join {
@@ -164,7 +164,7 @@ func inFolder(root *os.Root, u api.Upload) (first, whole string, err error) {
 	return first, whole, nil
 }
 
-// makeOne makes a folder of that name, or of one like it.
+// makeOne creates a folder of that name, or of the next free name like it.
 func makeOne(root *os.Root, name string) (string, error) {
 	for _, n := range others(name) {
 		err := root.Mkdir(n, 0o777)
@@ -178,7 +178,7 @@ func makeOne(root *os.Root, name string) (string, error) {
 	return "", share.Errorf(share.Disk, "there are too many folders named like %q", name)
 }
 
-// others are names like name: it, then "it (2)" and so on.
+// others yields name, then "name (2)" and so on.
 func others(name string) []string {
 	out := []string{name}
 	ext := slash.Ext(name)
@@ -191,7 +191,7 @@ func others(name string) []string {
 	return out
 }
 
-// keep writes r into a new file, which has its name once it is on the disk.
+// keep writes r to a new file, which gets its name when all of it is on the disk.
 func keep(root *os.Root, folder, name string, r io.Reader, spare int64) (string, int64, error) {
 	part, f, err := create(root, folder, name+".part")
 	if err != nil {
@@ -217,7 +217,7 @@ func keep(root *os.Root, folder, name string, r io.Reader, spare int64) (string,
 	return final, n, nil
 }
 
-// create makes a new file of that name, or of one like it.
+// create creates a file of that name, or of the next free name like it.
 func create(root *os.Root, folder, name string) (string, *os.File, error) {
 	for _, n := range others(name) {
 		p := slash.Join(folder, n)
@@ -232,7 +232,7 @@ func create(root *os.Root, folder, name string) (string, *os.File, error) {
 	return "", nil, share.Errorf(share.Disk, "there are too many files named like %q", name)
 }
 
-// place gives what is complete its name. A link replaces nothing.
+// place gives a complete file its name. A link replaces no other file.
 func place(root *os.Root, part, folder, name string) (string, error) {
 	for _, n := range others(name) {
 		p := slash.Join(folder, n)
@@ -243,7 +243,7 @@ func place(root *os.Root, part, folder, name string) (string, error) {
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
-		// Some file systems have no links.
+		// Some file systems do not support links.
 		if _, serr := root.Lstat(p); serr == nil {
 			continue
 		}

@@ -18,18 +18,17 @@ import (
 )
 
 const (
-	// giveUpTime is how long a file that makes no sense may still be incomplete.
+	// giveUpTime is how long an invalid file counts as perhaps incomplete.
 	giveUpTime = 30 * time.Second
-	// What becomes of a file that was read.
+	// The suffixes of files that were read.
 	addedSuffix   = ".added"
 	refusedSuffix = ".refused"
 	maxLinkFile   = 1 << 20
-	maxTorrent    = 10 << 20 // more is refused by whoever reads it
+	maxTorrent    = 10 << 20 // larger files are refused anyway
 )
 
-// drops fetches what files in a folder name. Each is taken once and then
-// renamed, NAME.added or NAME.refused; where it cannot be renamed it is
-// remembered.
+// drops downloads what the files in a folder name. Each file is read once and then
+// renamed to NAME.added or NAME.refused; if it cannot be renamed, it is remembered.
 type drops struct {
 	dir   string
 	log   *slog.Logger
@@ -57,7 +56,7 @@ func (d *drops) scan(ctx context.Context) error {
 	return again
 }
 
-// isDrop tells files that name content by what they are called.
+// isDrop reports whether the name of a file is that of a torrent or of links.
 func isDrop(name string) bool {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".torrent", ".magnet", ".link", ".txt":
@@ -86,10 +85,10 @@ func (d *drops) take(ctx context.Context, path string) error {
 	suffix := addedSuffix
 	if err != nil {
 		if kind := share.KindOf(err); kind != share.Refused && kind != share.Usage {
-			return err // such as a disk that is full: try again later
+			return err // such as a full disk: try again later
 		}
 		if age >= 0 && age < giveUpTime {
-			return nil // perhaps not all of it is there yet
+			return nil // perhaps it is not complete yet
 		}
 		suffix = refusedSuffix
 		d.log.Warn("a file in a watched folder is refused", "file", path, "error", err)
@@ -112,7 +111,7 @@ func (d *drops) fetchAll(ctx context.Context, requests []api.FetchRequest) error
 	return nil
 }
 
-// readDrop reads a torrent file, or links, one in each line.
+// readDrop reads a torrent file, or a file with one link in each line.
 func readDrop(path string) ([]api.FetchRequest, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -151,7 +150,7 @@ func readDrop(path string) ([]api.FetchRequest, error) {
 	return out, nil
 }
 
-// renameAside adds suffix to a name, and a number where that is taken.
+// renameAside adds suffix to a name, and a number if that name exists.
 func renameAside(path, suffix string) error {
 	to := path + suffix
 	for i := 2; ; i++ {

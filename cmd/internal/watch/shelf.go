@@ -18,23 +18,22 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// quietTime is how long nothing below a file or folder must have changed before
-// it is shared.
+// quietTime is how long a file or folder must be unchanged before it is shared.
 const quietTime = 10 * time.Second
 
-// shelf shares each file and folder in a directory, and again when it changed.
+// shelf shares each file and folder in a directory, and again when it changes.
 type shelf struct {
 	dir    string
 	log    *slog.Logger
 	book   *book
 	now    func() time.Time
-	retire bool // remove the former share when there is a new one
+	retire bool // remove the old share when there is a new one
 	node   Node
 
 	seen map[string]sighting // by path
 }
 
-// sighting is what was last seen of an entry.
+// sighting is the last known state of an entry.
 type sighting struct {
 	mark  string
 	since time.Time
@@ -57,7 +56,7 @@ func (s *shelf) scan(ctx context.Context) error {
 		if err := s.look(ctx, path); errors.Is(err, errUnsettled) {
 			again = err
 		} else if err != nil && ctx.Err() == nil {
-			s.log.Warn("cannot share what is in a watched folder", "path", path, "error", err)
+			s.log.Warn("cannot share from a watched folder", "path", path, "error", err)
 		}
 	}
 	for path := range s.seen {
@@ -68,12 +67,12 @@ func (s *shelf) scan(ctx context.Context) error {
 	if err := s.settle(ctx); errors.Is(err, errUnsettled) {
 		again = err
 	} else if err != nil && ctx.Err() == nil {
-		s.log.Warn("cannot end the shares of what left a watched folder", "folder", s.dir, "error", err)
+		s.log.Warn("cannot end shares of a watched folder", "folder", s.dir, "error", err)
 	}
 	return again
 }
 
-// look shares what has come to rest and is not what was shared last.
+// look shares what no longer changes and differs from what was shared last.
 func (s *shelf) look(ctx context.Context, path string) error {
 	mark, err := fingerprint(ctx, path)
 	if err != nil {
@@ -97,12 +96,12 @@ func (s *shelf) look(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	s.log.Info("sharing what is in a watched folder", "path", path)
+	s.log.Info("sharing from a watched folder", "path", path)
 	return s.book.put(ctx, path, mark)
 }
 
-// settle ends former shares, where that is wanted: of what is gone, and of what
-// has been shared anew.
+// settle ends old shares, if that is configured: of files that are gone, and of those
+// that have been shared again.
 func (s *shelf) settle(ctx context.Context) error {
 	paths, err := s.book.below(ctx, s.dir)
 	if err != nil || len(paths) == 0 {
@@ -127,7 +126,7 @@ func (s *shelf) settle(ctx context.Context) error {
 				return err
 			}
 		case hashing[path]:
-			// Which of them is the former one, if any, is known by its ID.
+			// The ID tells which of them is the old one, if any.
 			again, former = errUnsettled, nil
 		case len(former) > 0:
 			slices.SortFunc(former, func(a, b share.Transfer) int { return a.Added.Compare(b.Added) })

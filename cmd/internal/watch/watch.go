@@ -55,7 +55,7 @@ type Watcher struct {
 
 // New makes a Watcher. Errors are of kind share.Disk.
 func New(c Config) (*Watcher, error) {
-	// What was taken, and what it looked like then.
+	// What has been dealt with, and its state then.
 	_, err := c.DB.Exec(`CREATE TABLE IF NOT EXISTS node_watched (path TEXT PRIMARY KEY, mark TEXT NOT NULL) WITHOUT ROWID`)
 	if err != nil {
 		return nil, share.Errorf(share.Disk, "preparing the record of watched folders: %w", err)
@@ -78,8 +78,8 @@ func (w *Watcher) Run(ctx context.Context) error {
 	return all.Wait()
 }
 
-// follow calls scan when something in dir changed and every rescanTime,
-// until ctx ends. A folder that is not there yet is waited for.
+// follow calls scan when anything in dir changes, and every rescanTime, until ctx
+// ends. It waits for a folder that does not exist yet.
 func follow(ctx context.Context, dir string, log *slog.Logger, scan func(context.Context) error) error {
 	events := make(<-chan fsnotify.Event)
 	w, err := fsnotify.NewWatcher()
@@ -108,7 +108,7 @@ func follow(ctx context.Context, dir string, log *slog.Logger, scan func(context
 		case <-rest.C:
 		}
 		if w != nil {
-			// Again each time: it may have come, or be another one by now.
+			// Each time: the folder may have been created or replaced.
 			_ = w.Add(dir)
 		}
 		err := scan(ctx)
@@ -129,7 +129,7 @@ func follow(ctx context.Context, dir string, log *slog.Logger, scan func(context
 // errUnsettled asks for another scan soon.
 var errUnsettled = errors.New("something is still changing")
 
-// book remembers what was taken from watched folders.
+// book remembers what has been dealt with in watched folders.
 type book struct{ db *sql.DB }
 
 func (b *book) get(ctx context.Context, path string) (mark string, err error) {
