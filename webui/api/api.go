@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"reflect"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -17,9 +15,23 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Config holds what an API needs.
+// Config holds what an API needs: a port for each group of requests. The methods of
+// the ports are called concurrently, wait for others only if they take a context, and
+// return errors with a share.Kind. The error for an unknown transfer wraps
+// share.ErrUnknown.
 type Config struct {
-	Node    Node
+	Node      Node
+	Access    Access
+	Settings  Settings
+	Network   Network
+	Transfers Transfers
+	Content   Content
+	Intake    Intake
+	Uploads   Uploads
+	Finding   Finding
+	Channels  Channels
+	Events    Events
+
 	Version string // of the program
 	Logger  *slog.Logger
 	// Collectors add metrics of other parts of the node.
@@ -29,26 +41,17 @@ type Config struct {
 // API answers requests about one node. It neither listens nor checks who asks:
 // the server of its Handler decides who may reach it.
 type API struct {
-	node    Node
 	version string
-	log     *slog.Logger
 	hub     *hub
+	reads   slots // of those who read content
 	mux     *http.ServeMux
 	spec    []byte
 	over    chan struct{} // closed when Run returns
-	content chan struct{} // slots of those who read content
 }
-
-// maxContent bounds the number of requests that read content at the same time.
-const maxContent = 64
 
 // New makes an API. Its event stream needs Run.
 func New(c Config) (*API, error) {
-	a := &API{
-		node: c.Node, version: c.Version, log: c.Logger,
-		hub: newHub(c.Node, c.Logger), mux: http.NewServeMux(),
-		content: make(chan struct{}, maxContent), over: make(chan struct{}),
-	}
+	a := &API{version: c.Version, hub: newHub(c), reads: make(slots, maxContent), mux: http.NewServeMux(), over: make(chan struct{})}
 	config := huma.DefaultConfig("shoal", "1.0")
 	config.Info.Description = "A node of shoal: what it shares and fetches, and the means to act on it. " +
 		"Within /api/v1 there are only additions."
@@ -58,11 +61,12 @@ func New(c Config) (*API, error) {
 	config.RejectUnknownQueryParameters = true
 	config.Transformers = []huma.Transformer{transformProblem}
 	h := humago.New(a.mux, config)
-	a.register(h)
-	if err := a.describe(h); err != nil {
+	a.register(h, c)
+	var err error
+	if a.spec, err = describe(h); err != nil {
 		return nil, err
 	}
-	metrics, err := a.metrics(c.Collectors)
+	metrics, err := metrics(newNodeCollector(c.Node, a.hub.count, c.Version), c.Collectors)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +79,22 @@ func New(c Config) (*API, error) {
 	})
 	a.mux.HandleFunc("/api/", a.unknownPath)
 	return a, nil
+}
+
+// register adds every operation, each group with the port that it needs.
+func (a *API) register(h huma.API, c Config) {
+	ids := ids{c.Transfers}
+	registerNode(h, c.Node, ids)
+	registerAccess(h, c.Access)
+	registerSettings(h, c.Settings)
+	registerNetwork(h, c.Network)
+	registerTransfers(h, c.Transfers, ids, a.hub.logOf)
+	registerContent(h, &contents{ids: ids, content: c.Content, log: c.Logger, reads: a.reads})
+	registerIntake(h, c.Intake, ids, a.over)
+	registerUploads(h, c.Uploads)
+	registerFinding(h, c.Finding)
+	registerChannels(h, c.Channels)
+	registerEvents(h, a.hub, ids)
 }
 
 // schemaName gives different names to types that share one: the limits of the node
@@ -105,6 +125,15 @@ func (a *API) Run(ctx context.Context) error {
 
 // Boot is the part of event ids that changes with each start.
 func (a *API) Boot() string { return a.hub.boot }
+
+// Welcome is the answer of a node of any version at /api. Clients compare the
+// versions in it before they send other requests.
+type Welcome struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	API     int    `json:"api" doc:"newest version of the API"`
+	Oldest  int    `json:"oldest" doc:"oldest version of the API that the node supports"`
+}
 
 func (a *API) welcome(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, Welcome{Name: "shoal", Version: a.version, API: Version, Oldest: Version})
@@ -144,71 +173,4 @@ func writeProblem(w http.ResponseWriter, p *Problem) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(b)
-}
-
-// resolve finds the ID that s is or begins.
-func (a *API) resolve(s string) (share.ID, error) {
-	s = strings.ToLower(s)
-	if len(s) == 40 {
-		return share.ParseID(s)
-	}
-	if s == "" || len(s) > 40 || strings.Trim(s, "0123456789abcdef") != "" {
-		return share.ID{}, share.Errorf(share.Usage, "%.60q is not an ID or the beginning of one", s)
-	}
-	var found []share.Transfer
-	for _, t := range a.node.List() {
-		if strings.HasPrefix(t.ID.String(), s) {
-			found = append(found, t)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return share.ID{}, share.Errorf(share.Failed, "%w: %s", share.ErrUnknown, s)
-	case 1:
-		return found[0].ID, nil
-	}
-	return share.ID{}, share.Errorf(share.Usage, "the IDs of %d transfers begin with %s: %s: %w", len(found), s, examples(found), errAmbiguous)
-}
-
-// examples lists a few of the transfers by just enough digits to tell them apart.
-func examples(found []share.Transfer) string {
-	digits := 8
-	for i := range found {
-		for j := range i {
-			a, b := found[i].ID.String(), found[j].ID.String()
-			n := 0
-			for n < 40 && a[n] == b[n] {
-				n++
-			}
-			digits = min(max(digits, n+1), 40)
-		}
-		if i == 50 {
-			break
-		}
-	}
-	var names []string
-	for _, t := range found[:min(len(found), 4)] {
-		names = append(names, t.ID.String()[:digits])
-	}
-	if len(found) > 4 {
-		names = append(names, "…")
-	}
-	return strings.Join(names, ", ")
-}
-
-// Welcome is the answer of a node of any version at /api. Clients compare the
-// versions in it before they send other requests.
-type Welcome struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
-	API     int    `json:"api" doc:"newest version of the API"`
-	Oldest  int    `json:"oldest" doc:"oldest version of the API that the node supports"`
-}
-
-type priorities struct {
-	Priorities map[int]share.Priority `json:"priorities" doc:"by file number: -1 skip, 0 normal, 1 high"`
-}
-
-type addresses struct {
-	Addresses []netip.AddrPort `json:"addresses" maxItems:"1000"`
 }

@@ -23,19 +23,18 @@ type archiveOf struct {
 	Path   string `query:"path" maxLength:"4096" doc:"only the files in this folder of the transfer"`
 }
 
-// archive streams the selected files, one after the other as they arrive.
-// Nothing is kept and nothing is packed: most of what people share is packed
-// already.
-func (a *API) archive(ctx context.Context, in *archiveOf) (*huma.StreamResponse, error) {
-	id, err := a.resolve(in.ID)
+// archive streams the selected files, one after the other as they arrive. It keeps
+// nothing and compresses nothing: most of what people share is compressed already.
+func (c *contents) archive(ctx context.Context, in *archiveOf) (*huma.StreamResponse, error) {
+	id, err := c.resolve(in.ID)
 	if err != nil {
 		return nil, err
 	}
-	t, err := a.node.Get(id)
+	t, err := c.transfers.Get(id)
 	if err != nil {
 		return nil, err
 	}
-	all, err := a.node.Files(id)
+	all, err := c.content.Files(id)
 	if err != nil {
 		return nil, err
 	}
@@ -52,25 +51,25 @@ func (a *API) archive(ctx context.Context, in *archiveOf) (*huma.StreamResponse,
 	if len(files) == 0 {
 		return nil, share.Errorf(share.Failed, "the archive would be empty: no file is selected, or %.100q is not a folder of the transfer: %w", in.Path, errNoFile)
 	}
-	if err := a.reads(); err != nil {
+	if err := c.reads.take(); err != nil {
 		return nil, err
 	}
 	name := t.Name
 	if below != "" {
 		name = path.Base(below)
 	}
-	return &huma.StreamResponse{Body: func(c huma.Context) {
-		defer a.read()
-		_, w := humago.Unwrap(c)
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer c.reads.put()
+		_, w := humago.Unwrap(hc)
 		contentHeader(w.Header(), name+"."+in.Format)
 		out := &patient{w, http.NewResponseController(w)}
 		pack := zipFiles
 		if in.Format == "tar" {
 			pack = tarFiles
 		}
-		err := pack(out, t, files, func(f share.File) (io.ReadCloser, error) { return a.node.Open(ctx, id, f.Index) })
+		err := pack(out, t, files, func(f share.File) (io.ReadCloser, error) { return c.content.Open(ctx, id, f.Index) })
 		if err != nil {
-			a.log.Debug("an archive was cut off", "id", id, "error", err)
+			c.log.Debug("an archive was cut off", "id", id, "error", err)
 			// The client must not take the archive for complete.
 			panic(http.ErrAbortHandler)
 		}

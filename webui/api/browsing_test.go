@@ -244,7 +244,7 @@ func TestContentSlots(t *testing.T) {
 	_, a, base := serve(t, f)
 	url := base + Base + "/transfers/" + testID(0).String() + "/archive"
 	for range maxContent {
-		if err := a.reads(); err != nil {
+		if err := a.reads.take(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -253,7 +253,7 @@ func TestContentSlots(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &p); err != nil || status != http.StatusInternalServerError || !strings.Contains(p.Detail, "already reading content") {
 		t.Errorf("%d %s %v", status, body, err)
 	}
-	a.read()
+	a.reads.put()
 	// The slot of an answer is given back shortly after its last byte.
 	end := time.Now().Add(20 * time.Second)
 	for range 3 {

@@ -36,20 +36,24 @@ type Page struct {
 	Total   int           `json:"total"`
 }
 
-// Channels is the API's port to the node's channels. A ref is a key, the beginning
-// of one, a name or a link; the error for an unknown ref wraps index.ErrUnknown.
+// Channels is the port to the node's channels. A ref is a key, the beginning of one,
+// a name or a link; the error for an unknown ref wraps index.ErrUnknown. Methods that
+// change a channel return it as it is then.
 type Channels interface {
-	Channels() []index.Channel
-	Channel(ref string) (index.Channel, error)
-	// AddChannel returns at once. If the channel exists, it returns that and looks
-	// it up in the DHT.
-	AddChannel(context.Context, NewChannel) (index.Channel, error)
-	EditChannel(ctx context.Context, ref string, c index.ChannelChange) (index.Channel, error)
-	// DropChannel unfollows a channel, or deletes an own one and its key if own is set.
-	DropChannel(ctx context.Context, ref string, own bool) (index.Channel, error)
-	// PublishChannel returns when the channel is published.
-	PublishChannel(ctx context.Context, ref string) (index.Channel, error)
-	ChannelEntries(ctx context.Context, ref string, offset, limit int) (Page, error)
+	// List returns every channel, oldest first.
+	List() []index.Channel
+	Resolve(ref string) (index.Channel, error)
+	// Add returns at once. If the channel exists, it returns that and looks it up in
+	// the DHT.
+	Add(context.Context, NewChannel) (index.Channel, error)
+	Edit(ctx context.Context, ref string, c index.ChannelChange) (index.Channel, error)
+	// Unfollow removes a channel. An own one, and its key, is removed only if own is
+	// set.
+	Unfollow(ctx context.Context, ref string, own bool) (index.Channel, error)
+	// Publish returns when the channel is published.
+	Publish(ctx context.Context, ref string) (index.Channel, error)
+
+	Page(ctx context.Context, ref string, offset, limit int) (Page, error)
 	PutEntries(ctx context.Context, ref string, e NewEntries) (index.Channel, error)
 	RemoveEntry(ctx context.Context, ref string, id share.ID) (index.Channel, error)
 }
@@ -81,9 +85,9 @@ type (
 	}
 )
 
-func (a *API) registerChannels(h huma.API) {
+func registerChannels(h huma.API, all Channels) {
 	op(h, "GET /channels", "List the channels that this node follows and publishes", func(context.Context, *none) (*answer[[]index.Channel], error) {
-		return &answer[[]index.Channel]{orEmpty(a.node.Channels())}, nil
+		return &answer[[]index.Channel]{orEmpty(all.List())}, nil
 	})
 	op(h, "POST /channels", "Follow a channel, create one, or import the key of one", func(ctx context.Context, in *body[NewChannel]) (*answer[index.Channel], error) {
 		n := 0
@@ -95,27 +99,27 @@ func (a *API) registerChannels(h huma.API) {
 		if n != 1 {
 			return nil, share.Errorf(share.Usage, "give a link to follow a channel, a name to create one, or a key to import one")
 		}
-		c, err := a.node.AddChannel(ctx, in.Body)
+		c, err := all.Add(ctx, in.Body)
 		return &answer[index.Channel]{c}, err
 	})
 	op(h, "GET /channels/{id}", "Show a channel", func(_ context.Context, in *oneChannel) (*answer[index.Channel], error) {
-		c, err := a.node.Channel(in.Key)
+		c, err := all.Resolve(in.Key)
 		return &answer[index.Channel]{c}, err
 	})
 	op(h, "PATCH /channels/{id}", "Change a channel", func(ctx context.Context, in *editChannel) (*answer[index.Channel], error) {
-		c, err := a.node.EditChannel(ctx, in.Key, in.Body)
+		c, err := all.Edit(ctx, in.Key, in.Body)
 		return &answer[index.Channel]{c}, err
 	})
 	op(h, "DELETE /channels/{id}", "Unfollow a channel, or delete an own one", func(ctx context.Context, in *dropChannel) (*answer[index.Channel], error) {
-		c, err := a.node.DropChannel(ctx, in.Key, in.Own)
+		c, err := all.Unfollow(ctx, in.Key, in.Own)
 		return &answer[index.Channel]{c}, err
 	})
 	op(h, "POST /channels/{id}/publish", "Publish an own channel now", func(ctx context.Context, in *oneChannel) (*answer[index.Channel], error) {
-		c, err := a.node.PublishChannel(ctx, in.Key)
+		c, err := all.Publish(ctx, in.Key)
 		return &answer[index.Channel]{c}, err
 	})
 	op(h, "GET /channels/{id}/entries", "List the entries of a channel, without their files", func(ctx context.Context, in *channelPage) (*answer[Page], error) {
-		p, err := a.node.ChannelEntries(ctx, in.Key, in.Offset, in.Limit)
+		p, err := all.Page(ctx, in.Key, in.Offset, in.Limit)
 		p.Entries = orEmpty(p.Entries)
 		return &answer[Page]{p}, err
 	})
@@ -123,11 +127,11 @@ func (a *API) registerChannels(h huma.API) {
 		if len(in.Body.IDs)+len(in.Body.Links) == 0 {
 			return nil, share.Errorf(share.Usage, "give ids or links")
 		}
-		c, err := a.node.PutEntries(ctx, in.Key, in.Body)
+		c, err := all.PutEntries(ctx, in.Key, in.Body)
 		return &answer[index.Channel]{c}, err
 	})
 	op(h, "DELETE /channels/{id}/entries/{entry}", "Remove an entry from an own channel", func(ctx context.Context, in *oneEntry) (*answer[index.Channel], error) {
-		c, err := a.node.RemoveEntry(ctx, in.Key, in.ID)
+		c, err := all.RemoveEntry(ctx, in.Key, in.ID)
 		return &answer[index.Channel]{c}, err
 	})
 }

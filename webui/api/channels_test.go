@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,8 +16,14 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// chosen is what a fake was asked to do with its one channel.
-type chosen struct{ asked []string }
+// chosen is the channels of a fake, one unless others are listed, and what it was
+// asked to do with it.
+type chosen struct {
+	asked []string
+
+	listing sync.Mutex
+	listed  []index.Channel
+}
 
 func testChannel() index.Channel {
 	return index.Channel{
@@ -33,11 +40,18 @@ func (c *chosen) did(ref, format string, args ...any) (index.Channel, error) {
 	return testChannel(), nil
 }
 
-func (c *chosen) Channels() []index.Channel { return []index.Channel{testChannel()} }
+func (c *chosen) List() []index.Channel {
+	c.listing.Lock()
+	defer c.listing.Unlock()
+	if c.listed != nil {
+		return c.listed
+	}
+	return []index.Channel{testChannel()}
+}
 
-func (c *chosen) Channel(ref string) (index.Channel, error) { return c.did(ref, "show") }
+func (c *chosen) Resolve(ref string) (index.Channel, error) { return c.did(ref, "show") }
 
-func (c *chosen) AddChannel(_ context.Context, n NewChannel) (index.Channel, error) {
+func (c *chosen) Add(_ context.Context, n NewChannel) (index.Channel, error) {
 	mirror := "-"
 	if n.Mirror != nil {
 		mirror = strconv.FormatInt(*n.Mirror, 10)
@@ -45,19 +59,19 @@ func (c *chosen) AddChannel(_ context.Context, n NewChannel) (index.Channel, err
 	return c.did(testChannel().ID.String(), "add %s%s%s %s %s", n.Link, n.Name, n.Secret, mirror, n.About)
 }
 
-func (c *chosen) EditChannel(_ context.Context, ref string, e index.ChannelChange) (index.Channel, error) {
+func (c *chosen) Edit(_ context.Context, ref string, e index.ChannelChange) (index.Channel, error) {
 	return c.did(ref, "edit %s %v %d", *e.Name, e.About == nil, *e.Mirror)
 }
 
-func (c *chosen) DropChannel(_ context.Context, ref string, own bool) (index.Channel, error) {
+func (c *chosen) Unfollow(_ context.Context, ref string, own bool) (index.Channel, error) {
 	return c.did(ref, "drop %v", own)
 }
 
-func (c *chosen) PublishChannel(_ context.Context, ref string) (index.Channel, error) {
+func (c *chosen) Publish(_ context.Context, ref string) (index.Channel, error) {
 	return c.did(ref, "publish")
 }
 
-func (c *chosen) ChannelEntries(_ context.Context, ref string, offset, limit int) (Page, error) {
+func (c *chosen) Page(_ context.Context, ref string, offset, limit int) (Page, error) {
 	_, err := c.did(ref, "entries %d %d", offset, limit)
 	return Page{Entries: []index.Entry{testEntry(testTransfer(1))}, Total: 2}, err
 }

@@ -3,9 +3,12 @@ package api
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,8 +18,64 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// shown are the types that a browser may show: they carry no script. All else
-// is an attachment of bytes, whatever it is called.
+// Content is the port to what a transfer consists of and where it comes from.
+type Content interface {
+	// Files returns none while they are not known.
+	Files(share.ID) ([]share.File, error)
+	Pieces(share.ID) (share.Pieces, error)
+	// Torrent returns the .torrent file.
+	Torrent(share.ID) ([]byte, error)
+	// Open reads one file. Its reads wait for missing pieces, until ctx ends.
+	Open(ctx context.Context, id share.ID, file int) (io.ReadSeekCloser, error)
+
+	// Peers returns the connected peers.
+	Peers(share.ID) ([]share.Peer, error)
+	// Discovery returns the state of each source of peers.
+	Discovery(share.ID) ([]share.Way, error)
+}
+
+// contents answers the requests for content.
+type contents struct {
+	ids
+	content Content
+	log     *slog.Logger
+	reads   slots
+}
+
+// maxContent is the number of slots for reading content.
+const maxContent = 64
+
+func registerContent(h huma.API, c *contents) {
+	op(h, "GET /transfers/{id}/files", "List the files of a transfer", func(_ context.Context, in *listOf) (*huma.StreamResponse, error) {
+		files, err := onID(c.ids, in.ID, c.content.Files)
+		if err != nil {
+			return nil, err
+		}
+		return list(files, in.Fields)
+	}, lists[share.File](h))
+	op(h, "GET /transfers/{id}/files/{file}/content", "Read a file, also while it is being fetched", c.readFile, streams("application/octet-stream"))
+	op(h, "GET /transfers/{id}/archive", "Download all files of a transfer as one archive, also while they are being fetched", c.archive, streams("application/octet-stream"))
+	op(h, "GET /transfers/{id}/torrent", "Download the .torrent file of a transfer", c.torrent, streams("application/x-bittorrent"))
+	op(h, "GET /transfers/{id}/pieces", "Show the state of every piece", func(_ context.Context, in *oneID) (*answer[share.Pieces], error) {
+		p, err := onID(c.ids, in.ID, c.content.Pieces)
+		p.State = orEmpty(p.State)
+		return &answer[share.Pieces]{p}, err
+	})
+	op(h, "GET /transfers/{id}/peers", "List the connected peers", func(_ context.Context, in *listOf) (*huma.StreamResponse, error) {
+		peers, err := onID(c.ids, in.ID, c.content.Peers)
+		if err != nil {
+			return nil, err
+		}
+		return list(peers, in.Fields)
+	}, lists[share.Peer](h))
+	op(h, "GET /transfers/{id}/discovery", "Show the sources of peers of a transfer", func(_ context.Context, in *oneID) (*answer[[]share.Way], error) {
+		ways, err := onID(c.ids, in.ID, c.content.Discovery)
+		return &answer[[]share.Way]{orEmpty(ways)}, err
+	})
+}
+
+// shown are the types that a browser may show: they carry no script. Everything
+// else is an attachment of bytes, whatever its name.
 var shown = map[string]string{
 	".avif": "image/avif", ".bmp": "image/bmp", ".gif": "image/gif", ".jpeg": "image/jpeg", ".jpg": "image/jpeg",
 	".png": "image/png", ".webp": "image/webp",
@@ -28,16 +87,16 @@ var shown = map[string]string{
 	".srt": "text/plain; charset=utf-8",
 }
 
-// idleTime is how long a reader of content may take nothing: a player that is
-// paused comes back with a Range request.
+// idleTime is how long a reader of content may take nothing. A player that was
+// paused for longer comes back with a Range request.
 const idleTime = 5 * time.Minute
 
-func (a *API) readFile(ctx context.Context, in *oneFile) (*huma.StreamResponse, error) {
-	id, err := a.resolve(in.ID)
+func (c *contents) readFile(ctx context.Context, in *oneFile) (*huma.StreamResponse, error) {
+	id, err := c.resolve(in.ID)
 	if err != nil {
 		return nil, err
 	}
-	files, err := a.node.Files(id)
+	files, err := c.content.Files(id)
 	if err != nil {
 		return nil, err
 	}
@@ -53,17 +112,17 @@ func (a *API) readFile(ctx context.Context, in *oneFile) (*huma.StreamResponse, 
 	if name == "" {
 		return nil, share.Errorf(share.Failed, "%s has no file %d: %w", id.Short(), in.File, errNoFile)
 	}
-	if err := a.reads(); err != nil {
+	if err := c.reads.take(); err != nil {
 		return nil, err
 	}
-	r, err := a.node.Open(ctx, id, in.File)
+	r, err := c.content.Open(ctx, id, in.File)
 	if err != nil {
-		a.read()
+		c.reads.put()
 		return nil, err
 	}
-	return &huma.StreamResponse{Body: func(c huma.Context) {
-		defer func() { r.Close(); a.read() }()
-		req, w := humago.Unwrap(c)
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		defer func() { r.Close(); c.reads.put() }()
+		req, w := humago.Unwrap(ctx)
 		contentHeader(w.Header(), name)
 		// The content of an ID never changes.
 		w.Header().Set("ETag", fmt.Sprintf(`"%s-%d"`, id, in.File))
@@ -71,17 +130,20 @@ func (a *API) readFile(ctx context.Context, in *oneFile) (*huma.StreamResponse, 
 	}}, nil
 }
 
-// reads takes a slot of those who read content; read gives it back.
-func (a *API) reads() error {
+// slots bounds how many requests read content at the same time.
+type slots chan struct{}
+
+// take takes a slot, or refuses; put gives it back.
+func (s slots) take() error {
 	select {
-	case a.content <- struct{}{}:
+	case s <- struct{}{}:
 		return nil
 	default:
-		return share.Errorf(share.Failed, "too many requests: %d are already reading content; try again later", maxContent)
+		return share.Errorf(share.Failed, "too many requests: %d are already reading content; try again later", cap(s))
 	}
 }
 
-func (a *API) read() { <-a.content }
+func (s slots) put() { <-s }
 
 func contentHeader(h http.Header, name string) {
 	kind, how := shown[strings.ToLower(path.Ext(name))], "inline"
@@ -102,7 +164,7 @@ func disposition(how, name string) string {
 	return how
 }
 
-// patient cuts a reader off that takes nothing for idleTime.
+// patient cuts off a reader that takes nothing for idleTime.
 type patient struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -117,21 +179,21 @@ func (p *patient) Write(b []byte) (int, error) {
 
 func (p *patient) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
-func (a *API) torrent(_ context.Context, in *oneID) (*huma.StreamResponse, error) {
-	id, err := a.resolve(in.ID)
+func (c *contents) torrent(_ context.Context, in *oneID) (*huma.StreamResponse, error) {
+	id, err := c.resolve(in.ID)
 	if err != nil {
 		return nil, err
 	}
-	b, err := a.node.Torrent(id)
+	b, err := c.content.Torrent(id)
 	if err != nil {
 		return nil, err
 	}
-	t, err := a.node.Get(id)
+	t, err := c.transfers.Get(id)
 	if err != nil {
 		return nil, err
 	}
-	return &huma.StreamResponse{Body: func(c huma.Context) {
-		_, w := humago.Unwrap(c)
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		_, w := humago.Unwrap(ctx)
 		h := w.Header()
 		h.Set("Content-Type", "application/x-bittorrent")
 		h.Set("Content-Disposition", disposition("attachment", t.Name+".torrent"))
@@ -139,3 +201,84 @@ func (a *API) torrent(_ context.Context, in *oneID) (*huma.StreamResponse, error
 		_, _ = w.Write(b) // the reader may have gone
 	}}, nil
 }
+
+// Files returns the files of a transfer, none while they are not known.
+func (c *Client) Files(ctx context.Context, id share.ID) ([]share.File, error) {
+	return get[[]share.File](ctx, c, transferPath(id)+"/files")
+}
+
+// Peers returns the connected peers of a transfer.
+func (c *Client) Peers(ctx context.Context, id share.ID) ([]share.Peer, error) {
+	return get[[]share.Peer](ctx, c, transferPath(id)+"/peers")
+}
+
+// Discovery returns the state of each source of peers of a transfer.
+func (c *Client) Discovery(ctx context.Context, id share.ID) ([]share.Way, error) {
+	return get[[]share.Way](ctx, c, transferPath(id)+"/discovery")
+}
+
+// Pieces returns the state of every piece.
+func (c *Client) Pieces(ctx context.Context, id share.ID) (share.Pieces, error) {
+	return get[share.Pieces](ctx, c, transferPath(id)+"/pieces")
+}
+
+// Torrent returns the .torrent file of a transfer.
+func (c *Client) Torrent(ctx context.Context, id share.ID) ([]byte, error) {
+	resp, err := c.send(ctx, http.MethodGet, Base+transferPath(id)+"/torrent", nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, gone(ctx, err)
+	}
+	return b, nil
+}
+
+// Content reads one file of a transfer from its beginning; missing pieces are
+// fetched in the order of the reading. It may be closed before the end.
+func (c *Client) Content(ctx context.Context, id share.ID, file int) (io.ReadCloser, error) {
+	resp, err := c.send(ctx, http.MethodGet, contentPath(id, file), nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &fileBody{ctx: ctx, body: resp.Body, left: resp.ContentLength}, nil
+}
+
+// ContentRange reads length bytes from offset on.
+func (c *Client) ContentRange(ctx context.Context, id share.ID, file int, offset, length int64) (io.ReadCloser, error) {
+	h := http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", offset, offset+length-1)}}
+	resp, err := c.send(ctx, http.MethodGet, contentPath(id, file), h, nil)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusPartialContent {
+		resp.Body.Close()
+		return nil, share.Errorf(share.Failed, "the node answered %s to a request for a part of a file", resp.Status)
+	}
+	return &fileBody{ctx: ctx, body: resp.Body, left: resp.ContentLength}, nil
+}
+
+func contentPath(id share.ID, file int) string {
+	return Base + transferPath(id) + "/files/" + strconv.Itoa(file) + "/content"
+}
+
+// fileBody is the body of an answer that tells the end of the file from the end of
+// its node.
+type fileBody struct {
+	ctx  context.Context
+	body io.ReadCloser
+	left int64
+}
+
+func (f *fileBody) Read(p []byte) (int, error) {
+	n, err := f.body.Read(p)
+	f.left -= int64(n)
+	if err != nil && (err != io.EOF || f.left > 0) {
+		err = gone(f.ctx, err)
+	}
+	return n, err
+}
+
+func (f *fileBody) Close() error { return f.body.Close() }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -254,7 +253,7 @@ func TestSlowReader(t *testing.T) {
 func TestStalledReaderIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(1)
-		a, err := New(Config{Node: f, Version: "9.9", Logger: slog.New(slog.DiscardHandler)})
+		a, err := New(f.config())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -288,7 +287,7 @@ func TestStalledReaderIsCutOff(t *testing.T) {
 func TestQuietStreamSendsComments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(0)
-		h := newHub(f, slog.New(slog.DiscardHandler))
+		h := newHub(f.config())
 		ctx, cancel := context.WithCancel(context.Background())
 		var wg sync.WaitGroup
 		wg.Go(func() { h.run(ctx) })
@@ -316,7 +315,7 @@ func TestQuietStreamSendsComments(t *testing.T) {
 func TestEventsOfWhatIsHashedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(1)
-		h := newHub(f, slog.New(slog.DiscardHandler))
+		h := newHub(f.config())
 		ctx, cancel := context.WithCancel(context.Background())
 		var wg sync.WaitGroup
 		wg.Go(func() { h.run(ctx) })
@@ -357,6 +356,73 @@ func TestEventsOfWhatIsHashedMeanwhile(t *testing.T) {
 			t.Errorf("notice %v, row %v", notice, row)
 		}
 	})
+}
+
+// oneByOne are events that have no buffer of their own, as those of a node have none.
+type oneByOne struct{ *fake }
+
+type handed struct {
+	Subscription
+	c    chan share.Event
+	gone chan struct{}
+}
+
+func (o oneByOne) Subscribe(buffer int) Subscription {
+	s := &handed{o.fake.Subscribe(buffer), make(chan share.Event), make(chan struct{})}
+	go func() {
+		defer close(s.c)
+		for ev := range s.Subscription.Events() {
+			select {
+			case s.c <- ev:
+			case <-s.gone:
+				return
+			}
+		}
+	}()
+	return s
+}
+
+func (s *handed) Events() <-chan share.Event { return s.c }
+
+func (s *handed) Close() {
+	s.Subscription.Close()
+	close(s.gone)
+}
+
+// What changes at the same time is one patch, however the events arrive.
+func TestABurstIsOnePatch(t *testing.T) {
+	for name, events := range map[string]func(*fake) Events{
+		"buffered":   func(f *fake) Events { return f },
+		"one by one": func(f *fake) Events { return oneByOne{f} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const many = 500
+				f := newFake(many)
+				c := f.config()
+				c.Events = events(f)
+				h := newHub(c)
+				ctx, cancel := context.WithCancel(context.Background())
+				var wg sync.WaitGroup
+				wg.Go(func() { h.run(ctx) })
+				time.Sleep(10 * patchTime)
+				h.mu.Lock()
+				before := h.seq
+				h.mu.Unlock()
+				for i := range many {
+					f.set(testID(i), func(t *share.Transfer) { t.Up = 7 })
+				}
+				time.Sleep(10 * patchTime)
+				h.mu.Lock()
+				if last := h.ring[len(h.ring)-1]; h.seq != before+1 || len(last.parts) != many {
+					t.Errorf("%d patches, the last of %d transfers", h.seq-before, len(last.parts))
+				}
+				h.mu.Unlock()
+				cancel()
+				wg.Wait()
+			})
+		})
+	}
 }
 
 type recorder struct {
@@ -406,7 +472,7 @@ func TestHubStartsOverWhenItFallsBehind(t *testing.T) {
 func TestPatchesAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := newFake(0)
-		h := newHub(f, slog.New(slog.DiscardHandler))
+		h := newHub(f.config())
 		w := &watcher{rows: map[share.ID]json.RawMessage{}}
 		r := &reader{wake: make(chan struct{}, 1), topics: map[*topic]uint64{}}
 		read := func(r *reader, w *watcher) {

@@ -16,7 +16,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/share"
 )
 
@@ -38,7 +37,6 @@ type fake struct {
 	fail      error // of the next call that changes something
 	peers     []share.Peer
 	report    *share.Report
-	listed    []index.Channel
 	files     []share.File
 	content   []byte
 	fetch     FetchRequest // the latest
@@ -157,7 +155,11 @@ func (f *fake) Limits() Limits { return Limits{Limits: f.limits, Now: f.limits, 
 
 func (f *fake) SignIn() (string, error)    { return "http://[::1]/#signin=x", nil }
 func (f *fake) SetPassword(p string) error { f.calls = append(f.calls, "password "+p); return nil }
-func (f *fake) ChangeLimits(c share.LimitChange) error {
+
+// fakeSettings are the settings of a fake, which has limits of transfers, too.
+type fakeSettings struct{ *fake }
+
+func (f fakeSettings) ChangeLimits(c share.LimitChange) error {
 	f.limits = c.Apply(f.limits)
 	return nil
 }
@@ -263,7 +265,7 @@ func (f *fake) Remove(id share.ID, data bool) ([]share.Kept, error) {
 func (f *fake) Room(id share.ID) (Room, error) {
 	return Room{Path: "/srv", Needed: 5, Free: 7, MinFree: 3}, f.done(id, "room")
 }
-func (f *fake) ChangeTransferLimits(id share.ID, c share.LimitChange) error {
+func (f *fake) ChangeLimits(id share.ID, c share.LimitChange) error {
 	l := c.Apply(share.Limits{Down: -7, Up: -7}) // as it was
 	return f.done(id, fmt.Sprintf("limits %d %d", l.Down, l.Up))
 }
@@ -273,7 +275,10 @@ func (f *fake) SetGoal(id share.ID, g share.Goal) error {
 func (f *fake) SetPriority(id share.ID, p map[int]share.Priority) error {
 	return f.done(id, fmt.Sprintf("priority %v", p))
 }
-func (f *fake) AddPeers(id share.ID, a []netip.AddrPort) error {
+func (f *fake) AddPeers(id share.ID, from share.Source, a []netip.AddrPort) error {
+	if from != share.FromUser {
+		return share.Errorf(share.Failed, "the addresses are said to come from %s", from)
+	}
 	return f.done(id, fmt.Sprintf("peers %v", a))
 }
 
@@ -283,10 +288,21 @@ func (f *fake) called() []string {
 	return slices.Clone(f.calls)
 }
 
+// ported is what an API can be made for.
+type ported interface{ config() Config }
+
+// config has the fake behind every port.
+func (f *fake) config() Config {
+	return Config{
+		Node: f, Access: f, Settings: fakeSettings{f}, Network: f, Transfers: f, Content: f, Intake: f, Uploads: f, Finding: f,
+		Channels: &f.chosen, Events: f, Version: "9.9", Logger: slog.New(slog.DiscardHandler),
+	}
+}
+
 // serve runs an API over f on a loopback listener and returns a client of it.
-func serve(t testing.TB, f Node) (*Client, *API, string) {
+func serve(t testing.TB, f ported) (*Client, *API, string) {
 	t.Helper()
-	a, err := New(Config{Node: f, Version: "9.9", Logger: slog.New(slog.DiscardHandler)})
+	a, err := New(f.config())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,16 +334,7 @@ func quietContext(t testing.TB) context.Context {
 	return ctx
 }
 
-func (f *fake) Channels() []index.Channel {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.listed != nil {
-		return f.listed
-	}
-	return f.chosen.Channels()
-}
-
-func (f *fake) Network() share.Report {
+func (f *fake) Report() share.Report {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.report != nil {
@@ -336,7 +343,7 @@ func (f *fake) Network() share.Report {
 	return share.Report{Answer: "Strangers can reach you at [2001:db8::5]:51413.", Verdict: share.Reachable}
 }
 
-func (f *fake) TestNetwork(context.Context) share.Report {
+func (f *fake) Test(context.Context) share.Report {
 	f.calls = append(f.calls, "test")
-	return f.Network()
+	return f.Report()
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -13,7 +12,7 @@ import (
 
 func TestWatchFollowsAcrossBrokenConnections(t *testing.T) {
 	f := newFake(1)
-	a, err := New(Config{Node: f, Version: "9.9", Logger: slog.New(slog.DiscardHandler)})
+	a, err := New(f.config())
 	if err != nil {
 		t.Fatal(err)
 	}

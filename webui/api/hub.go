@@ -16,7 +16,8 @@ import (
 const (
 	// patchTime is the least time between two patches.
 	patchTime = time.Second
-	// settleTime gathers what changes together when there was no patch lately.
+	// settleTime is how long a patch waits for what changes together with its first
+	// change.
 	settleTime = 30 * time.Millisecond
 	// How much is kept for readers that come back, or are behind.
 	ringFrames = 1024
@@ -29,7 +30,13 @@ const (
 // the latest changes to it. Each change is encoded once; readers, which write at
 // their own pace in their own goroutines, share the bytes.
 type hub struct {
-	node  Node
+	events    Events
+	transfers Transfers
+	content   Content
+	node      Node
+	network   Network
+	channels  Channels
+
 	log   *slog.Logger
 	boot  string
 	cols  []column // of share.Transfer
@@ -75,11 +82,12 @@ type part struct {
 	patch []byte
 }
 
-func newHub(n Node, log *slog.Logger) *hub {
+func newHub(c Config) *hub {
 	var b [6]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return &hub{
-		node: n, log: log, boot: hex.EncodeToString(b[:]),
+		events: c.Events, transfers: c.Transfers, content: c.Content, node: c.Node, network: c.Network, channels: c.Channels,
+		log: c.Logger, boot: hex.EncodeToString(b[:]),
 		cols: columnsOf(reflect.TypeFor[share.Transfer]()), stats: columnsOf(reflect.TypeFor[share.Stats]()),
 		kick:    make(chan struct{}, 1),
 		ready:   make(chan struct{}),
@@ -94,7 +102,7 @@ func newHub(n Node, log *slog.Logger) *hub {
 func (h *hub) run(ctx context.Context) {
 	defer h.stop()
 	for first := true; ctx.Err() == nil; first = false {
-		sub := h.node.Subscribe(eventBuffer)
+		sub := h.events.Subscribe(eventBuffer)
 		h.reload()
 		if first {
 			close(h.ready)
@@ -123,13 +131,6 @@ func (h *hub) follow(ctx context.Context, sub Subscription) bool {
 				return sub.Lagged()
 			}
 			h.take(ev)
-			// What waits already goes into the same patch.
-			for range len(sub.Events()) {
-				if ev, ok = <-sub.Events(); !ok {
-					return sub.Lagged()
-				}
-				h.take(ev)
-			}
 		case <-h.kick:
 			h.refreshTopics()
 		case <-timer.C:
@@ -164,7 +165,7 @@ func (h *hub) next() (time.Duration, bool) {
 
 // reload compares with all there is.
 func (h *hub) reload() {
-	all := h.node.List()
+	all := h.transfers.List()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	clear(h.dirty)

@@ -80,7 +80,7 @@ func TestLeaseEndsWithTheProcess(t *testing.T) {
 // A node that stops ends its leases, and does not wait for those who have them.
 func TestLeaseOfANodeThatStops(t *testing.T) {
 	f := newLeasing()
-	a, err := New(Config{Node: f, Version: "9.9"})
+	a, err := New(f.config())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +124,12 @@ func newLeasing() *leasing { return &leasing{fake: newFake(0), ended: make(chan 
 
 func (l *leasing) Lease() (string, func(), error) {
 	return "lease", func() { close(l.ended) }, l.refuse
+}
+
+func (l *leasing) config() Config {
+	c := l.fake.config()
+	c.Intake = l
+	return c
 }
 
 func (l *leasing) wait(t *testing.T) {

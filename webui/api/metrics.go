@@ -13,15 +13,15 @@ import (
 
 // metrics makes the handler of /metrics with a registry of its own. No label
 // has a value that comes from outside.
-func (a *API) metrics(more []prometheus.Collector) (http.Handler, error) {
+func metrics(c *nodeCollector, more []prometheus.Collector) (http.Handler, error) {
 	r := prometheus.NewRegistry()
 	all := append([]prometheus.Collector{
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		newNodeCollector(a),
+		c,
 	}, more...)
-	for _, c := range all {
-		if err := r.Register(c); err != nil {
+	for _, each := range all {
+		if err := r.Register(each); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}
 	}
@@ -30,18 +30,22 @@ func (a *API) metrics(more []prometheus.Collector) (http.Handler, error) {
 
 // nodeCollector reads the node's totals when asked.
 type nodeCollector struct {
-	a *API
+	node    Node
+	readers func() int // of the event stream
+	version string
 
 	transfers, downloaded, uploaded, down, up *prometheus.Desc
 	connections, refused, free, streams, info *prometheus.Desc
 }
 
-func newNodeCollector(a *API) *nodeCollector {
+func newNodeCollector(n Node, readers func() int, version string) *nodeCollector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("shoal_"+name, help, labels, nil)
 	}
 	return &nodeCollector{
-		a:           a,
+		node:        n,
+		readers:     readers,
+		version:     version,
 		transfers:   desc("transfers", "Transfers by state.", "state"),
 		downloaded:  desc("downloaded_bytes_total", "Bytes of content received from peers."),
 		uploaded:    desc("uploaded_bytes_total", "Bytes of content sent to peers."),
@@ -65,7 +69,7 @@ func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
 }
 
 func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
-	s := c.a.node.Stats()
+	s := c.node.Stats()
 	put := func(d *prometheus.Desc, t prometheus.ValueType, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, t, v, labels...)
 	}
@@ -81,6 +85,6 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	if s.Free >= 0 {
 		put(c.free, prometheus.GaugeValue, float64(s.Free))
 	}
-	put(c.streams, prometheus.GaugeValue, float64(c.a.hub.count()))
-	put(c.info, prometheus.GaugeValue, 1, c.a.version)
+	put(c.streams, prometheus.GaugeValue, float64(c.readers()))
+	put(c.info, prometheus.GaugeValue, 1, c.version)
 }

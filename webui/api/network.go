@@ -10,16 +10,16 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Network is the API's port to the report on how the node can be reached.
+// Network is the port to whether strangers can reach the node.
 type Network interface {
-	// Network returns the current report.
-	Network() share.Report
-	// TestNetwork asks the router and peers again and returns the report when they
-	// have answered or ctx ends.
-	TestNetwork(ctx context.Context) share.Report
+	// Report returns what is known now.
+	Report() share.Report
+	// Test asks the router and peers again and returns the report when they have
+	// answered or ctx ends.
+	Test(ctx context.Context) share.Report
 }
 
-// testTime bounds a test.
+// testTime bounds one test.
 const testTime = 25 * time.Second
 
 // fullReport has empty lists in the place of none.
@@ -29,16 +29,16 @@ func fullReport(r share.Report) share.Report {
 	return r
 }
 
-func (a *API) registerNetwork(h huma.API) {
+func registerNetwork(h huma.API, n Network) {
 	full := func(r share.Report) *answer[share.Report] { return &answer[share.Report]{fullReport(r)} }
 	op(h, "GET /network", "Report whether strangers can reach this node", func(context.Context, *none) (*answer[share.Report], error) {
-		return full(a.node.Network()), nil
+		return full(n.Report()), nil
 	})
 	op(h, "POST /network/test", "Test again whether strangers can reach this node; takes up to 25 seconds",
 		func(ctx context.Context, _ *none) (*answer[share.Report], error) {
 			ctx, cancel := context.WithTimeout(ctx, testTime)
 			defer cancel()
-			return full(a.node.TestNetwork(ctx)), nil
+			return full(n.Test(ctx)), nil
 		})
 }
 
@@ -47,7 +47,7 @@ func (c *Client) Network(ctx context.Context) (share.Report, error) {
 	return get[share.Report](ctx, c, "/network")
 }
 
-// TestNetwork has the node test itself again.
+// TestNetwork tests again whether strangers can reach the node.
 func (c *Client) TestNetwork(ctx context.Context) (share.Report, error) {
 	var r share.Report
 	err := c.do(ctx, http.MethodPost, Base+"/network/test", nil, &r)

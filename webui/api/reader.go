@@ -118,7 +118,7 @@ func (h *hub) findRenamed(r *reader) {
 	asked := slices.Collect(maps.Keys(r.only))
 	h.mu.Unlock()
 	for _, id := range asked {
-		if t, err := h.node.Get(id); err == nil && t.ID != id {
+		if t, err := h.transfers.Get(id); err == nil && t.ID != id {
 			h.renamed(r, id, &t)
 		}
 	}

@@ -18,11 +18,11 @@ var sideNames = [len(sides{})]string{"channels", "network"}
 // readSides asks the node for them. It holds no lock.
 func (h *hub) readSides() *sides {
 	channels := map[string]index.Channel{}
-	for _, c := range h.node.Channels() {
+	for _, c := range h.channels.List() {
 		channels[c.ID.String()] = c
 	}
 	var s sides
-	for i, v := range [...]any{channels, fullReport(h.node.Network())} {
+	for i, v := range [...]any{channels, fullReport(h.network.Report())} {
 		b, err := json.Marshal(v)
 		if err != nil { // a figure that is no number: nothing to tell
 			b = []byte("{}")

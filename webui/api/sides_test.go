@@ -45,8 +45,10 @@ func TestChannelsAndNetworkAreInTheDocument(t *testing.T) {
 		t.Fatalf("at first: %+v", doc)
 	}
 	a.Error, a.Entries = "", 3
-	f.mu.Lock()
+	f.listing.Lock()
 	f.listed = []index.Channel{a}
+	f.listing.Unlock()
+	f.mu.Lock()
 	f.report = &share.Report{Verdict: share.NotKnown, Next: "wait"}
 	f.mu.Unlock()
 	for len(doc.Channels) != 1 || doc.Network.Next != "wait" {

@@ -29,7 +29,7 @@ type topic struct {
 }
 
 // parseTopic reads KIND:ID, or node.
-func (a *API) parseTopic(s string) (topicKey, error) {
+func parseTopic(ids ids, s string) (topicKey, error) {
 	if s == "node" {
 		return topicKey{kind: s}, nil
 	}
@@ -39,7 +39,7 @@ func (a *API) parseTopic(s string) (topicKey, error) {
 	default:
 		return topicKey{}, share.Errorf(share.Usage, "there is no topic %q; the topics are peers:ID, pieces:ID, files:ID, log:ID, discovery:ID and node", s)
 	}
-	id, err := a.resolve(prefix)
+	id, err := ids.resolve(prefix)
 	return topicKey{kind, id}, err
 }
 
@@ -88,28 +88,28 @@ func (h *hub) topicData(k topicKey) []byte {
 	switch k.kind {
 	case "peers":
 		var peers []share.Peer
-		peers, err = h.node.Peers(k.id)
+		peers, err = h.content.Peers(k.id)
 		v = struct {
 			ID    share.ID     `json:"id"`
 			Peers []share.Peer `json:"peers"`
 		}{k.id, orEmpty(peers)}
 	case "pieces":
 		var p share.Pieces
-		p, err = h.node.Pieces(k.id)
+		p, err = h.content.Pieces(k.id)
 		v = struct {
 			ID share.ID `json:"id"`
 			share.Pieces
 		}{k.id, p}
 	case "files":
 		var files []share.File
-		files, err = h.node.Files(k.id)
+		files, err = h.content.Files(k.id)
 		v = struct {
 			ID    share.ID     `json:"id"`
 			Files []share.File `json:"files"`
 		}{k.id, orEmpty(files)}
 	case "discovery":
 		var ways []share.Way
-		ways, err = h.node.Discovery(k.id)
+		ways, err = h.content.Discovery(k.id)
 		v = struct {
 			ID   share.ID    `json:"id"`
 			Ways []share.Way `json:"ways"`
@@ -118,7 +118,7 @@ func (h *hub) topicData(k topicKey) []byte {
 		v = struct {
 			Info   Info   `json:"info"`
 			Health Health `json:"health"`
-		}{h.node.Info(), fullHealth(h.node.Health())}
+		}{h.node.Info(), h.node.Health().full()}
 	case "log":
 		v = struct {
 			ID  share.ID  `json:"id"`
@@ -129,13 +129,6 @@ func (h *hub) topicData(k topicKey) []byte {
 		return nil
 	}
 	return appendJSONEvent(nil, k.kind, "", v)
-}
-
-func orEmpty[T any](s []T) []T {
-	if s == nil {
-		return []T{}
-	}
-	return s
 }
 
 // logLines is how many lines the logs of all transfers have together.

@@ -31,7 +31,7 @@ func TestFolders(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	s := &served{&Node{live: config.NewLive(&config.Config{})}}
+	s := &intake{config: config.NewLive(&config.Config{}).Current}
 	f, err := s.Folder(dir + "/./b/..")
 	if err != nil || f.Path != dir || f.Parent != filepath.Dir(dir) || len(f.Entries) != 3 {
 		t.Fatalf("%+v %v", f, err)
@@ -81,7 +81,7 @@ func TestSettingsAreKept(t *testing.T) {
 	fixed := map[string][]string{"min-free": {"1MiB"}}
 	setting := func(n *Node, name string) api.Setting {
 		t.Helper()
-		for _, s := range (&served{n}).Settings() {
+		for _, s := range n.settings.Settings() {
 			if s.Name == name {
 				return s
 			}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,20 +22,20 @@ type finding struct {
 	channels  *channel.Manager
 }
 
-// transfers is what a catalogue asks of the engine.
-type transfers interface {
+// described is what a catalogue asks of the engine.
+type described interface {
 	List() []share.Transfer
 	Files(share.ID) ([]share.File, error)
 	Subscribe(buffer int) *engine.Subscription
 }
 
-// catalogue keeps index.db in step with the transfers, and builds it anew when
+// catalogue keeps index.db in step with the described, and builds it anew when
 // it is damaged. All use of it goes through use.
 type catalogue struct {
 	log    *slog.Logger
 	path   string
 	hidden string // transfers below this folder are not offered
-	engine transfers
+	engine described
 	// opened is told each time that the file was opened: what channels have may
 	// be missing from it.
 	opened chan struct{}
@@ -58,7 +57,7 @@ type openCatalogue struct {
 // indexName is the file of the catalogue in a state directory.
 const indexName = "index.db"
 
-func newCatalogue(state string, e transfers, log *slog.Logger) *catalogue {
+func newCatalogue(state string, e described, log *slog.Logger) *catalogue {
 	return &catalogue{
 		log: log, path: filepath.Join(state, indexName), hidden: ChannelDir(state), engine: e, opened: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
@@ -294,7 +293,7 @@ func (k *catalogue) describe(t *share.Transfer) (index.Entry, bool) {
 }
 
 // entryOf describes a transfer. Its link has no addresses, which change: see
-// served.Search.
+// finder.freshLink.
 func entryOf(t *share.Transfer, files []share.File) index.Entry {
 	e := index.Entry{
 		ID: t.ID, Name: t.Name, Bytes: t.Size, Time: t.Added.UTC().Truncate(time.Second),
@@ -372,52 +371,4 @@ func (k *catalogue) gather(ev share.Event, more <-chan share.Event, own map[shar
 	}
 	slices.SortFunc(added, func(a, b share.Transfer) int { return a.Added.Compare(b.Added) })
 	return added, gone
-}
-
-// Search is catalog.Search. The links of this node's own shares carry its
-// present addresses.
-func (s *served) Search(ctx context.Context, q index.Query) (index.Results, error) {
-	var r index.Results
-	if strings.Contains(strings.ToLower(q.Text), "channel:") {
-		q.Names = s.channelNames()
-	}
-	err := s.n.catalogue.use(ctx, func(c *catalog.Catalog) (err error) {
-		r, err = c.Search(ctx, q)
-		return err
-	})
-	for i := range r.Hits {
-		s.freshLink(&r.Hits[i].Entry)
-	}
-	return r, err
-}
-
-func (s *served) channelNames() map[index.ChannelID]string {
-	names := make(map[index.ChannelID]string)
-	for _, c := range s.n.channels.List() {
-		names[c.ID] = c.Name
-	}
-	return names
-}
-
-// Entries finds entries by the beginning of their ID.
-func (s *served) Entries(ctx context.Context, digits string) ([]index.Entry, error) {
-	const most = 50
-	var all []index.Entry
-	err := s.n.catalogue.use(ctx, func(c *catalog.Catalog) (err error) {
-		all, err = c.Begins(ctx, digits, most)
-		return err
-	})
-	for i := range all {
-		s.freshLink(&all[i])
-	}
-	return all, err
-}
-
-func (s *served) freshLink(e *index.Entry) {
-	if !e.Channel.IsZero() {
-		return
-	}
-	if t, err := s.n.engine.Get(e.ID); err == nil && t.Link != "" {
-		e.Link = t.Link
-	}
 }

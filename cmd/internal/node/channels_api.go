@@ -8,18 +8,22 @@ import (
 	"github.com/shoalnet/shoal/index/catalog"
 	"github.com/shoalnet/shoal/index/channel"
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine"
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-func (s *served) Channels() []index.Channel {
-	return s.n.channels.List()
+var _ api.Channels = (*channels)(nil)
+
+// channels is the manager of channels with what it cannot know: what the links and
+// keys of a request name, and what the transfers of the node are.
+type channels struct {
+	*channel.Manager
+	catalogue *catalogue
+	engine    *engine.Engine
+	now       func() time.Time
 }
 
-func (s *served) Channel(ref string) (index.Channel, error) {
-	return s.n.channels.Resolve(ref)
-}
-
-func (s *served) AddChannel(ctx context.Context, n api.NewChannel) (index.Channel, error) {
+func (c *channels) Add(ctx context.Context, n api.NewChannel) (index.Channel, error) {
 	switch {
 	case n.Link != "":
 		l, err := index.ParseChannelLink(n.Link)
@@ -29,49 +33,37 @@ func (s *served) AddChannel(ctx context.Context, n api.NewChannel) (index.Channe
 			}
 			return index.Channel{}, err
 		}
-		return s.n.channels.Follow(ctx, l, n.Mirror)
+		return c.Manager.Follow(ctx, l, n.Mirror)
 	case n.Secret != "":
 		var k channel.Key
 		if err := k.UnmarshalText([]byte(n.Secret)); err != nil {
 			return index.Channel{}, err
 		}
-		return s.n.channels.Import(ctx, k)
+		return c.Manager.Import(ctx, k)
 	}
-	return s.n.channels.Create(ctx, n.Name, n.About)
+	return c.Manager.Create(ctx, n.Name, n.About)
 }
 
-func (s *served) EditChannel(ctx context.Context, ref string, c index.ChannelChange) (index.Channel, error) {
-	return s.n.channels.Edit(ctx, ref, c)
-}
-
-func (s *served) DropChannel(ctx context.Context, ref string, own bool) (index.Channel, error) {
-	return s.n.channels.Unfollow(ctx, ref, own)
-}
-
-func (s *served) PublishChannel(ctx context.Context, ref string) (index.Channel, error) {
-	return s.n.channels.Publish(ctx, ref)
-}
-
-func (s *served) ChannelEntries(ctx context.Context, ref string, offset, limit int) (api.Page, error) {
-	i, err := s.n.channels.Resolve(ref)
+func (c *channels) Page(ctx context.Context, ref string, offset, limit int) (api.Page, error) {
+	i, err := c.Manager.Resolve(ref)
 	if err != nil {
 		return api.Page{}, err
 	}
 	var p api.Page
-	err = s.n.catalogue.use(ctx, func(c *catalog.Catalog) error {
-		if p.Total, err = c.Count(ctx, i.ID); err == nil {
-			p.Entries, err = c.List(ctx, i.ID, offset, limit)
+	err = c.catalogue.use(ctx, func(k *catalog.Catalog) error {
+		if p.Total, err = k.Count(ctx, i.ID); err == nil {
+			p.Entries, err = k.List(ctx, i.ID, offset, limit)
 		}
 		return err
 	})
 	return p, err
 }
 
-func (s *served) PutEntries(ctx context.Context, ref string, n api.NewEntries) (index.Channel, error) {
-	now := s.n.o.Now().UTC().Truncate(time.Second)
+func (c *channels) PutEntries(ctx context.Context, ref string, n api.NewEntries) (index.Channel, error) {
+	now := c.now().UTC().Truncate(time.Second)
 	var all []index.Entry
 	for _, id := range n.IDs {
-		t, err := s.n.engine.Get(id)
+		t, err := c.engine.Get(id)
 		if err != nil {
 			return index.Channel{}, err
 		}
@@ -81,7 +73,7 @@ func (s *served) PutEntries(ctx context.Context, ref string, n api.NewEntries) (
 		case !describable(&t):
 			return index.Channel{}, share.Errorf(share.Failed, "it is not known yet what %s is", id.Short())
 		}
-		e, ok := s.n.catalogue.describe(&t)
+		e, ok := c.catalogue.describe(&t)
 		if !ok {
 			return index.Channel{}, share.Errorf(share.Failed, "the files of %q are not known", t.Name)
 		}
@@ -100,9 +92,9 @@ func (s *served) PutEntries(ctx context.Context, ref string, n api.NewEntries) (
 	for i := range all {
 		all[i].About, all[i].Tags, all[i].Time = n.About, n.Tags, now
 	}
-	return s.n.channels.Put(ctx, ref, all)
+	return c.Manager.Put(ctx, ref, all)
 }
 
-func (s *served) RemoveEntry(ctx context.Context, ref string, id share.ID) (index.Channel, error) {
-	return s.n.channels.Remove(ctx, ref, []share.ID{id})
+func (c *channels) RemoveEntry(ctx context.Context, ref string, id share.ID) (index.Channel, error) {
+	return c.Manager.Remove(ctx, ref, []share.ID{id})
 }

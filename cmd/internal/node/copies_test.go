@@ -14,7 +14,6 @@ import (
 func TestCopiesAreDeletedWithTheirShare(t *testing.T) {
 	dir := t.TempDir()
 	n := startDaemon(t, options(t, stateDir(t), map[string][]string{"downloads": {dir}}))
-	s := &served{n}
 	uploads := n.Info().Uploads
 	if uploads != filepath.Join(dir, "Uploads") {
 		t.Fatalf("uploads are in %s", uploads)
@@ -32,13 +31,13 @@ func TestCopiesAreDeletedWithTheirShare(t *testing.T) {
 	}
 	id := func(path string) share.ID {
 		t.Helper()
-		sub := s.Subscribe(100)
+		sub := n.events.Subscribe(100)
 		defer sub.Close()
-		if _, err := s.Share(t.Context(), api.ShareRequest{Path: path}); err != nil {
+		if _, err := n.intake.Share(t.Context(), api.ShareRequest{Path: path}); err != nil {
 			t.Fatal(err)
 		}
 		for {
-			for _, x := range s.List() {
+			for _, x := range n.transfers.List() {
 				if x.Path == path && x.State == share.Seeding {
 					return x.ID
 				}
@@ -66,7 +65,7 @@ func TestCopiesAreDeletedWithTheirShare(t *testing.T) {
 		{kept, false, false}, {file, true, true}, {folder, true, true},
 		{outside, true, false}, {beside, true, false}, {part, true, false},
 	} {
-		if _, err := s.Remove(id(c.path), c.data); err != nil {
+		if _, err := n.transfers.Remove(id(c.path), c.data); err != nil {
 			t.Fatalf("%s: %v", c.path, err)
 		}
 		if there(c.path) == c.gone {
@@ -77,13 +76,13 @@ func TestCopiesAreDeletedWithTheirShare(t *testing.T) {
 	// What another share needs stays, and so does the share.
 	half := id(filepath.Dir(part))
 	id(part)
-	if _, err := s.Remove(half, true); share.KindOf(err) != share.Usage {
+	if _, err := n.transfers.Remove(half, true); share.KindOf(err) != share.Usage {
 		t.Errorf("a copy that another share is part of: %v", err)
 	}
 	if _, err := n.engine.Get(half); err != nil || !there(part) {
 		t.Errorf("it is gone: %v", err)
 	}
-	if _, err := s.Remove(share.ID{1}, true); err == nil {
+	if _, err := n.transfers.Remove(share.ID{1}, true); err == nil {
 		t.Error("removed what is not there")
 	}
 }

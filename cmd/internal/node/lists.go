@@ -2,7 +2,6 @@ package node
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/shoalnet/shoal/cmd/internal/policy"
@@ -43,29 +42,4 @@ func (e explainer) channel(t *share.Transfer) string {
 		return ""
 	}
 	return key
-}
-
-// mayRemove refuses what a channel needs for as long as there is the channel.
-func (n *Node) mayRemove(id share.ID) error {
-	t, err := n.engine.Get(id)
-	if err != nil {
-		return nil // for the engine to say
-	}
-	key := n.explainer().channel(&t)
-	if key == "" {
-		return nil
-	}
-	c, err := n.channels.Resolve(key)
-	if err != nil {
-		return nil // a leftover
-	}
-	name := c.Name
-	if name == "" {
-		name = c.ID.Short()
-	}
-	how := "unfollow it instead (shoal channel unfollow " + c.ID.Short() + ")"
-	if c.Own {
-		how = "give it up instead (shoal channel unfollow --delete-key " + c.ID.Short() + ")"
-	}
-	return share.Errorf(share.Usage, "%s is the list of the channel %q, which needs it: %s", filepath.Base(t.Path), name, how)
 }

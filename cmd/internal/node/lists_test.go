@@ -23,7 +23,7 @@ func TestListsBelongToTheirChannels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events := (&served{n}).Subscribe(100)
+	events := n.events.Subscribe(100)
 	defer events.Close()
 	published, err := c.PublishChannel(ctx, made.ID.String())
 	if err != nil {

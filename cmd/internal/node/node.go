@@ -7,10 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -81,15 +79,18 @@ type Node struct {
 	history  *history.History
 	uploads  *uploads.Store
 	api      *api.API
-	page     *page
 	socket   string
-	// badCredentials is why nobody can sign in to the page, nil where that is not so.
-	badCredentials error
+
+	// What the API asks, beside parts above and the Node itself.
+	access    *access
+	settings  *settings
+	transfers *transfers
+	intake    *intake
+	events    *events
 
 	finding // what is found: see catalog.go
 
-	live     *config.Live
-	changing sync.Mutex // held while the configuration changes
+	live *config.Live
 }
 
 // New checks o. Nothing is opened before Run.
@@ -274,11 +275,7 @@ func (n *Node) build() (p *parts, err error) {
 	if n.channels, err = channel.New(context.Background(), n.channelConfig()); err != nil {
 		return nil, err
 	}
-	served := &served{n}
-	n.api, err = api.New(api.Config{
-		Node: served, Version: n.o.Version, Logger: n.part("api"), Collectors: n.collectors(),
-	})
-	if err != nil {
+	if n.api, err = api.New(n.apiConfig()); err != nil {
 		return nil, err
 	}
 	if n.o.Look {
@@ -306,7 +303,7 @@ func (n *Node) build() (p *parts, err error) {
 	if n.o.Daemon {
 		p.above = append(p.above, n.notify)
 		w, err := watch.New(watch.Config{
-			DB: n.state.db, Logger: n.part("watch"), Now: n.o.Now, Node: watched{served},
+			DB: n.state.db, Logger: n.part("watch"), Now: n.o.Now, Node: watched{n.intake},
 			Fetch: c.Watch, Share: c.ShareWatch, Retire: c.ShareWatchOld == "retire",
 		})
 		if err != nil {
@@ -315,6 +312,23 @@ func (n *Node) build() (p *parts, err error) {
 		p.above = append(p.above, w.Run)
 	}
 	return p, nil
+}
+
+// apiConfig makes what the API asks: the parts of the node where they are what it
+// needs, and small types that decorate or join them where they are not.
+func (n *Node) apiConfig() api.Config {
+	explainer := n.explainer()
+	n.access = &access{state: n.current().State, now: n.o.Now}
+	n.settings = &settings{live: n.live, limiter: n.limiter, apply: n.apply}
+	n.transfers = &transfers{n.engine, explainer, n.guard, n.channels, n.uploads}
+	n.intake = &intake{n.engine, n.transfers, n.withheld, n.current}
+	n.events = &events{n.engine, explainer}
+	return api.Config{
+		Node: n, Access: n.access, Settings: n.settings, Network: n.reach, Transfers: n.transfers, Content: n.engine,
+		Intake: n.intake, Uploads: n.uploads, Finding: &finder{n.catalogue, n.channels, n.engine},
+		Channels: &channels{n.channels, n.catalogue, n.engine, n.o.Now}, Events: n.events,
+		Version: n.o.Version, Logger: n.part("api"), Collectors: n.collectors(),
+	}
 }
 
 func (n *Node) openPorts(act *inherited) (*ports, error) {
@@ -444,20 +458,6 @@ func (n *Node) Ready() <-chan struct{} { return n.ready }
 // Client makes a client of the node over memory.
 func (n *Node) Client() *api.Client { return api.NewClient(n.memory.Dial) }
 
-// Info describes the node once it is ready.
-func (n *Node) Info() api.Info {
-	i := api.Info{
-		Name: "shoal", Version: n.o.Version, API: api.Version, Boot: n.api.Boot(), PID: os.Getpid(),
-		Started: n.started, Daemon: n.o.Daemon, State: n.o.Config.State, Downloads: n.current().Downloads, Uploads: n.uploads.Folder(),
-		Listen: text(n.ports.addresses()), Addresses: text(n.linkAddresses()), Socket: n.socket,
-	}
-	i.Free, i.Problems = policy.FreeAt(i.Downloads), n.problems()
-	if n.page != nil {
-		i.Web = n.page.server.URL()
-	}
-	return i
-}
-
 // current is the configuration in force.
 func (n *Node) current() *config.Config { return n.live.Current() }
 
@@ -467,13 +467,9 @@ func (n *Node) current() *config.Config { return n.live.Current() }
 func (n *Node) Reload(c *config.Config) (restart []string) {
 	n.sayReloading()
 	defer n.sayReady()
-	n.changing.Lock()
-	defer n.changing.Unlock()
-	restart = n.live.Reload(c)
-	n.limiter.Reread()
-	n.apply()
-	if n.page != nil && n.page.pair != nil {
-		if err := n.page.pair.read(); err != nil {
+	restart = n.settings.reload(c)
+	if p := n.access.page; p != nil && p.pair != nil {
+		if err := p.pair.read(); err != nil {
 			n.log.Error("the page keeps its certificate", "error", err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/shoalnet/shoal/cmd/internal/watch"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine"
 	"github.com/shoalnet/shoal/webui/api"
@@ -18,18 +19,22 @@ func (n *Node) ownerOf(path string) engine.Owner {
 	return (&swarm{lists: ChannelDir(n.current().State)}).owner(path)
 }
 
-// watched is the node as its watched folders see it: they own what is shared
-// from them, and end nothing that is anybody else's.
-type watched struct{ *served }
+var _ watch.Node = watched{}
+
+// watched is the node as its watched folders see it: they own what is shared from
+// them, and end nothing that others want.
+type watched struct{ *intake }
+
+func (w watched) List() []share.Transfer { return w.engine.List() }
 
 func (w watched) Share(ctx context.Context, r api.ShareRequest) (share.Transfer, error) {
-	return w.share(ctx, r, engine.WatchOwner(filepath.Dir(r.Path)))
+	return w.shareFor(ctx, engine.WatchOwner(filepath.Dir(r.Path)), r)
 }
 
 func (w watched) Remove(id share.ID, _ bool) ([]share.Kept, error) {
-	t, err := w.n.engine.Get(id)
+	t, err := w.engine.Get(id)
 	if err != nil {
 		return nil, err
 	}
-	return nil, w.n.engine.Release(id, engine.WatchOwner(filepath.Dir(t.Path)), false)
+	return nil, w.engine.Release(id, engine.WatchOwner(filepath.Dir(t.Path)), false)
 }

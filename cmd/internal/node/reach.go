@@ -10,6 +10,7 @@ import (
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/reach"
+	"github.com/shoalnet/shoal/webui/api"
 )
 
 // A test looks this often, and for this long after the peers have answered,
@@ -18,6 +19,8 @@ const (
 	lookAgain = 100 * time.Millisecond
 	lookFor   = 3 * time.Second
 )
+
+var _ api.Network = (*reachability)(nil)
 
 // reachability gathers what shows whether strangers reach this node.
 type reachability struct {
@@ -122,7 +125,8 @@ func (r *reachability) endpoints() (out []reach.Endpoint) {
 	return out
 }
 
-func (r *reachability) report() share.Report {
+// Report is what is known now.
+func (r *reachability) Report() share.Report {
 	s := reach.Situation{
 		Endpoints: r.endpoints(), Evidence: r.evidence,
 		Pinholes: r.pinholes.Holes(), Gateways: r.pinholes.Problems(),
@@ -169,25 +173,23 @@ func forLinks(listen, own []netip.AddrPort) []netip.AddrPort {
 	return own
 }
 
-func (s *served) Network() share.Report { return s.n.reach.report() }
-
-// TestNetwork has peers call. What comes by UDP is told by the DHT, maybe a
-// little later.
-func (s *served) TestNetwork(ctx context.Context) share.Report {
-	s.n.reach.refresh(ctx)
-	s.n.reach.prober.Test(ctx)
+// Test asks peers to dial back. What arrives over UDP is reported by the DHT, perhaps
+// a little later.
+func (r *reachability) Test(ctx context.Context) share.Report {
+	r.refresh(ctx)
+	r.prober.Test(ctx)
 	ctx, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
 	clock := time.NewTicker(lookAgain)
 	defer clock.Stop()
 	for {
-		r := s.n.reach.report()
-		if r.Verdict != share.NotKnown {
-			return r
+		now := r.Report()
+		if now.Verdict != share.NotKnown {
+			return now
 		}
 		select {
 		case <-ctx.Done():
-			return r
+			return now
 		case <-clock.C:
 		}
 	}

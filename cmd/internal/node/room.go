@@ -8,20 +8,19 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// Room compares what is yet to be written of a fetch with what is free where it
-// goes. What was reserved ahead (--preallocate) is no longer free, and need not
-// be.
-func (s *served) Room(id share.ID) (api.Room, error) {
-	t, err := s.Get(id)
+// Room compares what a fetch has yet to write with what is free on its disk. What
+// was reserved ahead (--preallocate) is no longer free, and need not be.
+func (in *intake) Room(id share.ID) (api.Room, error) {
+	t, err := in.engine.Get(id)
 	if err != nil {
 		return api.Room{}, err
 	}
-	c := s.n.current()
+	c := in.config()
 	r := api.Room{Path: t.Path, Free: policy.FreeAt(t.Path), MinFree: c.MinFree}
 	if t.Own {
 		return r, nil
 	}
-	files, err := s.Files(id)
+	files, err := in.engine.Files(id)
 	if err != nil {
 		return r, err
 	}

@@ -58,20 +58,21 @@ func (n *Node) openServers(act *inherited) (run []func(context.Context) error, e
 			socket.Close()
 		}
 	}()
-	switch _, n.badCredentials = webui.OpenAuth(filepath.Join(n.current().State, credentialsName), n.o.Now); {
-	case n.badCredentials != nil:
-		// Everything else goes on. Whoever could sign in is not known any more, so
+	a := n.access
+	switch _, a.broken = webui.OpenAuth(filepath.Join(n.current().State, credentialsName), n.o.Now); {
+	case a.broken != nil:
+		// Everything else goes on. It is not known any more who could sign in, so
 		// nobody can.
-		n.badCredentials = fmt.Errorf("the page is not served: %w", n.badCredentials)
-		n.log.Error("nobody can sign in", "error", n.badCredentials)
+		a.broken = fmt.Errorf("the page is not served: %w", a.broken)
+		n.log.Error("nobody can sign in", "error", a.broken)
 		if act.web != nil {
 			act.web.Close()
 		}
 	case n.o.Daemon && (n.current().Web != "" || act.web != nil):
-		if n.page, err = n.openPage(act.web); err != nil {
+		if a.page, err = n.openPage(act.web); err != nil {
 			return nil, err
 		}
-		run = append(run, n.page.server.Run)
+		run = append(run, a.page.server.Run)
 	}
 	own := act.api == nil
 	return append(run,
@@ -84,15 +85,6 @@ func (n *Node) openServers(act *inherited) (run []func(context.Context) error, e
 			return err
 		},
 	), nil
-}
-
-// problems are what is wrong with the state of a node that runs nevertheless.
-func (n *Node) problems() []string {
-	all := n.channels.Keyless()
-	if n.badCredentials != nil {
-		all = append(all, n.badCredentials.Error())
-	}
-	return all
 }
 
 func (n *Node) openPage(l net.Listener) (p *page, err error) {
@@ -130,28 +122,6 @@ func (n *Node) openPage(l net.Listener) (p *page, err error) {
 		return nil, share.Errorf(share.Usage, "serving the page: %w", err)
 	}
 	return p, nil
-}
-
-const credentialsName = "credentials"
-
-// SetPassword sets the password of the page for nodes that will run on a state
-// directory. One that runs is told through its client.
-func SetPassword(state, password string) error {
-	if _, err := makeStateDir(state); err != nil {
-		return err
-	}
-	auth, err := webui.OpenAuth(filepath.Join(state, credentialsName), time.Now)
-	if err != nil {
-		return share.Errorf(share.Failed, "setting the password: %w", err)
-	}
-	return passwordError(auth.SetPassword(password))
-}
-
-func passwordError(err error) error {
-	if err == nil {
-		return nil
-	}
-	return share.Errorf(share.Usage, "setting the password: %w", err)
 }
 
 // Time that a client of the control socket has.

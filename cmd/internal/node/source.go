@@ -22,7 +22,7 @@ import (
 
 // source reads what a request names: a link, or a torrent, which may be at a
 // URL. What is given or downloaded as a torrent may be a link in a file.
-func (n *Node) source(ctx context.Context, link string, torrent []byte) (share.Link, []byte, error) {
+func source(ctx context.Context, link string, torrent []byte) (share.Link, []byte, error) {
 	scheme, _, _ := strings.Cut(strings.TrimSpace(link), ":")
 	switch {
 	case len(torrent) > 0:

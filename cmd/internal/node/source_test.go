@@ -63,15 +63,14 @@ func TestDownload(t *testing.T) {
 	server.Start()
 	defer server.Close()
 
-	n := &Node{}
 	for _, path := range []string{"/t", "/bom", "/gz", "/gzfile"} {
-		_, got, err := n.source(t.Context(), " "+server.URL+path+"\n", nil)
+		_, got, err := source(t.Context(), " "+server.URL+path+"\n", nil)
 		if err != nil || !bytes.Equal(got, torrent) {
 			t.Errorf("%s: %q, %v", path, got, err)
 		}
 	}
 	for _, path := range []string{"/m", "/hop", "/body"} {
-		got, b, err := n.source(t.Context(), server.URL+path, nil)
+		got, b, err := source(t.Context(), server.URL+path, nil)
 		if err != nil || b != nil || got.String() != magnet {
 			t.Errorf("%s: %s, %q, %v", path, got, b, err)
 		}
@@ -80,19 +79,19 @@ func TestDownload(t *testing.T) {
 		"/html": "web page (HTML)", "/empty": "is empty", "/loop": "redirects more than", "/ftp": "a ftp: address",
 		"/bad": "40 hex", "/bomb": "larger than", "/broken": "unpacking it failed",
 	} {
-		_, _, err := n.source(t.Context(), server.URL+path, nil)
+		_, _, err := source(t.Context(), server.URL+path, nil)
 		if share.KindOf(err) != share.Refused || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want Refused and %q", path, err, want)
 		}
 	}
-	if _, _, err := n.source(t.Context(), server.URL+"/403", nil); err == nil || !strings.Contains(err.Error(), "sign in") {
+	if _, _, err := source(t.Context(), server.URL+"/403", nil); err == nil || !strings.Contains(err.Error(), "sign in") {
 		t.Errorf("403: %v", err)
 	}
 	// The same in files.
-	if _, got, err := n.source(t.Context(), "", gzipped(torrent)); err != nil || !bytes.Equal(got, torrent) {
+	if _, got, err := source(t.Context(), "", gzipped(torrent)); err != nil || !bytes.Equal(got, torrent) {
 		t.Errorf("a file in gzip: %q, %v", got, err)
 	}
-	if got, _, err := n.source(t.Context(), "", []byte(magnet)); err != nil || got.String() != magnet {
+	if got, _, err := source(t.Context(), "", []byte(magnet)); err != nil || got.String() != magnet {
 		t.Errorf("a file with a link: %s, %v", got, err)
 	}
 }
@@ -109,7 +108,7 @@ func TestDownloadEndsWithItsContext(t *testing.T) {
 	})}}
 	server.Start()
 	defer server.Close()
-	if _, _, err := (&Node{}).source(ctx, server.URL, nil); err == nil {
+	if _, _, err := source(ctx, server.URL, nil); err == nil {
 		t.Error("a download went on without its context")
 	}
 }

@@ -64,7 +64,7 @@ func (v *visitor) ask(method, path string, body io.Reader, headers ...string) (*
 }
 
 func (v *visitor) signIn(n *Node) (cookie string) {
-	link, err := (&served{n}).SignIn()
+	link, err := n.access.SignIn()
 	if err != nil {
 		v.t.Fatal(err)
 	}

@@ -73,8 +73,8 @@ func TestStateDirectoryIsNotShared(t *testing.T) {
 		}
 	}
 	// What is watched goes the same way.
-	n := &Node{withheld: newWithheld(state, func() string { return "" })}
-	if _, err := (watched{&served{n}}).Share(testContext(t), api.ShareRequest{Path: filepath.Join(all, "x")}); share.KindOf(err) != share.Usage {
+	in := &intake{withheld: newWithheld(state, func() string { return "" })}
+	if _, err := (watched{in}).Share(testContext(t), api.ShareRequest{Path: filepath.Join(all, "x")}); share.KindOf(err) != share.Usage {
 		t.Errorf("watched: %v", err)
 	}
 	// Where the walk never comes to it the rest may be shared, and so may downloads.

@@ -35,9 +35,9 @@ func New(c Config) *Store { return &Store{c} }
 // Folder is where uploads are stored.
 func (s *Store) Folder() string { return s.cfg.Folder() }
 
-// Receive stores a file of length bytes, -1 if that is not known. When it returns,
+// Upload stores a file of length bytes, -1 if that is not known. When it returns,
 // the file is complete and on the disk, or there is none.
-func (s *Store) Receive(ctx context.Context, u api.Upload, length int64, r io.Reader) (api.Uploaded, error) {
+func (s *Store) Upload(ctx context.Context, u api.Upload, length int64, r io.Reader) (api.Uploaded, error) {
 	if err := errors.Join(checkName(u.Name), checkFolder(u)); err != nil {
 		return api.Uploaded{}, err
 	}

@@ -21,7 +21,7 @@ func TestReceive(t *testing.T) {
 		Free: func(string) int64 { return 1 << 40 },
 	})
 	put := func(u api.Upload, content string) (api.Uploaded, error) {
-		return s.Receive(t.Context(), u, int64(len(content)), strings.NewReader(content))
+		return s.Upload(t.Context(), u, int64(len(content)), strings.NewReader(content))
 	}
 	first, err := put(api.Upload{Name: "a.txt"}, "one")
 	if err != nil || first.Path != filepath.Join(dir, "Uploads", "a.txt") || first.Root != first.Path || first.Bytes != 3 {
@@ -70,22 +70,22 @@ func TestReceive(t *testing.T) {
 	// What breaks off or does not fit leaves nothing.
 	before := tree(t, dir)
 	broken := io.MultiReader(strings.NewReader("some"), failing{})
-	if _, err := s.Receive(t.Context(), api.Upload{Name: "broken"}, 100, broken); share.KindOf(err) != share.Interrupted {
+	if _, err := s.Upload(t.Context(), api.Upload{Name: "broken"}, 100, broken); share.KindOf(err) != share.Interrupted {
 		t.Errorf("broken off: %v", err)
 	}
 	broken = io.MultiReader(strings.NewReader("some"), failing{})
-	if _, err := s.Receive(t.Context(), api.Upload{Name: "broken", Folder: "New/deep"}, 100, broken); share.KindOf(err) != share.Interrupted {
+	if _, err := s.Upload(t.Context(), api.Upload{Name: "broken", Folder: "New/deep"}, 100, broken); share.KindOf(err) != share.Interrupted {
 		t.Errorf("broken off in a new folder: %v", err)
 	}
 	broken = io.MultiReader(strings.NewReader("some"), failing{})
-	if _, err := s.Receive(t.Context(), api.Upload{Name: "broken", Folder: "Trip", Join: true}, 100, broken); share.KindOf(err) != share.Interrupted {
+	if _, err := s.Upload(t.Context(), api.Upload{Name: "broken", Folder: "Trip", Join: true}, 100, broken); share.KindOf(err) != share.Interrupted {
 		t.Errorf("broken off in a folder of before: %v", err)
 	}
-	if _, err := s.Receive(t.Context(), api.Upload{Name: "huge"}, 1<<60, strings.NewReader("x")); share.KindOf(err) != share.Disk {
+	if _, err := s.Upload(t.Context(), api.Upload{Name: "huge"}, 1<<60, strings.NewReader("x")); share.KindOf(err) != share.Disk {
 		t.Errorf("too large: %v", err)
 	}
 	minFree = 1 << 60
-	if _, err := s.Receive(t.Context(), api.Upload{Name: "no room"}, -1, strings.NewReader("x")); share.KindOf(err) != share.Disk {
+	if _, err := s.Upload(t.Context(), api.Upload{Name: "no room"}, -1, strings.NewReader("x")); share.KindOf(err) != share.Disk {
 		t.Errorf("no room: %v", err)
 	}
 	if after := tree(t, dir); after != before {

@@ -11,9 +11,8 @@ import (
 	"github.com/shoalnet/shoal/index"
 )
 
-// Catalogue is the API's port to the node's catalogue. Searches stay on the
-// machine.
-type Catalogue interface {
+// Finding is the port to the node's catalogue. Searches stay on the machine.
+type Finding interface {
 	// Search finds entries, best first. An invalid query is a share.Usage error that
 	// says how to correct it.
 	Search(context.Context, index.Query) (index.Results, error)
@@ -34,8 +33,7 @@ type (
 	}
 )
 
-func (a *API) registerSearch(h huma.API) {
-	a.registerChannels(h)
+func registerFinding(h huma.API, f Finding) {
 	op(h, "GET /search", "Search the transfers of this node and the channels it follows", func(ctx context.Context, in *searching) (*answer[index.Results], error) {
 		q := index.Query{Text: in.Q, Limit: in.Limit, Offset: in.Offset}
 		switch in.Channel {
@@ -49,12 +47,12 @@ func (a *API) registerSearch(h huma.API) {
 			}
 			q.Channel = id
 		}
-		r, err := a.node.Search(ctx, q)
+		r, err := f.Search(ctx, q)
 		r.Hits = orEmpty(r.Hits)
 		return &answer[index.Results]{r}, err
 	})
 	op(h, "GET /entries/{id}", "Show the catalogue's entries for an ID", func(ctx context.Context, in *someEntry) (*answer[[]index.Entry], error) {
-		all, err := a.node.Entries(ctx, in.ID)
+		all, err := f.Entries(ctx, in.ID)
 		if err == nil && len(all) == 0 {
 			err = index.Unknown("the catalogue has nothing whose ID begins with " + in.ID)
 		}

@@ -11,44 +11,19 @@ import (
 	"github.com/adrg/xdg"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/webui"
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-func (s *served) History(span api.Span, id share.ID) (api.History, error) {
-	if !id.IsZero() {
-		t, err := s.Get(id)
-		if err != nil {
-			return api.History{}, err
-		}
-		id = t.ID // of a provisional one
-	}
-	return s.n.history.Get(span, id)
-}
-
-func (s *served) Discovery(id share.ID) ([]share.Way, error) { return s.n.engine.Discovery(id) }
-
-func (s *served) HasPassword() (bool, error) {
-	if s.n.page != nil {
-		return s.n.page.auth.HasPassword(), nil
-	}
-	auth, err := webui.OpenAuth(filepath.Join(s.n.o.Config.State, credentialsName), s.n.o.Now)
-	if err != nil {
-		return false, share.Errorf(share.Failed, "looking for a password: %w", err)
-	}
-	return auth.HasPassword(), nil
-}
-
-// maxEntries of a folder are listed: more than anybody looks through.
+// maxEntries of a folder are listed: more than anybody reads.
 const maxEntries = 2000
 
-// Folder lists a folder of the host. Whoever may ask can share any folder
-// anyway. Links are followed: people keep their files behind them.
-func (s *served) Folder(path string) (api.Folder, error) {
+// Folder lists a folder of the host. Whoever may ask can share any folder anyway.
+// Symbolic links are followed: people keep their files behind them.
+func (in *intake) Folder(path string) (api.Folder, error) {
 	if path == "" {
 		path = xdg.Home
 		if path == "" {
-			path = s.n.current().Downloads
+			path = in.config().Downloads
 		}
 	}
 	if !filepath.IsAbs(path) {

@@ -1,0 +1,67 @@
+package node
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shoalnet/shoal/cmd/internal/config"
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+// Each field of a request reaches the engine. Those named here are the node's own
+// concern; each has tests elsewhere.
+func TestNoFieldOfARequestIsLost(t *testing.T) {
+	c := &config.Config{Downloads: "/downloads", Seed: share.Goal{Ratio: 2}}
+	checkFields(t, func(r api.ShareRequest) engine.ShareRequest { return shareRequest(engine.User, r) },
+		"Confirm", // see withheld
+		"Keep")    // decides the owner
+	checkFields(t, func(r api.FetchRequest) engine.FetchRequest { return fetchRequest(c, share.Link{}, nil, r) },
+		"Link", "Torrent") // see source
+}
+
+// checkFields sets one field of a request after the other and wants each to change what is
+// made of it.
+func checkFields[R, Q any](t *testing.T, convert func(R) Q, own ...string) {
+	t.Helper()
+	var none R
+	before := convert(none)
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[R]()) {
+		if f.Anonymous || slices.Contains(own, f.Name) {
+			continue
+		}
+		var r R
+		set(t, reflect.ValueOf(&r).Elem().FieldByIndex(f.Index))
+		if cmp.Equal(before, convert(r)) {
+			t.Errorf("%T: %s does not reach the engine", r, f.Name)
+		}
+	}
+}
+
+// set makes v another than the zero value.
+func set(t *testing.T, v reflect.Value) {
+	t.Helper()
+	switch v.Kind() {
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int64:
+		v.SetInt(int64(time.Second))
+	case reflect.Float64:
+		v.SetFloat(1.5)
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+	case reflect.Struct:
+		set(t, v.Field(0))
+	default:
+		t.Fatalf("there is no value of %s to test with", v.Type())
+	}
+}

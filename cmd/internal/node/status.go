@@ -1,0 +1,75 @@
+package node
+
+import (
+	"os"
+
+	"github.com/dustin/go-humanize/english"
+
+	"github.com/shoalnet/shoal/cmd/internal/policy"
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
+)
+
+var _ api.Node = (*Node)(nil)
+
+// Info describes the node. It is called after Ready.
+func (n *Node) Info() api.Info {
+	i := api.Info{
+		Name: "shoal", Version: n.o.Version, API: api.Version, Boot: n.api.Boot(), PID: os.Getpid(),
+		Started: n.started, Daemon: n.o.Daemon, State: n.o.Config.State, Downloads: n.current().Downloads, Uploads: n.uploads.Folder(),
+		Listen: text(n.ports.addresses()), Addresses: text(n.linkAddresses()), Socket: n.socket,
+	}
+	i.Free, i.Problems = policy.FreeAt(i.Downloads), n.problems()
+	if n.access.page != nil {
+		i.Web = n.access.page.server.URL()
+	}
+	return i
+}
+
+// Health says what is wrong with the node. It is called after Ready.
+func (n *Node) Health() api.Health {
+	h := api.Health{OK: true, Problems: append(n.guard.Problems(), n.problems()...)}
+	if n := n.engine.Stats().States[share.Stopped]; n > 0 {
+		h.Problems = append(h.Problems, english.Plural(n, "transfer", "")+" stopped with an error")
+	}
+	if len(n.ownAddresses()) == 0 {
+		h.Problems = append(h.Problems, "this host has no IPv6 address that others could reach")
+	}
+	if n.dht != nil && n.dht.Stats().Offline {
+		h.Problems = append(h.Problems, "nobody in the DHT answers")
+	}
+	return h
+}
+
+// problems are what is wrong with the state of a node that runs nevertheless.
+func (n *Node) problems() []string {
+	all := n.channels.Keyless()
+	if n.access.broken != nil {
+		all = append(all, n.access.broken.Error())
+	}
+	return all
+}
+
+// Stats returns the totals of the node. It is called after Ready.
+func (n *Node) Stats() share.Stats {
+	out := n.engine.Stats()
+	out.Free, out.Limits = policy.FreeAt(n.current().Downloads), n.limiter.InForce()
+	// Free space changes all the time: less than a mebibyte is no news.
+	if out.Free > 0 {
+		out.Free -= out.Free % (1 << 20)
+	}
+	return out
+}
+
+// History returns the rates of a transfer, or with a zero ID of the node. It is
+// called after Ready.
+func (n *Node) History(span api.Span, id share.ID) (api.History, error) {
+	if !id.IsZero() {
+		t, err := n.engine.Get(id)
+		if err != nil {
+			return api.History{}, err
+		}
+		id = t.ID // of a provisional one
+	}
+	return n.history.Get(span, id)
+}
