@@ -297,9 +297,7 @@ func (e *Engine) Resume(id share.ID) error {
 		t.unpause()
 		t.failure = nil
 		t.peers.search = search{}
-		if t.peers.book != nil {
-			t.peers.book.again(e.now())
-		}
+		e.discovery.again(t)
 		e.restore(t)
 		e.save(t)
 		e.reconcile(t)
@@ -422,7 +420,7 @@ func (e *Engine) SetGlobalLimits(l share.Limits) error {
 func (e *Engine) AddPeers(id share.ID, s share.Source, addrs []netip.AddrPort) error {
 	addrs = slices.Clone(addrs)
 	return e.on(id, func(t *transfer) error {
-		e.meet(foundPeers{t.id, s, addrs})
+		e.discovery.found(foundPeers{t.id, s, addrs})
 		return nil
 	})
 }

@@ -25,7 +25,7 @@ func (e *Engine) startAsk(t *transfer) {
 	ask, err := infofetch.New(infofetch.Config{
 		ID:        id,
 		Dial:      e.swarms.Dial,
-		Allow:     func(ap netip.AddrPort) bool { return e.far().CheckPeer(ap) == nil },
+		Allow:     func(ap netip.AddrPort) bool { return e.discovery.far.CheckPeer(ap) == nil },
 		Client:    e.cfg.Client,
 		Port:      e.port(),
 		OnDHTNode: e.cfg.OnDHTNode,
@@ -56,10 +56,8 @@ func (e *Engine) startAsk(t *transfer) {
 				return
 			}
 			e.learn(t, info)
-			e.meet(foundPeers{id, share.FromPEX, append(got.Peers, got.More...)})
-			if t.peers.book != nil {
-				t.peers.book.again(e.now())
-			}
+			e.discovery.found(foundPeers{id, share.FromPEX, append(got.Peers, got.More...)})
+			e.discovery.again(t)
 		}
 	})
 }

@@ -41,14 +41,15 @@ func (e *Engine) open(ctx context.Context) (stop func() error, err error) {
 		return nil, err
 	}
 	e.trackers, err = tracker.New(tracker.Config{
-		Logger: e.log, Policy: e.far(), PeerID: e.swarms.PeerID(), Agent: e.cfg.Client, Now: e.cfg.Now,
+		Logger: e.log, Policy: e.discovery.far, PeerID: e.swarms.PeerID(), Agent: e.cfg.Client, Now: e.cfg.Now,
 		Port:     e.port,
 		Progress: e.progress,
-		Found:    func(id share.ID, peers []netip.AddrPort) { e.foundSoon(id, share.FromTracker, peers) },
+		Found:    func(id share.ID, peers []netip.AddrPort) { e.discovery.hint(id, share.FromTracker, peers) },
 	})
 	if err != nil {
 		return nil, errors.Join(err, e.swarms.Close())
 	}
+	e.discovery.trackers = e.trackers
 	e.announce = &announcer{finders: e.cfg.Finders, noTrackers: e.cfg.NoTrackers, network: e.swarms, trackers: e.trackers}
 
 	// Services go on while the transfers are being put away.

@@ -155,7 +155,6 @@ type Engine struct {
 	log      *slog.Logger
 	hub      *hub
 	torrents torrents
-	finders  finders
 	swarms   face.Network
 	down     *flow.Bucket
 	up       *flow.Bucket
@@ -175,11 +174,10 @@ type Engine struct {
 	leases    leases
 	shelf     shelf
 	awake     map[*transfer]struct{}
-	events    publisher
+	events    *publisher
 	hashing   hashing
 	slots     slots
-	resolver  *resolver
-	scan      scan
+	discovery *discovery
 	rounds    rounds
 	mounts    *mounts
 	totals    totals
@@ -219,10 +217,8 @@ func New(cfg Config) (*Engine, error) {
 		up:        flow.NewBucket(cfg.Limits.Up),
 		ready:     make(chan struct{}),
 		box:       newMailbox(),
-		finders:   newFinders(cfg.Finders),
 		own:       &self{ask: cfg.Addresses},
 		slots:     slots{most: cfg.MaxFetching},
-		resolver:  newResolver(cfg.IPv4),
 		mounts:    new(mounts),
 		serial:    newSerial(),
 		transfers: newRegister(),
@@ -231,28 +227,24 @@ func New(cfg Config) (*Engine, error) {
 		shelf:     shelf{rows: make(map[share.ID]row), most: maxShelved, bytes: maxShelvedBytes},
 		awake:     make(map[*transfer]struct{}),
 	}
-	e.events = publisher{hub: e.hub, log: e.log, now: cfg.Now, own: e.own}
+	e.events = &publisher{hub: e.hub, log: e.log, now: cfg.Now, own: e.own}
+	e.discovery = &discovery{
+		now: cfg.Now, box: e.box, serial: e.serial, events: e.events, transfers: &e.transfers,
+		finders: newFinders(cfg.Finders), resolver: newResolver(cfg.IPv4), noTrackers: cfg.NoTrackers, own: e.own, onDHTNode: cfg.OnDHTNode,
+		far:     netguard.Policy{AllowPrivate: cfg.AllowPrivate, IPv4: cfg.IPv4},
+		near:    netguard.Policy{AllowPrivate: true, IPv4: cfg.IPv4},
+		changed: e.foundPeers,
+	}
 	e.swarms = library.New(face.Config{
 		Logger: e.log, Client: cfg.Client, Now: cfg.Now,
 		Listeners: cfg.Listeners, UTP: cfg.UTP, DialFrom: cfg.DialFrom, DHTPort: cfg.DHTPort,
-		Policy: e.far(), MaxConns: cfg.MaxConns,
-		Events: face.Events{Wake: e.awaken, Found: e.foundSoon, DHTNode: cfg.OnDHTNode, Stranger: cfg.OnStranger},
+		Policy: e.discovery.far, MaxConns: cfg.MaxConns,
+		Events: face.Events{Wake: e.awaken, Found: e.discovery.hint, DHTNode: cfg.OnDHTNode, Stranger: cfg.OnStranger},
 	})
 	return e, nil
 }
 
 func (e *Engine) now() time.Time { return e.cfg.Now() }
-
-// far judges the addresses that strangers name.
-func (e *Engine) far() netguard.Policy {
-	return netguard.Policy{AllowPrivate: e.cfg.AllowPrivate, IPv4: e.cfg.IPv4}
-}
-
-// near judges those of who is on our network or was named by the user: private
-// addresses are welcome.
-func (e *Engine) near() netguard.Policy {
-	return netguard.Policy{AllowPrivate: true, IPv4: e.cfg.IPv4}
-}
 
 // Ready is closed when the transfers of the last run are loaded.
 func (e *Engine) Ready() <-chan struct{} { return e.ready }
@@ -350,5 +342,5 @@ func (e *Engine) everySoOften() {
 			e.serial.do(l.net.Retry)
 		}
 	}
-	e.scanSeeds()
+	e.discovery.scanNext()
 }

@@ -49,7 +49,7 @@ func (e *Engine) reconcile(t *transfer) {
 		e.announce.hide(t)
 	}
 	if t.searching() {
-		e.seek(t, e.now())
+		e.discovery.seek(t, e.now())
 	}
 }
 
@@ -92,7 +92,7 @@ func (e *Engine) tick(t *transfer, now time.Time, elapsed time.Duration) {
 		l.sample(elapsed)
 	}
 	if t.searching() {
-		e.seek(t, now)
+		e.discovery.seek(t, now)
 	}
 	e.noticeSilence(t, now)
 	if f := t.facts(now, e.totals.cool()); t.done && f.is == live && f.wants() < live || f.is == opened && (f.unknown || f.doubt) && f.mayCheck {
@@ -102,6 +102,16 @@ func (e *Engine) tick(t *transfer, now time.Time, elapsed time.Duration) {
 	if t.resting() {
 		delete(e.awake, t)
 	}
+}
+
+// foundPeers is called when peers of t were found. They look for it, too: a seed that is
+// wanted at rest is woken.
+func (e *Engine) foundPeers(t *transfer, wanted bool) {
+	if wanted {
+		t.wait()
+		e.reconcile(t)
+	}
+	e.changed(t)
 }
 
 // resting tells that nothing about t changes by itself.

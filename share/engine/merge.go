@@ -53,7 +53,7 @@ func (e *Engine) useSources(t *transfer, fresh sources) {
 		return
 	}
 	t.peers.search.next, t.peers.search.pause = e.now(), 0
-	e.resolve(t)
+	e.discovery.resolve(t)
 }
 
 // applyPriorities tells the swarm which pieces are wanted now.

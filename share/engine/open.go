@@ -163,10 +163,7 @@ func (e *Engine) startAttach(t *transfer) {
 		return func() {
 			t.phase = &livePhase{openedPhase: o, net: net}
 			e.swarms.Offer(content.ID)
-			if t.peers.book != nil {
-				t.peers.book.again(e.now())
-				e.offer(t, e.now())
-			}
+			e.discovery.again(t)
 		}
 	})
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/flow"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
-	"github.com/shoalnet/shoal/share/engine/internal/swarm/infofetch"
 	"github.com/shoalnet/shoal/share/metainfo"
 	"github.com/shoalnet/shoal/share/storage"
 )
@@ -55,15 +54,6 @@ type making struct {
 	reused bool           // made is of an ended share
 	afresh bool           // no ended share serves: the files have changed
 	parked bool           // a request has claimed the ID
-}
-
-// peers is how a transfer finds its peers and is found by them.
-type peers struct {
-	book      *book
-	search    search
-	tallies   []tally
-	asking    *infofetch.Fetch // under way
-	announced bool             // to finders
 }
 
 // limits caps the rates of one transfer. There are buckets once it was live.

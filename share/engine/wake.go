@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/tracker"
 )
 
 // awaken is called for a handshake that asks for a transfer at rest. It returns when
@@ -25,4 +26,18 @@ func (e *Engine) awaken(ctx context.Context, id share.ID) {
 	case <-ctx.Done():
 	case <-e.box.closed:
 	}
+}
+
+// progress returns what trackers are told of a transfer. The announcer of trackers calls
+// it from its own goroutines.
+func (e *Engine) progress(id share.ID) (p tracker.Progress, known bool) {
+	asked := e.box.call(func() {
+		if t := e.transfers.byID[id]; t != nil {
+			p, known = t.figures(), true
+		}
+	})
+	if asked {
+		return p, known
+	}
+	return e.announce.last(id) // the loop has ended
 }
