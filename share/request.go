@@ -11,6 +11,7 @@ type ShareOptions struct {
 	Exclude        []string `json:"exclude,omitempty" maxItems:"1000" doc:"globs of names, or of paths below the folder, that are not shared; ** stands for any number of folders, and each must match something"`
 	Strict         bool     `json:"strict,omitempty" doc:"refuse a folder with something that cannot be shared, instead of leaving that out"`
 	Private        bool     `json:"private,omitempty" doc:"never announce it (BEP 27)"`
+	Hybrid         bool     `json:"hybrid,omitempty" doc:"describe the content for BitTorrent v2, too (BEP 52)"`
 	// Goal is nil where nothing was said; the engine then seeds forever.
 	Goal   *Goal  `json:"goal,omitempty" doc:"when to stop seeding; without it, the node's setting"`
 	Limits Limits `json:"limits,omitzero"`

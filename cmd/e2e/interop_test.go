@@ -115,6 +115,25 @@ func TestOthersFetchFromUs(t *testing.T) {
 	}
 }
 
+// What we share as a hybrid, libtorrent fetches by link and by torrent file, and
+// checks the v2 hashes, too. Transmission 3.00 and aria2 1.36 read no hybrid,
+// whoever made it.
+func TestOthersFetchOurHybrid(t *testing.T) {
+	net := lab.New(t)
+	tracker := net.Home("tracker").Tracker()
+	alice := at(t, net.Home("alice"))
+	folder := smallFolder(t)
+	share := alice.Share(folder, "--listen", "[::]:7000", "--hybrid")
+	torrent := alice.torrentFile(share.ID)
+	tracker.Announce(share.ID, alice.At(7000))
+	byLink, byFile := t.TempDir(), t.TempDir()
+	net.Home("libtorrent").Libtorrent("get", share.Link, byLink)
+	net.Home("libtorrent2").Libtorrent("get", trackedCopy(t, torrent, tracker), byFile)
+	for _, dir := range []string{byLink, byFile} {
+		settles(t, folder, filepath.Join(dir, share.Name))
+	}
+}
+
 // What others share, we fetch: by a link with an address, by a link with a
 // tracker, and by a torrent file.
 //

@@ -61,6 +61,7 @@ func shareFlags() []cli.Flag {
 		boolFlag("strict", "refuse a folder that contains anything that cannot be shared; otherwise such files are left out and listed"),
 		boolFlag("yes", "do not ask whether to share a home directory"),
 		boolFlag("follow-symlinks", "share the targets of symbolic links; without this flag, links are left out"),
+		boolFlag("hybrid", "describe the content for BitTorrent v2, too; each file then begins a new piece"),
 		boolFlag("private", "do not announce it anywhere; only a link that contains an address leads to it"),
 		stringFlag("piece-length", "use pieces of `SIZE`, a power of two from 16KiB; without it, the size of the content decides"),
 		boolFlag("detach", "hand the share to the running node, and fail if there is none: for scripts, which need only the link"),
@@ -76,6 +77,7 @@ type shareOptions struct {
 	seed        seedWish
 	symlinks    bool
 	private     bool
+	hybrid      bool
 	pieceLength int64
 	detach      bool
 	exclude     []string
@@ -89,7 +91,7 @@ type shareOptions struct {
 func parseShare(c *call) (shareOptions, error) {
 	o := shareOptions{
 		name: c.String("name"), noAddresses: c.Bool("no-addresses"), qr: c.Bool("qr"),
-		symlinks: c.Bool("follow-symlinks"), private: c.Bool("private"), detach: c.Bool("detach"),
+		symlinks: c.Bool("follow-symlinks"), private: c.Bool("private"), hybrid: c.Bool("hybrid"), detach: c.Bool("detach"),
 		exclude: c.list("exclude"), strict: c.Bool("strict"), sure: c.Bool("yes"),
 		told: map[string]bool{},
 	}
@@ -178,7 +180,7 @@ func (s *sharer) publish(ctx context.Context, j *job) (share.Transfer, error) {
 	r := api.ShareRequest{
 		Path: j.arg, Confirm: s.opts.sure, Lease: s.lease, Keep: s.lease != "" && s.life == itsOwn,
 		ShareOptions: share.ShareOptions{
-			Name: s.opts.name, PieceLength: s.opts.pieceLength, FollowSymlinks: s.opts.symlinks, Private: s.opts.private,
+			Name: s.opts.name, PieceLength: s.opts.pieceLength, FollowSymlinks: s.opts.symlinks, Private: s.opts.private, Hybrid: s.opts.hybrid,
 			Exclude: s.opts.exclude, Strict: s.opts.strict,
 		},
 	}

@@ -69,7 +69,7 @@ func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, err
 		kind: kindUnhashed, path: filepath.Clean(r.Path), name: r.Name, added: e.now().Round(0),
 		options: options{
 			Goal: goal, Limits: r.Limits,
-			PieceLength: r.PieceLength, FollowSymlinks: r.FollowSymlinks, Private: r.Private,
+			PieceLength: r.PieceLength, FollowSymlinks: r.FollowSymlinks, Private: r.Private, Hybrid: r.Hybrid,
 			Exclude: r.Exclude, Strict: r.Strict,
 		},
 	}}
@@ -158,7 +158,7 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 		if t.options.Priorities, err = selection(tor.Info, r.Files, r.Link.Select); err != nil {
 			return s, err
 		}
-		if err := e.torrents.keep(t.id, (&metainfo.Torrent{Info: tor.Info}).Encode()); err != nil {
+		if err := e.torrents.keep(t.id, tor.Content().Encode()); err != nil {
 			return s, err
 		}
 	}

@@ -92,7 +92,7 @@ func (e *Engine) startHash(t *transfer) {
 	}
 	path, o := t.path, t.options
 	make := metainfo.MakeOptions{
-		Name: t.name, PieceLength: o.PieceLength, FollowSymlinks: o.FollowSymlinks, Private: o.Private,
+		Name: t.name, PieceLength: o.PieceLength, FollowSymlinks: o.FollowSymlinks, Private: o.Private, Hybrid: o.Hybrid,
 		Exclude: o.Exclude, Strict: o.Strict, Guard: e.cfg.Guard,
 		Progress: func(done, total int64) {
 			t.count.done.Store(done)

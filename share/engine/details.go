@@ -181,6 +181,12 @@ func (e *Engine) Torrent(id share.ID) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info.Hybrid {
+		// Its piece layers are not in the info dictionary.
+		if tor, err := e.torrents.read(id); err == nil {
+			return tor.Content().Encode(), nil
+		}
+	}
 	return (&metainfo.Torrent{Info: info}).Encode(), nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/bencode"
+	"github.com/shoalnet/shoal/share/metainfo"
 )
 
 // hybrid makes the info dictionary of a hybrid torrent (BEP 52) of files in
@@ -51,6 +52,32 @@ func hybrid(name string, names []string, data [][]byte) []byte {
 // A hybrid is fetched and seeded as the v1 torrent that it also is: padding and
 // all, with files of no bytes between others, which the client library for
 // itself does not survive.
+// What is shared as a hybrid can be fetched, and is the same after a restart.
+func TestShareHybrid(t *testing.T) {
+	src := filepath.Join(t.TempDir(), "hybrid")
+	makeFiles(t, src, map[string]int{"a.bin": 100_001, "b/empty": 0, "b/c.bin": 50_000, "d.txt": 5})
+	a, b := newNode(t), newNode(t)
+	shared, err := a.Share(t.Context(), ShareRequest{Path: src, Owner: User, ShareOptions: share.ShareOptions{Hybrid: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := a.wait(shared.ID, "seeding", func(tr share.Transfer) bool { return tr.State == share.Seeding })
+	text, err := a.Torrent(seed.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tor, err := metainfo.Parse(text)
+	if err != nil || !tor.Info.Hybrid || !bytes.Contains(text, []byte("piece layers")) {
+		t.Fatalf("the torrent is no whole hybrid: %v", err)
+	}
+	b.fetch(seed.Link, t.TempDir())
+	done := b.waitState(seed.ID, share.Seeding)
+	sameTree(t, src, done.Path)
+	if done.Total != seed.Total || done.Total != 150_006 {
+		t.Errorf("%d bytes are shared, %d were fetched", seed.Total, done.Total)
+	}
+}
+
 func TestHybrid(t *testing.T) {
 	src := filepath.Join(t.TempDir(), "hybrid")
 	sizes := map[string]int{"a.bin": 100_001, "b.empty": 0, "c.bin": 50_000, "d.txt": 5}

@@ -64,7 +64,7 @@ func (s *shelf) like(t *transfer) (found row, ok bool) {
 // asMade tells whether the same files make the same torrent.
 func (o *options) asMade(p *options) bool {
 	return o.PieceLength == p.PieceLength && o.FollowSymlinks == p.FollowSymlinks && o.Private == p.Private &&
-		slices.Equal(o.Exclude, p.Exclude)
+		o.Hybrid == p.Hybrid && slices.Equal(o.Exclude, p.Exclude)
 }
 
 // shelve keeps what is known of a share that nobody owns any more. Its files are

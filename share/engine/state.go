@@ -77,6 +77,7 @@ type options struct {
 	PieceLength    int64          `json:"piecelength,omitempty"`
 	FollowSymlinks bool           `json:"followsymlinks,omitempty"`
 	Private        bool           `json:"private,omitempty"`
+	Hybrid         bool           `json:"hybrid,omitempty"`
 	Exclude        []string       `json:"exclude,omitempty"`
 	Strict         bool           `json:"strict,omitempty"`
 	Hidden         int            `json:"hidden,omitempty"`

@@ -131,6 +131,10 @@ type Torrent struct {
 	layers []byte // "piece layers" of a hybrid, bencoded, checked
 }
 
+// Content is the torrent without what says where to find peers, who made it and
+// when.
+func (t *Torrent) Content() *Torrent { return &Torrent{Info: t.Info, layers: t.layers} }
+
 // Encode returns the .torrent file: the unchanged info dictionary with the other
 // fields.
 func (t *Torrent) Encode() []byte {

@@ -1279,6 +1279,8 @@ export interface components {
             follow_symlinks?: boolean;
             /** @description when to stop seeding; without it, the node's setting */
             goal?: components["schemas"]["Goal"];
+            /** @description describe the content for BitTorrent v2, too (BEP 52) */
+            hybrid?: boolean;
             /** @description the lease is over once the link is known: the node keeps the share */
             keep?: boolean;
             /** @description ends the share when it ends, see GET /lease */
