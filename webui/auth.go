@@ -20,43 +20,44 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// The lives of the three kinds of credential.
+// Limits of the credentials, and how long each kind is valid.
 const (
 	oneTimeLife = 2 * time.Minute     // long enough to paste a link into a browser
 	signInLife  = 30 * 24 * time.Hour // since it was last used
-	touchEvery  = 10 * time.Minute    // how exact SignIn.Used is, so that reading costs no write
-	maxSignIns  = 100                 // the least recently used one gives way
-	maxOneTime  = 16                  // links that were asked for and not yet used
-	tokenPrefix = "shoal_"            // lets secret scanners know what they found
+	touchEvery  = 10 * time.Minute    // how exact SignIn.Used is: not every request writes it
+	maxSignIns  = 100                 // beyond it, the least recently used one is removed
+	maxOneTime  = 16                  // links that were made and not yet used
+	tokenPrefix = "shoal_"            // tells secret scanners what they found
 	minPassword = 10                  // characters
 )
 
-// argon2id as OWASP recommends for interactive use: 19 MiB, two passes.
+// The parameters of argon2id that OWASP recommends for interactive use: 19 MiB, two
+// passes.
 const (
 	argonMemory = 19 * 1024
 	argonPasses = 2
 )
 
-// ErrDenied answers a credential that is wrong, used up or revoked. It does
-// not say which.
+// ErrDenied is the error for a credential that is wrong, used up or revoked. It does not
+// say which.
 var ErrDenied = errors.New("this sign-in is not valid: ask for a new one with 'shoal open'")
 
-// SignIn is a browser or a program that may use the node.
+// SignIn is the sign-in of a browser or a program.
 type SignIn struct {
-	ID      string    `json:"id"`    // names it in lists; not a secret
+	ID      string    `json:"id"`    // not a secret
 	Kind    string    `json:"kind"`  // "browser" or "token"
-	Label   string    `json:"label"` // what the user calls it
+	Label   string    `json:"label"` // the user's name for it
 	Created time.Time `json:"created"`
 	Used    time.Time `json:"used"`
 }
 
-// Auth keeps who may use the node over TCP. Secrets are kept as hashes in one
-// file that only the owner reads. Safe for concurrent use.
+// Auth decides who may use the node over TCP. It stores hashes of the secrets in one
+// file that only its owner can read. It is safe for concurrent use.
 type Auth struct {
 	path string
 	now  func() time.Time
 
-	// hashing bounds the memory that password guesses can take.
+	// hashing bounds the memory that guesses of the password can use.
 	hashing chan struct{}
 
 	mu      sync.Mutex
@@ -75,7 +76,7 @@ type storedSignIn struct {
 	Hash string `json:"sha256"`
 }
 
-// OpenAuth reads the credentials kept at path, which need not exist yet.
+// OpenAuth reads the credentials at path. The file need not exist.
 func OpenAuth(path string, now func() time.Time) (*Auth, error) {
 	a := &Auth{path: path, now: now, hashing: make(chan struct{}, 2), oneTime: make(map[[32]byte]time.Time), running: running{}}
 	b, err := os.ReadFile(path)
@@ -95,7 +96,7 @@ func OpenAuth(path string, now func() time.Time) (*Auth, error) {
 	return a, nil
 }
 
-// check finds what could not have been saved.
+// check refuses what save cannot have written.
 func (c *credentials) check() error {
 	if c.Password != "" && len(strings.Split(c.Password, "$")) != 6 {
 		return errors.New("the password is not a hash")
@@ -108,7 +109,7 @@ func (c *credentials) check() error {
 	return nil
 }
 
-// OneTime makes a token that signs one browser in, once, within two minutes.
+// OneTime makes a token that signs in one browser, once, within two minutes.
 func (a *Auth) OneTime() string {
 	token := newToken()
 	a.mu.Lock()
@@ -133,7 +134,7 @@ func (a *Auth) OneTime() string {
 	return token
 }
 
-// Redeem trades a one-time token for a browser's sign-in.
+// Redeem exchanges a one-time token for the sign-in of a browser.
 func (a *Auth) Redeem(oneTime, label string) (secret string, s SignIn, err error) {
 	h := sha256.Sum256([]byte(oneTime))
 	a.mu.Lock()
@@ -146,7 +147,7 @@ func (a *Auth) Redeem(oneTime, label string) (secret string, s SignIn, err error
 	return a.add("browser", label)
 }
 
-// CheckPassword trades the password for a browser's sign-in.
+// CheckPassword exchanges the password for the sign-in of a browser.
 func (a *Auth) CheckPassword(password, label string) (secret string, s SignIn, err error) {
 	a.mu.Lock()
 	want := a.stored.Password
@@ -172,14 +173,14 @@ func (a *Auth) NewToken(label string) (secret string, s SignIn, err error) {
 	return a.add("token", label)
 }
 
-// Check finds who has secret and notes the use.
+// Check returns the sign-in that secret belongs to, and records that it was used.
 func (a *Auth) Check(secret string) (SignIn, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.check(secret)
 }
 
-// check is called with mu held.
+// check is Check; mu is held.
 func (a *Auth) check(secret string) (SignIn, error) {
 	sum := sha256.Sum256([]byte(secret))
 	want := hex.EncodeToString(sum[:])
@@ -194,7 +195,7 @@ func (a *Auth) check(secret string) (SignIn, error) {
 		}
 		if now.Sub(s.Used) > touchEvery {
 			s.Used = now
-			// A failed write costs nothing but an older time in the list.
+			// If the write fails, the list shows an older time, and that is all.
 			_ = a.save()
 		}
 		return s.SignIn, nil
@@ -202,7 +203,7 @@ func (a *Auth) check(secret string) (SignIn, error) {
 	return SignIn{}, ErrDenied
 }
 
-// SignIns lists who may use the node, newest first.
+// SignIns lists the sign-ins, newest first.
 func (a *Auth) SignIns() []SignIn {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -213,7 +214,7 @@ func (a *Auth) SignIns() []SignIn {
 	return all
 }
 
-// Revoke ends a sign-in at once, and what it has under way; ok is false when there is none of that ID.
+// Revoke ends a sign-in and its requests at once. ok is false if no sign-in has that ID.
 func (a *Auth) Revoke(id string) (ok bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -226,8 +227,7 @@ func (a *Auth) Revoke(id string) (ok bool, err error) {
 	return true, a.save()
 }
 
-// SetPassword sets the password, or with an empty one removes it. Sign-ins
-// that exist go on.
+// SetPassword sets the password, or removes it if it is empty. Existing sign-ins stay.
 func (a *Auth) SetPassword(password string) error {
 	phc := ""
 	if password != "" {
@@ -244,14 +244,14 @@ func (a *Auth) SetPassword(password string) error {
 	return a.save()
 }
 
-// HasPassword tells whether a password is set.
+// HasPassword reports whether a password is set.
 func (a *Auth) HasPassword() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.stored.Password != ""
 }
 
-// add is called with mu held.
+// add makes a sign-in; mu is held.
 func (a *Auth) add(kind, label string) (string, SignIn, error) {
 	secret := newToken()
 	sum := sha256.Sum256([]byte(secret))
@@ -271,13 +271,13 @@ func (a *Auth) add(kind, label string) (string, SignIn, error) {
 	return secret, s, a.save()
 }
 
-// save replaces the file as a whole; it is called with mu held.
+// save replaces the file atomically; mu is held.
 func (a *Auth) save() error {
 	b, err := json.MarshalIndent(a.stored, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the credentials: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(a.path), ".credentials-*") // made with 0600
+	f, err := os.CreateTemp(filepath.Dir(a.path), ".credentials-*") // its mode is 0600
 	if err != nil {
 		return fmt.Errorf("saving the credentials: %w", err)
 	}
@@ -299,7 +299,7 @@ func newToken() string {
 	return tokenPrefix + base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// clip shortens s to at most n bytes without cutting a character.
+// clip shortens s to at most n bytes and splits no character.
 func clip(s string, n int) string {
 	s = strings.ToValidUTF8(s, "")
 	if len(s) <= n {
@@ -316,8 +316,8 @@ func hashPassword(password string) string {
 		base64.RawStdEncoding.EncodeToString(salt[:]), base64.RawStdEncoding.EncodeToString(key))
 }
 
-// passwordMatches reads the PHC string that hashPassword wrote. Its
-// parameters are this program's own, so anything else does not match.
+// passwordMatches compares with the PHC string that hashPassword wrote. A string of
+// another form matches nothing.
 func passwordMatches(phc, password string) bool {
 	var version, memory, passes uint32
 	parts := strings.Split(phc, "$")

@@ -6,13 +6,12 @@ import (
 	"time"
 )
 
-// timedBody ends a request whose body stalls, or as a whole takes longer than
-// until end. The deadline is lifted between reads: left standing it would end
-// the handler's context, too.
+// timedBody ends a request whose body stalls or is not complete at end. It removes the
+// deadline between reads, because one that passes ends the handler's context, too.
 type timedBody struct {
 	control *http.ResponseController
 	body    io.ReadCloser
-	end     time.Time // zero: no end as long as bytes come
+	end     time.Time // zero: no limit while bytes arrive
 }
 
 func (b *timedBody) Read(p []byte) (int, error) {

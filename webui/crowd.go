@@ -14,10 +14,10 @@ import (
 // defaultConns is far more than the browsers and programs of one owner open.
 const defaultConns = 256
 
-// crowd is the connections to the page. There are so many at most; while there
-// is room everybody is let in, and then the least useful one gives way: never one
-// that carries a request of somebody signed in; first of those whose network has
-// most, idle ones, old ones.
+// crowd bounds the number of connections to the page. When there are too many, it
+// closes the least useful one. That is never one with a request of a signed-in user;
+// among the others it is first one that no signed-in user has used, then one from the
+// network with the most connections, then an idle one, then the oldest.
 type crowd struct {
 	net.Listener
 	max int
@@ -40,12 +40,12 @@ type visit struct {
 	net.Conn
 	of       *crowd
 	networks [3]netip.Prefix
-	number   uint64 // in the order they came
+	number   uint64 // counts connections
 	busy     atomic.Bool
-	known    atomic.Bool // somebody signed in has come by it
+	known    atomic.Bool // a signed-in user has used it
 }
 
-// Accept lets a connection in, and has another go where there are too many.
+// Accept accepts a connection. If there are too many, it closes another one for it.
 func (c *crowd) Accept() (net.Conn, error) {
 	for {
 		nc, err := c.Listener.Accept()
@@ -67,7 +67,7 @@ func (c *crowd) Accept() (net.Conn, error) {
 	}
 }
 
-// enter tells whether v may stay, and who has to go for it.
+// enter reports whether v may stay, and returns the connection to close for it.
 func (c *crowd) enter(v *visit) (gone *visit, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,7 +86,7 @@ func (c *crowd) enter(v *visit) (gone *visit, ok bool) {
 			gone = o
 		}
 	}
-	if gone == nil { // everybody here is at work
+	if gone == nil { // all of them have requests of signed-in users
 		c.leaveLocked(v)
 		return nil, false
 	}
@@ -94,7 +94,7 @@ func (c *crowd) enter(v *visit) (gone *visit, ok bool) {
 	return gone, true
 }
 
-// before tells that a gives way before b.
+// before reports whether a is closed before b.
 func (c *crowd) before(a, b *visit) bool {
 	if x, y := a.known.Load(), b.known.Load(); x != y {
 		return y
@@ -108,8 +108,8 @@ func (c *crowd) before(a, b *visit) bool {
 	return a.number < b.number
 }
 
-// size tells how crowded the networks of v are; of the wider ones, which may be
-// of several people, half and a quarter count.
+// size weighs the connections from the networks of v. Those of the wider networks, which
+// several people may share, count a half and a quarter.
 func (c *crowd) size(v *visit) int {
 	return max(4*c.networks[v.networks[0]], 2*c.networks[v.networks[1]], c.networks[v.networks[2]])
 }
@@ -134,7 +134,7 @@ func (v *visit) Close() error {
 	return v.Conn.Close()
 }
 
-// visitOf is the visit below what the HTTP server shows.
+// visitOf returns the visit below a connection of the HTTP server.
 func visitOf(nc net.Conn) *visit {
 	if t, ok := nc.(*tls.Conn); ok {
 		nc = t.NetConn()
@@ -143,7 +143,7 @@ func visitOf(nc net.Conn) *visit {
 	return v
 }
 
-// watch notes which connections have requests under way, for http.Server.
+// watch is the http.Server's ConnState. It records which connections have requests.
 func (c *crowd) watch(nc net.Conn, s http.ConnState) {
 	if v := visitOf(nc); v != nil {
 		v.busy.Store(s == http.StateActive)
@@ -152,16 +152,16 @@ func (c *crowd) watch(nc net.Conn, s http.ConnState) {
 
 type visitKey struct{}
 
-// introduce gives requests the connection that they came by, for http.Server.
+// introduce is the http.Server's ConnContext. It tells a request its connection.
 func (c *crowd) introduce(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, visitKey{}, visitOf(nc))
 }
 
-// answerTime is how long an answer to somebody who is not signed in may take.
+// answerTime is how long an answer may take to a request that is not signed in.
 const answerTime = time.Minute
 
-// hurried ends answers that are not taken. For who signs in, patience lifts that:
-// event streams and downloads have deadlines of their own.
+// hurried ends an answer that takes longer than answerTime. For a signed-in user,
+// patience removes that limit: event streams and downloads have deadlines of their own.
 func hurried(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Recorders in tests have no connection to set a deadline on.

@@ -9,21 +9,21 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Only passwords can be guessed: one-time tokens, cookies and bearer tokens are
-// 256 random bits, and looking one up costs nothing. So tries of those are not
-// limited, and count for nothing where passwords are.
+// Only passwords can be guessed. One-time tokens, cookies and bearer tokens are 256
+// random bits, and looking one up costs nothing, so tries of them are not limited and
+// do not count as tries of the password.
 //
-// A wrong password is a try of its /64, /56 and /48. Networks that have failed
-// lately share one limit among them; those that have not have another, so that
-// whoever fails elsewhere does not keep the owner out.
+// A try counts for the /64, the /56 and the /48 of its address. Networks that failed
+// lately share one limit, and all others share another one, so that failures elsewhere
+// do not lock out the owner.
 const (
-	// Five tries are what a person with the wrong keyboard layout needs.
+	// A person with the wrong keyboard layout needs five tries.
 	triesAtOnce = 5
 	triesAgain  = 20 * time.Second
-	// Of all networks that have failed.
+	// For all networks that failed lately.
 	failedAtOnce = 30
 	failedAgain  = 2 * time.Second
-	// Of all that have not: what a small machine can check.
+	// For all others: what a small machine can check.
 	freshAtOnce = 200
 	freshAgain  = 50 * time.Millisecond
 	failedLife  = time.Hour
@@ -38,14 +38,14 @@ type guesses struct {
 	failed   *rate.Limiter
 	fresh    *rate.Limiter
 	networks map[netip.Prefix]*list.Element // of *guessing
-	recent   list.List                      // the last to try at the back
+	recent   list.List                      // the latest to try is last
 }
 
-// guessing is what one network tried.
+// guessing is the tries of one network.
 type guessing struct {
 	of     netip.Prefix
 	tries  *rate.Limiter
-	failed time.Time // when last; zero for never
+	failed time.Time // the latest failure; zero for none
 }
 
 func newGuesses(now func() time.Time) *guesses {
@@ -57,8 +57,8 @@ func newGuesses(now func() time.Time) *guesses {
 	}
 }
 
-// networksOf are what one person may have: a /64, the /56 and the /48 around it,
-// or what is like them in IPv4.
+// networksOf returns the networks of ip that one person may have: the /64, the /56 and
+// the /48, or their counterparts of IPv4.
 func networksOf(ip netip.Addr) (n [3]netip.Prefix) {
 	ip = ip.Unmap().WithZone("")
 	bits := [3]int{64, 56, 48}
@@ -71,8 +71,8 @@ func networksOf(ip netip.Addr) (n [3]netip.Prefix) {
 	return n
 }
 
-// try counts a try from ip and reports whether it may be made. What came of it is
-// told by right or wrong.
+// try counts a try from ip and reports whether it is allowed. Its result is recorded by
+// right or wrong.
 func (g *guesses) try(ip netip.Addr) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -86,8 +86,8 @@ func (g *guesses) try(ip netip.Addr) bool {
 		}
 		failed = failed || !all[i].failed.IsZero() && now.Sub(all[i].failed) < failedLife
 	}
-	// The limits of all are asked last, so that a network over its own cannot use
-	// up everybody's.
+	// The shared limits come last, so that a network over its own limit does not use
+	// them up.
 	of := g.fresh
 	if failed {
 		of = g.failed
@@ -101,7 +101,7 @@ func (g *guesses) try(ip netip.Addr) bool {
 	return true
 }
 
-// wrong notes that a try from ip failed.
+// wrong records that a try from ip failed.
 func (g *guesses) wrong(ip netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -110,7 +110,7 @@ func (g *guesses) wrong(ip netip.Addr) {
 	}
 }
 
-// right notes that a try from ip succeeded: who made it starts afresh.
+// right records that a try from ip succeeded, which clears the tries of its /64.
 func (g *guesses) right(ip netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -120,15 +120,15 @@ func (g *guesses) right(ip netip.Addr) {
 	}
 }
 
-// network finds or makes one; where there are too many, that is forgotten which
-// has not tried for longest.
+// network finds the tries of a network, or starts to count them. If there are too many
+// networks, it forgets the one whose latest try is oldest.
 func (g *guesses) network(n netip.Prefix, level int) *guessing {
 	e := g.networks[n]
 	if e == nil {
 		if g.recent.Len() >= maxNetworks {
 			g.forget(g.recent.Front())
 		}
-		// What is wider has twice and four times as much.
+		// The wider networks may try twice and four times as often.
 		wider := 1 << level
 		e = g.recent.PushBack(&guessing{of: n, tries: rate.NewLimiter(rate.Every(triesAgain/time.Duration(wider)), triesAtOnce*wider)})
 		g.networks[n] = e

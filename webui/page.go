@@ -19,11 +19,11 @@ type asset struct {
 	etag          string
 }
 
-// servePage holds the built page in memory, packed once. Paths that name no
-// file are the page's own routes and get its index.
+// servePage keeps the built page in memory, compressed once. A path that names no file
+// is a route of the page, and gets its index.
 func servePage(page fs.FS) http.Handler {
 	assets := make(map[string]asset)
-	// An unreadable file of an embedded tree cannot be.
+	// All files of an embedded tree can be read.
 	_ = fs.WalkDir(page, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasPrefix(path.Base(name), ".") {
 			return err
@@ -62,7 +62,7 @@ func servePage(page fs.FS) http.Handler {
 		}
 		h := w.Header()
 		h.Set("Content-Type", a.mediaType)
-		h.Set("Cache-Control", "no-cache") // names are stable: ask, and get 304
+		h.Set("Cache-Control", "no-cache") // names are stable: the browser asks and gets 304
 		h.Set("ETag", a.etag)
 		h.Set("Vary", "Accept-Encoding")
 		body := a.plain

@@ -2,11 +2,11 @@ package webui
 
 import "context"
 
-// running are the requests under way, by the ID of the sign-in that each came
-// with: an event stream or a download would outlive its sign-in otherwise.
+// running are the requests under way, by the ID of their sign-in. Without it, an event
+// stream or a download would outlive its sign-in.
 type running map[string]map[*context.CancelFunc]struct{}
 
-// end ends those of a sign-in that is no more.
+// end ends the requests of a sign-in.
 func (r running) end(id string) {
 	for cancel := range r[id] {
 		(*cancel)()
@@ -14,8 +14,8 @@ func (r running) end(id string) {
 	delete(r, id)
 }
 
-// Enter is Check for a request: the context that it returns ends when the
-// sign-in does. Where err is nil, leave is called when the request is over.
+// Enter is Check for a request. The context that it returns ends when the sign-in does.
+// If err is nil, the caller calls leave when the request is over.
 func (a *Auth) Enter(ctx context.Context, secret string) (_ context.Context, leave func(), who SignIn, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -36,11 +36,11 @@ type Config struct {
 	API    http.Handler // answers everything below /api/
 	Page   fs.FS        // the built page; nil serves the API only
 	Auth   *Auth
-	// Hosts are names under which the page may be visited besides the address
-	// it listens on; the loopback names always are when it listens there.
+	// Hosts are the names of the page beside the address that it listens on. The
+	// loopback names need not be given if it listens there.
 	Hosts []string
 	TLS   *tls.Config // nil is plain HTTP
-	// MaxConns is how many connections there are at most; 0 is 256.
+	// MaxConns bounds the number of connections; 0 is 256.
 	MaxConns int
 	Now      func() time.Time
 }
@@ -52,10 +52,10 @@ type Server struct {
 	port     string
 	hosts    map[string]bool
 	guesses  *guesses
-	warn     rate.Sometimes // of what a stranger can have logged as often as he likes
+	warn     rate.Sometimes // for what strangers can cause to be logged
 }
 
-// New checks that serving on l is safe: other than loopback needs a password.
+// New checks that serving on l is safe: any address but loopback needs a password.
 func New(cfg Config, l net.Listener) (*Server, error) {
 	addr, err := netip.ParseAddrPort(l.Addr().String())
 	if err != nil {
@@ -86,7 +86,7 @@ func New(cfg Config, l net.Listener) (*Server, error) {
 	return s, nil
 }
 
-// URL is where the page is, without a sign-in.
+// URL is the address of the page, without a sign-in.
 func (s *Server) URL() string {
 	scheme := "http"
 	if s.cfg.TLS != nil {
@@ -100,13 +100,13 @@ func (s *Server) URL() string {
 	return scheme + "://" + netip.AddrPortFrom(ip, addr.Port()).String() + "/"
 }
 
-// SignInURL is a link that signs one browser in. The token is in the fragment,
+// SignInURL returns a link that signs in one browser. The token is in the fragment,
 // which browsers neither send nor log.
 func (s *Server) SignInURL() string { return s.URL() + "#signin=" + s.cfg.Auth.OneTime() }
 
-// Run serves until ctx ends, and closes the listener.
+// Run serves until ctx ends. It closes the listener.
 func (s *Server) Run(ctx context.Context) error {
-	// Event streams never end by themselves: their contexts end first.
+	// Event streams end only with their context.
 	base, stop := context.WithCancel(context.Background())
 	defer stop()
 	visitors := newCrowd(s.listener, s.cfg.MaxConns)
@@ -146,7 +146,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// Handler is everything the server answers, guards included.
+// Handler answers every request, behind all checks.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+sessionPath, s.signIn)
@@ -165,13 +165,13 @@ func (s *Server) Handler() http.Handler {
 	return hurried(s.knownHost(headers(origin.Handler(s.bounded(mux)))))
 }
 
-// knownHost refuses requests for names that are not ours: a page elsewhere may
-// point its own name at this machine, but cannot make the browser lie about it.
+// knownHost refuses requests for names that are not ours. A page elsewhere can point its
+// own name at this machine, but the browser then sends that name.
 func (s *Server) knownHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, port, err := net.SplitHostPort(r.Host)
 		if err != nil {
-			host, port = r.Host, s.port // 80 and 443 are left out by browsers
+			host, port = r.Host, s.port // browsers leave out 80 and 443
 		}
 		host = strings.ToLower(strings.Trim(host, "[]"))
 		if !s.hosts[host] || (port != s.port && !s.named(host)) {
@@ -183,8 +183,8 @@ func (s *Server) knownHost(next http.Handler) http.Handler {
 	})
 }
 
-// named tells whether the user allowed host by name: behind a proxy it has
-// the proxy's port.
+// named reports whether the user allowed host by name. Such a name may have the port of
+// a proxy.
 func (s *Server) named(host string) bool {
 	for _, h := range s.cfg.Hosts {
 		if strings.EqualFold(h, host) {
@@ -194,9 +194,8 @@ func (s *Server) named(host string) bool {
 	return false
 }
 
-// policy is what a browser lets the page do: load its own parts, talk to its
-// own node, and nothing else. Names from the network are text nodes, which
-// trusted types enforce.
+// policy lets the page load its own files, send requests to its own node, and nothing
+// else. Trusted types enforce that names from the network become text nodes only.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self'; " +
 	"img-src 'self' data:; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
 	"require-trusted-types-for 'script'; trusted-types 'none'"
@@ -207,7 +206,7 @@ func headers(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
-		// Not no-referrer: it takes the Origin off requests over plain HTTP.
+		// Not no-referrer: with that, requests over plain HTTP have no Origin.
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
@@ -218,8 +217,8 @@ func headers(next http.Handler) http.Handler {
 	})
 }
 
-// bounded caps the body of a request in size and time, and refuses writes in
-// the media types that a form of another site can send.
+// bounded limits the size and time of a request's body, and refuses the media types
+// that a form of another site can send.
 func (s *Server) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength == 0 && len(r.TransferEncoding) == 0 {

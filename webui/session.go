@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// cookie names the sign-in of a browser. Cookies know no ports, so the name
-// carries it: two nodes on one machine keep apart.
+// cookie holds the sign-in of a browser. Cookies are shared by all ports of a host, so
+// the name has the port: two nodes on one machine have different cookies.
 func (s *Server) cookie(value string, life time.Duration) *http.Cookie {
 	c := &http.Cookie{
 		Name: "shoal_" + s.port, Value: value, Path: "/",
@@ -26,7 +26,7 @@ func (s *Server) cookie(value string, life time.Duration) *http.Cookie {
 
 type signInKey struct{}
 
-// signedIn lets in who shows a valid cookie or bearer token.
+// signedIn passes requests that have a valid cookie or bearer token.
 func (s *Server) signedIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secret, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -101,7 +101,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// listed is a sign-in with whether it is the asker's own.
+// listed is a sign-in, and whether the request uses it.
 type listed struct {
 	SignIn
 	This bool `json:"this"`
@@ -129,7 +129,7 @@ func (s *Server) newToken(w http.ResponseWriter, r *http.Request) {
 	}
 	reply(w, http.StatusCreated, struct {
 		SignIn
-		Token string `json:"token"` // shown this once
+		Token string `json:"token"` // shown only here
 	}{who, secret})
 }
 
@@ -150,8 +150,8 @@ func tooMany(w http.ResponseWriter) {
 	problem(w, http.StatusTooManyRequests, "too many tries; wait a little")
 }
 
-// remote is the address of the other end. Forwarding headers are not looked
-// at: anybody can write them.
+// remote is the address that the request came from. It ignores forwarding headers, which
+// anybody can write.
 func remote(r *http.Request) netip.Addr {
 	a, _ := netip.ParseAddrPort(r.RemoteAddr)
 	return a.Addr()
@@ -160,7 +160,7 @@ func remote(r *http.Request) netip.Addr {
 func reply(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// The other end being gone is all that can fail here.
+	// This fails only if the client has gone.
 	_ = json.NewEncoder(w).Encode(v)
 }
 

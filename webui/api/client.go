@@ -15,16 +15,17 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Client talks to a node. Its errors are share.Errors of the kind they had in
-// the node; where the node cannot be reached, or went away, the kind is
-// share.NoNode. It is safe for concurrent use.
+// Client sends requests to a node. Its methods are in the files of the ports that they
+// reach. Its errors are share.Errors of the kind they had in the node; if the node
+// cannot be reached, or stopped, the kind is share.NoNode. It is safe for concurrent
+// use.
 type Client struct {
 	http *http.Client
 	base string
 }
 
-// NewClient makes a client that reaches its node by dial, such as over a Unix
-// socket or in memory. It does not talk to the node yet: see Hello.
+// NewClient makes a client that reaches its node with dial, such as over a Unix
+// socket or in memory. It sends nothing yet: see Hello.
 func NewClient(dial func(context.Context) (net.Conn, error)) *Client {
 	return &Client{
 		base: "http://shoal",
@@ -39,7 +40,7 @@ func NewClient(dial func(context.Context) (net.Conn, error)) *Client {
 // Close closes the connections that are not in use.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Hello asks who is there and refuses a node whose API is another version.
+// Hello describes the node, and refuses a node whose API has another version.
 func (c *Client) Hello(ctx context.Context) (Info, error) {
 	var w Welcome
 	if err := c.do(ctx, http.MethodGet, "/api", nil, &w); err != nil {
@@ -59,7 +60,7 @@ func get[T any](ctx context.Context, c *Client, path string) (T, error) {
 	return v, err
 }
 
-// do sends in as JSON, unless nil, and reads the answer into out, unless nil.
+// do sends in as JSON and reads the answer into out. Either may be nil.
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
 	h := http.Header{}
 	var body io.Reader
@@ -84,7 +85,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	if err := dec.Decode(out); err != nil {
 		return gone(ctx, fmt.Errorf("reading the answer of the node: %w", err))
 	}
-	_, _ = io.Copy(io.Discard, resp.Body) // up to its end, so that the connection is used again
+	_, _ = io.Copy(io.Discard, resp.Body) // to its end, so that the connection can be used again
 	return nil
 }
 
@@ -110,7 +111,7 @@ func (c *Client) send(ctx context.Context, method, path string, h http.Header, b
 	return nil, problemError(resp)
 }
 
-// gone is the error for a node that does not answer (any more).
+// gone is the error for a node that does not answer, or stopped answering.
 func gone(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return share.Errorf(share.Interrupted, "asking the node: %w", ctx.Err())

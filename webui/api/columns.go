@@ -11,9 +11,9 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// column is a member of a JSON object made from a struct. Knowing the columns
-// of a type lets lists be written with a few of them, and two values be
-// compared into a merge patch, without encoding them first.
+// column is a member of a JSON object that a struct becomes. With the columns of a
+// type, a list can be written with some of them, and two values can be compared to a
+// merge patch, without encoding the values first.
 type column struct {
 	name   string
 	key    []byte // "name":
@@ -22,8 +22,8 @@ type column struct {
 	nested []column // of a struct that is an object itself
 }
 
-// columnsOf reads the JSON tags of a struct type. Embedded structs and options
-// other than omitempty and omitzero do not occur in what this package serves.
+// columnsOf reads the JSON tags of a struct type. The types that it is used for have no
+// embedded structs, and no options other than omitempty and omitzero.
 func columnsOf(t reflect.Type) []column {
 	var out []column
 	for i := range t.NumField() {
@@ -106,8 +106,8 @@ func (c *column) appendValue(b []byte, f reflect.Value) []byte {
 	return append(b, enc...)
 }
 
-// appendDiff writes the merge patch (RFC 7396) that makes was into is, and
-// tells whether there is anything in it.
+// appendDiff writes the merge patch (RFC 7396) that turns was into is, and reports
+// whether it changes anything.
 func appendDiff(b []byte, was, is reflect.Value, cols []column) ([]byte, bool) {
 	b = append(b, '{')
 	start := len(b)

@@ -264,8 +264,8 @@ func contentPath(id share.ID, file int) string {
 	return Base + transferPath(id) + "/files/" + strconv.Itoa(file) + "/content"
 }
 
-// fileBody is the body of an answer that tells the end of the file from the end of
-// its node.
+// fileBody is the body of an answer. It distinguishes the end of the file from the end
+// of the node.
 type fileBody struct {
 	ctx  context.Context
 	body io.ReadCloser

@@ -1,13 +1,17 @@
-// Package api is how a node is talked to: a JSON API with an event stream, and
-// the Go client that the command line uses. The web page and other programs use
-// the same.
+// Package api keeps to itself how requests and events travel between a node and its
+// clients: a JSON API with an event stream, and the Go client that the command line
+// uses. The web page and other programs use the same API.
+//
+// What the API needs of a node is a port for each group of requests, in one file with
+// the requests, their types and the methods of the client. Files of the event stream
+// are hub.go (what changed), reader.go (who reads), topics.go, sides.go and frames.go.
 //
 // Everything is below /api/v1. Within v1 there are only additions: paths,
 // members, event types and problem types. IDs are info-hashes and may be
 // shortened while unique; sizes are bytes, rates bytes per second, times
 // RFC 3339. Errors are problem details (RFC 9457) whose member "code" is the
-// share.Kind, so that Client gives back the error that the node had. The whole
-// is described at /api/v1/openapi.json (OpenAPI 3.1).
+// share.Kind, so that Client returns the error that the node had. The OpenAPI 3.1
+// description is at /api/v1/openapi.json.
 //
 // # Events
 //
@@ -16,11 +20,11 @@
 //	{"transfers": {ID: share.Transfer, ...}, "stats": Stats,
 //	 "channels": {KEY: Channel, ...}, "network": share.Report}
 //
-// which a reader keeps up to date:
+// which a reader keeps up to date with these events:
 //
-//	event: reset    the document; forget what was before
+//	event: reset    the whole document; discard the one before
 //	event: patch    a merge patch (RFC 7396) to it, at most one a second; a
-//	                transfer that is gone is null
+//	                removed transfer is null
 //	event: notice   a share.Event as it happens: added, shared, done, error, removed
 //	event: peers    {"id", "peers"}         of the topic peers:ID
 //	event: pieces   {"id", "length", "state"} of the topic pieces:ID
@@ -29,15 +33,15 @@
 //	event: discovery {"id", "ways"}         of the topic discovery:ID
 //	event: node     {"info", "health"}      of the topic node
 //
-// A stream that is limited to some transfers, or has no stats, has no channels
-// and no network either.
+// A stream of some transfers only, or without stats, has neither channels nor
+// network.
 //
 // The id of the first three is BOOT-SEQ: BOOT changes with each start of the
-// node, SEQ counts. A reader that comes back with Last-Event-ID continues where
-// it was; where that is no longer known, it gets a reset. Topics are sent whole
-// whenever they changed, and only to who asked for them (?topics=peers:ID,...).
-// A comment every 15 seconds keeps the connection alive. A reader that does not
-// keep up is reset, one that stops reading is cut off; nobody waits for it.
+// node, SEQ counts. A reader that reconnects with Last-Event-ID continues where it
+// was; if that is no longer known, it gets a reset. A topic is sent whole whenever it
+// changed, and only to readers that asked for it (?topics=peers:ID,...). A comment
+// every 15 seconds keeps the connection alive. A reader that does not keep up is
+// reset, and one that stops reading is cut off; nothing waits for it.
 package api
 
 // Version is the version of the API, the number in its paths.

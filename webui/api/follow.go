@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -19,35 +20,36 @@ import (
 
 // WatchOptions say what to watch.
 type WatchOptions struct {
-	// IDs, where there are any, are the only transfers of interest. Those of a
-	// share being hashed are followed to the real one.
+	// IDs are the transfers to watch; none means all. A provisional ID is followed to
+	// the real one.
 	IDs []share.ID
 	// Topics are peers:ID, pieces:ID, files:ID, log:ID, discovery:ID and node.
 	Topics []string
-	// NoStats leaves the node's totals out.
+	// NoStats leaves out the totals of the node.
 	NoStats bool
 }
 
 // Update is one step of what a watcher sees.
 type Update struct {
-	// Reset tells that Transfers are all there are: what was known before and
-	// is not among them is gone.
+	// Reset means that Transfers are all there are: those known before that are not
+	// among them are gone.
 	Reset     bool
 	Transfers []share.Transfer // new or changed, as they are now
 	Removed   []share.ID
-	Stats     *share.Stats // when they changed
+	Stats     *share.Stats // nil if they did not change
 	Notice    *share.Event // something that happened
-	// Topic is the kind of a topic where Data is one of those.
+	// Topic is the kind of the topic that Data is of; empty if Data is none.
 	Topic string
 	Data  json.RawMessage
 }
 
-// patience is how long a watcher tries to come back to a node that is gone.
+// patience is how long a watcher tries to reach a node again.
 const patience = 5 * time.Second
 
-// Watch yields what happens from now on, a reset with what there is first. A
-// broken connection is taken up where it was; a node that stays away ends the
-// iteration with an error of kind share.NoNode, and ctx with share.Interrupted.
+// Watch yields what happens from now on, after a reset with what there is. It
+// reconnects when the connection breaks, and continues where it was. If the node
+// stays away, the last error is of kind share.NoNode; if ctx ends, of kind
+// share.Interrupted.
 func (c *Client) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Update, error] {
 	return func(yield func(Update, error) bool) {
 		w := &watcher{c: c, o: o, rows: map[share.ID]json.RawMessage{}}
@@ -73,8 +75,8 @@ func (c *Client) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Update, er
 	}
 }
 
-// Events yields what happens to transfers, as Watch does but an event at a
-// time: first, and after a gap, EventChanged for each that there is.
+// Events yields what happens to transfers, like Watch but one event at a time. It
+// starts, and starts again after a gap, with EventChanged for each transfer.
 func (c *Client) Events(ctx context.Context, ids ...share.ID) iter.Seq2[share.Event, error] {
 	return func(yield func(share.Event, error) bool) {
 		known := map[share.ID]bool{}
@@ -92,7 +94,7 @@ func (c *Client) Events(ctx context.Context, ids ...share.ID) iter.Seq2[share.Ev
 	}
 }
 
-// events are what an update tells of transfers; known is kept up to date.
+// events are the events that make up an update. It keeps known up to date.
 func (u Update) events(known map[share.ID]bool) []share.Event {
 	var out []share.Event
 	now := time.Now()
@@ -126,8 +128,8 @@ func (u Update) events(known map[share.ID]bool) []share.Event {
 	return out
 }
 
-// errEnough ends a stream that the consumer left.
-var errEnough = fmt.Errorf("the reader has enough")
+// errEnough ends a stream whose consumer stopped iterating.
+var errEnough = errors.New("the consumer stopped")
 
 // watcher keeps the document of the event stream.
 type watcher struct {
@@ -138,7 +140,7 @@ type watcher struct {
 	stats json.RawMessage
 }
 
-// stream reads one connection. heard tells whether anything came.
+// stream reads one connection. heard reports whether any event arrived.
 func (w *watcher) stream(ctx context.Context, yield func(Update, error) bool) (heard bool, err error) {
 	h := http.Header{"Accept": {"text/event-stream"}}
 	if w.last != "" {
@@ -193,13 +195,13 @@ func (w *watcher) query() string {
 	return "?" + q.Encode()
 }
 
-// document is that of the event stream, or a merge patch to it.
+// document is the document of the event stream, or a merge patch to it.
 type document struct {
 	Transfers map[share.ID]json.RawMessage `json:"transfers"`
 	Stats     json.RawMessage              `json:"stats"`
 }
 
-// update takes in one event. Events of types that are not known are not ok.
+// update applies one event. ok is false for an event of an unknown type.
 func (w *watcher) update(ev sse) (u Update, ok bool, err error) {
 	switch ev.kind {
 	case "reset", "patch":
@@ -219,8 +221,7 @@ func (w *watcher) update(ev sse) (u Update, ok bool, err error) {
 		if err := json.Unmarshal(ev.data, u.Notice); err != nil {
 			return u, false, err
 		}
-		// A connection that breaks is taken up with the same filter: it must
-		// know the transfer by the name it has then.
+		// The next connection asks for the transfer by its real ID.
 		if n := u.Notice; n.Type == share.EventShared && slices.Contains(w.o.IDs, n.Was) {
 			w.o.IDs = append(slices.Clone(w.o.IDs), n.ID)
 		}
@@ -276,10 +277,11 @@ type sse struct {
 	data     []byte
 }
 
-// maxEvent bounds an event: a reset of a node with very many transfers.
+// maxEvent bounds the bytes of an event. The largest is the reset of a node with very
+// many transfers.
 const maxEvent = 1 << 30
 
-// readEvent reads up to the next event, past comments.
+// readEvent reads the next event and skips comments.
 func readEvent(r *bufio.Reader) (sse, error) {
 	var ev sse
 	for {

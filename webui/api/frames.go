@@ -7,8 +7,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// The bytes of the event stream. JSON has no line ends, so that each event is
-// one data line:
+// The wire format of the event stream. Encoded JSON has no line breaks, so that each
+// event has one data line:
 //
 //	event: KIND
 //	id: BOOT-SEQ
@@ -29,7 +29,7 @@ func endEvent(b []byte) []byte { return append(b, "\n\n"...) }
 
 func appendJSONEvent(b []byte, kind, id string, v any) []byte {
 	enc, err := json.Marshal(v)
-	if err != nil { // a ratio that is no number: nothing to tell
+	if err != nil { // a ratio that is not a number
 		return b
 	}
 	return endEvent(append(beginEvent(b, kind, id), enc...))
@@ -59,7 +59,7 @@ func appendPatch(b []byte, id string, parts []part, stats []byte, now *sides) []
 	if now != nil {
 		b = now.appendMembers(b)
 	}
-	b[begin] = '{' // where the comma of the first member was
+	b[begin] = '{' // in the place of the first member's comma
 	return endEvent(append(b, '}'))
 }
 

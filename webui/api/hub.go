@@ -19,16 +19,16 @@ const (
 	// settleTime is how long a patch waits for what changes together with its first
 	// change.
 	settleTime = 30 * time.Millisecond
-	// How much is kept for readers that come back, or are behind.
+	// What is kept for readers that reconnect, or are behind.
 	ringFrames = 1024
 	ringBytes  = 4 << 20
-	// eventBuffer is how many events of the node may wait for the hub.
+	// eventBuffer is how many events may wait for the hub.
 	eventBuffer = 8192
 )
 
-// hub follows the node's events and keeps the document of the event stream with
-// the latest changes to it. Each change is encoded once; readers, which write at
-// their own pace in their own goroutines, share the bytes.
+// hub follows the node's events, and keeps the document of the event stream and the
+// latest changes to it. It encodes each change once. Readers write the shared bytes at
+// their own pace, each in its own goroutine.
 type hub struct {
 	events    Events
 	transfers Transfers
@@ -42,18 +42,18 @@ type hub struct {
 	cols  []column // of share.Transfer
 	stats []column // of Stats
 
-	kick  chan struct{} // a reader or topic came: look at the time again
-	ready chan struct{} // closed when the node is being followed
+	kick  chan struct{} // a reader joined: refresh its topics
+	ready chan struct{} // closed when the hub follows the node
 
 	mu       sync.Mutex
-	rows     map[share.ID]*share.Transfer // what a reader that is up to date knows
-	dirty    map[share.ID]*share.Transfer // newer than rows; nil is gone
+	rows     map[share.ID]*share.Transfer // what a reader knows that is up to date
+	dirty    map[share.ID]*share.Transfer // newer than rows; nil is removed
 	totals   share.Stats
 	sides    sides
 	seq      uint64
 	ring     []*frame // the latest, oldest first
 	bytes    int
-	whole    []byte // the reset frame of wholeSeq
+	whole    []byte // the reset frame as of wholeSeq
 	wholeSeq uint64
 	last     time.Time // of the latest patch
 	readers  map[*reader]struct{}
@@ -65,7 +65,7 @@ type hub struct {
 // frame is one step of the stream.
 type frame struct {
 	seq  uint64
-	data []byte // for readers of everything
+	data []byte // for readers that read everything
 
 	// of a patch
 	parts []part
@@ -76,7 +76,7 @@ type frame struct {
 	id, was share.ID
 }
 
-// part is the patch of one transfer; nil is gone.
+// part is the patch of one transfer; nil means that it was removed.
 type part struct {
 	id    share.ID
 	patch []byte
@@ -98,7 +98,7 @@ func newHub(c Config) *hub {
 	}
 }
 
-// run follows the node until ctx ends or the node's events do.
+// run follows the node until ctx ends. It is called once.
 func (h *hub) run(ctx context.Context) {
 	defer h.stop()
 	for first := true; ctx.Err() == nil; first = false {
@@ -117,11 +117,12 @@ func (h *hub) run(ctx context.Context) {
 	}
 }
 
-// follow returns true when it fell behind.
+// follow reads events until ctx ends or there are no more. It returns true if the hub
+// fell behind.
 func (h *hub) follow(ctx context.Context, sub Subscription) bool {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	due := time.Now() // of the timer; zero is not set
+	due := time.Now() // when the timer fires; zero if it is not set
 	for {
 		select {
 		case <-ctx.Done():
@@ -141,7 +142,7 @@ func (h *hub) follow(ctx context.Context, sub Subscription) bool {
 		if !ok {
 			continue
 		}
-		// Never later than said before, or steady events would put it off for ever.
+		// Never later than before, or a steady flow of events would delay it forever.
 		if at := time.Now().Add(wait); due.IsZero() || at.Before(due) {
 			due = at
 			timer.Reset(wait)
@@ -149,7 +150,7 @@ func (h *hub) follow(ctx context.Context, sub Subscription) bool {
 	}
 }
 
-// next tells how long until beat has something to do, not ok when nothing.
+// next returns the time until beat has something to do; ok is false if it has nothing.
 func (h *hub) next() (time.Duration, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -163,7 +164,7 @@ func (h *hub) next() (time.Duration, bool) {
 	return 0, false
 }
 
-// reload compares with all there is.
+// reload marks every transfer as changed, and those that are gone as removed.
 func (h *hub) reload() {
 	all := h.transfers.List()
 	h.mu.Lock()
@@ -177,7 +178,7 @@ func (h *hub) reload() {
 	}
 }
 
-// take notes one event.
+// take records one event.
 func (h *hub) take(ev share.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -201,14 +202,14 @@ func (h *hub) take(ev share.Event) {
 	}
 }
 
-// notice publishes an event at once; mu is held.
+// notice publishes an event without delay; mu is held.
 func (h *hub) notice(ev share.Event) {
 	f := &frame{seq: h.seq + 1, notice: true, id: ev.ID, was: ev.Was}
 	f.data = appendJSONEvent(nil, "notice", h.id(f.seq), ev)
 	h.publish(f)
 }
 
-// beat publishes what changed since the last time.
+// beat publishes what changed since the last call.
 func (h *hub) beat() {
 	stats := h.node.Stats()
 	h.mu.Lock()
@@ -224,7 +225,7 @@ func (h *hub) beat() {
 	h.refreshTopics()
 }
 
-// flush publishes a patch; mu is held. What is nil is left as it is.
+// flush publishes a patch; mu is held. A nil argument stays as it was.
 func (h *hub) flush(stats *share.Stats, now *sides) {
 	f := &frame{seq: h.seq + 1}
 	h.last = time.Now()
@@ -252,7 +253,7 @@ func (h *hub) flush(stats *share.Stats, now *sides) {
 	h.publish(f)
 }
 
-// diff moves one dirty transfer to the rows; mu is held.
+// diff moves one dirty transfer to the rows and returns its patch; mu is held.
 func (h *hub) diff(id share.ID, t *share.Transfer) (part, bool) {
 	old := h.rows[id]
 	switch {
@@ -271,7 +272,7 @@ func (h *hub) diff(id share.ID, t *share.Transfer) (part, bool) {
 	return part{id, patch}, changed
 }
 
-// publish puts f into the ring and wakes the readers; mu is held.
+// publish adds f to the ring and wakes the readers; mu is held.
 func (h *hub) publish(f *frame) {
 	h.seq = f.seq
 	h.ring = append(h.ring, f)
@@ -304,7 +305,7 @@ func (f *frame) size() int {
 
 func (h *hub) id(seq uint64) string { return h.boot + "-" + strconv.FormatUint(seq, 10) }
 
-// reset returns the reset frame for r; mu is held.
+// reset returns the whole document as r reads it; mu is held.
 func (h *hub) reset(r *reader) []byte {
 	if !r.all() {
 		return appendReset(nil, h.id(h.seq), h.rowsOf(r), h.cols, r.stats(&h.totals), h.stats, nil)
@@ -329,7 +330,7 @@ func (h *hub) rowsOf(r *reader) map[share.ID]*share.Transfer {
 	return rows
 }
 
-// stop ends all readers.
+// stop ends every reader's stream.
 func (h *hub) stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

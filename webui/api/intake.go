@@ -33,8 +33,8 @@ type Intake interface {
 	// start from.
 	Folder(path string) (Folder, error)
 
-	// Lease makes a lease that requests can name. What nobody else wants ends
-	// with it.
+	// Lease makes a lease that requests can name. A share or fetch that only a lease
+	// wants ends with it.
 	Lease() (lease string, end func(), err error)
 }
 

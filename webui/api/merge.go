@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// mergePatch applies a merge patch (RFC 7396) to a document and returns the
-// new one. Neither is changed.
+// mergePatch applies a merge patch (RFC 7396) to a document and returns the new
+// document. It changes neither argument.
 func mergePatch(doc, patch json.RawMessage) (json.RawMessage, error) {
 	if !isObject(patch) {
 		return patch, nil
@@ -19,7 +19,7 @@ func mergePatch(doc, patch json.RawMessage) (json.RawMessage, error) {
 	members := map[string]json.RawMessage{}
 	if isObject(doc) {
 		if err := json.Unmarshal(doc, &members); err != nil {
-			return nil, fmt.Errorf("reading what is patched: %w", err)
+			return nil, fmt.Errorf("reading the document that is patched: %w", err)
 		}
 	}
 	for k, v := range changes {

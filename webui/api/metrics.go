@@ -11,8 +11,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// metrics makes the handler of /metrics with a registry of its own. No label
-// has a value that comes from outside.
+// metrics makes the handler of /metrics, with a registry of its own. No value of a
+// label comes from the network.
 func metrics(c *nodeCollector, more []prometheus.Collector) (http.Handler, error) {
 	r := prometheus.NewRegistry()
 	all := append([]prometheus.Collector{
@@ -28,7 +28,7 @@ func metrics(c *nodeCollector, more []prometheus.Collector) (http.Handler, error
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 4}), nil
 }
 
-// nodeCollector reads the node's totals when asked.
+// nodeCollector reads the totals of the node when metrics are collected.
 type nodeCollector struct {
 	node    Node
 	readers func() int // of the event stream
@@ -59,7 +59,7 @@ func newNodeCollector(n Node, readers func() int, version string) *nodeCollector
 	}
 }
 
-// Describe does not ask the node, which may not run yet.
+// Describe does not ask the node, which may not be running yet.
 func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.transfers, c.downloaded, c.uploaded, c.down, c.up, c.connections, c.refused, c.free, c.streams, c.info,

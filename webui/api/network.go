@@ -22,7 +22,7 @@ type Network interface {
 // testTime bounds one test.
 const testTime = 25 * time.Second
 
-// fullReport has empty lists in the place of none.
+// fullReport returns r with empty lists in the place of none.
 func fullReport(r share.Report) share.Report {
 	r.Addresses, r.Pinholes = orEmpty(r.Addresses), orEmpty(r.Pinholes)
 	r.Seen, r.Gateways = orEmpty(r.Seen), orEmpty(r.Gateways)

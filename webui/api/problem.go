@@ -60,7 +60,7 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 // errAmbiguous is wrapped by the error for a shortened ID that matches several transfers.
 var errAmbiguous = errors.New("give more digits")
 
-// errNoFile marks the error for a file or folder that a transfer has not.
+// errNoFile marks the error for a file or folder that a transfer does not have.
 var errNoFile = errors.New("shoal files lists what there is")
 
 // problem turns any error of the node into a Problem.

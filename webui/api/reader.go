@@ -13,27 +13,28 @@ import (
 )
 
 const (
-	// commentTime is how often a quiet stream shows that it is alive.
+	// commentTime is the time between the comments that keep a quiet stream alive.
 	commentTime = 15 * time.Second
-	// stallTime is how long one write may take before its reader is cut off.
+	// stallTime is how long a write may take before its reader is cut off.
 	stallTime = 10 * time.Second
-	// maxReaders bounds the streams: a page has one, a waiting verb has one.
+	// maxReaders bounds the streams. An open page has one, and so has a verb that waits.
 	maxReaders = 256
 	// maxTopics bounds what one reader may subscribe to.
 	maxTopics = 16
 )
 
-// reader is one event stream. Its fields below wake belong to hub.mu.
+// reader is one event stream. hub.mu guards its fields below wake.
 type reader struct {
 	wake chan struct{}
 
-	next    uint64 // seq of the frame to send next; 0 is a reset first
-	only    map[share.ID]bool
+	next    uint64            // seq of the frame to send next; 0 means a reset
+	only    map[share.ID]bool // nil means all transfers
 	noStats bool
-	topics  map[*topic]uint64 // version sent
+	topics  map[*topic]uint64 // with the version that was sent
 	extra   [][]byte          // for this reader alone, to be sent next
 }
 
+// all reports whether r reads the whole document.
 func (r *reader) all() bool { return r.only == nil && !r.noStats }
 
 func (r *reader) stats(s *share.Stats) *share.Stats {
@@ -50,8 +51,8 @@ func (r *reader) notify() {
 	}
 }
 
-// join adds a reader, from whom no change is kept from then on. lastID is the id
-// of the last event that it saw, or "".
+// join adds a reader, which gets every change from then on. lastID is the id of the
+// last event that it saw, or "".
 func (h *hub) join(ctx context.Context, r *reader, lastID string, keys []topicKey) error {
 	select {
 	case <-h.ready:
@@ -74,8 +75,8 @@ func (h *hub) join(ctx context.Context, r *reader, lastID string, keys []topicKe
 		return share.Errorf(share.Failed, "too many event streams: %d are already open", maxReaders)
 	}
 	r.next = h.resume(lastID)
-	// A newcomer's reset is not a second old; a crowd of them does not make
-	// more patches than that.
+	// The reset of a new reader is up to date; many new readers do not cause more than
+	// ten patches a second.
 	if time.Since(h.last) > patchTime/10 || now != nil && h.sides[0] == nil {
 		h.flush(&stats, now)
 	}
@@ -94,7 +95,7 @@ func (h *hub) join(ctx context.Context, r *reader, lastID string, keys []topicKe
 	return nil
 }
 
-// resume finds where lastID continues, 0 when that is not known; mu is held.
+// resume returns the seq that follows lastID, or 0 if that is not known; mu is held.
 func (h *hub) resume(lastID string) uint64 {
 	boot, number, _ := strings.Cut(lastID, "-")
 	seq, err := strconv.ParseUint(number, 10, 64)
@@ -104,15 +105,14 @@ func (h *hub) resume(lastID string) uint64 {
 	return seq + 1
 }
 
-// has tells whether a reader that needs frame seq next misses nothing; mu is
-// held.
+// has reports whether a reader that needs frame seq next misses nothing; mu is held.
 func (h *hub) has(seq uint64) bool {
 	return seq == h.seq+1 || len(h.ring) > 0 && seq >= h.ring[0].seq && seq <= h.seq
 }
 
-// findRenamed tells a reader that asked for provisional IDs of those shares that
-// have been hashed already. It is called after a reset: notices before that are
-// not sent, those after it are.
+// findRenamed sends a reader that asked for provisional IDs a notice for each share
+// that has been hashed already. It is called after a reset, before which no notices
+// are sent.
 func (h *hub) findRenamed(r *reader) {
 	h.mu.Lock()
 	asked := slices.Collect(maps.Keys(r.only))
@@ -148,8 +148,8 @@ func (h *hub) leave(r *reader) {
 	}
 }
 
-// collect returns what r has not seen, reset when it began anew. The bytes are
-// shared: they are never changed. more is false when the node has stopped.
+// collect returns what r has not seen. reset reports whether that starts with a reset;
+// more is false when the node has stopped. The bytes are shared and never changed.
 func (h *hub) collect(r *reader) (out [][]byte, reset, more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -173,7 +173,7 @@ func (h *hub) collect(r *reader) (out [][]byte, reset, more bool) {
 	return out, reset, !h.stopped
 }
 
-// frameFor is f as r wants it, nil when there is nothing for it; mu is held.
+// frameFor returns the part of f that r reads, or nil if there is none; mu is held.
 func (h *hub) frameFor(r *reader, f *frame) []byte {
 	if r.all() {
 		return f.data
@@ -206,14 +206,13 @@ func (h *hub) frameFor(r *reader, f *frame) []byte {
 	return appendPatch(nil, h.id(f.seq), parts, stats, nil)
 }
 
-// stream writes events to one reader until it goes away, stalls, or the node
-// stops.
+// stream writes events to one reader until it disconnects or stalls, or the node stops.
 func (h *hub) stream(w http.ResponseWriter, req *http.Request, r *reader) {
 	control := http.NewResponseController(w)
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-store")
-	header.Set("X-Accel-Buffering", "no") // a proxy in front must not gather events
+	header.Set("X-Accel-Buffering", "no") // a proxy must not buffer events
 	w.WriteHeader(http.StatusOK)
 	comment := time.NewTimer(commentTime)
 	defer comment.Stop()
@@ -244,11 +243,11 @@ func (h *hub) stream(w http.ResponseWriter, req *http.Request, r *reader) {
 	}
 }
 
-// maxWrite is how much is written in one stallTime: what a line of 26 kB/s
-// takes, slower ones cannot follow anyway.
+// maxWrite is how much is written within one stallTime. A connection slower than
+// 26 kB/s cannot keep up anyway.
 const maxWrite = 256 << 10
 
-// send writes and flushes chunks, false when the reader does not take them.
+// send writes and flushes chunks. It returns false if the reader does not take them.
 func send(w http.ResponseWriter, control *http.ResponseController, chunks [][]byte) bool {
 	for _, c := range chunks {
 		for len(c) > 0 {

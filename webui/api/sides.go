@@ -8,14 +8,14 @@ import (
 	"github.com/shoalnet/shoal/index"
 )
 
-// sides are the parts of the event document beside transfers and totals. They
-// are small: each is read whole once a second while somebody follows them, and
-// readers get a merge patch of what changed.
+// sides are the parts of the event document beside transfers and totals. They are
+// small: the hub reads each of them whole, once a second while there are readers, and
+// sends a merge patch of what changed.
 type sides [2]json.RawMessage
 
 var sideNames = [len(sides{})]string{"channels", "network"}
 
-// readSides asks the node for them. It holds no lock.
+// readSides asks the node for the sides. The caller holds no lock.
 func (h *hub) readSides() *sides {
 	channels := map[string]index.Channel{}
 	for _, c := range h.channels.List() {
@@ -24,7 +24,7 @@ func (h *hub) readSides() *sides {
 	var s sides
 	for i, v := range [...]any{channels, fullReport(h.network.Report())} {
 		b, err := json.Marshal(v)
-		if err != nil { // a figure that is no number: nothing to tell
+		if err != nil { // a float that is not a number
 			b = []byte("{}")
 		}
 		s[i] = b
@@ -32,7 +32,7 @@ func (h *hub) readSides() *sides {
 	return &s
 }
 
-// followed tells whether anybody reads them; mu is held.
+// followed reports whether any reader reads the sides; mu is held.
 func (h *hub) followed() bool {
 	for r := range h.readers {
 		if r.all() {
@@ -42,7 +42,7 @@ func (h *hub) followed() bool {
 	return false
 }
 
-// appendSides adds their members, after a comma each.
+// appendMembers writes the sides as members of an object, each after a comma.
 func (s *sides) appendMembers(b []byte) []byte {
 	for i, side := range s {
 		if side != nil {
@@ -53,8 +53,8 @@ func (s *sides) appendMembers(b []byte) []byte {
 	return b
 }
 
-// patchTo is the merge patch (RFC 7396) that makes next of s, member by member;
-// nil members did not change.
+// patchTo returns the merge patches (RFC 7396) that turn each side into the next one;
+// nil where it did not change.
 func (s *sides) patchTo(next *sides) (patch sides, changed bool) {
 	for i := range s {
 		switch {
@@ -76,7 +76,8 @@ func (s *sides) patchTo(next *sides) (patch sides, changed bool) {
 	return patch, changed
 }
 
-// mergeDiff is the merge patch that makes is of old, not ok where they are equal.
+// mergeDiff returns the merge patch that turns old into is; ok is false if they are
+// equal.
 func mergeDiff(old, is any) (patch any, ok bool) {
 	a, isA := old.(map[string]any)
 	b, isB := is.(map[string]any)

@@ -8,8 +8,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// topicRate bounds what one topic sends, in bytes per second: the piece map of
-// a huge transfer comes less often.
+// topicRate bounds what one topic sends, in bytes per second: the pieces of a huge
+// transfer are sent less often.
 const topicRate = 64 << 10
 
 // topicKey identifies a topic: its kind and the transfer.
@@ -23,12 +23,12 @@ type topicKey struct {
 type topic struct {
 	key     topicKey
 	readers int
-	version uint64 // 0 is nothing yet
+	version uint64 // 0 until there is data
 	data    []byte // the event
 	due     time.Time
 }
 
-// parseTopic reads KIND:ID, or node.
+// parseTopic reads KIND:ID or node.
 func parseTopic(ids ids, s string) (topicKey, error) {
 	if s == "node" {
 		return topicKey{kind: s}, nil
@@ -64,10 +64,10 @@ func (h *hub) refreshTopics() {
 	}
 }
 
-// refresh takes in the state of a topic; mu is held.
+// refresh stores the data of a topic and wakes its readers if it changed; mu is held.
 func (h *hub) refresh(t *topic, data []byte, now time.Time) {
 	wait := time.Duration(len(data)) * time.Second / topicRate
-	// A little early, or every other beat would be missed.
+	// A little early, or the topic would miss every other beat.
 	t.due = now.Add(max(wait, patchTime) - patchTime/10)
 	if data == nil || bytes.Equal(data, t.data) {
 		return
@@ -81,7 +81,7 @@ func (h *hub) refresh(t *topic, data []byte, now time.Time) {
 	}
 }
 
-// topicData makes the event of a topic, nil when the transfer is gone.
+// topicData makes the event of a topic. It returns nil if the transfer is gone.
 func (h *hub) topicData(k topicKey) []byte {
 	var v any
 	var err error
@@ -131,10 +131,10 @@ func (h *hub) topicData(k topicKey) []byte {
 	return appendJSONEvent(nil, k.kind, "", v)
 }
 
-// logLines is how many lines the logs of all transfers have together.
+// logLines bounds the lines of the logs of all transfers together.
 const logLines = 4096
 
-// logbook keeps the latest lines of all transfers. It belongs to hub.mu.
+// logbook keeps the latest log lines of all transfers. hub.mu guards it.
 type logbook struct {
 	lines []logged // a ring
 	next  int

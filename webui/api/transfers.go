@@ -36,7 +36,7 @@ type Transfers interface {
 	AddPeers(share.ID, share.Source, []netip.AddrPort) error
 }
 
-// Removal tells what is left of a transfer that was removed.
+// Removal says what is left of a transfer that was removed.
 type Removal struct {
 	Kept []share.Kept `json:"kept" doc:"files that stayed, and why: those that it did not make, those that were changed since, and without data those that are unfinished"`
 }

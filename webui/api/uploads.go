@@ -23,7 +23,7 @@ type Uploads interface {
 // Upload names a file that a browser uploads.
 type Upload struct {
 	Name   string // last element of its path
-	Folder string // path of the folder it comes in, with slashes; may be empty
+	Folder string // path of the folder that it belongs to, with slashes; may be empty
 	// Join says that an earlier Upload created the first element of Folder;
 	// otherwise a new folder is created.
 	Join bool

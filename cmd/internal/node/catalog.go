@@ -29,7 +29,7 @@ type described interface {
 	Subscribe(buffer int) *engine.Subscription
 }
 
-// catalogue keeps index.db in step with the described, and builds it anew when
+// catalogue keeps index.db in step with the transfers, and builds it anew when
 // it is damaged. All use of it goes through use.
 type catalogue struct {
 	log    *slog.Logger
