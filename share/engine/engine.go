@@ -30,7 +30,6 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/flow"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
-	"github.com/shoalnet/shoal/share/engine/internal/swarm/library"
 	"github.com/shoalnet/shoal/share/engine/internal/tracker"
 )
 
@@ -235,7 +234,7 @@ func New(cfg Config) (*Engine, error) {
 		near:    netguard.Policy{AllowPrivate: true, IPv4: cfg.IPv4},
 		changed: e.foundPeers,
 	}
-	e.swarms = library.New(face.Config{
+	e.swarms = newNetwork(face.Config{
 		Logger: e.log, Client: cfg.Client, Now: cfg.Now,
 		Listeners: cfg.Listeners, UTP: cfg.UTP, DialFrom: cfg.DialFrom, DHTPort: cfg.DHTPort,
 		Policy: e.discovery.far, MaxConns: cfg.MaxConns,

@@ -21,7 +21,6 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/swarm/library"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,8 +38,14 @@ type node struct {
 	stop  func()
 }
 
-// library is what talks to the node's peers.
-func (n *node) library() *library.Network { return n.swarms.(*library.Network) }
+// peerside is what talks to the node's peers.
+func (n *node) peerside() peerside { return n.swarms.(peerside) }
+
+// peerside is what tests look at of it.
+type peerside interface {
+	Offered(share.ID) bool // a peer that asks for it is let in
+	Banned() int           // addresses that sent wrong data
+}
 
 // live tells whether a transfer has a swarm.
 func (n *node) live(id share.ID) (is bool) {

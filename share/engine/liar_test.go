@@ -121,7 +121,7 @@ func TestLiarsBesideAnHonestPeer(t *testing.T) {
 }
 
 // banned counts the addresses that the library has caught sending wrong data.
-func (n *node) banned() int { return n.library().Banned() }
+func (n *node) banned() int { return n.peerside().Banned() }
 
 // Liars about the size of the info dictionary do not hold up the honest peer,
 // and a forger of it is found out.

@@ -43,7 +43,7 @@ func (n *node) shareFor(path string, r ShareRequest) share.Transfer {
 // gone waits until nothing is listed, and checks that nothing is offered.
 func (n *node) gone(id share.ID) {
 	n.t.Helper()
-	n.until("the end", func() bool { return len(n.List()) == 0 && !n.library().Offered(id) })
+	n.until("the end", func() bool { return len(n.List()) == 0 && !n.peerside().Offered(id) })
 }
 
 func (n *node) owners(id share.ID) []Owner {
@@ -276,7 +276,7 @@ func TestCompleteFetchEndsWithItsCommand(t *testing.T) {
 	b.wait(id, "rest", func(s share.Transfer) bool { return s.State == share.Paused && s.Reason == reasonEnded })
 	b.stop()
 	b = startNode(t, state)
-	if got := b.list1(); got.State != share.Paused || b.library().Offered(id) {
+	if got := b.list1(); got.State != share.Paused || b.peerside().Offered(id) {
 		t.Errorf("it seeds unasked: %+v", got)
 	}
 }

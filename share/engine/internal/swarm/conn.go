@@ -244,6 +244,7 @@ type writer struct {
 	text   []byte
 	parts  net.Buffers
 	chunks []*[chunkSize]byte
+	spare  []byte // of the last chunk
 }
 
 // turn sends what there is, as much as the budget allows. It reports whether
@@ -287,7 +288,7 @@ func (w *writer) turn() (bool, error) {
 		for _, b := range w.chunks {
 			chunks.Put(b)
 		}
-		w.chunks = w.chunks[:0]
+		w.chunks, w.spare = w.chunks[:0], nil
 	}()
 	for _, b := range w.parts {
 		c.stream.Seal(b)
@@ -335,22 +336,34 @@ func adjacent(spans []core.Span) (n, length int) {
 	return n, length
 }
 
+// room is memory for n bytes, at most a chunk: what is left of the last chunk, if
+// it is enough.
+func (w *writer) room(n int) []byte {
+	if len(w.spare) < n {
+		chunk := chunks.Get().(*[chunkSize]byte)
+		w.chunks = append(w.chunks, chunk)
+		w.spare = chunk[:]
+	}
+	b := w.spare[:n:n]
+	w.spare = w.spare[n:]
+	return b
+}
+
 // load reads spans that are adjacent, at once, and lays them out as messages.
-// The headers come after the data in the chunk.
+// The headers come after the data.
 func (w *writer) load(spans []core.Span, length int) (size int, err error) {
-	chunk := chunks.Get().(*[chunkSize]byte)
-	w.chunks = append(w.chunks, chunk)
+	room := w.room(length + len(spans)*wire.PieceHeader)
 	first := spans[0]
-	if err := w.conn.swarm.read(chunk[:length], first.Piece, first.Begin); err != nil {
+	if err := w.conn.swarm.read(room[:length], first.Piece, first.Begin); err != nil {
 		w.refuse(spans)
 		return 0, err
 	}
-	heads := chunk[length:length:chunkSize]
+	heads := room[length:length]
 	at := 0
 	for _, s := range spans {
 		from := len(heads)
 		heads = wire.AppendPieceHeader(heads, uint32(s.Piece), uint32(s.Begin), uint32(s.Length))
-		w.parts = append(w.parts, heads[from:len(heads):len(heads)], chunk[at:at+s.Length:at+s.Length])
+		w.parts = append(w.parts, heads[from:len(heads):len(heads)], room[at:at+s.Length:at+s.Length])
 		at += s.Length
 		size += s.Length + wire.PieceHeader
 	}

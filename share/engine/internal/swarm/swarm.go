@@ -212,6 +212,13 @@ func (n *Node) Withdraw(id ID) {
 	}
 }
 
+// Knows tells whether content is offered or attached.
+func (n *Node) Knows(id ID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.offers[id] || n.swarms[id] != nil
+}
+
 // ErrClosed says that the node, or the swarm, has ended.
 var ErrClosed = errors.New("the swarm has ended")
 

@@ -133,6 +133,12 @@ func (n *Network) Offer(id share.ID) { n.node.Offer(swarm.ID(id)) }
 // Withdraw implements face.Network.
 func (n *Network) Withdraw(id share.ID) { n.node.Withdraw(swarm.ID(id)) }
 
+// Offered tells whether a peer that asks for id is let in.
+func (n *Network) Offered(id share.ID) bool { return n.node.Knows(swarm.ID(id)) }
+
+// Banned counts the addresses that were caught sending wrong data.
+func (n *Network) Banned() int { return n.registry.convicts() }
+
 // Dial implements face.Network.
 func (n *Network) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	network := "tcp6"

@@ -34,15 +34,19 @@ type registry struct {
 
 	refused atomic.Int64
 
-	mu    sync.Mutex
-	rules *admission.Policy
-	conns map[*admission.Conn]*tracked
+	mu     sync.Mutex
+	rules  *admission.Policy
+	conns  map[*admission.Conn]*tracked
+	banned map[netip.Addr]bool // who sent wrong data
 }
+
+// maxBanned bounds the addresses that are kept out until the end.
+const maxBanned = 4096
 
 func newRegistry(log *slog.Logger, policy netguard.Policy, most int, now func() time.Time) *registry {
 	return &registry{
 		log: log, policy: policy, now: now, pace: rate.NewLimiter(dialsASecond, dialsASecond),
-		rules: admission.New(most), conns: make(map[*admission.Conn]*tracked),
+		rules: admission.New(most), conns: make(map[*admission.Conn]*tracked), banned: make(map[netip.Addr]bool),
 	}
 }
 
@@ -143,6 +147,9 @@ func (r *registry) admit(nc net.Conn) (*tracked, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.banned[ap.Addr()] {
+		return nil, admission.ErrBanned
+	}
 	c := r.track(nc, ap, true)
 	place, gone, err := r.rules.Accept(r.now(), ap.Addr(), c.use)
 	if err != nil {
@@ -167,12 +174,7 @@ func (r *registry) call(ctx context.Context, to netip.AddrPort, dial dialer) (ne
 	if err := r.pace.Wait(ctx); err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	place, gone, err := r.rules.Call(r.now(), to.Addr())
-	if err == nil {
-		r.giveWay(gone)
-	}
-	r.mu.Unlock()
+	place, err := r.reserve(to.Addr())
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", to, err)
 	}
@@ -191,6 +193,36 @@ func (r *registry) call(ctx context.Context, to netip.AddrPort, dial dialer) (ne
 	r.rules.Answered(r.now(), place, c.use)
 	r.conns[place] = c
 	return c, nil
+}
+
+// reserve takes a place for a call, which is answered or leaves it again.
+func (r *registry) reserve(to netip.Addr) (*admission.Conn, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.banned[to] {
+		return nil, admission.ErrBanned
+	}
+	place, gone, err := r.rules.Call(r.now(), to)
+	if err == nil {
+		r.giveWay(gone)
+	}
+	return place, err
+}
+
+// ban keeps out an address that sent wrong data, in all swarms.
+func (r *registry) ban(a netip.Addr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.banned) < maxBanned {
+		r.banned[a] = true
+	}
+}
+
+// convicts counts the addresses that sent wrong data.
+func (r *registry) convicts() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.banned)
 }
 
 // mayCall counts a call that does not come by way of call, and reports whether it

@@ -169,6 +169,21 @@ func TestWhoBreaksTheProtocolIsKeptOut(t *testing.T) {
 	}
 }
 
+func TestWhoSentWrongDataIsKeptOutForGood(t *testing.T) {
+	r, now := testRegistry(20)
+	r.ban(from(1, 1).Addr())
+	*now = now.Add(24 * time.Hour)
+	if _, err := r.admit(&fakeConn{from: from(1, 1)}); !errors.Is(err, admission.ErrBanned) || r.convicts() != 1 {
+		t.Errorf("let in: %v", err)
+	}
+	if _, err := r.reserve(from(1, 1).Addr()); !errors.Is(err, admission.ErrBanned) {
+		t.Errorf("called: %v", err)
+	}
+	if _, err := r.admit(&fakeConn{from: from(1, 2)}); err != nil {
+		t.Errorf("another is kept out: %v", err)
+	}
+}
+
 // Nobody may have us call what is private, by whatever name.
 func TestNothingForbiddenIsCalled(t *testing.T) {
 	r, _ := testRegistry(20)

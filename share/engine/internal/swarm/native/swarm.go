@@ -220,8 +220,11 @@ func (s *Swarm) event(e swarm.Event) {
 		s.lastPeer.Store(n.cfg.Now().Unix())
 	case swarm.PeerGone, swarm.PeerBanned:
 		s.lastPeer.Store(n.cfg.Now().Unix())
-		if e.Breach || e.Kind == swarm.PeerBanned {
+		if e.Breach {
 			n.registry.strike(e.Addr.Addr())
+		}
+		if e.Kind == swarm.PeerBanned {
+			n.registry.ban(e.Addr.Addr())
 		}
 	case swarm.DiskFailed:
 		n.cfg.Logger.Debug("the storage failed", "transfer", s.id.Short(), "error", e.Err)
