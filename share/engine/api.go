@@ -34,15 +34,15 @@ func stopped() error { return share.Errorf(share.NoNode, "%w", ErrStopped) }
 func unknown(id share.ID) error { return share.Errorf(share.Failed, "%s: %w", id, share.ErrUnknown) }
 
 // on runs f for the transfer of id on the loop.
-func (e *Engine) on(id share.ID, f func(*transfer) error) error {
+func (e *Engine) on(id share.ID, f func(*loop, *transfer) error) error {
 	err := stopped()
-	e.box.call(func() {
-		t := e.transfers.find(id)
+	e.call(func(lp *loop) {
+		t := lp.transfers.find(id)
 		if t == nil || t.removing != nil {
 			err = unknown(id)
 			return
 		}
-		err = f(t)
+		err = f(lp, t)
 	})
 	return err
 }
@@ -66,7 +66,7 @@ func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, err
 		return share.Transfer{}, share.Errorf(share.Disk, "sharing %s: %w", r.Path, err)
 	}
 	t := &transfer{row: row{
-		kind: kindUnhashed, path: filepath.Clean(r.Path), name: r.Name, added: e.now().Round(0),
+		kind: kindUnhashed, path: filepath.Clean(r.Path), name: r.Name, added: e.cfg.Now().Round(0),
 		options: options{
 			Goal: goal, Limits: r.Limits,
 			PieceLength: r.PieceLength, FollowSymlinks: r.FollowSymlinks, Private: r.Private, Hybrid: r.Hybrid,
@@ -88,18 +88,18 @@ func (e *Engine) add(ctx context.Context, t *transfer, by Owner, lease Lease) (s
 	var s share.Transfer
 	var saved <-chan error
 	var refused error
-	ok := e.box.call(func() {
+	ok := e.call(func(lp *loop) {
 		var owner Owner
-		if owner, refused = e.leases.owner(lease, by); refused != nil {
+		if owner, refused = lp.leases.owner(lease, by); refused != nil {
 			return
 		}
 		t.options.Owners = owners{owner}
-		e.transfers.add(t)
-		e.claims.free(t.id, e.claims[t.id])
-		saved = e.state.putNow(t.row)
-		e.events.tell(t, share.EventAdded, "")
-		e.reconcile(t)
-		s = e.events.snapshot(t)
+		lp.transfers.add(t)
+		lp.claims.free(t.id, lp.claims[t.id])
+		saved = lp.state.putNow(t.row)
+		lp.events.tell(t, share.EventAdded, "")
+		lp.reconcile(t)
+		s = lp.events.snapshot(t)
 	})
 	switch {
 	case !ok:
@@ -131,9 +131,9 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 		return s, err
 	}
 	var refused error
-	release, err := e.claim(ctx, t.id, func(old *transfer) {
-		refused = e.merge(old, again)
-		s = e.events.snapshot(old)
+	release, err := e.claim(ctx, t.id, func(lp *loop, old *transfer) {
+		refused = lp.merge(old, again)
+		s = lp.events.snapshot(old)
 	})
 	if release == nil {
 		if err = cmp.Or(err, refused); err == nil {
@@ -176,7 +176,7 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 	}
 	link := r.Link
 	t := &transfer{row: row{
-		id: link.ID, kind: kindFetch, path: filepath.Clean(r.Output), name: shownName(link.Name), added: e.now().Round(0),
+		id: link.ID, kind: kindFetch, path: filepath.Clean(r.Output), name: shownName(link.Name), added: e.cfg.Now().Round(0),
 		options: options{
 			Paused: r.Paused, Goal: goal, Limits: r.Limits, Sequential: r.Sequential,
 			Trackers: slices.Clone(link.Trackers), WebSeeds: slices.Clone(link.WebSeeds), Peers: slices.Clone(link.Peers),
@@ -247,12 +247,12 @@ func appendNew(list, more []string) []string {
 func (e *Engine) List() []share.Transfer {
 	e.awaitLooks()
 	var out []share.Transfer
-	e.box.call(func() {
-		all := e.transfers.sorted()
+	e.call(func(lp *loop) {
+		all := lp.transfers.sorted()
 		out = make([]share.Transfer, 0, len(all))
 		for _, t := range all {
 			if t.removing == nil {
-				out = append(out, e.events.snapshot(t))
+				out = append(out, lp.events.snapshot(t))
 			}
 		}
 	})
@@ -263,13 +263,13 @@ func (e *Engine) List() []share.Transfer {
 // complete one are looked at first, unless the file system does not answer.
 func (e *Engine) Get(id share.ID) (s share.Transfer, err error) {
 	e.awaitLook(context.Background(), id, freshLook)
-	err = e.on(id, func(t *transfer) error {
-		s = e.events.snapshot(t)
+	err = e.on(id, func(lp *loop, t *transfer) error {
+		s = lp.events.snapshot(t)
 		return nil
 	})
 	if errors.Is(err, share.ErrUnknown) {
-		e.box.call(func() {
-			if failed, ok := e.transfers.failed[id]; ok {
+		e.call(func(lp *loop) {
+			if failed, ok := lp.transfers.failed[id]; ok {
 				s, err = failed, nil
 			}
 		})
@@ -279,10 +279,10 @@ func (e *Engine) Get(id share.ID) (s share.Transfer, err error) {
 
 // Pause closes the connections of a transfer and stops what it does.
 func (e *Engine) Pause(id share.ID) error {
-	return e.on(id, func(t *transfer) error {
+	return e.on(id, func(lp *loop, t *transfer) error {
 		t.options.Paused, t.options.Reason = true, ""
-		e.save(t)
-		e.reconcile(t)
+		lp.save(t)
+		lp.reconcile(t)
 		t.endStreams()
 		return nil
 	})
@@ -290,17 +290,17 @@ func (e *Engine) Pause(id share.ID) error {
 
 // Resume undoes Pause, and tries again what stopped with an error.
 func (e *Engine) Resume(id share.ID) error {
-	return e.on(id, func(t *transfer) error {
-		if t.options.Paused && t.done && goalMet(t.options.Goal, t.uploaded, t.size, t.completed, e.now()) != "" {
+	return e.on(id, func(lp *loop, t *transfer) error {
+		if t.options.Paused && t.done && goalMet(t.options.Goal, t.uploaded, t.size, t.completed, lp.now()) != "" {
 			t.options.GoalDone = true
 		}
 		t.unpause()
 		t.failure = nil
 		t.peers.search = search{}
-		e.discovery.again(t)
-		e.restore(t)
-		e.save(t)
-		e.reconcile(t)
+		lp.discovery.again(t)
+		lp.restore(t)
+		lp.save(t)
+		lp.reconcile(t)
 		return nil
 	})
 }
@@ -308,7 +308,7 @@ func (e *Engine) Resume(id share.ID) error {
 // Verify hashes all data on disk again. It returns at once; the transfer is
 // Checking meanwhile.
 func (e *Engine) Verify(id share.ID) error {
-	return e.on(id, func(t *transfer) error {
+	return e.on(id, func(lp *loop, t *transfer) error {
 		switch {
 		case t.kind == kindUnhashed && t.failure == nil && !t.options.Paused:
 			return share.Errorf(share.Failed, "%q: %w", t.name, errHashing)
@@ -316,8 +316,8 @@ func (e *Engine) Verify(id share.ID) error {
 			return share.Errorf(share.Failed, "nothing of %s is on disk yet", id.Short())
 		}
 		t.options.Verify, t.options.Mend, t.failure = true, false, nil
-		e.save(t)
-		e.reconcile(t)
+		lp.save(t)
+		lp.reconcile(t)
 		return nil
 	})
 }
@@ -333,7 +333,7 @@ func (e *Engine) SetPriority(id share.ID, files map[int]share.Priority) error {
 			return share.Errorf(share.Usage, "%q has no file %d, or there is no priority %d", info.Name, i, p)
 		}
 	}
-	return e.on(id, func(t *transfer) error {
+	return e.on(id, func(lp *loop, t *transfer) error {
 		if t.own() {
 			return share.Errorf(share.Usage, "%q is shared from this machine: all of it is there", t.name)
 		}
@@ -348,12 +348,12 @@ func (e *Engine) SetPriority(id share.ID, files map[int]share.Priority) error {
 			}
 		}
 		t.setPriorities(info, all)
-		e.applyPriorities(t)
+		lp.applyPriorities(t)
 		if !t.done && t.options.Reason != "" { // it was not the user who paused it
 			t.unpause()
 		}
-		e.save(t)
-		e.reconcile(t)
+		lp.save(t)
+		lp.reconcile(t)
 		return nil
 	})
 }
@@ -378,12 +378,12 @@ func (e *Engine) ChangeLimits(id share.ID, c share.LimitChange) error {
 	if err := c.Check(); err != nil {
 		return err
 	}
-	return e.on(id, func(t *transfer) error {
+	return e.on(id, func(lp *loop, t *transfer) error {
 		l := c.Apply(t.options.Limits)
 		t.options.Limits = l
 		t.limits.set(l)
-		e.save(t)
-		e.changed(t)
+		lp.save(t)
+		lp.changed(t)
 		return nil
 	})
 }
@@ -393,14 +393,14 @@ func (e *Engine) SetGoal(id share.ID, g share.Goal) error {
 	if err := g.Check(); err != nil {
 		return err
 	}
-	return e.on(id, func(t *transfer) error {
+	return e.on(id, func(lp *loop, t *transfer) error {
 		t.options.Goal, t.options.GoalDone = g, false
-		if t.options.Paused && t.options.Reason != "" && goalMet(g, t.uploaded, t.size, t.completed, e.now()) == "" {
+		if t.options.Paused && t.options.Reason != "" && goalMet(g, t.uploaded, t.size, t.completed, lp.now()) == "" {
 			t.options.Paused, t.options.Reason = false, ""
 		}
-		e.save(t)
-		e.checkGoal(t, e.now())
-		e.reconcile(t)
+		lp.save(t)
+		lp.checkGoal(t, lp.now())
+		lp.reconcile(t)
 		return nil
 	})
 }
@@ -419,8 +419,8 @@ func (e *Engine) SetGlobalLimits(l share.Limits) error {
 // AddPeers offers addresses to a transfer.
 func (e *Engine) AddPeers(id share.ID, s share.Source, addrs []netip.AddrPort) error {
 	addrs = slices.Clone(addrs)
-	return e.on(id, func(t *transfer) error {
-		e.discovery.found(foundPeers{t.id, s, addrs})
+	return e.on(id, func(lp *loop, t *transfer) error {
+		lp.discovery.found(foundPeers{t.id, s, addrs})
 		return nil
 	})
 }

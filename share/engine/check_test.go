@@ -30,7 +30,7 @@ func TestLostRecord(t *testing.T) {
 	a.wait(id, "the files to be looked at", func(share.Transfer) bool {
 		rested := false
 		a.box.call(func() {
-			rested = len(a.rounds.waiting) == 0 && a.transfers.byID[id].level() == atRest && a.transfers.byID[id].job == nil
+			rested = len(a.loop.rounds.waiting) == 0 && a.loop.transfers.byID[id].level() == atRest && a.loop.transfers.byID[id].job == nil
 		})
 		return rested
 	})
@@ -52,7 +52,7 @@ func (n *node) waitRest(id share.ID) {
 	n.t.Helper()
 	n.wait(id, "rest", func(share.Transfer) bool {
 		rested := false
-		n.box.call(func() { t := n.transfers.byID[id]; rested = t.level() == atRest && t.job == nil })
+		n.box.call(func() { t := n.loop.transfers.byID[id]; rested = t.level() == atRest && t.job == nil })
 		return rested
 	})
 }
@@ -219,7 +219,7 @@ func TestVerifyOfWhatIsNotSeeded(t *testing.T) {
 		t.Fatal(err)
 	}
 	var s share.Transfer
-	b.box.call(func() { s = b.events.snapshot(b.transfers.byID[tr.ID]) })
+	b.box.call(func() { s = b.loop.events.snapshot(b.loop.transfers.byID[tr.ID]) })
 	if s.State != share.Checking {
 		t.Errorf("while verifying: %s", s.State)
 	}

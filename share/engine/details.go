@@ -15,7 +15,7 @@ import (
 func (e *Engine) infoOf(id share.ID) (*metainfo.Info, error) {
 	var info *metainfo.Info
 	known := false
-	err := e.on(id, func(t *transfer) error {
+	err := e.on(id, func(lp *loop, t *transfer) error {
 		id, info, known = t.id, t.info, t.known()
 		return nil
 	})
@@ -45,7 +45,7 @@ type awakeParts struct {
 }
 
 func (e *Engine) parts(id share.ID) (p awakeParts, err error) {
-	err = e.on(id, func(t *transfer) error {
+	err = e.on(id, func(lp *loop, t *transfer) error {
 		p = awakeParts{known: t.known(), done: t.done, prio: t.options.Priorities, own: t.own()}
 		if o := t.opened(); o != nil {
 			p.files = o.files
@@ -193,7 +193,7 @@ func (e *Engine) Torrent(id share.ID) ([]byte, error) {
 // Stats returns the figures of the node.
 func (e *Engine) Stats() (s share.Stats) {
 	all := e.swarms.Figures()
-	if !e.box.call(func() { s = e.totals.stats(e.transfers.byID, all) }) {
+	if !e.call(func(lp *loop) { s = lp.totals.stats(lp.transfers.byID, all) }) {
 		s = (&totals{}).stats(nil, all)
 	}
 	return s

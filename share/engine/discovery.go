@@ -17,9 +17,9 @@ func text(err error) string {
 
 // Discovery returns the state of each source of peers of a transfer.
 func (e *Engine) Discovery(id share.ID) (out []share.Way, err error) {
-	err = e.on(id, func(t *transfer) error {
-		out = e.discovery.ways(t)
-		for _, s := range e.trackers.Status(t.id) {
+	err = e.on(id, func(lp *loop, t *transfer) error {
+		out = lp.discovery.ways(t)
+		for _, s := range lp.trackers.Status(t.id) {
 			out = append(out, share.Way{
 				Source: share.FromTracker, Name: s.URL, On: true, Last: s.Last, Next: s.Next, Found: s.Peers, Error: text(s.Err),
 			})

@@ -30,7 +30,6 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/flow"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
-	"github.com/shoalnet/shoal/share/engine/internal/tracker"
 )
 
 // Finder finds peers of an ID and makes this node known as one.
@@ -144,44 +143,20 @@ const (
 	// stopTime bounds how long Run takes to return once it is told to.
 	stopTime        = 10 * time.Second
 	defaultMaxConns = 500
-	// Every so often, what no event announces is looked at.
-	seldom = 30 * time.Second
 )
 
-// Engine is the transfers of a node.
+// Engine is the transfers of a node, as callers see them. Its methods are safe for
+// concurrent use. They check what they are given, read what they need of the disk, and
+// leave the rest to the loop.
 type Engine struct {
 	cfg      Config
-	log      *slog.Logger
 	hub      *hub
 	torrents torrents
 	swarms   face.Network
-	down     *flow.Bucket
-	up       *flow.Bucket
+	down, up *flow.Bucket
 	ready    chan struct{}
 	box      *mailbox
-
-	// Made by Run.
-	state    *state
-	work     *worker
-	trackers *tracker.Announcer
-	announce *announcer
-	serial   *serial // calls of swarms that nobody waits for
-
-	// Owned by the loop.
-	transfers register
-	claims    claims
-	leases    leases
-	shelf     shelf
-	awake     map[*transfer]struct{}
-	events    *publisher
-	hashing   hashing
-	slots     slots
-	discovery *discovery
-	rounds    rounds
-	mounts    *mounts
-	totals    totals
-	own       *self
-	stopping  bool
+	loop     *loop // touched only by what box runs on it
 }
 
 // New checks the configuration. It starts nothing and touches no disk.
@@ -208,42 +183,29 @@ func New(cfg Config) (*Engine, error) {
 		cfg.Client = "shoal"
 	}
 	e := &Engine{
-		cfg:       cfg,
-		log:       cfg.Logger,
-		hub:       newHub(),
-		torrents:  torrents(cfg.Dir),
-		down:      flow.NewBucket(cfg.Limits.Down),
-		up:        flow.NewBucket(cfg.Limits.Up),
-		ready:     make(chan struct{}),
-		box:       newMailbox(),
-		own:       &self{ask: cfg.Addresses},
-		slots:     slots{most: cfg.MaxFetching},
-		mounts:    new(mounts),
-		serial:    newSerial(),
-		transfers: newRegister(),
-		claims:    make(claims),
-		leases:    make(leases),
-		shelf:     shelf{rows: make(map[share.ID]row), most: maxShelved, bytes: maxShelvedBytes},
-		awake:     make(map[*transfer]struct{}),
+		cfg:      cfg,
+		hub:      newHub(),
+		torrents: torrents(cfg.Dir),
+		down:     flow.NewBucket(cfg.Limits.Down),
+		up:       flow.NewBucket(cfg.Limits.Up),
+		ready:    make(chan struct{}),
+		box:      newMailbox(),
 	}
-	e.events = &publisher{hub: e.hub, log: e.log, now: cfg.Now, own: e.own}
-	e.discovery = &discovery{
-		now: cfg.Now, box: e.box, serial: e.serial, events: e.events, transfers: &e.transfers,
-		finders: newFinders(cfg.Finders), resolver: newResolver(cfg.IPv4), noTrackers: cfg.NoTrackers, own: e.own, onDHTNode: cfg.OnDHTNode,
-		far:     netguard.Policy{AllowPrivate: cfg.AllowPrivate, IPv4: cfg.IPv4},
-		near:    netguard.Policy{AllowPrivate: true, IPv4: cfg.IPv4},
-		changed: e.foundPeers,
-	}
+	far := netguard.Policy{AllowPrivate: cfg.AllowPrivate, IPv4: cfg.IPv4}
 	e.swarms = newNetwork(face.Config{
-		Logger: e.log, Client: cfg.Client, Now: cfg.Now,
+		Logger: cfg.Logger, Client: cfg.Client, Now: cfg.Now,
 		Listeners: cfg.Listeners, UTP: cfg.UTP, DialFrom: cfg.DialFrom, DHTPort: cfg.DHTPort,
-		Policy: e.discovery.far, MaxConns: cfg.MaxConns,
-		Events: face.Events{Wake: e.awaken, Found: e.discovery.hint, DHTNode: cfg.OnDHTNode, Stranger: cfg.OnStranger},
+		Policy: far, MaxConns: cfg.MaxConns,
+		Events: face.Events{Wake: e.awaken, Found: e.found, DHTNode: cfg.OnDHTNode, Stranger: cfg.OnStranger},
 	})
+	e.loop = newLoop(e.cfg, e.box, e.swarms, e.hub, far, e.down, e.up)
 	return e, nil
 }
 
-func (e *Engine) now() time.Time { return e.cfg.Now() }
+// found takes addresses from callbacks that must not wait.
+func (e *Engine) found(id share.ID, s share.Source, addrs []netip.AddrPort) {
+	e.box.hint(func() { e.loop.discovery.found(foundPeers{id, s, addrs}) })
+}
 
 // Ready is closed when the transfers of the last run are loaded.
 func (e *Engine) Ready() <-chan struct{} { return e.ready }
@@ -253,93 +215,18 @@ func (e *Engine) Ready() <-chan struct{} { return e.ready }
 // It is called once. Every other method waits until Run is Ready.
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.hub.close()
-	stop, err := e.open(ctx)
+	stop, err := e.loop.open(ctx)
 	if err != nil {
 		e.box.close()
 		return err
 	}
 	close(e.ready)
-	e.loop(ctx)
+	e.loop.run(ctx)
 	return stop()
 }
 
-// loop is what an engine does.
-func (e *Engine) loop(ctx context.Context) {
-	second := time.NewTicker(time.Second)
-	defer second.Stop()
-	rest := time.NewTicker(seldom)
-	defer rest.Stop()
-	for {
-		if e.slots.stale {
-			for _, t := range e.slots.assign(e.awake) {
-				e.reconcile(t)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case f := <-e.box.calls: // requests, results of jobs
-			f()
-		case f := <-e.box.hints: // addresses of peers
-			f()
-		case <-second.C:
-			e.everySecond()
-		case <-rest.C:
-			e.everySoOften()
-		}
-	}
-}
-
-// start runs a job for t, one at a time. What run returns is then done on the
-// loop, also when the job was cancelled meanwhile.
-func (e *Engine) start(t *transfer, what jobKind, run func(ctx context.Context) func()) {
-	ctx, cancel := context.WithCancel(e.box.ctx)
-	t.job = &job{what, cancel}
-	e.awake[t] = struct{}{}
-	e.box.run(func(context.Context) func() {
-		then := run(ctx)
-		return func() {
-			t.job = nil
-			then() // may ask ctx whether the job was called off
-			cancel()
-			e.reconcile(t)
-			e.lookAfterJob(t)
-		}
-	})
-}
-
-// everySecond looks at the transfers that are awake.
-func (e *Engine) everySecond() {
-	now := e.now()
-	elapsed := e.totals.sample(time.Now(), e.swarms.Figures())
-	idle := 0
-	for t := range e.awake {
-		e.tick(t, now, elapsed)
-		if l := t.live(); t.done && l != nil && l.net.Figures().Peers == 0 {
-			idle++
-		}
-	}
-	e.totals.idle = idle
-	e.lookInTurn()
-}
-
-// everySoOften does what has no other occasion.
-func (e *Engine) everySoOften() {
-	now := e.now()
-	e.swarms.Tend()
-	for _, t := range e.transfers.byID {
-		if t.done && !t.options.Paused {
-			e.checkGoal(t, now)
-		}
-		l := t.live()
-		if l == nil {
-			continue
-		}
-		t.fold()
-		e.save(t)
-		if t.kind == kindFetch && l.fault == nil {
-			e.serial.do(l.net.Retry)
-		}
-	}
-	e.discovery.scanNext()
+// call runs f on the loop and returns when it is done. It reports false when the loop has
+// ended.
+func (e *Engine) call(f func(*loop)) bool {
+	return e.box.call(func() { f(e.loop) })
 }

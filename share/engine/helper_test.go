@@ -49,7 +49,7 @@ type peerside interface {
 
 // live tells whether a transfer has a swarm.
 func (n *node) live(id share.ID) (is bool) {
-	_ = n.on(id, func(t *transfer) error {
+	_ = n.on(id, func(_ *loop, t *transfer) error {
 		is = t.level() == live
 		return nil
 	})

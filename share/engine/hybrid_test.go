@@ -49,9 +49,6 @@ func hybrid(name string, names []string, data [][]byte) []byte {
 	return append(b, 'e')
 }
 
-// A hybrid is fetched and seeded as the v1 torrent that it also is: padding and
-// all, with files of no bytes between others, which the client library for
-// itself does not survive.
 // What is shared as a hybrid can be fetched, and is the same after a restart.
 func TestShareHybrid(t *testing.T) {
 	src := filepath.Join(t.TempDir(), "hybrid")
@@ -78,6 +75,9 @@ func TestShareHybrid(t *testing.T) {
 	}
 }
 
+// A hybrid is fetched and seeded as the v1 torrent that it also is: padding and
+// all, with files of no bytes between others, which the client library for
+// itself does not survive.
 func TestHybrid(t *testing.T) {
 	src := filepath.Join(t.TempDir(), "hybrid")
 	sizes := map[string]int{"a.bin": 100_001, "b.empty": 0, "c.bin": 50_000, "d.txt": 5}

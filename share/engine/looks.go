@@ -9,43 +9,43 @@ import (
 
 // lookInTurn looks at the files of those complete transfers whose turn it is: all
 // after a start, and then in rounds.
-func (e *Engine) lookInTurn() {
-	if now := e.now(); e.rounds.due(now) {
+func (lp *loop) lookInTurn() {
+	if now := lp.now(); lp.rounds.due(now) {
 		var all []*transfer
-		for _, t := range e.transfers.byID {
+		for _, t := range lp.transfers.byID {
 			if t.done && t.removing == nil {
 				all = append(all, t)
 			}
 		}
-		e.rounds.begin(now, all)
+		lp.rounds.begin(now, all)
 	}
 	var later []*transfer
-	for _, t := range e.rounds.next() {
+	for _, t := range lp.rounds.next() {
 		switch {
-		case !e.transfers.has(t) || !t.done && t.options.Damage == "":
-		case e.mounts.busy(t.path):
+		case !lp.transfers.has(t) || !t.done && t.options.Damage == "":
+		case lp.mounts.busy(t.path):
 			later = append(later, t)
 		default:
-			e.lookAt(t)
+			lp.lookAt(t)
 		}
 	}
-	e.rounds.later(later)
+	lp.rounds.later(later)
 }
 
 // lookAt begins a look at the files of t. At rest that opens the storage, which
 // compares the files with what is recorded, and closes it again.
-func (e *Engine) lookAt(t *transfer) {
+func (lp *loop) lookAt(t *transfer) {
 	switch {
 	case t.look.running || t.job != nil || t.failure != nil || t.removing != nil || !t.known():
 	case t.level() == atRest:
 		t.look.glancing = true
-		e.reconcile(t)
+		lp.reconcile(t)
 	default:
 		o, path := t.opened(), t.path
-		t.look.running, t.look.began = true, e.now()
-		e.awake[t] = struct{}{}
-		e.box.run(func(ctx context.Context) func() {
-			leave, err := e.mounts.enter(ctx, path)
+		t.look.running, t.look.began = true, lp.now()
+		lp.awake[t] = struct{}{}
+		lp.box.run(func(ctx context.Context) func() {
+			leave, err := lp.mounts.enter(ctx, path)
 			if err == nil {
 				err = o.files.Look(ctx)
 				leave()
@@ -55,10 +55,10 @@ func (e *Engine) lookAt(t *transfer) {
 				if t.opened() == o {
 					o.fault = o.files.Fault()
 					if err == nil {
-						e.looked(t)
+						lp.looked(t)
 					}
-					e.checkProgress(t)
-					e.reconcile(t)
+					lp.checkProgress(t)
+					lp.reconcile(t)
 				}
 				t.look.release()
 			}
@@ -67,17 +67,17 @@ func (e *Engine) lookAt(t *transfer) {
 }
 
 // looked is called when every file of t was just compared with what is recorded.
-func (e *Engine) looked(t *transfer) {
-	t.look.at = e.now().Round(0)
-	e.noteDamage(t)
+func (lp *loop) looked(t *transfer) {
+	t.look.at = lp.now().Round(0)
+	lp.noteDamage(t)
 	if t.look.restoring {
-		e.restore(t)
+		lp.restore(t)
 	}
 }
 
 // noteDamage keeps what a look, or hashing, has found wrong across restarts, until
 // it is right again.
-func (e *Engine) noteDamage(t *transfer) {
+func (lp *loop) noteDamage(t *transfer) {
 	o := t.opened()
 	if o == nil || o.unknown || o.doubt {
 		return
@@ -88,16 +88,16 @@ func (e *Engine) noteDamage(t *transfer) {
 	}
 	if (t.done || t.options.Damage != "") && damage != t.options.Damage {
 		t.options.Damage, t.options.Durable = damage, t.haveBytes()
-		e.save(t)
+		lp.save(t)
 	}
 }
 
 // lookAfterJob looks at t for callers that asked for it during a job.
-func (e *Engine) lookAfterJob(t *transfer) {
+func (lp *loop) lookAfterJob(t *transfer) {
 	if len(t.look.waiters) == 0 || t.job != nil || t.look.busy() {
 		return
 	}
-	if e.lookAt(t); t.job == nil && !t.look.running {
+	if lp.lookAt(t); t.job == nil && !t.look.running {
 		t.look.release()
 	}
 }
@@ -107,14 +107,14 @@ func (e *Engine) lookAfterJob(t *transfer) {
 // does not answer.
 func (e *Engine) awaitLook(ctx context.Context, id share.ID, age time.Duration) {
 	var done chan struct{}
-	err := e.on(id, func(t *transfer) error {
-		if !t.done && t.options.Damage == "" || t.look.silent || !t.known() || t.failure != nil || t.look.fresh(e.now(), age) {
+	err := e.on(id, func(lp *loop, t *transfer) error {
+		if !t.done && t.options.Damage == "" || t.look.silent || !t.known() || t.failure != nil || t.look.fresh(lp.now(), age) {
 			return nil
 		}
 		if s := t.state(); s != share.Seeding && s != share.Paused && t.options.Damage == "" {
 			return nil // it is not said to be complete
 		}
-		e.lookAt(t)
+		lp.lookAt(t)
 		if t.look.busy() || t.job != nil { // after the job it is looked at
 			done = t.look.wait()
 		}
@@ -138,13 +138,13 @@ func (e *Engine) awaitLook(ctx context.Context, id share.ID, age time.Duration) 
 // the round that is under way.
 func (e *Engine) awaitLooks() {
 	var waits []chan struct{}
-	e.box.call(func() {
-		for _, t := range e.transfers.byID {
+	e.call(func(lp *loop) {
+		for _, t := range lp.transfers.byID {
 			if len(waits) == glancesASecond {
 				break
 			}
-			if t.done && t.look.at.IsZero() && t.known() && !t.look.silent && t.failure == nil && !e.mounts.busy(t.path) {
-				if e.lookAt(t); t.look.busy() {
+			if t.done && t.look.at.IsZero() && t.known() && !t.look.silent && t.failure == nil && !lp.mounts.busy(t.path) {
+				if lp.lookAt(t); t.look.busy() {
 					waits = append(waits, t.look.wait())
 				}
 			}
@@ -167,9 +167,9 @@ func (e *Engine) awaitLooks() {
 // looked at first.
 func (e *Engine) lookAgain(ctx context.Context, id share.ID) (s share.Transfer, err error) {
 	e.awaitLook(ctx, id, 0)
-	err = e.on(id, func(t *transfer) error {
-		e.restore(t)
-		s = e.events.snapshot(t)
+	err = e.on(id, func(lp *loop, t *transfer) error {
+		lp.restore(t)
+		s = lp.events.snapshot(t)
 		return nil
 	})
 	return s, err
@@ -178,7 +178,7 @@ func (e *Engine) lookAgain(ctx context.Context, id share.ID) (s share.Transfer, 
 // restore has what is missing of t, or was changed, fetched again. What the user has
 // changed stays, and the right file is put beside it. It is called after a look;
 // where a look is still under way, it is done after that.
-func (e *Engine) restore(t *transfer) {
+func (lp *loop) restore(t *transfer) {
 	o := t.opened()
 	if t.own() || t.removing != nil || t.options.Verify {
 		return
@@ -189,28 +189,28 @@ func (e *Engine) restore(t *transfer) {
 	if t.look.restoring || !lost && (o == nil || !o.files.Amiss()) {
 		return
 	}
-	e.events.note(t, "what is missing, or was changed, is fetched again")
+	lp.events.note(t, "what is missing, or was changed, is fetched again")
 	t.options.Verify, t.options.Mend, t.failure = true, true, nil
 	if t.options.Reason != "" { // the user has not paused it
 		t.options.Paused, t.options.Reason = false, ""
 	}
-	e.save(t)
-	e.reconcile(t)
+	lp.save(t)
+	lp.reconcile(t)
 }
 
 // noticeSilence tells callers when the file system of t does not answer.
-func (e *Engine) noticeSilence(t *transfer, now time.Time) {
+func (lp *loop) noticeSilence(t *transfer, now time.Time) {
 	asking := t.look.running || t.job != nil && t.job.what == jobOpen
 	if t.look.fallsSilent(asking, now) {
-		e.log.Warn("a file system does not answer", "id", t.id.Short(), "path", t.path)
+		lp.log.Warn("a file system does not answer", "id", t.id.Short(), "path", t.path)
 		t.look.release()
 		t.release()
-		e.changed(t)
+		lp.changed(t)
 	}
 }
 
 // proveAll hashes what is in doubt while t is live and serves the rest.
-func (e *Engine) proveAll(t *transfer) {
+func (lp *loop) proveAll(t *transfer) {
 	o, info := t.live(), t.info
 	if o == nil || o.proving {
 		return
@@ -218,16 +218,16 @@ func (e *Engine) proveAll(t *transfer) {
 	o.proving = true
 	files := o.files
 	t.count.start(0)
-	e.box.run(func(ctx context.Context) func() {
-		if err := e.work.prove(ctx, info, files, &t.count); err != nil {
-			e.log.Debug("hashing what may have changed", "id", t.id.Short(), "error", err)
+	lp.box.run(func(ctx context.Context) func() {
+		if err := lp.work.prove(ctx, info, files, &t.count); err != nil {
+			lp.log.Debug("hashing what may have changed", "id", t.id.Short(), "error", err)
 		}
 		return func() {
-			o.proving, o.nextCheck = false, e.now().Add(checkAgain)
+			o.proving, o.nextCheck = false, lp.now().Add(checkAgain)
 			if t.opened() == o.openedPhase {
 				o.fault = files.Fault()
-				e.checkProgress(t)
-				e.reconcile(t)
+				lp.checkProgress(t)
+				lp.reconcile(t)
 			}
 		}
 	})

@@ -99,14 +99,14 @@ func TestWhatVerifyFoundIsListedAfterARestart(t *testing.T) {
 	}
 	a.waitState(id, share.Stopped)
 	a.wait(id, "all to be hashed", func(share.Transfer) (over bool) {
-		a.box.call(func() { tr := a.transfers.byID[id]; over = tr.job == nil && !tr.options.Verify })
+		a.box.call(func() { tr := a.loop.transfers.byID[id]; over = tr.job == nil && !tr.options.Verify })
 		return over
 	})
 	for range 2 {
 		a.stop()
 		a = startNode(t, state)
 		var s share.Transfer
-		a.box.call(func() { s = a.events.snapshot(a.transfers.byID[id]) }) // before anything was looked at
+		a.box.call(func() { s = a.loop.events.snapshot(a.loop.transfers.byID[id]) }) // before anything was looked at
 		if s.State != share.Stopped || s.Bytes >= s.Total || !strings.Contains(s.Reason, "beach.jpg") {
 			t.Fatalf("after a restart: %s, %d of %d, %q", s.State, s.Bytes, s.Total, s.Reason)
 		}
@@ -137,7 +137,7 @@ func TestFilesGoneAtRestAreNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	// As when the next round comes.
-	a.box.call(func() { a.rounds.began = time.Time{} })
+	a.box.call(func() { a.loop.rounds.began = time.Time{} })
 	s := a.waitState(id, share.Stopped)
 	if s.Code != share.Disk.Code() || s.Bytes == s.Total {
 		t.Errorf("%+v", s)
@@ -178,10 +178,10 @@ func TestAMountThatHangsIsShown(t *testing.T) {
 	a.waitRest(id)
 	var s share.Transfer
 	a.box.call(func() {
-		tr := a.transfers.byID[id]
-		tr.look.running, tr.look.began = true, a.now().Add(-2*silentAfter)
-		a.noticeSilence(tr, a.now())
-		s = a.events.snapshot(tr)
+		tr := a.loop.transfers.byID[id]
+		tr.look.running, tr.look.began = true, a.loop.now().Add(-2*silentAfter)
+		a.loop.noticeSilence(tr, a.loop.now())
+		s = a.loop.events.snapshot(tr)
 	})
 	if s.State != share.Stopped || !strings.Contains(s.Reason, "does not answer") {
 		t.Errorf("%s: %s", s.State, s.Reason)
@@ -189,7 +189,7 @@ func TestAMountThatHangsIsShown(t *testing.T) {
 	if got, err := a.Get(id); err != nil || got.State != share.Stopped { // and does not wait
 		t.Errorf("%+v, %v", got, err)
 	}
-	a.box.call(func() { a.transfers.byID[id].look.running, a.transfers.byID[id].look.silent = false, false })
+	a.box.call(func() { a.loop.transfers.byID[id].look.running, a.loop.transfers.byID[id].look.silent = false, false })
 }
 
 // Who asks while a job is under way is answered when the job and a look are over,
@@ -201,9 +201,9 @@ func TestALookWaitsForTheJobUnderWay(t *testing.T) {
 	a.waitRest(id)
 	hold := make(chan struct{})
 	a.box.call(func() {
-		tr := a.transfers.byID[id]
+		tr := a.loop.transfers.byID[id]
 		tr.look.at = time.Time{}
-		a.start(tr, jobAttach, func(context.Context) func() { <-hold; return func() {} })
+		a.loop.start(tr, jobAttach, func(context.Context) func() { <-hold; return func() {} })
 	})
 	answered := make(chan share.Transfer)
 	go func() {
@@ -211,7 +211,7 @@ func TestALookWaitsForTheJobUnderWay(t *testing.T) {
 		answered <- s
 	}()
 	for waits := false; !waits; {
-		a.box.call(func() { waits = len(a.transfers.byID[id].look.waiters) > 0 })
+		a.box.call(func() { waits = len(a.loop.transfers.byID[id].look.waiters) > 0 })
 	}
 	close(hold)
 	if s := <-answered; s.Looked.IsZero() {
@@ -247,7 +247,7 @@ func TestRestoredAfterALateLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	b = startNode(t, state)
-	b.box.call(func() { b.restore(b.transfers.byID[id]) }) // mostly before anybody has looked
+	b.box.call(func() { b.loop.restore(b.loop.transfers.byID[id]) }) // mostly before anybody has looked
 	b.until("the file to be back", func() bool {
 		got, err := os.ReadFile(path)
 		return err == nil && string(got) == string(want)

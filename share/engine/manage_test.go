@@ -180,22 +180,22 @@ func TestCancelledHashLeavesNoTorrent(t *testing.T) {
 	a := newNode(t)
 	dir := t.TempDir()
 	makeFiles(t, dir, map[string]int{"some.bin": 100_000})
-	a.box.call(func() { a.hashing.running += maxHashing }) // it has to wait
+	a.box.call(func() { a.loop.hashing.running += maxHashing }) // it has to wait
 	s, err := a.Share(t.Context(), ShareRequest{Path: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
 	a.box.call(func() {
-		a.hashing.running -= maxHashing
-		tr := a.transfers.find(s.ID)
-		a.reconcile(tr)
+		a.loop.hashing.running -= maxHashing
+		tr := a.loop.transfers.find(s.ID)
+		a.loop.reconcile(tr)
 		if tr.job == nil || tr.job.what != jobHash {
 			t.Error("it is not being hashed")
 		}
 		// As Remove does, but too late to call the job off.
 		tr.removing = &removal{held: make(map[share.ID]*claim), waiters: []chan<- error{done}}
-		tr.removing.hold(a.claims, tr.id)
+		tr.removing.hold(a.loop.claims, tr.id)
 	})
 	if err := <-done; err != nil {
 		t.Fatal(err)

@@ -19,32 +19,32 @@ func (e *Engine) asked(t *transfer, r FetchRequest) (again, error) {
 }
 
 // merge joins a second request for the same content with its transfer.
-func (e *Engine) merge(t *transfer, a again) (err error) {
-	if a.owner, err = e.leases.owner(a.Lease, a.Owner); err != nil {
+func (lp *loop) merge(t *transfer, a again) (err error) {
+	if a.owner, err = lp.leases.owner(a.Lease, a.Owner); err != nil {
 		return err
 	}
-	e.useSources(t, a.addSources(t))
+	lp.useSources(t, a.addSources(t))
 	reselected, err := a.merge(t)
 	if reselected {
-		e.applyPriorities(t)
+		lp.applyPriorities(t)
 	}
-	e.save(t)
-	e.reconcile(t)
+	lp.save(t)
+	lp.reconcile(t)
 	return err
 }
 
 // useSources begins to fetch from new sources, also for a share.
-func (e *Engine) useSources(t *transfer, fresh sources) {
+func (lp *loop) useSources(t *transfer, fresh sources) {
 	if fresh.trackers {
-		e.trackers.Remove(t.id, t.figures()) // reconcile adds all of them
+		lp.trackers.Remove(t.id, t.figures()) // reconcile adds all of them
 	}
 	if l := t.live(); l != nil && !t.own() && len(fresh.webSeeds) > 0 {
-		e.serial.do(func() { l.net.AddWebSeeds(fresh.webSeeds) })
+		lp.serial.do(func() { l.net.AddWebSeeds(fresh.webSeeds) })
 	}
 	if o := t.opened(); o != nil && fresh.adopt {
-		e.box.run(func(ctx context.Context) func() {
+		lp.box.run(func(ctx context.Context) func() {
 			if err := o.files.Adopt(ctx); err != nil {
-				e.log.Warn("completing files that were in the folder already", "id", t.id.Short(), "error", err)
+				lp.log.Warn("completing files that were in the folder already", "id", t.id.Short(), "error", err)
 			}
 			return nil
 		})
@@ -52,55 +52,55 @@ func (e *Engine) useSources(t *transfer, fresh sources) {
 	if t.kind == kindUnhashed {
 		return
 	}
-	t.peers.search.next, t.peers.search.pause = e.now(), 0
-	e.discovery.resolve(t)
+	t.peers.search.next, t.peers.search.pause = lp.now(), 0
+	lp.discovery.resolve(t)
 }
 
 // applyPriorities tells the swarm which pieces are wanted now.
-func (e *Engine) applyPriorities(t *transfer) {
+func (lp *loop) applyPriorities(t *transfer) {
 	if o := t.opened(); o != nil {
-		e.serial.do(o.plan.apply)
-		e.checkProgress(t)
+		lp.serial.do(o.plan.apply)
+		lp.checkProgress(t)
 	}
 }
 
 // startRestart drops what is known of the files of t where they were, and deletes what
 // is of no use there.
-func (e *Engine) startRestart(t *transfer) {
+func (lp *loop) startRestart(t *transfer) {
 	id, from, wipe := t.id, t.options.From, t.wipe
-	e.start(t, jobRestart, func(ctx context.Context) func() {
-		err := e.work.restart(ctx, id, from, wipe)
+	lp.start(t, jobRestart, func(ctx context.Context) func() {
+		err := lp.work.restart(ctx, id, from, wipe)
 		return func() {
 			if err != nil {
 				if ctx.Err() == nil {
-					e.fail(t, err)
+					lp.fail(t, err)
 				}
 				return
 			}
 			t.options.Restart, t.options.Durable, t.wipe = false, 0, false
-			e.save(t)
+			lp.save(t)
 		}
 	})
 }
 
 // startCopy copies what of t is in another folder of this machine.
-func (e *Engine) startCopy(t *transfer) {
+func (lp *loop) startCopy(t *transfer) {
 	o, info, from := t.opened(), t.info, t.options.From
 	files, wanted := o.files, o.plan.wants()
 	t.count.start(t.total)
-	e.start(t, jobCopy, func(ctx context.Context) func() {
+	lp.start(t, jobCopy, func(ctx context.Context) func() {
 		n, err := copyPieces(ctx, info, files, from, wanted, &t.count)
 		return func() {
 			if t.opened() != o || t.options.From != from || ctx.Err() != nil {
 				return
 			}
 			if err != nil {
-				e.events.note(t, "copying from %s: %v", from, err)
+				lp.events.note(t, "copying from %s: %v", from, err)
 			}
-			e.events.note(t, "%d of the pieces were copied from %s", n, from)
+			lp.events.note(t, "%d of the pieces were copied from %s", n, from)
 			t.options.From = ""
-			e.save(t)
-			e.checkProgress(t)
+			lp.save(t)
+			lp.checkProgress(t)
 		}
 	})
 }

@@ -66,7 +66,7 @@ func complete(s share.Transfer) bool {
 func (n *node) rested(id share.ID) {
 	n.t.Helper()
 	n.until("rest", func() (rests bool) {
-		n.box.call(func() { t := n.transfers.byID[id]; rests = t.level() == atRest && t.job == nil })
+		n.box.call(func() { t := n.loop.transfers.byID[id]; rests = t.level() == atRest && t.job == nil })
 		return rests
 	})
 }

@@ -100,7 +100,7 @@ func (e *Engine) BeginLease() (Lease, error) {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
 	l := Lease(hex.EncodeToString(b[:]))
-	if !e.box.call(func() { e.leases[l] = true }) {
+	if !e.call(func(lp *loop) { lp.leases[l] = true }) {
 		return "", stopped()
 	}
 	return l, nil
@@ -110,10 +110,10 @@ func (e *Engine) BeginLease() (Lease, error) {
 // listed any more, one that is being hashed is no share, and a fetch is paused
 // until somebody asks for it again.
 func (e *Engine) EndLease(l Lease) {
-	e.box.call(func() {
-		delete(e.leases, l)
-		for _, t := range e.transfers.sorted() {
-			e.disown(t, l.owner(), false)
+	e.call(func(lp *loop) {
+		delete(lp.leases, l)
+		for _, t := range lp.transfers.sorted() {
+			lp.disown(t, l.owner(), false)
 		}
 	})
 }
@@ -123,12 +123,12 @@ func (e *Engine) EndLease(l Lease) {
 // done.
 func (e *Engine) Release(id share.ID, owner Owner, data bool) error {
 	last := false
-	err := e.on(id, func(t *transfer) error {
+	err := e.on(id, func(lp *loop, t *transfer) error {
 		if !t.options.Owners.has(owner) {
 			return nil
 		}
 		if last = len(t.options.Owners) == 1; !last {
-			e.disown(t, owner, data)
+			lp.disown(t, owner, data)
 		}
 		return nil
 	})
@@ -143,14 +143,14 @@ func (e *Engine) Release(id share.ID, owner Owner, data bool) error {
 // and reports false of others, of which nothing is changed. The data goes, where
 // it is to, when the channel has no need of it either.
 func (e *Engine) LeaveToChannels(id share.ID, data bool) (left bool, err error) {
-	err = e.on(id, func(t *transfer) error {
+	err = e.on(id, func(lp *loop, t *transfer) error {
 		of := func(o Owner) bool { return o.is(ownedByChannel) }
 		if left = slices.ContainsFunc(t.options.Owners, of); !left {
 			return nil
 		}
 		for _, o := range t.options.Owners {
 			if !of(o) {
-				e.disown(t, o, data)
+				lp.disown(t, o, data)
 			}
 		}
 		return nil
@@ -163,8 +163,8 @@ func (e *Engine) LeaveToChannels(id share.ID, data bool) (left bool, err error) 
 
 // OwnedBy lists the transfers of an owner.
 func (e *Engine) OwnedBy(o Owner) (ids []share.ID) {
-	e.box.call(func() {
-		for _, t := range e.transfers.sorted() {
+	e.call(func(lp *loop) {
+		for _, t := range lp.transfers.sorted() {
 			if t.options.Owners.has(o) && t.removing == nil {
 				ids = append(ids, t.id)
 			}
@@ -175,7 +175,7 @@ func (e *Engine) OwnedBy(o Owner) (ids []share.ID) {
 
 // Owners tells who owns a transfer.
 func (e *Engine) Owners(id share.ID) (all []Owner, err error) {
-	err = e.on(id, func(t *transfer) error {
+	err = e.on(id, func(lp *loop, t *transfer) error {
 		all = slices.Clone(t.options.Owners)
 		return nil
 	})
@@ -184,7 +184,7 @@ func (e *Engine) Owners(id share.ID) (all []Owner, err error) {
 
 // disown takes an owner from t, on the loop. What becomes of t when it was the
 // last depends on what t is.
-func (e *Engine) disown(t *transfer, o Owner, data bool) {
+func (lp *loop) disown(t *transfer, o Owner, data bool) {
 	if !t.options.Owners.has(o) || t.removing != nil {
 		return
 	}
@@ -197,12 +197,12 @@ func (e *Engine) disown(t *transfer, o Owner, data bool) {
 		t.endStreams()
 	default:
 		shelved := t.kind == kindOwn && o.is(ownedByCommand)
-		e.beginRemoval(t, t.options.Data && t.kind == kindFetch)
+		lp.beginRemoval(t, t.options.Data && t.kind == kindFetch)
 		t.removing.shelved = shelved
 		return
 	}
-	e.save(t)
-	e.reconcile(t)
+	lp.save(t)
+	lp.reconcile(t)
 }
 
 // resting owns a fetch whose command has ended. It keeps what is there, paused,
@@ -228,11 +228,11 @@ const (
 
 // settleOwners makes the owners of a row of the last run those of this one: the
 // commands are over. It reports what is to become of the row.
-func (e *Engine) settleOwners(t *transfer) (keep bool) {
+func (lp *loop) settleOwners(t *transfer) (keep bool) {
 	if len(t.options.Owners) == 0 { // of a version that knew none
 		o := User
-		if e.cfg.OwnerOf != nil {
-			o = cmp.Or(e.cfg.OwnerOf(t.shownPath()), User)
+		if lp.cfg.OwnerOf != nil {
+			o = cmp.Or(lp.cfg.OwnerOf(t.shownPath()), User)
 		}
 		t.options.Owners = owners{o}
 	}
@@ -248,6 +248,6 @@ func (e *Engine) settleOwners(t *transfer) (keep bool) {
 	default:
 		return false
 	}
-	e.save(t)
+	lp.save(t)
 	return true
 }

@@ -161,7 +161,7 @@ func (n *node) list1() share.Transfer {
 func TestShelfIsBounded(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	n.box.call(func() { n.shelf.most = 2 })
+	n.box.call(func() { n.loop.shelf.most = 2 })
 	var ids []share.ID
 	for _, name := range []string{"a", "b", "c"} {
 		dir := t.TempDir()
@@ -195,7 +195,7 @@ func TestCancelledHashIsCancelled(t *testing.T) {
 			t.Parallel()
 			state := t.TempDir()
 			n := startNode(t, state)
-			n.box.call(func() { n.hashing.running = maxHashing }) // it waits for its turn
+			n.box.call(func() { n.loop.hashing.running = maxHashing }) // it waits for its turn
 			r.Path, r.Lease = someFiles(t), n.lease()
 			s, err := n.Share(t.Context(), r)
 			if err != nil {
@@ -203,7 +203,7 @@ func TestCancelledHashIsCancelled(t *testing.T) {
 			}
 			n.EndLease(r.Lease)
 			n.gone(s.ID)
-			n.box.call(func() { n.hashing.running = 0; n.hashNext() })
+			n.box.call(func() { n.loop.hashing.running = 0; n.loop.hashNext() })
 			n.stop()
 			n = startNode(t, state)
 			n.gone(s.ID)

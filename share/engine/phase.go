@@ -256,28 +256,28 @@ var steps = map[level]map[event]step{
 }
 
 // begin starts the job of a step.
-func (e *Engine) begin(t *transfer, s step) {
+func (lp *loop) begin(t *transfer, s step) {
 	switch s.do {
 	case jobOpen:
-		e.startOpen(t)
+		lp.startOpen(t)
 	case jobAttach:
-		e.startAttach(t)
+		lp.startAttach(t)
 	case jobDetach:
-		e.startDetach(t)
+		lp.startDetach(t)
 	case jobClose:
-		e.startClose(t)
+		lp.startClose(t)
 	case jobCheck:
-		e.startCheck(t)
+		lp.startCheck(t)
 	case jobRemove:
-		e.startRemove(t)
+		lp.startRemove(t)
 	case jobRestart:
-		e.startRestart(t)
+		lp.startRestart(t)
 	case jobCopy:
-		e.startCopy(t)
+		lp.startCopy(t)
 	case jobHash:
-		e.startHash(t)
+		lp.startHash(t)
 	case jobAsk:
-		e.startAsk(t)
+		lp.startAsk(t)
 	}
 }
 

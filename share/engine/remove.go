@@ -42,24 +42,24 @@ func (c claims) free(id share.ID, mine *claim) {
 // claim waits until no request adds or removes a transfer of id. If there is one
 // then, it calls there on the loop and release is nil. Else the ID is claimed until
 // the transfer is added, or release is called.
-func (e *Engine) claim(ctx context.Context, id share.ID, there func(*transfer)) (release func(), err error) {
+func (e *Engine) claim(ctx context.Context, id share.ID, there func(*loop, *transfer)) (release func(), err error) {
 	for {
 		var mine, other *claim
-		if !e.box.call(func() {
-			if other = e.claims[id]; other != nil {
+		if !e.call(func(lp *loop) {
+			if other = lp.claims[id]; other != nil {
 				return
 			}
-			if t := e.transfers.find(id); t != nil {
-				there(t)
+			if t := lp.transfers.find(id); t != nil {
+				there(lp, t)
 				return
 			}
-			mine = e.claims.take(id)
+			mine = lp.claims.take(id)
 		}) {
 			return nil, stopped()
 		}
 		switch {
 		case mine != nil:
-			return func() { e.box.call(func() { e.claims.free(id, mine) }) }, nil
+			return func() { e.call(func(lp *loop) { lp.claims.free(id, mine) }) }, nil
 		case other == nil:
 			return nil, nil
 		}
@@ -103,14 +103,14 @@ func (e *Engine) Remove(id share.ID, data bool) ([]share.Kept, error) {
 	done := make(chan error, 1)
 	err := stopped()
 	var r *removal
-	e.box.call(func() {
-		t := e.transfers.find(id)
+	e.call(func(lp *loop) {
+		t := lp.transfers.find(id)
 		if t == nil {
 			err = unknown(id)
 			return
 		}
 		err = nil
-		e.beginRemoval(t, data || t.options.Data)
+		lp.beginRemoval(t, data || t.options.Data)
 		r = t.removing
 		r.shelved = false
 		r.waiters = append(r.waiters, done)
@@ -127,16 +127,16 @@ func (e *Engine) Remove(id share.ID, data bool) ([]share.Kept, error) {
 }
 
 // beginRemoval has t removed.
-func (e *Engine) beginRemoval(t *transfer, data bool) {
+func (lp *loop) beginRemoval(t *transfer, data bool) {
 	if t.removing == nil {
 		t.removing = &removal{held: make(map[share.ID]*claim)}
-		t.removing.hold(e.claims, t.id)
+		t.removing.hold(lp.claims, t.id)
 		if t.making.made != nil {
-			t.removing.hold(e.claims, t.making.made.Info.ID)
+			t.removing.hold(lp.claims, t.making.made.Info.ID)
 		}
 	}
 	t.removing.data = t.removing.data || data
-	e.reconcile(t)
+	lp.reconcile(t)
 	t.endStreams()
 }
 
@@ -148,16 +148,16 @@ func (r *removal) hold(c claims, id share.ID) {
 }
 
 // startRemove closes or deletes the files of t, and then drops t.
-func (e *Engine) startRemove(t *transfer) {
-	r, id, how, spec := t.removing, t.id, t.removing.fate(), e.spec(t)
+func (lp *loop) startRemove(t *transfer) {
+	r, id, how, spec := t.removing, t.id, t.removing.fate(), lp.spec(t)
 	known := t.known()
 	var files *storage.Transfer
 	if o := t.opened(); o != nil {
 		files = o.files
 	}
-	e.announce.hide(t)
-	e.start(t, jobRemove, func(ctx context.Context) func() {
-		kept, err := e.work.giveUp(ctx, id, spec, files, how, known)
+	lp.announce.hide(t)
+	lp.start(t, jobRemove, func(ctx context.Context) func() {
+		kept, err := lp.work.giveUp(ctx, id, spec, files, how, known)
 		return func() {
 			t.phase, t.info = nil, nil
 			r.kept = kept
@@ -168,7 +168,7 @@ func (e *Engine) startRemove(t *transfer) {
 				r.leaving = true
 				return // startRemove comes again for the unfinished files
 			}
-			e.drop(t, err, how == leaveFiles && len(kept) > 0)
+			lp.drop(t, err, how == leaveFiles && len(kept) > 0)
 		}
 	})
 }
@@ -176,22 +176,22 @@ func (e *Engine) startRemove(t *transfer) {
 // drop takes t out of everything when its files were seen to. From here on no request
 // finds it; one for the same content waits until what is kept of t is off the disk.
 // left tells that unfinished files stay.
-func (e *Engine) drop(t *transfer, err error, left bool) {
+func (lp *loop) drop(t *transfer, err error, left bool) {
 	r, shelved := t.removing, t.removing.shelved && err == nil
 	var gone <-chan error
 	if shelved {
-		gone = e.shelve(t)
+		gone = lp.shelve(t)
 	} else {
-		gone = e.state.remove(t.id, left)
+		gone = lp.state.remove(t.id, left)
 		for id := range r.held {
-			e.shelf.drop(id)
+			lp.shelf.drop(id)
 		}
 	}
-	e.transfers.drop(t)
-	delete(e.awake, t)
+	lp.transfers.drop(t)
+	delete(lp.awake, t)
 	t.release()
-	e.slots.stale = true
-	e.box.run(func(context.Context) func() {
+	lp.slots.stale = true
+	lp.box.run(func(context.Context) func() {
 		if unsaved := <-gone; err == nil {
 			err = unsaved
 		}
@@ -199,14 +199,14 @@ func (e *Engine) drop(t *transfer, err error, left bool) {
 			if shelved {
 				break
 			}
-			if rm := e.torrents.remove(id); err == nil {
+			if rm := lp.torrents.remove(id); err == nil {
 				err = rm
 			}
 		}
-		e.box.call(func() {
-			e.events.bare(share.Event{Type: share.EventRemoved, ID: t.id})
+		lp.box.call(func() {
+			lp.events.bare(share.Event{Type: share.EventRemoved, ID: t.id})
 			for id, c := range r.held {
-				e.claims.free(id, c)
+				lp.claims.free(id, c)
 			}
 		})
 		for _, w := range r.waiters {

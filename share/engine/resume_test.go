@@ -56,7 +56,7 @@ func TestRestartResumes(t *testing.T) {
 	id := b.fetch(shared.Link, dst).ID
 	part := b.wait(id, "a quarter", func(s share.Transfer) bool { return s.Bytes >= half/2 })
 	var line face.Swarm
-	b.box.call(func() { line = b.transfers.byID[id].live().net })
+	b.box.call(func() { line = b.loop.transfers.byID[id].live().net })
 	b.stop()
 	// Blocks arrive until the last moment, and each of them is counted.
 	if kept := keptRow(t, state, id); kept.downloaded != line.Figures().Down {

@@ -69,23 +69,23 @@ func (o *options) asMade(p *options) bool {
 
 // shelve keeps what is known of a share that nobody owns any more. Its files are
 // closed. The channel tells when that would survive a power cut.
-func (e *Engine) shelve(t *transfer) <-chan error {
+func (lp *loop) shelve(t *transfer) <-chan error {
 	r := t.row
-	r.kind, r.completed = kindEnded, e.now().Round(0)
+	r.kind, r.completed = kindEnded, lp.now().Round(0)
 	// A version that does not know the shelf takes it for a paused share.
 	r.options.Owners, r.options.Paused, r.options.Reason = nil, true, ""
-	e.shelf.add(r)
-	saved := e.state.putNow(r)
-	for _, id := range e.shelf.excess() {
-		e.shelf.drop(id)
-		gone := e.state.remove(id, false)
-		e.box.run(func(context.Context) func() {
+	lp.shelf.add(r)
+	saved := lp.state.putNow(r)
+	for _, id := range lp.shelf.excess() {
+		lp.shelf.drop(id)
+		gone := lp.state.remove(id, false)
+		lp.box.run(func(context.Context) func() {
 			err := <-gone
 			if err == nil {
-				err = e.torrents.remove(id)
+				err = lp.torrents.remove(id)
 			}
 			if err != nil {
-				e.log.Warn("what is kept of an ended share stays", "id", id.Short(), "error", err)
+				lp.log.Warn("what is kept of an ended share stays", "id", id.Short(), "error", err)
 			}
 			return nil
 		})
@@ -96,10 +96,10 @@ func (e *Engine) shelve(t *transfer) <-chan error {
 // unshelve forgets what is kept of an ended share, if there is something.
 func (e *Engine) unshelve(ctx context.Context, id share.ID) error {
 	var gone <-chan error
-	e.box.call(func() {
-		if _, ok := e.shelf.rows[id]; ok {
-			e.shelf.drop(id)
-			gone = e.state.remove(id, false)
+	e.call(func(lp *loop) {
+		if _, ok := lp.shelf.rows[id]; ok {
+			lp.shelf.drop(id)
+			gone = lp.state.remove(id, false)
 		}
 	})
 	if gone == nil {
@@ -119,13 +119,13 @@ func (e *Engine) unshelve(ctx context.Context, id share.ID) error {
 }
 
 // hasEnded tells whether id is that of an ended share. It is called outside the loop.
-func (e *Engine) hasEnded(id share.ID) (ended bool) {
-	e.box.call(func() { _, ended = e.shelf.rows[id] })
+func (lp *loop) hasEnded(id share.ID) (ended bool) {
+	lp.box.call(func() { _, ended = lp.shelf.rows[id] })
 	return ended
 }
 
 // unmake has a share hashed after all that was taken for an ended one.
-func (e *Engine) unmake(t *transfer) {
-	e.transfers.unhash(t.making.made.Info.ID)
+func (lp *loop) unmake(t *transfer) {
+	lp.transfers.unhash(t.making.made.Info.ID)
 	t.info, t.making = nil, making{afresh: true, parked: t.making.parked}
 }

@@ -163,13 +163,13 @@ func (e *Engine) Open(ctx context.Context, id share.ID, fileIndex int) (io.ReadS
 	var t *transfer
 	var s *stream
 	s = newStream(ctx, func() {
-		e.box.call(func() {
+		e.call(func(lp *loop) {
 			delete(t.streams, s)
-			e.reconcile(t)
+			lp.reconcile(t)
 		})
 	})
 	var awake <-chan struct{}
-	err := e.on(id, func(found *transfer) error {
+	err := e.on(id, func(lp *loop, found *transfer) error {
 		switch {
 		case !found.known():
 			return share.Errorf(share.Failed, "the files of %s are not known yet", id.Short())
@@ -179,7 +179,7 @@ func (e *Engine) Open(ctx context.Context, id share.ID, fileIndex int) (io.ReadS
 		t = found
 		t.streams.add(s)
 		awake = t.wait()
-		e.reconcile(t)
+		lp.reconcile(t)
 		return nil
 	})
 	if err != nil {
@@ -192,7 +192,7 @@ func (e *Engine) Open(ctx context.Context, id share.ID, fileIndex int) (io.ReadS
 	case <-e.box.closed:
 		err = stopped()
 	}
-	if err == nil && !e.box.call(func() {
+	if err == nil && !e.call(func(lp *loop) {
 		switch o := t.opened(); {
 		case t.failure != nil:
 			err = t.failure

@@ -262,13 +262,13 @@ func shownName(name string) string {
 }
 
 // changed is called whenever something about t may be different for callers.
-func (e *Engine) changed(t *transfer) {
-	e.awake[t] = struct{}{}
-	e.events.changed(t)
+func (lp *loop) changed(t *transfer) {
+	lp.awake[t] = struct{}{}
+	lp.events.changed(t)
 }
 
 // save keeps t's row.
-func (e *Engine) save(t *transfer) { e.state.put(t.row) }
+func (lp *loop) save(t *transfer) { lp.state.put(t.row) }
 
 // release lets those go on who wait until t is live.
 func (t *transfer) release() {

@@ -11,12 +11,12 @@ import (
 // the transfer is live, or will not be.
 func (e *Engine) awaken(ctx context.Context, id share.ID) {
 	var awake <-chan struct{}
-	if e.on(id, func(t *transfer) error {
+	if e.on(id, func(lp *loop, t *transfer) error {
 		if t.options.Paused || t.failure != nil || t.kind == kindUnhashed {
 			return unknown(id)
 		}
 		awake = t.wait()
-		e.reconcile(t)
+		lp.reconcile(t)
 		return nil
 	}) != nil {
 		return
@@ -30,14 +30,14 @@ func (e *Engine) awaken(ctx context.Context, id share.ID) {
 
 // progress returns what trackers are told of a transfer. The announcer of trackers calls
 // it from its own goroutines.
-func (e *Engine) progress(id share.ID) (p tracker.Progress, known bool) {
-	asked := e.box.call(func() {
-		if t := e.transfers.byID[id]; t != nil {
+func (lp *loop) progress(id share.ID) (p tracker.Progress, known bool) {
+	asked := lp.box.call(func() {
+		if t := lp.transfers.byID[id]; t != nil {
 			p, known = t.figures(), true
 		}
 	})
 	if asked {
 		return p, known
 	}
-	return e.announce.last(id) // the loop has ended
+	return lp.announce.last(id) // the loop has ended
 }
