@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Rules of sync.go, and the tests that fail when one is left out. Each was left out
+// Rules of sync and its parts, and the tests that fail when one is left out. Each was left out
 // once, with all tests of the package run:
 //
 //	syncOpen refuses to retry a failed sync  TestAFailedSyncIsNotBelievedWhenRetried
@@ -29,7 +29,7 @@ import (
 // cmd/internal/node fails, as it asks each connection; no test cuts the power under
 // SQLite.
 //
-// Rules of doubt.go and io.go:
+// Rules of watcher, verifier and writer:
 //
 //	unchanged, the look after a read         TestNoWrongByteOfAShareIsServed, TestNoWrongByteOfAFetchIsServed
 //	readable, asked again after the read     both, and TestInPlaceChangeWithItsTimePutBackIsNotServed

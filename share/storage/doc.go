@@ -30,8 +30,8 @@
 //
 // # Parts
 //
-// Transfer coordinates parts that have one job each. No part knows the Transfer. On
-// the right is what a part knows:
+// Transfer coordinates parts that have one job each. No part knows the Transfer; each
+// knows some of those above it. On the right is what else it knows.
 //
 //	memory      all that is remembered, under one mutex           nothing
 //	  geometry    where files lie in pieces                       the info dictionary
@@ -40,25 +40,35 @@
 //	  unsynced    what has to be synced, and which syncs failed   nothing
 //	  troubles    the files that are not what they were           nothing
 //	  standstill  why the whole transfer has stopped              nothing
-//	  userFiles   the user's files that are used, or left beside  geometry
+//	  userFiles   the user's files that are used, or left beside  nothing
 //	job         when the Store works for the transfer             the Store
-//	naming      new names for files                               memory
-//	openFiles   the open files and the folder                     memory, naming, handles
-//	faults      what an error of the disk means                   memory, openFiles
-//	syncer      syncs of files and folders                        memory, openFiles, faults
-//	watcher     what became of files, by their stamps             memory, openFiles, faults
-//	reader      what is in files, right or wrong                  memory, openFiles, watcher
-//	verifier    hashes of pieces; reads what is right             memory, reader
-//	chooser     the names of a new transfer                       the disk
-//	remover     what is deleted and what stays                    place
-//	handles     how many files of all transfers are open          their owners
+//	handles     how many files of all transfers are open          nothing
+//	openFiles   the open files and the folder                     handles
+//	faults      what an error of the disk means                   nothing
+//	syncer      syncs of files and folders                        nothing
+//	watcher     what became of files, by their stamps             the clock
+//	reader      what is in files, right or wrong                  nothing
+//	verifier    hashes of pieces; reads what is right             nothing
+//	recorder    what the ledger is told                           the ledger
+//
+// Only a transfer that is fetched has the parts that change files:
+//
+//	naming      new names for files                               claims of other transfers
+//	settler     what becomes of the user's files                  nothing
+//	writer      blocks from peers, copies of other files          nothing
+//	healer      what a failed sync left in doubt                  nothing
+//	publisher   final names; files without bytes                  nothing
+//	clipper     part files of files that are not wanted           nothing
+//
+// Others live for one call: opener takes up a transfer and chooser names a new one,
+// prober tries the disk after a fault, remover deletes.
 //
 // What they remember changes together: a piece that turns out to be wrong concerns
 // the piece, its file and the ledger. So one mutex, that of memory, guards all of
 // it. It is held for moments, and never while the disk works. The other locks are
 // for what the disk does. They are taken in this order:
 //
-//	Transfer.batching   one batch at a time: sync, record, rename
+//	recorder.batching   one batch at a time: sync, record, rename
 //	verifier.proving    one hash of a piece in doubt for readers
 //	place.opening       names and handles: make, open, rename
 //	openFiles.fileLock  a write and the stamp after it

@@ -3,7 +3,9 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"syscall"
 )
 
 // faults decides what an error of the disk means for a transfer. A file that is
@@ -99,4 +101,31 @@ func (ft *faults) trouble(i int, kind error, seen stamp) error {
 	ft.agenda.wantProbe(firstPause)
 	ft.agenda.post()
 	return err
+}
+
+// kindOf sorts an error of the file system: nil, or one of the package's
+// errors; ErrBroken is everything else.
+func kindOf(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, kind := range []error{ErrFull, ErrReadOnly, ErrDenied, ErrMissing, ErrChanged, ErrBroken, ErrHandles} {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		if kind := errnoKinds[errno]; kind != nil {
+			return kind
+		}
+		return ErrBroken
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrMissing
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return ErrDenied
+	}
+	return ErrBroken
 }

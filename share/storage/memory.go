@@ -351,19 +351,6 @@ func (m *memory) inPlace(i int) bool {
 	return n.user == n.final && m.files[i].stamp.size == m.info.Files[i].Length && !m.users.of(i).lost
 }
 
-// rightIn counts the bytes of the user's file of entry i that are right. mu is
-// held.
-func (m *memory) rightIn(i int) (n int64) {
-	s := m.pieces(i)
-	for p := s.From; p < s.To; p++ {
-		if m.known.have.has(p) && !m.users.spilled(i, p) {
-			_, k := m.partOf(p, i)
-			n += k
-		}
-	}
-	return n
-}
-
 // leaveUnnamed notes that entry i may be complete under its part name. mu is
 // held.
 func (m *memory) leaveUnnamed(i int) {
@@ -432,33 +419,6 @@ func (m *memory) dropTainted(b *batch) {
 	tainted := m.known.tainted.clone()
 	tainted.remove(b.healed)
 	b.pending.remove(tainted)
-}
-
-// fileRecords describes the files that are on disk. mu is held.
-func (m *memory) fileRecords() []fileRecord {
-	n := 0
-	for i := range m.files {
-		if m.files[i].state != absent || m.files[i].created {
-			n++
-		}
-	}
-	list := make([]fileRecord, 0, n)
-	for i := range m.files {
-		f := &m.files[i]
-		if f.state == absent && !f.created {
-			continue
-		}
-		r := fileRecord{
-			index: i, state: f.state, created: f.created, naming: f.naming, doubt: f.doubt, suspect: f.suspect, stamp: f.stamp,
-			// The memory of the system, and what it has lost, outlives this process.
-			failed: m.unsynced.failed(i) || m.known.tainted.hasAny(m.pieces(i)),
-		}
-		if u := m.users.of(i); u != nil {
-			r.spill, r.head, r.tail = u.spill, u.head, u.tail
-		}
-		list = append(list, r)
-	}
-	return list
 }
 
 // batch is what one sync is about.
@@ -537,4 +497,23 @@ func (m *memory) recheckFile(i int, found fileFound) {
 	}
 	m.known.reverify(s)
 	m.adopt(i)
+}
+
+// takeEvent gives the event to deliver, if there is one.
+func (m *memory) takeEvent() (Event, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.known.event.any || m.closed {
+		return Event{}, false
+	}
+	news := m.known.takeEvent()
+	e := Event{
+		Durable: news.durable,
+		Refresh: news.refresh.spans(),
+		Verify:  news.verify.spans(),
+		Found:   m.outcomes,
+		Fault:   m.faultNow(),
+	}
+	m.outcomes = nil
+	return e, true
 }

@@ -14,7 +14,7 @@ import (
 // that was written before it closes it. It reads and writes no content.
 type openFiles struct {
 	*memory
-	naming      *naming
+	naming      *naming // nil of what is Own
 	cache       *handles
 	flusher     flusher
 	preallocate bool
@@ -22,15 +22,7 @@ type openFiles struct {
 
 	folder  atomic.Pointer[handle]
 	entries []atomic.Pointer[handle] // by entry
-	// A write and the stamp after it are one step: see fileLock.
-	locks [8]sync.Mutex
-}
-
-func newOpenFiles(m *memory, n *naming, cache *handles, f flusher, preallocate bool, log *slog.Logger) openFiles {
-	return openFiles{
-		memory: m, naming: n, cache: cache, flusher: f, preallocate: preallocate, log: log,
-		entries: make([]atomic.Pointer[handle], len(m.files)),
-	}
+	locks   *[8]sync.Mutex           // see fileLock; nil of what is Own
 }
 
 // flusher syncs the file of a handle and notes the result.
@@ -315,7 +307,8 @@ func (o *openFiles) dirtyHandle(h *handle) bool {
 	return h.file != nil && h.writable && o.dirtyFile(h.index)
 }
 
-// fileLock is held while file i is written and while its stamp is taken after that.
+// fileLock is held while file i, which is incomplete, is written and while its stamp
+// is taken after that: the two are one step.
 func (o *openFiles) fileLock(i int) *sync.Mutex { return &o.locks[i%len(o.locks)] }
 
 // checkPart compares file i, which is incomplete and open as h, with what it was after

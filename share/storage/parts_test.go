@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -27,43 +28,57 @@ type notedFlusher struct{ synced []int }
 
 func (f *notedFlusher) syncOpen(h *handle) error { f.synced = append(f.synced, h.index); return nil }
 
-// parts are those below a Transfer, over a disk in memory.
-type parts struct {
+// notedSaver keeps what was saved last.
+type notedSaver struct {
+	saves int
+	names []byte
+	last  Record
+	fail  error
+	check func() // called by each save
+}
+
+func (s *notedSaver) save(_ context.Context, r Record) error {
+	if s.check != nil {
+		s.check()
+	}
+	if s.fail != nil {
+		return s.fail
+	}
+	s.saves++
+	s.last = r
+	if r.Layout != nil {
+		s.names = r.Layout
+	}
+	return nil
+}
+
+// rig is the parts of a transfer over a disk in memory, without a Transfer.
+type rig struct {
 	*memory
+	parts
 	t      *testing.T
 	sim    *simDisk
 	asked  *notedAgenda
 	claims *notedClaims
-	naming naming
-	opened openFiles
-	faults faults
-	syncs  syncer
-	watch  watcher
-	reader reader
-	checks verifier
+	saved  *notedSaver
 
 	all   []byte // the content
 	clock time.Duration
 }
 
-// newParts makes the parts of a transfer of which nothing is on disk.
-func newParts(t *testing.T, entries ...entryOf) *parts {
+// newRig makes the parts of a transfer of which nothing is on disk.
+func newRig(t *testing.T, entries ...entryOf) *rig {
 	m, asked := memoryOf(t, nil, entries...)
-	p := &parts{memory: m, t: t, sim: newSimDisk(), asked: asked, claims: &notedClaims{}}
+	p := &rig{memory: m, t: t, sim: newSimDisk(), asked: asked, claims: &notedClaims{}, saved: &notedSaver{}, clock: time.Hour}
 	m.disk = p.sim
 	for i := range m.files {
 		m.files[i].state, m.files[i].created, m.files[i].stamp = absent, false, stamp{}
 	}
 	m.known = newPieces(m.numPieces())
-	log := slog.New(slog.DiscardHandler)
-	p.naming = naming{memory: m, claims: p.claims}
-	p.opened = newOpenFiles(m, &p.naming, newHandles(minHandles), &p.syncs, false, log)
-	p.faults = faults{memory: m, opened: &p.opened, log: log}
-	p.syncs = syncer{memory: m, opened: &p.opened, faults: &p.faults, width: 2}
-	p.clock = time.Hour
-	p.watch = newWatcher(m, &p.opened, &p.faults, func() time.Duration { return p.clock }, log)
-	p.reader = reader{memory: m, opened: &p.opened, watch: &p.watch}
-	p.checks = verifier{memory: m, reader: &p.reader}
+	p.join(m, supplies{
+		cache: newHandles(minHandles), claims: p.claims, saver: p.saved, clock: func() time.Duration { return p.clock },
+		log: slog.New(slog.DiscardHandler), width: 2,
+	})
 	for _, e := range entries {
 		p.all = append(p.all, e.data...)
 	}
@@ -71,7 +86,7 @@ func newParts(t *testing.T, entries ...entryOf) *parts {
 }
 
 // complete puts entry i on the disk, complete under its final name.
-func (p *parts) complete(i int) *simNode {
+func (p *rig) complete(i int) *simNode {
 	f := &p.info.Files[i]
 	n := p.put(p.layout.names[i].final, p.all[f.Offset:f.Offset+f.Length])
 	p.files[i].state, p.files[i].created, p.files[i].stamp = final, true, stampOf(n.info(""))
@@ -80,9 +95,9 @@ func (p *parts) complete(i int) *simNode {
 }
 
 // hash hashes piece i, and fails where that cannot be done.
-func (p *parts) hash(i int) bool {
+func (p *rig) hash(i int) bool {
 	p.t.Helper()
-	good, err := p.checks.HashPiece(p.t.Context(), i)
+	good, err := p.verifier.HashPiece(p.t.Context(), i)
 	if err != nil {
 		p.t.Fatalf("hashing piece %d: %v", i, err)
 	}
@@ -90,10 +105,10 @@ func (p *parts) hash(i int) bool {
 }
 
 // path is a path on the disk below the own folder.
-func (p *parts) path(name string) string { return path.Join(p.dir, p.layout.base, name) }
+func (p *rig) path(name string) string { return path.Join(p.dir, p.layout.base, name) }
 
 // put makes a file of another program.
-func (p *parts) put(name string, data []byte) *simNode {
+func (p *rig) put(name string, data []byte) *simNode {
 	p.sim.mu.Lock()
 	defer p.sim.mu.Unlock()
 	if dir := path.Dir(p.path(name)); p.sim.names[dir] == nil {
@@ -106,7 +121,7 @@ func (p *parts) put(name string, data []byte) *simNode {
 }
 
 // edit changes a file as another program does.
-func (p *parts) edit(n *simNode) {
+func (p *rig) edit(n *simNode) {
 	p.sim.mu.Lock()
 	defer p.sim.mu.Unlock()
 	n.data[0] ^= 0x55
@@ -114,7 +129,7 @@ func (p *parts) edit(n *simNode) {
 }
 
 // write writes to entry i as a block from a peer is written.
-func (p *parts) write(i int, data []byte) {
+func (p *rig) write(i int, data []byte) {
 	p.t.Helper()
 	h, err := p.opened.acquire(i, true)
 	if err != nil {
@@ -132,7 +147,7 @@ func (p *parts) write(i int, data []byte) {
 
 // A file is made for a write alone, in a folder that is made with it.
 func TestOpenFilesMakesAFileWhenItIsWritten(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	if _, err := p.opened.acquire(0, false); !errors.Is(err, errAbsent) {
 		t.Fatalf("opened to be read: %v", err)
 	}
@@ -153,7 +168,7 @@ func TestOpenFilesMakesAFileWhenItIsWritten(t *testing.T) {
 // What was written is synced before it is closed, since the system tells of a failed
 // write only those who have the file open.
 func TestOpenFilesSyncsBeforeItCloses(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	noted := &notedFlusher{}
 	p.opened.flusher = noted
 	p.write(0, content(1, 100))
@@ -171,7 +186,7 @@ func TestOpenFilesSyncsBeforeItCloses(t *testing.T) {
 // A folder that was there and is gone is not made anew: the content would seem to be
 // lost, where a disk is not mounted.
 func TestOpenFilesMakesTheFolderOnce(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	p.write(0, content(1, 100))
 	p.opened.closeAll()
 	delete(p.sim.names, p.path(""))
@@ -182,7 +197,7 @@ func TestOpenFilesMakesTheFolderOnce(t *testing.T) {
 
 // A part name that another program took is left to it.
 func TestOpenFilesLeavesAPartNameThatIsTaken(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	old := p.layout.names[1].part
 	other := p.put(old, []byte("somebody's"))
 	if _, err := p.opened.acquire(1, true); !errors.Is(err, errPartTaken) {
@@ -199,7 +214,7 @@ func TestOpenFilesLeavesAPartNameThatIsTaken(t *testing.T) {
 
 // All of an unfinished file that another program changed is hashed again.
 func TestOpenFilesSeesThatAPartWasChanged(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	p.write(2, content(3, 2300))
 	s := p.pieces(2)
 	p.known.have.setSpan(s)
@@ -217,15 +232,15 @@ func TestOpenFilesSeesThatAPartWasChanged(t *testing.T) {
 
 // New names are free on disk, are no other entry's, and of a single file are claimed.
 func TestNamingFindsFreeNames(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	p.put("a", nil)
 	p.put("a (2)", nil)
-	if err := p.naming.nextName(0); err != nil || p.layout.names[0].final != "a (3)" || len(p.claims.more) != 0 {
+	if err := p.fetch.naming.nextName(0); err != nil || p.layout.names[0].final != "a (3)" || len(p.claims.more) != 0 {
 		t.Errorf("%q, claimed %q, %v", p.layout.names[0].final, p.claims.more, err)
 	}
 	p.layout.base = ""
 	p.claims.taken = []string{"/dl/b (2)"}
-	if err := p.naming.nextName(1); err != nil || p.layout.names[1].final != "b (3)" || !slices.Equal(p.claims.more, []string{"/dl/b (3)"}) {
+	if err := p.fetch.naming.nextName(1); err != nil || p.layout.names[1].final != "b (3)" || !slices.Equal(p.claims.more, []string{"/dl/b (3)"}) {
 		t.Errorf("%q, claimed %q, %v", p.layout.names[1].final, p.claims.more, err)
 	}
 }
@@ -233,12 +248,12 @@ func TestNamingFindsFreeNames(t *testing.T) {
 // Files are noted as about to be made only where nothing is yet, and each under a
 // name that is free.
 func TestNamingNotesWhatIsAboutToBeMade(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	p.write(1, content(2, 100))
 	p.known.stale = false
 	taken := p.layout.names[2].part
 	p.put(taken, nil)
-	if err := p.naming.intendFiles(0, 2); err != nil {
+	if err := p.fetch.naming.intendFiles(0, 2); err != nil {
 		t.Fatal(err)
 	}
 	for i := range p.files {
@@ -253,7 +268,7 @@ func TestNamingNotesWhatIsAboutToBeMade(t *testing.T) {
 
 // What an error of the disk means: nothing, for a file, for the transfer.
 func TestFaultsSortsErrors(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	if err := p.faults.failed(opRead, 0, 0, ErrHandles); !errors.Is(err, ErrHandles) || p.halt.err() != nil {
 		t.Errorf("a read without handles: %v, stopped by %v", err, p.halt.err())
 	}
@@ -277,7 +292,7 @@ func TestFaultsSortsErrors(t *testing.T) {
 // A user's file that is changed before it is decided about is no trouble: it is of no
 // use any more.
 func TestFaultsLosesAUsersFile(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	u := p.takeUser(0, "a")
 	if err := p.faults.trouble(0, ErrChanged, stamp{}); !errors.Is(err, errAbsent) || !u.lost || p.troubles.count() != 0 {
 		t.Errorf("%v, lost %v, %d in trouble", err, u.lost, p.troubles.count())
@@ -291,7 +306,7 @@ func TestFaultsLosesAUsersFile(t *testing.T) {
 // A failed sync is told once by the system. The next one succeeds, and counts for
 // nothing until the data was written again.
 func TestSyncerDoesNotBelieveTheSecondSync(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	p.write(0, content(1, 1500))
 	p.write(2, content(3, 2300))
 	p.known.have.setSpan(Span{0, 4})
@@ -316,7 +331,7 @@ func TestSyncerDoesNotBelieveTheSecondSync(t *testing.T) {
 
 // Names are synced in each folder, and again where that failed.
 func TestSyncerSyncsFolders(t *testing.T) {
-	p := newParts(t, entryOf{path: "s/a", data: content(1, 100)}, entryOf{path: "b", data: content(2, 100)})
+	p := newRig(t, entryOf{path: "s/a", data: content(1, 100)}, entryOf{path: "b", data: content(2, 100)})
 	p.write(0, content(1, 100))
 	delete(p.sim.names, "/dl/set")
 	p.opened.closeAll()
@@ -333,7 +348,7 @@ func TestSyncerSyncsFolders(t *testing.T) {
 // A complete file is compared with its stamp before it is read, and not more often
 // than every lookEvery.
 func TestWatcherLooksNowAndThen(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	n := p.complete(0)
 	if err := p.watch.lookIfDue(0); err != nil {
 		t.Fatal(err)
@@ -350,7 +365,7 @@ func TestWatcherLooksNowAndThen(t *testing.T) {
 
 // What a look finds: a file that is as it was, one that may be, another one, none.
 func TestWatcherTellsWhatBecameOfAFile(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	n := p.complete(2)
 	s := p.pieces(2)
 	p.known.have.setSpan(s)
@@ -377,7 +392,7 @@ func TestWatcherTellsWhatBecameOfAFile(t *testing.T) {
 // A file in trouble is trusted at once when it is as it was, and hashed when it is
 // another one that keeps still.
 func TestWatcherProbesTroubles(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	n := p.complete(2)
 	s := p.pieces(2)
 	p.known.have.setSpan(s)
@@ -400,7 +415,7 @@ func TestWatcherProbesTroubles(t *testing.T) {
 
 // A file under a part name is only ours if that was recorded.
 func TestWatcherFindsWhatIsOurs(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	p.put(p.layout.names[0].part, []byte("part"))
 	p.put("b", []byte("user's"))
 	if found := p.watch.find(0); found.state != absent {
@@ -418,7 +433,7 @@ func TestWatcherFindsWhatIsOurs(t *testing.T) {
 // What is fetched of a piece beside a user's file is read from the spill, all else
 // from the file.
 func TestReaderReadsAroundTheUsersFile(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	p.complete(0)
 	p.put("c", bytes.Repeat([]byte("u"), 2300))
 	p.files[2].state, p.files[2].stamp = users, stamp{}
@@ -439,7 +454,7 @@ func TestReaderReadsAroundTheUsersFile(t *testing.T) {
 
 // The verdicts on pieces: right, wrong, and not known where the disk does not read.
 func TestVerifierNotesVerdicts(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	for i := range p.files {
 		p.complete(i)
 	}
@@ -452,38 +467,38 @@ func TestVerifierNotesVerdicts(t *testing.T) {
 		}
 	}
 	p.sim.dead = true
-	if _, err := p.checks.HashPiece(t.Context(), 0); !errors.Is(err, ErrBroken) || !p.known.have.has(0) {
+	if _, err := p.verifier.HashPiece(t.Context(), 0); !errors.Is(err, ErrBroken) || !p.known.have.has(0) {
 		t.Errorf("%v, and right before: %v", err, p.known.have.has(0))
 	}
 }
 
 // Only what is right is read for peers; what is in doubt is hashed before.
 func TestVerifierReadsWhatIsRight(t *testing.T) {
-	p := newParts(t, setOfThree()...)
+	p := newRig(t, setOfThree()...)
 	for i := range p.files {
 		p.complete(i)
 	}
 	got := make([]byte, 1200)
-	if _, err := p.checks.ReadAt(got, 0); !errors.Is(err, errAbsent) {
+	if _, err := p.verifier.ReadAt(got, 0); !errors.Is(err, errAbsent) {
 		t.Errorf("before it is known to be right: %v", err)
 	}
 	for i := range p.numPieces() {
 		p.hash(i)
 	}
-	if _, err := p.checks.ReadAt(got, 0); err != nil || !bytes.Equal(got, p.all[:1200]) {
+	if _, err := p.verifier.ReadAt(got, 0); err != nil || !bytes.Equal(got, p.all[:1200]) {
 		t.Errorf("%v", err)
 	}
 	n := p.sim.names[p.path("a")]
 	n.data[1100] ^= 0x55 // with its mtime put back
 	p.sim.touched(n, false)
 	p.clock += lookEvery
-	if _, err := p.checks.ReadAt(got, 0); err == nil {
+	if _, err := p.verifier.ReadAt(got, 0); err == nil {
 		t.Error("a wrong byte was read")
 	}
 	if !p.known.have.has(0) || p.known.have.has(1) {
 		t.Errorf("right are %v", p.known.have.spans())
 	}
-	if n, err := p.checks.ReadAt(got, p.info.Total); n != 0 || err != io.EOF {
+	if n, err := p.verifier.ReadAt(got, p.info.Total); n != 0 || err != io.EOF {
 		t.Errorf("at the end: %d, %v", n, err)
 	}
 }

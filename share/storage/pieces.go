@@ -11,7 +11,7 @@ type pieces struct {
 	recorded bitmap // in the ledger, and synced; have or held or unknown as they may be
 	saving   bitmap // about to be in the ledger
 	unknown  bitmap // have to be hashed
-	doubt    bitmap // have to be hashed before they are served; see doubt.go
+	doubt    bitmap // have to be hashed before they are served; see watcher
 	held     bitmap // have a file in troubles
 	tainted  bitmap // a sync failed: to be written once more before they count
 	clipped  bitmap // recorded, but for bytes of files that are not wanted; see Select

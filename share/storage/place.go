@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -143,4 +144,9 @@ func (l *place) compare(was, now stamp) likeness {
 		like = compareStamps(was, now)
 	}
 	return like
+}
+
+// absentFile tells whether an error of stat says that nothing is there.
+func absentFile(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(kindOf(err), ErrMissing)
 }

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"context"
 	"crypto/sha1"
 	"errors"
 	"fmt"
@@ -13,57 +12,6 @@ import (
 
 	"github.com/shoalnet/shoal/share"
 )
-
-// Remove closes t and makes the Ledger forget it. With data it also deletes the
-// files that this transfer made, as long as they are what it made, and the
-// folders that are empty then. All else stays, and so does what is Own; it lists
-// what stays, and why. Without data it lists the unfinished files, which a later
-// transfer of the same content into the same folder goes on with. After an error,
-// of kind share.Disk, nothing is forgotten and Remove can be called again.
-func (t *Transfer) Remove(ctx context.Context, data bool) ([]share.Kept, error) {
-	t.mu.Lock()
-	t.closed, t.removed = true, true
-	t.mu.Unlock()
-	t.batching.Lock()
-	defer t.batching.Unlock()
-	t.opened.closeAll()
-	r, kept, err := t.removeFiles(data)
-	if err != nil {
-		return nil, diskError("deleting %s: %w", t.Path(), err)
-	}
-	t.store.release(t)
-	if !data && len(kept) > 0 {
-		if err := t.store.save(ctx, r.record()); err != nil {
-			return nil, diskError("recording what is left of %q: %w", t.info.Name, err)
-		}
-		return kept, nil
-	}
-	if err := t.store.cfg.Ledger.Delete(ctx, t.info.ID); err != nil {
-		return nil, diskError("forgetting %q: %w", t.info.Name, err)
-	}
-	return kept, nil
-}
-
-// removeFiles deletes, or leaves, what is on disk.
-func (t *Transfer) removeFiles(data bool) (r *remover, kept []share.Kept, err error) {
-	t.opening.Lock()
-	defer t.opening.Unlock()
-	t.mu.Lock()
-	r = &remover{geometry: t.geometry, place: &t.place, found: t.found, files: make([]removable, len(t.files)), have: t.known.have.clone()}
-	for i := range t.files {
-		f, u := &t.files[i], t.users.of(i)
-		r.files[i] = removable{state: f.state, created: f.created, suspect: f.suspect, spill: u != nil && u.made, stamp: f.stamp}
-	}
-	t.mu.Unlock()
-	switch {
-	case t.own != nil:
-	case data:
-		kept, err = r.delete()
-	default:
-		kept, err = r.leave()
-	}
-	return r, kept, err
-}
 
 // remover deletes what a transfer made, and tells what stays. Nobody else uses the
 // files meanwhile.
@@ -86,6 +34,30 @@ type removable struct {
 
 // nameOf is where file i is.
 func (r *remover) nameOf(i int) string { return r.nameIn(i, r.files[i].state) }
+
+// newRemover takes from memory what is needed to remove the transfer.
+func newRemover(m *memory) *remover {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := &remover{geometry: m.geometry, place: &m.place, found: m.found, files: make([]removable, len(m.files)), have: m.known.have.clone()}
+	for i := range m.files {
+		f, u := &m.files[i], m.users.of(i)
+		r.files[i] = removable{state: f.state, created: f.created, suspect: f.suspect, spill: u != nil && u.made, stamp: f.stamp}
+	}
+	return r
+}
+
+// remove deletes what the transfer made, or with no data what is of no use any more,
+// and lists what stays. opening is held.
+func (r *remover) remove(data bool) ([]share.Kept, error) {
+	switch {
+	case r.own != nil:
+		return nil, nil
+	case data:
+		return r.delete()
+	}
+	return r.leave()
+}
 
 // record is what is remembered of the transfer: which unfinished files it made, and
 // where.

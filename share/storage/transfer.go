@@ -2,31 +2,46 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"sync"
+	"os"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // Transfer is the content of one torrent on disk. It coordinates the parts that
 // the package comment lists: what is read, written, synced and recorded, and in
-// which order. Its methods are safe for concurrent use.
+// which order. Its methods are safe for concurrent use. In this file they come in
+// the order of a life: content in and out, what is known of it, what is asked for,
+// the end, and what the Store calls.
 //
 // Completion, MarkComplete and MarkNotComplete touch memory only: the peer
 // protocol may call them with locks held. What is Own refuses every write.
 type Transfer struct {
 	memory
-	verifier
+	parts
+	job   job
 	store *Store
 	log   *slog.Logger
-	job   job
+}
 
-	naming naming
-	opened openFiles
-	faults faults
-	syncs  syncer
-	watch  watcher
-	reader reader
+// WriteAt takes a block from a peer.
+func (t *Transfer) WriteAt(p []byte, off int64) (int, error) {
+	if t.fetch == nil {
+		return 0, ErrOwn
+	}
+	return t.fetch.writer.write(p, off)
+}
 
-	batching sync.Mutex // held through a batch: one at a time, records in order
+// CopyIn makes entry i, of which nothing is here yet, a copy of src: the system
+// shares the blocks where the file system can, and copies them where not. It tells
+// whether it did; if not, the caller writes. No byte counts before HashPiece has
+// read it.
+func (t *Transfer) CopyIn(ctx context.Context, i int, src *os.File) (bool, error) {
+	if t.fetch == nil {
+		return false, nil
+	}
+	return t.fetch.writer.copyIn(ctx, i, src)
 }
 
 // Progress counts what is durable: hashed right, on disk, and recorded so.
@@ -69,29 +84,170 @@ func (t *Transfer) FileBytes() []int64 {
 	return n
 }
 
-// takeEvent gives the event to deliver, if there is one.
-func (t *Transfer) takeEvent() (Event, bool) {
+// Completion tells whether piece p is known to be right or wrong, and which. What
+// is not known is neither served nor requested.
+func (t *Transfer) Completion(p int) (known, complete bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.known.event.any || t.closed {
-		return Event{}, false
+	return t.known.completion(p)
+}
+
+// Doubtful lists the pieces that are served, but not durable before they were
+// hashed again: call HashPiece for each.
+func (t *Transfer) Doubtful() []int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var list []int
+	t.known.doubt.each(func(p int) bool {
+		list = append(list, p)
+		return true
+	})
+	return list
+}
+
+// Arrived tells whether every piece that is wanted is complete, durable or not.
+func (t *Transfer) Arrived() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.known.arrived()
+}
+
+// Fault is why the transfer cannot go on, or nil: an error of kind share.Disk
+// that wraps one of this package's errors and whose text is fit for people. It
+// goes away by itself once the disk allows, which Notify tells.
+func (t *Transfer) Fault() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.faultNow()
+}
+
+// Amiss tells whether there is anything for Mend to do.
+func (t *Transfer) Amiss() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.files {
+		if t.amiss(i) {
+			return true
+		}
 	}
-	news := t.known.takeEvent()
-	e := Event{
-		Durable: news.durable,
-		Refresh: news.refresh.spans(),
-		Verify:  news.verify.spans(),
-		Found:   t.outcomes,
-		Fault:   t.faultNow(),
+	return false
+}
+
+// Await says which pieces are wanted; before, all are. When the last of them is
+// complete it is synced at once: nothing more comes that could share its batch.
+func (t *Transfer) Await(wanted []Span) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.known.await(wanted)
+}
+
+// Select tells which files are wanted. It never waits for the disk.
+func (t *Transfer) Select(want func(i int) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var again []int
+	t.known.clipped.each(func(p int) bool {
+		t.filesOf(p, func(i int) {
+			if t.files[i].state == absent && want(i) {
+				again = append(again, p)
+			}
+		})
+		return true
+	})
+	for _, p := range again {
+		t.known.fetchAgain(Span{p, p + 1})
 	}
-	t.outcomes = nil
-	return e, true
+	if len(again) > 0 {
+		t.agenda.post()
+	}
+}
+
+// Adopt has what the user has completed in place, as Spec.Adopt does, if the
+// transfer was opened without. What already has a file of its own beside the
+// user's keeps it.
+func (t *Transfer) Adopt(ctx context.Context) error {
+	t.records.batching.Lock()
+	defer t.records.batching.Unlock()
+	t.mu.Lock()
+	if t.own != nil || t.layout.adopt || t.closed {
+		t.mu.Unlock()
+		return nil
+	}
+	t.layout.adopt, t.relayout, t.known.stale = true, true, true
+	t.mu.Unlock()
+	return t.records.recordIfStale(ctx)
+}
+
+// Look compares every file with what it was, and reads none. What it finds is in
+// Progress and Fault afterwards. Its error says that the disk could not tell.
+func (t *Transfer) Look(ctx context.Context) error { return t.watch.lookAtAll(ctx) }
+
+// Recheck makes every piece whose files are there unknown and ends the trouble
+// with files that were changed or went missing: what turns out wrong or missing
+// is then fetched again, beside what another program wrote. Event.Verify lists
+// what is to be hashed. Nothing is trusted until it has been.
+func (t *Transfer) Recheck(ctx context.Context) error {
+	return t.recheck(ctx, func(int) bool { return true })
+}
+
+// Mend is Recheck for those files alone that are missing, or not what they were.
+func (t *Transfer) Mend(ctx context.Context) error { return t.recheck(ctx, t.amiss) }
+
+// recheck is Recheck for some files. which is called with mu held.
+func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
+	t.records.batching.Lock()
+	defer t.records.batching.Unlock()
+	found := make(map[int]fileFound)
+	t.mu.Lock()
+	for i := range t.files {
+		if t.onDisk(i) && which(i) {
+			found[i] = fileFound{}
+		}
+	}
+	t.mu.Unlock()
+	t.opening.Lock()
+	for i := range found {
+		found[i] = t.watch.find(i)
+	}
+	_, lost := t.statFolder()
+	t.opening.Unlock()
+	t.mu.Lock()
+	t.made = t.made && lost == nil
+	for i := range t.files {
+		if f, ok := found[i]; ok {
+			t.recheckFile(i, f)
+		}
+	}
+	t.holdAgain()
+	t.known.counted = false
+	stopped := t.halt.fault != nil
+	t.mu.Unlock()
+	t.opened.closeAll()
+	if stopped {
+		t.agenda.wantProbe(0)
+	}
+	t.agenda.post()
+	return t.records.recordIfStale(ctx)
 }
 
 // Flush syncs and records every piece that was marked complete before the call.
 // Its error is that of the sync or the ledger, of kind share.Disk.
-func (t *Transfer) Flush(ctx context.Context) error {
-	return t.sync(ctx)
+func (t *Transfer) Flush(ctx context.Context) error { return t.sync(ctx) }
+
+// Finish flushes, and makes the files of 0 bytes among those wanted, by index
+// in Info.Files, and the folders that are empty; it is how a transfer of
+// selected files ends. What is already there under such a name stays. A
+// transfer all of whose pieces are durable is finished without it.
+func (t *Transfer) Finish(ctx context.Context, want func(i int) bool) error {
+	if err := t.sync(ctx); err != nil || t.fetch == nil {
+		return err
+	}
+	t.records.batching.Lock()
+	defer t.records.batching.Unlock()
+	if err := t.fetch.publisher.makeEmpty(want); err != nil {
+		return err
+	}
+	return t.fetch.clipper.clip(want)
 }
 
 // Close flushes, closes the files and lets go of t. Call it after
@@ -111,7 +267,155 @@ func (t *Transfer) Close(ctx context.Context) error {
 	t.mu.Unlock()
 	t.opened.closeAll()
 	// What could not be synced even now must be known the next time.
-	err = cmpErr(err, t.unrecordNow())
+	err = cmpErr(err, t.records.unrecordNow())
 	t.store.release(t)
 	return err
+}
+
+// Remove closes t and makes the Ledger forget it. With data it also deletes the
+// files that this transfer made, as long as they are what it made, and the
+// folders that are empty then. All else stays, and so does what is Own; it lists
+// what stays, and why. Without data it lists the unfinished files, which a later
+// transfer of the same content into the same folder goes on with. After an error,
+// of kind share.Disk, nothing is forgotten and Remove can be called again.
+func (t *Transfer) Remove(ctx context.Context, data bool) ([]share.Kept, error) {
+	t.mu.Lock()
+	t.closed, t.removed = true, true
+	t.mu.Unlock()
+	t.records.batching.Lock()
+	defer t.records.batching.Unlock()
+	t.opened.closeAll()
+	t.opening.Lock()
+	r := newRemover(&t.memory)
+	kept, err := r.remove(data)
+	t.opening.Unlock()
+	if err != nil {
+		return nil, diskError("deleting %s: %w", t.Path(), err)
+	}
+	t.store.release(t)
+	if !data && len(kept) > 0 {
+		if err := t.store.save(ctx, r.record()); err != nil {
+			return nil, diskError("recording what is left of %q: %w", t.info.Name, err)
+		}
+		return kept, nil
+	}
+	if err := t.store.cfg.Ledger.Delete(ctx, t.info.ID); err != nil {
+		return nil, diskError("forgetting %q: %w", t.info.Name, err)
+	}
+	return kept, nil
+}
+
+// batchDue is sync for Run: it notes what goes wrong.
+func (t *Transfer) batchDue(ctx context.Context) {
+	t.mu.Lock()
+	stopped := t.closed || t.halt.fault != nil
+	t.mu.Unlock()
+	var err error
+	if stopped { // the probe that ends the fault syncs
+		err = t.records.unrecordNow()
+	} else {
+		err = t.sync(ctx)
+	}
+	if err != nil && !errors.Is(err, ErrClosed) {
+		t.log.Warn("cannot sync", "transfer", t.info.ID, "error", err)
+	}
+}
+
+// sync makes everything that was marked complete before the call durable, and
+// records it. This order is what the promise of the package rests on: no piece
+// is recorded before every write to its files since their last good sync has
+// been followed by another one.
+func (t *Transfer) sync(ctx context.Context) error {
+	t.records.batching.Lock()
+	defer t.records.batching.Unlock()
+
+	t.mu.Lock()
+	failures := t.unsynced.failures
+	t.mu.Unlock()
+	var healed bitmap
+	if f := t.fetch; f != nil {
+		var err error
+		if healed, err = f.healer.heal(ctx, failures); err != nil {
+			return err
+		}
+		if err := f.settler.settleUsers(ctx); err != nil {
+			return err
+		}
+	}
+	b := t.startBatch(healed, failures)
+	if b == nil {
+		return nil
+	}
+	syncErr := t.syncs.syncFiles(b.dirty)
+	t.endSyncs(b, syncErr)
+	if syncErr != nil {
+		// If the process is killed, the next one must know of this.
+		if err := t.records.recordIfStale(ctx); err != nil {
+			return cmpErr(syncErr, err)
+		}
+	}
+	if err := t.syncs.syncDirs(); err != nil {
+		return cmpErr(syncErr, err)
+	}
+	t.watch.stampFiles(b.dirty)
+	var ready []int
+	if t.fetch != nil {
+		ready = t.fetch.publisher.readyToName(b.pending)
+	}
+	if err := t.records.record(ctx, b); err != nil {
+		return cmpErr(syncErr, err)
+	}
+	if t.fetch == nil {
+		return syncErr
+	}
+	err := cmpErr(t.fetch.publisher.publish(ctx, ready), t.fetch.settler.dropSpills())
+	return cmpErr(cmpErr(syncErr, err), t.fetch.publisher.finishIfComplete(ctx))
+}
+
+// cmpErr keeps the first error.
+func cmpErr(first, err error) error {
+	if first != nil {
+		return first
+	}
+	return err
+}
+
+// probe looks whether what stopped the transfer is over.
+func (t *Transfer) probe(ctx context.Context) {
+	t.watch.probeTroubles()
+	t.mu.Lock()
+	f := t.halt.fault
+	if f == nil || t.closed {
+		t.mu.Unlock()
+		return
+	}
+	t.mu.Unlock()
+	p := prober{memory: &t.memory, opened: &t.opened}
+	err := p.attempt(f)
+	if err == nil {
+		t.mu.Lock()
+		t.halt.tryOut(f)
+		t.mu.Unlock()
+		if err := t.sync(ctx); err != nil {
+			t.log.Debug("cannot sync after a fault", "transfer", t.info.ID, "error", err)
+		}
+		t.mu.Lock()
+		over := t.halt.end() && !t.closed
+		if over {
+			t.known.changed()
+			t.known.reverifyUnknown()
+		}
+		t.mu.Unlock()
+		if over {
+			t.log.Info("a transfer goes on", "transfer", t.info.ID)
+			t.agenda.wantSync(0)
+			t.agenda.post()
+		}
+		return // a new fault has asked for a probe of its own
+	}
+	t.mu.Lock()
+	pause := t.halt.again()
+	t.mu.Unlock()
+	t.log.Debug("a transfer still cannot go on", "transfer", t.info.ID, "error", err)
+	t.agenda.wantProbe(pause)
 }

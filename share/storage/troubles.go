@@ -118,3 +118,9 @@ func (s *standstill) end() bool {
 
 // calm makes the next pause a short one.
 func (s *standstill) calm() { s.pause = 0 }
+
+// The pause between probes doubles from the first to the last.
+const (
+	firstPause = 2 * time.Second
+	lastPause  = time.Minute
+)

@@ -13,6 +13,11 @@ import (
 // watcher compares files on disk with what they were when they were hashed or last
 // written. It looks at stamps and reads no content: a file that is as it was is
 // trusted, one that only may be is put in doubt, any other is in trouble.
+//
+// A file is in doubt when its size and mtime are what they were, and its ctime or
+// inode is not: somebody changed its mode, made a hard link, restored a backup, or
+// wrote to it and put the mtime back. Its pieces are not durable until they were
+// hashed again. Meanwhile they are served, each after it was hashed.
 type watcher struct {
 	*memory
 	opened *openFiles
@@ -21,10 +26,6 @@ type watcher struct {
 	log    *slog.Logger
 
 	looked []atomic.Int64 // by entry: when it was last compared with its stamp
-}
-
-func newWatcher(m *memory, o *openFiles, f *faults, clock func() time.Duration, log *slog.Logger) watcher {
-	return watcher{memory: m, opened: o, faults: f, clock: clock, log: log, looked: make([]atomic.Int64, len(m.files))}
 }
 
 // lookEvery is how often a complete file that is read is compared with what it
@@ -151,11 +152,11 @@ func (w *watcher) lookAtPart(i int) error {
 // block of it was read for a peer.
 func (w *watcher) unchanged(i int, h *handle) error {
 	f := &w.files[i]
-	lock := w.opened.fileLock(i)
 	w.mu.Lock()
 	part := f.state == partial
 	w.mu.Unlock()
 	if part { // our own writes change it, too
+		lock := w.opened.fileLock(i)
 		lock.Lock()
 		defer lock.Unlock()
 	}

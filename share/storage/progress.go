@@ -216,7 +216,7 @@ type fileRecord struct {
 	created bool // by this transfer, which may therefore delete it; also of what is about to be made
 	suspect bool
 	failed  bool
-	doubt   bool // some pieces have to be hashed again; see doubt.go
+	doubt   bool // some pieces have to be hashed again; see watcher
 	naming  bool // about to get its final name
 	spill   bool // of a user's file: what has the part name is ours
 	head    bool // the first piece is in the spill
