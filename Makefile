@@ -20,7 +20,7 @@ check: ## build, vet and unit tests, in under three minutes
 test: ## everything that is checked before a change is accepted
 	.ci/test
 
-lint: ## formatting, vet, staticcheck, builds for every system
+lint: ## formatting, vet, staticcheck, dead code, builds for every system
 	.ci/lint
 
 fuzz: ## every fuzz target in turn, FUZZTIME each (30s)
