@@ -11,16 +11,9 @@ import (
 
 	"github.com/shoalnet/shoal/index"
 	"github.com/shoalnet/shoal/index/catalog"
-	"github.com/shoalnet/shoal/index/channel"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine"
 )
-
-// finding is the parts of a node by which content is found.
-type finding struct {
-	catalogue *catalogue
-	channels  *channel.Manager
-}
 
 // described is what a catalogue asks of the engine.
 type described interface {
@@ -29,32 +22,32 @@ type described interface {
 	Subscribe(buffer int) *engine.Subscription
 }
 
-// catalogue keeps index.db in step with the transfers, and builds it anew when
-// it is damaged. All use of it goes through use.
+// catalogue keeps index.db up to date with the transfers, and rebuilds it when it is
+// damaged. Everything that reads or writes it goes through use or once.
 type catalogue struct {
 	log    *slog.Logger
 	path   string
-	hidden string // transfers below this folder are not offered
+	hidden string // transfers below this folder have no entry
 	engine described
-	// opened is told each time that the file was opened: what channels have may
+	// opened gets a value each time the file was opened: the entries of channels may
 	// be missing from it.
 	opened chan struct{}
 
 	mu      sync.Mutex
 	now     *openCatalogue // nil while it is not open
-	problem error          // why it is not
-	changed chan struct{}  // closed when one of the above changes
+	problem error          // why it is not open
+	changed chan struct{}  // closed when now or problem changes
 }
 
 // openCatalogue is index.db from one opening to its closing.
 type openCatalogue struct {
 	*catalog.Catalog
 	users   sync.WaitGroup
-	damaged chan struct{} // closed by the first who meets damage
+	damaged chan struct{} // closed by the first that finds damage
 	once    sync.Once
 }
 
-// indexName is the file of the catalogue in a state directory.
+// indexName is the name of the catalogue's file in a state directory.
 const indexName = "index.db"
 
 func newCatalogue(state string, e described, log *slog.Logger) *catalogue {
@@ -63,11 +56,11 @@ func newCatalogue(state string, e described, log *slog.Logger) *catalogue {
 	}
 }
 
-// retryTime is how long a file that cannot be opened is left alone.
+// retryTime is the time between attempts to open a file that cannot be opened.
 const retryTime = 30 * time.Second
 
-// run keeps the catalogue open until ctx ends. It is derived data: nothing that
-// goes wrong with it ends the node.
+// run keeps the catalogue open until ctx ends. The catalogue is derived data: no error
+// of it ends the node.
 func (k *catalogue) run(ctx context.Context) error {
 	defer k.set(nil, share.Errorf(share.NoNode, "the node is stopping"))
 	for ctx.Err() == nil {
@@ -79,7 +72,7 @@ func (k *catalogue) run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case catalog.Damaged(err), errors.Is(err, errMetDamage):
-			k.log.Warn("the catalogue is damaged and will be built anew", "error", err)
+			k.log.Warn("the catalogue is damaged and is rebuilt", "error", err)
 			k.set(nil, nil)
 			if err = catalog.Remove(k.path); err == nil {
 				continue
@@ -95,7 +88,7 @@ func (k *catalogue) run(ctx context.Context) error {
 	return nil
 }
 
-// serve fills c, lets others use it, and closes it.
+// serve brings c up to date, lets others use it, and closes it.
 func (k *catalogue) serve(ctx context.Context, c *openCatalogue) error {
 	tending, stop := context.WithCancel(ctx)
 	tended := make(chan struct{})
@@ -114,7 +107,7 @@ func (k *catalogue) serve(ctx context.Context, c *openCatalogue) error {
 	return err
 }
 
-// tend keeps the catalogue quick until ctx ends.
+// tend keeps the catalogue fast until ctx ends.
 func (k *catalogue) tend(ctx context.Context, c *openCatalogue) {
 	for {
 		select {
@@ -130,9 +123,8 @@ func (k *catalogue) tend(ctx context.Context, c *openCatalogue) {
 	}
 }
 
-// errMetDamage is what follow returns when somebody who used the catalogue met
-// damage.
-var errMetDamage = errors.New("a reader met damage")
+// errMetDamage is the error of follow if a user of the catalogue found damage.
+var errMetDamage = errors.New("a reader found damage")
 
 // follow keeps this node's own entries up to date until ctx ends.
 func (k *catalogue) follow(ctx context.Context, c *openCatalogue) error {
@@ -161,7 +153,7 @@ func (k *catalogue) follow(ctx context.Context, c *openCatalogue) error {
 	}
 }
 
-// set tells everybody that the catalogue is open, or why not.
+// set makes the catalogue available, or says why it is not, and wakes those that wait.
 func (k *catalogue) set(c *openCatalogue, problem error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -173,7 +165,8 @@ func (k *catalogue) set(c *openCatalogue, problem error) {
 	k.changed = make(chan struct{})
 }
 
-// acquire waits for an open catalogue that has this node's own entries.
+// acquire waits for an open catalogue that has this node's own entries. The caller calls
+// users.Done.
 func (k *catalogue) acquire(ctx context.Context) (*openCatalogue, error) {
 	for {
 		k.mu.Lock()
@@ -193,8 +186,8 @@ func (k *catalogue) acquire(ctx context.Context) (*openCatalogue, error) {
 	}
 }
 
-// use calls do with the catalogue. When that meets damage it is called once
-// more, with the one built anew.
+// use calls do with the catalogue. If do finds damage, it is called once more, with the
+// rebuilt catalogue.
 func (k *catalogue) use(ctx context.Context, do func(*catalog.Catalog) error) error {
 	err := k.once(ctx, do)
 	if catalog.Damaged(err) {
@@ -203,7 +196,7 @@ func (k *catalogue) use(ctx context.Context, do func(*catalog.Catalog) error) er
 	return err
 }
 
-// once is use for what cannot be done a second time.
+// once is use for what cannot be repeated.
 func (k *catalogue) once(ctx context.Context, do func(*catalog.Catalog) error) error {
 	c, err := k.acquire(ctx)
 	if err != nil {
@@ -216,8 +209,7 @@ func (k *catalogue) once(ctx context.Context, do func(*catalog.Catalog) error) e
 	return err
 }
 
-// forget has a damaged catalogue closed; who asks from now on waits for the
-// next.
+// forget closes a damaged catalogue. From now on, acquire waits for the rebuilt one.
 func (k *catalogue) forget(c *openCatalogue) {
 	k.mu.Lock()
 	if k.now == c {
@@ -252,12 +244,12 @@ func (k *catalogue) load(ctx context.Context, c *openCatalogue) (map[share.ID]st
 	return own, k.change(ctx, c, own, added, gone)
 }
 
-// describable tells that it is known what a transfer is.
+// describable reports whether enough is known of a transfer for an entry.
 func describable(t *share.Transfer) bool {
 	return t.State != share.Hashing && t.Files > 0 && !t.ID.IsZero()
 }
 
-// change writes what came and went. own is kept in step.
+// change writes added and removed transfers, and keeps own up to date.
 func (k *catalogue) change(ctx context.Context, c *openCatalogue, own map[share.ID]struct{}, added []share.Transfer, gone []share.ID) error {
 	if len(gone) > 0 {
 		if err := c.Remove(ctx, index.ChannelID{}, gone...); err != nil {
@@ -282,8 +274,8 @@ func (k *catalogue) change(ctx context.Context, c *openCatalogue, own map[share.
 	return nil
 }
 
-// describe makes the entry of a transfer; false when it is gone, or its files
-// cannot be told now.
+// describe makes the entry of a transfer. It returns false if the transfer is gone or
+// its files are not known now.
 func (k *catalogue) describe(t *share.Transfer) (index.Entry, bool) {
 	files, err := k.engine.Files(t.ID)
 	if err != nil {
@@ -300,7 +292,7 @@ func entryOf(t *share.Transfer, files []share.File) index.Entry {
 		Link: share.Link{ID: t.ID, Name: t.Name, Length: t.Size}.String(),
 	}
 	if len(files) == 1 && files[0].Path == t.Name {
-		return e // a single file says nothing that the name does not
+		return e // the name says all of a single file
 	}
 	for _, f := range files {
 		e.Files = append(e.Files, index.File{Path: f.Path, Size: f.Total})
@@ -308,8 +300,8 @@ func entryOf(t *share.Transfer, files []share.File) index.Entry {
 	return e
 }
 
-// take follows events until ctx ends or sub is closed. What has come together
-// is written together.
+// take follows events until ctx ends or sub is closed. It writes the changes of all
+// events that wait together.
 func (k *catalogue) take(ctx context.Context, c *openCatalogue, sub *engine.Subscription, own map[share.ID]struct{}) error {
 	for {
 		select {
@@ -329,7 +321,7 @@ func (k *catalogue) take(ctx context.Context, c *openCatalogue, sub *engine.Subs
 				if catalog.Damaged(err) {
 					return err
 				}
-				// Such as a full disk: whoever comes next is written again.
+				// Such as a full disk: the next event of a transfer writes it again.
 				k.log.Error("the catalogue is not up to date", "error", err)
 				for _, t := range added {
 					delete(own, t.ID)
@@ -339,7 +331,7 @@ func (k *catalogue) take(ctx context.Context, c *openCatalogue, sub *engine.Subs
 	}
 }
 
-// gather takes what else has happened by now.
+// gather sums up ev and the events that wait.
 func (k *catalogue) gather(ev share.Event, more <-chan share.Event, own map[share.ID]struct{}) (added []share.Transfer, gone []share.ID) {
 	come := map[share.ID]share.Transfer{}
 	left := map[share.ID]struct{}{}

@@ -18,12 +18,11 @@ import (
 	"github.com/shoalnet/shoal/share/engine"
 )
 
-// ChannelDir is where the keys and catalogues of channels are below a state
-// directory.
+// ChannelDir is the folder of the keys and catalogues of channels in a state directory.
 func ChannelDir(state string) string { return filepath.Join(state, channelsDir) }
 
-// ChannelKey reads the key of an own channel: its name, the key or the
-// beginning of it. It needs no running node, and secrets travel over no API.
+// ChannelKey reads the secret key of an own channel, which ref names: its name, its key
+// or the beginning of that. It needs no running node, and no secret passes the API.
 func ChannelKey(state, ref string) (channel.Key, error) {
 	keys, err := channel.Keys(ChannelDir(state))
 	if err != nil {
@@ -37,7 +36,7 @@ func ChannelKey(state, ref string) (channel.Key, error) {
 	}
 	switch len(found) {
 	case 0:
-		return channel.Key{}, index.Unknown(fmt.Sprintf("the key of a channel %q is not here", ref))
+		return channel.Key{}, index.Unknown(fmt.Sprintf("there is no key of a channel %q", ref))
 	case 1:
 		return found[0], nil
 	}
@@ -79,7 +78,7 @@ func (s *swarm) Publish(ctx context.Context, path string) (share.ID, error) {
 	return t.ID, err
 }
 
-// until waits for a transfer to be as wanted, or to stop.
+// until waits until ok returns true for a transfer.
 func (s *swarm) until(ctx context.Context, id share.ID, ok func(share.Transfer) bool) (share.Transfer, error) {
 	const buffer = 4096
 	for {
@@ -88,7 +87,7 @@ func (s *swarm) until(ctx context.Context, id share.ID, ok func(share.Transfer) 
 		for err == nil && !ok(t) {
 			select {
 			case <-ctx.Done():
-				err = share.Errorf(share.Nobody, "nobody gave it in time: %w", ctx.Err())
+				err = share.Errorf(share.Nobody, "no peer had it in time: %w", ctx.Err())
 			case ev, open := <-sub.C:
 				switch {
 				case !open:
@@ -108,7 +107,7 @@ func (s *swarm) until(ctx context.Context, id share.ID, ok func(share.Transfer) 
 var errLagged = errors.New("the engine has stopped")
 
 func (s *swarm) Fetch(ctx context.Context, id share.ID, dir string, most int64) error {
-	// What was published from here, and is damaged or gone, others may have.
+	// A list that was published from here, and is damaged or gone, may be at others.
 	if t, err := s.e.Get(id); err == nil && t.Own && within(t.Path, filepath.Dir(dir)) {
 		if got, err := s.Publish(ctx, t.Path); err == nil && got == id {
 			return nil
@@ -122,7 +121,7 @@ func (s *swarm) Fetch(ctx context.Context, id share.ID, dir string, most int64) 
 	}
 	err := s.fetch(ctx, id, dir, most)
 	if kind := share.KindOf(err); err != nil && (kind == share.Refused || kind == share.Usage) {
-		// It is no list, and no concern of the channel.
+		// It is not a list, and has nothing to do with the channel.
 		err = errors.Join(err, s.Drop(id, filepath.Dir(dir)))
 		_ = os.Remove(dir) // if nothing else is in it
 	}
@@ -148,16 +147,16 @@ func (s *swarm) fetch(ctx context.Context, id share.ID, dir string, most int64) 
 	case t.State == share.Stopped:
 		return share.Errorf(share.KindOfCode(t.Code), "%s", t.Reason)
 	case t.Files != 1 || t.Size > most:
-		return share.Errorf(share.Refused, "it has %d bytes in %d files, a catalogue is one of %d at most", t.Size, t.Files, most)
+		return share.Errorf(share.Refused, "it has %d bytes in %d files, but a catalogue is one file of at most %d bytes", t.Size, t.Files, most)
 	}
 	return nil
 }
 
-// listNames are the names that catalogues have. Other content is none of the
-// channel's, whatever the channel says.
+// listNames is the pattern of the names of catalogues. A channel cannot make the node
+// fetch other content as its catalogue.
 const listNames = "shoal-channel*.jsonl.zst"
 
-// owner is the channel whose folder a path is below.
+// owner returns the channel whose folder a path is below, else the user.
 func (s *swarm) owner(path string) engine.Owner {
 	rel, err := filepath.Rel(s.lists, path)
 	if err != nil || !filepath.IsLocal(rel) {
@@ -167,7 +166,7 @@ func (s *swarm) owner(path string) engine.Owner {
 	return engine.ChannelOwner(key)
 }
 
-// within tells whether a path is in a folder.
+// within reports whether a path is a folder or below it.
 func within(path, dir string) bool {
 	rel, err := filepath.Rel(dir, path)
 	return err == nil && filepath.IsLocal(rel)
@@ -179,7 +178,7 @@ func (s *swarm) Open(ctx context.Context, id share.ID) (io.ReadCloser, int64, er
 		return nil, 0, err
 	}
 	if len(files) != 1 {
-		return nil, 0, share.Errorf(share.Refused, "a catalogue is one file, this has %d", len(files))
+		return nil, 0, share.Errorf(share.Refused, "a catalogue is one file, but this has %d", len(files))
 	}
 	r, err := s.e.Open(ctx, id, files[0].Index)
 	return r, files[0].Total, err
@@ -219,7 +218,7 @@ func (s *swarm) Drop(id share.ID, dir string) error {
 	if _, err := s.e.Owners(id); err == nil {
 		return nil // others want it
 	}
-	// The folder was made for it alone. What is shared, the engine never deletes.
+	// The folder was made for it alone. The engine never deletes what is shared.
 	if sub := filepath.Dir(t.Path); within(sub, dir) && sub != filepath.Clean(dir) {
 		return os.RemoveAll(sub)
 	}
@@ -237,11 +236,10 @@ func (s *swarm) Tidy(dir string, keep ...share.ID) error {
 	return nil
 }
 
-// What channels ask of the catalogue.
+// The methods that channels need of the catalogue.
 
 func (k *catalogue) Replace(ctx context.Context, id index.ChannelID, version string, entries iter.Seq2[index.Entry, error]) error {
-	// Once: what entries has yielded is gone. Who meets damage is told of the new
-	// file by Opened.
+	// Once: entries cannot be iterated again. After damage, Opened reports the new file.
 	return k.once(ctx, func(c *catalog.Catalog) error {
 		_, err := c.Replace(ctx, id, version, entries)
 		return err

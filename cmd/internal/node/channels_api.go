@@ -14,8 +14,8 @@ import (
 
 var _ api.Channels = (*channels)(nil)
 
-// channels is the manager of channels with what it cannot know: what the links and
-// keys of a request name, and what the transfers of the node are.
+// channels is the manager of channels with what the manager does not know: the links and
+// keys in requests, the transfers of the node, and the catalogue's pages.
 type channels struct {
 	*channel.Manager
 	catalogue *catalogue
@@ -69,9 +69,9 @@ func (c *channels) PutEntries(ctx context.Context, ref string, n api.NewEntries)
 		}
 		switch {
 		case t.State == share.Hashing:
-			return index.Channel{}, share.Errorf(share.Failed, "%q is still being read: its link is not known yet", t.Name)
+			return index.Channel{}, share.Errorf(share.Failed, "%q is still being hashed: its link is not known yet", t.Name)
 		case !describable(&t):
-			return index.Channel{}, share.Errorf(share.Failed, "it is not known yet what %s is", id.Short())
+			return index.Channel{}, share.Errorf(share.Failed, "the content of %s is not known yet", id.Short())
 		}
 		e, ok := c.catalogue.describe(&t)
 		if !ok {

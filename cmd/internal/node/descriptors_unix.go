@@ -4,7 +4,7 @@ package node
 
 import "golang.org/x/sys/unix"
 
-// descriptors is how many the process may have open.
+// descriptors returns how many the process may have open.
 func descriptors() int {
 	var l unix.Rlimit
 	const plenty = 1 << 16

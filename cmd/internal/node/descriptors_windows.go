@@ -1,5 +1,5 @@
 package node
 
-// descriptors is how many the process may have open: handles of sockets have no
-// limit of their own there.
+// descriptors returns how many the process may have open. Windows has no limit of its own
+// for the handles of sockets.
 func descriptors() int { return 1 << 16 }

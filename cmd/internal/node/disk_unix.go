@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// allocated is how many bytes of the disk a file takes, 0 when that is not known.
+// allocated returns how many bytes of the disk a file uses, 0 if that is not known.
 func allocated(path string) int64 {
 	var s unix.Stat_t
 	if unix.Lstat(path, &s) != nil {
@@ -18,7 +18,7 @@ func allocated(path string) int64 {
 	return int64(s.Blocks) * 512
 }
 
-// syncDir makes the names in a folder survive a power cut.
+// syncDir makes the names in a folder durable.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -1,8 +1,7 @@
 package node
 
-// allocated is how many bytes of the disk a file takes: not known here, where
-// files are not reserved ahead.
+// allocated returns 0: it is not known, and files are not reserved ahead on Windows.
 func allocated(string) int64 { return 0 }
 
-// syncDir does nothing: Windows does not sync folders.
+// syncDir does nothing: Windows cannot sync folders.
 func syncDir(string) error { return nil }

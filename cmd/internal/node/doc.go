@@ -1,12 +1,12 @@
 // Package node is the composition root: the only place where storage, engine,
-// finders, API and page meet. A Node owns one state directory, which it locks;
-// it is run by the daemon verb for months, and by any other verb for itself
-// when no node is running, over an in-memory listener and the same API client.
+// finders, API and page meet. It builds the parts, joins them and runs them. A Node
+// owns one state directory, which it locks. The daemon verb runs one for months, and
+// any other verb runs one for itself if no node is running, over an in-memory listener
+// and with the same API client.
 //
-// What it promises: a second node on the same state directory changes nothing
-// and says so; stopping takes a bounded time; what the user configured is known
-// with its source, and a key that does not exist is an error; no state on disk,
-// however damaged or newer, is a crash or a silent loss.
+// It promises: a second node on the same state directory changes nothing and says so;
+// stopping takes a bounded time; no state on disk, however damaged or new, crashes the
+// node or is lost without a word.
 //
 // The state directory:
 //

@@ -13,8 +13,8 @@ import (
 
 var _ api.Finding = (*finder)(nil)
 
-// finder answers searches from the catalogue, with what only the node knows: the names
-// of its channels and its own addresses.
+// finder searches the catalogue. It adds what only the node knows: the names of its
+// channels, and its current addresses.
 type finder struct {
 	catalogue *catalogue
 	channels  *channel.Manager

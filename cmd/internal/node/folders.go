@@ -27,7 +27,7 @@ func (in *intake) Folder(path string) (api.Folder, error) {
 		}
 	}
 	if !filepath.IsAbs(path) {
-		return api.Folder{}, share.Errorf(share.Usage, "a folder is named by an absolute path, not %.200q", path)
+		return api.Folder{}, share.Errorf(share.Usage, "%.200q is not an absolute path", path)
 	}
 	path = filepath.Clean(path)
 	entries, err := os.ReadDir(path)

@@ -9,8 +9,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// explainer adds to a transfer what only the node knows: why it is held, and
-// which channel's list it is.
+// explainer adds to a transfer what only the node knows: why the disk guard paused it,
+// and which channel's list it is.
 type explainer struct {
 	guard *policy.Guard
 	lists string // the folder of the channels, with a separator at its end
@@ -20,7 +20,7 @@ func (n *Node) explainer() explainer {
 	return explainer{n.guard, ChannelDir(n.o.Config.State) + string(os.PathSeparator)}
 }
 
-// has tells whether there is something to add.
+// has reports whether there may be something to add.
 func (e explainer) has(t *share.Transfer) bool {
 	return t.State == share.Paused || strings.HasPrefix(t.Path, e.lists)
 }
@@ -30,8 +30,8 @@ func (e explainer) explain(t *share.Transfer) {
 	t.Channel = e.channel(t)
 }
 
-// channel is the one that a transfer is the list of, by where lists are: below
-// a folder that is called like their channel.
+// channel returns the ID of the channel whose list a transfer is, or "". Lists are below
+// a folder with the ID of their channel.
 func (e explainer) channel(t *share.Transfer) string {
 	rest, ok := strings.CutPrefix(t.Path, e.lists)
 	if !ok {

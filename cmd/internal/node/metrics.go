@@ -4,7 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// collectors are the metrics of parts that the API does not know.
+// collectors are the metrics of the parts that have no port of the API.
 func (n *Node) collectors() []prometheus.Collector {
 	if n.dht == nil {
 		return nil

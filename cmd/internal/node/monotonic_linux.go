@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// monotonic is the time in the form that systemd wants with RELOADING=1.
+// monotonic is the time as systemd wants it with RELOADING=1.
 func monotonic() string {
 	var ts unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) != nil {

@@ -28,12 +28,11 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// ErrLocked is wrapped by the error for a state directory on which another
-// node runs.
+// ErrLocked is wrapped by the error for a state directory that another node has locked.
 var ErrLocked = errors.New("another node is running")
 
-// stopTime bounds how long Run takes to return once it is told to. The engine
-// promises ten seconds.
+// stopTime bounds how long the network and the engine take to stop. The engine promises
+// ten seconds.
 const stopTime = 15 * time.Second
 
 // Options are what a Node depends on.
@@ -41,15 +40,14 @@ type Options struct {
 	Config  *config.Config
 	Version string    // of the program
 	Stderr  io.Writer // takes the log; nil discards it
-	// Logger, where not nil, takes the log instead of Stderr.
+	// Logger takes the log instead of Stderr if it is not nil.
 	Logger *slog.Logger
-	// Daemon tells that this process is there for the node alone: it follows
-	// its watched folders, tells systemd, and serves the page where asked.
+	// Daemon says that this process only runs the node: the node then follows its
+	// watched folders, notifies systemd, and serves the page if that is configured.
 	Daemon bool
-	// Look tells that the node is there to look at what is kept: it reads a copy
-	// of the databases, has no socket, of any kind, does nothing for its transfers
-	// and channels, and makes and changes nothing in the state directory. Another
-	// node may run beside it.
+	// Look says that the node only shows what is stored: it reads a copy of the
+	// databases, opens no socket, does nothing for its transfers and channels, and
+	// changes nothing in the state directory. Another node may run beside it.
 	Look bool
 	Now  func() time.Time // nil is time.Now
 }
@@ -63,37 +61,37 @@ type Node struct {
 	ready  chan struct{}
 
 	// Made by Run, before ready.
-	started time.Time
-	state   *state
-	ports   *ports
-	watcher *reach.Watcher
-	reach   *reachability
-	dht     *dht.Node
-	seeds   *seeds
-	lan     *lan.Node // nil where there is nobody to hear
-	engine  *engine.Engine
-	limiter *policy.Limiter
-	guard   *policy.Guard
-	// withheld is what is not shared.
+	started  time.Time
+	state    *state
+	ports    *ports
+	watcher  *reach.Watcher
+	reach    *reachability
+	dht      *dht.Node
+	seeds    *seeds
+	lan      *lan.Node // nil without a network to announce on
+	engine   *engine.Engine
+	limiter  *policy.Limiter
+	guard    *policy.Guard
 	withheld *withheld
 	history  *history.History
 	uploads  *uploads.Store
 	api      *api.API
 	socket   string
 
-	// What the API asks, beside parts above and the Node itself.
+	// Ports of the API, beside the parts above and the Node itself.
 	access    *access
 	settings  *settings
 	transfers *transfers
 	intake    *intake
 	events    *events
 
-	finding // what is found: see catalog.go
+	catalogue *catalogue
+	channels  *channel.Manager
 
 	live *config.Live
 }
 
-// New checks o. Nothing is opened before Run.
+// New checks o. It opens nothing: see Run.
 func New(o Options) (*Node, error) {
 	if o.Config == nil || !filepath.IsAbs(o.Config.State) {
 		return nil, errors.New("a node needs a configuration made by Load")
@@ -118,8 +116,8 @@ func New(o Options) (*Node, error) {
 	return n, nil
 }
 
-// setLevel logs what an operator wants: a verb that runs a node for itself only
-// tells what is wrong.
+// setLevel logs what an operator wants to read. A node that a verb runs for itself logs
+// errors only.
 func (n *Node) setLevel(c *config.Config) {
 	switch {
 	case c.Verbose:
@@ -131,10 +129,10 @@ func (n *Node) setLevel(c *config.Config) {
 	}
 }
 
-// Run opens the state directory and serves until ctx ends. Where another node
-// has the directory, it changes nothing and the error wraps ErrLocked. It
-// returns within 20 seconds of the end of ctx, and then everything it started
-// has stopped. It is called once.
+// Run opens the state directory and serves until ctx ends. If another node has locked
+// the directory, Run changes nothing and its error wraps ErrLocked. It returns within 20
+// seconds of the end of ctx, and then everything that it started has stopped. It is
+// called once.
 func (n *Node) Run(ctx context.Context) (err error) {
 	defer n.memory.Close()
 	open := openState
@@ -172,15 +170,14 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	return err
 }
 
-// parts run one after the other: what a phase starts is stopped before what the
-// phases above it started.
+// parts are what a node runs, in two phases: those below start first and stop last.
 type parts struct {
 	below []func(context.Context) error // network and engine
-	above []func(context.Context) error // what asks the engine, and what asks those
+	above []func(context.Context) error // what uses the engine
 }
 
 func (n *Node) runParts(ctx context.Context, p *parts) error {
-	// Its own context: the engine outlives those who ask it.
+	// A context of its own: the engine outlives the parts that use it.
 	base, stopBelow := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBelow()
 	below, base := errgroup.WithContext(base)
@@ -218,8 +215,8 @@ func (n *Node) runParts(ctx context.Context, p *parts) error {
 	}
 }
 
-// build makes every part. What it opened is closed again when it fails; the
-// parts close what they were given when they run.
+// build makes every part. If it fails, it closes what it opened; else the parts close
+// what they were given when their run ends.
 func (n *Node) build() (p *parts, err error) {
 	n.started = n.o.Now()
 	c := n.current()
@@ -314,8 +311,8 @@ func (n *Node) build() (p *parts, err error) {
 	return p, nil
 }
 
-// apiConfig makes what the API asks: the parts of the node where they are what it
-// needs, and small types that decorate or join them where they are not.
+// apiConfig makes the ports of the API. Some are parts of the node; small types decorate
+// or join parts where one alone is not enough.
 func (n *Node) apiConfig() api.Config {
 	explainer := n.explainer()
 	n.access = &access{state: n.current().State, now: n.o.Now}
@@ -379,11 +376,11 @@ func (e engineRates) Rates() (down, up int64) {
 
 func (e engineRates) Subscribe(buffer int) api.Subscription { return e.Engine.Subscribe(buffer) }
 
-// foundNear hands peers on the local network to their transfer, which may be
-// gone by now.
+// foundNear passes peers on the local network to their transfer, which may have been
+// removed.
 func (n *Node) foundNear(id share.ID, peers []netip.AddrPort) {
 	if err := n.engine.AddPeers(id, share.FromLAN, peers); err != nil && !errors.Is(err, share.ErrUnknown) && !errors.Is(err, engine.ErrStopped) {
-		n.part("lan").Warn("cannot use peers on the local network", "id", id, "error", err)
+		n.part("lan").Warn("cannot add peers on the local network", "id", id, "error", err)
 	}
 }
 
@@ -409,7 +406,7 @@ func (n *Node) dhtConfig() dht.Config {
 		},
 		Seeding:       n.seeds.has,
 		OnUnsolicited: n.reach.unsolicited,
-		// The engine is there before the DHT runs.
+		// The engine exists before the DHT runs.
 		Told: func(id [20]byte) bool { return n.engine.ToldToCall(id) },
 	}
 }
@@ -422,8 +419,8 @@ func (n *Node) udpPort() uint16 {
 	return a.Port()
 }
 
-// ownAddresses are where peers reach this node, best first: those it listens at
-// where it was told so, else those of the host.
+// ownAddresses are the addresses of this node, best first: those that it was told to
+// listen at, else those of the host.
 func (n *Node) ownAddresses() []netip.AddrPort {
 	var out []netip.AddrPort
 	for _, l := range n.ports.addresses() {
@@ -439,7 +436,7 @@ func (n *Node) ownAddresses() []netip.AddrPort {
 	return slices.Compact(out)
 }
 
-// followAddresses tells the DHT of changed addresses until ctx ends.
+// followAddresses reports changed addresses to the DHT until ctx ends.
 func (n *Node) followAddresses(ctx context.Context) error {
 	changed := n.watcher.Changed()
 	for {
@@ -455,15 +452,14 @@ func (n *Node) followAddresses(ctx context.Context) error {
 // Ready is closed when the node serves.
 func (n *Node) Ready() <-chan struct{} { return n.ready }
 
-// Client makes a client of the node over memory.
+// Client makes a client that reaches the node in memory.
 func (n *Node) Client() *api.Client { return api.NewClient(n.memory.Dial) }
 
 // current is the configuration in force.
 func (n *Node) current() *config.Config { return n.live.Current() }
 
-// Reload puts a changed configuration into force as far as its settings are
-// live, and returns the names of those that changed and need a restart. It is
-// called after Ready.
+// Reload applies a changed configuration, except for the settings that need a restart.
+// It returns the names of those that changed. It is called after Ready.
 func (n *Node) Reload(c *config.Config) (restart []string) {
 	n.sayReloading()
 	defer n.sayReady()
@@ -477,7 +473,7 @@ func (n *Node) Reload(c *config.Config) (restart []string) {
 	return restart
 }
 
-// plan is what c says of the limits.
+// plan is the limits of a configuration.
 func plan(c *config.Config) policy.Plan {
 	return policy.Plan{
 		Limits:     share.Limits{Down: c.Down, Up: c.Up},
@@ -486,12 +482,12 @@ func plan(c *config.Config) policy.Plan {
 	}
 }
 
-// adapt holds the upload to what the connection bears until ctx ends.
+// adapt keeps the upload below what the connection can carry, until ctx ends.
 func (n *Node) adapt(ctx context.Context) error {
 	return n.limiter.Adapt(ctx, func() int64 { return n.engine.Stats().Up })
 }
 
-// apply puts what is configured and saved into force.
+// apply applies the configuration in force to the parts that can change.
 func (n *Node) apply() {
 	c := n.current()
 	n.watcher.SetPolicy(publish(c))

@@ -12,7 +12,7 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// Session is a way to a node: a running one, or one of this process.
+// Session is the use of a node: of a running one, or of one in this process.
 type Session struct {
 	Client *api.Client
 	Info   api.Info // as it was when the session began
@@ -23,9 +23,8 @@ type Session struct {
 	err    error // of Run; read after done
 }
 
-// Dial reaches the node that runs on a state directory. Where there is none the
-// error is share.NoNode; where it speaks another version of the API,
-// share.Failed.
+// Dial connects to the node that runs on a state directory. If none runs, the error is of
+// kind share.NoNode; if it has another version of the API, of kind share.Failed.
 func Dial(ctx context.Context, state string) (*Session, error) {
 	socket := filepath.Join(state, socketName)
 	c := api.NewClient(func(ctx context.Context) (net.Conn, error) { return dialSocket(ctx, socket) })
@@ -42,11 +41,11 @@ func Dial(ctx context.Context, state string) (*Session, error) {
 	return &Session{Client: c, Info: info}, nil
 }
 
-// helloTime is how long a node may take to answer the first question.
+// helloTime is how long a node may take to answer the first request.
 const helloTime = 10 * time.Second
 
-// Open reaches the node that runs on the state directory, or starts one in this
-// process. The session of the latter must be closed.
+// Open connects to the node that runs on the state directory, or starts one in this
+// process. The session must be closed.
 func Open(ctx context.Context, o Options) (*Session, error) {
 	deadline := time.Now().Add(turnTime)
 	for {
@@ -58,15 +57,15 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		if err == nil || !errors.Is(err, ErrLocked) || time.Now().After(deadline) {
 			return s, err
 		}
-		// Another node is about to start, or to end: ask again soon.
+		// Another node is starting or stopping: ask again soon.
 		if werr := waitTurn(ctx); werr != nil {
 			return nil, err
 		}
 	}
 }
 
-// turnTime is how long another node may have the state directory without
-// answering: it may take stopTime to end.
+// turnTime is how long another node may lock the state directory without answering. It
+// may take stopTime to stop.
 const turnTime = stopTime + 5*time.Second
 
 func waitTurn(ctx context.Context) error {
@@ -103,8 +102,8 @@ func start(ctx context.Context, o Options) (*Session, error) {
 	return s, nil
 }
 
-// Done is closed when the session's own node has ended by itself; it is nil for
-// a running node.
+// Done is closed when the session's own node has stopped by itself; it is nil for a
+// running node.
 func (s *Session) Done() <-chan struct{} {
 	if !s.Own {
 		return nil
@@ -112,8 +111,8 @@ func (s *Session) Done() <-chan struct{} {
 	return s.done
 }
 
-// Close ends the session, and the node when it is the session's own. It returns
-// what went wrong with that.
+// Close ends the session and stops its own node, if it has one. It returns that node's
+// error.
 func (s *Session) Close() error {
 	s.Client.Close()
 	if !s.Own {

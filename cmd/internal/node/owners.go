@@ -11,7 +11,8 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// ownerOf is who owned what is at a path before owners were noted.
+// ownerOf returns who owns a transfer at a path whose owner was not recorded by the
+// version that made it.
 func (n *Node) ownerOf(path string) engine.Owner {
 	if dir := filepath.Dir(path); slices.Contains(n.current().ShareWatch, dir) {
 		return engine.WatchOwner(dir)

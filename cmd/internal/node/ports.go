@@ -11,8 +11,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// ports are the sockets towards peers: for each address TCP and UDP on the same
-// port.
+// ports are the sockets for peers: for each address, TCP and UDP on the same port.
 type ports struct {
 	tcp []net.Listener
 	udp []*net.UDPConn
@@ -28,7 +27,7 @@ func (p *ports) close() {
 	p.tcp, p.udp = nil, nil
 }
 
-// addresses are where the ports listen.
+// addresses are the addresses that the ports listen at.
 func (p *ports) addresses() []netip.AddrPort {
 	var out []netip.AddrPort
 	for _, l := range p.tcp {
@@ -39,7 +38,7 @@ func (p *ports) addresses() []netip.AddrPort {
 	return out
 }
 
-// loopback tells that only this host can reach the ports.
+// loopback reports whether only this host can reach the ports.
 func (p *ports) loopback() bool {
 	for _, a := range p.addresses() {
 		if !a.Addr().IsLoopback() {
@@ -49,7 +48,7 @@ func (p *ports) loopback() bool {
 	return true
 }
 
-// port is the one that peers are told.
+// port is the one that is announced to peers.
 func (p *ports) port() uint16 {
 	if a := p.addresses(); len(a) > 0 {
 		return a[0].Port()
@@ -57,8 +56,8 @@ func (p *ports) port() uint16 {
 	return 0
 }
 
-// open binds what is configured. Without any address it is [::] and the kept
-// port, or, for the first time or when that port is taken, any.
+// openPorts binds the configured addresses. Without any, it binds [::] and the saved port,
+// or any port if none is saved or the saved one is in use.
 func openPorts(c *config.Config, s *state) (*ports, error) {
 	p := &ports{}
 	if len(c.Listen) > 0 {
@@ -82,7 +81,7 @@ func openPorts(c *config.Config, s *state) (*ports, error) {
 	if err != nil && kept != 0 {
 		err = p.bind(netip.AddrPortFrom(netip.IPv6Unspecified(), 0), c.IPv4)
 		if err == nil {
-			return p, nil // the kept one stays kept: it will be free again
+			return p, nil // the saved one stays saved: it will be free again
 		}
 	}
 	if err != nil {
@@ -97,8 +96,7 @@ func openPorts(c *config.Config, s *state) (*ports, error) {
 	return p, nil
 }
 
-// bindTries is how often a port that the system chose for TCP may be taken for
-// UDP.
+// bindTries is how many ports that the system chooses for TCP may be in use for UDP.
 const bindTries = 20
 
 func (p *ports) bind(a netip.AddrPort, ipv4 bool) error {
@@ -155,7 +153,7 @@ func (p *ports) take(tcp []net.Listener, udp []*net.UDPConn) {
 	p.udp = append(p.udp, udp...)
 }
 
-// text writes addresses for people.
+// text formats addresses.
 func text(addrs []netip.AddrPort) []string {
 	out := make([]string, 0, len(addrs))
 	for _, a := range addrs {

@@ -7,15 +7,14 @@ import (
 	"github.com/shoalnet/shoal/share/reach"
 )
 
-// publish is which of the host's addresses others are told.
+// publish says which addresses of the host are announced.
 func publish(c *config.Config) reach.Policy {
 	p := reach.Policy{Interface: c.Interface}
 	if c.Prefix != "" {
-		p.Prefix, _ = netip.ParsePrefix(c.Prefix) // checked when it was loaded
+		p.Prefix, _ = netip.ParsePrefix(c.Prefix) // was checked with the configuration
 	}
 	return p
 }
 
-// dialFrom is the address that calls leave from; the zero Addr is the system's
-// choice.
+// dialFrom is the address that the node dials from; the zero Addr leaves it to the system.
 func (n *Node) dialFrom() netip.Addr { return publish(n.current()).Dialling(n.watcher.Addresses()) }

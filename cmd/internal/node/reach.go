@@ -13,8 +13,8 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// A test looks this often, and for this long after the peers have answered,
-// whether the verdict is known.
+// After the peers have answered, a test waits this long for a verdict, and looks for it
+// this often.
 const (
 	lookAgain = 100 * time.Millisecond
 	lookFor   = 3 * time.Second
@@ -22,7 +22,7 @@ const (
 
 var _ api.Network = (*reachability)(nil)
 
-// reachability gathers what shows whether strangers reach this node.
+// reachability gathers the evidence of whether strangers can reach this node.
 type reachability struct {
 	n        *Node
 	evidence *reach.Evidence
@@ -40,7 +40,7 @@ func newReachability(n *Node) *reachability {
 		Logger: n.part("reach"), Now: n.o.Now, Endpoints: r.endpoints,
 		Needed: func(p reach.Protocol, a netip.Addr) bool { return r.evidence.About(p, a).Verdict != share.Reachable },
 		Opened: func(a netip.Addr) {
-			// What failed while it was closed says nothing any more.
+			// Attempts that failed while it was closed prove nothing any more.
 			r.evidence.Forget(reach.TCP, a)
 			r.evidence.Forget(reach.UDP, a)
 			r.prober.Again(a)
@@ -49,7 +49,7 @@ func newReachability(n *Node) *reachability {
 	return r
 }
 
-// run follows the addresses and seeks proof until ctx ends.
+// run follows the addresses and looks for proof until ctx ends.
 func (r *reachability) run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	defer parts.Wait()
@@ -71,7 +71,7 @@ func (r *reachability) run(ctx context.Context) error {
 	}
 }
 
-// own is every address of this host.
+// own returns every address of this host.
 func (r *reachability) own() (out []netip.Addr) {
 	for _, a := range r.n.watcher.Addresses() {
 		out = append(out, a.IP)
@@ -79,23 +79,23 @@ func (r *reachability) own() (out []netip.Addr) {
 	return out
 }
 
-// refresh asks the router anew, where it is asked at all.
+// refresh asks the router again, unless it must not be asked.
 func (r *reachability) refresh(ctx context.Context) {
 	if !r.n.current().NoPinholes {
 		r.pinholes.Refresh(ctx)
 	}
 }
 
-// stranger is told by the engine of those who connected unasked.
+// stranger is called by the engine when a stranger connected.
 func (r *reachability) stranger(local netip.Addr, from netip.AddrPort) {
 	if r.evidence.Came(reach.TCP, local, from.Addr(), "connected unasked") {
 		r.n.part("reach").Debug("a stranger connected", "from", from, "to", local)
 	}
 }
 
-// unsolicited is told by the DHT of those who asked it something unasked.
+// unsolicited is called by the DHT when a stranger sent a query.
 func (r *reachability) unsolicited(from netip.AddrPort, local netip.Addr, _ time.Time) {
-	if !local.IsValid() { // the socket is bound to one address
+	if !local.IsValid() { // then the socket is bound to one address
 		if a, err := netip.ParseAddrPort(r.n.ports.udp[0].LocalAddr().String()); err == nil {
 			local = a.Addr()
 		}
@@ -103,7 +103,7 @@ func (r *reachability) unsolicited(from netip.AddrPort, local netip.Addr, _ time
 	r.evidence.Came(reach.UDP, local.WithZone(""), from.Addr(), "asked the DHT unasked")
 }
 
-// endpoints are the addresses of this host at which the node listens.
+// endpoints returns the addresses of this host that the node listens at.
 func (r *reachability) endpoints() (out []reach.Endpoint) {
 	all, published := r.n.watcher.Addresses(), r.n.ownAddresses()
 	for _, l := range r.n.ports.addresses() {
@@ -125,7 +125,7 @@ func (r *reachability) endpoints() (out []reach.Endpoint) {
 	return out
 }
 
-// Report is what is known now.
+// Report says what is known now.
 func (r *reachability) Report() share.Report {
 	s := reach.Situation{
 		Endpoints: r.endpoints(), Evidence: r.evidence,
@@ -154,15 +154,15 @@ func (r *reachability) Report() share.Report {
 	return s.Report()
 }
 
-// linkAddresses are where peers reach this node, proven ones first.
+// linkAddresses are the node's addresses as in links, proven ones first.
 func (n *Node) linkAddresses() []netip.AddrPort {
 	out := forLinks(n.ports.addresses(), n.ownAddresses())
 	n.reach.evidence.Sort(out)
 	return out
 }
 
-// forLinks leaves out the addresses that lead every reader of a link to a node
-// of his own host, unless the node listens nowhere else.
+// forLinks leaves out loopback addresses, which would lead the reader of a link to their
+// own host, unless the node listens at no other address.
 func forLinks(listen, own []netip.AddrPort) []netip.AddrPort {
 	loopback := func(a netip.AddrPort) bool { return a.Addr().Unmap().IsLoopback() }
 	for _, l := range listen {
@@ -195,7 +195,7 @@ func (r *reachability) Test(ctx context.Context) share.Report {
 	}
 }
 
-// caller has the engine ask peers to call this node.
+// caller lets the engine ask peers to dial this node.
 type caller struct{ n *Node }
 
 func (c caller) Helpers() []netip.AddrPort { return c.n.engine.Helpers() }

@@ -17,27 +17,27 @@ import (
 	"github.com/shoalnet/shoal/share/engine"
 )
 
-// Recovery tells what Recover did.
+// Recovery says what Recover did.
 type Recovery struct {
-	// Why is what was wrong, nil where the state was sound.
+	// Why is what was wrong; nil if the state was sound.
 	Why error
-	// Aside is where the damaged database is now, empty where there was none.
+	// Aside is the path of the damaged database now; empty if there was none.
 	Aside     string
 	Transfers []engine.Recovered
 	Channels  []channel.Recovered
 }
 
-// newDBName is where a database is built before it takes the place of state.db.
+// newDBName is the name of a new database until it replaces state.db.
 const newDBName = stateName + "-new"
 
-// Recover builds a new database for a state directory whose own is damaged or
-// gone, and keeps the damaged one aside. Without damage nothing changes, but for
-// transfers that are kept without a row: where folders are given, these are
-// looked for there. A node that runs on the directory, a state of a later
-// release, or a disk that does not work is an error, and nothing changes.
+// Recover builds a new database for a state directory whose database is damaged or
+// missing, and keeps the damaged one under another name. Without damage it changes
+// nothing, except that it searches the given folders for the files of transfers that
+// have a torrent but no row. It is an error, and nothing changes, if a node runs on the
+// directory, a later release wrote the state, or the disk fails.
 //
-// The new database takes its place at once, when all is in it. A crash before
-// leaves everything as it was, and Recover begins anew.
+// The new database replaces the old one atomically, when it is complete. After a crash
+// before that, everything is as it was, and Recover can be run again.
 func Recover(ctx context.Context, c *config.Config, version string, folders []string) (_ *Recovery, err error) {
 	dir := c.State
 	found, err := checkStateDir(dir)
@@ -45,7 +45,7 @@ func Recover(ctx context.Context, c *config.Config, version string, folders []st
 		return nil, err
 	}
 	if !found.database && !found.lost() {
-		return nil, share.Errorf(share.Failed, "there is no state in %s, and nothing to recover one from", dir)
+		return nil, share.Errorf(share.Failed, "there is no state in %s, and nothing to recover it from", dir)
 	}
 	lock, err := lockState(dir)
 	if err != nil {
@@ -55,7 +55,7 @@ func Recover(ctx context.Context, c *config.Config, version string, folders []st
 	fresh, why := inspect(ctx, dir, true)
 	switch {
 	case fresh:
-		return nil, share.Errorf(share.Failed, "there is no state in %s, and nothing to recover one from", dir)
+		return nil, share.Errorf(share.Failed, "there is no state in %s, and nothing to recover it from", dir)
 	case why != nil && !errors.Is(why, ErrDamaged):
 		return nil, why
 	case why == nil:
@@ -63,7 +63,7 @@ func Recover(ctx context.Context, c *config.Config, version string, folders []st
 	}
 	r := &Recovery{Why: why}
 	made := filepath.Join(dir, newDBName)
-	removeDB(made) // of a recovery that broke off
+	removeDB(made) // of a recovery that was interrupted
 	if err := r.build(ctx, c, made, version, folders); err != nil {
 		removeDB(made)
 		return nil, openingError(dir, err)
@@ -74,7 +74,7 @@ func Recover(ctx context.Context, c *config.Config, version string, folders []st
 	return r, nil
 }
 
-// build makes the new database.
+// build fills the new database.
 func (r *Recovery) build(ctx context.Context, c *config.Config, name, version string, folders []string) (err error) {
 	db, err := openDB(name)
 	if err != nil {
@@ -108,8 +108,7 @@ func (r *Recovery) build(ctx context.Context, c *config.Config, name, version st
 	return err
 }
 
-// keepPort takes over the port that links have told others. A wrong one does no
-// harm.
+// keepPort copies the port that is in links. A wrong one does no harm.
 func (s *state) keepPort(ctx context.Context, old *sql.DB) error {
 	var text string
 	var port uint16
@@ -119,7 +118,7 @@ func (s *state) keepPort(ctx context.Context, old *sql.DB) error {
 	return s.Save("port", port)
 }
 
-// replace puts the damaged database aside and the new one in its place.
+// replace renames the damaged database and puts the new one in its place.
 func (r *Recovery) replace(dir, made string, now time.Time) error {
 	name := filepath.Join(dir, stateName)
 	aside := name + ".damaged-" + now.UTC().Format("20060102-150405")
@@ -129,8 +128,8 @@ func (r *Recovery) replace(dir, made string, now time.Time) error {
 		}
 		aside = fmt.Sprintf("%s.damaged-%s-%d", name, now.UTC().Format("20060102-150405"), n)
 	}
-	// What belongs to the old one goes first: it must not be taken for the new
-	// one's, whenever this breaks off.
+	// Files that belong to the old one go first: whenever this is interrupted, they must
+	// not be taken for the new one's.
 	for _, suffix := range [...]string{"-wal", "-shm", "-journal"} {
 		if err := moveAway(name+suffix, aside+suffix); err != nil {
 			return err
@@ -143,7 +142,7 @@ func (r *Recovery) replace(dir, made string, now time.Time) error {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return err
-	case fi.Mode().IsRegular() && os.Link(name, aside) == nil: // so that there is always a state.db
+	case fi.Mode().IsRegular() && os.Link(name, aside) == nil: // a link, so that there is always a state.db
 		r.Aside = aside
 	default:
 		if err := os.Rename(name, aside); err != nil {
@@ -164,8 +163,8 @@ func moveAway(from, to string) error {
 	return nil
 }
 
-// recoverMore looks in folders for the files of transfers that are kept without
-// a row in a sound database.
+// recoverMore searches folders for the files of transfers that have a torrent but no row
+// in a sound database.
 func recoverMore(ctx context.Context, dir string, folders []string) (_ *Recovery, err error) {
 	r := &Recovery{}
 	if len(folders) == 0 {

@@ -36,7 +36,7 @@ func (in *intake) Room(id share.ID) (api.Room, error) {
 	return r, nil
 }
 
-// partOf is where f is while it is incomplete.
+// partOf is the path of f's part file.
 func partOf(t share.Transfer, f share.File) string {
 	name := f.Path
 	if f.Disk != "" {

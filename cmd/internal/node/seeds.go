@@ -8,8 +8,8 @@ import (
 	"github.com/shoalnet/shoal/share/engine"
 )
 
-// seeds knows which transfers are complete, without asking the engine: the DHT
-// wants to know while the engine may be waiting for the DHT.
+// seeds is the set of the complete transfers. The DHT reads it while the engine may be
+// waiting for the DHT, so it cannot ask the engine.
 type seeds struct {
 	mu  sync.RWMutex
 	ids map[share.ID]struct{}
@@ -54,7 +54,7 @@ func (s *seeds) follow(ctx context.Context, e *engine.Engine) error {
 	return nil
 }
 
-// take returns true when it fell behind.
+// take follows events until ctx ends or sub is closed. It returns true if it fell behind.
 func (s *seeds) take(ctx context.Context, sub *engine.Subscription) bool {
 	for {
 		select {

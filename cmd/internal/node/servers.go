@@ -17,7 +17,7 @@ import (
 	"github.com/shoalnet/shoal/webui"
 )
 
-// page is the node's face towards browsers.
+// page serves browsers.
 type page struct {
 	auth   *webui.Auth
 	server *webui.Server
@@ -41,8 +41,8 @@ func (k *keyPair) read() error {
 
 func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) { return k.now.Load(), nil }
 
-// openServers listens for the API: in memory and on the control socket always,
-// over TCP where the page is asked for.
+// openServers opens the listeners of the API: in memory, the control socket, and the page
+// over TCP if it is configured.
 func (n *Node) openServers(act *inherited) (run []func(context.Context) error, err error) {
 	n.socket = filepath.Join(n.current().State, socketName)
 	socket := act.api
@@ -61,8 +61,7 @@ func (n *Node) openServers(act *inherited) (run []func(context.Context) error, e
 	a := n.access
 	switch _, a.broken = webui.OpenAuth(filepath.Join(n.current().State, credentialsName), n.o.Now); {
 	case a.broken != nil:
-		// Everything else goes on. It is not known any more who could sign in, so
-		// nobody can.
+		// The node runs without the page. It is not known who may sign in, so nobody can.
 		a.broken = fmt.Errorf("the page is not served: %w", a.broken)
 		n.log.Error("nobody can sign in", "error", a.broken)
 		if act.web != nil {
@@ -124,11 +123,11 @@ func (n *Node) openPage(l net.Listener) (p *page, err error) {
 	return p, nil
 }
 
-// Time that a client of the control socket has.
+// Time limits for clients of the control socket.
 const (
 	headerTime = 10 * time.Second
 	idleTime   = 2 * time.Minute
-	// graceTime is for answers under way when the node stops.
+	// graceTime is for answers that are under way when the node stops.
 	graceTime = 3 * time.Second
 )
 

@@ -13,11 +13,11 @@ import (
 
 const socketName = "shoal.sock"
 
-// maxSocketPath is what every system takes as the path of a socket.
+// maxSocketPath is the longest path of a socket that every system accepts.
 const maxSocketPath = 100
 
-// shortened calls f with a path of the socket that is short enough for the
-// system: a long one goes through the open directory.
+// shortened calls f with a path of the socket that is short enough for the system: a long
+// path is replaced by one through the open directory.
 func shortened(name string, f func(name string) error) error {
 	if len(name) <= maxSocketPath || runtime.GOOS != "linux" {
 		return f(name)
@@ -30,8 +30,8 @@ func shortened(name string, f func(name string) error) error {
 	return f(fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(name)))
 }
 
-// listenSocket makes the control socket. The state is locked, so one that is
-// there was left behind.
+// listenSocket makes the control socket. The state is locked, so a socket that exists was
+// left behind.
 func listenSocket(name string) (net.Listener, error) {
 	var l *net.UnixListener
 	err := removeStale(name)
@@ -44,7 +44,7 @@ func listenSocket(name string) (net.Listener, error) {
 	if err != nil {
 		return nil, share.Errorf(share.Disk, "making the control socket: %w", err)
 	}
-	// By the long name, when the node closes: the short one is gone by then.
+	// The node removes it by its long name: the short one no longer works then.
 	l.SetUnlinkOnClose(false)
 	if err := os.Chmod(name, 0o600); err != nil {
 		l.Close()

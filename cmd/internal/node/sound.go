@@ -24,12 +24,12 @@ import (
 	"github.com/shoalnet/shoal/share/engine"
 )
 
-// What keeps a state directory from being used. Each comes in an error of kind
-// share.Disk that tells what to do, and nothing was changed.
+// Why a state directory cannot be used. Each is wrapped by an error of kind share.Disk
+// that says what to do. Nothing was changed.
 var (
-	// ErrDamaged: shoal recover helps.
+	// ErrDamaged: shoal recover repairs it.
 	ErrDamaged = errors.New("the state is damaged")
-	// ErrNewer: a later release helps.
+	// ErrNewer: a later release can use it.
 	ErrNewer = errors.New("the state was written by a later version of shoal")
 )
 
@@ -41,9 +41,9 @@ func damaged(dir, format string, args ...any) error {
 	return share.Errorf(share.Disk, "%w: %w; nothing was changed (%s rebuilds it from what is kept beside it)", ErrDamaged, fmt.Errorf(format, args...), verb)
 }
 
-// inspect tells whether a database can be used, before anything may change it.
-// fresh tells that there is none yet, and that nothing hints at an earlier one.
-// deep reads all of it, whatever vouches for it.
+// inspect reports whether a database can be used, before anything may change it. fresh
+// means that there is none and that there never was. deep reads the whole database, also
+// if its checksum is right.
 func inspect(ctx context.Context, dir string, deep bool) (fresh bool, err error) {
 	c, err := survey(dir)
 	if err != nil {
@@ -91,8 +91,8 @@ func sizeOf(name string) int64 {
 	return 0
 }
 
-// checkHeader looks at the first bytes, since a file that does not begin as a
-// database may be given anything for a size of pages.
+// checkHeader checks the first bytes. SQLite accepts any page size for a file that does
+// not begin like a database.
 func checkHeader(dir, name string) error {
 	const magic = "SQLite format 3\x00"
 	f, err := os.Open(name)
@@ -110,8 +110,8 @@ func checkHeader(dir, name string) error {
 	return nil
 }
 
-// checkTables reads the database as it is, without changing it: its versions,
-// and where no sum vouches for it, all of it.
+// checkTables reads the versions of the database, and all of it if no checksum proves
+// that it is intact. It changes nothing.
 func checkTables(ctx context.Context, dir, name string, hot, sealed bool) error {
 	db, done, err := readOnly(name, hot)
 	if err != nil {
@@ -151,13 +151,13 @@ func checkTables(ctx context.Context, dir, name string, hot, sealed bool) error 
 	return nil
 }
 
-// readOnly opens a database so that nothing on the disk changes: done closes it.
-// hot tells that it has a journal.
+// readOnly opens a database so that nothing on the disk changes; done closes it. hot says
+// that the database has a journal.
 func readOnly(name string, hot bool) (db *sql.DB, done func(), err error) {
 	params := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(10000)", "query_only(1)"}}
 	made := false
 	if !hot {
-		params.Set("immutable", "1") // else SQLite makes files for a journal
+		params.Set("immutable", "1") // else SQLite makes files of a journal
 	} else if _, err := os.Stat(name + "-shm"); errors.Is(err, fs.ErrNotExist) {
 		made = true
 	}
@@ -177,7 +177,7 @@ func checkNode(ctx context.Context, db *sql.DB, _ bool) error {
 	var version int
 	err := db.QueryRowContext(ctx, `SELECT version FROM versions WHERE package = 'node'`).Scan(&version)
 	switch {
-	case errors.Is(err, sql.ErrNoRows): // it was being made
+	case errors.Is(err, sql.ErrNoRows): // it was never completed
 		return nil
 	case err != nil:
 		return err
@@ -187,7 +187,7 @@ func checkNode(ctx context.Context, db *sql.DB, _ bool) error {
 	return nil
 }
 
-// byWriter tells who wrote a state that is too new.
+// byWriter adds which version wrote a state that is too new.
 func byWriter(ctx context.Context, db *sql.DB, err error) error {
 	if !newer(err) {
 		return err
@@ -204,10 +204,10 @@ func newer(err error) bool {
 	return errors.Is(err, ErrNewer) || errors.Is(err, engine.ErrNewer) || errors.Is(err, channel.ErrNewer)
 }
 
-// writerName is the value that tells which version wrote a state last.
+// writerName is the name of the value that says which version wrote the state last.
 const writerName = "writer"
 
-// sign notes which version writes from here on.
+// sign records which version writes from now on.
 func (s *state) sign(version string) error {
 	var was string
 	if ok, err := s.Load(writerName, &was); err != nil || ok && was == version {
@@ -216,9 +216,9 @@ func (s *state) sign(version string) error {
 	return s.Save(writerName, version)
 }
 
-// Codes of SQLite; the rest of a code tells more.
+// Primary result codes of SQLite.
 const (
-	codeError   = 1 // a table or column is not there
+	codeError   = 1 // a table or column is missing
 	codeIO      = 10
 	codeCorrupt = 11
 	codeFull    = 13
@@ -226,7 +226,7 @@ const (
 	codeMask    = 0xff
 )
 
-// openingError says what is wrong with a state, and what to do.
+// openingError says what is wrong with a state and what to do.
 func openingError(dir string, err error) error {
 	if errors.Is(err, ErrDamaged) {
 		return err
@@ -245,18 +245,18 @@ func openingError(dir string, err error) error {
 	case e.Code()&codeMask == codeCorrupt, e.Code()&codeMask == codeNotADB, e.Code()&codeMask == codeError:
 		return damaged(dir, "%s: %w", filepath.Join(dir, stateName), err)
 	case e.Code()&codeMask == codeFull, e.Code()&codeMask == codeIO && free >= 0 && free < 1<<20:
-		return share.Errorf(share.Disk, "opening the state: the disk of %s is full; make room there and try again: %w", dir, err)
+		return share.Errorf(share.Disk, "opening the state: the disk of %s is full; free some space there and try again: %w", dir, err)
 	case e.Code()&codeMask == codeIO:
 		return share.Errorf(share.Disk, "opening the state: the disk of %s fails: %w", dir, err)
 	}
-	return share.Errorf(share.Disk, "opening the state in %s: %w; look whether it can be read and written", dir, err)
+	return share.Errorf(share.Disk, "opening the state in %s: %w; check that it can be read and written", dir, err)
 }
 
-// sumName is the file with the checksum that state.db had when a node closed it:
-// SQLite finds damage in the structure of a database, but not in what it holds.
+// sumName is the file with the checksum that state.db had when a node closed it. SQLite
+// finds damage to the structure of a database, but not to its values.
 const sumName = "state.sum"
 
-// sumHead is the first line of it.
+// sumHead is the first line of that file.
 const sumHead = "shoal state 1 sha256 "
 
 func sumOf(name string) (string, error) {
@@ -272,8 +272,8 @@ func sumOf(name string) (string, error) {
 	return fmt.Sprintf("%s%x\n", sumHead, h.Sum(nil)), nil
 }
 
-// checkSum compares a database without a journal with the sum. ok is false where
-// there is none, as after a crash.
+// checkSum compares a database without a journal with its checksum. ok is false if there
+// is no checksum, as after a crash.
 func checkSum(dir, name string) (ok bool, err error) {
 	want, err := os.ReadFile(filepath.Join(dir, sumName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -283,7 +283,7 @@ func checkSum(dir, name string) (ok bool, err error) {
 		return false, share.Errorf(share.Disk, "opening the state: %w", err)
 	}
 	if !bytes.HasPrefix(want, []byte(sumHead)) {
-		return false, nil // of another version, or a torn one
+		return false, nil // of another version, or incomplete
 	}
 	is, err := sumOf(name)
 	if err != nil {
@@ -296,14 +296,14 @@ func checkSum(dir, name string) (ok bool, err error) {
 	return true, nil
 }
 
-// seal closes the database and keeps its sum, unless nothing was written.
+// seal closes the database and stores its checksum, if anything was written.
 func (s *state) seal() error {
 	name, sum := filepath.Join(s.dir, stateName), filepath.Join(s.dir, sumName)
 	_, err := os.Stat(sum)
 	if sizeOf(name+"-wal") == 0 && err == nil {
 		return s.db.Close()
 	}
-	// Before it is wrong: a crash between the two must not look like damage.
+	// Removed before it is wrong: a crash between the two must not look like damage.
 	if err == nil {
 		if err := os.Remove(sum); err != nil {
 			return errors.Join(err, s.db.Close())
@@ -315,7 +315,7 @@ func (s *state) seal() error {
 	if err := s.db.Close(); err != nil {
 		return err
 	}
-	if sizeOf(name+"-wal") > 0 { // SQLite could not empty it; the next node will
+	if sizeOf(name+"-wal") > 0 { // SQLite could not empty it: the next node does
 		return nil
 	}
 	is, err := sumOf(name)
@@ -325,7 +325,7 @@ func (s *state) seal() error {
 	return writeWhole(sum, []byte(is))
 }
 
-// writeWhole writes a file that is there whole or not at all.
+// writeWhole writes a file completely, or not at all.
 func writeWhole(name string, content []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.tmp")
 	if err != nil {
@@ -342,10 +342,10 @@ func writeWhole(name string, content []byte) error {
 	return err
 }
 
-// checkJournal looks for damage in a journal that a crash left, of which SQLite
-// says nothing: it takes the first frame that is wrong for the end. Power that
-// fails spoils the last transaction only, since each is synced before the next
-// begins. See "WAL format" in the documentation of SQLite.
+// checkJournal looks for damage to a journal that a crash left. SQLite does not report
+// it, but takes the first frame that is wrong for the end. A power cut damages only the
+// last transaction, since each is synced before the next one begins. See "WAL format" in
+// the documentation of SQLite.
 func checkJournal(dir, name string) error {
 	b, err := os.ReadFile(name)
 	if err != nil {
@@ -353,7 +353,7 @@ func checkJournal(dir, name string) error {
 	}
 	const headSize, frameHead = 32, 24
 	if len(b) < headSize || bytes.Equal(b[:headSize], make([]byte, headSize)) {
-		return nil // torn before anything was in it
+		return nil // too short for a header: nothing was in it
 	}
 	magic, page := binary.BigEndian.Uint32(b), int(binary.BigEndian.Uint32(b[8:]))
 	var order binary.ByteOrder = binary.LittleEndian
@@ -367,7 +367,7 @@ func checkJournal(dir, name string) error {
 	salt, broken, commits := b[16:24], false, 0
 	for b = b[headSize:]; len(b) >= frameHead+page; b = b[frameHead+page:] {
 		if !bytes.Equal(b[8:16], salt) {
-			broken = true // or the rest is of an earlier round
+			broken = true // or the rest is of an earlier use of the file
 			continue
 		}
 		if !broken {

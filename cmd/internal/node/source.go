@@ -20,8 +20,8 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// source reads what a request names: a link, or a torrent, which may be at a
-// URL. What is given or downloaded as a torrent may be a link in a file.
+// source reads what a request names: a link or a torrent, which may be at a URL. A file
+// that was sent or downloaded as a torrent may contain a link instead.
 func source(ctx context.Context, link string, torrent []byte) (share.Link, []byte, error) {
 	scheme, _, _ := strings.Cut(strings.TrimSpace(link), ":")
 	switch {
@@ -50,16 +50,16 @@ func readLink(text string) (share.Link, error) {
 	return l, err
 }
 
-// readSource tells what b is, called what in errors: a torrent, one packed with
-// gzip, or a link.
+// readSource reads b, which is a torrent, a torrent compressed with gzip, or a link.
+// Errors call it what.
 func readSource(b []byte, what string) (share.Link, []byte, error) {
 	if bytes.HasPrefix(b, []byte{0x1f, 0x8b}) {
 		var err error
 		if b, err = gunzip(b); err != nil {
-			return share.Link{}, nil, share.Errorf(share.Refused, "%s is packed with gzip, and unpacking it failed: %w", what, err)
+			return share.Link{}, nil, share.Errorf(share.Refused, "%s is compressed with gzip, and unpacking it failed: %w", what, err)
 		}
 	}
-	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) // editors put it before text
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) // some editors put it before text
 	text := bytes.TrimSpace(b)
 	switch {
 	case len(text) == 0:
@@ -69,7 +69,7 @@ func readSource(b []byte, what string) (share.Link, []byte, error) {
 		return l, nil, err
 	case text[0] == '<':
 		return share.Link{}, nil, share.Errorf(share.Refused,
-			"%s is a web page (HTML), not a torrent: it may want you to sign in; get the .torrent file or the magnet link in a browser", what)
+			"%s is a web page (HTML), not a torrent: perhaps you have to sign in; get the .torrent file or the magnet link in a browser", what)
 	}
 	return share.Link{}, b, nil
 }
@@ -86,7 +86,7 @@ func gunzip(b []byte) ([]byte, error) {
 	return b, err
 }
 
-// Limits of fetching a .torrent file over HTTP.
+// Limits of downloading a .torrent file over HTTP.
 const (
 	downloadTime  = time.Minute
 	downloadHops  = 5
@@ -94,17 +94,16 @@ const (
 	downloadAgent = "shoal"
 )
 
-// downloaded is what a URL led to: a body, or a magnet link that it was
-// redirected to, as indexers do.
+// downloaded is what a URL led to: a body, or a magnet link that the server redirected
+// to, as some indexers do.
 type downloaded struct {
 	host string
 	body []byte
 	link string
 }
 
-// download fetches a .torrent file. The user chose the address, so it may be a
-// private one; where it redirects to may not be, unless the first was private,
-// too.
+// download downloads a .torrent file. The user chose the address, so it may be private.
+// A redirect may lead to a private address only from another one.
 func download(ctx context.Context, rawURL string) (downloaded, error) {
 	first, err := url.Parse(rawURL)
 	if err != nil || first.Host == "" {
@@ -118,7 +117,7 @@ func download(ctx context.Context, rawURL string) (downloaded, error) {
 		DisableKeepAlives:      true,
 		ResponseHeaderTimeout:  downloadWait,
 		TLSHandshakeTimeout:    downloadWait,
-		MaxResponseHeaderBytes: 2 * share.MaxLink, // it may hold a link
+		MaxResponseHeaderBytes: 2 * share.MaxLink, // one may be a link
 	}
 	client := &http.Client{Transport: transport, CheckRedirect: h.redirected}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
@@ -135,7 +134,7 @@ func download(ctx context.Context, rawURL string) (downloaded, error) {
 	}
 	if err != nil {
 		if u, ok := errors.AsType[*url.Error](err); ok {
-			err = u.Err // its message repeats the URL
+			err = u.Err // without the URL, which the message has already
 		}
 		return downloaded{}, share.Errorf(share.KindOf(err), "fetching the torrent from %s: %w", first.Host, err)
 	}
@@ -144,9 +143,9 @@ func download(ctx context.Context, rawURL string) (downloaded, error) {
 	case http.StatusOK:
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return downloaded{}, share.Errorf(share.Failed,
-			"fetching the torrent from %s: it answers %s: it may want you to sign in; get the .torrent file in a browser", first.Host, resp.Status)
+			"fetching the torrent from %s: the server answered %s: perhaps you have to sign in; get the .torrent file in a browser", first.Host, resp.Status)
 	default:
-		return downloaded{}, share.Errorf(share.Failed, "fetching the torrent from %s: it answers %s", first.Host, resp.Status)
+		return downloaded{}, share.Errorf(share.Failed, "fetching the torrent from %s: the server answered %s", first.Host, resp.Status)
 	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, metainfo.MaxTorrent+1))
 	if err != nil {
@@ -158,10 +157,10 @@ func download(ctx context.Context, rawURL string) (downloaded, error) {
 	return downloaded{host: first.Host, body: b}, nil
 }
 
-// hops watches where one download is led. It is used by one request at a time.
+// hops follows the redirects of one download. It is used by one request at a time.
 type hops struct {
 	count   int
-	private bool // the address that the user gave is
+	private bool // the address that the user gave is private
 	link    string
 }
 
@@ -179,11 +178,11 @@ func (h *hops) redirected(r *http.Request, _ []*http.Request) error {
 	return nil
 }
 
-// dial looks a name up once and decides by the address that is then dialled.
+// dial decides by the address that it connects to.
 func (h *hops) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	d := &net.Dialer{
 		Timeout: downloadWait,
-		// After the lookup: what a name resolves to may change between two.
+		// This runs after the lookup: a second lookup might return another address.
 		Control: func(_, address string, _ syscall.RawConn) error {
 			to, err := netip.ParseAddrPort(address)
 			if err != nil {
@@ -204,7 +203,7 @@ func (h *hops) dial(ctx context.Context, network, address string) (net.Conn, err
 	return c, err
 }
 
-// isPrivate tells addresses that only this host or its own network can reach.
+// isPrivate reports whether only this host or its own network can reach a.
 func isPrivate(a netip.Addr) bool {
 	a = a.Unmap()
 	return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsUnspecified() || a.IsMulticast()

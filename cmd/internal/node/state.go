@@ -19,18 +19,18 @@ import (
 
 // state is the locked state directory with its database, or a copy of it.
 type state struct {
-	dir  string   // that has the databases
-	copy bool     // dir is a copy, made to look at, which goes with the state
-	lock *os.File // nil of a copy
+	dir  string   // of the databases
+	copy bool     // dir is a copy, which close removes
+	lock *os.File // nil for a copy
 	db   *sql.DB
 }
 
 // nodeSchema is the version of the tables below.
 const nodeSchema = 1
 
-// openState locks a state directory and opens its database. A directory that
-// is missing is made. Where the directory cannot be used nothing in it has
-// changed: see ErrLocked, ErrForeign, ErrDamaged and ErrNewer.
+// openState locks a state directory and opens its database. It makes a directory that is
+// missing. If the directory cannot be used, nothing in it was changed: see ErrLocked,
+// ErrForeign, ErrDamaged and ErrNewer.
 func openState(dir string) (_ *state, err error) {
 	made, err := makeStateDir(dir)
 	if err != nil {
@@ -49,7 +49,7 @@ func openState(dir string) (_ *state, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// The directory is ours from here on. The socket in it relies on this.
+	// From here on the directory is ours. The socket in it relies on the mode.
 	if fi, err := os.Stat(dir); err != nil || fi.Mode().Perm() != 0o700 {
 		if err := os.Chmod(dir, 0o700); err != nil {
 			return nil, share.Errorf(share.Disk, "making the state directory private: %w", err)
@@ -68,9 +68,9 @@ func openState(dir string) (_ *state, err error) {
 	return s, nil
 }
 
-// openCopy opens a copy of the databases of a state directory, which need not be
-// there. The directory is locked only while they are copied, and never changed:
-// whatever is written, by an upgrade of the tables for one, goes to the copy.
+// openCopy opens a copy of the databases of a state directory, which need not exist. It
+// locks the directory only while it copies, and never changes it: whatever is written,
+// such as by an upgrade of the tables, goes to the copy.
 func openCopy(dir string) (_ *state, err error) {
 	has, err := HasState(dir)
 	if err != nil {
@@ -128,7 +128,7 @@ func copyFile(from, to string) error {
 	return errors.Join(err, dst.Close())
 }
 
-// lockState takes the lock of a state directory.
+// lockState locks a state directory.
 func lockState(dir string) (*os.File, error) {
 	f, err := lockFile(filepath.Join(dir, lockName))
 	switch {
@@ -145,11 +145,11 @@ func (s *state) close() error {
 		return errors.Join(s.db.Close(), os.RemoveAll(s.dir))
 	}
 	err := s.seal()
-	// The file stays: removing it would let two nodes lock different ones.
+	// The file stays: without it, two nodes could lock different files.
 	return errors.Join(err, s.lock.Close())
 }
 
-// dsn names a database for SQLite.
+// dsn is the name of a database for SQLite.
 func dsn(name string, params url.Values) string {
 	slashed := filepath.ToSlash(name)
 	if slashed[0] != '/' { // C:/...
@@ -160,13 +160,13 @@ func dsn(name string, params url.Values) string {
 }
 
 func openDB(name string) (*sql.DB, error) {
-	// Made here because SQLite would make it readable to all.
+	// Made here because SQLite would make it readable by everyone.
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	f.Close()
-	// busy_timeout comes first: switching to WAL may have to wait, too.
+	// busy_timeout comes first: the change to WAL may have to wait, too.
 	db, err := sql.Open("sqlite", dsn(name, url.Values{
 		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}, "_txlock": {"immediate"},
 	}))
@@ -201,7 +201,7 @@ func prepareDB(db *sql.DB) error {
 	return nil
 }
 
-// Load reads a value that Save kept; ok is false when there is none.
+// Load reads a value that Save stored; ok is false if there is none.
 func (s *state) Load(name string, v any) (ok bool, err error) {
 	var text string
 	err = s.db.QueryRow(`SELECT value FROM node_values WHERE name = ?`, name).Scan(&text)
@@ -217,7 +217,7 @@ func (s *state) Load(name string, v any) (ok bool, err error) {
 	return true, nil
 }
 
-// Save keeps a value; when it returns the value would survive a power cut.
+// Save stores a value. The value is durable when it returns.
 func (s *state) Save(name string, v any) error {
 	b, err := json.Marshal(v)
 	if err == nil {
@@ -229,7 +229,7 @@ func (s *state) Save(name string, v any) error {
 	return nil
 }
 
-// removeStale removes a file that a node that was killed left behind.
+// removeStale removes a file that a killed node left behind.
 func removeStale(name string) error {
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -13,8 +13,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// ErrForeign is wrapped by the error for a directory that has files in it and
-// no state of ours.
+// ErrForeign is wrapped by the error for a directory that is neither empty nor a state
+// directory.
 var ErrForeign = errors.New("no state of shoal")
 
 const (
@@ -24,26 +24,26 @@ const (
 	channelsDir = "channels"
 )
 
-// ownNames are what a state directory may have in it before it has a state.db,
-// as patterns of path.Match. lost+found is there where a file system begins.
+// ownNames are what a state directory may contain before it has a state.db, as patterns
+// of path.Match. lost+found is at the root of a file system.
 var ownNames = []string{
 	lockName, socketName, credentialsName, ".credentials-*", "dht.nodes*", "index.db*", stateName + "*", sumName + "*",
 	torrentsDir, channelsDir, "lost+found",
 }
 
-// contents is what a state directory turns out to have in it.
+// contents is what survey found in a state directory.
 type contents struct {
 	missing  bool   // there is no such directory
-	database bool   // something is called state.db
-	foreign  string // something that is not ours, where database is false
-	torrents int    // kept, with or without notes
+	database bool   // there is a state.db
+	foreign  string // a name that is not ours, if database is false
+	torrents int    // with or without notes
 	keys     int    // of channels
 }
 
-// lost tells that there was a state whose database is gone.
+// lost reports whether the directory had a database that is gone.
 func (c *contents) lost() bool { return !c.database && c.torrents+c.keys > 0 }
 
-// survey looks at a state directory. It reads names and changes nothing.
+// survey reads the names in a state directory. It changes nothing.
 func survey(dir string) (*contents, error) {
 	entries, err := os.ReadDir(dir)
 	switch {
@@ -72,7 +72,7 @@ func survey(dir string) (*contents, error) {
 	return c, nil
 }
 
-// countKept counts what a node that ran here has left beside its database.
+// countKept counts what a node has stored beside its database.
 func countKept(dir string) (torrents, keys int) {
 	names, _ := os.ReadDir(filepath.Join(dir, torrentsDir))
 	ids := map[string]bool{}
@@ -92,7 +92,8 @@ func countKept(dir string) (torrents, keys int) {
 	return len(ids), keys
 }
 
-// checkStateDir refuses a directory that is not ours. It changes nothing.
+// checkStateDir refuses a directory that is not a state directory and not empty. It
+// changes nothing.
 func checkStateDir(dir string) (*contents, error) {
 	c, err := survey(dir)
 	if err != nil {
@@ -104,7 +105,7 @@ func checkStateDir(dir string) (*contents, error) {
 	return c, nil
 }
 
-// makeStateDir makes a state directory where there is none.
+// makeStateDir makes the state directory if there is none.
 func makeStateDir(dir string) (made bool, err error) {
 	c, err := checkStateDir(dir)
 	if err != nil || !c.missing {
@@ -116,8 +117,8 @@ func makeStateDir(dir string) (made bool, err error) {
 	return true, nil
 }
 
-// HasState tells whether a node has run on a state directory, or left something
-// there. It changes nothing; a directory of somebody else's is an error.
+// HasState reports whether a node has run on a state directory. It changes nothing. A
+// directory with other files is an error.
 func HasState(dir string) (bool, error) {
 	c, err := checkStateDir(dir)
 	if err != nil {
@@ -126,14 +127,14 @@ func HasState(dir string) (bool, error) {
 	return c.database || c.lost(), nil
 }
 
-// removeDB takes away a database that was just made.
+// removeDB removes a database that was just made.
 func removeDB(name string) {
 	for _, suffix := range [...]string{"", "-wal", "-shm", "-journal"} {
 		os.Remove(name + suffix)
 	}
 }
 
-// kept says what a state directory has besides its database.
+// kept describes what a state directory has beside its database.
 func (c *contents) kept() string {
 	var parts []string
 	if c.torrents > 0 {

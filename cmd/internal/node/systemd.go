@@ -13,9 +13,9 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// inherited are sockets that systemd opened: TCP and UDP ones are for peers and
-// the DHT, the Unix one is the control socket, and a TCP one named "web"
-// (FileDescriptorName=) is for the page.
+// inherited are the sockets that systemd opened: TCP and UDP sockets for peers and the
+// DHT, a Unix socket as the control socket, and a TCP socket named "web"
+// (FileDescriptorName=) for the page.
 type inherited struct {
 	tcp []net.Listener
 	udp []*net.UDPConn
@@ -34,7 +34,7 @@ func (a *inherited) close() {
 	}
 }
 
-// activated takes over the sockets of this process, where it is a daemon.
+// activated takes over the sockets that a daemon inherited.
 func activated(isDaemon bool) (*inherited, error) {
 	a := &inherited{}
 	if !isDaemon {
@@ -42,7 +42,7 @@ func activated(isDaemon bool) (*inherited, error) {
 	}
 	for _, f := range activation.Files(true) {
 		err := a.take(f)
-		f.Close() // take made copies
+		f.Close() // take made a copy
 		if err != nil {
 			a.close()
 			return nil, share.Errorf(share.Failed, "taking the socket %s over from systemd: %w", f.Name(), err)
@@ -77,8 +77,8 @@ func (a *inherited) take(f *os.File) error {
 	return nil
 }
 
-// notify tells systemd that the node is ready, and that it is alive for as long
-// as it answers.
+// notify tells systemd that the node is ready, and then that it is alive, for as long as
+// the engine answers.
 func (n *Node) notify(ctx context.Context) error {
 	n.sayReady()
 	every, err := daemon.SdWatchdogEnabled(false)
@@ -93,7 +93,7 @@ func (n *Node) notify(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		n.engine.Stats() // hangs when the engine does
+		n.engine.Stats() // blocks if the engine hangs
 		n.say(daemon.SdNotifyWatchdog)
 	}
 }
@@ -107,7 +107,7 @@ func (n *Node) sayStopping() { n.say(daemon.SdNotifyStopping) }
 // sayReloading is followed by sayReady.
 func (n *Node) sayReloading() { n.say(daemon.SdNotifyReloading + monotonic()) }
 
-// say tells systemd, where it runs the daemon.
+// say notifies systemd, if it runs the daemon.
 func (n *Node) say(state string) {
 	if !n.o.Daemon {
 		return

@@ -16,11 +16,12 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// withheld decides what nobody may share from here, and what only who is sure.
+// withheld decides what must never be shared from this host, and what only with a
+// confirmation.
 type withheld struct {
 	state     string        // the state directory, without symbolic links
-	self      fs.FileInfo   // of it; nil of a node that only looks and finds none
-	downloads func() string // may be in it, and may be shared
+	self      fs.FileInfo   // of state; nil if it does not exist, for a node that only looks
+	downloads func() string // may be below state, and may be shared
 }
 
 func newWithheld(state string, downloads func() string) *withheld {
@@ -34,12 +35,12 @@ var (
 	errKey      = errors.New("this is the secret key of a channel, which is never shared; keep it elsewhere, or exclude it")
 )
 
-// admit judges a path before anything of it is read.
+// admit refuses a path before anything of it is read. sure is a confirmation.
 func (w *withheld) admit(path string, exclude []string, sure bool) error {
-	path = filepath.Clean(path) // as the engine reads it
+	path = filepath.Clean(path) // like the engine
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil // for the engine to say
+		return nil // the engine says why
 	}
 	real := realPath(path)
 	switch {
@@ -71,14 +72,14 @@ func (w *withheld) admit(path string, exclude []string, sure bool) error {
 	return share.Errorf(share.Usage, "%s is %s: all of it would be shared, hidden files such as keys and passwords included; %w", path, what, api.ErrUnconfirmed)
 }
 
-// inside tells whether a path without symbolic links is the state directory, or
-// in it but not among the downloads.
+// inside reports whether a path without symbolic links is the state directory, or below
+// it but not among the downloads.
 func (w *withheld) inside(path string) bool {
 	return holds(w.self, path) && !within(path, realPath(w.downloads()))
 }
 
-// guard judges what a share has come to, whichever way: by a symbolic link, or
-// by a mount of the state directory in another place.
+// guard refuses a file or folder that is reached while sharing, also through a symbolic
+// link or another mount of the state directory.
 func (w *withheld) guard(path string, info fs.FileInfo) error {
 	if os.SameFile(info, w.self) || within(path, w.state) && w.inside(path) {
 		return errStateDir
@@ -92,14 +93,14 @@ func (w *withheld) guard(path string, info fs.FileInfo) error {
 func isKey(path string) bool {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return false // nor can it be shared
+		return false // it cannot be shared either
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, channel.MaxKeyText))
 	return err == nil && channel.IsKey(text)
 }
 
-// holds tells whether a path, which has no symbolic links, is a folder or below it.
+// holds reports whether a path without symbolic links is the folder or below it.
 func holds(folder fs.FileInfo, path string) bool {
 	for {
 		if fi, err := os.Stat(path); err == nil && os.SameFile(fi, folder) {
@@ -113,7 +114,7 @@ func holds(folder fs.FileInfo, path string) bool {
 	}
 }
 
-// realPath is a path without symbolic links, as far as that can be told.
+// realPath returns a path without symbolic links, if they can be resolved.
 func realPath(path string) string {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		return real
@@ -121,8 +122,7 @@ func realPath(path string) string {
 	return filepath.Clean(path)
 }
 
-// homes are the home directories of the people on this machine, those that it
-// tells of.
+// homes returns the home directories of the users of this machine that are known.
 func homes() (dirs []string) {
 	if home, err := os.UserHomeDir(); err == nil {
 		dirs = append(dirs, home)
@@ -140,7 +140,7 @@ func homes() (dirs []string) {
 		if len(f) != fields || !filepath.IsAbs(f[home]) {
 			continue
 		}
-		// Below that number are services, whose homes are all over the place.
+		// Lower numbers are services, whose homes are anywhere.
 		const people, nobody = 1000, 65534
 		if n, err := strconv.Atoi(f[uid]); err == nil && (n >= people && n < nobody || n == 0) {
 			dirs = append(dirs, f[home])
