@@ -65,6 +65,8 @@ type section struct {
 var sections = [...]section{
 	{"fetch", (*bench).fetch},
 	{"seed", (*bench).seed},
+	{"lines", (*bench).lines},
+	{"small", (*bench).small},
 	{"hash", (*bench).hash},
 	{"many", (*bench).manyShares},
 	{"api", (*bench).api},

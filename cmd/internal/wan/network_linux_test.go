@@ -1,0 +1,109 @@
+package wan
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+)
+
+func network(t *testing.T, hosts ...Host) *Network {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("network namespaces need root")
+	}
+	if _, err := os.Stat("/dev/net/tun"); err != nil {
+		t.Skip("no /dev/net/tun")
+	}
+	n, err := New(1, hosts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
+func in[T any](t *testing.T, n *Network, i int, f func() (T, error)) T {
+	t.Helper()
+	var v T
+	err := n.In(i, func() (err error) {
+		v, err = f()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// What is sent arrives, over a line that drops and loses packets, no sooner than
+// its delay allows.
+func TestTransferOverALine(t *testing.T) {
+	const delay = 10 * time.Millisecond
+	a, b := netip.MustParseAddr("2001:db8::a"), netip.MustParseAddr("2001:db8::b")
+	n := network(t,
+		Host{Name: "a", Addr: a, Up: Mbit(80, 5*time.Millisecond), Delay: delay},
+		Host{Name: "b", Addr: b, Delay: delay, Loss: 0.01})
+	l := in(t, n, 1, func() (net.Listener, error) { return net.Listen("tcp", "[::]:0") })
+	defer l.Close()
+	to := netip.AddrPortFrom(b, l.Addr().(*net.TCPAddr).AddrPort().Port())
+	data := make([]byte, 4<<20)
+	rand.NewChaCha8([32]byte{}).Read(data)
+	began := time.Now()
+	sent := make(chan error, 1)
+	c := in(t, n, 0, func() (net.Conn, error) { return net.DialTimeout("tcp", to.String(), 30*time.Second) })
+	go func() {
+		defer c.Close()
+		_, err := c.Write(data)
+		sent <- err
+	}()
+	r, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got, err := io.ReadAll(r)
+	if err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("%d of %d bytes arrived: %v", len(got), len(data), err)
+	}
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < 4*delay {
+		t.Errorf("a connection and its data took %v, less than two round trips of %v", took, 2*2*delay)
+	}
+	up, _, lost := n.Counts(0)
+	_, down, _ := n.Counts(1)
+	if up.Bytes < int64(len(data)) || down.Bytes < int64(len(data)) || lost == 0 {
+		t.Errorf("up %+v, down %+v, %d lost", up, down, lost)
+	}
+	if down.Packets+lost > up.Packets { // some may be on their way
+		t.Errorf("%d packets left a, %d reached b, %d were lost", up.Packets, down.Packets, lost)
+	}
+}
+
+// Hosts see the network and not one another's loopback.
+func TestHostsAreApart(t *testing.T) {
+	a, b := netip.MustParseAddr("2001:db8::a"), netip.MustParseAddr("2001:db8::b")
+	n := network(t, Host{Name: "a", Addr: a}, Host{Name: "b", Addr: b})
+	l := in(t, n, 1, func() (net.Listener, error) { return net.Listen("tcp", "[::1]:0") })
+	defer l.Close()
+	err := n.In(0, func() error {
+		c, err := net.DialTimeout("tcp", l.Addr().String(), 10*time.Second)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	})
+	if err == nil {
+		t.Error("a reached b's loopback")
+	}
+}
