@@ -171,7 +171,7 @@ func (c *channel) pause(failed int) time.Duration {
 	return poll*3/4 + time.Duration(rand.Int64N(int64(poll/2)+1))
 }
 
-// due returns when an own channel with changes is to be published.
+// due returns when to publish an own channel with changes.
 func (c *channel) due() (time.Duration, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

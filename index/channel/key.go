@@ -58,7 +58,7 @@ func (k Key) Link() index.ChannelLink {
 // MarshalText writes the text form.
 func (k Key) MarshalText() ([]byte, error) {
 	var b bytes.Buffer
-	b.WriteString("# Whoever has this file publishes as the channel. Keep it to yourself.\n")
+	b.WriteString("# Anyone who has this file can publish as the channel. Keep it secret.\n")
 	fmt.Fprintf(&b, "%s\nname: %s\nkey: %s\n", keyHead, cleanLine(k.Name, maxName), k.Public())
 	if len(k.Salt) > 0 {
 		fmt.Fprintf(&b, "salt: %x\n", k.Salt)
@@ -67,8 +67,7 @@ func (k Key) MarshalText() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// IsKey tells whether text, as far as it goes, has the text form of a key, be it
-// damaged or not.
+// IsKey reports whether text looks like a key, even if it is damaged or cut off.
 func IsKey(text []byte) bool {
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
 		if line := strings.TrimSpace(lines.Text()); line != "" && line[0] != '#' {

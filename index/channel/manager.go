@@ -33,9 +33,9 @@ type Swarm interface {
 	// Publish shares a file and returns its ID.
 	Publish(ctx context.Context, path string) (share.ID, error)
 	// Fetch fetches one file of at most most bytes into a folder and returns
-	// when it is complete; from then on it is seeded. What is larger, not one file
-	// or not called as FileName says is share.Refused before a byte of it is
-	// fetched. What is on this node already under that ID is taken as it is.
+	// when it is complete; from then on it is seeded. Content that is larger, is
+	// not one file, or does not have the name FileName is share.Refused before a
+	// byte of it is downloaded. Content that is already on this node is used.
 	Fetch(ctx context.Context, id share.ID, dir string, most int64) error
 	// Open opens the file of a complete single-file transfer.
 	Open(ctx context.Context, id share.ID) (r io.ReadCloser, size int64, err error)
@@ -46,10 +46,11 @@ type Swarm interface {
 	// Unfinished whether it has one that is not complete.
 	Has(id share.ID) bool
 	Unfinished(id share.ID) bool
-	// Drop ends what the channel whose folder it is wants with an ID, and deletes
-	// its files there unless others want them, too. What is not there is no error.
+	// Drop ends the transfer of an ID for the channel that owns the folder, and
+	// deletes its files there unless another owner needs them. A missing transfer
+	// is not an error.
 	Drop(id share.ID, dir string) error
-	// Tidy drops everything that is the channel's but what is to be kept.
+	// Tidy drops all transfers of the channel except those to keep.
 	Tidy(dir string, keep ...share.ID) error
 }
 
@@ -327,7 +328,7 @@ func (c *channel) key() (Key, error) {
 	return k, err
 }
 
-// Keyless tells of each own channel whose key cannot be used.
+// Keyless describes the own channels whose keys cannot be used.
 func (m *Manager) Keyless() []string {
 	var all []string
 	for _, c := range m.all() {

@@ -14,19 +14,19 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Recovered tells what became of one channel.
+// Recovered is the result for one channel.
 type Recovered struct {
-	ID   index.ChannelID // what it is called here
+	ID   index.ChannelID // its ID on this node
 	Name string
 	Own  bool
-	Err  error // why it did not come back, or lacks its key
+	Err  error // why it could not be recovered, or has no key
 }
 
 // Recover fills the tables of a new database: with the channels whose keys are
 // below dir, see Config.Dir, and with those that can be read from a damaged
-// database, nil for none. What such a one says is believed only as far as the
-// signature of a channel's newest item proves it, and nothing is mirrored. What
-// an own channel has is looked for where it is followed, as after Import.
+// database, nil for none. Of a damaged database only what the signature of a
+// channel's newest item proves is used, and nothing is mirrored. The entries of an
+// own channel are searched at its followers, as after Import.
 func Recover(ctx context.Context, db, old *sql.DB, dir string, now time.Time) ([]Recovered, error) {
 	s, err := openState(ctx, db)
 	if err != nil {

@@ -19,7 +19,7 @@ type Config struct {
 	// leave from the first that suits the destination, replies from the one
 	// that got the query.
 	Conns []*net.UDPConn
-	// Logger is told what an operator may want to know.
+	// Logger gets what an operator may want to know.
 	Logger *slog.Logger
 	// Now is the wall clock, which may jump; time.Now if nil.
 	Now func() time.Time
@@ -33,23 +33,22 @@ type Config struct {
 	// may be deleted. Empty for none.
 	StateFile string
 
-	// ReadOnly nodes ask and do not answer (BEP 43).
+	// ReadOnly nodes send queries and answer none (BEP 43).
 	ReadOnly bool
-	// EnforceBEP42 has no dealings with nodes whose ID does not fit their
-	// address. A part of the network has such IDs; without it they only get
-	// the places that are free.
+	// EnforceBEP42 ignores nodes whose ID does not match their address. A part of
+	// the network has such IDs; without it they get only free places.
 	EnforceBEP42 bool
 
 	// Port is the TCP port to announce; if nil or 0, the port of the socket.
 	Port func() uint16
 	// Addresses are this host's own addresses, best first: the first global
-	// one is what is announced, and gives the node its ID. It is called now
-	// and then, and after AddressesChanged. With nil the system chooses
-	// the address, and the node learns from others which it is.
+	// one is announced and determines the node's ID. It is called periodically
+	// and after AddressesChanged. With nil the system chooses the address, and
+	// other nodes report which one it is.
 	Addresses func() []netip.Addr
-	// Seeding tells others that we have all of an ID (BEP 33); nil: never.
+	// Seeding reports whether we have all of an ID (BEP 33); nil: never.
 	Seeding func(share.ID) bool
-	// OnUnsolicited is told of queries from addresses that nothing was sent to
+	// OnUnsolicited is called for queries from addresses that nothing was sent to
 	// in the last five minutes, of hosts that wrote to this node before it wrote
 	// to them: proof that strangers reach local. It must not block.
 	OnUnsolicited func(from netip.AddrPort, local netip.Addr, at time.Time)

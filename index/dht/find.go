@@ -56,7 +56,7 @@ func (n *Node) Find(ctx context.Context, id share.ID, found func([]netip.AddrPor
 		if err != nil || joined || len(seen) > 0 {
 			return err
 		}
-		// It began before the node had joined. Search again once it has.
+		// The search began before the node had joined. Search again after that.
 		select {
 		case <-n.ready:
 		case <-ctx.Done():

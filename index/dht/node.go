@@ -18,7 +18,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// ErrStopped is returned by what was under way when Run returned.
+// ErrStopped is returned by calls that were running when Run returned.
 var ErrStopped = errors.New("the DHT node has stopped")
 
 // Node is a DHT node. Its methods may be called at any time, by any number of
@@ -54,8 +54,8 @@ const (
 	addressesEvery = 15 * time.Second
 	saveEvery      = 10 * time.Minute
 	// clockJump is how much the wall clock must have gone faster or slower than
-	// the monotonic one for us to believe that the machine slept. One that wakes
-	// with a wrong hardware clock may find itself in the past.
+	// the monotonic one before we assume that the machine slept. A machine that
+	// wakes with a wrong hardware clock may be in the past.
 	clockJump = 30 * time.Second
 )
 
@@ -208,7 +208,7 @@ func (n *Node) keepTime(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-joined:
-			// Killed from now on, the node comes back under its ID.
+			// If the node is killed from now on, it keeps its ID.
 			joined = nil
 			n.save()
 			continue

@@ -42,9 +42,9 @@ func newOtherConn(n *Node) *otherConn {
 	return o
 }
 
-// Other is for the protocol that shares the node's sockets, uTP: it receives
-// every datagram that does not begin as a DHT message does. What it sends to an
-// address leaves from where that address last wrote to. It works while Run does.
+// Other is for uTP, the protocol that shares the node's sockets: it receives every
+// datagram that does not begin like a DHT message. A datagram to an address leaves
+// from the address to which that address last wrote. It works while Run does.
 func (n *Node) Other() net.PacketConn {
 	n.other.mu.Lock()
 	n.other.open = true

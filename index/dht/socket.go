@@ -13,8 +13,8 @@ const datagramMax = 4096
 // readBuffer lets a burst wait while the core is busy.
 const readBuffer = 1 << 20
 
-// socket is a UDP socket that knows which of our addresses a datagram came to,
-// and sends from the one it is told to.
+// socket is a UDP socket that reports at which of our addresses a datagram arrived,
+// and sends from a chosen one.
 type socket struct {
 	conn  *net.UDPConn
 	local netip.Addr // unspecified if bound to all
@@ -41,8 +41,8 @@ func (s *socket) bound(addr netip.Addr) bool {
 	return s.local.IsUnspecified() || s.local == addr
 }
 
-// receive reads one datagram; local is the zero Addr where the system does not
-// tell. One goroutine may receive at a time.
+// receive reads one datagram; local is the zero Addr if the system does not report
+// it. One goroutine may receive at a time.
 func (s *socket) receive(b []byte) (n int, from netip.AddrPort, local netip.Addr, err error) {
 	n, oobn, _, from, err := s.conn.ReadMsgUDPAddrPort(b, s.oob)
 	if err != nil {

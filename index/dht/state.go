@@ -71,8 +71,8 @@ func (s *state) format() []byte {
 	return b
 }
 
-// load reads the state file. The state is worth little enough that a broken
-// file is only told of.
+// load reads the state file. The state is not worth an error: a broken file is only
+// logged.
 func (n *Node) load() state {
 	if n.cfg.StateFile == "" {
 		return state{}
@@ -90,7 +90,7 @@ func (n *Node) load() state {
 		}
 	}
 	if err != nil {
-		n.log.Warn("reading the nodes known before; beginning without", "file", n.cfg.StateFile, "error", err)
+		n.log.Warn("cannot read the nodes known before; starting without them", "file", n.cfg.StateFile, "error", err)
 	}
 	return s
 }
@@ -103,7 +103,7 @@ func (n *Node) save() {
 		return
 	}
 	if err := replaceFile(n.cfg.StateFile, s.format()); err != nil {
-		n.log.Warn("keeping the nodes known now", "error", err)
+		n.log.Warn("cannot save the known nodes", "error", err)
 	}
 }
 

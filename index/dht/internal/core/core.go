@@ -39,7 +39,7 @@ type Config struct {
 	// Send sends a datagram, which it must not keep. It reports whether the
 	// system took it.
 	Send func(b []byte, to netip.AddrPort, via Via) bool
-	// Port is the TCP port to announce; 0 or nil for the port of the socket.
+	// Port is the TCP port to announce; 0 or nil means the port of the socket.
 	Port func() uint16
 	// Seeding reports whether we have all of a key's content; nil for never.
 	Seeding func(nodeid.ID) bool
@@ -58,16 +58,16 @@ type Config struct {
 	OnConnected func(connected bool)
 	// Joined is called once, when the node has found the nodes closest to its ID.
 	Joined func()
-	// ReadOnly nodes ask and do not answer (BEP 43).
+	// ReadOnly nodes send queries and answer none (BEP 43).
 	ReadOnly bool
-	// Strict nodes ignore nodes whose ID does not fit their address (BEP 42).
+	// Strict nodes ignore nodes whose ID does not match their address (BEP 42).
 	Strict bool
 	// Peers and Items bound what others may store here; 0 for the defaults.
 	Peers, Items int
 }
 
-// Core is a node: it hands datagrams and the time to its parts, and tells one part
-// what another one learned. No part knows the Core.
+// Core is a node: it passes datagrams and the time to its parts, and passes on what
+// one part learned to another. No part knows the Core.
 type Core struct {
 	*clock
 	identity *identity
@@ -130,7 +130,7 @@ func (c *Core) Start(now time.Duration) {
 // cancels it. If no node is known, the search is over at once.
 func (c *Core) Begin(s Search) (cancel func()) { return c.searches.begin(s) }
 
-// Deadline is when Wake is to be called next; false if no timer runs.
+// Deadline is the time at which to call Wake next; false if no timer runs.
 func (c *Core) Deadline() (time.Duration, bool) { return c.deadline() }
 
 // Wake fires the timers that are due.
@@ -195,7 +195,7 @@ func (c *Core) Moved(now time.Duration) {
 	c.upkeep.retryNow()
 }
 
-// Receive takes a datagram that came from there to us by via. It keeps none of
+// Receive handles a datagram that arrived from there by via. It keeps no part of
 // it.
 func (c *Core) Receive(now time.Duration, b []byte, from netip.AddrPort, via Via) {
 	c.enter(now)

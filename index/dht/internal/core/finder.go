@@ -10,16 +10,16 @@ import (
 	"github.com/shoalnet/shoal/index/dht/internal/table"
 )
 
-// Stored is what became of storing something with the nodes closest to its key.
+// Stored is the result of storing something with the nodes closest to its key.
 type Stored struct {
 	Asked    int // nodes
 	Accepted int
-	Stale    int // refused since they have a newer one
-	CAS      int // refused since theirs is not the one to be replaced
+	Stale    int // refused because they have a newer one
+	CAS      int // refused because theirs is not the one to replace
 }
 
-// finder finds peers and items in the network and stores items there. What is
-// stored here counts as found.
+// finder finds peers and items in the network, including those stored here, and
+// stores items there.
 type finder struct {
 	*clock
 	identity *identity
@@ -93,8 +93,8 @@ func (s *storing) settle() {
 }
 
 // GetItem looks for an item: immutable ones of that key, else mutable ones of
-// public key k and salt that are newer than seq. Found is told of every valid
-// one that is better than those before, and returns false when it is enough.
+// public key k and salt that are newer than seq. Found is called with every valid
+// one that is better than those before, and returns false to end the search.
 func (f *finder) GetItem(target nodeid.ID, k, salt []byte, seq int64, found func(*items.Item) bool, done func()) (cancel func()) {
 	mutable := k != nil
 	best := seq
@@ -133,8 +133,8 @@ func (f *finder) Held(target nodeid.ID, mutable bool, seq int64) *items.Item {
 	return f.stores.item(target, mutable, seq)
 }
 
-// GetPeers looks for peers. Found is told of them as they come, some perhaps
-// more than once.
+// GetPeers looks for peers. Found is called with them as they arrive, with some
+// perhaps more than once.
 func (f *finder) GetPeers(target nodeid.ID, noSeeds bool, found func([]netip.AddrPort), done func(*lookup.Lookup)) (cancel func()) {
 	// We may be one of the closest nodes ourselves.
 	if held := f.stores.peersOf(target, noSeeds, f.identity.self()); len(held) > 0 {
@@ -161,6 +161,6 @@ func (f *finder) GetPeers(target nodeid.ID, noSeeds bool, found func([]netip.Add
 	})
 }
 
-// peersTaken bounds what is taken from one answer, so that a liar cannot bury
+// peersTaken bounds the peers used from one answer, so that a liar cannot displace
 // the peers that others name.
 const peersTaken = 100

@@ -9,14 +9,14 @@ import (
 	"github.com/shoalnet/shoal/index/dht/internal/table"
 )
 
-// identity is what this node is to others: its ID, the address it asks from, and
-// the port to reach its peer at. It keeps the ID fitting to the address (BEP 42).
+// identity is this node as others see it: its ID, the address it queries from, and the
+// port of its peer. It keeps an ID that matches the address (BEP 42).
 type identity struct {
 	*clock
 	table   *table.Table // holds the ID
 	tcp     func() uint16
 	votes   votes
-	out     netip.Addr    // the address we ask from
+	out     netip.Addr    // the address we query from
 	renamed time.Duration // last change of ID
 }
 
@@ -39,8 +39,8 @@ func (i *identity) port() uint16 {
 // self is where our peers reach us, as far as we know.
 func (i *identity) self() netip.AddrPort { return netip.AddrPortFrom(i.out, i.port()) }
 
-// vote records that the node at from sees us at addr. When most agree on an
-// address that our ID does not fit, we take another, and vote returns true.
+// vote records that the node at from sees us at addr. If most agree on an address
+// that our ID does not match, we take another ID, and vote returns true.
 func (i *identity) vote(from netip.AddrPort, addr netip.Addr) (renamed bool) {
 	if !addr.Is6() || addr.Is4In6() || nodeid.Local(addr) {
 		return false
@@ -92,8 +92,8 @@ func (i *identity) setAddresses(addrs []netip.Addr) (moved bool) {
 	return true
 }
 
-// votes are what others say our address is: the latest of each of the last sites
-// (/48) that said anything.
+// votes are the addresses that others report for us: the latest of each of the last
+// sites (/48).
 type votes struct {
 	ring   [24]ballot
 	next   int
@@ -105,7 +105,7 @@ type ballot struct {
 	addr  netip.Addr
 }
 
-// add counts what voter says, and reports whether that elected another address.
+// add counts the report of voter, and says whether another address now has most votes.
 func (v *votes) add(voter limit.Source, addr netip.Addr) (elected bool) {
 	place := -1
 	for i := range v.ring {

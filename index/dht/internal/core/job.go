@@ -27,7 +27,7 @@ type job struct {
 	best   []*lookup.Node // for a key by itself
 }
 
-// gather takes the ripe keys that share prefix bits with the first.
+// gather takes the ripe keys that share prefix bits with the first one.
 func (j *job) gather(prefix int) {
 	a := j.a
 	at, _ := a.search(j.first.id)
@@ -47,7 +47,7 @@ func (j *job) gather(prefix int) {
 	}
 }
 
-// release gives back what gather took.
+// release undoes gather.
 func (j *job) release() {
 	for _, k := range j.keys {
 		k.busy = false
@@ -113,8 +113,8 @@ func (j *job) step() {
 	}
 }
 
-// behind reports whether so many queries to one of nodes are waiting that the next
-// one would wait long. Searches and new keys should not have to wait behind them.
+// behind reports whether many queries to one of nodes are waiting, so that the next
+// one would wait long. Searches and new keys should not wait behind them.
 func (j *job) behind(nodes []*lookup.Node) bool {
 	qs, most := j.a.queries, behindMax
 	if j.fresh {

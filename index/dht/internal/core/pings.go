@@ -11,8 +11,8 @@ import (
 // pingRate bounds the pings to nodes that asked us something.
 var pingRate = limit.Rate{PerSecond: 10, Burst: 40}
 
-// pings pings nodes that strangers can make us ping: those that ask us something
-// and those that answers name. It bounds how many and how often.
+// pings sends the pings that strangers can cause: to nodes that query us, and to those
+// that answers name. It bounds how many and how often.
 type pings struct {
 	queries *queries
 	bucket  limit.Bucket
@@ -47,7 +47,7 @@ func (p *pings) challenge(old, claimant table.Contact, via Via) {
 	}
 }
 
-// challenges is how many pings in a row are to be lost until a place is given away.
+// challenges is how many pings in a row must be lost before a node loses its place.
 const challenges = 2
 
 type claim struct {
@@ -75,8 +75,7 @@ func (m claim) fail(q *query, code int) {
 	}
 }
 
-// pinger ignores the answers to pings: what matters was done already, as for any
-// answer.
+// pinger ignores the answers to pings: every answer is handled before it gets here.
 type pinger struct{}
 
 func (pinger) reply(*query, *krpc.Message) {}

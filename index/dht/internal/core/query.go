@@ -28,7 +28,7 @@ const (
 )
 
 // offlineAfter is the number of unanswered queries in a row to nodes of the table
-// after which we take our own connection to be down, and the nodes keep their
+// after which we assume that our own connection is down, and the nodes keep their
 // places. With few nodes it is two queries for each.
 const offlineAfter = 16
 
@@ -127,7 +127,7 @@ func (qs *queries) askVia(via Via, to table.Contact, kq *krpc.Query, by asker, n
 	return q
 }
 
-// launch sends what qs.sender.buf holds as q.
+// launch sends the content of qs.sender.buf as q.
 func (q *query) launch() {
 	qs := q.qs
 	q.phase, q.sent = flying, qs.now
@@ -153,7 +153,7 @@ func (q *query) due() {
 		delete(qs.pending, q.tid)
 		qs.stats.Timeouts++
 		if q.known {
-			// Others may never have existed: names in answers, forged sources.
+			// Other nodes may never have existed: names in answers, forged sources.
 			qs.silence++
 		}
 		q.who.silent = !qs.offline()
@@ -176,14 +176,14 @@ func (doubter) reply(q *query, _ *krpc.Message) { q.who.noItems = q.qs.now }
 func (doubter) late(*query)                     {}
 func (doubter) fail(*query, int)                {}
 
-// forget drops q: an answer that comes later is a stray.
+// forget drops q: a later answer is a stray.
 func (qs *queries) forget(q *query) {
 	delete(qs.pending, q.tid)
 	qs.stop(&q.timer)
 }
 
-// abandon ends q for its asker. A query on its way stays, for what its answer
-// tells about the node asked; one that is held back is not sent.
+// abandon ends q for its asker. A query that was sent stays, because its answer shows
+// that the node is alive; one that is held back is not sent.
 func (qs *queries) abandon(q *query) {
 	switch {
 	case qs.pending[q.tid] != q:
@@ -229,7 +229,7 @@ func (qs *queries) answered(m *krpc.Message, from netip.AddrPort) (q *query, bac
 	return q, back
 }
 
-// deliver tells the asker of q what m says.
+// deliver passes m to the asker of q.
 func (qs *queries) deliver(q *query, m *krpc.Message) {
 	if m.Kind == krpc.KindReply {
 		qs.credit(q, m)
@@ -241,7 +241,7 @@ func (qs *queries) deliver(q *query, m *krpc.Message) {
 	q.by.fail(q, m.Code)
 }
 
-// credit takes the sender of a reply for alive, if its ID is the one we queried.
+// credit marks the sender of a reply as alive if its ID is the one we queried.
 func (qs *queries) credit(q *query, m *krpc.Message) {
 	renamed := q.to.ID != (nodeid.ID{}) && q.to.ID != m.ID
 	if renamed {

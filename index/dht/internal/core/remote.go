@@ -14,7 +14,7 @@ type remote struct {
 	sent    time.Duration // last datagram to it
 	proven  time.Duration // last time it proved that it receives what we send
 	asked   time.Duration // last query from it
-	pinged  time.Duration // last ping for its query's sake
+	pinged  time.Duration // last ping because of its query
 	noItems time.Duration // last time it showed that it does not support BEP 44
 	pace    limit.Bucket  // our queries to it
 	ours    bool          // its last answer said that it runs this program
@@ -28,15 +28,14 @@ const (
 	// sentLife is longer than a firewall remembers UDP.
 	sentLife   = 5 * time.Minute
 	remotesMax = 8192
-	// hostLife is for how long at least it is remembered who wrote first, we or
-	// they, and hostsMax of how many hosts.
+	// hostLife is how long at least we remember who wrote first, we or the host, and
+	// hostsMax for how many hosts.
 	hostLife = 24 * time.Hour
 	hostsMax = 16 << 10
 )
 
-// remotes are the addresses that we recently exchanged datagrams with. Those that
-// only wrote to us are kept apart, so that a flood from many displaces strangers
-// only.
+// remotes are the addresses with which we recently exchanged datagrams. Those that
+// only wrote to us are kept separately, so that a flood displaces only strangers.
 type remotes struct {
 	friends   recent.Map[netip.AddrPort, *remote]
 	strangers recent.Map[netip.AddrPort, *remote]
@@ -58,7 +57,7 @@ func newRemotes() *remotes {
 	return r
 }
 
-// hostOf is an address without its port, but where several hosts share one.
+// hostOf is an address without its port, except where several hosts share one.
 func hostOf(addr netip.AddrPort) netip.AddrPort {
 	if nodeid.Local(addr.Addr()) {
 		return addr
@@ -66,7 +65,7 @@ func hostOf(addr netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr(), 0)
 }
 
-// calling notes that we query addr.
+// calling records that we query addr.
 func (r *remotes) calling(now time.Duration, addr netip.AddrPort) {
 	host := hostOf(addr)
 	if _, ok := r.callers.Get(now, host); !ok {
@@ -78,7 +77,7 @@ func (r *remotes) calling(now time.Duration, addr netip.AddrPort) {
 func (r *remotes) friend(now time.Duration, addr netip.AddrPort) *remote {
 	if f, ok := r.friends.Get(now, addr); ok {
 		if now-f.sent > provenLife/2 {
-			r.friends.Put(now, addr, f) // it is not to be forgotten yet
+			r.friends.Put(now, addr, f) // keep it
 		}
 		return f
 	}
@@ -116,7 +115,7 @@ func (f *remote) isProven(now time.Duration) bool {
 	return f.proven != 0 && now-f.proven < provenLife
 }
 
-// rate is how fast we query it. All our queries to it count together.
+// rate is the rate of our queries to it. All of them count together.
 func (f *remote) rate() limit.Rate {
 	if f.ours {
 		return paceRateOurs

@@ -10,8 +10,8 @@ import (
 // How searches are done.
 const (
 	Alpha      = 4 // queries in flight on each path
-	Paths      = 3 // disjoint paths where the answer must be trusted
-	findPaths  = 2 // where a wrong one does no harm, but none would
+	Paths      = 3 // disjoint paths if the answer must be trusted
+	findPaths  = 2 // if a wrong answer does no harm, but a missing one would
 	pathStarts = 3
 	searchMax  = 64 // searches at a time; more wait their turn
 	chores     = 8  // of them for upkeep
@@ -19,9 +19,9 @@ const (
 	queriesMax = 100
 )
 
-// Search is an iterative search for the nodes closest to a key, and for what
-// they hold. Its functions are called from within the Core's methods and may
-// call it back.
+// Search is an iterative search for the nodes closest to a key, and for what they
+// store. Its functions are called from within the Core's methods and may call the
+// Core.
 type Search struct {
 	Method krpc.Method // FindNode, GetPeers or Get
 	Target nodeid.ID
@@ -34,14 +34,14 @@ type Search struct {
 	HasSeq         bool // Get: a value is wanted only if it is newer than Seq
 	Seq            int64
 
-	// Reply is told of every answer, as long as it returns true; nil for none.
+	// Reply is called with every answer until it returns false; nil for none.
 	Reply func(from table.Contact, m *krpc.Message) bool
-	// Done is told once when the search is over, also if it was cut short by
-	// Reply, but not after Cancel.
+	// Done is called once when the search is over, also if Reply ended it, but not
+	// after a cancellation.
 	Done func(*lookup.Lookup)
 }
 
-// searches are those going on and those that wait until there is room.
+// searches are the running and the waiting searches.
 type searches struct {
 	queries *queries
 	active  []*search
@@ -210,7 +210,7 @@ func (e *search) finish() {
 	e.among.beginWaiting()
 }
 
-// cancel ends the search without telling.
+// cancel ends the search without calling Done.
 func (e *search) cancel() {
 	if !e.over {
 		e.stop()

@@ -21,8 +21,8 @@ const pingSize = 67
 // they fit replyMax.
 const valuesMax = 40
 
-// Limits of the node. The rates of queries answered are for each /64 that has
-// proven an address, and for all that have not together.
+// Limits of the node. The rates of answered queries apply to each /64 that has
+// proven an address, and to all others together.
 const (
 	replyMax     = 1400 // bytes, so that no reply is cut to pieces on its way
 	unprovenGain = 3    // bytes sent for each received are fewer, until the address is proven
@@ -247,9 +247,9 @@ var itemErrors = map[int]string{
 	krpc.CodeStale:      "Sequence number less than current",
 }
 
-// respond sends reply as far as it may. What is too large loses nodes, the
-// farthest first; but a reply that has more than nodes to give waits until its
-// asker has proven its address.
+// respond sends reply within the limits. A reply that is too large loses nodes, the
+// farthest first; but a reply with more than nodes waits until its asker has proven
+// its address.
 func (s *server) respond(reply *krpc.Reply, r *request) {
 	s.sender.buf = krpc.AppendReply(s.sender.buf[:0], reply)
 	if len(s.sender.buf) > r.budget {
@@ -335,7 +335,7 @@ func (s *server) park(r *request) bool {
 	return true
 }
 
-// unpark answers p, which has waited.
+// unpark answers p, which was parked.
 func (s *server) unpark(p *parked) {
 	var m krpc.Message
 	if krpc.Decode(p.datagram, &m) != nil {

@@ -16,8 +16,8 @@ const regionSize = 24
 // cellsMax bounds the searches of a survey.
 const cellsMax = 32
 
-// region is a part of the key space all of whose nodes are to be known: the IDs
-// that share its first bits with a key.
+// region is a part of the key space whose nodes a survey finds: the IDs that share
+// their first bits with a key.
 //
 // A search for a target ends when the eight nodes closest to it have answered.
 // So it knows all nodes that share more bits with the target than the eighth
@@ -78,7 +78,7 @@ func (r *region) sorted(target nodeid.ID) []*lookup.Node {
 	return all
 }
 
-// cell is told of the end of a search, and goes on to the next cell.
+// cell is called at the end of a search, and continues with the next cell.
 func (j *job) cell(l *lookup.Lookup) {
 	j.count(l)
 	r := &j.region

@@ -9,11 +9,11 @@ import (
 )
 
 // samples is the number of random entries among which one to evict is sought.
-// Whoever holds a fifth of the room is found with 97 % certainty.
+// An owner of a fifth of the entries is found with 97 % certainty.
 const samples = 16
 
 // Map holds at most Max entries. The zero Map with Max and Rand set is ready;
-// Gone, if set, is told of every entry that leaves other than by Delete.
+// Gone, if set, is called with every entry that is removed other than by Delete.
 type Map[K, O comparable, V any] struct {
 	Max  int
 	Rand *rand.Rand

@@ -117,7 +117,7 @@ func NewQueries(each, strangers Rate) *Queries {
 	return q
 }
 
-// Allow reports whether a query from there is to be answered.
+// Allow reports whether to answer a query from there.
 func (q *Queries) Allow(now time.Duration, from netip.AddrPort, proven bool) bool {
 	src := SourceOf(from)
 	kept := &q.sources

@@ -5,12 +5,11 @@
 // The nodes named so far are kept in order of their distance. Those in the
 // window, the closest Width that have not failed, are asked; when all of them
 // have answered, the search is over. Against nodes that lie, four things help:
-//   - names cannot be chosen: there is a second window, of the closest nodes
-//     whose ID fits their address (BEP 42), which is the same as the first
-//     where all do;
+//   - IDs cannot be chosen: there is a second window, of the closest nodes whose
+//     ID matches their address (BEP 42), which equals the first if all do;
 //   - with several paths, what one node names stays on its path, and each path
 //     goes on to its own end, whatever the others claim;
-//   - who names nodes that do not answer is soon not believed any more;
+//   - a node that names nodes which do not answer is soon not trusted any more;
 //   - one /64 is asked at most twice.
 package lookup
 
@@ -40,7 +39,7 @@ const (
 	asked                 // an answer is awaited
 	slow                  // an answer would still be welcome
 	answered              // and its own answer was used
-	passed                // it knew the way, and is none of those looked for
+	passed                // used for the way only: it cannot be one of the nodes to find
 	failed                // no answer, or a useless one
 )
 
@@ -49,22 +48,21 @@ type Node struct {
 	table.Contact
 	Token []byte // of its answer, if it gave one
 	Fits  bool   // its ID is one its address may have
-	// Silent tells that it did not answer the last time: where there are too few
-	// nodes for the search to end otherwise, it is not waited for longer than
-	// most need.
+	// Silent says that it did not answer the last time: if there are too few other
+	// nodes, the search does not wait for it longer than most nodes need.
 	Silent bool
 
 	state     state
 	path      uint8
 	from      *Node // who named it first; nil for a start
 	several   bool  // others named it, too
-	good, bad uint8 // what became of those it named first
+	good, bad uint8 // nodes it named first that answered, and that did not
 }
 
 // Lookup is a search in progress. It is not safe for concurrent use.
 type Lookup struct {
 	Target nodeid.ID
-	Width  int // how many of the closest must have answered
+	Width  int // how many of the closest nodes must have answered
 	Alpha  int // how many are queried at a time
 	Paths  int // disjoint paths, at least 1
 	Max    int // queries in all
@@ -154,8 +152,7 @@ func (l *Lookup) Next() *Node {
 	return n
 }
 
-// pick takes turns between the windows, so that none can keep the others from
-// getting on.
+// pick alternates between the windows, so that none can block the others.
 func (l *Lookup) pick() *Node {
 	windows := 2
 	if l.Paths > 1 {

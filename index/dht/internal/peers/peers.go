@@ -20,8 +20,8 @@ const (
 	Life = 45 * time.Minute
 	// Max announcements of all keys: about 8 MiB.
 	Max = 30_000
-	// keyMax bounds those of one key; beyond it a random one gives way, so
-	// that what remains is a sample.
+	// keyMax bounds those of one key; beyond it a random one is replaced, so
+	// that a sample remains.
 	keyMax = 500
 	// networkMax bounds those of one key from one /64.
 	networkMax = 4
@@ -58,7 +58,7 @@ func (s *Store) Len() int { return s.all.Len() }
 // Keys counts the keys that have any.
 func (s *Store) Keys() int { return len(s.byID) }
 
-// Sweep forgets what has expired.
+// Sweep drops expired announcements.
 func (s *Store) Sweep(now time.Duration) { s.all.Sweep(now) }
 
 // Add records that a peer at addr has id, complete if seed. It reports whether

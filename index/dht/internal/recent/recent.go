@@ -13,10 +13,10 @@ type Map[K comparable, V any] struct {
 
 	young, old map[K]V
 	turned     time.Duration // when young was begun
-	forced     time.Duration // when size, not age, last made it forget; 0 for never
+	forced     time.Duration // when it last dropped entries for lack of room; 0 for never
 }
 
-// Get finds what was put for k.
+// Get returns the value of k.
 func (m *Map[K, V]) Get(now time.Duration, k K) (V, bool) {
 	m.turn(now)
 	if v, ok := m.young[k]; ok {
@@ -48,8 +48,8 @@ func (m *Map[K, V]) Delete(k K) {
 // Len counts the entries, those put again twice.
 func (m *Map[K, V]) Len() int { return len(m.young) + len(m.old) }
 
-// Whole reports whether an entry put in the last Life is certain to be there
-// still, that is, whether nothing was dropped for lack of room.
+// Whole reports whether every entry put in the last Life is still there, that is,
+// whether none was dropped for lack of room.
 func (m *Map[K, V]) Whole(now time.Duration) bool {
 	return m.forced == 0 || now-m.forced > m.Life
 }

@@ -8,17 +8,17 @@ import (
 	"github.com/shoalnet/shoal/index/dht/internal/nodeid"
 )
 
-// Lie is how a host answers those who search. Every liar names false peers, and
-// accepts whatever it is to store and forgets it; pings it answers truly, so
-// that others know it.
+// Lie is how a host answers searches. Every liar names false peers, and accepts and
+// forgets everything it is asked to store. It answers pings truthfully, so that
+// others know it.
 type Lie uint8
 
 // The lies differ in the nodes named.
 const (
 	Honest Lie = iota
-	Ghosts     // nodes right beside the target that do not exist
-	Ring       // liars only, by their true names, those closest to the target
-	Masks      // liars by false names beside the target, which they answer to
+	Ghosts     // nodes near the target that do not exist
+	Ring       // only liars, by their true names, those closest to the target
+	Masks      // liars, by false names near the target, to which they answer
 )
 
 // lied answers a search with lies. It reports whether b was one; other datagrams
@@ -80,8 +80,7 @@ func (h *Node) ring(target nodeid.ID) []krpc.Node {
 	return out
 }
 
-// mask is the false name of the liar at addr for a target, the same whoever is
-// asked.
+// mask is the false name of the liar at addr for a target. All liars use the same.
 func mask(target nodeid.ID, addr netip.AddrPort) nodeid.ID {
 	id := target
 	id[18] ^= byte(addr.Port() >> 8)

@@ -15,8 +15,8 @@ type event struct {
 	data []byte
 }
 
-// queue is a heap of events, the earliest first. Its four-way nodes and its
-// store of buffers are what makes ten thousand hosts bearable.
+// queue is a heap of events, the earliest first. Its four-way nodes and its reused
+// buffers make ten thousand hosts affordable.
 type queue struct {
 	heap  []event
 	seq   uint64

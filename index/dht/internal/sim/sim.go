@@ -19,7 +19,7 @@ import (
 	"github.com/shoalnet/shoal/index/dht/internal/table"
 )
 
-// Config is the weather.
+// Config describes the network.
 type Config struct {
 	Seed uint64
 	Loss float64 // of all datagrams, 0 to 1
@@ -35,7 +35,7 @@ const (
 	stateLife = 60 * time.Second
 )
 
-// Net is the internet.
+// Net is a simulated internet.
 type Net struct {
 	cfg    Config
 	now    time.Duration
@@ -44,7 +44,7 @@ type Net struct {
 	nodes  []*Node
 	byAddr map[netip.AddrPort]*Node
 	liars  []*Node
-	used   map[netip.Prefix]bool // /64s given away
+	used   map[netip.Prefix]bool // /64s in use
 
 	Sent, Lost, Blocked uint64 // datagrams
 }
@@ -65,7 +65,7 @@ type Node struct {
 	x, y   float64
 	opened map[netip.Addr]time.Duration // nil without a firewall
 	lie    Lie
-	wake   time.Duration // when it is to be woken; 0 for not
+	wake   time.Duration // when to wake it; 0 for never
 }
 
 // Kind is what sort of host to add.
@@ -159,8 +159,8 @@ func (n *Net) Add(kind Kind, knows ...*Node) *Node {
 	return h
 }
 
-// feed tells a host that knows no node of the others it was given, or of others
-// where these are gone, as a bootstrap host would.
+// feed gives a host that knows no node the others it was added with, or different ones
+// if these are gone, as a bootstrap host would.
 func (h *Node) feed() {
 	for i, o := range h.knows {
 		if o.dead {
@@ -170,7 +170,7 @@ func (h *Node) feed() {
 	}
 }
 
-// Kill takes a host off the net without a word.
+// Kill removes a host from the net without notice.
 func (n *Net) Kill(h *Node) {
 	h.dead = true
 	delete(n.byAddr, h.Addr)
@@ -188,7 +188,7 @@ func without(list []*Node, h *Node) []*Node {
 	return list
 }
 
-// Do calls f as something that happens on the host now.
+// Do calls f as an event on the host.
 func (h *Node) Do(f func(now time.Duration)) {
 	f(h.Net.now)
 	h.arm()
@@ -236,8 +236,8 @@ func (n *Net) Run(d time.Duration) {
 	n.now = until
 }
 
-// RunUntil lets time pass until ok, for at most d. It returns what ok said last.
-// It is asked after everything that happens.
+// RunUntil lets time pass until ok returns true, for at most d. It returns the last
+// result of ok, which is called after every event.
 func (n *Net) RunUntil(d time.Duration, ok func() bool) bool {
 	until := n.now + d
 	for !ok() {
@@ -293,8 +293,8 @@ func (h *Node) admits(from netip.AddrPort) bool {
 	return true
 }
 
-// Join adds a host that knows an honest host, as everybody has a bootstrap host
-// he trusts, and two others.
+// Join adds a host that knows an honest host, such as a trusted bootstrap host, and
+// two others.
 func (n *Net) Join(kind Kind) *Node {
 	if len(n.nodes) == 0 {
 		return n.Add(kind)

@@ -23,8 +23,8 @@ import (
 // root.
 const K = 8
 
-// Limits on nodes of one network. Whoever has a /64 has all addresses of it, so
-// these limits are hard. A /48 may belong to one attacker or to a provider with
+// Limits on nodes of one network. One owner controls all addresses of a /64, so these
+// limits are hard. A /48 may belong to one attacker or to a provider with
 // many customers: its nodes take places that are free, and give them up to others.
 const (
 	bucket64 = 1 // in a bucket of K; in proportion in wider ones
@@ -32,7 +32,7 @@ const (
 	bucket48 = 3 // in a bucket of K, once others want a place
 )
 
-// Times after which what we know about a node is no longer taken for granted.
+// Times after which what we know about a node may be out of date.
 const (
 	// Fresh is how long a node is good after it was last heard (BEP 5).
 	Fresh = 15 * time.Minute
@@ -63,7 +63,7 @@ type Entry struct {
 	Contact
 	Heard   time.Duration // last answer, or query since it first answered
 	Asked   time.Duration // last query it sent us
-	Tried   time.Duration // last query we sent it for the sake of the table
+	Tried   time.Duration // last query we sent it to check it for the table
 	RTT     time.Duration // smoothed
 	Fails   uint8         // queries unanswered in a row
 	Open    bool          // answered when no firewall could have expected it
@@ -112,7 +112,7 @@ type Table struct {
 	strict  bool
 	buckets []bucket
 	count   int
-	cand    []*Entry // scratch of Closest
+	cand    []*Entry // buffer of Closest
 }
 
 // New makes an empty table for a node called self. A strict table takes only
@@ -170,7 +170,7 @@ func (t *Table) Answered(now time.Duration, c Contact, rtt, asked time.Duration)
 	if i := b.find(c.ID); i >= 0 {
 		e := &b.nodes[i]
 		if e.Addr != c.Addr {
-			// Someone else with its name. The old one keeps the place while it
+			// Another node with its ID. The old one keeps the place while it
 			// answers: otherwise any host could push it out.
 			if e.Fails == 0 {
 				return false

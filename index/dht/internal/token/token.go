@@ -18,7 +18,7 @@ const Size = 8
 // periods.
 const Period = 5 * time.Minute
 
-// Mint makes tokens. It keeps nothing for the tokens it made.
+// Mint makes tokens. It does not store them.
 type Mint struct {
 	secret [32]byte
 }
