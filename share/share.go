@@ -54,7 +54,7 @@ const (
 	Hashing  State = "hashing"  // a folder being shared is read for the first time
 	Checking State = "checking" // data already on disk is hashed before it is trusted
 	Finding  State = "finding"  // only the ID is known; looking for someone who knows the rest
-	Queued   State = "queued"   // waits until fewer others fetch
+	Queued   State = "queued"   // waits until another transfer is complete
 	Fetching State = "fetching"
 	Seeding  State = "seeding"
 	Paused   State = "paused"

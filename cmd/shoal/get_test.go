@@ -27,7 +27,7 @@ func film(t *testing.T, digit string) share.Transfer {
 
 func finished(t share.Transfer) share.Transfer {
 	t.State, t.Bytes, t.Downloaded, t.Completed = share.Paused, t.Total, 100, time.Unix(1e9, 0)
-	t.Reason = "complete, and not to be seeded"
+	t.Reason = "complete, not seeded"
 	return t
 }
 

@@ -161,7 +161,7 @@ func TestBar(t *testing.T) {
 	if cells(got) < 75 {
 		t.Errorf("%q leaves much of the line empty", got)
 	}
-	fetching.Reason = "all of it is here and is being written to the disk"
+	fetching.Reason = "all data has arrived and is being written to the disk"
 	if got := sum([]share.Transfer{fetching}).bar(79); !strings.Contains(got, fetching.Reason) || strings.Contains(got, "left") {
 		t.Errorf("%q says how long it takes, not what", got)
 	}

@@ -87,14 +87,14 @@ func TestShareFailsWithTheDisk(t *testing.T) {
 func TestSeedingEndsAtTheGoal(t *testing.T) {
 	a := share.Transfer{ID: testID(t, "a"), Name: "film", State: share.Seeding, Uploaded: 5}
 	met := a
-	met.State, met.Reason = share.Paused, "complete, and uploaded 2 times its size as wished"
+	met.State, met.Reason = share.Paused, "complete, ratio 2 reached"
 	f := newFake(a)
 	f.steps = []share.Event{changed(met)}
 	out, _, stderr := testOutput(false)
 	if err := seed(t.Context(), f, []share.ID{a.ID}, out); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(stderr.String(), "film: complete, and uploaded 2 times") {
+	if !strings.Contains(stderr.String(), "film: complete, ratio 2 reached") {
 		t.Errorf("got %q", stderr)
 	}
 }

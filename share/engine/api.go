@@ -16,15 +16,14 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// busy is why a transfer is: an error that is share.ErrBusy, too.
+// busy is an error that is share.ErrBusy as well, and says why.
 type busy string
 
 func (b busy) Error() string   { return string(b) }
 func (busy) Is(err error) bool { return err == share.ErrBusy }
 
-// errHashing is that of Verify for a share that is still being hashed for the
-// first time.
-const errHashing = busy("it is being hashed: there is nothing to compare with yet")
+// errHashing is returned by Verify for a share that is being hashed for the first time.
+const errHashing = busy("it is being hashed for the first time, so there is nothing to verify yet")
 
 // ErrStopped is wrapped by the error of every call after Run has returned.
 var ErrStopped = errors.New("the node is stopping")
@@ -33,7 +32,7 @@ func stopped() error { return share.Errorf(share.NoNode, "%w", ErrStopped) }
 
 func unknown(id share.ID) error { return share.Errorf(share.Failed, "%s: %w", id, share.ErrUnknown) }
 
-// on runs f for the transfer of id on the loop.
+// on calls f on the loop for the transfer of id.
 func (e *Engine) on(id share.ID, f func(*loop, *transfer) error) error {
 	err := stopped()
 	e.call(func(lp *loop) {
@@ -47,20 +46,20 @@ func (e *Engine) on(id share.ID, f func(*loop, *transfer) error) error {
 	return err
 }
 
-// Share publishes a file or folder. It returns at once: the transfer has a
-// provisional ID and is Hashing; EventShared tells the real one when its link
-// is known. Until the engine stops, the provisional ID finds the transfer, too.
-// An unfinished Share is taken up again after a restart.
+// Share shares a file or folder. It returns at once: the transfer has a provisional ID
+// and is Hashing; EventShared carries the real ID when the link is known. The
+// provisional ID finds the transfer until the engine stops. An unfinished Share goes on
+// after a restart.
 func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, error) {
 	if !filepath.IsAbs(r.Path) {
-		return share.Transfer{}, share.Errorf(share.Usage, "what is shared is named by an absolute path, not %q", r.Path)
+		return share.Transfer{}, share.Errorf(share.Usage, "the path to share must be absolute, not %q", r.Path)
 	}
 	goal := forever(r.Goal)
 	if err := errors.Join(goal.Check(), r.Limits.Check()); err != nil {
 		return share.Transfer{}, err
 	}
 	if err := (metainfo.MakeOptions{Name: r.Name, PieceLength: r.PieceLength, Exclude: r.Exclude}).Check(); err != nil {
-		return share.Transfer{}, err // and no transfer that could only fail
+		return share.Transfer{}, err // it could only fail
 	}
 	if _, err := os.Stat(r.Path); err != nil {
 		return share.Transfer{}, share.Errorf(share.Disk, "sharing %s: %w", r.Path, err)
@@ -83,7 +82,7 @@ func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, err
 	return e.add(ctx, t, r.Owner, r.Lease)
 }
 
-// add takes a new transfer in and returns when it would survive a power cut.
+// add adds a new transfer, and returns when it would survive a power cut.
 func (e *Engine) add(ctx context.Context, t *transfer, by Owner, lease Lease) (share.Transfer, error) {
 	var s share.Transfer
 	var saved <-chan error
@@ -117,8 +116,8 @@ func (e *Engine) add(ctx context.Context, t *transfer, by Owner, lease Lease) (s
 	}
 }
 
-// Fetch starts fetching and returns at once. A second Fetch of the same ID
-// returns the transfer that is there, see merge. What names no v1 info-hash is
+// Fetch begins to fetch and returns at once. A second Fetch of the same ID returns the
+// transfer that is there, see again.merge. A link without a v1 info-hash is
 // share.Refused.
 func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, error) {
 	t, tor, err := e.requested(r)
@@ -137,7 +136,7 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 	})
 	if release == nil {
 		if err = cmp.Or(err, refused); err == nil {
-			// Where it was removed meanwhile, s is how it was.
+			// If it was removed meanwhile, s is its last state.
 			if again, err := e.lookAgain(ctx, t.id); err == nil {
 				s = again
 			}
@@ -165,10 +164,10 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 	return e.add(ctx, t, r.Owner, r.Lease)
 }
 
-// requested is the transfer that r asks for.
+// requested makes the transfer that r asks for.
 func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error) {
 	if !filepath.IsAbs(r.Output) {
-		return nil, nil, share.Errorf(share.Usage, "the folder to fetch into is named by an absolute path, not %q", r.Output)
+		return nil, nil, share.Errorf(share.Usage, "the output folder must be an absolute path, not %q", r.Output)
 	}
 	goal := forever(r.Goal)
 	if err := errors.Join(goal.Check(), r.Limits.Check(), share.CheckGlobs(r.Files)); err != nil {
@@ -203,7 +202,7 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 	case link.V2Only() && tor == nil:
 		return nil, nil, share.Errorf(share.Refused, "the link names its content by SHA-256 only (BitTorrent v2), which this version cannot fetch")
 	case t.id.IsZero():
-		return nil, nil, share.Errorf(share.Refused, "the link names no content")
+		return nil, nil, share.Errorf(share.Refused, "the link has no ID")
 	}
 	if t.name == "" {
 		t.name = t.id.String()
@@ -217,7 +216,7 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 // checkSize refuses content of more than most bytes; 0 is any.
 func checkSize(info *metainfo.Info, most int64) error {
 	if most > 0 && info.Size() > most {
-		return share.Errorf(share.Refused, "%q has %d bytes, more than the %d that were allowed", info.Name, info.Size(), most)
+		return share.Errorf(share.Refused, "%q has %d bytes, more than the limit of %d", info.Name, info.Size(), most)
 	}
 	return nil
 }
@@ -228,7 +227,7 @@ func checkOnly(info *metainfo.Info, pattern string) error {
 		return nil
 	}
 	if ok, err := path.Match(pattern, info.Name); info.Multi || err != nil || !ok {
-		return share.Errorf(share.Refused, "%q is not what was expected, one file %s", info.Name, pattern)
+		return share.Errorf(share.Refused, "%q is not the expected single file %s", info.Name, pattern)
 	}
 	return nil
 }
@@ -242,8 +241,8 @@ func appendNew(list, more []string) []string {
 	return list
 }
 
-// List returns every transfer, oldest first. What is complete was looked at: see
-// share.Transfer.Looked.
+// List returns every transfer, oldest first. The files of complete ones were looked at
+// before, see share.Transfer.Looked.
 func (e *Engine) List() []share.Transfer {
 	e.awaitLooks()
 	var out []share.Transfer
@@ -259,8 +258,8 @@ func (e *Engine) List() []share.Transfer {
 	return out
 }
 
-// Get returns one transfer, also a share that failed and is no more. Files of a
-// complete one are looked at first, unless the file system does not answer.
+// Get returns one transfer, also a share that failed and was removed. It looks at the
+// files of a complete one first, unless the file system does not answer.
 func (e *Engine) Get(id share.ID) (s share.Transfer, err error) {
 	e.awaitLook(context.Background(), id, freshLook)
 	err = e.on(id, func(lp *loop, t *transfer) error {
@@ -277,7 +276,7 @@ func (e *Engine) Get(id share.ID) (s share.Transfer, err error) {
 	return s, err
 }
 
-// Pause closes the connections of a transfer and stops what it does.
+// Pause stops a transfer and closes its connections.
 func (e *Engine) Pause(id share.ID) error {
 	return e.on(id, func(lp *loop, t *transfer) error {
 		t.options.Paused, t.options.Reason = true, ""
@@ -305,8 +304,8 @@ func (e *Engine) Resume(id share.ID) error {
 	})
 }
 
-// Verify hashes all data on disk again. It returns at once; the transfer is
-// Checking meanwhile.
+// Verify hashes all data on disk again. It returns at once; the transfer is Checking
+// until that is done.
 func (e *Engine) Verify(id share.ID) error {
 	return e.on(id, func(lp *loop, t *transfer) error {
 		switch {
@@ -330,12 +329,12 @@ func (e *Engine) SetPriority(id share.ID, files map[int]share.Priority) error {
 	}
 	for i, p := range files {
 		if i < 0 || i >= len(info.Files) || p < share.Skip || p > share.High {
-			return share.Errorf(share.Usage, "%q has no file %d, or there is no priority %d", info.Name, i, p)
+			return share.Errorf(share.Usage, "%q has no file %d, or %d is not a priority", info.Name, i, p)
 		}
 	}
 	return e.on(id, func(lp *loop, t *transfer) error {
 		if t.own() {
-			return share.Errorf(share.Usage, "%q is shared from this machine: all of it is there", t.name)
+			return share.Errorf(share.Usage, "%q is shared from this node, which has all of its files", t.name)
 		}
 		all := maps.Clone(t.options.Priorities)
 		if all == nil {
@@ -349,7 +348,7 @@ func (e *Engine) SetPriority(id share.ID, files map[int]share.Priority) error {
 		}
 		t.setPriorities(info, all)
 		lp.applyPriorities(t)
-		if !t.done && t.options.Reason != "" { // it was not the user who paused it
+		if !t.done && t.options.Reason != "" { // the user has not paused it
 			t.unpause()
 		}
 		lp.save(t)
@@ -358,7 +357,7 @@ func (e *Engine) SetPriority(id share.ID, files map[int]share.Priority) error {
 	})
 }
 
-// unpause ends a pause, and has the user own what rested.
+// unpause ends a pause. The user owns what nobody owned.
 func (t *transfer) unpause() {
 	if t.options.Owners.has(resting) {
 		t.options.Owners = t.options.Owners.without(resting)
@@ -372,8 +371,8 @@ func (e *Engine) SetLimits(id share.ID, l share.Limits) error {
 	return e.ChangeLimits(id, l.Change())
 }
 
-// ChangeLimits is SetLimits of one direction or both. Changes of the two at the
-// same moment both take effect.
+// ChangeLimits caps one direction or both. Concurrent changes of different directions
+// both take effect.
 func (e *Engine) ChangeLimits(id share.ID, c share.LimitChange) error {
 	if err := c.Check(); err != nil {
 		return err
@@ -405,8 +404,8 @@ func (e *Engine) SetGoal(id share.ID, g share.Goal) error {
 	})
 }
 
-// SetGlobalLimits caps the rates of the node until the engine stops; the
-// caller keeps the setting.
+// SetGlobalLimits caps the rates of the node until the engine stops. The caller saves
+// the setting.
 func (e *Engine) SetGlobalLimits(l share.Limits) error {
 	if err := l.Check(); err != nil {
 		return err
@@ -416,7 +415,7 @@ func (e *Engine) SetGlobalLimits(l share.Limits) error {
 	return nil
 }
 
-// AddPeers offers addresses to a transfer.
+// AddPeers adds addresses of peers to a transfer.
 func (e *Engine) AddPeers(id share.ID, s share.Source, addrs []netip.AddrPort) error {
 	addrs = slices.Clone(addrs)
 	return e.on(id, func(lp *loop, t *transfer) error {
@@ -425,7 +424,7 @@ func (e *Engine) AddPeers(id share.ID, s share.Source, addrs []netip.AddrPort) e
 	})
 }
 
-// Subscribe delivers every event from now on. A reader that falls more than
-// buffer events behind is cut off: C is closed and Lagged reports true; it
-// subscribes again and calls List. The engine never waits for a reader.
+// Subscribe delivers every event from now on. The engine never waits for a reader: when
+// one is more than buffer events behind, C is closed and Lagged reports true. It then
+// subscribes again and calls List.
 func (e *Engine) Subscribe(buffer int) *Subscription { return e.hub.subscribe(buffer) }

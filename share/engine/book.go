@@ -8,28 +8,27 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 )
 
-// What one transfer remembers of where its peers are. Addresses are cheap to
-// invent, so an address that peers told of may only push out another such.
 const (
 	maxKnown = 1000
-	// An address is offered to the client library again after this, doubled
-	// each time up to the hour, while no connection to it is open.
+	// An address is handed to the swarm again after this, doubled each time up to
+	// offerAgainMax, while no connection to it is open.
 	offerAgain    = 4 * time.Second
 	offerAgainMax = time.Hour
 	offerAtOnce   = 60
 )
 
-// book is the addresses of one transfer. It is owned by the loop.
+// book keeps the addresses of the peers of one transfer. Addresses are cheap to invent, so
+// one from peer exchange replaces only others from there. It is owned by the loop.
 type book struct {
 	entries map[netip.AddrPort]*entry
-	counts  map[share.Source]int // distinct addresses each source told of
+	counts  map[share.Source]int // distinct addresses from each source
 }
 
 type entry struct {
 	addr   netip.AddrPort
 	source share.Source
 	added  time.Time
-	due    time.Time // when it may be offered next
+	due    time.Time // when it is offered next
 	pause  time.Duration
 }
 
@@ -37,14 +36,14 @@ func newBook() *book {
 	return &book{entries: make(map[netip.AddrPort]*entry), counts: make(map[share.Source]int)}
 }
 
-// trusted sources may name private addresses: the user, and who is on our own
-// network already.
+// trusted tells whether a source may name private addresses: the user, and hosts on our
+// own network.
 func trusted(s share.Source) bool {
 	return s == share.FromLink || s == share.FromUser || s == share.FromLAN
 }
 
-// add takes the addresses that may be connected to, without those in own, and
-// returns the ones that are new.
+// add adds the addresses that may be dialled and are not in own, and returns those that
+// are new.
 func (b *book) add(now time.Time, s share.Source, addrs []netip.AddrPort, far, near netguard.Policy, own []netip.AddrPort) []netip.AddrPort {
 	policy := far
 	if trusted(s) {
@@ -63,7 +62,7 @@ next:
 			}
 		}
 		if e, ok := b.entries[ap]; ok {
-			// Somebody still vouches for it: it is worth an early try.
+			// It is still in use: worth an early try.
 			if e.source == share.FromPEX && s != share.FromPEX {
 				e.source = s
 			}
@@ -80,6 +79,8 @@ next:
 	return fresh
 }
 
+// evict makes room for an address from s. It reports false when there is nothing to
+// replace.
 func (b *book) evict(s share.Source) bool {
 	var worst *entry
 	for _, e := range b.entries {
@@ -107,7 +108,7 @@ func (b *book) anyDue(now time.Time) bool {
 	return false
 }
 
-// offer picks addresses that are due and moves them back.
+// offer returns addresses that are due and not connected. They are due again later.
 func (b *book) offer(now time.Time, connected map[netip.AddrPort]bool) []*entry {
 	var out []*entry
 	for _, e := range b.entries {
@@ -126,14 +127,14 @@ func (b *book) offer(now time.Time, connected map[netip.AddrPort]bool) []*entry 
 	return out
 }
 
-// again makes every address due, as after a pause.
+// again makes every address due.
 func (b *book) again(now time.Time) {
 	for _, e := range b.entries {
 		e.due, e.pause = now, offerAgain
 	}
 }
 
-// addrs is every address known.
+// addrs returns every address.
 func (b *book) addrs() []netip.AddrPort {
 	out := make([]netip.AddrPort, 0, len(b.entries))
 	for ap := range b.entries {
@@ -142,7 +143,8 @@ func (b *book) addrs() []netip.AddrPort {
 	return out
 }
 
-// embedZones leaves out link-local addresses on interfaces that are gone.
+// embedZones puts zones into link-local addresses, and leaves out those on interfaces that
+// are gone.
 func embedZones(addrs []netip.AddrPort) []netip.AddrPort {
 	out := make([]netip.AddrPort, 0, len(addrs))
 	for _, ap := range addrs {

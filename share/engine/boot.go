@@ -14,8 +14,8 @@ import (
 	"github.com/shoalnet/shoal/share/storage"
 )
 
-// open makes everything that the loop works with and loads the transfers of
-// the last run. The function it returns undoes it all.
+// open makes what the loop works with and loads the transfers of the last run. stop undoes
+// it all.
 func (lp *loop) open(ctx context.Context) (stop func() error, err error) {
 	if !lp.cfg.Look {
 		if err := os.MkdirAll(lp.cfg.Dir, 0o700); err != nil {
@@ -52,7 +52,7 @@ func (lp *loop) open(ctx context.Context) (stop func() error, err error) {
 	lp.discovery.trackers = lp.trackers
 	lp.announce = &announcer{finders: lp.cfg.Finders, noTrackers: lp.cfg.NoTrackers, network: lp.swarms, trackers: lp.trackers}
 
-	// Services go on while the transfers are being put away.
+	// Services go on while transfers are being closed.
 	service, halt := context.WithCancel(context.WithoutCancel(ctx))
 	lp.box.open(service)
 	var services, announcer sync.WaitGroup
@@ -94,11 +94,11 @@ func (lp *loop) open(ctx context.Context) (stop func() error, err error) {
 
 func (lp *loop) report(what string, err error) {
 	if err != nil && !errors.Is(err, context.Canceled) {
-		lp.log.Error("a part of the engine ended", "part", what, "error", err)
+		lp.log.Error("a part of the engine stopped", "part", what, "error", err)
 	}
 }
 
-// port is where peers reach us over TCP.
+// port is the TCP port that accepts peers.
 func (lp *loop) port() uint16 {
 	for _, l := range lp.cfg.Listeners {
 		if ap, err := netip.ParseAddrPort(l.Addr().String()); err == nil {
@@ -108,8 +108,8 @@ func (lp *loop) port() uint16 {
 	return 0
 }
 
-// load brings back a transfer of the last run. Those that are complete stay at
-// rest: their files are looked at in turn, see lookInTurn.
+// load adds a transfer of the last run. Complete ones stay at rest: their files are looked
+// at in turn, see lookInTurn.
 func (lp *loop) load(r row) {
 	if r.kind == kindEnded {
 		lp.shelf.add(r)
@@ -118,7 +118,7 @@ func (lp *loop) load(r row) {
 	t := &transfer{row: r, done: r.kind == kindOwn || !r.completed.IsZero() && !r.options.Lost}
 	if !lp.settleOwners(t) {
 		if lp.cfg.Look {
-			return // the next node that is not there to look ends it
+			return // the next node that may write ends it
 		}
 		if t.kind == kindOwn {
 			lp.shelve(t)
@@ -128,7 +128,7 @@ func (lp *loop) load(r row) {
 		return
 	}
 	if t.done && t.size == t.total {
-		t.options.Counted = true // older releases did not note it
+		t.options.Counted = true // older versions did not keep it
 	}
 	lp.transfers.add(t)
 	t.shown.State = t.state()
@@ -154,7 +154,7 @@ func (lp *loop) load(r row) {
 	}
 }
 
-// putAway ends all jobs and closes what is open, until deadline.
+// putAway ends all jobs and closes all storage, until the deadline.
 func (lp *loop) putAway(deadline time.Time) {
 	lp.stopping = true
 	lp.box.cancel()
@@ -182,7 +182,7 @@ func (lp *loop) putAway(deadline time.Time) {
 		})
 	}
 	lp.settle(closing.Wait, deadline)
-	for t := range lp.awake { // a block may have come until its transfer left the library
+	for t := range lp.awake { // blocks may have arrived until the swarm was detached
 		if t.level() == live {
 			t.fold()
 			lp.save(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/shoalnet/shoal/share/storage"
 )
 
-// copyPieces copies the missing ones of the wanted pieces that are right below
-// from. What is not there, or is wrong, is left to others.
+// copyPieces copies wanted pieces that are missing and that are right below from. It
+// returns how many. The rest is left for peers.
 func copyPieces(ctx context.Context, info *metainfo.Info, files *storage.Transfer, from string, wanted []storage.Span, c *count) (n int, err error) {
 	src := source{info: info, from: from}
 	defer src.close()
@@ -59,8 +59,8 @@ func copyPieces(ctx context.Context, info *metainfo.Info, files *storage.Transfe
 	return n, files.Flush(ctx)
 }
 
-// MatchFolder reads the files in dir that have the names of the content, and tells
-// how much of them is right. It changes nothing.
+// MatchFolder reads the files in dir that have names of the content, and returns how much
+// of them is right. It changes nothing.
 func MatchFolder(ctx context.Context, info *metainfo.Info, dir string) (m share.Match, err error) {
 	src := source{info: info, from: filepath.Join(dir, info.Name)}
 	defer src.close()
@@ -74,7 +74,7 @@ func MatchFolder(ctx context.Context, info *metainfo.Info, dir string) (m share.
 		m.Files, m.Bytes = m.Files+1, m.Bytes+fi.Size()
 	}
 	buf := make([]byte, info.PieceLength)
-	last, right := -1, false // the piece that was read, which files may share
+	last, right := -1, false // the last piece that was read; files may share it
 	for i, f := range info.Files {
 		if !there[i] {
 			continue
@@ -95,7 +95,7 @@ func MatchFolder(ctx context.Context, info *metainfo.Info, dir string) (m share.
 	return m, nil
 }
 
-// source reads content by its offsets from files of its names.
+// source reads content by offset from files in another folder.
 type source struct {
 	info *metainfo.Info
 	from string
@@ -103,8 +103,8 @@ type source struct {
 	file *os.File
 }
 
-// copyFiles has the system copy whole files, all pieces of which are wanted, and
-// returns these pieces. Which of them are right is not known yet.
+// copyFiles has the operating system copy whole files whose pieces are all wanted, and
+// returns these pieces. They have yet to be hashed.
 func (s *source) copyFiles(ctx context.Context, files *storage.Transfer, wanted []storage.Span) (map[int]bool, error) {
 	pieces := make(map[int]bool)
 	for i, f := range s.info.Files {

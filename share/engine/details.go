@@ -11,7 +11,7 @@ import (
 	"github.com/shoalnet/shoal/share/storage"
 )
 
-// infoOf is the info dictionary of a transfer, from memory or from disk.
+// infoOf returns the info dictionary of a transfer, from memory or from disk.
 func (e *Engine) infoOf(id share.ID) (*metainfo.Info, error) {
 	var info *metainfo.Info
 	known := false
@@ -34,7 +34,7 @@ func (e *Engine) infoOf(id share.ID) (*metainfo.Info, error) {
 	return tor.Info, nil
 }
 
-// awake is what of a transfer can be asked outside the loop.
+// awakeParts is what can be used of a transfer outside the loop.
 type awakeParts struct {
 	known bool
 	done  bool
@@ -58,7 +58,7 @@ func (e *Engine) parts(id share.ID) (p awakeParts, err error) {
 	return p, err
 }
 
-// Files returns the files of a transfer, none while they are not known.
+// Files lists the files of a transfer; none while they are not known.
 func (e *Engine) Files(id share.ID) ([]share.File, error) {
 	p, err := e.parts(id)
 	if err != nil || !p.known {
@@ -85,8 +85,8 @@ func (e *Engine) Files(id share.ID) ([]share.File, error) {
 	return out, nil
 }
 
-// nameFiles tells where the name of a file on disk is not that of the torrent,
-// and of a share where it will not be on Windows.
+// nameFiles fills in the name of a file on disk where it differs from that in the torrent;
+// for a share, the name that it will have on Windows.
 func nameFiles(files []share.File, info *metainfo.Info, p awakeParts) {
 	for i := range files {
 		f := &files[i]
@@ -165,7 +165,7 @@ func (e *Engine) Pieces(id share.ID) (share.Pieces, error) {
 	return out, nil
 }
 
-// Peers returns the connected peers of a transfer.
+// Peers lists the connected peers of a transfer.
 func (e *Engine) Peers(id share.ID) ([]share.Peer, error) {
 	p, err := e.parts(id)
 	if err != nil || p.net == nil {

@@ -1,18 +1,22 @@
-// Package engine moves content: it publishes folders, fetches links, seeds,
-// verifies, pauses, limits and streams.
+// Package engine keeps to itself how transfers live: what happens to each, when, and in
+// which order. It shares files and folders, fetches links, seeds, verifies, pauses,
+// limits and streams.
 //
-// What it promises: a piece counts as complete only after its bytes hashed
-// right and reached the disk; what the user shares is only ever read; a disk
-// that fails stops only the transfers on it, which resume by themselves; and
-// nothing a peer, a tracker or a torrent says ends the process or makes it grow
-// without bound. What sees to the last is internal/swarm (connections and
-// messages), internal/swarm/infofetch (info dictionaries), internal/netguard
-// (addresses) and the book (addresses of peers).
+// What it promises: a piece counts as complete only after its hash was right and its
+// bytes reached the disk; what the user shares is only ever read; a disk that fails
+// stops only the transfers on it, and they resume by themselves; and nothing that a
+// peer, a tracker or a torrent says ends the process or makes it grow without bound.
+// Four parts see to the last: internal/swarm (connections and messages),
+// internal/swarm/infofetch (info dictionaries), internal/netguard (addresses) and the
+// book (addresses of peers).
 //
-// An Engine is one event loop that owns every transfer. Whatever takes time
-// (hashing, opening storage, attaching to a swarm) is a job in its own goroutine
-// that hands its result back to the loop. The peer protocol is known to it by
-// the interfaces of internal/swarm/face alone.
+// An Engine is what callers see. Behind it one goroutine, the loop, owns every transfer.
+// After each change reconcile compares how a transfer is with how it should be, and
+// begins the next step: a job, which a worker does in a goroutine of its own. The result
+// comes back to the loop through the mailbox. What can be decided without the loop is
+// decided in parts that do not know it; docs/architecture.md lists them.
+//
+// The engine knows the peer protocol only by the interfaces of internal/swarm/face.
 package engine
 
 import (
@@ -32,13 +36,13 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
-// Finder finds peers of an ID and makes this node known as one.
+// Finder finds peers of an ID, and announces this node as one.
 type Finder interface {
-	// Find streams peers of id to found until ctx ends or the search is over.
-	// found is never called concurrently or after Find returned.
+	// Find passes peers of id to found until ctx ends or the search is over. It never
+	// calls found concurrently, nor after it has returned.
 	Find(ctx context.Context, id share.ID, found func([]netip.AddrPort)) error
-	// Announce keeps id announced until Withdraw; it returns at once. A second
-	// Announce of the same id changes nothing.
+	// Announce keeps id announced until Withdraw, and returns at once. A second
+	// Announce of the same ID changes nothing.
 	Announce(id share.ID)
 	// Withdraw ends Announce; it returns at once.
 	Withdraw(id share.ID)
@@ -52,58 +56,56 @@ type Config struct {
 	// DB is the node's state.db. The engine makes and upgrades its own tables,
 	// whose names begin with "engine_", and never closes it.
 	DB *sql.DB
-	// Dir keeps a copy of each torrent as ID.torrent. It is made when missing.
+	// Dir holds a copy of each torrent as ID.torrent. It is made when missing.
 	Dir string
 
 	// Listeners accept peers over TCP, all on one port. The engine closes them.
 	Listeners []net.Listener
-	// UTP carries peers over uTP on the same port; nil turns uTP off. The
-	// engine closes it.
+	// UTP accepts peers over uTP on the same port; nil turns uTP off. The engine closes
+	// it.
 	UTP net.PacketConn
 
-	IPv4         bool // dial and accept IPv4 peers, too
-	NoTrackers   bool // leave trackers named in links alone
+	IPv4         bool // dial and accept IPv4 peers as well
+	NoTrackers   bool // do not use the trackers in links
 	Preallocate  bool // reserve the space of a file before writing to it
-	AllowPrivate bool // follow trackers, web seeds and peer exchange to private addresses
+	AllowPrivate bool // use private addresses from trackers, web seeds and peer exchange
 	Limits       share.Limits
-	MaxFetching  int // how many fetch at once, others are queued; 0 is no limit
+	MaxFetching  int // transfers that fetch at once, others are queued; 0 is no limit
 	MaxConns     int // connections in all; 0 is 500
 
-	// Look leaves all as it is: transfers rest, none is offered, announced or
-	// looked for, and nothing is written but to DB, which is to be a copy. The
-	// files of complete ones are looked at.
+	// Look changes nothing: transfers stay at rest, none is served, announced or
+	// searched for, and only DB is written to, which is to be a copy. The files of
+	// complete transfers are looked at.
 	Look bool
 
-	// Finders look for peers of each transfer and announce it.
+	// Finders find peers of each transfer and announce it.
 	Finders []Finder
-	// Addresses tells where strangers reach this node, best first. Links carry
-	// them; nil or an empty result makes links without addresses. It must not
-	// block.
+	// Addresses returns where strangers reach this node, best first; links carry them.
+	// It may be nil, and must not block.
 	Addresses func() []netip.AddrPort
 	// DHTPort is the UDP port told to peers (BEP 5 PORT); nil or 0 tells none.
 	DHTPort func() uint16
-	// OnDHTNode receives addresses where a DHT node may be: of a peer that told
-	// its PORT, and of the peers that a link names. It is called in goroutines of
-	// its own.
+	// OnDHTNode is called with addresses where a DHT node may be: of a peer that sent
+	// its PORT, and of the peers in a link. It is called in goroutines of its own.
 	OnDHTNode func(netip.AddrPort)
 
-	// DialFrom is the address that calls over TCP leave from; with nil, or where
-	// it gives none, the system chooses. It must not block.
+	// DialFrom returns the local address for TCP connections that we dial. With nil, or
+	// when it returns none, the system chooses. It must not block.
 	DialFrom func() netip.Addr
-	// OnStranger is told of each TCP connection to the address local of this
-	// host from a host that this node never called, once its handshake is over:
-	// proof that strangers get through. It is called in a goroutine of its own.
+	// OnStranger is called after the handshake of each TCP connection from a host that
+	// this node never dialled, to the address local of this host: proof that strangers
+	// can connect. It is called in a goroutine of its own.
 	OnStranger func(local netip.Addr, from netip.AddrPort)
 
-	// OwnerOf tells who owns what is at a path, for transfers of versions that
-	// noted no owners. Empty is the user; nil is always that.
+	// OwnerOf returns the owner of what is at a path, for transfers from versions that
+	// kept no owners. Empty is the user; with nil it is always the user.
 	OwnerOf func(path string) Owner
-	// Guard is asked about each file and folder before it is shared, by its path
-	// without symbolic links, but for the lists of channels. Its error refuses the
-	// share. Nil lets all pass.
+	// Guard is called for each file and folder before it is shared, with its path
+	// without symbolic links, except for the lists of channels. Its error refuses the
+	// share. With nil everything may be shared.
 	Guard func(path string, info fs.FileInfo) error
 
-	Client string           // name and version told to peers, such as "shoal 1.0"
+	Client string           // name and version sent to peers, such as "shoal 1.0"
 	Now    func() time.Time // nil is time.Now
 }
 
@@ -111,8 +113,8 @@ type Config struct {
 type ShareRequest struct {
 	Path string // file or folder, absolute
 	share.ShareOptions
-	// Owner wants it; empty is User. With a Lease it is the command of that, and
-	// with Owner, too, the command only until it is hashed, then Owner.
+	// Owner owns the share; empty is User. With a Lease its command owns the share;
+	// with both, the command until the share is hashed, and then Owner.
 	Owner Owner
 	Lease Lease
 }
@@ -120,27 +122,27 @@ type ShareRequest struct {
 // FetchRequest says what to fetch, where to put it and who wants it.
 type FetchRequest struct {
 	Link share.Link
-	// Torrent is the content of a .torrent file; where given it wins over Link,
-	// whose peers, trackers and selection still count.
+	// Torrent is the content of a .torrent file. If given, it decides what is fetched;
+	// the peers, trackers and selection of Link are still used.
 	Torrent []byte
 	Output  string // folder that will hold the content, absolute
 	share.FetchOptions
-	// MaxSize in bytes; content that turns out to be larger is not fetched, and
-	// the transfer stops with share.Refused. 0 is no limit.
+	// MaxSize is in bytes; 0 is no limit. Larger content is not fetched: the transfer
+	// stops with share.Refused.
 	MaxSize int64
-	// Only, where not empty, is a pattern for the name of a single file: other
-	// content is not fetched, and stops as with MaxSize.
+	// Only is a pattern for the name of a single file; empty is any content. Other
+	// content is not fetched, as with MaxSize.
 	Only string
-	// Anywhere tells that Output is not the user's choice: what is here already
-	// may be where it is.
+	// Anywhere tells that Output is not the user's choice: content that is here already
+	// stays where it is.
 	Anywhere bool
-	// Owner wants it; empty is User, and Lease the command of that.
+	// Owner owns the transfer; empty is User. With a Lease its command owns it.
 	Owner Owner
 	Lease Lease
 }
 
 const (
-	// stopTime bounds how long Run takes to return once it is told to.
+	// Run returns this long after its context has ended, at the latest.
 	stopTime        = 10 * time.Second
 	defaultMaxConns = 500
 )
@@ -210,9 +212,9 @@ func (e *Engine) found(id share.ID, s share.Source, addrs []netip.AddrPort) {
 // Ready is closed when the transfers of the last run are loaded.
 func (e *Engine) Ready() <-chan struct{} { return e.ready }
 
-// Run loads the transfers of the last run and carries on with them until ctx
-// ends. It returns after everything it started has stopped, within ten seconds.
-// It is called once. Every other method waits until Run is Ready.
+// Run loads the transfers of the last run and goes on with them until ctx ends. It
+// returns when everything it started has stopped, within ten seconds. It is called once.
+// Every other method waits until Ready is closed.
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.hub.close()
 	stop, err := e.loop.open(ctx)

@@ -9,7 +9,7 @@ import (
 
 // Subscription is one reader of events.
 type Subscription struct {
-	// C is closed by Close, when the engine stops, and when the reader lagged.
+	// C is closed by Close, when the engine stops, and when the reader is too slow.
 	C <-chan share.Event
 
 	c      chan share.Event
@@ -17,11 +17,11 @@ type Subscription struct {
 	lagged bool // guarded by hub.mu
 }
 
-// Events is C, for those who know a Subscription by its methods.
+// Events returns C, for interfaces.
 func (s *Subscription) Events() <-chan share.Event { return s.C }
 
-// Lagged tells, once C is closed, that events were lost because the reader was
-// too slow.
+// Lagged tells, when C is closed, whether events were lost because the reader was too
+// slow.
 func (s *Subscription) Lagged() bool {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
@@ -31,7 +31,7 @@ func (s *Subscription) Lagged() bool {
 // Close ends the subscription. It may be called more than once.
 func (s *Subscription) Close() { s.hub.drop(s, false) }
 
-// hub hands events to subscriptions.
+// hub passes events to subscriptions. It is safe for concurrent use.
 type hub struct {
 	mu     sync.Mutex
 	subs   map[*Subscription]struct{}
@@ -53,8 +53,7 @@ func (h *hub) subscribe(buffer int) *Subscription {
 	return s
 }
 
-// watched tells whether anyone would see an event, so that snapshots need not
-// be made for nobody.
+// watched tells whether there is a subscription. Without one no snapshot need be made.
 func (h *hub) watched() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// goalMet tells why t, which is complete, seeds no longer; empty while it does.
+// goalMet tells why t, which is complete, stops seeding; empty if it goes on.
 func (t *transfer) goalMet(now time.Time) string {
 	_, uploaded := t.traffic()
 	since := t.completed
@@ -17,16 +17,15 @@ func (t *transfer) goalMet(now time.Time) string {
 	return goalMet(t.options.Goal, uploaded, t.size, since, now)
 }
 
-// goalMet tells, for a transfer that is complete, why it seeds no longer; empty
-// while it does.
+// goalMet tells why a complete transfer stops seeding; empty if it goes on.
 func goalMet(g share.Goal, uploaded, size int64, completed, now time.Time) string {
 	switch {
 	case g.None:
-		return "complete, and not to be seeded"
+		return "complete, not seeded"
 	case g.Ratio > 0 && size > 0 && float64(uploaded) >= g.Ratio*float64(size):
-		return fmt.Sprintf("complete, and uploaded %.3g times its size as wished", g.Ratio)
+		return fmt.Sprintf("complete, ratio %.3g reached", g.Ratio)
 	case g.For > 0 && !completed.IsZero() && now.Sub(completed) >= g.For:
-		return fmt.Sprintf("complete, and seeded for %s as wished", g.For)
+		return fmt.Sprintf("complete, seeded for %s", g.For)
 	}
 	return ""
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/shoalnet/shoal/share/storage"
 )
 
-// ledger is storage.Ledger in state.db, next to the transfers. It relies on the
-// database being opened with synchronous=FULL.
+// ledger implements storage.Ledger in state.db. The database has to be opened with
+// synchronous=FULL.
 type ledger struct {
 	db    *sql.DB
 	notes *notebook
@@ -24,7 +24,7 @@ func (l *ledger) Load(ctx context.Context, id share.ID) (*storage.Record, error)
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("loading what is on disk of %s: %w", id.Short(), err)
+		return nil, fmt.Errorf("loading the ledger record of %s: %w", id.Short(), err)
 	}
 	return r, nil
 }
@@ -32,13 +32,13 @@ func (l *ledger) Load(ctx context.Context, id share.ID) (*storage.Record, error)
 func (l *ledger) Save(ctx context.Context, records []storage.Record) error {
 	tx, err := l.db.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("saving what is on disk: %w", err)
+		return fmt.Errorf("saving ledger records: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }()
 	for _, r := range records {
 		err := insertRecord(ctx, tx, &r)
 		if err != nil {
-			return fmt.Errorf("saving what is on disk of %s: %w", r.ID.Short(), err)
+			return fmt.Errorf("saving the ledger record of %s: %w", r.ID.Short(), err)
 		}
 	}
 	if err := tx.Commit(); err != nil {
@@ -52,7 +52,7 @@ func (l *ledger) Save(ctx context.Context, records []storage.Record) error {
 
 func (l *ledger) Delete(ctx context.Context, id share.ID) error {
 	if _, err := l.db.ExecContext(ctx, `DELETE FROM engine_ledger WHERE id = ?`, id[:]); err != nil {
-		return fmt.Errorf("forgetting what is on disk of %s: %w", id.Short(), err)
+		return fmt.Errorf("deleting the ledger record of %s: %w", id.Short(), err)
 	}
 	return nil
 }

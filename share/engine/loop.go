@@ -12,7 +12,7 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/tracker"
 )
 
-// seldom is how often that is looked at which no event announces.
+// seldom is how often everySoOften is called.
 const seldom = 30 * time.Second
 
 // loop owns every transfer, and decides what happens to each next. Its methods run in one
@@ -75,7 +75,7 @@ func newLoop(cfg Config, box *mailbox, swarms face.Network, hub *hub, far netgua
 
 func (lp *loop) now() time.Time { return lp.cfg.Now() }
 
-// run does what is asked, and what is due, until ctx ends.
+// run does what callers and jobs bring, and what is due, until ctx ends.
 func (lp *loop) run(ctx context.Context) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
@@ -102,8 +102,8 @@ func (lp *loop) run(ctx context.Context) {
 	}
 }
 
-// start runs a job for t, one at a time. What run returns is then done on the
-// loop, also when the job was cancelled meanwhile.
+// start begins a job of t, which has none. What run returns is then called on the loop,
+// also when the job was cancelled.
 func (lp *loop) start(t *transfer, what jobKind, run func(ctx context.Context) func()) {
 	ctx, cancel := context.WithCancel(lp.box.ctx)
 	t.job = &job{what, cancel}
@@ -120,7 +120,7 @@ func (lp *loop) start(t *transfer, what jobKind, run func(ctx context.Context) f
 	})
 }
 
-// everySecond looks at the transfers that are awake.
+// everySecond does for transfers that are awake what has to be done each second.
 func (lp *loop) everySecond() {
 	now := lp.now()
 	elapsed := lp.totals.sample(time.Now(), lp.swarms.Figures())
@@ -135,7 +135,8 @@ func (lp *loop) everySecond() {
 	lp.lookInTurn()
 }
 
-// everySoOften does what has no other occasion.
+// everySoOften does what is not urgent: it checks goals, saves counters, and lets swarms
+// and one seed at rest try again.
 func (lp *loop) everySoOften() {
 	now := lp.now()
 	lp.swarms.Tend()

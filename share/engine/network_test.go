@@ -262,7 +262,7 @@ func TestTracker(t *testing.T) {
 		c := newNode(t, change)
 		c.fetch(link.String(), t.TempDir())
 		c.wait(shared.ID, "a reason", func(s share.Transfer) bool {
-			return strings.Contains(s.Reason, "nobody to ask") || strings.Contains(s.Reason, "no peers found yet")
+			return strings.Contains(s.Reason, "no way to find peers") || strings.Contains(s.Reason, "no peers found yet")
 		})
 		if s, _ := c.Get(shared.ID); s.State != share.Finding {
 			t.Errorf("%s: %+v", name, s)

@@ -20,10 +20,10 @@ import (
 	"github.com/shoalnet/shoal/share/storage"
 )
 
-// note is what of a transfer is kept beside its .torrent file, as ID.note, for
-// when the database is lost: see Recover. The file has two lines: JSON, and
-// "sha256 " with the sum of the first line in hex. It is written a moment after
-// the database, so it may be older than that, never newer.
+// note is a copy of a transfer's row, kept beside the .torrent file as ID.note for when
+// the database is lost, see Recover. The file has two lines: JSON, and "sha256 " with the
+// sum of the first line in hex. It is written a moment after the database, so it may be
+// older than that, and is never newer.
 type note struct {
 	Version    int      `json:"shoal"` // noteVersion
 	ID         share.ID `json:"id"`
@@ -36,7 +36,7 @@ type note struct {
 	Total      int64    `json:"total"`
 	Files      int      `json:"files"`
 	Options    options  `json:"options"`
-	Downloaded int64    `json:"downloaded,omitempty"` // these two alone are no reason to write it again
+	Downloaded int64    `json:"downloaded,omitempty"` // these two alone are not worth writing it again
 	Uploaded   int64    `json:"uploaded,omitempty"`
 	Layout     []byte   `json:"layout,omitempty"` // see storage.Record
 	Owners     []byte   `json:"owners,omitempty"`
@@ -47,7 +47,7 @@ const (
 	noteSuffix  = ".note"
 )
 
-// errLaterNote is wrapped by the error for a note of a later release.
+// errLaterNote is wrapped by the error for a note that a later version wrote.
 var errLaterNote = errors.New("it was written by a later version of shoal")
 
 // noteOf is a note without what the storage knows.
@@ -56,7 +56,7 @@ func noteOf(r *row) *note {
 		Version: noteVersion, ID: r.id, Kind: r.kind, Name: r.name, Path: r.path, Added: toNano(r.added), Completed: toNano(r.completed),
 		Size: r.size, Total: r.total, Files: r.files, Options: r.options, Downloaded: r.downloaded, Uploaded: r.uploaded,
 	}
-	// These come and go while data does.
+	// These change with the data.
 	n.Options.Durable, n.Options.Verify = 0, false
 	return n
 }
@@ -68,7 +68,7 @@ func (n *note) row() row {
 	}
 }
 
-// print tells whether a note has to be written again.
+// print is a fingerprint of n; a note is written again when it is different.
 func (n *note) print() [32]byte {
 	m := *n
 	m.Downloaded, m.Uploaded = 0, 0
@@ -87,7 +87,7 @@ func (n *note) encode() ([]byte, error) {
 	return fmt.Appendf(b, "\nsha256 %x\n", sha256.Sum256(b)), nil
 }
 
-// decodeNote reads a note. What is damaged is not believed in part.
+// decodeNote reads a note, all of it or none.
 func decodeNote(b []byte) (*note, error) {
 	first, rest, ok := bytes.Cut(b, []byte("\n"))
 	if !ok || string(rest) != fmt.Sprintf("sha256 %x\n", sha256.Sum256(first)) {
@@ -107,12 +107,12 @@ func decodeNote(b []byte) (*note, error) {
 		return nil, fmt.Errorf("it is damaged: %w", err)
 	}
 	if n.Kind < kindUnhashed || n.Kind > kindEnded || !filepath.IsAbs(n.Path) {
-		return nil, errors.New("it makes no sense")
+		return nil, errors.New("its kind or path is not valid")
 	}
 	return n, nil
 }
 
-// notebook keeps the notes in step with the database. A nil one keeps none.
+// notebook keeps notes in step with the database. A nil one does nothing.
 type notebook struct {
 	dir  string
 	db   *sql.DB
@@ -123,11 +123,11 @@ type notebook struct {
 
 	mu      sync.Mutex
 	pending map[share.ID]*changes
-	rows    map[share.ID][32]byte // prints of rows, as they were last seen
-	owners  map[share.ID][32]byte // the same of what the storage tells
+	rows    map[share.ID][32]byte // fingerprints of rows, as last saved
+	owners  map[share.ID][32]byte // the same of storage.Record.Owners
 }
 
-// changes are what a note lacks. What is nil is as it was.
+// changes are what a note does not have yet. Nil is unchanged.
 type changes struct{ layout, owners []byte }
 
 func newNotebook(dir string, db *sql.DB, log *slog.Logger) *notebook {
@@ -139,7 +139,7 @@ func newNotebook(dir string, db *sql.DB, log *slog.Logger) *notebook {
 
 func (b *notebook) path(id share.ID) string { return filepath.Join(b.dir, id.String()+noteSuffix) }
 
-// change has the note of id written soon. mu is held.
+// change makes the note of id pending. mu is held.
 func (b *notebook) change(id share.ID) *changes {
 	c := b.pending[id]
 	if c == nil {
@@ -153,7 +153,7 @@ func (b *notebook) change(id share.ID) *changes {
 	return c
 }
 
-// saved is told that a row is in the database.
+// saved is called when a row is in the database.
 func (b *notebook) saved(r *row) {
 	if b == nil {
 		return
@@ -167,7 +167,7 @@ func (b *notebook) saved(r *row) {
 	}
 }
 
-// recorded is told that a record of the storage is in the database.
+// recorded is called when a record of the storage is in the database.
 func (b *notebook) recorded(r storage.Record) {
 	if b == nil {
 		return
@@ -188,8 +188,8 @@ func (b *notebook) recorded(r storage.Record) {
 	}
 }
 
-// remove takes a note away before its row goes, so that a transfer that was
-// removed is never recovered.
+// remove deletes a note. That has to happen before the row is deleted, so that a removed
+// transfer is never recovered.
 func (b *notebook) remove(id share.ID) error {
 	if b == nil {
 		return nil
@@ -207,15 +207,15 @@ func (b *notebook) remove(id share.ID) error {
 	return nil
 }
 
-// noteAgain is how long a folder that takes no notes is left alone.
+// noteAgain is when notes are tried again that could not be written.
 const noteAgain = 30 * time.Second
 
-// run writes notes until ctx ends; rows are the transfers of the last run, some
-// of which may have none yet.
+// run writes notes until ctx ends. rows are the transfers of the last run; those without
+// a note get one.
 func (b *notebook) run(ctx context.Context, rows []row) {
 	names, err := os.ReadDir(b.dir)
 	if err != nil {
-		b.log.Warn("cannot see which transfers have notes", "error", err)
+		b.log.Warn("listing the notes of transfers", "error", err)
 	}
 	have := make(map[string]bool, len(names))
 	for _, e := range names {
@@ -242,7 +242,7 @@ func (b *notebook) run(ctx context.Context, rows []row) {
 	}
 }
 
-// write writes what is pending, and tells whether all of it is on the disk.
+// write writes what is pending, and tells whether all of it is on disk.
 func (b *notebook) write(ctx context.Context) bool {
 	b.mu.Lock()
 	var ids []share.ID
@@ -297,13 +297,13 @@ func (b *notebook) writeOne(ctx context.Context, id share.ID) error {
 	return err
 }
 
-// put writes the note of id as the database has it.
+// put writes the note of id from its row.
 func (b *notebook) put(ctx context.Context, id share.ID, c *changes) error {
 	rows, err := queryRows(ctx, b.db, `WHERE id = ?`, id[:])
 	if err != nil {
 		return err
 	}
-	if len(rows) == 0 { // it comes with the row, which is saved a moment later
+	if len(rows) == 0 { // saved is called when there is one
 		return nil
 	}
 	n := noteOf(&rows[0])
@@ -312,7 +312,7 @@ func (b *notebook) put(ctx context.Context, id share.ID, c *changes) error {
 	if text, err := os.ReadFile(b.path(id)); err == nil {
 		old, err = decodeNote(text)
 		if errors.Is(err, errLaterNote) {
-			return nil // it stays
+			return nil // it is left as it is
 		}
 	}
 	if old != nil {
@@ -338,7 +338,7 @@ func (b *notebook) put(ctx context.Context, id share.ID, c *changes) error {
 	return writeWhole(b.path(id), text)
 }
 
-// askLedger fills in what the storage has told before there was a note.
+// askLedger fills in what the storage recorded before there was a note.
 func (b *notebook) askLedger(ctx context.Context, n *note) error {
 	rec, err := (&ledger{db: b.db}).Load(ctx, n.ID)
 	if err != nil || rec == nil {
@@ -346,7 +346,7 @@ func (b *notebook) askLedger(ctx context.Context, n *note) error {
 	}
 	text, err := os.ReadFile(filepath.Join(b.dir, n.ID.String()+".torrent"))
 	if err != nil {
-		return nil // there is no use for a layout without it
+		return nil // without it a layout is of no use
 	}
 	tor, err := metainfo.Parse(text)
 	if err != nil {

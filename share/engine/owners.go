@@ -11,13 +11,13 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Owner is somebody for whose sake there is a transfer. One has as many owners
-// as asked for it, and is there until the last of them ends. Owners survive a
-// restart, all but the commands.
+// Owner is a reason to keep a transfer: a person, a channel, a watched folder or a command.
+// Each request adds its owner, and the transfer stays until the last owner is gone. All
+// owners but commands survive a restart.
 type Owner string
 
-// User is whoever gives the node commands. What the user asks for decides over
-// the output, the limits and the goal of a transfer.
+// User is the person who runs the node. The user's request decides on the output, the
+// limits and the goal of a transfer.
 const User Owner = "user"
 
 // The kinds of other owners.
@@ -28,30 +28,30 @@ const (
 	ownedByCommand = "command:"
 )
 
-// ChannelOwner is a channel that a transfer is a list of.
+// ChannelOwner is a channel; the transfer is its list.
 func ChannelOwner(key string) Owner { return ownedByChannel + Owner(key) }
 
-// MirrorOwner is a channel whose content is mirrored.
+// MirrorOwner is a channel that this node mirrors.
 func MirrorOwner(key string) Owner { return ownedByMirror + Owner(key) }
 
-// WatchOwner is a folder whose content is shared.
+// WatchOwner is a watched folder, whose content is shared.
 func WatchOwner(dir string) Owner { return ownedByWatch + Owner(dir) }
 
 func (o Owner) is(kind string) bool { return strings.HasPrefix(string(o), kind) }
 
-// Lease is the life of a command that runs in the foreground, as an owner. It
-// ends with EndLease, and with the engine, however that ends.
+// Lease makes a command that runs in the foreground an owner. It ends with EndLease, and
+// when the engine stops or crashes.
 type Lease string
 
 func (l Lease) owner() Owner { return ownedByCommand + Owner(l) }
 
-// owners are those of one transfer. They are shared with rows that are being
-// saved: a change makes new ones.
+// owners are those of one transfer. Rows that are being saved share them, so a change
+// makes a new slice.
 type owners []Owner
 
 func (all owners) has(o Owner) bool { return slices.Contains(all, o) }
 
-// byUser tells whether a person asked for it, now or before.
+// byUser tells whether the user has asked for the transfer, now or before.
 func (all owners) byUser() bool {
 	return slices.ContainsFunc(all, func(o Owner) bool { return o == User || o == resting || o.is(ownedByCommand) })
 }
@@ -72,8 +72,8 @@ func (all owners) lasting() owners {
 	return slices.DeleteFunc(slices.Clone(all), func(o Owner) bool { return o.is(ownedByCommand) })
 }
 
-// once are those of a share once it is hashed: then, where it is not empty, takes
-// the place of the commands.
+// once returns the owners of a share that was just hashed: then, if not empty, replaces
+// the commands.
 func (all owners) once(then Owner) owners {
 	if then == "" {
 		return all
@@ -81,10 +81,10 @@ func (all owners) once(then Owner) owners {
 	return all.lasting().with(then)
 }
 
-// leases are the commands that run in the foreground.
+// leases are those that have not ended. It is owned by the loop.
 type leases map[Lease]bool
 
-// owner is whom a request names: of a lease, that lease, which must not be over.
+// owner returns the owner that a request names. A lease must not have ended.
 func (l leases) owner(lease Lease, owner Owner) (Owner, error) {
 	if lease == "" {
 		return cmp.Or(owner, User), nil
@@ -95,7 +95,7 @@ func (l leases) owner(lease Lease, owner Owner) (Owner, error) {
 	return lease.owner(), nil
 }
 
-// BeginLease makes a lease. Nobody can guess it.
+// BeginLease makes a lease, which cannot be guessed.
 func (e *Engine) BeginLease() (Lease, error) {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
@@ -106,9 +106,9 @@ func (e *Engine) BeginLease() (Lease, error) {
 	return l, nil
 }
 
-// EndLease ends what nobody but this lease owns: a share is neither served nor
-// listed any more, one that is being hashed is no share, and a fetch is paused
-// until somebody asks for it again.
+// EndLease ends the transfers that only this lease owns: a share is no longer served or
+// listed, also while it is being hashed, and a fetch is paused until it is asked for
+// again.
 func (e *Engine) EndLease(l Lease) {
 	e.call(func(lp *loop) {
 		delete(lp.leases, l)
@@ -118,9 +118,8 @@ func (e *Engine) EndLease(l Lease) {
 	})
 }
 
-// Release ends what owner wants with a transfer. When there was no other owner
-// the transfer is removed, with data as by Remove. Release returns when that is
-// done.
+// Release takes an owner from a transfer. If there was no other, the transfer is removed
+// as by Remove, and Release returns when that is done.
 func (e *Engine) Release(id share.ID, owner Owner, data bool) error {
 	last := false
 	err := e.on(id, func(lp *loop, t *transfer) error {
@@ -139,9 +138,9 @@ func (e *Engine) Release(id share.ID, owner Owner, data bool) error {
 	return err
 }
 
-// LeaveToChannels ends what people want with a transfer that a channel owns, too,
-// and reports false of others, of which nothing is changed. The data goes, where
-// it is to, when the channel has no need of it either.
+// LeaveToChannels takes all owners but channels from a transfer. It changes nothing and
+// reports false where no channel owns the transfer. With data, the data is deleted when
+// the channel gives up the transfer as well.
 func (e *Engine) LeaveToChannels(id share.ID, data bool) (left bool, err error) {
 	err = e.on(id, func(lp *loop, t *transfer) error {
 		of := func(o Owner) bool { return o.is(ownedByChannel) }
@@ -156,7 +155,7 @@ func (e *Engine) LeaveToChannels(id share.ID, data bool) (left bool, err error) 
 		return nil
 	})
 	if errors.Is(err, share.ErrUnknown) {
-		err = nil // for Remove to say
+		err = nil // Remove reports it
 	}
 	return left, err
 }
@@ -173,7 +172,7 @@ func (e *Engine) OwnedBy(o Owner) (ids []share.ID) {
 	return ids
 }
 
-// Owners tells who owns a transfer.
+// Owners lists the owners of a transfer.
 func (e *Engine) Owners(id share.ID) (all []Owner, err error) {
 	err = e.on(id, func(lp *loop, t *transfer) error {
 		all = slices.Clone(t.options.Owners)
@@ -182,8 +181,8 @@ func (e *Engine) Owners(id share.ID) (all []Owner, err error) {
 	return all, err
 }
 
-// disown takes an owner from t, on the loop. What becomes of t when it was the
-// last depends on what t is.
+// disown takes an owner from t. If it was the last one, a fetch by a command rests, and
+// any other transfer is removed.
 func (lp *loop) disown(t *transfer, o Owner, data bool) {
 	if !t.options.Owners.has(o) || t.removing != nil {
 		return
@@ -205,11 +204,11 @@ func (lp *loop) disown(t *transfer, o Owner, data bool) {
 	lp.reconcile(t)
 }
 
-// resting owns a fetch whose command has ended. It keeps what is there, paused,
-// and ends when somebody asks for it.
+// resting owns a fetch whose command has ended: it stays, paused, until it is asked for
+// again.
 const resting Owner = "resting"
 
-// rest leaves a fetch to nobody, paused.
+// rest pauses a fetch that has no other owner.
 func (t *transfer) rest() {
 	t.options.Owners = owners{resting}
 	if !t.options.Paused {
@@ -220,16 +219,16 @@ func (t *transfer) rest() {
 	}
 }
 
-// Why a fetch rests whose command is over.
+// The reasons why a fetch is paused when its command has ended.
 const (
-	reasonInterrupted = "interrupted; the same get, or resume, goes on"
+	reasonInterrupted = "interrupted; the same get, or resume, continues it"
 	reasonEnded       = "complete, and its command has ended"
 )
 
-// settleOwners makes the owners of a row of the last run those of this one: the
-// commands are over. It reports what is to become of the row.
+// settleOwners removes the owners of the last run that are gone: its commands. It reports
+// false for a transfer that has no other.
 func (lp *loop) settleOwners(t *transfer) (keep bool) {
-	if len(t.options.Owners) == 0 { // of a version that knew none
+	if len(t.options.Owners) == 0 { // from a version without owners
 		o := User
 		if lp.cfg.OwnerOf != nil {
 			o = cmp.Or(lp.cfg.OwnerOf(t.shownPath()), User)

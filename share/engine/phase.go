@@ -9,7 +9,7 @@ import (
 	"github.com/shoalnet/shoal/share/storage"
 )
 
-// level is how awake a transfer is.
+// level says how much of a transfer is open.
 type level int
 
 const (
@@ -18,8 +18,8 @@ const (
 	live         // it has a swarm
 )
 
-// phase is what there is of a transfer only while it is awake: nil at rest,
-// openedPhase or livePhase.
+// phase is what there is only while a transfer is awake: openedPhase or livePhase; nil at
+// rest.
 type phase interface{ level() level }
 
 // openedPhase is a transfer whose storage is open.
@@ -30,7 +30,7 @@ type openedPhase struct {
 
 	unknown   bool      // some pieces have to be hashed before anything is known of them
 	doubt     bool      // some pieces are hashed again before they are served
-	nextCheck time.Time // such pieces are left alone until then
+	nextCheck time.Time // such pieces are hashed then, and not before
 	rehashing int       // runs of rehash
 	proving   bool      // see proveAll
 }
@@ -78,7 +78,7 @@ func (t *transfer) live() *livePhase {
 	return p
 }
 
-// fault is that of the storage, where it is open.
+// fault is the fault of the storage, nil while that is closed.
 func (t *transfer) fault() error {
 	if o := t.opened(); o != nil {
 		return o.fault
@@ -86,7 +86,7 @@ func (t *transfer) fault() error {
 	return nil
 }
 
-// facts is all that decides how awake a transfer should be, and what is to be done
+// facts are all that decides at which level a transfer should be, and what has to be done
 // for it next.
 type facts struct {
 	is       level
@@ -94,22 +94,22 @@ type facts struct {
 	unhashed bool // a share that was never read
 	made     bool // it was read just now; its storage does not know of it
 	strange  bool // its info dictionary is not known
-	restart  bool // what is known of its files is to be forgotten
+	restart  bool // what is known of its files has to be dropped
 	removing bool
 	erasing  bool // with its data
-	glancing bool // somebody wants to know whether its files are as they were
+	glancing bool // it is opened for a look at its files
 	faulty   bool // its storage has a fault
-	changed  bool // which is that the user has changed files
-	verify   bool // all is to be hashed
+	changed  bool // which is that files were changed
+	verify   bool // everything has to be hashed
 	unknown  bool // something has to be hashed
-	doubt    bool // something is to be hashed before it is served
+	doubt    bool // something has to be hashed before it is served
 	mayCheck bool // hashing would be of use
-	copying  bool // there is content to be copied elsewhere on this machine
+	copying  bool // content has to be copied from another folder
 	paused   bool
 	done     bool
 	slot     bool // it may fetch
 	waited   bool // a peer waits for it
-	streamed bool // somebody reads it
+	streamed bool // a stream reads it
 	warm     bool // a seed in use
 }
 
@@ -145,7 +145,7 @@ func (o *openedPhase) mayCheck(verify bool, now time.Time) bool {
 	return o.fault == nil || verify && (errors.Is(o.fault, storage.ErrChanged) || errors.Is(o.fault, storage.ErrMissing))
 }
 
-// wants is how awake the transfer should be.
+// wants is the level at which the transfer should be.
 func (f facts) wants() level {
 	switch {
 	case f.halted:
@@ -162,13 +162,13 @@ func (f facts) wants() level {
 	case f.glancing:
 		return max(opened, f.is)
 	case f.faulty && !f.changed && f.is < live:
-		// Nothing is to be trusted or written before the storage says that it
-		// works again, which it does only while it is open.
+		// Nothing may be trusted or written before the storage says that it works again,
+		// and it says so only while it is open.
 		return opened
 	case f.verify || f.unknown && f.is < live || f.copying && !f.paused:
 		return opened // and checked there
 	case f.doubt && f.is < live && !f.faulty && !f.waited && !f.streamed && (f.done || f.paused):
-		return opened // and checked there, unless somebody wants it meanwhile
+		return opened // and checked there, unless it is wanted meanwhile
 	case f.paused:
 		if f.streamed {
 			return opened
@@ -182,27 +182,27 @@ func (f facts) wants() level {
 	case f.waited || f.streamed || f.warm:
 		return live
 	case f.faulty:
-		return opened // to learn when it is over
+		return opened // to learn when the fault is over
 	}
 	return atRest
 }
 
-// event is why something is to be done for a transfer.
+// event is why something has to be done for a transfer.
 type event int
 
 const (
 	nothing event = iota
-	more          // it should be more awake
-	less
-	checks  // it has to be hashed where it is
-	leaves  // it is being removed
-	forgets // what is known of its files is to be forgotten
-	copies  // there is content to be copied
-	reads   // a share is to be hashed
-	asks    // its info dictionary is to be got
+	more          // it should be at a higher level
+	less          // it should be at a lower level
+	checks        // it has to be hashed where it is
+	leaves        // it is being removed
+	forgets       // what is known of its files has to be dropped
+	copies        // content has to be copied
+	reads         // a share has to be hashed
+	asks          // peers have to be asked for its info dictionary
 )
 
-// event is the next thing that is to be done, given how awake the transfer should
+// event is the next thing that has to be done, given the level at which the transfer should
 // be.
 func (f facts) event(want level) event {
 	switch {
@@ -228,13 +228,13 @@ func (f facts) event(want level) event {
 	return nothing
 }
 
-// step is what is begun, and how awake the transfer is when that has worked.
+// step is a job that is begun, and the level of the transfer when that has worked.
 type step struct {
 	do jobKind
 	to level
 }
 
-// steps are all that is ever begun by reconcile. What is not here does nothing.
+// steps are all that reconcile ever begins. For any other combination it begins nothing.
 var steps = map[level]map[event]step{
 	atRest: {
 		more:    {jobOpen, opened},
@@ -281,8 +281,8 @@ func (lp *loop) begin(t *transfer, s step) {
 	}
 }
 
-// calledOff tells whether a job under way is broken off, since it is no longer
-// wanted and can take long.
+// calledOff tells whether a job is cancelled because it can take long and is no longer
+// wanted.
 func (f facts) calledOff(what jobKind, want level) bool {
 	switch what {
 	case jobHash, jobAsk:

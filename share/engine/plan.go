@@ -11,10 +11,9 @@ import (
 	"github.com/shoalnet/shoal/share/storage"
 )
 
-// plan is which pieces of a transfer are wanted, and how soon. It turns the
-// priorities of files, and where streams read, into the priorities of pieces
-// that the swarm works by. Changing it only notes what is different; apply tells
-// the swarm, which may take long.
+// plan decides which pieces of a transfer are wanted, and how soon. From the priorities of
+// files, and from where streams read, it works out the priorities of pieces. A change
+// only notes what is different; apply tells the swarm, which may take long.
 type plan struct {
 	info  *metainfo.Info
 	files progress
@@ -27,7 +26,7 @@ type plan struct {
 	windows  map[any]window  // of streams, and of fetching in order
 	horizon  int             // pieces from here on wait, when fetching in order
 	applied  []face.Priority // what the swarm has been told
-	from, to int             // pieces that may have to be told anew
+	from, to int             // pieces that the swarm may have to be told again
 	net      face.Swarm      // nil while there is none
 	missing  int             // no wanted piece before this one is missing
 
@@ -44,7 +43,7 @@ type progress interface {
 	FileBytes() []int64
 }
 
-// window is pieces that are wanted before all others, the first most of all.
+// window is pieces that are wanted before all others, and the first of them now.
 type window struct{ from, to int }
 
 func newPlan(info *metainfo.Info, files progress, priorities map[int]share.Priority) *plan {
@@ -125,7 +124,7 @@ func piecesOf(info *metainfo.Info, f *metainfo.File) (from, to int) {
 	return int(f.Offset / info.PieceLength), int((f.Offset + f.Length + info.PieceLength - 1) / info.PieceLength)
 }
 
-// attach makes apply tell the swarm everything.
+// attach gives the plan a swarm, which knows nothing yet.
 func (p *plan) attach(net face.Swarm) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,7 +132,7 @@ func (p *plan) attach(net face.Swarm) {
 	p.from, p.to = 0, p.info.NumPieces
 }
 
-// detach returns when nothing is told any more.
+// detach takes the swarm away, and returns when it is not called any more.
 func (p *plan) detach() {
 	p.applying.Lock()
 	defer p.applying.Unlock()
@@ -160,7 +159,7 @@ func (p *plan) setWindow(who any, w window) {
 	p.dirtyLocked(w.from, w.to)
 }
 
-// dirtyLocked notes that pieces may have to be told anew.
+// dirtyLocked notes pieces that the swarm may have to be told again.
 func (p *plan) dirtyLocked(from, to int) {
 	switch {
 	case from >= to:
@@ -171,13 +170,13 @@ func (p *plan) dirtyLocked(from, to int) {
 	}
 }
 
-// orderAhead is how far ahead pieces are wanted when fetching in order, and how
-// far behind that they are wanted at all; further where the rate is such that
-// this would be done before the next look.
+// orderAhead is how many bytes are wanted first when fetching in order, and after them
+// the same number at all. It is more when the rate is so high that they would arrive
+// within a second.
 const orderAhead = 8 << 20
 
 // inOrder moves the window of fetching in order to the first missing piece.
-// complete has been called just before.
+// complete has to be called just before.
 func (p *plan) inOrder(rate int64) {
 	n := int(max(orderAhead, 2*rate)/p.info.PieceLength) + 1
 	p.mu.Lock()
@@ -207,7 +206,7 @@ func (p *plan) wantLocked(i int) face.Priority {
 	return prio
 }
 
-// apply tells the swarm what is different, and may wait for it.
+// apply tells the swarm what is different. It may take long.
 func (p *plan) apply() {
 	p.applying.Lock()
 	defer p.applying.Unlock()
@@ -220,7 +219,7 @@ func (p *plan) apply() {
 	}
 }
 
-// next finds the first change that has to be told and takes it for told. The
+// next returns the first change that the swarm has to be told, and counts it as told. The
 // swarm is nil when there is none.
 func (p *plan) next() (face.Swarm, face.Change) {
 	p.mu.Lock()
@@ -258,7 +257,7 @@ func (p *plan) complete() bool {
 	return true
 }
 
-// total is the bytes of the selected files.
+// total is the size of the selected files.
 func (p *plan) total() (n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -270,7 +269,7 @@ func (p *plan) total() (n int64) {
 	return n
 }
 
-// durable is how many bytes of the selected files are on disk.
+// durable is how many bytes of the selected files are right and on disk.
 func (p *plan) durable() (n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -285,15 +284,15 @@ func (p *plan) durable() (n int64) {
 	return n
 }
 
-// changed is closed when the next piece has arrived.
+// changed is closed when the next piece arrives.
 func (p *plan) changed() <-chan struct{} {
 	p.waiting.Lock()
 	defer p.waiting.Unlock()
 	return p.arrived
 }
 
-// arrival wakes those who wait for a piece. The swarm may call it with locks
-// held, so it must not take p.mu.
+// arrival wakes the streams that wait for a piece. The swarm may hold locks when it
+// calls it, so it must not take p.mu.
 func (p *plan) arrival() {
 	p.waiting.Lock()
 	defer p.waiting.Unlock()
@@ -310,7 +309,7 @@ func (p *plan) selectiveLocked() bool {
 	return false
 }
 
-// files lists info's files as they are shown: neither pads nor links.
+// listFiles lists the files of info for callers, without padding and symbolic links.
 func listFiles(info *metainfo.Info, priorities map[int]share.Priority, have func(i int) int64) []share.File {
 	out := make([]share.File, 0, len(info.Files))
 	for i, f := range info.Files {
@@ -333,15 +332,15 @@ func countFiles(info *metainfo.Info) (n int) {
 	return n
 }
 
-// selection works out which files are skipped: those that no glob and no range
-// names, where there are any.
+// selection returns which files are skipped: those that match no glob and no range. With
+// neither, none is.
 func selection(info *metainfo.Info, globs []string, ranges []share.Range) (map[int]share.Priority, error) {
 	if len(globs) == 0 && len(ranges) == 0 {
 		return nil, nil
 	}
 	skip := make(map[int]share.Priority)
 	chosen := 0
-	idle := slices.Clone(globs) // they match nothing
+	idle := slices.Clone(globs) // those that match nothing
 	for i, f := range info.Files {
 		if f.Pad || f.Symlink {
 			continue
@@ -357,7 +356,7 @@ func selection(info *metainfo.Info, globs []string, ranges []share.Range) (map[i
 	case len(idle) > 0:
 		return nil, share.Errorf(share.Usage, "no file of %q matches %s", info.Name, strings.Join(idle, ", "))
 	case chosen == 0:
-		return nil, share.Errorf(share.Usage, "no file of %q is among those wanted", info.Name)
+		return nil, share.Errorf(share.Usage, "no file of %q is selected", info.Name)
 	}
 	return skip, nil
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
-// DialBack is what came of asking one peer to call this node.
+// DialBack is the result of asking one peer to dial this node.
 type DialBack = face.DialBack
 
-// Helpers are peers that call back when asked, the latest first.
+// Helpers lists peers that dial back when asked, the latest first.
 func (e *Engine) Helpers() []netip.AddrPort {
 	if !e.call(func(lp *loop) {}) {
 		return nil
@@ -18,11 +18,11 @@ func (e *Engine) Helpers() []netip.AddrPort {
 	return e.swarms.DialBacks().Helpers()
 }
 
-// ToldToCall tells whether a helper was told to call with this ID just now. It
-// does not wait for the engine, which need not run yet.
+// ToldToCall tells whether a helper was asked to dial with this ID just now. It does not
+// wait for Ready.
 func (e *Engine) ToldToCall(id [20]byte) bool { return e.swarms.DialBacks().ToldToCall(id) }
 
-// SeenAs is what peers said lately that this node's address is, one of each.
+// SeenAs lists the addresses at which peers have seen this node lately, each once.
 func (e *Engine) SeenAs() []netip.Addr {
 	if !e.call(func(lp *loop) {}) {
 		return nil
@@ -30,8 +30,8 @@ func (e *Engine) SeenAs() []netip.Addr {
 	return e.swarms.DialBacks().SeenAs()
 }
 
-// AskDialBack asks one of Helpers to call this node at from, an address of this
-// host, by TCP and UDP on these ports; a port of 0 is not called.
+// AskDialBack asks one of Helpers to dial this node at from, an address of this host, by
+// TCP and UDP on these ports; 0 is not dialled.
 func (e *Engine) AskDialBack(ctx context.Context, helper netip.AddrPort, from netip.Addr, tcp, udp uint16) (DialBack, error) {
 	if !e.call(func(lp *loop) {}) {
 		return DialBack{}, stopped()
@@ -39,9 +39,9 @@ func (e *Engine) AskDialBack(ctx context.Context, helper netip.AddrPort, from ne
 	return e.swarms.DialBacks().Ask(ctx, helper, from, tcp, udp)
 }
 
-// Moved tells which addresses this host has now. A connection from another one
-// is dead, and neither end will notice for minutes: it is ended, and the peer is
-// called again from where this host is now.
+// Moved is called with the addresses that this host has now. A connection from any other
+// address is dead, and neither end would notice for minutes: it is closed, and the peer
+// is dialled again.
 func (e *Engine) Moved(own []netip.Addr) {
 	if e.call(func(lp *loop) {}) {
 		e.swarms.Moved(own)

@@ -39,7 +39,7 @@ func TestReasonWhileTheDiskIsSlow(t *testing.T) {
 	}
 	open := &openedPhase{files: files, plan: newPlan(made.Info, files, nil)}
 	tr := &transfer{row: row{kind: kindFetch, files: 1}, phase: open, slot: true}
-	const writing = "all of it is here and is being written to the disk"
+	const writing = "all data has arrived and is being written to the disk"
 	if got := tr.reason(time.Now()); tr.state() != share.Fetching || got == writing {
 		t.Errorf("%s: %q", tr.state(), got)
 	}
@@ -66,7 +66,7 @@ func TestReasonForNoPeers(t *testing.T) {
 		want   string
 	}{
 		{search{}, 0, 0, "looking for peers"},
-		{search{asked: true}, 0, 0, "nobody to ask: the link names no peer, and no way to find peers is on"},
+		{search{asked: true}, 0, 0, "no way to find peers: the link has none, and no other source is on"},
 		{search{open: true}, 0, 0, "looking for peers"},
 		{search{open: true, asked: true, round: &round{left: 1}}, 0, 0, "looking for peers"},
 		{search{open: true, asked: true, next: now.Add(9500 * time.Millisecond)}, 0, 0, "no peers found yet, next try in 10 s"},

@@ -21,28 +21,28 @@ import (
 	"github.com/shoalnet/shoal/share/storage"
 )
 
-// Hint is where a damaged database says that content is. Nothing else of such a
-// row is believed.
+// Hint is where a damaged database says that content is. Nothing else of such a row is
+// used.
 type Hint struct {
 	Path  string // the content itself
 	Fetch bool   // it was fetched there
 }
 
-// Recovered tells what became of one transfer.
+// Recovered is the result of Recover for one transfer.
 type Recovered struct {
 	ID   share.ID
 	Name string
 	Path string // of the content; empty where it was not found
-	// Own tells that all files are taken for the user's: the transfer is a share.
+	// Own tells that the transfer is a share: all files count as the user's own.
 	Own bool
-	// Noted tells that the note of the transfer was there: it is as it was. Else
-	// it was made from its .torrent file and the files on disk.
+	// Noted tells that the transfer has its settings again, from its note. Else it was
+	// made from its .torrent file and the files on disk.
 	Noted bool
-	// Err is why the transfer did not come back.
+	// Err is why the transfer was not recovered.
 	Err error
 }
 
-// Hints reads from a database whatever can be read of where content is.
+// Hints reads from a damaged database where content is, as far as it can be read.
 func Hints(ctx context.Context, db *sql.DB) map[share.ID]Hint {
 	hints := map[share.ID]Hint{}
 	q, err := db.QueryContext(ctx, `SELECT id, kind, name, path, options FROM engine_transfers`)
@@ -70,14 +70,14 @@ func Hints(ctx context.Context, db *sql.DB) map[share.ID]Hint {
 		}
 		hints[share.ID(id)] = h
 	}
-	return hints // those that were read before an error are of use, too
+	return hints // also those read before an error
 }
 
-// Recover fills the tables of a new database from the folder that a lost one has
-// left, see Config.Dir. A transfer with a note is as it was. One without is a
-// share of the files where a hint or one of folders says, which counts as the
-// user's own. Either way all data is hashed before it is trusted. What is in the
-// tables already stays.
+// Recover fills the tables of a new database from the folder of a lost one, see
+// Config.Dir. A transfer with a note gets its settings back. One without a note becomes a
+// share, if its files are where a hint says or in one of folders; they count as the
+// user's own. All data is hashed before it is trusted. Transfers that are in the tables
+// already stay as they are.
 func Recover(ctx context.Context, db *sql.DB, dir string, hints map[share.ID]Hint, folders []string, now time.Time) ([]Recovered, error) {
 	if err := migrate(ctx, db); err != nil {
 		return nil, fmt.Errorf("making the table of transfers: %w", err)
@@ -92,7 +92,7 @@ func Recover(ctx context.Context, db *sql.DB, dir string, hints map[share.ID]Hin
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, share.Errorf(share.Disk, "reading what is kept: %w", err)
+		return nil, share.Errorf(share.Disk, "reading the folder of torrents: %w", err)
 	}
 	var all []Recovered
 	seen := map[share.ID]bool{}
@@ -115,7 +115,7 @@ func Recover(ctx context.Context, db *sql.DB, dir string, hints map[share.ID]Hin
 	return all, nil
 }
 
-// recoverOne finds out what there is of one transfer.
+// recoverOne makes the row of one transfer from what there is of it.
 func recoverOne(dir string, id share.ID, hint Hint, folders []string, now time.Time) (*row, *storage.Record, Recovered) {
 	what := Recovered{ID: id, Name: id.Short()}
 	tor, torErr := torrents(dir).read(id)
@@ -126,7 +126,7 @@ func recoverOne(dir string, id share.ID, hint Hint, folders []string, now time.T
 	if err == nil {
 		var n *note
 		if n, err = decodeNote(text); err == nil && n.ID != id {
-			err = fmt.Errorf("it is of %s", n.ID.Short())
+			err = fmt.Errorf("it belongs to %s", n.ID.Short())
 		}
 		if err == nil {
 			r, rec := n.recovered(tor)
@@ -160,19 +160,19 @@ func recoverOne(dir string, id share.ID, hint Hint, folders []string, now time.T
 			return r, nil, what
 		}
 	}
-	what.Err = share.Errorf(share.Disk, "where its files are is not known")
+	what.Err = share.Errorf(share.Disk, "the location of its files is not known")
 	if hint.Path != "" {
-		what.Err = share.Errorf(share.Disk, "its files are not, or not all, at %s", hint.Path)
+		what.Err = share.Errorf(share.Disk, "some or all of its files are missing at %s", hint.Path)
 	}
 	return nil, nil, what
 }
 
-// recovered is what goes into the database for a note. tor is nil where the
-// .torrent file is gone or damaged.
+// recovered returns what goes into the database for a note. tor is nil when the .torrent
+// file is gone or damaged.
 func (n *note) recovered(tor *metainfo.Torrent) (*row, *storage.Record) {
 	r := n.row()
 	if tor == nil || r.kind == kindUnhashed {
-		// A share is hashed again, of a fetch the rest is asked for again.
+		// A share is hashed again; a fetch asks peers for the info dictionary again.
 		if r.files = 0; r.own() {
 			r.kind = kindUnhashed
 		}
@@ -183,14 +183,13 @@ func (n *note) recovered(tor *metainfo.Torrent) (*row, *storage.Record) {
 	if short, err := storage.Forget(rec, tor.Info); err == nil {
 		return &r, &short
 	}
-	return &r, nil // all files that are there count as the user's
+	return &r, nil // all files that are there count as the user's own
 }
 
 func (r *row) own() bool { return r.kind != kindFetch }
 
-// contains tells whether the files of a torrent are at a path: all of them, by
-// their sizes, and its first and last piece, by their hashes. The rest is hashed
-// before it counts.
+// contains tells whether the files of a torrent are at path: all of them have the right
+// size, and the first and last piece the right hash. The rest is hashed before it counts.
 func contains(path string, info *metainfo.Info) bool {
 	name := func(f *metainfo.File) string {
 		if !info.Multi {
@@ -210,7 +209,7 @@ func contains(path string, info *metainfo.Info) bool {
 	return info.NumPieces > 0 && pieceFits(info, 0, name) && pieceFits(info, info.NumPieces-1, name)
 }
 
-// pieceFits hashes one piece of files that have their sizes.
+// pieceFits hashes one piece. All files have the right size.
 func pieceFits(info *metainfo.Info, piece int, name func(*metainfo.File) string) bool {
 	from := int64(piece) * info.PieceLength
 	to := from + info.PieceSize(piece)
@@ -244,7 +243,7 @@ func hashRange(h hash.Hash, name string, from, n int64) error {
 	return err
 }
 
-// insert puts a transfer into the database, whole or not at all.
+// insert adds a transfer to the database, whole or not at all.
 func insert(ctx context.Context, db *sql.DB, r *row, rec *storage.Record) error {
 	opts, err := json.Marshal(r.options)
 	if err != nil {
@@ -266,7 +265,7 @@ func insert(ctx context.Context, db *sql.DB, r *row, rec *storage.Record) error 
 	return tx.Commit()
 }
 
-// zeros is what a pad file consists of, without end.
+// zeros reads zeros without end, as in padding files.
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) {

@@ -7,10 +7,11 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// maxFailures bounds the shares that failed of which it is still known why.
+// maxFailures bounds the failed shares that Get still returns.
 const maxFailures = 256
 
-// register is the transfers by their IDs, and by IDs that they had or will have.
+// register finds transfers by their IDs, and by IDs that they had or will have. It is owned
+// by the loop.
 type register struct {
 	byID    map[share.ID]*transfer
 	aliases map[share.ID]share.ID       // provisional IDs of this run
@@ -27,7 +28,7 @@ func newRegister() register {
 	}
 }
 
-// find is the transfer of id, or of what id stands for.
+// find returns the transfer of id, or of the ID that id stands for.
 func (r *register) find(id share.ID) *transfer {
 	if to, ok := r.aliases[id]; ok {
 		id = to
@@ -38,13 +39,12 @@ func (r *register) find(id share.ID) *transfer {
 	return r.making[id]
 }
 
-// has tells whether t is one of them.
+// has tells whether t is still there.
 func (r *register) has(t *transfer) bool { return r.byID[t.id] == t }
 
 func (r *register) add(t *transfer) { r.byID[t.id] = t }
 
-// hash notes the ID that t will have. It reports false where another share will
-// have that.
+// hash notes the ID that t will have. It reports false if another share will have it.
 func (r *register) hash(t *transfer, id share.ID) bool {
 	if o := r.making[id]; o != nil && o != t {
 		return false
@@ -70,7 +70,7 @@ func (r *register) drop(t *transfer) {
 	}
 }
 
-// fail remembers how a share was when it failed.
+// fail keeps the last snapshot of a share that failed.
 func (r *register) fail(s share.Transfer) {
 	for id := range r.failed {
 		if len(r.failed) < maxFailures {
@@ -81,7 +81,7 @@ func (r *register) fail(s share.Transfer) {
 	r.failed[s.ID] = s
 }
 
-// sorted is every transfer, oldest first.
+// sorted returns every transfer, oldest first.
 func (r *register) sorted() []*transfer {
 	all := make([]*transfer, 0, len(r.byID))
 	for _, t := range r.byID {

@@ -3,26 +3,26 @@ package engine
 import "time"
 
 const (
-	// glancesASecond bounds how fast files are looked at after a start: it is no
-	// reason to keep a disk busy.
+	// At most this many transfers are looked at in a second, so that the disk is not busy
+	// with it after a start.
 	glancesASecond = 200
-	// A round over all complete transfers begins so long after the last one began,
-	// and takes at least half as long.
+	// A round over all complete transfers begins this long after the last one began, and
+	// takes at least half as long.
 	roundTime = 10 * time.Minute
 )
 
-// rounds is whose files are looked at next: after a start those that are added,
-// as fast as may be, and then everybody in rounds.
+// rounds decides whose files are looked at next: after a start those that are added, as
+// fast as is allowed, and then all complete transfers in rounds.
 type rounds struct {
 	waiting []*transfer
 	began   time.Time // the round that is under way, or was the last
-	pace    int       // how many a second; 0 is as many as may be
+	pace    int       // transfers a second; 0 is as many as are allowed
 }
 
-// add has t looked at in the round that is under way.
+// add adds t to the round that is under way.
 func (r *rounds) add(t *transfer) { r.waiting = append(r.waiting, t) }
 
-// due tells that the next round is to begin.
+// due tells whether the next round is to begin.
 func (r *rounds) due(now time.Time) bool { return len(r.waiting) == 0 && now.Sub(r.began) >= roundTime }
 
 // begin begins a round over all.
@@ -31,7 +31,7 @@ func (r *rounds) begin(now time.Time, all []*transfer) {
 	r.pace = max(1, 2*len(all)/int(roundTime/time.Second))
 }
 
-// next takes those whose turn is in this second.
+// next takes those whose turn it is in this second.
 func (r *rounds) next() []*transfer {
 	n := glancesASecond
 	if r.pace > 0 {
@@ -45,7 +45,7 @@ func (r *rounds) next() []*transfer {
 	return turn
 }
 
-// later puts those back that cannot be looked at now, behind all others.
+// later puts back those that cannot be looked at now, behind all others.
 func (r *rounds) later(all []*transfer) {
 	if len(all) > 0 {
 		r.waiting = append(all, r.waiting...)

@@ -8,23 +8,23 @@ import (
 )
 
 const (
-	// A transfer that is short of peers searches again after this, which grows
-	// to the longest while searches bring nothing new.
+	// A transfer that needs peers searches again after searchAgain, which grows to
+	// searchLongest while searches find nothing new.
 	searchAgain   = 10 * time.Second
 	searchLongest = 2 * time.Minute
 	searchEnough  = 10 * time.Minute // while it has enoughPeers
 	enoughPeers   = 20
 )
 
-// search is when a transfer looks for peers, and why it has none.
+// search is when a transfer looks for peers next, and why it has none.
 type search struct {
 	next  time.Time
 	pause time.Duration
 	round *round    // the latest
-	asked bool      // somebody has been asked at least once
-	fresh bool      // something new was found since the last round
-	open  bool      // there is anybody to ask
-	had   bool      // somebody was connected
+	asked bool      // a source has been asked
+	fresh bool      // a new address was found since the last round
+	open  bool      // there is a source to ask
+	had   bool      // a peer was connected
 	last  time.Time // when a round last began
 }
 
@@ -49,15 +49,15 @@ func (s *search) reason(b *book, peers int, now time.Time) string {
 	case !s.asked || !s.round.over():
 		return "looking for peers"
 	case !s.open:
-		return "nobody to ask: the link names no peer, and no way to find peers is on"
+		return "no way to find peers: the link has none, and no other source is on"
 	}
 	return "no peers found yet" + next
 }
 
-// begin begins a round where it is time for one, and reports whether it did. peers
-// are those connected.
+// begin begins a round if it is time for one, and reports whether it did. peers is how
+// many are connected.
 func (s *search) begin(peers int, now time.Time) bool {
-	if s.had && peers == 0 { // who was left alone does not wait for long
+	if s.had && peers == 0 { // it has lost all of them and does not wait for long
 		s.pause = 0
 		if soon := s.last.Add(searchAgain); soon.Before(s.next) {
 			s.next = soon

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// self is where strangers reach this node, asked for not too often.
+// self is where strangers reach this node. It asks for that at most once a second.
 type self struct {
-	ask func() []netip.AddrPort // nil is nowhere; it must not block
+	ask func() []netip.AddrPort // must not block; nil is nowhere
 
 	asked time.Time
 	all   []netip.AddrPort
-	text  []string // of those in links
+	text  []string // those in links
 }
 
 // maxLinkAddresses keeps links short enough for people and QR codes.

@@ -8,14 +8,13 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// shelf is what is kept of shares that have ended: their torrents, and what the
-// storage recorded of their files, so that sharing them again reads nothing that
-// is as it was. Nothing on it is served, announced or listed. It is owned by the
-// loop.
+// shelf remembers shares that have ended. Their torrents and ledger records stay, so that
+// sharing them again does not read files that have not changed. They are not served,
+// announced or listed. It is owned by the loop.
 type shelf struct {
 	rows  map[share.ID]row
 	most  int   // rows
-	bytes int64 // that they take on disk, roughly
+	bytes int64 // on disk, roughly
 }
 
 const (
@@ -26,13 +25,13 @@ const (
 func (s *shelf) add(r row)        { s.rows[r.id] = r }
 func (s *shelf) drop(id share.ID) { delete(s.rows, id) }
 
-// cost is about what a row takes on disk: hashes once, and names twice.
+// cost is roughly the bytes on disk for a row: hashes once, and names twice.
 func (r *row) cost() int64 {
 	length := cmp.Or(r.options.PieceLength, max(16<<10, min(16<<20, r.size/2000)))
 	return 4096 + 25*(r.size/length) + 300*int64(r.files)
 }
 
-// excess lists the oldest that are too many.
+// excess lists the oldest, as far as there are too many.
 func (s *shelf) excess() (over []share.ID) {
 	var all []row
 	var total int64
@@ -51,7 +50,7 @@ func (s *shelf) excess() (over []share.ID) {
 	return over
 }
 
-// like finds the latest that was shared as t is to be.
+// like finds the latest that was shared in the same way as t.
 func (s *shelf) like(t *transfer) (found row, ok bool) {
 	for _, r := range s.rows {
 		if r.path == t.path && r.name == t.name && r.options.asMade(&t.options) && (!ok || r.completed.After(found.completed)) {
@@ -61,18 +60,18 @@ func (s *shelf) like(t *transfer) (found row, ok bool) {
 	return found, ok
 }
 
-// asMade tells whether the same files make the same torrent.
+// asMade tells whether the same files make the same torrent with both options.
 func (o *options) asMade(p *options) bool {
 	return o.PieceLength == p.PieceLength && o.FollowSymlinks == p.FollowSymlinks && o.Private == p.Private &&
 		o.Hybrid == p.Hybrid && slices.Equal(o.Exclude, p.Exclude)
 }
 
-// shelve keeps what is known of a share that nobody owns any more. Its files are
-// closed. The channel tells when that would survive a power cut.
+// shelve puts a share that has no owner any more on the shelf. Its files are closed. The
+// channel gets the result when it would survive a power cut.
 func (lp *loop) shelve(t *transfer) <-chan error {
 	r := t.row
 	r.kind, r.completed = kindEnded, lp.now().Round(0)
-	// A version that does not know the shelf takes it for a paused share.
+	// Versions without a shelf see a paused share.
 	r.options.Owners, r.options.Paused, r.options.Reason = nil, true, ""
 	lp.shelf.add(r)
 	saved := lp.state.putNow(r)
@@ -85,7 +84,7 @@ func (lp *loop) shelve(t *transfer) <-chan error {
 				err = lp.torrents.remove(id)
 			}
 			if err != nil {
-				lp.log.Warn("what is kept of an ended share stays", "id", id.Short(), "error", err)
+				lp.log.Warn("removing what is kept of an ended share", "id", id.Short(), "error", err)
 			}
 			return nil
 		})
@@ -93,7 +92,7 @@ func (lp *loop) shelve(t *transfer) <-chan error {
 	return saved
 }
 
-// unshelve forgets what is kept of an ended share, if there is something.
+// unshelve removes what is kept of an ended share, if there is any.
 func (e *Engine) unshelve(ctx context.Context, id share.ID) error {
 	var gone <-chan error
 	e.call(func(lp *loop) {
@@ -111,7 +110,7 @@ func (e *Engine) unshelve(ctx context.Context, id share.ID) error {
 			return err
 		}
 	case <-ctx.Done():
-		return share.Errorf(share.Interrupted, "forgetting an ended share: %w", context.Cause(ctx))
+		return share.Errorf(share.Interrupted, "removing what is kept of an ended share: %w", context.Cause(ctx))
 	case <-e.box.closed:
 		return stopped()
 	}
@@ -124,7 +123,8 @@ func (lp *loop) hasEnded(id share.ID) (ended bool) {
 	return ended
 }
 
-// unmake has a share hashed after all that was taken for an ended one.
+// unmake drops the torrent of an ended share from t, whose files have changed: they are
+// hashed.
 func (lp *loop) unmake(t *transfer) {
 	lp.transfers.unhash(t.making.made.Info.ID)
 	t.info, t.making = nil, making{afresh: true, parked: t.making.parked}

@@ -12,8 +12,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// schema is the version of the engine's tables. Each step from one version to
-// the next stands in migrations, at the index of the version it starts from.
+// migrations are the steps from one version of the engine's tables to the next, each at
+// the index of the version that it starts from.
 var migrations = [...]string{
 	`CREATE TABLE engine_transfers (
 		id         BLOB PRIMARY KEY, -- 20 bytes; random until a share is hashed
@@ -45,7 +45,7 @@ const (
 	kindEnded    kind = 4 // a share that has ended, see shelf; no transfer
 )
 
-// row is what is kept of a transfer.
+// row is what is kept of a transfer in the database.
 type row struct {
 	id         share.ID
 	kind       kind
@@ -61,8 +61,8 @@ type row struct {
 	options    options
 }
 
-// options are the parts of a row that no query needs by themselves. Unknown
-// fields of a later version are lost when an earlier one saves the row.
+// options are the parts of a row that no query needs by itself. When an earlier version
+// saves a row, the fields that it does not know are lost.
 type options struct {
 	Paused   bool         `json:"paused,omitempty"`
 	Reason   string       `json:"reason,omitempty"`   // why it is paused, when not by the user
@@ -105,9 +105,9 @@ type options struct {
 	Counted    bool                   `json:"counted,omitempty"` // all of it was complete once: trackers are not told again
 }
 
-// state keeps rows in the database. Writes are gathered: what is put within a
-// second goes to disk in one transaction, so that many active transfers cost
-// one sync and not one each.
+// state keeps rows in the database. Writes are gathered: rows put within a second are
+// written in one transaction, so that many active transfers cost one sync and not one
+// each.
 type state struct {
 	db    *sql.DB
 	notes *notebook
@@ -115,18 +115,18 @@ type state struct {
 
 	mu      sync.Mutex
 	pending map[share.ID]*row // nil deletes
-	left    map[share.ID]bool // deleted, but what the storage remembers stays
+	left    map[share.ID]bool // deleted, but the ledger record stays
 	waiters []chan error
 }
 
-// gatherTime is how long a write waits for others unless somebody waits for it.
+// gatherTime is how long a write waits for others, unless a caller waits for it.
 const gatherTime = time.Second
 
-// ErrNewer is wrapped by the error for tables that a later release wrote.
+// ErrNewer is wrapped by the error for tables that a later version wrote.
 var ErrNewer = errors.New("the transfers were written by a later version of shoal")
 
-// CheckState tells whether an engine could read its tables, which need not be
-// there; all of what they hold where deep asks for that. It changes nothing.
+// CheckState tells whether an engine could read its tables, which need not be there. With
+// deep it reads all of them. It changes nothing.
 func CheckState(ctx context.Context, db *sql.DB, deep bool) error {
 	var tables int
 	err := db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE name = 'engine_schema'`).Scan(&tables)
@@ -247,19 +247,19 @@ func fromNano(n int64) time.Time {
 	return time.Unix(0, n)
 }
 
-// put saves r soon. The maps and slices of r must not be changed afterwards.
+// put saves r within a second. The maps and slices of r must not be changed afterwards.
 func (s *state) put(r row) { s.enqueue(r.id, &r, nil) }
 
-// putNow saves r and tells on the channel, which never blocks the sender, when
-// it is on disk.
+// putNow saves r at once. The channel, which is buffered, gets the result when r is on
+// disk.
 func (s *state) putNow(r row) <-chan error {
 	done := make(chan error, 1)
 	s.enqueue(r.id, &r, done)
 	return done
 }
 
-// remove forgets id together with whatever was put before and waits, and its
-// ledger record unless the storage has left files that it remembers.
+// remove deletes the row of id, and drops what was put before and waits. The ledger record
+// goes as well, unless left tells that files stay which the storage has to know later.
 func (s *state) remove(id share.ID, left bool) <-chan error {
 	done := make(chan error, 1)
 	s.mu.Lock()
@@ -287,15 +287,15 @@ func (s *state) enqueue(id share.ID, r *row, done chan error) {
 	}
 }
 
-// run writes until ctx ends, and then what is left. A failed write is tried
-// again with the next one: its rows stay pending.
+// run writes until ctx ends, and then what is still pending. The rows of a failed write
+// stay pending and are tried again with the next one.
 func (s *state) run(ctx context.Context, failed func(error)) {
 	tick := time.NewTicker(gatherTime)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			// The last words need a context that is still alive.
+			// The last write needs a context that has not ended.
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime/2)
 			defer cancel()
 			if err := s.flush(last); err != nil {
@@ -337,8 +337,8 @@ func (s *state) flush(ctx context.Context) error {
 }
 
 func (s *state) write(ctx context.Context, batch map[share.ID]*row) error {
-	// Not within the transaction: the notebook reads the database while it holds
-	// what remove waits for, and those who wait to write may have every connection.
+	// Not within the transaction: the notebook reads the database while it holds the lock
+	// that remove waits for, and writers that wait may hold every connection.
 	if err := s.removeNotes(batch); err != nil {
 		return err
 	}
@@ -378,7 +378,7 @@ func (s *state) write(ctx context.Context, batch map[share.ID]*row) error {
 			s.notes.saved(r)
 		}
 	}
-	// One may have been written between, from the row that was still there.
+	// One may have been written in between, from the row that was still there.
 	return s.removeNotes(batch)
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/shoalnet/shoal/share/storage"
 )
 
-// spec says how the storage of t is opened, but for what it holds.
+// spec says how the storage of t is opened. The caller sets Info.
 func (lp *loop) spec(t *transfer) storage.Spec {
 	if t.own() {
 		return storage.Spec{Since: t.added, Own: &storage.Own{Path: t.path, Sources: t.sources(), FollowSymlinks: t.options.FollowSymlinks}}
@@ -30,7 +30,7 @@ func (lp *loop) spec(t *transfer) storage.Spec {
 	return s
 }
 
-// sources tells what a share that was just hashed was made of.
+// sources lists the files that a share was just hashed from.
 func (t *transfer) sources() []storage.Source {
 	if t.making.made == nil || t.making.reused {
 		return nil
@@ -72,7 +72,7 @@ func (lp *loop) startOpen(t *transfer) {
 // lostTorrent is called when the .torrent file of t is gone or damaged. A share is
 // hashed again; for a fetch, peers are asked again.
 func (lp *loop) lostTorrent(t *transfer, err error) {
-	lp.log.Warn("a torrent was lost and is got again", "id", t.id.Short(), "error", err)
+	lp.log.Warn("the .torrent file is lost; getting it again", "id", t.id.Short(), "error", err)
 	lp.events.note(t, "%v; getting it again", err)
 	lp.announce.hide(t)
 	t.info, t.row.files = nil, 0
@@ -104,8 +104,7 @@ func (lp *loop) openedFiles(t *transfer, info *metainfo.Info, files *storage.Tra
 	t.look.release()
 }
 
-// setRoot notes where the content of a fetch is: the storage may have had to
-// give it another name.
+// setRoot notes the name of a fetch on disk: the storage may have had to choose another.
 func (lp *loop) setRoot(t *transfer, path string) {
 	if root := filepath.Base(path); !t.own() && t.options.Root != root {
 		t.options.Root = root
@@ -113,7 +112,7 @@ func (lp *loop) setRoot(t *transfer, path string) {
 	}
 }
 
-// heard is told by the storage what changed.
+// heard is called when the storage reports a change.
 func (lp *loop) heard(t *transfer, info *metainfo.Info, ev storage.Event) {
 	o := t.opened()
 	if o == nil || t.info != info {
@@ -123,10 +122,10 @@ func (lp *loop) heard(t *transfer, info *metainfo.Info, ev storage.Event) {
 	o.fault = o.files.Fault()
 	switch {
 	case was == nil && o.fault != nil:
-		lp.log.Warn("the storage of a transfer has a fault", "id", t.id.Short(), "error", o.fault)
+		lp.log.Warn("a transfer has a disk fault", "id", t.id.Short(), "error", o.fault)
 		lp.events.tell(t, share.EventFailed, o.fault.Error())
 	case was != nil && o.fault == nil:
-		lp.events.note(t, "the storage works again")
+		lp.events.note(t, "the disk works again")
 	}
 	for i := range ev.Found {
 		f := &ev.Found[i]
@@ -239,8 +238,7 @@ func (lp *loop) startCheck(t *transfer) {
 	})
 }
 
-// rehash has the swarm hash pieces of a transfer that is live, since a file
-// was changed and has come to rest.
+// rehash has the swarm hash pieces of a live transfer, after a file was changed.
 func (lp *loop) rehash(t *transfer, l *livePhase, spans []storage.Span) {
 	l.rehashing++
 	lp.box.run(func(ctx context.Context) func() {
@@ -275,7 +273,7 @@ func (lp *loop) checkProgress(t *transfer) {
 	case complete && !t.done:
 		lp.startFinish(t)
 	case !complete && t.done && !t.own():
-		// What was complete is so no longer: it is fetched again.
+		// It is no longer complete: what is missing is fetched again.
 		t.done, t.options.Lost, t.options.Durable = false, true, t.haveBytes()
 		if t.options.Reason != "" {
 			t.options.Reason = "some of it is damaged or missing; get or resume fetches it again"
@@ -293,8 +291,7 @@ func (lp *loop) checkProgress(t *transfer) {
 	}
 }
 
-// startFinish makes what has no pieces, such as empty files, and then reports
-// the transfer as done.
+// startFinish makes what has no pieces, such as empty files; then the transfer is done.
 func (lp *loop) startFinish(t *transfer) {
 	if t.job != nil {
 		return
@@ -316,10 +313,10 @@ func (lp *loop) startFinish(t *transfer) {
 	})
 }
 
-// finish is called when every selected file of t is complete and on disk.
+// finish is called when every selected file of t is complete.
 func (lp *loop) finish(t *transfer) {
 	t.done, t.slot = true, false
-	t.look.at = lp.now().Round(0) // it was just given its name
+	t.look.at = lp.now().Round(0) // its files were just given their names
 	if t.completed.IsZero() {
 		t.completed = lp.now().Round(0)
 	}
@@ -331,9 +328,8 @@ func (lp *loop) finish(t *transfer) {
 	lp.reconcile(t)
 }
 
-// tellCompletion tells trackers, once in the life of t, that a download of the
-// whole has ended: not of what was on disk before, of a part, or of what had to
-// be fetched again.
+// tellCompletion tells trackers that t was downloaded, all of it and for the first time.
+// They are not told of content that was on disk before, or of a part of it.
 func (lp *loop) tellCompletion(t *transfer) {
 	f := t.figures()
 	if t.options.Counted || f.Left != 0 {

@@ -11,15 +11,15 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// torrents is the folder that keeps the .torrent file of each transfer whose info
-// dictionary is known.
+// torrents is the folder with a .torrent file of each transfer whose info dictionary is
+// known.
 type torrents string
 
 func (dir torrents) path(id share.ID) string {
 	return filepath.Join(string(dir), id.String()+".torrent")
 }
 
-// read loads what was kept for id.
+// read reads the file of id.
 func (dir torrents) read(id share.ID) (*metainfo.Torrent, error) {
 	b, err := os.ReadFile(dir.path(id))
 	if err != nil {
@@ -30,7 +30,7 @@ func (dir torrents) read(id share.ID) (*metainfo.Torrent, error) {
 		return nil, fmt.Errorf("reading the torrent of %s: %w", id.Short(), err)
 	}
 	if tor.Info.ID != id {
-		return nil, share.Errorf(share.Disk, "the torrent kept for %s is that of %s", id.Short(), tor.Info.ID.Short())
+		return nil, share.Errorf(share.Disk, "the torrent of %s has the content of %s", id.Short(), tor.Info.ID.Short())
 	}
 	return tor, nil
 }
@@ -51,8 +51,8 @@ func (dir torrents) remove(id share.ID) error {
 	return nil
 }
 
-// writeWhole writes a file that is there whole or not at all, also after a power
-// cut once its folder is synced.
+// writeWhole writes a file whole or not at all. It survives a power cut once its folder is
+// synced.
 func writeWhole(name string, data []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)[:8]+".*.tmp")
 	if err != nil {

@@ -74,7 +74,7 @@ func (l *limits) set(to share.Limits) {
 	}
 }
 
-// job is the one thing that is being done for a transfer outside the loop.
+// job is what is being done for a transfer outside the loop; there is one at a time.
 type job struct {
 	what   jobKind
 	cancel context.CancelFunc
@@ -86,23 +86,22 @@ const (
 	jobHash    jobKind = iota // reading a share for the first time
 	jobAsk                    // getting the info dictionary from peers
 	jobOpen                   // opening its storage
-	jobAttach                 // adding it to the client library
+	jobAttach                 // making it available to peers
 	jobCheck                  // hashing what is on disk
-	jobCopy                   // taking what is elsewhere on disk
-	jobRestart                // forgetting what is known of files elsewhere
-	jobFinish                 // making what has no bytes
+	jobCopy                   // copying from another folder
+	jobRestart                // dropping what is known of files in another folder
+	jobFinish                 // making empty files, links and folders
 	jobDetach
 	jobClose
 	jobRemove
 )
 
-// known tells whether the info dictionary is kept in Config.Dir.
+// known tells whether there is a .torrent file of t in Config.Dir.
 func (t *transfer) known() bool { return t.kind != kindUnhashed && t.row.files > 0 }
 
 func (t *transfer) own() bool { return t.kind != kindFetch }
 
-// checking tells whether data on disk is being hashed before it is trusted, or
-// is to be.
+// checking tells whether data on disk is being hashed, or has to be, before it is trusted.
 func (t *transfer) checking() bool {
 	o := t.opened()
 	return t.options.Verify || o != nil && o.proving && t.done || t.job != nil && t.job.what == jobCheck
@@ -114,12 +113,12 @@ func (t *transfer) state() share.State {
 		return share.Paused
 	case t.failure != nil:
 		return share.Stopped
-	case t.kind == kindUnhashed: // also when only storage does not know of it yet
+	case t.kind == kindUnhashed: // also when it is hashed but the storage is not open yet
 		return share.Hashing
 	case t.look.silent:
 		return share.Stopped
 	case t.level() == atRest && t.options.Damage != "" && !t.options.Paused && !t.options.Verify:
-		return share.Stopped // as it was when last looked
+		return share.Stopped // as of the last look
 	case t.known() && t.checking() && (t.fault() == nil || t.options.Verify && (errors.Is(t.fault(), storage.ErrMissing) || errors.Is(t.fault(), storage.ErrChanged))):
 		return share.Checking
 	case t.options.Paused:
@@ -136,14 +135,14 @@ func (t *transfer) state() share.State {
 	return share.Fetching
 }
 
-// reason says in plain words why t does not get on.
+// reason says why t makes no progress; empty if it does.
 func (t *transfer) reason(now time.Time) string {
 	switch t.state() {
 	case share.Stopped:
 		err := cmp.Or(t.failure, t.fault())
 		switch {
 		case t.failure == nil && t.look.silent:
-			return "the disk or network share that " + t.shownPath() + " is on does not answer"
+			return "the disk or network share of " + t.shownPath() + " does not answer"
 		case err == nil:
 			return t.options.Damage
 		}
@@ -154,12 +153,12 @@ func (t *transfer) reason(now time.Time) string {
 	case share.Paused:
 		return t.options.Reason
 	case share.Queued:
-		return "waits until fewer others fetch"
+		return "queued until another transfer is complete"
 	case share.Finding:
 		return t.peers.search.reason(t.peers.book, 0, now)
 	case share.Fetching:
 		if o := t.opened(); o != nil && o.files.Arrived() {
-			return "all of it is here and is being written to the disk"
+			return "all data has arrived and is being written to the disk"
 		}
 		l := t.live()
 		if l == nil || l.down.Rate() > 0 {
@@ -214,7 +213,7 @@ func (t *transfer) snapshot(now time.Time, addrs []string) share.Transfer {
 	return s
 }
 
-// haveBytes is how much of the selected files is durable.
+// haveBytes is how many bytes of the selected files are durable.
 func (t *transfer) haveBytes() int64 {
 	o := t.opened()
 	switch {
@@ -240,13 +239,13 @@ func (t *transfer) shownPath() string {
 func (t *transfer) link(addrs []string) string {
 	l := share.Link{ID: t.id, Name: t.name, Length: t.size, Peers: addrs}
 	if l.Name == t.id.String() {
-		l.Name = "" // it stands for a name that is not known
+		l.Name = "" // the ID stands for a name that is not known
 	}
 	return l.String()
 }
 
-// shownName makes what a stranger calls something fit to be shown until the
-// info dictionary, whose name is clean, is known.
+// shownName makes a name from a stranger's link safe to show. It serves until the info
+// dictionary, whose name is safe, is known.
 func shownName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -261,7 +260,7 @@ func shownName(name string) string {
 	return name
 }
 
-// changed is called whenever something about t may be different for callers.
+// changed is called when something about t may be different for callers.
 func (lp *loop) changed(t *transfer) {
 	lp.awake[t] = struct{}{}
 	lp.events.changed(t)
