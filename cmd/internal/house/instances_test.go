@@ -88,7 +88,7 @@ var instances = []struct{ about, tests string }{
 	{"names that are ordinary on Linux arrived changed", "share/metainfo.TestNamesStayAsTheyAre share/storage.TestOddNamesAreKeptAndFound script.names"},
 	{"names that the file system cannot hold", "share/storage.TestFileSystemsOfWindowsGetTheirNames share/storage.TestPlaceAsksTheDisk"},
 	{"which names were changed was not said", "cmd/shoal.TestGetTellsWhichNamesWereChanged script.names"},
-	{"a web seed that answers 503, or breaks off", "share/engine/internal/swarm/library.TestMirrors"},
+	{"a web seed that answers 503, or breaks off", "share/engine/internal/swarm/library.TestMirrors share/engine/internal/swarm/webseed.TestServers"},
 	{"nobody was found, without a word of what seeds and trackers said", "cmd/shoal.TestNobodyNamesWhatWasSaid"},
 
 	// 7. Smaller things of the same kinds.

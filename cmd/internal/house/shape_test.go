@@ -177,11 +177,12 @@ var inside = map[string][]string{
 	},
 	"share/engine/internal/swarm/native": {
 		"share/engine/internal/swarm", "share/engine/internal/swarm/core", "share/engine/internal/swarm/dialback", "share/engine/internal/swarm/face",
-		"share/engine/internal/swarm/punch", "share/engine/internal/swarm/wire",
+		"share/engine/internal/swarm/punch", "share/engine/internal/swarm/webseed", "share/engine/internal/swarm/wire",
 		"share/engine/internal/admission", "share/engine/internal/flow", "share/engine/internal/netguard",
 	},
 	"share/engine/internal/swarm/peerguard": {"share/engine/internal/swarm/dialback", "share/engine/internal/compact", "share/engine/internal/netguard"},
 	"share/engine/internal/swarm/sim":       {"share/engine/internal/swarm/core", "share/engine/internal/swarm/wire"},
+	"share/engine/internal/swarm/webseed":   {"share/engine/internal/swarm/face"},
 	"share/engine/internal/swarm/wire":      {"share/engine/internal/compact"},
 }
 

@@ -80,21 +80,36 @@ func (s *Swarm) refresh(i int) (known bool) {
 	return known
 }
 
-// States calls f for the pieces that are being fetched or checked.
-func (s *Swarm) States(f func(piece int, checking bool)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.core.Begun(func(i int, checking bool) { f(i, checking) })
-	for i := range s.checks {
-		f(i, true)
-	}
-}
+// State is what is under way with a piece.
+type State uint8
 
-// Has tells whether piece i is here.
-func (s *Swarm) Has(i int) bool {
+// The states of pieces.
+const (
+	Absent   State = iota // nothing of it was asked for
+	Coming                // something of it was
+	Checking              // it is being hashed
+	Here
+)
+
+// States is the state of each piece.
+func (s *Swarm) States() []State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.core.Has(i)
+	out := make([]State, s.content.Layout.Pieces)
+	for i := range out {
+		if s.core.Has(i) {
+			out[i] = Here
+		}
+	}
+	s.core.Begun(func(i int, checking bool) {
+		if out[i] = Coming; checking {
+			out[i] = Checking
+		}
+	})
+	for i := range s.checks {
+		out[i] = Checking
+	}
+	return out
 }
 
 // stoppable passes on what is written, until a context ends.

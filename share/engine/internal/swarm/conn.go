@@ -54,6 +54,15 @@ func (c *conn) end() {
 	})
 }
 
+// drop closes the connection, and keeps why for who tells of it.
+func (c *conn) drop(reason string, banned bool) {
+	c.reason, c.banned = reason, banned
+	c.end()
+}
+
+// know has messages checked against the content.
+func (c *conn) know(l *wire.Layout) { c.reader.SetLayout(l) }
+
 // Blocks, and what several of them are read into, come from pools.
 var (
 	blocks = sync.Pool{New: func() any { return new([wire.BlockSize]byte) }}
@@ -164,18 +173,21 @@ func (c *conn) take(m *wire.Message) error {
 		s.do(func(k *core.Core, now time.Duration) { k.Receive(now, c.peer, m) })
 		return nil
 	}
+	return s.take(c.peer, int(m.Index), int(m.Begin), m.Block)
+}
+
+// take takes a block that p sent, and its memory.
+func (s *Swarm) take(p *core.Peer, piece, begin int, b []byte) error {
 	wanted := false
-	s.do(func(k *core.Core, now time.Duration) {
-		wanted = k.Block(now, c.peer, int(m.Index), int(m.Begin), int(m.Length))
-	})
-	if !s.pass(s.content.Down, int(m.Length)) {
-		free(m.Block)
+	s.do(func(k *core.Core, now time.Duration) { wanted = k.Block(now, p, piece, begin, len(b)) })
+	if !s.pass(s.content.Down, len(b)) {
+		free(b)
 		return ErrClosed
 	}
 	if wanted {
-		s.store(int(m.Index), int(m.Begin), m.Block)
+		s.store(piece, begin, b)
 	} else {
-		free(m.Block)
+		free(b)
 	}
 	return nil
 }

@@ -33,14 +33,15 @@ func (s *Swarm) Peers() []PeerInfo {
 	defer s.mu.Unlock()
 	all := make([]PeerInfo, 0, len(s.conns))
 	for _, p := range s.core.Peers() {
-		i := PeerInfo{
+		c, ok := s.conns[p].(*conn)
+		if !ok {
+			continue
+		}
+		all = append(all, PeerInfo{
 			Addr: p.Addr, Client: p.Client, Outgoing: p.Outgoing, Encrypted: p.Encrypted, Downloaded: p.Downloaded, Uploaded: p.Uploaded,
 			Pieces: p.Pieces(), Complete: s.core.PeerComplete(p), Idle: p.Idle(), Listens: p.Listens(),
-		}
-		if c := s.conns[p]; c != nil {
-			i.Conn, i.Peer = c.stream.Conn, &Peer{c}
-		}
-		all = append(all, i)
+			Conn: c.stream.Conn, Peer: &Peer{c},
+		})
 	}
 	return all
 }

@@ -64,7 +64,7 @@ func (s *Swarm) checkInfo(info []byte) {
 		s.content.Storage, s.content.Have = known.Storage, known.Have
 		layout := known.Layout
 		for _, k := range s.conns {
-			k.reader.SetLayout(&layout)
+			k.know(&layout)
 		}
 		c.SetInfo(now, info, known.Layout, known.Have)
 	})

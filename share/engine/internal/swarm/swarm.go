@@ -228,7 +228,7 @@ var ErrTwice = errors.New("there is a swarm of this content already")
 // Attach begins a swarm. seed makes its random choices.
 func (n *Node) Attach(content Content, seed [32]byte) (*Swarm, error) {
 	s := &Swarm{
-		node: n, content: content, conns: make(map[*core.Peer]*conn), checks: make(map[int]bool),
+		node: n, content: content, conns: make(map[*core.Peer]link), checks: make(map[int]bool),
 	}
 	s.hasher = hasher{content: &s.content, pieces: make(map[int]*hashing)}
 	s.ctx, s.cancel = context.WithCancel(n.ctx)
@@ -287,7 +287,7 @@ type Swarm struct {
 	mu      sync.Mutex
 	content Content
 	core    *core.Core
-	conns   map[*core.Peer]*conn
+	conns   map[*core.Peer]link
 	timer   *time.Timer
 	due     time.Duration // when it goes off
 	ended   bool
@@ -331,15 +331,24 @@ func (s *Swarm) step(f func(c *core.Core, now time.Duration)) (later []deed, cha
 		case core.Drop:
 			if c := s.conns[a.Peer]; c != nil {
 				delete(s.conns, a.Peer)
-				c.end()
-				c.reason, c.banned = a.Reason, a.Banned
+				c.drop(a.Reason, a.Banned)
 			}
 		default:
-			later = append(later, deed{*a, s.conns[a.Peer]})
+			c, _ := s.conns[a.Peer].(*conn)
+			later = append(later, deed{*a, c})
 		}
 	}
 	s.arm()
 	return later, s.watch(s.core.ReaderWaits())
+}
+
+// link is where what the Core has for a peer goes. Its methods are called with the
+// swarm's lock held.
+type link interface {
+	rouse()                          // there is something to pull
+	drop(reason string, banned bool) // the Core has forgotten the peer
+	know(*wire.Layout)               // the content is known now
+	end()                            // the swarm has ended
 }
 
 // deed is something to do, with the connection that it is about.

@@ -238,7 +238,7 @@ func (b *book) expendable(addr netip.AddrPort) *Peer {
 	var worst *Peer
 	rank := b.ranking.rank(addr)
 	for _, p := range b.peers {
-		if b.now-p.since < settled || p.interesting && !p.chokesUs || p.interested && !p.choked {
+		if p.Web || b.now-p.since < settled || p.interesting && !p.chokesUs || p.interested && !p.choked {
 			continue
 		}
 		if r := b.ranking.rank(p.Addr); r < rank {

@@ -549,3 +549,51 @@ func TestTwins(t *testing.T) {
 		t.Errorf("called twice: %v", err)
 	}
 }
+
+// A web seed is asked as a peer is, told nothing of what peers are told, and is
+// there only while something is missing.
+func TestAWebSeedIsAsked(t *testing.T) {
+	h := newHarness(t, 2, func(c *Config) { c.MaxPeers = 1 })
+	h.peer(true)
+	w, err := h.Connected(h.at, PeerInfo{Web: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.say(w, wire.Message{Type: wire.HaveAll})
+	h.pass(time.Hour / 6)
+	if why := h.dropped(w); why != "it answered no request for two minutes" {
+		t.Fatalf("who answers nothing ends with %q", why)
+	}
+	if w, err = h.Connected(h.at, PeerInfo{Web: true}); err != nil {
+		t.Fatal(err)
+	}
+	h.say(w, wire.Message{Type: wire.HaveAll})
+	for _, m := range h.take(w, wire.Request) {
+		h.give(w, m)
+	}
+	for a := h.action(Verify); a != nil; a = h.action(Verify) {
+		h.Verified(h.at, a.Piece, true, nil)
+		h.flush()
+	}
+	h.pass(silence + time.Minute)
+	if !h.Complete() || h.dropped(w) != "neither side needs anything" {
+		t.Errorf("complete %v, ended with %q", h.Complete(), h.dropped(w))
+	}
+	h.check()
+}
+
+// Wrong data of a web seed ends it, and bans nobody else.
+func TestAWebSeedThatLiesIsConvicted(t *testing.T) {
+	h := newHarness(t, 2, nil)
+	w, _ := h.Connected(h.at, PeerInfo{Web: true})
+	h.say(w, wire.Message{Type: wire.HaveAll})
+	for _, m := range h.take(w, wire.Request) {
+		h.give(w, m)
+	}
+	h.Verified(h.at, h.action(Verify).Piece, false, make([][20]byte, 4))
+	h.flush()
+	if a := h.action(Drop); a == nil || a.Peer != w || !a.Banned || len(h.bans.addrs) != 0 {
+		t.Errorf("%+v, %v", a, h.bans.addrs)
+	}
+	h.check()
+}

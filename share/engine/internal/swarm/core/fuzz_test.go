@@ -75,7 +75,7 @@ func play(t *testing.T, in []byte, kind uint8) {
 		}
 	}
 	for ; len(in) >= 2 && len(in) < 4000; in = in[2:] {
-		op, arg := in[0]%22, int(in[1])
+		op, arg := in[0]%23, int(in[1])
 		var p *Peer
 		if n := len(h.Peers()); n > 0 {
 			p = h.Peers()[arg>>4%n]
@@ -151,6 +151,12 @@ func play(t *testing.T, in []byte, kind uint8) {
 		case 20:
 			if known {
 				h.Found(h.at, int(piece)%h.layout.Pieces)
+			}
+		case 22:
+			if known && len(h.Peers()) < 7 {
+				if w, err := h.Connected(h.at, PeerInfo{Web: true}); err == nil {
+					h.say(w, wire.Message{Type: wire.Bitfield, Payload: []byte{byte(arg) << 2}})
+				}
 			}
 		case 21:
 			h.SetHalt(h.at, arg%2 == 0)

@@ -15,25 +15,19 @@ func (c *Core) Connected(now time.Duration, info PeerInfo) (*Peer, error) {
 	if info.Outgoing {
 		c.book.dialed(info.Addr)
 	}
-	switch {
-	case c.bans.bans(info.Addr.Addr()):
-		return nil, ErrBanned
-	case info.ID == c.peerID:
-		c.book.forget(info.Addr)
-		return nil, ErrSelf
-	}
-	if err := c.twin(&info); err != nil {
-		return nil, err
-	}
-	if len(c.peers) >= c.maxPeers {
-		worst := c.book.expendable(info.Addr)
-		if worst == nil {
-			return nil, ErrFull
+	if !info.Web {
+		if err := c.welcome(&info); err != nil {
+			return nil, err
 		}
-		c.drop(worst, "another peer comes first, and there are enough")
 	}
 	p := &Peer{PeerInfo: info, since: c.now, heard: c.now, spoke: c.now}
 	p.chokesUs, p.choked, p.piece, p.window = true, true, -1, window{size: firstWindow}
+	if info.Web {
+		p.chokesUs, p.window.size = false, firstOfWeb
+		p.have = newBits(c.layout.Pieces)
+		c.peers = append(c.peers, p)
+		return p, nil
+	}
 	if info.Outgoing {
 		p.listen = info.Addr
 		c.book.engaged(p.listen)
@@ -43,6 +37,29 @@ func (c *Core) Connected(now time.Duration, info PeerInfo) (*Peer, error) {
 	c.greeter.greet(p, len(c.info.info))
 	c.uploads.grant(p)
 	return p, nil
+}
+
+// welcome tells why a new connection is refused; nil if it is not.
+func (c *Core) welcome(info *PeerInfo) error {
+	switch {
+	case c.bans.bans(info.Addr.Addr()):
+		return ErrBanned
+	case info.ID == c.peerID:
+		c.book.forget(info.Addr)
+		return ErrSelf
+	}
+	if err := c.twin(info); err != nil {
+		return err
+	}
+	if len(c.peers) < c.maxPeers {
+		return nil
+	}
+	worst := c.book.expendable(info.Addr)
+	if worst == nil {
+		return ErrFull
+	}
+	c.drop(worst, "another peer comes first, and there are enough")
+	return nil
 }
 
 // twin looks for another connection to the same program on the same host. Both
@@ -105,7 +122,9 @@ func (c *Core) convict(p *Peer) {
 	}
 	p.convicted = true
 	c.stats.Convicted++
-	c.bans.ban(p.Addr.Addr())
+	if !p.Web {
+		c.bans.ban(p.Addr.Addr())
+	}
 	c.discard(p, "it sent wrong data", true)
 }
 
@@ -151,6 +170,8 @@ const (
 // tend keeps a connection alive, or ends it.
 func (c *Core) tend(p *Peer) {
 	switch {
+	case p.Web:
+		c.redundant(p)
 	case c.now-p.heard > silence:
 		c.drop(p, "it was silent for four minutes")
 	case p.deaf:

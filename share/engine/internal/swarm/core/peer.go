@@ -17,6 +17,10 @@ type PeerInfo struct {
 	// DHTPort is the port of our DHT node, which the peer is told; 0 for none
 	// (BEP 5).
 	DHTPort uint16
+	// Web is no peer but a place that has content, as a web seed (BEP 19). It is
+	// sent requests and cancels, may be sent other messages and need not heed
+	// them, and says by a bit field or HaveAll what it has.
+	Web bool
 }
 
 // Peer is one connection. The exported fields are to be read only. Each part of

@@ -68,6 +68,7 @@ const (
 	avoidExpired = 500 * time.Millisecond
 	// A request is taken for forgotten after so long if later ones were answered.
 	skippedTime = 2 * time.Second
+	webPatience = 30 * time.Second // several parts come at once from the web
 	avoidReject = 10 * time.Second
 	maxPast     = 4096
 	maxRejects  = 32
@@ -491,11 +492,14 @@ func (r *requests) expire(p *Peer) (mute bool) {
 	if p.chokesUs {
 		limit = 5 * time.Second
 	}
+	if p.Web {
+		limit = max(limit, webPatience)
+	}
 	expired := 0
 	for i := 0; i < len(p.asked); {
 		a := p.asked[i]
 		patience := limit
-		if a.at < p.newest && p.window.age > 0 {
+		if a.at < p.newest && p.window.age > 0 && !p.Web {
 			patience = min(limit, max(skippedTime, 4*p.window.age))
 		}
 		if r.now-a.at <= patience {

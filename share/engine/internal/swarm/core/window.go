@@ -18,6 +18,7 @@ type window struct {
 // Bounds of windows. 2048 blocks are 32 MiB.
 const (
 	firstWindow = 16
+	firstOfWeb  = 128 // a request of its own costs a web server more than a peer
 	leastWindow = 2
 	mostWindow  = 2048
 	// targetAge is the work kept with a peer; half of it while a reader waits.

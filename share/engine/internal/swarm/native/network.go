@@ -41,10 +41,12 @@ type Network struct {
 	node      *swarm.Node
 	dialbacks *dialbacks
 	punches   *punches
+	web       *netguard.Streams // to web seeds: it decides what may be dialled
 
 	ctx    context.Context
 	cancel context.CancelFunc
-	serves sync.WaitGroup
+	serves sync.WaitGroup // accepting
+	moves  sync.WaitGroup // what Moved began
 	tells  tells
 
 	mu       sync.Mutex
@@ -66,6 +68,7 @@ func New(cfg face.Config) *Network {
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.dialbacks = newDialbacks(n.registry, cfg.Client)
 	n.punches = newPunches(n.registry)
+	n.web = netguard.Transport(netguard.ClientConfig{Policy: cfg.Policy, UserAgent: cfg.Client})
 	own := swarm.Config{
 		Logger: cfg.Logger, PeerID: n.id, Client: cfg.Client, DHTPort: cfg.DHTPort,
 		Dial: n.Dial, Greeted: n.greeted, Wake: n.wake,
@@ -123,7 +126,9 @@ func (n *Network) Close() error {
 	n.serves.Wait()
 	n.registry.closeAll()
 	n.punches.closeAll()
+	n.web.CloseIdleConnections()
 	n.tells.wait()
+	n.moves.Wait()
 	return errors.Join(errs...)
 }
 
@@ -199,7 +204,7 @@ func (n *Network) Moved(own []netip.Addr) {
 		has[a.WithZone("")] = true
 	}
 	for _, s := range n.swarms() {
-		n.tells.run(func() {
+		n.moves.Go(func() {
 			s.run.SetSelf(own)
 			for _, p := range s.run.Peers() {
 				local, ok := p.Conn.LocalAddr().(*net.TCPAddr)
@@ -224,7 +229,7 @@ func (n *Network) Attach(c face.Content) (face.Swarm, error) {
 		return nil, err
 	}
 	s := &Swarm{
-		of: n, id: c.ID, storage: c.Storage, arrived: c.Arrived, private: info.Private,
+		of: n, id: c.ID, info: c.Info, web: newWebseeds(n.ctx), storage: c.Storage, arrived: c.Arrived, private: info.Private,
 		wishes:  newWishes(info.NumPieces, info.PieceLength, c.ReadOnly),
 		sources: make(map[netip.AddrPort]share.Source),
 	}

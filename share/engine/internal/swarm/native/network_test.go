@@ -224,12 +224,12 @@ func TestMovedConnectionsAreMadeAnew(t *testing.T) {
 	}
 	first := local()
 	b.Moved([]netip.Addr{own.Addr()})
-	b.tells.wait()
+	b.moves.Wait()
 	if now := local(); now != first {
 		t.Error("a connection was ended although its address is ours")
 	}
 	b.Moved(nil)
-	b.tells.wait()
+	b.moves.Wait()
 	if now := local(); now == first {
 		t.Error("the connection is the same")
 	}

@@ -28,7 +28,9 @@ const extDialback = wire.ExtOther
 type Swarm struct {
 	of      *Network
 	id      share.ID
+	info    []byte // the info dictionary
 	run     *swarm.Swarm
+	web     *webseeds
 	storage face.Storage
 	arrived func()
 	private bool
@@ -45,6 +47,7 @@ var _ face.Swarm = (*Swarm)(nil)
 // Detach implements face.Swarm.
 func (s *Swarm) Detach() {
 	s.run.Detach()
+	s.web.end()
 	s.of.detached(s)
 }
 
@@ -148,6 +151,7 @@ func (s *Swarm) SetPriorities(c face.Change) {
 	defer s.mu.Unlock()
 	reading := s.wishes.set(now, c)
 	s.run.SetPriorities(max(0, c.From), s.wishes.levels(c.From, c.To))
+	s.web.poke()
 	if reading {
 		s.run.SetReaders(s.wishes.readings(now))
 	}
@@ -169,6 +173,7 @@ func (s *Swarm) refresh(from, to int) {
 	defer s.mu.Unlock()
 	s.wishes.learn(from, known)
 	s.run.SetPriorities(from, s.wishes.levels(from, to))
+	s.web.poke()
 }
 
 // Verify implements face.Swarm, on all cores.
@@ -194,17 +199,16 @@ func (s *Swarm) Verify(ctx context.Context, spans []storage.Span) {
 
 // Pieces implements face.Swarm.
 func (s *Swarm) Pieces() []face.PieceState {
-	out := make([]face.PieceState, len(s.wishes.want))
-	for i := range out {
-		if s.run.Has(i) {
-			out[i] = face.Begun // the storage tells when it is on disk
-		}
-	}
-	s.run.States(func(i int, checking bool) {
-		if out[i] = face.Begun; checking {
+	states := s.run.States()
+	out := make([]face.PieceState, len(states))
+	for i, x := range states {
+		switch x {
+		case swarm.Coming, swarm.Here: // the storage tells what is on disk
+			out[i] = face.Begun
+		case swarm.Checking:
 			out[i] = face.Checking
 		}
-	})
+	}
 	return out
 }
 
