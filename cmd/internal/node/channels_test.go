@@ -71,7 +71,7 @@ func TestCataloguesMoveThroughTheSwarm(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- to.Fetch(ctx, id, filepath.Join(place, id.String()), most) }()
 		await(t, b.Client(), id, func(share.Transfer) bool { return true })
-		if err := b.engine.AddPeers(id, share.FromUser, a.ownAddresses()); err != nil {
+		if err := b.engine.AddPeers(id, share.FromUser, a.addresses.own()); err != nil {
 			t.Error(err)
 		}
 		return <-done

@@ -94,7 +94,7 @@ func (f *follower) until(key index.ChannelID, content share.ID, what string, goo
 	var last index.Channel
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		// Nobody takes an address on loopback from a stranger.
-		_ = f.n.engine.AddPeers(content, share.FromUser, f.from.ownAddresses())
+		_ = f.n.engine.AddPeers(content, share.FromUser, f.from.addresses.own())
 		var err error
 		if last, err = f.c.Channel(context.Background(), key.String()); err != nil {
 			f.t.Fatal(err)
@@ -121,7 +121,7 @@ func (f *follower) search(query string) []index.Hit {
 func TestFollowingAHostileChannel(t *testing.T) {
 	pub := startDaemon(t, options(t, stateDir(t), nil))
 	n := startDaemon(t, options(t, stateDir(t), map[string][]string{"channel-poll": {"1s"}}))
-	for _, a := range n.ownAddresses() {
+	for _, a := range n.addresses.own() {
 		pub.dht.AddNode(a)
 	}
 	f := &follower{t, n, n.Client(), pub}

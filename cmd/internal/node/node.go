@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -61,22 +60,24 @@ type Node struct {
 	ready  chan struct{}
 
 	// Made by Run, before ready.
-	started  time.Time
-	state    *state
-	ports    *ports
-	watcher  *reach.Watcher
-	reach    *reachability
-	dht      *dht.Node
-	seeds    *seeds
-	lan      *lan.Node // nil without a network to announce on
-	engine   *engine.Engine
-	limiter  *policy.Limiter
-	guard    *policy.Guard
-	withheld *withheld
-	history  *history.History
-	uploads  *uploads.Store
-	api      *api.API
-	socket   string
+	started   time.Time
+	state     *state
+	systemd   *supervisor
+	ports     *ports
+	watcher   *reach.Watcher
+	addresses *addresses
+	reach     *reachability
+	dht       *dht.Node
+	seeds     *seeds
+	lan       *lan.Node // nil without a network to announce on
+	engine    *engine.Engine
+	limiter   *policy.Limiter
+	guard     *policy.Guard
+	withheld  *withheld
+	history   *history.History
+	uploads   *uploads.Store
+	api       *api.API
+	socket    string
 
 	// Ports of the API, beside the parts above and the Node itself.
 	access    *access
@@ -201,7 +202,7 @@ func (n *Node) runParts(ctx context.Context, p *parts) error {
 	case <-base.Done():
 	case <-ctx.Done():
 	}
-	n.sayStopping()
+	n.systemd.stopping()
 	stopAbove()
 	err := above.Wait()
 	stopBelow()
@@ -238,7 +239,9 @@ func (n *Node) build() (p *parts, err error) {
 		}
 	}()
 	n.watcher = reach.NewWatcher(reach.WatchConfig{Logger: n.part("reach"), Policy: publish(c)})
-	n.reach = newReachability(n)
+	n.systemd = &supervisor{on: n.o.Daemon, port: n.ports.port, log: n.log}
+	n.addresses = &addresses{n.ports, n.watcher}
+	n.reach = newReachability(n.addresses, !c.NoPinholes, n.part("reach"), n.o.Now)
 	if n.limiter, err = policy.NewLimiter(plan(c), n.state, n.part("limits"), n.o.Now); err != nil {
 		return nil, err
 	}
@@ -260,6 +263,7 @@ func (n *Node) build() (p *parts, err error) {
 	if n.engine, err = engine.New(n.engineConfig()); err != nil {
 		return nil, err
 	}
+	n.reach.engine, n.reach.dht = n.engine, n.dht
 	if n.history, err = history.New(history.Config{
 		DB: n.state.db, Logger: n.part("history"), Now: n.o.Now, Source: engineRates{n.engine},
 	}); err != nil {
@@ -298,7 +302,8 @@ func (n *Node) build() (p *parts, err error) {
 		p.above = append(p.above, func(ctx context.Context) error { return n.seeds.follow(ctx, n.engine) })
 	}
 	if n.o.Daemon {
-		p.above = append(p.above, n.notify)
+		// Stats blocks if the engine hangs.
+		p.above = append(p.above, func(ctx context.Context) error { return n.systemd.watch(ctx, func() { n.engine.Stats() }) })
 		w, err := watch.New(watch.Config{
 			DB: n.state.db, Logger: n.part("watch"), Now: n.o.Now, Node: watched{n.intake},
 			Fetch: c.Watch, Share: c.ShareWatch, Retire: c.ShareWatchOld == "retire",
@@ -349,12 +354,12 @@ func (n *Node) engineConfig() engine.Config {
 		Logger: n.part("engine"), DB: n.state.db, Dir: filepath.Join(c.State, torrentsDir),
 		Listeners: n.ports.tcp, IPv4: c.IPv4, NoTrackers: c.NoTrackers, Preallocate: c.Preallocate, AllowPrivate: c.Private,
 		Limits: n.limiter.InForce(), MaxFetching: c.MaxFetching, MaxConns: peers,
-		Addresses: n.linkAddresses, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Client: "shoal " + n.o.Version, Now: n.o.Now,
+		Addresses: n.reach.links, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Client: "shoal " + n.o.Version, Now: n.o.Now,
 	}
 	cfg.OwnerOf, cfg.Guard, cfg.Look = n.ownerOf, n.withheld.guard, n.o.Look
 	if n.dht != nil {
 		cfg.Finders = append(cfg.Finders, n.dht)
-		cfg.DHTPort = n.udpPort
+		cfg.DHTPort = n.ports.udpPort
 		cfg.OnDHTNode = n.dht.AddNode
 		if c.UTP {
 			cfg.UTP = n.dht.Other()
@@ -396,44 +401,13 @@ func (n *Node) dhtConfig() dht.Config {
 		Conns: n.ports.udp, Logger: n.part("dht"), Now: n.o.Now, Bootstrap: bootstrap,
 		StateFile: filepath.Join(n.current().State, "dht.nodes"),
 		ReadOnly:  n.current().DHTAsk, EnforceBEP42: n.current().DHTStrict,
-		Port: n.ports.port,
-		Addresses: func() []netip.Addr {
-			var out []netip.Addr
-			for _, a := range n.ownAddresses() {
-				out = append(out, a.Addr())
-			}
-			return out
-		},
+		Port:          n.ports.port,
+		Addresses:     n.addresses.ownIPs,
 		Seeding:       n.seeds.has,
 		OnUnsolicited: n.reach.unsolicited,
 		// The engine exists before the DHT runs.
 		Told: func(id [20]byte) bool { return n.engine.ToldToCall(id) },
 	}
-}
-
-func (n *Node) udpPort() uint16 {
-	a, err := netip.ParseAddrPort(n.ports.udp[0].LocalAddr().String())
-	if err != nil {
-		return 0
-	}
-	return a.Port()
-}
-
-// ownAddresses are the addresses of this node, best first: those that it was told to
-// listen at, else those of the host.
-func (n *Node) ownAddresses() []netip.AddrPort {
-	var out []netip.AddrPort
-	for _, l := range n.ports.addresses() {
-		switch {
-		case !l.Addr().IsUnspecified():
-			out = append(out, l)
-		case l.Addr().Is6():
-			for _, a := range n.watcher.Published() {
-				out = append(out, netip.AddrPortFrom(a.IP.WithZone(""), l.Port()))
-			}
-		}
-	}
-	return slices.Compact(out)
 }
 
 // followAddresses reports changed addresses to the DHT until ctx ends.
@@ -461,8 +435,8 @@ func (n *Node) current() *config.Config { return n.live.Current() }
 // Reload applies a changed configuration, except for the settings that need a restart.
 // It returns the names of those that changed. It is called after Ready.
 func (n *Node) Reload(c *config.Config) (restart []string) {
-	n.sayReloading()
-	defer n.sayReady()
+	n.systemd.reloading()
+	defer n.systemd.ready()
 	restart = n.settings.reload(c)
 	if p := n.access.page; p != nil && p.pair != nil {
 		if err := p.pair.read(); err != nil {

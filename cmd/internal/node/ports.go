@@ -56,6 +56,15 @@ func (p *ports) port() uint16 {
 	return 0
 }
 
+// udpPort is the port of the DHT.
+func (p *ports) udpPort() uint16 {
+	a, err := netip.ParseAddrPort(p.udp[0].LocalAddr().String())
+	if err != nil {
+		return 0
+	}
+	return a.Port()
+}
+
 // openPorts binds the configured addresses. Without any, it binds [::] and the saved port,
 // or any port if none is saved or the saved one is in use.
 func openPorts(c *config.Config, s *state) (*ports, error) {

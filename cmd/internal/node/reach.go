@@ -2,13 +2,16 @@ package node
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/shoalnet/shoal/index/dht"
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine"
 	"github.com/shoalnet/shoal/share/reach"
 	"github.com/shoalnet/shoal/webui/api"
 )
@@ -24,20 +27,24 @@ var _ api.Network = (*reachability)(nil)
 
 // reachability gathers the evidence of whether strangers can reach this node.
 type reachability struct {
-	n        *Node
-	evidence *reach.Evidence
-	prober   *reach.Prober
-	pinholes *reach.Pinholes
+	addresses *addresses
+	log       *slog.Logger
+	evidence  *reach.Evidence
+	prober    *reach.Prober
+	pinholes  *reach.Pinholes
+	askRouter bool // for pinholes
+
+	// Set before run.
+	engine *engine.Engine
+	dht    *dht.Node // nil where it is off
 }
 
-func newReachability(n *Node) *reachability {
-	r := &reachability{n: n, evidence: reach.NewEvidence(n.o.Now)}
-	r.evidence.SetAddresses(n.watcher.Addresses())
-	r.prober = &reach.Prober{
-		Evidence: r.evidence, Caller: caller{n}, Endpoints: r.endpoints, Now: n.o.Now, Logger: n.part("reach"),
-	}
+func newReachability(a *addresses, askRouter bool, log *slog.Logger, now func() time.Time) *reachability {
+	r := &reachability{addresses: a, log: log, askRouter: askRouter, evidence: reach.NewEvidence(now)}
+	r.evidence.SetAddresses(a.host.Addresses())
+	r.prober = &reach.Prober{Evidence: r.evidence, Caller: caller{r}, Endpoints: r.endpoints, Now: now, Logger: log}
 	r.pinholes = reach.NewPinholes(reach.PinholeConfig{
-		Logger: n.part("reach"), Now: n.o.Now, Endpoints: r.endpoints,
+		Logger: log, Now: now, Endpoints: r.endpoints,
 		Needed: func(p reach.Protocol, a netip.Addr) bool { return r.evidence.About(p, a).Verdict != share.Reachable },
 		Opened: func(a netip.Addr) {
 			// Attempts that failed while it was closed prove nothing any more.
@@ -54,34 +61,42 @@ func (r *reachability) run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	parts.Go(func() { _ = r.prober.Run(ctx) })
-	if !r.n.current().NoPinholes {
+	if r.askRouter {
 		parts.Go(func() { _ = r.pinholes.Run(ctx) })
 	}
-	changed := r.n.watcher.Changed()
-	r.evidence.SetAddresses(r.n.watcher.Addresses())
+	changed := r.addresses.host.Changed()
+	r.evidence.SetAddresses(r.addresses.host.Addresses())
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
-			r.evidence.SetAddresses(r.n.watcher.Addresses())
-			r.n.engine.Moved(r.own())
+			r.evidence.SetAddresses(r.addresses.host.Addresses())
+			r.engine.Moved(r.addresses.ofHost())
 			parts.Go(func() { r.refresh(ctx) })
 		}
 	}
 }
 
-// own returns every address of this host.
-func (r *reachability) own() (out []netip.Addr) {
-	for _, a := range r.n.watcher.Addresses() {
-		out = append(out, a.IP)
+// endpoints returns what the prober tries and pinholes are for.
+func (r *reachability) endpoints() []reach.Endpoint {
+	udp := uint16(0)
+	if r.dht != nil {
+		udp = r.addresses.ports.udpPort()
 	}
+	return r.addresses.endpoints(udp)
+}
+
+// links returns the node's addresses as in links, proven ones first.
+func (r *reachability) links() []netip.AddrPort {
+	out := forLinks(r.addresses.ports.addresses(), r.addresses.own())
+	r.evidence.Sort(out)
 	return out
 }
 
 // refresh asks the router again, unless it must not be asked.
 func (r *reachability) refresh(ctx context.Context) {
-	if !r.n.current().NoPinholes {
+	if r.askRouter {
 		r.pinholes.Refresh(ctx)
 	}
 }
@@ -89,40 +104,18 @@ func (r *reachability) refresh(ctx context.Context) {
 // stranger is called by the engine when a stranger connected.
 func (r *reachability) stranger(local netip.Addr, from netip.AddrPort) {
 	if r.evidence.Came(reach.TCP, local, from.Addr(), "connected unasked") {
-		r.n.part("reach").Debug("a stranger connected", "from", from, "to", local)
+		r.log.Debug("a stranger connected", "from", from, "to", local)
 	}
 }
 
 // unsolicited is called by the DHT when a stranger sent a query.
 func (r *reachability) unsolicited(from netip.AddrPort, local netip.Addr, _ time.Time) {
 	if !local.IsValid() { // then the socket is bound to one address
-		if a, err := netip.ParseAddrPort(r.n.ports.udp[0].LocalAddr().String()); err == nil {
+		if a, err := netip.ParseAddrPort(r.addresses.ports.udp[0].LocalAddr().String()); err == nil {
 			local = a.Addr()
 		}
 	}
 	r.evidence.Came(reach.UDP, local.WithZone(""), from.Addr(), "asked the DHT unasked")
-}
-
-// endpoints returns the addresses of this host that the node listens at.
-func (r *reachability) endpoints() (out []reach.Endpoint) {
-	all, published := r.n.watcher.Addresses(), r.n.ownAddresses()
-	for _, l := range r.n.ports.addresses() {
-		if !l.Addr().Is6() || l.Addr().Is4In6() {
-			continue
-		}
-		for _, a := range all {
-			if !l.Addr().IsUnspecified() && l.Addr() != a.IP {
-				continue
-			}
-			at := netip.AddrPortFrom(a.IP.WithZone(""), l.Port())
-			e := reach.Endpoint{Address: a, Port: l.Port(), Published: slices.Contains(published, at)}
-			if r.n.dht != nil {
-				e.UDP = r.n.udpPort()
-			}
-			out = append(out, e)
-		}
-	}
-	return out
 }
 
 // Report says what is known now.
@@ -131,7 +124,7 @@ func (r *reachability) Report() share.Report {
 		Endpoints: r.endpoints(), Evidence: r.evidence,
 		Pinholes: r.pinholes.Holes(), Gateways: r.pinholes.Problems(),
 	}
-	if d := r.n.dht; d != nil {
+	if d := r.dht; d != nil {
 		st := d.Stats()
 		s.DHT = &share.DHTReport{Nodes: st.Nodes, Answering: st.Good}
 		switch {
@@ -145,32 +138,13 @@ func (r *reachability) Report() share.Report {
 		}
 	}
 	count := map[netip.Addr]int{}
-	for _, a := range r.n.engine.SeenAs() {
+	for _, a := range r.engine.SeenAs() {
 		count[a]++
 	}
 	for _, a := range slices.SortedFunc(maps.Keys(count), netip.Addr.Compare) {
 		s.Seen = append(s.Seen, share.SeenAs{Address: a, By: "peers", Count: count[a]})
 	}
 	return s.Report()
-}
-
-// linkAddresses are the node's addresses as in links, proven ones first.
-func (n *Node) linkAddresses() []netip.AddrPort {
-	out := forLinks(n.ports.addresses(), n.ownAddresses())
-	n.reach.evidence.Sort(out)
-	return out
-}
-
-// forLinks leaves out loopback addresses, which would lead the reader of a link to their
-// own host, unless the node listens at no other address.
-func forLinks(listen, own []netip.AddrPort) []netip.AddrPort {
-	loopback := func(a netip.AddrPort) bool { return a.Addr().Unmap().IsLoopback() }
-	for _, l := range listen {
-		if !loopback(l) {
-			return slices.DeleteFunc(own, loopback)
-		}
-	}
-	return own
 }
 
 // Test asks peers to dial back. What arrives over UDP is reported by the DHT, perhaps
@@ -196,11 +170,11 @@ func (r *reachability) Test(ctx context.Context) share.Report {
 }
 
 // caller lets the engine ask peers to dial this node.
-type caller struct{ n *Node }
+type caller struct{ r *reachability }
 
-func (c caller) Helpers() []netip.AddrPort { return c.n.engine.Helpers() }
+func (c caller) Helpers() []netip.AddrPort { return c.r.engine.Helpers() }
 
 func (c caller) Ask(ctx context.Context, helper netip.AddrPort, e reach.Endpoint) (reach.Called, error) {
-	got, err := c.n.engine.AskDialBack(ctx, helper, e.IP, e.Port, e.UDP)
+	got, err := c.r.engine.AskDialBack(ctx, helper, e.IP, e.Port, e.UDP)
 	return reach.Called{Came: got.Came, Failed: got.Failed, UDPFailed: got.UDPFailed}, err
 }

@@ -17,7 +17,7 @@ func (n *Node) Info() api.Info {
 	i := api.Info{
 		Name: "shoal", Version: n.o.Version, API: api.Version, Boot: n.api.Boot(), PID: os.Getpid(),
 		Started: n.started, Daemon: n.o.Daemon, State: n.o.Config.State, Downloads: n.current().Downloads, Uploads: n.uploads.Folder(),
-		Listen: text(n.ports.addresses()), Addresses: text(n.linkAddresses()), Socket: n.socket,
+		Listen: text(n.ports.addresses()), Addresses: text(n.reach.links()), Socket: n.socket,
 	}
 	i.Free, i.Problems = policy.FreeAt(i.Downloads), n.problems()
 	if n.access.page != nil {
@@ -32,7 +32,7 @@ func (n *Node) Health() api.Health {
 	if n := n.engine.Stats().States[share.Stopped]; n > 0 {
 		h.Problems = append(h.Problems, english.Plural(n, "transfer", "")+" stopped with an error")
 	}
-	if len(n.ownAddresses()) == 0 {
+	if len(n.addresses.own()) == 0 {
 		h.Problems = append(h.Problems, "this host has no IPv6 address that others could reach")
 	}
 	if n.dht != nil && n.dht.Stats().Offline {

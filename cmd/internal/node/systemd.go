@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"time"
@@ -77,10 +78,17 @@ func (a *inherited) take(f *os.File) error {
 	return nil
 }
 
-// notify tells systemd that the node is ready, and then that it is alive, for as long as
-// the engine answers.
-func (n *Node) notify(ctx context.Context) error {
-	n.sayReady()
+// supervisor is systemd, where it runs this process as a daemon.
+type supervisor struct {
+	on   bool
+	port func() uint16 // that the status names
+	log  *slog.Logger
+}
+
+// watch says that the node is ready, and then that it is alive, each time that alive
+// returns.
+func (s *supervisor) watch(ctx context.Context, alive func()) error {
+	s.ready()
 	every, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || every <= 0 {
 		return nil
@@ -93,26 +101,25 @@ func (n *Node) notify(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		n.engine.Stats() // blocks if the engine hangs
-		n.say(daemon.SdNotifyWatchdog)
+		alive()
+		s.say(daemon.SdNotifyWatchdog)
 	}
 }
 
-func (n *Node) sayReady() {
-	n.say(fmt.Sprintf("%s\nSTATUS=%s at port %d", daemon.SdNotifyReady, "seeding and fetching", n.ports.port()))
+func (s *supervisor) ready() {
+	s.say(fmt.Sprintf("%s\nSTATUS=%s at port %d", daemon.SdNotifyReady, "seeding and fetching", s.port()))
 }
 
-func (n *Node) sayStopping() { n.say(daemon.SdNotifyStopping) }
+func (s *supervisor) stopping() { s.say(daemon.SdNotifyStopping) }
 
-// sayReloading is followed by sayReady.
-func (n *Node) sayReloading() { n.say(daemon.SdNotifyReloading + monotonic()) }
+// reloading is followed by ready.
+func (s *supervisor) reloading() { s.say(daemon.SdNotifyReloading + monotonic()) }
 
-// say notifies systemd, if it runs the daemon.
-func (n *Node) say(state string) {
-	if !n.o.Daemon {
+func (s *supervisor) say(state string) {
+	if !s.on {
 		return
 	}
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		n.log.Warn("cannot tell systemd", "error", err)
+		s.log.Warn("cannot notify systemd", "error", err)
 	}
 }
