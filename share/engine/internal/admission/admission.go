@@ -5,21 +5,20 @@
 //
 // The rules:
 //
-//   - Own calls have a share of the connections. While they have not used it up,
-//     room is made for the next one.
-//   - While there is room everybody is let in. Once there is none, the least
-//     useful accepted connection gives way to the newcomer: first one of a
-//     network that holds more than its part, then one that is idle (choked both
-//     ways, or silent), then one of a network that holds much more than the
-//     newcomer's.
-//   - So many handshakes are unfinished at a time. The next one takes the place
-//     of the oldest one of the network that has most of them.
-//   - A network is what one person can have: a /64, a /56 or a /48 in IPv6, an
-//     address, a /24 or a /16 in IPv4.
-//   - Who broke the protocol is kept out for a while: its /64, and what is wider
-//     once several /64s in it did.
-//   - So many calls go to one host or network in a time; a host that has answered
-//     in our protocol may be called more often.
+//   - A share of the connections is for those that we dial. Until it is used up, an
+//     accepted connection is closed for the next one.
+//   - Peers are accepted while there is room. When there is none, the least useful
+//     accepted connection is closed for the new one: first one from a network that has
+//     more than its share, then an idle one (choked both ways, or silent), then one from
+//     a network that has many more than that of the new one.
+//   - The number of unfinished handshakes is limited. The next one replaces the oldest
+//     one from the network that has most of them.
+//   - A network is what one person can have: a /64, a /56 or a /48 in IPv6, an address,
+//     a /24 or a /16 in IPv4.
+//   - A peer that broke the protocol is banned for a while with its /64, and a wider
+//     network when several /64s in it did.
+//   - A host or network is dialled only so often. The limit is higher for a host that has
+//     answered in our protocol.
 package admission
 
 import (
@@ -29,61 +28,60 @@ import (
 )
 
 var (
-	// ErrFull says that nobody gives way to a connection.
+	// ErrFull tells that no connection can be closed for a new one.
 	ErrFull = errors.New("too many connections")
-	// ErrBanned says that an address is kept out.
+	// ErrBanned tells that an address is banned.
 	ErrBanned = errors.New("the address is banned")
-	// ErrCalled says that a host or its network was called too often.
-	ErrCalled = errors.New("the host or its network was called too often without an answer")
+	// ErrCalled tells that a host or its network was dialled too often.
+	ErrCalled = errors.New("the host or its network was dialled too often without an answer")
 )
 
 const (
-	// A connection shows what it is good for in this time, and is measured over
-	// times as long.
+	// The use of a connection is measured over periods of this length.
 	idleAge = time.Minute
-	// Who wants to give or get something says so at once.
+	// A peer that wants to upload or download unchokes or asks within this time.
 	chokedAge = 10 * time.Second
-	// Who moves fewer bytes a second is silent: keep-alives and news of pieces
+	// A connection with fewer bytes a second is silent: keep-alives and HAVE messages
 	// alone are of no use.
 	idleRate = 1024
 	// A handshake takes one or two round trips.
 	shakeTime = 3 * time.Second
-	// Of fewer connections there is nothing to divide.
+	// The rules need at least this many connections.
 	leastMax = 8
 )
 
-// Use is what a connection is good for.
+// Use is how useful a connection is.
 type Use struct {
 	Moved  int64 // bytes, both ways, since it began
-	Choked bool  // neither side may ask for, or wants, anything
+	Choked bool  // neither side wants and may request anything
 }
 
-// Conn is one connection that the Policy knows of.
+// Conn is one connection of a Policy.
 type Conn struct {
 	addr     netip.Addr
-	nets     [levels]*network // of an accepted one that is there
+	nets     [levels]*network // of an accepted one, while it is counted
 	incoming bool
 	shaking  bool // accepted, and its handshake is not over
-	calling  bool // a call that is not answered
+	calling  bool // dialled, and not connected yet
 	proved   bool
 	born     time.Time
 	number   uint64 // in the order they came
 	use      func() Use
 
-	// The rate in the last time of idleAge, and where the present one began.
+	// The rate in the last period, and when and at which count this one began.
 	rate  float64
 	since time.Time
 	moved int64
 }
 
-// Policy knows all connections of a node. It is not safe for concurrent use.
+// Policy decides on all connections of a node. It is not safe for concurrent use.
 type Policy struct {
-	max     int // connections, calls under way included
-	own     int // of them are for own calls where these want them
-	mostIn  int // accepted ones at most
-	mostOut int // own ones at most
-	shakes  int // unfinished handshakes at most
-	part    int // of a network, as crowds count, once there is no room
+	max     int // connections, those being dialled included
+	own     int // of them are for those we dial, if needed
+	mostIn  int // most accepted ones
+	mostOut int // most dialled ones
+	shakes  int // most unfinished handshakes
+	part    int // most that a network may have when there is no room, see crowd
 
 	conns   map[*Conn]struct{}
 	number  uint64
@@ -95,7 +93,7 @@ type Policy struct {
 	calls calls
 }
 
-// New makes a Policy for so many connections.
+// New makes a Policy for most connections.
 func New(most int) *Policy {
 	most = max(most, leastMax)
 	p := &Policy{
@@ -106,18 +104,18 @@ func New(most int) *Policy {
 	return p
 }
 
-// Len is how many connections there are, calls under way included.
+// Len is the number of connections, those being dialled included.
 func (p *Policy) Len() int { return p.in + p.out }
 
-// Accept takes a connection in that a peer began. Where gone is not nil, it is
-// known no more and has to be closed.
+// Accept adds a connection that a peer has dialled. If gone is not nil, it was removed
+// and has to be closed.
 func (p *Policy) Accept(now time.Time, from netip.Addr, use func() Use) (c, gone *Conn, err error) {
 	if p.Banned(now, from) {
 		return nil, nil, ErrBanned
 	}
 	full, shaking := p.in >= p.mostIn || p.Len() >= p.max, p.shaking >= p.shakes
 	c = &Conn{addr: plain(from), incoming: true, shaking: true, born: now, since: now, use: use}
-	p.add(c) // it counts in the crowd that it comes from
+	p.add(c) // it counts in its own network
 	switch {
 	case shaking:
 		gone = p.slowest(c)
@@ -131,8 +129,8 @@ func (p *Policy) Accept(now time.Time, from netip.Addr, use func() Use) (c, gone
 	return c, gone, nil
 }
 
-// Call takes an own call, which begins now. Where gone is not nil, it is known no
-// more and has to be closed.
+// Call adds a connection that is being dialled from now on. If gone is not nil, it was
+// removed and has to be closed.
 func (p *Policy) Call(now time.Time, to netip.Addr) (c, gone *Conn, err error) {
 	if p.Banned(now, to) {
 		return nil, nil, ErrBanned
@@ -160,19 +158,19 @@ func (p *Policy) Call(now time.Time, to netip.Addr) (c, gone *Conn, err error) {
 	return c, gone, nil
 }
 
-// MayCall counts a call to an address that makes no connection of its own, and
-// reports whether it may be made.
+// MayCall counts dialling an address without a connection of its own, and reports
+// whether it is allowed.
 func (p *Policy) MayCall(now time.Time, to netip.Addr) bool {
 	return !p.Banned(now, to) && p.calls.take(now, to)
 }
 
-// Answered notes that the call of c has become a connection.
+// Answered notes that c, which was being dialled, is connected.
 func (p *Policy) Answered(now time.Time, c *Conn, use func() Use) {
 	c.calling, c.born, c.since, c.use = false, now, now, use
 }
 
-// Proved notes that the other end of c speaks our protocol: it is a peer, and no
-// host that somebody wants to have called.
+// Proved notes that the other end of c speaks our protocol: it is a peer, and not some
+// host that a stranger wants us to dial.
 func (p *Policy) Proved(now time.Time, c *Conn) {
 	if c.shaking {
 		c.shaking = false
@@ -189,8 +187,8 @@ func (p *Policy) Proved(now time.Time, c *Conn) {
 	}
 }
 
-// Leave forgets a connection that is closed; nil and one that is not known are
-// nothing.
+// Leave removes a connection that is closed. It ignores nil, and one that was removed
+// before.
 func (p *Policy) Leave(c *Conn) {
 	if _, ok := p.conns[c]; !ok {
 		return
@@ -237,15 +235,15 @@ func (p *Policy) add(c *Conn) {
 	}
 }
 
-// Look measures every connection. It is called now and then, so that what is
-// known of them is of the last minute.
+// Look measures every connection. Call it every few seconds, so that the rates are those
+// of the last minute.
 func (p *Policy) Look(now time.Time) {
 	for c := range p.conns {
 		c.measure(now)
 	}
 }
 
-// measure begins a new time of measuring where the last one is over.
+// measure begins a new period when the last one is over.
 func (c *Conn) measure(now time.Time) Use {
 	if c.use == nil {
 		return Use{}

@@ -8,33 +8,33 @@ import (
 )
 
 const (
-	// A /64 that broke the protocol this often is kept out for a while. One odd
-	// message is more often a program's mistake than an attack.
+	// A /64 that broke the protocol this often is banned for banTime. A single bad message
+	// is more often a bug than an attack.
 	strikes = 3
 	banTime = 15 * time.Minute
 	maxBans = 10_000
 )
 
-// liars is how many /64s in a network must have broken the protocol, three times
-// each on average, before all of it is kept out.
+// liars is how many /64s in a network must have broken the protocol, three times each on
+// average, before the whole network is banned.
 var liars = [levels]int{8, 4, 1}
 
-// bans are the networks that broke the protocol lately.
+// bans counts by network how often peers broke the protocol lately.
 type bans struct {
 	of map[netip.Prefix]*list.Element // of a *ban
-	// In the order of their last strikes, in which they also expire.
+	// In the order of their last strikes, which is that in which they expire.
 	order list.List
 }
 
 type ban struct {
 	of      netip.Prefix
 	strikes int
-	liars   []netip.Prefix // the /64s that they came from, as many as matter
-	until   time.Time      // when all is forgotten
+	liars   []netip.Prefix // the /64s that they came from, up to the number that matters
+	until   time.Time      // when the entry expires
 }
 
-// Strike notes that a peer broke the protocol. The own machine is never kept out:
-// it is where several peers share one address.
+// Strike notes that a peer broke the protocol. Loopback addresses are never banned: many
+// peers may share one.
 func (p *Policy) Strike(now time.Time, a netip.Addr) {
 	if plain(a).IsLoopback() {
 		return
@@ -49,7 +49,7 @@ func (p *Policy) Strike(now time.Time, a netip.Addr) {
 	}
 }
 
-// Banned tells whether an address is kept out.
+// Banned tells whether an address is banned.
 func (p *Policy) Banned(now time.Time, a netip.Addr) bool {
 	for i, n := range networksOf(a) {
 		e := p.bans.of[n]
@@ -63,8 +63,8 @@ func (p *Policy) Banned(now time.Time, a netip.Addr) bool {
 	return false
 }
 
-// note finds or makes the entry of a network, whose time begins anew. Those whose
-// time is over are forgotten, and where there are too many the oldest.
+// note finds or makes the entry of a network, which then expires later. It removes
+// entries that have expired, and the oldest one if there are too many.
 func (b *bans) note(now time.Time, n netip.Prefix) *ban {
 	for e := b.order.Front(); e != nil && !now.Before(e.Value.(*ban).until); e = b.order.Front() {
 		b.forget(e)

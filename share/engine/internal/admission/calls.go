@@ -7,14 +7,13 @@ import (
 	"time"
 )
 
-// Addresses to call come from strangers, who may name any host there is. So many
-// calls go to a host, and to each network around it, before somebody there has
-// answered in our protocol. A call is begun over TCP and over uTP, which counts
-// as two.
+// Addresses to dial come from strangers, who may name any host. These are the limits for
+// a host, and for each network around it, until a host there has answered in our
+// protocol. Dialling over TCP and over uTP counts as two.
 var callLimits = [...]struct {
 	bits4, bits6 int
 	burst        float64
-	every        time.Duration // after which another is allowed
+	every        time.Duration // one more is allowed
 }{
 	{32, 128, 8, 10 * time.Second},
 	{28, 64, 24, 2 * time.Second},
@@ -23,8 +22,8 @@ var callLimits = [...]struct {
 }
 
 const (
-	// A host that has proved to be a peer may be called this often by all
-	// transfers together. The networks around it are no matter then.
+	// The limit of all transfers together for a host that has proved to be a peer. Those
+	// of the networks around it do not apply then.
 	peerBurst = 64
 	peerEvery = 500 * time.Millisecond
 	peerLife  = time.Hour
@@ -33,25 +32,25 @@ const (
 	maxPeers   = 4096 // hosts that have proved to be peers
 )
 
-// calls is how often hosts and networks were called.
+// calls counts how often hosts and networks were dialled.
 type calls struct {
 	buckets map[netip.Prefix]*bucket
 	peers   map[netip.Addr]*peer
 }
 
-// bucket fills with what may be spent.
+// bucket is how often a host or network may be dialled now. It fills with time.
 type bucket struct {
 	left, burst float64
 	every       time.Duration
 	at          time.Time
 }
 
-// fill brings b up to now and tells what is in it.
+// fill adds what was earned until now, and returns the result.
 func (b *bucket) fill(now time.Time) float64 {
 	if d := now.Sub(b.at); d > 0 {
 		b.left = min(b.burst, b.left+float64(d)/float64(b.every))
 	}
-	b.at = now // also where the clock was set back
+	b.at = now // also when the clock was set back
 	return b.left
 }
 
@@ -60,8 +59,8 @@ type peer struct {
 	seen time.Time
 }
 
-// take counts a call, or reports false where there have been too many. The own
-// machine, which is where several peers share one address, has no limit.
+// take counts dialling to, or reports false if there was too much of it. Loopback
+// addresses, which many peers may share, have no limit.
 func (c *calls) take(now time.Time, to netip.Addr) bool {
 	to = plain(to)
 	if to.IsLoopback() {
@@ -89,7 +88,7 @@ func (c *calls) take(now time.Time, to netip.Addr) bool {
 	return true
 }
 
-// bucket finds or makes the one of a limit that to falls under.
+// bucket finds or makes the bucket of one of the limits for to.
 func (c *calls) bucket(now time.Time, to netip.Addr, limit int) *bucket {
 	l := callLimits[limit]
 	bits := l.bits6
@@ -111,8 +110,8 @@ func (c *calls) bucket(now time.Time, to netip.Addr, limit int) *bucket {
 	return b
 }
 
-// makeRoom lets one call be counted within maxCallees: it forgets those that are
-// full again, which says nothing, or else the fullest ones.
+// makeRoom keeps the number of buckets within maxCallees: it removes those that are full
+// again, which are as good as none, or else the fullest.
 func (c *calls) makeRoom(now time.Time) {
 	if len(c.buckets)+len(callLimits) <= maxCallees {
 		return
@@ -138,7 +137,7 @@ func (c *calls) makeRoom(now time.Time) {
 	}
 }
 
-// prove notes that a host is a peer. What its call has cost is given back.
+// prove notes that a host is a peer. What dialling it has cost is given back.
 func (c *calls) prove(now time.Time, a netip.Addr, called bool) {
 	if a.IsLoopback() {
 		return

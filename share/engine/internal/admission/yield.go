@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// levels is a /48, the /56 and the /64 of one address, or what is like them in
-// IPv4.
+// levels is the number of networks of one address: its /48, /56 and /64, or what
+// corresponds to them in IPv4.
 const levels = 3
 
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
@@ -18,24 +18,23 @@ func networksOf(a netip.Addr) (n [levels]netip.Prefix) {
 		bits = [levels]int{16, 24, 32}
 	}
 	for i, b := range bits {
-		n[i], _ = a.Prefix(b) // of an invalid address nothing, which is a network, too
+		n[i], _ = a.Prefix(b) // an invalid address gives the zero Prefix, which is a network as well
 	}
 	return n
 }
 
-// network counts what was accepted from one.
+// network counts the connections accepted from one network.
 type network struct {
 	of       netip.Prefix
 	accepted int
 	shaking  int // of them
 }
 
-// perHost is what one connection in a /64 weighs; in a /56 it weighs half of
-// that, in a /48 a quarter. A household has a /64 or a /56, and some can have a
-// /48 for the asking.
+// perHost is the weight of one connection in a /64; in a /56 it is half of that, in a
+// /48 a quarter. A household has a /64 or a /56, and some people can easily get a /48.
 const perHost = 4
 
-// crowd tells how crowded the networks of an accepted connection are.
+// crowd weighs how many accepted connections the networks of c have.
 func (c *Conn) crowd() int {
 	return max(c.nets[0].accepted, 2*c.nets[1].accepted, perHost*c.nets[2].accepted)
 }
@@ -45,8 +44,8 @@ func (c *Conn) queue() int {
 	return max(c.nets[0].shaking, 2*c.nets[1].shaking, perHost*c.nets[2].shaking)
 }
 
-// slowest is the unfinished handshake that gives way to that of c: the oldest in
-// the network that has most.
+// slowest is the unfinished handshake that is closed for that of c: the oldest from the
+// network that has most.
 func (p *Policy) slowest(c *Conn) *Conn {
 	var worst *Conn
 	most := 0
@@ -61,9 +60,9 @@ func (p *Policy) slowest(c *Conn) *Conn {
 	return worst
 }
 
-// rank is how little a connection is worth keeping.
+// rank is how little a connection is worth.
 type rank struct {
-	over   bool // its network has more than its part
+	over   bool // its network has more than its share
 	idle   bool
 	choked bool
 	crowd  int
@@ -71,7 +70,7 @@ type rank struct {
 	number uint64
 }
 
-// before tells that a gives way before b.
+// before tells whether a is closed before b.
 func (a rank) before(b rank) bool {
 	switch {
 	case a.over != b.over:
@@ -95,8 +94,8 @@ func (p *Policy) rank(now time.Time, c *Conn) rank {
 		r.crowd = c.crowd()
 		r.over = r.crowd > p.part
 	}
-	// The rate of the time under way counts where it is the higher one: who
-	// begins to be of use now is of use.
+	// The rate of the current period counts if it is higher: a connection that has just
+	// become useful is useful.
 	if t := now.Sub(c.since).Seconds(); t > 0 {
 		r.rate = max(r.rate, float64(u.Moved-c.moved)/max(t, idleAge.Seconds()))
 	}
@@ -109,7 +108,7 @@ func (p *Policy) rank(now time.Time, c *Conn) rank {
 	return r
 }
 
-// worst is the connection, among those that may, that gives way first.
+// worst is the first to be closed among the connections that may accepts.
 func (p *Policy) worst(now time.Time, may func(*Conn) bool) (*Conn, rank) {
 	var worst *Conn
 	var of rank
@@ -124,15 +123,15 @@ func (p *Policy) worst(now time.Time, may func(*Conn) bool) (*Conn, rank) {
 	return worst, of
 }
 
-// least is the accepted connection that gives way to c. To an own call, where c
-// is nil, there is always one that does.
+// least is the accepted connection that is closed for c. For one that we dial, when c is
+// nil, there is always one.
 func (p *Policy) least(now time.Time, c *Conn) *Conn {
 	gone, r := p.worst(now, func(o *Conn) bool { return o.incoming && o != c })
 	if gone == nil || c == nil || r.idle {
 		return gone
 	}
-	// Nobody is idle. A network that takes a place from another must have fewer,
-	// by more than the two of them that are in one household.
+	// None is idle. The network of c must have fewer connections than the other, by more
+	// than what one household makes.
 	if r.crowd > c.crowd()+perHost {
 		return gone
 	}

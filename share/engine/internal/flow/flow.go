@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Bucket lets bytes pass at a rate, in the order in which they came. Rate 0
-// lets everything pass. Sleeping readers and writers of storage are how rates
-// are capped: the client library's own limiters know no single transfer and
-// stop it from making connections while they are exhausted.
+// Bucket limits a stream of bytes to a rate, first come, first served. Rate 0 is no
+// limit. A rate is capped by making reads and writes of storage wait: the limiters of
+// torrent.Client know no single transfer, and it makes no connections while they are
+// exhausted.
 type Bucket struct {
 	mu      sync.Mutex
 	rate    float64 // bytes a second
 	passed  float64 // bytes let through since the bucket was made
-	booked  float64 // bytes that asked to pass
+	booked  float64 // bytes that were asked for
 	at      time.Time
 	changed chan struct{} // closed and replaced when waits get shorter or longer
 }
 
-// An idle bucket saves up a tenth of a second, so that short bursts are not
-// cut and the timer is not the limit at high rates.
+// An idle bucket saves up the bytes of a tenth of a second, so that short bursts do not
+// wait and timers do not limit high rates.
 const burstTime = 0.1
 
 // NewBucket makes a bucket for a rate in bytes a second; 0 is no limit.
@@ -29,7 +29,7 @@ func NewBucket(rate int64) *Bucket {
 	return &Bucket{rate: float64(rate), at: time.Now(), changed: make(chan struct{})}
 }
 
-// Set changes the rate, also for those who wait.
+// Set changes the rate, also for those that wait.
 func (b *Bucket) Set(rate int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -41,13 +41,13 @@ func (b *Bucket) Set(rate int64) {
 	b.wake()
 }
 
-// wake lets those who wait work out anew for how long. mu is held.
+// wake lets those that wait work out again for how long. mu is held.
 func (b *Bucket) wake() {
 	close(b.changed)
 	b.changed = make(chan struct{})
 }
 
-// advance is called with mu held.
+// advance counts what has passed until now. mu is held.
 func (b *Bucket) advance() {
 	now := time.Now()
 	elapsed := now.Sub(b.at).Seconds()
@@ -85,7 +85,7 @@ func (b *Bucket) Wait(n int, stop <-chan struct{}) bool {
 		b.mu.Lock()
 		b.advance()
 		if stopped {
-			// Those behind need not wait for what never passes.
+			// Others do not wait for what never passes.
 			b.passed += float64(n)
 			b.wake()
 			b.mu.Unlock()
@@ -96,7 +96,7 @@ func (b *Bucket) Wait(n int, stop <-chan struct{}) bool {
 	return true
 }
 
-// Throttle is the two buckets that one direction of a transfer passes.
+// Throttle is the two limits on one direction of a transfer: its own and that of the node.
 type Throttle struct{ Own, Node *Bucket }
 
 // Wait blocks until n bytes may pass, and reports false when stop closed first.
@@ -111,11 +111,11 @@ type Meter struct {
 	begun bool
 }
 
-// Each second the newest sample counts for a third: steady after three
+// The newest sample counts for a third: with one a second, the rate is steady after three
 // seconds, and zero soon after the bytes stop.
 const meterWeight = 1.0 / 3
 
-// Sample takes what the total is now, and how long ago it last did.
+// Sample takes the total, and the time since the last sample.
 func (m *Meter) Sample(total int64, elapsed time.Duration) {
 	if elapsed <= 0 {
 		return
