@@ -124,7 +124,7 @@ func (a *API) Run(ctx context.Context) error {
 }
 
 // Boot is the part of event ids that changes with each start.
-func (a *API) Boot() string { return a.hub.boot }
+func (a *API) Boot() string { return a.hub.ring.boot }
 
 // Welcome is the answer of a node of any version at /api. Clients compare the
 // versions in it before they send other requests.

@@ -68,7 +68,7 @@ func BenchmarkIdleStream(b *testing.B) {
 	}
 	b.ReportMetric(100*(cpuTime(b)-before).Seconds()/float64(seconds), "%core")
 	a.hub.mu.Lock()
-	b.ReportMetric(float64(len(a.hub.ring[len(a.hub.ring)-1].data)*60)/1024, "KiB/min")
+	b.ReportMetric(float64(len(a.hub.ring.frames[len(a.hub.ring.frames)-1].data)*60)/1024, "KiB/min")
 	a.hub.mu.Unlock()
 }
 

@@ -117,11 +117,11 @@ func TestStreamResetsWhoMissedTooMuch(t *testing.T) {
 	waitFor(t, func() bool {
 		a.hub.mu.Lock()
 		defer a.hub.mu.Unlock()
-		return a.hub.seq > ringFrames
+		return a.hub.ring.seq > ringFrames
 	})
 	a.hub.mu.Lock()
-	if len(a.hub.ring) > ringFrames || a.hub.bytes > ringBytes {
-		t.Errorf("the ring has %d frames of %d bytes", len(a.hub.ring), a.hub.bytes)
+	if len(a.hub.ring.frames) > ringFrames || a.hub.ring.bytes > ringBytes {
+		t.Errorf("the ring has %d frames of %d bytes", len(a.hub.ring.frames), a.hub.ring.bytes)
 	}
 	a.hub.mu.Unlock()
 	again := openStream(t, base, "", reset.id)
@@ -242,8 +242,8 @@ func TestSlowReader(t *testing.T) {
 		quick.next("notice")
 	}
 	a.hub.mu.Lock()
-	if a.hub.bytes > ringBytes {
-		t.Errorf("the ring grew to %d bytes", a.hub.bytes)
+	if a.hub.ring.bytes > ringBytes {
+		t.Errorf("the ring grew to %d bytes", a.hub.ring.bytes)
 	}
 	a.hub.mu.Unlock()
 	_ = slow
@@ -407,15 +407,15 @@ func TestABurstIsOnePatch(t *testing.T) {
 				wg.Go(func() { h.run(ctx) })
 				time.Sleep(10 * patchTime)
 				h.mu.Lock()
-				before := h.seq
+				before := h.ring.seq
 				h.mu.Unlock()
 				for i := range many {
 					f.set(testID(i), func(t *share.Transfer) { t.Up = 7 })
 				}
 				time.Sleep(10 * patchTime)
 				h.mu.Lock()
-				if last := h.ring[len(h.ring)-1]; h.seq != before+1 || len(last.parts) != many {
-					t.Errorf("%d patches, the last of %d transfers", h.seq-before, len(last.parts))
+				if last := h.ring.frames[len(h.ring.frames)-1]; h.ring.seq != before+1 || len(last.parts) != many {
+					t.Errorf("%d patches, the last of %d transfers", h.ring.seq-before, len(last.parts))
 				}
 				h.mu.Unlock()
 				cancel()

@@ -2,11 +2,8 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"log/slog"
 	"reflect"
-	"strconv"
 	"sync"
 	"time"
 
@@ -19,9 +16,6 @@ const (
 	// settleTime is how long a patch waits for what changes together with its first
 	// change.
 	settleTime = 30 * time.Millisecond
-	// What is kept for readers that reconnect, or are behind.
-	ringFrames = 1024
-	ringBytes  = 4 << 20
 	// eventBuffer is how many events may wait for the hub.
 	eventBuffer = 8192
 )
@@ -38,7 +32,6 @@ type hub struct {
 	channels  Channels
 
 	log   *slog.Logger
-	boot  string
 	cols  []column // of share.Transfer
 	stats []column // of Stats
 
@@ -50,9 +43,7 @@ type hub struct {
 	dirty    map[share.ID]*share.Transfer // newer than rows; nil is removed
 	totals   share.Stats
 	sides    sides
-	seq      uint64
-	ring     []*frame // the latest, oldest first
-	bytes    int
+	ring     ring
 	whole    []byte // the reset frame as of wholeSeq
 	wholeSeq uint64
 	last     time.Time // of the latest patch
@@ -62,32 +53,10 @@ type hub struct {
 	stopped  bool
 }
 
-// frame is one step of the stream.
-type frame struct {
-	seq  uint64
-	data []byte // for readers that read everything
-
-	// of a patch
-	parts []part
-	stats []byte
-	sides sides
-	// of a notice
-	notice  bool
-	id, was share.ID
-}
-
-// part is the patch of one transfer; nil means that it was removed.
-type part struct {
-	id    share.ID
-	patch []byte
-}
-
 func newHub(c Config) *hub {
-	var b [6]byte
-	_, _ = rand.Read(b[:]) // never fails
 	return &hub{
 		events: c.Events, transfers: c.Transfers, content: c.Content, node: c.Node, network: c.Network, channels: c.Channels,
-		log: c.Logger, boot: hex.EncodeToString(b[:]),
+		log: c.Logger, ring: newRing(),
 		cols: columnsOf(reflect.TypeFor[share.Transfer]()), stats: columnsOf(reflect.TypeFor[share.Stats]()),
 		kick:    make(chan struct{}, 1),
 		ready:   make(chan struct{}),
@@ -204,8 +173,8 @@ func (h *hub) take(ev share.Event) {
 
 // notice publishes an event without delay; mu is held.
 func (h *hub) notice(ev share.Event) {
-	f := &frame{seq: h.seq + 1, notice: true, id: ev.ID, was: ev.Was}
-	f.data = appendJSONEvent(nil, "notice", h.id(f.seq), ev)
+	f := &frame{seq: h.ring.seq + 1, notice: true, id: ev.ID, was: ev.Was}
+	f.data = appendJSONEvent(nil, "notice", h.ring.id(f.seq), ev)
 	h.publish(f)
 }
 
@@ -227,7 +196,7 @@ func (h *hub) beat() {
 
 // flush publishes a patch; mu is held. A nil argument stays as it was.
 func (h *hub) flush(stats *share.Stats, now *sides) {
-	f := &frame{seq: h.seq + 1}
+	f := &frame{seq: h.ring.seq + 1}
 	h.last = time.Now()
 	for id, t := range h.dirty {
 		if p, ok := h.diff(id, t); ok {
@@ -249,7 +218,7 @@ func (h *hub) flush(stats *share.Stats, now *sides) {
 	if len(f.parts) == 0 && f.stats == nil && !moved {
 		return
 	}
-	f.data = appendPatch(nil, h.id(f.seq), f.parts, f.stats, &f.sides)
+	f.data = appendPatch(nil, h.ring.id(f.seq), f.parts, f.stats, &f.sides)
 	h.publish(f)
 }
 
@@ -274,45 +243,21 @@ func (h *hub) diff(id share.ID, t *share.Transfer) (part, bool) {
 
 // publish adds f to the ring and wakes the readers; mu is held.
 func (h *hub) publish(f *frame) {
-	h.seq = f.seq
-	h.ring = append(h.ring, f)
-	h.bytes += f.size()
-	drop := 0
-	for len(h.ring)-drop > ringFrames || h.bytes > ringBytes && drop < len(h.ring) {
-		h.bytes -= h.ring[drop].size()
-		drop++
-	}
-	if drop > 0 {
-		clear(h.ring[:drop])
-		h.ring = h.ring[drop:]
-	}
+	h.ring.add(f)
 	h.whole = nil
 	for r := range h.readers {
 		r.notify()
 	}
 }
 
-func (f *frame) size() int {
-	n := len(f.data) + len(f.stats)
-	for _, s := range f.sides {
-		n += len(s)
-	}
-	for _, p := range f.parts {
-		n += len(p.patch) + len(p.id)
-	}
-	return n
-}
-
-func (h *hub) id(seq uint64) string { return h.boot + "-" + strconv.FormatUint(seq, 10) }
-
 // reset returns the whole document as r reads it; mu is held.
 func (h *hub) reset(r *reader) []byte {
 	if !r.all() {
-		return appendReset(nil, h.id(h.seq), h.rowsOf(r), h.cols, r.stats(&h.totals), h.stats, nil)
+		return appendReset(nil, h.ring.id(h.ring.seq), h.rowsOf(r), h.cols, r.stats(&h.totals), h.stats, nil)
 	}
-	if h.whole == nil || h.wholeSeq != h.seq {
-		h.whole = appendReset(nil, h.id(h.seq), h.rows, h.cols, &h.totals, h.stats, &h.sides)
-		h.wholeSeq = h.seq
+	if h.whole == nil || h.wholeSeq != h.ring.seq {
+		h.whole = appendReset(nil, h.ring.id(h.ring.seq), h.rows, h.cols, &h.totals, h.stats, &h.sides)
+		h.wholeSeq = h.ring.seq
 	}
 	return h.whole
 }

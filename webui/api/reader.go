@@ -5,8 +5,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
@@ -74,7 +72,7 @@ func (h *hub) join(ctx context.Context, r *reader, lastID string, keys []topicKe
 	if len(h.readers) >= maxReaders {
 		return share.Errorf(share.Failed, "too many event streams: %d are already open", maxReaders)
 	}
-	r.next = h.resume(lastID)
+	r.next = h.ring.after(lastID)
 	// The reset of a new reader is up to date; many new readers do not cause more than
 	// ten patches a second.
 	if time.Since(h.last) > patchTime/10 || now != nil && h.sides[0] == nil {
@@ -93,21 +91,6 @@ func (h *hub) join(ctx context.Context, r *reader, lastID string, keys []topicKe
 	r.notify()
 	h.poke()
 	return nil
-}
-
-// resume returns the seq that follows lastID, or 0 if that is not known; mu is held.
-func (h *hub) resume(lastID string) uint64 {
-	boot, number, _ := strings.Cut(lastID, "-")
-	seq, err := strconv.ParseUint(number, 10, 64)
-	if boot != h.boot || err != nil || seq > h.seq || !h.has(seq+1) {
-		return 0
-	}
-	return seq + 1
-}
-
-// has reports whether a reader that needs frame seq next misses nothing; mu is held.
-func (h *hub) has(seq uint64) bool {
-	return seq == h.seq+1 || len(h.ring) > 0 && seq >= h.ring[0].seq && seq <= h.seq
 }
 
 // findRenamed sends a reader that asked for provisional IDs a notice for each share
@@ -153,16 +136,16 @@ func (h *hub) leave(r *reader) {
 func (h *hub) collect(r *reader) (out [][]byte, reset, more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if reset = r.next == 0 || !h.has(r.next); reset {
+	if reset = r.next == 0 || !h.ring.has(r.next); reset {
 		out = append(out, h.reset(r))
-	} else if r.next <= h.seq {
-		for _, f := range h.ring[r.next-h.ring[0].seq:] {
+	} else {
+		for _, f := range h.ring.from(r.next) {
 			if b := h.frameFor(r, f); b != nil {
 				out = append(out, b)
 			}
 		}
 	}
-	r.next = h.seq + 1
+	r.next = h.ring.seq + 1
 	out, r.extra = append(out, r.extra...), nil
 	for t, sent := range r.topics {
 		if t.version > sent {
@@ -203,7 +186,7 @@ func (h *hub) frameFor(r *reader, f *frame) []byte {
 	if len(parts) == 0 && stats == nil {
 		return nil
 	}
-	return appendPatch(nil, h.id(f.seq), parts, stats, nil)
+	return appendPatch(nil, h.ring.id(f.seq), parts, stats, nil)
 }
 
 // stream writes events to one reader until it disconnects or stalls, or the node stops.
