@@ -26,7 +26,7 @@ const (
 	// window is how long the processor time of one state of things is taken.
 	window = 10 * time.Second
 	// stalled is how many readers stop reading, and cutOff by when each of them
-	// is to be gone.
+	// must be gone.
 	stalled = 20
 	cutOff  = 15 * time.Second
 )

@@ -134,7 +134,8 @@ func (r *Reader) Bytes() ([]byte, error) {
 	return b, nil
 }
 
-// Enter goes into a list or a dictionary; More then tells of each element.
+// Enter enters a list or a dictionary; More then reports whether there is another
+// element.
 func (r *Reader) Enter(k Kind) error {
 	if r.Kind() != k {
 		if k == Dict {

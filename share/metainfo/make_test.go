@@ -375,10 +375,10 @@ func TestMakeExclude(t *testing.T) {
 		exclude []string
 		message string
 	}{
-		{root, []string{"*.txt", "*.jpg"}, "nothing in it matches *.jpg"},
+		{root, []string{"*.txt", "*.jpg"}, "nothing in it matches the excluded pattern *.jpg"},
 		{root, []string{"["}, "file pattern"},
 		{root, []string{"*"}, "no data besides what is excluded"},
-		{filepath.Join(root, "a.txt"), []string{"a.txt"}, "nothing in it matches a.txt"},
+		{filepath.Join(root, "a.txt"), []string{"a.txt"}, "nothing in it matches the excluded pattern a.txt"},
 	} {
 		if _, err := Make(t.Context(), tt.path, MakeOptions{Exclude: tt.exclude}); share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), tt.message) {
 			t.Errorf("without %q: %v", tt.exclude, err)

@@ -104,7 +104,7 @@ func walk(ctx context.Context, root string, o *MakeOptions) (*walker, error) {
 		return nil, share.Errorf(share.Usage, "share %s: neither a file nor a folder", root)
 	}
 	if len(w.idle) > 0 {
-		return nil, share.Errorf(share.Usage, "share %s: nothing in it matches %s, which is to be excluded", root, strings.Join(w.idle, ", "))
+		return nil, share.Errorf(share.Usage, "share %s: nothing in it matches the excluded pattern %s", root, strings.Join(w.idle, ", "))
 	}
 	return w, nil
 }

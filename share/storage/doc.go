@@ -1,4 +1,5 @@
-// Package storage keeps the bytes of transfers on disk.
+// Package storage keeps to itself how the bytes of transfers are stored on disk, and
+// which of them are known to be right and durable.
 //
 // The promise: a piece that Durable counts has the right bytes on the disk
 // itself, through kill -9, a power cut, a full disk or a sync that fails, at

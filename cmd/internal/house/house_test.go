@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"go/doc"
 	"go/parser"
 	"go/token"
 	"io"
@@ -212,6 +213,9 @@ func TestEveryPackageSaysWhatItPromises(t *testing.T) {
 			if file.Name.Name != "main" && !strings.HasPrefix(text, "Package "+file.Name.Name+" ") &&
 				!strings.HasPrefix(text, "Package "+strings.TrimSuffix(file.Name.Name, "_test")+" ") {
 				t.Errorf("%s/%s: the package comment begins %.40q", p.ImportPath, name, text)
+			}
+			if first := new(doc.Package).Synopsis(text); !strings.Contains(first, "to itself") {
+				t.Errorf("%s: the first sentence does not say what the package keeps to itself, as in \"keeps to itself how\": %s", p.ImportPath, first)
 			}
 		}
 		if !said {

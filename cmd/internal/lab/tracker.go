@@ -33,7 +33,7 @@ func (h *Host) Tracker() *Tracker {
 	return tr
 }
 
-// Announce tells of a peer on its behalf; id is in hex.
+// Announce announces a peer on its behalf; id is in hex.
 func (tr *Tracker) Announce(id, address string) {
 	raw, err := hex.DecodeString(id)
 	if err != nil {

@@ -1,8 +1,8 @@
-// Package node is the composition root: the only place where storage, engine,
-// finders, API and page meet. It builds the parts, joins them and runs them. A Node
-// owns one state directory, which it locks. The daemon verb runs one for months, and
-// any other verb runs one for itself if no node is running, over an in-memory listener
-// and with the same API client.
+// Package node keeps to itself how the parts of a node are built, joined and run: it
+// is the only place where storage, engine, finders, API and page meet. A Node owns one
+// state directory, which it locks. The daemon verb runs one for months, and any other
+// verb runs one for itself if no node is running, over an in-memory listener and with
+// the same API client.
 //
 // It promises: a second node on the same state directory changes nothing and says so;
 // stopping takes a bounded time; no state on disk, however damaged or new, crashes the

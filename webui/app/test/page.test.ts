@@ -156,7 +156,7 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     await page.getByLabel('Leave out').fill('*.tmp\n*.iso')
     expect(await violations(page)).toEqual([])
     await page.getByRole('button', { name: 'Share', exact: true }).click()
-    await page.locator('#main').getByText('matches *.iso, which is to be excluded').waitFor()
+    await page.locator('#main').getByText('matches the excluded pattern *.iso').waitFor()
     await open('/share')
     await page.getByLabel('Path on the machine').fill(dir)
     await page.getByText('Options').click()

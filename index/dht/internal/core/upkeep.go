@@ -20,7 +20,7 @@ type upkeep struct {
 	searches *searches
 	pings    *pings
 
-	// As in Config; nil if nothing is to be told.
+	// As in Config; nil for none.
 	onWantContacts func()
 	onJoined       func()
 	onConnected    func(connected bool)

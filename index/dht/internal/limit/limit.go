@@ -57,7 +57,7 @@ func (b *Bucket) fill(now time.Duration, r Rate) {
 	}
 }
 
-// Source is what one limit is kept for: the /64 of an address, since whoever
+// Source is what one limit applies to: the /64 of an address, because whoever
 // has one address of it has them all; an address and port where the prefix
 // says nothing about who is behind it (loopback, link-local).
 type Source struct {

@@ -9,7 +9,7 @@ export interface Given {
 export const given = (files: Iterable<File>): Given[] =>
   [...files].map((file) => ({ file, path: file.webkitRelativePath || file.name }))
 
-/** isTorrent reports whether a file is to be downloaded from rather than shared. */
+/** isTorrent reports whether a file names content to download, rather than content to share. */
 export const isTorrent = (name: string): boolean => /\.torrent$/i.test(name)
 
 const most = 10_000

@@ -1,8 +1,8 @@
-// Package native implements package face by our own swarm: package swarm runs the
-// peer protocol, and here is what lies between that and the engine. It decides
-// which connections are let in and made, attaches content when a peer asks for
-// it, puts what the engine wants into the words of the core, and carries the
-// messages of dial-back and hole punching.
+// Package native keeps to itself how package face is implemented by our own swarm:
+// package swarm runs the peer protocol, and this package connects it to the engine.
+// It decides which connections to accept and to make, attaches content when a peer
+// asks for it, translates what the engine wants for the core, and carries the messages
+// of dial-back and hole punching.
 //
 // There is no uTP: a Config.UTP is closed with the Network and not used.
 package native
