@@ -3,9 +3,10 @@
 // decides what to request of which peer and when.
 //
 // A connection has a goroutine that reads, and while there is something to send
-// one that writes. The reader writes the blocks it gets to the storage and hashes them on the way, so
-// that what comes in order is not read again. A swarm without connections has no
-// goroutine.
+// one that writes. The reader writes the blocks it gets to the storage and hashes
+// them on the way, so that what comes in order is not read again. A web seed has a
+// goroutine for each part that is fetched of it. A swarm without connections has
+// none.
 package swarm
 
 import (

@@ -21,7 +21,6 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/dialback"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
-	"github.com/shoalnet/shoal/share/engine/internal/swarm/punch"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 	"github.com/shoalnet/shoal/share/metainfo"
 )
@@ -241,7 +240,7 @@ func (n *Network) Attach(c face.Content) (face.Swarm, error) {
 		Extensions: map[string]uint8{dialback.Name: extDialback}, Events: s.event,
 	}
 	if !info.Private {
-		own.Extensions[punch.Name] = wire.ExtHolepunch
+		own.Extensions[wire.NameHolepunch] = wire.ExtHolepunch
 	}
 	for i := range own.Hashes {
 		own.Hashes[i] = info.PieceHash(i)

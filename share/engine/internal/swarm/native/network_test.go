@@ -18,7 +18,7 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/dialback"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
-	"github.com/shoalnet/shoal/share/engine/internal/swarm/punch"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
 // testContent is content of so many pieces of 64 KiB, and a disk that has all of
@@ -246,7 +246,7 @@ func TestAnIntroductionIsMade(t *testing.T) {
 		attach(t, n, want).AddPeers([]face.Peer{{Addr: addr}})
 	}
 	met := func() (all []swarm.PeerInfo) {
-		return slices.DeleteFunc(s.run.Peers(), func(p swarm.PeerInfo) bool { return !p.Peer.Has(punch.Name) })
+		return slices.DeleteFunc(s.run.Peers(), func(p swarm.PeerInfo) bool { return !p.Peer.Has(wire.NameHolepunch) })
 	}
 	until(t, "two peers", func() bool { return len(met()) == 2 })
 	all := met()

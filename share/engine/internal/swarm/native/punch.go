@@ -14,6 +14,7 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/punch"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
 // Hole punching (BEP 55): a peer that cannot be called is asked, through a peer
@@ -28,6 +29,17 @@ const (
 	// For how long a connection waits for somebody to take it up.
 	punchKept = 10 * time.Second
 )
+
+// Why there was no introduction (BEP 55).
+const (
+	notConnected = 2 // we are not connected with it
+	noSupport    = 3 // it does not know hole punching
+	noSelf       = 4 // it is the one who asks
+)
+
+func punchMessage(kind uint8, addr netip.AddrPort, code uint32) []byte {
+	return wire.AppendHolepunch(nil, &wire.Holepunch{Kind: kind, Addr: addr, Code: code})
+}
 
 // punches is the calls that were arranged through others.
 type punches struct {
@@ -188,7 +200,7 @@ func (n *Network) introduce(to netip.AddrPort) {
 			continue
 		}
 		for _, p := range s.run.Peers() {
-			if len(ask) < introducers && p.Peer.Has(punch.Name) {
+			if len(ask) < introducers && p.Peer.Has(wire.NameHolepunch) {
 				ask = append(ask, p.Peer)
 			}
 		}
@@ -197,20 +209,20 @@ func (n *Network) introduce(to netip.AddrPort) {
 		return
 	}
 	for _, p := range ask {
-		p.Send(punch.Name, punch.Message{Kind: punch.Rendezvous, Addr: to}.Append(nil))
+		p.Send(wire.NameHolepunch, punchMessage(wire.PunchRendezvous, to, 0))
 	}
 }
 
 // heardPunch takes a message of BEP 55.
 func (n *Network) heardPunch(s *Swarm, p *swarm.Peer, payload []byte) {
-	m, err := punch.Parse(payload)
-	if err != nil || !p.Has(punch.Name) {
+	m, err := wire.ParseHolepunch(payload)
+	if err != nil || !p.Has(wire.NameHolepunch) {
 		return
 	}
 	switch m.Kind {
-	case punch.Rendezvous:
+	case wire.PunchRendezvous:
 		n.tells.run(func() { n.bringTogether(s, p, m.Addr) })
-	case punch.Connect:
+	case wire.PunchConnect:
 		n.tells.run(func() { n.meet(s, p, m.Addr) })
 	}
 }
@@ -218,26 +230,26 @@ func (n *Network) heardPunch(s *Swarm, p *swarm.Peer, payload []byte) {
 // bringTogether introduces two peers of ours to each other.
 func (n *Network) bringTogether(s *Swarm, asker *swarm.Peer, target netip.AddrPort) {
 	self, other := callable(asker), (*swarm.Peer)(nil)
-	for _, p := range s.run.Peers() {
-		if p.Peer != nil && (p.Addr == target || p.Listens == target) {
+	for _, p := range s.running().Peers() {
+		if p.Addr == target || p.Listens == target {
 			other = p.Peer
 		}
 	}
-	refuse := func(code punch.Code) {
-		asker.Send(punch.Name, punch.Message{Kind: punch.Failed, Addr: target, Code: code}.Append(nil))
+	refuse := func(code uint32) {
+		asker.Send(wire.NameHolepunch, punchMessage(wire.PunchError, target, code))
 	}
 	switch {
 	case other == nil:
-		refuse(punch.NotConnected)
+		refuse(notConnected)
 	case callable(other) == self:
-		refuse(punch.NoSelf)
-	case !other.Has(punch.Name):
-		refuse(punch.NoSupport)
+		refuse(noSelf)
+	case !other.Has(wire.NameHolepunch):
+		refuse(noSupport)
 	case !n.punches.limits.Introduce(self, target):
-		refuse(punch.NotConnected)
+		refuse(notConnected)
 	default:
-		other.Send(punch.Name, punch.Message{Kind: punch.Connect, Addr: self}.Append(nil))
-		asker.Send(punch.Name, punch.Message{Kind: punch.Connect, Addr: target}.Append(nil))
+		other.Send(wire.NameHolepunch, punchMessage(wire.PunchConnect, self, 0))
+		asker.Send(wire.NameHolepunch, punchMessage(wire.PunchConnect, target, 0))
 	}
 }
 

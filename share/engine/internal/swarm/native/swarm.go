@@ -44,6 +44,13 @@ type Swarm struct {
 
 var _ face.Swarm = (*Swarm)(nil)
 
+// running is what runs the swarm. Events may come before Attach has returned it.
+func (s *Swarm) running() *swarm.Swarm {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.run
+}
+
 // Detach implements face.Swarm.
 func (s *Swarm) Detach() {
 	s.run.Detach()
