@@ -96,7 +96,7 @@ func (s *Store) newTransfer(spec Spec) (*Transfer, error) {
 	t.job = job{store: s, dir: t.dir, notify: spec.Notify, work: t}
 	t.agenda = &t.job
 	t.join(&t.memory, supplies{
-		cache: s.handles, claims: &t.job, saver: s, clock: s.clock, log: s.log, preallocate: s.cfg.Preallocate, width: s.syncs,
+		cache: s.handles, claims: &t.job, saver: s, clock: s.elapsed, log: s.log, preallocate: s.cfg.Preallocate, width: s.syncs,
 	})
 	return t, nil
 }

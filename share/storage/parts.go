@@ -35,7 +35,7 @@ type supplies struct {
 	cache       *handles
 	claims      claims
 	saver       saver
-	clock       func() time.Duration
+	clock       func() time.Duration // see Store.clock
 	log         *slog.Logger
 	preallocate bool
 	width       int // how many files are synced at once

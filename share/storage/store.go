@@ -30,8 +30,9 @@ type Store struct {
 	disk    disk
 	handles *handles
 	start   time.Time
-	syncs   int           // how many files of a transfer are synced at once
-	wake    chan struct{} // buffered: something below changed
+	elapsed func() time.Duration // clock
+	syncs   int                  // how many files of a transfer are synced at once
+	wake    chan struct{}        // buffered: something below changed
 
 	placing sync.Mutex // held while names are chosen and claimed
 
@@ -70,7 +71,7 @@ func newStore(cfg Config, d disk) (*Store, error) {
 		// The rest is for connections and the database.
 		cfg.MaxHandles = min(systemHandles()/4, 1024)
 	}
-	return &Store{
+	s := &Store{
 		cfg:       cfg,
 		log:       cfg.Logger,
 		disk:      d,
@@ -84,7 +85,9 @@ func newStore(cfg Config, d disk) (*Store, error) {
 		probes:    map[*job]time.Time{},
 		notices:   map[*job]struct{}{},
 		lanes:     map[string]chan struct{}{},
-	}, nil
+	}
+	s.elapsed = s.clock
+	return s, nil
 }
 
 // clock is the time since the Store was made; unlike the time of day it does
