@@ -6,8 +6,8 @@ import (
 	"math/bits"
 )
 
-// bitmap is a set of pieces. The nil bitmap is empty and stays so; make one
-// with newBitmap to change it.
+// bitmap is a set of pieces. The nil bitmap is empty and cannot be changed;
+// newBitmap makes one that can.
 type bitmap []uint64
 
 func newBitmap(n int) bitmap { return make(bitmap, (n+63)/64) }
@@ -21,7 +21,7 @@ func (b bitmap) unset(i int) {
 	}
 }
 
-// word is the i-th 64 pieces.
+// word returns the i-th group of 64 pieces.
 func (b bitmap) word(i int) uint64 {
 	if i < len(b) {
 		return b[i]
@@ -29,7 +29,7 @@ func (b bitmap) word(i int) uint64 {
 	return 0
 }
 
-// grown is b, or a bitmap for n pieces when b is nil.
+// grown returns b, or an empty bitmap for n pieces if b is nil.
 func (b bitmap) grown(n int) bitmap {
 	if b == nil {
 		return newBitmap(n)
@@ -133,8 +133,8 @@ func (b bitmap) remove(c bitmap) {
 
 func (b bitmap) clone() bitmap { return append(bitmap(nil), b...) }
 
-// appendTo writes the words of b, little-endian, without those at the end that
-// are zero: their number, then the words.
+// appendTo appends the number of words of b and the words, little-endian, without
+// zero words at the end.
 func (b bitmap) appendTo(out []byte) []byte {
 	for len(b) > 0 && b[len(b)-1] == 0 {
 		b = b[:len(b)-1]

@@ -16,20 +16,20 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// chooser decides, when a transfer is opened for the first time, what its files
-// are called on disk. It looks at what is there and reads none of it.
+// chooser decides on the names of files when a transfer is opened for the first
+// time. It looks at which files exist and reads none.
 type chooser struct {
 	info  *metainfo.Info
 	disk  disk
 	dir   string // the folder that holds the content
-	adopt bool   // the user's files are completed in place
+	adopt bool   // complete the user's files in place
 
-	taken   func(path string) bool // a path belongs to something else
-	claimed func(path string) bool // a path belongs to an open transfer
-	within  func(path string) bool // a folder above it does
+	taken   func(path string) bool // whether a path belongs to another transfer
+	claimed func(path string) bool // whether a path belongs to an open transfer
+	within  func(path string) bool // whether a folder above a path does
 }
 
-// layout decides the names on disk.
+// layout chooses the names.
 func (c *chooser) layout() *layout {
 	l, info := &layout{adopt: c.adopt}, c.nameable()
 	defer func() {
@@ -64,9 +64,9 @@ func (c *chooser) isFolder(base string) bool {
 	return err == nil && fi.IsDir()
 }
 
-// noteSources notes the user's files that have the name of an entry and keep it
-// from having it: some of the content may be in them. To be completed in place,
-// one may also have the part name that other programs use.
+// noteSources notes the user's files that have the name of an entry, so that the
+// entry needs another one. They may hold some of the content. With adopt, a file
+// with the part name that other programs use counts, too.
 func (c *chooser) noteSources(l *layout) {
 	names := make(map[string]bool, len(l.names))
 	for i := range l.names {
@@ -88,22 +88,22 @@ func (c *chooser) noteSources(l *layout) {
 	}
 }
 
-// isUsers tells whether a file of at most so many bytes is there that belongs to
-// no transfer.
+// isUsers tells whether a file of at most the given size exists that belongs to no
+// transfer.
 func (c *chooser) isUsers(base, name string, most int64) bool {
 	fi, err := c.disk.lstat(c.dir, base, name)
 	p := filepath.Join(c.dir, base, name)
 	return err == nil && fi.Mode().IsRegular() && fi.Size() > 0 && fi.Size() <= most && !c.claimed(p) && !c.within(p)
 }
 
-// occupied tells whether what is on disk under a name keeps an entry from
-// having it. A file of the right size does not: it may be an earlier copy, and
-// is hashed before it counts; nor does a shorter one that is to be completed.
-// Inside what another transfer owns it does, and whatever has a part name.
+// occupied tells whether a file or folder on disk prevents an entry from having its
+// name. A file of the right size does not: it may be an earlier copy, and is hashed
+// before it counts. With adopt, a shorter file does not either. A part name, and
+// any name inside the folder of another transfer, is always occupied if it exists.
 func (c *chooser) occupied(base, name string, e entry) bool {
 	fi, err := c.disk.lstat(c.dir, base, name)
 	if err != nil {
-		return false // nothing is made over what turns out to be there
+		return false // files are made with O_EXCL, so nothing is overwritten
 	}
 	switch {
 	case c.within(filepath.Join(c.dir, base, name)):
@@ -120,9 +120,9 @@ func (c *chooser) occupied(base, name string, e entry) bool {
 	return fi.Size() != e.length
 }
 
-// keepsNamesApart tells whether the file system takes names in other letter
-// case, and composed otherwise, for different ones. It is asked only for
-// torrents that have such names.
+// keepsNamesApart tells whether the file system distinguishes names that differ in
+// case or in Unicode normalization. It makes a file to find out, only for torrents
+// that have such names.
 func (c *chooser) keepsNamesApart() bool {
 	d, err := c.disk.folder(c.dir, "", false)
 	if err != nil {
@@ -144,8 +144,9 @@ func (c *chooser) keepsNamesApart() bool {
 	return true
 }
 
-// nameable returns the info dictionary with the names that the file system can
-// hold: those of the torrent, but where that is a file system of Windows.
+// nameable returns the info dictionary with names that the file system can hold:
+// the names of the torrent, or on a file system of Windows, names that Windows
+// allows.
 func (c *chooser) nameable() *metainfo.Info {
 	odd := func(name string) bool { return metainfo.WindowsName(name) != name }
 	some := odd(c.info.Name)
@@ -161,13 +162,13 @@ func (c *chooser) nameable() *metainfo.Info {
 	return windowsNames(c.info)
 }
 
-// holdsOddNames asks the file system whether it takes a name that no Windows
-// could, and keeps it as it is. It is asked only for torrents that have such
-// names.
+// holdsOddNames tells whether the file system accepts a name that Windows does not
+// allow, and keeps it unchanged. It makes a file to find out, only for torrents
+// that have such names.
 func (c *chooser) holdsOddNames() bool {
 	d, err := c.disk.folder(c.dir, "", false)
 	if err != nil {
-		return true // whatever is made there will say so
+		return true // the first file that is made there reports the error
 	}
 	defer d.Close()
 	name := ".shoal-" + rand.Text() + "\\<>:\"|?* ."
@@ -181,7 +182,7 @@ func (c *chooser) holdsOddNames() bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// writable tells whether a file with an ordinary name can be made: else a
+// writable tells whether a file with an ordinary name can be made. If not, a
 // failure says nothing about names.
 func (c *chooser) writable(d folder) bool {
 	name := ".shoal-" + rand.Text()
@@ -194,8 +195,7 @@ func (c *chooser) writable(d folder) bool {
 	return true
 }
 
-// windowsNames is info as storage names things by it, with every name such as
-// Windows allows.
+// windowsNames returns a copy of info in which Windows allows every name.
 func windowsNames(info *metainfo.Info) *metainfo.Info {
 	tidy := func(p []string) []string {
 		out := make([]string, len(p))

@@ -7,14 +7,14 @@ import (
 	"path"
 )
 
-// clipper deletes the part files of files that are not wanted, once the wanted ones
-// are complete.
+// clipper deletes the part files of files that are not wanted, once the wanted
+// files are complete.
 //
-// A piece that a wanted file shares with one that is not wanted has to be fetched
-// whole. Once the wanted files are complete, the other's bytes are deleted, so that
-// no part file of it stays: the piece is clipped. It stays durable for the wanted
-// file, whose bytes can be read, but it is not offered to peers. Should the other
-// file be wanted after all, the piece is fetched again.
+// A piece that a wanted file shares with another one has to be fetched whole. The
+// bytes of the other file are deleted at the end, so that no part file of it stays:
+// the piece is clipped. It stays durable for the wanted file, whose bytes can be
+// read, but it is not offered to peers. If the other file is wanted later, the
+// piece is fetched again.
 type clipper struct {
 	*memory
 	opened  *openFiles
@@ -23,8 +23,8 @@ type clipper struct {
 	records *recorder
 }
 
-// clip deletes the part files of files that are not wanted and have nothing but
-// their share in pieces of wanted ones. batching is held.
+// clip deletes the part files of unwanted files that hold nothing but bytes of
+// pieces of wanted files. batching is held.
 func (c *clipper) clip(want func(i int) bool) error {
 	if want == nil {
 		return nil
@@ -58,7 +58,8 @@ func (c *clipper) clip(want func(i int) bool) error {
 	return c.records.recordIfStale(context.Background())
 }
 
-// chooseClipped notes which pieces are clipped, and lists the part files to delete.
+// chooseClipped notes which pieces are clipped and returns the part files to
+// delete, by entry.
 func (c *clipper) chooseClipped(want func(i int) bool) map[int]string {
 	c.opening.Lock()
 	defer c.opening.Unlock()
@@ -92,8 +93,8 @@ func (c *clipper) chooseClipped(want func(i int) bool) map[int]string {
 	return names
 }
 
-// onlyShared tells whether file i is an unfinished one of ours that has no piece of
-// its own: each that is there is one of a wanted file.
+// onlyShared tells whether file i is an unfinished one that the transfer made, and
+// every piece of it that is there is shared with a wanted file.
 func (c *clipper) onlyShared(i int, want func(i int) bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

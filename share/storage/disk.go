@@ -13,35 +13,37 @@ import (
 	"time"
 )
 
-// disk is the file system as this package uses it, so that tests can bring one
-// that fails. Names are below a folder, with slashes.
+// disk is the file system as this package uses it, so that tests can supply one
+// that fails. Names are relative to a folder, with slashes.
 type disk interface {
-	// folder opens dir, or where base is not empty the folder of that name in
-	// it, which is neither a symlink nor anything else; make makes it.
+	// folder opens dir, or if base is not empty the folder of that name in dir. It
+	// fails if base is a symlink or not a folder. make creates base if it does not
+	// exist.
 	folder(dir, base string, make bool) (folder, error)
 	// plain opens dir without confinement.
 	plain(dir string) (folder, error)
-	// lstat tells about dir/base/name, all of them but dir optional. What it
-	// tells is not relied upon for confinement.
+	// lstat describes dir/base/name; base and name may be empty. Confinement does
+	// not rely on it.
 	lstat(dir, base, name string) (fs.FileInfo, error)
-	// traits tells what the file system that dir is on is good for.
+	// traits tells what can be relied upon on the file system of dir.
 	traits(dir string) traits
-	// settle returns once a change of a file with that ctime gives it another.
+	// settle waits until the next change of a file that has this ctime will give it
+	// another one.
 	settle(ctime int64)
 }
 
-// folder is one folder and what is below it. No symlink is followed there.
+// folder is one folder and everything below it. No symlink is followed there.
 type folder interface {
 	// open opens a regular file. With create it must not exist, else fs.ErrExist.
 	open(name string, m mode) (file, error)
 	lstat(name string) (fs.FileInfo, error)
-	// makeFor makes the folders that name is in.
+	// makeFor makes the folders above name.
 	makeFor(name string) error
-	// rename gives a file another name in the same folder. It never replaces:
-	// where to exists it is fs.ErrExist.
+	// rename gives a file another name in the same folder. It never replaces a
+	// file: if to exists, the error is fs.ErrExist.
 	rename(from, to string) error
 	remove(name string) error
-	// syncDir makes durable which names are in the folder name, "." for itself.
+	// syncDir makes the names in the folder name durable; "." is the folder itself.
 	syncDir(name string) error
 	Close() error
 }
@@ -54,17 +56,17 @@ type file interface {
 	Stat() (fs.FileInfo, error)
 	stamp() (stamp, error)
 	Truncate(size int64) error
-	// reserve makes sure that size bytes can be written. Errors that wrap
-	// errors.ErrUnsupported leave the file as it was.
+	// reserve reserves space for size bytes. If the error wraps
+	// errors.ErrUnsupported, the file is unchanged.
 	reserve(size int64) error
-	// copyFrom copies n bytes at off of another file to the same place, without
-	// reading them where the file system can. It returns how many; 0 and no error
-	// say that it cannot.
+	// copyFrom copies n bytes at off of src to the same offset, inside the file
+	// system where it can. It returns how many it copied. 0 and no error mean that
+	// it cannot.
 	copyFrom(src file, off, n int64) (int64, error)
 	Close() error
 }
 
-// mode says what a file is opened for.
+// mode is how a file is opened.
 type mode struct {
 	write, create, exec bool
 }
@@ -121,7 +123,7 @@ func (system) lstat(dir, base, name string) (fs.FileInfo, error) {
 	if !errors.Is(err, syscall.ENAMETOOLONG) {
 		return fi, err
 	}
-	// An os.Root goes one folder at a time, and knows no limit.
+	// An os.Root opens one folder at a time, so it has no limit.
 	r, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -138,9 +140,9 @@ type rootFolder struct{ r *os.Root }
 
 func (f rootFolder) Close() error { return f.r.Close() }
 
-// in calls do with the folder that name is in, and the last element of name. It
-// goes one folder at a time, each a root of its own, so that no symlink on the
-// way is followed: a plain os.Root follows those that stay inside.
+// in calls do with the folder of name and the last element of name. It opens one
+// folder at a time, each as a root of its own, so that no symlink on the way is
+// followed: an os.Root alone follows those that stay inside.
 func (f rootFolder) in(name string, make bool, do func(r *os.Root, last string) error) error {
 	r := f.r
 	for rest := name; ; {
@@ -221,7 +223,7 @@ func openAt(r *os.Root, name string, m mode) (file, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A symlink put there in between has led to another file.
+	// If a symlink was put there in between, this is another file.
 	if after, err := h.Stat(); err != nil || !os.SameFile(before, after) {
 		h.Close()
 		return nil, errors.Join(notAFile(name), err)
@@ -283,8 +285,8 @@ func (f rootFolder) syncDir(name string) error {
 	})
 }
 
-// plainFolder is what the user shares together with what its symlinks lead to.
-// It can only be read.
+// plainFolder is what the user shares when symlinks are followed. It can only be
+// read.
 type plainFolder string
 
 func (f plainFolder) path(name string) string {

@@ -17,8 +17,8 @@ type faults struct {
 	log    *slog.Logger
 }
 
-// op is what was being done when a fault came up: it decides what has to work
-// again before the fault is over.
+// op is the operation during which a fault came up. It has to work again before the
+// fault is over.
 type op uint8
 
 const (
@@ -62,7 +62,7 @@ func (ft *faults) failed(o op, i int, at int64, err error) error {
 	pause := ft.halt.stop(&fault{err: err, op: o, file: i, at: at})
 	ft.known.changed()
 	ft.mu.Unlock()
-	ft.log.Warn("a transfer stops", "transfer", ft.info.ID, "error", err)
+	ft.log.Warn("transfer stopped", "transfer", ft.info.ID, "error", err)
 	ft.agenda.wantProbe(pause)
 	ft.agenda.post()
 	return err
@@ -79,7 +79,7 @@ func (ft *faults) writeFailed(i int, at int64, err error) error {
 	return ft.failed(opWrite, i, at, fmt.Errorf("writing %s: %w", name, err))
 }
 
-// trouble holds the pieces of file i and returns why.
+// trouble puts file i in trouble and returns why.
 func (ft *faults) trouble(i int, kind error, seen stamp) error {
 	ft.mu.Lock()
 	if u := ft.users.of(i); u != nil && !u.settled {
@@ -97,14 +97,14 @@ func (ft *faults) trouble(i int, kind error, seen stamp) error {
 	err := ft.faultNow()
 	ft.mu.Unlock()
 	ft.opened.closeFile(i)
-	ft.log.Warn("a file is not what it was", "transfer", ft.info.ID, "error", err)
+	ft.log.Warn("a file is missing or was changed", "transfer", ft.info.ID, "error", err)
 	ft.agenda.wantProbe(firstPause)
 	ft.agenda.post()
 	return err
 }
 
-// kindOf sorts an error of the file system: nil, or one of the package's
-// errors; ErrBroken is everything else.
+// kindOf returns the error of this package that err is, or nil for nil. ErrBroken
+// is everything else.
 func kindOf(err error) error {
 	if err == nil {
 		return nil

@@ -6,11 +6,10 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// Forget returns r without anything that hashing finds out again: it tells where
-// the files of a transfer are and whose they are, and of none that it is as it
-// was. A transfer that is opened with it hashes what is on disk before it trusts
-// any of it. The Progress that it returns changes only with what it tells, not
-// with each piece.
+// Forget reduces r to what hashing cannot find out again: where the files of a
+// transfer are and whose they are. A transfer that is opened with the result hashes
+// everything on disk before it trusts it. The Progress of the result does not
+// change with each piece.
 func Forget(r Record, info *metainfo.Info) (Record, error) {
 	if _, err := decodeLayout(r.Layout, info); err != nil {
 		return Record{}, fmt.Errorf("reading the layout: %w", err)
@@ -22,7 +21,7 @@ func Forget(r Record, info *metainfo.Info) (Record, error) {
 	return Record{ID: r.ID, Layout: r.Layout, Progress: owners, Owners: owners}, nil
 }
 
-// ownersOf is a progress reduced to which files there are, and whose they are.
+// ownersOf reduces a progress to which files there are and whose they are.
 func ownersOf(encoded []byte, info *metainfo.Info) ([]byte, error) {
 	p, err := decodeProgress(encoded, info)
 	if err != nil {

@@ -8,15 +8,15 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// geometry tells where the files of a torrent lie in its pieces. It never changes.
+// geometry maps files to pieces and back. It never changes.
 type geometry struct{ info *metainfo.Info }
 
 func (g geometry) numPieces() int { return g.info.NumPieces }
 
-// onDisk tells whether entry i is a file on disk: pad files and links never are.
+// onDisk tells whether entry i is a file on disk. Pad files and links never are.
 func (g geometry) onDisk(i int) bool { return !g.info.Files[i].Pad && !g.info.Files[i].Symlink }
 
-// pieces returns those with a byte of file i.
+// pieces returns the pieces that have a byte of file i.
 func (g geometry) pieces(i int) Span {
 	f := &g.info.Files[i]
 	if f.Length == 0 {
@@ -33,7 +33,7 @@ func (g geometry) span(off, n int64) Span {
 	return Span{int(off / g.info.PieceLength), int((off+n-1)/g.info.PieceLength) + 1}
 }
 
-// firstFile returns the first file, from the given one on, that ends after off.
+// firstFile returns the first file at or after the given one that ends after off.
 func (g geometry) firstFile(from int, off int64) int {
 	n, _ := slices.BinarySearchFunc(g.info.Files[from:], off, func(f metainfo.File, off int64) int {
 		if f.Offset+f.Length > off {
@@ -62,8 +62,8 @@ func (g geometry) shared(p, i int) bool {
 	return other
 }
 
-// byPiece splits p, which lies at an offset of entry i, by pieces and calls f for
-// each part.
+// byPiece splits p, which lies at offset at of entry i, at the borders of pieces
+// and calls f for each part.
 func (g geometry) byPiece(i int, at int64, p []byte, f func(piece int, at int64, p []byte) (int, error)) (n int, err error) {
 	for n < len(p) {
 		off := g.info.Files[i].Offset + at + int64(n)
@@ -78,8 +78,8 @@ func (g geometry) byPiece(i int, at int64, p []byte, f func(piece int, at int64,
 	return n, nil
 }
 
-// partOf returns which bytes of file i lie in piece p: where in the file, and how
-// many.
+// partOf returns the offset and the number of the bytes of file i that lie in piece
+// p.
 func (g geometry) partOf(p, i int) (at, n int64) {
 	f := &g.info.Files[i]
 	from := max(int64(p)*g.info.PieceLength, f.Offset)
@@ -87,8 +87,8 @@ func (g geometry) partOf(p, i int) (at, n int64) {
 	return from - f.Offset, to - from
 }
 
-// each splits p, which lies at off of the content, by files and calls f for each
-// part.
+// each splits p, which lies at off of the content, at the borders of files and
+// calls f for each part.
 func (g geometry) each(off int64, p []byte, f func(i int, at int64, p []byte) (int, error)) (n int, err error) {
 	files := g.info.Files
 	i := sort.Search(len(files), func(i int) bool { return files[i].Offset+files[i].Length > off })

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// handle is an open file or folder that is kept for the next use. A pinned
-// handle stays open. The zero handle is not usable.
+// handle is an open file or folder that stays open for the next use. It is never
+// closed while it is pinned. The zero handle is not usable.
 type handle struct {
 	file     file   // nil of a folder
 	dir      folder // nil of a file
 	writable bool
-	// owner lets go of the handle before it is closed: it must not be found
-	// any more. For files with unsynced writes it syncs them.
+	// owner forgets the handle before it is closed, so that nobody finds it any
+	// more, and syncs unsynced writes.
 	owner owner
 	index int
 
@@ -25,14 +25,15 @@ type handle struct {
 type owner interface {
 	// forget is called once, with no lock of the cache held.
 	forget(h *handle)
-	// dirtyHandle tells whether closing h now would take a sync.
+	// dirtyHandle tells whether h has to be synced before it is closed.
 	dirtyHandle(h *handle) bool
 }
 
 // closing is added to the pins of a handle that is to be closed.
 const closing = -1 << 30
 
-// pin keeps h open until unpin; false when it is too late for that.
+// pin keeps h open until unpin. It returns false if h is already about to be
+// closed.
 func (h *handle) pin() bool {
 	for {
 		n := h.pins.Load()
@@ -62,8 +63,8 @@ func (h *handle) close() {
 	}
 }
 
-// handles bounds how many handles are open. Pinned ones are never closed, so
-// that for moments there may be as many more as there are calls under way.
+// handles limits how many handles are open. Pinned handles are never closed, so
+// there may be more for a moment, by the number of calls under way.
 type handles struct {
 	mu    sync.Mutex
 	ring  []*handle // swept by hand: the clock algorithm
@@ -73,7 +74,8 @@ type handles struct {
 	since int // opened without running out since limit was lowered
 }
 
-// How long to wait for others to close files when the system is out of them.
+// How long to wait for other handles to be closed when the system is out of
+// descriptors.
 const (
 	handlePause    = 5 * time.Millisecond
 	handleAttempts = 8 // the pause doubles: 1.3 s in all
@@ -136,9 +138,8 @@ func (c *handles) shrink(o owner, spare int) {
 	}
 }
 
-// victim takes a handle out of the ring that nobody uses: one that can be
-// closed at once if there is one, then one of o, then any. It comes with the
-// pin that its unpin closes.
+// victim removes a handle from the ring that nobody uses. It prefers one that needs
+// no sync, then one of o, then any. The handle is pinned; its unpin closes it.
 func (c *handles) victim(o owner, spare int) *handle {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -146,7 +147,7 @@ func (c *handles) victim(o owner, spare int) *handle {
 		return nil
 	}
 	dirty, others := -1, -1 // where in the ring
-	// Twice around: the first time clears used.
+	// Twice around: the first round clears used.
 	for range 2 * len(c.ring) {
 		c.hand = (c.hand + 1) % len(c.ring)
 		h := c.ring[c.hand]
@@ -173,7 +174,7 @@ func (c *handles) victim(o owner, spare int) *handle {
 	return nil
 }
 
-// take readies h to be closed by unpin, unless it is in use.
+// take marks h to be closed by the next unpin. It fails if h is in use.
 func (h *handle) take() bool { return h.pins.CompareAndSwap(0, closing+1) }
 
 func (c *handles) drop(at int) {
@@ -183,8 +184,8 @@ func (c *handles) drop(at int) {
 	c.ring = c.ring[:last]
 }
 
-// retire takes h out and closes it as soon as nobody uses it. The caller has
-// made sure that nobody finds it any more.
+// retire removes h from the ring and closes it as soon as nobody uses it. The
+// caller makes sure that nobody finds it any more.
 func (c *handles) retire(h *handle) {
 	c.mu.Lock()
 	for i, k := range c.ring {

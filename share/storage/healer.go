@@ -6,8 +6,8 @@ import (
 	"errors"
 )
 
-// healer makes good what a failed sync left in doubt: it writes again what can still
-// be read and is right, so that another sync of it counts. See
+// healer repairs what a failed sync left in doubt: it writes again what can still
+// be read and is right, so that the next sync of it counts. See
 // docs/decisions/0003-failed-sync.md.
 type healer struct {
 	*memory
@@ -20,9 +20,9 @@ type healer struct {
 	writer  *writer
 }
 
-// heal writes complete pieces that a failed sync left in doubt once more: the
-// sync of what was just written says something again. What no longer hashes
-// right is given up. It returns the pieces that are right and written.
+// heal writes the complete pieces again that a failed sync left in doubt. A piece
+// that is no longer right is fetched again. It returns the pieces that were right
+// and are written.
 func (hl *healer) heal(ctx context.Context, failures int) (bitmap, error) {
 	hl.mu.Lock()
 	sick := hl.unsynced.sick
@@ -57,8 +57,8 @@ func (hl *healer) heal(ctx context.Context, failures int) (bitmap, error) {
 	return healed, nil
 }
 
-// replaceFailed has the transfer leave the complete files that could not be
-// synced: they are not written again, but copied to others.
+// replaceFailed replaces the complete files that could not be synced. A complete
+// file is not written again, but copied.
 func (hl *healer) replaceFailed(ctx context.Context) error {
 	hl.mu.Lock()
 	var list []int
@@ -77,9 +77,9 @@ func (hl *healer) replaceFailed(ctx context.Context) error {
 	return nil
 }
 
-// rewrite writes what it reads of piece p, and tells whether that is right. It
-// is read only once: the system may drop from memory what is not on the disk
-// at any time.
+// rewrite reads piece p, writes the same bytes again, and tells whether they are
+// right. It reads them only once: the system may drop at any time what is in memory
+// and not on the disk.
 func (hl *healer) rewrite(p int) (good bool, err error) {
 	buf := buffers.Get().(*buffer)
 	defer buffers.Put(buf)
@@ -108,8 +108,8 @@ func (hl *healer) rewrite(p int) (good bool, err error) {
 	return true, nil
 }
 
-// rewriteFile reads a part of file i and writes it again. When n is short, the
-// part cannot be read.
+// rewriteFile reads a part of file i and writes it again. If n is short, the part
+// cannot be read.
 func (hl *healer) rewriteFile(i int, at int64, part []byte) (n int, err error) {
 	if !hl.onDisk(i) {
 		clear(part)
@@ -141,7 +141,7 @@ func (hl *healer) rewriteFile(i int, at int64, part []byte) (n int, err error) {
 	return len(part), nil
 }
 
-// rewriteUser is rewriteFile for a file of the user's: only its spill is written.
+// rewriteUser is rewriteFile for a user's file: it writes only to the spill.
 func (hl *healer) rewriteUser(i int, u *userFile, at int64, p []byte) (int, error) {
 	return hl.byPiece(i, at, p, func(piece int, at int64, p []byte) (int, error) {
 		hl.mu.Lock()

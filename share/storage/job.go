@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// job is what the Store has to do for one transfer, and when. The parts of the
-// transfer know it by the agenda and the claims that it is.
+// job schedules the work of one transfer with the Store: batches, probes, events.
+// The parts of the transfer know it only by the agenda and claims interfaces.
 type job struct {
 	store  *Store
-	dir    string // the folder of the transfer: it decides the lane
+	dir    string // the folder of the transfer, which decides the lane
 	notify func(Event)
 	work   work
 
@@ -19,7 +19,8 @@ type job struct {
 	claims []string // its paths, by placeKey
 }
 
-// work is what a Store calls when it is due. No lock of the Store is held.
+// work is the transfer as its job sees it. The Store calls it without any lock of
+// its own.
 type work interface {
 	// batchDue syncs and records what is not yet durable.
 	batchDue(ctx context.Context)
@@ -29,8 +30,8 @@ type work interface {
 	takeEvent() (Event, bool)
 }
 
-// agenda is how a part of a transfer asks for work to be done later. Its methods
-// may be called with memory.mu held and return at once.
+// agenda lets a part of a transfer ask for work later. Its methods return at once
+// and may be called with memory.mu held.
 type agenda interface {
 	// wantSync asks for a batch within batchTime, or sooner once many bytes were
 	// written.
@@ -91,7 +92,7 @@ func (j *job) post() {
 // claimed tells whether path belongs to an open transfer.
 func (j *job) claimed(path string) bool { return j.store.claimed(path) }
 
-// claimMore notes another path of the transfer.
+// claimMore adds a path to those of the transfer.
 func (j *job) claimMore(path string) {
 	s := j.store
 	s.mu.Lock()

@@ -10,17 +10,17 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// memory is all that is remembered of a transfer, and the changes that concern
-// more than one part of it: a piece that turns out to be wrong concerns the piece,
-// its file, what is in trouble and what is recorded. One mutex guards it. It is
-// held for moments; nothing here reads or writes the disk.
+// memory holds everything that is remembered of a transfer, and makes the changes
+// that concern more than one part of it: a wrong piece concerns the piece, its
+// file, what is in trouble and what is recorded. One mutex guards it. It is held
+// for moments; nothing here reads or writes the disk.
 type memory struct {
 	geometry
 	place
 	agenda agenda
-	since  int64 // what a record without change times says was so then
+	since  int64 // until then, what a record without change times says is trusted
 
-	mu       sync.Mutex  // guards what follows, as fileState says
+	mu       sync.Mutex  // guards what follows
 	files    []fileState // as in info.Files
 	closed   bool
 	removed  bool // from the ledger
@@ -29,7 +29,7 @@ type memory struct {
 	known    pieces
 	unsynced unsynced
 	users    userFiles
-	outcomes []share.Found    // of the user's files, to be told
+	outcomes []share.Found    // of the user's files, for the next event
 	unnamed  map[int]struct{} // complete files that still have their part name
 	emptied  bool             // files of 0 bytes and empty folders were made, if there are any
 	troubles troubles
@@ -37,7 +37,7 @@ type memory struct {
 }
 
 // newMemory makes the memory of a transfer of which nothing is known. own is what
-// the user shares, else nil; many is how many files should be synced at once.
+// the user shares, or nil. many is how many files should be synced at once.
 func newMemory(info *metainfo.Info, d disk, own *Own, dir string, since int64, many int) memory {
 	return memory{
 		geometry: geometry{info},
@@ -50,22 +50,21 @@ func newMemory(info *metainfo.Info, d disk, own *Own, dir string, since int64, m
 	}
 }
 
-// fileState is one entry of the torrent.
+// fileState is what is known of one entry of the torrent. memory.mu guards it.
 type fileState struct {
-
-	// Guarded by memory.mu.
 	stamp   stamp
 	state   uint8
-	created bool // made by this transfer; of what is absent, about to be, and that is recorded
-	naming  bool // recorded as about to get its final name
+	created bool // made by this transfer; if absent: recorded as about to be made
+	naming  bool // recorded as about to be renamed to its final name
 	suspect bool // changed while complete: not replaced unless asked to
 	doubt   bool // some piece of it is in doubt
 }
 
-// name is where file i is now, below the folder. mu or opening is held.
+// name returns the path of file i below the folder, by its state. mu or opening is
+// held.
 func (m *memory) name(i int) string { return m.nameIn(i, m.files[i].state) }
 
-// paths are those that belong to the transfer, as they are claimed.
+// paths returns the paths that the transfer claims.
 func (m *memory) paths() []string {
 	paths := []string{placeKey(m.Path())}
 	if m.own == nil && m.layout.base == "" && m.layout.names[0].part != "" {
@@ -74,8 +73,8 @@ func (m *memory) paths() []string {
 	return paths
 }
 
-// Path is the file or folder of the content on disk; of a single file its
-// final name, also while it is incomplete.
+// Path is the file or folder of the content on disk. Of a single file it is the
+// final name, even while the file is incomplete.
 func (m *memory) Path() string {
 	if m.own != nil {
 		return m.own.Path
@@ -86,8 +85,8 @@ func (m *memory) Path() string {
 	return m.FilePath(0)
 }
 
-// FilePath is where file i is, or will be once complete; empty of what is
-// never on disk.
+// FilePath is where file i is, or will be once it is complete. It is empty if the
+// entry is never on disk.
 func (m *memory) FilePath(i int) string {
 	m.opening.Lock()
 	defer m.opening.Unlock()
@@ -97,14 +96,14 @@ func (m *memory) FilePath(i int) string {
 	return m.full(m.layout.names[i].final)
 }
 
-// stateOf is the state of file i.
+// stateOf returns the state of file i.
 func (m *memory) stateOf(i int) uint8 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.files[i].state
 }
 
-// userOf is what there is about the user's file of entry i; nil without one.
+// userOf returns the user's file of entry i, or nil.
 func (m *memory) userOf(i int) *userFile {
 	if !m.users.any() {
 		return nil
@@ -114,15 +113,16 @@ func (m *memory) userOf(i int) *userFile {
 	return m.users.of(i)
 }
 
-// readable tells whether the pieces of s are known to be right, but for a doubt.
+// readable tells whether the pieces of s are known to be right, and whether one of
+// them is in doubt.
 func (m *memory) readable(s Span) (ok, doubt bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.known.readable(s)
 }
 
-// isHere tells whether pieces are complete already: what comes of them once more
-// is of no use, and a complete file is not written.
+// isHere tells whether the pieces of s are complete. Blocks that come again are
+// dropped: a complete file is never written.
 func (m *memory) isHere(s Span) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -136,8 +136,8 @@ func (m *memory) inDoubt(p int) bool {
 	return m.known.doubt.has(p)
 }
 
-// waiting tells whether piece p is held until a file is what it was, or can be
-// hashed. mu is held.
+// waiting tells whether piece p is held until one of its files is as it was, or can
+// be hashed. mu is held.
 func (m *memory) waiting(p int) bool {
 	wait := false
 	if m.known.held.has(p) {
@@ -146,11 +146,11 @@ func (m *memory) waiting(p int) bool {
 	return wait
 }
 
-// amiss tells whether entry i is missing, or is not what it was, hashed or not.
-// mu is held.
+// amiss tells whether entry i is missing or was changed, whether it was hashed
+// since or not. mu is held.
 func (m *memory) amiss(i int) bool { return m.troubles.of(i) != nil || m.files[i].suspect }
 
-// faultNow is Fault with mu held.
+// faultNow implements Transfer.Fault. mu is held.
 func (m *memory) faultNow() error {
 	if err := m.halt.err(); err != nil || m.troubles.count() == 0 {
 		return err
@@ -163,10 +163,10 @@ func (m *memory) faultNow() error {
 	return diskError("%w: %s%s", kind, m.name(i), more)
 }
 
-// markDirty is wrote with mu held.
+// markDirty is wrote for callers that hold mu.
 func (m *memory) markDirty(i int) {
 	if m.unsynced.wrote(i) {
-		// Sooner than handles have to be closed, which takes a sync of each.
+		// Before handles have to be closed, each of which would take a sync.
 		m.agenda.wantSyncNow()
 	}
 }
@@ -185,11 +185,12 @@ func (m *memory) dirtyFile(i int) bool {
 	return m.unsynced.dirty(i)
 }
 
-// noteTree notes every folder that name is in. mu is held.
+// noteTree notes that every folder above name has to be synced. mu is held.
 func (m *memory) noteTree(name string) { m.unsynced.noteTree(name, m.layout.base != "") }
 
-// adopt sees to it that file i, and its name, are synced before any piece of it
-// is recorded: nobody knows whether they ever were. mu is held.
+// adopt makes sure that file i and its name are synced before a piece of it is
+// recorded. It is for files of which it is not known whether they ever were. mu is
+// held.
 func (m *memory) adopt(i int) {
 	if m.own == nil {
 		m.markDirty(i)
@@ -197,17 +198,17 @@ func (m *memory) adopt(i int) {
 	}
 }
 
-// taint notes that file i could not be synced: no piece of it that is not
-// recorded is sure to be on disk, whatever a read says, or will be by another
-// sync. Nor are their neighbours, which share blocks of the disk with them. See
-// docs/decisions/0003-failed-sync.md. mu is held.
+// taint notes that a sync of file i failed. Pieces of it that are not recorded may
+// not be on disk, whatever a read or a second sync says. Nor may their neighbours,
+// which share blocks of the disk with them. See docs/decisions/0003-failed-sync.md.
+// mu is held.
 func (m *memory) taint(i int) {
 	m.unsynced.fail(i)
 	m.markDirty(i)
 	m.known.taint(m.pieces(i))
 }
 
-// addTrouble is trouble with mu held.
+// addTrouble notes that file i is in trouble, and holds its pieces. mu is held.
 func (m *memory) addTrouble(i int, tr *trouble) {
 	m.troubles.add(i, tr)
 	s := m.pieces(i)
@@ -216,15 +217,15 @@ func (m *memory) addTrouble(i int, tr *trouble) {
 	m.known.durableChanged()
 }
 
-// dropTrouble ends the trouble of file i. mu is held; the caller calls
-// holdAgain afterwards.
+// dropTrouble ends the trouble of file i. mu is held. The caller then calls
+// holdAgain.
 func (m *memory) dropTrouble(i int) {
 	m.troubles.drop(i)
 	m.known.refresh(m.pieces(i))
 	m.known.durableChanged()
 }
 
-// holdAgain finds out what is held. mu is held.
+// holdAgain holds the pieces of the files in trouble, and no others. mu is held.
 func (m *memory) holdAgain() {
 	m.known.held, m.known.counted = nil, false
 	for i := range m.troubles.files {
@@ -232,11 +233,11 @@ func (m *memory) holdAgain() {
 	}
 }
 
-// rehash takes file i as it is now, and its pieces for unknown. mu is held.
+// rehash accepts file i as it is now; its pieces become unknown. mu is held.
 func (m *memory) rehash(i int, now stamp) {
 	f := &m.files[i]
 	if f.state >= final && f.stamp != (stamp{}) && writtenAnew(f.stamp, now) {
-		f.created = false // somebody else has written it
+		f.created = false // another program has written it
 	}
 	f.stamp, f.doubt = now, false
 	m.known.changes++
@@ -252,8 +253,8 @@ func (m *memory) rehash(i int, now stamp) {
 	m.adopt(i)
 }
 
-// doubtFile takes file i as it is now, and what is known of its pieces for doubtful.
-// mu is held.
+// doubtFile accepts file i as it is now; the pieces of it that are known become
+// doubtful. mu is held.
 func (m *memory) doubtFile(i int, now stamp) {
 	f := &m.files[i]
 	f.stamp, f.doubt, f.suspect = now, true, true
@@ -273,7 +274,7 @@ func (m *memory) doubtFile(i int, now stamp) {
 	}
 }
 
-// endDoubt ends the doubt about the files of piece p that have no other piece in
+// endDoubt ends the doubt about each file of piece p that has no other piece in
 // doubt. mu is held.
 func (m *memory) endDoubt(p int) {
 	m.filesOf(p, func(i int) {
@@ -283,8 +284,9 @@ func (m *memory) endDoubt(p int) {
 	})
 }
 
-// blame holds the complete files that a wrong piece says were changed. What the
-// user has edited is not overwritten unless Recheck is called. mu is held.
+// blame is called when piece p is wrong. It puts the complete files of p in trouble
+// that may have been changed. A file that the user edited is not replaced before
+// Recheck is called. mu is held.
 func (m *memory) blame(p int) {
 	m.filesOf(p, func(i int) {
 		f := &m.files[i]
@@ -300,7 +302,7 @@ func (m *memory) blame(p int) {
 	})
 }
 
-// giveUp says that piece p has to be fetched again.
+// giveUp makes piece p missing, so that it is fetched again.
 func (m *memory) giveUp(p int) error {
 	m.mu.Lock()
 	m.known.have.unset(p)
@@ -310,8 +312,8 @@ func (m *memory) giveUp(p int) error {
 	return nil
 }
 
-// takeUser makes entry i the user's file with the name given. mu is held, and
-// opening unless the transfer is being opened.
+// takeUser makes entry i a file of the user's that has the given name. mu is held,
+// and opening, except while the transfer is opened.
 func (m *memory) takeUser(i int, name string) *userFile {
 	u := m.users.take(i)
 	if m.layout.names[i].user != name {
@@ -322,8 +324,8 @@ func (m *memory) takeUser(i int, name string) *userFile {
 	return u
 }
 
-// userGone notes that the user's file of entry i is not there any more. Its spill
-// is a part file like any other. mu is held.
+// userGone notes that the user's file of entry i is gone. Its spill becomes an
+// ordinary part file. mu is held.
 func (m *memory) userGone(i int) {
 	f := &m.files[i]
 	f.state, f.created, f.suspect = absent, m.users.of(i).spill, false
@@ -336,23 +338,23 @@ func (m *memory) userGone(i int) {
 	m.users.drop(i)
 }
 
-// loseUser notes that the user's file of entry i changed before it was taken: it
-// is somebody's who writes to it. mu is held.
+// loseUser notes that the user's file of entry i changed before it was decided
+// about: another program is writing to it. mu is held.
 func (m *memory) loseUser(i int) {
 	s := m.pieces(i)
 	m.users.of(i).lost = true
 	m.known.lose(s)
 }
 
-// inPlace tells whether the user's file of entry i can be used where it is, if
-// all of it is right. mu is held.
+// inPlace tells whether the user's file of entry i can be used where it is,
+// provided that all of it is right. mu is held.
 func (m *memory) inPlace(i int) bool {
 	n := &m.layout.names[i]
 	return n.user == n.final && m.files[i].stamp.size == m.info.Files[i].Length && !m.users.of(i).lost
 }
 
-// leaveUnnamed notes that entry i may be complete under its part name. mu is
-// held.
+// leaveUnnamed notes that entry i may be complete and still have its part name. mu
+// is held.
 func (m *memory) leaveUnnamed(i int) {
 	if m.unnamed == nil {
 		m.unnamed = map[int]struct{}{}
@@ -360,7 +362,7 @@ func (m *memory) leaveUnnamed(i int) {
 	m.unnamed[i] = struct{}{}
 }
 
-// hasEmpty tells whether there is anything to make once all else is complete.
+// hasEmpty tells whether the torrent has files of 0 bytes or empty folders.
 func (m *memory) hasEmpty() bool {
 	for i := range m.info.Files {
 		if m.info.Files[i].Length == 0 && m.onDisk(i) {
@@ -370,20 +372,21 @@ func (m *memory) hasEmpty() bool {
 	return len(m.layout.folders) > 0
 }
 
-// mustFinish tells whether what has no bytes is to be made now. mu is held.
+// mustFinish tells whether files of 0 bytes and empty folders are to be made now:
+// all else is durable. mu is held.
 func (m *memory) mustFinish() bool {
 	return m.own == nil && !m.emptied && m.known.durable().count() == m.numPieces()
 }
 
-// mayAdopt tells whether a record without change times is of the file that is
-// there now: nothing happened to it since. Files are renamed within seconds of
-// their last write.
+// mayAdopt tells whether a record without change times describes the file that is
+// there now, because the file has not changed since. Files are renamed within
+// seconds of the last write.
 func (m *memory) mayAdopt(now stamp) bool {
 	const rename = time.Minute
 	return now.ctime <= max(m.since, now.mtime+int64(rename))
 }
 
-// startBatch takes what is to be synced, nil when there is nothing.
+// startBatch returns what is to be synced, or nil if there is nothing.
 func (m *memory) startBatch(healed bitmap, failures int) *batch {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -398,7 +401,7 @@ func (m *memory) startBatch(healed bitmap, failures int) *batch {
 	return b
 }
 
-// endSyncs takes from pending what could not be synced.
+// endSyncs removes from pending the pieces whose files could not be synced.
 func (m *memory) endSyncs(b *batch, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -410,8 +413,8 @@ func (m *memory) endSyncs(b *batch, err error) {
 	m.dropTainted(b)
 }
 
-// dropTainted takes from pending what a failed sync has left in doubt. mu is
-// held.
+// dropTainted removes from pending the pieces that a failed sync left in doubt. mu
+// is held.
 func (m *memory) dropTainted(b *batch) {
 	if m.unsynced.failures != b.failures {
 		b.healed = nil
@@ -421,15 +424,15 @@ func (m *memory) dropTainted(b *batch) {
 	b.pending.remove(tainted)
 }
 
-// batch is what one sync is about.
+// batch is what one sync makes durable.
 type batch struct {
 	pending  bitmap // complete pieces that are not recorded
-	healed   bitmap // those of them that a failed sync had left in doubt
+	healed   bitmap // those of them that had to be written again after a failed sync
 	dirty    []int
 	failures int // unsynced.failures before anything was healed
 }
 
-// whyNot says why pieces cannot be read.
+// whyNot returns the reason why the pieces of s cannot be read.
 func (m *memory) whyNot(s Span) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -441,12 +444,13 @@ func (m *memory) whyNot(s Span) error {
 	return errAbsent
 }
 
-// restless is the error of a read that gave no certain result.
+// restless is the error of a read during which the file kept changing.
 func (m *memory) restless(s Span) error {
 	return fmt.Errorf("reading pieces %d to %d of %q: %w", s.From, s.To-1, m.info.Name, errAgain)
 }
 
-// recheckFile takes file i as it was found. mu is held.
+// recheckFile accepts file i as it was found; its pieces become unknown. mu is
+// held.
 func (m *memory) recheckFile(i int, found fileFound) {
 	f := &m.files[i]
 	s := m.pieces(i)
@@ -479,8 +483,8 @@ func (m *memory) recheckFile(i int, found fileFound) {
 	switch {
 	case m.own != nil:
 	case found.state == final && (changed || like != sameFile):
-		// It may be the user's by now. If only the change time is another, what is
-		// right of it tells.
+		// It may be the user's by now. If only the change time differs, the content
+		// decides.
 		f.created = f.created && !anew
 		m.takeUser(i, m.layout.names[i].final).synced = false
 	case found.state == users:
@@ -499,7 +503,7 @@ func (m *memory) recheckFile(i int, found fileFound) {
 	m.adopt(i)
 }
 
-// takeEvent gives the event to deliver, if there is one.
+// takeEvent implements work.
 func (m *memory) takeEvent() (Event, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

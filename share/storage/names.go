@@ -15,42 +15,41 @@ import (
 
 const (
 	maxName = 255 // bytes of one path element on every common file system
-	// What older versions called part files.
+	// The ending that older versions gave to part files.
 	partSuffix = ".part"
 )
 
-// partEnding is how part files end: no other program makes such a name. See
+// partEnding is the ending of part files. No other program makes such a name. See
 // docs/decisions/0007-whose-file.md.
 func partEnding(id share.ID) string { return ".shoal-" + id.String()[:6] + ".part" }
 
-// defaultPart is the part name made of a final name.
+// defaultPart returns the part name that goes with a final name.
 func defaultPart(final string, id share.ID) string {
 	return path.Join(path.Dir(final), variant(path.Base(final), partEnding(id), 1))
 }
 
-// diskName is where one entry of a torrent is, below the transfer's folder and
-// with slashes. All are empty of what is never on disk: pad files and links.
+// diskName holds the paths of one entry below the folder of the transfer, with
+// slashes. They are empty for entries that are never on disk: pad files and links.
 type diskName struct {
 	final string
 	part  string // while incomplete; empty of entries without bytes
-	user  string // of the user's file that was there; it may be the final one
+	user  string // of the user's file that was there; may be the same as final
 }
 
-// occupied tells what cannot have a name because something else is there. nil
-// is nothing.
+// occupied tells whether a name is taken by something else. nil means that none is.
 type occupied func(name string, e entry) bool
 
-// entry is what a name is wanted for.
+// entry describes what a name is for.
 type entry struct {
 	folder bool
 	part   bool
 	length int64
 }
 
-// mapNames gives every file of info names of its own: different even where the
-// file system takes letters in either case, or composed and decomposed ones,
-// for equal, and none both file and folder. Every name is at most 255 bytes a
-// path element. exact is for file systems that keep all names apart.
+// mapNames chooses the names of every file of info. No two names are the same, even
+// on a file system that ignores case or Unicode normalization, and none is both a
+// file and a folder. An element of a path has at most 255 bytes. exact is for file
+// systems that distinguish all names.
 func mapNames(info *metainfo.Info, exact bool, taken occupied) (names []diskName, folders []string, renamed bool) {
 	m := namer{exact: exact, taken: taken, fold: cases.Fold(), part: partEnding(info.ID)}
 	root := &node{}
@@ -69,7 +68,8 @@ func mapNames(info *metainfo.Info, exact bool, taken occupied) (names []diskName
 	for _, p := range info.Folders {
 		folders = append(folders, m.walk(root, p).path())
 	}
-	// Only now, so that a file called a.part keeps its name beside one called a.
+	// Part names come last, so that a file called a.part keeps its name beside one
+	// called a.
 	for i := range info.Files {
 		if names[i].final == "" || info.Files[i].Length == 0 {
 			continue
@@ -80,7 +80,7 @@ func mapNames(info *metainfo.Info, exact bool, taken occupied) (names []diskName
 	return names, folders, m.renamed
 }
 
-// node is a folder while names are chosen.
+// node is a folder, while names are chosen.
 type node struct {
 	parent *node
 	name   string
@@ -145,15 +145,15 @@ func (m *namer) choose(dir *node, name string, e entry) string {
 	}
 }
 
-// key is equal for names that some file system may take for equal.
+// key is equal for names that a file system may treat as the same.
 func (m *namer) key(name string) string {
 	if m.exact {
 		return name
 	}
 	for i := 0; i < len(name); i++ {
 		if name[i] >= utf8.RuneSelf {
-			// Beyond folding: what is equal in upper case, and the joiners that
-			// HFS+ leaves out of comparisons.
+			// Folding is not enough: some names are the same in upper case, and
+			// HFS+ ignores joiners.
 			s := m.fold.String(norm.NFD.String(name))
 			s = strings.ToLower(strings.ToUpper(s))
 			s = strings.NewReplacer("\u200c", "", "\u200d", "").Replace(s)
@@ -163,9 +163,9 @@ func (m *namer) key(name string) string {
 	return strings.ToLower(name)
 }
 
-// variant is the n-th way to call a file: "a.txt", "a (2).txt", and of what is
-// incomplete, where part is how that ends, "a.txt" or "a.txt (2)" with it. It has
-// at most 255 bytes.
+// variant is the n-th choice for a name: "a.txt", then "a (2).txt". With an ending
+// for part files it is "a.txt" or "a.txt (2)" and the ending. It has at most 255
+// bytes.
 func variant(name, part string, n int) string {
 	ext := part
 	if part == "" && n > 1 {
@@ -179,7 +179,7 @@ func variant(name, part string, n int) string {
 	return cut(name, maxName-len(ext)) + ext
 }
 
-// cut shortens s to at most limit bytes between two characters.
+// cut shortens s to at most limit bytes, without splitting a character.
 func cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s

@@ -39,8 +39,8 @@ func (n *naming) freshPart(i int) error {
 	return nil
 }
 
-// changePart chooses a part name for entry i that is free, and has it recorded
-// with what is recorded next. opening is held.
+// changePart gives entry i a part name that is free. The next record tells so.
+// opening is held.
 func (n *naming) changePart(i int) error {
 	v, err := n.place.freePart(i)
 	if err != nil {

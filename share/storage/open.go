@@ -9,9 +9,9 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Open gives the transfer of s.Info, as it was left or new. It looks at the
-// size and time of each file and reads none. A disk that does not answer is not
-// an error but a Fault. One transfer must not be open twice.
+// Open opens the transfer of s.Info, as it was left, or new. It looks at the size
+// and times of each file and reads none. If the disk does not answer, the transfer
+// opens with a Fault. A transfer must not be open twice.
 func (s *Store) Open(ctx context.Context, spec Spec) (*Transfer, error) {
 	t, err := s.newTransfer(spec)
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *Store) Open(ctx context.Context, spec Spec) (*Transfer, error) {
 	}
 	if rec != nil {
 		if err := o.restore(rec, spec); err != nil {
-			s.log.Warn("a record is of no use; the data is hashed again", "transfer", t.info.ID, "error", err)
+			s.log.Warn("cannot use the record of a transfer; its data is hashed again", "transfer", t.info.ID, "error", err)
 			fresh = true
 		}
 	}
@@ -48,7 +48,7 @@ func (s *Store) Open(ctx context.Context, spec Spec) (*Transfer, error) {
 	}
 	t.mu.Lock()
 	sync, probe := !t.unsynced.empty() || len(t.unnamed) > 0 || t.mustFinish(), t.troubles.count() > 0
-	// The client asks for every piece when it is given the transfer.
+	// The peer protocol asks for every piece when it gets the transfer.
 	t.known.event.refresh, t.known.event.verify = nil, nil
 	t.mu.Unlock()
 	if sync {
@@ -61,10 +61,11 @@ func (s *Store) Open(ctx context.Context, spec Spec) (*Transfer, error) {
 	return t, nil
 }
 
-// place decides where a fresh transfer goes, and claims its paths.
+// place chooses where a new transfer goes, and claims its paths.
 func (s *Store) place(t *Transfer, o *opener, spec Spec, fresh bool, left *Record) error {
 	if fresh {
-		// Two that are placed at once must not get the same name.
+		// Two transfers that are placed at the same time must not get the same
+		// name.
 		s.placing.Lock()
 		defer s.placing.Unlock()
 		o.plan(spec, left)

@@ -9,8 +9,8 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// opener takes up a transfer, as it was left or new: it fills memory from the record
-// and from what is on the disk. Nobody else uses the transfer meanwhile.
+// opener fills memory when a transfer is opened: from its record, and from what is
+// on the disk. Nothing else uses the transfer meanwhile.
 type opener struct {
 	*memory
 	store  *Store
@@ -18,7 +18,8 @@ type opener struct {
 	faults *faults
 }
 
-// plan decides where everything goes, and takes in what is already there.
+// plan chooses the names of a new transfer and takes in the files that are already
+// there.
 func (o *opener) plan(spec Spec, left *Record) {
 	if o.own != nil {
 		o.planOwn(spec.Own.Sources)
@@ -85,15 +86,15 @@ func (o *opener) planOwn(sources []Source) {
 	o.compare()
 }
 
-// isLeft tells whether a record is what a removed transfer has left.
+// isLeft tells whether a record is of a removed transfer that has left unfinished
+// files.
 func isLeft(rec *Record, info *metainfo.Info) bool {
 	l, err := decodeLayout(rec.Layout, info)
 	return err == nil && l.left != ""
 }
 
-// goOn has the transfer take up the names of a removed one that has left files in
-// the same folder, unless they belong to somebody else by now. It returns nil if
-// there is none.
+// goOn takes the names of a removed transfer that has left files in the same
+// folder, unless another transfer has them by now. It returns nil if there is none.
 func (o *opener) goOn(left *Record, spec Spec) *progress {
 	if left == nil {
 		return nil
@@ -119,7 +120,7 @@ func (o *opener) goOn(left *Record, spec Spec) *progress {
 	return p
 }
 
-// takeLeft takes the unfinished files that a removed transfer has left.
+// takeLeft takes the unfinished files of a removed transfer.
 func (o *opener) takeLeft(p *progress) {
 	for _, r := range p.files {
 		if !o.onDisk(r.index) || r.state != partial || !r.created {
@@ -135,8 +136,8 @@ func (o *opener) takeLeft(p *progress) {
 	}
 }
 
-// takeFound takes the user's file that is where entry i is to be. All of it has
-// to be hashed.
+// takeFound takes the user's file at the place of entry i, if there is one. All of
+// it has to be hashed.
 func (o *opener) takeFound(i int) {
 	names := &o.layout.names[i]
 	name := names.user
@@ -153,8 +154,8 @@ func (o *opener) takeFound(i int) {
 	o.files[i].suspect = false
 }
 
-// unknownOnlyWhereData: pieces with bytes in a file that is not there need no
-// hashing.
+// unknownOnlyWhereData makes pieces with bytes in a file that does not exist
+// missing: there is nothing to hash.
 func (o *opener) unknownOnlyWhereData() {
 	for i := range o.files {
 		if o.onDisk(i) && o.files[i].state == absent {
@@ -163,14 +164,14 @@ func (o *opener) unknownOnlyWhereData() {
 	}
 }
 
-// restore takes up a transfer as it was recorded.
+// restore takes up a transfer from its record.
 func (o *opener) restore(rec *Record, spec Spec) error {
 	l, err := decodeLayout(rec.Layout, o.info)
 	if err != nil {
 		return fmt.Errorf("reading the layout: %w", err)
 	}
 	if l.own != (o.own != nil) {
-		return errors.New("it is of files elsewhere")
+		return errors.New("the record is of a fetch and the transfer a share, or the reverse")
 	}
 	p, err := decodeProgress(rec.Progress, o.info)
 	if err != nil {
@@ -215,7 +216,7 @@ func (o *opener) restore(rec *Record, spec Spec) error {
 	return nil
 }
 
-// restoreUser takes up a file of the user's.
+// restoreUser takes up a user's file.
 func (o *opener) restoreUser(r *fileRecord) {
 	i := r.index
 	name := o.layout.names[i].user
@@ -246,14 +247,14 @@ func (o *opener) restoreUser(r *fileRecord) {
 	u.settled = o.inPlace(i) && o.known.recorded.hasAll(o.pieces(i)) && !u.head && !u.tail
 }
 
-// restoreIntent takes up an entry whose file was about to be made: if it is there,
-// it was.
+// restoreIntent takes up an entry that was recorded as about to be made: if the
+// file exists, the transfer made it.
 func (o *opener) restoreIntent(i int) {
 	found := o.watch.find(i)
 	f := &o.files[i]
 	switch {
 	case found.err != nil:
-		return // whoever makes it will see
+		return // making the file reports the error
 	case found.state == partial || found.state == final && found.stamp.size == 0:
 		f.state, f.stamp = found.state, found.stamp
 		if f.state == partial {
@@ -266,7 +267,8 @@ func (o *opener) restoreIntent(i int) {
 	o.known.stale = true
 }
 
-// compare looks at each file that is recorded. What is as it was is trusted.
+// compare looks at each recorded file. A file that is as it was recorded is
+// trusted.
 func (o *opener) compare() {
 	for i := range o.files {
 		f := &o.files[i]
@@ -283,7 +285,7 @@ func (o *opener) compare() {
 			o.faults.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", o.name(i), found.err))
 			o.addTrouble(i, &trouble{kind: ErrMissing})
 		case found.state == absent && f.state == partial && !o.known.recorded.hasAny(o.pieces(i)):
-			// Its name was not synced before the power went.
+			// A power cut came before its name was synced.
 			f.state, f.created, f.naming, o.known.stale = absent, false, false, true
 			o.known.unknown.unsetSpan(o.pieces(i))
 		case found.state == absent && loose:
@@ -300,7 +302,7 @@ func (o *opener) compare() {
 				f.naming, o.known.stale = false, true
 			}
 			if f.state == partial {
-				// The record may be older than the sync of its name.
+				// The name may not have been synced before the record was.
 				o.noteTree(o.layout.names[i].final)
 			}
 			f.state = found.state
@@ -310,7 +312,7 @@ func (o *opener) compare() {
 			o.rehash(i, found.stamp)
 			f.suspect = false
 		case f.state == partial && found.state == final:
-			// It was renamed, and the process did not live to record it.
+			// It was renamed, and the process was killed before it recorded that.
 			f.state, f.naming, f.stamp, o.known.stale = final, false, found.stamp, true
 			o.noteTree(o.layout.names[i].final)
 		case loose:
@@ -329,14 +331,14 @@ func (o *opener) compare() {
 	}
 }
 
-// recognises tells whether file i is, as it was found, sure to be what is recorded.
+// recognises tells whether file i, as it was found, is certainly what was recorded.
 func (o *opener) recognises(i int, found fileFound) bool {
 	f := &o.files[i]
 	return o.place.compare(f.stamp, found.stamp) == sameFile && !f.doubt &&
 		(f.stamp.ctime != 0 || found.stamp.ctime == 0 || o.mayAdopt(found.stamp))
 }
 
-// unfinished queues what a crash left undone.
+// unfinished queues the work that a crash interrupted.
 func (o *opener) unfinished() {
 	for i := range o.files {
 		f := &o.files[i]

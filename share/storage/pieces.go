@@ -1,33 +1,33 @@
 package storage
 
-// pieces is what is known of each piece of a transfer: which ones are right, which
-// of those are durable, which have to be hashed, and what an Event has to tell of
-// them. Its methods touch memory only. It has no lock: the mutex of the transfer
-// guards it together with the states of the files, as most changes concern both.
+// pieces is what is known of each piece of a transfer: which are right, which of
+// those are durable, which have to be hashed, and what the next Event tells of
+// them. It touches memory only. It has no lock: memory.mu guards it together with
+// the states of the files, as most changes concern both.
 type pieces struct {
 	n int // how many there are
 
 	have     bitmap // hashed, and right
-	recorded bitmap // in the ledger, and synced; have or held or unknown as they may be
+	recorded bitmap // in the ledger, and synced; some may be wrong, held or unknown by now
 	saving   bitmap // about to be in the ledger
 	unknown  bitmap // have to be hashed
 	doubt    bitmap // have to be hashed before they are served; see watcher
 	held     bitmap // have a file in troubles
-	tainted  bitmap // a sync failed: to be written once more before they count
-	clipped  bitmap // recorded, but for bytes of files that are not wanted; see Select
+	tainted  bitmap // a sync failed: they have to be written again before they count
+	clipped  bitmap // recorded, but without the bytes of files that are not wanted; see clipper
 
-	stale   bool             // the ledger has more than recorded, or lacks something
+	stale   bool             // the ledger differs from what is known
 	unread  map[int]struct{} // could not be hashed because of the disk
-	changes uint32           // how often a file was taken as it was found
-	began   map[int]uint32   // changes when the hash of a piece began
+	changes uint32           // counts files that were found changed
+	began   map[int]uint32   // the value of changes when the hash of a piece began
 	awaited bitmap           // see Transfer.Await
-	missing int              // no awaited piece before this one was missing when arrived last looked
+	missing int              // where the last call of arrived stopped
 	event   pieceEvent
-	counted bool // progress is right
+	counted bool // total is up to date
 	total   Progress
 }
 
-// pieceEvent is the part of an Event that is about pieces, in the making.
+// pieceEvent collects the part of an Event that is about pieces.
 type pieceEvent struct {
 	any, durable    bool
 	refresh, verify bitmap
@@ -37,7 +37,7 @@ func newPieces(n int) pieces {
 	return pieces{n: n, have: newBitmap(n), recorded: newBitmap(n)}
 }
 
-// durable returns the pieces that are hashed right, synced and recorded.
+// durable returns the pieces that are right, synced and recorded.
 func (k *pieces) durable() bitmap {
 	d := k.recorded.clone()
 	for i := range d {
@@ -64,7 +64,8 @@ func (k *pieces) pending() bitmap {
 	return b
 }
 
-// readable tells whether the pieces of s are known to be right, but for a doubt.
+// readable tells whether the pieces of s are known to be right, and whether one of
+// them is in doubt.
 func (k *pieces) readable(s Span) (ok, doubt bool) {
 	return k.have.hasAll(s) && !k.unknown.hasAny(s) && !k.held.hasAny(s), k.doubt.hasAny(s)
 }
@@ -75,8 +76,8 @@ func (k *pieces) needless(s Span) bool {
 	return ok && !doubt && !k.tainted.hasAny(s) && !k.clipped.hasAny(s)
 }
 
-// completion is what the peer protocol is told of piece p. What is not known is
-// neither served nor requested.
+// completion is what the peer protocol is told of piece p. A piece that is not
+// known is neither served nor requested.
 func (k *pieces) completion(p int) (known, complete bool) {
 	if k.unknown.has(p) || k.held.has(p) || k.clipped.has(p) {
 		return false, false
@@ -116,14 +117,15 @@ func (k *pieces) durableChanged() {
 	k.event.durable = true
 }
 
-// refresh notes pieces whose completion changed without the peer protocol's doing.
+// refresh notes pieces whose completion changed other than by a call of the peer
+// protocol.
 func (k *pieces) refresh(s Span) {
 	k.changed()
 	k.event.refresh = k.event.refresh.grown(k.n)
 	k.event.refresh.setSpan(s)
 }
 
-// reverify makes pieces unknown. They have to be hashed.
+// reverify makes pieces unknown and asks for a hash of each.
 func (k *pieces) reverify(s Span) {
 	k.refresh(s)
 	k.have.unsetSpan(s)
@@ -135,15 +137,15 @@ func (k *pieces) reverify(s Span) {
 	k.event.verify.setSpan(s)
 }
 
-// reverifyUnknown asks for unknown pieces to be hashed: attempts that were made
-// during a fault came to nothing.
+// reverifyUnknown asks again for a hash of each unknown piece, because attempts
+// during a fault failed.
 func (k *pieces) reverifyUnknown() {
 	for _, s := range k.unknown.spans() {
 		k.reverify(s)
 	}
 }
 
-// unrecord takes pieces out of what the ledger has, which the next save tells it.
+// unrecord notes that the ledger is to lose these pieces with the next save.
 func (k *pieces) unrecord(s Span) {
 	k.clipped.unsetSpan(s)
 	if k.recorded.hasAny(s) || k.saving.hasAny(s) {
@@ -154,7 +156,7 @@ func (k *pieces) unrecord(s Span) {
 	}
 }
 
-// lose notes that pieces are not there any more, and not unknown either.
+// lose makes pieces missing, and not unknown.
 func (k *pieces) lose(s Span) {
 	k.have.unsetSpan(s)
 	k.unrecord(s)
@@ -162,15 +164,15 @@ func (k *pieces) lose(s Span) {
 	k.refresh(s)
 }
 
-// fetchAgain makes pieces missing: they have to be fetched.
+// fetchAgain makes pieces missing, so that they are fetched.
 func (k *pieces) fetchAgain(s Span) {
 	k.have.unsetSpan(s)
 	k.unrecord(s)
 	k.refresh(s)
 }
 
-// begin notes that piece p is about to be hashed, and tells whether anything
-// depends on the result.
+// begin notes that piece p is about to be hashed. It tells whether the piece is
+// unknown or in doubt.
 func (k *pieces) begin(p int) bool {
 	if k.began == nil {
 		k.began = map[int]uint32{}
@@ -179,8 +181,8 @@ func (k *pieces) begin(p int) bool {
 	return k.unknown.has(p) || k.doubt.has(p)
 }
 
-// outdated tells whether files were found to be changed while piece p, which has
-// to be hashed, was: the result is of no use.
+// outdated tells whether a file changed while piece p was hashed, so that the
+// result does not count.
 func (k *pieces) outdated(p int) bool {
 	began, ok := k.began[p]
 	delete(k.began, p)
@@ -194,8 +196,8 @@ func (k *pieces) again(p int) {
 	}
 }
 
-// right notes that piece p was hashed and is right, and tells whether it was in
-// doubt.
+// right notes that piece p was hashed and is right. It tells whether the piece was
+// in doubt.
 func (k *pieces) right(p int) (doubted bool) {
 	k.have.set(p)
 	k.unknown.unset(p)
@@ -211,8 +213,9 @@ func (k *pieces) right(p int) (doubted bool) {
 	return true
 }
 
-// doubtSpan notes that files with the pieces of s may have changed: what is right
-// has to be hashed before it is served. With again, so has what was wrong.
+// doubtSpan notes that files with the pieces of s may have changed. Pieces that
+// were right have to be hashed before they are served. With again, pieces that were
+// wrong are hashed, too.
 func (k *pieces) doubtSpan(s Span, again bool) {
 	k.doubt = k.doubt.grown(k.n)
 	for p := s.From; p < s.To; p++ {
@@ -246,7 +249,7 @@ func (k *pieces) unreadable(p int) {
 	k.refresh(Span{p, p + 1})
 }
 
-// couldNotRead notes that an attempt to hash piece p failed because of the disk.
+// couldNotRead notes that the disk could not read piece p to hash it.
 func (k *pieces) couldNotRead(p int) {
 	if k.unread == nil {
 		k.unread = map[int]struct{}{}
@@ -254,8 +257,8 @@ func (k *pieces) couldNotRead(p int) {
 	k.unread[p] = struct{}{}
 }
 
-// wasUnread tells whether the last attempt to hash piece p failed because of the
-// disk, and forgets it.
+// wasUnread tells whether the disk could not read piece p the last time, and
+// forgets that.
 func (k *pieces) wasUnread(p int) bool {
 	_, unread := k.unread[p]
 	delete(k.unread, p)
@@ -268,7 +271,7 @@ func (k *pieces) hold(s Span) {
 	k.held.setSpan(s)
 }
 
-// await says which pieces are wanted; before, all are.
+// await sets which pieces are wanted. By default all are.
 func (k *pieces) await(wanted []Span) {
 	w := newBitmap(k.n)
 	for _, s := range wanted {
@@ -277,9 +280,9 @@ func (k *pieces) await(wanted []Span) {
 	k.awaited, k.missing = w, 0
 }
 
-// arrived tells whether every piece that is wanted is right, durable or not.
+// arrived tells whether every wanted piece is right, durable or not.
 func (k *pieces) arrived() bool {
-	// Most calls end where the last one did.
+	// Most calls stop where the last one did.
 	for ; k.missing < k.n; k.missing++ {
 		if k.have.has(k.missing) {
 			if k.missing&63 == 0 && k.have.word(k.missing>>6) == ^uint64(0) {
@@ -295,9 +298,9 @@ func (k *pieces) arrived() bool {
 	return true
 }
 
-// taint notes that a sync of a file with the pieces of s failed: no piece of it
-// that is not recorded is sure to be on disk. Nor are their neighbours, which share
-// blocks of the disk with them.
+// taint notes that a sync of a file with the pieces of s failed. Pieces of it that
+// are not recorded may not be on disk. Nor may their neighbours, which share blocks
+// of the disk with them.
 func (k *pieces) taint(s Span) {
 	k.tainted = k.tainted.grown(k.n)
 	for p := s.From; p < s.To; p++ {
@@ -310,11 +313,11 @@ func (k *pieces) taint(s Span) {
 			k.unrecord(Span{p, p + 1})
 		}
 	}
-	k.stale = true // the file's failure is recorded as soon as that is possible
+	k.stale = true // the failure itself has to be recorded
 	k.changed()
 }
 
-// ill returns the pieces that are right and that a failed sync left in doubt.
+// ill returns the pieces that are right but that a failed sync left in doubt.
 func (k *pieces) ill() bitmap {
 	b := k.tainted.clone()
 	for i := range b {
@@ -324,9 +327,9 @@ func (k *pieces) ill() bitmap {
 	return b
 }
 
-// startSave says that pieces are about to be recorded, and returns what the ledger
-// gets: the pieces that are recorded then, and those that the next process has to
-// hash, as they are right and not durable or not known.
+// startSave notes that the pieces of b are about to be recorded. It returns what
+// the ledger gets: the pieces that are then recorded, and those that the next
+// process has to hash.
 func (k *pieces) startSave(b bitmap) (recorded, unknown bitmap) {
 	b.remove(k.unknown)
 	k.keepRight(b)
@@ -340,14 +343,15 @@ func (k *pieces) startSave(b bitmap) (recorded, unknown bitmap) {
 	return recorded, unknown
 }
 
-// endSave says that the pieces of b were recorded, or nothing was.
+// endSave notes whether the save succeeded.
 func (k *pieces) endSave(b bitmap, ok bool) {
 	k.saving = nil
 	if !ok {
 		k.stale = true
 		return
 	}
-	// Pieces lost since are not right any more, and made the record stale.
+	// Pieces that were lost during the save are not right any more; the record is
+	// stale.
 	k.keepRight(b)
 	k.recorded.add(b)
 	k.counted = false
@@ -356,17 +360,17 @@ func (k *pieces) endSave(b bitmap, ok bool) {
 	}
 }
 
-// keepRight takes from b what is not right.
+// keepRight removes from b what is not right.
 func (k *pieces) keepRight(b bitmap) {
 	for i := range b {
 		b[i] &= k.have[i]
 	}
 }
 
-// takeEvent returns what is to be told, and forgets it.
+// takeEvent returns the event so far and starts a new one.
 func (k *pieces) takeEvent() pieceEvent {
 	e := k.event
-	// What was hashed in the meantime need not be again.
+	// What was hashed in the meantime need not be hashed again.
 	for i := range e.verify {
 		e.verify[i] &= k.unknown.word(i)
 	}

@@ -11,12 +11,12 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// place is where the files of a transfer are on disk: in which folder, under which
-// names, on what kind of file system. It looks at files and opens none.
+// place is where the files of a transfer are: the folder, the names, the kind of
+// file system. It looks at files and opens none.
 //
-// The names change only with opening and the mutex of memory held: either lock is
-// enough to read them. Those of files that are open or being looked at may be read
-// without.
+// Names change only with both opening and memory.mu held; either is enough to read
+// them. The names of files that are open or being looked at may be read without a
+// lock.
 type place struct {
 	disk   disk
 	id     share.ID
@@ -24,21 +24,20 @@ type place struct {
 	dir    string // the folder that is opened first
 	layout *layout
 
-	// opening is held while files and the own folder are made, renamed and opened,
-	// and with the mutex of memory to change a name.
+	// opening is held while files and the own folder are made, renamed and opened.
 	opening  sync.Mutex
-	relayout bool // the layout is to be saved with the next record; guarded by that mutex
+	relayout bool // the next record includes the layout; guarded by memory.mu
 
 	asked sync.Once // traits asks at most once
 	trait traits
 }
 
-// full is the path of a name.
+// full returns the absolute path of a name.
 func (l *place) full(name string) string {
 	return filepath.Join(l.dir, l.layout.base, filepath.FromSlash(name))
 }
 
-// nameIn is what entry i is called in a state.
+// nameIn returns the name of entry i in a state.
 func (l *place) nameIn(i int, state uint8) string {
 	switch state {
 	case partial:
@@ -59,7 +58,7 @@ func (l *place) uses(name string) bool {
 	return false
 }
 
-// stat looks at a file: through symlinks only where the user asked for that.
+// stat describes a file. It follows symlinks only if the user asked for that.
 func (l *place) stat(name string) (fs.FileInfo, error) {
 	if l.follows() {
 		d, err := l.disk.plain(l.dir)
@@ -73,10 +72,10 @@ func (l *place) stat(name string) (fs.FileInfo, error) {
 
 func (l *place) follows() bool { return l.own != nil && l.own.FollowSymlinks }
 
-// statFolder looks at the folder that names are below.
+// statFolder describes the folder that names are relative to.
 func (l *place) statFolder() (fs.FileInfo, error) { return l.disk.lstat(l.dir, l.layout.base, "") }
 
-// open opens that folder, making it where asked to.
+// open opens that folder, and makes it first if asked to.
 func (l *place) open(make bool) (folder, error) {
 	if l.follows() {
 		return l.disk.plain(l.dir)
@@ -84,8 +83,8 @@ func (l *place) open(make bool) (folder, error) {
 	return l.disk.folder(l.dir, l.layout.base, make)
 }
 
-// freeFinal finds a final name like own, which is the torrent's, for entry i that
-// nothing has; taken tells of paths that belong to other transfers.
+// freeFinal finds a free final name for entry i, similar to own, its name in the
+// torrent. taken tells whether a path belongs to another transfer.
 func (l *place) freeFinal(i int, own string, taken func(path string) bool) (string, error) {
 	dir := path.Dir(l.layout.names[i].final)
 	for n := 2; ; n++ {
@@ -99,7 +98,7 @@ func (l *place) freeFinal(i int, own string, taken func(path string) bool) (stri
 	}
 }
 
-// freePart finds a part name for entry i that nothing has.
+// freePart finds a free part name for entry i.
 func (l *place) freePart(i int) (string, error) {
 	final := l.layout.names[i].final
 	for n := 1; ; n++ {
@@ -110,7 +109,7 @@ func (l *place) freePart(i int) (string, error) {
 	}
 }
 
-// isFree tells whether neither an entry nor anything on disk has a name.
+// isFree tells whether a name is used by no entry and by nothing on disk.
 func (l *place) isFree(name string) (bool, error) {
 	if l.uses(name) {
 		return false, nil
@@ -122,21 +121,21 @@ func (l *place) isFree(name string) (bool, error) {
 	return false, fmt.Errorf("looking at %s: %w", name, err)
 }
 
-// traits are what a file system is good for.
+// traits are what can be relied upon on a file system.
 type traits struct {
 	inodes bool // a file keeps its inode
 	times  bool // times change when a program writes, and not when the system does
 }
 
-// traits asks the file system, once, what can be relied upon. A file system that
-// does not tell is taken for one that can.
+// traits asks the file system once. One that does not tell is assumed to have all
+// traits.
 func (l *place) traits() traits {
 	l.asked.Do(func() { l.trait = l.disk.traits(l.dir) })
 	return l.trait
 }
 
-// compare tells what became of a file that had the first stamp. Inodes that come
-// and go by themselves do not count.
+// compare tells what became of a file that had the stamp was. On file systems where
+// inodes change by themselves, they are ignored.
 func (l *place) compare(was, now stamp) likeness {
 	like := compareStamps(was, now)
 	if like == restamped && was.inode != now.inode && !l.traits().inodes {
@@ -146,7 +145,7 @@ func (l *place) compare(was, now stamp) likeness {
 	return like
 }
 
-// absentFile tells whether an error of stat says that nothing is there.
+// absentFile tells whether an error of stat means that nothing is there.
 func absentFile(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(kindOf(err), ErrMissing)
 }

@@ -6,19 +6,20 @@ import (
 	"io"
 )
 
-// prober does again what the disk refused, or the like of it, without any harm.
+// prober finds out whether the disk works again. It tries the operation that
+// failed, or a harmless one like it.
 type prober struct {
 	*memory
 	opened *openFiles
 }
 
-// attempt does what failed, or the like of it.
+// attempt tries what failed.
 func (p *prober) attempt(f *fault) error {
-	// Handles may lead to what a mount has come and gone over.
+	// A mount may have come or gone: open handles would lead to the old files.
 	p.opened.closeAll()
 	switch f.op {
 	case opRecord:
-		return nil // the sync that follows records
+		return nil // the sync that follows saves a record
 	case opRead:
 		return p.attemptRead(f)
 	}
@@ -45,13 +46,13 @@ func (p *prober) attemptRead(f *fault) error {
 	}
 	defer h.unpin()
 	if _, err = h.file.ReadAt(make([]byte, 1), f.at); err == io.EOF {
-		return nil // whoever reads next will see
+		return nil // the next read reports it
 	}
 	return err
 }
 
-// attemptWrite writes and syncs a file that has no name but for a moment, of as
-// many bytes as are missing, or a few blocks.
+// attemptWrite writes and syncs a file that has a name only for a moment. It is as
+// long as what is missing, and at most probeBytes.
 func (p *prober) attemptWrite() error {
 	p.mu.Lock()
 	missing := int64(p.numPieces()-p.known.have.count()) * p.info.PieceLength
@@ -69,7 +70,7 @@ func (p *prober) attemptWrite() error {
 		return err
 	}
 	removed := d.dir.remove(name) == nil
-	// Zeros would take no space on some disks.
+	// Zeros would take no space on some file systems.
 	b := make([]byte, min(max(missing, 1), probeBytes))
 	rand.Read(b)
 	if _, err = h.WriteAt(b, 0); err == nil {

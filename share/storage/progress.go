@@ -12,17 +12,18 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// layout says where the files of a transfer are. Its encoding:
+// layout is where the files of a transfer are. Its encoding:
 //
 //	version 2 | flags | [folder] | base | number of files
 //	| for each file: how (1 byte) [final] [part] [user] | number of folders | folders
 //
-// Strings are a uvarint length and bytes. A name that is the torrent's own, or
-// the part name made of it, is left out. Version 1 has neither the folder nor
-// the user's names, and what is left out of a part name is ".part" alone.
+// Strings are a uvarint length and bytes. A final name that is the torrent's own,
+// and a part name that is derived from the final name, are left out. Version 1 has
+// neither the folder nor the user's names, and the default part name ends in
+// ".part" alone.
 type layout struct {
 	own     bool
-	adopt   bool   // what was there is completed in place
+	adopt   bool   // complete the user's files in place
 	left    string // the folder that a removed transfer left its part files in
 	base    string // the own folder, or "" for a single file
 	names   []diskName
@@ -32,14 +33,14 @@ type layout struct {
 const (
 	layoutVersion = 2
 	layoutOwn     = 1 // flag: what the user shares
-	// flag: names that are left out are those of the torrent; without it they are
-	// what older releases made of them.
+	// flag: names that are left out are those of the torrent. Without it they are
+	// the names that older releases derived from them.
 	layoutAsNamed = 2
 	layoutAdopt   = 4
 	layoutLeft    = 8
 )
 
-// How a name is written.
+// Flags of a name.
 const (
 	nameOnDisk = 1 << iota // the entry is on disk
 	nameGiven              // its final name follows
@@ -51,7 +52,7 @@ const (
 
 func defaultName(f *metainfo.File) string { return strings.Join(f.Path, "/") }
 
-// olderName is defaultName of records without layoutAsNamed.
+// olderName is defaultName for records without layoutAsNamed.
 func olderName(f *metainfo.File) string {
 	p := make([]string, len(f.Path))
 	for i, e := range f.Path {
@@ -189,17 +190,17 @@ const (
 	users                // the user's own file, which is only read
 )
 
-// progress is what is durable. Its encoding:
+// progress is what is durable, and the states of the files. Its encoding:
 //
 //	version 2 | flags | pieces recorded | pieces unknown | pieces clipped
 //	| number of files | for each file: index - index before, state and flags
 //	  (uvarint), size [if not its length], time - time before,
 //	  change time - time and inode [if known]
 //
-// Bitmaps are a uvarint number of words and the words; times are varint
-// nanoseconds since 1970. Version 1 had one byte of state and flags, neither
-// change times nor inodes, and no clipped pieces; what its flags call found is
-// the user's, and all else was made by the transfer.
+// Bitmaps are a uvarint number of words and the words; times are varint nanoseconds
+// since 1970. Version 1 has one byte of state and flags, neither change times nor
+// inodes, and no clipped pieces. A file that its flags call found is the user's;
+// the transfer made all others.
 type progress struct {
 	made     bool // the own folder was there
 	emptied  bool // files of 0 bytes were made
@@ -213,7 +214,7 @@ type progress struct {
 type fileRecord struct {
 	index   int
 	state   uint8
-	created bool // by this transfer, which may therefore delete it; also of what is about to be made
+	created bool // by this transfer, which may delete it; if absent: about to be made
 	suspect bool
 	failed  bool
 	doubt   bool // some pieces have to be hashed again; see watcher
@@ -287,7 +288,7 @@ func (p *progress) encode(info *metainfo.Info) []byte {
 	return b
 }
 
-// flags are the state and what goes with it.
+// flags returns the state and the flags as they are encoded.
 func (f *fileRecord) flags() uint64 {
 	flags := uint64(f.state)
 	for _, x := range []struct {
@@ -304,7 +305,7 @@ func (f *fileRecord) flags() uint64 {
 	return flags
 }
 
-// setFlags is the opposite.
+// setFlags decodes them.
 func (f *fileRecord) setFlags(version byte, flags uint64) error {
 	f.state = uint8(flags & stateMask)
 	f.suspect, f.failed = flags&fileSuspect != 0, flags&fileFailed != 0
@@ -379,13 +380,13 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// decoder reads a record. After an error it gives zeros.
+// decoder reads a record. After an error it returns zeros.
 type decoder struct {
 	b   []byte
 	err error
 }
 
-var errRecordShort = errors.New("the record ends too soon")
+var errRecordShort = errors.New("the record is too short")
 
 func (d *decoder) fail(err error) {
 	if d.err == nil {
@@ -424,7 +425,7 @@ func (d *decoder) varint() int64 {
 	return v
 }
 
-// count reads a number of things of at least size bytes each.
+// count reads a number of items that take at least size bytes each.
 func (d *decoder) count(size int) int {
 	n := d.uvarint()
 	if n > uint64(len(d.b)/size) {
@@ -441,7 +442,7 @@ func (d *decoder) string() string {
 	return s
 }
 
-// name reads a path that stays below where it is put.
+// name reads a path that must not lead out of the folder.
 func (d *decoder) name() string {
 	s := d.string()
 	if d.err == nil && !isLocal(s) {
@@ -473,7 +474,7 @@ func (d *decoder) bitmap(pieces int) bitmap {
 
 func (d *decoder) end() error {
 	if d.err == nil && len(d.b) > 0 {
-		d.err = errors.New("the record goes on after its end")
+		d.err = errors.New("the record is too long")
 	}
 	return d.err
 }

@@ -12,8 +12,9 @@ import (
 	"slices"
 )
 
-// publisher gives complete files their final names, and makes what has no bytes once
-// all else is complete. That a file is about to get its name is recorded before.
+// publisher gives complete files their final names. Once all else is durable, it
+// makes files of 0 bytes and empty folders. A record always tells first what is
+// about to happen.
 type publisher struct {
 	*memory
 	opened  *openFiles
@@ -25,7 +26,7 @@ type publisher struct {
 }
 
 // readyToName lists the files that are complete once the pieces in pending are
-// recorded, and notes that they are about to get their final names.
+// recorded. It notes in memory, for that record, that they are about to be renamed.
 func (p *publisher) readyToName(pending bitmap) []int {
 	if p.own != nil {
 		return nil
@@ -39,8 +40,9 @@ func (p *publisher) readyToName(pending bitmap) []int {
 	return ready
 }
 
-// complete lists the files under a part name whose pieces are all recorded or
-// pending, of those with a piece in pending and those left over.
+// complete lists the files with a part name whose pieces are all recorded or
+// pending. It looks at the files of the pieces in pending and at those that could
+// not be renamed before.
 func (p *publisher) complete(pending bitmap) []int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,7 +67,7 @@ func (p *publisher) complete(pending bitmap) []int {
 				list = append(list, at)
 			}
 		}
-		at = max(0, at-1) // the last one may go on in the next span
+		at = max(0, at-1) // the last file may have pieces in the next span
 	}
 	slices.Sort(list)
 	list = slices.Compact(list)
@@ -78,9 +80,9 @@ func (p *publisher) complete(pending bitmap) []int {
 	return list
 }
 
-// publish gives complete files their final names. That they get them is recorded
-// already: were the process killed after the rename, nobody could tell such a
-// file from one of the user's. batching is held.
+// publish renames complete files to their final names. The record already tells
+// that: if the process is killed after the rename, nothing else tells such a file
+// from one of the user's. batching is held.
 func (p *publisher) publish(ctx context.Context, ready []int) (err error) {
 	var named []int
 	for _, i := range ready {
@@ -109,7 +111,8 @@ func (p *publisher) publish(ctx context.Context, ready []int) (err error) {
 	return cmpErr(err, p.records.recordIfStale(ctx))
 }
 
-// stillReady tells whether file i is recorded as complete.
+// stillReady tells whether file i is recorded as complete and as about to be
+// renamed.
 func (p *publisher) stillReady(i int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,8 +121,8 @@ func (p *publisher) stillReady(i int) bool {
 		p.known.recorded.hasAll(s) && p.known.have.hasAll(s) && !p.known.unknown.hasAny(s)
 }
 
-// rename moves file i to its final name, or to another one if something else
-// has come to have that.
+// rename gives file i its final name, or another one if something else has that
+// name now.
 func (p *publisher) rename(i int) error {
 	p.opening.Lock()
 	defer p.opening.Unlock()
@@ -137,7 +140,7 @@ func (p *publisher) rename(i int) error {
 	}
 	found := false
 	for {
-		if names.part == names.final { // the user's, completed in place
+		if names.part == names.final { // a user's file that was completed in place
 			break
 		}
 		err = d.dir.rename(names.part, names.final)
@@ -180,12 +183,12 @@ func (p *publisher) rename(i int) error {
 	return p.watch.renewed(i, names.final)
 }
 
-// errGivenBack says that a file is the user's again.
+// errGivenBack means that a file is the user's again.
 var errGivenBack = errors.New("the file is the user's")
 
-// giveBack tells whether file i, which the user has asked to have completed in
-// place, has become longer than it is to be: he has written to it, and it is not
-// cut. opening is held.
+// giveBack checks file i if it is a user's file that is completed in place. If the
+// user has made it longer than it should be, it is the user's again and is not
+// truncated. It tells whether it is. opening is held.
 func (p *publisher) giveBack(d folder, i int) (bool, error) {
 	p.mu.Lock()
 	ours, name := p.files[i].created, p.layout.names[i].part
@@ -209,8 +212,8 @@ func (p *publisher) giveBack(d folder, i int) (bool, error) {
 	return true, nil
 }
 
-// keepFound takes the file that already has the final name of file i, and the
-// same content, for it.
+// keepFound uses the file that already has the final name of file i, and the same
+// content.
 func (p *publisher) keepFound(d folder, i int) error {
 	h, err := d.open(p.layout.names[i].final, mode{})
 	if err != nil {
@@ -256,7 +259,8 @@ func sameContent(d folder, a, b string, size int64) (bool, error) {
 	return true, nil
 }
 
-// finishIfComplete makes what has no bytes once all else is durable.
+// finishIfComplete makes files of 0 bytes and empty folders, once all else is
+// durable.
 func (p *publisher) finishIfComplete(ctx context.Context) error {
 	p.mu.Lock()
 	must := p.mustFinish()
@@ -275,7 +279,7 @@ func (p *publisher) finishIfComplete(ctx context.Context) error {
 	return p.records.recordIfStale(ctx)
 }
 
-// makeEmpty makes files without bytes, those wanted or all, and empty folders.
+// makeEmpty makes files of 0 bytes, all or the wanted ones, and empty folders.
 // batching is held.
 func (p *publisher) makeEmpty(want func(i int) bool) error {
 	empty, err := p.intendEmpty(want)
@@ -336,8 +340,8 @@ func (p *publisher) makeEmpty(want func(i int) bool) error {
 	return p.records.recordIfStale(context.Background())
 }
 
-// intendEmpty lists the files without bytes that are to be made, and records so
-// before they are.
+// intendEmpty lists the files of 0 bytes to make, and records first that they are
+// about to be made.
 func (p *publisher) intendEmpty(want func(i int) bool) (list []int, err error) {
 	for i := range p.files {
 		f := &p.info.Files[i]
@@ -345,7 +349,7 @@ func (p *publisher) intendEmpty(want func(i int) bool) (list []int, err error) {
 			continue
 		}
 		if _, err := p.stat(p.layout.names[i].final); err == nil {
-			continue // what is there stays
+			continue // what is there is kept
 		} else if !absentFile(err) {
 			return nil, err
 		}
@@ -362,14 +366,14 @@ func (p *publisher) intendEmpty(want func(i int) bool) (list []int, err error) {
 	return list, p.records.recordIfStale(context.Background())
 }
 
-// makeEmptyFile tells whether it made file i. opening is held.
+// makeEmptyFile makes file i and tells whether it did. opening is held.
 func (p *publisher) makeEmptyFile(d folder, i int) (bool, error) {
 	name := p.layout.names[i].final
 	if err := p.opened.makeRoom(d, name); err != nil {
 		return false, err
 	}
 	h, err := d.open(name, mode{write: true, create: true, exec: p.info.Files[i].Exec})
-	if errors.Is(err, fs.ErrExist) { // made by somebody else meanwhile
+	if errors.Is(err, fs.ErrExist) { // another program made it meanwhile
 		p.mu.Lock()
 		p.files[i].created, p.known.stale = false, true
 		p.mu.Unlock()

@@ -6,15 +6,16 @@ import (
 	"io"
 )
 
-// reader reads the files of a transfer, whatever is in them: each entry from its
-// file, from a file of the user's, or from the spill beside that.
+// reader reads the files of a transfer, whether the bytes are right or not: an
+// entry is in its own file, in a file of the user's, or in the spill beside that.
 type reader struct {
 	*memory
 	opened *openFiles
 	watch  *watcher
 }
 
-// errAbsent says that nothing was ever written where a read wanted something.
+// errAbsent means that there is no file, or no right data, where something was to
+// be read.
 var errAbsent = errors.New("nothing is there yet")
 
 // read reads what is on disk, right or wrong.
@@ -26,13 +27,14 @@ func (r *reader) readFile(i int, at int64, p []byte) (int, error) {
 	return r.readChecked(i, at, p, nil)
 }
 
-// serveFile reads what is sent to a peer: bytes of which it is known, after they
-// were read, that they are those that were hashed.
+// serveFile reads a part of file i for a peer. After the read it checks that the
+// file is still what was hashed.
 func (r *reader) serveFile(i int, at int64, p []byte) (int, error) {
 	return r.readChecked(i, at, p, r.watch.unchanged)
 }
 
-// readChecked reads a part of file i; check, where not nil, has the last word.
+// readChecked reads a part of file i. check, if not nil, is called after the read
+// and may reject it.
 func (r *reader) readChecked(i int, at int64, p []byte, check func(i int, h *handle) error) (int, error) {
 	if !r.onDisk(i) {
 		clear(p)
@@ -66,7 +68,7 @@ func (r *reader) readOne(i int, at int64, p []byte, check func(i int, h *handle)
 	return n, r.watch.readFailed(i, at, err)
 }
 
-// readUser reads entry i, which is a file of the user's or in its spill.
+// readUser reads entry i from the user's file and its spill.
 func (r *reader) readUser(i int, u *userFile, at int64, p []byte, check func(i int, h *handle) error) (int, error) {
 	return r.byPiece(i, at, p, func(piece int, at int64, p []byte) (int, error) {
 		r.mu.Lock()

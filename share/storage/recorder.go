@@ -6,9 +6,8 @@ import (
 	"sync"
 )
 
-// recorder writes to the ledger what memory knows: which pieces are durable, the
-// state of each file, and names that changed. Records are written one at a time, in
-// order, each in full.
+// recorder saves in the ledger what memory knows: which pieces are durable, the
+// state of each file, and names that changed. It saves one record at a time.
 type recorder struct {
 	*memory
 	saver  saver
@@ -17,13 +16,12 @@ type recorder struct {
 	batching sync.Mutex // held through a batch: one at a time
 }
 
-// saver saves a record, so that it survives a power cut.
+// saver saves a record. The record survives a power cut once save returns.
 type saver interface {
 	save(ctx context.Context, r Record) error
 }
 
-// recordAll saves the record of a transfer that is opened for the first time:
-// before anything has a name on disk.
+// recordAll saves the first record of a transfer, before any file of it is made.
 func (r *recorder) recordAll(ctx context.Context) error {
 	p := progress{made: r.made, recorded: r.known.recorded, unknown: r.known.unknown, files: r.fileRecords()}
 	err := r.saver.save(ctx, Record{ID: r.info.ID, Layout: r.layout.encode(r.info), Progress: p.encode(r.info)})
@@ -34,7 +32,7 @@ func (r *recorder) recordAll(ctx context.Context) error {
 	return nil
 }
 
-// record saves what is now durable: the pieces that were so before, and those
+// record saves what is durable now: the pieces that were so before, and those
 // pending in b. batching is held.
 func (r *recorder) record(ctx context.Context, b *batch) error {
 	r.mu.Lock()
@@ -80,7 +78,8 @@ func (r *recorder) recordNames(ctx context.Context) error {
 	return r.saver.save(ctx, Record{ID: r.info.ID, Layout: names})
 }
 
-// recordIfStale saves what was lost since the last save. batching is held.
+// recordIfStale saves a record if the ledger differs from memory. It adds no piece.
+// batching is held.
 func (r *recorder) recordIfStale(ctx context.Context) error {
 	r.mu.Lock()
 	stale, failures := r.known.stale, r.unsynced.failures
@@ -91,14 +90,14 @@ func (r *recorder) recordIfStale(ctx context.Context) error {
 	return r.record(ctx, &batch{pending: newBitmap(r.numPieces()), failures: failures})
 }
 
-// unrecordNow makes the ledger forget what it should no longer have.
+// unrecordNow removes from the ledger what is no longer true.
 func (r *recorder) unrecordNow() error {
 	r.batching.Lock()
 	defer r.batching.Unlock()
 	return r.recordIfStale(context.Background())
 }
 
-// fileRecords describes the files that are on disk. mu is held.
+// fileRecords describes the files that are on disk or about to be. mu is held.
 func (m *memory) fileRecords() []fileRecord {
 	n := 0
 	for i := range m.files {
@@ -114,7 +113,8 @@ func (m *memory) fileRecords() []fileRecord {
 		}
 		r := fileRecord{
 			index: i, state: f.state, created: f.created, naming: f.naming, doubt: f.doubt, suspect: f.suspect, stamp: f.stamp,
-			// The memory of the system, and what it has lost, outlives this process.
+			// The page cache outlives this process, and so does the loss of what
+			// was in it.
 			failed: m.unsynced.failed(i) || m.known.tainted.hasAny(m.pieces(i)),
 		}
 		if u := m.users.of(i); u != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// remover deletes what a transfer made, and tells what stays. Nobody else uses the
+// remover deletes what a transfer made and lists what stays. Nothing else uses the
 // files meanwhile.
 type remover struct {
 	geometry
@@ -32,10 +32,10 @@ type removable struct {
 	stamp   stamp
 }
 
-// nameOf is where file i is.
+// nameOf returns the name of file i.
 func (r *remover) nameOf(i int) string { return r.nameIn(i, r.files[i].state) }
 
-// newRemover takes from memory what is needed to remove the transfer.
+// newRemover copies from memory what is needed to remove the transfer.
 func newRemover(m *memory) *remover {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -47,8 +47,8 @@ func newRemover(m *memory) *remover {
 	return r
 }
 
-// remove deletes what the transfer made, or with no data what is of no use any more,
-// and lists what stays. opening is held.
+// remove deletes what the transfer made. Without data it deletes only what a later
+// transfer cannot use. It lists what stays. opening is held.
 func (r *remover) remove(data bool) ([]share.Kept, error) {
 	switch {
 	case r.own != nil:
@@ -59,8 +59,8 @@ func (r *remover) remove(data bool) ([]share.Kept, error) {
 	return r.leave()
 }
 
-// record is what is remembered of the transfer: which unfinished files it made, and
-// where.
+// record is the record that is kept of the transfer: which unfinished files it
+// made, and where.
 func (r *remover) record() Record {
 	l := *r.layout
 	l.left, l.adopt = r.dir, false
@@ -73,7 +73,7 @@ func (r *remover) record() Record {
 	return Record{ID: r.info.ID, Layout: l.encode(r.info), Progress: p.encode(r.info)}
 }
 
-// leave lists the unfinished files, and deletes what is of no use to anybody.
+// leave lists the unfinished files and deletes the spills.
 func (r *remover) leave() (kept []share.Kept, err error) {
 	var spills []string
 	for i := range r.files {
@@ -102,7 +102,7 @@ func (r *remover) leave() (kept []share.Kept, err error) {
 	return kept, errors.Join(append(errs, syncAll(d, folders))...)
 }
 
-// delete deletes what the transfer made, and lists what stays.
+// delete deletes what the transfer made and lists what stays.
 func (r *remover) delete() ([]share.Kept, error) {
 	d, err := r.place.open(false)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -112,7 +112,7 @@ func (r *remover) delete() ([]share.Kept, error) {
 		return nil, err
 	}
 	defer d.Close()
-	// What is right is found out before anything is gone.
+	// Hash before anything is deleted.
 	doomed, kept, err := r.sortOut(d)
 	if err != nil {
 		return nil, err
@@ -135,7 +135,7 @@ func (r *remover) delete() ([]share.Kept, error) {
 	}
 	slices.SortFunc(deepest, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
 	for _, f := range deepest {
-		_ = d.remove(f) // fails where something else is in it
+		_ = d.remove(f) // fails if something else is in it
 	}
 	folders["."] = struct{}{}
 	if err := syncAll(d, folders); err != nil || r.layout.base == "" {
@@ -155,7 +155,7 @@ func (r *remover) delete() ([]share.Kept, error) {
 	return kept, parent.syncDir(".")
 }
 
-// sortOut lists the files to delete, and those that stay.
+// sortOut lists the files to delete and those that stay.
 func (r *remover) sortOut(d folder) (doomed []string, kept []share.Kept, err error) {
 	keep := func(name, reason string) {
 		if _, err := d.lstat(name); err == nil {
@@ -195,8 +195,8 @@ func (r *remover) sortOut(d folder) (doomed []string, kept []share.Kept, err err
 	return doomed, kept, nil
 }
 
-// isAsMade tells whether a complete file that the transfer made is still what it
-// made: by its stamp, and where that says nothing by its content.
+// isAsMade tells whether a complete file is still what the transfer made. If its
+// stamp does not tell, its content does.
 func (r *remover) isAsMade(d folder, i int) (bool, error) {
 	name := r.nameOf(i)
 	fi, err := d.lstat(name)
@@ -212,7 +212,7 @@ func (r *remover) isAsMade(d folder, i int) (bool, error) {
 		return false, nil
 	}
 	same := f.state == final && !f.suspect && compareStamps(f.stamp, now) == sameFile
-	// Without a change time only right pieces tell.
+	// Without a change time, only right pieces prove it.
 	for p := s.From; p < s.To && same; p++ {
 		same = r.have.has(p) || f.stamp.ctime != 0 && r.shared(p, i)
 	}
@@ -227,8 +227,8 @@ func (r *remover) isAsMade(d folder, i int) (bool, error) {
 	return true, nil
 }
 
-// hashAt tells whether piece p is right, as the files are now. What cannot be
-// read is not.
+// hashAt tells whether piece p is right in the files as they are now. A piece that
+// cannot be read is not.
 func (r *remover) hashAt(d folder, p int) (bool, error) {
 	b := make([]byte, r.info.PieceSize(p))
 	_, err := r.each(int64(p)*r.info.PieceLength, b, func(i int, at int64, part []byte) (int, error) {
@@ -248,8 +248,8 @@ func (r *remover) hashAt(d folder, p int) (bool, error) {
 	return sha1.Sum(b) == r.info.PieceHash(p), nil
 }
 
-// syncAll makes durable which names are in those folders that are there. Without
-// it a power cut may bring deleted files back after their record is gone.
+// syncAll syncs the names in those folders that exist. Without it a power cut may
+// bring deleted files back after their record is gone.
 func syncAll(d folder, folders map[string]struct{}) error {
 	var errs []error
 	for name := range folders {
@@ -258,7 +258,7 @@ func syncAll(d folder, folders map[string]struct{}) error {
 	return errors.Join(errs...)
 }
 
-// gone is err, but for what is not there.
+// gone returns err, or nil if err says that the file is not there.
 func gone(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || kindOf(err) == ErrMissing {
 		return nil

@@ -13,10 +13,10 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// settler decides what becomes of the user's files that have the name of an entry. A
-// file that is right is used where it is. Of any other one, what is right is copied
-// to a file of ours that goes beside it; or it is completed in place, if that was
-// asked for.
+// settler decides what becomes of the user's files that have the name of an entry.
+// A file that is right is used where it is. If a file is wrong, its right pieces
+// are copied to a file of ours that goes beside it. If the transfer adopts files,
+// it completes the user's file in place instead.
 type settler struct {
 	*memory
 	opened  *openFiles
@@ -30,9 +30,8 @@ type settler struct {
 	log     *slog.Logger
 }
 
-// settleUsers decides about the user's files of which enough is known: one that
-// is right is used where it is; of another one what is right is copied to a file
-// of ours, which goes beside it. batching is held.
+// settleUsers decides about those of the user's files of which enough is known.
+// batching is held.
 func (st *settler) settleUsers(ctx context.Context) error {
 	if !st.users.any() {
 		return nil
@@ -91,7 +90,7 @@ func (st *settler) settleUser(ctx context.Context, i int) error {
 	if st.known.have.hasAll(s) && !u.head && !u.tail {
 		u.settled = true
 		if st.files[i].created && !u.spill {
-			// It was made by this transfer, and is what it was.
+			// The transfer made it, and it is unchanged.
 			st.files[i].state = final
 			st.layout.names[i].user = ""
 			st.relayout, st.known.stale = true, true
@@ -127,7 +126,7 @@ func (st *settler) spillIsSame(i int, u *userFile, p int) (bool, error) {
 	return true, nil
 }
 
-// replaceUser is replace for a write that ran into the user's file of entry i.
+// replaceUser is replace for a write to an entry that is still the user's file.
 func (st *settler) replaceUser(i int) error {
 	for s, p := st.pieces(i), st.pieces(i).From; p < s.To; p++ {
 		st.mu.Lock()
@@ -144,8 +143,7 @@ func (st *settler) replaceUser(i int) error {
 	return st.replace(context.Background(), i)
 }
 
-// replace has entry i be a file of ours, or the user's completed in place where
-// that was asked for. batching is held.
+// replace makes entry i a file of ours, or adopts the user's. batching is held.
 func (st *settler) replace(ctx context.Context, i int) error {
 	st.mu.Lock()
 	u := st.users.of(i)
@@ -163,8 +161,7 @@ func (st *settler) replace(ctx context.Context, i int) error {
 	return st.putBeside(ctx, i, u, found)
 }
 
-// rightIn counts the bytes of the user's file of entry i that are right. mu is
-// held.
+// rightIn counts the right bytes of the user's file of entry i. mu is held.
 func (m *memory) rightIn(i int) (n int64) {
 	s := m.pieces(i)
 	for p := s.From; p < s.To; p++ {
@@ -176,8 +173,8 @@ func (m *memory) rightIn(i int) (n int64) {
 	return n
 }
 
-// takeOver completes the user's file of entry i in place: it is the entry's part
-// file from now on, whatever its name. batching is held.
+// takeOver adopts the user's file of entry i: it is the part file of the entry from
+// now on, under the name it has. batching is held.
 func (st *settler) takeOver(ctx context.Context, i int, u *userFile, found share.Found) error {
 	st.opening.Lock()
 	st.opened.closeFile(i)
@@ -191,7 +188,7 @@ func (st *settler) takeOver(ctx context.Context, i int, u *userFile, found share
 		is bool
 		p  int
 	}{{u.head, s.From}, {u.tail, s.To - 1}} {
-		if x.is { // to be fetched again, into the user's file
+		if x.is { // fetch it again, into the user's file
 			one := Span{x.p, x.p + 1}
 			st.known.fetchAgain(one)
 		}
@@ -224,8 +221,8 @@ func (st *settler) takeOver(ctx context.Context, i int, u *userFile, found share
 	return nil
 }
 
-// putBeside copies what is right of the user's file of entry i to a file of ours
-// that gets a name beside it. batching is held.
+// putBeside copies the right pieces of the user's file of entry i to a file of
+// ours, which gets a name beside it. batching is held.
 func (st *settler) putBeside(ctx context.Context, i int, u *userFile, found share.Found) error {
 	if err := st.naming.chooseBeside(i); err != nil {
 		return st.faults.failed(opWrite, i, 0, err)
@@ -249,7 +246,7 @@ func (st *settler) putBeside(ctx context.Context, i int, u *userFile, found shar
 		switch {
 		case copied.has(p) && sure:
 		case copied.has(p), st.known.have.has(p) && st.users.spilled(i, p):
-			st.known.reverify(Span{p, p + 1}) // nobody has watched the spill
+			st.known.reverify(Span{p, p + 1}) // another program may have written to the spill
 		default:
 			st.known.have.unset(p)
 		}
@@ -264,7 +261,7 @@ func (st *settler) putBeside(ctx context.Context, i int, u *userFile, found shar
 		st.known.unknown.unsetSpan(s)
 	}
 	st.troubles.drop(i)
-	// What was recorded is to be so again once the copy is synced.
+	// It is recorded again once the copy is synced.
 	st.known.unrecord(s)
 	st.known.refresh(s)
 	st.known.stale = true
@@ -277,17 +274,16 @@ func (st *settler) putBeside(ctx context.Context, i int, u *userFile, found shar
 	st.mu.Lock()
 	st.holdAgain()
 	st.mu.Unlock()
-	st.log.Info("a file of the user's stays as it is", "transfer", st.info.ID, "file", found.Path, "beside", found.Beside)
+	st.log.Info("kept a file of the user's; the right one goes beside it", "transfer", st.info.ID, "file", found.Path, "beside", found.Beside)
 	st.agenda.post()
 	return nil
 }
 
 const copyStep = 256 << 10
 
-// copyRight copies what is right of the user's file of entry i to the spill, at
-// the place where it belongs, and tells which pieces that are. What the user has
-// changed meanwhile does not count; if that cannot be told, the copy is not sure to
-// be right. batching is held.
+// copyRight copies the right pieces of the user's file of entry i to the spill and
+// returns them. A piece that the user changed meanwhile does not count. sure is
+// false if that cannot be told. batching is held.
 func (st *settler) copyRight(ctx context.Context, i int, u *userFile) (copied bitmap, sure bool, err error) {
 	st.mu.Lock()
 	s, was, lost := st.pieces(i), st.files[i].stamp, u.lost
@@ -328,10 +324,10 @@ func (st *settler) copyRight(ctx context.Context, i int, u *userFile) (copied bi
 	return right, compareStamps(was, stampOf(fi)) == sameFile, nil
 }
 
-// copyRun copies n bytes at a place of the user's file of entry i.
+// copyRun copies n bytes at an offset of the user's file of entry i.
 func (st *settler) copyRun(ctx context.Context, i int, dst file, at, n int64) error {
 	buf := make([]byte, copyStep)
-	const most = 256 << 20 // between two looks whether to go on
+	const most = 256 << 20 // between two checks of ctx
 	for n > 0 {
 		st.mu.Lock()
 		closed := st.closed
@@ -355,7 +351,7 @@ func (st *settler) copyRun(ctx context.Context, i int, dst file, at, n int64) er
 			b := buf[:min(n, copyStep)]
 			k, err := st.reader.readOne(i, at, b, nil)
 			if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errAbsent) {
-				return nil // it is found out at the end
+				return nil // copyRight finds out at the end
 			}
 			if err != nil {
 				return err
@@ -370,8 +366,8 @@ func (st *settler) copyRun(ctx context.Context, i int, dst file, at, n int64) er
 	return nil
 }
 
-// dropSpills deletes the spills that are read no more: that is recorded. batching
-// is held.
+// dropSpills deletes the spills that are no longer read, once that is recorded.
+// batching is held.
 func (st *settler) dropSpills() error {
 	if !st.users.any() {
 		return nil
@@ -395,14 +391,14 @@ func (st *settler) dropSpills() error {
 			return err
 		}
 	}
-	// Before anything is recorded: else a power cut may bring them back.
+	// Sync before the next record: otherwise a power cut may bring them back.
 	if err := st.syncs.syncDirs(); err != nil {
 		return err
 	}
 	for _, i := range list {
 		st.mu.Lock()
 		if u := st.users.of(i); u != nil {
-			u.spill, u.made, u.settled = false, false, false // and settled again
+			u.spill, u.made, u.settled = false, false, false // it is settled again later
 			st.known.stale = true
 		}
 		st.unsynced.drop(i)
@@ -414,7 +410,7 @@ func (st *settler) dropSpills() error {
 	return nil
 }
 
-// removeSpill deletes a file of ours that has a part name.
+// removeSpill deletes the spill with the given name.
 func (st *settler) removeSpill(i int, name string) error {
 	st.opening.Lock()
 	d, err := st.opened.openFolder(false)

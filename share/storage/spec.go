@@ -15,68 +15,66 @@ import (
 type Config struct {
 	Logger *slog.Logger // nil discards
 	Ledger Ledger
-	// MaxHandles bounds the open files and folders; 0 chooses by the process's
-	// limit on descriptors. A Store gets by with fewer when the system runs out.
+	// MaxHandles limits the open files and folders. 0 derives it from the limit of
+	// the process. A Store works with fewer when the system runs out.
 	MaxHandles int
-	// Preallocate reserves the space of each file before its first byte is
-	// written, where the file system can.
+	// Preallocate reserves the space of each file before its first byte is written,
+	// if the file system can.
 	Preallocate bool
 	Now         func() time.Time // nil is time.Now
 }
 
-// Ledger remembers, for each transfer, where its files are and what is durable.
-// Both parts of a Record are opaque to it.
+// Ledger keeps, for each transfer, where its files are and what is durable. The
+// content of a Record is opaque to it.
 type Ledger interface {
-	// Load returns the record of id, or nil when there is none.
+	// Load returns the record of id, or nil if there is none.
 	Load(ctx context.Context, id share.ID) (*Record, error)
-	// Save keeps records, all or none of them, and returns once they would
-	// survive a power cut. A part that is nil leaves what was saved of it as
-	// it was. It is never called concurrently.
+	// Save saves records, all or none of them. Once it returns, they survive a
+	// power cut. A nil field leaves what was saved before. It is never called
+	// concurrently.
 	Save(ctx context.Context, records []Record) error
-	// Delete forgets id; it is no error when there is no record of it.
+	// Delete deletes the record of id. It is no error if there is none.
 	Delete(ctx context.Context, id share.ID) error
 }
 
 // Record is what a Ledger keeps for one transfer.
 type Record struct {
 	ID       share.ID
-	Layout   []byte // the names on disk: written when first opened, seldom again
-	Progress []byte // the durable pieces and the state of the files: every batch
-	// Owners is what of Progress hashing would not find out again: see Forget.
-	// It comes with each Progress that is saved, and is not loaded.
+	Layout   []byte // the names on disk; rarely changes after the first record
+	Progress []byte // the durable pieces and the states of the files; in each batch
+	// Owners is the part of Progress that hashing cannot find out again: see
+	// Forget. It comes with each Progress that is saved, and is not loaded.
 	Owners []byte
 }
 
-// Spec says what to open and where it is.
+// Spec is what to open, and where it is.
 type Spec struct {
-	// Info describes the content. It is kept and never changed.
+	// Info describes the content. It is kept and not changed.
 	Info *metainfo.Info
-	// Dir is the folder that holds, or will hold, the content: a folder or
-	// file named after Info.Name, or "NAME (2)" and so on where that is taken.
-	// Absolute. It must exist, else the transfer opens with a fault.
+	// Dir is the folder that holds, or will hold, the content: a folder or file
+	// named Info.Name, or "NAME (2)" and so on if that is taken. It is absolute. If
+	// it does not exist, the transfer opens with a fault.
 	Dir string
-	// Taken tells whether a path, Dir and a name, belongs to another transfer.
-	// It is asked only when the transfer is opened for the first time; nil is
-	// never.
+	// Taken tells whether a path in Dir belongs to another transfer. It is called
+	// only when the transfer is opened for the first time. nil means never.
 	Taken func(path string) bool
 
-	// Since is when what an old record says was last known to be so: files that
-	// were not changed after it are recognised by what such a record tells.
+	// Since is the time until which a record without change times is trusted: it
+	// recognises files that were not changed later.
 	Since time.Time
 
-	// Adopt tells to complete what the user has in place: a file of which some
-	// piece is right becomes the transfer's own, but is never deleted by it. It
-	// counts when the transfer is opened for the first time; see Transfer.Adopt.
+	// Adopt completes the user's files in place: a file of which some piece is
+	// right becomes the transfer's own, but is never deleted by it. It is used when
+	// the transfer is opened for the first time; see Transfer.Adopt.
 	Adopt bool
 
-	// Own, where not nil, is content that the user shares from its own place.
-	// It is only ever read. Dir and Taken are not used.
+	// Own, if not nil, is content that the user shares from where it is. It is only
+	// ever read. Dir and Taken are not used.
 	Own *Own
 
-	// Notify is told what changed, one call at a time, from a goroutine of the
-	// Store's Run that holds no lock. Until it returns, no other transfer is
-	// served its events. It may call any method of the Transfer but Close,
-	// Remove and Flush. nil ignores.
+	// Notify is told what changed. It is called by one goroutine of Run, which
+	// holds no lock and delivers no other event until it returns. It may call any
+	// method of the Transfer except Close, Remove and Flush. It may be nil.
 	Notify func(Event)
 }
 
@@ -84,38 +82,38 @@ type Spec struct {
 type Own struct {
 	// Path is the file or folder, absolute.
 	Path string
-	// Sources tell, for each entry of Info.Files, what was hashed. Needed only
-	// when the transfer is opened for the first time: all its pieces are then
-	// durable, as long as the files are still what they were. Without Sources
-	// and without a Record every piece has to be hashed first, and files are
-	// where Info.Files says.
+	// Sources tell, for each entry of Info.Files, what was hashed. They are needed
+	// only when the transfer is opened for the first time: all its pieces are then
+	// durable, provided that the files have not changed. Without Sources and
+	// without a Record every piece has to be hashed first, and files are where
+	// Info.Files says.
 	Sources []Source
-	// FollowSymlinks lets a path go through symlinks, also out of Path.
+	// FollowSymlinks follows symlinks in a path, even out of Path.
 	FollowSymlinks bool
 }
 
 // Source is one file that was hashed for sharing.
 type Source struct {
-	Path string // below Own.Path, with slashes; "" when Own.Path is the file
-	// Info is what the file was when it was opened to be hashed; nil of pad files.
+	Path string // below Own.Path, with slashes; "" if Own.Path is the file
+	// Info describes the file when it was opened to be hashed; nil for pad files.
 	Info fs.FileInfo
 	// Read is when its hashing began.
 	Read time.Time
 }
 
-// Event tells what changed about a Transfer.
+// Event is what changed about a Transfer.
 type Event struct {
 	// Durable tells that more pieces, or fewer, are durable.
 	Durable bool
-	// Refresh are pieces whose Completion changed without the peer protocol's
-	// doing: it has to ask for it again.
+	// Refresh are pieces whose Completion changed other than by a call of the peer
+	// protocol, which has to ask again.
 	Refresh []Span
-	// Verify are pieces whose data has to be hashed before anything is known
-	// of them, after Refresh.
+	// Verify are pieces that have to be hashed, because nothing is known of them.
+	// Refresh them first.
 	Verify []Span
 	// Fault is what Transfer.Fault returns now.
 	Fault error
-	// Found tells what became of the user's files that were there.
+	// Found tells what became of the user's files that were found.
 	Found []share.Found
 }
 
@@ -126,15 +124,14 @@ type Span struct{ From, To int }
 type Progress struct {
 	Pieces int
 	Bytes  int64 // of files; pad bytes do not count
-	// Unknown are pieces that have to be hashed before anything is known of
-	// them.
+	// Unknown are pieces that have to be hashed, because nothing is known of them.
 	Unknown int
-	// Doubtful are pieces that are served, each once it was hashed again, and are
-	// not durable before; see Transfer.Doubtful.
+	// Doubtful are pieces that are not durable before they are hashed again. They
+	// are served meanwhile, each after a hash; see Transfer.Doubtful.
 	Doubtful int
 }
 
-// What a Fault wraps; each comes in an error of kind share.Disk.
+// Errors that a Fault wraps. Each comes in an error of kind share.Disk.
 var (
 	ErrFull     = errors.New("the disk is full")
 	ErrReadOnly = errors.New("the disk is read-only")
@@ -145,8 +142,8 @@ var (
 	ErrHandles  = errors.New("too many files are open")
 )
 
-// ErrClosed is returned by what is called after Close, or after Run returned.
+// ErrClosed is returned by methods after Close, or after Run returned.
 var ErrClosed = errors.New("the storage is closed")
 
-// ErrOwn is returned by attempts to write to what the user shares.
+// ErrOwn is returned by writes to what the user shares.
 var ErrOwn = errors.New("shared files are only read")

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// changeOf tells when a file was last changed, and which one it is.
+// changeOf returns when a file last changed, and its inode.
 func changeOf(sys any) (ctime int64, inode uint64) {
 	switch s := sys.(type) {
 	case *syscall.Stat_t:
@@ -24,7 +24,7 @@ func stampOpen(f *os.File) (stamp, error) {
 	return stampOf(fi), nil
 }
 
-// traitsOf: only the file systems of the machine itself can be relied upon.
+// traitsOf trusts local file systems only.
 func traitsOf(dir string) traits {
 	var s syscall.Statfs_t
 	const local = 0x1000 // MNT_LOCAL

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// changeOf tells when a file was last changed, and which one it is.
+// changeOf returns when a file last changed, and its inode.
 func changeOf(sys any) (ctime int64, inode uint64) {
 	switch s := sys.(type) {
 	case *syscall.Stat_t:
@@ -19,8 +19,8 @@ func changeOf(sys any) (ctime int64, inode uint64) {
 	return 0, 0
 }
 
-// stampOpen is the stamp of an open file. It is taken after each block that is
-// served: os.File.Stat takes twice as long, and memory.
+// stampOpen returns the stamp of an open file. It is called after each block that
+// is served: os.File.Stat takes twice as long, and allocates.
 func stampOpen(f *os.File) (stamp, error) {
 	var s unix.Stat_t
 	for {
@@ -35,7 +35,7 @@ func stampOpen(f *os.File) (stamp, error) {
 	}
 }
 
-// traitsOf asks the file system what it is.
+// traitsOf returns the traits of the file system by its type.
 func traitsOf(dir string) traits {
 	var s unix.Statfs_t
 	if unix.Statfs(dir, &s) != nil {

@@ -4,7 +4,7 @@ package storage
 
 import "os"
 
-// changeOf tells nothing here: files are recognised by size and mtime.
+// changeOf returns nothing here: files are recognised by size and mtime.
 func changeOf(sys any) (ctime int64, inode uint64) {
 	if s, ok := sys.(changer); ok {
 		return s.change()

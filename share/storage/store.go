@@ -13,14 +13,14 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// When what was marked complete is synced: the sooner of the two.
+// A batch starts after batchTime or batchBytes, whichever comes first.
 const (
 	batchTime  = time.Second
 	batchBytes = 128 << 20
 )
 
-// lanesPerDir bounds how many transfers of one folder are synced or probed at
-// once: a disk that hangs holds up only what is on it.
+// lanesPerDir limits how many transfers of one folder are synced or probed at once:
+// a disk that hangs blocks only the transfers on it.
 const lanesPerDir = 4
 
 // Store keeps the transfers of a node. Its methods are safe for concurrent use.
@@ -32,7 +32,7 @@ type Store struct {
 	start   time.Time
 	elapsed func() time.Duration // clock
 	syncs   int                  // how many files of a transfer are synced at once
-	wake    chan struct{}        // buffered: something below changed
+	wake    chan struct{}        // buffered: wakes Run
 
 	placing sync.Mutex // held while names are chosen and claimed
 
@@ -44,10 +44,10 @@ type Store struct {
 	mu        sync.Mutex // guards what follows
 	closed    bool
 	transfers map[share.ID]*Transfer
-	places    map[string]int           // the paths that transfers have on disk: how many have them
-	dirty     map[*job]time.Time       // when their oldest unsynced piece or write was
+	places    map[string]int           // how many transfers have a path on disk
+	dirty     map[*job]time.Time       // since when they have something to sync
 	unsynced  int64                    // bytes written since the last batch
-	probes    map[*job]time.Time       // when to look whether a fault is over
+	probes    map[*job]time.Time       // when to probe
 	notices   map[*job]struct{}        // have an Event to deliver
 	lanes     map[string]chan struct{} // by job.dir
 
@@ -90,13 +90,13 @@ func newStore(cfg Config, d disk) (*Store, error) {
 	return s, nil
 }
 
-// clock is the time since the Store was made; unlike the time of day it does
+// clock returns the time since the Store was made. Unlike the time of day it does
 // not jump.
 func (s *Store) clock() time.Duration { return s.cfg.Now().Sub(s.start) }
 
-// Run syncs in batches, watches for faults to end and delivers events until ctx
-// ends; then it syncs and records what is left, and closes every file. Transfers
-// can be opened before Run, but not used after it.
+// Run syncs in batches, probes after faults and delivers events until ctx ends.
+// Then it syncs and records what is left, and closes every file. Transfers can be
+// opened before Run, but not used after it.
 func (s *Store) Run(ctx context.Context) error {
 	var notifier sync.WaitGroup
 	notices := make(chan struct{}, 1)
@@ -125,7 +125,7 @@ func (s *Store) Run(ctx context.Context) error {
 	return err
 }
 
-// poke leaves a token in c, a channel that holds one.
+// poke sends to c, which has a buffer of one, without waiting.
 func poke(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -133,7 +133,7 @@ func poke(c chan struct{}) {
 	}
 }
 
-// dispatch starts what is due and returns how long nothing else will be.
+// dispatch starts what is due and returns the time until something else is.
 func (s *Store) dispatch(ctx context.Context) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,7 +144,7 @@ func (s *Store) dispatch(ctx context.Context) time.Duration {
 			wait = min(wait, left)
 			continue
 		}
-		if j.busy { // wakes us when done, and is due then
+		if j.busy { // it wakes us when it is done
 			s.dirty[j] = time.Time{}
 			continue
 		}
@@ -187,7 +187,7 @@ func (s *Store) goWork(j *job, f func()) {
 	})
 }
 
-// deliver hands out events, one at a time.
+// deliver delivers events, one at a time.
 func (s *Store) deliver(wake, stop chan struct{}) {
 	for {
 		s.mu.Lock()
@@ -240,7 +240,7 @@ type saveRequest struct {
 	err    error
 }
 
-// save records r, together with whatever others want to save at this time.
+// save saves r, together with what others want to save at this time.
 func (s *Store) save(ctx context.Context, r Record) error {
 	s.mu.Lock()
 	t := s.transfers[r.ID]
@@ -258,7 +258,7 @@ func (s *Store) save(ctx context.Context, r Record) error {
 
 	s.saving.Lock()
 	defer s.saving.Unlock()
-	if req.done { // with an earlier one
+	if req.done { // together with an earlier request
 		return req.err
 	}
 	s.queueing.Lock()
@@ -277,7 +277,7 @@ func (s *Store) save(ctx context.Context, r Record) error {
 	return err
 }
 
-// claim notes the paths of t, so that no other transfer gets them.
+// claim registers t and its paths, so that no other transfer gets them.
 func (s *Store) claim(t *Transfer) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -295,6 +295,7 @@ func (s *Store) claim(t *Transfer) error {
 	return nil
 }
 
+// release forgets t and its paths.
 func (s *Store) release(t *Transfer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -320,7 +321,7 @@ func (s *Store) claimed(path string) bool {
 	return s.places[placeKey(path)] > 0
 }
 
-// within tells whether a folder that path is in belongs to a transfer.
+// within tells whether a folder above path belongs to a transfer.
 func (s *Store) within(path string) bool {
 	for d := filepath.Dir(path); d != path; path, d = d, filepath.Dir(d) {
 		if s.claimed(d) {
@@ -333,6 +334,7 @@ func (s *Store) within(path string) bool {
 // placeKey is equal for paths that may be the same file.
 func placeKey(path string) string { return strings.ToLower(path) }
 
+// diskError is an error of kind share.Disk.
 func diskError(format string, args ...any) error {
 	return share.Errorf(share.Disk, format, args...)
 }

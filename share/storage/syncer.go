@@ -76,7 +76,7 @@ func (s *syncer) syncFile(i int) error {
 	return s.syncOpen(h)
 }
 
-// syncUser syncs entry i, a file of the user's, and its spill.
+// syncUser syncs the user's file of entry i, once, and its spill.
 func (s *syncer) syncUser(i int, u *userFile) error {
 	s.mu.Lock()
 	synced, made := u.synced, u.made
@@ -89,7 +89,7 @@ func (s *syncer) syncUser(i int, u *userFile) error {
 		}
 		switch {
 		case errors.Is(err, errAbsent) || errors.Is(err, ErrClosed):
-			return nil // it is no more: whoever reads it next will see
+			return nil // it is gone: the next read reports it
 		case err != nil && h == nil:
 			return s.faults.failed(opRead, i, 0, fmt.Errorf("opening %s: %w", s.layout.names[i].user, err))
 		case err != nil:
@@ -143,9 +143,10 @@ func (s *syncer) syncOpen(h *handle) error {
 	return s.faults.failed(opSync, h.index, 0, fmt.Errorf("syncing %s: %w", name, err))
 }
 
+// errFailedBefore is why a sync of a file does not count.
 var errFailedBefore = errors.New("an earlier sync failed, and its data has not been written again")
 
-// syncDirs makes new names durable.
+// syncDirs syncs the folders in which names changed.
 func (s *syncer) syncDirs() error {
 	s.mu.Lock()
 	dirs := s.unsynced.takeDirs()
@@ -163,6 +164,7 @@ func (s *syncer) syncDirs() error {
 	return nil
 }
 
+// syncNames syncs the names in folders.
 func (s *syncer) syncNames(dirs map[string]struct{}) error {
 	s.opening.Lock()
 	d, err := s.opened.openFolder(false)
@@ -173,7 +175,7 @@ func (s *syncer) syncNames(dirs map[string]struct{}) error {
 	defer d.unpin()
 	for _, name := range slices.Sorted(maps.Keys(dirs)) {
 		if name != parentDir {
-			// A folder that somebody removed has no names; its files are missed.
+			// A folder that was removed has no names to sync; its files are missing.
 			if err := d.dir.syncDir(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// renameNoReplace renames within one folder; file systems that cannot do so
-// without replacing give errors.ErrUnsupported.
+// renameNoReplace renames within one folder. If the file system cannot do so
+// without replacing, the error is errors.ErrUnsupported.
 func renameNoReplace(d *os.File, from, to string) error {
 	err := unix.Renameat2(int(d.Fd()), from, int(d.Fd()), to, unix.RENAME_NOREPLACE)
 	runtime.KeepAlive(d)
@@ -23,7 +23,7 @@ func renameNoReplace(d *os.File, from, to string) error {
 	return &fs.PathError{Op: "rename", Path: from, Err: err}
 }
 
-// copyRange has the system copy, or share, n bytes at off.
+// copyRange copies n bytes at off inside the system, which may share the blocks.
 func copyRange(dst, src *os.File, off, n int64) (done int64, err error) {
 	for done < n {
 		in, out := off+done, off+done
@@ -34,7 +34,7 @@ func copyRange(dst, src *os.File, off, n int64) (done int64, err error) {
 		case err == unix.ENOSPC || err == unix.EDQUOT || err == unix.EIO:
 			return done, &fs.PathError{Op: "copy", Path: dst.Name(), Err: err}
 		case err != nil || m == 0:
-			return done, nil // the caller reads and writes
+			return done, nil // the caller reads and writes the rest
 		}
 		done += int64(m)
 	}
@@ -43,7 +43,7 @@ func copyRange(dst, src *os.File, off, n int64) (done int64, err error) {
 	return done, nil
 }
 
-// allocate reserves blocks for the first size bytes of f and makes it that long.
+// allocate reserves blocks for the first size bytes of f and makes f that long.
 func allocate(f *os.File, size int64) error {
 	c, err := f.SyscallConn()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// errnoKinds sorts what the system says about the disk.
+// errnoKinds are the errors of the package by error of the system.
 var errnoKinds = map[syscall.Errno]error{
 	syscall.ENOSPC:  ErrFull,
 	syscall.EDQUOT:  ErrFull,
@@ -25,8 +25,7 @@ var errnoKinds = map[syscall.Errno]error{
 	syscall.ENFILE:  ErrHandles,
 }
 
-// syncDirectory makes the names in d durable. File systems without such a
-// thing say EINVAL.
+// syncDirectory syncs the names in d. File systems that cannot say EINVAL.
 func syncDirectory(d *os.File) error {
 	err := d.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
@@ -35,7 +34,7 @@ func syncDirectory(d *os.File) error {
 	return err
 }
 
-// systemHandles is how many descriptors the process may have open.
+// systemHandles returns how many descriptors the process may have open.
 func systemHandles() int {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil || int64(l.Cur) < 0 {

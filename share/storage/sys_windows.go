@@ -19,7 +19,7 @@ var errnoKinds = map[syscall.Errno]error{
 	windows.ERROR_TOO_MANY_OPEN_FILES: ErrHandles,
 }
 
-// syncDirectory: NTFS journals names by itself and has no such call.
+// syncDirectory does nothing: NTFS journals names itself.
 func syncDirectory(*os.File) error { return nil }
 
 func systemHandles() int { return 2048 }

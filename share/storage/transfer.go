@@ -9,14 +9,14 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Transfer is the content of one torrent on disk. It coordinates the parts that
-// the package comment lists: what is read, written, synced and recorded, and in
-// which order. Its methods are safe for concurrent use. In this file they come in
-// the order of a life: content in and out, what is known of it, what is asked for,
-// the end, and what the Store calls.
+// Transfer is the content of one torrent on disk. It is the face of the package to
+// the engine, and it coordinates the parts that the package comment lists: what is
+// synced, recorded and renamed, in which order. Its methods are safe for concurrent
+// use. In this file they come in this order: content in and out, what is known,
+// what is asked for, the end of a transfer, and what the Store calls.
 //
-// Completion, MarkComplete and MarkNotComplete touch memory only: the peer
-// protocol may call them with locks held. What is Own refuses every write.
+// Completion, MarkComplete and MarkNotComplete touch memory only: the peer protocol
+// may call them with locks held. A transfer that is Own refuses every write.
 type Transfer struct {
 	memory
 	parts
@@ -25,7 +25,7 @@ type Transfer struct {
 	log   *slog.Logger
 }
 
-// WriteAt takes a block from a peer.
+// WriteAt writes a block from a peer.
 func (t *Transfer) WriteAt(p []byte, off int64) (int, error) {
 	if t.fetch == nil {
 		return 0, ErrOwn
@@ -33,10 +33,10 @@ func (t *Transfer) WriteAt(p []byte, off int64) (int, error) {
 	return t.fetch.writer.write(p, off)
 }
 
-// CopyIn makes entry i, of which nothing is here yet, a copy of src: the system
-// shares the blocks where the file system can, and copies them where not. It tells
-// whether it did; if not, the caller writes. No byte counts before HashPiece has
-// read it.
+// CopyIn makes entry i, of which nothing is on disk yet, a copy of src, if the
+// system can do that by itself: it shares the blocks if the file system can, and
+// copies them if not. It tells whether it did; if not, the caller writes. No byte
+// counts before HashPiece has read it.
 func (t *Transfer) CopyIn(ctx context.Context, i int, src *os.File) (bool, error) {
 	if t.fetch == nil {
 		return false, nil
@@ -44,7 +44,7 @@ func (t *Transfer) CopyIn(ctx context.Context, i int, src *os.File) (bool, error
 	return t.fetch.writer.copyIn(ctx, i, src)
 }
 
-// Progress counts what is durable: hashed right, on disk, and recorded so.
+// Progress counts what is durable: hashed and right, synced, and recorded.
 func (t *Transfer) Progress() Progress {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -84,16 +84,16 @@ func (t *Transfer) FileBytes() []int64 {
 	return n
 }
 
-// Completion tells whether piece p is known to be right or wrong, and which. What
-// is not known is neither served nor requested.
+// Completion tells whether it is known if piece p is right, and whether it is. A
+// piece that is not known is neither served nor requested.
 func (t *Transfer) Completion(p int) (known, complete bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.known.completion(p)
 }
 
-// Doubtful lists the pieces that are served, but not durable before they were
-// hashed again: call HashPiece for each.
+// Doubtful lists the pieces that are not durable before they are hashed again, by
+// HashPiece. They are served meanwhile.
 func (t *Transfer) Doubtful() []int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -105,16 +105,16 @@ func (t *Transfer) Doubtful() []int {
 	return list
 }
 
-// Arrived tells whether every piece that is wanted is complete, durable or not.
+// Arrived tells whether every wanted piece is complete, durable or not.
 func (t *Transfer) Arrived() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.known.arrived()
 }
 
-// Fault is why the transfer cannot go on, or nil: an error of kind share.Disk
-// that wraps one of this package's errors and whose text is fit for people. It
-// goes away by itself once the disk allows, which Notify tells.
+// Fault is why the transfer has stopped, or nil. It is an error of kind share.Disk
+// that wraps one of this package's errors, with a text for people. It ends by
+// itself once the disk works, and Notify is told.
 func (t *Transfer) Fault() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -133,15 +133,15 @@ func (t *Transfer) Amiss() bool {
 	return false
 }
 
-// Await says which pieces are wanted; before, all are. When the last of them is
-// complete it is synced at once: nothing more comes that could share its batch.
+// Await sets which pieces are wanted; by default all are. When the last one is
+// complete it is synced at once: nothing follows that could share its batch.
 func (t *Transfer) Await(wanted []Span) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.known.await(wanted)
 }
 
-// Select tells which files are wanted. It never waits for the disk.
+// Select sets which files are wanted. It never waits for the disk.
 func (t *Transfer) Select(want func(i int) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -162,9 +162,8 @@ func (t *Transfer) Select(want func(i int) bool) {
 	}
 }
 
-// Adopt has what the user has completed in place, as Spec.Adopt does, if the
-// transfer was opened without. What already has a file of its own beside the
-// user's keeps it.
+// Adopt completes the user's files in place from now on, as Spec.Adopt does. An
+// entry that already has a file of its own beside the user's keeps it.
 func (t *Transfer) Adopt(ctx context.Context) error {
 	t.records.batching.Lock()
 	defer t.records.batching.Unlock()
@@ -178,22 +177,22 @@ func (t *Transfer) Adopt(ctx context.Context) error {
 	return t.records.recordIfStale(ctx)
 }
 
-// Look compares every file with what it was, and reads none. What it finds is in
-// Progress and Fault afterwards. Its error says that the disk could not tell.
+// Look compares every file with what it was. It reads none. Progress and Fault tell
+// what it found. An error means that the disk did not answer.
 func (t *Transfer) Look(ctx context.Context) error { return t.watch.lookAtAll(ctx) }
 
-// Recheck makes every piece whose files are there unknown and ends the trouble
-// with files that were changed or went missing: what turns out wrong or missing
-// is then fetched again, beside what another program wrote. Event.Verify lists
-// what is to be hashed. Nothing is trusted until it has been.
+// Recheck makes every piece whose files exist unknown, and ends the trouble with
+// files that were changed or are missing. Event.Verify lists what has to be hashed;
+// nothing is trusted before that. What is wrong or missing is then fetched again,
+// beside what another program wrote.
 func (t *Transfer) Recheck(ctx context.Context) error {
 	return t.recheck(ctx, func(int) bool { return true })
 }
 
-// Mend is Recheck for those files alone that are missing, or not what they were.
+// Mend is Recheck for only those files that are missing or were changed.
 func (t *Transfer) Mend(ctx context.Context) error { return t.recheck(ctx, t.amiss) }
 
-// recheck is Recheck for some files. which is called with mu held.
+// recheck is Recheck for some files. It calls which with mu held.
 func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
 	t.records.batching.Lock()
 	defer t.records.batching.Unlock()
@@ -234,10 +233,10 @@ func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
 // Its error is that of the sync or the ledger, of kind share.Disk.
 func (t *Transfer) Flush(ctx context.Context) error { return t.sync(ctx) }
 
-// Finish flushes, and makes the files of 0 bytes among those wanted, by index
-// in Info.Files, and the folders that are empty; it is how a transfer of
-// selected files ends. What is already there under such a name stays. A
-// transfer all of whose pieces are durable is finished without it.
+// Finish ends a transfer of selected files: it flushes, makes the wanted files of 0
+// bytes, by index in Info.Files, and the empty folders, and deletes the part files
+// of files that are not wanted. It keeps what already has such a name. A transfer
+// all of whose pieces are durable needs no Finish.
 func (t *Transfer) Finish(ctx context.Context, want func(i int) bool) error {
 	if err := t.sync(ctx); err != nil || t.fetch == nil {
 		return err
@@ -250,10 +249,9 @@ func (t *Transfer) Finish(ctx context.Context, want func(i int) bool) error {
 	return t.fetch.clipper.clip(want)
 }
 
-// Close flushes, closes the files and lets go of t. Call it after
-// torrent.Torrent.Drop and without holding any lock that Notify needs; what the
-// client still does with t afterwards fails with ErrClosed. A second Close does
-// nothing.
+// Close flushes and closes the files. Call it after the peer protocol has let go of
+// t, and without a lock that Notify needs. Later calls of other methods fail with
+// ErrClosed. A second Close does nothing.
 func (t *Transfer) Close(ctx context.Context) error {
 	t.mu.Lock()
 	closed := t.closed
@@ -266,18 +264,18 @@ func (t *Transfer) Close(ctx context.Context) error {
 	t.closed = true
 	t.mu.Unlock()
 	t.opened.closeAll()
-	// What could not be synced even now must be known the next time.
+	// The next process must know what could not be synced even now.
 	err = cmpErr(err, t.records.unrecordNow())
 	t.store.release(t)
 	return err
 }
 
-// Remove closes t and makes the Ledger forget it. With data it also deletes the
-// files that this transfer made, as long as they are what it made, and the
-// folders that are empty then. All else stays, and so does what is Own; it lists
-// what stays, and why. Without data it lists the unfinished files, which a later
-// transfer of the same content into the same folder goes on with. After an error,
-// of kind share.Disk, nothing is forgotten and Remove can be called again.
+// Remove closes t and deletes its record. With data it also deletes the files that
+// this transfer made, if they are unchanged, and the folders that are empty then.
+// Everything else stays, and so does what is Own. It returns what stays, and why.
+// Without data that is the unfinished files; a later transfer of the same content
+// in the same folder uses them. After an error, of kind share.Disk, the record is
+// still there and Remove can be called again.
 func (t *Transfer) Remove(ctx context.Context, data bool) ([]share.Kept, error) {
 	t.mu.Lock()
 	t.closed, t.removed = true, true
@@ -305,13 +303,13 @@ func (t *Transfer) Remove(ctx context.Context, data bool) ([]share.Kept, error) 
 	return kept, nil
 }
 
-// batchDue is sync for Run: it notes what goes wrong.
+// batchDue implements work.
 func (t *Transfer) batchDue(ctx context.Context) {
 	t.mu.Lock()
 	stopped := t.closed || t.halt.fault != nil
 	t.mu.Unlock()
 	var err error
-	if stopped { // the probe that ends the fault syncs
+	if stopped { // the probe that ends the fault does the sync
 		err = t.records.unrecordNow()
 	} else {
 		err = t.sync(ctx)
@@ -321,10 +319,9 @@ func (t *Transfer) batchDue(ctx context.Context) {
 	}
 }
 
-// sync makes everything that was marked complete before the call durable, and
-// records it. This order is what the promise of the package rests on: no piece
-// is recorded before every write to its files since their last good sync has
-// been followed by another one.
+// sync makes everything durable that was marked complete before the call, and
+// records it. The promise of the package rests on this order: no piece is recorded
+// before each write to its files is followed by a good sync.
 func (t *Transfer) sync(ctx context.Context) error {
 	t.records.batching.Lock()
 	defer t.records.batching.Unlock()
@@ -380,7 +377,7 @@ func cmpErr(first, err error) error {
 	return err
 }
 
-// probe looks whether what stopped the transfer is over.
+// probe implements work.
 func (t *Transfer) probe(ctx context.Context) {
 	t.watch.probeTroubles()
 	t.mu.Lock()
@@ -407,15 +404,15 @@ func (t *Transfer) probe(ctx context.Context) {
 		}
 		t.mu.Unlock()
 		if over {
-			t.log.Info("a transfer goes on", "transfer", t.info.ID)
+			t.log.Info("transfer goes on", "transfer", t.info.ID)
 			t.agenda.wantSync(0)
 			t.agenda.post()
 		}
-		return // a new fault has asked for a probe of its own
+		return // a new fault asks for its own probe
 	}
 	t.mu.Lock()
 	pause := t.halt.again()
 	t.mu.Unlock()
-	t.log.Debug("a transfer still cannot go on", "transfer", t.info.ID, "error", err)
+	t.log.Debug("transfer still cannot go on", "transfer", t.info.ID, "error", err)
 	t.agenda.wantProbe(pause)
 }

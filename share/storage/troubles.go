@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// troubles are the files of a transfer that are not what they were. Their pieces
-// are held: neither served nor fetched. It touches memory only; the mutex of the
-// transfer guards it.
+// troubles are the files of a transfer that are missing or were changed. Their
+// pieces are held: neither served nor fetched. It touches memory only; memory.mu
+// guards it.
 type troubles struct {
 	files map[int]*trouble // by entry
-	first int              // the least entry; -1 where that has to be found out
+	first int              // the least entry; -1 if not known
 	pause time.Duration    // before the next look at them
 }
 
@@ -19,13 +19,13 @@ type troubles struct {
 type trouble struct {
 	kind error // ErrMissing or ErrChanged
 	seen stamp // at the last look
-	// wrong tells that the file was hashed as seen, and is not what it was.
+	// wrong means that the file was hashed as it was seen, and is wrong.
 	wrong bool
 }
 
 func (s *troubles) count() int { return len(s.files) }
 
-// of is what is wrong with file i, or nil.
+// of returns what is wrong with file i, or nil.
 func (s *troubles) of(i int) *trouble { return s.files[i] }
 
 // add notes what is wrong with file i.
@@ -50,7 +50,7 @@ func (s *troubles) drop(i int) {
 // list returns the files, in order.
 func (s *troubles) list() []int { return slices.Sorted(maps.Keys(s.files)) }
 
-// worst is the first file in trouble; there must be one.
+// worst returns the first file in trouble. There must be one.
 func (s *troubles) worst() (i int, kind error) {
 	if s.first < 0 {
 		s.first = slices.Min(slices.Collect(maps.Keys(s.files)))
@@ -58,12 +58,12 @@ func (s *troubles) worst() (i int, kind error) {
 	return s.first, s.files[s.first].kind
 }
 
-// waits tells whether file i is to be looked at again before it is read: it is in
-// trouble, and was not hashed as it is.
+// waits tells whether file i has to be looked at before it is read: it is in
+// trouble and was not hashed as it is now.
 func (s *troubles) waits(i int) bool { return s.files[i] != nil && !s.files[i].wrong }
 
-// looked returns how long to wait before the next look: it doubles while nothing
-// moves.
+// looked returns how long to wait before the next look. It doubles while nothing
+// changes.
 func (s *troubles) looked(moved bool) time.Duration {
 	if moved {
 		s.pause = firstPause
@@ -73,18 +73,18 @@ func (s *troubles) looked(moved bool) time.Duration {
 	return s.pause
 }
 
-// longer is the pause after one of p.
+// longer returns the pause that follows a pause of p.
 func longer(p time.Duration) time.Duration { return min(max(firstPause, 2*p), lastPause) }
 
-// standstill is why a transfer as a whole does not go on. It touches memory only;
-// the mutex of memory guards it.
+// standstill is why the whole transfer has stopped. It touches memory only;
+// memory.mu guards it.
 type standstill struct {
 	fault   *fault
-	probing *fault        // looks like over, but is not sure to be
+	probing *fault        // a probe succeeded; the sync after it has not yet
 	pause   time.Duration // before the next probe; 0 after a good batch
 }
 
-// err is why, or nil.
+// err returns the reason, or nil.
 func (s *standstill) err() error {
 	for _, f := range []*fault{s.fault, s.probing} {
 		if f != nil {
@@ -106,11 +106,11 @@ func (s *standstill) again() time.Duration {
 	return s.pause
 }
 
-// tryOut notes that a probe of f was good: the fault is over, if the sync that
-// follows is good, too.
+// tryOut notes that a probe after f succeeded. The fault is over if the sync that
+// follows succeeds, too.
 func (s *standstill) tryOut(f *fault) { s.fault, s.probing = nil, f }
 
-// end ends that, and tells whether the transfer goes on.
+// end ends the trial and tells whether the transfer goes on.
 func (s *standstill) end() bool {
 	s.probing = nil
 	return s.fault == nil

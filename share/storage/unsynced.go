@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// unsynced is what has been written and is not known to be on the disk: which files
-// and folders have to be synced, and which syncs failed. Its methods touch memory
-// only. It has no lock but those of the syncs: the mutex of memory guards it.
+// unsynced is what was written and may not be on the disk yet: which files and
+// folders have to be synced, and which syncs failed. It touches memory only. It has
+// no lock except those of the syncs: memory.mu guards it.
 type unsynced struct {
-	many     int        // files that have to be synced; see wrote
+	many     int        // how many files should be synced at once; see wrote
 	files    []fileSync // by entry
 	queue    []int      // files that have to be synced, each once
 	dirs     map[string]struct{}
@@ -19,16 +19,15 @@ type unsynced struct {
 	locks *[2 * syncsPerTransfer]sync.Mutex // made when first needed
 }
 
-// fileSync is one file.
+// fileSync is the state of one file.
 type fileSync struct {
-	writes uint32 // counts what makes a sync necessary
-	synced uint32 // writes before the last good sync
+	writes uint32 // counts the writes
+	synced uint32 // the value of writes before the last good sync
 	queued bool
 	failed bool // a sync failed, and its pieces have not been written again
 }
 
-// parentDir stands, among names of folders, for the one that the own folder is
-// in.
+// parentDir stands for the folder above the own folder.
 const parentDir = ".."
 
 func newUnsynced(files, many int) unsynced {
@@ -38,8 +37,8 @@ func newUnsynced(files, many int) unsynced {
 // empty tells whether no file and no folder has to be synced.
 func (u *unsynced) empty() bool { return len(u.queue)+len(u.dirs) == 0 }
 
-// wrote notes that file i has to be synced, and tells whether it is one of as many
-// as should be synced at once.
+// wrote notes that file i has to be synced. It tells whether there are now as many
+// files as should be synced at once.
 func (u *unsynced) wrote(i int) (many bool) {
 	u.files[i].writes++
 	u.enqueue(i)
@@ -53,8 +52,8 @@ func (u *unsynced) enqueue(i int) {
 	}
 }
 
-// untouched tells whether file i was not written, and is not known to have been,
-// since the transfer was opened.
+// untouched tells whether file i was not written since the transfer was opened, as
+// far as is known.
 func (u *unsynced) untouched(i int) bool { return u.files[i].writes == 0 }
 
 // dirty tells whether file i has to be synced.
@@ -63,7 +62,7 @@ func (u *unsynced) dirty(i int) bool { return u.files[i].writes != u.files[i].sy
 // onDisk tells whether every write to file i is on the disk.
 func (u *unsynced) onDisk(i int) bool { return !u.dirty(i) && !u.files[i].failed }
 
-// drop notes that nothing of file i has to be synced any more: it is gone.
+// drop notes that file i need not be synced any more: it is gone.
 func (u *unsynced) drop(i int) { u.files[i].synced = u.files[i].writes }
 
 // take returns the files to sync now.
@@ -77,7 +76,7 @@ func (u *unsynced) take() []int {
 }
 
 // putBack queues those of files again that were not synced, or were written
-// meanwhile, and returns them.
+// meanwhile. It returns them.
 func (u *unsynced) putBack(files []int) (left []int) {
 	for _, i := range files {
 		if u.dirty(i) {
@@ -88,9 +87,9 @@ func (u *unsynced) putBack(files []int) (left []int) {
 	return left
 }
 
-// lock is held while file i is synced and the result noted. In between nobody else
-// may sync it: the system tells of a failure only once, and a second sync would
-// pass for a good one.
+// lock is held while file i is synced and the result is noted. No other sync of it
+// may come in between: the system reports a failure only once, and the second sync
+// would succeed.
 func (u *unsynced) lock(i int) *sync.Mutex {
 	if u.locks == nil {
 		u.locks = new([2 * syncsPerTransfer]sync.Mutex)
@@ -98,13 +97,13 @@ func (u *unsynced) lock(i int) *sync.Mutex {
 	return &u.locks[i%len(u.locks)]
 }
 
-// begin is called before file i is synced. It is of no use where an earlier sync
+// begin is called before file i is synced. The sync is useless if an earlier one
 // failed.
 func (u *unsynced) begin(i int) (writes uint32, useless bool) {
 	return u.files[i].writes, u.files[i].failed
 }
 
-// done notes that a sync that began with so many writes was good.
+// done notes that a sync succeeded that began after that many writes.
 func (u *unsynced) done(i int, writes uint32) {
 	if f := &u.files[i]; int32(writes-f.synced) > 0 {
 		f.synced = writes
@@ -120,8 +119,8 @@ func (u *unsynced) fail(i int) {
 // failed tells whether a sync of file i failed.
 func (u *unsynced) failed(i int) bool { return u.files[i].failed }
 
-// heal notes that all that failed was written again, unless more failed than
-// before.
+// heal notes that everything that failed was written again. It does nothing if
+// another sync failed meanwhile.
 func (u *unsynced) heal(failures int) bool {
 	if u.failures != failures {
 		return false
@@ -141,8 +140,9 @@ func (u *unsynced) noteDir(name string) {
 	u.dirs[name] = struct{}{}
 }
 
-// noteTree notes every folder that name is in: it may have been made by a process
-// that did not live to sync it. With parent that includes the one above.
+// noteTree notes every folder above name: an earlier process may have made it and
+// been killed before it synced it. With parent, that includes the folder above the
+// own one.
 func (u *unsynced) noteTree(name string, parent bool) {
 	for d := path.Dir(name); ; d = path.Dir(d) {
 		u.noteDir(d)
@@ -162,7 +162,7 @@ func (u *unsynced) takeDirs() map[string]struct{} {
 	return dirs
 }
 
-// putBackDirs notes folders that could not be synced.
+// putBackDirs notes again folders that could not be synced.
 func (u *unsynced) putBackDirs(dirs map[string]struct{}) {
 	for name := range dirs {
 		u.noteDir(name)

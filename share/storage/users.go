@@ -7,39 +7,39 @@ import (
 	"sync/atomic"
 )
 
-// userFile is a file of the user's that has the name of an entry, or had it: it
-// is read where it is, and never written. A piece that it shares with another
-// file may have to be fetched for that one's sake; what of it would be the user's
-// goes to a file of ours under the part name of the entry, the spill, at the
-// place where it belongs. It becomes the entry's part file should the user's file
-// turn out to be another one, and is deleted if not.
+// userFile is a file of the user's that has, or had, the name of an entry. It is
+// read where it is, and never written. A piece that it shares with another file may
+// have to be fetched for that file. The bytes of the piece that belong to this
+// entry then go to a file of ours under the part name of the entry, the spill, each
+// at its place. If the user's file turns out to be wrong, the spill becomes the
+// part file of the entry; if it is right, the spill is deleted.
 type userFile struct {
 	open atomic.Pointer[handle] // of the spill
 
 	// Guarded by memory.mu.
-	spill      bool // recorded: what has the part name is ours
-	made       bool // and it is there
-	head, tail bool // the first piece, and the last, are read from it
-	synced     bool // the user's file was, since it was found
-	lost       bool // it was changed before it was taken: of no use any more
-	settled    bool // all of it is right, and in use where it is
+	spill      bool // recorded: the file with the part name is ours
+	made       bool // the spill exists
+	head, tail bool // the first piece, or the last, is read from the spill
+	synced     bool // the user's file was synced since it was found
+	lost       bool // it was changed before it was decided about: it is not used
+	settled    bool // all of it is right, and it is used where it is
 }
 
-// userFiles are the user's files that entries of a transfer are, or were beside. It
-// touches memory only; the mutex of memory guards it.
+// userFiles are the user's files of a transfer, by entry. It touches memory only;
+// memory.mu guards it.
 type userFiles struct {
 	geometry
 	byEntry map[int]*userFile
-	n       atomic.Int32 // len(byEntry), for those who do not hold the mutex
+	n       atomic.Int32 // len(byEntry), to be read without the mutex
 }
 
-// any tells whether there are any. No lock need be held.
+// any tells whether there are any. It needs no lock.
 func (s *userFiles) any() bool { return s.n.Load() > 0 }
 
-// of is the user's file of entry i; nil without one.
+// of returns the user's file of entry i, or nil.
 func (s *userFiles) of(i int) *userFile { return s.byEntry[i] }
 
-// all goes through them in the order of entries. They may be dropped meanwhile.
+// all iterates in the order of entries. Files may be dropped meanwhile.
 func (s *userFiles) all() iter.Seq2[int, *userFile] {
 	return func(yield func(int, *userFile) bool) {
 		for _, i := range slices.Sorted(maps.Keys(s.byEntry)) {
@@ -50,7 +50,7 @@ func (s *userFiles) all() iter.Seq2[int, *userFile] {
 	}
 }
 
-// take is of, and makes what it does not find.
+// take returns the user's file of entry i and makes it if there is none.
 func (s *userFiles) take(i int) *userFile {
 	u := s.byEntry[i]
 	if u == nil {
@@ -76,7 +76,7 @@ func (s *userFiles) spilled(i, p int) bool {
 	return u != nil && (u.head && p == of.From || u.tail && p == of.To-1)
 }
 
-// setSpilled notes so, or the opposite, of an entry that has a user's file.
+// setSpilled sets whether it is.
 func (s *userFiles) setSpilled(i, p int, is bool) {
 	if u := s.byEntry[i]; p == s.pieces(i).From {
 		u.head = is

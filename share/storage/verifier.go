@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// verifier hashes pieces, notes in memory what comes of it, and reads for others only
+// verifier hashes pieces, notes the result in memory, and reads for others only
 // what is known to be right.
 type verifier struct {
 	*memory
@@ -19,15 +19,15 @@ type verifier struct {
 	proving sync.Mutex // held while a piece in doubt is hashed for a reader
 }
 
-// errAgain says that what was read may not be what was hashed, and that another
-// attempt can tell.
+// errAgain means that what was read may not be what was hashed. Another attempt can
+// tell.
 var errAgain = errors.New("the file was changed while it was read")
 
-// serveAttempts bounds how often a block of a file that keeps changing is read.
+// serveAttempts limits how often a block is read while its file keeps changing.
 const serveAttempts = 4
 
-// ReadAt reads verified content; pad bytes are zeros. Bytes of pieces that are
-// not complete, or of a file that changed since, are an error.
+// ReadAt reads verified content; pad bytes are zeros. It is an error to read pieces
+// that are not complete, or a file that has changed.
 func (v *verifier) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 || off >= v.info.Total || len(p) == 0 {
 		if len(p) == 0 && off >= 0 && off <= v.info.Total {
@@ -45,10 +45,10 @@ func (v *verifier) ReadAt(p []byte, off int64) (int, error) {
 			if err := v.prove(s); err != nil {
 				return 0, err
 			}
-			continue // it may be known to be wrong now
+			continue // the piece may be wrong
 		}
 		n, err := v.each(off, p, v.reader.serveFile)
-		// What is known of the pieces may have changed with the file.
+		// The file may have changed during the read.
 		if ok, doubt := v.readable(s); err == nil && ok && !doubt || err != nil && !errors.Is(err, errAgain) {
 			return n, err
 		}
@@ -78,9 +78,8 @@ func (v *verifier) prove(s Span) error {
 	return nil
 }
 
-// HashPiece reads piece i from disk and notes whether it is right, as the
-// client's Piece.VerifyData would. An error, of kind share.Disk, says that it
-// could not be read.
+// HashPiece reads piece i from disk and notes whether it is right. An error, of
+// kind share.Disk, means that the piece could not be read.
 func (v *verifier) HashPiece(ctx context.Context, i int) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -99,14 +98,14 @@ func (v *verifier) HashPiece(ctx context.Context, i int) (bool, error) {
 	return false, v.MarkNotComplete(i)
 }
 
-// buffers are for hashing: large enough to make the calls cheap, and small
-// enough for the processor's cache.
+// buffers are for hashing: large enough to make few calls, and small enough for the
+// cache of the processor.
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
 type buffer [128 << 10]byte
 
-// CopyPiece writes the first n bytes of piece p, right or wrong, to w. What is
-// not there is io.EOF.
+// CopyPiece writes the first n bytes of piece p to w, whether they are right or
+// not. It returns io.EOF where there is no data.
 func (v *verifier) CopyPiece(p int, n int64, w io.Writer) (written int64, err error) {
 	buf := buffers.Get().(*buffer)
 	defer buffers.Put(buf)
@@ -146,8 +145,8 @@ func (v *verifier) CopyPiece(p int, n int64, w io.Writer) (written int64, err er
 	return written, nil
 }
 
-// begin notes that piece p is about to be hashed. What is not known of it is
-// hashed no sooner than a change of its files would show.
+// begin notes that piece p is about to be hashed. If the piece is unknown or in
+// doubt, it waits until another change of its files would be seen.
 func (v *verifier) begin(p int) {
 	v.mu.Lock()
 	var ctimes []int64
@@ -178,7 +177,7 @@ func (v *verifier) MarkComplete(p int) error {
 		return nil
 	}
 	if v.known.right(p) {
-		v.endDoubt(p) // the new stamps of its files are recorded
+		v.endDoubt(p) // the new stamps of its files have to be recorded
 	}
 	v.filesOf(p, func(i int) {
 		f := &v.files[i]
@@ -204,8 +203,8 @@ func (v *verifier) MarkComplete(p int) error {
 	return nil
 }
 
-// MarkNotComplete notes that piece p was hashed and is wrong, unless it could
-// not be read.
+// MarkNotComplete notes that piece p was hashed and is wrong, unless the disk could
+// not read it.
 func (v *verifier) MarkNotComplete(p int) error {
 	v.mu.Lock()
 	if v.closed {

@@ -10,14 +10,15 @@ import (
 	"time"
 )
 
-// watcher compares files on disk with what they were when they were hashed or last
-// written. It looks at stamps and reads no content: a file that is as it was is
-// trusted, one that only may be is put in doubt, any other is in trouble.
+// watcher compares files with what they were when they were hashed or last written.
+// It looks at stamps and reads no content. A file with the same stamp is trusted. A
+// file that may have changed is in doubt, and one that has changed or is missing is
+// in trouble.
 //
-// A file is in doubt when its size and mtime are what they were, and its ctime or
-// inode is not: somebody changed its mode, made a hard link, restored a backup, or
-// wrote to it and put the mtime back. Its pieces are not durable until they were
-// hashed again. Meanwhile they are served, each after it was hashed.
+// A file is in doubt if its size and mtime are the same and its ctime or inode is
+// not: a program changed its mode, made a hard link, restored a backup, or wrote to
+// it and put the mtime back. Its pieces are not durable until they are hashed
+// again. Until then they are served, each after a hash.
 type watcher struct {
 	*memory
 	opened *openFiles
@@ -28,11 +29,12 @@ type watcher struct {
 	looked []atomic.Int64 // by entry: when it was last compared with its stamp
 }
 
-// lookEvery is how often a complete file that is read is compared with what it
-// was. A look costs about a twentieth of the time of reading one block.
+// lookEvery is how often a complete file is compared with its stamp while it is
+// read. That takes about a twentieth of the time of reading a block.
 const lookEvery = 250 * time.Millisecond
 
-// lookIfDue compares a complete file with its stamp, at most every lookEvery.
+// lookIfDue compares a complete file with its stamp, unless that was done within
+// lookEvery.
 func (w *watcher) lookIfDue(i int) error {
 	now := int64(w.clock())
 	if last := w.looked[i].Load(); last != 0 && now >= last && now-last < int64(lookEvery) {
@@ -48,8 +50,8 @@ func (w *watcher) lookIfDue(i int) error {
 	return w.look(i)
 }
 
-// look compares a complete file with its stamp. A difference is a trouble, and
-// its error is returned.
+// look compares a complete file with its stamp. If the file is in trouble, it
+// returns why.
 func (w *watcher) look(i int) error {
 	w.mu.Lock()
 	name, state := w.name(i), w.files[i].state
@@ -72,7 +74,7 @@ func (w *watcher) look(i int) error {
 	case sameFile:
 		return nil
 	case restamped:
-		w.opened.closeFile(i) // it may lead to another file than the name
+		w.opened.closeFile(i) // the handle may be of a file that no longer has the name
 		w.mu.Lock()
 		f := &w.files[i]
 		if f.state == state && f.stamp == was && w.troubles.of(i) == nil {
@@ -138,7 +140,7 @@ func (w *watcher) lookAtPart(i int) error {
 		return nil
 	case err == nil || kindOf(err) == ErrMissing:
 		w.mu.Lock()
-		part = f.state == partial // and was not renamed meanwhile
+		part = f.state == partial // it may have been renamed meanwhile
 		w.mu.Unlock()
 		if part {
 			w.faults.trouble(i, ErrMissing, stamp{})
@@ -148,14 +150,14 @@ func (w *watcher) lookAtPart(i int) error {
 	return err
 }
 
-// unchanged tells whether the file that h leads to is what was hashed, after a
-// block of it was read for a peer.
+// unchanged is called after a block was read for a peer. It checks that the file of
+// h is still what was hashed.
 func (w *watcher) unchanged(i int, h *handle) error {
 	f := &w.files[i]
 	w.mu.Lock()
 	part := f.state == partial
 	w.mu.Unlock()
-	if part { // our own writes change it, too
+	if part { // our own writes change its stamp
 		lock := w.opened.fileLock(i)
 		lock.Lock()
 		defer lock.Unlock()
@@ -183,9 +185,9 @@ func (w *watcher) unchanged(i int, h *handle) error {
 	return errAgain
 }
 
-// probeTroubles looks at each file in trouble again. One that is as it was is
-// trusted at once; one that has the right size, and kept still since the last
-// look, is hashed.
+// probeTroubles looks again at each file in trouble. A file that is as it was is
+// trusted at once. A file of the right size that has not changed since the last
+// look is hashed.
 func (w *watcher) probeTroubles() {
 	w.mu.Lock()
 	list := w.troubles.list()
@@ -209,12 +211,12 @@ func (w *watcher) probeTroubles() {
 	}
 }
 
-// probeTrouble tells whether something changed about file i.
+// probeTrouble looks at file i and tells whether something changed.
 func (w *watcher) probeTrouble(i int) bool {
 	w.mu.Lock()
 	name := w.name(i)
 	w.mu.Unlock()
-	w.opened.closeFile(i) // it may lead to a file that the name no longer does
+	w.opened.closeFile(i) // the handle may be of a file that no longer has the name
 	fi, err := w.stat(name)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -247,9 +249,9 @@ func (w *watcher) probeTrouble(i int) bool {
 	return true
 }
 
-// stampFiles notes the stamps of files that were just synced. A complete file
-// keeps the one under which it was found or renamed: its pieces were hashed after
-// that. An incomplete one has that of the last write of ours.
+// stampFiles stores the stamps of files that were just synced. A complete file
+// keeps the stamp it had when it was found or renamed, because its pieces were
+// hashed after that. An incomplete file has the stamp of our last write.
 func (w *watcher) stampFiles(files []int) {
 	for _, i := range files {
 		w.mu.Lock()
@@ -263,7 +265,7 @@ func (w *watcher) stampFiles(files []int) {
 		lock := w.opened.fileLock(i)
 		lock.Lock()
 		fi, err := w.stat(name)
-		if err == nil && fi.Mode().IsRegular() { // else whoever reads it next will see
+		if err == nil && fi.Mode().IsRegular() { // if not, the next read reports it
 			now := stampOf(fi)
 			w.mu.Lock()
 			ours := !known || f.state != state || compareStamps(f.stamp, now) == sameFile
@@ -279,8 +281,8 @@ func (w *watcher) stampFiles(files []int) {
 	}
 }
 
-// stillOurs tells whether file i, which is to get its final name, is what it was
-// after our last write. If not it is hashed again.
+// stillOurs tells whether file i, which is about to be renamed, is as our last
+// write left it. If not, it is hashed again.
 func (w *watcher) stillOurs(i int) (bool, error) {
 	lock := w.opened.fileLock(i)
 	lock.Lock()
@@ -302,8 +304,8 @@ func (w *watcher) stillOurs(i int) (bool, error) {
 	return !w.known.unknown.hasAny(w.pieces(i)), nil
 }
 
-// renewed takes the stamp of file i after a rename of our own: all but the ctime
-// must be as before.
+// renewed stores the stamp of file i after our own rename. Everything but the ctime
+// must be the same.
 func (w *watcher) renewed(i int, name string) error {
 	fi, err := w.stat(name)
 	if err != nil {
@@ -324,7 +326,7 @@ func (w *watcher) renewed(i int, name string) error {
 	return nil
 }
 
-// readFailed makes of err what the caller gets, and sees to what it means.
+// readFailed handles an error of a read and returns the error for the caller.
 func (w *watcher) readFailed(i int, at int64, err error) error {
 	if errors.Is(err, errAbsent) || errors.Is(err, ErrClosed) {
 		return err
@@ -349,12 +351,12 @@ type fileFound struct {
 	state uint8
 	name  string
 	stamp stamp
-	err   error // the disk did not tell
+	err   error // the disk did not answer
 }
 
-// find looks for the file that entry i was, or else may be now. Under a part name
-// it is only looked for if that was recorded to be ours, and what has the final
-// name without that is the user's.
+// find looks for the file of entry i, where it was or where it may be now. A file
+// with a part name is the transfer's only if that was recorded. A file with the
+// final name is the user's, unless it was recorded.
 func (w *watcher) find(i int) fileFound {
 	w.mu.Lock()
 	names, state, created, naming, was := w.layout.names[i], w.files[i].state, w.files[i].created, w.files[i].naming, w.files[i].stamp
@@ -381,7 +383,7 @@ func (w *watcher) find(i int) fileFound {
 		switch {
 		case err == nil && fi.Mode().IsRegular():
 			found := fileFound{state: x.state, name: x.name, stamp: stampOf(fi)}
-			// A rename that the process did not live to record.
+			// It was renamed, and the process was killed before it recorded that.
 			if x.state == users && naming && found.stamp.size == was.size && found.stamp.mtime == was.mtime {
 				found.state = final
 			}

@@ -8,10 +8,10 @@ import (
 	"os"
 )
 
-// writer writes blocks to the files of a transfer. Before it makes a file, it has
-// that recorded, and before it changes a piece, the ledger no longer calls that
-// durable. It writes to no file that is complete, and to none of the user's: the
-// settler puts another one beside it.
+// writer writes blocks to the files of a transfer. Before it makes a file, it
+// records that; before it changes a piece, it removes the piece from the ledger. It
+// writes to no complete file and to none of the user's: for these, the settler puts
+// another file beside.
 type writer struct {
 	*memory
 	opened  *openFiles
@@ -41,8 +41,8 @@ func (w *writer) write(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// mayWrite makes sure that the pieces of s may be written: that nothing is in
-// the way, and that the ledger does not call durable what is about to change.
+// mayWrite prepares a write to the pieces of s: it checks that nothing prevents it,
+// and removes them from the ledger.
 func (w *writer) mayWrite(s Span) error {
 	for {
 		w.mu.Lock()
@@ -68,6 +68,7 @@ func (w *writer) mayWrite(s Span) error {
 	}
 }
 
+// writeFile writes a part of file i.
 func (w *writer) writeFile(i int, at int64, p []byte) (int, error) {
 	if !w.onDisk(i) {
 		return len(p), nil
@@ -96,8 +97,8 @@ func (w *writer) writeFile(i int, at int64, p []byte) (int, error) {
 	return n, err
 }
 
-// writeOpen writes to file i, which nobody else may have changed since our last
-// write to it.
+// writeOpen writes to file i after it has checked that no other program has changed
+// it since our last write.
 func (w *writer) writeOpen(i int, h *handle, at int64, p []byte) (n int, err error) {
 	lock := w.opened.fileLock(i)
 	lock.Lock()
@@ -113,9 +114,9 @@ func (w *writer) writeOpen(i int, h *handle, at int64, p []byte) (n int, err err
 	return n, err
 }
 
-// writeUser takes care of a write to entry i if that is a complete file, ours or
-// the user's: such a file is never written. Unless done, the entry is one that
-// can be written now.
+// writeUser handles a write to an entry that is a complete file, ours or the
+// user's: such a file is never written. If done is false, the entry can be written
+// now.
 func (w *writer) writeUser(i int, at int64, p []byte) (n int, done bool, err error) {
 	w.mu.Lock()
 	complete := w.files[i].state == final
@@ -156,8 +157,8 @@ func (w *writer) writeUser(i int, at int64, p []byte) (n int, done bool, err err
 	return n, true, err
 }
 
-// openSpill gives a pinned handle of the spill of entry i and makes it if need
-// be, after it was recorded.
+// openSpill gives a pinned handle of the spill of entry i. It makes the spill if
+// there is none, after it has recorded that.
 func (w *writer) openSpill(i int, u *userFile) (*handle, error) {
 	w.mu.Lock()
 	recorded := u.spill && !w.known.stale
@@ -173,9 +174,9 @@ func (w *writer) openSpill(i int, u *userFile) (*handle, error) {
 	return w.opened.acquireSpill(i, u, true)
 }
 
-// intend records, before they are made, which files the write of pieces s may
-// make: that of each entry that is not there, and of some next to it, so that
-// this is not done for each of many small ones.
+// intend records which files a write to the pieces of s may make, before they are
+// made. It includes some files after these, so that there is not one record for
+// each of many small files.
 func (w *writer) intend(s Span) error {
 	w.mu.Lock()
 	first, last := -1, -1
@@ -204,8 +205,8 @@ func (w *writer) intend(s Span) error {
 	return w.records.recordIfStale(context.Background())
 }
 
-// intendAll is about how often intentions are recorded for a transfer of very
-// many files.
+// intendAll is about how many such records there are for a transfer of very many
+// files.
 const intendAll = 256
 
 // copyIn implements Transfer.CopyIn.
@@ -223,7 +224,7 @@ func (w *writer) copyIn(ctx context.Context, i int, src *os.File) (bool, error) 
 	if err := w.mayWrite(s); err != nil {
 		return false, err
 	}
-	const most = 256 << 20 // between two looks whether to go on
+	const most = 256 << 20 // between two checks of ctx
 	for at, length := int64(0), w.info.Files[i].Length; at < length; {
 		if err := ctx.Err(); err != nil {
 			return false, err
@@ -251,7 +252,7 @@ func (w *writer) intendOne(ctx context.Context, i int) error {
 	return w.records.recordIfStale(ctx)
 }
 
-// copyOne copies n bytes at a place of src to the same place of entry i.
+// copyOne copies n bytes at an offset of src to the same offset of entry i.
 func (w *writer) copyOne(i int, src *os.File, at, n int64) (int64, error) {
 	h, err := w.opened.acquire(i, true)
 	if errors.Is(err, errPartTaken) {
