@@ -81,7 +81,7 @@ func TestDoctorBelievesTheFirstStranger(t *testing.T) {
 	share := alice.StartCmd(alice.guided("share", none, file))
 	var shared published
 	share.Event("shared", &shared)
-	if d := alice.Doctor(); d.Verdict != "unknown" || !strings.Contains(d.Answer, "not proven") {
+	if d := alice.Doctor(); d.Verdict != "unknown" || !strings.Contains(d.Answer, "not known yet") {
 		t.Errorf("before anybody came: %+v", d)
 	}
 	arrived(t, bob.StartCmd(bob.guided("get", []string{"--bootstrap", alice.At(7000)}, "--output", t.TempDir(), shared.Link)))

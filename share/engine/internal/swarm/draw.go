@@ -3,6 +3,7 @@ package swarm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -108,7 +109,7 @@ func (d *drawing) drop(reason string, banned bool) {
 	case d.swarm.core.Complete():
 		d.cancel(ErrUseless)
 	default:
-		d.cancel(errors.Join(ErrMute, errors.New(reason)))
+		d.cancel(fmt.Errorf("%w: %s", ErrMute, reason))
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
 // shelf is a Source in memory.
@@ -171,5 +173,45 @@ func TestASourceOfAPart(t *testing.T) {
 		if x[1] > 4*64<<10 {
 			t.Errorf("asked for %v", x)
 		}
+	}
+}
+
+// A source whose parts nobody wants any more is let go of them, and what is asked
+// for again while it still comes is not asked for twice.
+func TestUnwantedPartsEnd(t *testing.T) {
+	m := makeContent(1<<20, 64<<10)
+	content, _ := m.content(false)
+	d := &drawing{swarm: &Swarm{content: content}}
+	var all []wanted
+	for n := range 4 {
+		all = append(all, wanted{1, n * wire.BlockSize, wire.BlockSize})
+		d.want(all[n])
+	}
+	p := d.next()
+	if p.from != 64<<10 || p.to != 128<<10 || len(p.blocks) != 4 {
+		t.Fatalf("%+v", p)
+	}
+	ended := false
+	p.cancel = func() { ended = true }
+	d.parts, d.queue = []*part{p}, nil
+	for _, b := range all[:3] {
+		d.unwant(b)
+	}
+	d.want(all[0])
+	d.unwant(all[3])
+	if ended || len(d.queue) != 0 {
+		t.Fatalf("ended although a block is wanted, or asked for twice: %v", d.queue)
+	}
+	d.unwant(all[0])
+	if !ended {
+		t.Error("it goes on although nothing of it is wanted")
+	}
+	d.want(all[1])
+	if len(d.queue) != 1 {
+		t.Error("a block of a part that ended is not asked for again")
+	}
+	d.unwant(all[1])
+	if len(d.queue) != 0 {
+		t.Error("a block that waits was not taken back")
 	}
 }
