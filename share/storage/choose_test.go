@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// Names on disk. Instances that were met: aux.c, con.log, a\x2db and
-// "What is love..." arrived changed; data of a foreign torrent with trailing. or
-// con.txt was not found. What stays in a name is tested in share/metainfo.
+// Names on disk. These were seen: aux.c, con.log, a\x2db and "What is love..."
+// arrived changed; data of a foreign torrent with "trailing." or con.txt was not
+// found. What stays in a name is tested in share/metainfo.
 
 func oddFiles() []entryOf {
 	return []entryOf{
@@ -52,7 +52,7 @@ func TestOddNamesAreKeptAndFound(t *testing.T) {
 	}
 }
 
-// fatDisk cannot hold what Windows forbids, or takes the end off names.
+// fatDisk cannot hold names that Windows forbids, or it cuts off their ends.
 type fatDisk struct {
 	disk
 	refuses bool
@@ -102,8 +102,8 @@ func TestFileSystemsOfWindowsGetTheirNames(t *testing.T) {
 	}
 }
 
-// What is there decides the names: another's file is never in the way of ours, and
-// a copy of the right size is used.
+// Names depend on what is there: a file of another transfer never gets in the way
+// of ours, and a copy of the right size is used.
 func TestNamesAreChosenByWhatIsThere(t *testing.T) {
 	info, _ := torrentOf(t, "set", 16*kib, entryOf{path: "a", data: content(1, 100)}, entryOf{path: "b", data: content(2, 100)})
 	never := func(string) bool { return false }
@@ -156,7 +156,7 @@ func TestALayoutWithoutAFileIsRefused(t *testing.T) {
 	}
 }
 
-// The names of transfers that are recorded stay as they were recorded.
+// A transfer that is recorded keeps the names of its record.
 func TestOlderRecordsKeepTheirNames(t *testing.T) {
 	oddOnly(t)
 	info, _ := torrentOf(t, "odd", 16*kib, oddFiles()...)

@@ -81,8 +81,8 @@ func addTo(t *testing.T, c *torrent.Client, tr *Transfer, info *metainfo.Info) *
 	return lib
 }
 
-// A client seeds a shared folder, another fetches it, and a third one takes up
-// what the second has left; at the end the folders are the same.
+// A client seeds a shared folder, another fetches it, and a third continues what
+// the second has left. At the end the folders are the same.
 func TestWithRealClients(t *testing.T) {
 	b := newBench(t)
 	b.clock = nil
@@ -155,8 +155,8 @@ func TestWithRealClients(t *testing.T) {
 	}
 }
 
-// A block of a file that was changed is refused to the peer, and the client
-// learns that it does not have the piece.
+// A block of a file that was changed is refused, and the client learns that it does
+// not have the piece.
 func TestChangedFileIsNotServed(t *testing.T) {
 	b := newBench(t)
 	b.store, _ = New(Config{Ledger: b.ledger})

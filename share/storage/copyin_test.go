@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What is copied in has an inode of its own, and none of it counts before it was
+// What is copied in has an inode of its own, and none of it counts before it is
 // hashed.
 func TestCopyIn(t *testing.T) {
 	b := newBench(t)
@@ -32,7 +32,7 @@ func TestCopyIn(t *testing.T) {
 			t.Errorf("piece %d is %s before it was hashed", p, got)
 		}
 	}
-	// Where the system copies nothing the caller writes. The last is also of b.
+	// If the system copies nothing, the caller writes. The last piece is also of b.
 	for p, want := range []bool{copied, false, false} {
 		if good, err := tr.HashPiece(context.Background(), p); err != nil || good != want {
 			t.Errorf("piece %d: %v, %v", p, good, err)
@@ -52,7 +52,7 @@ func TestCopyIn(t *testing.T) {
 	if y, err := os.Stat(filepath.Join(b.dir, "set/a")); err != nil || os.SameFile(x, y) {
 		t.Errorf("one file under two names, %v", err)
 	}
-	// What is here already is not written over.
+	// What is there already is not overwritten.
 	if ok, err := tr.CopyIn(context.Background(), 0, src); ok || err != nil {
 		t.Errorf("again: %v, %v", ok, err)
 	}

@@ -13,8 +13,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Rules of sync and its parts, and the tests that fail when one is left out. Each was left out
-// once, with all tests of the package run:
+// Rules of sync and its parts, and the tests that fail without each rule. Each was
+// left out once, with all tests of the package run:
 //
 //	syncOpen refuses to retry a failed sync  TestAFailedSyncIsNotBelievedWhenRetried
 //	dropTainted                              TestWhatAFailedSyncLeftInDoubtIsDropped
@@ -24,10 +24,10 @@ import (
 //	dropSpills and Remove sync them, too     TestRandomHistories
 //	the next process syncs what it finds     TestAPartOfAnEarlierProcessIsSyncedBeforeItCounts
 //
-// The random tests find the first two only by luck. That the state database syncs is
-// tested as a setting alone: with synchronous(OFF) TestTheStateReachesTheDisk of
-// cmd/internal/node fails, as it asks each connection; no test cuts the power under
-// SQLite.
+// The random tests find the first two only by luck. Whether the state database
+// syncs is tested as a setting only: with synchronous(OFF)
+// TestTheStateReachesTheDisk of cmd/internal/node fails, as it asks each
+// connection. No test cuts the power under SQLite.
 //
 // Rules of watcher, verifier and writer:
 //
@@ -67,7 +67,7 @@ func newCrashTest(t *testing.T) *crashTest {
 		{path: "d", data: content(4, 2900)},
 		{path: "none"},
 	}
-	// More than the least number of handles, so that dirty ones are closed.
+	// More files than handles, so that handles with unsynced writes are closed.
 	for i, name := range []string{"e", "f", "g", "h", "i", "j", "k"} {
 		entries = append(entries, entryOf{path: "t/" + name, data: content(uint64(10+i), 500+90*i)})
 	}
@@ -81,7 +81,7 @@ func newCrashTest(t *testing.T) *crashTest {
 	return c
 }
 
-// mishap does what may go wrong, or go on, between any two calls of a sync.
+// mishap does what may go wrong, or happen, between two calls of a sync.
 func (c *crashTest) mishap(t *rapid.T, f *simFile, syncing bool, pick func() bool) {
 	open := false
 	for i := range c.tr.files {
@@ -138,8 +138,8 @@ func (c *crashTest) hashMeanwhile(t *rapid.T) func() {
 	}
 }
 
-// mustHold checks the promise: were the power cut now, no piece that is
-// durable, and none that the ledger would have trusted, would be wrong.
+// mustHold checks the promise: after a power cut now, every piece that is durable
+// or that the ledger would have trusted is right.
 func (c *crashTest) mustHold(t *rapid.T) {
 	t.Helper()
 	for _, s := range c.tr.DurablePieces() {
@@ -188,8 +188,8 @@ func (c *crashTest) hashUnknown(t *rapid.T) {
 	}
 }
 
-// A failed fsync is never believed the second time, whoever asks: the system told
-// of it once, and has forgotten.
+// A failed fsync is not believed when it is repeated: the system reported the
+// failure once, and has forgotten it.
 func TestAFailedSyncIsNotBelievedWhenRetried(t *testing.T) {
 	sim := newSimDisk()
 	b := &bench{t: t, ledger: newMemLedger(), clock: newClock(), disk: sim, dir: "/dl"}
@@ -214,8 +214,8 @@ func TestAFailedSyncIsNotBelievedWhenRetried(t *testing.T) {
 	}
 }
 
-// A piece that was hashed while another one was written again has not been
-// written again itself: it does not count with this batch.
+// A piece that was hashed while another one was written again was not written again
+// itself: it does not count with this batch.
 func TestWhatAFailedSyncLeftInDoubtIsDropped(t *testing.T) {
 	sim := newSimDisk()
 	b := &bench{t: t, ledger: newMemLedger(), clock: newClock(), disk: sim, dir: "/dl"}
@@ -257,7 +257,7 @@ func TestWhatAFailedSyncLeftInDoubtIsDropped(t *testing.T) {
 }
 
 // What a process wrote before it was killed is synced by the next one before it
-// counts, also where the record knows the part file as it is.
+// counts, even if the record has the part file as it is.
 func TestAPartOfAnEarlierProcessIsSyncedBeforeItCounts(t *testing.T) {
 	c := newCrashTest(t)
 	whole := func(p int) []byte {
@@ -404,7 +404,7 @@ func TestNothingDurableIsEverWrong(t *testing.T) {
 			},
 		})
 
-		// At the end all is well again, and everything can be fetched.
+		// At the end the disk works again, and everything can be fetched.
 		c.sim.full = false
 		for range 8 {
 			c.tr.probe(context.Background())

@@ -15,9 +15,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What other programs do to files of a transfer. The property tests run random
-// histories on the disk in memory; these are the instances that were seen, each
-// on the real file system:
+// What other programs do to the files of a transfer. The property tests run random
+// histories on the disk in memory. These cases were seen in practice, each is
+// tested on the real file system:
 //
 //	changed in place, mtime put back (VeraCrypt, tag editors)   TestInPlaceChangeWithItsTimePutBackIsNotServed
 //	rsync --inplace -t                                          the same, written in small steps
@@ -28,8 +28,8 @@ import (
 //	damage found by verify, then a restart                      TestWhatVerifyFoundStaysAcrossRestarts
 //	records of version 1                                        TestOldRecordsAdoptWhatIsOlder
 
-// A user's file that is changed after it was hashed, with its mtime put back, does
-// not make the copy of it durable.
+// If a user's file is changed after it was hashed, with its mtime put back, the
+// copy of it is not durable.
 func TestACopyOfAFileThatWasChangedIsHashed(t *testing.T) {
 	sim := newSimDisk()
 	b := &bench{t: t, ledger: newMemLedger(), clock: newClock(), disk: sim, dir: "/dl"}
@@ -61,7 +61,7 @@ type editor struct {
 	spared func(path string) bool
 }
 
-// edit does one thing to a file of those that are there.
+// edit does one thing to one of the files.
 func (e *editor) edit(t *rapid.T) {
 	d := e.sim
 	d.mu.Lock()
@@ -129,8 +129,8 @@ func (e *editor) edit(t *rapid.T) {
 	}
 }
 
-// onSim is what a reader of the disk finds of piece p. Until it is decided about a
-// user's file, some bytes may be in its spill.
+// onSim returns what is on the disk of piece p. Until a user's file is decided
+// about, some bytes may be in its spill.
 func onSim(sim *simDisk, tr *Transfer, root string, p int) []byte {
 	sim.mu.Lock()
 	defer sim.mu.Unlock()
@@ -198,9 +198,9 @@ func editedTorrent(t testing.TB) (*metainfo.Info, []byte, []entryOf) {
 	return info, all, entries
 }
 
-// A share whose files others edit, at any moment: no wrong byte is served, and
-// nothing is called complete that is not. In half of the histories the clock of
-// the disk goes in ticks.
+// A share whose files others edit at any moment: no wrong byte is served, and
+// nothing is called complete that is not. In half of the histories the clock of the
+// disk has ticks.
 func TestNoWrongByteOfAShareIsServed(t *testing.T) {
 	info, all, entries := editedTorrent(t)
 	checkThousand(t, func(t *testing.T, rt *rapid.T) {
@@ -288,7 +288,7 @@ func TestNoWrongByteOfAShareIsServed(t *testing.T) {
 }
 
 // A fetch whose files others edit: no wrong byte is served, nothing is called
-// complete that is not, and in the end all of it is there.
+// complete that is not, and at the end everything is there.
 func TestNoWrongByteOfAFetchIsServed(t *testing.T) {
 	info, all, entries := editedTorrent(t)
 	checkThousand(t, func(t *testing.T, rt *rapid.T) {
@@ -300,7 +300,7 @@ func TestNoWrongByteOfAFetchIsServed(t *testing.T) {
 			e.good["/dl/set/"+x.path] = x.data
 		}
 		tr := b.open(info)
-		// A spill has no stamp: whoever writes to it is not noticed before it is hashed.
+		// A spill has no stamp: a write to it goes unnoticed until it is hashed.
 		e.spared = func(path string) bool {
 			for i := range tr.users.all() {
 				if path == "/dl/set/"+tr.layout.names[i].part {
@@ -347,7 +347,7 @@ func TestNoWrongByteOfAFetchIsServed(t *testing.T) {
 				tr = b.open(info)
 			},
 			"kill": func(*rapid.T) { b.crash(); tr = b.open(info) },
-			// Not after each step: what the next write of ours finds out is tested, too.
+			// Not after each step: the next write has to notice edits, too.
 			"look": func(t *rapid.T) { mustBeComplete(t, sim, tr, "/dl/set", all) },
 		})
 		for range 8 {
@@ -412,7 +412,7 @@ func TestInPlaceChangeWithItsTimePutBackIsNotServed(t *testing.T) {
 			if p := tr.Progress(); p.Pieces != 2 {
 				t.Fatalf("%+v", p)
 			}
-			// As it was, with the mtime of now: found out, and served again.
+			// Unchanged, with a new mtime: it is hashed, and served again.
 			change(t, b.file(0), 100, b.all[100:5100], steps, false)
 			tr.probe(context.Background())
 			tr.probe(context.Background())
@@ -525,7 +525,8 @@ func TestWhatOnlyRestampsAFileIsServedOnceHashed(t *testing.T) {
 			if p := tr.Progress(); p.Pieces != 3 || p.Doubtful != 1 {
 				t.Fatalf("after a read: %+v", p)
 			}
-			// Killed before all was hashed, the next run is not sure either.
+			// After a kill before everything was hashed, the next run is not sure
+			// either.
 			b.crash()
 			tr = b.openOwn()
 			if p := tr.Progress(); p.Pieces != 2 || p.Doubtful != 2 {
@@ -571,7 +572,7 @@ func TestWhatVerifyFoundStaysAcrossRestarts(t *testing.T) {
 	}
 }
 
-// asVersion1 makes of the record of info one without change times.
+// asVersion1 removes the change times from the record of info.
 func (b *bench) asVersion1(info *metainfo.Info) {
 	b.t.Helper()
 	r := b.ledger.records[info.ID]

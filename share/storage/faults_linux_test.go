@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountTmpfs mounts a file system of so many bytes, until the test ends.
+// mountTmpfs mounts a file system of the given size until the test ends.
 func mountTmpfs(t *testing.T, size int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -65,7 +65,7 @@ func (e *ext4) do(name string, args ...string) {
 	}
 }
 
-// cut is a power cut: what is in memory alone is lost.
+// cut is a power cut: what is only in memory is lost.
 func (e *ext4) cut() {
 	e.t.Helper()
 	d, err := os.Open(e.dir)
@@ -309,7 +309,7 @@ func TestDiskGoneAndBack(t *testing.T) {
 }
 
 // The power is cut at any moment while files are written, synced, renamed and
-// recorded. Whatever the ledger has must be on the disk.
+// recorded. Everything that the ledger has must be on the disk.
 func TestPowerCuts(t *testing.T) {
 	e := newExt4(t)
 	b := newBench(t)
@@ -343,8 +343,8 @@ func TestPowerCuts(t *testing.T) {
 		})
 		aim := min(tr.Progress().Pieces+4+round%3, info.NumPieces-1)
 		eventually(t, "some pieces are durable", func() bool { return tr.Progress().Pieces >= aim })
-		// A process that lives on can be told of syncs that never were: with the
-		// power the ledger goes, too.
+		// A process that survives may be told of syncs that never happened: the
+		// ledger goes down with the power, too.
 		b.ledger.breakWith(errors.New("the power is out"))
 		durable := tr.DurablePieces()
 		e.cut()
@@ -404,7 +404,8 @@ func TestFewDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &old)
-	// More handles than there are descriptors: the store has to find out.
+	// The limit is higher than the number of descriptors: the store has to find
+	// out.
 	b.cfg.MaxHandles = 1000
 	b.restart()
 	const shares = 2000

@@ -111,8 +111,8 @@ func TestRemoveWithoutData(t *testing.T) {
 	wantTree(t, b.dir, "f~")
 }
 
-// Of a folder that is partly there only what was fetched is deleted with the data:
-// what was there stays, right or wrong. That is known after a restart.
+// From a folder that is partly there, --data deletes only what was fetched. What
+// was there stays, right or wrong, also after a restart.
 func TestRemoveSparesWhatWasThere(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		b := newBench(t)
@@ -416,8 +416,8 @@ func TestPathsLongerThanTheSystemTakes(t *testing.T) {
 	wantTree(t, b.dir)
 }
 
-// A selection that is done leaves no part file of a neighbour: what its pieces have
-// of it is deleted, and fetched again should the neighbour be wanted.
+// A selection that is complete leaves no part file of a neighbour. The neighbour's
+// bytes are deleted, and fetched again if it is wanted later.
 func TestASelectionLeavesNoPartOfANeighbour(t *testing.T) {
 	b := newBench(t)
 	info, all := torrentOf(t, "set", 16*kib,

@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Forget keeps where files are and whose, and nothing that would make data be
-// trusted; and it says the same however much of the data is there.
+// Forget keeps where files are and whose they are, and nothing that would make data
+// trusted. Its result does not depend on how much of the data is there.
 func TestForget(t *testing.T) {
 	t.Parallel()
 	info := recordInfo()

@@ -139,7 +139,7 @@ func TestOutOfDescriptors(t *testing.T) {
 		for _, o := range owners {
 			o.use(t).unpin()
 		}
-		// The system has room for 20 only, and others free one more in a while.
+		// The system has room for 20; after a while another program frees one more.
 		start := time.Now()
 		left := func() int32 {
 			if time.Since(start) > 50*time.Millisecond {

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// skip skips a test that cannot run here; where nothing may be skipped it fails.
+// skip skips a test that cannot run here. In CI it fails.
 func skip(t *testing.T, why string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -145,7 +145,7 @@ func (l *memLedger) Delete(_ context.Context, id share.ID) error {
 	return nil
 }
 
-// clock is a time of day that stands still unless it is moved.
+// clock is a time of day that moves only when it is told to.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -222,7 +222,7 @@ func (b *bench) crash() {
 	b.restart()
 }
 
-// run starts Run, which needs a clock that goes; it ends with the test.
+// run starts Run, which needs a real clock. It ends with the test.
 func (b *bench) run() {
 	b.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -17,9 +17,9 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// Random histories of what a user does to files and what a transfer does beside
-// them, over restarts, kills, power cuts, removals and upgrades from version 1.
-// What must hold at each instant:
+// Random histories of what a user and a transfer do to the same files, with
+// restarts, kills, power cuts, removals and upgrades from version 1. What must hold
+// at each instant:
 //
 //   - a file that the user made, or changed after the transfer had made it, is
 //     never changed, renamed or deleted: its bytes, its mtime and the file itself
@@ -30,11 +30,11 @@ import (
 //   - at the end everything can be fetched, and with data removed nothing of the
 //     transfer's own is left.
 //
-// The instances that this stands for: a browser's NAME.part and any other file
-// that is there when the transfer is opened; a file of the right size with the
-// user's edits; photos that share pieces with missing neighbours, removed with
-// data; an edit after the fetch, with and without its mtime put back; kill -9
-// between any two steps; a power cut between any two changes of the disk.
+// Cases that this covers: a browser's NAME.part and any other file that is there
+// when the transfer is opened; a file of the right size with the user's edits;
+// photos that share pieces with missing neighbours, removed with data; an edit
+// after the fetch, with and without its mtime put back; kill -9 between any two
+// steps; a power cut between any two changes of the disk.
 func TestRandomHistories(t *testing.T) {
 	n := 1000
 	if os.Getenv("SOAK") != "" {
@@ -354,8 +354,8 @@ func (h *history) powerCut() {
 	h.open()
 }
 
-// upgrade has the record, and the part files, be those of version 1, which has
-// just looked at everything. Of what version 1 could not record nothing is changed.
+// upgrade turns the record and the part files into those of version 1, which has
+// just looked at everything. What version 1 could not record is not changed.
 func (h *history) upgrade() {
 	ctx := context.Background()
 	h.ok("look", h.tr.Look(ctx))
@@ -385,8 +385,7 @@ func (h *history) upgrade() {
 	h.open()
 }
 
-// beingAdopted tells whether a path is a user's file that he has asked to have
-// completed.
+// beingAdopted tells whether a path is a user's file that is completed in place.
 func (h *history) beingAdopted(p string) bool {
 	if h.tr == nil || h.tr.layout == nil || !h.adopted {
 		return false

@@ -3,21 +3,12 @@ package storage
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 )
 
-// notedAgenda counts what is asked of it.
-type notedAgenda struct{ syncs, now, probes, posts int }
-
-func (a *notedAgenda) wantSync(int64)          { a.syncs++ }
-func (a *notedAgenda) wantSyncNow()            { a.now++ }
-func (a *notedAgenda) wantProbe(time.Duration) { a.probes++ }
-func (a *notedAgenda) post()                   { a.posts++ }
-
-// memoryOf is the memory of a transfer that has no disk, of files that are
-// complete under their final names.
+// memoryOf makes the memory of a transfer without a disk, whose files are complete
+// and have their final names.
 func memoryOf(t testing.TB, own *Own, entries ...entryOf) (*memory, *notedAgenda) {
 	t.Helper()
 	info, _ := torrentOf(t, "set", 1000, entries...)
@@ -41,8 +32,7 @@ func setOfThree() []entryOf {
 	return []entryOf{{path: "a", data: content(1, 1500)}, {path: "b", data: content(2, 200)}, {path: "c", data: content(3, 2300)}}
 }
 
-// A share with a wrong piece holds every file that may be the reason, and has
-// somebody look at them again.
+// A wrong piece of a share puts every file of it in trouble, and asks for a probe.
 func TestAWrongPieceHoldsItsFiles(t *testing.T) {
 	m, asked := memoryOf(t, &Own{Path: "/dl/set"}, setOfThree()...)
 	m.known.wrong(1)
@@ -60,7 +50,7 @@ func TestAWrongPieceHoldsItsFiles(t *testing.T) {
 	}
 }
 
-// Of a fetch, a wrong piece says nothing about files that were not seen to change.
+// A wrong piece of a fetch puts only files in trouble that were seen to change.
 func TestAWrongPieceOfAFetchIsFetchedAgain(t *testing.T) {
 	m, _ := memoryOf(t, nil, setOfThree()...)
 	m.files[1].suspect = true
@@ -74,8 +64,8 @@ func TestAWrongPieceOfAFetchIsFetchedAgain(t *testing.T) {
 	}
 }
 
-// A file that was changed and is taken as it is now is no trouble any more, is not
-// the transfer's own if somebody wrote it, and nothing is known of its pieces.
+// A changed file that is accepted as it is now is no longer in trouble. It is not
+// the transfer's own if another program wrote it, and its pieces are unknown.
 func TestWhatIsTakenAsItIsHasToBeHashed(t *testing.T) {
 	m, _ := memoryOf(t, nil, setOfThree()...)
 	m.addTrouble(2, &trouble{kind: ErrChanged})
@@ -96,8 +86,8 @@ func TestWhatIsTakenAsItIsHasToBeHashed(t *testing.T) {
 	}
 }
 
-// A file whose ctime alone changed is served meanwhile, and trusted once all of its
-// pieces were hashed.
+// A file whose ctime alone changed is served meanwhile, and trusted once all its
+// pieces are hashed.
 func TestDoubtEndsWithTheLastPiece(t *testing.T) {
 	m, _ := memoryOf(t, nil, setOfThree()...)
 	now := m.files[0].stamp
@@ -120,8 +110,8 @@ func TestDoubtEndsWithTheLastPiece(t *testing.T) {
 	}
 }
 
-// When the user deletes the file that is beside our spill, the spill is an ordinary
-// part file.
+// If the user deletes the file beside our spill, the spill becomes an ordinary part
+// file.
 func TestTheSpillOfAFileThatIsGoneIsAPart(t *testing.T) {
 	m, _ := memoryOf(t, nil, setOfThree()...)
 	u := m.takeUser(1, "b")
@@ -140,9 +130,9 @@ func TestTheSpillOfAFileThatIsGoneIsAPart(t *testing.T) {
 	}
 }
 
-// Whatever happens to files: what is durable is in no file that is in trouble, what
-// is in doubt is in a file that is recorded as doubtful, and a batch takes nothing
-// that a failed sync left in doubt.
+// After any history: no durable piece is in a file in trouble, each piece in doubt
+// is in a file that is recorded as doubtful, and a batch takes no piece that a
+// failed sync left in doubt.
 func TestMemoryAgreesWithItself(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m, _ := memoryOf(t, nil, setOfThree()...)

@@ -32,8 +32,8 @@ func newOwnBench(t *testing.T) *ownBench {
 	return b
 }
 
-// statSources does as if the files had been hashed as they are, a while after they
-// were written.
+// statSources makes sources as if the files had been hashed as they are, a while
+// after they were written.
 func (b *ownBench) statSources() {
 	b.t.Helper()
 	for i := range b.own.Sources {
@@ -159,7 +159,8 @@ func TestOwnFileChangedWhileSeeding(t *testing.T) {
 		t.Fatalf("the fault is %v", err)
 	}
 	tr.takeEvent()
-	// The second look finds the file at rest and has it hashed.
+	// The second look finds that the file has not changed since the first, and has
+	// it hashed.
 	tr.probe(context.Background())
 	e, ok := tr.takeEvent()
 	if want := []Span{{0, 2}}; !ok || !slices.Equal(e.Verify, want) || !slices.Equal(e.Refresh, want) || e.Fault != nil {
@@ -195,7 +196,7 @@ func TestOwnFileTruncatedAndBack(t *testing.T) {
 	if err := os.Truncate(b.file(1), 100); err != nil {
 		t.Fatal(err)
 	}
-	// Not yet due to be compared, but the read itself tells.
+	// No look is due yet, but the read itself notices.
 	b.mustNotRead(tr, 3)
 	tr.probe(context.Background())
 	tr.probe(context.Background())

@@ -18,8 +18,8 @@ func saved(k *pieces, ok bool) bitmap {
 	return b
 }
 
-// After any history what is durable was recorded last, is right, and nothing is
-// open about it; what the peer protocol may serve was hashed.
+// After any history a durable piece was recorded last, is right, and nothing is
+// open about it. A piece that may be served was hashed.
 func TestPiecesAreDurableOnlyWhileNothingIsOpen(t *testing.T) {
 	const n = 70
 	rapid.Check(t, func(t *rapid.T) {
@@ -85,7 +85,7 @@ func TestPiecesAreDurableOnlyWhileNothingIsOpen(t *testing.T) {
 	})
 }
 
-// What was found out before the files changed once more says nothing.
+// A hash does not count if the file changed meanwhile.
 func TestAHashOfWhatChangedMeanwhileIsOutdated(t *testing.T) {
 	k := newPieces(4)
 	k.reverify(one(2))
@@ -101,7 +101,7 @@ func TestAHashOfWhatChangedMeanwhileIsOutdated(t *testing.T) {
 	}
 }
 
-// A failed sync leaves the neighbours in doubt, within the file, and nothing that
+// A failed sync leaves the neighbours within the file in doubt, and no piece that
 // was durable before.
 func TestTaintReachesTheNeighboursWithinTheFile(t *testing.T) {
 	k := newPieces(8)
@@ -122,7 +122,7 @@ func TestTaintReachesTheNeighboursWithinTheFile(t *testing.T) {
 	}
 }
 
-// An event tells once, and does not ask for what was hashed since.
+// An event is told once, and does not ask for what was hashed since.
 func TestAnEventOfPiecesTellsOnce(t *testing.T) {
 	k := newPieces(8)
 	k.reverify(Span{1, 4})
@@ -142,7 +142,7 @@ func TestAnEventOfPiecesTellsOnce(t *testing.T) {
 	}
 }
 
-// What is awaited is there when the last of it is right, in whatever order.
+// The wanted pieces have arrived when the last of them is right, in any order.
 func TestPiecesArrive(t *testing.T) {
 	k := newPieces(200)
 	k.await([]Span{{3, 5}, {130, 132}})

@@ -34,14 +34,14 @@ func TestPlaceFindsNamesThatNothingHas(t *testing.T) {
 			t.Errorf("%q is used: %v", name, !want)
 		}
 	}
-	// Beside a single file there are those of other transfers.
+	// A single file has those of other transfers beside it.
 	l = &place{disk: newSimDisk(), dir: "/dl", layout: &layout{names: []diskName{{final: "a"}}}}
 	if v, err := l.freeFinal(0, "a", func(p string) bool { return p == "/dl/a (2)" }); v != "a (3)" || err != nil {
 		t.Errorf("%q, %v", v, err)
 	}
 }
 
-// A disk that does not answer has no free names.
+// If the disk does not answer, no name is free.
 func TestPlaceAsksTheDisk(t *testing.T) {
 	l, sim := placeOnSim()
 	l.disk = deafDisk{sim}
@@ -77,7 +77,7 @@ func TestPlaceKnowsWhereAFileIs(t *testing.T) {
 	}
 }
 
-// Where inodes come and go by themselves, another one says nothing.
+// Where inodes change by themselves, another inode means nothing.
 func TestPlaceComparesByWhatTheFileSystemKeeps(t *testing.T) {
 	l, sim := placeOnSim()
 	was, now := stamp{1, 2, 3, 4}, stamp{1, 2, 3, 5}

@@ -16,7 +16,7 @@ type removeCase struct {
 	keeps   bool
 }
 
-// What the transfer made goes, as long as it is what it made; all else stays.
+// What the transfer made is deleted if it is unchanged. Everything else stays.
 func TestRemoverDeletesOnlyWhatTheTransferMade(t *testing.T) {
 	right := content(1, 1000)
 	wrong := bytes.Clone(right)
@@ -74,7 +74,8 @@ func TestRemoverDeletesOnlyWhatTheTransferMade(t *testing.T) {
 	}
 }
 
-// Without data the unfinished files stay, for a later transfer, and spills go.
+// Without data the unfinished files stay for a later transfer, and spills are
+// deleted.
 func TestRemoverLeavesWhatIsUnfinished(t *testing.T) {
 	info, _ := torrentOf(t, "set", 1000, entryOf{path: "f", data: content(1, 10)}, entryOf{path: "g", data: content(2, 10)})
 	l, sim := placeOnSim("set/f.p", "set/g.p", "set/g")

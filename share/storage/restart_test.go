@@ -255,7 +255,7 @@ func TestBitRotIsFetchedAgain(t *testing.T) {
 	}
 	put(t, tr, all, 0)
 	flush(t, tr)
-	// Nothing tells it from an edit whose mtime was put back.
+	// It cannot be told from an edit whose mtime was put back.
 	wantTree(t, b.dir, "f", "f (2)")
 	wantFile(t, path, rotten)
 	wantFile(t, tr.FilePath(0), all)
@@ -316,7 +316,7 @@ func TestKilledBeforeTheEmptyFilesWereMade(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// As the record was before they were made.
+	// The record from before they were made.
 	r := b.ledger.records[info.ID]
 	p, err := decodeProgress(r.Progress, info)
 	if err != nil {
@@ -353,7 +353,7 @@ func TestRecheckPutsARightFileBesideOneThatIsTooLong(t *testing.T) {
 	wantFile(t, tr.FilePath(0), all)
 }
 
-// Of what is as it was nothing is hashed again.
+// A file that is as it was is not hashed again.
 func TestMendTakesOnlyWhatIsAmiss(t *testing.T) {
 	b := newBench(t)
 	info, all := torrentOf(t, "set", 16*kib,

@@ -8,8 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The first file in trouble is the one that is told of, whatever came and went
-// before.
+// The fault names the first file in trouble, whatever came and went before.
 func TestTheFirstTroubleIsTold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s troubles
@@ -63,7 +62,7 @@ func TestPausesGrowUntilSomethingMoves(t *testing.T) {
 	}
 }
 
-// A fault is over only when the sync after a good probe was good, too.
+// A fault is over only if the sync after the probe succeeds, too.
 func TestAStandstillEndsAfterASync(t *testing.T) {
 	var s standstill
 	f, g := &fault{err: ErrFull}, &fault{err: ErrBroken}

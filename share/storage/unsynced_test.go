@@ -9,7 +9,7 @@ import (
 )
 
 // Against a model: a file is on the disk only if a sync that began after its last
-// write was good, and none failed that was not healed.
+// write succeeded, and no failed sync is left to be healed.
 func TestUnsyncedFollowsEveryWrite(t *testing.T) {
 	const n = 4
 	rapid.Check(t, func(t *rapid.T) {
@@ -79,7 +79,8 @@ func TestUnsyncedFollowsEveryWrite(t *testing.T) {
 	})
 }
 
-// Every folder above a name is synced, and what could not be is kept.
+// Every folder above a name is synced, and a folder that could not be synced is
+// kept.
 func TestUnsyncedFolders(t *testing.T) {
 	u := newUnsynced(1, 2)
 	u.noteTree("a/b/c", true)

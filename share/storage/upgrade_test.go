@@ -49,7 +49,7 @@ func oldRecord(t *testing.T, b *bench, info *metainfo.Info, recorded []int, flag
 	return Record{ID: info.ID, Layout: layout, Progress: p}
 }
 
-// A record of version 1 goes on: what it found there is the user's, what it had
+// A record of version 1 is continued: what it found is the user's, what it had
 // renamed is the transfer's own, and so is its NAME.part.
 func TestUpgradeKnowsWhoseFilesAre(t *testing.T) {
 	b := newBench(t)
@@ -94,7 +94,7 @@ func TestPartOfAnotherProgram(t *testing.T) {
 	wantFile(t, path, content(2, 20*kib))
 }
 
-// What a removed transfer has left is gone on with, and deleted with --data.
+// A later transfer continues what a removed one has left, and --data deletes it.
 func TestALaterTransferGoesOnWithWhatWasLeft(t *testing.T) {
 	b := newBench(t)
 	info, all := torrentOf(t, "f", 16*kib, entryOf{data: content(1, 64*kib)})
@@ -117,7 +117,8 @@ func TestALaterTransferGoesOnWithWhatWasLeft(t *testing.T) {
 	wantTree(t, b.dir)
 }
 
-// photos that share pieces with missing neighbours: the spill goes, they stay.
+// Photos that share pieces with missing neighbours: the spill is deleted, they
+// stay.
 func TestPhotosBesideMissingNeighbours(t *testing.T) {
 	b := newBench(t)
 	info, all := torrentOf(t, "photos", 16*kib,
