@@ -41,6 +41,9 @@ func (n *Node) hello(id ID) []byte {
 	return append(b, n.cfg.PeerID[:]...)
 }
 
+// ErrNotNow is what Config.Dial wraps when it has not dialled and will later.
+var ErrNotNow = errors.New("there is no room for a call now")
+
 var errNotBitTorrent = errors.New("the other end does not speak BitTorrent in the clear")
 
 func readHello(r io.Reader) (h hello, err error) {
@@ -68,7 +71,13 @@ func (s *Swarm) dial(addr netip.AddrPort) {
 	}
 	if err != nil {
 		s.node.cfg.Logger.Debug("connecting to a peer", "peer", addr, "error", err)
-		s.do(func(c *core.Core, now time.Duration) { c.DialFailed(now, addr) })
+		s.do(func(c *core.Core, now time.Duration) {
+			if errors.Is(err, ErrNotNow) {
+				c.DialLater(now, addr)
+			} else {
+				c.DialFailed(now, addr)
+			}
+		})
 		return
 	}
 	s.run(c, h, addr, true)

@@ -47,6 +47,7 @@ const (
 	maxBook   = 2048
 	maxFails  = 6
 	firstWait = 20 * time.Second
+	laterWait = 2 * time.Second
 	longWait  = 20 * time.Minute
 )
 
@@ -73,8 +74,8 @@ func (b *book) learn(a netip.AddrPort, source Source) {
 	if k := b.byAddr[a]; k != nil {
 		if source == FromOutside {
 			k.source = FromOutside
-			if !k.busy && !k.bored && k.fails == 0 {
-				k.due = min(k.due, b.now) // whoever told us knows that it is there
+			if !k.busy && !k.bored {
+				k.due = min(k.due, b.now) // whoever told us says when to try again
 			}
 		}
 		return
@@ -182,6 +183,15 @@ func (b *book) unreached(a netip.AddrPort) {
 	k.busy, k.dialing = false, false
 	b.dialing--
 	b.failed(k)
+}
+
+// later takes that a dial was put off: that says nothing about the address.
+func (b *book) later(a netip.AddrPort) {
+	if k := b.byAddr[a]; k != nil && k.dialing {
+		k.busy, k.dialing = false, false
+		b.dialing--
+		k.due = b.now + laterWait
+	}
 }
 
 // failed takes that no connection of use came of an address.

@@ -77,7 +77,7 @@ const (
 	// Drop: the connection to Peer is to be closed, for Reason. The Core has
 	// forgotten the peer already.
 	Drop
-	// Dial: connect to Addr, then call Connected or DialFailed.
+	// Dial: connect to Addr, then call Connected, DialFailed or DialLater.
 	Dial
 	// Verify: all blocks of Piece are written; check it and call Verified.
 	Verify
@@ -344,6 +344,12 @@ func (c *Core) Renew(now time.Duration, p *Peer) {
 func (c *Core) DialFailed(now time.Duration, a netip.AddrPort) {
 	c.enter(now)
 	c.book.unreached(a)
+}
+
+// DialLater takes that a Dial was not made, since there was no room for it.
+func (c *Core) DialLater(now time.Duration, a netip.AddrPort) {
+	c.enter(now)
+	c.book.later(a)
 }
 
 // SetPriorities sets how much the pieces from one on are wanted. Pieces that are

@@ -516,6 +516,16 @@ func TestABookCallsAgainWhoIsNamedAgain(t *testing.T) {
 	if b.learn(p.Addr, FromOutside); len(b.call()) != 1 {
 		t.Error("who is named again is not called again")
 	}
+	b.later(p.Addr)
+	if k := b.byAddr[p.Addr]; k.fails != 0 || k.due != c.now+laterWait || b.dialing != 0 {
+		t.Errorf("a call that was put off counts as a failure: %+v", k)
+	}
+	c.enter(c.now + laterWait)
+	b.call()
+	b.unreached(p.Addr)
+	if b.learn(p.Addr, FromOutside); len(b.call()) != 1 {
+		t.Error("who is named again is not called again after a failure")
+	}
 	b.dialed(p.Addr)
 	b.idle(p)
 	b.ended(p)

@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/admission"
 	"github.com/shoalnet/shoal/share/engine/internal/flow"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm"
 )
 
 const (
@@ -175,6 +177,9 @@ func (r *registry) call(ctx context.Context, to netip.AddrPort, dial dialer) (ne
 		return nil, err
 	}
 	place, err := r.reserve(to.Addr())
+	if errors.Is(err, admission.ErrFull) || errors.Is(err, admission.ErrCalled) {
+		err = fmt.Errorf("%w: %w", swarm.ErrNotNow, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", to, err)
 	}

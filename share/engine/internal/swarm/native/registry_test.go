@@ -14,6 +14,7 @@ import (
 
 	"github.com/shoalnet/shoal/share/engine/internal/admission"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm"
 )
 
 // fakeConn comes from an address of our choice.
@@ -114,6 +115,9 @@ func TestUnansweredCallsAreFew(t *testing.T) {
 		refuse := func(context.Context, netip.AddrPort) (net.Conn, error) { called++; return nil, syscall.ECONNREFUSED }
 		for i := range 1000 {
 			_, _ = r.call(t.Context(), from(1, i), refuse)
+		}
+		if _, err := r.call(t.Context(), from(1, 1), refuse); !errors.Is(err, swarm.ErrNotNow) {
+			t.Errorf("it is not said that there is no room now: %v", err)
 		}
 		if called > 24 || r.open() != 0 {
 			t.Errorf("%d calls to one network, %d open", called, r.open())
