@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// The instances that were measured, and what keeps their kinds away:
+// Attacks that were measured, and the tests of what stops them and those like them:
 //
 //	2,000 idle connections to the page                        TestIdleConnectionsToThePage, TestWhoGivesWayAtThePage
 //	1.5 wrong bearers a second from 40 /64s; a few on loopback  TestWrongTokensLockNobodyOut, TestWrongPasswordsFromElsewhere
 //
-// That the control socket answers meanwhile is tested in cmd/e2e.
+// cmd/e2e tests that the control socket answers meanwhile.
 
-// from is a connection that comes from an address of the test's choice.
+// from is a connection from an address that the test chooses.
 type from struct {
 	net.Conn
 	remote net.Addr
@@ -29,7 +29,7 @@ type from struct {
 func (f *from) RemoteAddr() net.Addr { return f.remote }
 func (f *from) Close() error         { f.closed = true; return nil }
 
-// A crowd that takes connections without a listener.
+// A crowd that accepts connections without a listener.
 func (c *crowd) joins(network, host int) (v *visit, ok bool) {
 	a := netip.MustParseAddrPort(fmt.Sprintf("[2001:db8:%x::%x]:1", network, host))
 	v = &visit{Conn: &from{remote: net.TCPAddrFromAddrPort(a)}, of: c, networks: networksOf(a.Addr())}
@@ -62,7 +62,7 @@ func TestWhoGivesWayAtThePage(t *testing.T) {
 			t.Errorf("%v gives way: the network with most, idle, the eldest first", want)
 		}
 	}
-	// Then the one at work of that network, as two are more than one.
+	// Then the busy one of that network, which still has more connections than others.
 	if _, ok := c.joins(200, 1); !ok || !gone(all[0]) || gone(working) {
 		t.Error("who is signed in and at work gives way")
 	}
@@ -95,7 +95,7 @@ func TestWhoGivesWayAtThePage(t *testing.T) {
 	}
 }
 
-// While one network comes back as fast as it can, others get their answers.
+// While one network reconnects as fast as it can, others get their answers.
 func TestOneNetworkDoesNotFillThePage(t *testing.T) {
 	c := newCrowd(nil, 50)
 	for i := range 2000 {
@@ -110,8 +110,8 @@ func TestOneNetworkDoesNotFillThePage(t *testing.T) {
 	}
 }
 
-// Idle connections, those that never ask and those that never read, take the
-// place of nobody: who is signed in goes on, who comes is answered.
+// Idle connections, those that send no request and those that never read, block nobody:
+// signed-in users go on, and new connections are answered.
 func TestIdleConnectionsToThePage(t *testing.T) {
 	f := start(t, func(c *Config) { c.MaxConns = 20 })
 	cookie := f.signIn(t)
@@ -151,7 +151,7 @@ func TestIdleConnectionsToThePage(t *testing.T) {
 	}
 }
 
-// A stream of somebody signed in stays while strangers come and go.
+// The stream of a signed-in user stays while strangers connect and disconnect.
 func TestSignedInStreamsStay(t *testing.T) {
 	began := make(chan struct{})
 	end := make(chan struct{})

@@ -27,8 +27,8 @@ var update = flag.Bool("update", false, "write app/openapi.json anew")
 
 const rebuild = "run: cd webui/app && npm ci && npm run build"
 
-// The page is built and committed, so that building the binary needs no Node:
-// a page of other sources than those beside it must not get in.
+// The built page is committed, so that building the binary needs no Node.js. It must be
+// built from the sources beside it.
 func TestDistIsOfTheseSources(t *testing.T) {
 	sources := []string{"package.json", "package-lock.json", "index.html", "vite.config.ts", "tsconfig.json"}
 	for _, folder := range []string{"public", "src"} {
@@ -60,7 +60,7 @@ func TestDistIsOfTheseSources(t *testing.T) {
 	}
 }
 
-// First load under 60 kB and everything under 100 kB, packed as it is served.
+// The first load is under 60 kB and everything under 100 kB, compressed as it is served.
 func TestDistKeepsItsBudget(t *testing.T) {
 	lazy := map[string]bool{"plot.js": true, "qrcode.js": true, "qrread.js": true}
 	first, all := 0, 0
@@ -95,7 +95,7 @@ func TestDistKeepsItsBudget(t *testing.T) {
 	}
 }
 
-// The page's types are made of this document.
+// The page's types are generated from this document.
 func TestOpenAPIIsWhatTheNodeServes(t *testing.T) {
 	a, err := api.New(api.Config{Version: "test", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

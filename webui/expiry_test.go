@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// The server ends sign-ins by itself: a browser, or whoever copied its cookie,
-// may show it for longer than it was told to.
+// The server ends sign-ins by itself: a browser, or somebody who copied its cookie, may
+// send the cookie for longer than it is valid.
 func TestSignInsExpire(t *testing.T) {
 	var passed atomic.Int64
 	now := func() time.Time { return time.Unix(1_800_000_000, 0).Add(time.Duration(passed.Load())) }
@@ -33,7 +33,7 @@ func TestSignInsExpire(t *testing.T) {
 	}
 	bearer := map[string]string{"Authorization": "Bearer " + token}
 
-	// Each use makes it last.
+	// Each use extends it.
 	for range 3 {
 		wait(signInLife - time.Minute)
 		if got := list(cookie); got != http.StatusNoContent {
@@ -50,7 +50,7 @@ func TestSignInsExpire(t *testing.T) {
 	if got := list(bearer); got != http.StatusNoContent {
 		t.Errorf("a token for a program lasts until it is revoked: %d", got)
 	}
-	// Neither does a restart bring it back.
+	// A restart does not bring it back either.
 	again, err := OpenAuth(path, now)
 	if err != nil {
 		t.Fatal(err)

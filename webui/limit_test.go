@@ -14,7 +14,7 @@ func place(site, net, host int) netip.Addr {
 	return netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::%x", site, net, host))
 }
 
-// asks sends a request as if from an address, and gives its status.
+// asks sends a request as if from an address, and returns its status.
 func (f *fixture) asks(from netip.Addr, method, path, body string, header ...string) int {
 	r := httptest.NewRequest(method, "http://"+f.addr+path, strings.NewReader(body))
 	r.RemoteAddr = netip.AddrPortFrom(from, 1234).String()
@@ -29,8 +29,8 @@ func (f *fixture) asks(from netip.Addr, method, path, body string, header ...str
 	return w.Code
 }
 
-// Wrong bearers and one-time tokens, from everywhere and from where the owner is,
-// keep nobody out.
+// Wrong bearer and one-time tokens, from anywhere and from the owner's network, lock
+// nobody out.
 func TestWrongTokensLockNobodyOut(t *testing.T) {
 	f := start(t, nil)
 	if err := f.auth.SetPassword("correct horse"); err != nil {
@@ -65,7 +65,7 @@ func TestWrongTokensLockNobodyOut(t *testing.T) {
 	}
 }
 
-// Wrong passwords from many networks keep out who guesses, and nobody else.
+// Wrong passwords from many networks lock out those who guess, and nobody else.
 func TestWrongPasswordsFromElsewhere(t *testing.T) {
 	f := start(t, nil)
 	if err := f.auth.SetPassword("correct horse"); err != nil {
@@ -109,7 +109,7 @@ func TestGuessesAreFew(t *testing.T) {
 		"a /64": {func(i int) netip.Addr { return place(1, 0, i) }, triesAtOnce + 180},
 		"a /56": {func(i int) netip.Addr { return place(1, i%256, i) }, 2*triesAtOnce + 360},
 		"a /48": {func(i int) netip.Addr { return place(1, i, 1) }, 4*triesAtOnce + 720},
-		// Each of them may try once, as a stranger to us.
+		// Each network may try once: it has not failed yet.
 		"300 /48s": {func(i int) netip.Addr { return place(i%300, 0, 1) }, 300 + failedAtOnce + 1800},
 	} {
 		g := newGuesses(func() time.Time { return now })

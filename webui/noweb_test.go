@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A binary without the page serves the API, with all its guards, and no more.
+// A binary without the page serves the API, with all its checks, and nothing else.
 func TestWithoutThePage(t *testing.T) {
 	if Page() != nil {
 		t.Fatal("the page is in the binary")

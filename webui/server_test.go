@@ -22,7 +22,7 @@ type fixture struct {
 	server *Server
 	addr   string
 	file   string
-	// reached counts the requests that got through to the API.
+	// reached counts the requests that reached the API.
 	reached chan *http.Request
 }
 
@@ -267,7 +267,7 @@ func TestSessionsAreListedAndRevoked(t *testing.T) {
 	}
 }
 
-// What a sign-in has under way, such as an event stream, ends with it.
+// Requests of a sign-in that are under way, such as an event stream, end with it.
 func TestRevokedSignInsEndWhatTheyHaveUnderWay(t *testing.T) {
 	began := make(chan struct{})
 	f := start(t, func(c *Config) {
@@ -369,8 +369,8 @@ func TestPageIsPackedAndRevalidated(t *testing.T) {
 	}
 }
 
-// A reader that opens a connection and says nothing, or never ends its
-// headers, is a connection only: others are served meanwhile.
+// A client that connects and sends nothing, or never ends its headers, uses one
+// connection: others are served meanwhile.
 func TestSilentConnections(t *testing.T) {
 	f := start(t, nil)
 	for range 50 {

@@ -267,7 +267,7 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
-// memoryClient talks to a handler over pipes.
+// memoryClient reaches a handler over pipes.
 func memoryClient(t *testing.T, h http.Handler) *Client {
 	l := &pipes{c: make(chan net.Conn), done: make(chan struct{})}
 	srv := &http.Server{Handler: h}
@@ -421,7 +421,7 @@ func TestColumnsEncodeAsJSONDoes(t *testing.T) {
 	}
 }
 
-// A node is asked only once it runs: before, its answers may never come.
+// New asks the node nothing: before the node runs, an answer may never come.
 func TestNewAsksTheNodeNothing(t *testing.T) {
 	if _, err := New(Config{Version: "9.9", Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)

@@ -15,9 +15,9 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// BenchmarkList and BenchmarkIdleStream are the bars of a node with 10,000
-// shares: a list in 100 ms, 2 % of a core for 50 active transfers. The latter
-// reports the share of a core.
+// BenchmarkList and BenchmarkIdleStream measure a node with 10,000 shares. The limits are
+// 100 ms for a list and 2 % of a core for 50 active transfers. The latter reports the
+// percentage of a core.
 func BenchmarkList(b *testing.B) {
 	f := newFake(10_000)
 	c, _, _ := serve(b, f)

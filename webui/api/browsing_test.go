@@ -62,7 +62,7 @@ func (f *fake) ChangeSettings(changes map[string]*string) error {
 
 func (f *fake) HasPassword() (bool, error) { return true, nil }
 
-// ask sends a request as the page does and returns the answer.
+// ask sends a request like the page and returns the answer.
 func ask(t *testing.T, method, url, media, body string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -191,7 +191,7 @@ func TestArchive(t *testing.T) {
 	if want := "transfer 0/a.txt=0123456789 transfer 0/d/e/b.txt=0123456789 transfer 0/d/none= "; got != want {
 		t.Errorf("tar: got %s", got)
 	}
-	// What is not there is 404, what makes no sense 400 or 422: never 500.
+	// What does not exist is 404, and what is invalid is 400 or 422: never 500.
 	transfer := strings.TrimSuffix(url, "/archive")
 	for path, want := range map[string]int{
 		"/archive?path=nothing": 404, "/archive?path=../../etc": 404, "/archive?format=rar": 422,
@@ -209,7 +209,7 @@ func TestArchive(t *testing.T) {
 	}
 }
 
-// A backslash leads nowhere on the Windows on which an archive is unpacked.
+// A backslash in a name leads out of no folder when Windows unpacks the archive.
 func TestArchiveNamesAreSafeOnWindows(t *testing.T) {
 	got := entryName(share.Transfer{Name: "t", Files: 2}, share.File{Path: `a\..\..\b`})
 	if got != "t/a_.._.._b" {
@@ -217,7 +217,7 @@ func TestArchiveNamesAreSafeOnWindows(t *testing.T) {
 	}
 }
 
-// What breaks off in the middle is not taken for a whole archive.
+// An archive that is cut off does not look complete.
 func TestArchiveBreaksOff(t *testing.T) {
 	f := newFake(1)
 	f.content = []byte("01234")
@@ -236,7 +236,7 @@ func TestArchiveBreaksOff(t *testing.T) {
 	}
 }
 
-// An archive takes a slot of those who read content, and gives it back.
+// An archive takes a slot for reading content, and gives it back.
 func TestContentSlots(t *testing.T) {
 	f := newFake(1)
 	f.content = []byte("0123456789")

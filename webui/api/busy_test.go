@@ -9,7 +9,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// What has to wait is a conflict, not a failure of the node.
+// A request that has to wait is a conflict, not a failure of the node.
 func TestBusyIsAConflict(t *testing.T) {
 	var p *Problem
 	if err := problem(fmt.Errorf("verifying: %w", share.ErrBusy)); !errors.As(err, &p) || p.Status != http.StatusConflict {
@@ -17,7 +17,7 @@ func TestBusyIsAConflict(t *testing.T) {
 	}
 }
 
-// What has to be confirmed is told from what is wrong, also by a client.
+// A client can tell what has to be confirmed from what is wrong.
 func TestUnconfirmedIsToldApart(t *testing.T) {
 	f := newFake(1)
 	f.fail = share.Errorf(share.Usage, "/home/me: %w", ErrUnconfirmed)

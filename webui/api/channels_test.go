@@ -16,8 +16,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// chosen is the channels of a fake, one unless others are listed, and what it was
-// asked to do with it.
+// chosen is the channels of a fake, one unless others are listed, and the calls that it
+// got.
 type chosen struct {
 	asked []string
 

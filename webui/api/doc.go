@@ -4,7 +4,8 @@
 //
 // What the API needs of a node is a port for each group of requests, in one file with
 // the requests, their types and the methods of the client. Files of the event stream
-// are hub.go (what changed), reader.go (who reads), topics.go, sides.go and frames.go.
+// are hub.go (what changed), ring.go (what was sent), reader.go (who reads), topics.go,
+// sides.go and frames.go (what it consists of).
 //
 // Everything is below /api/v1. Within v1 there are only additions: paths,
 // members, event types and problem types. IDs are info-hashes and may be

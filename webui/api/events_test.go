@@ -228,7 +228,7 @@ func TestTopics(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
-// A reader that does not read neither stops the hub nor makes it keep more.
+// A reader that does not read neither blocks the hub nor makes it keep more.
 func TestSlowReader(t *testing.T) {
 	f := newFake(1)
 	_, a, base := serve(t, f)
@@ -310,8 +310,8 @@ func TestQuietStreamSendsComments(t *testing.T) {
 	})
 }
 
-// A share that is hashed after its reader joined and before anything was sent to
-// it is told of, too.
+// A share that is hashed after its reader joined, and before anything was sent to it, is
+// reported, too.
 func TestEventsOfWhatIsHashedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(1)
@@ -358,7 +358,7 @@ func TestEventsOfWhatIsHashedMeanwhile(t *testing.T) {
 	})
 }
 
-// oneByOne are events that have no buffer of their own, as those of a node have none.
+// oneByOne are events that arrive one at a time, like those of a node.
 type oneByOne struct{ *fake }
 
 type handed struct {
@@ -467,8 +467,8 @@ func TestHubStartsOverWhenItFallsBehind(t *testing.T) {
 	}
 }
 
-// Whatever happens to transfers, a reader that applies the patches has what a
-// newcomer is told.
+// Whatever happens to transfers, a reader that applies the patches has the same document
+// as a new reader.
 func TestPatchesAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := newFake(0)

@@ -20,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// A server lingers for half a second over a connection whose request it refused to read.
+	// A server waits half a second before it closes a connection whose request it did not read.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
 }
 
@@ -54,7 +54,7 @@ func newFake(n int) *fake {
 	return f
 }
 
-// testTransfer makes the transfer of ID 00..i.
+// testTransfer makes transfer number i.
 func testTransfer(i int) share.Transfer {
 	id := testID(i)
 	return share.Transfer{
@@ -75,7 +75,7 @@ func (f *fake) put(t share.Transfer) {
 	f.transfers[t.ID] = &t
 }
 
-// set changes a transfer and tells of it.
+// set changes a transfer and publishes that.
 func (f *fake) set(id share.ID, change func(*share.Transfer)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -156,7 +156,7 @@ func (f *fake) Limits() Limits { return Limits{Limits: f.limits, Now: f.limits, 
 func (f *fake) SignIn() (string, error)    { return "http://[::1]/#signin=x", nil }
 func (f *fake) SetPassword(p string) error { f.calls = append(f.calls, "password "+p); return nil }
 
-// fakeSettings are the settings of a fake, which has limits of transfers, too.
+// fakeSettings is the settings of a fake, which also changes the limits of transfers.
 type fakeSettings struct{ *fake }
 
 func (f fakeSettings) ChangeLimits(c share.LimitChange) error {
@@ -186,7 +186,7 @@ func (f *fake) Get(id share.ID) (share.Transfer, error) {
 	return share.Transfer{}, share.Errorf(share.Failed, "%w: %s", share.ErrUnknown, id)
 }
 
-// done notes a call and returns its error.
+// done records a call and returns its error.
 func (f *fake) done(id share.ID, what string) error {
 	if _, err := f.Get(id); err != nil {
 		return err
@@ -288,10 +288,10 @@ func (f *fake) called() []string {
 	return slices.Clone(f.calls)
 }
 
-// ported is what an API can be made for.
+// ported has the ports of an API.
 type ported interface{ config() Config }
 
-// config has the fake behind every port.
+// config makes the fake every port.
 func (f *fake) config() Config {
 	return Config{
 		Node: f, Access: f, Settings: fakeSettings{f}, Network: f, Transfers: f, Content: f, Intake: f, Uploads: f, Finding: f,

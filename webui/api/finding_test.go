@@ -14,10 +14,10 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// searched is what a fake was last asked to find.
+// searched is the latest query that a fake got.
 type searched struct{ query index.Query }
 
-// Search finds what has the text in its name.
+// Search finds the transfers that have the text in their names.
 func (f *fake) Search(_ context.Context, q index.Query) (index.Results, error) {
 	if q.Text == "size:big" {
 		return index.Results{}, share.Errorf(share.Usage, "%q is no size", "big")

@@ -137,8 +137,8 @@ func TestEventsOfOneTransfer(t *testing.T) {
 	}
 }
 
-// A share that is hashed before anybody asks for its events is told by its
-// provisional ID all the same.
+// A share that is hashed before a reader asks for its events is still found by its
+// provisional ID.
 func TestEventsOfWhatIsHashedAlready(t *testing.T) {
 	f := newFake(2)
 	provisional := share.ID{0xff}

@@ -13,9 +13,9 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// A lease ends with the command that has it. Instances:
+// A lease ends with the command that holds it:
 //
-//	the command says so                          end
+//	the command ends it                          end
 //	its context ends                             cancelled
 //	its process is killed or loses its terminal  TestLeaseEndsWithTheProcess
 //	the node stops                               TestLeaseOfANodeThatStops
@@ -38,7 +38,7 @@ func TestLeaseEndsWithItsHolder(t *testing.T) {
 				t.Fatalf("%q, %v", lease, err)
 			}
 			defer end()
-			// It lasts while its holder does other things.
+			// It lasts while its holder sends other requests.
 			if _, err := c.Hello(ctx); err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +53,7 @@ func TestLeaseEndsWithItsHolder(t *testing.T) {
 	}
 }
 
-// The system closes the connections of a process, however it ended.
+// The system closes the connections of a process, however it ends.
 func TestLeaseEndsWithTheProcess(t *testing.T) {
 	f := newLeasing()
 	_, _, url := serve(t, f)
@@ -77,7 +77,7 @@ func TestLeaseEndsWithTheProcess(t *testing.T) {
 	f.wait(t)
 }
 
-// A node that stops ends its leases, and does not wait for those who have them.
+// A node that stops ends its leases, and does not wait for their holders.
 func TestLeaseOfANodeThatStops(t *testing.T) {
 	f := newLeasing()
 	a, err := New(f.config())
@@ -103,7 +103,7 @@ func TestLeaseOfANodeThatStops(t *testing.T) {
 	}
 }
 
-// A node that gives no lease is not one to share with.
+// The client returns the error of a node that makes no lease.
 func TestNoLease(t *testing.T) {
 	f := newLeasing()
 	f.refuse = share.Errorf(share.NoNode, "the node is stopping")
@@ -113,7 +113,7 @@ func TestNoLease(t *testing.T) {
 	}
 }
 
-// leasing is a node that tells when its lease has ended.
+// leasing is a node that records when its lease ends.
 type leasing struct {
 	*fake
 	ended  chan struct{}

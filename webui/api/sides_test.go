@@ -12,8 +12,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Channels and the network are parts of the document: a reader that keeps it
-// needs to ask for neither.
+// Channels and the network are parts of the document: a reader need not request them.
 func TestChannelsAndNetworkAreInTheDocument(t *testing.T) {
 	f := newFake(1)
 	a, b := testChannel(), testChannel()
@@ -57,14 +56,14 @@ func TestChannelsAndNetworkAreInTheDocument(t *testing.T) {
 	if diff := cmp.Diff(a, doc.Channels[a.ID.String()]); diff != "" || doc.Network.Verdict != share.NotKnown || doc.Network.Answer != "" {
 		t.Errorf("later: %+v\n%s", doc.Network, diff)
 	}
-	// Who follows some transfers only has no use for them.
+	// A reader of some transfers does not get them.
 	narrow := openStream(t, base, "?transfers="+testID(0).String(), "")
 	if ev := narrow.next("reset"); strings.Contains(string(ev.data), "channels") {
 		t.Errorf("a narrow stream: %s", ev.data)
 	}
 }
 
-// What a patch was made of comes out again when it is applied.
+// A patch that is applied gives the value that it was made from.
 func TestMergeDiffIsUndoneByMergePatch(t *testing.T) {
 	value := rapid.Deferred(func() *rapid.Generator[any] {
 		var gen func(depth int) *rapid.Generator[any]

@@ -71,7 +71,7 @@ func TestAddressesOfTheNode(t *testing.T) {
 	}
 }
 
-// What strangers did shows in the order of the addresses in links and in the report.
+// Evidence of strangers changes the verdicts and the order of the addresses in links.
 func TestEvidenceOfStrangers(t *testing.T) {
 	a := testAddresses("[2a00::5]:5", "[2a00::7]:5")
 	r := newReachability(a, false, slog.New(slog.DiscardHandler), time.Now)

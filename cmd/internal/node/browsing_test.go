@@ -49,8 +49,7 @@ func TestFolders(t *testing.T) {
 	}
 }
 
-// a flag, a variable or the file says what they are.
-// request asks a node's API as a browser would.
+// request sends a request to a node's API like a browser.
 func request(t *testing.T, n *Node, method, path, body string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(testContext(t), method, "http://node/api/v1"+path, strings.NewReader(body))
@@ -74,8 +73,8 @@ func request(t *testing.T, n *Node, method, path, body string) (int, string) {
 	return resp.StatusCode, b.String()
 }
 
-// Settings are changed while running, kept over a restart, and left alone where
-// a flag, a variable or the file says what they are.
+// Settings can be changed while running and are kept across restarts. Those that a flag, a
+// variable or the file sets cannot be changed.
 func TestSettingsAreKept(t *testing.T) {
 	state := stateDir(t)
 	fixed := map[string][]string{"min-free": {"1MiB"}}

@@ -10,8 +10,8 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// Verifying a share that is being hashed is answered with 409 (share.ErrBusy); it
-// was a failure of the node, 500.
+// To verify a share that is being hashed is a conflict, 409 (share.ErrBusy). It was a
+// failure of the node, 500.
 func TestVerifyingWhatIsBeingHashed(t *testing.T) {
 	s := open(t, options(t, stateDir(t), nil))
 	defer closed(t, s)

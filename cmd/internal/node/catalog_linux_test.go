@@ -14,9 +14,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// A catalogue fills the disk that it is on: it says so in one line, and what it
-// took is given back, for the state of the node is on the same disk. With more
-// room it goes on.
+// When a catalogue fills its disk, it says so in one line and frees what it used, because
+// the state of the node is on the same disk. With more space it continues.
 func TestACatalogueThatFillsTheDisk(t *testing.T) {
 	const size = 6 << 20
 	disk := lab.Memory(t, size, 100)

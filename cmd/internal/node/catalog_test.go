@@ -15,7 +15,7 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// safeBuffer takes a log that is read meanwhile.
+// safeBuffer takes a log that another goroutine reads.
 type safeBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -33,7 +33,7 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-// found searches until n entries are found: the catalogue follows events.
+// found searches until there are n hits: the catalogue follows events.
 func found(t *testing.T, c *api.Client, query string, n int) []index.Hit {
 	t.Helper()
 	ctx := testContext(t)
@@ -97,8 +97,8 @@ func TestCatalogueFollowsTheTransfers(t *testing.T) {
 	found(t, s.Client, "holiday", 0)
 }
 
-// A file that turns out to be damaged while it is open is built anew, and the
-// search that met it answers.
+// A file that is found damaged while it is open is rebuilt, and the search that found the
+// damage is answered.
 func TestCatalogueIsBuiltAnewWhenASearchMeetsDamage(t *testing.T) {
 	dir := stateDir(t)
 	path := filepath.Join(dir, "index.db")
@@ -140,7 +140,7 @@ func TestCatalogueIsBuiltAnewWhenASearchMeetsDamage(t *testing.T) {
 	}
 }
 
-// A catalogue that cannot be opened says so and ends nothing else.
+// A catalogue that cannot be opened is logged, and everything else works.
 func TestCatalogueThatCannotBeOpened(t *testing.T) {
 	dir := stateDir(t)
 	if err := os.MkdirAll(filepath.Join(dir, "index.db", "in the way"), 0o700); err != nil {

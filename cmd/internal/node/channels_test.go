@@ -12,7 +12,7 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// A channel may point to what is on the node for another reason: that is never
+// A channel may point to content that the node has for another reason. That is never
 // taken for a catalogue, and never removed.
 func TestChannelsLeaveOtherContentAlone(t *testing.T) {
 	dir := stateDir(t)
@@ -42,8 +42,8 @@ func TestChannelsLeaveOtherContentAlone(t *testing.T) {
 	}
 }
 
-// A catalogue is published from one node and read on another; what is too large
-// or more than one file is no catalogue.
+// A catalogue is published from one node and read on another. Content that is too large,
+// or more than one file, is not a catalogue.
 func TestCataloguesMoveThroughTheSwarm(t *testing.T) {
 	aDir, bDir := stateDir(t), stateDir(t)
 	a, b := startDaemon(t, options(t, aDir, nil)), startDaemon(t, options(t, bDir, nil))
@@ -105,12 +105,12 @@ func TestCataloguesMoveThroughTheSwarm(t *testing.T) {
 	if left, err := os.ReadDir(place); err != nil || len(left) != 0 {
 		t.Errorf("left on the disk: %v, %v", left, err)
 	}
-	// Catalogues are not offered to who searches.
+	// A search does not find catalogues.
 	if r, err := a.Client().Search(ctx, index.Query{Text: "type:archive"}); err != nil || len(r.Hits) != 0 {
 		t.Errorf("found %+v, %v", r.Hits, err)
 	}
-	// What was published from here, and is looked for since the node was killed
-	// before it noted that, is there; when its file is not, others have it.
+	// A node that was killed before it recorded what it published looks for that, and
+	// has it; if the file is gone, others have it.
 	if err := from.Fetch(ctx, id, filepath.Join(ChannelDir(aDir), "k", id.String()), 100); err != nil {
 		t.Errorf("its own catalogue: %v", err)
 	}
@@ -151,8 +151,8 @@ func TestChannelsThroughTheAPI(t *testing.T) {
 	if err != nil || p.Total != 2 || len(p.Entries) != 2 {
 		t.Errorf("%+v, %v", p, err)
 	}
-	// The share itself is found first, not what the channel says of it: as soon
-	// as the catalogue, which follows the engine's events, has heard of it.
+	// The share itself is found first, not the channel's entry, as soon as the
+	// catalogue has followed the engine's events.
 	hits, err := c.Search(ctx, index.Query{Text: "holiday"})
 	for err == nil && len(hits.Hits) == 1 && !hits.Hits[0].Channel.IsZero() {
 		hits, err = c.Search(ctx, index.Query{Text: "holiday"})

@@ -20,14 +20,14 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// Requests for one ID that come at the same time. The instances:
+// Requests for one ID that arrive at the same time. What went wrong once:
 //
 //   - 16 of 160 removals, mixed with additions, were never answered;
-//   - data=true was lost when two removals met.
+//   - data=true was lost when two removals ran at the same time.
 //
-// What holds: every request is answered, and the answers, with what is there in
-// the end, are those of some order of the requests that agrees with time.
-// Removals that met are one, which deletes the data if any of them says so.
+// What must hold: every request is answered, and the answers and the final state are
+// those of some order of the requests that agrees with their times. Removals that run at
+// the same time count as one, which deletes the data if any of them says so.
 
 // asked is a request that was answered. Times are ticks of a counter.
 type asked struct {
@@ -45,8 +45,8 @@ func (r asked) String() string {
 	return fmt.Sprintf("fetch got %d %d-%d", r.added%1e9, r.start, r.end)
 }
 
-// explained tells whether some order of done explains the answers, from the
-// transfer that was there before to the one there in the end; 0 is none.
+// explained reports whether some order of done explains the answers, from the transfer
+// that existed before to the one at the end; 0 is none.
 func explained(before, after int64, done []asked) bool {
 	var try func(cur int64, last *asked, rest []asked, seen []int64) bool
 	try = func(cur int64, last *asked, rest []asked, seen []int64) bool {
@@ -79,7 +79,7 @@ func explained(before, after int64, done []asked) bool {
 	return try(before, nil, done, []int64{before})
 }
 
-// The judge of the test below has to be right itself.
+// This tests the check of the test below.
 func TestExplained(t *testing.T) {
 	fetch := func(added, start, end int64) asked { return asked{added: added, start: start, end: end} }
 	remove := func(unknown bool, start, end int64) asked {
@@ -168,7 +168,7 @@ func (p *player) fetch(asTorrent bool) (int64, error) {
 	return s.Added.UnixNano(), err
 }
 
-// there is which transfer there is.
+// there returns which transfer exists.
 func (p *player) there() int64 {
 	ctx, cancel := p.context()
 	defer cancel()
@@ -182,8 +182,8 @@ func (p *player) there() int64 {
 	return s.Added.UnixNano()
 }
 
-// together sends requests at once, with others that change nothing of what is
-// looked at, and waits for all answers.
+// together sends requests at the same time, with others that change nothing that the
+// test checks, and waits for all answers.
 func (p *player) together(all []asked) bool {
 	c, id := p.c, p.given.ID
 	noise := []func(context.Context) error{
@@ -207,7 +207,7 @@ func (p *player) together(all []asked) bool {
 			}
 		})
 	}
-	// Reading may wait for peers for as long as the transfer is there.
+	// A read may wait for peers for as long as the transfer exists.
 	reading, stop := p.context()
 	var reader sync.WaitGroup
 	if p.rand.IntN(3) == 0 {
@@ -286,7 +286,7 @@ func (p *player) removals() bool {
 			p.t.Error(err)
 			return false
 		}
-		// An event may still be about the transfer that was there before.
+		// An event may still be about the transfer before.
 		if s, err := p.c.Transfer(ctx, p.given.ID); err == nil && s.Added.UnixNano() == before && !s.Completed.IsZero() {
 			path = s.Path
 			break

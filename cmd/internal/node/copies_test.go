@@ -9,8 +9,8 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// What browsers gave is deleted with its share when that is asked for, and
-// nothing else that is shared ever is.
+// A file that a browser uploaded is deleted with its share on request. Nothing else that
+// is shared is ever deleted.
 func TestCopiesAreDeletedWithTheirShare(t *testing.T) {
 	dir := t.TempDir()
 	n := startDaemon(t, options(t, stateDir(t), map[string][]string{"downloads": {dir}}))
@@ -73,7 +73,7 @@ func TestCopiesAreDeletedWithTheirShare(t *testing.T) {
 		}
 	}
 
-	// What another share needs stays, and so does the share.
+	// If another share needs the files, they stay, and so does the share.
 	half := id(filepath.Dir(part))
 	id(part)
 	if _, err := n.transfers.Remove(half, true); share.KindOf(err) != share.Usage {

@@ -25,7 +25,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// daemon runs a node as the daemon verb does.
+// daemon runs a node like the daemon verb.
 func startDaemon(t *testing.T, o Options) *Node {
 	t.Helper()
 	o.Daemon = true
@@ -222,8 +222,8 @@ func TestNoPageNoSignIn(t *testing.T) {
 	}
 }
 
-// Files dropped into a watched folder are fetched once, also when the node that
-// was to take them was not running, and bad ones are put aside.
+// Files in a watched folder are fetched once, also those that arrived while the node was
+// not running, and bad ones are renamed.
 func TestWatchedFolder(t *testing.T) {
 	giver := open(t, options(t, stateDir(t), nil))
 	defer closed(t, giver)

@@ -17,8 +17,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// On a full disk a state opens or it does not, with what to do; either way
-// nothing of it is lost. Where there was none, nothing half-made stays.
+// On a full disk a state opens, or the error says what to do. Nothing is lost either way.
+// If there was no state, nothing incomplete is left.
 func TestFullDisk(t *testing.T) {
 	dir, crashed, is := sample(t)
 	for what, from := range map[string]string{"": dir, "with a journal": crashed} {
@@ -52,7 +52,7 @@ func TestFullDisk(t *testing.T) {
 					t.Logf("%s, %d bytes free: closing: %v", what, free, err)
 				}
 			}
-			// With room it goes on.
+			// With free space it opens.
 			must(t, os.Remove(filepath.Join(disk.Dir, "filler")))
 			s = open(t, o)
 			if diff := cmp.Diff(is, truthOf(t, s)); diff != "" {
@@ -79,7 +79,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// fillDisk leaves so many bytes free.
+// fillDisk leaves the given number of bytes free.
 func fillDisk(t *testing.T, dir string, free int64) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(dir, "filler"))
@@ -117,8 +117,7 @@ func TestUnreadableState(t *testing.T) {
 	}
 }
 
-// againAsNobody runs the test once more as a user who is not root, on a state of
-// that user's own.
+// againAsNobody runs the test again as a user who is not root, on a state of that user.
 func againAsNobody(t *testing.T) {
 	const nobody = 65534
 	sampled, _, _ := sample(t)

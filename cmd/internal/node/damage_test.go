@@ -1,8 +1,7 @@
 package node
 
-// Promise 14: no state on disk, however damaged or newer, is a crash or a silent
-// loss. The instances, each of which was a nil dereference or a silent new
-// beginning once:
+// Promise 14: no state on disk, however damaged or new, crashes the node or is lost
+// without a word. Each of these was once a nil dereference or a silent new state:
 //
 //	state.db truncated, emptied, missing       TestDamagedState, TestDamageOfAnyKind
 //	bits flipped at random offsets             TestDamageOfAnyKind
@@ -39,7 +38,7 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// truth is what is true of a state: what list shows of it.
+// truth is what list shows of a state.
 type truth map[share.ID]string
 
 func truthOf(t *testing.T, s *Session) truth {
@@ -55,8 +54,8 @@ func truthOf(t *testing.T, s *Session) truth {
 	return is
 }
 
-// sample makes a state with shares, a fetch that nobody has, and a channel. crash
-// copies it as it was while the node ran.
+// sample makes a state with shares, a fetch that no peer has, and a channel. crash copies
+// the state while the node runs.
 func sample(t *testing.T) (dir, crashed string, is truth) {
 	t.Helper()
 	dir = stateDir(t)
@@ -77,7 +76,7 @@ func sample(t *testing.T) (dir, crashed string, is truth) {
 	}
 	is, crashed = truthOf(t, s), stateDir(t)
 	closed(t, s)
-	// As a crash leaves it: with a journal.
+	// The state after a crash has a journal.
 	s = open(t, options(t, dir, nil))
 	if _, err := s.Client.SetGlobalLimits(testContext(t), share.Limits{Up: 1 << 20}); err != nil {
 		t.Fatal(err)
@@ -121,8 +120,8 @@ func copyDir(t testing.TB, from, to string) {
 	}
 }
 
-// bytesOf is every file, folder and mode below a folder. The index of a journal
-// is not data: SQLite makes it from the journal.
+// bytesOf returns every file, folder and mode below a folder, without the index of a
+// journal, which SQLite makes from the journal.
 func bytesOf(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -211,7 +210,7 @@ func spoil(t testing.TB, name string, r *rand.Rand, d damage) {
 	}
 }
 
-// transfersOf reads what counts of the transfers of an open state.
+// transfersOf reads what matters of the transfers of an open state.
 func transfersOf(t testing.TB, db *sql.DB) string {
 	t.Helper()
 	rows, err := db.Query(`SELECT hex(id), kind, name, path, added, completed, size, total, files, json_remove(options, '$.verify', '$.durable')
@@ -244,9 +243,8 @@ func rounds(short, long int) int {
 	return long
 }
 
-// Whatever happens to a database that was closed, opening it gives what is true,
-// or an error that tells what to do and changes nothing; then recovering gives
-// the transfers back.
+// Whatever happens to a closed database, opening it gives the right values, or an error
+// that says what to do, and changes nothing. Recover then restores the transfers.
 func TestDamageOfAnyKind(t *testing.T) {
 	t.Parallel()
 	dir, _, _ := sample(t)
@@ -306,7 +304,7 @@ func TestDamageOfAnyKind(t *testing.T) {
 	}
 }
 
-// recoversTransfers wants Recover to give back each transfer with all that counts.
+// recoversTransfers checks that Recover restores each transfer with all that matters.
 func recoversTransfers(t testing.TB, dir, want string, damagedDB []byte) {
 	t.Helper()
 	c := &config.Config{State: dir, Downloads: filepath.Join(dir, "downloads")}
@@ -341,8 +339,8 @@ func recoversTransfers(t testing.TB, dir, want string, damagedDB []byte) {
 	unchanged(t, dir, before)
 }
 
-// After a crash no sum vouches for the database, but its journal and structure
-// are checked; damage is never a panic, and nothing changes.
+// After a crash there is no checksum of the database, but its journal and structure are
+// checked. Damage never causes a panic, and nothing changes.
 func TestDamagedJournal(t *testing.T) {
 	t.Parallel()
 	_, crashed, _ := sample(t)
@@ -471,7 +469,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// exec changes a database as another program would.
+// exec changes a database like another program.
 func exec(t testing.TB, name, stmt string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", name)
@@ -481,8 +479,9 @@ func exec(t testing.TB, name, stmt string) {
 	must(t, db.Close())
 }
 
-// A state that a later release wrote is refused, by whatever part has changed,
-// with the version that can read it; recovering it would lose what that knows.
+// A state of a later release is refused, whichever part changed, and the error names the
+// version that can read it. Recover refuses it, too: it would lose what that release
+// stored.
 func TestNewerState(t *testing.T) {
 	t.Parallel()
 	dir, _, _ := sample(t)
@@ -511,8 +510,7 @@ func TestNewerState(t *testing.T) {
 	}
 }
 
-// What is not the database may be damaged in any way: the node runs, and its
-// transfers are the same.
+// Whatever is damaged beside the database, the node runs and its transfers are the same.
 func TestDamageBesideTheState(t *testing.T) {
 	t.Parallel()
 	dir, _, is := sample(t)
@@ -539,7 +537,7 @@ func TestDamageBesideTheState(t *testing.T) {
 		}
 		got := truthOf(t, s)
 		for id, want := range is {
-			// Of a torrent that is lost the number of files is not known for a while.
+			// Without its torrent, a transfer's number of files is not known for a while.
 			if id.String() == last && strings.HasSuffix(name, ".torrent") {
 				if _, ok := got[id]; !ok {
 					t.Errorf("%s %s: the transfer is gone", name, d.what)
@@ -552,8 +550,8 @@ func TestDamageBesideTheState(t *testing.T) {
 	}
 }
 
-// Folders and files in the place of the other kind: an error that names it, or a
-// node that runs.
+// A folder in the place of a file, or a file in the place of a folder, is an error that
+// names it, or the node runs.
 func TestThingsInTheWay(t *testing.T) {
 	t.Parallel()
 	dir, _, is := sample(t)

@@ -2,8 +2,8 @@ package node
 
 import "testing"
 
-// Whatever the limit, what strangers may take leaves room for the disk and for
-// what is the node's own.
+// Whatever the limit, strangers leave enough descriptors for the disk and for the node's
+// own use.
 func TestDescriptorsAreDivided(t *testing.T) {
 	for limit := 160; limit < 5000; limit++ {
 		peers, visitors := shares(limit)

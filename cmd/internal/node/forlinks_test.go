@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A link carries x.pe=[::1] only when the node listens on loopback alone.
+// A link has x.pe=[::1] only if the node listens on loopback alone.
 func TestLoopbackInLinks(t *testing.T) {
 	parse := func(texts ...string) (out []netip.AddrPort) {
 		for _, s := range texts {

@@ -18,7 +18,7 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// rogue publishes as a channel whatever it likes, on a node of its own.
+// rogue publishes anything as a channel, on a node of its own.
 type rogue struct {
 	t      *testing.T
 	n      *Node
@@ -38,7 +38,7 @@ func (r *rogue) key() index.ChannelID {
 	return index.ChannelID(r.secret.Public().(ed25519.PublicKey))
 }
 
-// publish shares a file that begins like a catalogue and goes on as fill has it,
+// publish shares a file that begins like a catalogue and continues with what fill writes,
 // and puts an item that points to it.
 func (r *rogue) publish(fill func(*packed)) share.ID {
 	r.t.Helper()
@@ -64,7 +64,7 @@ func (r *rogue) publish(fill func(*packed)) share.ID {
 	return id
 }
 
-// packed is zstd, one frame after another.
+// packed is zstd, frame after frame.
 type packed struct {
 	z *zstd.Encoder
 	b []byte
@@ -80,7 +80,7 @@ func (p *packed) repeat(s string, times int) {
 	p.b = append(p.b, bytes.Repeat(frame, (times+n-1)/n)...)
 }
 
-// follower is a node that follows channels, and asks from for their catalogues.
+// follower is a node that follows channels, and fetches their catalogues from another.
 type follower struct {
 	t    *testing.T
 	n    *Node
@@ -88,12 +88,12 @@ type follower struct {
 	from *Node
 }
 
-// until waits until a channel is as wanted.
+// until waits until good returns true for a channel.
 func (f *follower) until(key index.ChannelID, content share.ID, what string, good func(index.Channel) bool) index.Channel {
 	f.t.Helper()
 	var last index.Channel
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		// Nobody takes an address on loopback from a stranger.
+		// A node ignores loopback addresses from strangers.
 		_ = f.n.engine.AddPeers(content, share.FromUser, f.from.addresses.own())
 		var err error
 		if last, err = f.c.Channel(context.Background(), key.String()); err != nil {
@@ -116,8 +116,8 @@ func (f *follower) search(query string) []index.Hit {
 	return r.Hits
 }
 
-// What a hostile publisher can put into a catalogue does nothing to who follows
-// him but what it would do if he were honest, and nothing to anything else.
+// Whatever a hostile publisher puts into a catalogue, its followers show its entries at
+// most, and nothing else on their nodes changes.
 func TestFollowingAHostileChannel(t *testing.T) {
 	pub := startDaemon(t, options(t, stateDir(t), nil))
 	n := startDaemon(t, options(t, stateDir(t), map[string][]string{"channel-poll": {"1s"}}))
@@ -177,7 +177,7 @@ func TestFollowingAHostileChannel(t *testing.T) {
 		}
 	}
 
-	// One that says it has what this node shares, by another name and from itself.
+	// A channel that lists what this node shares, with another name and its own address.
 	liar := newRogue(t, pub)
 	at := liar.publish(text(`{"id":"` + own.ID.String() + `","name":"pretended","channel":"","own":true,"path":"/etc/passwd","link":"magnet:?xt=urn:btih:` + id + `"}` + "\n"))
 	follow(liar.key())
@@ -200,7 +200,7 @@ func TestFollowingAHostileChannel(t *testing.T) {
 		t.Errorf("this node's own went with the channel: %+v", hits)
 	}
 
-	// A good channel that goes bad stays as it was, and can become good again.
+	// A good channel that turns bad stays as it was, and can become good again.
 	bad := good.publish(func(p *packed) { p.repeat(" ", 1<<30) })
 	c := f.until(good.key(), bad, "refused", func(c index.Channel) bool { return c.Error != "" })
 	if hits := f.search("honest"); len(hits) != 1 || c.Entries != 1 || c.Content != first {

@@ -14,8 +14,8 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// Each field of a request reaches the engine. Those named here are the node's own
-// concern; each has tests elsewhere.
+// Each field of a request reaches the engine, except for those named here, which the node
+// itself handles.
 func TestNoFieldOfARequestIsLost(t *testing.T) {
 	c := &config.Config{Downloads: "/downloads", Seed: share.Goal{Ratio: 2}}
 	checkFields(t, func(r api.ShareRequest) engine.ShareRequest { return shareRequest(engine.User, r) },
@@ -25,8 +25,8 @@ func TestNoFieldOfARequestIsLost(t *testing.T) {
 		"Link", "Torrent") // see source
 }
 
-// checkFields sets one field of a request after the other and wants each to change what is
-// made of it.
+// checkFields sets one field of a request after the other. Each must change the result of
+// convert.
 func checkFields[R, Q any](t *testing.T, convert func(R) Q, own ...string) {
 	t.Helper()
 	var none R
@@ -43,7 +43,7 @@ func checkFields[R, Q any](t *testing.T, convert func(R) Q, own ...string) {
 	}
 }
 
-// set makes v another than the zero value.
+// set gives v a value that is not zero.
 func set(t *testing.T, v reflect.Value) {
 	t.Helper()
 	switch v.Kind() {

@@ -11,7 +11,7 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// The list of a channel is a transfer that says so, and is not removed under it.
+// The list of a channel is a transfer that names its channel and cannot be removed alone.
 func TestListsBelongToTheirChannels(t *testing.T) {
 	dir := stateDir(t)
 	beside := startDaemon(t, options(t, stateDir(t), nil)) // for the DHT

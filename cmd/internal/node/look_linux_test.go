@@ -12,9 +12,9 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// A verb that only reads neither listens nor seeds: its node has no socket, leaves
-// each byte of the state directory and of the content as it was, and lets another
-// node run beside it. It sees what a node that works would show.
+// A verb that only reads neither listens nor seeds: its node has no socket, changes no
+// byte of the state directory or of the content, and another node can run beside it. It
+// shows what a full node would show.
 //
 // It is not parallel, so that the sockets of this process are those of its node.
 func TestLookingNeitherListensNorSeeds(t *testing.T) {
@@ -37,7 +37,7 @@ func TestLookingNeitherListensNorSeeds(t *testing.T) {
 	}
 
 	state, files := bytesOf(t, dir), bytesOf(t, content)
-	// With a port and local discovery, as a node has them that is for more than to look.
+	// With a port and local discovery, like a full node.
 	o := options(t, dir, map[string][]string{"no-lan": {"false"}, "listen": {"[::]:0"}, "bootstrap": {"[::1]:1"}})
 	o.Look = true
 	look := open(t, o)
@@ -57,12 +57,12 @@ func TestLookingNeitherListensNorSeeds(t *testing.T) {
 	if _, err := look.Client.Channels(testContext(t)); err != nil {
 		t.Error(err)
 	}
-	// Files that are gone are not called complete.
+	// A transfer whose files are gone is not complete.
 	must(t, os.Rename(content, content+" moved"))
 	await(t, look.Client, is.ID, func(x share.Transfer) bool { return x.State == share.Stopped })
 	must(t, os.Rename(content+" moved", content))
 
-	// It is in nobody's way.
+	// Another node can run.
 	closed(t, open(t, options(t, filepath.Join(t.TempDir(), "other"), nil)))
 	closed(t, look)
 	unchanged(t, dir, state)

@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// options are those of a node on loopback that nobody else hears of.
+// options are those of a node on loopback that announces itself nowhere.
 func options(t *testing.T, dir string, flags map[string][]string) Options {
 	t.Helper()
 	all := map[string][]string{
@@ -94,7 +94,7 @@ func content(t *testing.T) (dir string, files map[string][]byte) {
 	return dir, files
 }
 
-// shared publishes dir and waits for its link.
+// shared shares dir and waits for its link.
 func shared(t *testing.T, c *api.Client, dir string) share.Transfer {
 	t.Helper()
 	ctx := testContext(t)
@@ -140,7 +140,7 @@ func TestOneNodeFetchesWhatAnotherShares(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Also while it is being fetched.
+	// Also while it is fetched.
 	again, err := taker.Client.Fetch(ctx, api.FetchRequest{Link: given.ID.String()})
 	if err != nil || again.ID != got.ID {
 		t.Errorf("asked twice: %+v %v", again, err)
@@ -224,7 +224,7 @@ func TestASecondNodeChangesNothing(t *testing.T) {
 	o := options(t, state, nil)
 	s := open(t, o)
 	defer closed(t, s)
-	// The catalogue is made beside everything else: once it answers it is there.
+	// The catalogue is opened in the background: when it answers, its file exists.
 	if _, err := s.Client.Search(testContext(t), index.Query{}); err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func TestTheStateIsPrivate(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("file modes mean nothing here")
 	}
-	// A path too long for the address of a socket, too.
+	// The path may be too long for the address of a socket.
 	state := filepath.Join(t.TempDir(), strings.Repeat("long", 30), "state")
 	if err := os.MkdirAll(state, 0o755); err != nil {
 		t.Fatal(err)

@@ -16,11 +16,11 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// Whatever people ask for in whatever order, and however the node ends in between:
-// what is over is over, what one owner ended goes on for another, every request is
-// answered, and the files of the user stay as they are.
+// In whatever order people send requests, and however the node ends in between: what ended
+// stays ended, what one owner ended continues for another, every request is answered, and
+// the files of the user stay as they are.
 //
-// A failure names its seed; SHOAL_TEST_SEED runs that one again.
+// A failure names its seed; SHOAL_TEST_SEED repeats that run.
 func TestWhatIsOverIsOver(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("SHOAL_TEST_SEED"); s != "" {
@@ -43,7 +43,7 @@ func TestWhatIsOverIsOver(t *testing.T) {
 	closed(t, u.s)
 }
 
-// wanted is what is to be true of one content.
+// wanted is what must be true of one content.
 type wanted struct {
 	path   string // of a share, or of what is fetched
 	id     share.ID
@@ -56,7 +56,7 @@ type wanted struct {
 
 func (w *wanted) listed() bool { return w.user || len(w.leases) > 0 }
 
-// usage is a node, and what those who use it expect.
+// usage is a node, and what its users expect.
 type usage struct {
 	t      *testing.T
 	r      *rand.Rand
@@ -179,14 +179,14 @@ func (u *usage) anyLease() int {
 	return all[u.r.IntN(len(all))]
 }
 
-// over notes what ends with the last owner.
+// over records what ends with the last owner.
 func (u *usage) over(w *wanted) {
 	if !w.listed() {
 		w.paused, w.either = false, false
 	}
 }
 
-// restart ends the node, and with it every command that was using it.
+// restart ends the node, and with it every command that uses it.
 func (u *usage) restart(dir string) {
 	u.t.Helper()
 	for _, l := range u.leases {
@@ -201,9 +201,9 @@ func (u *usage) restart(dir string) {
 	u.s = open(u.t, options(u.t, dir, nil))
 }
 
-// copyAlive copies a state directory as it is at this moment. A file that goes away
-// meanwhile is one that was being written. A database comes before its journal, so
-// that what is committed meanwhile is whole in the journal or left out.
+// copyAlive copies a state directory that is in use. A file that disappears meanwhile was
+// being written. It copies a database before its journal, so that a transaction that is
+// committed meanwhile is complete in the journal or missing.
 func copyAlive(from, to string) error {
 	return filepath.WalkDir(from, func(name string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -226,7 +226,7 @@ func copyAlive(from, to string) error {
 	})
 }
 
-// settle waits until the node shows what is wanted, and compares the files.
+// settle waits until the node shows what must be true, and compares the files.
 func (u *usage) settle() {
 	u.t.Helper()
 	late := time.After(30 * time.Second)

@@ -17,8 +17,8 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// A folder that has files and no state of ours stays as it is, its mode
-// included, whoever asks; one that is empty is taken.
+// A folder with other files stays as it is, its mode included, whatever is asked; an empty
+// one becomes a state directory.
 func TestForeignFolder(t *testing.T) {
 	t.Parallel()
 	for what, files := range map[string][]string{
@@ -66,7 +66,7 @@ func TestForeignFolder(t *testing.T) {
 	})
 }
 
-// Looking where there is no state makes none.
+// A verb that only reads makes no state where there is none.
 func TestLookingMakesNothing(t *testing.T) {
 	t.Parallel()
 	around := t.TempDir()
@@ -106,8 +106,8 @@ func TestNoHome(t *testing.T) {
 	}
 }
 
-// A channel key that was emptied and credentials that are damaged are told at the
-// start, and by what shows how the node is; the rest of it runs.
+// An empty channel key and damaged credentials are logged at the start and shown as
+// problems of the node. Everything else runs.
 func TestTroublesAreTold(t *testing.T) {
 	t.Parallel()
 	dir := stateDir(t)
@@ -187,7 +187,7 @@ func TestRecoverWhileANodeRuns(t *testing.T) {
 	}
 }
 
-// Where there is nothing, there is nothing to recover, and nothing is made.
+// Without a state there is nothing to recover, and nothing is made.
 func TestRecoverNothing(t *testing.T) {
 	t.Parallel()
 	dir := stateDir(t)
@@ -203,7 +203,7 @@ func TestRecoverNothing(t *testing.T) {
 	}
 }
 
-// Wherever a recovery breaks off, the next one does the whole of it.
+// Wherever a recovery is interrupted, the next one completes it.
 func TestRecoverAfterABreak(t *testing.T) {
 	t.Parallel()
 	dir, _, is := sample(t)
@@ -245,8 +245,8 @@ func TestRecoverAfterABreak(t *testing.T) {
 	}
 }
 
-// Without a note the files of a transfer are looked for, and are the user's:
-// read, hashed, and never deleted.
+// Without a note, Recover searches for the files of a transfer and takes them for the
+// user's: they are hashed and never deleted.
 func TestRecoverWithoutNotes(t *testing.T) {
 	t.Parallel()
 	dir := stateDir(t)
@@ -279,7 +279,7 @@ func TestRecoverWithoutNotes(t *testing.T) {
 			t.Errorf("what is not: %+v", x)
 		}
 	}
-	// It is found when it is looked for.
+	// With the folder it is found.
 	if r, err = Recover(testContext(t), o.Config, "0.0-test", []string{elsewhere}); err != nil || r.Why != nil || len(r.Transfers) != 1 || r.Transfers[0].Err != nil {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -301,8 +301,8 @@ func TestRecoverWithoutNotes(t *testing.T) {
 	closed(t, s)
 }
 
-// What a fetch made is still known to be its own after a recovery: remove --data
-// deletes it, and leaves alone what came into its folder since.
+// After a recovery, a fetch still knows the files that it made: remove --data deletes
+// them, and leaves others in their folder.
 func TestRecoverKnowsWhoseFilesAre(t *testing.T) {
 	t.Parallel()
 	giver := open(t, options(t, stateDir(t), nil))
@@ -339,7 +339,7 @@ func TestRecoverKnowsWhoseFilesAre(t *testing.T) {
 	}
 }
 
-// Followed channels come back as far as their signature proves what was kept.
+// Followed channels are restored if their signature proves what was stored.
 func TestRecoverChannels(t *testing.T) {
 	t.Parallel()
 	dir := stateDir(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// What is selected and not here counts as needed, but for what was reserved
-// ahead: that is no longer free, and is not needed again.
+// Selected data that is missing counts as needed, except what was reserved ahead, which is
+// no longer free.
 func TestRoomCountsWhatIsMissing(t *testing.T) {
 	giver := open(t, options(t, stateDir(t), nil))
 	dir, _ := content(t)

@@ -22,9 +22,9 @@ func gzipped(b []byte) []byte {
 	return out.Bytes()
 }
 
-// TestDownload asks a server of .torrent URLs the way indexers answer:
-// a redirect to a magnet link, a link as the body, gzip with and without a
-// header that says so, a sign-in page, nothing, and too much.
+// TestDownload downloads from a server that answers like indexers: with a redirect to a
+// magnet link, a link as the body, gzip with and without the header, a sign-in page,
+// nothing, and too much.
 func TestDownload(t *testing.T) {
 	torrent := []byte("d4:infod6:lengthi7e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee")
 	magnet := "magnet:?xt=urn:btih:" + strings.Repeat("ab", 20) + "&dn=a%20b&tr=udp%3A%2F%2Ft.example%3A80"
@@ -87,7 +87,7 @@ func TestDownload(t *testing.T) {
 	if _, _, err := source(t.Context(), server.URL+"/403", nil); err == nil || !strings.Contains(err.Error(), "sign in") {
 		t.Errorf("403: %v", err)
 	}
-	// The same in files.
+	// The same from files.
 	if _, got, err := source(t.Context(), "", gzipped(torrent)); err != nil || !bytes.Equal(got, torrent) {
 		t.Errorf("a file in gzip: %q, %v", got, err)
 	}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What the storage calls durable is recorded in state.db: every connection to it
-// has to reach the disk before a transaction counts (promise 3).
+// What the storage calls durable is recorded in state.db: on every connection, a
+// transaction must reach the disk before it is committed (promise 3).
 func TestTheStateReachesTheDisk(t *testing.T) {
 	db, err := openDB(filepath.Join(t.TempDir(), "state.db"))
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// visitor is a browser, or something worse, at the page of a real node.
+// visitor is a browser, or an attacker, at the page of a real node.
 type visitor struct {
 	t    *testing.T
 	base *url.URL
@@ -35,8 +35,8 @@ func visit(t *testing.T, n *Node) *visitor {
 	}}
 }
 
-// ask sends a request with headers "Name: value", and closes the answer after
-// reading a megabyte of it.
+// ask sends a request with headers "Name: value", and reads a megabyte of the answer at
+// most.
 func (v *visitor) ask(method, path string, body io.Reader, headers ...string) (*http.Response, string) {
 	v.t.Helper()
 	r, err := http.NewRequestWithContext(testContext(v.t), method, strings.TrimSuffix(v.base.String(), "/")+path, body)
@@ -83,9 +83,8 @@ func (v *visitor) signIn(n *Node) (cookie string) {
 	return "Cookie: " + c.Name + "=" + c.Value
 }
 
-// Each row is one thing that somebody may try on the page of a real node with
-// real content: the web rows of the threat model, and each line of what the
-// page promises.
+// Each row is something that an attacker may try on the page of a real node with real
+// content: the web rows of the threat model, and each promise of the page.
 func TestThreatsToThePage(t *testing.T) {
 	n := startDaemon(t, options(t, stateDir(t), map[string][]string{"web": {"[::1]:0"}}))
 	c := n.Client()
@@ -228,7 +227,7 @@ func TestThreatsToThePage(t *testing.T) {
 				if resp.Header.Get("Retry-After") == "" {
 					t.Error("it does not say when to try again")
 				}
-				// Who is signed in does not notice.
+				// A signed-in user does not notice.
 				if resp, _ := v.ask("GET", "/api/v1/node", nil, me); resp.StatusCode != http.StatusOK {
 					t.Errorf("signed in: %s", resp.Status)
 				}
@@ -254,7 +253,7 @@ func TestThreatsToThePage(t *testing.T) {
 		if resp, _ := v.ask("GET", "/", nil); resp.StatusCode != http.StatusOK {
 			t.Errorf("meanwhile: %s", resp.Status)
 		}
-		// One byte now and then does not prolong it.
+		// A byte now and then does not extend it.
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)

@@ -12,7 +12,7 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// refused asks for a share that is to fail, at once or when it is read.
+// refused requests a share that must fail, at once or when it is read.
 func refused(t *testing.T, c *api.Client, r api.ShareRequest) (kind share.Kind, why string) {
 	t.Helper()
 	s, err := c.Share(testContext(t), r)
@@ -32,8 +32,7 @@ func refused(t *testing.T, c *api.Client, r api.ShareRequest) (kind share.Kind, 
 	}
 }
 
-// The state directory is not shared, whatever it is called and however it is
-// reached.
+// The state directory is not shared, whatever its name and however it is reached.
 func TestStateDirectoryIsNotShared(t *testing.T) {
 	all := filepath.Join(t.TempDir(), "all")
 	state := filepath.Join(all, "x", "state")
@@ -72,12 +71,12 @@ func TestStateDirectoryIsNotShared(t *testing.T) {
 			t.Errorf("%+v: %v, %s", r, kind, why)
 		}
 	}
-	// What is watched goes the same way.
+	// The same holds for watched folders.
 	in := &intake{withheld: newWithheld(state, func() string { return "" })}
 	if _, err := (watched{in}).Share(testContext(t), api.ShareRequest{Path: filepath.Join(all, "x")}); share.KindOf(err) != share.Usage {
 		t.Errorf("watched: %v", err)
 	}
-	// Where the walk never comes to it the rest may be shared, and so may downloads.
+	// If the walk never reaches it, the rest may be shared, and so may downloads.
 	for _, r := range []api.ShareRequest{{Path: all, ShareOptions: share.ShareOptions{Exclude: []string{"x/state"}}}, {Path: elsewhere}} {
 		first, err := s.Client.Share(testContext(t), r)
 		if err != nil {
@@ -98,7 +97,7 @@ func TestStateDirectoryIsNotShared(t *testing.T) {
 	shared(t, s.Client, mine)
 }
 
-// The key of a channel is known by what is in it.
+// The key of a channel is recognized by its content.
 func TestKeysAreNotShared(t *testing.T) {
 	s := open(t, options(t, stateDir(t), nil))
 	defer closed(t, s)
@@ -125,7 +124,7 @@ func TestKeysAreNotShared(t *testing.T) {
 	}
 }
 
-// A home directory is shared only by who is sure, and so is what holds it.
+// A home directory, or a folder that contains one, is shared only with a confirmation.
 func TestHomeIsSharedOnlyWhenConfirmed(t *testing.T) {
 	home := filepath.Join(t.TempDir(), "people", "me")
 	if err := os.MkdirAll(home, 0o700); err != nil {
@@ -148,7 +147,7 @@ func TestHomeIsSharedOnlyWhenConfirmed(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	// Where the state is not in it either.
+	// Also if the state is not in it.
 	if _, err := s.Client.Share(testContext(t), api.ShareRequest{Path: "/", ShareOptions: share.ShareOptions{Exclude: []string{"*"}}}); !errors.Is(err, api.ErrUnconfirmed) {
 		t.Errorf("/: %v", err)
 	}
