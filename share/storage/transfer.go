@@ -13,7 +13,8 @@ import (
 // the engine, and it coordinates the parts that the package comment lists: what is
 // synced, recorded and renamed, in which order. Its methods are safe for concurrent
 // use. In this file they come in this order: content in and out, what is known,
-// what is asked for, the end of a transfer, and what the Store calls.
+// what is asked for, the end of a transfer, and what the Store calls. Verified reads
+// and hashes are methods of verifier, paths are methods of memory.
 //
 // Completion, MarkComplete and MarkNotComplete touch memory only: the peer protocol
 // may call them with locks held. A transfer that is Own refuses every write.
