@@ -72,7 +72,15 @@ type tracked struct {
 	once     sync.Once
 
 	down, up flow.Meter // guarded by the lock of its Swarm
+
+	// How the one that we called answers, until it is clear whether that is the
+	// greeting of a peer; only touched by the one reader.
+	answer []byte
+	heard  bool
 }
+
+// greeting is how a handshake in the clear begins.
+const greeting = "\x13BitTorrent protocol"
 
 func (r *registry) track(nc net.Conn, peer netip.AddrPort, incoming bool) *tracked {
 	boundSilence(nc)
@@ -89,7 +97,25 @@ func (c *tracked) use() admission.Use {
 func (c *tracked) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.got.Add(int64(n))
+	if !c.incoming && !c.heard {
+		c.hear(b[:n])
+	}
 	return n, err
+}
+
+// hear looks whether the one that we called greets as a peer does. The swarm tells
+// that of those that encrypt, and of its own; others dial, too.
+func (c *tracked) hear(b []byte) {
+	c.answer = append(c.answer, b[:min(len(b), len(greeting)-len(c.answer))]...)
+	n := len(c.answer)
+	same := string(c.answer) == greeting[:n]
+	if c.heard = !same || n == len(greeting); !c.heard {
+		return
+	}
+	c.answer = nil
+	if same {
+		c.of.proved(c)
+	}
 }
 
 func (c *tracked) Write(b []byte) (int, error) {

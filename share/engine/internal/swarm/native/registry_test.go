@@ -22,6 +22,13 @@ type fakeConn struct {
 	net.Conn
 	from   netip.AddrPort
 	closed bool
+	says   string
+}
+
+func (c *fakeConn) Read(b []byte) (int, error) {
+	n := copy(b, c.says)
+	c.says = c.says[n:]
+	return n, nil
 }
 
 func (c *fakeConn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.from) }
@@ -122,20 +129,28 @@ func TestUnansweredCallsAreFew(t *testing.T) {
 		if called > 24 || r.open() != 0 {
 			t.Errorf("%d calls to one network, %d open", called, r.open())
 		}
-		answer := func(_ context.Context, to netip.AddrPort) (net.Conn, error) { return &fakeConn{from: to}, nil }
+		answer := func(_ context.Context, to netip.AddrPort) (net.Conn, error) {
+			return &fakeConn{from: to, says: greeting}, nil
+		}
 		for i := range 1000 {
 			nc, err := r.call(t.Context(), from(2, i), answer)
 			if err != nil {
 				t.Fatalf("peer %d: %v", i, err)
 			}
-			r.proved(nc.(*tracked))
+			for range 3 { // its greeting comes in parts
+				_, _ = nc.Read(make([]byte, 9))
+			}
 			nc.Close()
 		}
-		// Who does not greet is no peer.
+		// Who answers something else is no peer.
 		answered := 0
+		answer = func(_ context.Context, to netip.AddrPort) (net.Conn, error) {
+			return &fakeConn{from: to, says: "SSH-2.0-OpenSSH_10.0\r\n"}, nil
+		}
 		for i := range 1000 {
 			if nc, err := r.call(t.Context(), from(3, i), answer); err == nil {
 				answered++
+				_, _ = nc.Read(make([]byte, 100))
 				nc.Close()
 			}
 		}
