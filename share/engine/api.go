@@ -357,7 +357,7 @@ func (e *Engine) SetPriority(id share.ID, files map[int]share.Priority) error {
 	})
 }
 
-// unpause ends a pause. The user owns what nobody owned.
+// unpause ends a pause. A transfer that rested is the user's again.
 func (t *transfer) unpause() {
 	if t.options.Owners.has(resting) {
 		t.options.Owners = t.options.Owners.without(resting)

@@ -24,7 +24,7 @@ type loop struct {
 	box      *mailbox
 	swarms   face.Network
 	down, up *flow.Bucket // of the node
-	serial   *serial      // calls of swarms that nobody waits for
+	serial   *serial      // calls of swarms, which may take long
 	mounts   *mounts
 
 	// Made by open.

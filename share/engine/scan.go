@@ -22,7 +22,7 @@ func (s *scan) due(now time.Time) bool {
 	return true
 }
 
-// next takes the next that fits, nil where nobody does. all lists the transfers for
+// next takes the next that fits; nil if none does. all lists the transfers for
 // another pass.
 func (s *scan) next(all func() []*transfer, fits func(*transfer) bool) *transfer {
 	if len(s.waiting) == 0 {
