@@ -158,7 +158,7 @@ func (lp *loop) load(r row) {
 func (lp *loop) putAway(deadline time.Time) {
 	lp.stopping = true
 	lp.box.cancel()
-	lp.settle(lp.box.tasks.Wait, deadline)
+	ended := lp.box.finish(deadline)
 
 	var closing sync.WaitGroup
 	for t := range lp.awake {
@@ -181,7 +181,9 @@ func (lp *loop) putAway(deadline time.Time) {
 			}
 		})
 	}
-	lp.settle(closing.Wait, deadline)
+	if closed := lp.box.settle(closing.Wait, deadline); !ended || !closed {
+		lp.log.Error("not everything stopped in time")
+	}
 	for t := range lp.awake { // blocks may have arrived until the swarm was detached
 		if t.level() == live {
 			t.fold()
@@ -189,11 +191,4 @@ func (lp *loop) putAway(deadline time.Time) {
 		}
 	}
 	lp.box.close()
-}
-
-// settle lets jobs report until wait returns.
-func (lp *loop) settle(wait func(), deadline time.Time) {
-	if !lp.box.settle(wait, deadline) {
-		lp.log.Error("not everything stopped in time")
-	}
 }

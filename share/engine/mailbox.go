@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"sync"
 	"time"
 )
 
@@ -19,7 +18,8 @@ type mailbox struct {
 	// Set by open.
 	ctx    context.Context // of tasks
 	cancel context.CancelFunc
-	tasks  sync.WaitGroup
+
+	running int // tasks whose result has not come back; owned by the loop
 }
 
 func newMailbox() *mailbox {
@@ -61,27 +61,42 @@ func (m *mailbox) hint(f func()) {
 }
 
 // run runs task in a goroutine of its own, and then what it returns, which may be
-// nil, on the loop.
+// nil, on the loop. Only the loop calls it.
 func (m *mailbox) run(task func(context.Context) (then func())) {
-	m.tasks.Go(func() {
-		if then := task(m.ctx); then != nil {
-			m.post(then)
-		}
-	})
+	m.running++
+	go func() {
+		then := task(m.ctx)
+		m.post(func() {
+			m.running--
+			if then != nil {
+				then()
+			}
+		})
+	}()
 }
 
-// settle works for the loop, which has ended, while wait runs. It reports false
-// when that takes until the deadline: a disk that hangs must not keep the process
-// from ending.
+// finish works for the loop, which has ended, until no task runs. It reports false when
+// that takes until the deadline: a disk that hangs must not keep the process from ending.
+func (m *mailbox) finish(deadline time.Time) bool {
+	return m.serve(func() bool { return m.running == 0 }, nil, deadline)
+}
+
+// settle works for the loop, which has ended, while wait runs. It reports false when that
+// takes until the deadline.
 func (m *mailbox) settle(wait func(), deadline time.Time) bool {
 	done := make(chan struct{})
 	go func() {
 		wait()
 		close(done)
 	}()
+	return m.serve(func() bool { return false }, done, deadline)
+}
+
+// serve takes calls and drops hints until enough, done or the deadline.
+func (m *mailbox) serve(enough func() bool, done <-chan struct{}, deadline time.Time) bool {
 	late := time.NewTimer(time.Until(deadline))
 	defer late.Stop()
-	for {
+	for !enough() {
 		select {
 		case <-done:
 			return true
@@ -92,6 +107,7 @@ func (m *mailbox) settle(wait func(), deadline time.Time) bool {
 			return false
 		}
 	}
+	return true
 }
 
 // close makes every further call return false.

@@ -33,10 +33,9 @@ func TestMailbox(t *testing.T) {
 		}
 	})
 	m.cancel()
-	if !m.settle(m.tasks.Wait, time.Now().Add(patience)) {
+	if !m.finish(time.Now().Add(patience)) {
 		t.Error("it took until the deadline")
 	}
-	m.settle(m.tasks.Wait, time.Now().Add(patience))
 	if want := []string{"call", "task", "cancelled", "late"}; !slices.Equal(ran, want) {
 		t.Errorf("%q ran, want %q", ran, want)
 	}

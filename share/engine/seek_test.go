@@ -37,7 +37,7 @@ func newDiscovery(t *testing.T, all ...Finder) (d *discovery, asked *noTrackers,
 		near:    netguard.Policy{AllowPrivate: true},
 		changed: func(*transfer, bool) {},
 	}
-	return d, d.trackers.(*noTrackers), func() { box.settle(box.tasks.Wait, time.Now().Add(patience)) }
+	return d, d.trackers.(*noTrackers), func() { box.finish(time.Now().Add(patience)) }
 }
 
 // A round asks trackers, finders and the names in the link, and what they find goes
