@@ -18,13 +18,12 @@ import (
 
 // SetClock makes the wall clock of the process, and of it alone, differ from the
 // machine's by whole seconds: ahead as after a suspend, during which only the
-// wall clock goes on, or back as when somebody corrects it. Its monotonic clock
-// and its timers are as they were, as they are for a process that the machine
-// slept under.
+// wall clock advances, or back as after a correction. Its monotonic clock and its
+// timers do not change, as for a process on a machine that slept.
 //
-// The program is not asked to take part. Programs read the clock in the vDSO, a
-// page of code that the kernel maps into each; this writes another function over
-// it, which asks the kernel and adds the difference.
+// The program takes no part in this. Programs read the clock in the vDSO, a page of
+// code that the kernel maps into each process; SetClock overwrites its function with
+// one that asks the kernel and adds the difference.
 func (p *Proc) SetClock(ahead time.Duration) {
 	t := p.host.lab.t
 	t.Helper()
@@ -62,7 +61,7 @@ func setClock(pid int, seconds int64) error {
 	if err != nil {
 		return err
 	}
-	// Nobody may be in the middle of the function while it changes.
+	// No thread may be inside the function while it changes.
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 			return err
@@ -127,8 +126,8 @@ func clockFunction(pid int, memory *os.File, size uint64) (uint64, error) {
 	return from + at, nil
 }
 
-// outside waits until every thread of a process has stopped, and tells whether
-// none of them did between two addresses.
+// outside waits until every thread of a process has stopped, and reports whether all
+// of them stopped outside a range of addresses.
 func outside(pid int, from, to uint64) (bool, error) {
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
 		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))

@@ -22,7 +22,7 @@ const (
 // Gateway runs miniupnpd, a real home router's daemon, on the router: hosts on
 // the LAN may open pinholes in the firewall by the protocols given. It announces
 // itself by SSDP and answers PCP on the router's addresses. Killing it and
-// starting another is a router that restarts; Unpin takes away what it opened.
+// starting another is a router that restarts; Unpin closes its pinholes.
 func (r *Router) Gateway(protocols ...Protocol) *Proc {
 	t := r.lab.t
 	t.Helper()

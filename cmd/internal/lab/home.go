@@ -44,7 +44,7 @@ type home struct {
 	firewalled bool
 }
 
-// Firewalled lets nothing in that did not begin inside, as most home routers do.
+// Firewalled blocks connections from outside, as most home routers do.
 func Firewalled(h *home) { h.firewalled = true }
 
 // Router joins a home's LAN to the internet. Its firewall keeps state: what
@@ -80,7 +80,7 @@ func (r *Router) build(o home) {
 		"addr add fe80::2/64 dev wan nodad",
 		fmt.Sprintf("addr add %s/64 dev wan nodad", r.Address()),
 		"route add default via fe80::1 dev wan",
-		// What is ours and not in use goes nowhere rather than in circles.
+		// Packets to unused addresses of the home are dropped instead of routed in circles.
 		fmt.Sprintf("route add unreachable 2001:db8:%x::/48 metric 4096", r.number))
 	r.Link.build()
 	r.space.ip("addr add fe80::1/64 dev lan nodad")
@@ -113,7 +113,7 @@ table inet filter {
 	}
 }
 
-// advance takes the next /64 of the home into use.
+// advance uses the next /64 of the home.
 func (r *Router) advance() {
 	r.lab.t.Helper()
 	r.subnets++
@@ -127,7 +127,7 @@ func (r *Router) Open() {
 	r.space.nft("flush chain inet filter inbound\nadd rule inet filter inbound accept")
 }
 
-// Firewall keeps strangers out from now on. Connections that exist go on.
+// Firewall keeps strangers out from now on. Existing connections continue.
 func (r *Router) Firewall() {
 	r.lab.t.Helper()
 	r.space.nft("flush chain inet filter inbound")
@@ -162,7 +162,7 @@ func (r *Router) Bandwidth(down, up int64) {
 	r.space.bandwidth("wan", up)
 }
 
-// Unplug takes the home off the internet; its LAN stays up.
+// Unplug disconnects the home from the internet; its LAN stays up.
 func (r *Router) Unplug() {
 	r.lab.t.Helper()
 	r.space.ip("link set wan down")
@@ -190,8 +190,8 @@ func (r *Router) Renumber() (old netip.Prefix) {
 	return old
 }
 
-// Retire takes a prefix out of use: hosts lose their addresses of it, and
-// nothing sent to it arrives.
+// Retire withdraws a prefix: hosts lose their addresses of it, and nothing sent to it
+// arrives.
 func (r *Router) Retire(old netip.Prefix) {
 	r.lab.t.Helper()
 	r.space.ip(fmt.Sprintf("addr del %s/64 dev lan", in(old, 1)))

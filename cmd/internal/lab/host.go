@@ -139,7 +139,7 @@ func (h *Host) ListenPacket(port int) *net.UDPConn {
 	return c
 }
 
-// Serve answers HTTP on the host until the test ends, and gives the address of
+// Serve answers HTTP on the host until the test ends, and returns the URL of
 // the root, without a slash at the end.
 func (h *Host) Serve(handler http.Handler) string {
 	h.lab.t.Helper()

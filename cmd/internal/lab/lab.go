@@ -20,7 +20,7 @@ type Lab struct {
 	patience time.Duration
 }
 
-// New makes an internet with nobody in it. It ends with the test.
+// New makes an internet without hosts. It ends with the test.
 func New(t testing.TB) *Lab {
 	t.Helper()
 	Root(t)
@@ -45,13 +45,13 @@ func (l *Lab) space(name string) *space {
 }
 
 // Home makes a router with a firewall, a LAN behind it, and one host on that
-// LAN, and gives the host. Without options strangers may connect to it.
+// LAN, and returns the host. Without options strangers may connect to it.
 func (l *Lab) Home(name string, options ...Option) *Host {
 	l.t.Helper()
 	return l.Router(name, options...).Host(name)
 }
 
-// Router makes a home with nobody in it.
+// Router makes a home without hosts.
 func (l *Lab) Router(name string, options ...Option) *Router {
 	l.t.Helper()
 	l.homes++
@@ -85,7 +85,7 @@ func (l *Lab) LAN(name string) *Link {
 // address parses a literal written in this package.
 func address(s string) netip.Addr { return netip.MustParseAddr(s) }
 
-// in gives address n of prefix.
+// in returns address n of prefix.
 func in(prefix netip.Prefix, n int) netip.Addr {
 	b := prefix.Addr().As16()
 	b[14], b[15] = byte(n>>8), byte(n)

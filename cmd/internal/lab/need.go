@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Skip ends the test for want of something: as a skip on a developer's machine,
-// as a failure where CI=true, since there everything has to be present.
+// Skip ends the test because something is missing: as a skip on a developer's machine,
+// as a failure if CI=true, where everything has to be present.
 func Skip(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -27,7 +27,7 @@ func Root(t testing.TB) {
 	}
 }
 
-// Tool gives the path of an installed program, or skips the test. The Debian
+// Tool returns the path of an installed program, or skips the test. The Debian
 // package is named in the reason.
 func Tool(t testing.TB, program, debian string) string {
 	t.Helper()

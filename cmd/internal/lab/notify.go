@@ -21,7 +21,7 @@ type Service struct {
 }
 
 // StartService starts cmd as a service on the host. Each of the sockets, of net or
-// *os.File, is handed over as descriptor 3 and on.
+// *os.File, becomes descriptor 3 and following.
 func (h *Host) StartService(cmd *exec.Cmd, sockets ...Socket) *Service {
 	t := h.lab.t
 	t.Helper()
