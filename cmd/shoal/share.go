@@ -248,7 +248,11 @@ func (s *sharer) farewell(ctx context.Context, err error) error {
 		if err == nil && t.State != share.Stopped {
 			s.out.say("%s: the daemon goes on sharing it (shoal remove %s ends that)", escape(nameOf(t)), t.ID.Short())
 		} else {
-			s.out.say("%s: not shared", escape(j.name()))
+			name := j.name()
+			if j.t.ID.IsZero() { // interrupted before the node has answered: as the node calls it
+				name = orElse(s.opts.name, filepath.Base(j.arg))
+			}
+			s.out.say("%s: not shared", escape(name))
 		}
 	}
 	return share.Errorf(share.Interrupted, "interrupted")
