@@ -15,7 +15,7 @@ describe.skipIf(lacks)('at the edges', { timeout: 60_000 }, () => {
 
   test('what cannot be shared says why, and has no link', async () => {
     await open('/share')
-    for (const [path, why] of [['not/absolute', 'absolute path'], [join(near.home, 'is not there'), 'no such file']] as const) {
+    for (const [path, why] of [['not/absolute', 'must be absolute'], [join(near.home, 'is not there'), 'no such file']] as const) {
       await page.getByLabel('Path on the machine').fill(path)
       await page.getByRole('button', { name: 'Share', exact: true }).click()
       await page.getByRole('alert').getByText(why).waitFor()
