@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"share/metainfo":       {"share", "share/bencode", "share/merkle"},
 	"share/reach":          {"share"},
 	"share/storage":        {"share", "share/metainfo"},
+	"share/utp":            {},
 	"share/engine":         {"share", "share/bencode", "share/metainfo", "share/schedule", "share/storage"},
 	"index":                {"share"},
 	"index/dht":            {"share", "share/bencode", "share/schedule", "index"},
