@@ -1,0 +1,138 @@
+package utp
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// DefaultTarget is the queueing delay that a flow aims at, at the most.
+	DefaultTarget = 40 * time.Millisecond
+
+	minWindow     = 2 // packets
+	initialWindow = 4 // packets
+	// Slow start ends when this much of the target is reached: what is on its way
+	// then still adds to the queue.
+	slowStartEnd = 0.75
+	// A slowdown takes at most a tenth of the time: the next begins after so many
+	// times its length.
+	slowdownRest = 9
+	// A flow holds still for so many round trips while the queue drains.
+	slowdownTrips = 2
+)
+
+// ledbat decides how many bytes may be on their way, by RFC 6817 with the
+// corrections of LEDBAT++ (draft-irtf-iccrg-ledbat-plus-plus).
+type ledbat struct {
+	delays
+	target time.Duration
+	mss    float64
+	window float64 // bytes
+	// Below the threshold the window grows as in slow start.
+	threshold float64
+	lossAt    time.Duration // until when another loss is the same event
+
+	// The slowdown: due at slowAt, once slow start has ended; then held until
+	// holdUntil; then back to the threshold.
+	slowing   bool
+	slowAt    time.Duration // 0 while none is due
+	slowSince time.Duration
+	holdUntil time.Duration
+}
+
+func newLedbat(target time.Duration, mss int) *ledbat {
+	return &ledbat{target: target, mss: float64(mss), window: float64(initialWindow * mss), threshold: math.Inf(1)}
+}
+
+// setMSS is told of the size of full packets.
+func (l *ledbat) setMSS(mss int) {
+	l.mss = float64(mss)
+	l.window = max(l.window, minWindow*l.mss)
+}
+
+// gain makes a flow on a short path grow as slowly as those on long ones do.
+func (l *ledbat) gain() float64 {
+	base := l.lowestTrip()
+	if base <= 0 {
+		return 1
+	}
+	return 1 / min(16, math.Ceil(2*float64(l.target)/float64(base)))
+}
+
+// acked is called when bytes became acknowledged. Full says whether the window was
+// used up: one that is not used tells nothing and does not grow.
+func (l *ledbat) acked(now time.Duration, bytes int, full bool, trip time.Duration) {
+	if l.slowAt > 0 && now >= l.slowAt && !l.slowing {
+		l.slowing, l.slowSince = true, now
+		l.threshold = l.window
+		l.window = minWindow * l.mss
+		l.holdUntil = now + slowdownTrips*trip
+	}
+	if l.slowing && now < l.holdUntil {
+		return
+	}
+	queue, known := l.queueing()
+	n := float64(bytes)
+	if l.window < l.threshold {
+		// The first slow start only: after a slowdown a flow returns to what it had,
+		// or the smaller of two would never do so.
+		if first := math.IsInf(l.threshold, 1); first && known && float64(queue) > slowStartEnd*float64(l.target) {
+			l.endSlowStart(now, trip)
+			return
+		}
+		if full {
+			l.window += n * l.gain()
+		}
+		if l.window >= l.threshold {
+			l.window = l.threshold
+			l.endSlowStart(now, trip)
+		}
+		return
+	}
+	// One round trip acknowledges one window: a packet's worth of change a trip is
+	// shared among its acknowledgements.
+	share := n / l.window
+	if over := float64(queue)/float64(l.target) - 1; known && over > 0 {
+		change := max(l.gain()*l.mss-l.window*over, -l.window/2)
+		l.window = max(minWindow*l.mss, l.window+share*change)
+		l.threshold = min(l.threshold, l.window)
+	} else if full {
+		l.window += share * l.gain() * l.mss
+	}
+}
+
+// endSlowStart also says when the next slowdown is due: two round trips after the
+// first slow start, then so that slowdowns take a tenth of the time.
+func (l *ledbat) endSlowStart(now, trip time.Duration) {
+	l.threshold = l.window
+	switch {
+	case l.slowing:
+		l.slowing = false
+		l.slowAt = now + slowdownRest*(now-l.slowSince)
+	case l.slowAt == 0:
+		l.slowAt = now + slowdownTrips*trip
+	}
+}
+
+// lost is called when a packet was lost: once a round trip the window is halved.
+func (l *ledbat) lost(now, trip time.Duration) {
+	if now < l.lossAt {
+		return
+	}
+	l.lossAt = now + trip
+	if l.slowing {
+		// The window is small already. What it returns to becomes less.
+		l.threshold = max(minWindow*l.mss, l.threshold/2)
+		l.window = min(l.window, l.threshold)
+		return
+	}
+	l.window = max(minWindow*l.mss, l.window/2)
+	l.endSlowStart(now, trip)
+}
+
+// silent is called when nothing was acknowledged for a timeout.
+func (l *ledbat) silent() {
+	l.threshold = max(minWindow*l.mss, l.window/2)
+	l.window = l.mss
+	l.slowing, l.slowAt = false, 0
+}

@@ -1,0 +1,188 @@
+package utp
+
+import "time"
+
+// So many packets that were sent later have to arrive before one is held to be
+// lost: networks change the order a little.
+const reorderTolerance = 3
+
+// sent is a packet that was not acknowledged yet.
+type sent struct {
+	kind     kind
+	payload  []byte
+	at       time.Duration // of the last time it was sent
+	order    uint64        // among all transmissions
+	times    int           // that it was sent
+	probe    int           // the datagram's size if it was padded to probe the path
+	arrived  bool          // said a selective acknowledgement
+	lost     bool          // and not sent again yet
+	fragment bool          // may be fragmented on its way
+}
+
+// wire is the size of its datagram without padding.
+func (s *sent) wire() int { return headerSize + len(s.payload) }
+
+// outgoing knows which packets were sent and not acknowledged, which of them are
+// on their way, and which were lost.
+type outgoing struct {
+	next    uint16 // the number of the next new packet
+	packets []*sent
+	flight  int // bytes of datagrams on their way
+	unacked int // bytes of data that were sent and not acknowledged in order
+
+	orders  uint64 // transmissions so far
+	arrived uint64 // the highest order known to have arrived
+	holes   bool   // packets may be lost: something later arrived
+	lost    int    // packets to send again
+}
+
+// first is the lowest number not acknowledged.
+func (o *outgoing) first() uint16 { return o.next - uint16(len(o.packets)) }
+
+// add gives the next number to a packet.
+func (o *outgoing) add(s *sent) {
+	o.packets = append(o.packets, s)
+	o.unacked += len(s.payload)
+	o.next++
+}
+
+// last is the size of the data of the packet with the highest number.
+func (o *outgoing) last() int { return len(o.packets[len(o.packets)-1].payload) }
+
+// transmit is called when a packet is sent, again or for the first time.
+func (o *outgoing) transmit(s *sent, now time.Duration) {
+	o.orders++
+	s.order, s.at = o.orders, now
+	s.times++
+	if s.lost {
+		s.lost = false
+		o.lost--
+	}
+	o.flight += s.wire()
+}
+
+// nextLost is the first packet to send again.
+func (o *outgoing) nextLost() (seq uint16, s *sent) {
+	if o.lost == 0 {
+		return 0, nil
+	}
+	for i, s := range o.packets {
+		if s.lost {
+			return o.first() + uint16(i), s
+		}
+	}
+	return 0, nil
+}
+
+// answer is what an acknowledgement told.
+type answer struct {
+	packets int
+	bytes   int           // of datagrams
+	trip    time.Duration // of the last packet sent that arrived; 0 if it is not known
+	passed  int           // the largest datagram that arrived
+	moved   bool          // the lowest number not acknowledged went up
+}
+
+// acknowledge takes the acknowledged number and the mask of selective ones. The
+// caller has checked that the number is one that was sent.
+func (o *outgoing) acknowledge(ack uint16, selective []byte, now, lowest time.Duration) answer {
+	var a answer
+	first := o.first()
+	if n := int(int16(ack - first + 1)); n > 0 {
+		for _, s := range o.packets[:n] {
+			o.arrive(s, now, lowest, &a)
+			o.unacked -= len(s.payload)
+		}
+		clear(o.packets[:n])
+		o.packets = o.packets[n:]
+		a.moved = true
+	}
+	// Bit i is number ack+2+i. An old acknowledgement's mask begins before ours.
+	skip := int(int16(o.first() - ack - 1)) // >= 0
+	for i, s := range o.packets {
+		bit := skip + i - 1
+		if bit < 0 {
+			continue
+		}
+		if bit/8 >= len(selective) {
+			break
+		}
+		if selective[bit/8]&(1<<(bit%8)) != 0 && !s.arrived {
+			o.arrive(s, now, lowest, &a)
+			o.holes = true
+		}
+	}
+	if len(o.packets) == 0 {
+		o.packets, o.holes = nil, false
+	}
+	return a
+}
+
+func (o *outgoing) arrive(s *sent, now, lowest time.Duration, a *answer) {
+	if s.arrived {
+		return
+	}
+	s.arrived = true
+	switch {
+	case s.lost:
+		s.lost = false
+		o.lost--
+	default:
+		o.flight -= s.wire()
+	}
+	a.packets++
+	a.bytes += s.wire()
+	if s.times == 1 {
+		a.trip = max(now-s.at, 1)
+		a.passed = max(a.passed, s.probe, s.wire())
+	}
+	// Of a packet that was sent again, it may be the first one that arrived, if
+	// the answer came sooner than it could to the second.
+	if s.times == 1 || now-s.at >= lowest {
+		o.arrived = max(o.arrived, s.order)
+	}
+}
+
+// detect marks as lost what was sent well before something that arrived, and tells
+// of each packet.
+func (o *outgoing) detect(tell func(*sent)) {
+	if !o.holes {
+		return
+	}
+	open := false
+	for _, s := range o.packets {
+		if s.arrived || s.lost {
+			continue
+		}
+		open = true
+		if s.order+reorderTolerance <= o.arrived {
+			o.lose(s)
+			tell(s)
+		}
+	}
+	o.holes = open
+}
+
+// loseFirst marks the first packet as lost; it tells of it, if it was on its way.
+func (o *outgoing) loseFirst(tell func(*sent)) {
+	if len(o.packets) > 0 && !o.packets[0].lost && !o.packets[0].arrived {
+		o.lose(o.packets[0])
+		tell(o.packets[0])
+	}
+}
+
+// loseAll marks all that is on its way as lost.
+func (o *outgoing) loseAll(tell func(*sent)) {
+	for _, s := range o.packets {
+		if !s.lost && !s.arrived {
+			o.lose(s)
+			tell(s)
+		}
+	}
+}
+
+func (o *outgoing) lose(s *sent) {
+	s.lost = true
+	o.lost++
+	o.flight -= s.wire()
+}
