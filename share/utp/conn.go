@@ -112,7 +112,7 @@ type Conn struct {
 	rtt  estimator
 	cc   *ledbat
 	mtu  *prober
-	wait []byte // written and not sent
+	wait fifo // written and not sent
 
 	peerWindow int
 	newestAck  uint16
@@ -206,11 +206,11 @@ func (c *Conn) Done() bool { return c.state == stateDone }
 func (c *Conn) Err() error { return c.err }
 
 // Readable reports whether Read has something to return: data, EOF or an error.
-func (c *Conn) Readable() bool { return len(c.in.ready) > 0 || c.in.ended || c.err != nil }
+func (c *Conn) Readable() bool { return c.in.ready.len() > 0 || c.in.ended || c.err != nil }
 
 // Writable reports whether Write takes something or returns an error.
 func (c *Conn) Writable() bool {
-	return c.err != nil || c.finQueued || len(c.wait) < c.cfg.SendBuffer
+	return c.err != nil || c.finQueued || c.wait.len() < c.cfg.SendBuffer
 }
 
 // Read moves received bytes to b: none while there are none. After the peer's last
@@ -222,7 +222,7 @@ func (c *Conn) Read(now time.Duration, b []byte) (int, error) {
 	if c.closed {
 		return 0, ErrClosed
 	}
-	n := c.in.read(b)
+	n := c.in.ready.pop(b)
 	switch {
 	case n > 0:
 		if c.state == stateConnected && !c.in.ended && c.in.window()-c.told >= c.cfg.ReceiveBuffer/4 {
@@ -243,8 +243,8 @@ func (c *Conn) Write(now time.Duration, b []byte) (int, error) {
 	case c.finQueued:
 		return 0, ErrClosed
 	}
-	n := min(len(b), max(0, c.cfg.SendBuffer-len(c.wait)))
-	c.wait = append(c.wait, b[:n]...)
+	n := min(len(b), max(0, c.cfg.SendBuffer-c.wait.len()))
+	c.wait.push(b[:n])
 	c.flush(now)
 	return n, nil
 }
@@ -265,12 +265,12 @@ func (c *Conn) Close(now time.Duration) {
 	if c.err != nil || c.closed {
 		return
 	}
-	if c.state != stateConnected && len(c.wait) == 0 {
+	if c.state != stateConnected && c.wait.len() == 0 {
 		c.Abort(now)
 		return
 	}
 	c.closed, c.closedAt = true, now
-	c.in.ready = nil
+	c.in.ready.clear()
 	c.CloseWrite(now)
 	c.finish(now)
 }
@@ -288,7 +288,8 @@ func (c *Conn) Abort(now time.Duration) {
 
 func (c *Conn) end(err error) {
 	c.state, c.err = stateDone, err
-	c.wait, c.out.packets, c.in.early = nil, nil, nil
+	c.wait.clear()
+	c.out.packets, c.in.early = nil, nil
 }
 
 // Stats are the counts and measures now.
@@ -417,7 +418,7 @@ func (c *Conn) lost(now time.Duration, s *sent) {
 
 // take takes data or the end of it.
 func (c *Conn) take(now time.Duration, p *packet) {
-	ready := len(c.in.ready)
+	ready := c.in.ready.len()
 	switch c.in.add(p.seq, p.payload, p.kind == kindFin) {
 	case inTurn:
 		if c.ackOwed++; c.ackOwed == 1 {
@@ -432,9 +433,9 @@ func (c *Conn) take(now time.Duration, p *packet) {
 	default:
 		c.ackOwed = ackEvery
 	}
-	c.stats.Received += uint64(len(c.in.ready) - ready)
+	c.stats.Received += uint64(c.in.ready.len() - ready)
 	if c.closed {
-		c.in.ready = nil
+		c.in.ready.clear()
 	}
 }
 
@@ -469,7 +470,7 @@ func (c *Conn) fits(size int) bool {
 
 // segment makes the next new packet, if one may be sent.
 func (c *Conn) segment(now time.Duration) *sent {
-	if len(c.wait) == 0 {
+	if c.wait.len() == 0 {
 		if !c.finQueued || c.finSent || !c.fits(headerSize) {
 			return nil
 		}
@@ -477,7 +478,7 @@ func (c *Conn) segment(now time.Duration) *sent {
 		return &sent{kind: kindFin}
 	}
 	full := c.mtu.floor - headerSize
-	n := min(full, len(c.wait))
+	n := min(full, c.wait.len())
 	if room := c.peerWindow - c.out.unacked; room < n {
 		// Into a window that is too small goes one packet: what fits, or one byte
 		// to learn when there is room.
@@ -491,10 +492,8 @@ func (c *Conn) segment(now time.Duration) *sent {
 	if !c.fits(headerSize + n) {
 		return nil
 	}
-	s := &sent{kind: kindData, payload: append(make([]byte, 0, n), c.wait[:n]...)}
-	if c.wait = c.wait[n:]; len(c.wait) == 0 {
-		c.wait = nil
-	}
+	s := &sent{kind: kindData, payload: make([]byte, n)}
+	c.wait.pop(s.payload)
 	c.stats.Sent += uint64(n)
 	if n == full && len(c.out.packets) > 0 {
 		s.probe = c.mtu.next(now) // with others on the way that tell of its loss
@@ -581,7 +580,7 @@ func (c *Conn) Deadline() (time.Duration, bool) {
 	at := c.sentAt + keepAlive
 	if c.state == stateSynReceived {
 		at = c.born + greeting
-		if len(c.wait) > 0 && c.greetings < maxGreetings {
+		if c.wait.len() > 0 && c.greetings < maxGreetings {
 			at = min(at, c.greetAt())
 		}
 	}
@@ -614,7 +613,7 @@ func (c *Conn) Wake(now time.Duration) {
 		c.end(ErrTimeout)
 		return
 	}
-	if c.state == stateSynReceived && len(c.wait) > 0 && c.greetings < maxGreetings && now >= c.greetAt() {
+	if c.state == stateSynReceived && c.wait.len() > 0 && c.greetings < maxGreetings && now >= c.greetAt() {
 		c.greetings++
 		c.sendState(now, c.firstSeq)
 	}

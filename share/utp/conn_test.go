@@ -149,7 +149,7 @@ func TestWhatAnAcceptedConnectionSaysToAForgedSource(t *testing.T) {
 		at, _ = c.Deadline()
 		c.Wake(at)
 	}
-	if sent > 3*headerSize || !errors.Is(c.Err(), ErrTimeout) || at > greeting || c.Readable() && len(c.in.ready) > 0 {
+	if sent > 3*headerSize || !errors.Is(c.Err(), ErrTimeout) || at > greeting || c.Readable() && c.in.ready.len() > 0 {
 		t.Errorf("%d bytes were sent until %v; %v", sent, at, c.Err())
 	}
 	if _, ok := Accept(0, Config{}, (&packet{kind: kindData, id: 9, seq: 1}).append(nil)); ok {
@@ -331,8 +331,8 @@ func FuzzConn(f *testing.F) {
 				now += time.Duration(x[2]) * time.Millisecond
 				c.Receive(now, p.append(nil))
 			}
-			if held := len(c.in.ready) + c.in.earlyBytes; held > 2*buffer || len(c.wait) > buffer || len(c.out.packets) > maxReorder {
-				t.Fatalf("holds %d, %d, %d", held, len(c.wait), len(c.out.packets))
+			if held := c.in.ready.len() + c.in.earlyBytes; held > 2*buffer || c.wait.len() > buffer || len(c.out.packets) > maxReorder {
+				t.Fatalf("holds %d, %d, %d", held, c.wait.len(), len(c.out.packets))
 			}
 			flight, unacked, lost := 0, 0, 0
 			for _, s := range c.out.packets {

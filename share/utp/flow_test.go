@@ -185,7 +185,7 @@ func TestAPeerThatDoesNotReadStopsTheFlow(t *testing.T) {
 	if a.conn.Err() != nil || b.conn.Err() != nil {
 		t.Fatalf("the connection ended: %v, %v", a.conn.Err(), b.conn.Err())
 	}
-	if held := len(b.conn.in.ready) + b.conn.in.earlyBytes; held > 2*100_000 || held < 90_000 {
+	if held := b.conn.in.ready.len() + b.conn.in.earlyBytes; held > 2*100_000 || held < 90_000 {
 		t.Errorf("%d bytes are held", held)
 	}
 	b.deaf = false

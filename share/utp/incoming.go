@@ -6,7 +6,7 @@ type incoming struct {
 	limit int
 	ack   uint16 // the last number that arrived with all before it
 
-	ready      []byte
+	ready      fifo
 	early      [][]byte // by number modulo maxReorder; nil while all is in order
 	earlyBytes int
 	highest    int // distance from ack to the highest early number; 0 for none
@@ -44,7 +44,7 @@ func (in *incoming) add(seq uint16, payload []byte, fin bool) verdict {
 	switch {
 	case in.early != nil && in.early[slot] != nil:
 		return repeated
-	case len(in.ready)+in.earlyBytes+len(payload) > in.limit:
+	case in.ready.len()+in.earlyBytes+len(payload) > in.limit:
 		return refused
 	case in.early == nil:
 		in.early = make([][]byte, maxReorder)
@@ -60,13 +60,13 @@ func (in *incoming) add(seq uint16, payload []byte, fin bool) verdict {
 
 // advance takes the packet that is next, and those that waited for it.
 func (in *incoming) advance(payload []byte, fin bool) verdict {
-	if len(in.ready)+len(payload) > in.limit {
+	if in.ready.len()+len(payload) > in.limit {
 		return refused
 	}
 	if fin {
 		in.fin, in.finKnown = in.ack+1, true
 	}
-	in.ready = append(in.ready, payload...)
+	in.ready.push(payload)
 	in.step()
 	if in.early == nil {
 		return inTurn
@@ -79,7 +79,7 @@ func (in *incoming) advance(payload []byte, fin bool) verdict {
 		}
 		in.early[slot] = nil
 		in.earlyBytes -= len(next)
-		in.ready = append(in.ready, next...)
+		in.ready.push(next)
 		in.step()
 	}
 	if in.highest == 0 {
@@ -94,18 +94,8 @@ func (in *incoming) step() {
 	in.ended = in.finKnown && in.ack == in.fin
 }
 
-// read moves what is in order to b.
-func (in *incoming) read(b []byte) int {
-	n := copy(b, in.ready)
-	in.ready = in.ready[n:]
-	if len(in.ready) == 0 {
-		in.ready = nil
-	}
-	return n
-}
-
 // window is how many bytes there is room for.
-func (in *incoming) window() int { return max(0, in.limit-len(in.ready)) }
+func (in *incoming) window() int { return max(0, in.limit-in.ready.len()) }
 
 // selective is the mask of what arrived out of order, appended to b; nothing if
 // all is in order.

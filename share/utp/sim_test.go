@@ -1,8 +1,10 @@
 package utp
 
 import (
+	"bytes"
 	"container/heap"
 	"encoding/binary"
+	"io"
 	"math/rand/v2"
 	"time"
 )
@@ -138,7 +140,19 @@ func (e *end) clock() time.Duration {
 	return e.offset + e.now + time.Duration(float64(e.now)*e.skew)
 }
 
-func pattern(at int, salt byte) byte { return byte(at*7) ^ byte(at>>8) ^ byte(at>>15) ^ salt }
+// noise is what ends write; its length is no multiple of anything.
+var noise = func() []byte {
+	b := make([]byte, 65521+255+8<<10)
+	rand.NewChaCha8([32]byte{}).Read(b)
+	copy(b[65521:], b)
+	return b
+}()
+
+// pattern is the part of what an end writes that begins at at: at most 8 KiB.
+func pattern(at, n int, salt byte) []byte {
+	at = at%65521 + int(salt)
+	return noise[at : at+n]
+}
 
 func (e *end) config() Config {
 	cfg := e.cfg
@@ -169,12 +183,10 @@ func (e *end) act() {
 	var buf [8 << 10]byte
 	for !e.deaf && c.Readable() {
 		n, err := c.Read(now, buf[:])
-		for i, b := range buf[:n] {
-			e.corrupt = e.corrupt || b != pattern(e.got+i, e.other.salt)
-		}
+		e.corrupt = e.corrupt || !bytes.Equal(buf[:n], pattern(e.got, n, e.other.salt))
 		e.got += n
 		if err != nil {
-			e.eof = e.eof || err.Error() == "EOF"
+			e.eof = e.eof || err == io.EOF
 			break
 		}
 	}
@@ -183,10 +195,7 @@ func (e *end) act() {
 		if e.want >= 0 {
 			n = min(n, e.want-e.wrote)
 		}
-		for i := range n {
-			buf[i] = pattern(e.wrote+i, e.salt)
-		}
-		n, err := c.Write(now, buf[:n])
+		n, err := c.Write(now, pattern(e.wrote, n, e.salt))
 		if err != nil {
 			break
 		}

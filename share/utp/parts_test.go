@@ -1,0 +1,263 @@
+package utp
+
+import (
+	"bytes"
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestFifoIsAQueue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var f fifo
+		var want []byte
+		for range rapid.IntRange(0, 50).Draw(t, "steps") {
+			b := make([]byte, rapid.IntRange(0, 5000).Draw(t, "bytes"))
+			if rapid.Bool().Draw(t, "push") {
+				for i := range b {
+					b[i] = byte(len(want) + i*3)
+				}
+				f.push(b)
+				want = append(want, b...)
+			} else {
+				n := f.pop(b)
+				if n != min(len(b), len(want)) || !bytes.Equal(b[:n], want[:n]) {
+					t.Fatalf("popped %d of %d", n, len(want))
+				}
+				want = want[n:]
+			}
+			if f.len() != len(want) || len(want) == 0 && f.ring != nil {
+				t.Fatalf("length %d, ring %d; want %d", f.len(), len(f.ring), len(want))
+			}
+		}
+	})
+}
+
+func TestWhatArrivesIsPutInOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		first := rapid.Uint16().Draw(t, "first")
+		n := rapid.IntRange(1, 60).Draw(t, "packets")
+		in := incoming{limit: 1000, ack: first - 1}
+		here := make([]bool, n)
+		var got []byte
+		for range 40 * n {
+			i := rapid.IntRange(0, n-1).Draw(t, "packet")
+			was := here[i]
+			v := in.add(first+uint16(i), []byte{byte(i)}, false)
+			if (v == repeated) != was || v == refused {
+				t.Fatalf("packet %d, here before: %v: verdict %d", i, was, v)
+			}
+			here[i] = true
+			// The mask says what is known.
+			mask := in.selective(nil)
+			done := int(in.ack - first + 1)
+			for k := done + 1; k < n; k++ {
+				bit := k - done - 1
+				if said := bit/8 < len(mask) && mask[bit/8]&(1<<(bit%8)) != 0; said != here[k] {
+					t.Fatalf("the mask %x after %d says %v of packet %d", mask, done-1, said, k)
+				}
+			}
+			b := make([]byte, 100)
+			got = append(got, b[:in.ready.pop(b)]...)
+		}
+		for i, b := range got {
+			if int(b) != i {
+				t.Fatalf("read %v", got)
+			}
+		}
+	})
+}
+
+func TestNothingFollowsTheEnd(t *testing.T) {
+	in := incoming{limit: 100, ack: 0xfffe}
+	for _, c := range []struct {
+		seq  uint16
+		fin  bool
+		want verdict
+	}{
+		{1, true, outOfTurn}, {2, false, refused}, {0, true, refused}, {3, true, refused}, {1, true, repeated},
+		{0, false, outOfTurn}, {0xffff, false, closedGap}, {1, true, repeated}, {2, false, refused},
+	} {
+		if got := in.add(c.seq, nil, c.fin); got != c.want {
+			t.Errorf("%d, FIN %v: verdict %d, want %d", c.seq, c.fin, got, c.want)
+		}
+	}
+	if !in.ended || in.early != nil {
+		t.Errorf("ended: %v", in.ended)
+	}
+}
+
+func TestTimeoutsByRFC6298(t *testing.T) {
+	var e estimator
+	if e.timeout() != time.Second {
+		t.Errorf("at first %v", e.timeout())
+	}
+	e.sample(400 * time.Millisecond) // SRTT 400, RTTVAR 200
+	if e.timeout() != 1200*time.Millisecond {
+		t.Errorf("after one sample %v", e.timeout())
+	}
+	e.sample(800 * time.Millisecond) // RTTVAR 250, SRTT 450
+	if e.srtt != 450*time.Millisecond || e.timeout() != 1450*time.Millisecond {
+		t.Errorf("after two %v, %v", e.srtt, e.timeout())
+	}
+	e.backoff = 2
+	if e.timeout() != 4*1450*time.Millisecond {
+		t.Errorf("after two timeouts %v", e.timeout())
+	}
+	e.backoff = 100
+	if e.timeout() != maxRTO {
+		t.Errorf("after many %v", e.timeout())
+	}
+	for range 100 {
+		e.sample(time.Millisecond)
+	}
+	if e.backoff = 0; e.timeout() != minRTO {
+		t.Errorf("on a short path %v", e.timeout())
+	}
+}
+
+func TestTheBaseIsOfTheLastMinutes(t *testing.T) {
+	var m minutes
+	now := time.Duration(0)
+	m.add(now, 0xffffff00) // below the wrap
+	m.add(now, 0x100)
+	if base, _ := m.base(); base != 0xffffff00 {
+		t.Errorf("base %x", base)
+	}
+	for range baseMinutes - 1 {
+		now += time.Minute
+		m.add(now, 0x100)
+		if base, _ := m.base(); base != 0xffffff00 {
+			t.Fatalf("base %x after %v", base, now)
+		}
+	}
+	now += time.Minute
+	m.add(now, 0x100)
+	if base, _ := m.base(); base != 0x100 {
+		t.Errorf("base %x after %v", base, now)
+	}
+}
+
+func TestQueueingIsAboveTheBase(t *testing.T) {
+	var d delays
+	if _, known := d.queueing(); known {
+		t.Error("known without a sample")
+	}
+	d.our(0, 1000)
+	for range currentSamples {
+		d.our(0, 31_000)
+	}
+	if q, _ := d.queueing(); q != 30*time.Millisecond {
+		t.Errorf("queueing %v", q)
+	}
+	// Their clock runs away by 5 ms: no queue.
+	d.their(0, 9000)
+	d.their(0, 4000)
+	if q, _ := d.queueing(); q != 25*time.Millisecond {
+		t.Errorf("with drift %v", q)
+	}
+	// The round trip has no room for more.
+	d.round(0, 50*time.Millisecond)
+	d.round(0, 60*time.Millisecond)
+	if q, _ := d.queueing(); q != 10*time.Millisecond {
+		t.Errorf("with a round trip %v", q)
+	}
+}
+
+func TestLossHalvesTheWindowOnceATrip(t *testing.T) {
+	l := newLedbat(DefaultTarget, 1000)
+	l.window = 64_000
+	l.lost(0, time.Second)
+	l.lost(time.Second/2, time.Second)
+	if l.window != 32_000 {
+		t.Errorf("window %v", l.window)
+	}
+	l.lost(2*time.Second, time.Second)
+	if l.window != 16_000 {
+		t.Errorf("window %v", l.window)
+	}
+	l.silent()
+	if l.window != 1000 || l.threshold != 8000 {
+		t.Errorf("after silence: window %v, threshold %v", l.window, l.threshold)
+	}
+}
+
+func TestSlowStartEndsBeforeTheTarget(t *testing.T) {
+	l := newLedbat(DefaultTarget, 1000)
+	l.our(0, 0)
+	l.acked(0, 4000, false, time.Second)
+	if l.window != 4000 {
+		t.Errorf("an unused window grew to %v", l.window)
+	}
+	l.acked(0, 4000, true, time.Second)
+	if l.window != 8000 || !math.IsInf(l.threshold, 1) {
+		t.Errorf("window %v, threshold %v", l.window, l.threshold)
+	}
+	for range currentSamples {
+		l.our(0, 31_000)
+	}
+	l.acked(0, 4000, true, time.Second)
+	if l.window != 8000 || l.threshold != 8000 {
+		t.Errorf("with a queue: window %v, threshold %v", l.window, l.threshold)
+	}
+}
+
+func TestASlowdownTakesATenthOfTheTime(t *testing.T) {
+	l := newLedbat(DefaultTarget, 1000)
+	const trip = 100 * time.Millisecond
+	l.round(0, trip)
+	l.window, l.threshold = 32_000, 32_000
+	l.endSlowStart(0, trip)
+	var slow, all int
+	for now := time.Duration(0); now < 100*time.Second; now += trip {
+		l.our(now, 0)
+		l.acked(now, int(l.window), true, trip)
+		if all++; l.slowing {
+			slow++
+		}
+		l.window = min(l.window, 40_000)
+	}
+	if part := float64(slow) / float64(all); part < 0.05 || part > 0.12 {
+		t.Errorf("%.3f of the time", part)
+	}
+}
+
+func TestASizeIsGivenUpAfterThreeLosses(t *testing.T) {
+	p := newProber(minDatagram, maxDatagram)
+	for range probeLosses {
+		if got := p.next(0); got != maxDatagram {
+			t.Fatalf("probes %d", got)
+		}
+		if p.next(0) != 0 {
+			t.Fatal("two probes at once")
+		}
+		p.failed()
+	}
+	got := p.next(0)
+	if got <= minDatagram || got >= maxDatagram-probeStep {
+		t.Errorf("then probes %d", got)
+	}
+	p.passed(got)
+	if p.floor != got {
+		t.Errorf("carried is %d", p.floor)
+	}
+	for {
+		size := p.next(time.Second)
+		if size == 0 {
+			break
+		}
+		p.failed()
+	}
+	if p.floor != got {
+		t.Errorf("in the end %d", p.floor)
+	}
+	if p.next(time.Second+probeAgain) != maxDatagram {
+		t.Error("no new search")
+	}
+	p.hole(0)
+	if p.floor != minDatagram || p.next(time.Minute) != 0 {
+		t.Errorf("after a hole %d", p.floor)
+	}
+}
