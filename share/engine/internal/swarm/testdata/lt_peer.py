@@ -1,8 +1,8 @@
 """A peer that others wrote: python3 lt_peer.py TORRENT DIR ENCRYPTION [HOST PORT]
 
 It seeds what is in DIR, or fetches it there from the peer at HOST PORT. It
-prints "port N" when it listens and "done" when it has everything, and ends when
-its standard input does.
+prints "port N" when it listens and "done" when it has everything and has written
+it, and ends when its standard input does.
 """
 import sys, threading, time, os
 import libtorrent as lt
@@ -37,6 +37,11 @@ if len(sys.argv) > 4:
     handle.connect_peer((sys.argv[4], int(sys.argv[5])))
 while not handle.status().is_seeding:
     time.sleep(0.02)
+# Pieces count once they are hashed, while their blocks wait to be written.
+session.apply_settings({"alert_mask": lt.alert.category_t.storage_notification})
+handle.flush_cache()
+while not any(isinstance(a, lt.cache_flushed_alert) for a in session.pop_alerts()):
+    session.wait_for_alert(100)
 print("done", flush=True)
 while True:
     time.sleep(60)
