@@ -234,3 +234,35 @@ func TestPieceLayers(t *testing.T) {
 		}
 	}
 }
+
+// Without what is about peers, a torrent is still whole.
+func TestContent(t *testing.T) {
+	root := plant(t, map[string][]byte{"a": random(100_000, 1), "b": random(5, 2)})
+	made := mustMake(t, root, MakeOptions{Hybrid: true})
+	made.Trackers, made.Comment = [][]string{{"http://tracker.example/announce"}}, "hello"
+	again, err := Parse(made.Content().Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Info.ID != made.Info.ID || again.Trackers != nil || again.Comment != "" || !bytes.Equal(again.layers, made.layers) {
+		t.Errorf("got %+v", again)
+	}
+}
+
+// A torrent whose hybrid form others would refuse is not made.
+func TestMakeHybridRefuses(t *testing.T) {
+	m := &maker{name: "x", multi: true, hybrid: true, pieceLength: minMadePiece}
+	for range 3 {
+		m.entries = append(m.entries, entry{path: []string{"a"}, file: "a", info: sized(MaxPieces / 2 * minMadePiece)})
+	}
+	m.total = 3 * MaxPieces / 2 * minMadePiece
+	if err := m.align(); err == nil || !strings.Contains(err.Error(), "pieces, more than") {
+		t.Errorf("got %v", err)
+	}
+	// Its dictionary would be small enough; its piece layers would not.
+	m = &maker{name: "x", hybrid: true, pieceLength: minMadePiece, total: 200_000 * minMadePiece}
+	m.entries = []entry{{file: "x", info: sized(m.total)}}
+	if err := m.align(); err == nil || !strings.Contains(err.Error(), "its torrent would have") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,6 +1,7 @@
 package metainfo
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -160,5 +161,22 @@ func TestNamed(t *testing.T) {
 	}
 	if in, err = ParseInfo(enc(single(nil))); err != nil || in.Named != nil {
 		t.Errorf("%+v, %v", in, err)
+	}
+}
+
+func TestNamesOfOtherSystems(t *testing.T) {
+	for name, want := range map[string]string{"aux.c": "_aux.c", "a:b": "a_b", "end. ": "end", "plain é": "plain é"} {
+		if got := WindowsName(name); got != want {
+			t.Errorf("%q is called %q on Windows, want %q", name, got, want)
+		}
+	}
+	want := map[string]string{"aux.c": "_aux.c", "a:b": "a:b", "end. ": "end"}
+	if runtime.GOOS == "windows" {
+		want = map[string]string{"plain": "plain"}
+	}
+	for name, old := range want {
+		if got := OlderName(name); got != old {
+			t.Errorf("%q was called %q, want %q", name, got, old)
+		}
 	}
 }
