@@ -3,6 +3,7 @@ package metainfo
 import (
 	"bytes"
 	"crypto/sha256"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -142,6 +143,9 @@ func TestMakeHybrid(t *testing.T) {
 		"z":               nil,
 	}
 	root := plant(t, files)
+	if err := os.Chmod(filepath.Join(root, "last"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	plain := mustMake(t, root, MakeOptions{})
 	for _, o := range []MakeOptions{{}, {PieceLength: 16 << 10}, {PieceLength: 32 << 10, Workers: 1}, {PieceLength: 8 << 20}, {PieceLength: 2 * heldBytes}} {
 		o.Hybrid = true

@@ -225,3 +225,14 @@ func TestV2OnlySaysSo(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A path.utf-8 that is not UTF-8 does not win over the path.
+func TestPathThatClaimsToBeUTF8(t *testing.T) {
+	in, err := ParseInfo(enc(multi(with(file(5, "a"), dict{"path.utf-8": path("\xff")}), with(file(6, "b"), dict{"path.utf-8": path("bé")}))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := in.Files[0].Path[0] + " " + in.Files[1].Path[0]; got != "a bé" {
+		t.Errorf("got %q", got)
+	}
+}

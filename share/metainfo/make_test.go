@@ -422,3 +422,47 @@ func TestMakeDeepFolder(t *testing.T) {
 		}
 	}
 }
+
+// What is at a path is the torrent's only as long as nothing of it changed.
+func TestSame(t *testing.T) {
+	files := map[string][]byte{"a": random(40_000, 1), "b/c": []byte("x"), "hollow/": nil}
+	root := plant(t, files)
+	made := mustMake(t, root, MakeOptions{})
+	if got, err := Same(t.Context(), root, MakeOptions{}, made.Torrent); err != nil || got.Info != made.Info || got.Files != nil {
+		t.Errorf("unchanged: %+v, %v", got, err)
+	}
+	single := filepath.Join(root, "a")
+	one := mustMake(t, single, MakeOptions{Name: "another name"})
+	if _, err := Same(t.Context(), single, MakeOptions{}, one.Torrent); err != nil {
+		t.Errorf("a single file: %v", err)
+	}
+	for about, change := range map[string]func() (path string, o MakeOptions, err error){
+		"a file instead of a folder": func() (string, MakeOptions, error) { return single, MakeOptions{}, nil },
+		"private":                    func() (string, MakeOptions, error) { return root, MakeOptions{Private: true}, nil },
+		"a file excluded":            func() (string, MakeOptions, error) { return root, MakeOptions{Exclude: []string{"c"}}, nil },
+		"another length": func() (string, MakeOptions, error) {
+			other := plant(t, files)
+			return other, MakeOptions{}, os.WriteFile(filepath.Join(other, "a"), random(40_001, 1), 0o644)
+		},
+		"another name": func() (string, MakeOptions, error) {
+			other := plant(t, files)
+			return other, MakeOptions{}, os.Rename(filepath.Join(other, "a"), filepath.Join(other, "A"))
+		},
+	} {
+		path, o, err := change()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Same(t.Context(), path, o, made.Torrent); share.KindOf(err) != share.Failed {
+			t.Errorf("%s: got %v", about, err)
+		}
+	}
+	if _, err := Same(t.Context(), filepath.Join(root, "nothing"), MakeOptions{}, made.Torrent); share.KindOf(err) != share.Disk {
+		t.Errorf("nothing there: got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Same(ctx, root, MakeOptions{}, made.Torrent); share.KindOf(err) != share.Interrupted {
+		t.Errorf("cancelled: got %v", err)
+	}
+}
