@@ -123,6 +123,8 @@ type Conn struct {
 	ackAt      time.Duration // when the acknowledgement owed is due
 	told       int           // the window told last
 	timeoutAt  time.Duration // while packets are on their way
+	movedAt    time.Duration // when something was sent or newly acknowledged
+	tailed     bool          // the tail was probed since the last acknowledgement
 	heardAt    time.Duration
 	sentAt     time.Duration
 	born       time.Duration
@@ -386,10 +388,15 @@ func (c *Conn) acknowledged(now time.Duration, p *packet) {
 	}
 	if a.packets > 0 {
 		c.rtt.backoff = 0
+		c.movedAt, c.tailed = now, false
 		c.cc.acked(now, a.bytes, full, c.rtt.trip())
 		c.timeoutAt = now + c.rtt.timeout()
 	}
-	c.out.detect(func(s *sent) { c.lost(now, s) })
+	if a.late > 0 {
+		c.out.wait(c.rtt.trip())
+		c.cc.found(a.late)
+	}
+	c.out.detect(now, c.rtt.trip(), func(s *sent) { c.lost(now, s) })
 	if before(p.ack, c.newestAck) {
 		return // older than what is known
 	}
@@ -513,6 +520,7 @@ func (c *Conn) sendNew(now time.Duration, s *sent) {
 
 func (c *Conn) transmit(now time.Duration, seq uint16, s *sent) {
 	c.out.transmit(s, now)
+	c.movedAt = now
 	p := packet{kind: s.kind, id: c.sendID, seq: seq, ack: c.in.ack, payload: s.payload}
 	switch {
 	case s.kind == kindSyn:
@@ -586,6 +594,9 @@ func (c *Conn) Deadline() (time.Duration, bool) {
 	}
 	if len(c.out.packets) > 0 {
 		at = min(at, c.timeoutAt, c.heardAt+silence)
+		if tail, ok := c.tailAt(); ok {
+			at = min(at, tail)
+		}
 	}
 	if c.ackOwed > 0 {
 		at = min(at, c.ackAt)
@@ -619,12 +630,32 @@ func (c *Conn) Wake(now time.Duration) {
 	}
 	if waiting && now >= c.timeoutAt {
 		c.timeout(now)
+	} else if tail, ok := c.tailAt(); ok && now >= tail {
+		c.tail(now)
 	}
 	if c.ackOwed > 0 && now >= c.ackAt {
 		c.sendState(now, c.out.next)
 	}
 	if c.state == stateConnected && now >= c.sentAt+keepAlive {
 		c.sendState(now, c.out.next)
+	}
+}
+
+// tailAt is when the answer to the last packets is so late that they are held to be
+// lost: nothing was sent after them that could prove it sooner.
+func (c *Conn) tailAt() (time.Duration, bool) {
+	ok := c.state == stateConnected && !c.tailed && c.rtt.srtt > 0 && c.rtt.backoff == 0 && len(c.out.packets) > 0
+	return c.movedAt + 2*c.rtt.srtt + 2*ackDelay, ok
+}
+
+// tail sends the first packet again, once: its answer tells of the others (the
+// tail loss probe of RFC 8985, which sends the last one).
+func (c *Conn) tail(now time.Duration) {
+	c.tailed = true
+	c.out.loseFirst(func(s *sent) { c.lost(now, s) })
+	if seq, s := c.out.nextLost(); s != nil {
+		c.stats.Again++
+		c.transmit(now, seq, s)
 	}
 }
 

@@ -121,6 +121,37 @@ func TestALatecomerGetsItsShare(t *testing.T) {
 	}
 }
 
+func TestAnotherOrderIsNotALoss(t *testing.T) {
+	w := newWorld(8)
+	up := &link{world: w, rate: mbit(20), delay: 25 * time.Millisecond, queue: 400 * time.Millisecond, reorder: 0.05, duplicate: 0.05}
+	a, b := w.pair(up, &link{world: w, delay: 25 * time.Millisecond, reorder: 0.05, duplicate: 0.05})
+	a.want = -1
+	a.dial()
+	w.run(60*time.Second, nil)
+	s := a.conn.Stats()
+	use := float64(b.got) / (up.rate * 60)
+	t.Logf("%.3f of the line; %d of %d packets were sent again", use, s.Again, s.Packets)
+	if use < 0.6 || s.Again > s.Packets/100 || b.corrupt {
+		t.Errorf("%.3f of the line; %d of %d packets were sent again; corrupt: %v", use, s.Again, s.Packets, b.corrupt)
+	}
+}
+
+func TestALostTailIsSentSoon(t *testing.T) {
+	w := newWorld(9)
+	a, b := w.pair(&link{world: w, delay: 20 * time.Millisecond}, &link{world: w, delay: 20 * time.Millisecond})
+	a.want, a.stay, b.stay = 20_000, true, true
+	a.dial()
+	w.run(5*time.Second, nil)
+	a.want += 2000
+	a.out.loss = 1
+	a.act() // two packets, both lost
+	a.out.loss = 0
+	w.run(w.now+minRTO-100*time.Millisecond, nil)
+	if b.got != 22_000 || a.conn.Stats().Timeouts > 0 {
+		t.Errorf("got %d, %+v", b.got, a.conn.Stats())
+	}
+}
+
 func TestClocksMayDrift(t *testing.T) {
 	for _, skew := range []float64{-200e-6, 200e-6} {
 		w := newWorld(4)

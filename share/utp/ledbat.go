@@ -31,6 +31,8 @@ type ledbat struct {
 	// Below the threshold the window grows as in slow start.
 	threshold float64
 	lossAt    time.Duration // until when another loss is the same event
+	losses    int           // of that event
+	before    float64       // the window before it
 
 	// The slowdown: due at slowAt, once slow start has ended; then held until
 	// holdUntil; then back to the threshold.
@@ -117,22 +119,37 @@ func (l *ledbat) endSlowStart(now, trip time.Duration) {
 // lost is called when a packet was lost: once a round trip the window is halved.
 func (l *ledbat) lost(now, trip time.Duration) {
 	if now < l.lossAt {
+		l.losses++
 		return
 	}
 	l.lossAt = now + trip
+	l.losses, l.before = 1, 0
 	if l.slowing {
 		// The window is small already. What it returns to becomes less.
 		l.threshold = max(minWindow*l.mss, l.threshold/2)
 		l.window = min(l.window, l.threshold)
 		return
 	}
+	l.before = l.window
 	l.window = max(minWindow*l.mss, l.window/2)
 	l.endSlowStart(now, trip)
+}
+
+// found is called when n packets held to be lost were only late. If none of the
+// last event was lost, the window becomes what it was.
+func (l *ledbat) found(n int) {
+	if l.losses -= n; l.losses > 0 || l.before == 0 || l.slowing {
+		return
+	}
+	l.window = max(l.window, l.before)
+	l.threshold = max(l.threshold, l.window)
+	l.before = 0
 }
 
 // silent is called when nothing was acknowledged for a timeout.
 func (l *ledbat) silent() {
 	l.threshold = max(minWindow*l.mss, l.window/2)
 	l.window = l.mss
+	l.before = 0
 	l.slowing, l.slowAt = false, 0
 }

@@ -34,6 +34,10 @@ type outgoing struct {
 	arrived uint64 // the highest order known to have arrived
 	holes   bool   // packets may be lost: something later arrived
 	lost    int    // packets to send again
+
+	// A packet is held to be lost only when its answer is late by this: none until
+	// the path was seen to change the order of packets by more than a few.
+	patience time.Duration
 }
 
 // first is the lowest number not acknowledged.
@@ -81,6 +85,7 @@ type answer struct {
 	trip    time.Duration // of the last packet sent that arrived; 0 if it is not known
 	passed  int           // the largest datagram that arrived
 	moved   bool          // the lowest number not acknowledged went up
+	late    int           // packets held to be lost that were only late
 }
 
 // acknowledge takes the acknowledged number and the mask of selective ones. The
@@ -123,11 +128,14 @@ func (o *outgoing) arrive(s *sent, now, lowest time.Duration, a *answer) {
 		return
 	}
 	s.arrived = true
-	switch {
-	case s.lost:
+	// The answer to the second transmission cannot have come yet.
+	if s.lost || s.times > 1 && now-s.at < lowest {
+		a.late++
+	}
+	if s.lost {
 		s.lost = false
 		o.lost--
-	default:
+	} else {
 		o.flight -= s.wire()
 	}
 	a.packets++
@@ -143,9 +151,12 @@ func (o *outgoing) arrive(s *sent, now, lowest time.Duration, a *answer) {
 	}
 }
 
+// wait makes the patience longer: a packet came later than it allows.
+func (o *outgoing) wait(trip time.Duration) { o.patience = min(o.patience+trip/4, trip) }
+
 // detect marks as lost what was sent well before something that arrived, and tells
 // of each packet.
-func (o *outgoing) detect(tell func(*sent)) {
+func (o *outgoing) detect(now, trip time.Duration, tell func(*sent)) {
 	if !o.holes {
 		return
 	}
@@ -155,7 +166,7 @@ func (o *outgoing) detect(tell func(*sent)) {
 			continue
 		}
 		open = true
-		if s.order+reorderTolerance <= o.arrived {
+		if s.order+reorderTolerance <= o.arrived && (o.patience == 0 || now-s.at >= trip+o.patience) {
 			o.lose(s)
 			tell(s)
 		}

@@ -184,6 +184,22 @@ func TestLossHalvesTheWindowOnceATrip(t *testing.T) {
 	}
 }
 
+func TestALossThatWasNoneIsUndone(t *testing.T) {
+	l := newLedbat(DefaultTarget, 1000)
+	l.window, l.threshold = 64_000, 64_000
+	l.lost(0, time.Second)
+	l.lost(0, time.Second)
+	if l.found(1); l.window != 32_000 {
+		t.Errorf("with one of two lost: window %v", l.window)
+	}
+	if l.found(1); l.window != 64_000 || l.threshold != 64_000 {
+		t.Errorf("with none lost: window %v, threshold %v", l.window, l.threshold)
+	}
+	if l.found(5); l.window != 64_000 {
+		t.Errorf("twice: window %v", l.window)
+	}
+}
+
 func TestSlowStartEndsBeforeTheTarget(t *testing.T) {
 	l := newLedbat(DefaultTarget, 1000)
 	l.our(0, 0)
