@@ -68,7 +68,8 @@ func decode(b []byte) (packet, error) {
 		body := b[2 : 2+int(b[1])]
 		switch ext {
 		case extSelective:
-			if len(body) == 0 || len(body)%4 != 0 || p.selective != nil {
+			// BEP 29 wants a multiple of four bytes; libtorrent sends one.
+			if len(body) == 0 || p.selective != nil {
 				return packet{}, errPacket
 			}
 			p.selective = body[:min(len(body), maxReorder/8)]
