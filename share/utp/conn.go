@@ -109,7 +109,6 @@ type Conn struct {
 
 	in   incoming
 	out  outgoing
-	rtt  estimator
 	cc   *ledbat
 	mtu  *prober
 	wait fifo // written and not sent
@@ -119,20 +118,14 @@ type Conn struct {
 	duplicates int
 	difference uint32 // told to the peer: the delay of its last packet
 
-	ackOwed    int
-	ackAt      time.Duration // when the acknowledgement owed is due
-	told       int           // the window told last
-	timeoutAt  time.Duration // while packets are on their way
-	movedAt    time.Duration // when something was sent or newly acknowledged
-	tailed     bool          // the tail was probed since the last acknowledgement
-	heardAt    time.Duration
-	sentAt     time.Duration
-	born       time.Duration
-	finQueued  bool // nothing more will be written
-	finSent    bool
-	closed     bool // nobody reads any more
-	closedAt   time.Duration
-	lingerFrom time.Duration // since when all is acknowledged; 0 before
+	timer   timer
+	ending  ending
+	ackOwed int
+	ackAt   time.Duration // when the acknowledgement owed is due
+	told    int           // the window told last
+	heardAt time.Duration
+	sentAt  time.Duration
+	born    time.Duration
 
 	buf, mask []byte
 	stats     Stats
@@ -212,7 +205,7 @@ func (c *Conn) Readable() bool { return c.in.ready.len() > 0 || c.in.ended || c.
 
 // Writable reports whether Write takes something or returns an error.
 func (c *Conn) Writable() bool {
-	return c.err != nil || c.finQueued || c.wait.len() < c.cfg.SendBuffer
+	return c.err != nil || c.ending.queued || c.wait.len() < c.cfg.SendBuffer
 }
 
 // Read moves received bytes to b: none while there are none. After the peer's last
@@ -221,7 +214,7 @@ func (c *Conn) Read(now time.Duration, b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	if c.closed {
+	if c.ending.closed {
 		return 0, ErrClosed
 	}
 	n := c.in.ready.pop(b)
@@ -242,7 +235,7 @@ func (c *Conn) Write(now time.Duration, b []byte) (int, error) {
 	switch {
 	case c.err != nil:
 		return 0, c.err
-	case c.finQueued:
+	case c.ending.queued:
 		return 0, ErrClosed
 	}
 	n := min(len(b), max(0, c.cfg.SendBuffer-c.wait.len()))
@@ -254,27 +247,27 @@ func (c *Conn) Write(now time.Duration, b []byte) (int, error) {
 // CloseWrite says that nothing more will be written. The peer reads what was
 // written, then EOF; this end can go on reading.
 func (c *Conn) CloseWrite(now time.Duration) {
-	if c.err != nil || c.finQueued {
+	if c.err != nil || c.ending.queued {
 		return
 	}
-	c.finQueued = true
+	c.ending.queued = true
 	c.flush(now)
 }
 
 // Close says that nothing more will be written or read. What was written is still
 // delivered: call Wake and Receive until Done.
 func (c *Conn) Close(now time.Duration) {
-	if c.err != nil || c.closed {
+	if c.err != nil || c.ending.closed {
 		return
 	}
 	if c.state != stateConnected && c.wait.len() == 0 {
 		c.Abort(now)
 		return
 	}
-	c.closed, c.closedAt = true, now
+	c.ending.closed, c.ending.at = true, now
 	c.in.ready.clear()
 	c.CloseWrite(now)
-	c.finish(now)
+	c.ending.settle(now, len(c.out.packets) == 0)
 }
 
 // Abort ends the connection at once and tells the peer by a reset.
@@ -297,7 +290,7 @@ func (c *Conn) end(err error) {
 // Stats are the counts and measures now.
 func (c *Conn) Stats() Stats {
 	s := c.stats
-	s.RTT = c.rtt.srtt
+	s.RTT = c.timer.srtt
 	s.Queueing, _ = c.cc.queueing()
 	s.Window = int(c.cc.window)
 	s.Datagram = c.mtu.floor
@@ -339,7 +332,7 @@ func (c *Conn) Receive(now time.Duration, b []byte) {
 	if c.ackOwed >= ackEvery {
 		c.sendState(now, c.out.next)
 	}
-	c.finish(now)
+	c.ending.settle(now, len(c.out.packets) == 0)
 }
 
 func (c *Conn) hear(now time.Duration, p *packet) {
@@ -374,7 +367,7 @@ func (c *Conn) acknowledged(now time.Duration, p *packet) {
 	full := float64(c.out.flight+c.mtu.floor) >= c.cc.window
 	a := c.out.acknowledge(p.ack, p.selective, now, c.cc.lowestTrip())
 	if a.trip > 0 {
-		c.rtt.sample(a.trip)
+		c.timer.sample(a.trip)
 		c.cc.round(now, a.trip)
 	}
 	// A small packet spends less time on a slow line than a full one does without
@@ -387,16 +380,14 @@ func (c *Conn) acknowledged(now time.Duration, p *packet) {
 		c.cc.setMSS(c.mtu.floor)
 	}
 	if a.packets > 0 {
-		c.rtt.backoff = 0
-		c.movedAt, c.tailed = now, false
-		c.cc.acked(now, a.bytes, full, c.rtt.trip())
-		c.timeoutAt = now + c.rtt.timeout()
+		c.timer.moved(now)
+		c.cc.acked(now, a.bytes, full, c.timer.trip())
 	}
 	if a.late > 0 {
-		c.out.wait(c.rtt.trip())
+		c.out.wait(c.timer.trip())
 		c.cc.found(a.late)
 	}
-	c.out.detect(now, c.rtt.trip(), func(s *sent) { c.lost(now, s) })
+	c.out.detect(now, c.timer.trip(), func(s *sent) { c.lost(now, s) })
 	if before(p.ack, c.newestAck) {
 		return // older than what is known
 	}
@@ -420,7 +411,7 @@ func (c *Conn) lost(now time.Duration, s *sent) {
 		c.mtu.failed()
 		return
 	}
-	c.cc.lost(now, c.rtt.trip())
+	c.cc.lost(now, c.timer.trip())
 }
 
 // take takes data or the end of it.
@@ -441,7 +432,7 @@ func (c *Conn) take(now time.Duration, p *packet) {
 		c.ackOwed = ackEvery
 	}
 	c.stats.Received += uint64(c.in.ready.len() - ready)
-	if c.closed {
+	if c.ending.closed {
 		c.in.ready.clear()
 	}
 }
@@ -478,10 +469,10 @@ func (c *Conn) fits(size int) bool {
 // segment makes the next new packet, if one may be sent.
 func (c *Conn) segment(now time.Duration) *sent {
 	if c.wait.len() == 0 {
-		if !c.finQueued || c.finSent || !c.fits(headerSize) {
+		if !c.ending.queued || c.ending.sent || !c.fits(headerSize) {
 			return nil
 		}
-		c.finSent = true
+		c.ending.sent = true
 		return &sent{kind: kindFin}
 	}
 	full := c.mtu.floor - headerSize
@@ -493,7 +484,7 @@ func (c *Conn) segment(now time.Duration) *sent {
 			return nil
 		}
 		n = max(room, 1)
-	} else if n < full && len(c.out.packets) > 0 && !c.finQueued && c.out.last() < full {
+	} else if n < full && len(c.out.packets) > 0 && !c.ending.queued && c.out.last() < full {
 		return nil // one small packet at a time: more may be written
 	}
 	if !c.fits(headerSize + n) {
@@ -510,7 +501,7 @@ func (c *Conn) segment(now time.Duration) *sent {
 
 func (c *Conn) sendNew(now time.Duration, s *sent) {
 	if len(c.out.packets) == 0 {
-		c.timeoutAt = now + c.rtt.timeout()
+		c.timer.start(now)
 		c.heardAt = now // from now on the peer owes something
 	}
 	seq := c.out.next
@@ -520,7 +511,7 @@ func (c *Conn) sendNew(now time.Duration, s *sent) {
 
 func (c *Conn) transmit(now time.Duration, seq uint16, s *sent) {
 	c.out.transmit(s, now)
-	c.movedAt = now
+	c.timer.movedAt = now
 	p := packet{kind: s.kind, id: c.sendID, seq: seq, ack: c.in.ack, payload: s.payload}
 	switch {
 	case s.kind == kindSyn:
@@ -556,29 +547,9 @@ func (c *Conn) send(now time.Duration, p *packet, fragment bool) {
 	c.cfg.Send(c.buf, fragment)
 }
 
-// finish ends a connection that is closed and has nothing left to do.
-func (c *Conn) finish(now time.Duration) {
-	if c.closed && c.finSent && len(c.out.packets) == 0 && c.lingerFrom == 0 {
-		c.lingerFrom = now
-	}
-}
-
 // greetAt is when an accepted connection that has something to say asks again
 // whether the peer got the answer.
 func (c *Conn) greetAt() time.Duration { return c.sentAt + initialRTO<<c.greetings }
-
-// lingers is until when a closed connection is kept: false if it is not closed.
-func (c *Conn) lingers() (time.Duration, bool) {
-	switch {
-	case !c.closed:
-		return 0, false
-	case c.lingerFrom == 0:
-		return c.closedAt + c.cfg.Linger, true
-	case c.in.ended:
-		return c.lingerFrom + timeWait, true
-	}
-	return c.lingerFrom + finWait, true
-}
 
 // Deadline is the time at which to call Wake next; false if the connection is over.
 func (c *Conn) Deadline() (time.Duration, bool) {
@@ -593,15 +564,15 @@ func (c *Conn) Deadline() (time.Duration, bool) {
 		}
 	}
 	if len(c.out.packets) > 0 {
-		at = min(at, c.timeoutAt, c.heardAt+silence)
-		if tail, ok := c.tailAt(); ok {
+		at = min(at, c.timer.timeoutAt, c.heardAt+silence)
+		if tail, ok := c.timer.tailAt(); ok && c.state == stateConnected {
 			at = min(at, tail)
 		}
 	}
 	if c.ackOwed > 0 {
 		at = min(at, c.ackAt)
 	}
-	if until, closed := c.lingers(); closed {
+	if until, closed := c.ending.until(c.cfg.Linger, c.in.ended); closed {
 		at = min(at, until)
 	}
 	return at, true
@@ -612,8 +583,8 @@ func (c *Conn) Wake(now time.Duration) {
 	if c.state == stateDone {
 		return
 	}
-	if until, closed := c.lingers(); closed && now >= until {
-		if c.lingerFrom == 0 || !c.in.ended {
+	if until, closed := c.ending.until(c.cfg.Linger, c.in.ended); closed && now >= until {
+		if c.ending.settled == 0 || !c.in.ended {
 			c.Abort(now)
 		}
 		c.end(ErrClosed)
@@ -628,9 +599,9 @@ func (c *Conn) Wake(now time.Duration) {
 		c.greetings++
 		c.sendState(now, c.firstSeq)
 	}
-	if waiting && now >= c.timeoutAt {
+	if waiting && now >= c.timer.timeoutAt {
 		c.timeout(now)
-	} else if tail, ok := c.tailAt(); ok && now >= tail {
+	} else if tail, ok := c.timer.tailAt(); ok && waiting && c.state == stateConnected && now >= tail {
 		c.tail(now)
 	}
 	if c.ackOwed > 0 && now >= c.ackAt {
@@ -641,17 +612,10 @@ func (c *Conn) Wake(now time.Duration) {
 	}
 }
 
-// tailAt is when the answer to the last packets is so late that they are held to be
-// lost: nothing was sent after them that could prove it sooner.
-func (c *Conn) tailAt() (time.Duration, bool) {
-	ok := c.state == stateConnected && !c.tailed && c.rtt.srtt > 0 && c.rtt.backoff == 0 && len(c.out.packets) > 0
-	return c.movedAt + 2*c.rtt.srtt + 2*ackDelay, ok
-}
-
 // tail sends the first packet again, once: its answer tells of the others (the
 // tail loss probe of RFC 8985, which sends the last one).
 func (c *Conn) tail(now time.Duration) {
-	c.tailed = true
+	c.timer.tailed = true
 	c.out.loseFirst(func(s *sent) { c.lost(now, s) })
 	if seq, s := c.out.nextLost(); s != nil {
 		c.stats.Again++
@@ -662,10 +626,9 @@ func (c *Conn) tail(now time.Duration) {
 // timeout sends the first packet again after nothing was acknowledged for long.
 func (c *Conn) timeout(now time.Duration) {
 	c.stats.Timeouts++
-	c.rtt.backoff++
-	c.timeoutAt = now + c.rtt.timeout()
+	c.timer.fired(now)
 	first := c.out.packets[0]
-	if c.rtt.backoff >= holeTimeouts && first.wire() > c.cfg.MinDatagram {
+	if c.timer.backoff >= holeTimeouts && first.wire() > c.cfg.MinDatagram {
 		c.mtu.hole(now)
 		c.cc.setMSS(c.mtu.floor)
 		for _, s := range c.out.packets {

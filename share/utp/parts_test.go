@@ -277,3 +277,44 @@ func TestASizeIsGivenUpAfterThreeLosses(t *testing.T) {
 		t.Errorf("after a hole %d", p.floor)
 	}
 }
+
+func TestTheTailIsProbedOnce(t *testing.T) {
+	var m timer
+	if _, ok := m.tailAt(); ok {
+		t.Error("before the round trip is known")
+	}
+	m.sample(100 * time.Millisecond)
+	m.moved(time.Second)
+	if at, ok := m.tailAt(); !ok || at != 1200*time.Millisecond+2*ackDelay || at >= m.timeoutAt {
+		t.Errorf("at %v, %v; the timeout is at %v", at, ok, m.timeoutAt)
+	}
+	m.tailed = true
+	if _, ok := m.tailAt(); ok {
+		t.Error("twice")
+	}
+	m.moved(2 * time.Second)
+	m.fired(3 * time.Second)
+	if _, ok := m.tailAt(); ok || m.timeoutAt != 3*time.Second+2*minRTO {
+		t.Errorf("after a timeout: %v, the next is at %v", ok, m.timeoutAt)
+	}
+}
+
+func TestUntilWhenAClosedConnectionIsKept(t *testing.T) {
+	var e ending
+	e.settle(time.Second, true)
+	if _, closed := e.until(time.Minute, true); closed {
+		t.Error("it was not closed")
+	}
+	e.queued, e.sent, e.closed, e.at = true, true, true, time.Second
+	e.settle(2*time.Second, false)
+	if at, _ := e.until(time.Minute, true); at != time.Minute+time.Second {
+		t.Errorf("with data on its way until %v", at)
+	}
+	e.settle(3*time.Second, true)
+	if at, _ := e.until(time.Minute, false); at != 3*time.Second+finWait {
+		t.Errorf("with a peer that goes on until %v", at)
+	}
+	if at, _ := e.until(time.Minute, true); at != 3*time.Second+timeWait {
+		t.Errorf("with a peer that ended until %v", at)
+	}
+}

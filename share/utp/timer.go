@@ -1,0 +1,34 @@
+package utp
+
+import "time"
+
+// timer knows when packets on their way are to be sent again without a word from
+// the peer.
+type timer struct {
+	estimator
+	timeoutAt time.Duration // when all is held to be lost
+	movedAt   time.Duration // when something was sent or newly acknowledged
+	tailed    bool          // the tail was probed since the last acknowledgement
+}
+
+// start is called when a packet is sent and none was on its way.
+func (t *timer) start(now time.Duration) { t.timeoutAt = now + t.timeout() }
+
+// moved is called when something was newly acknowledged.
+func (t *timer) moved(now time.Duration) {
+	t.backoff, t.tailed, t.movedAt = 0, false, now
+	t.start(now)
+}
+
+// fired is called when nothing was acknowledged until timeoutAt.
+func (t *timer) fired(now time.Duration) {
+	t.backoff++
+	t.start(now)
+}
+
+// tailAt is when the answer to the last packets is so late that they are held to be
+// lost: nothing was sent after them that could prove it sooner. False if that is
+// known already, or cannot be known.
+func (t *timer) tailAt() (time.Duration, bool) {
+	return t.movedAt + 2*t.srtt + 2*ackDelay, !t.tailed && t.srtt > 0 && t.backoff == 0
+}
