@@ -32,8 +32,9 @@ const (
 	maxGreetings = 2
 	// After everything was acknowledged, a peer that has not closed gets so long.
 	finWait = 10 * time.Second
-	// A FIN that is sent again to a connection which is over is still answered.
-	timeWait = 2 * time.Second
+	// A FIN that is sent again, since our last acknowledgement was lost, is answered
+	// for so long after the last one.
+	timeWait = 10 * time.Second
 	// Duplicates of an acknowledgement without a mask, after which the packet that
 	// they ask for is held to be lost.
 	duplicateAcks = 3
@@ -427,6 +428,7 @@ func (c *Conn) take(now time.Duration, p *packet) {
 		}
 	case repeated:
 		c.stats.Duplicates++
+		c.ending.again(now)
 		c.ackOwed = ackEvery
 	default:
 		c.ackOwed = ackEvery

@@ -62,6 +62,21 @@ func TestOneSideCanCloseAlone(t *testing.T) {
 	finish(t, w, a, b)
 }
 
+func TestTheLastAcknowledgementMayBeLost(t *testing.T) {
+	w, a, b := line(14)
+	a.dial()
+	if !w.run(time.Minute, func() bool { return b.conn != nil && b.conn.ending.sent }) {
+		t.Fatal("no FIN")
+	}
+	a.out.loss = 1
+	w.run(w.now+12*time.Second, nil)
+	if a.conn.Done() || b.conn.Done() {
+		t.Errorf("over before the end: %v, %v", a.conn.Err(), b.conn.Err())
+	}
+	a.out.loss = 0
+	finish(t, w, a, b)
+}
+
 func TestLingerHasAnEnd(t *testing.T) {
 	w, a, _ := line(4)
 	a.want, a.stay = 200_000, true

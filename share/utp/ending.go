@@ -8,12 +8,19 @@ type ending struct {
 	sent    bool          // the FIN is on its way, or was acknowledged
 	closed  bool          // nobody reads any more
 	at      time.Duration // since when
-	settled time.Duration // since when all that was written is acknowledged; 0 before
+	settled time.Duration // since when nothing is left to do but to answer; 0 before
 }
 
 // settle is called when the last packet on its way may have been acknowledged.
 func (e *ending) settle(now time.Duration, acknowledged bool) {
 	if e.closed && e.sent && acknowledged && e.settled == 0 {
+		e.settled = now
+	}
+}
+
+// again is called when the peer sent again what had arrived: it lacks our answer.
+func (e *ending) again(now time.Duration) {
+	if e.settled > 0 {
 		e.settled = now
 	}
 }
