@@ -67,6 +67,8 @@ var sections = [...]section{
 	{"seed", (*bench).seed},
 	{"lines", (*bench).lines},
 	{"small", (*bench).small},
+	{"crowd", (*bench).crowds},
+	{"play", (*bench).play},
 	{"hash", (*bench).hash},
 	{"many", (*bench).manyShares},
 	{"api", (*bench).api},
