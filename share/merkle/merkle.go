@@ -53,12 +53,16 @@ func Height(n int64) int { return bits.Len64(uint64(n - 1)) }
 
 // Root is the root over nodes of one layer, which is at height above the leaves.
 // The layer is padded to a power of two. There must be at least one node.
-func Root(nodes []Hash, height int) Hash {
+func Root(nodes []Hash, height int) Hash { return Top(nodes, height, 0) }
+
+// Top is Root for a tree that is at least rise above the layer. Without nodes it is
+// the root of padding.
+func Top(nodes []Hash, height, rise int) Hash {
 	s := Sum{base: height}
 	for _, n := range nodes {
 		s.add(n)
 	}
-	return s.Root(0)
+	return s.Root(rise)
 }
 
 // Sum computes a root while the nodes or the bytes below it arrive in order. The
@@ -68,32 +72,19 @@ type Sum struct {
 	count int64 // nodes added
 	// left has, for each bit of count that is set, the root of a full subtree of
 	// that many nodes that waits for its sibling.
-	left  [maxHeight]Hash
-	block [BlockSize]byte
-	n     int // bytes in block
+	left [maxHeight]Hash
+	cutter
 }
 
 // Write adds bytes. It never fails.
 func (s *Sum) Write(p []byte) (int, error) {
-	written := len(p)
-	for len(p) > 0 {
-		if s.n == 0 && len(p) >= BlockSize {
-			s.add(sha256.Sum256(p[:BlockSize]))
-			p = p[BlockSize:]
-			continue
-		}
-		n := copy(s.block[s.n:], p)
-		p = p[n:]
-		if s.n += n; s.n == BlockSize {
-			s.flush()
+	for rest := p; len(rest) > 0; {
+		var h *Hash
+		if rest, h = s.cut(rest); h != nil {
+			s.add(*h)
 		}
 	}
-	return written, nil
-}
-
-func (s *Sum) flush() {
-	s.add(sha256.Sum256(s.block[:s.n]))
-	s.n = 0
+	return len(p), nil
 }
 
 func (s *Sum) add(h Hash) {
@@ -110,8 +101,8 @@ func (s *Sum) add(h Hash) {
 // is at least height above the layer of what was added. The Sum is empty then. A
 // Sum to which nothing was added returns the root of padding.
 func (s *Sum) Root(height int) Hash {
-	if s.n > 0 {
-		s.flush()
+	if h := s.end(); h != nil {
+		s.add(*h)
 	}
 	if s.count == 0 {
 		return Pad(s.base + height)

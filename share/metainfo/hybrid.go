@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"maps"
-	"slices"
 	"strconv"
 
 	"github.com/shoalnet/shoal/share/merkle"
@@ -15,7 +13,7 @@ import (
 type leaf struct {
 	path   string // as rawPath gives it
 	length int64
-	root   []byte // 32 bytes, nil of an empty file
+	root   merkle.Hash // zeros of an empty file
 	link   bool
 }
 
@@ -29,44 +27,64 @@ func rawPath(path [][]byte) string {
 	return string(b)
 }
 
-// checkHybrid checks that a v2 client would put the same bytes into the same files
-// and pieces as we do. raw are the paths of the v1 files.
-func checkHybrid(in *Info, f *fields, raw []string) ([]leaf, error) {
+// joinTree gives the files of a hybrid their roots. It checks that a v2 client would
+// put the same bytes into the same files and pieces as we do. raw are the paths of
+// the v1 files.
+func joinTree(in *Info, f *fields, raw []string) error {
 	if in.PieceLength < merkle.BlockSize || in.PieceLength&(in.PieceLength-1) != 0 {
-		return nil, refused("the piece length %d is not a power of two of at least %d", in.PieceLength, merkle.BlockSize)
+		return refused("the piece length %d is not a power of two of at least %d", in.PieceLength, merkle.BlockSize)
 	}
 	t := treeReader{r: sortedReader(f.tree)}
 	if err := t.dir(nil); err != nil {
-		return nil, err
+		return err
 	}
 	var next int
 	var pieces int64
-	for i, file := range in.Files {
+	for i := range in.Files {
+		file := &in.Files[i]
 		if file.Pad {
 			continue
 		}
 		if next == len(t.leaves) {
-			return nil, refused("%q is not in the file tree", file.Path)
+			return refused("%q is not in the file tree", file.Path)
 		}
 		l := t.leaves[next]
 		next++
 		switch {
 		case l.path != raw[i]:
-			return nil, refused("%q stands elsewhere in the file tree", file.Path)
+			return refused("%q stands elsewhere in the file tree", file.Path)
 		case l.length != file.Length || l.link != file.Symlink:
-			return nil, refused("%q has %d bytes, in the file tree %d", file.Path, file.Length, l.length)
+			return refused("%q has %d bytes, in the file tree %d", file.Path, file.Length, l.length)
 		case file.Length > 0 && file.Offset%in.PieceLength != 0:
-			return nil, refused("%q does not start with a piece", file.Path)
+			return refused("%q does not start with a piece", file.Path)
 		}
-		pieces += (file.Length + in.PieceLength - 1) / in.PieceLength
+		pieces += piecesOf(file.Length, in.PieceLength)
+		file.Root = l.root
 	}
 	if next != len(t.leaves) {
-		return nil, refused("the file tree has %d files, the list %d", len(t.leaves), next)
+		return refused("the file tree has %d files, the list %d", len(t.leaves), next)
 	}
 	if pieces != int64(in.NumPieces) {
-		return nil, refused("the file tree makes %d pieces, the list %d", pieces, in.NumPieces)
+		return refused("the file tree makes %d pieces, the list %d", pieces, in.NumPieces)
 	}
-	return t.leaves, nil
+	return in.checkRoots()
+}
+
+// checkRoots refuses one root for files of different lengths. No content has it,
+// and piece layers could not be told apart.
+func (in *Info) checkRoots() error {
+	lengths := make(map[merkle.Hash]int64)
+	for i := range in.Files {
+		f := &in.Files[i]
+		if f.Length == 0 || f.Pad {
+			continue
+		}
+		if n, ok := lengths[f.Root]; ok && n != f.Length {
+			return refused("%q has %d bytes, and the pieces root of a file of %d", f.Path, f.Length, n)
+		}
+		lengths[f.Root] = f.Length
+	}
+	return nil
 }
 
 type treeReader struct {
@@ -107,6 +125,7 @@ func (t *treeReader) node(path [][]byte) error {
 func (t *treeReader) file(path [][]byte) error {
 	r := t.r
 	l := leaf{path: rawPath(path), length: -1}
+	var root []byte
 	err := r.Dict(true, func(key []byte) (err error) {
 		switch string(key) {
 		case "attr":
@@ -119,7 +138,7 @@ func (t *treeReader) file(path [][]byte) error {
 		case "length":
 			l.length, err = r.Int()
 		case "pieces root":
-			l.root, err = r.Bytes()
+			root, err = r.Bytes()
 		default:
 			err = r.Skip()
 		}
@@ -134,47 +153,16 @@ func (t *treeReader) file(path [][]byte) error {
 	switch {
 	case l.length < 0:
 		return r.Errorf("a file in the file tree has no length or a negative one")
-	case l.length == 0 && len(l.root) != 0, l.length > 0 && len(l.root) != sha256.Size:
-		return r.Errorf("a pieces root of %d bytes for a file of %d", len(l.root), l.length)
-	case l.length > 0 && [sha256.Size]byte(l.root) == [sha256.Size]byte{}:
+	case l.length == 0 && len(root) != 0, l.length > 0 && len(root) != sha256.Size:
+		return r.Errorf("a pieces root of %d bytes for a file of %d", len(root), l.length)
+	case l.length == 0:
+	case merkle.Hash(root) == merkle.Hash{}:
 		return r.Errorf("a pieces root of zeros")
+	default:
+		l.root = merkle.Hash(root)
 	}
 	t.leaves = append(t.leaves, l)
 	return nil
-}
-
-// checkLayers checks that the piece layers of a hybrid torrent, if present, hash to
-// the roots of its files. raw is the bencoded dictionary.
-func checkLayers(raw []byte, pieceLength int64, leaves []leaf) error {
-	want := make(map[string]int64)
-	for _, l := range leaves {
-		if l.length > pieceLength {
-			want[string(l.root)] = l.length
-		}
-	}
-	r := newReader(raw, maxDepth)
-	return r.Dict(true, func(root []byte) error {
-		layer, err := r.Bytes()
-		if err != nil {
-			return err
-		}
-		length, ok := want[string(root)]
-		if !ok {
-			return r.Errorf("a piece layer of no file")
-		}
-		pieces := (length + pieceLength - 1) / pieceLength
-		if int64(len(layer)) != pieces*sha256.Size {
-			return r.Errorf("a piece layer of %d bytes for %d pieces", len(layer), pieces)
-		}
-		nodes := make([]merkle.Hash, pieces)
-		for i := range nodes {
-			nodes[i] = merkle.Hash(layer[i*sha256.Size:])
-		}
-		if merkle.Root(nodes, pieceHeight(pieceLength)) != merkle.Hash(root) {
-			return r.Errorf("a piece layer does not hash to its root")
-		}
-		return nil
-	})
 }
 
 // pieceHeight is the height of a piece's node in the tree of a file of several.
@@ -255,7 +243,7 @@ func (f *forest) grow(piece int64, s *merkle.Sum) {
 
 // layer is the layer of pieces of a file with data.
 func (t *treeFile) layer() []merkle.Hash {
-	n := (t.length + t.forest.pieceLength - 1) / t.forest.pieceLength
+	n := piecesOf(t.length, t.forest.pieceLength)
 	return t.forest.nodes[t.first : t.first+n]
 }
 
@@ -301,29 +289,32 @@ func (t *treeFile) write(b *bytes.Buffer) {
 	b.WriteString("ee")
 }
 
-// layers are the piece layers of the trees, bencoded; nil if there is no forest.
-func (f *forest) layers() []byte {
-	if f == nil {
-		return nil
+// layers gives the torrent that was made its piece layers.
+func (f *forest) layers(in *Info) (*Layers, error) {
+	l := NewLayers(in)
+	if l == nil {
+		return nil, nil
 	}
-	byRoot := make(map[string][]merkle.Hash)
 	for i := range f.files {
 		if t := &f.files[i]; t.length > f.pieceLength {
-			root := t.root()
-			byRoot[string(root[:])] = t.layer()
+			if err := l.Set(t.root(), t.layer()); err != nil {
+				return nil, err
+			}
 		}
 	}
-	var b bytes.Buffer
-	b.WriteByte('d')
-	for _, root := range slices.Sorted(maps.Keys(byRoot)) {
-		writeString(&b, root)
-		layer := byRoot[root]
-		b.WriteString(strconv.Itoa(len(layer) * sha256.Size))
-		b.WriteByte(':')
-		for i := range layer {
-			b.Write(layer[i][:])
+	return l, nil
+}
+
+// layersSize is how many bytes the piece layers take in a torrent, at most; 0 if
+// there is no forest.
+func (f *forest) layersSize() (n int64) {
+	if f == nil {
+		return 0
+	}
+	for i := range f.files {
+		if t := &f.files[i]; t.length > f.pieceLength {
+			n += int64(sha256.Size+16) + sha256.Size*piecesOf(t.length, f.pieceLength)
 		}
 	}
-	b.WriteByte('e')
-	return b.Bytes()
+	return n
 }

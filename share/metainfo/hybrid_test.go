@@ -153,19 +153,12 @@ func TestMakeHybrid(t *testing.T) {
 		if !made.Info.Hybrid || made.Info.Size() != plain.Info.Size() || len(made.Info.Folders) != 1 {
 			t.Errorf("pieces of %d: hybrid %v, %d bytes, %d empty folders", o.PieceLength, made.Info.Hybrid, made.Info.Size(), len(made.Info.Folders))
 		}
-		_, leaves, err := parseInfo(made.Info.Bytes())
-		if err != nil {
-			t.Fatal(err)
-		}
-		next := 0
 		for _, f := range made.Info.Files {
 			if f.Pad {
 				continue
 			}
-			l, data := leaves[next], files[strings.Join(f.Path, "/")]
-			next++
-			if l.length != int64(len(data)) || len(data) > 0 && !bytes.Equal(l.root, rootOf(data)) {
-				t.Errorf("pieces of %d: %v has %d bytes and the root %x", made.Info.PieceLength, f.Path, l.length, l.root)
+			if data := files[strings.Join(f.Path, "/")]; f.Length != int64(len(data)) || len(data) > 0 && !bytes.Equal(f.Root[:], rootOf(data)) {
+				t.Errorf("pieces of %d: %v has %d bytes and the root %x", made.Info.PieceLength, f.Path, f.Length, f.Root)
 			}
 		}
 		same, err := Same(t.Context(), root, o, made.Torrent)
@@ -175,7 +168,7 @@ func TestMakeHybrid(t *testing.T) {
 		if _, err := Same(t.Context(), root, MakeOptions{}, made.Torrent); err == nil {
 			t.Error("a hybrid is the same as what is not one")
 		}
-		if again := mustMake(t, root, o); again.Info.ID != made.Info.ID || !bytes.Equal(again.layers, made.layers) {
+		if again := mustMake(t, root, o); again.Info.ID != made.Info.ID || !sameLayers(again.Layers, made.Layers) {
 			t.Errorf("pieces of %d: made anew it is another", o.PieceLength)
 		}
 	}
@@ -225,7 +218,8 @@ func TestPieceLayers(t *testing.T) {
 		"short":          {dict{string(root): good[:64]}, false},
 		"long":           {dict{string(root): good + good[:32]}, false},
 		"wrong":          {dict{string(root): good[:64] + good[:32]}, false},
-		"of no file":     {dict{strings.Repeat("r", 32): good}, false},
+		"of no file":     {dict{strings.Repeat("r", 32): good}, true},
+		"a short root":   {dict{strings.Repeat("r", 31): good}, false},
 		"a number":       {dict{string(root): 1}, false},
 		"not dictionary": {list{}, false},
 	} {
@@ -248,7 +242,7 @@ func TestContent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.Info.ID != made.Info.ID || again.Trackers != nil || again.Comment != "" || !bytes.Equal(again.layers, made.layers) {
+	if again.Info.ID != made.Info.ID || again.Trackers != nil || again.Comment != "" || !sameLayers(again.Layers, made.Layers) {
 		t.Errorf("got %+v", again)
 	}
 }

@@ -3,6 +3,7 @@ package metainfo
 import (
 	"bytes"
 	"crypto/sha1"
+	"crypto/sha256"
 	"hash/maphash"
 	"strings"
 	"unicode/utf8"
@@ -18,8 +19,7 @@ func ParseInfo(b []byte) (*Info, error) {
 	if len(b) > MaxInfo {
 		return nil, refused("the info dictionary has %d bytes, more than %d", len(b), MaxInfo)
 	}
-	in, _, err := parseInfo(b)
-	return in, err
+	return parseInfo(b)
 }
 
 func refused(format string, args ...any) error {
@@ -44,15 +44,14 @@ type fields struct {
 	hasMetaVersion bool
 }
 
-// parseInfo also returns the files of a hybrid's file tree.
-func parseInfo(b []byte) (*Info, []leaf, error) {
+func parseInfo(b []byte) (*Info, error) {
 	b = bytes.Clone(b)
 	f, err := readFields(b)
 	if err != nil {
-		return nil, nil, refused("the info dictionary is not sound: %w", err)
+		return nil, refused("the info dictionary is not sound: %w", err)
 	}
 	if err := f.check(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	in := &Info{
 		ID:          sha1.Sum(b),
@@ -73,18 +72,18 @@ func parseInfo(b []byte) (*Info, []leaf, error) {
 		err = c.single(f)
 	}
 	if err != nil {
-		return nil, nil, refused("the list of files is not sound: %w", err)
+		return nil, refused("the list of files is not sound: %w", err)
 	}
 	if err := in.checkSizes(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var leaves []leaf
 	if in.Hybrid {
-		if leaves, err = checkHybrid(in, f, c.raw); err != nil {
-			return nil, nil, refused("the torrent's v1 and v2 descriptions do not go together: %w", err)
+		in.V2 = sha256.Sum256(b)
+		if err := joinTree(in, f, c.raw); err != nil {
+			return nil, refused("the torrent's v1 and v2 descriptions do not go together: %w", err)
 		}
 	}
-	return in, leaves, nil
+	return in, nil
 }
 
 func (f *fields) rawName() []byte {

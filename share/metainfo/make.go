@@ -119,7 +119,11 @@ func Make(ctx context.Context, path string, o MakeOptions) (*Made, error) {
 	if err != nil {
 		return nil, share.Errorf(share.Usage, "share %s: %w", root, err)
 	}
-	made := w.made(&Torrent{Info: info, layers: m.forest.layers()})
+	layers, err := m.forest.layers(info)
+	if err != nil {
+		return nil, share.Errorf(share.Failed, "share %s: %w", root, err)
+	}
+	made := w.made(&Torrent{Info: info, Layers: layers})
 	for _, e := range m.entries {
 		made.Files = append(made.Files, e.source())
 	}
@@ -226,7 +230,7 @@ func (m *maker) fits() error {
 	if size > MaxInfo {
 		return fmt.Errorf("its info dictionary would have %d bytes, more than the %d that peers exchange", size, MaxInfo)
 	}
-	if size += int64(len(m.forest.layers())); size > MaxTorrent-1024 {
+	if size += m.forest.layersSize(); size > MaxTorrent-1024 {
 		return fmt.Errorf("its torrent would have %d bytes, more than %d", size, MaxTorrent)
 	}
 	var work, offset int64

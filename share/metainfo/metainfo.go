@@ -23,9 +23,11 @@ package metainfo
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/merkle"
 )
 
 // The limits. Exceeding one is a refusal.
@@ -54,7 +56,12 @@ type Info struct {
 	// Name is one clean path element: the name of the file or, if Multi, of the
 	// folder. It is the ID if the torrent's name is not usable.
 	Name string
-	ID   share.ID
+	// ID is the SHA-1 of the dictionary, or, of one that is described for BEP 52
+	// only, the first 20 bytes of its SHA-256.
+	ID share.ID
+	// V2 is the SHA-256 of a dictionary that describes the content for BEP 52;
+	// zeros if it does not.
+	V2 [sha256.Size]byte
 	// PieceLength is in bytes, 1 to MaxPieceLength, and a power of two of at
 	// least 16 KiB in a hybrid.
 	PieceLength int64
@@ -69,9 +76,8 @@ type Info struct {
 	Folders [][]string
 	Multi   bool
 	Private bool // BEP 27: peers from trackers only
-	// Hybrid says that the dictionary also describes the content for BEP 52.
-	// Files and pieces are the v1 description, which was compared with it;
-	// another reader of Bytes must use the v1 description, too.
+	// Hybrid says that the dictionary describes the content for BEP 3 and BEP 52.
+	// Files and pieces are the v1 description, which was compared with the other.
 	Hybrid bool
 
 	raw    []byte
@@ -91,17 +97,55 @@ type File struct {
 	// Symlink marks a link of BEP 47. Its length is 0; links are never made.
 	Symlink bool
 	Exec    bool // executable, BEP 47
+	// Root is the root of the file's hash tree, BEP 52; zeros of an empty file, of
+	// padding, and in v1 only.
+	Root merkle.Hash
 }
 
 // Bytes is the unchanged info dictionary. It must not be modified.
 func (in *Info) Bytes() []byte { return in.raw }
 
-// PieceHash is the SHA-1 of piece i, 0 to NumPieces-1.
+// HasV1 tells whether the content is described for BEP 3, HasV2 whether it is for
+// BEP 52. A hybrid has both.
+func (in *Info) HasV1() bool { return len(in.pieces) > 0 }
+
+// HasV2 is described at HasV1.
+func (in *Info) HasV2() bool { return in.V2 != [sha256.Size]byte{} }
+
+// IDs are what peers, trackers and the DHT know the content by: the SHA-1 of the
+// dictionary, then the first 20 bytes of its SHA-256, as far as it has them.
+func (in *Info) IDs() []share.ID {
+	ids := []share.ID{in.ID}
+	if in.Hybrid {
+		ids = append(ids, share.ID(in.V2[:len(share.ID{})]))
+	}
+	return ids
+}
+
+// PieceHash is the SHA-1 of piece i, 0 to NumPieces-1. There must be a description
+// for BEP 3. To check a piece, use NewSum.
 func (in *Info) PieceHash(i int) [20]byte { return [20]byte(in.pieces[20*i:]) }
 
 // PieceSize is the number of bytes of piece i: PieceLength except for the last.
+// Padding counts.
 func (in *Info) PieceSize(i int) int64 {
 	return min(in.PieceLength, in.Total-int64(i)*in.PieceLength)
+}
+
+// WireSize is the number of bytes of piece i that peers exchange. BEP 52 knows no
+// padding, so in v2 only the last piece of a file is shorter than the others.
+func (in *Info) WireSize(i int) int64 {
+	if in.HasV1() {
+		return in.PieceSize(i)
+	}
+	return in.DataSize(i)
+}
+
+// DataSize is the number of bytes of piece i that belong to the file that it begins
+// with. Of content that is described for BEP 52 the others are padding.
+func (in *Info) DataSize(i int) int64 {
+	f := &in.Files[in.fileOf(i)]
+	return min(in.PieceLength, f.Offset+f.Length-int64(i)*in.PieceLength)
 }
 
 // Size is the number of bytes of all files without pad files.
@@ -128,15 +172,17 @@ type Torrent struct {
 	Comment   string    // valid UTF-8; escape it before showing it
 	CreatedBy string
 
-	layers []byte // "piece layers" of a hybrid, bencoded, checked
+	// Layers are those of content that is described for BEP 52; nil of other
+	// content, and where nothing is known of them.
+	Layers *Layers
 }
 
 // Content is the torrent without what says where to find peers, who made it and
 // when.
-func (t *Torrent) Content() *Torrent { return &Torrent{Info: t.Info, layers: t.layers} }
+func (t *Torrent) Content() *Torrent { return &Torrent{Info: t.Info, Layers: t.Layers} }
 
 // Encode returns the .torrent file: the unchanged info dictionary with the other
-// fields.
+// fields. Piece layers are left out if one is missing.
 func (t *Torrent) Encode() []byte {
 	var b bytes.Buffer
 	b.WriteByte('d')
@@ -166,9 +212,9 @@ func (t *Torrent) Encode() []byte {
 		writeString(&b, "nodes")
 		writeNodes(&b, t.Nodes)
 	}
-	if t.layers != nil {
+	if t.Layers != nil && t.Layers.Complete() {
 		writeString(&b, "piece layers")
-		b.Write(t.layers)
+		t.Layers.encode(&b)
 	}
 	if len(t.WebSeeds) > 0 {
 		writeString(&b, "url-list")

@@ -2,7 +2,10 @@ package metainfo
 
 import (
 	"crypto/sha1"
+	"crypto/sha256"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -12,6 +15,8 @@ import (
 	lib "github.com/anacrolix/torrent/metainfo"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/merkle"
 )
 
 // The properties below hold for whatever is accepted: the tests and the fuzz
@@ -64,8 +69,71 @@ func checkSound(t testing.TB, in *Info) {
 		}
 		sum += in.PieceSize(i)
 	}
+	checkV2(t, in)
 	if last := in.NumPieces - 1; int64(last)*in.PieceLength+in.PieceSize(last) != in.Total {
 		t.Errorf("%d pieces do not make %d bytes", in.NumPieces, in.Total)
+	}
+}
+
+// checkV2 checks what is described for BEP 52, or not.
+func checkV2(t testing.TB, in *Info) {
+	t.Helper()
+	ids := in.IDs()
+	sum := sha256.Sum256(in.Bytes())
+	if in.HasV2() != (in.V2 == sum) || in.Hybrid != (in.HasV1() && in.HasV2()) || !in.HasV1() && !in.HasV2() {
+		t.Errorf("v1 %v, v2 %v, hybrid %v, hash %x", in.HasV1(), in.HasV2(), in.Hybrid, in.V2)
+	}
+	if ids[0] != in.ID || len(ids) != 1 && !in.Hybrid || in.Hybrid && (len(ids) != 2 || ids[1] != share.ID(sum[:20])) {
+		t.Errorf("the IDs are %v", ids)
+	}
+	l := NewLayers(in)
+	if (l != nil) != in.HasV2() {
+		t.Error("layers without a description for BEP 52, or none with one")
+	}
+	if !in.HasV2() {
+		return
+	}
+	var data, pieces int64
+	missing := make(map[merkle.Hash]bool)
+	for i, f := range in.Files {
+		if f.Length == 0 || f.Pad {
+			continue
+		}
+		if first, ok := l.File(f.Root); !ok || in.Files[first].Length != f.Length {
+			t.Fatalf("the root of file %d is of no file", i)
+		}
+		if f.Length > in.PieceLength {
+			missing[f.Root] = true
+		}
+		pieces += piecesOf(f.Length, in.PieceLength)
+	}
+	if pieces != int64(in.NumPieces) {
+		t.Fatalf("the files have %d pieces of %d", pieces, in.NumPieces)
+	}
+	for i := range min(in.NumPieces, 1000) {
+		f := &in.Files[in.fileOf(i)]
+		if n := in.DataSize(i); f.Pad || n < 1 || n > in.PieceSize(i) {
+			t.Fatalf("piece %d has %d bytes of a file", i, n)
+		}
+		if n := in.WireSize(i); n != in.PieceSize(i) && (n != in.DataSize(i) || in.HasV1()) {
+			t.Fatalf("piece %d has %d bytes for peers", i, n)
+		}
+		data += in.DataSize(i)
+		if _, _, known := in.PieceRoot(i, l); known != !missing[f.Root] {
+			t.Fatalf("the root of piece %d of a file of %d bytes: %v", i, f.Length, known)
+		}
+	}
+	if in.NumPieces <= 1000 && data != in.Size() {
+		t.Errorf("the pieces have %d bytes of files, the files %d", data, in.Size())
+	}
+	roots := l.Missing()
+	if len(roots) != len(missing) || l.Complete() != (len(missing) == 0) {
+		t.Errorf("%d layers are missing, want %d", len(roots), len(missing))
+	}
+	for _, root := range roots {
+		if !missing[root] || l.Layer(root) != nil {
+			t.Errorf("the layer of %x is not missing", root)
+		}
 	}
 }
 
@@ -144,11 +212,25 @@ func checkEncode(t testing.TB, torrent *Torrent) {
 		t.Errorf("what Encode wrote is refused: %v", err)
 		return
 	}
-	opts := cmp.Options{cmp.AllowUnexported(Torrent{}, Info{}), cmpopts.EquateEmpty()}
+	opts := cmp.Options{cmp.AllowUnexported(Torrent{}, Info{}), cmpopts.EquateEmpty(),
+		cmp.Comparer(func(a, b *Layers) bool { return sameLayers(a, b) })}
 	if diff := cmp.Diff(torrent, again, opts); diff != "" {
 		t.Errorf("read -, written and read +:\n%s", diff)
 	}
 	if _, err := lib.Load(strings.NewReader(string(b))); err != nil {
 		t.Errorf("the engine cannot read what Encode wrote: %v", err)
 	}
+}
+
+// sameLayers tells whether what a reads from a torrent is what Encode gives b.
+// Layers that are incomplete are not written.
+func sameLayers(a, b *Layers) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	want := a.known
+	if !a.Complete() {
+		want = nil
+	}
+	return maps.EqualFunc(want, b.known, slices.Equal)
 }

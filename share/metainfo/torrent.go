@@ -27,7 +27,7 @@ func Parse(b []byte) (*Torrent, error) {
 	if f.info == nil {
 		return nil, refused("the torrent has no info dictionary")
 	}
-	info, leaves, err := parseInfo(f.info)
+	info, err := parseInfo(f.info)
 	if err != nil {
 		return nil, err
 	}
@@ -44,11 +44,11 @@ func Parse(b []byte) (*Torrent, error) {
 	if len(t.Trackers) == 0 && f.announce != "" {
 		t.Trackers = [][]string{{f.announce}}
 	}
-	if info.Hybrid && f.rawLayers != nil {
-		if err := checkLayers(f.rawLayers, info.PieceLength, leaves); err != nil {
+	t.Layers = NewLayers(info)
+	if t.Layers != nil && f.rawLayers != nil {
+		if err := t.Layers.read(f.rawLayers); err != nil {
 			return nil, refused("the torrent's piece layers are not sound: %w", err)
 		}
-		t.layers = bytes.Clone(f.rawLayers)
 	}
 	return t, nil
 }
