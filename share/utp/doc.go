@@ -1,38 +1,25 @@
-// Package utp keeps to itself how bytes get over datagrams in order and complete
-// without being in anybody's way: uTP (BEP 29) with the congestion control of
-// LEDBAT (RFC 6817), as a state machine. It has no goroutine, clock, lock or
-// socket: a Conn is given datagrams and the time, and hands out datagrams. One
-// process can run it on a network or a thousand of them in a simulation.
+// Package utp keeps to itself how many connections share one UDP socket: uTP
+// (BEP 29), a reliable stream of bytes over datagrams that leaves the line to
+// others. Its congestion control, LEDBAT++ (RFC 6817,
+// draft-irtf-iccrg-ledbat-plus-plus), keeps the queue that it makes near 40 ms and
+// gives way to TCP.
 //
-// A datagram is a header, extensions and data. All figures are big-endian.
+//	pc, err := net.ListenPacket("udp6", "[::]:6881")
+//	s := utp.New(pc, utp.Config{})
+//	defer s.Close()
+//	c, err := s.DialContext(ctx, "udp6", "[2001:db8::1]:6881")
 //
-//	 0       4       8               16              24              32
-//	+-------+-------+---------------+---------------+---------------+
-//	| type  | ver=1 | extension     | connection id                 |
-//	+-------+-------+---------------+---------------+---------------+
-//	| timestamp, microseconds of the sender's clock                 |
-//	+---------------------------------------------------------------+
-//	| difference: receiver's clock less timestamp, of the last one  |
-//	+---------------------------------------------------------------+
-//	| window: bytes that the sender has room for                    |
-//	+-------------------------------+-------------------------------+
-//	| sequence number               | acknowledged number           |
-//	+-------------------------------+-------------------------------+
-//	| next extension| length        | that many bytes ...           |   for each
-//	+-------------------------------+-------------------------------+
+// A Socket is a net.Listener and dials, too; a Conn is a net.Conn with deadlines
+// and half-close. A connection has no goroutine of its own: a Socket has one that
+// receives and one for all timers.
 //
-// Sequence numbers count datagrams. What a number stands for never changes: it is
-// sent again as it was. Extension 1 is the selective acknowledgement: bit i of its
-// bytes, the least significant one first, stands for the acknowledged number plus
-// two plus i. Extensions that a receiver does not know are skipped.
+// What strangers can have a Socket keep is bounded: SYNs are answered at a limited
+// rate, each with no more bytes than it has; a connection is accepted once its peer
+// has shown that it receives our answers; and received data that cannot be read yet
+// is limited over all connections. Datagrams from another address than the peer's,
+// and those that do not fit the numbers in use, are ignored.
 //
-// The congestion control keeps the queueing delay near a target, 40 ms, and so
-// leaves the line to TCP, which fills the queue. As LEDBAT++ does, it leaves slow
-// start before the target is reached, decreases by a factor, and empties the queue
-// from time to time, so that every flow learns the true base delay and a latecomer
-// gets its share.
-//
-// A datagram grows from what every IPv6 path carries to what Ethernet does, by
-// probes. A probe is an ordinary data packet with an extension as padding: when it
-// is lost, its data is sent again without the padding.
+// On Linux a *net.UDPConn is read and written with segmentation offload: one system
+// call moves up to 64 datagrams. Whoever has the socket for something else, too, can
+// offer the same by SegmentConn.
 package utp

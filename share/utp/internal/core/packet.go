@@ -1,8 +1,9 @@
-package utp
+package core
 
 import (
 	"encoding/binary"
 	"errors"
+	"time"
 )
 
 type kind uint8
@@ -111,3 +112,28 @@ func (p *packet) append(b []byte) []byte {
 
 // before reports whether a comes before b, where numbers wrap.
 func before(a, b uint16) bool { return int16(a-b) < 0 }
+
+// Header is what tells to which connection of an address a datagram belongs.
+type Header struct {
+	ID         uint16
+	Seq        uint16
+	Syn, Reset bool
+}
+
+// ParseHeader reads the begin of a datagram; false if it is no uTP.
+func ParseHeader(b []byte) (Header, bool) {
+	if len(b) < headerSize || b[0]&0xf != version || b[0]>>4 > byte(kindSyn) {
+		return Header{}, false
+	}
+	k := kind(b[0] >> 4)
+	return Header{
+		ID: binary.BigEndian.Uint16(b[2:]), Seq: binary.BigEndian.Uint16(b[16:]),
+		Syn: k == kindSyn, Reset: k == kindReset,
+	}, true
+}
+
+// AppendReset adds the answer to a datagram that is of no connection to b.
+func AppendReset(b []byte, now time.Duration, to Header) []byte {
+	p := packet{kind: kindReset, id: to.ID, timestamp: uint32(now.Microseconds()), ack: to.Seq}
+	return p.append(b)
+}

@@ -1,4 +1,4 @@
-package utp
+package core
 
 import "time"
 

@@ -1,10 +1,11 @@
-package utp
+package core
 
 // incoming puts what arrives in order. It holds at most twice its limit: what
 // waits to be read, and what waits for a packet before it.
 type incoming struct {
 	limit int
-	ack   uint16 // the last number that arrived with all before it
+	full  func() bool // nothing more may wait for a packet before it; nil is never
+	ack   uint16      // the last number that arrived with all before it
 
 	ready      fifo
 	early      [][]byte // by number modulo maxReorder; nil while all is in order
@@ -44,7 +45,7 @@ func (in *incoming) add(seq uint16, payload []byte, fin bool) verdict {
 	switch {
 	case in.early != nil && in.early[slot] != nil:
 		return repeated
-	case in.ready.len()+in.earlyBytes+len(payload) > in.limit:
+	case in.ready.len()+in.earlyBytes+len(payload) > in.limit, in.full != nil && in.full():
 		return refused
 	case in.early == nil:
 		in.early = make([][]byte, maxReorder)
@@ -93,6 +94,9 @@ func (in *incoming) step() {
 	in.highest = max(in.highest-1, 0)
 	in.ended = in.finKnown && in.ack == in.fin
 }
+
+// forget drops what waits for a packet that will not come.
+func (in *incoming) forget() { in.early, in.earlyBytes, in.highest = nil, 0, 0 }
 
 // window is how many bytes there is room for.
 func (in *incoming) window() int { return max(0, in.limit-in.ready.len()) }

@@ -1,4 +1,4 @@
-package utp
+package core
 
 const smallestFifo = 2 << 10
 

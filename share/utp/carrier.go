@@ -1,0 +1,74 @@
+package utp
+
+import (
+	"net"
+	"net/netip"
+)
+
+// SegmentConn is a net.PacketConn that moves several datagrams of one peer at once.
+// A Socket uses it when its net.PacketConn is one.
+type SegmentConn interface {
+	net.PacketConn
+	// ReadSegments reads datagrams into b: n bytes, of which each size bytes are a
+	// datagram, the last one perhaps shorter. They came from an address to the
+	// address at of this host, which is invalid where that is not known.
+	ReadSegments(b []byte) (n, size int, from netip.AddrPort, at netip.Addr, err error)
+	// WriteSegments sends b as datagrams of size bytes, the last one perhaps
+	// shorter, at most 64 of them; from the address from of this host unless that is
+	// invalid. Where fragment is false they should not be fragmented on their way.
+	WriteSegments(b []byte, size int, to netip.AddrPort, from netip.Addr, fragment bool) error
+}
+
+const (
+	// A UDP packet of several segments is at most so long, and has at most so many.
+	maxBurst    = 63 << 10
+	maxSegments = 64
+)
+
+// single is any net.PacketConn as a SegmentConn.
+type single struct{ net.PacketConn }
+
+func (s single) ReadSegments(b []byte) (n, size int, from netip.AddrPort, at netip.Addr, err error) {
+	n, a, err := s.ReadFrom(b)
+	if u, ok := a.(*net.UDPAddr); ok {
+		from = u.AddrPort()
+	}
+	return n, n, from, at, err
+}
+
+func (s single) WriteSegments(b []byte, size int, to netip.AddrPort, _ netip.Addr, _ bool) error {
+	addr := net.UDPAddrFromAddrPort(to)
+	for len(b) > 0 {
+		n := min(size, len(b))
+		if _, err := s.WriteTo(b[:n], addr); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// burst is datagrams that wait to be sent together.
+type burst struct {
+	b        []byte
+	size     int // of each but the last
+	n        int
+	fragment bool
+	short    bool // the last one is shorter: none can follow
+}
+
+// takes reports whether a datagram can be sent with the others.
+func (u *burst) takes(size int, fragment bool) bool {
+	return u.n == 0 || !u.short && size <= u.size && fragment == u.fragment && u.n < maxSegments && len(u.b)+size <= maxBurst
+}
+
+func (u *burst) add(b []byte, fragment bool) {
+	if u.n == 0 {
+		u.size, u.fragment = len(b), fragment
+	}
+	u.short = len(b) < u.size
+	u.b = append(u.b, b...)
+	u.n++
+}
+
+func (u *burst) reset() { *u = burst{b: u.b[:0]} }

@@ -1,0 +1,38 @@
+// Package core keeps to itself how bytes get over datagrams in order and complete
+// without being in anybody's way: uTP (BEP 29) with the congestion control of
+// LEDBAT (RFC 6817), as a state machine. It has no goroutine, clock, lock or
+// socket: a Conn is given datagrams and the time, and hands out datagrams. One
+// process can run it on a network or a thousand of them in a simulation.
+//
+// A datagram is a header, extensions and data. All figures are big-endian.
+//
+//	 0       4       8               16              24              32
+//	+-------+-------+---------------+---------------+---------------+
+//	| type  | ver=1 | extension     | connection id                 |
+//	+-------+-------+---------------+---------------+---------------+
+//	| timestamp, microseconds of the sender's clock                 |
+//	+---------------------------------------------------------------+
+//	| difference: receiver's clock less timestamp, of the last one  |
+//	+---------------------------------------------------------------+
+//	| window: bytes that the sender has room for                    |
+//	+-------------------------------+-------------------------------+
+//	| sequence number               | acknowledged number           |
+//	+-------------------------------+-------------------------------+
+//	| next extension| length        | that many bytes ...           |   for each
+//	+-------------------------------+-------------------------------+
+//
+// Sequence numbers count datagrams. What a number stands for never changes: it is
+// sent again as it was. Extension 1 is the selective acknowledgement: bit i of its
+// bytes, the least significant one first, stands for the acknowledged number plus
+// two plus i. Extensions that a receiver does not know are skipped.
+//
+// The congestion control keeps the queueing delay near a target, 40 ms, and so
+// leaves the line to TCP, which fills the queue. As LEDBAT++ does, it leaves slow
+// start before the target is reached, decreases by a factor, and empties the queue
+// from time to time, so that every flow learns the true base delay and a latecomer
+// gets its share.
+//
+// A datagram grows from what every IPv6 path carries to what Ethernet does, by
+// probes. A probe is an ordinary data packet with an extension as padding: when it
+// is lost, its data is sent again without the padding.
+package core
