@@ -71,6 +71,7 @@ type Config struct {
 	AllowPrivate bool // use private addresses from trackers, web seeds and peer exchange
 	Limits       share.Limits
 	MaxFetching  int // transfers that fetch at once, others are queued; 0 is no limit
+	MaxUploads   int // peers uploaded to at once, in all transfers; 0 is as many as the line serves well
 	MaxConns     int // connections in all; 0 is 500
 
 	// Look changes nothing: transfers stay at rest, none is served, announced or
@@ -197,7 +198,7 @@ func New(cfg Config) (*Engine, error) {
 	e.swarms = newNetwork(face.Config{
 		Logger: cfg.Logger, Client: cfg.Client, Now: cfg.Now,
 		Listeners: cfg.Listeners, UTP: cfg.UTP, DialFrom: cfg.DialFrom, DHTPort: cfg.DHTPort,
-		Policy: far, MaxConns: cfg.MaxConns,
+		Policy: far, MaxConns: cfg.MaxConns, Uploads: cfg.MaxUploads,
 		Events: face.Events{Wake: e.awaken, Found: e.found, DHTNode: cfg.OnDHTNode, Stranger: cfg.OnStranger},
 	})
 	e.loop = newLoop(e.cfg, e.box, e.swarms, e.hub, far, e.down, e.up)

@@ -32,13 +32,13 @@ func load(t *testing.T, flags map[string][]string, env map[string]string, file s
 }
 
 func TestFlagsOverVariablesOverFileOverDefault(t *testing.T) {
-	file := "max-fetching = 3\ndown = \"1M\"\nlisten = [\"[::1]:1\", \"[::1]:2\"]\nipv4 = true\n"
+	file := "max-fetching = 3\nmax-uploads = 7\ndown = \"1M\"\nlisten = [\"[::1]:1\", \"[::1]:2\"]\nipv4 = true\n"
 	env := map[string]string{"SHOAL_MAX_FETCHING": "4", "SHOAL_UP": "2KiB", "SHOAL_SCHEDULE": "mon,tue up=1; sat down=2"}
 	c, err := load(t, map[string][]string{"max-fetching": {"5"}}, env, file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.MaxFetching != 5 || c.Up != 2048 || c.Down != 1e6 || !c.IPv4 || c.UTP || len(c.Listen) != 2 || len(c.Schedule) != 2 {
+	if c.MaxFetching != 5 || c.MaxUploads != 7 || c.Up != 2048 || c.Down != 1e6 || !c.IPv4 || c.UTP || len(c.Listen) != 2 || len(c.Schedule) != 2 {
 		t.Errorf("%+v", c)
 	}
 	want := map[string][2]string{

@@ -36,6 +36,7 @@ type Config struct {
 	Schedule      Schedule
 	AdaptiveUp    bool
 	MaxFetching   int
+	MaxUploads    int
 	ChannelPoll   time.Duration
 	Preallocate   bool
 	MinFree       int64
@@ -163,6 +164,9 @@ func Settings() []Setting {
 		{Name: "max-fetching", Arg: "N", Default: "0", Scope: Daemon,
 			Help:  "run at most `N` downloads at once and queue the others; 0 is no limit",
 			value: func(c *Config) any { return (*count)(&c.MaxFetching) }},
+		{Name: "max-uploads", Arg: "N", Default: "0", Scope: Common,
+			Help:  "upload to at most `N` peers at once, in all transfers together; 0 is as many as the line serves well",
+			value: func(c *Config) any { return (*count)(&c.MaxUploads) }},
 		{Name: "channel-poll", Arg: "TIME", Default: "15m", Scope: Daemon,
 			Help:  "check followed channels for changes about every `TIME`, at least 1s",
 			value: func(c *Config) any { return (*interval)(&c.ChannelPoll) }},

@@ -22,6 +22,7 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/mse"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/uplink"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
@@ -51,6 +52,9 @@ type Config struct {
 	Dial func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
 	// Encryption of connections.
 	Encryption Encryption
+	// Uploads is the number of peers that all swarms together upload to at once; 0
+	// to go by what the line carries.
+	Uploads int
 	// DHTPort is the UDP port of our DHT node, which peers are told (BEP 5); nil
 	// for none.
 	DHTPort func() uint16
@@ -77,10 +81,9 @@ type Content struct {
 	// Down and Up hold back what is taken from peers and read for them; nil for
 	// no limit.
 	Down, Up face.Limit
-	// MaxPeers and Uploads bound connections and upload slots; 0 for the
-	// defaults.
-	MaxPeers, Uploads int
-	Sequential        bool
+	// MaxPeers bounds connections; 0 for the default.
+	MaxPeers   int
+	Sequential bool
 	// CheckInfo tells what an info dictionary describes; nil if it is not that of
 	// ID. It is called only while Layout is not known.
 	CheckInfo func(info []byte) *Content
@@ -138,6 +141,7 @@ type Node struct {
 	cfg   Config
 	begin time.Time
 
+	uplink   *uplink.Link
 	yielding sync.Mutex   // held by yield
 	readers  atomic.Int32 // swarms with a reader that waits
 
@@ -159,7 +163,7 @@ const maxComing = 128
 // New makes a node without swarms. Close ends it.
 func New(cfg Config) *Node {
 	n := &Node{
-		cfg: cfg, begin: time.Now(),
+		cfg: cfg, begin: time.Now(), uplink: uplink.New(cfg.Uploads),
 		swarms: make(map[ID]*Swarm), offers: make(map[ID]bool), keys: make(map[[20]byte]ID),
 		coming: make(chan struct{}, maxComing),
 	}
@@ -229,18 +233,19 @@ var ErrTwice = errors.New("there is a swarm of this content already")
 // Attach begins a swarm. seed makes its random choices.
 func (n *Node) Attach(content Content, seed [32]byte) (*Swarm, error) {
 	s := &Swarm{
-		node: n, content: content, conns: make(map[*core.Peer]link), checks: make(map[int]bool),
+		node: n, content: content, conns: make(map[*core.Peer]link), checks: make(map[int]bool), uplink: n.uplink.Join(),
 	}
 	s.hasher = hasher{content: &s.content, pieces: make(map[int]*hashing)}
 	s.ctx, s.cancel = context.WithCancel(n.ctx)
 	s.core = core.New(core.Config{
 		Seed: seed, Layout: content.Layout, Have: content.Have, Info: content.Info, Private: content.Private,
 		PeerID: n.cfg.PeerID, Client: n.cfg.Client, Port: n.cfg.Port,
-		MaxPeers: content.MaxPeers, Uploads: content.Uploads, Sequential: content.Sequential, Judge: content.Judge,
+		MaxPeers: content.MaxPeers, Uplink: s.uplink, Sequential: content.Sequential, Judge: content.Judge,
 		TellHeard: content.TellHeard, WantNothing: content.WantNothing, Extensions: content.Extensions,
 	})
 	if err := n.add(s); err != nil {
 		s.cancel()
+		s.uplink.Leave()
 		return nil, err
 	}
 	if n.readers.Load() > 0 {
@@ -284,6 +289,7 @@ type Swarm struct {
 	node   *Node
 	ctx    context.Context
 	cancel context.CancelFunc
+	uplink *uplink.Place
 
 	mu      sync.Mutex
 	content Content
@@ -522,6 +528,7 @@ func (s *Swarm) Detach() bool {
 	}
 	s.mu.Unlock()
 	s.cancel()
+	s.uplink.Leave()
 	n := s.node
 	n.mu.Lock()
 	if n.swarms[s.content.ID] == s {

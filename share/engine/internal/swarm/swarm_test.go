@@ -3,6 +3,7 @@ package swarm
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"log/slog"
@@ -330,4 +331,52 @@ func TestOtherSwarmsYieldToAReader(t *testing.T) {
 	}
 	reader.Detach()
 	await(t, events, Finished)
+}
+
+// Upload slots are those of the node: who asks another swarm for one more is told
+// that there is none.
+func TestSlotsAreThoseOfTheNode(t *testing.T) {
+	a, addr := node(t, func(c *Config) { c.Uploads = 1 })
+	ask := func(m *made, from byte) (unchoked bool) {
+		c, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
+		b := append([]byte(protocol), 0, 0, 0, 0, 0, 0, 0, 0x04)
+		b = append(append(b, m.id[:]...), bytes.Repeat([]byte{from}, 20)...)
+		for _, x := range []wire.Message{{Type: wire.HaveNone}, {Type: wire.Interested}, {Type: wire.Request, Index: 1, Length: 10}} {
+			b = wire.Append(b, &x)
+		}
+		if _, err := c.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, make([]byte, len(protocol)+48)); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			var head [5]byte
+			if _, err := io.ReadFull(c, head[:]); err != nil {
+				t.Fatal(err)
+			}
+			switch wire.Type(head[4]) {
+			case wire.Piece:
+				return true
+			case wire.Reject:
+				return false
+			}
+			_, _ = io.CopyN(io.Discard, c, int64(binary.BigEndian.Uint32(head[:4]))-1)
+		}
+	}
+	var got []bool
+	for i := range byte(2) {
+		m := makeContent(1<<20+int(i), 64<<10)
+		seed, _ := m.content(true)
+		attach(t, a, seed)
+		got = append(got, ask(m, i+1))
+	}
+	if !got[0] || got[1] {
+		t.Errorf("served: %v", got)
+	}
 }

@@ -2,58 +2,62 @@ package core
 
 import (
 	"cmp"
-	"math"
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/uplink"
 )
 
-// choker decides whom we upload to. While we fetch, those get slots that give
-// us most; when we have all, those that use them best, each for its turn, and
-// first those that never had one. One slot goes by chance, so that newcomers
-// get a beginning and we find better partners.
+// choker decides whom we upload to, with as many slots as the node's uplink has for
+// this swarm. While we fetch, those get slots that give us most; when we have all,
+// those that use them best, each for its turn, and first those that never had one.
+// One slot goes by chance, so that newcomers get a beginning and we find better
+// partners.
 type choker struct {
 	*clock
 	*content
 	*roster
-	fixed int // slots that somebody wants; 0 to go by the line's capacity
+	uplink *uplink.Place
 
 	next  time.Duration
 	round int
 	slots int
-	extra int     // slots more than the line's rate asks for, since they are not used
-	best  float64 // bytes a second that the line did lately
 	order []*Peer
 	seen  map[netip.Prefix]int
 }
 
 const (
 	rechokeEvery = 10 * time.Second
-	luckyRounds  = 3 // the random slot moves on after so many
-	firstSlots   = 8
-	leastSlots   = 4
-	mostSlots    = 256
+	luckyRounds  = 3                // the random slot moves on after so many
 	turn         = 60 * time.Second // of a peer that we upload to, when seeding
 	turnBytes    = 8 << 20          // or so much
 )
 
-func newChoker(c *clock, k *content, r *roster, fixed int) *choker {
-	h := &choker{clock: c, content: k, roster: r, fixed: fixed, seen: make(map[netip.Prefix]int)}
-	h.slots = h.capacity()
-	return h
+func newChoker(c *clock, k *content, r *roster, u *uplink.Place) *choker {
+	return &choker{clock: c, content: k, roster: r, uplink: u, seen: make(map[netip.Prefix]int)}
 }
 
-// capacity is how many peers the line serves well. More of them get too little
-// each to finish a piece soon, fewer leave the line idle when one is slow.
-func (h *choker) capacity() int {
-	if h.fixed > 0 {
-		return h.fixed
+// eager tells whether p wants to be uploaded to.
+func (h *choker) eager(p *Peer) bool { return p.interested && !h.peerComplete(p) }
+
+// ask tells the uplink what is wanted here, and takes the slots it gives. up is how
+// many bytes a second are uploaded now. It returns how many slots are in use.
+func (h *choker) ask(up float64) (open int) {
+	d := uplink.Demand{Rate: up}
+	for _, p := range h.peers {
+		if h.eager(p) {
+			d.Wanting++
+		}
+		if !p.choked {
+			d.Open++
+			if len(p.want) > 0 {
+				d.Busy++
+			}
+		}
 	}
-	if h.best == 0 {
-		return firstSlots
-	}
-	byRate := int(math.Sqrt(h.best / 1024 * 0.075))
-	return max(leastSlots, min(byRate+h.extra, mostSlots))
+	h.slots = h.uplink.Report(h.now, d)
+	return d.Open
 }
 
 // ruling is whether a peer is to be uploaded to.
@@ -66,30 +70,16 @@ type ruling struct {
 func (h *choker) deal(up float64) (all []ruling) {
 	h.next = h.now + rechokeEvery
 	h.round++
-	h.best = max(h.best*0.97, up)
+	h.ask(up)
 	order := h.order[:0]
-	busy, open := 0, 0
 	for _, p := range h.peers {
-		if !p.choked {
-			open++
-			if len(p.want) > 0 {
-				busy++
-			}
-		}
-		if p.interested && !h.peerComplete(p) {
+		if h.eager(p) {
 			order = append(order, p)
 		} else if !p.choked {
 			all = append(all, ruling{p, false})
 		}
 	}
 	h.order = order
-	switch {
-	case busy*2 < open && open >= h.slots:
-		h.extra++
-	case busy == open && h.extra > 0:
-		h.extra--
-	}
-	h.slots = h.capacity()
 	if h.missing > 0 {
 		slices.SortStableFunc(order, h.byGiving)
 	} else {
@@ -146,11 +136,15 @@ func (h *choker) inTurn(p *Peer) bool {
 }
 
 // spread moves the second and further peers of one line behind the first of
-// all others, the third behind the second, and so on.
+// all others, the third behind the second, and so on. Slots that the line has in
+// other swarms of the node count.
 func (h *choker) spread(order []*Peer) {
 	clear(h.seen)
 	for _, p := range order {
 		n := network(p.Addr.Addr())
+		if _, counted := h.seen[n]; !counted {
+			h.seen[n] = h.uplink.Elsewhere(n)
+		}
 		p.nth = h.seen[n]
 		h.seen[n]++
 	}
@@ -159,8 +153,11 @@ func (h *choker) spread(order []*Peer) {
 
 // lucky is who gets the random slot: for some rounds the same.
 func (h *choker) lucky(order []*Peer) *Peer {
-	if len(order) <= h.slots {
-		return nil // all get one
+	if len(order) <= h.slots || h.slots == 0 {
+		return nil // all get one, or nobody
+	}
+	if h.slots == 1 && h.round%luckyRounds != 0 {
+		return nil // the only slot is earned, most of the time
 	}
 	i := slices.IndexFunc(order, func(p *Peer) bool { return p.optimistic })
 	if i >= 0 && h.round%luckyRounds != 0 {
@@ -193,21 +190,13 @@ func (h *choker) lucky(order []*Peer) *Peer {
 }
 
 // free tells whether a slot is left.
-func (h *choker) free() bool {
-	n := 0
-	for _, p := range h.peers {
-		if !p.choked {
-			n++
-		}
-	}
-	return n < h.slots
-}
+func (h *choker) free(up float64) bool { return h.ask(up) < h.slots }
 
 // longest is who waits longest for a slot; nil if nobody does.
 func (h *choker) longest() *Peer {
 	var next *Peer
 	for _, p := range h.peers {
-		if p.choked && p.interested && !h.peerComplete(p) && (next == nil || p.unchoked < next.unchoked) {
+		if p.choked && h.eager(p) && (next == nil || p.unchoked < next.unchoked) {
 			next = p
 		}
 	}

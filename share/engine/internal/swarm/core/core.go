@@ -2,7 +2,8 @@
 // machine that is given the messages of peers and the time, and decides what to
 // request of whom and when, whom to upload to, whom to trust, and whom to dial. It
 // has no goroutine, clock, lock, socket or disk, so that one process can run one of
-// them on the network or five hundred in a simulation.
+// them on the network or five hundred in a simulation. All that it shares with others
+// is the node's uplink.
 //
 // A Core is not safe for concurrent use. Each call may leave Actions, which the
 // caller takes and carries out. What a peer is to be sent is kept until the
@@ -18,6 +19,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/uplink"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
@@ -50,9 +52,9 @@ type Config struct {
 	TellHeard bool
 	// MaxPeers and MaxDialing bound connections; 0 for the defaults.
 	MaxPeers, MaxDialing int
-	// Uploads is the number of peers that are uploaded to at once; 0 to go by
-	// the line's capacity.
-	Uploads int
+	// Uplink is the place of this swarm on the node's line, which says how many
+	// peers are uploaded to at once; nil for a line of its own.
+	Uplink *uplink.Place
 	// Sequential fetches pieces in their order, not the rarest first.
 	Sequential bool
 	// WantNothing has no piece wanted at first.
@@ -180,8 +182,13 @@ func New(cfg Config) *Core {
 	}
 	c.trials = &trials{clock: c.clock, content: c.content, roster: c.roster, picker: c.picker, requests: c.requests}
 	c.suggester = &suggester{clock: c.clock, content: c.content, roster: c.roster, sender: c.sender, picker: c.picker}
-	c.uploads = &uploads{clock: c.clock, content: c.content, sender: c.sender, suggester: c.suggester, seed: cfg.Seed}
-	c.choker = newChoker(c.clock, c.content, c.roster, cfg.Uploads)
+	if cfg.Uplink == nil {
+		cfg.Uplink = uplink.New(0).Join()
+	}
+	c.uploads = &uploads{
+		clock: c.clock, content: c.content, sender: c.sender, suggester: c.suggester, uplink: cfg.Uplink, seed: cfg.Seed,
+	}
+	c.choker = newChoker(c.clock, c.content, c.roster, cfg.Uplink)
 	c.book = newBook(c.clock, c.roster, c.bans, c.ranking, &cfg)
 	c.pex = &gossip{clock: c.clock, roster: c.roster, sender: c.sender, private: cfg.Private}
 	c.info = &infoExchange{clock: c.clock, content: c.content, roster: c.roster, sender: c.sender, info: cfg.Info}
@@ -296,7 +303,7 @@ func (c *Core) upkeep() {
 		}
 	}
 	if c.now >= c.choker.next {
-		for _, r := range c.choker.deal(c.uploads.line.get(c.now, longTerm)) {
+		for _, r := range c.choker.deal(c.uploads.rate()) {
 			if r.serve {
 				c.uploads.unchoke(r.peer)
 			} else {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/uplink"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
@@ -199,7 +200,7 @@ func TestRejectsAreNotAskedAgainAtOnce(t *testing.T) {
 }
 
 func TestSeedsKeepToTheirManners(t *testing.T) {
-	h := newHarness(t, 10, func(c *Config) { c.Have = []byte{0xff, 0xc0}; c.Uploads = 1 })
+	h := newHarness(t, 10, func(c *Config) { c.Have = []byte{0xff, 0xc0}; c.Uplink = uplink.New(1).Join() })
 	p, q := h.peer(false), h.peer(false)
 	h.say(p, wire.Message{Type: wire.HaveNone}, wire.Message{Type: wire.Interested})
 	h.say(q, wire.Message{Type: wire.HaveNone}, wire.Message{Type: wire.Interested})
@@ -239,7 +240,7 @@ func TestSeedsKeepToTheirManners(t *testing.T) {
 
 // Slots rotate: of many that want, all get their turn.
 func TestSlotsGoRound(t *testing.T) {
-	h := newHarness(t, 10, func(c *Config) { c.Have = []byte{0xff, 0xc0}; c.Uploads = 3 })
+	h := newHarness(t, 10, func(c *Config) { c.Have = []byte{0xff, 0xc0}; c.Uplink = uplink.New(3).Join() })
 	var peers []*Peer
 	got := make(map[*Peer]bool)
 	for range 12 {
@@ -276,7 +277,7 @@ func TestALineIsOneLine(t *testing.T) {
 		order = append(order, at(fmt.Sprintf("[2001:db8::%d]:1", i+1)))
 	}
 	order = append(order, at("[2001:db8:0:1::1]:1"), at("[2001:db8:0:2::1]:1"))
-	h := newChoker(newClock([32]byte{}), &content{}, &roster{}, 0)
+	h := newChoker(newClock([32]byte{}), &content{}, &roster{}, uplink.New(0).Join())
 	h.spread(order)
 	lines := make(map[netip.Prefix]bool)
 	for _, p := range order[:3] {
@@ -284,6 +285,30 @@ func TestALineIsOneLine(t *testing.T) {
 	}
 	if len(lines) != 3 {
 		t.Fatalf("%v", lines)
+	}
+}
+
+// What a line has in other swarms of the node counts.
+func TestALineIsOneLineInAllSwarms(t *testing.T) {
+	link := uplink.New(1)
+	here, there := link.Join(), link.Join()
+	var peers []*Peer
+	h := newHarness(t, 10, func(c *Config) { c.Have, c.Uplink = []byte{0xff, 0xc0}, here })
+	for range 2 {
+		p := h.peer(false)
+		peers = append(peers, p)
+	}
+	there.Took(network(peers[0].Addr.Addr()), 1)
+	order := slices.Clone(peers)
+	h.choker.spread(order)
+	if order[0] != peers[1] {
+		t.Error("who has a slot in another swarm comes first")
+	}
+	there.Leave()
+	order = slices.Clone(peers)
+	h.choker.spread(order)
+	if order[0] != peers[0] {
+		t.Error("who had a slot in another swarm comes last")
 	}
 }
 

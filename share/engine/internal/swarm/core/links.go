@@ -143,6 +143,10 @@ func (c *Core) remove(p *Peer) {
 	c.requests.dropAsked(p, 0)
 	c.holdings.left(p)
 	p.past, p.mail, p.want = nil, nil, nil
+	c.uploads.left(p)
+	if len(c.peers) == 0 {
+		c.choker.ask(0) // nobody wakes a Core without peers
+	}
 	c.suggester.takeBack(p)
 	c.pex.left(p)
 	c.info.left(p)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/uplink"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
@@ -288,7 +289,7 @@ func TestATrialGoesToTheMostTrusted(t *testing.T) {
 
 func TestAChokerServesWhoGives(t *testing.T) {
 	c := newCommon(4)
-	h := newChoker(c.clock, c.content, c.roster, 3)
+	h := newChoker(c.clock, c.content, c.roster, uplink.New(3).Join())
 	var givers, others []*Peer
 	for i := range 6 {
 		p := c.peer(i)
@@ -319,7 +320,7 @@ func TestAChokerServesWhoGives(t *testing.T) {
 func TestUploadsServeWhatIsHere(t *testing.T) {
 	c := newCommon(4, 0)
 	s := &suggester{clock: c.clock, content: c.content, roster: c.roster, sender: c.sender, picker: c.picker()}
-	u := &uploads{clock: c.clock, content: c.content, sender: c.sender, suggester: s}
+	u := &uploads{clock: c.clock, content: c.content, sender: c.sender, suggester: s, uplink: uplink.New(0).Join()}
 	p := c.peer(1)
 	p.choked = true
 	u.requested(p, span{0, 0, 10})

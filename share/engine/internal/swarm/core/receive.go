@@ -34,14 +34,14 @@ func (c *Core) Receive(now time.Duration, p *Peer, m *wire.Message) {
 		}
 	case wire.Interested:
 		p.interested = true
-		if p.choked && c.choker.free() {
+		if p.choked && c.choker.free(c.uploads.rate()) {
 			c.uploads.unchoke(p)
 		}
 	case wire.NotInterested:
 		p.interested = false
 		if !p.choked {
 			c.uploads.choke(p)
-			if next := c.choker.longest(); next != nil && c.choker.free() {
+			if next := c.choker.longest(); next != nil && c.choker.free(c.uploads.rate()) {
 				c.uploads.unchoke(next)
 			}
 		}

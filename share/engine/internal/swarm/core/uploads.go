@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/uplink"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
@@ -20,6 +21,7 @@ type uploads struct {
 	*content
 	*sender
 	suggester *suggester
+	uplink    *uplink.Place
 	seed      [32]byte
 	line      meter // what is uploaded to all
 }
@@ -96,7 +98,7 @@ func (u *uploads) choke(p *Peer) {
 	if p.choked {
 		return
 	}
-	p.choked, p.optimistic = true, false
+	u.left(p)
 	u.suggester.takeBack(p)
 	u.send(p, wire.Message{Type: wire.Choke})
 	kept := p.want[:0]
@@ -110,12 +112,24 @@ func (u *uploads) choke(p *Peer) {
 	p.want = kept
 }
 
+// left takes that p has no slot any more.
+func (u *uploads) left(p *Peer) {
+	if !p.choked {
+		p.choked, p.optimistic = true, false
+		u.uplink.Took(network(p.Addr.Addr()), -1)
+	}
+}
+
+// rate is how many bytes a second are uploaded.
+func (u *uploads) rate() float64 { return u.line.get(u.now, longTerm) }
+
 // unchoke begins to serve p.
 func (u *uploads) unchoke(p *Peer) {
 	if !p.choked {
 		return
 	}
 	p.choked = false
+	u.uplink.Took(network(p.Addr.Addr()), 1)
 	p.unchoked, p.served = u.now, 0
 	u.suggester.begin(p)
 	u.send(p, wire.Message{Type: wire.Unchoke})

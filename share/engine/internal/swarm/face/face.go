@@ -37,6 +37,7 @@ type Config struct {
 	// Policy judges the addresses that strangers name.
 	Policy   netguard.Policy
 	MaxConns int // connections in all
+	Uploads  int // peers uploaded to at once, in all swarms; 0 for the Network to decide
 
 	Events Events
 }

@@ -69,7 +69,7 @@ func New(cfg face.Config) *Network {
 	n.punches = newPunches(n.registry)
 	n.web = netguard.Transport(netguard.ClientConfig{Policy: cfg.Policy, UserAgent: cfg.Client})
 	own := swarm.Config{
-		Logger: cfg.Logger, PeerID: n.id, Client: cfg.Client, DHTPort: cfg.DHTPort,
+		Logger: cfg.Logger, PeerID: n.id, Client: cfg.Client, DHTPort: cfg.DHTPort, Uploads: cfg.Uploads,
 		Dial: n.Dial, Greeted: n.greeted, Wake: n.wake,
 	}
 	for _, l := range cfg.Listeners {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/uplink"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
@@ -82,7 +83,9 @@ type Host struct {
 	Convicts []netip.AddrPort
 
 	lie      liar
-	line     *Host   // whose line it is: itself or another
+	line     *Host        // whose line it is: itself or another
+	uplink   *uplink.Link // of a line
+	place    *uplink.Place
 	on       []*Host // of a line: all hosts
 	all      []*conn // of a line: the connections of all
 	conns    []*conn
@@ -153,8 +156,12 @@ func (n *Net) Add(kind Kind) *Host {
 	if kind.On != nil {
 		h.line, h.Line = kind.On, kind.On.Line
 	}
+	if h.line == h {
+		h.uplink = uplink.New(0)
+	}
+	h.place = h.line.uplink.Join()
 	h.line.on = append(h.line.on, h)
-	cfg := core.Config{Layout: n.cfg.Layout, Have: kind.Have, Port: 6881, MaxPeers: 40, Client: "sim"}
+	cfg := core.Config{Layout: n.cfg.Layout, Have: kind.Have, Port: 6881, MaxPeers: 40, Client: "sim", Uplink: h.place}
 	for i := 0; i < len(cfg.Seed); i += 8 {
 		binary.BigEndian.PutUint64(cfg.Seed[i:], n.rand.Uint64())
 	}
@@ -204,6 +211,7 @@ func (h *Host) askTracker() {
 // Kill takes a host off the net: its connections end.
 func (n *Net) Kill(h *Host) {
 	h.gone = true
+	h.place.Leave()
 	delete(n.where, h.Addr)
 	n.hosts = slices.DeleteFunc(n.hosts, func(o *Host) bool { return o == h })
 	for _, c := range slices.Clone(h.conns) {
