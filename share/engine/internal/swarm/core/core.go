@@ -133,6 +133,7 @@ type Core struct {
 	bans      *bans
 	picker    *picker
 	holdings  *holdings
+	herald    *herald
 	readers   *readers
 	requests  *requests
 	trials    *trials
@@ -176,6 +177,7 @@ func New(cfg Config) *Core {
 	}
 	c.picker = &picker{clock: c.clock, content: c.content, roster: c.roster, poison: c.poison, sequential: cfg.Sequential}
 	c.holdings = &holdings{content: c.content, roster: c.roster, sender: c.sender, picker: c.picker}
+	c.herald = &herald{clock: c.clock, content: c.content, roster: c.roster, sender: c.sender}
 	c.readers = &readers{clock: c.clock, content: c.content, roster: c.roster, picker: c.picker}
 	c.requests = &requests{
 		clock: c.clock, content: c.content, roster: c.roster, sender: c.sender, picker: c.picker, readers: c.readers,
@@ -311,6 +313,7 @@ func (c *Core) upkeep() {
 			}
 		}
 	}
+	c.herald.tellAll()
 	c.pex.tell()
 	c.info.ask()
 	c.connect()

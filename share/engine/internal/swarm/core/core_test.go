@@ -532,6 +532,7 @@ func TestWhatIsFoundIsTold(t *testing.T) {
 			t.Errorf("a request for piece %d was taken back", m.Index)
 		}
 	}
+	h.pass(newsTime + slowTick)
 	if got := h.take(q, wire.Have); len(got) != 1 || int(got[0].Index) != piece || !h.Has(piece) {
 		t.Errorf("told %v", got)
 	}
@@ -621,4 +622,22 @@ func TestAWebSeedThatLiesIsConvicted(t *testing.T) {
 		t.Errorf("%+v, %v", a, h.bans.addrs)
 	}
 	h.check()
+}
+
+// What a peer is still to be told goes with the next thing that it is sent.
+func TestNewsGoWithWhatIsSent(t *testing.T) {
+	h := newHarness(t, 4, func(c *Config) { c.Have, c.Uplink = []byte{0x80}, uplink.New(1).Join() })
+	p := h.peer(true)
+	h.say(p, wire.Message{Type: wire.HaveNone}, wire.Message{Type: wire.Interested})
+	other := h.peer(true)
+	h.say(other, wire.Message{Type: wire.HaveNone}, wire.Message{Type: wire.Interested})
+	h.Found(h.at, 1)
+	h.flush()
+	if len(h.take(p, wire.Have)) != 1 || len(h.take(other, wire.Have)) != 0 {
+		t.Fatal("who has a slot is not told at once, or who waits for one is")
+	}
+	h.say(other, wire.Message{Type: wire.Request, Index: 0, Length: 10})
+	if got := h.take(other, wire.Have); len(got) != 1 || got[0].Index != 1 {
+		t.Errorf("with the reject went %v", got)
+	}
 }

@@ -142,7 +142,7 @@ func (c *Core) remove(p *Peer) {
 	c.strikeOff(p)
 	c.requests.dropAsked(p, 0)
 	c.holdings.left(p)
-	p.past, p.mail, p.want = nil, nil, nil
+	p.past, p.mail, p.want, p.news = nil, nil, nil, nil
 	c.uploads.left(p)
 	if len(c.peers) == 0 {
 		c.choker.ask(0) // nobody wakes a Core without peers
@@ -208,6 +208,9 @@ func (c *Core) Pull(now time.Duration, p *Peer, budget int, out *Out) bool {
 	if p.gone {
 		out.Messages = spare
 		return false
+	}
+	if len(p.news) > 0 && (len(p.mail) > 0 || len(p.want) > 0) {
+		c.herald.tell(p) // with what is sent anyhow
 	}
 	out.Messages = p.empty(spare)
 	var sent int

@@ -142,6 +142,50 @@ func TestHoldingsTellInterestWhenItChanges(t *testing.T) {
 	}
 }
 
+func TestAHeraldTellsSeveralAtOnce(t *testing.T) {
+	c := newCommon(8)
+	h := &herald{clock: c.clock, content: c.content, roster: c.roster, sender: c.sender}
+	bored, waiting, served, hungry := c.peer(1), c.peer(2), c.peer(3), c.peer(4)
+	waiting.interested, served.interested, hungry.interested = true, true, true
+	bored.choked, waiting.choked = true, true
+	served.want = []span{{0, 0, 1}}
+	told := func() (all []int) {
+		for _, p := range []*Peer{bored, waiting, served, hungry} {
+			all = append(all, len(types(p)))
+		}
+		return all
+	}
+	for _, at := range []struct {
+		after time.Duration
+		came  []int
+		want  []int // haves, of each peer
+	}{
+		{0, []int{0, 1, 2}, []int{0, 0, 0, 3}},
+		{newsTime, nil, []int{3, 0, 0, 0}},
+		{lateNews - newsTime - 1, []int{3}, []int{0, 0, 0, 1}},
+		{1, nil, []int{0, 4, 4, 0}},
+		{newsTime, nil, []int{1, 0, 0, 0}},
+	} {
+		c.enter(c.now + at.after)
+		for _, i := range at.came {
+			h.came(i)
+		}
+		h.tellAll()
+		if got := told(); !slices.Equal(got, at.want) {
+			t.Errorf("%v later they were told %v, not %v", at.after, got, at.want)
+		}
+	}
+	h.came(4)
+	h.came(5)
+	h.came(6)
+	waiting.have.set(4)
+	h.lost(waiting, 5)
+	h.tell(waiting)
+	if got := waiting.empty(nil); len(got) != 1 || got[0].Index != 6 {
+		t.Errorf("told %v of what it has, what is lost and what came", got)
+	}
+}
+
 func TestAPickerFinishesWhatIsBegun(t *testing.T) {
 	c := newCommon(10)
 	h := c.holdings()

@@ -40,6 +40,7 @@ type Peer struct {
 
 	outbox                // of sender
 	holding               // of holdings
+	hearing               // of herald
 	answering             // of requests
 	trust                 // of poison
 	asking                // of uploads

@@ -272,12 +272,10 @@ func (c *Core) arrived(i int) {
 	}
 	c.gain(i)
 	c.readers.update()
-	for _, p := range c.snapshot() {
+	for _, p := range c.peers {
 		c.holdings.interest(p)
-		if !p.has(i) {
-			c.send(p, wire.Message{Type: wire.Have, Index: uint32(i)})
-		}
 	}
+	c.herald.came(i)
 	c.settle()
 }
 
@@ -294,6 +292,7 @@ func (c *Core) Lost(now time.Duration, i int) {
 	}
 	for _, p := range c.snapshot() {
 		c.uploads.lost(p, i)
+		c.herald.lost(p, i)
 		if n := p.ext[wire.NameDontHave]; n != 0 {
 			c.send(p, wire.Message{Type: wire.Extended, Ext: n, Payload: wire.AppendDontHave(nil, i)})
 		}
