@@ -1,8 +1,9 @@
 // Package uplink keeps to itself how a node's upload slots are shared out among its
 // swarms. There are as many slots as the line serves well, or a fixed number, and
-// they are those of the whole node: a node with a hundred swarms uploads to no more
-// peers at once than one with a single swarm. Swarms whose peers want something get
-// equal parts. Where there are fewer slots than such swarms, the slots go round.
+// they are those of the whole node, not of each swarm. Swarms whose peers want something
+// get equal parts. A few have one slot in any case: without it a peer that needs a piece
+// of just that swarm gets nothing. Where there are still fewer slots than such swarms,
+// the slots go round.
 //
 // Which peers of a swarm get its slots is for the swarm to decide. It can ask here
 // how many slots a line has in other swarms, so that nobody gets a larger part of the
@@ -25,6 +26,7 @@ const (
 	firstSlots = 8 // until something was uploaded
 	leastSlots = 4
 	mostSlots  = 256
+	fewSwarms  = 16 // so many get a slot each, however slow the line is
 	planEvery  = 10 * time.Second
 	turn       = 30 * time.Second // of a swarm, while there are more swarms than slots
 )
@@ -101,7 +103,7 @@ func (p *Place) Report(now time.Duration, d Demand) (slots int) {
 		l.next = now + planEvery
 		l.measure()
 		l.plan(now)
-	} else if spare := l.capacity() - l.given(); p.slots < d.Wanting && spare > 0 {
+	} else if spare := l.room() - l.given(); p.slots < d.Wanting && spare > 0 {
 		p.set(now, min(d.Wanting, p.slots+spare))
 	}
 	return p.slots
@@ -135,6 +137,20 @@ func (l *Link) capacity() int {
 	return max(leastSlots, min(byRate+l.extra, mostSlots))
 }
 
+// room is how many slots there are for those that want any now.
+func (l *Link) room() int {
+	if l.fixed > 0 {
+		return l.fixed
+	}
+	wanting := 0
+	for _, p := range l.places {
+		if p.want.Wanting > 0 {
+			wanting++
+		}
+	}
+	return max(l.capacity(), min(wanting, fewSwarms))
+}
+
 // measure takes what the line carries, and whether the slots are used.
 func (l *Link) measure() {
 	var all Demand
@@ -162,7 +178,7 @@ func (l *Link) plan(now time.Duration) {
 			p.set(now, 0)
 		}
 	}
-	left := l.capacity()
+	left := l.room()
 	if len(wanting) > left {
 		slices.SortStableFunc(wanting, func(a, b *Place) int {
 			return cmp.Or(cmp.Compare(a.rank(now), b.rank(now)), cmp.Compare(a.since, b.since))

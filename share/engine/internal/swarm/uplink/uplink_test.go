@@ -70,6 +70,33 @@ func TestFewSlotsGoRound(t *testing.T) {
 	}
 }
 
+// A slow line serves a few swarms all the same, unless somebody wants it otherwise.
+func TestAFewSwarmsHaveASlotEach(t *testing.T) {
+	now := time.Second
+	l := New(0)
+	all := swarms(l, now, 2, 2, 2, 2, 2, 2, 2)
+	for _, p := range all {
+		p.Report(now, Demand{Rate: 1000, Wanting: 2})
+	}
+	for range 5 {
+		slots, sum := round(&now, all)
+		if sum != len(all) {
+			t.Errorf("%v", slots)
+		}
+	}
+	last := swarms(l, now, 2)[0]
+	if last.slots != 1 {
+		t.Errorf("a new one has %d", last.slots)
+	}
+	all = append(all, last)
+	for range 20 {
+		all = append(all, swarms(l, now, 1)...)
+	}
+	if slots, sum := round(&now, all); sum != fewSwarms {
+		t.Errorf("%v of %d", slots, len(all))
+	}
+}
+
 func TestCapacityFollowsTheRate(t *testing.T) {
 	for _, c := range []struct {
 		rate        float64
