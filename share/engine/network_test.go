@@ -312,10 +312,9 @@ func TestWebSeed(t *testing.T) {
 	sameTree(t, src, b.waitState(shared.ID, share.Seeding).Path)
 }
 
-func TestUTP(t *testing.T) {
-	t.Parallel()
-	src := someFiles(t)
-	withUTP := func(c *Config) {
+// onlyUTP has a node speak nothing but uTP.
+func onlyUTP(t *testing.T) func(*Config) {
+	return func(c *Config) {
 		_, port, _ := net.SplitHostPort(c.Listeners[0].Addr().String())
 		pc, err := net.ListenPacket("udp6", "[::1]:"+port)
 		if err != nil {
@@ -323,10 +322,15 @@ func TestUTP(t *testing.T) {
 		}
 		c.UTP = pc
 		c.Listeners[0].Close()
-		c.Listeners = nil // nothing but uTP
+		c.Listeners = nil
 		c.Addresses = func() []netip.AddrPort { return addrs("[::1]:" + port) }
 	}
-	a, b := newNode(t, withUTP), newNode(t, withUTP)
+}
+
+func TestUTP(t *testing.T) {
+	t.Parallel()
+	src := someFiles(t)
+	a, b := newNode(t, onlyUTP(t)), newNode(t, onlyUTP(t))
 	shared := a.share(src)
 	torrent, err := a.Torrent(shared.ID)
 	if err != nil {

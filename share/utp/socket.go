@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,11 +120,12 @@ func (s *Socket) Accept() (net.Conn, error) {
 }
 
 // Close ends the Socket, its connections and its net.PacketConn. What is not
-// delivered is lost: see Shutdown.
+// delivered is lost: see Shutdown. A second Close waits for the first one.
 func (s *Socket) Close() error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
+		s.workers.Wait()
 		return net.ErrClosed
 	}
 	s.closed = true
@@ -232,6 +234,11 @@ func (s *Socket) native(to netip.AddrPort) netip.AddrPort {
 	a := to.Addr().Unmap()
 	if u, ok := s.pc.LocalAddr().(*net.UDPAddr); ok && a.Is4() && u.IP.To4() == nil {
 		a = netip.AddrFrom16(a.As16())
+	}
+	if i, err := strconv.Atoi(a.Zone()); err == nil {
+		if in, err := net.InterfaceByIndex(i); err == nil {
+			a = a.WithZone(in.Name)
+		}
 	}
 	return netip.AddrPortFrom(a, to.Port())
 }

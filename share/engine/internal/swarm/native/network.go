@@ -3,8 +3,6 @@
 // It decides which connections to accept and to make, attaches content when a peer
 // asks for it, translates what the engine wants for the core, and carries the messages
 // of dial-back and hole punching.
-//
-// There is no uTP: a Config.UTP is closed with the Network and not used.
 package native
 
 import (
@@ -13,6 +11,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +39,7 @@ type Network struct {
 	node      *swarm.Node
 	dialbacks *dialbacks
 	punches   *punches
+	either    either
 	web       *netguard.Streams // to web seeds: it decides what may be dialled
 
 	ctx    context.Context
@@ -84,6 +84,9 @@ func New(cfg face.Config) *Network {
 			n.punches.from = append(n.punches.from, tcp)
 		}
 	}
+	if u, ok := utpPort(cfg.UTP); ok && own.Port == 0 {
+		own.Port = u
+	}
 	n.node = swarm.New(own)
 	return n
 }
@@ -94,9 +97,26 @@ func (n *Network) PeerID() [20]byte { return n.id }
 // DialBacks implements face.Network.
 func (n *Network) DialBacks() face.DialBacks { return n.dialbacks }
 
+// utpPort is the port at which peers are accepted over uTP.
+func utpPort(pc net.PacketConn) (uint16, bool) {
+	if pc == nil {
+		return 0, false
+	}
+	u, ok := pc.LocalAddr().(*net.UDPAddr)
+	if !ok {
+		return 0, false
+	}
+	return uint16(u.Port), true
+}
+
 // Start implements face.Network.
 func (n *Network) Start() error {
-	for _, l := range n.cfg.Listeners {
+	listeners := n.cfg.Listeners
+	if n.cfg.UTP != nil {
+		n.either.utp = openUTP(n.cfg.UTP)
+		listeners = append(slices.Clip(listeners), n.either.utp)
+	}
+	for _, l := range listeners {
 		n.serves.Go(func() {
 			if err := n.node.Serve(&listener{l, n.registry}); err != nil {
 				n.cfg.Logger.Warn("accepting peers", "listener", l.Addr().String(), "error", err)
@@ -119,7 +139,9 @@ func (n *Network) Close() error {
 	for _, l := range n.cfg.Listeners {
 		shut(l.Close)
 	}
-	if n.cfg.UTP != nil {
+	if n.either.utp != nil {
+		shut(n.either.utp.Close)
+	} else if n.cfg.UTP != nil {
 		shut(n.cfg.UTP.Close)
 	}
 	n.serves.Wait()
@@ -150,7 +172,7 @@ func (n *Network) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 		network = "tcp"
 	}
 	return n.registry.call(ctx, to, func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-		return n.reach(ctx, to, func(ctx context.Context) (net.Conn, error) {
+		tcp := func(ctx context.Context) (net.Conn, error) {
 			d := net.Dialer{KeepAlive: -1, FallbackDelay: -1}
 			// A neighbour is called from whatever address the system takes.
 			if from := n.cfg.DialFrom; from != nil && (netguard.Policy{}).Check(to.Addr()) == nil {
@@ -159,6 +181,9 @@ func (n *Network) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 				}
 			}
 			return d.DialContext(ctx, network, netguard.RestoreZone(to).String())
+		}
+		return n.reach(ctx, to, func(ctx context.Context) (net.Conn, error) {
+			return n.either.call(ctx, netguard.RestoreZone(to), tcp)
 		})
 	})
 }
@@ -206,8 +231,7 @@ func (n *Network) Moved(own []netip.Addr) {
 		n.moves.Go(func() {
 			s.run.SetSelf(own)
 			for _, p := range s.run.Peers() {
-				local, ok := p.Conn.LocalAddr().(*net.TCPAddr)
-				if ok && local.IP.To4() == nil && !has[local.AddrPort().Addr().WithZone("")] {
+				if local, ok := localAddr(p.Conn); ok && local.Is6() && !has[local] {
 					p.Peer.Renew()
 				}
 			}
@@ -293,9 +317,12 @@ func (n *Network) greeted(nc net.Conn, id swarm.ID, peer [20]byte) {
 	if !c.incoming {
 		return
 	}
-	n.dialbacks.answered(dialback.Nonce(peer))
 	local, ok := c.LocalAddr().(*net.TCPAddr)
-	if tell := n.cfg.Events.Stranger; ok && tell != nil && !n.registry.called.has(c.peer.Addr()) {
+	if !ok {
+		return // what came over uTP does not show that TCP is let in
+	}
+	n.dialbacks.answered(dialback.Nonce(peer))
+	if tell := n.cfg.Events.Stranger; tell != nil && !n.registry.called.has(c.peer.Addr()) {
 		n.tells.run(func() { tell(local.AddrPort().Addr().Unmap().WithZone(""), c.peer) })
 	}
 }

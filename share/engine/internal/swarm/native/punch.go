@@ -264,12 +264,12 @@ func callable(p *swarm.Peer) netip.AddrPort {
 
 // meet calls a peer that calls us at the same moment, as by has arranged.
 func (n *Network) meet(s *Swarm, by *swarm.Peer, to netip.AddrPort) {
-	local, ok := by.Conn().LocalAddr().(*net.TCPAddr)
+	local, ok := localAddr(by.Conn())
 	guide, ok2 := by.Conn().(*tracked)
 	if !ok || !ok2 {
 		return
 	}
-	nc := n.punches.call(n.ctx, guide.peer.Addr(), local.AddrPort().Addr().Unmap().WithZone(""), to)
+	nc := n.punches.call(n.ctx, guide.peer.Addr(), local, to)
 	if nc == nil || n.punches.deliver(to, nc) {
 		return
 	}

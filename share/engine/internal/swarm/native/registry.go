@@ -126,7 +126,13 @@ func (c *tracked) Write(b []byte) (int, error) {
 
 // WriteBuffers writes all of b at once, if the system can.
 func (c *tracked) WriteBuffers(b *net.Buffers) (int64, error) {
-	n, err := b.WriteTo(c.Conn)
+	var n int64
+	var err error
+	if w, ok := c.Conn.(swarm.BuffersWriter); ok {
+		n, err = w.WriteBuffers(b)
+	} else {
+		n, err = b.WriteTo(c.Conn)
+	}
 	c.sent.Add(n)
 	return n, err
 }

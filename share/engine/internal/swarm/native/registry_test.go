@@ -236,7 +236,7 @@ func TestCalledHostsAreBounded(t *testing.T) {
 		a = a.Next()
 		c.note(a)
 	}
-	if n := len(c.now) + len(c.elder); n > 2*maxCalled || c.has(first) {
+	if n := len(c.hosts.now) + len(c.hosts.elder); n > 2*maxCalled || c.has(first) {
 		t.Errorf("%d hosts are remembered", n)
 	}
 }

@@ -108,7 +108,7 @@ func (s *Swarm) Peers() []share.Peer {
 			o.Source = share.FromIncoming
 		}
 		if c, ok := p.Conn.(*tracked); ok {
-			o.Down, o.Up = c.down.Rate(), c.up.Rate()
+			o.Down, o.Up, o.UTP = c.down.Rate(), c.up.Rate(), overUTP(c.Conn)
 		}
 		out = append(out, o)
 	}
