@@ -25,7 +25,6 @@ type finding struct {
 // latest of the transfer.
 type turn struct {
 	t     *transfer
-	id    share.ID // one of its names
 	round *round
 }
 
@@ -43,13 +42,11 @@ func newFinders(all []Finder) (q finders) {
 	return q
 }
 
-// ask queues t at every finder, once for each of its names.
+// ask queues t at every finder.
 func (q finders) ask(t *transfer, r *round) {
-	for _, id := range t.ids() {
-		for _, f := range q {
-			r.left++
-			f.waiting = append(f.waiting, turn{t, id, r})
-		}
+	for _, f := range q {
+		r.left++
+		f.waiting = append(f.waiting, turn{t, r})
 	}
 }
 

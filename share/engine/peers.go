@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
@@ -15,15 +14,7 @@ type peers struct {
 	search    search
 	tallies   []tally
 	asking    *infofetch.Fetch // under way
-	told      []share.ID       // by which trackers or peers know of it
-	announced []share.ID       // to finders
-}
-
-// tell notes that trackers or peers know of an ID.
-func (p *peers) tell(id share.ID) {
-	if !slices.Contains(p.told, id) {
-		p.told = append(p.told, id)
-	}
+	announced bool             // to finders
 }
 
 // tally counts what one source did for one transfer.

@@ -59,9 +59,7 @@ func (d *discovery) seek(t *transfer, now time.Time) {
 		return
 	}
 	d.resolve(t)
-	for _, id := range t.ids() {
-		d.trackers.Refresh(id)
-	}
+	d.trackers.Refresh(t.id)
 	if len(d.finders) == 0 || t.private() {
 		s.asked = true
 		return
@@ -85,7 +83,7 @@ func (d *discovery) runSearches() {
 		if !ok {
 			return
 		}
-		t, id := at.t, at.id
+		t, id := at.t, at.t.id
 		t.peers.search.asked = true
 		t.peers.tallyOf(f.Source()).busy++
 		d.box.run(func(ctx context.Context) func() {
@@ -143,7 +141,7 @@ func (d *discovery) hint(id share.ID, s share.Source, addrs []netip.AddrPort) {
 
 // found puts addresses into the book of their transfer, and those that are new to use.
 func (d *discovery) found(p foundPeers) {
-	t := d.transfers.named(p.id)
+	t := d.transfers.byID[p.id]
 	if t == nil || t.removing != nil || t.options.Paused || len(p.addrs) == 0 {
 		return
 	}

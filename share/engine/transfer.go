@@ -189,9 +189,6 @@ func (t *transfer) snapshot(now time.Time, addrs []string) share.Transfer {
 		Limits:    t.options.Limits,
 		Goal:      t.options.Goal,
 	}
-	if n := t.names(); !n.V2.IsZero() {
-		s.V1, s.V2 = n.V1, n.V2
-	}
 	s.Downloaded, s.Uploaded = t.traffic()
 	if s.State == share.Stopped {
 		s.Code = share.Disk.Code()
@@ -240,8 +237,7 @@ func (t *transfer) shownPath() string {
 
 // link is the magnet URI of t with these addresses.
 func (t *transfer) link(addrs []string) string {
-	l := t.names().link()
-	l.Name, l.Length, l.Peers = t.name, t.size, addrs
+	l := share.Link{ID: t.id, Name: t.name, Length: t.size, Peers: addrs}
 	if l.Name == t.id.String() {
 		l.Name = "" // the ID stands for a name that is not known
 	}

@@ -11,15 +11,14 @@ import (
 // the transfer is live, or will not be.
 func (e *Engine) awaken(ctx context.Context, id share.ID) {
 	var awake <-chan struct{}
-	e.call(func(lp *loop) {
-		t := lp.transfers.named(id)
-		if t == nil || t.removing != nil || t.options.Paused || t.failure != nil || t.kind == kindUnhashed {
-			return
+	if e.on(id, func(lp *loop, t *transfer) error {
+		if t.options.Paused || t.failure != nil || t.kind == kindUnhashed {
+			return unknown(id)
 		}
 		awake = t.wait()
 		lp.reconcile(t)
-	})
-	if awake == nil {
+		return nil
+	}) != nil {
 		return
 	}
 	select {
@@ -33,7 +32,7 @@ func (e *Engine) awaken(ctx context.Context, id share.ID) {
 // it from its own goroutines.
 func (lp *loop) progress(id share.ID) (p tracker.Progress, known bool) {
 	asked := lp.box.call(func() {
-		if t := lp.transfers.named(id); t != nil {
+		if t := lp.transfers.byID[id]; t != nil {
 			p, known = t.figures(), true
 		}
 	})

@@ -46,7 +46,7 @@ func (t *Tree) node(layer, index int) Hash {
 type Span struct {
 	Layer  int // 0 are the leaves
 	Index  int // of the first node in the layer, a multiple of Length
-	Length int // nodes, a power of two, at least 2
+	Length int // nodes, a power of two
 	// Proofs is the number of layers above Layer for which the nodes beside the
 	// path to the root are wanted, as far as they do not follow from the nodes.
 	Proofs int
@@ -57,7 +57,7 @@ const MaxSpan = 512
 
 // In reports whether the span is one that a tree of the given height can have.
 func (s Span) In(height int) bool {
-	if s.Layer < 0 || s.Layer >= height || s.Length < 2 || s.Length > MaxSpan || s.Length&(s.Length-1) != 0 {
+	if s.Layer < 0 || s.Layer >= height || s.Length < 1 || s.Length > MaxSpan || s.Length&(s.Length-1) != 0 {
 		return false
 	}
 	width := height - s.Layer

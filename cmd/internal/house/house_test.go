@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"share/reach":          {"share"},
 	"share/storage":        {"share", "share/metainfo"},
 	"share/utp":            {},
-	"share/engine":         {"share", "share/bencode", "share/metainfo", "share/schedule", "share/storage", "share/utp"},
+	"share/engine":         {"share", "share/bencode", "share/merkle", "share/metainfo", "share/schedule", "share/storage", "share/utp"},
 	"index":                {"share"},
 	"index/dht":            {"share", "share/bencode", "share/schedule", "index"},
 	"index/lan":            {"share", "share/schedule", "index"},

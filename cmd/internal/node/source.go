@@ -43,7 +43,11 @@ func source(ctx context.Context, link string, torrent []byte) (share.Link, []byt
 }
 
 func readLink(text string) (share.Link, error) {
-	return share.ParseLink(text)
+	l, err := share.ParseLink(text)
+	if err == nil && l.ID.IsZero() {
+		err = share.Errorf(share.Refused, "the link names content by its v2 hash only, which cannot be fetched yet")
+	}
+	return l, err
 }
 
 // readSource reads b, which is a torrent, a torrent compressed with gzip, or a link.

@@ -2,29 +2,34 @@ package swarm
 
 import (
 	"context"
-	"crypto/sha1"
 	"io"
 	"time"
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
 )
 
-// Check hashes piece i as it is on disk, and marks it complete or not.
+// Check hashes piece i as it is on disk, and marks it complete or not. It is left
+// as it is while the hash that would tell is not known.
 func (s *Swarm) Check(ctx context.Context, i int) error {
 	if !s.checking(i, true) {
 		return ErrClosed
 	}
 	defer s.using.Done()
 	defer s.checking(i, false)
-	sum := sha1.New()
-	if err := s.content.readBack(i, &stoppable{sum, ctx, s.ctx}); err != nil {
+	f, err := s.content.look(i, func(w io.Writer) io.Writer { return &stoppable{w, ctx, s.ctx} })
+	if err != nil {
 		return err
 	}
-	var err error
-	if [20]byte(sum.Sum(nil)) == s.content.Hashes[i] {
+	switch s.content.judge(i, f) {
+	case right:
 		err = s.content.Storage.MarkComplete(i)
-	} else {
+	case wrong:
 		err = s.content.Storage.MarkNotComplete(i)
+	case unknown:
+		return nil // until the piece layer is known
+	case differ:
+		err = disagreement(i)
+		s.disagree(err)
 	}
 	if err != nil {
 		return err

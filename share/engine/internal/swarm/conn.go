@@ -86,13 +86,13 @@ func (s *Swarm) run(stream *mse.Conn, h hello, addr netip.AddrPort, outgoing boo
 	_ = stream.SetDeadline(time.Time{})
 	c := &conn{swarm: s, stream: stream, fast: h.fast, wake: make(chan struct{}, 1), gone: make(chan struct{})}
 	c.reader = wire.NewReader(stream, wire.ReaderConfig{
-		Fast: h.fast, Extended: h.extended,
+		Fast: h.fast, Extended: h.extended, V2: h.v2,
 		Block: func(n int) []byte { return blocks.Get().(*[wire.BlockSize]byte)[:n] },
 	})
 	var err error
 	s.do(func(k *core.Core, now time.Duration) {
 		c.peer, err = k.Connected(now, core.PeerInfo{
-			Addr: addr, ID: h.peer, Outgoing: outgoing, Fast: h.fast, Extended: h.extended, Encrypted: stream.Encrypted(), DHTPort: s.node.dhtPort(h),
+			Addr: addr, ID: h.peer, Outgoing: outgoing, Fast: h.fast, Extended: h.extended, V2: h.v2, Encrypted: stream.Encrypted(), DHTPort: s.node.dhtPort(h),
 		})
 		if err == nil {
 			s.conns[c.peer] = c

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
+	"github.com/shoalnet/shoal/share/merkle"
 )
 
 // hasher hashes pieces while they come. What came out of order and could not be
@@ -20,12 +21,16 @@ type hasher struct {
 }
 
 // hashing is a piece that is hashed while it comes. Blocks that come before
-// their turn are held, as far as there is room; the others are read back.
+// their turn are held, as far as there is room; the others are read back. The hashes
+// of BEP 52 know no turn.
 type hashing struct {
 	mu   sync.Mutex
-	sum  hash.Hash
+	sum  hash.Hash      // nil if BEP 3 does not describe the content
 	next int            // the first block that is not in sum
 	wait map[int][]byte // those that came before their turn; nil if not held
+
+	leaves []merkle.Hash // nil if BEP 52 does not describe the content
+	got    map[int]bool  // the blocks whose leaf is there
 }
 
 // maxHeld bounds what a swarm holds of blocks that wait for their turn.
@@ -36,7 +41,14 @@ func (s *hasher) hashing(piece int) *hashing {
 	defer s.mu.Unlock()
 	h := s.pieces[piece]
 	if h == nil {
-		h = &hashing{sum: sha1.New()}
+		h = &hashing{}
+		if s.content.Hashes != nil {
+			h.sum = sha1.New()
+		}
+		if s.content.V2 != nil {
+			h.leaves = make([]merkle.Hash, s.content.Layout.Blocks(piece))
+			h.got = make(map[int]bool, len(h.leaves))
+		}
 		s.pieces[piece] = h
 	}
 	return h
@@ -45,8 +57,19 @@ func (s *hasher) hashing(piece int) *hashing {
 // feed hashes a block, or holds it. It takes the block's memory.
 func (s *hasher) feed(piece, n int, b []byte) {
 	h := s.hashing(piece)
+	var leaf merkle.Hash
+	if h.leaves != nil {
+		leaf = s.content.V2.leaf(piece, n, b)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.leaves != nil {
+		h.leaves[n], h.got[n] = leaf, true
+	}
+	if h.sum == nil {
+		free(b)
+		return
+	}
 	if n < h.next || h.wait[n] != nil {
 		s.again(h)
 	}
@@ -95,8 +118,12 @@ func (s *hasher) drop(b []byte) {
 	free(b)
 }
 
-// again begins a hash anew, since blocks of the piece come again. h.mu is held.
+// again begins the hash in order anew, since blocks of the piece come again. h.mu is
+// held.
 func (s *hasher) again(h *hashing) {
+	if h.sum == nil {
+		return
+	}
 	h.sum.Reset()
 	h.next = 0
 	for n, b := range h.wait {
@@ -123,27 +150,52 @@ func (s *hasher) forget(piece int) {
 	s.again(h)
 }
 
-// judge tells whether a piece is right, and the sums of its blocks if they are
-// asked for or it is not.
-func (s *hasher) judge(piece int, sums bool) (right bool, each [][20]byte, err error) {
+// judge tells what the hashes say of a piece, and the sums of its blocks if they are
+// asked for or it is not right: of their bytes without padding, if BEP 52 describes
+// the content.
+func (s *hasher) judge(piece int, sums bool) (v verdict, each [][20]byte, err error) {
 	h := s.remove(piece)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer s.again(h) // what is held is given back
-	if h.next < s.content.Layout.Blocks(piece) {
-		if err := s.content.readBack(piece, &behind{h.sum, h.next * wire.BlockSize}); err != nil {
-			return false, nil, err
-		}
+	c := s.content
+	if h.leaves != nil && len(h.got) < len(h.leaves) {
+		return s.reread(piece)
 	}
-	right = [20]byte(h.sum.Sum(nil)) == s.content.Hashes[piece]
-	if sums || !right {
+	f := found{leaves: h.leaves}
+	if h.sum != nil {
+		if h.next < c.Layout.Blocks(piece) {
+			if err := c.readBack(piece, &behind{h.sum, h.next * wire.BlockSize}); err != nil {
+				return wrong, nil, err
+			}
+		}
+		f.v1 = [20]byte(h.sum.Sum(nil))
+	}
+	v = c.judge(piece, &f)
+	switch {
+	case v == differ:
+		// What is on disk may have changed in between: it decides.
+		return s.reread(piece)
+	case !sums && v == right:
+	case h.leaves != nil:
+		each = f.sums()
+	default:
 		w := &blockSums{sum: sha1.New()}
-		if err := s.content.readBack(piece, w); err != nil {
-			return false, nil, err
+		if err := c.readBack(piece, w); err != nil {
+			return wrong, nil, err
 		}
 		each = w.all()
 	}
-	return right, each, nil
+	return v, each, nil
+}
+
+// reread judges a piece that has leaves by what is on disk.
+func (s *hasher) reread(piece int) (v verdict, each [][20]byte, err error) {
+	f, err := s.content.look(piece, nil)
+	if err != nil {
+		return wrong, nil, err
+	}
+	return s.content.judge(piece, f), f.sums(), nil
 }
 
 // readBack writes a piece as it is on disk to w.

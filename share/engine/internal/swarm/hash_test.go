@@ -33,9 +33,9 @@ func TestAHasherJudgesWhatIsOnDisk(t *testing.T) {
 			}
 			h.feed(0, n, b)
 		}
-		right, each, err := h.judge(0, false)
-		if !right || each != nil || err != nil || disk.readBacks.Load() != c.back {
-			t.Errorf("%s: %v, %v, read back %d times", c.name, right, err, disk.readBacks.Load())
+		v, each, err := h.judge(0, false)
+		if v != right || each != nil || err != nil || disk.readBacks.Load() != c.back {
+			t.Errorf("%s: %v, %v, read back %d times", c.name, v, err, disk.readBacks.Load())
 		}
 		if h.held != 0 || len(h.pieces) != 0 {
 			t.Errorf("%s: %d bytes are held of %d pieces", c.name, h.held, len(h.pieces))
@@ -48,9 +48,9 @@ func TestAHasherTellsTheSumsOfAWrongPiece(t *testing.T) {
 	content, disk := m.content(true)
 	disk.data[wire.BlockSize]++
 	h := &hasher{content: &content, pieces: make(map[int]*hashing)}
-	right, each, err := h.judge(0, false)
-	if right || err != nil || len(each) != 3 || each[0] != sha1.Sum(m.data[:wire.BlockSize]) || each[1] == sha1.Sum(m.data[wire.BlockSize:2*wire.BlockSize]) {
-		t.Errorf("%v, %x, %v", right, each, err)
+	v, each, err := h.judge(0, false)
+	if v != wrong || err != nil || len(each) != 3 || each[0] != sha1.Sum(m.data[:wire.BlockSize]) || each[1] == sha1.Sum(m.data[wire.BlockSize:2*wire.BlockSize]) {
+		t.Errorf("%v, %x, %v", v, each, err)
 	}
 }
 

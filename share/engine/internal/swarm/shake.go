@@ -28,13 +28,20 @@ type hello struct {
 	id, peer       [20]byte
 	fast, extended bool
 	dht            bool
+	// v2 says that the sender knows the content by BEP 52 as well. Of a handshake
+	// that was made it says that both sides do, and name it by the ID of BEP 52.
+	v2 bool
 }
 
-func (n *Node) hello(id ID) []byte {
+// hello is our handshake. v2 says that BEP 52 describes the content.
+func (n *Node) hello(id ID, v2 bool) []byte {
 	b := append(make([]byte, 0, handshakeLen), protocol...)
 	flags := byte(0x04) // BEP 6
 	if n.cfg.DHTPort != nil {
 		flags |= 0x01 // BEP 5
+	}
+	if v2 {
+		flags |= 0x10 // BEP 52
 	}
 	b = append(b, 0, 0, 0, 0, 0, 0x10, 0, flags) // BEP 10
 	b = append(b, id[:]...)
@@ -56,7 +63,7 @@ func readHello(r io.Reader) (h hello, err error) {
 	}
 	rest := b[len(protocol):]
 	h.extended, h.fast = rest[5]&0x10 != 0, rest[7]&0x04 != 0
-	h.dht = rest[7]&0x01 != 0
+	h.dht, h.v2 = rest[7]&0x01 != 0, rest[7]&0x10 != 0
 	copy(h.id[:], rest[8:])
 	copy(h.peer[:], rest[28:])
 	return h, nil
@@ -94,9 +101,14 @@ func (s *Swarm) connect(addr netip.AddrPort, encrypted bool) (*mse.Conn, hello, 
 	defer stop()
 	_ = raw.SetDeadline(time.Now().Add(shakeTime))
 	c := &mse.Conn{Conn: raw}
-	ours := s.node.hello(s.content.ID)
+	id, v2 := s.ids()
+	name := id
+	if v2 != (ID{}) && s.byV2.has(addr) {
+		name = v2
+	}
+	ours := s.node.hello(name, v2 != (ID{}))
 	if encrypted {
-		c, err = mse.Initiate(raw, s.content.ID, ours, mse.RC4)
+		c, err = mse.Initiate(raw, name, ours, mse.RC4)
 	} else {
 		_, err = raw.Write(ours)
 	}
@@ -107,9 +119,12 @@ func (s *Swarm) connect(addr netip.AddrPort, encrypted bool) (*mse.Conn, hello, 
 	if err == nil {
 		s.node.greeted(raw, h)
 	}
-	if err == nil && h.id != s.content.ID {
+	// Who was called by the ID of BEP 3 may answer with the other one: that is how
+	// both come to speak BEP 52.
+	if err == nil && h.id != id && h.id != v2 {
 		err = errors.New("the other end speaks of other content")
 	}
+	h.v2 = v2 != (ID{}) && h.id == v2
 	if err != nil {
 		raw.Close()
 		return nil, hello{}, err
@@ -223,13 +238,22 @@ func (n *Node) answer(raw net.Conn) (*mse.Conn, hello, error) {
 		return nil, hello{}, err
 	}
 	n.greeted(raw, h)
-	if n.wake(h.id); n.swarm(h.id) == nil {
+	n.wake(h.id)
+	s := n.swarm(h.id)
+	if s == nil {
 		return nil, h, nil
 	}
 	if r == in {
 		c = mse.Plain(raw, in)
 	}
-	ours := n.hello(h.id)
+	// Who knows BEP 52 as we do is answered with the ID of BEP 52.
+	_, v2 := s.ids()
+	name := h.id
+	if h.v2 && v2 != (ID{}) {
+		name = v2
+	}
+	h.v2 = name == v2
+	ours := n.hello(name, v2 != (ID{}))
 	c.Seal(ours)
 	if _, err := raw.Write(ours); err != nil {
 		return nil, hello{}, err
@@ -247,11 +271,21 @@ func (n *Node) greeted(conn net.Conn, h hello) {
 // wake has content attached that was offered.
 func (n *Node) wake(id ID) {
 	n.mu.Lock()
-	asleep := n.offers[id] && n.swarms[id] == nil
+	asleep := n.table.offers[id] && n.table.attached[id] == nil
 	n.mu.Unlock()
 	if asleep && n.cfg.Wake != nil {
 		ctx, cancel := context.WithTimeout(n.ctx, wakeTime)
 		defer cancel()
 		n.cfg.Wake(ctx, id)
 	}
+}
+
+// ids are what the content is known by. That of BEP 52 is zeros if there is none.
+func (s *Swarm) ids() (id, v2 ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.content.V2 != nil {
+		v2 = s.content.V2.ID
+	}
+	return s.content.ID, v2
 }

@@ -1,10 +1,13 @@
 package swarm
 
 import (
+	"io"
+	"slices"
 	"time"
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
+	"github.com/shoalnet/shoal/share/merkle"
 )
 
 // store writes a block that is wanted, hashes it if it is its turn, and tells
@@ -32,20 +35,28 @@ func (s *Swarm) verify(piece int, sums bool) {
 		return
 	}
 	defer s.using.Done()
-	right, each, err := s.hasher.judge(piece, sums)
-	if err == nil && right {
-		err = s.content.Storage.MarkComplete(piece)
-	} else if err == nil {
-		err = s.content.Storage.MarkNotComplete(piece)
+	v, each, err := s.hasher.judge(piece, sums)
+	if err == nil {
+		switch v {
+		case right:
+			err = s.content.Storage.MarkComplete(piece)
+		case wrong, differ:
+			err = s.content.Storage.MarkNotComplete(piece)
+		}
 	}
-	if err != nil {
+	if err != nil || v == unknown || v == differ {
 		s.do(func(c *core.Core, now time.Duration) { c.Unverified(now, piece) })
-		s.fail(err)
-		return
 	}
-	s.do(func(c *core.Core, now time.Duration) { c.Verified(now, piece, right, each) })
-	if right {
-		s.tell(Event{Kind: PieceDone, Piece: piece})
+	switch {
+	case err != nil:
+		s.fail(err)
+	case v == differ:
+		s.disagree(disagreement(piece))
+	case v != unknown:
+		s.do(func(c *core.Core, now time.Duration) { c.Verified(now, piece, v == right, each) })
+		if v == right {
+			s.tell(Event{Kind: PieceDone, Piece: piece})
+		}
 	}
 }
 
@@ -61,12 +72,72 @@ func (s *Swarm) checkInfo(info []byte) {
 	}
 	s.do(func(c *core.Core, now time.Duration) {
 		s.content.Info, s.content.Layout, s.content.Hashes = info, known.Layout, known.Hashes
-		s.content.Storage, s.content.Have = known.Storage, known.Have
+		if known.ID != (ID{}) {
+			s.content.ID = known.ID
+		}
+		s.content.V2, s.content.Storage, s.content.Have = known.V2, known.Storage, known.Have
 		layout := known.Layout
 		for _, k := range s.conns {
 			k.know(&layout)
 		}
-		c.SetInfo(now, info, known.Layout, known.Have)
+		c.SetInfo(now, info, known.Layout, known.Have, s.content.trees())
 	})
+	if !s.node.rename(s) {
+		s.node.cfg.Logger.Warn("the content has two IDs, by one of which another swarm runs", "id", known.ID)
+	}
 	s.tell(Event{Kind: InfoKnown, Info: info})
+}
+
+// hashBlocks hashes the blocks of a piece for peers. What is not right any more is
+// not told: who gets it would believe that we lie.
+func (s *Swarm) hashBlocks(piece int) {
+	if !s.enter() {
+		return
+	}
+	defer s.using.Done()
+	var leaves []merkle.Hash
+	f, err := s.content.look(piece, nil)
+	if err == nil && s.content.judge(piece, f) == right {
+		leaves = f.leaves
+	}
+	s.do(func(c *core.Core, now time.Duration) { c.Hashed(now, piece, leaves) })
+}
+
+// makeLayer computes the piece layer of the file that begins with a piece, all of
+// which is here. The pieces were checked by BEP 3 alone.
+func (s *Swarm) makeLayer(first int) {
+	if !s.enter() {
+		return
+	}
+	defer s.using.Done()
+	v := s.content.V2
+	i := slices.IndexFunc(v.Files, func(f core.File) bool { return f.First == first })
+	layer := make([]merkle.Hash, v.Files[i].Pieces)
+	for n := range layer {
+		f, err := s.content.look(first+n, func(w io.Writer) io.Writer { return &stoppable{w, s.ctx, s.ctx} })
+		if err != nil || s.content.judge(first+n, f) != right {
+			s.node.cfg.Logger.Debug("no piece layer is made of a piece that cannot be read", "piece", first+n, "error", err)
+			return
+		}
+		_, height, _ := v.Piece(first + n)
+		layer[n] = merkle.Top(f.leaves[:merkle.Blocks(int64(v.Data(first+n)))], 0, height)
+	}
+	if err := v.Layers.Set(v.Files[i].Root, layer); err != nil {
+		s.disagree(disagreement(first))
+		return
+	}
+	s.do(func(c *core.Core, now time.Duration) { c.Computed(now) })
+}
+
+// disagree has nothing asked for any more, ever.
+func (s *Swarm) disagree(err error) {
+	news := false
+	s.do(func(c *core.Core, now time.Duration) {
+		news = !s.torn
+		s.torn = true
+		c.SetHalt(now, true)
+	})
+	if news {
+		s.tell(Event{Kind: Differs, Err: err})
+	}
 }

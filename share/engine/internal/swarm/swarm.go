@@ -21,12 +21,13 @@ import (
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
-	"github.com/shoalnet/shoal/share/engine/internal/swarm/mse"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/uplink"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
+	"github.com/shoalnet/shoal/share/merkle"
 )
 
-// ID names the content of a swarm on the wire.
+// ID names the content of a swarm on the wire: the SHA-1 of the info dictionary, or
+// the first bytes of its SHA-256 (BEP 52).
 type ID = [20]byte
 
 // Encryption says which connections may be obfuscated, and which must be.
@@ -68,9 +69,13 @@ type Config struct {
 
 // Content is what a swarm is about.
 type Content struct {
+	// ID is that of BEP 3, or else that of BEP 52.
 	ID ID
+	// V2 is how BEP 52 describes the content; nil if it does not.
+	V2 *V2
 	// Layout and Hashes, the SHA-1 of each piece, come with the info
-	// dictionary; zero while it is not known.
+	// dictionary; zero while it is not known. What only BEP 52 describes has no
+	// Hashes.
 	Layout wire.Layout
 	Hashes [][20]byte
 	Info   []byte
@@ -102,6 +107,37 @@ type Content struct {
 	Extensions map[string]uint8
 }
 
+// V2 is how BEP 52 describes content.
+type V2 struct {
+	// ID is the first bytes of the SHA-256 of the info dictionary.
+	ID ID
+	// Files are those that have bytes, in the order of their pieces.
+	Files []core.File
+	// Layers has the piece layers that are known, and takes the others.
+	Layers core.Layers
+	// Piece is the node over piece i and its height above the blocks, if the node
+	// is known, and how many bytes of the piece are under it: the others are
+	// padding, which is zeros.
+	Piece func(i int) (node merkle.Hash, height int, known bool)
+	Data  func(i int) int
+}
+
+// names are the IDs of the content.
+func (c *Content) names() []ID {
+	if c.V2 == nil || c.V2.ID == c.ID {
+		return []ID{c.ID}
+	}
+	return []ID{c.ID, c.V2.ID}
+}
+
+// trees is how the core is told of V2.
+func (c *Content) trees() *core.Trees {
+	if c.V2 == nil || c.V2.Layers == nil {
+		return nil
+	}
+	return &core.Trees{Files: c.V2.Files, Layers: c.V2.Layers, Only: c.Hashes == nil}
+}
+
 // EventKind tells what happened.
 type EventKind uint8
 
@@ -114,6 +150,8 @@ const (
 	PeerGone                    // the connection to Peer ended, for Reason
 	PeerBanned                  // so did this one: Addr sent wrong data
 	DiskFailed                  // Err; nothing is asked for until Retry
+	Differs                     // Err: the hashes of BEP 3 and BEP 52 disagree; nothing is asked for any more
+	Layered                     // no piece layer is missing any more
 	DHTNode                     // Peer says that its DHT node is at Addr
 	Met                         // Peer told its extensions, and sees us at Seen
 	Heard                       // the peer at Addr told of Addrs
@@ -146,9 +184,7 @@ type Node struct {
 	readers  atomic.Int32 // swarms with a reader that waits
 
 	mu     sync.Mutex
-	swarms map[ID]*Swarm
-	offers map[ID]bool     // what Wake is called for
-	keys   map[[20]byte]ID // what encrypted handshakes name content by
+	table  table
 	closed bool
 
 	ctx     context.Context
@@ -163,8 +199,7 @@ const maxComing = 128
 // New makes a node without swarms. Close ends it.
 func New(cfg Config) *Node {
 	n := &Node{
-		cfg: cfg, begin: time.Now(), uplink: uplink.New(cfg.Uploads),
-		swarms: make(map[ID]*Swarm), offers: make(map[ID]bool), keys: make(map[[20]byte]ID),
+		cfg: cfg, begin: time.Now(), uplink: uplink.New(cfg.Uploads), table: newTable(),
 		coming: make(chan struct{}, maxComing),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -175,10 +210,7 @@ func New(cfg Config) *Node {
 func (n *Node) Close() {
 	n.mu.Lock()
 	n.closed = true
-	swarms := make([]*Swarm, 0, len(n.swarms))
-	for _, s := range n.swarms {
-		swarms = append(swarms, s)
-	}
+	swarms := n.table.swarms()
 	n.mu.Unlock()
 	n.cancel()
 	for _, s := range swarms {
@@ -199,29 +231,25 @@ func (n *Node) goes(f func()) bool {
 }
 
 // Offer has Wake called for peers that ask for content that is not attached;
-// Withdraw ends that.
+// Withdraw ends that. Content that has two IDs is offered by each.
 func (n *Node) Offer(id ID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.offers[id] = true
-	n.keys[mse.Key(id)] = id
+	n.table.offer(id)
 }
 
 // Withdraw ends what Offer began.
 func (n *Node) Withdraw(id ID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delete(n.offers, id)
-	if n.swarms[id] == nil {
-		delete(n.keys, mse.Key(id))
-	}
+	n.table.withdraw(id)
 }
 
 // Knows tells whether content is offered or attached.
 func (n *Node) Knows(id ID) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.offers[id] || n.swarms[id] != nil
+	return n.table.offers[id] || n.table.attached[id] != nil
 }
 
 // ErrClosed says that the node, or the swarm, has ended.
@@ -238,7 +266,7 @@ func (n *Node) Attach(content Content, seed [32]byte) (*Swarm, error) {
 	s.hasher = hasher{content: &s.content, pieces: make(map[int]*hashing)}
 	s.ctx, s.cancel = context.WithCancel(n.ctx)
 	s.core = core.New(core.Config{
-		Seed: seed, Layout: content.Layout, Have: content.Have, Info: content.Info, Private: content.Private,
+		Seed: seed, Layout: content.Layout, Have: content.Have, Info: content.Info, Trees: content.trees(), Private: content.Private,
 		PeerID: n.cfg.PeerID, Client: n.cfg.Client, Port: n.cfg.Port,
 		MaxPeers: content.MaxPeers, Uplink: s.uplink, Sequential: content.Sequential, Judge: content.Judge,
 		TellHeard: content.TellHeard, WantNothing: content.WantNothing, Extensions: content.Extensions,
@@ -257,28 +285,38 @@ func (n *Node) Attach(content Content, seed [32]byte) (*Swarm, error) {
 func (n *Node) add(s *Swarm) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	id := s.content.ID
 	if n.closed {
 		return ErrClosed
 	}
-	if n.swarms[id] != nil {
+	if !n.table.add(s, s.content.names()) {
 		return ErrTwice
 	}
-	n.swarms[id] = s
-	n.keys[mse.Key(id)] = id
 	return nil
+}
+
+// rename has s found by the names that its content has now; false if another swarm
+// has one of them.
+func (n *Node) rename(s *Swarm) bool {
+	id, v2 := s.ids()
+	names := []ID{id}
+	if v2 != (ID{}) && v2 != id {
+		names = append(names, v2)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.table.attached[s.names[0]] == s && n.table.add(s, names)
 }
 
 func (n *Node) swarm(id ID) *Swarm {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.swarms[id]
+	return n.table.attached[id]
 }
 
 func (n *Node) byKey(key [20]byte) (ID, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	id, ok := n.keys[key]
+	id, ok := n.table.keys[key]
 	return id, ok
 }
 
@@ -298,11 +336,15 @@ type Swarm struct {
 	timer   *time.Timer
 	due     time.Duration // when it goes off
 	ended   bool
+	torn    bool         // the content's hashes disagree
 	waits   bool         // a reader does
 	checks  map[int]bool // pieces that Check hashes
 
 	using         sync.WaitGroup // whoever uses the storage
 	written, sent atomic.Int64   // bytes of content
+
+	names []ID // in the table; guarded by the node's lock
+	byV2  callees
 
 	events sync.Mutex // held while Events is called
 
@@ -382,10 +424,7 @@ func (s *Swarm) watch(waits bool) bool {
 // yield has all swarms give way to those whose readers wait.
 func (n *Node) yield() {
 	n.mu.Lock()
-	swarms := make([]*Swarm, 0, len(n.swarms))
-	for _, s := range n.swarms {
-		swarms = append(swarms, s)
-	}
+	swarms := n.table.swarms()
 	n.mu.Unlock()
 	var later []func()
 	defer func() {
@@ -470,6 +509,12 @@ func (s *Swarm) act(a *deed) {
 		s.about(a.conn, Event{Kind: Foreign, Addr: a.Peer.Addr, Ext: a.Ext, Data: a.Data})
 	case core.Finished:
 		s.tell(Event{Kind: Finished})
+	case core.HashBlocks:
+		s.node.goes(func() { s.hashBlocks(a.Piece) })
+	case core.MakeLayer:
+		s.node.goes(func() { s.makeLayer(a.Piece) })
+	case core.Layered:
+		s.tell(Event{Kind: Layered})
 	}
 }
 
@@ -497,7 +542,7 @@ func (s *Swarm) fail(err error) {
 
 // Retry asks again after the disk failed.
 func (s *Swarm) Retry() {
-	s.do(func(c *core.Core, now time.Duration) { c.SetHalt(now, false) })
+	s.do(func(c *core.Core, now time.Duration) { c.SetHalt(now, s.torn) })
 }
 
 // enter reports whether the storage may be used; s.using.Done ends that.
@@ -531,12 +576,7 @@ func (s *Swarm) Detach() bool {
 	s.uplink.Leave()
 	n := s.node
 	n.mu.Lock()
-	if n.swarms[s.content.ID] == s {
-		delete(n.swarms, s.content.ID)
-		if !n.offers[s.content.ID] {
-			delete(n.keys, mse.Key(s.content.ID))
-		}
-	}
+	n.table.remove(s)
 	n.mu.Unlock()
 	if waited {
 		n.yield()
@@ -548,6 +588,12 @@ func (s *Swarm) Detach() bool {
 // AddPeers takes addresses of the swarm.
 func (s *Swarm) AddPeers(addrs []netip.AddrPort) {
 	s.do(func(c *core.Core, now time.Duration) { c.AddPeers(now, addrs) })
+}
+
+// AddV2Peers takes addresses where the content is known by the ID of BEP 52.
+func (s *Swarm) AddV2Peers(addrs []netip.AddrPort) {
+	s.byV2.note(addrs)
+	s.AddPeers(addrs)
 }
 
 // SetSelf tells our own addresses, by which peers are ranked (BEP 40).

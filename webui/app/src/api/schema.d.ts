@@ -1377,8 +1377,6 @@ export interface components {
             up: number;
             /** Format: int64 */
             uploaded: number;
-            v1?: string;
-            v2?: string;
         };
         Uploaded: {
             /** Format: int64 */
@@ -2537,7 +2535,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2572,7 +2570,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2604,7 +2602,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2642,7 +2640,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2674,7 +2672,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2709,7 +2707,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2741,7 +2739,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2775,7 +2773,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
                 /** @description number of the file, from 0 */
                 file: number;
@@ -2809,7 +2807,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2841,7 +2839,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2874,7 +2872,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2906,7 +2904,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2940,7 +2938,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2972,7 +2970,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -3002,7 +3000,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -3034,7 +3032,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -3066,7 +3064,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, v1 or v2, may be shortened while unique */
+                /** @description ID, may be shortened while unique */
                 id: string;
             };
             cookie?: never;

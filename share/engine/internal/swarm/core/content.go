@@ -15,6 +15,7 @@ type content struct {
 	complete bool
 	wanted   []uint8 // priority of each piece; 0 for not wanted
 	finished bool    // it was told that nothing is missing
+	blind    bits    // pieces that cannot be checked yet; nil if all can
 }
 
 // learn takes the layout, the pieces that are here, and how much each is wanted.
@@ -39,6 +40,9 @@ func (c *content) count() int { return c.have.count(c.layout.Pieces) }
 
 // wants tells whether piece i is wanted and not here.
 func (c *content) wants(i int) bool { return c.wanted[i] != Unwanted && !c.have.has(i) }
+
+// fetchable tells whether piece i is wanted, not here, and can be checked.
+func (c *content) fetchable(i int) bool { return c.wants(i) && !c.blind.has(i) }
 
 // gain takes that piece i is here.
 func (c *content) gain(i int) {
@@ -91,11 +95,11 @@ func (c *content) peerComplete(p *Peer) bool {
 	return p.seed || c.layout.Known() && p.count == c.layout.Pieces
 }
 
-// absent are the pieces that are wanted and not here, in random order.
+// absent are the pieces that can be fetched, in random order.
 func (c *content) absent(r *rand.Rand) []int32 {
 	var all []int32
 	for _, i := range r.Perm(c.layout.Pieces) {
-		if c.wants(i) {
+		if c.fetchable(i) {
 			all = append(all, int32(i))
 		}
 	}

@@ -31,6 +31,8 @@ type Config struct {
 	Layout wire.Layout
 	// Have are the pieces that are here, as in a bitfield message.
 	Have []byte
+	// Trees describe the content for BEP 52; nil if it is not, or not known.
+	Trees *Trees
 	// Info is the info dictionary, which peers may ask for; nil while it is not
 	// known.
 	Info []byte
@@ -97,6 +99,14 @@ const (
 	DHT
 	// Finished: all that is wanted is here.
 	Finished
+	// HashBlocks: peers want the hashes of the blocks of Piece, which is here; read
+	// it and call Hashed.
+	HashBlocks
+	// MakeLayer: all pieces are here, and nobody can be asked for the piece layer of
+	// the file that begins with Piece; compute it, put it in and call Computed.
+	MakeLayer
+	// Layered: no piece layer is missing any more (BEP 52).
+	Layered
 )
 
 // Action is something for the caller to do.
@@ -145,6 +155,13 @@ type Core struct {
 	pex       *gossip
 	info      *infoExchange
 	greeter   *greeter
+
+	// Of BEP 52.
+	trees      *trees
+	inquiries  *inquiries
+	layers     *layerDrafts
+	disputes   *disputes
+	hashServer *hashServer
 
 	nextTick time.Duration
 	nextSlow time.Duration
@@ -197,18 +214,29 @@ func New(cfg Config) *Core {
 	c.greeter = &greeter{
 		content: c.content, sender: c.sender, client: cfg.Client, port: cfg.Port, private: cfg.Private, extensions: cfg.Extensions,
 	}
+	c.trees = &trees{}
+	c.inquiries = &inquiries{clock: c.clock, roster: c.roster, sender: c.sender}
+	c.layers = &layerDrafts{content: c.content, trees: c.trees, inquiries: c.inquiries}
+	c.disputes = &disputes{trees: c.trees, inquiries: c.inquiries}
+	c.hashServer = &hashServer{clock: c.clock, content: c.content, sender: c.sender, trees: c.trees}
 	if !cfg.WantNothing {
 		c.wantAt = Normal
 	}
 	if cfg.Layout.Known() {
-		c.learn(cfg.Layout, cfg.Have)
+		c.learn(cfg.Layout, cfg.Have, cfg.Trees)
 	}
 	return c
 }
 
-// learn takes the layout of the content.
-func (c *Core) learn(l wire.Layout, have []byte) {
+// learn takes how the content is cut into pieces and described.
+func (c *Core) learn(l wire.Layout, have []byte, t *Trees) {
 	c.content.learn(l, have, c.wantAt)
+	c.trees.learn(t, &l)
+	c.layers.begin()
+	if t != nil && t.Only {
+		c.blind = newBits(l.Pieces)
+		c.trees.unchecked(c.blind.set)
+	}
 	c.picker.init()
 }
 
@@ -316,6 +344,8 @@ func (c *Core) upkeep() {
 	c.herald.tellAll()
 	c.pex.tell()
 	c.info.ask()
+	c.inquiries.expire()
+	c.inquire()
 	c.connect()
 }
 
@@ -376,6 +406,7 @@ func (c *Core) SetPriorities(now time.Duration, from int, priority []uint8) {
 		c.holdings.interest(p)
 		c.requests.fill(p)
 	}
+	c.layers.sorted = false
 	c.settle()
 }
 
@@ -454,6 +485,7 @@ func (c *Core) settle() {
 		return
 	}
 	c.act(Action{Kind: Finished})
+	c.inquire()
 	for _, p := range c.snapshot() {
 		if p.Extended && p.ext != nil {
 			c.greeter.introduce(p, len(c.info.info))

@@ -361,7 +361,7 @@ func TestInfoComesOneByOneAndIsKept(t *testing.T) {
 	if a == nil || !bytes.Equal(a.Data, info) {
 		t.Fatal("no info dictionary")
 	}
-	h.SetInfo(h.at, info, wire.NewLayout(640*kib, 64*kib), nil)
+	h.SetInfo(h.at, info, wire.NewLayout(640*kib, 64*kib), nil, nil)
 	h.flush()
 	// What was said before counts, and the connection is used.
 	if len(h.take(q, wire.Interested)) != 1 || q.gone {

@@ -162,7 +162,7 @@ func play(t *testing.T, in []byte, kind uint8) {
 			h.SetHalt(h.at, arg%2 == 0)
 		case 19:
 			if !known {
-				h.SetInfo(h.at, []byte("x"), wire.NewLayout(6*64*kib, 64*kib), nil)
+				h.SetInfo(h.at, []byte("x"), wire.NewLayout(6*64*kib, 64*kib), nil, nil)
 			}
 		}
 		h.flush()

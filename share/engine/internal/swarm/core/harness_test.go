@@ -19,6 +19,7 @@ type harness struct {
 	sent    map[*Peer][]wire.Message
 	blocks  map[*Peer][]Span
 	made    int
+	next    bool // the next peer exchanges hashes
 }
 
 const kib = 1 << 10
@@ -38,7 +39,8 @@ func (h *harness) peer(outgoing bool) *Peer {
 	h.made++
 	var ip [16]byte
 	binary.BigEndian.PutUint64(ip[:], 0x20010db8<<32|uint64(h.made))
-	info := PeerInfo{Addr: netip.AddrPortFrom(netip.AddrFrom16(ip), 6881), Outgoing: outgoing, Fast: true, Extended: true}
+	info := PeerInfo{Addr: netip.AddrPortFrom(netip.AddrFrom16(ip), 6881), Outgoing: outgoing, Fast: true, Extended: true, V2: h.next}
+	h.next = false
 	binary.BigEndian.PutUint32(info.ID[:], uint32(h.made)+1<<30)
 	p, err := h.Connected(h.at, info)
 	if err != nil {
@@ -184,8 +186,8 @@ func (h *harness) check() {
 		}
 		if c.wants(i) {
 			missing++
-			if (c.picker.begun[i] != nil) == c.picker.listed(i) {
-				h.t.Fatalf("piece %d is neither begun nor to be begun, or both", i)
+			if begun, listed := c.picker.begun[i] != nil, c.picker.listed(i); begun && listed || begun == listed != c.blind.has(i) {
+				h.t.Fatalf("piece %d is neither begun nor to be begun, or both, or cannot be checked", i)
 			}
 		}
 	}

@@ -36,6 +36,7 @@ func (c *Core) Connected(now time.Duration, info PeerInfo) (*Peer, error) {
 	c.peers = append(c.peers, p)
 	c.greeter.greet(p, len(c.info.info))
 	c.uploads.grant(p)
+	c.inquire()
 	return p, nil
 }
 
@@ -90,6 +91,7 @@ func (c *Core) Disconnected(now time.Duration, p *Peer) {
 	if !p.gone {
 		c.remove(p)
 		c.requests.refillAll()
+		c.inquire()
 	}
 }
 
@@ -150,6 +152,7 @@ func (c *Core) remove(p *Peer) {
 	c.suggester.takeBack(p)
 	c.pex.left(p)
 	c.info.left(p)
+	c.inquiries.left(p)
 	c.book.ended(p)
 	c.picker.disown(p)
 }
@@ -157,7 +160,7 @@ func (c *Core) remove(p *Peer) {
 // redundant drops a peer if neither side can ever have anything for the other.
 // One that has what it wants may want more later: it stays, while there is room.
 func (c *Core) redundant(p *Peer) bool {
-	if !p.gone && c.complete && c.peerComplete(p) {
+	if !p.gone && c.complete && c.peerComplete(p) && (c.layers.lacking == 0 || !p.V2) {
 		c.book.idle(p)
 		c.drop(p, "neither side needs anything")
 		return true

@@ -13,7 +13,9 @@ type PeerInfo struct {
 	Outgoing bool // we connected
 	// Fast and Extended say that both sides have BEP 6 and BEP 10.
 	Fast, Extended bool
-	Encrypted      bool
+	// V2 says that both sides exchange hashes (BEP 52).
+	V2        bool
+	Encrypted bool
 	// DHTPort is the port of our DHT node, which the peer is told; 0 for none
 	// (BEP 5).
 	DHTPort uint16
@@ -48,6 +50,8 @@ type Peer struct {
 	manners               // of greeter
 	gossip      gossiping // of gossip
 	info        sourcing  // of infoExchange
+	inquired    inquired  // of inquiries
+	inquiring   inquiring // of hashServer
 }
 
 // Listens is where others reach p; invalid while that is not known.

@@ -70,7 +70,7 @@ func (pk *picker) init() {
 
 // list puts piece i among those to begin.
 func (pk *picker) list(i int) {
-	if level := pk.wanted[i]; level != Unwanted && !pk.have.has(i) && pk.begun[i] == nil {
+	if level := pk.wanted[i]; pk.fetchable(i) && pk.begun[i] == nil {
 		pk.fresh[level].add(int32(i), int(pk.avail[i]))
 		for _, p := range pk.peers {
 			if p.has(i) {
@@ -387,4 +387,17 @@ func (pk *picker) endgame() bool {
 		}
 	}
 	return true
+}
+
+// refetch takes that block n of a piece that was checked is wrong.
+func (pk *picker) refetch(b *begun, n int) {
+	b.checking = false
+	b.absent++
+	b.unsafe++
+	pk.liberate(b, n)
+}
+
+// sentBySeveral tells whether not all blocks came from the same peer.
+func (b *begun) sentBySeveral() bool {
+	return slices.ContainsFunc(b.blocks, func(x block) bool { return x.from != b.blocks[0].from })
 }

@@ -63,7 +63,7 @@ func (r *readers) update() {
 					break
 				}
 			}
-			if r.wants(int(i)) {
+			if r.fetchable(int(i)) {
 				r.urgent = append(r.urgent, due{int(i), by})
 				n++
 			}

@@ -74,6 +74,10 @@ func (c *Core) Receive(now time.Duration, p *Peer, m *wire.Message) {
 		}
 	case wire.Extended:
 		c.extended(p, m)
+	case wire.HashRequest:
+		c.hashServer.requested(p, m.Hash)
+	case wire.Hashes, wire.HashReject:
+		c.heardHashes(p, m)
 	}
 }
 
@@ -88,6 +92,8 @@ func (c *Core) early(p *Peer, m *wire.Message) {
 		p.interested = true
 	case wire.NotInterested:
 		p.interested = false
+	case wire.HashRequest:
+		c.hashServer.refuse(p, m.Hash)
 	default:
 		c.holdings.early(p, m)
 	}
@@ -211,7 +217,16 @@ func (c *Core) Verified(now time.Duration, piece int, right bool, sums [][20]byt
 // wrong deals with a piece that is.
 func (c *Core) wrong(b *begun, sums [][20]byte) {
 	c.stats.Failed++
+	if b.sentBySeveral() && c.disputes.open(b, sums) {
+		c.inquire()
+		return
+	}
 	c.stats.Wasted += int64(c.layout.Len(b.piece))
+	c.wrongFrom(b, sums)
+}
+
+// wrongFrom judges who sent a wrong piece by who sent its blocks.
+func (c *Core) wrongFrom(b *begun, sums [][20]byte) {
 	liar := c.poison.accuse(b.piece, b.blocks, sums)
 	c.picker.restart(b)
 	if liar != nil {
@@ -379,13 +394,13 @@ func (c *Core) BadInfo(now time.Duration) {
 
 // SetInfo takes the info dictionary, checked, and the layout it describes. have
 // are the pieces that are here already, as in a bitfield message; nil for none.
-func (c *Core) SetInfo(now time.Duration, info []byte, layout wire.Layout, have []byte) {
+func (c *Core) SetInfo(now time.Duration, info []byte, layout wire.Layout, have []byte, trees *Trees) {
 	c.enter(now)
 	if c.layout.Known() {
 		return
 	}
 	c.info.learned(info)
-	c.learn(layout, have)
+	c.learn(layout, have, trees)
 	for _, p := range c.snapshot() {
 		if !p.gone {
 			c.catchUp(p)
@@ -404,6 +419,7 @@ func (c *Core) SetInfo(now time.Duration, info []byte, layout wire.Layout, have 
 	if len(c.readers.all) > 0 {
 		c.readers.update()
 	}
+	c.inquire()
 	c.settle()
 	c.requests.refilled()
 }

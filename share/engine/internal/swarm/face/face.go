@@ -15,6 +15,7 @@ import (
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/metainfo"
 	"github.com/shoalnet/shoal/share/storage"
 )
 
@@ -124,9 +125,14 @@ type DialBack struct {
 
 // Content is what a swarm exchanges.
 type Content struct {
+	// ID is what events and figures are about: one of those that Info has. Peers
+	// may ask for the content by any of them.
 	ID      share.ID
-	Info    []byte // the info dictionary; its hash is ID
+	Info    []byte // the info dictionary
 	Storage Storage
+	// Layers are the piece layers of content that is described for BEP 52. Those
+	// that are missing are fetched from peers, and put in. nil if none is known.
+	Layers *metainfo.Layers
 	// ReadOnly content is served and never fetched.
 	ReadOnly bool
 	// Down and Up hold back what is taken from peers and read for them.
@@ -134,6 +140,12 @@ type Content struct {
 	// Arrived is called after a piece was found right, possibly with locks held:
 	// it must not block nor call the swarm.
 	Arrived func()
+	// Layered is called once, when the last piece layer that was missing has come;
+	// Differs once, when the two descriptions of a hybrid contradict each other, so
+	// that nothing is fetched any more: the error says where. Both are as Arrived.
+	// nil is not called.
+	Layered func()
+	Differs func(error)
 }
 
 // Storage is the disk under a swarm. Its methods are safe for concurrent use;
@@ -197,6 +209,7 @@ type Swarm interface {
 type Peer struct {
 	Addr   netip.AddrPort
 	Source share.Source
+	V2     bool // it was named as one that knows the content by its ID of BEP 52
 }
 
 // Figures are of one swarm.

@@ -251,23 +251,27 @@ func (n *Network) Attach(c face.Content) (face.Swarm, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !slices.Contains(info.IDs(), c.ID) {
+		return nil, share.Errorf(share.Refused, "the info dictionary is not that of %s", c.ID.Short())
+	}
 	s := &Swarm{
-		of: n, id: c.ID, info: c.Info, web: newWebseeds(n.ctx), storage: c.Storage, arrived: c.Arrived, private: info.Private,
+		of: n, id: c.ID, info: c.Info, web: newWebseeds(n.ctx), private: info.Private, content: c,
 		wishes:  newWishes(info.NumPieces, info.PieceLength, c.ReadOnly),
 		sources: make(map[netip.AddrPort]share.Source),
 	}
 	s.lastPeer.Store(n.cfg.Now().Unix())
-	own := swarm.Content{
-		ID: swarm.ID(c.ID), Layout: wire.NewLayout(info.Total, int(info.PieceLength)), Hashes: make([][20]byte, info.NumPieces),
-		Info: c.Info, Have: make([]byte, (info.NumPieces+7)/8), Storage: c.Storage, Down: c.Down, Up: c.Up,
-		Private: info.Private, MaxPeers: maxPeers, WantNothing: true, TellHeard: true,
-		Extensions: map[string]uint8{dialback.Name: extDialback}, Events: s.event,
+	layers := c.Layers
+	if layers == nil {
+		layers = metainfo.NewLayers(info)
 	}
+	own := swarm.Describe(info, layers)
+	own.Have, own.Storage, own.Down, own.Up = make([]byte, (info.NumPieces+7)/8), c.Storage, c.Down, c.Up
+	own.MaxPeers, own.WantNothing, own.TellHeard = maxPeers, true, true
+	own.Extensions, own.Events = map[string]uint8{dialback.Name: extDialback}, s.event
 	if !info.Private {
 		own.Extensions[wire.NameHolepunch] = wire.ExtHolepunch
 	}
-	for i := range own.Hashes {
-		own.Hashes[i] = info.PieceHash(i)
+	for i := range info.NumPieces {
 		known, complete := c.Storage.Completion(i)
 		s.wishes.known[i] = known
 		if known && complete {

@@ -31,9 +31,8 @@ type Swarm struct {
 	info    []byte // the info dictionary
 	run     *swarm.Swarm
 	web     *webseeds
-	storage face.Storage
-	arrived func()
 	private bool
+	content face.Content // its callbacks
 
 	lastPeer atomic.Int64 // Unix seconds when a connection last came or went
 
@@ -60,16 +59,21 @@ func (s *Swarm) Detach() {
 
 // AddPeers implements face.Swarm.
 func (s *Swarm) AddPeers(peers []face.Peer) {
-	addrs := make([]netip.AddrPort, len(peers))
+	var addrs, v2 []netip.AddrPort
 	s.mu.Lock()
-	for i, p := range peers {
-		addrs[i] = p.Addr
+	for _, p := range peers {
+		if p.V2 {
+			v2 = append(v2, p.Addr)
+		} else {
+			addrs = append(addrs, p.Addr)
+		}
 		if len(s.sources) >= maxSources {
 			clear(s.sources)
 		}
 		s.sources[p.Addr] = p.Source
 	}
 	s.mu.Unlock()
+	s.run.AddV2Peers(v2)
 	s.run.AddPeers(addrs)
 }
 
@@ -224,8 +228,17 @@ func (s *Swarm) event(e swarm.Event) {
 	n := s.of
 	switch e.Kind {
 	case swarm.PieceDone:
-		if s.arrived != nil {
-			s.arrived()
+		if f := s.content.Arrived; f != nil {
+			f()
+		}
+	case swarm.Layered:
+		if f := s.content.Layered; f != nil {
+			f()
+		}
+	case swarm.Differs:
+		n.cfg.Logger.Warn("the torrent contradicts itself", "transfer", s.id.Short(), "error", e.Err)
+		if f := s.content.Differs; f != nil {
+			f(e.Err)
 		}
 	case swarm.PeerCame:
 		s.lastPeer.Store(n.cfg.Now().Unix())

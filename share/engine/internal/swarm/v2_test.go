@@ -1,0 +1,189 @@
+package swarm
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shoalnet/shoal/share/metainfo"
+)
+
+// kinds are the kinds of torrents that BEP 52 describes.
+var kinds = []string{"hybrid"}
+
+// twofold is content that others made a torrent of, which BEP 52 describes.
+type twofold struct {
+	*metainfo.Torrent
+	kind   string
+	file   string // the .torrent
+	folder string // of the content
+	data   []byte // with padding
+}
+
+// sizes of files that are not aligned, empty, and shorter than a block.
+var sizes = []int{200_000, 0, 5, 32768, 16384, 65_537, 0, 1_000_003, 49_152}
+
+// makeTwofold has libtorrent make a torrent of files.
+func makeTwofold(t testing.TB, kind string, pieceLength int, sizes ...int) *twofold {
+	t.Helper()
+	dir := t.TempDir()
+	m := &twofold{kind: kind, file: filepath.Join(dir, "made.torrent"), folder: filepath.Join(dir, "content")}
+	if err := os.MkdirAll(filepath.Join(m.folder, "deep"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := rand.NewChaCha8([32]byte{52})
+	for i, n := range sizes {
+		b := make([]byte, n)
+		_, _ = r.Read(b)
+		name := fmt.Sprintf("%c", 'a'+i)
+		if i%2 == 1 {
+			name = "deep/" + name
+		}
+		if err := os.WriteFile(filepath.Join(m.folder, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := exec.Command(python, "-c", "import libtorrent").Run(); err != nil {
+		needs(t, "needs libtorrent: apt-get install python3-libtorrent")
+	}
+	if out, err := exec.Command(python, "testdata/lt_make.py", m.folder, m.file, kind, fmt.Sprint(pieceLength)).CombinedOutput(); err != nil {
+		t.Fatalf("making a torrent: %v\n%s", err, out)
+	}
+	b, err := os.ReadFile(m.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Torrent, err = metainfo.Parse(b); err != nil {
+		t.Fatal(err)
+	}
+	m.data = make([]byte, m.Info.Total)
+	for _, f := range m.Info.Files {
+		if f.Pad {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(append([]string{m.folder}, f.Path...)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(m.data[f.Offset:], b)
+	}
+	return m
+}
+
+// content is the content on a node that has all of it or nothing, with these layers.
+func (m *twofold) content(all bool, layers *metainfo.Layers) (Content, *memory) {
+	c := Describe(m.Info, layers)
+	s := newMemory(c.Layout, len(m.data), func(i int, b []byte) bool {
+		sum := m.Info.NewSum(i, m.Layers)
+		_, _ = sum.Write(b)
+		return sum.Verdict() == metainfo.Right
+	})
+	c.Storage = s
+	if all {
+		s.fill(m.data, &c)
+	}
+	return c, s
+}
+
+// links are what others may know the content by.
+func (m *twofold) links() map[string]string {
+	all := map[string]string{"torrent": m.file, "v2": fmt.Sprintf("magnet:?xt=urn:btmh:1220%x", m.Info.V2[:])}
+	if m.Info.HasV1() {
+		all["v1"] = fmt.Sprintf("magnet:?xt=urn:btih:%x", m.Info.ID[:])
+		all["both"] = all["v1"] + "&" + strings.TrimPrefix(all["v2"], "magnet:?")
+	}
+	return all
+}
+
+// Content that BEP 52 describes comes from libtorrent, by either ID, with the piece
+// layers and without.
+func TestFetchV2FromLibtorrent(t *testing.T) {
+	for _, kind := range kinds {
+		m := makeTwofold(t, kind, 32768, sizes...)
+		for _, encryption := range []string{"plain", "forced"} {
+			other := startLibtorrent(t, m.file, filepath.Dir(m.folder), encryption)
+			if s := other.line(t); s != "done" {
+				t.Fatal(s)
+			}
+			for _, byV2 := range []bool{false, true} {
+				for _, layers := range []*metainfo.Layers{m.Layers, metainfo.NewLayers(m.Info)} {
+					t.Run(fmt.Sprintf("%s %s v2=%v layers=%v", kind, encryption, byV2, layers.Complete()), func(t *testing.T) {
+						missing := !layers.Complete()
+						n, _ := node(t, nil)
+						want, disk := m.content(false, layers)
+						s, events := attach(t, n, want)
+						at := []netip.AddrPort{netip.AddrPortFrom(netip.IPv6Loopback(), other.port)}
+						if byV2 {
+							s.AddV2Peers(at)
+						} else {
+							s.AddPeers(at)
+						}
+						awaitAll(t, events, missing)
+						if !layers.Complete() {
+							t.Error("layers are missing")
+						}
+						if !bytes.Equal(disk.data, m.data) {
+							t.Error("other data arrived")
+						}
+						if p := s.Peers(); len(p) == 1 && p[0].Encrypted != (encryption == "forced") {
+							t.Errorf("encrypted: %v", p[0].Encrypted)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// Content that BEP 52 describes goes to libtorrent, by either ID, with the piece
+// layers and without.
+func TestLibtorrentFetchesV2FromUs(t *testing.T) {
+	for _, kind := range kinds {
+		m := makeTwofold(t, kind, 32768, sizes...)
+		n, addr := node(t, nil)
+		have, _ := m.content(true, m.Layers)
+		attach(t, n, have)
+		for _, encryption := range []string{"plain", "forced"} {
+			for name, link := range m.links() {
+				t.Run(fmt.Sprintf("%s %s %s", kind, encryption, name), func(t *testing.T) {
+					folder := t.TempDir()
+					other := startLibtorrent(t, link, folder, encryption, addr.Addr().String(), fmt.Sprint(addr.Port()))
+					if got := other.line(t); got != "done" {
+						t.Fatal(got)
+					}
+					for _, f := range m.Info.Files {
+						if f.Pad {
+							continue
+						}
+						got, err := os.ReadFile(filepath.Join(append([]string{folder, "content"}, f.Path...)...))
+						if err != nil || !bytes.Equal(got, m.data[f.Offset:][:f.Length]) {
+							t.Errorf("other data arrived for %v: %v", f.Path, err)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// awaitAll waits for the content and, if they are missing, for its piece layers, for
+// which the pieces of hybrids do not wait.
+func awaitAll(t *testing.T, events <-chan Event, missing bool) {
+	t.Helper()
+	for finished := false; !finished || missing; {
+		select {
+		case e := <-events:
+			finished = finished || e.Kind == Finished
+			missing = missing && e.Kind != Layered
+		case <-time.After(time.Minute):
+			t.Fatalf("waited in vain; finished %v, layers missing %v", finished, missing)
+		}
+	}
+}
