@@ -112,7 +112,7 @@ var instances = []struct{ about, tests string }{
 	{"doctor took a host that this node had called for a stranger", "index/dht/internal/core.TestAHostThatWasCalledIsNoStranger share/reach.TestOnlyStrangersProve"},
 	{"a PCP lease did not show its true state", "share/reach.TestALeaseShowsItsTrueState"},
 	{"verify of a share that is hashed", "cmd/internal/node.TestVerifyingWhatIsBeingHashed webui/api.TestBusyIsAConflict"},
-	{"a SYN flood over uTP was answered with more than it sent", "share/internal/goutp.TestSynFloodIsAnsweredWithLess"},
+	{"a SYN flood over uTP was answered with more than it sent", "share/utp.TestSynFloodIsAnsweredWithLess"},
 }
 
 // Each instance has a test that there is.

@@ -28,7 +28,7 @@ func openUTP(pc net.PacketConn) *utp.Socket {
 // either is the two ways to a peer, TCP and uTP.
 type either struct {
 	utp    *utp.Socket                 // nil where there is none
-	better generations[netip.AddrPort] // who answered over uTP, and not over TCP
+	better generations[netip.AddrPort] // who answered over uTP and not over TCP
 }
 
 // way makes a connection.
@@ -54,12 +54,12 @@ func (e *either) call(ctx context.Context, to netip.AddrPort, tcp way) (net.Conn
 		first, second = datagrams, tcp
 	}
 	nc, err := race(ctx, first, second)
-	if err == nil {
-		if overUTP(nc) {
-			e.better.note(to)
-		} else {
-			e.better.forget(to)
-		}
+	switch {
+	case err != nil:
+	case overUTP(nc):
+		e.better.note(to)
+	default:
+		e.better.forget(to)
 	}
 	return nc, err
 }

@@ -171,7 +171,7 @@ func (n *Network) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 	if n.cfg.Policy.IPv4 {
 		network = "tcp"
 	}
-	return n.registry.call(ctx, to, func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	c, err := n.registry.call(ctx, to, func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 		tcp := func(ctx context.Context) (net.Conn, error) {
 			d := net.Dialer{KeepAlive: -1, FallbackDelay: -1}
 			// A neighbour is called from whatever address the system takes.
@@ -186,6 +186,14 @@ func (n *Network) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 			return n.either.call(ctx, netguard.RestoreZone(to), tcp)
 		})
 	})
+	if err != nil {
+		return nil, err
+	}
+	if !overUTP(c.Conn) {
+		// A peer can let TCP in and not speak with it.
+		c.mute = func() { n.either.better.note(netguard.RestoreZone(to)) }
+	}
+	return c, nil
 }
 
 // Tend implements face.Network.

@@ -70,6 +70,7 @@ type tracked struct {
 	idle     atomic.Bool // neither side may ask for, or wants, anything
 	told     atomic.Bool // the peer has told the port of its DHT node
 	once     sync.Once
+	mute     func() // told when one that we called says nothing; nil is nothing
 
 	down, up flow.Meter // guarded by the lock of its Swarm
 
@@ -97,6 +98,9 @@ func (c *tracked) use() admission.Use {
 func (c *tracked) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.got.Add(int64(n))
+	if err != nil && c.mute != nil && c.got.Load() == 0 && !errors.Is(err, net.ErrClosed) {
+		c.mute()
+	}
 	if !c.incoming && !c.heard {
 		c.hear(b[:n])
 	}
@@ -199,7 +203,7 @@ func (r *registry) admit(nc net.Conn) (*tracked, error) {
 type dialer func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 
 // call connects to a peer by way of dial, if the rules allow it.
-func (r *registry) call(ctx context.Context, to netip.AddrPort, dial dialer) (net.Conn, error) {
+func (r *registry) call(ctx context.Context, to netip.AddrPort, dial dialer) (*tracked, error) {
 	// Which sources may name private addresses was decided when the address
 	// came in; here is the last check against what nobody may name.
 	if err := r.near().CheckPeer(to); err != nil {

@@ -1,6 +1,6 @@
-"""A peer that others wrote: python3 lt_peer.py TORRENT DIR ENCRYPTION [HOST PORT]
+"""A peer that others wrote: python3 lt_peer.py TORRENT DIR ENCRYPTION[/utp] [HOST PORT]
 
-It seeds what is in DIR, or fetches it there from the peer at HOST PORT. It
+With /utp it speaks uTP and no TCP, else the reverse. It seeds what is in DIR, or fetches it there from the peer at HOST PORT. It
 prints "port N" when it listens and "done" when it has everything and has written
 it, and ends when its standard input does.
 """
@@ -8,10 +8,13 @@ import sys, threading, time, os
 import libtorrent as lt
 
 torrent, folder, encryption = sys.argv[1:4]
+encryption, _, transport = encryption.partition("/")
+utp = transport == "utp"
 session = lt.session({
     "listen_interfaces": "[::1]:0", "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
     "enable_natpmp": False, "alert_mask": 0, "allow_multiple_connections_per_ip": True,
-    "enable_outgoing_utp": False, "enable_incoming_utp": False,
+    "enable_outgoing_utp": utp, "enable_incoming_utp": utp,
+    "enable_outgoing_tcp": not utp, "enable_incoming_tcp": not utp,
     "rate_limit_ip_overhead": False,
 })
 level = {"plain": lt.enc_policy.disabled, "any": lt.enc_policy.enabled, "forced": lt.enc_policy.forced}[encryption]
