@@ -28,9 +28,8 @@ const (
 //
 // ParseLink(l.String()) gives back every Link that ParseLink returned.
 type Link struct {
-	ID ID `json:"id,omitzero"`
-	// V2 is the SHA-256 info-hash of BEP 52, 32 bytes, or nil.
-	V2   []byte `json:"-"`
+	ID   ID     `json:"id,omitzero"`    // of btih
+	V2   V2     `json:"v2,omitzero"`    // of btmh
 	Name string `json:"name,omitempty"` // as it came; clean it before making a file of it, escape it before showing it
 	// Length is the size of the content in bytes as the link claims it, 0 if it does not.
 	Length   int64    `json:"bytes,omitempty"`
@@ -57,9 +56,28 @@ type Param struct {
 	Value string `json:"value"`
 }
 
-// V2Only reports whether the link names its content only by its SHA-256 info-hash,
-// which this version cannot fetch.
-func (l Link) V2Only() bool { return l.ID.IsZero() && len(l.V2) > 0 }
+// V2Only reports whether the link names its content by btmh alone.
+func (l Link) V2Only() bool { return l.ID.IsZero() && !l.V2.IsZero() }
+
+// Key is the ID that stands for the content: that of btih if the link has it, else the
+// truncated one of btmh.
+func (l Link) Key() ID {
+	if l.V2Only() {
+		return l.V2.ID()
+	}
+	return l.ID
+}
+
+// IDs are those of the content that the link has, the first of which is Key.
+func (l Link) IDs() (ids []ID) {
+	if !l.ID.IsZero() {
+		ids = append(ids, l.ID)
+	}
+	if v2 := l.V2.ID(); !l.V2.IsZero() && v2 != l.ID {
+		ids = append(ids, v2)
+	}
+	return ids
+}
 
 // ParseLink reads a magnet URI, or a bare ID of 40 hex or 32 base32 digits. It
 // undoes the changes that mail, web pages and forms make to links (see unwrap).
@@ -183,13 +201,13 @@ func parseQuery(query string) (Link, error) {
 	if l.ID.IsZero() && odd != nil {
 		return Link{}, odd
 	}
-	if l.ID.IsZero() && l.V2 == nil {
+	if l.Key().IsZero() {
 		for _, p := range l.Extra {
 			if p.Key == "xs" && strings.HasPrefix(p.Value, "urn:btpk:") {
 				return Link{}, Errorf(Refused, "this link names a channel, not content: follow it (shoal channel follow LINK)")
 			}
 		}
-		return Link{}, Errorf(Refused, "the link does not name any content: it has no xt=urn:btih: parameter")
+		return Link{}, Errorf(Refused, "the link does not name any content: it has neither xt=urn:btih: nor xt=urn:btmh:")
 	}
 	return l, nil
 }
@@ -271,10 +289,14 @@ func (l *Link) setTopic(v string) (known bool, err error) {
 		if err != nil || len(h) != 34 || h[0] != 0x12 || h[1] != 0x20 { // multihash: SHA-256, 32 bytes
 			return false, Errorf(Refused, "the link's urn:btmh: is not 1220 and 64 hex digits")
 		}
-		if l.V2 != nil && !slices.Equal(l.V2, h[2:]) {
+		v2 := V2(h[2:])
+		if v2.ID().IsZero() {
+			return false, Errorf(Refused, "a v2 ID of all zeros is not valid")
+		}
+		if !l.V2.IsZero() && l.V2 != v2 {
 			return false, Errorf(Refused, "the link names two different contents by urn:btmh:")
 		}
-		l.V2 = h[2:]
+		l.V2 = v2
 	default:
 		return false, nil
 	}
@@ -412,8 +434,8 @@ func (l Link) String() string {
 	if !l.ID.IsZero() {
 		put("xt", "urn:btih:"+l.ID.String())
 	}
-	if len(l.V2) > 0 {
-		put("xt", "urn:btmh:1220"+hex.EncodeToString(l.V2))
+	if !l.V2.IsZero() {
+		put("xt", "urn:btmh:1220"+l.V2.String())
 	}
 	if l.Name != "" {
 		put("dn", escape(l.Name))

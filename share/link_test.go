@@ -1,7 +1,6 @@
 package share
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -32,11 +31,11 @@ type linkVector struct {
 func (v linkVector) want(t *testing.T) Link {
 	l := Link{ID: v.ID, Name: v.Name, Length: v.Length, Trackers: v.Trackers, WebSeeds: v.WebSeeds, Peers: v.Peers}
 	if v.V2 != "" {
-		b, err := hex.DecodeString(v.V2)
+		v2, err := ParseV2(v.V2)
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.V2 = b
+		l.V2 = v2
 	}
 	for _, r := range v.Select {
 		l.Select = append(l.Select, Range{r[0], r[1]})
@@ -150,7 +149,7 @@ func anyLink(t *rapid.T) Link {
 		Extra:    rapid.SliceOfN(param, 0, 5).Draw(t, "extra"),
 	}
 	if rapid.Bool().Draw(t, "hybrid") {
-		l.V2 = rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "v2")
+		l.V2 = V2(rapid.SliceOfN(rapid.ByteMin(1), 32, 32).Draw(t, "v2"))
 	}
 	return l
 }
@@ -192,7 +191,7 @@ func FuzzLink(f *testing.F) {
 			}
 			return
 		}
-		if l.ID.IsZero() && l.V2 == nil {
+		if l.Key().IsZero() {
 			t.Error("accepted, but it names nothing")
 		}
 		printed := l.String()

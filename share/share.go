@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// ID names content: the v1 info-hash of BEP 3, SHA-1 over the info dictionary.
-// Its text form is 40 lower-case hex digits.
+// ID names content: the v1 info-hash of BEP 3, SHA-1 over the info dictionary, or the
+// truncated info-hash of BEP 52, see V2. Its text form is 40 lower-case hex digits.
 type ID [20]byte
 
 // ParseID reads 40 hex digits in either case.
@@ -42,6 +42,42 @@ func (id *ID) UnmarshalText(b []byte) error {
 	v, err := ParseID(string(b))
 	if err == nil {
 		*id = v
+	}
+	return err
+}
+
+// V2 is the info-hash of BEP 52, SHA-256 over the info dictionary. Its text form is 64
+// lower-case hex digits.
+type V2 [32]byte
+
+// ParseV2 reads 64 hex digits in either case.
+func ParseV2(s string) (V2, error) {
+	var v V2
+	if len(s) != hex.EncodedLen(len(v)) {
+		return v, Errorf(Refused, "a v2 ID has 64 hex digits, but this one has %d characters", len(s))
+	}
+	if _, err := hex.Decode(v[:], []byte(s)); err != nil {
+		return V2{}, Errorf(Refused, "a v2 ID has only hex digits: %w", err)
+	}
+	return v, nil
+}
+
+func (v V2) String() string { return hex.EncodeToString(v[:]) }
+
+// IsZero reports whether v is zero, which stands for no v2 ID.
+func (v V2) IsZero() bool { return v == V2{} }
+
+// ID is the first 20 bytes, by which peers, trackers and the DHT know the content.
+func (v V2) ID() ID { return ID(v[:len(ID{})]) }
+
+// MarshalText writes 64 hex digits.
+func (v V2) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (v *V2) UnmarshalText(b []byte) error {
+	is, err := ParseV2(string(b))
+	if err == nil {
+		*v = is
 	}
 	return err
 }
@@ -84,7 +120,14 @@ const (
 type Transfer struct {
 	// ID is provisional, a random number, while State is Hashing. The real ID is
 	// known when hashing is complete, and EventShared has both.
-	ID    ID     `json:"id"`
+	//
+	// It never changes afterwards. Of content with a v2 ID it is the first of V1 and
+	// V2.ID() that became known; the other one finds the transfer as well.
+	ID ID `json:"id"`
+	// V1 and V2 are the IDs of content that has a v2 ID, as far as they are known. V1
+	// is zero in v2-only content, and both are in v1-only content.
+	V1    ID     `json:"v1,omitzero"`
+	V2    V2     `json:"v2,omitzero"`
 	Name  string `json:"name"`
 	State State  `json:"state"`
 	// Reason is one sentence without a full stop: why the transfer is paused,
@@ -240,6 +283,25 @@ const (
 	EventNote    EventType = "note"   // a line for the transfer's log
 	EventBeside  EventType = "beside" // a user's file has the name of a wanted one: File has the outcome
 )
+
+// Content is a link with nothing but the IDs of the content.
+func (t *Transfer) Content() Link {
+	if t.V2.IsZero() {
+		return Link{ID: t.ID}
+	}
+	return Link{ID: t.V1, V2: t.V2}
+}
+
+// Names are the IDs that find t: ID, and the other one of V1 and V2.ID().
+func (t *Transfer) Names() []ID {
+	ids := []ID{t.ID}
+	for _, id := range t.Content().IDs() {
+		if id != t.ID {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
 
 // Event is an event of a transfer.
 type Event struct {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,14 +25,14 @@ const patience = 3 * time.Minute
 // that no other test has.
 func smallFolder(t testing.TB) string {
 	t.Helper()
-	root := filepath.Join(t.TempDir(), "a folder of 3")
+	seed := rand.Uint32()
+	root := filepath.Join(t.TempDir(), fmt.Sprintf("a folder of 3 (%d)", seed))
 	if err := os.MkdirAll(filepath.Join(root, "more"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	seed := byte(rand.IntN(256))
-	random(t, filepath.Join(root, "large.bin"), 3<<20+17, seed)
-	random(t, filepath.Join(root, "more", "with spaces é.bin"), 100_001, seed+1)
-	random(t, filepath.Join(root, "tiny"), 1, seed+2)
+	random(t, filepath.Join(root, "large.bin"), 3<<20+17, byte(seed))
+	random(t, filepath.Join(root, "more", "with spaces é.bin"), 100_001, byte(seed>>8))
+	random(t, filepath.Join(root, "tiny"), 1, byte(seed>>16))
 	return root
 }
 
@@ -80,12 +81,57 @@ func trackedCopy(t testing.TB, torrent string, tracker *lab.Tracker) string {
 	return name
 }
 
-// What we share, others fetch by its link.
+// client is a program that others wrote.
+type client struct {
+	name string
+	port int // where it listens
+
+	// start has it fetch links and torrent files into dir, or seed what is there.
+	start func(h *lab.Host, dir string, crypto lab.Crypto, sources ...string)
+}
+
+var clients = []client{
+	{"libtorrent", 7000, func(h *lab.Host, dir string, crypto lab.Crypto, sources ...string) {
+		for i, source := range sources {
+			h.Libtorrent("get", source, dir, "--stay", "--crypto", string(crypto), "--listen", fmt.Sprintf("[::]:%d", 7000+i))
+		}
+	}},
+	{"aria2", 6881, func(h *lab.Host, dir string, crypto lab.Crypto, sources ...string) {
+		for i, source := range sources {
+			h.Aria2(source, dir, crypto, fmt.Sprintf("--listen-port=%d", 6881+i))
+		}
+	}},
+	{"transmission", 51413, func(h *lab.Host, dir string, crypto lab.Crypto, sources ...string) {
+		var torrents []string
+		for _, source := range sources {
+			if strings.HasPrefix(source, "magnet:") {
+				h.TransmissionGet(source, dir, crypto)
+				continue
+			}
+			torrents = append(torrents, source)
+		}
+		h.Transmission(dir, crypto, torrents...)
+	}},
+	{"qbittorrent", 6881, func(h *lab.Host, dir string, crypto lab.Crypto, sources ...string) {
+		h.QBittorrent(dir, crypto, sources...)
+	}},
+	{"rtorrent", 6881, func(h *lab.Host, dir string, crypto lab.Crypto, sources ...string) {
+		h.RTorrent(dir, crypto, sources...)
+	}},
+	{"deluge", 6881, func(h *lab.Host, dir string, crypto lab.Crypto, sources ...string) {
+		h.Deluge(dir, crypto, sources...)
+	}},
+}
+
+// What we share, others fetch from us alone: one thing by its link, another by
+// its torrent file.
 //
 //	tracker ──┐                     ┌── libtorrent
 //	          ├── core ── routers ──┼── aria2
-//	alice ────┘                     ├── transmission-cli
-//	                                └── transmission-daemon
+//	alice ────┘                     ├── transmission
+//	                                ├── qbittorrent
+//	                                ├── rtorrent
+//	                                └── deluge
 func TestOthersFetchFromUs(t *testing.T) {
 	for _, crypto := range handshakes {
 		t.Run(string(crypto), func(t *testing.T) {
@@ -93,24 +139,33 @@ func TestOthersFetchFromUs(t *testing.T) {
 			net := lab.New(t)
 			tracker := net.Home("tracker").Tracker()
 			alice := at(t, net.Home("alice"))
-			folder := smallFolder(t)
-			before := snapshot(t, folder)
-			share := alice.Share(folder, "--listen", "[::]:7000")
-			torrent := alice.torrentFile(share.ID)
-			// Aria2 and transmission take no address from a link; they hear of
-			// it as strangers do.
-			tracker.Announce(share.ID, alice.At(7000))
-			link := withTracker(share.Link, tracker)
-
-			lt, aria, cli, daemon := t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()
-			net.Home("libtorrent").Libtorrent("get", share.Link, lt, "--crypto", string(crypto))
-			net.Home("aria2").Aria2(link, aria, crypto)
-			net.Home("cli").TransmissionGet(link, cli, crypto)
-			net.Home("daemon").Transmission(daemon, crypto, trackedCopy(t, torrent, tracker))
-			for _, dir := range []string{lt, aria, cli, daemon} {
-				settles(t, folder, filepath.Join(dir, share.Name))
+			alice.StartCmd(alice.command("daemon", "--listen", "[::]:7000")).Event("ready", nil)
+			var folders []string
+			for range 2 * len(clients) {
+				folders = append(folders, smallFolder(t))
 			}
-			unchanged(t, before, folder)
+			shares := map[string]published{} // by name
+			for _, share := range alice.publish(folders...) {
+				shares[share.Name] = share
+				// Some take no address from a link; they hear of it as strangers do.
+				tracker.Announce(share.ID, alice.At(7000))
+			}
+			was := map[string]map[string]entry{}
+			into := map[string]string{}
+			for i, c := range clients {
+				dir := t.TempDir()
+				for _, folder := range folders[2*i : 2*i+2] {
+					was[folder] = snapshot(t, folder)
+					into[folder] = filepath.Join(dir, filepath.Base(folder))
+				}
+				byLink, byFile := shares[filepath.Base(folders[2*i])], shares[filepath.Base(folders[2*i+1])]
+				c.start(net.Home(c.name), dir, crypto, withTracker(byLink.Link, tracker),
+					trackedCopy(t, alice.torrentFile(byFile.ID), tracker))
+			}
+			for folder, dir := range into {
+				settles(t, folder, dir)
+				unchanged(t, was[folder], folder)
+			}
 		})
 	}
 }
@@ -134,44 +189,39 @@ func TestOthersFetchOurHybrid(t *testing.T) {
 	}
 }
 
-// What others share, we fetch: by a link with an address, by a link with a
-// tracker, and by a torrent file.
+// What others share, we fetch from each of them alone: by a link with its address,
+// then by a torrent file with a tracker.
 //
 //	tracker ──┐                     ┌── libtorrent
 //	          ├── core ── routers ──┼── aria2
-//	bob ──────┘                     └── transmission
+//	bob ──────┘                     ├── transmission
+//	                                ├── qbittorrent
+//	                                ├── rtorrent
+//	                                └── deluge
 func TestWeFetchFromOthers(t *testing.T) {
 	for _, crypto := range handshakes {
 		t.Run(string(crypto), func(t *testing.T) {
 			t.Parallel()
 			net := lab.New(t)
 			tracker := net.Home("tracker").Tracker()
-			maker := net.Home("maker")
-			bob := net.Home("bob")
-			host := func(name string) (h *lab.Host, folder, torrent, id string) {
-				folder = smallFolder(t)
-				torrent, id = maker.MakeTorrent(folder, tracker.URL)
-				return net.Home(name), folder, torrent, id
+			maker, bob := net.Home("maker"), net.Home("bob")
+			links, files := map[string]string{}, map[string]string{} // by folder
+			for _, c := range clients {
+				folder := smallFolder(t)
+				torrent, id := maker.MakeTorrent(folder, tracker.URL)
+				h := net.Home(c.name)
+				c.start(h, filepath.Dir(folder), crypto, torrent)
+				links[folder], files[folder] = withPeer(lab.Magnet(id), h.At(c.port)), torrent
 			}
-			h, folder1, torrent, id := host("libtorrent")
-			h.Libtorrent("seed", torrent, filepath.Dir(folder1), "--listen", "[::]:7000", "--crypto", string(crypto))
-			link1 := withPeer(lab.Magnet(id), h.At(7000))
-
-			h, folder2, torrent, id := host("aria2")
-			h.Aria2(torrent, filepath.Dir(folder2), crypto)
-			link2 := lab.Magnet(id, tracker.URL)
-
-			h, folder3, torrent, _ := host("transmission")
-			h.Transmission(filepath.Dir(folder3), crypto, torrent)
-			link3 := torrent
-
-			tracker.Await(3)
-			gets := map[string]*lab.Proc{}
-			for folder, link := range map[string]string{folder1: link1, folder2: link2, folder3: link3} {
-				gets[folder] = at(t, bob).Get(link, t.TempDir()).Within(patience)
-			}
-			for folder, get := range gets {
-				identical(t, folder, arrived(t, get).Path)
+			tracker.Await(len(clients))
+			for _, way := range []map[string]string{links, files} {
+				gets := map[string]*lab.Proc{}
+				for folder, source := range way {
+					gets[folder] = at(t, bob).Get(source, t.TempDir()).Within(patience)
+				}
+				for folder, get := range gets {
+					identical(t, folder, arrived(t, get).Path)
+				}
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"slices"
@@ -70,9 +71,15 @@ func resolve(ctx context.Context, n client, arg string) (share.Transfer, error) 
 		if err != nil {
 			return share.Transfer{}, err
 		}
-		prefix = l.ID.String()
+		for _, id := range l.IDs()[1:] { // the node may know one alone
+			t, err := n.Resolve(ctx, id.String())
+			if !errors.Is(err, share.ErrUnknown) {
+				return t, err
+			}
+		}
+		prefix = l.Key().String()
 	}
-	if prefix == "" || len(prefix) > 40 || strings.Trim(prefix, hexDigits) != "" {
+	if prefix == "" || len(prefix) > 64 || strings.Trim(prefix, hexDigits) != "" {
 		return share.Transfer{}, usageErrorf("%q is not an ID or the beginning of one (shoal list shows them)", arg)
 	}
 	return n.Resolve(ctx, prefix)

@@ -190,6 +190,11 @@ func (f *fakeNode) Events(ctx context.Context, ids ...share.ID) iter.Seq2[share.
 		for len(f.steps) > 0 {
 			ev := f.steps[0]
 			f.steps = f.steps[1:]
+			// Nobody's event: once it is taken, the step before has been seen,
+			// and only then may the transfer be what comes next.
+			if !yield(share.Event{Type: share.EventChanged}, nil) {
+				return
+			}
 			if ev.Transfer != nil {
 				f.mu.Lock()
 				f.transfers[ev.ID] = *ev.Transfer

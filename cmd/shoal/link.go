@@ -41,6 +41,8 @@ func linkVerb() *verb {
 // linkRecord is one line of `link --json`.
 type linkRecord struct {
 	ID       share.ID      `json:"id"`
+	V1       share.ID      `json:"v1,omitzero"` // only where there is a V2
+	V2       share.V2      `json:"v2,omitzero"`
 	Name     string        `json:"name,omitempty"`
 	Link     string        `json:"link"`
 	Bytes    int64         `json:"bytes"` // 0: the link does not say
@@ -75,15 +77,15 @@ func explain(ctx context.Context, out *output, arg string) error {
 			ID: p.ID, Name: p.Name, Link: p.Link, Bytes: p.Size, Private: p.Private, Files: p.Files,
 			Trackers: p.Trackers, WebSeeds: p.WebSeeds,
 		}
-	case src.link.V2Only():
-		return share.Errorf(share.Refused,
-			"the link names its content only by a v2 hash (1220%x), which this version cannot fetch; use a link with xt=urn:btih:", src.link.V2)
 	default:
 		l := src.link
 		r = linkRecord{
-			ID: l.ID, Name: l.Name, Link: l.String(), Bytes: l.Length, Select: l.Select,
+			ID: l.Key(), Name: l.Name, Link: l.String(), Bytes: l.Length, Select: l.Select,
 			Peers: l.Peers, Trackers: l.Trackers, WebSeeds: l.WebSeeds, Extra: l.Extra,
 		}
+	}
+	if l, err := share.ParseLink(r.Link); err == nil && !l.V2.IsZero() {
+		r.V1, r.V2 = l.ID, l.V2
 	}
 	if out.json {
 		out.record(r)
@@ -159,6 +161,8 @@ func (r linkRecord) show(out *output, torrent bool) {
 	out.facts(
 		[2]string{"name", escape(orElse(r.Name, "not stated"))},
 		[2]string{"ID", r.ID.String()},
+		[2]string{"v1 ID", v1ID(r.V1)},
+		[2]string{"v2 ID", v2ID(r.V2)},
 		[2]string{"size", bytes},
 		[2]string{"files", orElse(ranges(r.Select), fileLines(r.Files))},
 		[2]string{"peers", peers},
@@ -167,6 +171,21 @@ func (r linkRecord) show(out *output, torrent bool) {
 		[2]string{"ignored", escapeLines(extra)},
 		[2]string{"link", link},
 	)
+}
+
+// v1ID and v2ID are the IDs of content that has a v2 ID; "" for none.
+func v1ID(id share.ID) string {
+	if id.IsZero() {
+		return ""
+	}
+	return id.String()
+}
+
+func v2ID(id share.V2) string {
+	if id.IsZero() {
+		return ""
+	}
+	return id.String()
 }
 
 // fileLines lists at most the first twenty files.

@@ -140,10 +140,10 @@ func catalogued(ctx context.Context, n client, digits string) (source, error) {
 			return source{}, err
 		}
 		switch {
-		case link.ID.IsZero():
+		case link.Key().IsZero():
 			link = l
-		case link.ID != l.ID:
-			return source{}, usageErrorf("%s matches several IDs in the catalogue, such as %s and %s: give more digits", digits, link.ID, l.ID)
+		case link.Key() != l.Key():
+			return source{}, usageErrorf("%s matches several IDs in the catalogue, such as %s and %s: give more digits", digits, link.Key(), l.Key())
 		default: // in several channels: use the peers of each
 			link.Peers = append(link.Peers, l.Peers...)
 		}

@@ -82,6 +82,8 @@ func runShow(ctx context.Context, n client, life lifetime, t share.Transfer, out
 	out.facts(
 		[2]string{"name", escape(nameOf(t))},
 		[2]string{"ID", t.ID.String()},
+		[2]string{"v1 ID", v1ID(t.V1)},
+		[2]string{"v2 ID", v2ID(t.V2)},
 		[2]string{"state", state},
 		[2]string{"done", progress},
 		[2]string{"size", whole},

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -119,15 +120,15 @@ func cleanFiles(files []index.File) []index.File {
 	return all
 }
 
-// cleanLink builds the link of an entry from the parts that are allowed: its ID must
-// be that of the entry, and no address may point to this machine or its local
+// cleanLink builds the link of an entry from the parts that are allowed: one of its IDs
+// must be that of the entry, and no address may point to this machine or its local
 // network.
 func cleanLink(e *index.Entry) string {
 	l, err := share.ParseLink(e.Link)
-	if e.Link == "" || err != nil || l.ID != e.ID {
+	if e.Link == "" || err != nil || !slices.Contains(l.IDs(), e.ID) {
 		return plainLink(e)
 	}
-	kept := share.Link{ID: e.ID, Name: e.Name, Length: e.Bytes}
+	kept := share.Link{ID: l.ID, V2: l.V2, Name: e.Name, Length: e.Bytes}
 	for _, p := range l.Peers {
 		if len(kept.Peers) < maxPeers && publicPeer(p) {
 			kept.Peers = append(kept.Peers, p)

@@ -576,3 +576,25 @@ func TestKeys(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An entry keeps both IDs of its link where one of them is its own, and a link to other
+// content is replaced.
+func TestEntriesByBothIDs(t *testing.T) {
+	v1, v2 := share.ID{1}, share.V2{2}
+	both := share.Link{ID: v1, V2: v2, Name: "n", Length: 5}
+	for _, test := range []struct {
+		id   share.ID
+		link share.Link
+		want share.Link
+	}{
+		{v1, both, both},
+		{v2.ID(), both, both},
+		{v2.ID(), share.Link{V2: v2}, share.Link{V2: v2, Name: "n", Length: 5}},
+		{share.ID{3}, both, share.Link{ID: share.ID{3}, Name: "n", Length: 5}},
+	} {
+		e, ok := clean(index.Entry{ID: test.id, Name: "n", Bytes: 5, Time: time.Unix(1e9, 0), Link: test.link.String()})
+		if !ok || e.Link != test.want.String() {
+			t.Errorf("%s in %s: %v, %s", test.id.Short(), test.link, ok, e.Link)
+		}
+	}
+}

@@ -1,14 +1,16 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/tracker"
 )
 
-// announcer makes transfers known: to trackers, through the finders, and to peers
-// that connect to us and ask for one. The loop owns it, except last.
+// announcer makes transfers known by all of their names: to trackers, through the
+// finders, and to peers that connect to us and ask for one. The loop owns it, except
+// last.
 type announcer struct {
 	finders    []Finder
 	noTrackers bool
@@ -34,41 +36,60 @@ func (a *announcer) show(t *transfer) {
 		for i := range tiers {
 			tiers[i] = t.options.Trackers[i : i+1]
 		}
-		a.trackers.Add(t.id, tiers, t.figures())
+		for _, id := range t.ids() {
+			a.trackers.Add(id, tiers, t.figures())
+			t.peers.tell(id)
+		}
 	}
 	if !t.known() {
 		return // there is nothing to upload yet
 	}
-	a.network.Offer(t.id)
-	if t.peers.announced || t.private() {
+	a.offer(t)
+	if t.private() {
 		return
 	}
-	for _, f := range a.finders {
-		f.Announce(t.id)
+	for _, id := range t.ids() {
+		if slices.Contains(t.peers.announced, id) {
+			continue
+		}
+		for _, f := range a.finders {
+			f.Announce(id)
+		}
+		t.peers.announced = append(t.peers.announced, id)
 	}
-	t.peers.announced = true
+}
+
+// offer lets peers ask for t.
+func (a *announcer) offer(t *transfer) {
+	for _, id := range t.ids() {
+		a.network.Offer(id)
+		t.peers.tell(id)
+	}
 }
 
 // hide undoes show.
 func (a *announcer) hide(t *transfer) {
-	if len(t.options.Trackers) > 0 {
-		a.trackers.Remove(t.id, t.figures())
+	for _, id := range t.peers.told {
+		if len(t.options.Trackers) > 0 {
+			a.trackers.Remove(id, t.figures())
+		}
+		a.network.Withdraw(id)
 	}
-	a.network.Withdraw(t.id)
-	if !t.peers.announced {
-		return
+	for _, id := range t.peers.announced {
+		for _, f := range a.finders {
+			f.Withdraw(id)
+		}
 	}
-	t.peers.announced = false
-	for _, f := range a.finders {
-		f.Withdraw(t.id)
-	}
+	t.peers.told, t.peers.announced = nil, nil
 }
 
 // keep remembers the figures of t for the last announce, which is made when the
 // loop has ended.
 func (a *announcer) keep(t *transfer) {
 	if len(t.options.Trackers) > 0 {
-		a.kept.Store(t.id, t.figures())
+		for _, id := range t.ids() {
+			a.kept.Store(id, t.figures())
+		}
 	}
 }
 

@@ -66,6 +66,34 @@ func TestAnnouncer(t *testing.T) {
 	}
 }
 
+// Content with two IDs is announced by both, also when the second becomes known later,
+// and a name that another transfer has taken over is left to that.
+func TestAnnouncerByAllNames(t *testing.T) {
+	var h heardOf
+	f := &finder{}
+	a := announcer{finders: []Finder{f}, network: &h, trackers: &h}
+	v2 := share.V2{2}
+	x := &transfer{row: row{id: share.ID{1}, kind: kindOwn, files: 1, size: 9, total: 9}, done: true}
+	x.options.Trackers = []string{"one"}
+	a.show(x)
+	x.options.Names = &names{V1: x.id, V2: v2}
+	h.calls = nil
+	a.show(x)
+	if want := []string{"add 1, left 0", "add 1, left 0", "offer", "offer"}; !slices.Equal(h.calls, want) || !f.announced[x.id] || !f.announced[v2.ID()] {
+		t.Errorf("%q, %v", h.calls, f.announced)
+	}
+	a.keep(x)
+	if _, known := a.last(v2.ID()); !known {
+		t.Error("nothing is kept for the second name")
+	}
+	h.calls = nil
+	a.hide(x)
+	a.hide(x)
+	if want := []string{"remove", "withdraw", "remove", "withdraw"}; !slices.Equal(h.calls, want) || len(f.announced) != 0 {
+		t.Errorf("%q, %v", h.calls, f.announced)
+	}
+}
+
 // What was kept of a transfer with trackers is there when the loop has ended.
 func TestLastFigures(t *testing.T) {
 	var a announcer

@@ -94,7 +94,7 @@ func (e *Engine) add(ctx context.Context, t *transfer, by Owner, lease Lease) (s
 		}
 		t.options.Owners = owners{owner}
 		lp.transfers.add(t)
-		lp.claims.free(t.id, lp.claims[t.id])
+		lp.claims.free(lp.claims[t.id])
 		saved = lp.state.putNow(t.row)
 		lp.events.tell(t, share.EventAdded, "")
 		lp.reconcile(t)
@@ -116,9 +116,8 @@ func (e *Engine) add(ctx context.Context, t *transfer, by Owner, lease Lease) (s
 	}
 }
 
-// Fetch begins to fetch and returns at once. A second Fetch of the same ID returns the
-// transfer that is there, see again.merge. A link without a v1 info-hash is
-// share.Refused.
+// Fetch begins to fetch and returns at once. A second Fetch of the same content, by any
+// of its IDs, returns the transfer that is there, see again.merge.
 func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, error) {
 	t, tor, err := e.requested(r)
 	if err != nil {
@@ -130,22 +129,24 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 		return s, err
 	}
 	var refused error
-	release, err := e.claim(ctx, t.id, func(lp *loop, old *transfer) {
+	release, err := e.claim(ctx, t.ids(), func(lp *loop, old *transfer) {
 		refused = lp.merge(old, again)
 		s = lp.events.snapshot(old)
 	})
 	if release == nil {
 		if err = cmp.Or(err, refused); err == nil {
 			// If it was removed meanwhile, s is its last state.
-			if again, err := e.lookAgain(ctx, t.id); err == nil {
+			if again, err := e.lookAgain(ctx, s.ID); err == nil {
 				s = again
 			}
 		}
 		return s, err
 	}
 	defer release()
-	if err := e.unshelve(ctx, t.id); err != nil {
-		return s, err
+	for _, id := range t.ids() {
+		if err := e.unshelve(ctx, id); err != nil {
+			return s, err
+		}
 	}
 	if tor != nil {
 		if err := e.swarms.Check(tor.Info.Bytes()); err != nil {
@@ -174,8 +175,9 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 		return nil, nil, err
 	}
 	link := r.Link
+	n := namesIn(link)
 	t := &transfer{row: row{
-		id: link.ID, kind: kindFetch, path: filepath.Clean(r.Output), name: shownName(link.Name), added: e.cfg.Now().Round(0),
+		id: link.Key(), kind: kindFetch, path: filepath.Clean(r.Output), name: shownName(link.Name), added: e.cfg.Now().Round(0),
 		options: options{
 			Paused: r.Paused, Goal: goal, Limits: r.Limits, Sequential: r.Sequential,
 			Trackers: slices.Clone(link.Trackers), WebSeeds: slices.Clone(link.WebSeeds), Peers: slices.Clone(link.Peers),
@@ -188,9 +190,10 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 		if tor, err = metainfo.Parse(r.Torrent); err != nil {
 			return nil, nil, err
 		}
-		if !link.ID.IsZero() && link.ID != tor.Info.ID {
-			return nil, nil, share.Errorf(share.Usage, "the link names %s and the torrent %s", link.ID.Short(), tor.Info.ID.Short())
+		if have := namesOf(tor.Info); !have.all(n) {
+			return nil, nil, share.Errorf(share.Usage, "the link names %s and the torrent %s", link.Key().Short(), tor.Info.ID.Short())
 		}
+		n = namesOf(tor.Info)
 		t.id, t.name, t.size, t.total, t.row.files = tor.Info.ID, tor.Info.Name, tor.Info.Size(), tor.Info.Size(), countFiles(tor.Info)
 		for _, tier := range tor.Trackers {
 			t.options.Trackers = appendNew(t.options.Trackers, tier)
@@ -198,12 +201,10 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 		t.options.WebSeeds = appendNew(t.options.WebSeeds, tor.WebSeeds)
 		t.options.Private = tor.Info.Private
 	}
-	switch {
-	case link.V2Only() && tor == nil:
-		return nil, nil, share.Errorf(share.Refused, "the link names its content by SHA-256 only (BitTorrent v2), which this version cannot fetch")
-	case t.id.IsZero():
+	if t.id.IsZero() {
 		return nil, nil, share.Errorf(share.Refused, "the link has no ID")
 	}
+	t.options.Names = &n
 	if t.name == "" {
 		t.name = t.id.String()
 	}

@@ -24,6 +24,7 @@ func (lp *loop) startAsk(t *transfer) {
 	id := t.id
 	ask, err := infofetch.New(infofetch.Config{
 		ID:        id,
+		Fits:      t.names().fits,
 		Dial:      lp.swarms.Dial,
 		Allow:     func(ap netip.AddrPort) bool { return lp.discovery.far.CheckPeer(ap) == nil },
 		Client:    lp.cfg.Client,
@@ -52,6 +53,10 @@ func (lp *loop) startAsk(t *transfer) {
 		return func() {
 			t.peers.asking = nil
 			if err != nil {
+				lp.fail(t, err)
+				return
+			}
+			if err := lp.name(t, namesOf(info)); err != nil {
 				lp.fail(t, err)
 				return
 			}
@@ -155,8 +160,8 @@ func (lp *loop) hashNext() {
 // when the ID belongs to t: a removal of that ID also removes the file. The storage is
 // opened before the ID is published, so that after a crash nothing is hashed again.
 func (lp *loop) madeTorrent(t *transfer, made *metainfo.Made) {
-	id := made.Info.ID
-	if c := lp.claims[id]; c != nil {
+	id, n := made.Info.ID, namesOf(made.Info)
+	if c := lp.claims.on(n.ids()...); c != nil {
 		// It is hashed again when the claim is over.
 		t.making.parked = true
 		c.after = append(c.after, func() {
@@ -165,7 +170,7 @@ func (lp *loop) madeTorrent(t *transfer, made *metainfo.Made) {
 		})
 		return
 	}
-	if old := lp.transfers.byID[id]; old != nil && old != t {
+	if old := lp.transfers.rival(t, n); old != nil {
 		if !old.options.Owners.byUser() {
 			// What the user shares takes the place of what others own.
 			lp.beginRemoval(old, !old.done)
@@ -218,6 +223,8 @@ func (lp *loop) shared(t *transfer) {
 	lp.replace(t, made.Info.ID)
 	t.uploaded += lp.shelf.rows[made.Info.ID].uploaded
 	lp.shelf.drop(made.Info.ID)
+	n := namesOf(made.Info)
+	t.options.Names = &n
 	t.id, t.kind, t.done, t.making.made, t.making.reused = made.Info.ID, kindOwn, true, nil, false
 	t.options.Owners, t.options.Then = t.options.Owners.once(t.options.Then), ""
 	t.name, t.size, t.row.files = made.Info.Name, made.Info.Size(), countFiles(made.Info)

@@ -74,6 +74,9 @@ func (lp *loop) open(ctx context.Context) (stop func() error, err error) {
 	for t := range lp.awake {
 		lp.reconcile(t)
 	}
+	if !lp.cfg.Look {
+		lp.nameOld()
+	}
 	return func() error {
 		deadline := time.Now().Add(stopTime)
 		for _, t := range lp.transfers.byID {

@@ -3,6 +3,7 @@ package engine
 import (
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/engine/internal/tracker"
 )
 
 const notYet = "not asked: what the content consists of has to come from a peer first"
@@ -19,11 +20,11 @@ func text(err error) string {
 func (e *Engine) Discovery(id share.ID) (out []share.Way, err error) {
 	err = e.on(id, func(lp *loop, t *transfer) error {
 		out = lp.discovery.ways(t)
-		for _, s := range lp.trackers.Status(t.id) {
-			out = append(out, share.Way{
-				Source: share.FromTracker, Name: s.URL, On: true, Last: s.Last, Next: s.Next, Found: s.Peers, Error: text(s.Err),
-			})
+		var all []tracker.Status
+		for _, id := range t.ids() {
+			all = append(all, lp.trackers.Status(id)...)
 		}
+		out = append(out, trackerWays(all)...)
 		switch l := t.live(); {
 		case l != nil:
 			for _, w := range l.net.WebSeeds() {
@@ -37,6 +38,33 @@ func (e *Engine) Discovery(id share.ID) (out []share.Way, err error) {
 		return nil
 	})
 	return out, err
+}
+
+// trackerWays is the state of each tracker, which is asked by each name of a transfer. An
+// error is told where no name has an answer.
+func trackerWays(all []tracker.Status) (out []share.Way) {
+	at := make(map[string]int)
+	for _, s := range all {
+		w := share.Way{Source: share.FromTracker, Name: s.URL, On: true, Last: s.Last, Next: s.Next, Found: s.Peers, Error: text(s.Err)}
+		i, again := at[s.URL]
+		if !again {
+			at[s.URL] = len(out)
+			out = append(out, w)
+			continue
+		}
+		old := &out[i]
+		if old.Error == "" || w.Error == "" {
+			old.Error = ""
+		}
+		if w.Last.After(old.Last) {
+			old.Last = w.Last
+		}
+		if w.Next.Before(old.Next) {
+			old.Next = w.Next
+		}
+		old.Found = max(old.Found, w.Found)
+	}
+	return out
 }
 
 // ways is the state of each source of addresses for t, but for trackers.

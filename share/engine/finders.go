@@ -25,6 +25,7 @@ type finding struct {
 // latest of the transfer.
 type turn struct {
 	t     *transfer
+	id    share.ID // one of its names
 	round *round
 }
 
@@ -42,11 +43,13 @@ func newFinders(all []Finder) (q finders) {
 	return q
 }
 
-// ask queues t at every finder.
+// ask queues t at every finder, once for each of its names.
 func (q finders) ask(t *transfer, r *round) {
-	for _, f := range q {
-		r.left++
-		f.waiting = append(f.waiting, turn{t, r})
+	for _, id := range t.ids() {
+		for _, f := range q {
+			r.left++
+			f.waiting = append(f.waiting, turn{t, id, r})
+		}
 	}
 }
 

@@ -63,13 +63,20 @@ func newNode(t testing.TB, changes ...change) *node {
 	return startNode(t, t.TempDir(), changes...)
 }
 
-func startNode(t testing.TB, state string, changes ...change) *node {
+// openAt opens the database of a node; the caller closes it.
+func openAt(t testing.TB, state string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(state, "state.db")+
 		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)&_txlock=immediate")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return db
+}
+
+func startNode(t testing.TB, state string, changes ...change) *node {
+	t.Helper()
+	db := openAt(t, state)
 	l, err := net.Listen("tcp6", "[::1]:0")
 	if err != nil {
 		t.Fatal("listening on ::1: ", err)

@@ -194,8 +194,7 @@ func TestCancelledHashLeavesNoTorrent(t *testing.T) {
 			t.Error("it is not being hashed")
 		}
 		// As Remove does, but too late to call the job off.
-		tr.removing = &removal{held: make(map[share.ID]*claim), waiters: []chan<- error{done}}
-		tr.removing.hold(a.loop.claims, tr.id)
+		tr.removing = &removal{files: []share.ID{tr.id}, held: a.loop.claims.take(tr.id), waiters: []chan<- error{done}}
 	})
 	if err := <-done; err != nil {
 		t.Fatal(err)
@@ -237,7 +236,6 @@ func TestRefusedRequests(t *testing.T) {
 		r    FetchRequest
 		kind share.Kind
 	}{
-		"v2 only":       {FetchRequest{Link: share.Link{V2: make([]byte, 32)}, Output: dir}, share.Refused},
 		"nothing":       {FetchRequest{Output: dir}, share.Refused},
 		"relative":      {FetchRequest{Link: share.Link{ID: share.ID{1}}, Output: "x"}, share.Usage},
 		"no torrent":    {FetchRequest{Torrent: []byte("d4:infoe"), Output: dir}, share.Refused},

@@ -3,23 +3,31 @@ package engine
 import (
 	"context"
 	"errors"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // asked reads what a second request needs of the disk.
 func (e *Engine) asked(t *transfer, r FetchRequest) (again, error) {
 	a := again{FetchRequest: r, t: t}
-	info, err := e.infoOf(t.id)
-	switch {
-	case errors.Is(err, ErrStopped):
-		return a, err
-	case err == nil:
-		a.info = info
+	for _, id := range t.ids() {
+		info, err := e.infoOf(id)
+		switch {
+		case errors.Is(err, ErrStopped):
+			return a, err
+		case err == nil:
+			a.info = info
+			return a, nil
+		}
 	}
 	return a, nil
 }
 
 // merge joins a second request for the same content with its transfer.
 func (lp *loop) merge(t *transfer, a again) (err error) {
+	if t.differs(a.t.names()) {
+		return share.Errorf(share.Refused, "the link names two different contents, %s and one that is here already, %s", a.t.id.Short(), t.id.Short())
+	}
 	if a.owner, err = lp.leases.owner(a.Lease, a.Owner); err != nil {
 		return err
 	}
@@ -36,7 +44,9 @@ func (lp *loop) merge(t *transfer, a again) (err error) {
 // useSources begins to fetch from new sources, also for a share.
 func (lp *loop) useSources(t *transfer, fresh sources) {
 	if fresh.trackers {
-		lp.trackers.Remove(t.id, t.figures()) // reconcile adds all of them
+		for _, id := range t.ids() {
+			lp.trackers.Remove(id, t.figures()) // reconcile adds all of them
+		}
 	}
 	if l := t.live(); l != nil && !t.own() && len(fresh.webSeeds) > 0 {
 		lp.serial.do(func() { l.net.AddWebSeeds(fresh.webSeeds) })

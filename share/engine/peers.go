@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
@@ -14,7 +15,15 @@ type peers struct {
 	search    search
 	tallies   []tally
 	asking    *infofetch.Fetch // under way
-	announced bool             // to finders
+	told      []share.ID       // by which trackers or peers know of it
+	announced []share.ID       // to finders
+}
+
+// tell notes that trackers or peers know of an ID.
+func (p *peers) tell(id share.ID) {
+	if !slices.Contains(p.told, id) {
+		p.told = append(p.told, id)
+	}
 }
 
 // tally counts what one source did for one transfer.

@@ -22,6 +22,7 @@ func (lp *loop) reconcile(t *transfer) {
 		lp.onlyLook(t)
 		return
 	}
+	lp.yields(t)
 	f := t.facts(lp.now(), lp.totals.cool())
 	want := f.wants()
 	t.endStreams()

@@ -43,6 +43,29 @@ func TestRegisterFindsShares(t *testing.T) {
 	r.drop(tr)
 	found("removed", nil, nil)
 
+	// Its content has another name, which is the key of one that stopped.
+	n := names{V1: id, V2: share.V2{4}}
+	other := &transfer{row: row{id: n.V2.ID()}}
+	r.add(other)
+	r.add(tr)
+	if r.rival(tr, n) != other || r.rival(other, names{V1: id}) != tr || r.rival(tr, names{V1: id}) != nil {
+		t.Error("it is not known who has a name")
+	}
+	r.name(tr, n)
+	if r.find(other.id) != other || r.named(other.id) != tr || r.first([]share.ID{{9}, id}) != tr {
+		t.Error("a stopped one is taken for the other")
+	}
+	if r.drop(tr) != other || r.named(other.id) != other {
+		t.Error("the one that stopped does not have its key back")
+	}
+	r.drop(other)
+	r.add(tr)
+	found("with two names", tr, tr)
+	if r.find(n.V2.ID()) != tr || r.drop(tr) != nil || r.find(n.V2.ID()) != nil {
+		t.Error("it is not found by its other name, or when it is gone")
+	}
+	tr.options.Names = nil
+
 	// Removed before it was made.
 	r.add(tr)
 	tr.making.made = &metainfo.Made{Torrent: &metainfo.Torrent{Info: &metainfo.Info{ID: share.ID{3}}}}

@@ -13,60 +13,78 @@ import (
 // transfer is added, a Remove until nothing of it is left. So a Fetch during a Remove
 // adds the transfer again afterwards, and one before a Remove is removed with it.
 
-// claim is held on an ID. It is owned by the loop.
+// claim is held on the names of one content. It is owned by the loop.
 type claim struct {
+	ids   []share.ID
 	over  chan struct{}
 	after []func() // called on the loop when it is over
 }
 
 type claims map[share.ID]*claim
 
-func (c claims) take(id share.ID) *claim {
-	mine := &claim{over: make(chan struct{})}
-	c[id] = mine
+func (c claims) take(ids ...share.ID) *claim {
+	mine := &claim{ids: ids, over: make(chan struct{})}
+	for _, id := range ids {
+		c[id] = mine
+	}
 	return mine
 }
 
+// on returns a claim that is held on one of these IDs; nil if there is none.
+func (c claims) on(ids ...share.ID) *claim {
+	for _, id := range ids {
+		if held := c[id]; held != nil {
+			return held
+		}
+	}
+	return nil
+}
+
 // free ends a claim, unless that was done before.
-func (c claims) free(id share.ID, mine *claim) {
-	if mine == nil || c[id] != mine {
+func (c claims) free(mine *claim) {
+	if mine == nil || mine.ids == nil {
 		return
 	}
-	delete(c, id)
+	for _, id := range mine.ids {
+		if c[id] == mine {
+			delete(c, id)
+		}
+	}
+	mine.ids = nil
 	close(mine.over)
 	for _, f := range mine.after {
 		f()
 	}
 }
 
-// claim waits until no request adds or removes a transfer of id. If there is one
-// then, it calls there on the loop and release is nil. Else the ID is claimed until
-// the transfer is added, or release is called.
-func (e *Engine) claim(ctx context.Context, id share.ID, there func(*loop, *transfer)) (release func(), err error) {
+// claim waits until no request adds or removes a transfer of these IDs, the names of one
+// content. If there is one then, it calls there on the loop and release is nil. Else they
+// are claimed until the transfer is added, or release is called.
+func (e *Engine) claim(ctx context.Context, ids []share.ID, there func(*loop, *transfer)) (release func(), err error) {
 	for {
 		var mine, other *claim
 		if !e.call(func(lp *loop) {
-			if other = lp.claims[id]; other != nil {
+			if other = lp.claims.on(ids...); other != nil {
 				return
 			}
-			if t := lp.transfers.find(id); t != nil {
+			if t := lp.transfers.first(ids); t != nil {
 				there(lp, t)
 				return
 			}
-			mine = lp.claims.take(id)
+			mine = lp.claims.take(ids...)
 		}) {
 			return nil, stopped()
 		}
 		switch {
 		case mine != nil:
-			return func() { e.call(func(lp *loop) { lp.claims.free(id, mine) }) }, nil
+			return func() { e.call(func(lp *loop) { lp.claims.free(mine) }) }, nil
 		case other == nil:
 			return nil, nil
 		}
 		select {
 		case <-other.over:
 		case <-ctx.Done():
-			return nil, share.Errorf(share.Interrupted, "waiting until %s is removed: %w", id.Short(), context.Cause(ctx))
+			return nil, share.Errorf(share.Interrupted, "waiting until %s is removed: %w", ids[0].Short(), context.Cause(ctx))
 		case <-e.box.closed:
 			return nil, stopped()
 		}
@@ -80,7 +98,8 @@ type removal struct {
 	leaving bool // the unfinished files are to be left to a later fetch
 	kept    []share.Kept
 	waiters []chan<- error
-	held    map[share.ID]*claim
+	files   []share.ID // whose files in Config.Dir go
+	held    *claim
 }
 
 // fate is what becomes of the files.
@@ -129,22 +148,18 @@ func (e *Engine) Remove(id share.ID, data bool) ([]share.Kept, error) {
 // beginRemoval has t removed.
 func (lp *loop) beginRemoval(t *transfer, data bool) {
 	if t.removing == nil {
-		t.removing = &removal{held: make(map[share.ID]*claim)}
-		t.removing.hold(lp.claims, t.id)
-		if t.making.made != nil {
-			t.removing.hold(lp.claims, t.making.made.Info.ID)
+		t.removing = &removal{files: []share.ID{t.id}}
+		names := t.ids()
+		if m := t.making.made; m != nil {
+			t.removing.files = append(t.removing.files, m.Info.ID)
+			names = append(names, m.Info.IDs()...)
 		}
+		// The claim of the Fetch that added it is over.
+		t.removing.held = lp.claims.take(names...)
 	}
 	t.removing.data = t.removing.data || data
 	lp.reconcile(t)
 	t.endStreams()
-}
-
-// hold claims id for a removal. The claim of the Fetch that added it is over.
-func (r *removal) hold(c claims, id share.ID) {
-	if r.held[id] == nil {
-		r.held[id] = c.take(id)
-	}
 }
 
 // startRemove closes or deletes the files of t, and then drops t.
@@ -183,11 +198,14 @@ func (lp *loop) drop(t *transfer, err error, left bool) {
 		gone = lp.shelve(t)
 	} else {
 		gone = lp.state.remove(t.id, left)
-		for id := range r.held {
+		for _, id := range r.files {
 			lp.shelf.drop(id)
 		}
 	}
-	lp.transfers.drop(t)
+	if o := lp.transfers.drop(t); o != nil { // it has the content for itself now
+		o.failure = nil
+		defer lp.reconcile(o)
+	}
 	delete(lp.awake, t)
 	t.release()
 	lp.slots.stale = true
@@ -195,7 +213,7 @@ func (lp *loop) drop(t *transfer, err error, left bool) {
 		if unsaved := <-gone; err == nil {
 			err = unsaved
 		}
-		for id := range r.held {
+		for _, id := range r.files {
 			if shelved {
 				break
 			}
@@ -205,9 +223,7 @@ func (lp *loop) drop(t *transfer, err error, left bool) {
 		}
 		lp.box.call(func() {
 			lp.events.bare(share.Event{Type: share.EventRemoved, ID: t.id})
-			for id, c := range r.held {
-				lp.claims.free(id, c)
-			}
+			lp.claims.free(r.held)
 		})
 		for _, w := range r.waiters {
 			w <- err

@@ -59,7 +59,9 @@ func (d *discovery) seek(t *transfer, now time.Time) {
 		return
 	}
 	d.resolve(t)
-	d.trackers.Refresh(t.id)
+	for _, id := range t.ids() {
+		d.trackers.Refresh(id)
+	}
 	if len(d.finders) == 0 || t.private() {
 		s.asked = true
 		return
@@ -83,7 +85,7 @@ func (d *discovery) runSearches() {
 		if !ok {
 			return
 		}
-		t, id := at.t, at.t.id
+		t, id := at.t, at.id
 		t.peers.search.asked = true
 		t.peers.tallyOf(f.Source()).busy++
 		d.box.run(func(ctx context.Context) func() {
@@ -141,7 +143,7 @@ func (d *discovery) hint(id share.ID, s share.Source, addrs []netip.AddrPort) {
 
 // found puts addresses into the book of their transfer, and those that are new to use.
 func (d *discovery) found(p foundPeers) {
-	t := d.transfers.byID[p.id]
+	t := d.transfers.named(p.id)
 	if t == nil || t.removing != nil || t.options.Paused || len(p.addrs) == 0 {
 		return
 	}

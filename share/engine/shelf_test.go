@@ -66,27 +66,29 @@ func TestShelfFindsWhatIsAlike(t *testing.T) {
 // A claim is over once, for all who wait for it, and only for its holder.
 func TestClaims(t *testing.T) {
 	c := make(claims)
-	id := share.ID{1}
-	first := c.take(id)
+	id, other := share.ID{1}, share.ID{2}
+	first := c.take(id, other)
 	ran := 0
 	first.after = append(first.after, func() {
 		if ran++; c[id] != nil {
 			t.Error("it is still claimed when the next may go on")
 		}
 	})
-	c.free(id, nil)
-	c.free(id, &claim{})
-	c.free(share.ID{2}, first)
+	c.free(nil)
+	c.free(&claim{})
+	if c.on(share.ID{3}, other) != first || c.on(share.ID{3}) != nil {
+		t.Error("it is not held on all names")
+	}
 	select {
 	case <-first.over:
 		t.Fatal("somebody else ended it")
 	default:
 	}
-	c.free(id, first)
+	c.free(first)
 	<-first.over
 	second := c.take(id)
-	c.free(id, first)
-	if ran != 1 || c[id] != second {
+	c.free(first)
+	if ran != 1 || c[id] != second || c[other] != nil {
 		t.Errorf("ended %d times, and the next one is gone: %v", ran, c[id] != second)
 	}
 }

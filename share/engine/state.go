@@ -72,6 +72,7 @@ type options struct {
 	Data     bool         `json:"data,omitempty"` // an owner that ended wanted the data deleted with it
 	Goal     share.Goal   `json:"goal,omitzero"`
 	Limits   share.Limits `json:"limits,omitzero"`
+	Names    *names       `json:"names,omitempty"` // nil of a share before it is hashed, and in rows of versions that did not keep them
 
 	// of a share
 	PieceLength    int64          `json:"piecelength,omitempty"`

@@ -51,6 +51,7 @@ func TestRowsAreKept(t *testing.T) {
 			Trackers: []string{"t"}, WebSeeds: []string{"w"}, Peers: []string{"p"}, Globs: []string{"g"},
 			Select: []share.Range{{First: 1, Last: 2}}, Priorities: map[int]share.Priority{1: share.Skip},
 			Sequential: true, Root: "r", Verify: true, Mend: true, Durable: 9, Damage: "d", Lost: true, Counted: true, Adopt: true, MaxSize: 10,
+			Names:  &names{V1: share.ID{1}, V2: share.V2{2}},
 			Owners: []Owner{User}, Then: User, Data: true, Only: "o", From: "f", Restart: true,
 			Exclude: []string{"x"}, Strict: true, Hidden: 11, LeftOut: &share.LeftOut{Count: 1, Items: []share.Omitted{{Path: "p", Reason: "r"}}},
 		},

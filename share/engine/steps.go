@@ -86,6 +86,9 @@ func (lp *loop) openedFiles(t *transfer, info *metainfo.Info, files *storage.Tra
 	o := &openedPhase{files: files, plan: newPlan(info, files, t.options.Priorities), fault: files.Fault()}
 	t.info, t.phase = info, o
 	t.look.glancing, t.look.silent = false, false
+	if t.options.Names == nil && t.making.made == nil {
+		_ = lp.name(t, namesOf(info)) // of a version that did not keep them
+	}
 	if t.making.reused && (o.fault != nil || files.Progress().Unknown > 0 || files.Progress().Doubtful > 0 || !o.plan.complete()) {
 		// The files have changed: they are closed again and hashed.
 		lp.unmake(t)
@@ -148,7 +151,7 @@ func (lp *loop) startAttach(t *transfer) {
 	o, seeds := t.opened(), t.options.WebSeeds
 	down, up := t.limits.buckets(t.options.Limits)
 	content := face.Content{
-		ID: t.id, Info: t.info.Bytes(), Storage: o.files,
+		ID: t.info.ID, Info: t.info.Bytes(), Storage: o.files,
 		ReadOnly: t.own(), // nothing is ever written to what the user shares
 		Down:     flow.Throttle{Own: down, Node: lp.down},
 		Up:       flow.Throttle{Own: up, Node: lp.up},
@@ -161,7 +164,7 @@ func (lp *loop) startAttach(t *transfer) {
 		}
 		return func() {
 			t.phase = &livePhase{openedPhase: o, net: net}
-			lp.swarms.Offer(content.ID)
+			lp.announce.offer(t)
 			lp.discovery.again(t)
 		}
 	})
@@ -337,6 +340,8 @@ func (lp *loop) tellCompletion(t *transfer) {
 	}
 	t.options.Counted = true
 	if f.Downloaded > 0 {
-		lp.trackers.Complete(t.id)
+		for _, id := range t.ids() {
+			lp.trackers.Complete(id)
+		}
 	}
 }

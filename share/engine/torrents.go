@@ -29,7 +29,7 @@ func (dir torrents) read(id share.ID) (*metainfo.Torrent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the torrent of %s: %w", id.Short(), err)
 	}
-	if tor.Info.ID != id {
+	if !namesOf(tor.Info).has(id) {
 		return nil, share.Errorf(share.Disk, "the torrent of %s has the content of %s", id.Short(), tor.Info.ID.Short())
 	}
 	return tor, nil

@@ -189,6 +189,9 @@ func (t *transfer) snapshot(now time.Time, addrs []string) share.Transfer {
 		Limits:    t.options.Limits,
 		Goal:      t.options.Goal,
 	}
+	if n := t.names(); !n.V2.IsZero() {
+		s.V1, s.V2 = n.V1, n.V2
+	}
 	s.Downloaded, s.Uploaded = t.traffic()
 	if s.State == share.Stopped {
 		s.Code = share.Disk.Code()
@@ -237,7 +240,8 @@ func (t *transfer) shownPath() string {
 
 // link is the magnet URI of t with these addresses.
 func (t *transfer) link(addrs []string) string {
-	l := share.Link{ID: t.id, Name: t.name, Length: t.size, Peers: addrs}
+	l := t.names().link()
+	l.Name, l.Length, l.Peers = t.name, t.size, addrs
 	if l.Name == t.id.String() {
 		l.Name = "" // the ID stands for a name that is not known
 	}

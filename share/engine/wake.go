@@ -11,14 +11,15 @@ import (
 // the transfer is live, or will not be.
 func (e *Engine) awaken(ctx context.Context, id share.ID) {
 	var awake <-chan struct{}
-	if e.on(id, func(lp *loop, t *transfer) error {
-		if t.options.Paused || t.failure != nil || t.kind == kindUnhashed {
-			return unknown(id)
+	e.call(func(lp *loop) {
+		t := lp.transfers.named(id)
+		if t == nil || t.removing != nil || t.options.Paused || t.failure != nil || t.kind == kindUnhashed {
+			return
 		}
 		awake = t.wait()
 		lp.reconcile(t)
-		return nil
-	}) != nil {
+	})
+	if awake == nil {
 		return
 	}
 	select {
@@ -32,7 +33,7 @@ func (e *Engine) awaken(ctx context.Context, id share.ID) {
 // it from its own goroutines.
 func (lp *loop) progress(id share.ID) (p tracker.Progress, known bool) {
 	asked := lp.box.call(func() {
-		if t := lp.transfers.byID[id]; t != nil {
+		if t := lp.transfers.named(id); t != nil {
 			p, known = t.figures(), true
 		}
 	})

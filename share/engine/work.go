@@ -46,6 +46,9 @@ func (w *worker) accept(id share.ID, b []byte, check func(*metainfo.Info) error)
 	if err != nil {
 		return nil, err
 	}
+	if !namesOf(info).has(id) {
+		return nil, share.Errorf(share.Refused, "the content of %s is described for another version of BitTorrent than that of this ID", id.Short())
+	}
 	if err := w.swarms.Check(info.Bytes()); err != nil {
 		return nil, share.Errorf(share.Refused, "the content of %s cannot be handled: %w", id.Short(), err)
 	}
@@ -129,6 +132,9 @@ func (w *worker) open(ctx context.Context, o opening) (*metainfo.Info, *storage.
 		}
 	}
 	o.spec.Info = o.info
+	if o.made == nil {
+		o.spec.Info = under(o.id, o.info)
+	}
 	o.spec.Notify = func(ev storage.Event) { o.heard(o.info, ev) }
 	files, err := w.store.Open(ctx, o.spec)
 	return o.info, files, err
@@ -231,7 +237,7 @@ func (w *worker) giveUp(ctx context.Context, id share.ID, spec storage.Spec, fil
 		}
 		tor, err := w.torrents.read(id)
 		if err == nil {
-			spec.Info = tor.Info
+			spec.Info = under(id, tor.Info)
 			files, err = w.store.Open(ctx, spec)
 		}
 		switch {

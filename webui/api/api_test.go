@@ -230,11 +230,17 @@ func TestShortenedIDs(t *testing.T) {
 	f := newFake(2)
 	other := testTransfer(3)
 	other.ID = share.ID{0xcd}
+	other.V1, other.V2 = other.ID, share.V2{0xef, 31: 1}
 	f.put(other)
 	c, _, _ := serve(t, f)
 	ctx := quietContext(t)
 	if got, err := c.Resolve(ctx, "CD"); err != nil || got.ID != other.ID {
 		t.Errorf("cd: %v %v", got.ID, err)
+	}
+	for _, s := range []string{"ef0", other.V2.String()} {
+		if got, err := c.Resolve(ctx, s); err != nil || got.ID != other.ID {
+			t.Errorf("%s: %v %v", s, got.ID, err)
+		}
 	}
 	_, err := c.Resolve(ctx, "ab")
 	if share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), testID(0).String()) || !strings.Contains(err.Error(), testID(1).String()) {

@@ -18,7 +18,7 @@ import (
 )
 
 type archiveOf struct {
-	ID     string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+	ID     string `path:"id" maxLength:"64" doc:"ID, v1 or v2, may be shortened while unique"`
 	Format string `query:"format" enum:"zip,tar" default:"zip"`
 	Path   string `query:"path" maxLength:"4096" doc:"only the files in this folder of the transfer"`
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// ids finds the transfers that shortened IDs name.
+// ids finds the transfers that IDs name, v1 or v2, whole or shortened.
 type ids struct{ transfers Transfers }
 
 // resolve finds the ID that s is or begins.
@@ -15,12 +15,12 @@ func (r ids) resolve(s string) (share.ID, error) {
 	if len(s) == 40 {
 		return share.ParseID(s)
 	}
-	if s == "" || len(s) > 40 || strings.Trim(s, "0123456789abcdef") != "" {
+	if s == "" || len(s) > 64 || strings.Trim(s, "0123456789abcdef") != "" {
 		return share.ID{}, share.Errorf(share.Usage, "%.60q is not an ID or the beginning of one", s)
 	}
 	var found []share.Transfer
 	for _, t := range r.transfers.List() {
-		if strings.HasPrefix(t.ID.String(), s) {
+		if begins(&t, s) {
 			found = append(found, t)
 		}
 	}
@@ -31,6 +31,12 @@ func (r ids) resolve(s string) (share.ID, error) {
 		return found[0].ID, nil
 	}
 	return share.ID{}, share.Errorf(share.Usage, "the IDs of %d transfers begin with %s: %s: %w", len(found), s, examples(found), errAmbiguous)
+}
+
+// begins tells whether an ID of t begins with s.
+func begins(t *share.Transfer, s string) bool {
+	return strings.HasPrefix(t.ID.String(), s) || !t.V1.IsZero() && strings.HasPrefix(t.V1.String(), s) ||
+		!t.V2.IsZero() && strings.HasPrefix(t.V2.String(), s)
 }
 
 // onID calls f with the ID that s names.

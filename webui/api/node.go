@@ -86,7 +86,7 @@ type (
 	}
 	historyOf struct {
 		Span     Span   `query:"span" enum:"hour,day,month" default:"hour" doc:"the last hour by seconds, the last day by minutes, or the last 31 days by hours"`
-		Transfer string `query:"transfer" maxLength:"40" doc:"ID of a transfer, may be shortened while unique; without it, the whole node"`
+		Transfer string `query:"transfer" maxLength:"64" doc:"ID of a transfer, may be shortened while unique; without it, the whole node"`
 	}
 )
 

@@ -20,17 +20,17 @@ type (
 	answer[T any] struct{ Body T }
 
 	oneID struct {
-		ID string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+		ID string `path:"id" maxLength:"64" doc:"ID, v1 or v2, may be shortened while unique"`
 	}
 	oneFile struct {
-		ID   string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+		ID   string `path:"id" maxLength:"64" doc:"ID, v1 or v2, may be shortened while unique"`
 		File int    `path:"file" minimum:"0" doc:"number of the file, from 0"`
 	}
 	withFields struct {
 		Fields string `query:"fields" maxLength:"1000" doc:"fields to return, separated by commas; without it, all"`
 	}
 	listOf struct {
-		ID     string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+		ID     string `path:"id" maxLength:"64" doc:"ID, v1 or v2, may be shortened while unique"`
 		Fields string `query:"fields" maxLength:"1000" doc:"fields to return, separated by commas; without it, all"`
 	}
 )

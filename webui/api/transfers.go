@@ -80,19 +80,19 @@ type addresses struct {
 
 type (
 	removal struct {
-		ID   string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+		ID   string `path:"id" maxLength:"64" doc:"ID, v1 or v2, may be shortened while unique"`
 		Data bool   `query:"data" doc:"also delete downloaded files, or the copy that a browser uploaded; files shared from their own folder are never deleted"`
 	}
 	change struct {
-		ID   string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+		ID   string `path:"id" maxLength:"64" doc:"ID, v1 or v2, may be shortened while unique"`
 		Body Change
 	}
 	prioritize struct {
-		ID   string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+		ID   string `path:"id" maxLength:"64" doc:"ID, v1 or v2, may be shortened while unique"`
 		Body priorities
 	}
 	offer struct {
-		ID   string `path:"id" maxLength:"40" doc:"ID, may be shortened while unique"`
+		ID   string `path:"id" maxLength:"64" doc:"ID, v1 or v2, may be shortened while unique"`
 		Body addresses
 	}
 )

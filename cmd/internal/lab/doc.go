@@ -19,7 +19,7 @@
 // Beside hosts it has what goes wrong and what is already there: lossy, slow and
 // cut lines, firewalls that forget, prefixes that change, a real router's daemon
 // (Router.Gateway), clients that others wrote (Host.Libtorrent, Aria2,
-// Transmission), trackers, disks that fill up or lose power (Memory, Ext4), a
+// Transmission, QBittorrent, RTorrent, Deluge), trackers, disks that fill up or lose power (Memory, Ext4), a
 // clock that jumps for one process (Proc.SetClock), the socket that systemd
 // listens at (Host.StartService), and a record of what a host sends (Host.Tap).
 //

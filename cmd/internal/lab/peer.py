@@ -10,7 +10,7 @@
 
 Options: --listen [ADDR]:PORT  --peer [ADDR]:PORT (repeatable)
          --crypto plain|required  --dht  --node [ADDR]:PORT (repeatable)
-         --stay (get goes on seeding)
+         --lan (BEP 14)  --stay (get goes on seeding)
 """
 import argparse
 import hashlib
@@ -70,7 +70,7 @@ def session(args):
         "dht_restrict_routing_ips": False,
         "dht_restrict_search_ips": False,
         "dht_prefer_verified_node_ids": False,
-        "enable_lsd": False,
+        "enable_lsd": args.lan,
         "enable_upnp": False,
         "enable_natpmp": False,
         "enable_incoming_utp": False,
@@ -202,6 +202,7 @@ def main():
     p.add_argument("--node", action="append", default=[])
     p.add_argument("--crypto", choices=["plain", "required"], default="plain")
     p.add_argument("--dht", action="store_true")
+    p.add_argument("--lan", action="store_true")
     p.add_argument("--stay", action="store_true")
     args = p.parse_args()
     {"make": make, "layout": layout, "read": read, "put": put}.get(args.command, run)(args)

@@ -113,15 +113,15 @@ func (h *Host) Transmission(dir string, crypto Crypto, torrents ...string) *Proc
 }
 
 // TransmissionGet starts transmission-cli on one link or torrent file, with its
-// data below dir. It goes on seeding; what it wrote to its standard output
-// tells how far it is.
+// data below dir, on a port that is not the daemon's. It goes on seeding; what it
+// wrote to its standard output tells how far it is.
 func (h *Host) TransmissionGet(link, dir string, crypto Crypto) *Proc {
 	t := h.lab.t
 	t.Helper()
 	cli := Tool(t, "transmission-cli", "transmission-cli")
 	home := t.TempDir()
 	h.transmissionSettings(home, dir, crypto)
-	return h.Start(cli, "--config-dir", home, "--download-dir", dir, link)
+	return h.Start(cli, "--config-dir", home, "--port", "51414", "--download-dir", dir, link)
 }
 
 func (h *Host) transmissionSettings(home, dir string, crypto Crypto) {

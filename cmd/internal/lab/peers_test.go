@@ -60,12 +60,15 @@ func TestPeersOfOthers(t *testing.T) {
 			link := lab.Magnet(id, tracker.URL)
 
 			// All at once: transmission takes its time.
-			a, b, c, d := t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()
+			a, b, c, d, e, f, g := t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()
 			net.Home("libtorrent").Libtorrent("get", link, a, "--crypto", string(crypto))
 			net.Home("aria2").Aria2(link, b, crypto)
 			net.Home("transmission").TransmissionGet(link, c, crypto)
 			net.Home("daemon").Transmission(d, crypto, torrent)
-			for _, into := range []string{a, b, c, d} {
+			net.Home("qbittorrent").QBittorrent(e, crypto, link)
+			net.Home("rtorrent").RTorrent(f, crypto, torrent)
+			net.Home("deluge").Deluge(g, crypto, link)
+			for _, into := range []string{a, b, c, d, e, f, g} {
 				arrives(t, filepath.Join(into, "content"), data)
 			}
 		})

@@ -287,10 +287,9 @@ func (k *catalogue) describe(t *share.Transfer) (index.Entry, bool) {
 // entryOf describes a transfer. Its link has no addresses, which change: see
 // finder.freshLink.
 func entryOf(t *share.Transfer, files []share.File) index.Entry {
-	e := index.Entry{
-		ID: t.ID, Name: t.Name, Bytes: t.Size, Time: t.Added.UTC().Truncate(time.Second),
-		Link: share.Link{ID: t.ID, Name: t.Name, Length: t.Size}.String(),
-	}
+	l := t.Content()
+	l.Name, l.Length = t.Name, t.Size
+	e := index.Entry{ID: t.ID, Name: t.Name, Bytes: t.Size, Time: t.Added.UTC().Truncate(time.Second), Link: l.String()}
 	if len(files) == 1 && files[0].Path == t.Name {
 		return e // the name says all of a single file
 	}

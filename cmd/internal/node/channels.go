@@ -225,9 +225,18 @@ func (s *swarm) Drop(id share.ID, dir string) error {
 	return nil
 }
 
+// keeps tells whether keep has an ID of a transfer.
+func (s *swarm) keeps(id share.ID, keep []share.ID) bool {
+	t, err := s.e.Get(id)
+	if err != nil {
+		return slices.Contains(keep, id)
+	}
+	return slices.ContainsFunc(t.Names(), func(id share.ID) bool { return slices.Contains(keep, id) })
+}
+
 func (s *swarm) Tidy(dir string, keep ...share.ID) error {
 	for _, id := range s.e.OwnedBy(s.owner(dir)) {
-		if !slices.Contains(keep, id) {
+		if !s.keeps(id, keep) {
 			if err := s.Drop(id, dir); err != nil {
 				return err
 			}

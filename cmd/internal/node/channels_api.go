@@ -84,10 +84,7 @@ func (c *channels) PutEntries(ctx context.Context, ref string, n api.NewEntries)
 		if err != nil {
 			return index.Channel{}, err
 		}
-		if l.ID.IsZero() {
-			return index.Channel{}, share.Errorf(share.Refused, "an entry of a channel needs a link with urn:btih:")
-		}
-		all = append(all, index.Entry{ID: l.ID, Name: l.Name, Bytes: l.Length, Link: l.String()})
+		all = append(all, index.Entry{ID: l.Key(), Name: l.Name, Bytes: l.Length, Link: l.String()})
 	}
 	for i := range all {
 		all[i].About, all[i].Tags, all[i].Time = n.About, n.Tags, now

@@ -86,7 +86,7 @@ func (in *intake) Preview(ctx context.Context, r api.PreviewRequest) (api.Previe
 	}
 	c := in.config()
 	p := api.Preview{
-		ID: link.ID, Name: link.Name, Size: link.Length, Trackers: link.Trackers, WebSeeds: link.WebSeeds, Peers: link.Peers,
+		ID: link.Key(), Name: link.Name, Size: link.Length, Trackers: link.Trackers, WebSeeds: link.WebSeeds, Peers: link.Peers,
 		Output: c.Downloads,
 	}
 	if torrent != nil {
@@ -98,9 +98,12 @@ func (in *intake) Preview(ctx context.Context, r api.PreviewRequest) (api.Previe
 	}
 	p.Free, p.MinFree = policy.FreeAt(p.Output), c.MinFree
 	p.Link = link.String()
-	if t, err := in.transfers.Get(p.ID); err == nil {
-		p.Present = &t
-		p.Output = filepath.Dir(t.Path)
+	for _, id := range link.IDs() {
+		if t, err := in.transfers.Get(id); err == nil {
+			p.Present = &t
+			p.Output = filepath.Dir(t.Path)
+			break
+		}
 	}
 	return p, nil
 }
@@ -119,7 +122,10 @@ func fill(p *api.Preview, link *share.Link, t *metainfo.Torrent) {
 		p.Trackers = append(p.Trackers, tier...)
 	}
 	p.WebSeeds = append(p.WebSeeds, t.WebSeeds...)
-	*link = share.Link{ID: info.ID, Name: info.Name, Length: info.Total, Trackers: p.Trackers, WebSeeds: p.WebSeeds, Peers: p.Peers}
+	*link = share.Link{V2: info.V2, Name: info.Name, Length: info.Total, Trackers: p.Trackers, WebSeeds: p.WebSeeds, Peers: p.Peers}
+	if info.HasV1() {
+		link.ID = info.ID
+	}
 }
 
 // Match returns what of the content is in a folder already: nothing where only a

@@ -43,11 +43,7 @@ func source(ctx context.Context, link string, torrent []byte) (share.Link, []byt
 }
 
 func readLink(text string) (share.Link, error) {
-	l, err := share.ParseLink(text)
-	if err == nil && l.ID.IsZero() {
-		err = share.Errorf(share.Refused, "the link names content by its v2 hash only, which cannot be fetched yet")
-	}
-	return l, err
+	return share.ParseLink(text)
 }
 
 // readSource reads b, which is a torrent, a torrent compressed with gzip, or a link.

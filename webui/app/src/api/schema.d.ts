@@ -1377,6 +1377,8 @@ export interface components {
             up: number;
             /** Format: int64 */
             uploaded: number;
+            v1?: string;
+            v2?: string;
         };
         Uploaded: {
             /** Format: int64 */
@@ -2535,7 +2537,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2570,7 +2572,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2602,7 +2604,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2640,7 +2642,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2672,7 +2674,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2707,7 +2709,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2739,7 +2741,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2773,7 +2775,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
                 /** @description number of the file, from 0 */
                 file: number;
@@ -2807,7 +2809,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2839,7 +2841,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2872,7 +2874,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2904,7 +2906,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2938,7 +2940,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -2970,7 +2972,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -3000,7 +3002,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -3032,7 +3034,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;
@@ -3064,7 +3066,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description ID, may be shortened while unique */
+                /** @description ID, v1 or v2, may be shortened while unique */
                 id: string;
             };
             cookie?: never;

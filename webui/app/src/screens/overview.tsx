@@ -32,6 +32,8 @@ export function Overview({ t, live }: { t: Transfer; live: Samples }): JSX.Eleme
             <Pair name="Added">{ago(t.added)}</Pair>
             {t.completed && <Pair name="Completed">{ago(t.completed)}</Pair>}
             <Pair name="ID"><code class="break">{t.id}</code></Pair>
+            {t.v1 && <Pair name="v1 ID"><code class="break">{t.v1}</code></Pair>}
+            {t.v2 && <Pair name="v2 ID"><code class="break">{t.v2}</code></Pair>}
           </dl>
         </section>
         <Rules key={t.id} t={t} />

@@ -27,6 +27,9 @@ const MaxSize = 4 << 20
 // Config describes one fetch.
 type Config struct {
 	ID share.ID
+	// Fits tells whether an info dictionary has the hash that was asked for; nil
+	// compares its SHA-1 with ID.
+	Fits func(info []byte) bool
 	// Dial connects to a peer. It should have a timeout.
 	Dial func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
 	// Allow reports whether an address from peer exchange may be dialled; nil
@@ -52,7 +55,7 @@ type Config struct {
 
 // Result is a fetched info dictionary and the peers that were found meanwhile.
 type Result struct {
-	// Bytes are the raw info dictionary: their SHA-1 is the ID, and nothing else
+	// Bytes are the raw info dictionary, of which Config.Fits was true; nothing else
 	// was checked. share/metainfo.ParseInfo validates it; if it refuses, another
 	// fetch does not help.
 	Bytes []byte

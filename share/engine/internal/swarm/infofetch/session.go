@@ -124,10 +124,17 @@ func (s *session) attempt(ctx context.Context, encrypted bool) ([]byte, error) {
 		return nil, err
 	}
 	info, err := x.run()
-	if err == nil && sha1.Sum(info) != cfg.ID {
+	if err == nil && !cfg.fits(info) {
 		return nil, errForged
 	}
 	return info, err
+}
+
+func (c *Config) fits(info []byte) bool {
+	if c.Fits != nil {
+		return c.Fits(info)
+	}
+	return sha1.Sum(info) == c.ID
 }
 
 func (s *session) shake(ctx context.Context, conn net.Conn, encrypted bool) (io.ReadWriter, error) {
