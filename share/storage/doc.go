@@ -70,7 +70,7 @@
 //	recorder.batching   one batch at a time: sync, record, rename
 //	verifier.proving    one hash of a piece in doubt for readers
 //	place.opening       names and handles: make, open, rename
-//	openFiles.fileLock  a write and the stamp after it
+//	openFiles.fileLock  a write, or the rename, and the stamp after it
 //	unsynced.lock       a sync and what became of it
 //	handles.mu          which handles are open
 //	memory.mu           all that is remembered

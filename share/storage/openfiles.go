@@ -307,8 +307,8 @@ func (o *openFiles) dirtyHandle(h *handle) bool {
 	return h.file != nil && h.writable && o.dirtyFile(h.index)
 }
 
-// fileLock is held while file i, which is incomplete, is written and while its stamp
-// is taken after that: the two are one step.
+// fileLock is held while file i, which is incomplete, is written or gets its final name,
+// and while its stamp is taken after that: the two are one step.
 func (o *openFiles) fileLock(i int) *sync.Mutex { return &o.locks[i%len(o.locks)] }
 
 // checkPart compares file i, which is incomplete and open as h, with what it was after

@@ -138,6 +138,11 @@ func (p *publisher) rename(i int) error {
 	if ours, err := p.watch.stillOurs(i); err != nil || !ours {
 		return err
 	}
+	// Whoever compares the file with its stamp meanwhile would take the rename, which
+	// changes the ctime, for somebody else's.
+	lock := p.opened.fileLock(i)
+	lock.Lock()
+	defer lock.Unlock()
 	found := false
 	for {
 		if names.part == names.final { // a user's file that was completed in place
@@ -169,7 +174,9 @@ func (p *publisher) rename(i int) error {
 		return err
 	}
 	p.opened.closeFile(i)
+	fi, err := p.stat(names.final)
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	f := &p.files[i]
 	f.state, f.naming, f.suspect = final, false, false
 	if found {
@@ -179,8 +186,10 @@ func (p *publisher) rename(i int) error {
 	}
 	delete(p.unnamed, i)
 	p.unsynced.noteDir(path.Dir(names.final))
-	p.mu.Unlock()
-	return p.watch.renewed(i, names.final)
+	if err == nil {
+		p.watch.renewed(i, stampOf(fi))
+	}
+	return err
 }
 
 // errGivenBack means that a file is the user's again.

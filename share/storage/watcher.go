@@ -305,25 +305,14 @@ func (w *watcher) stillOurs(i int) (bool, error) {
 }
 
 // renewed stores the stamp of file i after our own rename. Everything but the ctime
-// must be the same.
-func (w *watcher) renewed(i int, name string) error {
-	fi, err := w.stat(name)
-	if err != nil {
-		return err
-	}
-	now := stampOf(fi)
-	w.mu.Lock()
+// must be the same. mu is held.
+func (w *watcher) renewed(i int, now stamp) {
 	was := w.files[i].stamp
-	w.mu.Unlock()
 	was.ctime = 0
-	same := was == (stamp{}) || w.place.compare(was, now) == sameFile
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !same {
+	if was != (stamp{}) && w.place.compare(was, now) != sameFile {
 		w.rehash(i, now)
 	}
 	w.files[i].stamp = now
-	return nil
 }
 
 // readFailed handles an error of a read and returns the error for the caller.
