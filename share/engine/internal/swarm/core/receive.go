@@ -139,6 +139,7 @@ func (c *Core) peerAll(p *Peer) {
 		return
 	}
 	c.holdings.all(p)
+	c.suggester.meets()
 	c.requests.fill(p)
 	c.redundant(p)
 }

@@ -2,12 +2,13 @@ package core
 
 import (
 	"slices"
+	"time"
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
-// suggester sees to it that the only seed sends each piece once before it sends
-// any twice. That is the idea of BEP 16, but nothing is hidden: each peer that
+// suggester sees to it that a seed sends each piece once before it sends any twice,
+// which counts most while it is the only one. That is the idea of BEP 16, but nothing is hidden: each peer that
 // we upload to is told, by Suggest of BEP 6, of a piece that nobody was told of
 // before, and those who begin with the rarest begin with that one.
 type suggester struct {
@@ -18,7 +19,8 @@ type suggester struct {
 	picker *picker
 
 	on   bool
-	sent order // pieces by how often we suggested or sent them
+	sent order         // pieces by how often we suggested or sent them
+	met  time.Duration // when another seed was last met; 0 for never
 }
 
 // suggestions are the pieces that we suggested to one peer, and it to us.
@@ -33,9 +35,16 @@ const atATime = 4
 // maxSuggested is how many suggestions of a peer are kept.
 const maxSuggested = 8
 
+// metTime is how long another seed counts. Seeds do not stay connected with each
+// other.
+const metTime = 30 * time.Minute
+
+// meets takes that a peer had everything when it came.
+func (s *suggester) meets() { s.met = s.now }
+
 // alone tells whether we are the only seed that we know.
 func (s *suggester) alone() bool {
-	return s.complete && !slices.ContainsFunc(s.peers, s.peerComplete)
+	return s.complete && (s.met == 0 || s.now-s.met > metTime) && !slices.ContainsFunc(s.peers, s.peerComplete)
 }
 
 // begin tells p, which is uploaded to from now on, of a few pieces.
@@ -47,7 +56,7 @@ func (s *suggester) begin(p *Peer) {
 
 // suggest tells p of a piece that went out least.
 func (s *suggester) suggest(p *Peer) {
-	if !p.Fast || p.choked || s.peerComplete(p) || !s.alone() {
+	if !p.Fast || p.choked || s.peerComplete(p) || !s.complete {
 		return
 	}
 	if !s.on {
