@@ -252,6 +252,7 @@ func (c *conn) retire() bool {
 type writer struct {
 	conn   *conn
 	budget int
+	unsent int // what the system may keep; 0 is up to it
 	out    core.Out
 	text   []byte
 	parts  net.Buffers
@@ -312,13 +313,35 @@ func (w *writer) turn() (bool, error) {
 		return false, err
 	}
 	s.sent.Add(int64(content))
-	switch took := time.Since(begin); {
+	w.adapt(size, time.Since(begin))
+	return true, nil
+}
+
+// Bounded is a connection that can be told how much of what is written the system may
+// keep unsent; 0 leaves that to the system.
+type Bounded interface {
+	BoundUnsent(bytes int)
+}
+
+// adapt chooses, by how long a write took, how much is written at once, and how much
+// of it a slow connection may keep: what the system has got cannot be overtaken by
+// what a player needs now.
+func (w *writer) adapt(size int, took time.Duration) {
+	unsent := w.unsent
+	switch {
 	case took < quickWrite && size >= w.budget:
 		w.budget = min(2*w.budget, mostBudget)
+		if unsent = 0; w.unsent > 0 && w.budget < mostBudget {
+			unsent = w.budget / 2
+		}
 	case took > slowWrite:
 		w.budget = max(w.budget/2, wire.BlockSize)
+		unsent = max(w.budget/2, wire.BlockSize)
 	}
-	return true, nil
+	if c, ok := w.conn.stream.Conn.(Bounded); ok && unsent != w.unsent {
+		c.BoundUnsent(unsent)
+	}
+	w.unsent = unsent
 }
 
 // BuffersWriter is a connection that is not the system's own, and passes several

@@ -141,6 +141,9 @@ func (c *tracked) WriteBuffers(b *net.Buffers) (int64, error) {
 	return n, err
 }
 
+// BoundUnsent implements swarm.Bounded.
+func (c *tracked) BoundUnsent(bytes int) { boundUnsent(c.Conn, bytes) }
+
 // RemoteAddr is the address of the peer, with a zone inside.
 func (c *tracked) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.peer) }
 

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package native
+
+import "net"
+
+func boundUnsent(net.Conn, int) {}
