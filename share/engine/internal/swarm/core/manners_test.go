@@ -2,6 +2,7 @@ package core
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -206,5 +207,58 @@ func TestWhoComesFirstIsKeptWhenFull(t *testing.T) {
 	}
 	if _, err := come(before); err != nil || !worst.gone || best.gone {
 		t.Errorf("%v, the last has gone: %v, the first: %v", err, worst.gone, best.gone)
+	}
+}
+
+// Who answers slowly, one after the other, is not taken for one that does not answer;
+// but nobody keeps a request for ever.
+func TestTheLastOfManyRequestsIsNotLate(t *testing.T) {
+	h := newHarness(t, 40, nil)
+	p := h.seed()
+	for range 40 { // at first it is quick
+		for _, m := range h.take(p, wire.Request) {
+			h.pass(10 * time.Millisecond)
+			h.give(p, m)
+		}
+		if len(p.asked) > 30 {
+			break
+		}
+	}
+	asked := slices.Clone(p.asked)
+	answer := func(from, to int) {
+		for _, a := range asked[from:to] {
+			h.pass(1900 * time.Millisecond)
+			begin, length := a.span(&h.layout)
+			h.give(p, wire.Message{Index: uint32(a.piece), Begin: begin, Length: length})
+		}
+	}
+	answer(0, 8)
+	if n := h.Stats().Expired; n != 0 {
+		t.Errorf("%d requests were given up after 15 seconds", n)
+	}
+	answer(8, 12)
+	if n := h.Stats().Expired; n == 0 {
+		t.Error("no request was given up after 22 seconds")
+	}
+	h.check()
+}
+
+// A small window does not shrink since requests take long to leave our own line.
+func TestSmallWindowsStay(t *testing.T) {
+	w := window{size: 2}
+	w.arrived(100*time.Millisecond, true, false)
+	for range 100 {
+		w.arrived(1800*time.Millisecond, true, false)
+	}
+	if w.size < smallWindow {
+		t.Errorf("a window of %d", w.size)
+	}
+	w = window{size: firstWindow}
+	w.arrived(100*time.Millisecond, true, false)
+	for range 100 {
+		w.arrived(10*time.Second, true, false)
+	}
+	if w.size != leastWindow {
+		t.Errorf("a window of %d with a slow peer", w.size)
 	}
 }

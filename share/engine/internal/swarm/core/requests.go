@@ -69,6 +69,7 @@ const (
 	// A request is taken for forgotten after so long if later ones were answered.
 	skippedTime = 2 * time.Second
 	webPatience = 30 * time.Second // several parts come at once from the web
+	longestWait = 20 * time.Second // of a request, while others are answered
 	avoidReject = 10 * time.Second
 	maxPast     = 4096
 	maxRejects  = 32
@@ -502,7 +503,9 @@ func (r *requests) expire(p *Peer) (mute bool) {
 		if a.at < p.newest && p.window.age > 0 && !p.Web {
 			patience = min(limit, max(skippedTime, 4*p.window.age))
 		}
-		if r.now-a.at <= patience {
+		// A slow peer answers one after the other: the last of many is not late while
+		// others come.
+		if r.now-max(a.at, p.lastBlock) <= patience && r.now-a.at <= longestWait {
 			i++
 			continue
 		}

@@ -23,6 +23,11 @@ const (
 	mostWindow  = 2048
 	// targetAge is the work kept with a peer; half of it while a reader waits.
 	targetAge = time.Second
+	// smallAge is that of windows of up to smallWindow. Requests may be so old because our own uplink
+	// is busy, which a smaller window does not change: a window that shrank by that
+	// would leave a fast peer idle.
+	smallAge    = 5 * time.Second / 2
+	smallWindow = 8
 )
 
 // arrived takes the age of a request that was answered. full says that the
@@ -34,8 +39,11 @@ func (w *window) arrived(age time.Duration, full, hurried bool) {
 	w.age += (age - w.age) / 8
 	w.rtt = min(w.rtt, age)
 	target := targetAge
-	if hurried {
+	switch {
+	case hurried:
 		target /= 2
+	case w.size <= smallWindow:
+		target = smallAge
 	}
 	target = max(target, 2*w.rtt)
 	switch {
