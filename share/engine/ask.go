@@ -11,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/infofetch"
 	"github.com/shoalnet/shoal/share/metainfo"
 )
@@ -26,6 +27,7 @@ func (lp *loop) startAsk(t *transfer) {
 		ID:        id,
 		Fits:      t.names().fits,
 		Dial:      lp.swarms.Dial,
+		NotNow:    func(err error) bool { return errors.Is(err, face.ErrNotNow) },
 		Allow:     func(ap netip.AddrPort) bool { return lp.discovery.far.CheckPeer(ap) == nil },
 		Client:    lp.cfg.Client,
 		Port:      lp.port(),

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/mse"
 )
 
@@ -48,9 +49,6 @@ func (n *Node) hello(id ID, v2 bool) []byte {
 	return append(b, n.cfg.PeerID[:]...)
 }
 
-// ErrNotNow is what Config.Dial wraps when it has not dialled and will later.
-var ErrNotNow = errors.New("there is no room for a call now")
-
 var errNotBitTorrent = errors.New("the other end does not speak BitTorrent in the clear")
 
 func readHello(r io.Reader) (h hello, err error) {
@@ -79,7 +77,7 @@ func (s *Swarm) dial(addr netip.AddrPort) {
 	if err != nil {
 		s.node.cfg.Logger.Debug("connecting to a peer", "peer", addr, "error", err)
 		s.do(func(c *core.Core, now time.Duration) {
-			if errors.Is(err, ErrNotNow) {
+			if errors.Is(err, face.ErrNotNow) {
 				c.DialLater(now, addr)
 			} else {
 				c.DialFailed(now, addr)

@@ -6,6 +6,7 @@ package face
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,6 +19,10 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 	"github.com/shoalnet/shoal/share/storage"
 )
+
+// ErrNotNow is wrapped by the error of a call that was not made, because there is no
+// room for it now. A later one may be.
+var ErrNotNow = errors.New("there is no room for a call now")
 
 // Config is what a Network depends on.
 type Config struct {
@@ -82,7 +87,8 @@ type Network interface {
 	Offer(share.ID)
 	Withdraw(share.ID)
 
-	// Dial connects to a peer within the limits for all connections.
+	// Dial connects to a peer within the limits for all connections. An error that
+	// wraps ErrNotNow says nothing about the peer.
 	Dial(context.Context, netip.AddrPort) (net.Conn, error)
 	// Moved ends connections from addresses that this host no longer has, and
 	// calls their peers again.

@@ -32,6 +32,9 @@ type Config struct {
 	Fits func(info []byte) bool
 	// Dial connects to a peer. It should have a timeout.
 	Dial func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
+	// NotNow reports whether an error of Dial says only that it has not dialled, and
+	// nothing about the peer; nil reports that of none.
+	NotNow func(error) bool
 	// Allow reports whether an address from peer exchange may be dialled; nil
 	// allows none. The caller must check addresses that it passes to Add.
 	Allow func(netip.AddrPort) bool
@@ -158,6 +161,10 @@ func (f *Fetch) Run(ctx context.Context) (*Result, error) {
 		case <-tick.C:
 		case o := <-outcomes:
 			delete(running, o.s)
+			if o.verdict == untried {
+				f.queue.later(o.s.addr, time.Now())
+				continue
+			}
 			f.queue.done(o.s.addr, o.verdict, time.Now())
 			f.cfg.Logger.Debug("asked a peer for the info dictionary", "id", f.cfg.ID.Short(),
 				"peer", o.s.addr, "verdict", o.verdict.String(), "error", o.err)

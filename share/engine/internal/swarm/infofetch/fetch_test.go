@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -495,5 +496,48 @@ func TestNobody(t *testing.T) {
 	}
 	if tried, answered := f.queue.counts(); tried != 1 || answered != 1 {
 		t.Errorf("%d tried, %d answered", tried, answered)
+	}
+}
+
+// A call that we did not make says nothing about the peer: it is made soon, however
+// often it was put off.
+func TestCallsThatWereNotMade(t *testing.T) {
+	s := newSwarm(t, 100)
+	full := errors.New("no room")
+	dials := make(chan struct{}, 1)
+	cfg := s.config()
+	cfg.Dial = func(context.Context, netip.AddrPort) (net.Conn, error) {
+		dials <- struct{}{}
+		return nil, fmt.Errorf("calling: %w", full)
+	}
+	cfg.NotNow = func(err error) bool { return errors.Is(err, full) }
+	f, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := netip.MustParseAddrPort("[::1]:1")
+	f.Add(addr)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = f.Run(ctx)
+	}()
+	<-dials
+	for f.queue.wait(time.Now()) > laterWait { // until what came of it is noted
+		runtime.Gosched()
+	}
+	cancel()
+	<-ended
+	if tried, answered := f.queue.counts(); tried != 0 || answered != 0 {
+		t.Errorf("%d tried, %d answered", tried, answered)
+	}
+	now := time.Now()
+	for range 2 * maxFails {
+		now = now.Add(laterWait)
+		if _, ok := f.queue.next(now); !ok {
+			t.Fatal("it is not called after the wait")
+		}
+		f.queue.later(addr, now)
 	}
 }

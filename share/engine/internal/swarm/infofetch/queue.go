@@ -11,6 +11,7 @@ const (
 	maxKnown  = 4096
 	maxFails  = 8
 	firstWait = 15 * time.Second
+	laterWait = 2 * time.Second // after a call that was not made
 	longWait  = 10 * time.Minute
 	// The most peers of one network that are asked at once while peers of other
 	// networks wait: the addresses of a /64 cost their owner nothing.
@@ -181,6 +182,26 @@ func (q *queue) waits(now time.Time) bool {
 	return false
 }
 
+// later records that addr was not called.
+func (q *queue) later(addr netip.AddrPort, now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if c := q.byAddr[addr]; c != nil {
+		q.free(c)
+		c.tried = c.fails > 0
+		c.due = now.Add(laterWait)
+	}
+}
+
+// free takes that c is not being asked. q.mu is held.
+func (q *queue) free(c *candidate) {
+	c.busy = false
+	n := network(c.addr.Addr())
+	if q.networks[n]--; q.networks[n] <= 0 {
+		delete(q.networks, n)
+	}
+}
+
 // done records the result of asking addr.
 func (q *queue) done(addr netip.AddrPort, v verdict, now time.Time) {
 	q.mu.Lock()
@@ -192,11 +213,7 @@ func (q *queue) done(addr netip.AddrPort, v verdict, now time.Time) {
 	if c == nil {
 		return
 	}
-	c.busy = false
-	n := network(addr.Addr())
-	if q.networks[n]--; q.networks[n] <= 0 {
-		delete(q.networks, n)
-	}
+	q.free(c)
 	if c.verdict != member {
 		c.verdict = v
 	}

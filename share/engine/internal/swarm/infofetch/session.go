@@ -64,6 +64,8 @@ func (s *session) run(ctx context.Context) outcome {
 		return outcome{verdict: gave, info: info}
 	case errors.Is(err, errForged):
 		return outcome{verdict: forged, err: err}
+	case s.f.cfg.NotNow != nil && s.f.cfg.NotNow(err):
+		return outcome{verdict: untried, err: err}
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause

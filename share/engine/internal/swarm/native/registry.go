@@ -18,6 +18,7 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/flow"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
 const (
@@ -212,12 +213,12 @@ func (r *registry) call(ctx context.Context, to netip.AddrPort, dial dialer) (*t
 	if err := r.near().CheckPeer(to); err != nil {
 		return nil, err
 	}
-	if err := r.pace.Wait(ctx); err != nil {
-		return nil, err
+	if err := r.turn(ctx); err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", to, err)
 	}
 	place, err := r.reserve(to.Addr())
 	if errors.Is(err, admission.ErrFull) || errors.Is(err, admission.ErrCalled) {
-		err = fmt.Errorf("%w: %w", swarm.ErrNotNow, err)
+		err = fmt.Errorf("%w: %w", face.ErrNotNow, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", to, err)
@@ -237,6 +238,22 @@ func (r *registry) call(ctx context.Context, to netip.AddrPort, dial dialer) (*t
 	r.rules.Answered(r.now(), place, c.use)
 	r.conns[place] = c
 	return c, nil
+}
+
+// turn waits until a call may begin, at most half of the time there is: the rest
+// is for the call.
+func (r *registry) turn(ctx context.Context) error {
+	wait := ctx
+	if end, bounded := ctx.Deadline(); bounded {
+		var cancel context.CancelFunc
+		wait, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
+	err := r.pace.Wait(wait)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", face.ErrNotNow, err)
+	}
+	return err
 }
 
 // reserve takes a place for a call, which is answered or leaves it again.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/shoalnet/shoal/share/engine/internal/admission"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
-	"github.com/shoalnet/shoal/share/engine/internal/swarm"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
 // fakeConn comes from an address of our choice.
@@ -113,6 +113,48 @@ func TestCallsWhileStrangersHoldAll(t *testing.T) {
 	})
 }
 
+// Calls wait for their turn no longer than half of the time they have. Those whose
+// turn does not come by then say so.
+func TestTurnsLeaveTimeForTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := testRegistry(500)
+		const patience = 2 * time.Second
+		made, later := make(chan time.Duration, 300), make(chan error, 300)
+		for i := range 300 {
+			go func() {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				end, _ := ctx.Deadline()
+				to := netip.MustParseAddrPort(fmt.Sprintf("[2001:db8:%x::1]:1000", 1+i))
+				_, err := r.call(ctx, to, func(context.Context, netip.AddrPort) (net.Conn, error) {
+					made <- time.Until(end)
+					return nil, syscall.ECONNREFUSED
+				})
+				if !errors.Is(err, syscall.ECONNREFUSED) {
+					later <- err
+				}
+			}()
+		}
+		time.Sleep(patience)
+		synctest.Wait()
+		close(made)
+		close(later)
+		if n := len(made); n < dialsASecond || n >= 300 {
+			t.Errorf("%d calls were made", n)
+		}
+		for left := range made {
+			if left < patience/2 {
+				t.Errorf("a call had %v left", left)
+			}
+		}
+		for err := range later {
+			if !errors.Is(err, face.ErrNotNow) {
+				t.Errorf("a call that was not made says: %v", err)
+			}
+		}
+	})
+}
+
 // Where nobody answers in our protocol, calls become few, whoever names the
 // addresses; a call that failed leaves nothing behind.
 func TestUnansweredCallsAreFew(t *testing.T) {
@@ -123,7 +165,7 @@ func TestUnansweredCallsAreFew(t *testing.T) {
 		for i := range 1000 {
 			_, _ = r.call(t.Context(), from(1, i), refuse)
 		}
-		if _, err := r.call(t.Context(), from(1, 1), refuse); !errors.Is(err, swarm.ErrNotNow) {
+		if _, err := r.call(t.Context(), from(1, 1), refuse); !errors.Is(err, face.ErrNotNow) {
 			t.Errorf("it is not said that there is no room now: %v", err)
 		}
 		if called > 24 || r.open() != 0 {
