@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/sha1"
 	"io"
 	"os"
 	"path/filepath"
@@ -41,7 +40,7 @@ func copyPieces(ctx context.Context, info *metainfo.Info, files *storage.Transfe
 					continue
 				}
 			}
-			if files.Durable(i) || src.read(p, at) != nil || sha1.Sum(p) != info.PieceHash(i) {
+			if files.Durable(i) || src.read(p, at) != nil || !isRight(files.NewSum(i), p) {
 				continue
 			}
 			if _, err := files.WriteAt(p, at); err != nil {
@@ -59,9 +58,16 @@ func copyPieces(ctx context.Context, info *metainfo.Info, files *storage.Transfe
 	return n, files.Flush(ctx)
 }
 
+// isRight tells whether p is all of a piece, and right.
+func isRight(s *metainfo.Sum, p []byte) bool {
+	s.Write(p)
+	return s.Verdict() == metainfo.Right
+}
+
 // MatchFolder reads the files in dir that have names of the content, and returns how much
 // of them is right. It changes nothing.
-func MatchFolder(ctx context.Context, info *metainfo.Info, dir string) (m share.Match, err error) {
+func MatchFolder(ctx context.Context, tor *metainfo.Torrent, dir string) (m share.Match, err error) {
+	info := tor.Info
 	src := source{info: info, from: filepath.Join(dir, info.Name)}
 	defer src.close()
 	there := make([]bool, len(info.Files))
@@ -85,7 +91,7 @@ func MatchFolder(ctx context.Context, info *metainfo.Info, dir string) (m share.
 			}
 			off, b := int64(p)*info.PieceLength, buf[:info.PieceSize(p)]
 			if p != last {
-				last, right = p, src.read(b, off) == nil && sha1.Sum(b) == info.PieceHash(p)
+				last, right = p, src.read(b, off) == nil && isRight(info.NewSum(p, tor.Layers), b)
 			}
 			if right {
 				m.Right += min(off+int64(len(b)), f.Offset+f.Length) - max(off, f.Offset)
@@ -139,9 +145,11 @@ func (s *source) close() {
 }
 
 func (s *source) read(p []byte, off int64) error {
-	for i := range s.info.Files {
-		f := &s.info.Files[i]
-		if f.Length == 0 || off >= f.Offset+f.Length || len(p) == 0 {
+	files := s.info.Files
+	first := sort.Search(len(files), func(i int) bool { return files[i].Offset+files[i].Length > off })
+	for i := first; i < len(files) && len(p) > 0; i++ {
+		f := &files[i]
+		if f.Length == 0 {
 			continue
 		}
 		n := min(int64(len(p)), f.Offset+f.Length-off)

@@ -6,10 +6,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/bencode"
+	"github.com/shoalnet/shoal/share/merkle"
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
@@ -23,8 +25,9 @@ func hybrid(name string, names []string, data [][]byte) []byte {
 		tree = append(tree, "d0:d6:length"...)
 		tree = bencode.AppendInt(tree, int64(len(b)))
 		if len(b) > 0 {
+			root := rootOf(b)
 			tree = append(tree, "11:pieces root"...)
-			tree = bencode.AppendString(tree, bytes.Repeat([]byte{byte(i + 1)}, 32))
+			tree = bencode.AppendString(tree, root[:])
 		}
 		tree = append(tree, "ee"...)
 		list = bencode.AppendInt(append(list, "d6:length"...), int64(len(b)))
@@ -47,6 +50,30 @@ func hybrid(name string, names []string, data [][]byte) []byte {
 	b = bencode.AppendInt(append(bencode.AppendString(b, name), "12:piece length"...), pieceLength)
 	b = bencode.AppendString(append(b, "6:pieces"...), pieces)
 	return append(b, 'e')
+}
+
+// rootOf is the root of a file's hash tree.
+func rootOf(b []byte) merkle.Hash {
+	var s merkle.Sum
+	s.Write(b)
+	return s.Root(0)
+}
+
+// A hybrid whose two hashes of a file belong to different data stops with that as
+// the reason, since no data has both.
+func TestHybridThatContradictsItself(t *testing.T) {
+	src := filepath.Join(t.TempDir(), "hybrid")
+	makeFiles(t, src, map[string]int{"a.bin": 100_001, "d.txt": 5})
+	data := [][]byte{content("a.bin", 100_001), content("d.txt", 5)}
+	info := hybrid("hybrid", []string{"a.bin", "d.txt"}, data)
+	right, wrong := rootOf(data[1]), rootOf([]byte("wrong"))
+	info = bytes.Replace(info, right[:], wrong[:], 1)
+	l := share.Link{ID: sha1Sum(info), Peers: []string{serveInfo(t, info)}}
+	a := newNode(t)
+	a.fetch(l.String(), filepath.Dir(src))
+	a.wait(l.ID, "stopped", func(tr share.Transfer) bool {
+		return tr.State == share.Stopped && tr.Code == share.Refused.Code() && strings.Contains(tr.Reason, "v1 and v2")
+	})
 }
 
 // What is shared as a hybrid can be fetched, and is the same after a restart.

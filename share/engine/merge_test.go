@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
 )
 
 // A second request for what is here gets what it asks for. Instances:
@@ -204,7 +205,7 @@ func TestMatchFolder(t *testing.T) {
 	out := t.TempDir()
 	check := func(want share.Match) {
 		t.Helper()
-		if got, err := MatchFolder(t.Context(), info, out); err != nil || got != want {
+		if got, err := MatchFolder(t.Context(), &metainfo.Torrent{Info: info}, out); err != nil || got != want {
 			t.Errorf("%+v, %v, want %+v", got, err, want)
 		}
 	}

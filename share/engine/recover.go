@@ -2,12 +2,10 @@ package engine
 
 import (
 	"context"
-	"crypto/sha1"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -155,7 +153,7 @@ func recoverOne(dir string, id share.ID, hint Hint, folders []string, now time.T
 		places = append(places, filepath.Join(f, tor.Info.Name))
 	}
 	for _, p := range places {
-		if contains(p, tor.Info) {
+		if contains(p, tor) {
 			r.path, what.Path, what.Own = p, p, true
 			return r, nil, what
 		}
@@ -190,7 +188,8 @@ func (r *row) own() bool { return r.kind != kindFetch }
 
 // contains tells whether the files of a torrent are at path: all of them have the right
 // size, and the first and last piece the right hash. The rest is hashed before it counts.
-func contains(path string, info *metainfo.Info) bool {
+func contains(path string, tor *metainfo.Torrent) bool {
+	info := tor.Info
 	name := func(f *metainfo.File) string {
 		if !info.Multi {
 			return path
@@ -206,14 +205,15 @@ func contains(path string, info *metainfo.Info) bool {
 			return false
 		}
 	}
-	return info.NumPieces > 0 && pieceFits(info, 0, name) && pieceFits(info, info.NumPieces-1, name)
+	return info.NumPieces > 0 && pieceFits(tor, 0, name) && pieceFits(tor, info.NumPieces-1, name)
 }
 
 // pieceFits hashes one piece. All files have the right size.
-func pieceFits(info *metainfo.Info, piece int, name func(*metainfo.File) string) bool {
+func pieceFits(tor *metainfo.Torrent, piece int, name func(*metainfo.File) string) bool {
+	info := tor.Info
 	from := int64(piece) * info.PieceLength
 	to := from + info.PieceSize(piece)
-	h := sha1.New()
+	sum := info.NewSum(piece, tor.Layers)
 	for i := range info.Files {
 		f := &info.Files[i]
 		start, end := max(from, f.Offset), min(to, f.Offset+f.Length)
@@ -221,25 +221,25 @@ func pieceFits(info *metainfo.Info, piece int, name func(*metainfo.File) string)
 			continue
 		}
 		if f.Pad {
-			if _, err := io.CopyN(h, zeros{}, end-start); err != nil {
+			if _, err := io.CopyN(sum, zeros{}, end-start); err != nil {
 				return false
 			}
 			continue
 		}
-		if err := hashRange(h, name(f), start-f.Offset, end-start); err != nil {
+		if err := hashRange(sum, name(f), start-f.Offset, end-start); err != nil {
 			return false
 		}
 	}
-	return [sha1.Size]byte(h.Sum(nil)) == info.PieceHash(piece)
+	return sum.Verdict() == metainfo.Right
 }
 
-func hashRange(h hash.Hash, name string, from, n int64) error {
+func hashRange(w io.Writer, name string, from, n int64) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	_, err = io.Copy(h, io.NewSectionReader(f, from, n))
+	_, err = io.Copy(w, io.NewSectionReader(f, from, n))
 	return err
 }
 

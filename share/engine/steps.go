@@ -227,7 +227,7 @@ func (lp *loop) startCheck(t *transfer) {
 				}
 				t.options.Verify, t.options.Mend = false, false
 				lp.save(t)
-			case err != nil && ctx.Err() == nil && files.Fault() == nil:
+			case share.KindOf(err) == share.Refused, err != nil && ctx.Err() == nil && files.Fault() == nil:
 				lp.fail(t, err)
 			case err != nil && ctx.Err() == nil:
 				t.options.Verify, t.options.Mend = false, false // the fault says the rest

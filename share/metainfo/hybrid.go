@@ -3,167 +3,9 @@ package metainfo
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
-	"strconv"
 
 	"github.com/shoalnet/shoal/share/merkle"
 )
-
-// leaf is a file of a file tree, BEP 52.
-type leaf struct {
-	path   string // as rawPath gives it
-	length int64
-	root   merkle.Hash // zeros of an empty file
-	link   bool
-}
-
-// rawPath joins the elements of a path unambiguously.
-func rawPath(path [][]byte) string {
-	var b []byte
-	for _, e := range path {
-		b = binary.AppendUvarint(b, uint64(len(e)))
-		b = append(b, e...)
-	}
-	return string(b)
-}
-
-// joinTree gives the files of a hybrid their roots. It checks that a v2 client would
-// put the same bytes into the same files and pieces as we do. raw are the paths of
-// the v1 files.
-func joinTree(in *Info, f *fields, raw []string) error {
-	if in.PieceLength < merkle.BlockSize || in.PieceLength&(in.PieceLength-1) != 0 {
-		return refused("the piece length %d is not a power of two of at least %d", in.PieceLength, merkle.BlockSize)
-	}
-	t := treeReader{r: sortedReader(f.tree)}
-	if err := t.dir(nil); err != nil {
-		return err
-	}
-	var next int
-	var pieces int64
-	for i := range in.Files {
-		file := &in.Files[i]
-		if file.Pad {
-			continue
-		}
-		if next == len(t.leaves) {
-			return refused("%q is not in the file tree", file.Path)
-		}
-		l := t.leaves[next]
-		next++
-		switch {
-		case l.path != raw[i]:
-			return refused("%q stands elsewhere in the file tree", file.Path)
-		case l.length != file.Length || l.link != file.Symlink:
-			return refused("%q has %d bytes, in the file tree %d", file.Path, file.Length, l.length)
-		case file.Length > 0 && file.Offset%in.PieceLength != 0:
-			return refused("%q does not start with a piece", file.Path)
-		}
-		pieces += piecesOf(file.Length, in.PieceLength)
-		file.Root = l.root
-	}
-	if next != len(t.leaves) {
-		return refused("the file tree has %d files, the list %d", len(t.leaves), next)
-	}
-	if pieces != int64(in.NumPieces) {
-		return refused("the file tree makes %d pieces, the list %d", pieces, in.NumPieces)
-	}
-	return in.checkRoots()
-}
-
-// checkRoots refuses one root for files of different lengths. No content has it,
-// and piece layers could not be told apart.
-func (in *Info) checkRoots() error {
-	lengths := make(map[merkle.Hash]int64)
-	for i := range in.Files {
-		f := &in.Files[i]
-		if f.Length == 0 || f.Pad {
-			continue
-		}
-		if n, ok := lengths[f.Root]; ok && n != f.Length {
-			return refused("%q has %d bytes, and the pieces root of a file of %d", f.Path, f.Length, n)
-		}
-		lengths[f.Root] = f.Length
-	}
-	return nil
-}
-
-type treeReader struct {
-	r      *reader
-	leaves []leaf
-}
-
-// dir reads one level of a file tree: names of files and folders.
-func (t *treeReader) dir(path [][]byte) error {
-	count := 0
-	err := t.r.Dict(true, func(name []byte) error {
-		count++
-		if len(name) == 0 {
-			return t.r.Errorf("a name in the file tree is empty")
-		}
-		return t.node(append(path, name))
-	})
-	if err == nil && count == 0 {
-		return t.r.Errorf("a folder in the file tree is empty")
-	}
-	return err
-}
-
-// node reads the value of a name: a file is a dictionary with the single key "".
-func (t *treeReader) node(path [][]byte) error {
-	if !bytes.HasPrefix(t.r.Rest(), []byte("d0:")) {
-		return t.dir(path)
-	}
-	count := 0
-	return t.r.Dict(true, func([]byte) error {
-		if count++; count > 1 {
-			return t.r.Errorf("a file in the file tree is also a folder")
-		}
-		return t.file(path)
-	})
-}
-
-func (t *treeReader) file(path [][]byte) error {
-	r := t.r
-	l := leaf{path: rawPath(path), length: -1}
-	var root []byte
-	err := r.Dict(true, func(key []byte) (err error) {
-		switch string(key) {
-		case "attr":
-			var attr []byte
-			attr, err = r.Bytes()
-			if bytes.IndexByte(attr, 'p') >= 0 {
-				return r.Errorf("a pad file in the file tree")
-			}
-			l.link = bytes.IndexByte(attr, 'l') >= 0
-		case "length":
-			l.length, err = r.Int()
-		case "pieces root":
-			root, err = r.Bytes()
-		default:
-			err = r.Skip()
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if l.link && l.length < 0 {
-		l.length = 0
-	}
-	switch {
-	case l.length < 0:
-		return r.Errorf("a file in the file tree has no length or a negative one")
-	case l.length == 0 && len(root) != 0, l.length > 0 && len(root) != sha256.Size:
-		return r.Errorf("a pieces root of %d bytes for a file of %d", len(root), l.length)
-	case l.length == 0:
-	case merkle.Hash(root) == merkle.Hash{}:
-		return r.Errorf("a pieces root of zeros")
-	default:
-		l.root = merkle.Hash(root)
-	}
-	t.leaves = append(t.leaves, l)
-	return nil
-}
 
 // pieceHeight is the height of a piece's node in the tree of a file of several.
 func pieceHeight(pieceLength int64) int { return merkle.Height(merkle.Blocks(pieceLength)) }
@@ -179,7 +21,7 @@ func aligned(entries []entry, pieceLength int64) []entry {
 		}
 		if over := total % pieceLength; over > 0 && e.size() > 0 {
 			pad := pieceLength - over
-			out = append(out, entry{path: []string{folderMarkDir, strconv.FormatInt(pad, 10)}, pad: pad})
+			out = append(out, entry{path: padPath(pad), pad: pad})
 			total += pad
 		}
 		out = append(out, e)

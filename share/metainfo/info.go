@@ -10,6 +10,7 @@ import (
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/bencode"
+	"github.com/shoalnet/shoal/share/merkle"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -59,31 +60,52 @@ func parseInfo(b []byte) (*Info, error) {
 		NumPieces:   len(f.pieces) / sha1.Size,
 		Multi:       f.files != nil,
 		Private:     f.private != 0,
-		Hybrid:      f.metaVersion == 2,
+		Hybrid:      f.metaVersion == 2 && f.hasPieces,
 		raw:         b,
 		pieces:      f.pieces,
 	}
-	in.Name = nameOf(f, in.ID)
-
+	var leaves []leaf
+	if f.metaVersion == 2 {
+		in.V2 = sha256.Sum256(b)
+		if leaves, err = f.leaves(); err != nil {
+			return nil, refused("the file tree is not sound: %w", err)
+		}
+	}
 	c := &collector{info: in, seed: maphash.MakeSeed(), paths: map[uint64]int{}}
+	if in.HasV1() {
+		err = c.list(f, leaves)
+	} else {
+		in.ID = share.ID(in.V2[:len(share.ID{})])
+		err = c.tree(f, leaves)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// list collects the files of a v1 description. Those of a hybrid must be the leaves
+// of its file tree.
+func (c *collector) list(f *fields, leaves []leaf) error {
+	in, err := c.info, error(nil)
+	in.Name = nameOf(f, in.ID)
 	if in.Multi {
 		err = c.files(f.files)
 	} else {
 		err = c.single(f)
 	}
 	if err != nil {
-		return nil, refused("the list of files is not sound: %w", err)
+		return refused("the list of files is not sound: %w", err)
 	}
 	if err := in.checkSizes(); err != nil {
-		return nil, err
+		return err
 	}
 	if in.Hybrid {
-		in.V2 = sha256.Sum256(b)
-		if err := joinTree(in, f, c.raw); err != nil {
-			return nil, refused("the torrent's v1 and v2 descriptions do not go together: %w", err)
+		if err := c.join(leaves); err != nil {
+			return refused("the torrent's v1 and v2 descriptions do not go together: %w", err)
 		}
 	}
-	return in, nil
+	return nil
 }
 
 func (f *fields) rawName() []byte {
@@ -217,12 +239,9 @@ func readFields(b []byte) (*fields, error) {
 
 // check checks the fields that do not depend on the files.
 func (f *fields) check() error {
-	v1 := f.hasPieces || f.hasLength || f.files != nil
 	switch {
 	case f.hasMetaVersion && f.metaVersion != 1 && f.metaVersion != 2:
-		return refused("the torrent is of version %d, only 1 is known", f.metaVersion)
-	case f.metaVersion == 2 && !v1:
-		return refused("the torrent is BitTorrent v2 only, which cannot be fetched yet; look for a v1 or hybrid torrent of the same content")
+		return refused("the torrent is of version %d, only 1 and 2 are known", f.metaVersion)
 	case f.metaVersion == 2 && f.tree == nil:
 		return refused("a torrent of version 2 without a file tree")
 	case f.metaVersion != 2 && f.tree != nil:
@@ -231,6 +250,10 @@ func (f *fields) check() error {
 		return refused("the torrent has no name")
 	case !f.hasPieceLength || f.pieceLength <= 0 || f.pieceLength > MaxPieceLength:
 		return refused("the piece length is %d, not 1 to %d bytes", f.pieceLength, MaxPieceLength)
+	case f.metaVersion == 2 && (f.pieceLength < merkle.BlockSize || f.pieceLength&(f.pieceLength-1) != 0):
+		return refused("the piece length %d is not a power of two of at least %d", f.pieceLength, merkle.BlockSize)
+	case f.metaVersion == 2 && !f.hasPieces:
+		return nil // the file tree is the description
 	case len(f.pieces) == 0:
 		return refused("the torrent has no piece hashes, so no data")
 	case len(f.pieces)%sha1.Size != 0:
@@ -275,7 +298,7 @@ func piecesWork(i int, offset, length, pieceLength int64) int64 {
 	return (end - begin) * int64(i+1)
 }
 
-// collector makes Info.Files.
+// collector makes Info.Files, of the list of a v1 description or of a file tree.
 type collector struct {
 	info    *Info
 	seed    maphash.Seed // random: paths that collide cannot be prepared
@@ -387,7 +410,7 @@ func (c *collector) files(raw []byte) error {
 
 // addAt cleans the path of a file and adds it.
 func (c *collector) addAt(file File, path [][]byte) error {
-	if len(path) > 0 && bytes.HasPrefix(path[len(path)-1], []byte(padPrefix)) {
+	if len(path) > 0 && bytes.HasPrefix(path[len(path)-1], []byte(padPrefix)) && c.info.HasV1() {
 		file.Pad = true // as it was done before BEP 47
 	}
 	n := 0
@@ -427,14 +450,18 @@ func (c *collector) addAt(file File, path [][]byte) error {
 // add appends a file whose path is clean.
 func (c *collector) add(file File) error {
 	in := c.info
-	switch limit := int64(in.NumPieces) * in.PieceLength; {
+	pieces := in.NumPieces
+	if !in.HasV1() {
+		pieces = MaxPieces
+	}
+	switch limit := int64(pieces) * in.PieceLength; {
 	case file.Length < 0:
 		return refused("a file of %d bytes", file.Length)
 	case file.Symlink && file.Length > 0:
 		// Clients differ in whether its bytes count as content.
 		return refused("a link of %d bytes; links have none", file.Length)
 	case file.Length > limit-in.Total:
-		return refused("the files have more bytes than %d pieces of %d hold", in.NumPieces, in.PieceLength)
+		return refused("the files have more bytes than %d pieces of %d hold", pieces, in.PieceLength)
 	}
 	if !file.Pad {
 		var h maphash.Hash

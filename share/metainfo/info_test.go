@@ -219,13 +219,6 @@ func TestTooMuchWork(t *testing.T) {
 	}
 }
 
-func TestV2OnlySaysSo(t *testing.T) {
-	_, err := ParseInfo(enc(dict{"file tree": dict{"a": leafOf(5, 'r')}, "meta version": 2, "name": "n", "piece length": 16384}))
-	if share.KindOf(err) != share.Refused || !strings.Contains(err.Error(), "v2 only") {
-		t.Errorf("got %v", err)
-	}
-}
-
 // A path.utf-8 that is not UTF-8 does not win over the path.
 func TestPathThatClaimsToBeUTF8(t *testing.T) {
 	in, err := ParseInfo(enc(multi(with(file(5, "a"), dict{"path.utf-8": path("\xff")}), with(file(6, "b"), dict{"path.utf-8": path("bé")}))))

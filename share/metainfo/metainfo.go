@@ -16,9 +16,9 @@
 //	             info, piece layers (BEP 52)  e
 //	info    = d  name, piece length, pieces, private (BEP 27),
 //	             length | files = l d length, path, attr (BEP 47) e ... e,
-//	             and in a hybrid: meta version, file tree (BEP 52)  e
+//	             or, in a hybrid and: meta version, file tree (BEP 52)  e
 //
-// The bytes of an info dictionary are kept unchanged: its SHA-1 is the ID.
+// The bytes of an info dictionary are kept unchanged: its hashes are the IDs.
 package metainfo
 
 import (
@@ -38,12 +38,14 @@ const (
 	MaxPieceLength = 0x7fff * (16 << 10) // 536,854,528 bytes, what other clients take at most
 	MaxName        = 255                 // bytes of one path element
 
-	maxDepth       = 100     // of nested lists and dictionaries in a torrent
-	maxInfoDepth   = 60      // in an info dictionary: the engine's decoder stops at 64
-	maxRenames     = 500     // attempts a client must make to tell files of equal names apart
-	maxWork        = 1 << 29 // see piecesWork; takes the engine two seconds
-	maxPathBytes   = 4000    // of a file's path below the transfer's folder; PATH_MAX is 4,096
-	maxPathDepth   = 100     // elements of a file's path
+	maxDepth       = 100      // of nested lists and dictionaries in a torrent
+	maxInfoDepth   = 60       // in an info dictionary: the engine's decoder stops at 64
+	maxRenames     = 500      // attempts a client must make to tell files of equal names apart
+	maxWork        = 1 << 29  // see piecesWork; takes the engine two seconds
+	maxPathBytes   = 4000     // of a file's path below the transfer's folder; PATH_MAX is 4,096
+	maxPathDepth   = 100      // elements of a file's path
+	maxPaths       = 64 << 20 // bytes that all paths of a file tree take in memory
+	elementBytes   = 40       // that an element of such a path takes besides its own
 	maxTrackers    = 200
 	maxWebSeeds    = 100
 	maxNodes       = 100
@@ -63,11 +65,13 @@ type Info struct {
 	// zeros if it does not.
 	V2 [sha256.Size]byte
 	// PieceLength is in bytes, 1 to MaxPieceLength, and a power of two of at
-	// least 16 KiB in a hybrid.
+	// least 16 KiB in v2.
 	PieceLength int64
 	NumPieces   int   // 1 to MaxPieces
 	Total       int64 // bytes of all files, pad files included; above (NumPieces-1)*PieceLength
-	Files       []File
+	// Files are in the order of the content. In v2 only, pad files that are not in
+	// the dictionary let each file with data begin with a piece.
+	Files []File
 	// Named has, by index, the paths of those Files whose Path is not what the
 	// torrent calls them: as it does, for people to read.
 	Named map[int]string
@@ -132,8 +136,10 @@ func (in *Info) PieceSize(i int) int64 {
 	return min(in.PieceLength, in.Total-int64(i)*in.PieceLength)
 }
 
-// WireSize is the number of bytes of piece i that peers exchange. BEP 52 knows no
-// padding, so in v2 only the last piece of a file is shorter than the others.
+// WireSize is the number of bytes of piece i that peers are asked for. BEP 52 knows
+// no padding, so in v2 only the last piece of a file is shorter than the others.
+// Peers may ask for more, up to PieceSize: libtorrent asks for whole blocks of 16
+// KiB, and takes zeros for what is behind the file's end.
 func (in *Info) WireSize(i int) int64 {
 	if in.HasV1() {
 		return in.PieceSize(i)

@@ -76,6 +76,11 @@ func randomInfo(t *rapid.T) dict {
 	if isHybrid {
 		info["meta version"] = 2
 		info["file tree"] = tree
+		if rapid.Bool().Draw(t, "v2 only") {
+			delete(info, "pieces")
+			delete(info, "files")
+			delete(info, "length")
+		}
 	}
 	mess(info, "files", "length", "name", "name.utf-8", "piece length", "pieces", "private", "source", "attr", "sha1",
 		"symlink path", "meta version", "file tree", "x")

@@ -2,8 +2,9 @@ package storage
 
 import (
 	"context"
-	"crypto/sha1"
 	"errors"
+
+	"github.com/shoalnet/shoal/share/metainfo"
 )
 
 // healer repairs what a failed sync left in doubt: it writes again what can still
@@ -83,7 +84,7 @@ func (hl *healer) replaceFailed(ctx context.Context) error {
 func (hl *healer) rewrite(p int) (good bool, err error) {
 	buf := buffers.Get().(*buffer)
 	defer buffers.Put(buf)
-	h := sha1.New()
+	sum := hl.NewSum(p)
 	off := int64(p) * hl.info.PieceLength
 	for end := off + hl.info.PieceSize(p); off < end; {
 		b := buf[:min(int64(len(buf)), end-off)]
@@ -99,10 +100,10 @@ func (hl *healer) rewrite(p int) (good bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		h.Write(b)
+		sum.Write(b)
 		off += int64(len(b))
 	}
-	if [20]byte(h.Sum(nil)) != hl.info.PieceHash(p) {
+	if sum.Verdict() != metainfo.Right {
 		return false, hl.giveUp(p)
 	}
 	return true, nil

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/merkle"
 	"github.com/shoalnet/shoal/share/metainfo"
 	"go.uber.org/goleak"
 )
@@ -84,6 +85,61 @@ func torrentOf(t testing.TB, name string, pieceLength int, entries ...entryOf) (
 		t.Fatalf("making a torrent: %v", err)
 	}
 	return info, all
+}
+
+// torrentV2Of makes a torrent that is described for BEP 52 only. The entries are in
+// the order of the file tree, below one folder at most. The content has the padding
+// that is in no torrent.
+func torrentV2Of(t testing.TB, name string, pieceLength int, entries ...entryOf) (*metainfo.Info, *metainfo.Layers, []byte) {
+	t.Helper()
+	str := func(s string) string { return fmt.Sprintf("%d:%s", len(s), s) }
+	height := merkle.Height(merkle.Blocks(int64(pieceLength)))
+	var all []byte
+	var b, folder strings.Builder
+	layers := map[merkle.Hash][]merkle.Hash{}
+	inFolder := ""
+	for _, e := range entries {
+		var root string
+		if n := len(e.data); n > 0 {
+			all = append(all, make([]byte, (pieceLength-len(all)%pieceLength)%pieceLength)...)
+			all = append(all, e.data...)
+			var sum merkle.Sum
+			var layer []merkle.Hash
+			for p := 0; p < n && n > pieceLength; p += pieceLength {
+				sum.Write(e.data[p:min(p+pieceLength, n)])
+				layer = append(layer, sum.Root(height))
+			}
+			sum.Write(e.data)
+			h := sum.Root(0)
+			if len(layer) > 0 {
+				layers[h] = layer
+			}
+			root = str("pieces root") + str(string(h[:]))
+		}
+		to := &b
+		if dir, file, below := strings.Cut(e.path, "/"); below {
+			e.path, inFolder, to = file, dir, &folder
+		}
+		fmt.Fprintf(to, "%sd0:d6:lengthi%de%see", str(e.path), len(e.data), root)
+	}
+	if inFolder != "" {
+		b.WriteString(str(inFolder) + "d" + folder.String() + "e")
+	}
+	info, err := metainfo.ParseInfo([]byte("d" + str("file tree") + "d" + b.String() + "e12:meta versioni2e" + str("name") + str(name) +
+		fmt.Sprintf("12:piece lengthi%dee", pieceLength)))
+	if err != nil {
+		t.Fatalf("making a torrent: %v", err)
+	}
+	l := metainfo.NewLayers(info)
+	for root, layer := range layers {
+		if err := l.Set(root, layer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(all) != int(info.Total) || !l.Complete() {
+		t.Fatalf("the content has %d bytes, the torrent %d", len(all), info.Total)
+	}
+	return info, l, all
 }
 
 // memLedger is a Ledger that survives a crash of the rest.

@@ -64,7 +64,9 @@ type history struct {
 	info *metainfo.Info
 	all  []byte
 	tr   *Transfer
-	base string // where the names are
+	// Of a torrent of BEP 52, what is known of its layers, and all of them.
+	layers, whole *metainfo.Layers
+	base          string // where the names are
 
 	users   map[*simNode]userCopy // what the user has made or changed
 	past    map[*simNode]userCopy // the same, and what a power cut may bring back
@@ -118,6 +120,10 @@ func (h *history) run() {
 
 func (h *history) torrent() {
 	name := "set"
+	if h.seed%8 == 0 {
+		h.torrentV2()
+		return
+	}
 	if h.r.IntN(5) == 0 {
 		h.info, h.all = torrentOf(h.t, "f.bin", 1024, entryOf{data: content(h.seed, 1+h.r.IntN(6000))})
 		h.base = "/dl"
@@ -140,6 +146,40 @@ func (h *history) torrent() {
 	}
 	h.info, h.all = torrentOf(h.t, name, 1024, entries...)
 	h.base = "/dl/set"
+}
+
+// torrentV2 is torrent for BEP 52, where each file begins with a piece. Its layers
+// may come while it is being fetched.
+func (h *history) torrentV2() {
+	var entries []entryOf
+	for i := range 1 + h.r.IntN(4) {
+		size := h.r.IntN(40_000)
+		if h.r.IntN(3) == 0 {
+			size = h.r.IntN(600)
+		}
+		entries = append(entries, entryOf{path: string(rune('a' + i)), data: content(h.seed*10+uint64(i), size)})
+	}
+	entries = append(entries, entryOf{path: "sub/z", data: content(h.seed, 1+h.r.IntN(50_000))})
+	h.info, h.whole, h.all = torrentV2Of(h.t, "set", 16384, entries...)
+	h.base, h.layers = "/dl/set", h.whole
+	if h.r.IntN(2) == 0 {
+		h.layers = metainfo.NewLayers(h.info)
+	}
+}
+
+// layersCome has some of the layers that are missing come, or all.
+func (h *history) layersCome(all bool) {
+	missing := h.layers.Missing()
+	for _, root := range missing {
+		if all || h.r.IntN(2) == 0 {
+			if err := h.layers.Set(root, h.whole.Layer(root)); err != nil {
+				h.errorf("history %d: %v", h.seed, err)
+			}
+		}
+	}
+	h.say("layers come: %d of %d", len(missing)-len(h.layers.Missing()), len(missing))
+	h.tr.Layered()
+	h.hashUnknown()
 }
 
 // paths are where a user may have files that get in the way.
@@ -399,7 +439,7 @@ func (h *history) beingAdopted(p string) bool {
 }
 
 func (h *history) open() {
-	h.tr = h.b.openSpec(Spec{Info: h.info, Dir: "/dl", Adopt: h.adopted, Since: h.since})
+	h.tr = h.b.openSpec(Spec{Info: h.info, Layers: h.layers, Dir: "/dl", Adopt: h.adopted, Since: h.since})
 	h.base = "/dl"
 	if h.info.Multi {
 		h.base = h.tr.Path()
@@ -432,6 +472,9 @@ func (h *history) fetch(p int) {
 
 func (h *history) step() {
 	ctx := context.Background()
+	if !h.layers.Complete() && h.r.IntN(10) == 0 {
+		h.layersCome(false)
+	}
 	switch h.r.IntN(20) {
 	case 0:
 		h.userWrites()
@@ -556,6 +599,7 @@ func (h *history) truth() {
 func (h *history) finish() {
 	ctx := context.Background()
 	h.say("finish")
+	h.layersCome(true)
 	for range 6 {
 		h.b.clock.add(time.Minute)
 		h.tr.probe(ctx)

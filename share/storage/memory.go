@@ -18,6 +18,7 @@ type memory struct {
 	geometry
 	place
 	agenda agenda
+	layers *metainfo.Layers
 	since  int64 // until then, what a record without change times says is trusted
 
 	mu       sync.Mutex  // guards what follows
@@ -38,10 +39,11 @@ type memory struct {
 
 // newMemory makes the memory of a transfer of which nothing is known. own is what
 // the user shares, or nil. many is how many files should be synced at once.
-func newMemory(info *metainfo.Info, d disk, own *Own, dir string, since int64, many int) memory {
+func newMemory(info *metainfo.Info, layers *metainfo.Layers, d disk, own *Own, dir string, since int64, many int) memory {
 	return memory{
 		geometry: geometry{info},
 		place:    place{disk: d, id: info.ID, own: own, dir: dir},
+		layers:   layers,
 		since:    since,
 		files:    make([]fileState, len(info.Files)),
 		known:    newPieces(info.NumPieces),
@@ -95,6 +97,9 @@ func (m *memory) FilePath(i int) string {
 	}
 	return m.full(m.layout.names[i].final)
 }
+
+// NewSum returns what checks piece p.
+func (m *memory) NewSum(p int) *metainfo.Sum { return m.info.NewSum(p, m.layers) }
 
 // stateOf returns the state of file i.
 func (m *memory) stateOf(i int) uint8 {

@@ -12,7 +12,7 @@ import (
 func memoryOf(t testing.TB, own *Own, entries ...entryOf) (*memory, *notedAgenda) {
 	t.Helper()
 	info, _ := torrentOf(t, "set", 1000, entries...)
-	m := newMemory(info, nil, own, "/dl", 0, 100)
+	m := newMemory(info, nil, nil, own, "/dl", 0, 100)
 	m.layout = &layout{base: "set"}
 	m.layout.names, m.layout.folders, _ = mapNames(info, false, nil)
 	a := &notedAgenda{}

@@ -78,7 +78,7 @@ func (s *Store) newTransfer(spec Spec) (*Transfer, error) {
 		return nil, errors.New("opening a transfer without an info dictionary")
 	}
 	t := &Transfer{
-		memory: newMemory(spec.Info, s.disk, spec.Own, spec.Dir, sinceOf(spec.Since), s.handles.max/2),
+		memory: newMemory(spec.Info, spec.Layers, s.disk, spec.Own, spec.Dir, sinceOf(spec.Since), s.handles.max/2),
 		store:  s,
 		log:    s.log,
 	}

@@ -241,7 +241,8 @@ func (k *pieces) wrong(p int) {
 	k.counted = false
 }
 
-// unreadable notes that piece p cannot be hashed because of the disk.
+// unreadable notes that piece p cannot be hashed because of the disk, or not be
+// judged.
 func (k *pieces) unreadable(p int) {
 	k.wrong(p)
 	k.unknown = k.unknown.grown(k.n)

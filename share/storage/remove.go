@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"crypto/sha1"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
 )
 
 // remover deletes what a transfer made and lists what stays. Nothing else uses the
@@ -18,9 +18,10 @@ import (
 type remover struct {
 	geometry
 	*place
-	found bool        // the own folder was there before the transfer
-	files []removable // by entry
-	have  bitmap      // the pieces that were right
+	layers *metainfo.Layers
+	found  bool        // the own folder was there before the transfer
+	files  []removable // by entry
+	have   bitmap      // the pieces that were right
 }
 
 // removable is what the transfer knew of one of its files.
@@ -39,7 +40,7 @@ func (r *remover) nameOf(i int) string { return r.nameIn(i, r.files[i].state) }
 func newRemover(m *memory) *remover {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := &remover{geometry: m.geometry, place: &m.place, found: m.found, files: make([]removable, len(m.files)), have: m.known.have.clone()}
+	r := &remover{geometry: m.geometry, place: &m.place, layers: m.layers, found: m.found, files: make([]removable, len(m.files)), have: m.known.have.clone()}
 	for i := range m.files {
 		f, u := &m.files[i], m.users.of(i)
 		r.files[i] = removable{state: f.state, created: f.created, suspect: f.suspect, spill: u != nil && u.made, stamp: f.stamp}
@@ -228,7 +229,7 @@ func (r *remover) isAsMade(d folder, i int) (bool, error) {
 }
 
 // hashAt tells whether piece p is right in the files as they are now. A piece that
-// cannot be read is not.
+// cannot be read is not, nor is one whose hash is not known.
 func (r *remover) hashAt(d folder, p int) (bool, error) {
 	b := make([]byte, r.info.PieceSize(p))
 	_, err := r.each(int64(p)*r.info.PieceLength, b, func(i int, at int64, part []byte) (int, error) {
@@ -245,7 +246,9 @@ func (r *remover) hashAt(d folder, p int) (bool, error) {
 	if err != nil && err != io.EOF {
 		return false, nil
 	}
-	return sha1.Sum(b) == r.info.PieceHash(p), nil
+	sum := r.info.NewSum(p, r.layers)
+	sum.Write(b)
+	return sum.Verdict() == metainfo.Right, nil
 }
 
 // syncAll syncs the names in those folders that exist. Without it a power cut may

@@ -51,6 +51,10 @@ type Record struct {
 type Spec struct {
 	// Info describes the content. It is kept and not changed.
 	Info *metainfo.Info
+	// Layers are those of Info, which others may add to; see Transfer.Layered. nil
+	// if there are none. A piece whose hash is in a layer that is missing is not
+	// known to be right or wrong, even if its data is there.
+	Layers *metainfo.Layers
 	// Dir is the folder that holds, or will hold, the content: a folder or file
 	// named Info.Name, or "NAME (2)" and so on if that is taken. It is absolute. If
 	// it does not exist, the transfer opens with a fault.

@@ -230,6 +230,24 @@ func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
 	return t.records.recordIfStale(ctx)
 }
 
+// Layered asks, by Event.Verify, for a hash of each piece that is not known and
+// whose hash is: layers came since. See Spec.Layers.
+func (t *Transfer) Layered() {
+	t.mu.Lock()
+	some := false
+	t.known.unknown.each(func(p int) bool {
+		if _, _, known := t.info.PieceRoot(p, t.layers); known {
+			t.known.reverify(Span{p, p + 1})
+			some = true
+		}
+		return true
+	})
+	t.mu.Unlock()
+	if some {
+		t.agenda.post()
+	}
+}
+
 // Flush syncs and records every piece that was marked complete before the call.
 // Its error is that of the sync or the ledger, of kind share.Disk.
 func (t *Transfer) Flush(ctx context.Context) error { return t.sync(ctx) }

@@ -2,12 +2,14 @@ package storage
 
 import (
 	"context"
-	"crypto/sha1"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sync"
+
+	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
 )
 
 // verifier hashes pieces, notes the result in memory, and reads for others only
@@ -78,24 +80,56 @@ func (v *verifier) prove(s Span) error {
 	return nil
 }
 
-// HashPiece reads piece i from disk and notes whether it is right. An error, of
-// kind share.Disk, means that the piece could not be read.
+// HashPiece reads piece i from disk and notes whether it is right. An error of kind
+// share.Disk means that the piece could not be read, and one of kind share.Refused
+// that no data has both hashes of a hybrid. A piece whose layer is missing becomes
+// unknown.
 func (v *verifier) HashPiece(ctx context.Context, i int) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	h := sha1.New()
-	_, err := v.CopyPiece(i, v.info.PieceSize(i), h)
+	sum := v.NewSum(i)
+	_, err := v.CopyPiece(i, v.info.PieceSize(i), sum)
 	if err != nil && err != io.EOF {
 		v.mu.Lock()
 		v.known.wasUnread(i)
 		v.mu.Unlock()
 		return false, err
 	}
-	if err == nil && [20]byte(h.Sum(nil)) == v.info.PieceHash(i) {
+	if err != nil {
+		return false, v.MarkNotComplete(i)
+	}
+	switch sum.Verdict() {
+	case metainfo.Right:
 		return true, v.MarkComplete(i)
+	case metainfo.Unknown:
+		return false, v.markUnknown(i)
+	case metainfo.Differ:
+		if err := v.MarkNotComplete(i); err != nil {
+			return false, err
+		}
+		return false, share.Errorf(share.Refused,
+			"the v1 and v2 hashes of piece %d of %q belong to different data: the torrent can never be complete; look for another", i, v.info.Name)
 	}
 	return false, v.MarkNotComplete(i)
+}
+
+// markUnknown notes that piece p cannot be judged before its layer comes.
+func (v *verifier) markUnknown(p int) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.closed {
+		return ErrClosed
+	}
+	v.known.wasUnread(p)
+	v.known.outdated(p)
+	if v.known.unknown.has(p) {
+		return nil
+	}
+	v.known.unreadable(p)
+	v.endDoubt(p)
+	v.agenda.post()
+	return nil
 }
 
 // buffers are for hashing: large enough to make few calls, and small enough for the

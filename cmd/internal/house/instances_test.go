@@ -82,7 +82,7 @@ var instances = []struct{ about, tests string }{
 	// 6. Links and torrents as people really have them.
 	{"a link that the shell cut at &", "cmd/shoal.TestGetTellsOfALinkThatWasCut"},
 	{"&amp;, a stray %, broken lines, <>, a second xt, x.pe without brackets", "share.TestLinkVectors cmd/shoal.TestSourceOfPastedLinks"},
-	{"a link or torrent of v2 alone", "share/metainfo.TestV2OnlySaysSo share.TestLinkVectors"},
+	{"a link or torrent of v2 alone", "share/metainfo.TestV2 share.TestLinkVectors"},
 	{"a .torrent URL that redirects to a magnet, a body that is one, gzip, a sign-in page", "cmd/internal/node.TestDownload"},
 	{"--timeout did not bound the download of a .torrent", "cmd/shoal.TestTimeoutBoundsTheDownload"},
 	{"names that are ordinary on Linux arrived changed", "share/metainfo.TestNamesStayAsTheyAre share/storage.TestOddNamesAreKeptAndFound script.names"},

@@ -142,5 +142,5 @@ func (in *intake) Match(ctx context.Context, r api.MatchRequest) (share.Match, e
 	if err != nil {
 		return share.Match{}, err
 	}
-	return engine.MatchFolder(ctx, t.Info, r.Output)
+	return engine.MatchFolder(ctx, t, r.Output)
 }
