@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -11,8 +10,6 @@ import (
 	"github.com/dustin/go-humanize/english"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
-	"github.com/shoalnet/shoal/share/engine/internal/swarm/infofetch"
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
@@ -23,17 +20,7 @@ func (lp *loop) startAsk(t *transfer) {
 		return
 	}
 	id := t.id
-	ask, err := infofetch.New(infofetch.Config{
-		ID:        id,
-		Fits:      t.names().fits,
-		Dial:      lp.swarms.Dial,
-		NotNow:    func(err error) bool { return errors.Is(err, face.ErrNotNow) },
-		Allow:     func(ap netip.AddrPort) bool { return lp.discovery.far.CheckPeer(ap) == nil },
-		Client:    lp.cfg.Client,
-		Port:      lp.port(),
-		OnDHTNode: lp.cfg.OnDHTNode,
-		Logger:    lp.log,
-	})
+	ask, err := lp.swarms.Learn(id, t.names().fits)
 	if err != nil {
 		lp.fail(t, err)
 		return
@@ -41,17 +28,20 @@ func (lp *loop) startAsk(t *transfer) {
 	t.peers.asking = ask
 	t.peers.search = search{}
 	if t.peers.book != nil {
-		ask.Add(t.peers.book.addrs()...)
+		ask.AddPeers(t.peers.book.peers())
 	}
 	most, only := t.options.MaxSize, t.options.Only
 	lp.start(t, jobAsk, func(ctx context.Context) func() {
-		got, err := ask.Run(ctx)
+		b, err := ask.Info(ctx)
 		if err != nil {
 			return func() { t.peers.asking = nil }
 		}
-		info, err := lp.work.accept(id, got.Bytes, func(info *metainfo.Info) error {
+		info, err := lp.work.accept(id, b, func(info *metainfo.Info) error {
 			return errors.Join(checkSize(info, most), checkOnly(info, only))
 		})
+		if err != nil {
+			ask.End()
+		}
 		return func() {
 			t.peers.asking = nil
 			if err != nil {
@@ -63,7 +53,6 @@ func (lp *loop) startAsk(t *transfer) {
 				return
 			}
 			lp.learn(t, info)
-			lp.discovery.found(foundPeers{id, share.FromPEX, append(got.Peers, got.More...)})
 			lp.discovery.again(t)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
 const (
@@ -134,11 +135,11 @@ func (b *book) again(now time.Time) {
 	}
 }
 
-// addrs returns every address.
-func (b *book) addrs() []netip.AddrPort {
-	out := make([]netip.AddrPort, 0, len(b.entries))
-	for ap := range b.entries {
-		out = append(out, ap)
+// peers returns every address.
+func (b *book) peers() []face.Peer {
+	out := make([]face.Peer, 0, len(b.entries))
+	for _, e := range b.entries {
+		out = append(out, face.Peer{Addr: e.addr, Source: e.source})
 	}
 	return out
 }

@@ -6,9 +6,8 @@
 // bytes reached the disk; what the user shares is only ever read; a disk that fails
 // stops only the transfers on it, and they resume by themselves; and nothing that a
 // peer, a tracker or a torrent says ends the process or makes it grow without bound.
-// Four parts see to the last: internal/swarm (connections and messages),
-// internal/swarm/infofetch (info dictionaries), internal/netguard (addresses) and the
-// book (addresses of peers).
+// Three parts see to the last: internal/swarm (connections and messages),
+// internal/netguard (addresses) and the book (addresses of peers).
 //
 // An Engine is what callers see. Behind it one goroutine, the loop, owns every transfer.
 // After each change reconcile compares how a transfer is with how it should be, and

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
-	"github.com/shoalnet/shoal/share/engine/internal/swarm/infofetch"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/engine/internal/tracker"
 )
 
@@ -14,9 +14,9 @@ type peers struct {
 	book      *book
 	search    search
 	tallies   []tally
-	asking    *infofetch.Fetch // under way
-	told      []share.ID       // by which trackers or peers know of it
-	announced []share.ID       // to finders
+	asking    face.Learning // under way
+	told      []share.ID    // by which trackers or peers know of it
+	announced []share.ID    // to finders
 }
 
 // tell notes that trackers or peers know of an ID.

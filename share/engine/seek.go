@@ -161,8 +161,12 @@ func (d *discovery) found(p foundPeers) {
 	t.peers.search.fresh = true
 	t.peers.brought(p.source, len(fresh), now)
 	d.events.bare(share.Event{Type: share.EventFound, ID: t.id, Source: p.source, Count: len(fresh)})
-	if t.peers.asking != nil {
-		t.peers.asking.Add(fresh...)
+	if ask := t.peers.asking; ask != nil {
+		peers := make([]face.Peer, len(fresh))
+		for i, a := range fresh {
+			peers[i] = face.Peer{Addr: a, Source: p.source}
+		}
+		d.serial.do(func() { ask.AddPeers(peers) })
 	}
 	d.changed(t, t.done && t.level() < live && t.failure == nil)
 	d.offer(t, now)

@@ -172,7 +172,7 @@ var inside = map[string][]string{
 	"share/engine/internal/swarm/face":      {"share/engine/internal/netguard"},
 	"share/engine/internal/swarm/infofetch": {"share/engine/internal/compact"},
 	"share/engine/internal/swarm/library": {
-		"share/engine/internal/swarm/dialback", "share/engine/internal/swarm/face", "share/engine/internal/swarm/peerguard", "share/engine/internal/swarm/punch",
+		"share/engine/internal/swarm/dialback", "share/engine/internal/swarm/face", "share/engine/internal/swarm/infofetch", "share/engine/internal/swarm/peerguard", "share/engine/internal/swarm/punch",
 		"share/engine/internal/admission", "share/engine/internal/compact", "share/engine/internal/flow", "share/engine/internal/netguard",
 	},
 	"share/engine/internal/swarm/native": {

@@ -132,15 +132,16 @@ func TestFetchFromLibtorrent(t *testing.T) {
 				want, disk := m.content(false)
 				c := want
 				if magnet {
-					c = Content{ID: m.id, CheckInfo: func(b []byte) *Content {
-						if !bytes.Equal(b, m.info) {
-							return nil
-						}
-						return &want
-					}}
+					c = Content{ID: m.id, CheckInfo: func(b []byte) bool { return bytes.Equal(b, m.info) }}
 				}
 				s, events := attach(t, n, c)
 				s.AddPeers([]netip.AddrPort{netip.AddrPortFrom(netip.IPv6Loopback(), other.port)})
+				if magnet {
+					await(t, events, InfoKnown)
+					if err := s.Fill(want); err != nil {
+						t.Fatal(err)
+					}
+				}
 				await(t, events, Finished)
 				if !bytes.Equal(disk.data, m.data) {
 					t.Fatal("other data arrived")

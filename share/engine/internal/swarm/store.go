@@ -60,30 +60,11 @@ func (s *Swarm) verify(piece int, sums bool) {
 	}
 }
 
-// checkInfo takes what may be the info dictionary.
+// checkInfo takes what may be the info dictionary. If it is, Fill is to follow.
 func (s *Swarm) checkInfo(info []byte) {
-	var known *Content
-	if s.content.CheckInfo != nil {
-		known = s.content.CheckInfo(info)
-	}
-	if known == nil {
+	if s.content.CheckInfo == nil || !s.content.CheckInfo(info) {
 		s.do(func(c *core.Core, now time.Duration) { c.BadInfo(now) })
 		return
-	}
-	s.do(func(c *core.Core, now time.Duration) {
-		s.content.Info, s.content.Layout, s.content.Hashes = info, known.Layout, known.Hashes
-		if known.ID != (ID{}) {
-			s.content.ID = known.ID
-		}
-		s.content.V2, s.content.Storage, s.content.Have = known.V2, known.Storage, known.Have
-		layout := known.Layout
-		for _, k := range s.conns {
-			k.know(&layout)
-		}
-		c.SetInfo(now, info, known.Layout, known.Have, s.content.trees())
-	})
-	if !s.node.rename(s) {
-		s.node.cfg.Logger.Warn("the content has two IDs, by one of which another swarm runs", "id", known.ID)
 	}
 	s.tell(Event{Kind: InfoKnown, Info: info})
 }

@@ -89,9 +89,10 @@ type Content struct {
 	// MaxPeers bounds connections; 0 for the default.
 	MaxPeers   int
 	Sequential bool
-	// CheckInfo tells what an info dictionary describes; nil if it is not that of
-	// ID. It is called only while Layout is not known.
-	CheckInfo func(info []byte) *Content
+	// CheckInfo tells whether this is the info dictionary of ID. It is called only
+	// while Layout is not known, until it was true once; InfoKnown and then Fill
+	// follow.
+	CheckInfo func(info []byte) bool
 	// Events is told what happens, one event after the other. It must not call
 	// the swarm.
 	Events func(Event)
@@ -280,6 +281,35 @@ func (n *Node) Attach(content Content, seed [32]byte) (*Swarm, error) {
 		n.yield()
 	}
 	return s, nil
+}
+
+// Fill tells a swarm that was attached without them what the info dictionary says:
+// ID, V2, Info, Layout and Hashes, and with these Have, Storage, Down and Up. The
+// connections stay. What else is in content stays as it was.
+func (s *Swarm) Fill(content Content) error {
+	err := ErrClosed
+	s.do(func(c *core.Core, now time.Duration) {
+		if c.Known() {
+			err = ErrTwice
+			return
+		}
+		own := &s.content
+		if content.ID != (ID{}) {
+			own.ID = content.ID
+		}
+		own.V2, own.Info, own.Layout, own.Hashes = content.V2, content.Info, content.Layout, content.Hashes
+		own.Have, own.Storage, own.Down, own.Up = content.Have, content.Storage, content.Down, content.Up
+		layout := content.Layout
+		for _, k := range s.conns {
+			k.know(&layout)
+		}
+		c.SetInfo(now, content.Info, content.Layout, content.Have, own.trees())
+		err = nil
+	})
+	if err == nil && !s.node.rename(s) {
+		s.node.cfg.Logger.Warn("the content has two IDs, by one of which another swarm runs", "id", content.ID)
+	}
+	return err
 }
 
 func (n *Node) add(s *Swarm) error {

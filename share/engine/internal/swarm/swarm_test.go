@@ -95,14 +95,15 @@ func TestInfoThenContent(t *testing.T) {
 		dials++
 		return new(net.Dialer).DialContext(ctx, "tcp", a.String())
 	}
-	s, events := attach(t, b, Content{ID: m.id, CheckInfo: func(got []byte) *Content {
-		if !bytes.Equal(got, info) {
-			return nil
-		}
-		return &want
-	}})
+	s, events := attach(t, b, Content{ID: m.id, CheckInfo: func(got []byte) bool { return bytes.Equal(got, info) }})
 	s.AddPeers([]netip.AddrPort{addr})
 	await(t, events, InfoKnown)
+	if err := s.Fill(want); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Fill(want); err != ErrTwice {
+		t.Fatal(err)
+	}
 	await(t, events, Finished)
 	if !bytes.Equal(disk.data, m.data) || dials != 1 {
 		t.Fatalf("%d connections", dials)

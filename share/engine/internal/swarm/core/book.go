@@ -136,12 +136,23 @@ func (b *book) soonest(after time.Duration) (at time.Duration, any bool) {
 	return max(at, after), any
 }
 
+// reach is how many peers there are at most because of us. A quarter of the room is
+// for those who come: else a swarm whose members are all full has no place for a
+// newcomer.
+func (b *book) reach() int { return max(1, b.most*3/4) }
+
+// waits tells whether somebody may be dialed and there is no room.
+func (b *book) waits() bool {
+	if len(b.peers)+b.dialing < b.reach() {
+		return false
+	}
+	at, any := b.soonest(0)
+	return any && at <= b.now
+}
+
 // call chooses whom to dial, as far as there is room.
 func (b *book) call() (addrs []netip.AddrPort) {
-	// A quarter of the room is for those who come: else a swarm whose members
-	// are all full has no place for a newcomer.
-	most := max(1, b.most*3/4)
-	for len(b.peers)+b.dialing < most && b.dialing < b.atOnce {
+	for len(b.peers)+b.dialing < b.reach() && b.dialing < b.atOnce {
 		var best *candidate
 		for _, k := range b.list {
 			if k.busy || k.due > b.now || best != nil && k.fails > best.fails || b.bans.bans(k.addr.Addr()) {

@@ -165,6 +165,7 @@ type Core struct {
 
 	nextTick time.Duration
 	nextSlow time.Duration
+	decideBy time.Duration // see SetInfo; 0 for decided
 	stats    Stats
 }
 
@@ -222,6 +223,7 @@ func New(cfg Config) *Core {
 	if !cfg.WantNothing {
 		c.wantAt = Normal
 	}
+	c.holdings.undecided = !cfg.Layout.Known()
 	if cfg.Layout.Known() {
 		c.learn(cfg.Layout, cfg.Have, cfg.Trees)
 	}
@@ -343,10 +345,35 @@ func (c *Core) upkeep() {
 	}
 	c.herald.tellAll()
 	c.pex.tell()
-	c.info.ask()
+	if c.decideBy != 0 && c.now >= c.decideBy {
+		c.decided()
+	}
+	c.inform()
 	c.inquiries.expire()
 	c.inquire()
 	c.connect()
+}
+
+// inform asks for the info dictionary while it is not known. A peer that does not
+// bring it gives way to those who have not been asked.
+func (c *Core) inform() {
+	if c.layout.Known() {
+		return
+	}
+	c.info.ask()
+	if p := c.info.useless(); p != nil && c.book.waits() {
+		c.book.idle(p)
+		c.drop(p, "it does not send the info dictionary")
+	}
+}
+
+// decided takes that it is known what is wanted.
+func (c *Core) decided() {
+	c.decideBy, c.holdings.undecided = 0, false
+	for _, p := range c.snapshot() {
+		c.holdings.interest(p)
+	}
+	c.settle()
 }
 
 // connect dials whom there is room for.
@@ -402,6 +429,7 @@ func (c *Core) SetPriorities(now time.Duration, from int, priority []uint8) {
 	for i, n := range priority {
 		c.setPriority(from+i, min(n, High))
 	}
+	c.decideBy, c.holdings.undecided = 0, false
 	for _, p := range c.peers {
 		c.holdings.interest(p)
 		c.requests.fill(p)

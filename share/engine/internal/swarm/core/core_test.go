@@ -348,7 +348,11 @@ func TestInfoComesOneByOneAndIsKept(t *testing.T) {
 	}
 	h.Disconnected(h.at, p)
 	q := h.peer(true)
-	h.say(q, wire.Message{Type: wire.HaveAll}, shake)
+	h.say(q, wire.Message{Type: wire.HaveAll})
+	if len(h.take(q, wire.Interested)) != 1 {
+		t.Fatal("a peer that has content is not asked to unchoke us before the content is known")
+	}
+	h.say(q, shake)
 	for range 5 {
 		for _, i := range asked(q) {
 			if i == first[0] {
@@ -364,7 +368,8 @@ func TestInfoComesOneByOneAndIsKept(t *testing.T) {
 	h.SetInfo(h.at, info, wire.NewLayout(640*kib, 64*kib), nil, nil)
 	h.flush()
 	// What was said before counts, and the connection is used.
-	if len(h.take(q, wire.Interested)) != 1 || q.gone {
+	h.say(q, wire.Message{Type: wire.Unchoke})
+	if len(h.take(q, wire.Request)) == 0 || q.gone {
 		t.Fatal("the connection that brought the info dictionary is not used")
 	}
 	h.check()

@@ -103,7 +103,7 @@ func (g *greeter) heard(p *Peer, b []byte) (wire.Handshake, error) {
 	if h.ReqQ != 0 {
 		p.reqq = h.ReqQ
 	}
-	if h.InfoSize != 0 {
+	if p.info.size == 0 { // it may not change its mind
 		p.info.size = h.InfoSize
 	}
 	return h, nil

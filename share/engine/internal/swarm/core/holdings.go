@@ -13,6 +13,10 @@ type holdings struct {
 	*roster
 	*sender
 	picker *picker
+	// It is not known what is wanted, since the content is not or was not until
+	// just now. Peers that have anything are told that we are interested: so they
+	// may have unchoked us by then.
+	undecided bool
 }
 
 // holding is what one peer has.
@@ -48,6 +52,10 @@ func (h *holdings) early(p *Peer, m *wire.Message) {
 		p.late.bits = append(said, p.late.bits[min(len(said), len(p.late.bits)):]...)
 	case wire.HaveAll:
 		p.late.all = true
+	}
+	if !p.interesting && (p.late.all || bits(p.late.bits).count(wire.MaxPieces) > 0) {
+		p.interesting = true
+		h.send(p, wire.Message{Type: wire.Interested})
 	}
 }
 
@@ -165,7 +173,7 @@ func (h *holdings) worth(i, n int) {
 
 // interest tells p whether it has anything for us, when that changes.
 func (h *holdings) interest(p *Peer) {
-	if want := p.useful > 0; want != p.interesting {
+	if want := p.useful > 0; want != p.interesting && (want || !h.undecided) {
 		p.interesting = want
 		t := wire.NotInterested
 		if want {

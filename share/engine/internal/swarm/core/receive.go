@@ -393,8 +393,13 @@ func (c *Core) BadInfo(now time.Duration) {
 	c.info.ask()
 }
 
+// undecidedTime is how long the caller has to say what is wanted of content that
+// has become known, before peers are told that nothing is.
+const undecidedTime = 2 * time.Second
+
 // SetInfo takes the info dictionary, checked, and the layout it describes. have
 // are the pieces that are here already, as in a bitfield message; nil for none.
+// With Config.WantNothing, SetPriorities is to follow soon.
 func (c *Core) SetInfo(now time.Duration, info []byte, layout wire.Layout, have []byte, trees *Trees) {
 	c.enter(now)
 	if c.layout.Known() {
@@ -402,6 +407,11 @@ func (c *Core) SetInfo(now time.Duration, info []byte, layout wire.Layout, have 
 	}
 	c.info.learned(info)
 	c.learn(layout, have, trees)
+	if c.wantAt == Unwanted {
+		c.decideBy = c.now + undecidedTime
+	} else {
+		c.holdings.undecided = false
+	}
 	for _, p := range c.snapshot() {
 		if !p.gone {
 			c.catchUp(p)
@@ -421,7 +431,9 @@ func (c *Core) SetInfo(now time.Duration, info []byte, layout wire.Layout, have 
 		c.readers.update()
 	}
 	c.inquire()
-	c.settle()
+	if c.decideBy == 0 {
+		c.settle()
+	}
 	c.requests.refilled()
 }
 

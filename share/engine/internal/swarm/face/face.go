@@ -79,8 +79,12 @@ type Network interface {
 	// Check tells whether the content of an info dictionary, which
 	// share/metainfo has accepted, can be attached.
 	Check(info []byte) error
+	// Learn begins to ask peers for the info dictionary of an ID; right recognises
+	// it.
+	Learn(id share.ID, right func(info []byte) bool) (Learning, error)
 	// Attach begins to exchange content with peers. It may take as long as
-	// reading from disk does.
+	// reading from disk does. It goes on with the connections of a Learning of the
+	// same ID.
 	Attach(Content) (Swarm, error)
 	// Offer lets peers ask for content that is not attached: Events.Wake is
 	// called then. Withdraw ends that.
@@ -97,6 +101,18 @@ type Network interface {
 	Tend()
 	Figures() NetworkFigures
 	DialBacks() DialBacks
+}
+
+// Learning asks peers for an info dictionary (BEP 9).
+type Learning interface {
+	// AddPeers calls these.
+	AddPeers([]Peer)
+	// Info waits for the info dictionary, of at most 4 MiB, and is called once.
+	// Nothing was checked but what right says. Connections are kept for a little
+	// while then, for Attach. If ctx ends first the learning ends, with the cause.
+	Info(ctx context.Context) ([]byte, error)
+	// End closes the connections, unless Attach has taken them.
+	End()
 }
 
 // NetworkFigures counts over all swarms since the Network was made.

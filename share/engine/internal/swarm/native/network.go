@@ -20,7 +20,6 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/dialback"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
-	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
@@ -48,9 +47,10 @@ type Network struct {
 	moves  sync.WaitGroup // what Moved began
 	tells  tells
 
-	mu       sync.Mutex
-	attached map[share.ID]*Swarm
-	down, up int64 // of swarms that were detached
+	mu        sync.Mutex
+	attached  map[share.ID]*Swarm
+	learnings map[share.ID]*learning
+	down, up  int64 // of swarms that were detached
 }
 
 var _ face.Network = (*Network)(nil)
@@ -58,10 +58,11 @@ var _ face.Network = (*Network)(nil)
 // New makes a Network, which starts nothing.
 func New(cfg face.Config) *Network {
 	n := &Network{
-		cfg:      cfg,
-		registry: newRegistry(cfg.Logger, cfg.Policy, cfg.MaxConns, cfg.Now),
-		attached: make(map[share.ID]*Swarm),
-		tells:    newTells(maxTells),
+		cfg:       cfg,
+		registry:  newRegistry(cfg.Logger, cfg.Policy, cfg.MaxConns, cfg.Now),
+		attached:  make(map[share.ID]*Swarm),
+		learnings: make(map[share.ID]*learning),
+		tells:     newTells(maxTells),
 	}
 	copy(n.id[:], peerIDPrefix+rand.Text())
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -71,6 +72,9 @@ func New(cfg face.Config) *Network {
 	own := swarm.Config{
 		Logger: cfg.Logger, PeerID: n.id, Client: cfg.Client, DHTPort: cfg.DHTPort, Uploads: cfg.Uploads,
 		Dial: n.Dial, Greeted: n.greeted, Wake: n.wake,
+	}
+	if own.DHTPort == nil && cfg.Events.DHTNode != nil {
+		own.DHTPort = func() uint16 { return 0 } // tells nothing, and has peers tell theirs
 	}
 	for _, l := range cfg.Listeners {
 		t, ok := l.Addr().(*net.TCPAddr)
@@ -218,10 +222,13 @@ func (n *Network) Figures() face.NetworkFigures {
 	return f
 }
 
-// swarms are those attached.
+// swarms are all that run.
 func (n *Network) swarms() (all []*Swarm) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	for _, l := range n.learnings {
+		all = append(all, l.swarm)
+	}
 	for _, s := range n.attached {
 		all = append(all, s)
 	}
@@ -262,41 +269,51 @@ func (n *Network) Attach(c face.Content) (face.Swarm, error) {
 	if !slices.Contains(info.IDs(), c.ID) {
 		return nil, share.Errorf(share.Refused, "the info dictionary is not that of %s", c.ID.Short())
 	}
-	s := &Swarm{
-		of: n, id: c.ID, info: c.Info, web: newWebseeds(n.ctx), private: info.Private, content: c,
-		wishes:  newWishes(info.NumPieces, info.PieceLength, c.ReadOnly),
-		sources: make(map[netip.AddrPort]share.Source),
-	}
-	s.lastPeer.Store(n.cfg.Now().Unix())
 	layers := c.Layers
 	if layers == nil {
 		layers = metainfo.NewLayers(info)
 	}
+	wishes := newWishes(info.NumPieces, info.PieceLength, c.ReadOnly)
 	own := swarm.Describe(info, layers)
 	own.Have, own.Storage, own.Down, own.Up = make([]byte, (info.NumPieces+7)/8), c.Storage, c.Down, c.Up
-	own.MaxPeers, own.WantNothing, own.TellHeard = maxPeers, true, true
-	own.Extensions, own.Events = map[string]uint8{dialback.Name: extDialback}, s.event
-	if !info.Private {
-		own.Extensions[wire.NameHolepunch] = wire.ExtHolepunch
-	}
+	had := 0
 	for i := range info.NumPieces {
 		known, complete := c.Storage.Completion(i)
-		s.wishes.known[i] = known
+		wishes.known[i] = known
 		if known && complete {
 			own.Have[i/8] |= 0x80 >> (i % 8)
+			had++
 		}
 	}
-	var seed [32]byte
-	_, _ = rand.Read(seed[:])
+	s := n.takeLearning(info.IDs()...)
+	if s != nil && (info.Private || had > maxTold) {
+		s.Detach()
+		s = nil
+	}
+	learned := s != nil
+	if !learned {
+		s = n.newSwarm(c.ID)
+	}
 	// Whoever looks for s finds it with what runs it, or not at all.
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.run, err = n.node.Attach(own, seed); err != nil {
+	s.info, s.content, s.private, s.wishes = c.Info, c, info.Private, wishes
+	if !learned {
+		err = s.start(own)
+	}
+	if err == nil {
+		n.attached[s.id] = s
+	}
+	s.mu.Unlock()
+	n.mu.Unlock()
+	if learned {
+		if err = s.run.Fill(own); err != nil {
+			s.Detach()
+		}
+	}
+	if err != nil {
 		return nil, share.Errorf(share.Failed, "attaching %s: %w", c.ID.Short(), err)
 	}
-	n.attached[c.ID] = s
 	return s, nil
 }
 

@@ -32,7 +32,8 @@ type Swarm struct {
 	run     *swarm.Swarm
 	web     *webseeds
 	private bool
-	content face.Content // its callbacks
+	content face.Content      // its callbacks
+	learned func(info []byte) // of a learning; called once
 
 	lastPeer atomic.Int64 // Unix seconds when a connection last came or went
 
@@ -227,6 +228,8 @@ func (s *Swarm) Pieces() []face.PieceState {
 func (s *Swarm) event(e swarm.Event) {
 	n := s.of
 	switch e.Kind {
+	case swarm.InfoKnown:
+		s.learned(e.Info)
 	case swarm.PieceDone:
 		if f := s.content.Arrived; f != nil {
 			f()
