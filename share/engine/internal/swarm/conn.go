@@ -411,6 +411,14 @@ func (s *Swarm) read(b []byte, piece, begin int) error {
 		return ErrClosed
 	}
 	defer s.using.Done()
+	// What was asked for behind the end of a piece is zeros.
+	data := min(len(b), s.content.Layout.Len(piece)-begin)
+	if data <= 0 {
+		clear(b)
+		return nil
+	}
+	clear(b[data:])
+	b = b[:data]
 	n, err := s.content.Storage.ReadAt(b, s.content.at(piece, begin))
 	if n == len(b) {
 		return nil

@@ -16,7 +16,7 @@ import (
 )
 
 // kinds are the kinds of torrents that BEP 52 describes.
-var kinds = []string{"hybrid"}
+var kinds = []string{"v2", "hybrid"}
 
 // twofold is content that others made a torrent of, which BEP 52 describes.
 type twofold struct {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
+	"github.com/shoalnet/shoal/share/merkle"
 )
 
 // Whatever peers do, in whatever order: nothing panics, the books agree, and
@@ -16,6 +17,9 @@ func FuzzCore(f *testing.F) {
 	f.Add([]byte("\x00\x00\x01\x06\x01\x00\x02\x00\x03\x00\x03\x01\x03\x02\x03\x03"), uint8(0))
 	f.Add([]byte("\x00\x10\x01\x06\x02\x00\x05\x01\x03\x00\x03\x01\x05\x02\x06\x00\x07\x00\x08\x00\x09\x33"), uint8(1))
 	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x01\x06\x01\x16\x01\x26\x02\x00\x02\x10\x02\x20\x04\x00\x04\x10\x0a\x00\x0b\x00\x0c\x11\x0d\x22\x0e\x00\x0f\x77"), uint8(2))
+	// With hash trees: requests of hashes, answers, and wrong ones.
+	f.Add([]byte("\x00\x02\x01\x06\x02\x00\x18\x00\x18\x01\x17\x05\x19\x00\x03\x00\x03\x01\x1a\x03\x1b\x00\x1c\x00"), uint8(8))
+	f.Add([]byte("\x00\x02\x00\x03\x01\x06\x02\x00\x03\x00\x03\x01\x03\x02\x03\x03\x18\x00\x18\x13\x09\xff\x1a\x00"), uint8(24))
 	f.Fuzz(play)
 }
 
@@ -32,16 +36,25 @@ func TestSoakCoreAtRandom(t *testing.T) {
 				in[i] = []byte{0, 1, 2, 3, 3, 3, 9}[r.IntN(7)]
 			}
 		}
-		kind := uint8(r.IntN(8))
+		kind := uint8(r.IntN(32))
 		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { play(t, in, kind) }) {
 			t.Fatalf("with the input %q of kind %d", in, kind)
 		}
 	}
 }
 
+// play gives a Core what in says. kind is what it has at first; 8 for content that has
+// hash trees, 16 for such that can be checked without them.
 func play(t *testing.T, in []byte, kind uint8) {
-
+	forest := grow(12, 8, 3) // six pieces, too
+	forest.Only = kind&16 == 0
 	h := newHarness(t, 6, func(c *Config) {
+		if kind&8 != 0 {
+			c.Layout, c.Trees = forest.layout, &forest.Trees
+			if kind&7 == 4 {
+				forest.whole()
+			}
+		}
 		c.MaxPeers = 8
 		c.Sequential = kind&1 != 0
 		switch kind >> 1 & 3 {
@@ -50,15 +63,28 @@ func play(t *testing.T, in []byte, kind uint8) {
 		case 2:
 			c.Have = []byte{0xfc}
 		case 3:
-			c.Layout = wire.Layout{}
+			c.Layout, c.Trees = wire.Layout{}, nil
 		}
 	})
+	layout := h.layout
+	if !layout.Known() {
+		if layout = wire.NewLayout(6*64*kib, 64*kib); kind&8 != 0 {
+			layout = forest.layout
+		}
+	}
 	var open []wire.Message
 	var by []*Peer
+	var inquiries []wire.Message
 	collect := func() {
 		for _, p := range h.Peers() {
 			for _, m := range h.sent[p] {
+				if m.Type == wire.HashRequest {
+					inquiries = append(inquiries, m)
+				}
 				if m.Type == wire.Request {
+					if h.blind.has(int(m.Index)) {
+						t.Fatalf("asked for %+v, which cannot be checked", m)
+					}
 					if int(m.Index) >= 6 || int(m.Begin+m.Length) > h.layout.Len(int(m.Index)) {
 						t.Fatalf("asked for %+v", m)
 					}
@@ -75,13 +101,14 @@ func play(t *testing.T, in []byte, kind uint8) {
 		}
 	}
 	for ; len(in) >= 2 && len(in) < 4000; in = in[2:] {
-		op, arg := in[0]%23, int(in[1])
+		op, arg := in[0]%29, int(in[1])
 		var p *Peer
 		if n := len(h.Peers()); n > 0 {
 			p = h.Peers()[arg>>4%n]
 		}
 		piece := uint32(arg % 6)
 		if op == 0 && h.made < 40 && len(h.Peers()) < 7 {
+			h.next = arg&2 != 0
 			h.peer(arg&1 == 0)
 		}
 		if p == nil {
@@ -162,16 +189,54 @@ func play(t *testing.T, in []byte, kind uint8) {
 			h.SetHalt(h.at, arg%2 == 0)
 		case 19:
 			if !known {
-				h.SetInfo(h.at, []byte("x"), wire.NewLayout(6*64*kib, 64*kib), nil, nil)
+				var trees *Trees
+				if kind&8 != 0 {
+					trees = &forest.Trees
+				}
+				h.SetInfo(h.at, []byte("x"), layout, nil, trees)
+			}
+		case 23, 28: // a request of hashes
+			h.say(p, wire.Message{Type: wire.HashRequest, Hash: &wire.HashSpan{
+				Root: forest.Files[arg%3].Root, Layer: uint32(arg >> 2 & 3), Index: uint32(arg >> 4), Length: 1 << (arg >> 3 & 3), Proofs: uint32(arg >> 5),
+			}})
+		case 24, 25: // an answer, of whom it was asked or of another, right or wrong
+			if len(inquiries) == 0 {
+				break
+			}
+			i := arg % len(inquiries)
+			m := forest.answer(inquiries[i])
+			inquiries = append(inquiries[:i:i], inquiries[i+1:]...)
+			if op == 25 {
+				m.Hash.Hashes = append(m.Hash.Hashes, [32]byte{1})[arg&1:]
+			}
+			h.say(p, m)
+		case 26:
+			if len(inquiries) > 0 {
+				h.say(p, wire.Message{Type: wire.HashReject, Hash: inquiries[arg%len(inquiries)].Hash})
+			}
+		case 27:
+			if len(h.hashServer.waiting) > 0 {
+				leaves := make([]merkle.Hash, 4)
+				h.Hashed(h.at, h.hashServer.waiting[0].piece, leaves[:arg%5])
+			} else {
+				h.Hashed(h.at, int(piece), nil)
 			}
 		}
 		h.flush()
 		collect()
 		if a := h.action(Verify); a != nil {
 			right := arg%3 != 0
-			sums := make([][20]byte, 4)
-			sums[arg%4][0] = byte(arg)
+			sums := make([][20]byte, h.layout.Blocks(a.Piece))
+			sums[arg%len(sums)][0] = byte(arg)
 			h.Verified(h.at, a.Piece, right, sums)
+			h.flush()
+			collect()
+		}
+		if a := h.action(MakeLayer); a != nil {
+			if f := h.trees.of(a.Piece); f.First != a.Piece || forest.Layers.Set(f.Root, forest.layers[f.Root]) != nil {
+				t.Fatalf("piece %d begins no file with a layer", a.Piece)
+			}
+			h.Computed(h.at)
 			h.flush()
 			collect()
 		}

@@ -13,4 +13,5 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConforms(t *testing.T) {
 	conform.Test(t, func(cfg face.Config) face.Network { return New(cfg) })
+	conform.TestV2(t, func(cfg face.Config) face.Network { return New(cfg) })
 }

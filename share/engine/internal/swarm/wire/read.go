@@ -283,6 +283,9 @@ func (r *Reader) span(m *Message, longest uint32) error {
 		return err
 	}
 	size := uint64(l.Len(int(m.Index)))
+	if m.Type == Request || m.Type == Cancel {
+		size = uint64(l.Room(int(m.Index)))
+	}
 	if m.Length == 0 || m.Length > longest || uint64(m.Begin)+uint64(m.Length) > size {
 		return wrong("a %v message for %d bytes at %d of a piece of %d", m.Type, m.Length, m.Begin, size)
 	}

@@ -141,6 +141,16 @@ func (l *Layout) Len(i int) int {
 	return l.PieceLength
 }
 
+// Room is how much of piece i may be asked for: its length, or up to the end of the
+// last block of a piece in Short. libtorrent asks for whole blocks there, and wants
+// zeros after the end.
+func (l *Layout) Room(i int) int {
+	if _, short := l.Short[i]; short {
+		return min(l.PieceLength, l.Blocks(i)*BlockSize)
+	}
+	return l.Len(i)
+}
+
 // Blocks is the number of blocks of piece i.
 func (l *Layout) Blocks(i int) int { return (l.Len(i) + BlockSize - 1) / BlockSize }
 

@@ -212,6 +212,26 @@ func TestLayout(t *testing.T) {
 	if l.Len(0) != 32<<10 || l.Len(1) != 17000 || l.Len(3) != 5 || l.Blocks(1) != 2 || l.BlockLen(1, 1) != 17000-16384 || l.Total() != 2*32<<10+17000+5 {
 		t.Fatal(l.Total())
 	}
+	if l.Room(0) != 32<<10 || l.Room(1) != 32<<10 || l.Room(3) != 5 {
+		t.Fatal(l.Room(0), l.Room(1), l.Room(3))
+	}
+	l.Short[2] = 3
+	for _, c := range []struct {
+		m  Message
+		ok bool
+	}{
+		{Message{Type: Request, Index: 2, Length: 3}, true},
+		{Message{Type: Request, Index: 2, Length: 16 << 10}, true}, // with zeros behind the end
+		{Message{Type: Cancel, Index: 2, Length: 16 << 10}, true},
+		{Message{Type: Request, Index: 2, Begin: 16 << 10, Length: 1}, false},
+		{Message{Type: Request, Index: 3, Length: 6}, false},
+		{Message{Type: Piece, Index: 2, Block: make([]byte, 4)}, false},
+		{Message{Type: Reject, Index: 2, Length: 4}, false},
+	} {
+		if _, err := readAll(join(c.m), all(), &l); (err == nil || errors.Is(err, io.EOF)) != c.ok {
+			t.Errorf("%v of %d bytes at %d of piece %d: %v", c.m.Type, c.m.Length, c.m.Begin, c.m.Index, err)
+		}
+	}
 	if got := layout; got.Pieces != 3 || got.Last != 20000 || got.Total() != 2*32<<10+20000 {
 		t.Fatal(got)
 	}
