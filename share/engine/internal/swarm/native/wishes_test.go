@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
@@ -45,4 +46,29 @@ func TestWhatIsOnlyReadIsNotWanted(t *testing.T) {
 	if got := w.levels(0, 2); !slices.Equal(got, []uint8{core.Unwanted, core.Unwanted}) || w.readings(time.Now()) != nil {
 		t.Errorf("%v", got)
 	}
+}
+
+// While something of one transfer is wanted Now and not here, the node's other
+// transfers ask for nothing.
+func TestWhatIsWantedNowOvertakesOtherTransfers(t *testing.T) {
+	a, addr := testNetwork(t, nil)
+	b, _ := testNetwork(t, nil)
+	seed, _ := testContent(5, true)
+	attach(t, a, seed)
+	film, _ := testContent(3, false) // which nobody has
+	player := attach(t, b, film)
+	player.SetPriorities(face.Change{From: 0, To: 1, Is: face.Now})
+	want, disk := testContent(5, false)
+	s := attach(t, b, want)
+	s.SetPriorities(face.Change{From: 0, To: 5, Is: face.Normal})
+	s.AddPeers([]face.Peer{{Addr: addr, Source: share.FromTracker}})
+	until(t, "peer", func() bool {
+		p := s.Peers()
+		return len(p) == 1 && p[0].Client != ""
+	})
+	if down := s.Figures().Down; down != 0 {
+		t.Errorf("%d bytes came all the same", down)
+	}
+	player.SetPriorities(face.Change{From: 0, To: 1, Was: face.Now, Is: face.Never})
+	await(t, "content", disk.done)
 }
