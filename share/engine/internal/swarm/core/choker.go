@@ -54,6 +54,9 @@ func (h *choker) ask(up float64) (open int) {
 			if len(p.want) > 0 {
 				d.Busy++
 			}
+			if p.served == 0 || h.now-p.up.at > rechokeEvery {
+				d.Idle++
+			}
 		}
 	}
 	h.slots = h.uplink.Report(h.now, d)

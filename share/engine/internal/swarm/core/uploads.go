@@ -121,7 +121,7 @@ func (u *uploads) left(p *Peer) {
 }
 
 // rate is how many bytes a second are uploaded.
-func (u *uploads) rate() float64 { return u.line.get(u.now, longTerm) }
+func (u *uploads) rate() float64 { return u.line.get(u.now, shortTerm) }
 
 // unchoke begins to serve p.
 func (u *uploads) unchoke(p *Peer) {
@@ -145,7 +145,7 @@ func (u *uploads) take(p *Peer, budget int, blocks []Span) (_ []Span, sent int) 
 		n := int(w.length)
 		sent += n
 		p.up.add(u.now, n, longTerm)
-		u.line.add(u.now, n, longTerm)
+		u.line.add(u.now, n, shortTerm)
 	}
 	p.Uploaded += int64(sent)
 	p.served += int64(sent)

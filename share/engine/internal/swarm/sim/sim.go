@@ -5,7 +5,8 @@
 // A line has a rate up and a rate down and a delay. Connections share a host's
 // uplink by turns, a block each; what arrives faster than the downlink takes
 // waits there, and a connection has only so many bytes on their way, as TCP
-// does. Loss is a delay of the connection it happens to. Blocks have no data but
+// does. What a host has written cannot be taken back, though it waits for the uplink.
+// Loss is a delay of the connection it happens to. Blocks have no data but
 // a number that says whether they are right.
 package sim
 
@@ -30,6 +31,7 @@ type Config struct {
 
 const (
 	inFlight  = 512 << 10 // bytes of a connection that are on their way
+	buffered  = 32 << 10  // bytes of a connection that its host's system keeps unsent
 	overhead  = 1.05      // of TCP and IPv6
 	lossDelay = 250 * time.Millisecond
 	trackers  = 30 // addresses that a host gets when it comes, and each minute
@@ -402,8 +404,19 @@ func (h *Host) arm() {
 // transmit puts the next unit on the uplink, of the connections by turns.
 func (h *Host) transmit() {
 	h = h.line
+	for _, c := range h.all {
+		c.fill()
+	}
 	if h.busy || h.gone {
 		return
+	}
+	// Messages are small packets, which leave between those of blocks.
+	for _, c := range h.all {
+		if len(c.parcel) > 0 && c.parcel[0].block.Length == 0 && c.flying < inFlight {
+			u, _ := c.next()
+			h.put(c, u)
+			return
+		}
 	}
 	for range h.all {
 		h.turn = (h.turn + 1) % len(h.all)
@@ -435,13 +448,34 @@ func (h *Host) put(c *conn, u unit) {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// next is what goes over the connection now.
+// next is what goes over the connection now, from the buffer.
 func (c *conn) next() (unit, bool) {
 	if len(c.parcel) > 0 {
 		u := c.parcel[0]
 		c.parcel = c.parcel[1:]
 		return u, true
 	}
+	return unit{}, false
+}
+
+// fill writes what the Core has into the system's buffer, while there is room.
+func (c *conn) fill() {
+	held := 0
+	for i := range c.parcel {
+		held += c.parcel[i].size
+	}
+	for held < buffered && !c.closed {
+		u, any := c.pull()
+		if !any {
+			return
+		}
+		c.parcel = append(c.parcel, u)
+		held += u.size
+	}
+}
+
+// pull is what the Core has for the connection now.
+func (c *conn) pull() (unit, bool) {
 	h := c.host
 	if !c.ready {
 		return unit{}, false

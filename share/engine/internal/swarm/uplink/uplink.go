@@ -51,7 +51,8 @@ type Demand struct {
 	Rate    float64 // bytes a second that it uploads
 	Wanting int     // peers that want something of it
 	Open    int     // of these, those that have a slot
-	Busy    int     // of these, those that have asked for something
+	Busy    int     // of these, those for which something waits
+	Idle    int     // of these, those that asked for nothing for some time
 }
 
 // Place is that of one swarm. It is safe for concurrent use.
@@ -158,12 +159,16 @@ func (l *Link) measure() {
 		all.Rate += p.want.Rate
 		all.Open += p.want.Open
 		all.Busy += p.want.Busy
+		all.Idle += p.want.Idle
 	}
 	l.best = max(l.best*0.97, all.Rate)
+	// That nothing waits does not tell that the line has room: the system's buffers
+	// may hold it.
+	unused := all.Idle*2 > all.Open || all.Busy*2 < all.Open && all.Rate < 0.8*l.best
 	switch {
-	case all.Busy*2 < all.Open && all.Open >= l.capacity():
+	case unused && all.Open >= l.capacity():
 		l.extra++
-	case all.Busy == all.Open && l.extra > 0:
+	case !unused && l.extra > 0 && (all.Busy == all.Open || all.Rate > 0.95*l.best):
 		l.extra--
 	}
 }

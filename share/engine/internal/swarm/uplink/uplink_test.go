@@ -123,7 +123,7 @@ func TestUnusedSlotsAreMadeUpFor(t *testing.T) {
 	slots := p.Report(now, Demand{Rate: 1e5, Wanting: 100})
 	for range 5 {
 		now += planEvery
-		slots = p.Report(now, Demand{Rate: 1e5, Wanting: 100, Open: slots})
+		slots = p.Report(now, Demand{Rate: 1e5, Wanting: 100, Open: slots, Idle: slots})
 	}
 	if slots <= leastSlots {
 		t.Errorf("%d slots", slots)
@@ -134,6 +134,29 @@ func TestUnusedSlotsAreMadeUpFor(t *testing.T) {
 	}
 	if slots != leastSlots {
 		t.Errorf("%d slots, all of them used", slots)
+	}
+}
+
+// That nothing waits is no sign of room while the line carries what it can: with a
+// slow line the system's buffers hold what few peers ask for.
+func TestASlowLineGetsNoMoreSlots(t *testing.T) {
+	now := time.Second
+	l := New(0)
+	p := l.Join()
+	slots := 0
+	for range 30 {
+		slots = p.Report(now, Demand{Rate: 37e3, Wanting: 100, Open: slots})
+		now += planEvery
+	}
+	if slots != leastSlots {
+		t.Errorf("%d slots", slots)
+	}
+	for range 5 {
+		slots = p.Report(now, Demand{Rate: 20e3, Wanting: 100, Open: slots})
+		now += planEvery
+	}
+	if slots == leastSlots {
+		t.Error("no more slots although half of the line is idle")
 	}
 }
 
