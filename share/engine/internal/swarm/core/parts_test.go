@@ -223,7 +223,7 @@ func TestRequestsAreGivenUpAndMadeAgain(t *testing.T) {
 	if _, known := r.arrived(p, k, wire.BlockSize); known {
 		t.Error("the same block was awaited twice")
 	}
-	c.enter(c.now + 20*time.Second)
+	c.enter(c.now + 21*time.Second)
 	if r.expire(p) || len(p.asked) != 0 || r.expired != 3 {
 		t.Errorf("%d requests are left", len(p.asked))
 	}

@@ -69,7 +69,7 @@ const (
 	// A request is taken for forgotten after so long if later ones were answered.
 	skippedTime = 2 * time.Second
 	webPatience = 30 * time.Second // several parts come at once from the web
-	longestWait = 20 * time.Second // of a request, while others are answered
+	longestWait = 45 * time.Second // of a request, while others are answered
 	avoidReject = 10 * time.Second
 	maxPast     = 4096
 	maxRejects  = 32

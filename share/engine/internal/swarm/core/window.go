@@ -81,7 +81,7 @@ func (w *window) usual() time.Duration {
 // answers others.
 func (w *window) patience(alive bool) time.Duration {
 	if w.age == 0 {
-		return 8 * time.Second
+		return 20 * time.Second // its line may be slow, and others are served, too
 	}
 	if alive {
 		return max(4*time.Second, 4*w.age)
