@@ -262,3 +262,29 @@ func TestSmallWindowsStay(t *testing.T) {
 		t.Errorf("a window of %d with a slow peer", w.size)
 	}
 }
+
+// While much is awaited of peers that answer, none of it is asked of a faster one as
+// well: only the last blocks are, and what is awaited of those that do not answer.
+func TestTheEndgameIsForTheLastBlocks(t *testing.T) {
+	for _, x := range []struct {
+		pieces  int
+		answers bool
+		twice   bool
+	}{{20, true, false}, {20, false, true}, {4, true, true}} {
+		c := newCommon(x.pieces)
+		slow, fast := c.peer(1), c.peer(2)
+		slow.window.size = 4 * x.pieces
+		r := c.requests(slow, fast)
+		r.fill(slow)
+		c.enter(c.now + 10*time.Second)
+		if x.answers {
+			slow.lastBlock = c.now - time.Second
+		}
+		fast.window.age = 10 * time.Millisecond
+		fast.down.add(c.now, 100<<20, shortTerm)
+		r.fill(fast)
+		if got := len(fast.asked) > 0; got != x.twice || len(slow.asked) != 4*x.pieces {
+			t.Errorf("%+v: %d blocks are asked of another", x, len(fast.asked))
+		}
+	}
+}

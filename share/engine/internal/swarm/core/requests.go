@@ -71,6 +71,9 @@ const (
 	webPatience = 30 * time.Second // several parts come at once from the web
 	longestWait = 45 * time.Second // of a request, while others are answered
 	avoidReject = 10 * time.Second
+	// Of so many requests some are made of a second peer although the first answers.
+	lastBlocks  = 32
+	answersTime = 5 * time.Second
 	maxPast     = 4096
 	maxRejects  = 32
 	maxFlaps    = 8
@@ -135,8 +138,14 @@ func (r *requests) pickTwice(p *Peer) (*begun, int) {
 	mine := 2*p.drain(r.now, 1) + 100*time.Millisecond
 	var slowest *Peer
 	var longest time.Duration
+	open := 0
 	for _, q := range r.peers {
-		if q == p || len(q.asked) == 0 {
+		open += len(q.asked)
+	}
+	for _, q := range r.peers {
+		// Those who answer are let answer until little is left: what they have begun
+		// to send comes all the same.
+		if q == p || len(q.asked) == 0 || open > lastBlocks && r.now-q.lastBlock < answersTime {
 			continue
 		}
 		d := q.drain(r.now, 0)
