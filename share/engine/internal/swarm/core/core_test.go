@@ -537,7 +537,6 @@ func TestWhatIsFoundIsTold(t *testing.T) {
 			t.Errorf("a request for piece %d was taken back", m.Index)
 		}
 	}
-	h.pass(newsTime + slowTick)
 	if got := h.take(q, wire.Have); len(got) != 1 || int(got[0].Index) != piece || !h.Has(piece) {
 		t.Errorf("told %v", got)
 	}

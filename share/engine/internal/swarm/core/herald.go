@@ -26,10 +26,9 @@ type hearing struct {
 }
 
 const (
-	// Who is not interested may be by the new piece: that is how it gets a slot.
-	newsTime = time.Second
-	// Who waits for a slot does not need to know yet.
-	lateNews = 5 * time.Second
+	// newsTime is for who waits for a slot, or for what it has asked for. Who is not
+	// interested may be by the new piece, and then ask for a slot.
+	newsTime = 5 * time.Second
 	mostNews = 64
 )
 
@@ -40,11 +39,8 @@ func (h *herald) came(i int) {
 			continue
 		}
 		wait := newsTime
-		switch {
-		case h.complete || len(p.news) >= mostNews || !p.choked && len(p.want) == 0:
+		if h.complete || len(p.news) >= mostNews || !p.interested || !p.choked && len(p.want) == 0 {
 			wait = 0
-		case p.interested:
-			wait = lateNews
 		}
 		if due := h.now + wait; len(p.news) == 0 || due < p.newsDue {
 			p.newsDue = due
