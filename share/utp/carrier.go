@@ -62,12 +62,13 @@ func (u *burst) takes(size int, fragment bool) bool {
 	return u.n == 0 || !u.short && size <= u.size && fragment == u.fragment && u.n < maxSegments && len(u.b)+size <= maxBurst
 }
 
-func (u *burst) add(b []byte, fragment bool) {
+// add takes a datagram of so many bytes, which were put behind the others.
+func (u *burst) add(size int, fragment bool) {
 	if u.n == 0 {
-		u.size, u.fragment = len(b), fragment
+		u.size, u.fragment = size, fragment
 	}
-	u.short = len(b) < u.size
-	u.b = append(u.b, b...)
+	u.short = size < u.size
+	u.b = u.b[:len(u.b)+size]
 	u.n++
 }
 

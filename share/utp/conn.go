@@ -51,16 +51,20 @@ func newConn(s *Socket, peer netip.AddrPort, called bool) *Conn {
 	return c
 }
 
-// collect takes a datagram that the machine sends. c.mu is held.
-func (c *Conn) collect(b []byte, fragment bool) {
+// place is where the machine builds its next datagram: behind those that are sent
+// with it. c.mu is held.
+func (c *Conn) place(size int, fragment bool) []byte {
 	if c.out == nil {
 		c.out = bursts.Get().(*burst)
 	}
-	if !c.out.takes(len(b), fragment) {
+	if !c.out.takes(size, fragment) {
 		c.send()
 	}
-	c.out.add(b, fragment)
+	return c.out.b[len(c.out.b):]
 }
+
+// collect takes the datagram that was built in its place.
+func (c *Conn) collect(b []byte, fragment bool) { c.out.add(len(b), fragment) }
 
 // send sends what was collected. What the system does not take is lost, as on a
 // network.

@@ -1,6 +1,7 @@
 package utp
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -25,7 +26,8 @@ var (
 
 const (
 	defaultBacklog = 128
-	defaultBuffer  = 1 << 20
+	// What is on its way is kept beside the send buffer.
+	defaultReceive, defaultSend = 1 << 20, 256 << 10
 	// Datagrams that came before others, of all connections, take at most so many
 	// bytes: anybody can send them without end.
 	maxEarly = 64 << 20
@@ -43,8 +45,8 @@ type Config struct {
 	// Target is the queueing delay to keep to; 0 for DefaultTarget.
 	Target time.Duration
 	// ReceiveBuffer and SendBuffer are the bytes of one connection that wait to be
-	// read, and to be sent; 0 for 1 MiB. A receive buffer bounds the throughput to
-	// its size a round trip.
+	// read, and to be sent beside those on their way; 0 for 1 MiB and 256 KiB. The
+	// receive buffer bounds the throughput to its size a round trip.
 	ReceiveBuffer, SendBuffer int
 	// Linger is for how long after Close what was written is still delivered; 0
 	// for 30 s.
@@ -85,11 +87,8 @@ func New(pc net.PacketConn, cfg Config) *Socket {
 	if cfg.Backlog == 0 {
 		cfg.Backlog = defaultBacklog
 	}
-	for _, b := range []*int{&cfg.ReceiveBuffer, &cfg.SendBuffer} {
-		if *b == 0 {
-			*b = defaultBuffer
-		}
-	}
+	cfg.ReceiveBuffer = cmp.Or(cfg.ReceiveBuffer, defaultReceive)
+	cfg.SendBuffer = cmp.Or(cfg.SendBuffer, defaultSend)
 	s := &Socket{
 		cfg: cfg, pc: carry(pc), begin: time.Now(), timers: timers{poke: make(chan struct{}, 1)},
 		backlog: make(chan *Conn, max(0, cfg.Backlog)), done: make(chan struct{}),
@@ -270,7 +269,7 @@ func (s *Socket) call(to netip.AddrPort) (*Conn, error) {
 // config is what the machine of a connection is told.
 func (s *Socket) config(c *Conn) core.Config {
 	cfg := core.Config{
-		Send: c.collect, Target: s.cfg.Target, ReceiveBuffer: s.cfg.ReceiveBuffer, SendBuffer: s.cfg.SendBuffer,
+		Send: c.collect, Place: c.place, Target: s.cfg.Target, ReceiveBuffer: s.cfg.ReceiveBuffer, SendBuffer: s.cfg.SendBuffer,
 		Linger: s.cfg.Linger, Full: s.full,
 	}
 	_, _ = rand.Read(cfg.Seed[:])

@@ -51,6 +51,9 @@ type Config struct {
 	// Send sends a datagram, which it must not keep. Fragment says that the
 	// datagram may be fragmented on its way; the others should not be.
 	Send func(b []byte, fragment bool)
+	// Place is where the next datagram, of so many bytes, is to be built: a slice
+	// without length that has room for it. With nil, a Conn has a place of its own.
+	Place func(size int, fragment bool) []byte
 	// Seed makes connection ids and first sequence numbers unpredictable.
 	Seed [32]byte
 	// Target is the queueing delay to keep to; 0 for DefaultTarget.
@@ -166,7 +169,7 @@ func Dial(now time.Duration, cfg Config) *Conn {
 	c.out.next = uint16(random.Uint32())
 	c.dialed, c.firstSeq = true, c.out.next
 	c.newestAck = c.out.next - 1
-	c.sendNew(now, &sent{kind: kindSyn})
+	c.sendNew(now, newSent(kindSyn, 0))
 	return c
 }
 
@@ -496,7 +499,7 @@ func (c *Conn) segment(now time.Duration) *sent {
 			return nil
 		}
 		c.ending.sent = true
-		return &sent{kind: kindFin}
+		return newSent(kindFin, 0)
 	}
 	full := c.mtu.floor - headerSize
 	n := min(full, c.wait.len())
@@ -513,7 +516,7 @@ func (c *Conn) segment(now time.Duration) *sent {
 	if !c.fits(headerSize + n) {
 		return nil
 	}
-	s := &sent{kind: kindData, payload: make([]byte, n)}
+	s := newSent(kindData, n)
 	c.wait.pop(s.payload)
 	c.stats.Sent += uint64(n)
 	if n == full && len(c.out.packets) > 0 {
@@ -566,6 +569,10 @@ func (c *Conn) send(now time.Duration, p *packet, fragment bool) {
 	c.told = c.in.window()
 	p.timestamp = uint32(now.Microseconds())
 	p.difference, p.window = c.difference, uint32(c.told)
+	if c.cfg.Place != nil {
+		c.cfg.Send(p.append(c.cfg.Place(p.size(), fragment)), fragment)
+		return
+	}
 	c.buf = p.append(c.buf[:0])
 	c.cfg.Send(c.buf, fragment)
 }

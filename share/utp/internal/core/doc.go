@@ -30,7 +30,9 @@
 // leaves the line to TCP, which fills the queue. As LEDBAT++ does, it leaves slow
 // start before the target is reached, decreases by a factor, and empties the queue
 // from time to time, so that every flow learns the true base delay and a latecomer
-// gets its share.
+// gets its share. While there is hardly a queue, a loss says little about the line:
+// the window shrinks to 0.7 of what it was, and grows as that of CUBIC does
+// (RFC 9438).
 //
 // A datagram grows from what every IPv6 path carries to what Ethernet does, by
 // probes. A probe is an ordinary data packet with an extension as padding: when it

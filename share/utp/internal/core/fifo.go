@@ -1,6 +1,30 @@
 package core
 
+import (
+	"math/bits"
+	"sync"
+)
+
 const smallestFifo = 2 << 10
+
+// rings are spare ones, by the logarithm of their size: a queue that is emptied and
+// filled again all the time is not to allocate each time.
+var rings [22]sync.Pool
+
+func newRing(size int) []byte {
+	if class := bits.TrailingZeros(uint(size)); class < len(rings) {
+		if r, ok := rings[class].Get().(*[]byte); ok {
+			return *r
+		}
+	}
+	return make([]byte, size)
+}
+
+func freeRing(r []byte) {
+	if class := bits.TrailingZeros(uint(len(r))); len(r) > 0 && class < len(rings) {
+		rings[class].Put(&r)
+	}
+}
 
 // fifo is a queue of bytes: a ring that grows as needed and is given back when it
 // is empty.
@@ -19,8 +43,9 @@ func (f *fifo) push(b []byte) {
 		for size < need {
 			size *= 2
 		}
-		ring := make([]byte, size)
+		ring := newRing(size)
 		f.copyTo(ring)
+		freeRing(f.ring)
 		f.ring, f.from = ring, 0
 	}
 	if len(b) == 0 {
@@ -43,7 +68,10 @@ func (f *fifo) pop(b []byte) int {
 	return n
 }
 
-func (f *fifo) clear() { *f = fifo{} }
+func (f *fifo) clear() {
+	freeRing(f.ring)
+	*f = fifo{}
+}
 
 func (f *fifo) copyTo(b []byte) int {
 	b = b[:min(len(b), f.n)]

@@ -69,6 +69,39 @@ func TestALineIsFilledWithoutAQueue(t *testing.T) {
 	}
 }
 
+// Without a queue, a loss says little about the line.
+func TestAFewLossesDoNotStopAFlow(t *testing.T) {
+	for _, c := range []struct {
+		loss, least float64
+	}{{0.001, 0.7}, {0.01, 0.35}, {0.05, 0.15}} {
+		w := newWorld(10)
+		up := &link{world: w, rate: mbit(10), delay: 25 * time.Millisecond, queue: 200 * time.Millisecond, loss: c.loss}
+		a, b := w.pair(up, &link{world: w, delay: 25 * time.Millisecond, loss: c.loss})
+		a.want = -1
+		a.dial()
+		w.run(60*time.Second, nil)
+		use := float64(b.got) / (up.rate * 60)
+		t.Logf("with a loss of %v: %.3f of the line, %v", c.loss, use, a.conn.Stats())
+		if use < c.least || b.corrupt {
+			t.Errorf("with a loss of %v: %.3f of the line; corrupt: %v", c.loss, use, b.corrupt)
+		}
+	}
+}
+
+func TestAFarLineIsFilled(t *testing.T) {
+	w := newWorld(11)
+	up := &link{world: w, rate: mbit(20), delay: 150 * time.Millisecond, queue: 200 * time.Millisecond}
+	a, b := w.pair(up, &link{world: w, delay: 150 * time.Millisecond})
+	a.want = -1
+	a.dial()
+	w.run(20*time.Second, nil)
+	got := b.got
+	w.run(50*time.Second, nil)
+	if use := float64(b.got-got) / (up.rate * 30); use < 0.75 {
+		t.Errorf("%.3f of the line", use)
+	}
+}
+
 func TestItYieldsToTCP(t *testing.T) {
 	w := newWorld(2)
 	up := &link{world: w, rate: mbit(10), delay: 25 * time.Millisecond, queue: 300 * time.Millisecond}

@@ -19,6 +19,15 @@ const (
 	slowdownRest = 9
 	// A flow holds still for so many round trips while the queue drains.
 	slowdownTrips = 2
+	// With a queue below this part of the target the line is free: a flow grows as
+	// TCP does, and there is nothing to drain.
+	freeLine = 0.25
+	// The window after a loss, and how fast it grows on a free line at the least, in
+	// packets a round trip, and later, in packets per cubic second (RFC 9438). The
+	// first is between TCP and libtorrent, which adds two.
+	lossFactor = 0.7
+	freeGrowth = 1.5
+	cubicScale = 0.4
 )
 
 // ledbat decides how many bytes may be on their way, by RFC 6817 with the
@@ -33,6 +42,12 @@ type ledbat struct {
 	lossAt    time.Duration // until when another loss is the same event
 	losses    int           // of that event
 	before    float64       // the window before it
+
+	// The growth on a free line: since when, 0 for not now; the window that is
+	// approached first, and when it is reached.
+	freeSince time.Duration
+	known     float64
+	knownAt   time.Duration
 
 	// The slowdown: due at slowAt, once slow start has ended; then held until
 	// holdUntil; then back to the threshold.
@@ -64,7 +79,7 @@ func (l *ledbat) gain() float64 {
 // acked is called when bytes became acknowledged. Full says whether the window was
 // used up: one that is not used tells nothing and does not grow.
 func (l *ledbat) acked(now time.Duration, bytes int, full bool, trip time.Duration) {
-	if l.slowAt > 0 && now >= l.slowAt && !l.slowing {
+	if l.slowAt > 0 && now >= l.slowAt && !l.slowing && !l.free() {
 		l.slowing, l.slowSince = true, now
 		l.threshold = l.window
 		l.window = minWindow * l.mss
@@ -94,13 +109,44 @@ func (l *ledbat) acked(now time.Duration, bytes int, full bool, trip time.Durati
 	// One round trip acknowledges one window: a packet's worth of change a trip is
 	// shared among its acknowledgements.
 	share := n / l.window
-	if over := float64(queue)/float64(l.target) - 1; known && over > 0 {
+	over := float64(queue)/float64(l.target) - 1
+	switch {
+	case known && over > 0:
 		change := max(l.gain()*l.mss-l.window*over, -l.window/2)
 		l.window = max(minWindow*l.mss, l.window+share*change)
 		l.threshold = min(l.threshold, l.window)
-	} else if full {
+		l.settle()
+	case !full:
+		l.settle()
+	case l.free():
+		l.window += share * l.climb(now, trip)
+	default:
+		l.settle()
 		l.window += share * l.gain() * l.mss
 	}
+}
+
+// free reports whether there is hardly a queue.
+func (l *ledbat) free() bool {
+	queue, known := l.queueing()
+	return known && float64(queue) < freeLine*float64(l.target)
+}
+
+// settle ends the growth on a free line: the window is the one to come back to.
+func (l *ledbat) settle() { l.freeSince, l.known = 0, l.window }
+
+// climb is by how much the window may grow in a round trip on a free line: a little,
+// or what CUBIC has it grow by, which soon returns to the window of the last loss,
+// stays near it, and then leaves it faster and faster.
+func (l *ledbat) climb(now, trip time.Duration) float64 {
+	if l.freeSince == 0 {
+		l.freeSince = max(now, 1)
+		l.known = max(l.known, l.window)
+		l.knownAt = l.freeSince + time.Duration(math.Cbrt((l.known-l.window)/l.mss/cubicScale)*float64(time.Second))
+	}
+	t := (now + trip - l.knownAt).Seconds()
+	cubic := l.known + cubicScale*t*t*t*l.mss
+	return min(max(freeGrowth*l.mss, cubic-l.window), l.window/2)
 }
 
 // endSlowStart also says when the next slowdown is due: two round trips after the
@@ -116,7 +162,7 @@ func (l *ledbat) endSlowStart(now, trip time.Duration) {
 	}
 }
 
-// lost is called when a packet was lost: once a round trip the window is halved.
+// lost is called when a packet was lost: once a round trip the window shrinks.
 func (l *ledbat) lost(now, trip time.Duration) {
 	if now < l.lossAt {
 		l.losses++
@@ -124,14 +170,15 @@ func (l *ledbat) lost(now, trip time.Duration) {
 	}
 	l.lossAt = now + trip
 	l.losses, l.before = 1, 0
+	l.freeSince, l.known = 0, l.window
 	if l.slowing {
 		// The window is small already. What it returns to becomes less.
-		l.threshold = max(minWindow*l.mss, l.threshold/2)
+		l.threshold = max(minWindow*l.mss, l.threshold*lossFactor)
 		l.window = min(l.window, l.threshold)
 		return
 	}
 	l.before = l.window
-	l.window = max(minWindow*l.mss, l.window/2)
+	l.window = max(minWindow*l.mss, l.window*lossFactor)
 	l.endSlowStart(now, trip)
 }
 

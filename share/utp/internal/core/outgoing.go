@@ -1,6 +1,9 @@
 package core
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // So many packets that were sent later have to arrive before one is held to be
 // lost: networks change the order a little.
@@ -17,6 +20,19 @@ type sent struct {
 	arrived  bool          // said a selective acknowledgement
 	lost     bool          // and not sent again yet
 	fragment bool          // may be fragmented on its way
+}
+
+var spare = sync.Pool{New: func() any { return new(sent) }}
+
+// newSent is a packet with room for n bytes of data.
+func newSent(k kind, n int) *sent {
+	s := spare.Get().(*sent)
+	b := s.payload
+	if cap(b) < n {
+		b = make([]byte, n)
+	}
+	*s = sent{kind: k, payload: b[:n]}
+	return s
 }
 
 // wire is the size of its datagram without padding.
@@ -97,6 +113,7 @@ func (o *outgoing) acknowledge(ack uint16, selective []byte, now, lowest time.Du
 		for _, s := range o.packets[:n] {
 			o.arrive(s, now, lowest, &a)
 			o.unacked -= len(s.payload)
+			spare.Put(s)
 		}
 		clear(o.packets[:n])
 		o.packets = o.packets[n:]

@@ -86,6 +86,15 @@ func decode(b []byte) (packet, error) {
 	return p, nil
 }
 
+// size is that of the datagram.
+func (p *packet) size() int {
+	n := headerSize + p.padding + len(p.payload)
+	if len(p.selective) > 0 {
+		n += 2 + len(p.selective)
+	}
+	return n
+}
+
 // append adds the datagram to b.
 func (p *packet) append(b []byte) []byte {
 	at := len(b)

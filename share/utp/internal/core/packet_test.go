@@ -92,7 +92,11 @@ func TestPacketsComeBackAsTheyWere(t *testing.T) {
 		if p.kind == kindData {
 			p.payload = append([]byte{}, rapid.SliceOf(rapid.Byte()).Draw(t, "payload")...)
 		}
-		got, err := decode(p.append(nil))
+		b := p.append(nil)
+		if len(b) != p.size() {
+			t.Fatalf("%d bytes, and a size of %d", len(b), p.size())
+		}
+		got, err := decode(b)
 		if err != nil || !reflect.DeepEqual(got, p) {
 			t.Fatalf("got %+v, %v; want %+v", got, err, p)
 		}

@@ -3,6 +3,7 @@ package core
 import (
 	"bytes"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -166,20 +167,20 @@ func TestQueueingIsAboveTheBase(t *testing.T) {
 	}
 }
 
-func TestLossHalvesTheWindowOnceATrip(t *testing.T) {
+func TestLossShrinksTheWindowOnceATrip(t *testing.T) {
 	l := newLedbat(DefaultTarget, 1000)
 	l.window = 64_000
 	l.lost(0, time.Second)
 	l.lost(time.Second/2, time.Second)
-	if l.window != 32_000 {
+	if math.Round(l.window) != 44_800 {
 		t.Errorf("window %v", l.window)
 	}
 	l.lost(2*time.Second, time.Second)
-	if l.window != 16_000 {
+	if math.Round(l.window) != 31_360 {
 		t.Errorf("window %v", l.window)
 	}
 	l.silent()
-	if l.window != 1000 || l.threshold != 8000 {
+	if l.window != 1000 || math.Round(l.threshold) != 15_680 {
 		t.Errorf("after silence: window %v, threshold %v", l.window, l.threshold)
 	}
 }
@@ -189,7 +190,7 @@ func TestALossThatWasNoneIsUndone(t *testing.T) {
 	l.window, l.threshold = 64_000, 64_000
 	l.lost(0, time.Second)
 	l.lost(0, time.Second)
-	if l.found(1); l.window != 32_000 {
+	if l.found(1); math.Round(l.window) != 44_800 {
 		t.Errorf("with one of two lost: window %v", l.window)
 	}
 	if l.found(1); l.window != 64_000 || l.threshold != 64_000 {
@@ -225,10 +226,12 @@ func TestASlowdownTakesATenthOfTheTime(t *testing.T) {
 	const trip = 100 * time.Millisecond
 	l.round(0, trip)
 	l.window, l.threshold = 32_000, 32_000
+	l.our(0, 0)
 	l.endSlowStart(0, trip)
 	var slow, all int
 	for now := time.Duration(0); now < 100*time.Second; now += trip {
-		l.our(now, 0)
+		l.our(now, 20_000)
+		l.round(now, trip+20*time.Millisecond)
 		l.acked(now, int(l.window), true, trip)
 		if all++; l.slowing {
 			slow++
@@ -237,6 +240,41 @@ func TestASlowdownTakesATenthOfTheTime(t *testing.T) {
 	}
 	if part := float64(slow) / float64(all); part < 0.05 || part > 0.12 {
 		t.Errorf("%.3f of the time", part)
+	}
+}
+
+// On a free line there is no slowdown; the window returns to that of the last loss,
+// stays there for a while, and then grows faster and faster.
+func TestAFreeLineIsTaken(t *testing.T) {
+	l := newLedbat(DefaultTarget, 1000)
+	const trip = 100 * time.Millisecond
+	l.our(0, 0)
+	l.round(0, trip)
+	l.window, l.threshold = 300_000, 300_000
+	l.lost(0, trip)
+	var at []float64
+	for now := time.Duration(0); now < 20*time.Second; now += trip {
+		l.our(now, 1000)
+		l.acked(now, int(l.window), true, trip)
+		if at = append(at, l.window); l.slowing {
+			t.Fatalf("a slowdown after %v", now)
+		}
+	}
+	returned := slices.IndexFunc(at, func(w float64) bool { return w > 285_000 })
+	left := slices.IndexFunc(at, func(w float64) bool { return w > 330_000 })
+	if returned < 20 || returned > 50 || left < returned+30 || left > 150 || at[len(at)-1] < 700_000 {
+		t.Errorf("it was near after %d trips, left after %d, and is at %.0f in the end", returned, left, at[len(at)-1])
+	}
+	// A queue ends that.
+	for range currentSamples {
+		l.our(20*time.Second, 20_000)
+	}
+	l.round(20*time.Second, trip+20*time.Millisecond)
+	was := l.window
+	l.slowAt = 0
+	l.acked(20*time.Second, int(l.window), true, trip)
+	if grew := l.window - was; grew > 1000 {
+		t.Errorf("with a queue it grew by %.0f", grew)
 	}
 }
 
