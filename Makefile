@@ -32,10 +32,10 @@ e2e: ## the real binary in the lab, beside other people's clients
 bench: ## measured beside libtorrent and mktorrent; writes docs/performance.md
 	$(GO) run ./cmd/bench -write docs/performance.md
 
-soak: ## the long versions: 200 kills, an hour of fuzzing
+soak: ## the long versions: 200 kills, hours of fuzzing
 	SOAK=1 $(GO) test -count=1 -timeout 12h -v -run 'Soak|RandomHistories' ./...
 	FUZZTIME=$${FUZZTIME:-10m} .ci/fuzz
-	FUZZTIME=1h .ci/fuzz index/dht/internal/krpc
+	FUZZTIME=1h .ci/fuzz index/dht/internal/krpc share/engine/internal/swarm/wire share/engine/internal/swarm/core
 
 dist: ## release binaries and their checksums, in dist/
 	.ci/dist

@@ -33,6 +33,7 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/flow"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/native"
 )
 
 // Finder finds peers of an ID, and announces this node as one.
@@ -194,7 +195,7 @@ func New(cfg Config) (*Engine, error) {
 		box:      newMailbox(),
 	}
 	far := netguard.Policy{AllowPrivate: cfg.AllowPrivate, IPv4: cfg.IPv4}
-	e.swarms = newNetwork(face.Config{
+	e.swarms = native.New(face.Config{
 		Logger: cfg.Logger, Client: cfg.Client, Now: cfg.Now,
 		Listeners: cfg.Listeners, UTP: cfg.UTP, DialFrom: cfg.DialFrom, DHTPort: cfg.DHTPort,
 		Policy: far, MaxConns: cfg.MaxConns, Uploads: cfg.MaxUploads,

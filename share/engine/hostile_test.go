@@ -115,8 +115,8 @@ func (p *rawPeer) finish() {
 	_, _ = io.Copy(io.Discard, p.r)
 }
 
-// Each input once ended, or could end, the process: of the library when the
-// transfer is dropped, or at once. See the table in the library notes.
+// Each of these inputs once ended, or could end, the process of a BitTorrent client: at
+// once, or when the transfer is dropped.
 func TestHostilePeers(t *testing.T) {
 	t.Parallel()
 	a, b := newNode(t), newNode(t)
@@ -148,8 +148,7 @@ func TestHostilePeers(t *testing.T) {
 	sameTree(t, src, b.waitState(id, share.Seeding).Path)
 }
 
-// suffer has a peer say something to a node, which then drops the transfer: it
-// is then that the library checks its books.
+// suffer has a peer say something to a node, which then drops the transfer.
 func (n *node) suffer(t *testing.T, id share.ID, say [][]byte) {
 	p := dialRaw(t, n, id)
 	shakes := say[0][4] == msgExtended

@@ -103,8 +103,7 @@ func TestShareHybrid(t *testing.T) {
 }
 
 // A hybrid is fetched and seeded as the v1 torrent that it also is: padding and
-// all, with files of no bytes between others, which the client library for
-// itself does not survive.
+// all, with files of no bytes between others, at which other clients have crashed.
 func TestHybrid(t *testing.T) {
 	src := filepath.Join(t.TempDir(), "hybrid")
 	sizes := map[string]int{"a.bin": 100_001, "b.empty": 0, "c.bin": 50_000, "d.txt": 5}
@@ -123,8 +122,8 @@ func TestHybrid(t *testing.T) {
 	done := b.waitState(l.ID, share.Seeding)
 	sameTree(t, src, done.Path)
 
-	// Who goes by the v2 description asks for its hashes: of the library itself,
-	// with a file of no bytes, this ends the process.
+	// Peers that use the v2 description ask for its hashes, also for some that do not
+	// exist.
 	for _, index := range []uint32{0, 1, 0xffffffff} {
 		for _, root := range [][]byte{make([]byte, 32), bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)} {
 			b.suffer(t, l.ID, [][]byte{message(msgHashRequest, root, u32(0, index, 2, 0))})

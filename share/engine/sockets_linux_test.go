@@ -49,9 +49,7 @@ func udpSockets(t *testing.T) map[string]string {
 	return own
 }
 
-// The library's local discovery, its DHT and its uTP each end the process at a
-// datagram from anybody (see the library notes). No datagram reaches them: an
-// engine that was given no socket for uTP has none.
+// The engine opens no UDP socket of its own: one that was given none for uTP has none.
 func TestNoDatagramIsHeard(t *testing.T) {
 	before := udpSockets(t)
 	a, b := newNode(t), newNode(t)

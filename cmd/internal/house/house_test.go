@@ -150,16 +150,11 @@ func TestImportsFollowTheTable(t *testing.T) {
 // tests: the peer protocol's is known to one room, the DHT's parts to those that
 // speak to the DHT.
 var libraries = map[string][]string{
-	"github.com/anacrolix/torrent": {
-		"share/engine/internal/swarm/infofetch", "share/engine/internal/swarm/library", "share/engine/internal/swarm/peerguard",
-	},
+	"github.com/anacrolix/torrent": {},
 	"github.com/anacrolix/dht": {
 		"index/channel", "index/dht/internal/core", "index/dht/internal/items", "index/dht/internal/krpc", "index/dht/internal/nodeid",
 		"index/dht/internal/peers",
-		"share/engine/internal/swarm/library",
 	},
-	"github.com/anacrolix/go-utp": {"share/engine/internal/swarm/library"},
-	"github.com/anacrolix/utp":    {"share/internal/goutp"},
 }
 
 func TestWhoMayImportLibraries(t *testing.T) {

@@ -88,7 +88,7 @@ var instances = []struct{ about, tests string }{
 	{"names that are ordinary on Linux arrived changed", "share/metainfo.TestNamesStayAsTheyAre share/storage.TestOddNamesAreKeptAndFound script.names"},
 	{"names that the file system cannot hold", "share/storage.TestFileSystemsOfWindowsGetTheirNames share/storage.TestPlaceAsksTheDisk"},
 	{"which names were changed was not said", "cmd/shoal.TestGetTellsWhichNamesWereChanged script.names"},
-	{"a web seed that answers 503, or breaks off", "share/engine/internal/swarm/library.TestMirrors share/engine/internal/swarm/webseed.TestServers"},
+	{"a web seed that answers 503, or breaks off", "share/engine/internal/swarm/webseed.TestServers share/engine/internal/swarm/native.TestAWebSeedIsAskedAgain"},
 	{"nobody was found, without a word of what seeds and trackers said", "cmd/shoal.TestNobodyNamesWhatWasSaid"},
 
 	// 7. Smaller things of the same kinds.
@@ -98,7 +98,7 @@ var instances = []struct{ about, tests string }{
 	{"a selection left a part file of a neighbour", "share/storage.TestASelectionLeavesNoPartOfANeighbour"},
 	{"list --state TYPO made a state", "cmd/internal/node.TestLookingMakesNothing"},
 	{"a link carried [::1] beside other addresses", "cmd/internal/node.TestLoopbackInLinks"},
-	{"rates that were never on the line", "share/engine.TestFiguresOfBothEnds share/engine/internal/swarm/library.TestOnlyWhatLeftIsGiven"},
+	{"rates that were never on the line", "share/engine.TestFiguresOfBothEnds share/engine/internal/swarm.TestOnlyWhatLeftCounts"},
 	{"the API answered 500 where 404 and 400 were right", "webui/api.TestBrowsing"},
 	{"an empty .torrent was no refused torrent", "cmd/shoal.TestSourceOfPastedLinks"},
 	{"examples of the guide that hang", "cmd/shoal.TestGuideScripts cmd/shoal.TestGuideNamesVerbsThatThereAre"},

@@ -1,7 +1,7 @@
 // Package face keeps nothing to itself: it is all that the engine knows of the peer
 // protocol, namely how content enters and leaves a swarm, what the engine asks for,
-// and what it is told. An implementation (package library today) keeps to itself
-// how it talks to peers; package conform tests it.
+// and what it is told. Package native implements it; package
+// conform tests an implementation.
 package face
 
 import (

@@ -1,8 +1,0 @@
-//go:build !linux
-
-package library
-
-import "net"
-
-// boundSilence leaves it to the system.
-func boundSilence(net.Conn) {}
