@@ -33,16 +33,16 @@ func TestTheWindowIsKeptFull(t *testing.T) {
 		for _, m := range open[:before] {
 			h.give(p, m)
 			more := h.take(p, wire.Request)
-			if len(more) == 0 {
-				t.Fatal("a block came and nothing was asked for in its place")
+			if few := p.window.size - p.window.size/partOfWindow - 1; len(p.asked) < few {
+				t.Fatalf("a block came and nothing was asked for in its place: %d requests of %d", len(p.asked), p.window.size)
 			}
 			open = append(open, more...)
 		}
 		open = open[before:]
-		if want := min(firstWindow<<(round+1), 100*4); len(open) < min(want, 100*4-firstWindow<<(round+1)) {
+		if want := min(firstWindow<<(round+1), 100*4); len(open) < min(want-want/partOfWindow, 100*4-firstWindow<<(round+1)) {
 			t.Fatalf("%d requests after round trip %d, not %d", len(open), round+1, want)
 		}
-		if len(open) >= 128 {
+		if len(open) >= 128-128/partOfWindow {
 			return
 		}
 	}
@@ -643,5 +643,35 @@ func TestNewsGoWithWhatIsSent(t *testing.T) {
 	h.say(other, wire.Message{Type: wire.Request, Index: 0, Length: 10})
 	if got := h.take(other, wire.Have); len(got) != 1 || got[0].Index != 1 {
 		t.Errorf("with the reject went %v", got)
+	}
+}
+
+// A fast peer is asked for several blocks at a time, and its window stays as good as
+// full.
+func TestRequestsOfAFastPeerAreMadeTogether(t *testing.T) {
+	h := newHarness(t, 512, nil)
+	p := h.seed()
+	p.window.size = 256
+	h.requests.fill(p)
+	h.flush()
+	queue := h.take(p, wire.Request)
+	writes, most := 0, len(queue)
+	for range 512 {
+		h.at += time.Millisecond
+		h.give(p, queue[0])
+		queue = queue[1:]
+		if more := h.take(p, wire.Request); len(more) > 0 {
+			writes++
+			queue = append(queue, more...)
+		}
+		if len(queue) < most-mostAtOnce {
+			t.Fatalf("%d requests are left of a window of %d", len(queue), p.window.size)
+		}
+	}
+	if writes > 512/8 {
+		t.Errorf("%d blocks were asked for %d times", 512, writes)
+	}
+	if p.window.size <= 256 {
+		t.Errorf("the window has not grown: %d", p.window.size)
 	}
 }

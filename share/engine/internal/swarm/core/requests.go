@@ -77,10 +77,13 @@ const (
 	maxPast     = 4096
 	maxRejects  = 32
 	maxFlaps    = 8
+	// Requests that are made together: this part of the window, and at most so many.
+	partOfWindow = 16
+	mostAtOnce   = 16
 )
 
-// room tells how many more requests p may have.
-func (r *requests) room(p *Peer) int {
+// most is how many requests p may have.
+func (r *requests) most(p *Peer) int {
 	size := p.window.size
 	if p.snubbed(r.now) || p.unreliable() {
 		size = 1
@@ -88,8 +91,16 @@ func (r *requests) room(p *Peer) int {
 	if p.reqq > 0 {
 		size = min(size, p.reqq)
 	}
-	return size - len(p.asked)
+	return size
 }
+
+// room tells how many more requests p may have.
+func (r *requests) room(p *Peer) int { return r.most(p) - len(p.asked) }
+
+// batch is how many requests are made of p at once when it answers: a write for each
+// costs more than the block does. They are a small part of its window, which stays
+// as good as full.
+func (r *requests) batch(p *Peer) int { return min(max(r.most(p)/partOfWindow, 1), mostAtOnce) }
 
 // fill asks p for as much as it may have.
 func (r *requests) fill(p *Peer) {
@@ -336,7 +347,7 @@ func (r *requests) arrived(p *Peer, k key, length int) (wanted, known bool) {
 	p.blocks++
 	if was {
 		p.newest = max(p.newest, a.at)
-		full := len(p.asked)+1 >= p.window.size
+		full := len(p.asked)+r.batch(p) >= p.window.size
 		p.window.arrived(r.now-a.at, full, r.readers.waiting)
 	}
 	b := r.picker.begun[int(k.piece)]
@@ -350,7 +361,9 @@ func (r *requests) arrived(p *Peer, k key, length int) (wanted, known bool) {
 		r.readers.came(b)
 		wanted = true
 	}
-	r.fill(p)
+	if r.room(p) >= r.batch(p) {
+		r.fill(p)
+	}
 	return wanted, true
 }
 
