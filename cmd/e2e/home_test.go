@@ -113,6 +113,7 @@ func (p progress) durable() int64 {
 // transfer is a line of list.
 type transfer struct {
 	ID     string
+	V1, V2 string // of content with a v2 ID
 	Name   string
 	State  string
 	Bytes  int64

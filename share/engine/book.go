@@ -28,6 +28,7 @@ type book struct {
 type entry struct {
 	addr   netip.AddrPort
 	source share.Source
+	v2     bool // it was found by the v2 ID alone
 	added  time.Time
 	due    time.Time // when it is offered next
 	pause  time.Duration
@@ -78,6 +79,16 @@ next:
 		fresh = append(fresh, ap)
 	}
 	return fresh
+}
+
+// foundByV2 notes whether addresses were found by the v2 ID. One that is found by the v1
+// ID, too, is asked by that.
+func (b *book) foundByV2(is bool, addrs []netip.AddrPort) {
+	for _, ap := range addrs {
+		if e := b.entries[netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())]; e != nil {
+			e.v2 = is
+		}
+	}
 }
 
 // evict makes room for an address from s. It reports false when there is nothing to

@@ -87,3 +87,17 @@ func TestBookOffersLessAndLessOften(t *testing.T) {
 		t.Error("a connected peer was offered")
 	}
 }
+
+// An address that is found by the v2 ID alone is asked by that, until it is found by
+// the v1 ID, too.
+func TestBookKnowsByWhichID(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	b := newBook()
+	all := addrs("[2001:db8::1]:1", "[2001:db8::2]:1")
+	b.foundByV2(true, b.add(now, share.FromDHT, all, far, near, nil))
+	b.foundByV2(false, all[1:])
+	b.foundByV2(true, b.add(now, share.FromDHT, all, far, near, nil))
+	if !b.entries[all[0]].v2 || b.entries[all[1]].v2 {
+		t.Errorf("%v and %v", b.entries[all[0]].v2, b.entries[all[1]].v2)
+	}
+}

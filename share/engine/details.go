@@ -181,7 +181,7 @@ func (e *Engine) Torrent(id share.ID) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Hybrid {
+	if info.HasV2() {
 		// Its piece layers are not in the info dictionary.
 		if tor, err := e.torrents.read(id); err == nil {
 			return tor.Content().Encode(), nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/shoalnet/shoal/share/engine/internal/flow"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/metainfo"
 	"github.com/shoalnet/shoal/share/storage"
 )
 
@@ -24,9 +25,11 @@ type phase interface{ level() level }
 
 // openedPhase is a transfer whose storage is open.
 type openedPhase struct {
-	files *storage.Transfer
-	plan  *plan
-	fault error // of files
+	files  *storage.Transfer
+	layers *metainfo.Layers // of content that has a v2 ID; else nil
+	plan   *plan
+	fault  error // of files
+	fresh  bool  // the last of layers has come, and is not in the .torrent file yet
 
 	unknown   bool      // some pieces have to be hashed before anything is known of them
 	doubt     bool      // some pieces are hashed again before they are served
@@ -34,6 +37,10 @@ type openedPhase struct {
 	rehashing int       // runs of rehash
 	proving   bool      // see proveAll
 }
+
+// blind tells whether pieces cannot be checked before peers have sent their hashes:
+// there is no v1 hash, and a piece layer is missing.
+func (o *openedPhase) blind() bool { return !o.plan.info.HasV1() && !o.layers.Complete() }
 
 // livePhase is a transfer that has a swarm. Its storage stays open.
 type livePhase struct {
@@ -108,6 +115,7 @@ type facts struct {
 	paused   bool
 	done     bool
 	slot     bool // it may fetch
+	layered  bool // its piece layers came, and have to be kept
 	waited   bool // a peer waits for it
 	streamed bool // a stream reads it
 	warm     bool // a seed in use
@@ -128,6 +136,7 @@ func (t *transfer) facts(now time.Time, cool time.Duration) facts {
 	if o := t.opened(); o != nil {
 		f.faulty, f.changed = o.fault != nil, errors.Is(o.fault, storage.ErrChanged)
 		f.unknown, f.doubt, f.mayCheck = o.unknown, o.doubt, o.mayCheck(t.options.Verify, now)
+		f.layered = o.fresh
 	}
 	if l := t.live(); l != nil && t.done {
 		n := l.net.Figures()
@@ -147,6 +156,15 @@ func (o *openedPhase) mayCheck(verify bool, now time.Time) bool {
 
 // wants is the level at which the transfer should be.
 func (f facts) wants() level {
+	want := f.inUse()
+	if f.layered && want == atRest && f.is > atRest && !f.halted && !f.removing {
+		return opened // until they are kept
+	}
+	return want
+}
+
+// inUse is the level that the use of the transfer asks for.
+func (f facts) inUse() level {
 	switch {
 	case f.halted:
 		return atRest
@@ -198,6 +216,7 @@ const (
 	leaves        // it is being removed
 	forgets       // what is known of its files has to be dropped
 	copies        // content has to be copied
+	keeps         // its .torrent file has to be written again
 	reads         // a share has to be hashed
 	asks          // peers have to be asked for its info dictionary
 )
@@ -218,6 +237,8 @@ func (f facts) event(want level) event {
 		return forgets
 	case f.is == opened && want == opened && f.copying && !f.faulty && !f.paused:
 		return copies
+	case f.layered && f.is > atRest && want == f.is:
+		return keeps
 	case want < f.is:
 		return less
 	case f.unhashed:
@@ -249,9 +270,11 @@ var steps = map[level]map[event]step{
 		checks: {jobCheck, opened},
 		leaves: {jobRemove, atRest},
 		copies: {jobCopy, opened},
+		keeps:  {jobKeep, opened},
 	},
 	live: {
-		less: {jobDetach, opened},
+		less:  {jobDetach, opened},
+		keeps: {jobKeep, live},
 	},
 }
 
@@ -274,6 +297,8 @@ func (lp *loop) begin(t *transfer, s step) {
 		lp.startRestart(t)
 	case jobCopy:
 		lp.startCopy(t)
+	case jobKeep:
+		lp.startKeep(t)
 	case jobHash:
 		lp.startHash(t)
 	case jobAsk:

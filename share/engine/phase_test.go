@@ -17,10 +17,11 @@ checks    -               check>opened   -
 leaves    remove>rest     remove>rest    -
 forgets   restart>rest    -              -
 copies    -               copy>opened    -
+keeps     -               keep>opened    keep>live
 reads     hash>rest       -              -
 asks      ask>rest        -              -`
 	jobs := map[jobKind]string{
-		jobHash: "hash", jobAsk: "ask", jobOpen: "open", jobAttach: "attach", jobCheck: "check", jobCopy: "copy",
+		jobHash: "hash", jobAsk: "ask", jobOpen: "open", jobAttach: "attach", jobCheck: "check", jobCopy: "copy", jobKeep: "keep",
 		jobRestart: "restart", jobDetach: "detach", jobClose: "close", jobRemove: "remove",
 	}
 	levels := map[level]string{atRest: "rest", opened: "opened", live: "live"}
@@ -54,17 +55,18 @@ asks      ask>rest        -              -`
 // everyFacts calls f with all combinations that can be.
 func everyFacts(f func(facts)) {
 	for is := atRest; is <= live; is++ {
-		for bits := range 1 << 20 {
+		for bits := range 1 << 21 {
 			x := facts{is: is}
 			for i, b := range []*bool{
 				&x.halted, &x.unhashed, &x.made, &x.strange, &x.restart, &x.removing, &x.erasing, &x.glancing, &x.faulty, &x.changed,
 				&x.verify, &x.unknown, &x.doubt, &x.mayCheck, &x.copying, &x.paused, &x.done, &x.slot, &x.waited, &x.streamed,
+				&x.layered,
 			} {
 				*b = bits&(1<<i) != 0
 			}
 			switch {
 			case x.erasing && !x.removing || x.changed && !x.faulty:
-			case is == atRest && (x.faulty || x.unknown || x.doubt || x.mayCheck):
+			case is == atRest && (x.faulty || x.unknown || x.doubt || x.mayCheck || x.layered):
 			case is > atRest && x.strange: // what is not known cannot be opened
 			case is > atRest && x.unhashed && !x.made: // closed at once
 			default:
@@ -100,6 +102,8 @@ func TestEveryCaseHasItsStep(t *testing.T) {
 			complain(x, "it is as it should be, but %v", s)
 		case !ok && want != x.is:
 			complain(x, "it should be at %v, and nothing is done", want)
+		case x.layered && want == x.is && !ok:
+			complain(x, "its piece layers are not kept")
 		case !ok && x.removing:
 			complain(x, "it is to be removed, and nothing is done")
 		}

@@ -154,7 +154,13 @@ func (d *discovery) found(p foundPeers) {
 		t.peers.book = newBook()
 	}
 	now := d.now()
-	fresh := t.peers.book.add(now, p.source, embedZones(p.addrs), d.far, d.near, d.own.addrs(now))
+	all := embedZones(p.addrs)
+	fresh := t.peers.book.add(now, p.source, all, d.far, d.near, d.own.addrs(now))
+	if p.id == t.names().V2.ID() {
+		t.peers.book.foundByV2(true, fresh)
+	} else {
+		t.peers.book.foundByV2(false, all)
+	}
 	if len(fresh) == 0 {
 		return
 	}
@@ -192,7 +198,7 @@ func (d *discovery) offer(t *transfer, now time.Time) {
 	}
 	peers := make([]face.Peer, len(entries))
 	for i, en := range entries {
-		peers[i] = face.Peer{Addr: en.addr, Source: en.source}
+		peers[i] = face.Peer{Addr: en.addr, Source: en.source, V2: en.v2}
 	}
 	d.serial.do(func() { l.net.AddPeers(peers) })
 }

@@ -52,7 +52,7 @@ func (lp *loop) startOpen(t *transfer) {
 	}
 	t.look.began = lp.now()
 	lp.start(t, jobOpen, func(ctx context.Context) func() {
-		info, files, err := lp.work.open(ctx, o)
+		tor, files, err := lp.work.open(ctx, o)
 		if err != nil {
 			return func() {
 				t.look.answered()
@@ -65,7 +65,7 @@ func (lp *loop) startOpen(t *transfer) {
 			}
 		}
 		path := files.Path()
-		return func() { lp.openedFiles(t, info, files, path) }
+		return func() { lp.openedFiles(t, tor, files, path) }
 	})
 }
 
@@ -82,8 +82,9 @@ func (lp *loop) lostTorrent(t *transfer, err error) {
 	lp.save(t)
 }
 
-func (lp *loop) openedFiles(t *transfer, info *metainfo.Info, files *storage.Transfer, path string) {
-	o := &openedPhase{files: files, plan: newPlan(info, files, t.options.Priorities), fault: files.Fault()}
+func (lp *loop) openedFiles(t *transfer, tor *metainfo.Torrent, files *storage.Transfer, path string) {
+	info := tor.Info
+	o := &openedPhase{files: files, layers: tor.Layers, plan: newPlan(info, files, t.options.Priorities), fault: files.Fault()}
 	t.info, t.phase = info, o
 	t.look.glancing, t.look.silent = false, false
 	if t.options.Names == nil && t.making.made == nil {
@@ -156,6 +157,16 @@ func (lp *loop) startAttach(t *transfer) {
 		Down:     flow.Throttle{Own: down, Node: lp.down},
 		Up:       flow.Throttle{Own: up, Node: lp.up},
 		Arrived:  o.plan.arrival,
+		Layers:   o.layers,
+		Layered:  func() { lp.told(func() { lp.layered(t, o) }) },
+		Differs: func(err error) {
+			lp.told(func() {
+				if t.opened() == o {
+					lp.fail(t, share.Errorf(share.Refused, "%w", err))
+					lp.reconcile(t)
+				}
+			})
+		},
 	}
 	lp.start(t, jobAttach, func(context.Context) func() {
 		net, err := lp.work.attach(content, o.plan, seeds)
@@ -166,6 +177,42 @@ func (lp *loop) startAttach(t *transfer) {
 			t.phase = &livePhase{openedPhase: o, net: net}
 			lp.announce.offer(t)
 			lp.discovery.again(t)
+			if o.blind() {
+				o.files.Layered() // some pieces need no layer, or have it
+			}
+		}
+	})
+}
+
+// told runs f on the loop. It is for callbacks of swarms, which must not wait.
+func (lp *loop) told(f func()) {
+	lp.serial.do(func() { lp.box.post(f) })
+}
+
+// layered is called when the last piece layer of t that was missing has come.
+func (lp *loop) layered(t *transfer, o *openedPhase) {
+	if t.opened() != o {
+		return
+	}
+	o.fresh = true
+	lp.events.note(t, "the hashes of all pieces are known")
+	lp.checkProgress(t)
+	lp.reconcile(t)
+}
+
+// startKeep writes the .torrent file of t again, so that nobody has to be asked for its
+// piece layers any more.
+func (lp *loop) startKeep(t *transfer) {
+	o, id := t.opened(), t.id
+	tor := &metainfo.Torrent{Info: t.info, Layers: o.layers}
+	o.fresh = false
+	lp.start(t, jobKeep, func(context.Context) func() {
+		err := lp.torrents.keep(id, tor.Encode())
+		o.files.Layered() // what is here already can be hashed
+		return func() {
+			if err != nil {
+				lp.log.Warn("keeping the piece layers of a transfer", "id", id.Short(), "error", err)
+			}
 		}
 	})
 }
@@ -263,7 +310,7 @@ func (lp *loop) rehash(t *transfer, l *livePhase, spans []storage.Span) {
 func (lp *loop) checkProgress(t *transfer) {
 	o := t.opened()
 	p := o.files.Progress()
-	o.unknown, o.doubt = p.Unknown > 0, p.Doubtful > 0
+	o.unknown, o.doubt = p.Unknown > 0 && !o.blind(), p.Doubtful > 0
 	if o.doubt && o.fault == nil && !lp.now().Before(o.nextCheck) {
 		lp.proveAll(t)
 	}

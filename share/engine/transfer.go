@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/flow"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
@@ -91,6 +93,7 @@ const (
 	jobCopy                   // copying from another folder
 	jobRestart                // dropping what is known of files in another folder
 	jobFinish                 // making empty files, links and folders
+	jobKeep                   // writing its .torrent file again, with the piece layers
 	jobDetach
 	jobClose
 	jobRemove
@@ -163,6 +166,9 @@ func (t *transfer) reason(now time.Time) string {
 		l := t.live()
 		if l == nil || l.down.Rate() > 0 {
 			return ""
+		}
+		if n := len(l.layers.Missing()); l.blind() && l.net.Figures().Peers > 0 {
+			return "waiting for peers to send the hashes of the pieces of " + english.Plural(n, "file", "")
 		}
 		return t.peers.search.reason(t.peers.book, l.net.Figures().Peers, now)
 	}

@@ -108,36 +108,36 @@ type opening struct {
 
 // open opens the storage of a transfer. It waits while too many others wait for the
 // same file system.
-func (w *worker) open(ctx context.Context, o opening) (*metainfo.Info, *storage.Transfer, error) {
+func (w *worker) open(ctx context.Context, o opening) (*metainfo.Torrent, *storage.Transfer, error) {
 	leave, err := w.mounts.enter(ctx, o.at)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer leave()
-	if o.made != nil {
+	tor := &metainfo.Torrent{Info: o.info}
+	switch {
+	case o.made != nil:
+		tor = o.made.Torrent
 		if err := w.torrents.keep(o.info.ID, o.made.Encode()); err != nil {
 			return nil, nil, err
 		}
-	}
-	if o.info == nil {
-		tor, err := w.torrents.read(o.id)
-		if err != nil {
+	case o.info == nil || o.info.HasV2(): // of which there may be piece layers
+		if tor, err = w.torrents.read(o.id); err != nil {
 			return nil, nil, lostTorrent{err}
 		}
-		o.info = tor.Info
 	}
 	if o.spec.Own == nil && !w.readOnly {
 		if err := os.MkdirAll(o.spec.Dir, 0o777); err != nil {
 			w.log.Debug("making the folder of a transfer", "path", o.spec.Dir, "error", err) // the storage reports it
 		}
 	}
-	o.spec.Info = o.info
+	o.spec.Info, o.spec.Layers = tor.Info, tor.Layers
 	if o.made == nil {
-		o.spec.Info = under(o.id, o.info)
+		o.spec.Info = under(o.id, tor.Info)
 	}
-	o.spec.Notify = func(ev storage.Event) { o.heard(o.info, ev) }
+	o.spec.Notify = func(ev storage.Event) { o.heard(tor.Info, ev) }
 	files, err := w.store.Open(ctx, o.spec)
-	return o.info, files, err
+	return tor, files, err
 }
 
 // attach makes content available to peers, and tells the swarm what is wanted.
@@ -237,7 +237,7 @@ func (w *worker) giveUp(ctx context.Context, id share.ID, spec storage.Spec, fil
 		}
 		tor, err := w.torrents.read(id)
 		if err == nil {
-			spec.Info = under(id, tor.Info)
+			spec.Info, spec.Layers = under(id, tor.Info), tor.Layers
 			files, err = w.store.Open(ctx, spec)
 		}
 		switch {

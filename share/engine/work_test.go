@@ -120,11 +120,11 @@ func TestWorkerOnAFetch(t *testing.T) {
 	}
 	open := func() (*metainfo.Info, *storage.Transfer) {
 		t.Helper()
-		info, files, err := w.open(t.Context(), o)
+		tor, files, err := w.open(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return info, files
+		return tor.Info, files
 	}
 	var c count
 	info, files := open()

@@ -1,6 +1,6 @@
 """A libtorrent peer for tests. One command, JSON lines on standard output.
 
-  make PATH TORRENT [URL...]     write a v1 torrent for PATH, with these trackers
+  make PATH TORRENT [URL...]     write a torrent for PATH, with these trackers
   layout TORRENT -               one JSON object: how the pieces lie in the files
   seed TORRENT DIR               have everything in DIR and serve it
   get  LINK|TORRENT DIR          fetch into DIR, exit when complete
@@ -11,6 +11,7 @@
 Options: --listen [ADDR]:PORT  --peer [ADDR]:PORT (repeatable)
          --crypto plain|required  --dht  --node [ADDR]:PORT (repeatable)
          --lan (BEP 14)  --stay (get goes on seeding)
+         --kind v1|v2|hybrid (of what make writes)
 """
 import argparse
 import hashlib
@@ -35,13 +36,15 @@ def make(args):
     storage = lt.file_storage()
     path = os.path.abspath(args.source)
     lt.add_files(storage, path)
-    torrent = lt.create_torrent(storage, 0, lt.create_torrent.v1_only)
+    flags = {"v1": lt.create_torrent.v1_only, "v2": lt.create_torrent.v2_only, "hybrid": 0}[args.kind]
+    torrent = lt.create_torrent(storage, 0, flags)
     for url in args.extra:
         torrent.add_tracker(url)
     lt.set_piece_hashes(torrent, os.path.dirname(path))
     with open(args.target, "wb") as f:
         f.write(lt.bencode(torrent.generate()))
-    say("made", id=str(lt.torrent_info(args.target).info_hashes().v1))
+    hashes = lt.torrent_info(args.target).info_hashes()
+    say("made", id=str(hashes.v1) if hashes.has_v1() else "", v2=str(hashes.v2) if hashes.has_v2() else "")
 
 
 def layout(args):
@@ -204,6 +207,7 @@ def main():
     p.add_argument("--dht", action="store_true")
     p.add_argument("--lan", action="store_true")
     p.add_argument("--stay", action="store_true")
+    p.add_argument("--kind", choices=["v1", "v2", "hybrid"], default="v1")
     args = p.parse_args()
     {"make": make, "layout": layout, "read": read, "put": put}.get(args.command, run)(args)
 

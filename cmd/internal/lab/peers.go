@@ -60,16 +60,26 @@ func libtorrentScript(t testing.TB) string {
 // MakeTorrent has libtorrent write a v1 torrent for path, and gives the
 // torrent's file and its ID.
 func (h *Host) MakeTorrent(path string, trackers ...string) (file, id string) {
+	h.lab.t.Helper()
+	made := h.MakeTorrentOf("v1", path, trackers...)
+	return made.File, made.ID
+}
+
+// Made is a torrent that libtorrent wrote, and its v1 and v2 info-hashes in hex, each
+// empty if it has none.
+type Made struct{ File, ID, V2 string }
+
+// MakeTorrentOf is MakeTorrent for a kind of torrent: v1, v2 or hybrid.
+func (h *Host) MakeTorrentOf(kind, path string, trackers ...string) (made Made) {
 	t := h.lab.t
 	t.Helper()
-	file = filepath.Join(t.TempDir(), filepath.Base(path)+".torrent")
-	p := h.Libtorrent(append([]string{"make", path, file}, trackers...)...)
-	var made struct{ ID string }
+	made.File = filepath.Join(t.TempDir(), filepath.Base(path)+".torrent")
+	p := h.Libtorrent(append([]string{"--kind", kind, "make", path, made.File}, trackers...)...)
 	p.Event("made", &made)
 	if status := p.Wait(); status != 0 {
 		t.Fatalf("making a torrent: exit status %d: %s", status, p.Stderr())
 	}
-	return file, made.ID
+	return made
 }
 
 // Aria2 starts aria2c on a link or torrent, with its data below dir. It seeds

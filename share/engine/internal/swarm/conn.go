@@ -60,8 +60,15 @@ func (c *conn) drop(reason string, banned bool) {
 	c.end()
 }
 
-// know has messages checked against the content.
-func (c *conn) know(l *wire.Layout) { c.reader.SetLayout(l) }
+// know has messages checked against the content. v2 says that the other end knows it
+// by BEP 52.
+func (c *conn) know(l *wire.Layout, v2 bool) {
+	c.reader.SetLayout(l)
+	if v2 {
+		c.peer.V2 = true
+		c.reader.SpeakV2()
+	}
+}
 
 // Blocks, and what several of them are read into, come from pools.
 var (
@@ -97,7 +104,8 @@ func (s *Swarm) run(stream *mse.Conn, h hello, addr netip.AddrPort, outgoing boo
 		if err == nil {
 			s.conns[c.peer] = c
 			layout := s.content.Layout
-			c.reader.SetLayout(&layout)
+			// What the content is may have come known during the handshake.
+			c.know(&layout, s.content.V2 != nil && h.id == s.content.V2.ID)
 		}
 	})
 	if c.peer == nil {

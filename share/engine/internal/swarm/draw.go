@@ -113,7 +113,7 @@ func (d *drawing) drop(reason string, banned bool) {
 	}
 }
 
-func (*drawing) know(*wire.Layout) {}
+func (*drawing) know(*wire.Layout, bool) {}
 
 func (d *drawing) end() { d.cancel(ErrClosed) }
 

@@ -294,6 +294,8 @@ func (s *Swarm) Fill(content Content) error {
 			return
 		}
 		own := &s.content
+		// By this ID the connections were made.
+		v2 := content.V2 != nil && content.V2.ID == own.ID
 		if content.ID != (ID{}) {
 			own.ID = content.ID
 		}
@@ -301,7 +303,7 @@ func (s *Swarm) Fill(content Content) error {
 		own.Have, own.Storage, own.Down, own.Up = content.Have, content.Storage, content.Down, content.Up
 		layout := content.Layout
 		for _, k := range s.conns {
-			k.know(&layout)
+			k.know(&layout, v2)
 		}
 		c.SetInfo(now, content.Info, content.Layout, content.Have, own.trees())
 		err = nil
@@ -426,7 +428,7 @@ func (s *Swarm) step(f func(c *core.Core, now time.Duration)) (later []deed, cha
 type link interface {
 	rouse()                          // there is something to pull
 	drop(reason string, banned bool) // the Core has forgotten the peer
-	know(*wire.Layout)               // the content is known now
+	know(l *wire.Layout, v2 bool)    // the content is known now
 	end()                            // the swarm has ended
 }
 

@@ -35,14 +35,15 @@ type ReaderConfig struct {
 	Buffer int
 }
 
-// Reader reads the messages of one peer. SetLayout may be called while another
-// goroutine reads.
+// Reader reads the messages of one peer. SetLayout and SpeakV2 may be called while
+// another goroutine reads.
 type Reader struct {
 	cfg    ReaderConfig
 	in     io.Reader
 	buf    []byte
 	r, w   int
 	layout atomic.Pointer[Layout]
+	v2     atomic.Bool
 	long   []byte // memory of one payload that is longer than the buffer
 
 	availability bool // a bit field, have all or have none came
@@ -56,11 +57,16 @@ func NewReader(in io.Reader, cfg ReaderConfig) *Reader {
 	}
 	r := &Reader{cfg: cfg, in: in, buf: make([]byte, max(cfg.Buffer, 64))}
 	r.layout.Store(&Layout{})
+	r.v2.Store(cfg.V2)
 	return r
 }
 
 // SetLayout tells what the content is, once it is known.
 func (r *Reader) SetLayout(l *Layout) { r.layout.Store(l) }
+
+// SpeakV2 lets messages of BEP 52 through, once it is known that both sides know the
+// content by that.
+func (r *Reader) SpeakV2() { r.v2.Store(true) }
 
 // fill sees to it that n bytes are in the buffer, which holds as many.
 func (r *Reader) fill(n int) error {
@@ -195,7 +201,7 @@ func (r *Reader) body(m *Message, n uint32) (skipped bool, err error) {
 			return false, wrong("a %v message without the fast extension", m.Type)
 		}
 	case HashRequest, Hashes, HashReject:
-		if !r.cfg.V2 {
+		if !r.v2.Load() {
 			return true, r.unknown(m.Type, n)
 		}
 	}
