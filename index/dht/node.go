@@ -265,11 +265,11 @@ func (n *Node) AddNode(addr netip.AddrPort) {
 // read passes what arrives at a socket to the core, or to the other protocol that
 // shares the socket.
 func (n *Node) read(ctx context.Context, i int) error {
-	buf := make([]byte, datagramMax)
+	buf := make([]byte, joinedMax)
 	s := n.sockets[i]
 	var backoff time.Duration
 	for {
-		size, from, local, err := s.receive(buf)
+		all, size, from, local, err := s.receive(buf)
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return nil
@@ -284,15 +284,27 @@ func (n *Node) read(ctx context.Context, i int) error {
 			continue
 		}
 		backoff = 0
-		if size == 0 || size == len(buf) {
-			continue // empty, or cut off
+		if size == 0 || size >= datagramMax {
+			continue // empty, or longer than what we take
 		}
-		via := core.Via{Socket: i, Addr: local}
-		if buf[0] != 'd' {
-			n.other.arrived(buf[:size], from, via)
-			continue
+		n.arrived(buf[:all], size, from, core.Via{Socket: i, Addr: local})
+	}
+}
+
+// arrived gives away datagrams that came together: to the core, or, those that come
+// one after the other at once, to the other protocol.
+func (n *Node) arrived(b []byte, size int, from netip.AddrPort, via core.Via) {
+	for len(b) > 0 {
+		end := min(size, len(b))
+		if b[0] == 'd' {
+			n.do(func(now time.Duration) { n.core.Receive(now, b[:end], from, via) })
+		} else {
+			for end < len(b) && b[end] != 'd' {
+				end = min(end+size, len(b))
+			}
+			n.other.arrived(b[:end], size, from, via)
 		}
-		n.do(func(now time.Duration) { n.core.Receive(now, buf[:size], from, via) })
+		b = b[end:]
 	}
 }
 

@@ -8,7 +8,11 @@ import (
 )
 
 // datagramMax is more than any datagram we take; one that fills it was longer.
-const datagramMax = 4096
+// Several that came together take at most joinedMax.
+const (
+	datagramMax = 4096
+	joinedMax   = 64 << 10
+)
 
 // readBuffer lets a burst wait while the core is busy.
 const readBuffer = 1 << 20
@@ -41,12 +45,16 @@ func (s *socket) bound(addr netip.Addr) bool {
 	return s.local.IsUnspecified() || s.local == addr
 }
 
-// receive reads one datagram; local is the zero Addr if the system does not report
-// it. One goroutine may receive at a time.
-func (s *socket) receive(b []byte) (n int, from netip.AddrPort, local netip.Addr, err error) {
+// receive reads n bytes of datagrams from one address, each of size bytes, the last
+// one perhaps shorter; local is the zero Addr if the system does not report it. One
+// goroutine may receive at a time.
+func (s *socket) receive(b []byte) (n, size int, from netip.AddrPort, local netip.Addr, err error) {
 	n, oobn, _, from, err := s.conn.ReadMsgUDPAddrPort(b, s.oob)
 	if err != nil {
-		return 0, from, local, err
+		return 0, 0, from, local, err
+	}
+	if size = joined(s.oob[:oobn]); size == 0 {
+		size = n
 	}
 	local = s.local
 	if s.local.IsUnspecified() {
@@ -60,7 +68,7 @@ func (s *socket) receive(b []byte) (n int, from netip.AddrPort, local netip.Addr
 			}
 		}
 	}
-	return n, from, local, nil
+	return n, size, from, local, nil
 }
 
 // send sends one datagram, from the address via if that is valid and the system

@@ -1,6 +1,7 @@
 package dht
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoalnet/shoal/index/dht/internal/core"
 	"github.com/shoalnet/shoal/share"
 )
 
@@ -188,6 +190,75 @@ func TestOther(t *testing.T) {
 		t.Errorf("write by a node that stopped: %v", err)
 	}
 }
+
+// Several datagrams move at once, and those of the DHT among them reach it.
+func TestOtherMovesSegments(t *testing.T) {
+	a, b := startNode(t, nil), startNode(t, nil)
+	type segments interface {
+		ReadSegments(b []byte) (n, size int, from netip.AddrPort, at netip.Addr, err error)
+		WriteSegments(b []byte, size int, to netip.AddrPort, from netip.Addr, fragment bool) error
+	}
+	x, y := a.Other().(segments), b.Other().(segments)
+	var sent []byte
+	for i := range 10 {
+		sent = append(sent, bytes.Repeat([]byte{'A' + byte(i)}, 1000)...)
+	}
+	sent = append(sent, bytes.Repeat([]byte{'Z'}, 500)...)
+	for _, fragment := range []bool{false, true} {
+		if err := x.WriteSegments(sent, 1000, b.addr, netip.Addr{}, fragment); err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		buf := make([]byte, joinedMax)
+		for len(got) < len(sent) {
+			n, size, from, at, err := y.ReadSegments(buf)
+			if err != nil || from != a.addr || at != b.addr.Addr() || size != 1000 && size != 500 {
+				t.Fatalf("%d bytes, each %d, from %v to %v, %v", n, size, from, at, err)
+			}
+			got = append(got, buf[:n]...)
+		}
+		if !bytes.Equal(got, sent) {
+			t.Errorf("%d bytes of %d came", len(got), len(sent))
+		}
+	}
+	// One at a time, whatever came together.
+	if err := x.WriteSegments(sent, 1000, b.addr, netip.Addr{}, false); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, joinedMax)
+	for i := range 11 {
+		n, _, err := b.Other().ReadFrom(buf)
+		if want := sent[i*1000 : min((i+1)*1000, len(sent))]; err != nil || !bytes.Equal(buf[:n], want) {
+			t.Fatalf("%d: %d bytes, %v", i, n, err)
+		}
+	}
+	// Those of the DHT among them are the DHT's.
+	client, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.IPv6loopback})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	other := bytes.Repeat([]byte{'A'}, len(aQuery))
+	mixed := slices.Concat(other, other, []byte(aQuery), other, []byte(aQuery))
+	b.arrived(mixed, len(aQuery), client.LocalAddr().(*net.UDPAddr).AddrPort(), core.Via{Addr: b.addr.Addr()})
+	for range 3 {
+		if n, _, err := b.Other().ReadFrom(buf); err != nil || !bytes.Equal(buf[:n], other) {
+			t.Fatalf("%q, %v", buf[:n], err)
+		}
+	}
+	client.SetReadDeadline(time.Now().Add(patience))
+	for answers := 0; answers < 2; {
+		n, err := client.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.HasSuffix(buf[:n], []byte("1:y1:re")) {
+			answers++
+		}
+	}
+}
+
+const aQuery = "d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"
 
 // As many datagrams as this machine can send, for a second, at a node in a small
 // network: searches through it succeed all the while, and memory is bounded.
