@@ -58,36 +58,24 @@ func Root(nodes []Hash, height int) Hash { return Top(nodes, height, 0) }
 // Top is Root for a tree that is at least rise above the layer. Without nodes it is
 // the root of padding.
 func Top(nodes []Hash, height, rise int) Hash {
-	s := Sum{base: height}
+	s := spine{base: height}
 	for _, n := range nodes {
 		s.add(n)
 	}
-	return s.Root(rise)
+	return s.top(rise)
 }
 
-// Sum computes a root while the nodes or the bytes below it arrive in order. The
-// zero Sum is ready for bytes. It holds one node of each layer.
-type Sum struct {
+// spine computes a root while the nodes below it arrive in order. It holds one node
+// of each layer.
+type spine struct {
 	base  int   // the layer of what is added
 	count int64 // nodes added
 	// left has, for each bit of count that is set, the root of a full subtree of
 	// that many nodes that waits for its sibling.
 	left [maxHeight]Hash
-	cutter
 }
 
-// Write adds bytes. It never fails.
-func (s *Sum) Write(p []byte) (int, error) {
-	for rest := p; len(rest) > 0; {
-		var h *Hash
-		if rest, h = s.cut(rest); h != nil {
-			s.add(*h)
-		}
-	}
-	return len(p), nil
-}
-
-func (s *Sum) add(h Hash) {
+func (s *spine) add(h Hash) {
 	i := 0
 	for n := s.count; n&1 != 0; n >>= 1 {
 		h = Node(s.left[i], h)
@@ -97,13 +85,9 @@ func (s *Sum) add(h Hash) {
 	s.count++
 }
 
-// Root ends the last block and returns the root of what was added, in a tree that
-// is at least height above the layer of what was added. The Sum is empty then. A
-// Sum to which nothing was added returns the root of padding.
-func (s *Sum) Root(height int) Hash {
-	if h := s.end(); h != nil {
-		s.add(*h)
-	}
+// top is the root in a tree that is at least height above the layer of what was
+// added. The spine is empty then.
+func (s *spine) top(height int) Hash {
 	if s.count == 0 {
 		return Pad(s.base + height)
 	}
@@ -121,4 +105,32 @@ func (s *Sum) Root(height int) Hash {
 	}
 	s.count = 0
 	return h
+}
+
+// Sum computes a root while the bytes below it arrive in order. The zero Sum is
+// ready for use.
+type Sum struct {
+	cutter
+	spine
+}
+
+// Write adds bytes. It never fails.
+func (s *Sum) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		var h *Hash
+		if rest, h = s.cut(rest); h != nil {
+			s.add(*h)
+		}
+	}
+	return len(p), nil
+}
+
+// Root ends the last block and returns the root of what was written, in a tree of at
+// least a height. The Sum is empty then. A Sum to which nothing was written returns
+// the root of padding.
+func (s *Sum) Root(height int) Hash {
+	if h := s.end(); h != nil {
+		s.add(*h)
+	}
+	return s.top(height)
 }

@@ -29,6 +29,7 @@ type Sum struct {
 	layers *Layers
 	piece  int
 	v1     hash.Hash // nil in v2 only
+	sum1   [sha1.Size]byte
 	leaves *merkle.Leaves
 	left   int64 // bytes of the file that leaves still takes
 }
@@ -88,9 +89,8 @@ func (s *Sum) Leaves() []merkle.Hash {
 func (s *Sum) Verdict() Verdict {
 	var right1 bool
 	if s.v1 != nil {
-		var sum [sha1.Size]byte
-		s.v1.Sum(sum[:0])
-		right1 = sum == s.info.PieceHash(s.piece)
+		s.v1.Sum(s.sum1[:0])
+		right1 = s.sum1 == s.info.PieceHash(s.piece)
 	}
 	want, height, known := s.info.PieceRoot(s.piece, s.layers)
 	switch {
