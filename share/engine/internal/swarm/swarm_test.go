@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"runtime"
 	"testing"
 	"time"
 
@@ -225,84 +224,6 @@ func TestWhatIsNoHandshake(t *testing.T) {
 			t.Errorf("%.20q: the connection stays open", in)
 		}
 		c.Close()
-	}
-}
-
-// An idle connection of a seed, at most 8,000 pieces, costs less than 12 KiB.
-func TestIdleConnectionsAreCheap(t *testing.T) {
-	const pieces, conns = 8000, 400
-	m := &made{layout: wire.NewLayout(pieces*16<<10, 16<<10), hashes: make([][20]byte, pieces), data: nil}
-	m.id[0] = 5
-	a, addr := node(t, func(c *Config) { c.Logger = quiet() })
-	c := Content{ID: m.id, Layout: m.layout, Hashes: m.hashes, Storage: &memory{}, Have: bytes.Repeat([]byte{0xff}, pieces/8), MaxPeers: 2 * conns}
-	s, _ := attach(t, a, c)
-	var open []net.Conn
-	defer func() {
-		for _, c := range open {
-			c.Close()
-		}
-	}()
-	connect := func(n int) {
-		for range n {
-			c, err := net.Dial("tcp", addr.String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			open = append(open, c)
-			b := append([]byte(protocol), 0, 0, 0, 0, 0, 0x10, 0, 0x04)
-			b = append(append(b, m.id[:]...), make([]byte, 20)...)
-			b[len(b)-1], b[len(b)-2] = byte(len(open)), byte(len(open)>>8)
-			b = wire.Append(b, &wire.Message{Type: wire.Bitfield, Payload: append([]byte{0}, bytes.Repeat([]byte{0x55}, pieces/8-1)...)})
-			b = wire.Append(b, &wire.Message{Type: wire.Extended, Payload: wire.AppendHandshake(nil, &wire.Handshake{
-				Extensions: map[string]uint8{wire.NameMetadata: 1, wire.NamePEX: 2}, Client: "libtorrent 2.0", Port: 6881, ReqQ: 500,
-			})})
-			if _, err := c.Write(b); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for range 1000 {
-			if named := func() (n int) {
-				for _, p := range s.Peers() {
-					if p.Client != "" {
-						n++
-					}
-				}
-				return n
-			}(); named >= len(open) {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		t.Fatalf("%d of %d peers", len(s.Peers()), len(open))
-	}
-	used := func() uint64 {
-		for range 4 { // stacks shrink by half with each
-			runtime.GC()
-		}
-		var st runtime.MemStats
-		runtime.ReadMemStats(&st)
-		return st.HeapAlloc + st.StackInuse
-	}
-	quiet := func() {
-		for range 1000 {
-			if runtime.NumGoroutine() < len(open)+15 {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		t.Fatalf("%d goroutines for %d idle connections", runtime.NumGoroutine(), len(open))
-	}
-	connect(20)
-	quiet()
-	before := used()
-	for range conns / 40 {
-		connect(40)
-	}
-	quiet()
-	each := (used() - before) / conns
-	t.Logf("%d bytes each, with this test's end", each)
-	if each > 12<<10 && !raced {
-		t.Errorf("more than 12 KiB")
 	}
 }
 
