@@ -187,3 +187,34 @@ func awaitAll(t *testing.T, events <-chan Event, missing bool) {
 		}
 	}
 }
+
+// From an ID alone the info dictionary comes first, then the piece layers, over one
+// connection.
+func TestLearnV2FromLibtorrent(t *testing.T) {
+	for _, kind := range kinds {
+		m := makeTwofold(t, kind, 32768, sizes...)
+		for _, encryption := range []string{"plain", "forced"} {
+			other := startLibtorrent(t, m.file, filepath.Dir(m.folder), encryption)
+			if s := other.line(t); s != "done" {
+				t.Fatal(s)
+			}
+			for i, id := range m.Info.IDs() {
+				t.Run(fmt.Sprintf("%s %s ID %d", kind, encryption, i+1), func(t *testing.T) {
+					n, _ := node(t, nil)
+					layers := metainfo.NewLayers(m.Info)
+					want, disk := m.content(false, layers)
+					s, events := attach(t, n, Content{ID: ID(id), CheckInfo: func(b []byte) bool { return bytes.Equal(b, m.Info.Bytes()) }})
+					s.AddPeers([]netip.AddrPort{netip.AddrPortFrom(netip.IPv6Loopback(), other.port)})
+					await(t, events, InfoKnown)
+					if err := s.Fill(want); err != nil {
+						t.Fatal(err)
+					}
+					awaitAll(t, events, true)
+					if !bytes.Equal(disk.data, m.data) || !layers.Complete() {
+						t.Error("other data arrived, or layers are missing")
+					}
+				})
+			}
+		}
+	}
+}
