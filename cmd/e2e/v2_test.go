@@ -1,4 +1,4 @@
-//go:build linux && ownswarm
+//go:build linux
 
 package e2e
 

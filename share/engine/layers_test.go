@@ -1,5 +1,3 @@
-//go:build ownswarm
-
 package engine
 
 import (
