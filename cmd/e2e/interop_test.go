@@ -171,21 +171,53 @@ func TestOthersFetchFromUs(t *testing.T) {
 }
 
 // What we share as a hybrid, libtorrent fetches by link and by torrent file, and
-// checks the v2 hashes, too. Transmission 3.00 and aria2 1.36 read no hybrid,
-// whoever made it.
+// qBittorrent by torrent file.
 func TestOthersFetchOurHybrid(t *testing.T) {
 	net := lab.New(t)
 	tracker := net.Home("tracker").Tracker()
 	alice := at(t, net.Home("alice"))
 	folder := smallFolder(t)
 	share := alice.Share(folder, "--listen", "[::]:7000", "--hybrid")
-	torrent := alice.torrentFile(share.ID)
+	torrent := trackedCopy(t, alice.torrentFile(share.ID), tracker)
 	tracker.Announce(share.ID, alice.At(7000))
-	byLink, byFile := t.TempDir(), t.TempDir()
+	byLink, byFile, q := t.TempDir(), t.TempDir(), t.TempDir()
 	net.Home("libtorrent").Libtorrent("get", share.Link, byLink)
-	net.Home("libtorrent2").Libtorrent("get", trackedCopy(t, torrent, tracker), byFile)
-	for _, dir := range []string{byLink, byFile} {
+	net.Home("libtorrent2").Libtorrent("get", torrent, byFile)
+	net.Home("qbittorrent").QBittorrent(q, lab.Plain, torrent)
+	for _, dir := range []string{byLink, byFile, q} {
 		settles(t, folder, filepath.Join(dir, share.Name))
+	}
+}
+
+// What qBittorrent shares for BEP 52 alone or as a hybrid, we fetch by each ID and by
+// torrent file. It takes one connection of a host.
+//
+//	tracker ── router ──────┐
+//	                        ├── core ── routers ── bobs
+//	qbittorrent ── router ──┘
+func TestV2FromQBittorrent(t *testing.T) {
+	for _, kind := range []string{"v2", "hybrid"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			net := lab.New(t)
+			tracker := net.Home("tracker").Tracker()
+			seed := net.Home("qbittorrent")
+			folder := smallFolder(t)
+			made := seed.MakeTorrentOf(kind, folder, tracker.URL)
+			seed.QBittorrent(filepath.Dir(folder), lab.Plain, made.File)
+			tracker.Await(1)
+			sources := []string{made.File, withPeer("magnet:?xt=urn:btmh:1220"+made.V2, seed.At(6881))}
+			if kind == "hybrid" {
+				sources = append(sources, withPeer(lab.Magnet(made.ID), seed.At(6881)))
+			}
+			var gets []*lab.Proc
+			for _, source := range sources {
+				gets = append(gets, at(t, net.Home("bob")).Get(source, t.TempDir()).Within(patience))
+			}
+			for _, get := range gets {
+				identical(t, folder, arrived(t, get).Path)
+			}
+		})
 	}
 }
 
