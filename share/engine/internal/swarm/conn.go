@@ -340,11 +340,11 @@ func (w *writer) adapt(size int, took time.Duration) {
 	case took < quickWrite && size >= w.budget:
 		w.budget = min(2*w.budget, mostBudget)
 		if unsent = 0; w.unsent > 0 && w.budget < mostBudget {
-			unsent = w.budget / 4
+			unsent = w.budget / 2
 		}
 	case took > slowWrite:
 		w.budget = max(w.budget/2, wire.BlockSize)
-		unsent = w.budget / 4
+		unsent = max(w.budget/2, wire.BlockSize)
 	}
 	if c, ok := w.conn.stream.Conn.(Bounded); ok && unsent != w.unsent {
 		c.BoundUnsent(unsent)
