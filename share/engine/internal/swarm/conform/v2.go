@@ -292,9 +292,10 @@ func (s suite) liars(t *testing.T, c twofold) {
 	if !lied || layers.Complete() {
 		t.Errorf("asked: %v, complete: %v", lied, layers.Complete())
 	}
-	if _, _, err := connect(t, n.addr).shake(c.v2, flagV2); err == nil {
-		t.Error("who lied may come again")
-	}
+	until(t, "ban of who lied", func() bool { // it follows the end of the connection
+		_, _, err := connect(t, n.addr).shake(c.v2, flagV2)
+		return err != nil
+	})
 }
 
 func (s suite) othersInfo(t *testing.T, c twofold) {
