@@ -40,6 +40,7 @@ type arrival struct {
 
 const (
 	pexEvery = time.Minute
+	pexFirst = 2 * time.Second
 	pexMost  = 50 // addresses of each list in a minute
 	pexLog   = 1024
 	// A peer that tells us sooner than so is ignored.
@@ -57,7 +58,7 @@ func (g *gossip) add(a arrival) {
 
 // met takes that p is connected. It is told of others soon.
 func (g *gossip) met(p *Peer) {
-	p.gossip.due = g.now + pexEvery/4
+	p.gossip.due = g.now + pexFirst
 	g.joined(p)
 }
 

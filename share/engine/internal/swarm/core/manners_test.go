@@ -288,3 +288,33 @@ func TestTheEndgameIsForTheLastBlocks(t *testing.T) {
 		}
 	}
 }
+
+// What a peer suggests and allows before the content is known is said but once.
+func TestWhatIsSuggestedAndAllowedEarlyCounts(t *testing.T) {
+	info := []byte("info")
+	learning := func(say ...wire.Message) (pieces []uint32) {
+		h := newHarness(t, 0, func(c *Config) { c.Layout = wire.Layout{} })
+		p := h.peer(true)
+		h.say(p, wire.Message{Type: wire.HaveAll})
+		h.say(p, say...)
+		h.SetInfo(h.at, info, wire.NewLayout(64*64*kib, 64*kib), nil, nil)
+		h.flush()
+		for _, m := range h.take(p, wire.Request) {
+			if !slices.Contains(pieces, m.Index) {
+				pieces = append(pieces, m.Index)
+			}
+		}
+		h.check()
+		return pieces
+	}
+	var said []wire.Message
+	for _, i := range []uint32{wire.MaxPieces - 1, 64, 41} {
+		said = append(said, wire.Message{Type: wire.Suggest, Index: i}, wire.Message{Type: wire.AllowedFast, Index: i})
+	}
+	if pieces := learning(said...); !slices.Equal(pieces, []uint32{41}) {
+		t.Errorf("pieces %v are asked of a peer that allows 41", pieces)
+	}
+	if pieces := learning(append(said, wire.Message{Type: wire.Unchoke})...); len(pieces) == 0 || pieces[0] != 41 {
+		t.Errorf("pieces %v are asked of a peer that suggests 41", pieces)
+	}
+}

@@ -59,10 +59,7 @@ func (c *Core) Receive(now time.Duration, p *Peer, m *wire.Message) {
 	case wire.Reject:
 		c.rejected(p, key{int32(m.Index), int32(m.Begin / wire.BlockSize)})
 	case wire.AllowedFast:
-		if p.allowed == nil {
-			p.allowed = newBits(c.layout.Pieces)
-		}
-		p.allowed.set(int(m.Index))
+		c.requests.allow(p, int(m.Index))
 		if p.has(int(m.Index)) {
 			c.requests.fill(p)
 		}
@@ -94,6 +91,10 @@ func (c *Core) early(p *Peer, m *wire.Message) {
 		p.interested = false
 	case wire.HashRequest:
 		c.hashServer.refuse(p, m.Hash)
+	case wire.Suggest:
+		c.suggester.early(p, int(m.Index))
+	case wire.AllowedFast:
+		c.requests.early(p, int(m.Index))
 	default:
 		c.holdings.early(p, m)
 	}
@@ -439,6 +440,8 @@ func (c *Core) SetInfo(now time.Duration, info []byte, layout wire.Layout, have 
 
 // catchUp takes what a peer said before the content was known.
 func (c *Core) catchUp(p *Peer) {
+	c.suggester.catchUp(p)
+	c.requests.catchUp(p)
 	said, all, err := c.holdings.said(p)
 	switch {
 	case err != nil:

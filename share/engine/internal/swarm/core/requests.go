@@ -27,7 +27,8 @@ type requests struct {
 // answering is what one peer is asked, and how it answers.
 type answering struct {
 	chokesUs  bool
-	allowed   bits // pieces that it gives while it chokes us
+	allowed   bits    // pieces that it gives while it chokes us
+	promised  []int32 // these, while the content is not known
 	asked     []ask
 	past      map[key]time.Duration
 	own       *begun
@@ -75,12 +76,38 @@ const (
 	lastBlocks  = 32
 	answersTime = 5 * time.Second
 	maxPast     = 4096
+	maxPromised = 32
 	maxRejects  = 32
 	maxFlaps    = 8
 	// Requests that are made together: this part of the window, and at most so many.
 	partOfWindow = 16
 	mostAtOnce   = 16
 )
+
+// early takes, before the content is known, that p gives piece i while it chokes us.
+func (*requests) early(p *Peer, i int) {
+	if len(p.promised) < maxPromised {
+		p.promised = append(p.promised, int32(i))
+	}
+}
+
+// catchUp takes what early kept, now that the content is known.
+func (r *requests) catchUp(p *Peer) {
+	for _, i := range p.promised {
+		if int(i) < r.layout.Pieces {
+			r.allow(p, int(i))
+		}
+	}
+	p.promised = nil
+}
+
+// allow takes that p gives piece i while it chokes us.
+func (r *requests) allow(p *Peer, i int) {
+	if p.allowed == nil {
+		p.allowed = newBits(r.layout.Pieces)
+	}
+	p.allowed.set(i)
+}
 
 // most is how many requests p may have.
 func (r *requests) most(p *Peer) int {

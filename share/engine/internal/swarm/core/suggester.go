@@ -96,9 +96,21 @@ func (s *suggester) begins(p *Peer, piece int32) {
 	}
 }
 
+// early takes a suggestion of p before the content is known. It is not told again.
+func (*suggester) early(p *Peer, piece int) {
+	if len(p.suggests) < maxSuggested && !slices.Contains(p.suggests, int32(piece)) {
+		p.suggests = append(p.suggests, int32(piece))
+	}
+}
+
+// catchUp takes what early kept, now that the content is known.
+func (s *suggester) catchUp(p *Peer) {
+	p.suggests = slices.DeleteFunc(p.suggests, func(i int32) bool { return int(i) >= s.layout.Pieces })
+}
+
 // heard takes a suggestion of p.
 func (s *suggester) heard(p *Peer, piece int) {
-	if s.wants(piece) && len(p.suggests) < maxSuggested && !slices.Contains(p.suggests, int32(piece)) {
-		p.suggests = append(p.suggests, int32(piece))
+	if s.wants(piece) {
+		s.early(p, piece)
 	}
 }

@@ -63,6 +63,7 @@ type Kind struct {
 	Lie     Lie
 	Config  func(*core.Config) // changes, if not nil
 	Trusted []*Host            // addresses that it knows; nil to ask the tracker
+	Learns  bool               // it does not know the info dictionary
 	// On is a host on the same line, which is another swarm of the same node:
 	// its readers are yielded to. The Line is that one's.
 	On *Host
@@ -168,6 +169,9 @@ func (n *Net) Add(kind Kind) *Host {
 		binary.BigEndian.PutUint64(cfg.Seed[i:], n.rand.Uint64())
 	}
 	cfg.PeerID = h.id()
+	if cfg.Info = []byte("info"); kind.Learns {
+		cfg.Info, cfg.Layout = nil, wire.Layout{}
+	}
 	if kind.Config != nil {
 		kind.Config(&cfg)
 	}
@@ -289,6 +293,8 @@ func (h *Host) act(a *core.Action) {
 		n.At(n.now+3*delay, func() { n.dial(h, to, addr) })
 	case core.Verify:
 		h.verify(a)
+	case core.CheckInfo:
+		h.SetInfo(n.now, a.Data, n.cfg.Layout, nil, nil)
 	case core.Finished:
 		if h.Done == 0 && h.Core.Complete() {
 			h.Done = n.now
