@@ -318,3 +318,19 @@ func TestWhatIsSuggestedAndAllowedEarlyCounts(t *testing.T) {
 		t.Errorf("pieces %v are asked of a peer that suggests 41", pieces)
 	}
 }
+
+// A message may have been read before the content was known, and be taken after.
+func TestWhatWasReadBeforeTheContentWasKnownIsJudged(t *testing.T) {
+	for _, m := range []wire.Message{
+		{Type: wire.Have, Index: wire.MaxPieces - 1}, {Type: wire.Have, Index: 64}, {Type: wire.Suggest, Index: 64},
+		{Type: wire.AllowedFast, Index: 64}, {Type: wire.Bitfield, Payload: make([]byte, 7)}, {Type: wire.Bitfield, Payload: make([]byte, 9)},
+	} {
+		h := newHarness(t, 64, nil)
+		p := h.peer(true)
+		h.say(p, m)
+		if h.dropped(p) == "" {
+			t.Errorf("a peer that sends %v %d %v is kept", m.Type, m.Index, m.Payload)
+		}
+		h.check()
+	}
+}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -20,6 +21,10 @@ func (c *Core) Receive(now time.Duration, p *Peer, m *wire.Message) {
 	p.heard = c.now
 	if !c.layout.Known() && m.Type != wire.Port && m.Type != wire.Extended {
 		c.early(p, m)
+		return
+	}
+	if err := c.misfit(m); err != nil {
+		c.drop(p, err.Error())
 		return
 	}
 	switch m.Type {
@@ -76,6 +81,20 @@ func (c *Core) Receive(now time.Duration, p *Peer, m *wire.Message) {
 	case wire.Hashes, wire.HashReject:
 		c.heardHashes(p, m)
 	}
+}
+
+// misfit tells what is wrong with a message that was read just before the content was
+// known: the Reader did not compare it with the number of pieces.
+func (c *Core) misfit(m *wire.Message) error {
+	switch m.Type {
+	case wire.Have, wire.Suggest, wire.AllowedFast:
+		if int(m.Index) >= c.layout.Pieces {
+			return fmt.Errorf("it sent a %v message for piece %d of %d", m.Type, m.Index, c.layout.Pieces)
+		}
+	case wire.Bitfield:
+		return wire.CheckBits(m.Payload, c.layout.Pieces)
+	}
+	return nil
 }
 
 // early takes messages that come before the content is known.
