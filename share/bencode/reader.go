@@ -17,10 +17,6 @@ type Reader struct {
 	pos      int
 	depth    int
 	maxDepth int
-
-	// Sorted makes Skip and Raw refuse dictionaries whose keys are not in
-	// ascending order or repeat.
-	Sorted bool
 }
 
 // NewReader reads b, in which lists and dictionaries may be nested maxDepth deep.
@@ -217,7 +213,7 @@ func (r *Reader) Skip() error {
 	case List:
 		return r.List(r.Skip)
 	case Dict:
-		return r.Dict(r.Sorted, func([]byte) error { return r.Skip() })
+		return r.Dict(false, func([]byte) error { return r.Skip() })
 	}
 	if r.AtEnd() {
 		return ErrTruncated

@@ -11,14 +11,6 @@ type reader struct{ bencode.Reader }
 
 func newReader(b []byte, maxDepth int) *reader { return &reader{bencode.NewReader(b, maxDepth)} }
 
-// sortedReader refuses dictionaries whose keys are not sorted, as those of info
-// dictionaries must be.
-func sortedReader(b []byte) *reader {
-	r := newReader(b, maxInfoDepth)
-	r.Sorted = true
-	return r
-}
-
 // strings reads a list of strings, appending to buf.
 func (r *reader) strings(buf [][]byte) ([][]byte, error) {
 	err := r.List(func() error {

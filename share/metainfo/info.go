@@ -143,8 +143,7 @@ func (c *collector) changed(path [][]byte) {
 	c.info.Named[len(c.info.Files)] = named(path)
 }
 
-// The keys of an info dictionary that are read, and those that the engine
-// reads and would refuse if their type was wrong.
+// The keys of an info dictionary that are read.
 const (
 	keyName = iota
 	keyNameUTF8
@@ -156,13 +155,10 @@ const (
 	keyMetaVersion
 	keyTree
 	keyAttr
-	keySource
-	keySHA1
-	keySymlink
 )
 
 func readFields(b []byte) (*fields, error) {
-	r := sortedReader(b)
+	r := newReader(b, maxInfoDepth)
 	f := new(fields)
 	var seen uint32
 	str := func(bit uint, key []byte, to *[]byte) (err error) {
@@ -178,12 +174,14 @@ func readFields(b []byte) (*fields, error) {
 		return err
 	}
 	err := r.Dict(false, func(key []byte) (err error) {
-		var unused []byte
 		switch string(key) {
 		case "name":
 			err = str(keyName, key, &f.name)
 			f.hasName = true
 		case "name.utf-8":
+			if r.Kind() != bencode.String {
+				return r.Skip()
+			}
 			err = str(keyNameUTF8, key, &f.nameUTF8)
 			f.hasName = true
 		case "piece length":
@@ -201,23 +199,16 @@ func readFields(b []byte) (*fields, error) {
 			err = num(keyMetaVersion, key, &f.metaVersion)
 			f.hasMetaVersion = true
 		case "attr":
-			err = str(keyAttr, key, &f.attr)
-		case "source":
-			err = str(keySource, key, &unused)
-		case "sha1":
-			err = str(keySHA1, key, &unused)
-		case "symlink path":
-			if err = r.once(&seen, keySymlink, key); err == nil {
-				_, err = r.strings(nil)
+			if r.Kind() != bencode.String {
+				return r.Skip()
 			}
+			err = str(keyAttr, key, &f.attr)
 		case "files":
 			if err = r.once(&seen, keyFiles, key); err == nil {
 				if r.Kind() != bencode.List {
 					return r.Errorf("files is not a list")
 				}
-				r.Sorted = false // what must be is seen to by collector.files
 				f.files, err = r.Raw()
-				r.Sorted = true
 			}
 		case "file tree":
 			if err = r.once(&seen, keyTree, key); err == nil {
@@ -279,23 +270,7 @@ func (in *Info) checkSizes() error {
 	case n != int64(in.NumPieces):
 		return refused("%d bytes make %d pieces, there are hashes for %d", in.Total, n, in.NumPieces)
 	}
-	var work int64
-	for i, f := range in.Files {
-		work += piecesWork(i, f.Offset, f.Length, in.PieceLength)
-	}
-	if work > maxWork {
-		return refused("the torrent has too many files and pieces at once: %d and %d", len(in.Files), in.NumPieces)
-	}
 	return nil
-}
-
-// piecesWork is the number of files that the engine visits to locate the pieces that
-// begin in file i: it starts from the first file for each piece. Without a bound, a
-// torrent of ten megabytes would block it for minutes.
-func piecesWork(i int, offset, length, pieceLength int64) int64 {
-	begin := (offset + pieceLength - 1) / pieceLength
-	end := (offset + length + pieceLength - 1) / pieceLength
-	return (end - begin) * int64(i+1)
 }
 
 // collector makes Info.Files, of the list of a v1 description or of a file tree.
@@ -328,14 +303,12 @@ func (f *File) setAttr(attr []byte) {
 	f.Exec = bytes.IndexByte(attr, 'x') >= 0
 }
 
-// The keys of a file that are read or that the engine reads.
+// The keys of a file that are read.
 const (
 	fileLength = iota
 	filePath
 	filePathUTF8
 	fileAttr
-	fileSymlink
-	fileSHA1
 )
 
 func fileKey(key []byte) (bit uint, known bool) {
@@ -348,25 +321,21 @@ func fileKey(key []byte) (bit uint, known bool) {
 		return filePathUTF8, true
 	case "attr":
 		return fileAttr, true
-	case "symlink path":
-		return fileSymlink, true
-	case "sha1":
-		return fileSHA1, true
 	}
 	return 0, false
 }
 
 func (c *collector) files(raw []byte) error {
-	r := sortedReader(raw)
-	var path, pathUTF8, target [][]byte
+	r := newReader(raw, maxInfoDepth)
+	var path, pathUTF8 [][]byte
 	return r.List(func() error {
 		var file File
 		var attr []byte
 		var seen uint32
-		path, pathUTF8, target = path[:0], pathUTF8[:0], target[:0]
+		path, pathUTF8 = path[:0], pathUTF8[:0]
 		err := r.Dict(false, func(key []byte) (err error) {
 			bit, known := fileKey(key)
-			if !known {
+			if !known || bit == filePathUTF8 && r.Kind() != bencode.List || bit == fileAttr && r.Kind() != bencode.String {
 				return r.Skip()
 			}
 			if err := r.once(&seen, bit, key); err != nil {
@@ -381,10 +350,6 @@ func (c *collector) files(raw []byte) error {
 				pathUTF8, err = r.strings(pathUTF8)
 			case fileAttr:
 				attr, err = r.Bytes()
-			case fileSymlink:
-				target, err = r.strings(target)
-			case fileSHA1:
-				_, err = r.Bytes()
 			}
 			return err
 		})
@@ -392,6 +357,9 @@ func (c *collector) files(raw []byte) error {
 			return err
 		}
 		file.setAttr(attr)
+		if file.Symlink {
+			file.Length = 0 // as in libtorrent; BEP 47 gives a link none
+		}
 		switch {
 		case seen&(1<<fileLength) == 0 && !file.Symlink:
 			return r.Errorf("a file has no length")
@@ -457,9 +425,6 @@ func (c *collector) add(file File) error {
 	switch limit := int64(pieces) * in.PieceLength; {
 	case file.Length < 0:
 		return refused("a file of %d bytes", file.Length)
-	case file.Symlink && file.Length > 0:
-		// Clients differ in whether its bytes count as content.
-		return refused("a link of %d bytes; links have none", file.Length)
 	case file.Length > limit-in.Total:
 		return refused("the files have more bytes than %d pieces of %d hold", pieces, in.PieceLength)
 	}

@@ -233,14 +233,6 @@ func (m *maker) fits() error {
 	if size += m.forest.layersSize(); size > MaxTorrent-1024 {
 		return fmt.Errorf("its torrent would have %d bytes, more than %d", size, MaxTorrent)
 	}
-	var work, offset int64
-	for i, e := range m.entries {
-		work += piecesWork(i, offset, e.size(), m.pieceLength)
-		offset += e.size()
-	}
-	if work > maxWork {
-		return fmt.Errorf("it has too many files and pieces")
-	}
 	return nil
 }
 

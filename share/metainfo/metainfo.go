@@ -39,9 +39,8 @@ const (
 	MaxName        = 255                 // bytes of one path element
 
 	maxDepth       = 100      // of nested lists and dictionaries in a torrent
-	maxInfoDepth   = 60       // in an info dictionary: the engine's decoder stops at 64
+	maxInfoDepth   = 99       // in an info dictionary, which a torrent has one deep
 	maxRenames     = 500      // attempts a client must make to tell files of equal names apart
-	maxWork        = 1 << 29  // see piecesWork; takes the engine two seconds
 	maxPathBytes   = 4000     // of a file's path below the transfer's folder; PATH_MAX is 4,096
 	maxPathDepth   = 100      // elements of a file's path
 	maxPaths       = 64 << 20 // bytes that all paths of a file tree take in memory
@@ -98,7 +97,8 @@ type File struct {
 	Offset int64 // of the first byte in the content
 	// Pad marks bytes that are zeros and belong to no file. BEP 47.
 	Pad bool
-	// Symlink marks a link of BEP 47. Its length is 0; links are never made.
+	// Symlink marks a link of BEP 47. Its length is 0, whatever the torrent says;
+	// links are never made.
 	Symlink bool
 	Exec    bool // executable, BEP 47
 	// Root is the root of the file's hash tree, BEP 52; zeros of an empty file, of

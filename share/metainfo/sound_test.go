@@ -11,8 +11,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/anacrolix/torrent/bencode"
-	lib "github.com/anacrolix/torrent/metainfo"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/shoalnet/shoal/share"
@@ -161,53 +159,6 @@ func checkClean(t testing.TB, s string, r rules) {
 	t.Errorf("%q is not a safe name", s)
 }
 
-// checkEngineAgrees makes sure that the engine's library can take what we
-// accept: what it would choke on, in setInfo and later, must not pass here.
-func checkEngineAgrees(t testing.TB, in *Info) {
-	t.Helper()
-	var info lib.Info
-	if err := bencode.Unmarshal(in.Bytes(), &info); err != nil {
-		t.Errorf("the engine cannot read it: %v", err)
-		return
-	}
-	if !in.HasV1() {
-		return // the engine refuses it
-	}
-	if info.PieceLength != in.PieceLength || info.HasV2() != in.Hybrid || !info.HasV1() {
-		t.Errorf("the engine sees pieces of %d bytes, v1 %v, v2 %v", info.PieceLength, info.HasV1(), info.HasV2())
-		return
-	}
-	if in.Hybrid {
-		// The engine looks at these before storage turns the dictionary to v1.
-		if err := info.FileTree.Validate(); err != nil {
-			t.Errorf("the engine does not take the file tree: %v", err)
-		}
-		if info.NumPieces() != in.NumPieces {
-			t.Errorf("the engine sees %d pieces of v2, we see %d", info.NumPieces(), in.NumPieces)
-		}
-		info.MetaVersion, info.FileTree = 1, lib.FileTree{}
-	}
-	if info.NumPieces() != in.NumPieces || info.TotalLength() != in.Total || info.IsDir() != in.Multi {
-		t.Errorf("the engine sees %d pieces of %d bytes, we see %d of %d", info.NumPieces(), info.TotalLength(), in.NumPieces, in.Total)
-		return
-	}
-	i := 0
-	for f := range info.UpvertedV1Files() {
-		if f.Length != in.Files[i].Length || f.TorrentOffset != in.Files[i].Offset {
-			t.Errorf("the engine sees %d bytes at %d for file %d, we see %d at %d", f.Length, f.TorrentOffset, i, in.Files[i].Length, in.Files[i].Offset)
-		}
-		i++
-	}
-	if i != len(in.Files) {
-		t.Errorf("the engine sees %d files, we see %d", i, len(in.Files))
-	}
-	for _, i := range []int{0, in.NumPieces - 1} {
-		if p := info.Piece(i); p.Length() != in.PieceSize(i) || p.V1Hash().Value != in.PieceHash(i) {
-			t.Errorf("the engine sees %d bytes in piece %d, we see %d", p.Length(), i, in.PieceSize(i))
-		}
-	}
-}
-
 // checkEncode makes sure that what is written is read again as the same.
 func checkEncode(t testing.TB, torrent *Torrent) {
 	t.Helper()
@@ -221,9 +172,6 @@ func checkEncode(t testing.TB, torrent *Torrent) {
 		cmp.Comparer(func(a, b *Layers) bool { return sameLayers(a, b) })}
 	if diff := cmp.Diff(torrent, again, opts); diff != "" {
 		t.Errorf("read -, written and read +:\n%s", diff)
-	}
-	if _, err := lib.Load(strings.NewReader(string(b))); err != nil {
-		t.Errorf("the engine cannot read what Encode wrote: %v", err)
 	}
 }
 

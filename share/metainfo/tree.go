@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/shoalnet/shoal/share/bencode"
 	"github.com/shoalnet/shoal/share/merkle"
 )
 
@@ -27,7 +28,7 @@ func (l *leaf) file() File {
 
 // leaves reads the file tree. They are in the order of their paths.
 func (f *fields) leaves() ([]leaf, error) {
-	t := treeReader{r: sortedReader(f.tree)}
+	t := treeReader{r: newReader(f.tree, maxInfoDepth)}
 	if err := t.dir(nil); err != nil {
 		return nil, err
 	}
@@ -92,6 +93,9 @@ func (t *treeReader) file(path [][]byte) error {
 	err := r.Dict(true, func(key []byte) (err error) {
 		switch string(key) {
 		case "attr":
+			if r.Kind() != bencode.String {
+				return r.Skip()
+			}
 			l.attr, err = r.Bytes()
 		case "length":
 			l.length, err = r.Int()
@@ -106,8 +110,8 @@ func (t *treeReader) file(path [][]byte) error {
 		return err
 	}
 	f := l.file()
-	if f.Symlink && l.length < 0 {
-		l.length = 0
+	if f.Symlink {
+		l.length, root = 0, nil // as in a list of files
 	}
 	switch {
 	case f.Pad:

@@ -189,7 +189,6 @@ func TestRefusedV2(t *testing.T) {
 		"version 3":               v2(dict{"meta version": 3}),
 		"no data":                 tree(dict{"a": leafOf(0, 0), "b": leafOf(0, 0)}),
 		"one link":                props(dict{"attr": "l", "symlink path": path("b")}),
-		"a link of bytes":         tree(dict{"a": dict{"": dict{"attr": "l", "length": 5, "pieces root": root}}, "b": leafOf(5, 's')}),
 		"a file too large":        props(dict{"length": MaxPieces*16384 + 1, "pieces root": root}),
 		"too many pieces":         tree(dict{"a": leafOf(1, 'r'), "b": leafOf(MaxPieces*16384-16383, 's')}),
 		"an overflow":             tree(dict{"a": leafOf(1<<62, 'r'), "b": leafOf(1<<62, 's'), "c": leafOf(1<<62, 't')}),
