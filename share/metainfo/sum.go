@@ -87,28 +87,33 @@ func (s *Sum) Leaves() []merkle.Hash {
 // Verdict judges what was written. Nothing may be written after it. A hybrid whose
 // piece layer is missing is judged by SHA-1 alone.
 func (s *Sum) Verdict() Verdict {
-	var right1 bool
+	v1, v2 := Unknown, Unknown
 	if s.v1 != nil {
 		s.v1.Sum(s.sum1[:0])
-		right1 = s.sum1 == s.info.PieceHash(s.piece)
+		v1 = Judged(s.sum1 == s.info.PieceHash(s.piece))
 	}
-	want, height, known := s.info.PieceRoot(s.piece, s.layers)
-	switch {
-	case s.v1 == nil && !known:
-		return Unknown
-	case !known:
-		return judged(right1)
+	if want, height, known := s.info.PieceRoot(s.piece, s.layers); known {
+		v2 = Judged(s.left == 0 && merkle.Top(s.leaves.Hashes(), 0, height) == want)
 	}
-	right2 := s.left == 0 && merkle.Top(s.leaves.Hashes(), 0, height) == want
-	if s.v1 != nil && right1 != right2 {
-		return Differ
-	}
-	return judged(right2)
+	return Both(v1, v2)
 }
 
-func judged(right bool) Verdict {
+// Judged is Right or Wrong.
+func Judged(right bool) Verdict {
 	if right {
 		return Right
 	}
 	return Wrong
+}
+
+// Both joins the verdicts of a piece's hash of BEP 3 and of BEP 52. A hash that there
+// is not, or that is not known, says Unknown, and leaves the verdict to the other.
+func Both(v1, v2 Verdict) Verdict {
+	switch {
+	case v1 == Unknown:
+		return v2
+	case v2 == Unknown || v1 == v2:
+		return v1
+	}
+	return Differ
 }

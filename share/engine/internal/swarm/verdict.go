@@ -9,16 +9,17 @@ import (
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 	"github.com/shoalnet/shoal/share/merkle"
+	"github.com/shoalnet/shoal/share/metainfo"
 )
 
 // verdict is what the hashes say of a piece.
-type verdict uint8
+type verdict = metainfo.Verdict
 
 const (
-	wrong verdict = iota
-	right
-	unknown // the hash that would tell is not known
-	differ  // BEP 3 says one thing and BEP 52 the other
+	wrong   = metainfo.Wrong
+	right   = metainfo.Right
+	unknown = metainfo.Unknown
+	differ  = metainfo.Differ
 )
 
 // found are the hashes of a piece.
@@ -46,32 +47,20 @@ func (v *V2) leaf(piece, n int, b []byte) merkle.Hash {
 func (c *Content) judge(piece int, f *found) verdict {
 	v1, v2 := unknown, unknown
 	if c.Hashes != nil {
-		v1 = judged(f.v1 == c.Hashes[piece])
+		v1 = metainfo.Judged(f.v1 == c.Hashes[piece])
 	}
 	clean := true
 	if c.V2 != nil {
 		n := int(merkle.Blocks(int64(c.V2.Data(piece))))
 		clean = !slices.Contains(f.leaves, foul)
 		if node, height, known := c.V2.Piece(piece); known {
-			v2 = judged(clean && merkle.Top(f.leaves[:n], 0, height) == node)
+			v2 = metainfo.Judged(clean && merkle.Top(f.leaves[:n], 0, height) == node)
 		}
 	}
-	switch {
-	case !clean:
+	if !clean {
 		return wrong // a fault of who sent it, whatever the hashes say
-	case v1 == unknown:
-		return v2
-	case v2 == unknown || v1 == v2:
-		return v1
 	}
-	return differ
-}
-
-func judged(ok bool) verdict {
-	if ok {
-		return right
-	}
-	return wrong
+	return metainfo.Both(v1, v2)
 }
 
 // sums are the first bytes of the leaves, by which blocks are told from one another.
