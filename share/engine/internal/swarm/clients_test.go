@@ -13,8 +13,8 @@ import (
 )
 
 // Clients that others wrote, over IPv4 loopback, which is all that some of them
-// listen on. From a Transmission 3.00 seed the library's client stopped for ever
-// at about 15.5 MB, since some requests are left unanswered.
+// listen on. Transmission 3.00 leaves some requests unanswered, about 15.5 MB into a
+// download: a client that waits for each answer stops there for ever.
 
 // client starts a client on a torrent, whose data is or will be below folder.
 type client struct {
