@@ -173,6 +173,29 @@ func TestLibtorrentFetchesV2FromUs(t *testing.T) {
 	}
 }
 
+// libtorrent does not give hybrids up whose layers come while pieces do: 217, "v1 and
+// v2 hashes do not describe the same data".
+func TestLibtorrentFetchesManyLayersFromUs(t *testing.T) {
+	var sizes []int
+	for i := range 20 {
+		sizes = append(sizes, 70_000+3000*i)
+	}
+	m := makeTwofold(t, "hybrid", 32768, sizes...)
+	n, addr := node(t, nil)
+	have, _ := m.content(true, m.Layers)
+	attach(t, n, have)
+	var others []*libtorrent
+	for i := range 8 {
+		link := m.links()[[]string{"v2", "both"}[i%2]]
+		others = append(others, startLibtorrent(t, link, t.TempDir(), "plain", addr.Addr().String(), fmt.Sprint(addr.Port())))
+	}
+	for _, other := range others {
+		if got := other.line(t); got != "done" {
+			t.Fatal(got)
+		}
+	}
+}
+
 // awaitAll waits for the content and, if they are missing, for its piece layers, for
 // which the pieces of hybrids do not wait.
 func awaitAll(t *testing.T, events <-chan Event, missing bool) {

@@ -157,11 +157,12 @@ type Core struct {
 	greeter   *greeter
 
 	// Of BEP 52.
-	trees      *trees
-	inquiries  *inquiries
-	layers     *layerDrafts
-	disputes   *disputes
-	hashServer *hashServer
+	trees       *trees
+	inquiries   *inquiries
+	layers      *layerDrafts
+	disputes    *disputes
+	hashServer  *hashServer
+	layersFirst *layersFirst
 
 	nextTick time.Duration
 	nextSlow time.Duration
@@ -205,8 +206,11 @@ func New(cfg Config) *Core {
 	if cfg.Uplink == nil {
 		cfg.Uplink = uplink.New(0).Join()
 	}
+	c.trees = &trees{}
+	c.layersFirst = &layersFirst{clock: c.clock, trees: c.trees}
 	c.uploads = &uploads{
-		clock: c.clock, content: c.content, sender: c.sender, suggester: c.suggester, uplink: cfg.Uplink, seed: cfg.Seed,
+		clock: c.clock, content: c.content, sender: c.sender, suggester: c.suggester, layersFirst: c.layersFirst,
+		uplink: cfg.Uplink, seed: cfg.Seed,
 	}
 	c.choker = newChoker(c.clock, c.content, c.roster, cfg.Uplink)
 	c.book = newBook(c.clock, c.roster, c.bans, c.ranking, &cfg)
@@ -215,11 +219,10 @@ func New(cfg Config) *Core {
 	c.greeter = &greeter{
 		content: c.content, sender: c.sender, client: cfg.Client, port: cfg.Port, private: cfg.Private, extensions: cfg.Extensions,
 	}
-	c.trees = &trees{}
 	c.inquiries = &inquiries{clock: c.clock, roster: c.roster, sender: c.sender}
 	c.layers = &layerDrafts{content: c.content, trees: c.trees, inquiries: c.inquiries}
 	c.disputes = &disputes{trees: c.trees, inquiries: c.inquiries}
-	c.hashServer = &hashServer{clock: c.clock, content: c.content, sender: c.sender, trees: c.trees}
+	c.hashServer = &hashServer{clock: c.clock, content: c.content, sender: c.sender, trees: c.trees, layersFirst: c.layersFirst}
 	if !cfg.WantNothing {
 		c.wantAt = Normal
 	}
@@ -295,9 +298,9 @@ func (c *Core) Deadline() (time.Duration, bool) {
 		return c.book.soonest(c.nextSlow)
 	}
 	if len(c.readers.urgent) > 0 || c.requests.awaiting() {
-		return min(c.nextTick, c.nextSlow), true
+		return c.layersFirst.soonest(min(c.nextTick, c.nextSlow)), true
 	}
-	return c.nextSlow, true
+	return c.layersFirst.soonest(c.nextSlow), true
 }
 
 // Wake does what is due.
@@ -313,6 +316,13 @@ func (c *Core) Wake(now time.Duration) {
 			c.nextSlow = c.now + idleTick
 		}
 		c.upkeep()
+	}
+	if c.layersFirst.due() {
+		for _, p := range c.peers {
+			if len(p.want) > 0 {
+				c.rouse(p)
+			}
+		}
 	}
 }
 

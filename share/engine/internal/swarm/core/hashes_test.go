@@ -513,3 +513,67 @@ func TestLayersOfAHybridAreComputed(t *testing.T) {
 		t.Error("it is not told that all layers are there")
 	}
 }
+
+// A peer that asks for the layers of a hybrid gets no block before the layer of its
+// file, while it goes on to ask: libtorrent gives the content up otherwise.
+func TestLayersGoBeforeTheirBlocks(t *testing.T) {
+	f := grow(20, 3, 40, 9).whole() // pieces 0-4, 5, 6-15, 16-18
+	f.Only = false
+	h := f.harness(t, func(c *Config) { c.Have = all(f.layout.Pieces) })
+	start := func(v2 bool) *Peer {
+		h.next = v2
+		p := h.peer(false)
+		h.say(p, wire.Message{Type: wire.Interested})
+		h.pass(30 * time.Second)
+		if p.choked {
+			t.Fatal("it is choked")
+		}
+		return p
+	}
+	ask := func(p *Peer, file, length int) {
+		h.say(p, wire.Message{Type: wire.HashRequest, Hash: &wire.HashSpan{Root: f.Files[file].Root, Layer: 2, Length: uint32(length)}})
+		if len(h.take(p, wire.Hashes)) != 1 {
+			t.Fatalf("the layer of file %d does not come", file)
+		}
+	}
+	request := func(p *Peer, pieces ...int) {
+		for _, i := range pieces {
+			h.say(p, wire.Message{Type: wire.Request, Index: uint32(i), Length: wire.BlockSize})
+		}
+	}
+	got := func(p *Peer, pieces ...int) {
+		t.Helper()
+		var list []int
+		for _, b := range h.blocks[p] {
+			list = append(list, b.Piece)
+		}
+		if h.blocks[p] = nil; !slices.Equal(list, pieces) {
+			t.Errorf("it gets the pieces %v, not %v", list, pieces)
+		}
+	}
+	p := start(true)
+	request(p, 17, 0)
+	got(p, 17, 0) // it may have all layers
+	ask(p, 0, 8)
+	request(p, 17, 8, 5, 1)
+	got(p, 5, 1)
+	h.say(p, wire.Message{Type: wire.Cancel, Index: 8, Length: wire.BlockSize})
+	request(p, 9)
+	got(p)
+	ask(p, 2, 16)
+	got(p, 9)
+	h.pass(layerPause - time.Millisecond)
+	got(p)
+	h.pass(time.Millisecond)
+	got(p, 17) // it asks for no more
+	// However long it goes on to ask, blocks are held for some seconds at most.
+	q := start(true)
+	ask(q, 0, 8)
+	request(q, 17)
+	for range 2 * layersHold / layerPause {
+		got(q)
+		h.pass(layerPause / 2)
+		ask(q, 0, 8)
+	}
+	got(q, 17)
+}

@@ -16,7 +16,8 @@ type hashServer struct {
 	*content
 	*sender
 	*trees
-	waiting []leafRequest // the first is being read for
+	layersFirst *layersFirst
+	waiting     []leafRequest // the first is being read for
 }
 
 // leafRequest is a request of hashes below the piece layer.
@@ -101,6 +102,9 @@ func (u *hashServer) serve(p *Peer, h *wire.HashSpan) bool {
 		tree, cost := u.tree(f)
 		if !p.inquiring.hashes.take(u.now, float64(cost+s.Length+s.Uncles()), hashesAtOnce, hashRate) {
 			return false
+		}
+		if s.Layer == u.piece {
+			u.layersFirst.sent(p, f.First+min(s.Index+s.Length, f.Pieces))
 		}
 		u.answer(p, h, tree.Hashes(s))
 		return true

@@ -52,6 +52,7 @@ type Peer struct {
 	info        sourcing  // of infoExchange
 	inquired    inquired  // of inquiries
 	inquiring   inquiring // of hashServer
+	layering    layering  // of layersFirst
 }
 
 // Listens is where others reach p; invalid while that is not known.

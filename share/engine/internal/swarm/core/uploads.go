@@ -20,10 +20,11 @@ type uploads struct {
 	*clock
 	*content
 	*sender
-	suggester *suggester
-	uplink    *uplink.Place
-	seed      [32]byte
-	line      meter // what is uploaded to all
+	suggester   *suggester
+	layersFirst *layersFirst
+	uplink      *uplink.Place
+	seed        [32]byte
+	line        meter // what is uploaded to all
 }
 
 // asking is what one peer asks, and gets.
@@ -136,11 +137,18 @@ func (u *uploads) unchoke(p *Peer) {
 }
 
 // take moves what p wants into blocks, at least budget bytes if there are as
-// many. It returns how many there are.
+// many that are not held. It returns how many there are.
 func (u *uploads) take(p *Peer, budget int, blocks []Span) (_ []Span, sent int) {
-	taken := 0
-	for ; taken < len(p.want) && sent < budget; taken++ {
-		w := p.want[taken]
+	rest := p.want[:0]
+	for i, w := range p.want {
+		if sent >= budget {
+			rest = append(rest, p.want[i:]...)
+			break
+		}
+		if u.layersFirst.holds(p, int(w.piece)) {
+			rest = append(rest, w)
+			continue
+		}
 		blocks = append(blocks, Span{int(w.piece), int(w.begin), int(w.length)})
 		n := int(w.length)
 		sent += n
@@ -149,13 +157,9 @@ func (u *uploads) take(p *Peer, budget int, blocks []Span) (_ []Span, sent int) 
 	}
 	p.Uploaded += int64(sent)
 	p.served += int64(sent)
-	if taken == len(p.want) {
-		p.want = p.want[:0]
-		if cap(p.want) > 256 {
-			p.want = nil
-		}
-	} else {
-		p.want = slices.Delete(p.want, 0, taken)
+	p.want = rest
+	if len(rest) == 0 && cap(rest) > 256 {
+		p.want = nil
 	}
 	return blocks, sent
 }
