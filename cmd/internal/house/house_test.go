@@ -147,8 +147,8 @@ func TestImportsFollowTheTable(t *testing.T) {
 }
 
 // libraries is who may import the libraries whose place was decided, outside
-// tests: the peer protocol's is known to one room, the DHT's parts to those that
-// speak to the DHT.
+// tests: that of the peer protocol nobody, the DHT's parts those that speak to the
+// DHT.
 var libraries = map[string][]string{
 	"github.com/anacrolix/torrent": {},
 	"github.com/anacrolix/dht": {

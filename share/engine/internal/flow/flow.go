@@ -8,9 +8,8 @@ import (
 )
 
 // Bucket limits a stream of bytes to a rate, first come, first served. Rate 0 is no
-// limit. A rate is capped by making reads and writes of storage wait: the limiters of
-// torrent.Client know no single transfer, and it makes no connections while they are
-// exhausted.
+// limit. Those that move the bytes wait, so that connections fill up and their other ends
+// wait, too.
 type Bucket struct {
 	mu      sync.Mutex
 	rate    float64 // bytes a second

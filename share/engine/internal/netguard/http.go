@@ -82,25 +82,11 @@ func (s *Streams) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := checkScheme(req.URL); err != nil {
 		return nil, err
 	}
-	resp, err := s.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = calm{resp.Body}
-	return resp, nil
+	return s.next.RoundTrip(req)
 }
 
 // CloseIdleConnections lets http.Client close idle connections.
 func (s *Streams) CloseIdleConnections() { s.next.CloseIdleConnections() }
-
-// calm never fails when closed: torrent.Client panics when closing an answer fails,
-// which a server can cause.
-type calm struct{ io.ReadCloser }
-
-func (c calm) Close() error {
-	_ = c.ReadCloser.Close()
-	return nil
-}
 
 func checkScheme(u *url.URL) error {
 	if u.Scheme != "http" && u.Scheme != "https" {
@@ -111,9 +97,8 @@ func checkScheme(u *url.URL) error {
 
 const maxURL = 2048
 
-// CheckURL refuses URLs that are not valid for an http or https request:
-// torrent.Client panics on the URL of a web seed from which it cannot make a
-// request. The address that the URL leads to is checked when it is dialled.
+// CheckURL refuses URLs that are not valid for an http or https request. The address
+// that the URL leads to is checked when it is dialled.
 func CheckURL(text string) error {
 	if len(text) > maxURL {
 		return share.Errorf(share.Refused, "a URL of %d bytes is too long", len(text))

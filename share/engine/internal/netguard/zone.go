@@ -8,11 +8,10 @@ import (
 	"strconv"
 )
 
-// torrent.Client parses addresses of peers with net.ParseIP, which does not support
-// zones, and panics when it bans a peer whose address it cannot parse. So it gets a
-// link-local peer with the interface index embedded in the address, as BSD kernels
-// store it: fe80::1%3 becomes fe80:3::1, which is unique on this host. It is
-// converted back for dialling.
+// A zone may be a name or a number, so one link-local peer would have two addresses. In
+// the swarm it has one, with the interface index embedded as BSD kernels store it:
+// fe80::1%3 becomes fe80:3::1, which is unique on this host. It is converted back for
+// dialling.
 
 // EmbedZone embeds the zone of a link-local address in the address. Other addresses
 // are returned unchanged, without a zone.
