@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type conn struct {
 	swarm  *Swarm
 	stream *mse.Conn
 	peer   *core.Peer
+	id     ID // that the other end named
 	fast   bool
 	reader *wire.Reader
 
@@ -60,14 +62,16 @@ func (c *conn) drop(reason string, banned bool) {
 	c.end()
 }
 
-// know has messages checked against the content. v2 says that the other end knows it
-// by BEP 52.
-func (c *conn) know(l *wire.Layout, v2 bool) {
-	c.reader.SetLayout(l)
-	if v2 {
+// know has messages checked against the content, as far as that is known. It reports
+// whether this is the content that the other end named.
+func (c *conn) know(content *Content) bool {
+	layout := content.Layout
+	c.reader.SetLayout(&layout)
+	if content.V2 != nil && content.V2.ID == c.id {
 		c.peer.V2 = true
 		c.reader.SpeakV2()
 	}
+	return !layout.Known() || slices.Contains(content.names(), c.id)
 }
 
 // Blocks, and what several of them are read into, come from pools.
@@ -91,7 +95,7 @@ const (
 // run begins a connection after its handshake.
 func (s *Swarm) run(stream *mse.Conn, h hello, addr netip.AddrPort, outgoing bool) {
 	_ = stream.SetDeadline(time.Time{})
-	c := &conn{swarm: s, stream: stream, fast: h.fast, wake: make(chan struct{}, 1), gone: make(chan struct{})}
+	c := &conn{swarm: s, stream: stream, id: h.id, fast: h.fast, wake: make(chan struct{}, 1), gone: make(chan struct{})}
 	c.reader = wire.NewReader(stream, wire.ReaderConfig{
 		Fast: h.fast, Extended: h.extended, V2: h.v2,
 		Block: func(n int) []byte { return blocks.Get().(*[wire.BlockSize]byte)[:n] },
@@ -103,9 +107,10 @@ func (s *Swarm) run(stream *mse.Conn, h hello, addr netip.AddrPort, outgoing boo
 		})
 		if err == nil {
 			s.conns[c.peer] = c
-			layout := s.content.Layout
 			// What the content is may have come known during the handshake.
-			c.know(&layout, s.content.V2 != nil && h.id == s.content.V2.ID)
+			if !c.know(&s.content) {
+				k.Breach(now, c.peer, otherContent)
+			}
 		}
 	})
 	if c.peer == nil {

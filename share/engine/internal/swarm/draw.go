@@ -113,7 +113,7 @@ func (d *drawing) drop(reason string, banned bool) {
 	}
 }
 
-func (*drawing) know(*wire.Layout, bool) {}
+func (*drawing) know(*Content) bool { return true }
 
 func (d *drawing) end() { d.cancel(ErrClosed) }
 

@@ -119,8 +119,8 @@ func (s *Swarm) connect(addr netip.AddrPort, encrypted bool) (*mse.Conn, hello, 
 	}
 	// Who was called by the ID of BEP 3 may answer with the other one: that is how
 	// both come to speak BEP 52.
-	if err == nil && h.id != id && h.id != v2 {
-		err = errors.New("the other end speaks of other content")
+	if err == nil && h.id != id && h.id != v2 && !s.maybe(h) {
+		err = errors.New(otherContent)
 	}
 	h.v2 = v2 != (ID{}) && h.id == v2
 	if err != nil {
@@ -128,6 +128,18 @@ func (s *Swarm) connect(addr netip.AddrPort, encrypted bool) (*mse.Conn, hello, 
 		return nil, hello{}, err
 	}
 	return c, h, nil
+}
+
+const otherContent = "the other end speaks of other content"
+
+// maybe tells whether a handshake may name the content by its ID of BEP 52, which
+// cannot be known without the info dictionary. That is checked when it comes.
+// qBittorrent 4.5.2 answers so to hosts that spoke BEP 52 before.
+func (s *Swarm) maybe(h hello) bool {
+	s.mu.Lock()
+	known := s.content.Layout.Known()
+	s.mu.Unlock()
+	return !known && h.v2 && s.node.swarm(h.id) == nil
 }
 
 // Serve takes connections from l until it is closed or the node is.

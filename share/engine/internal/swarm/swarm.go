@@ -294,16 +294,15 @@ func (s *Swarm) Fill(content Content) error {
 			return
 		}
 		own := &s.content
-		// By this ID the connections were made.
-		v2 := content.V2 != nil && content.V2.ID == own.ID
 		if content.ID != (ID{}) {
 			own.ID = content.ID
 		}
 		own.V2, own.Info, own.Layout, own.Hashes = content.V2, content.Info, content.Layout, content.Hashes
 		own.Have, own.Storage, own.Down, own.Up = content.Have, content.Storage, content.Down, content.Up
-		layout := content.Layout
-		for _, k := range s.conns {
-			k.know(&layout, v2)
+		for p, k := range s.conns {
+			if !k.know(own) {
+				c.Breach(now, p, otherContent)
+			}
 		}
 		c.SetInfo(now, content.Info, content.Layout, content.Have, own.trees())
 		err = nil
@@ -428,7 +427,7 @@ func (s *Swarm) step(f func(c *core.Core, now time.Duration)) (later []deed, cha
 type link interface {
 	rouse()                          // there is something to pull
 	drop(reason string, banned bool) // the Core has forgotten the peer
-	know(l *wire.Layout, v2 bool)    // the content is known now
+	know(*Content) (named bool)      // the content is known now; the peer named it
 	end()                            // the swarm has ended
 }
 

@@ -2,8 +2,11 @@ package swarm
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -12,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
@@ -239,5 +243,88 @@ func TestLearnV2FromLibtorrent(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// Without the info dictionary nobody can tell what the ID of BEP 52 is: a peer that
+// answers with it is taken. One that turns out to have named other content goes.
+func TestThePeerNamesTheOtherID(t *testing.T) {
+	for _, x := range []struct {
+		name        string
+		v2          bool
+		named, is   ID
+		taken, kept bool
+	}{
+		{"it is right", true, ID{52}, ID{52}, true, true},
+		{"it is wrong", true, ID{52}, ID{53}, true, false},
+		{"that of other content", true, ID{9}, ID{52}, false, false},
+		{"no BEP 52", false, ID{52}, ID{52}, false, false},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			m := makeContent(1<<20, 64<<10)
+			n, _ := node(t, nil)
+			attach(t, n, Content{ID: ID{9}})
+			s, events := attach(t, n, Content{ID: m.id})
+			l, err := net.Listen("tcp", "[::1]:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			s.AddPeers([]netip.AddrPort{l.Addr().(*net.TCPAddr).AddrPort()})
+			conn, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(time.Minute))
+			b := make([]byte, handshakeLen)
+			if _, err := io.ReadFull(conn, b); err != nil {
+				t.Fatal(err)
+			}
+			if x.v2 {
+				b[len(protocol)+7] |= 0x10
+			}
+			copy(b[len(protocol)+8:], x.named[:])
+			copy(b[len(protocol)+28:], "-XX0001-0123456789ab")
+			if _, err := conn.Write(b); err != nil {
+				t.Fatal(err)
+			}
+			if !x.taken {
+				if _, err := conn.Read(b); err == nil {
+					t.Error("it is taken")
+				}
+				return
+			}
+			await(t, events, PeerCame)
+			want, _ := m.content(false)
+			want.V2 = &V2{ID: x.is}
+			if err := s.Fill(want); err != nil {
+				t.Fatal(err)
+			}
+			if !x.kept {
+				if got := await(t, events, PeerGone); got.Reason != otherContent {
+					t.Error(got.Reason)
+				}
+				return
+			}
+			ask := wire.Message{Type: wire.HashRequest, Hash: &wire.HashSpan{Length: 2}}
+			if _, err := conn.Write(wire.Append(nil, &ask)); err != nil {
+				t.Fatal(err)
+			}
+			for head := make([]byte, 5); head[4] != byte(wire.HashReject); {
+				_, err := io.ReadFull(conn, head[:4])
+				size := binary.BigEndian.Uint32(head)
+				if err == nil && size > 0 {
+					_, err = io.ReadFull(conn, head[4:])
+					size--
+				}
+				if err == nil {
+					_, err = io.CopyN(io.Discard, conn, int64(size))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
 	}
 }
