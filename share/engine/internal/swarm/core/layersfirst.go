@@ -3,7 +3,7 @@ package core
 import "time"
 
 // layersFirst holds blocks of hybrids back from peers that ask for piece layers, until
-// they have been sent the layer of the file. libtorrent up to 2.0 takes a layer that
+// they have been sent the layer of the file. libtorrent 2.0.8 takes a layer that
 // comes while a good piece of the file waits to be written for proof that the hashes
 // of BEP 3 and BEP 52 contradict each other, and gives the content up.
 type layersFirst struct {
