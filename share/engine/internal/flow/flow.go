@@ -103,6 +103,15 @@ func (t Throttle) Wait(n int, stop <-chan struct{}) bool {
 	return t.Own.Wait(n, stop) && t.Node.Wait(n, stop)
 }
 
+// Holds tells whether either is a limit at present.
+func (t Throttle) Holds() bool { return t.Own.holds() || t.Node.holds() }
+
+func (b *Bucket) holds() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.rate != 0
+}
+
 // Meter turns a running total into a rate over the last seconds.
 type Meter struct {
 	last  int64

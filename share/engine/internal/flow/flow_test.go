@@ -100,3 +100,20 @@ func TestMeterSettles(t *testing.T) {
 		t.Errorf("%f bytes a second long after the last byte", m.rate)
 	}
 }
+
+func TestAThrottleTellsWhetherThereIsALimit(t *testing.T) {
+	for _, c := range []struct {
+		own, node int64
+		holds     bool
+	}{{0, 0, false}, {1, 0, true}, {0, 1, true}} {
+		throttle := Throttle{Own: NewBucket(c.own), Node: NewBucket(c.node)}
+		if throttle.Holds() != c.holds {
+			t.Errorf("%+v: %v", c, !c.holds)
+		}
+	}
+	b := NewBucket(1)
+	throttle := Throttle{Own: b, Node: NewBucket(0)}
+	if b.Set(0); throttle.Holds() {
+		t.Error("a limit that was lifted holds")
+	}
+}

@@ -24,6 +24,7 @@ type conn struct {
 	id     ID // that the other end named
 	fast   bool
 	reader *wire.Reader
+	run    run // what was read and is not written
 
 	writing bool          // there is a writer; guarded by the swarm's lock
 	wake    chan struct{} // the writer is to pull
@@ -74,7 +75,7 @@ func (c *conn) know(content *Content) bool {
 	return !layout.Known() || slices.Contains(content.names(), c.id)
 }
 
-// Blocks, and what several of them are read into, come from pools.
+// Blocks that are kept for a while, and what several are read into, come from pools.
 var (
 	blocks = sync.Pool{New: func() any { return new([wire.BlockSize]byte) }}
 	chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
@@ -98,7 +99,7 @@ func (s *Swarm) run(stream *mse.Conn, h hello, addr netip.AddrPort, outgoing boo
 	c := &conn{swarm: s, stream: stream, id: h.id, fast: h.fast, wake: make(chan struct{}, 1), gone: make(chan struct{})}
 	c.reader = wire.NewReader(stream, wire.ReaderConfig{
 		Fast: h.fast, Extended: h.extended, V2: h.v2,
-		Block: func(n int) []byte { return blocks.Get().(*[wire.BlockSize]byte)[:n] },
+		Refill: c.flush,
 	})
 	var err error
 	s.do(func(k *core.Core, now time.Duration) {
@@ -168,13 +169,15 @@ func (c *conn) over(reason error) {
 
 // read takes messages until the connection ends.
 func (c *conn) read() error {
+	defer c.reader.Release()
 	var m wire.Message
 	for {
-		if err := c.reader.Read(&m); err != nil {
-			return err
+		err := c.reader.Read(&m)
+		if err == nil {
+			err = c.take(&m)
 		}
-		if err := c.take(&m); err != nil {
-			return err
+		if err != nil {
+			return cmp.Or(c.flush(), err)
 		}
 	}
 }
@@ -186,21 +189,62 @@ func (c *conn) take(m *wire.Message) error {
 		s.do(func(k *core.Core, now time.Duration) { k.Receive(now, c.peer, m) })
 		return nil
 	}
-	return s.take(c.peer, int(m.Index), int(m.Begin), m.Block)
+	if !s.wants(c.peer, int(m.Index), int(m.Begin), m.Block) {
+		if err := c.flush(); err != nil {
+			return err
+		}
+		return s.passDown(len(m.Block))
+	}
+	if c.run.join(int(m.Index), int(m.Begin), m.Block) {
+		return nil
+	}
+	err := c.flush()
+	c.run = run{int(m.Index), int(m.Begin), m.Block}
+	if err == nil && s.content.Down != nil && s.content.Down.Holds() {
+		return c.flush() // under a limit, each block passes by itself
+	}
+	return err
 }
 
-// take takes a block that p sent, and its memory.
-func (s *Swarm) take(p *core.Peer, piece, begin int, b []byte) error {
-	wanted := false
-	s.do(func(k *core.Core, now time.Duration) { wanted = k.Block(now, p, piece, begin, len(b)) })
-	if !s.pass(s.content.Down, len(b)) {
-		free(b)
-		return ErrClosed
+// run are blocks next to each other in a piece that came together.
+type run struct {
+	piece, begin int
+	b            []byte
+}
+
+// join adds a block if it is the next one and there is room.
+func (r *run) join(piece, begin int, b []byte) bool {
+	if len(r.b) == 0 || piece != r.piece || begin != r.begin+len(r.b) || cap(r.b) < len(r.b)+len(b) {
+		return false
 	}
-	if wanted {
-		s.store(piece, begin, b)
-	} else {
-		free(b)
+	r.b = append(r.b, b...)
+	return true
+}
+
+// flush writes what came, before more is waited for.
+func (c *conn) flush() error {
+	r := c.run
+	c.run = run{}
+	if len(r.b) == 0 {
+		return nil
+	}
+	if err := c.swarm.passDown(len(r.b)); err != nil {
+		return err
+	}
+	c.swarm.store(r.piece, r.begin, r.b)
+	return nil
+}
+
+// wants tells whether a block that p sent is to be stored.
+func (s *Swarm) wants(p *core.Peer, piece, begin int, b []byte) (wanted bool) {
+	s.do(func(k *core.Core, now time.Duration) { wanted = k.Block(now, p, piece, begin, len(b)) })
+	return wanted
+}
+
+// passDown waits until n bytes that came may pass.
+func (s *Swarm) passDown(n int) error {
+	if !s.pass(s.content.Down, n) {
+		return ErrClosed
 	}
 	return nil
 }
@@ -209,12 +253,6 @@ func (s *Swarm) take(p *core.Peer, piece, begin int, b []byte) error {
 // ended first.
 func (s *Swarm) pass(l face.Limit, n int) bool {
 	return l == nil || l.Wait(n, s.ctx.Done())
-}
-
-func free(b []byte) {
-	if cap(b) >= wire.BlockSize {
-		blocks.Put((*[wire.BlockSize]byte)(b[:wire.BlockSize]))
-	}
 }
 
 // linger is how long a writer waits for more before it ends.

@@ -260,9 +260,13 @@ func (d *drawing) fetch(ctx context.Context, p *part) error {
 			p.blocks = p.blocks[1:]
 			p.mu.Unlock()
 			full := block[:length]
-			block, n = blocks.Get().(*[wire.BlockSize]byte), 0
-			if err := d.swarm.take(d.peer, b.piece, b.begin, full); err != nil {
+			n = 0
+			wanted := d.swarm.wants(d.peer, b.piece, b.begin, full)
+			if err := d.swarm.passDown(length); err != nil {
 				return err
+			}
+			if wanted {
+				d.swarm.store(b.piece, b.begin, full)
 			}
 		}
 		return nil

@@ -54,7 +54,7 @@ func (s *hasher) hashing(piece int) *hashing {
 	return h
 }
 
-// feed hashes a block, or holds it. It takes the block's memory.
+// feed hashes a block, or holds a copy of it.
 func (s *hasher) feed(piece, n int, b []byte) {
 	h := s.hashing(piece)
 	var leaf merkle.Hash
@@ -67,7 +67,6 @@ func (s *hasher) feed(piece, n int, b []byte) {
 		h.leaves[n], h.got[n] = leaf, true
 	}
 	if h.sum == nil {
-		free(b)
 		return
 	}
 	if n < h.next || h.wait[n] != nil {
@@ -78,14 +77,12 @@ func (s *hasher) feed(piece, n int, b []byte) {
 			h.wait = make(map[int][]byte)
 		}
 		if s.hold(len(b)) {
-			h.wait[n] = b
-		} else {
-			free(b)
+			held := blocks.Get().(*[wire.BlockSize]byte)
+			h.wait[n] = held[:copy(held[:], b)]
 		}
 		return
 	}
 	h.sum.Write(b)
-	free(b)
 	h.next++
 	for {
 		b := h.wait[h.next]
@@ -115,7 +112,7 @@ func (s *hasher) drop(b []byte) {
 	s.mu.Lock()
 	s.held -= len(b)
 	s.mu.Unlock()
-	free(b)
+	blocks.Put((*[wire.BlockSize]byte)(b[:wire.BlockSize]))
 }
 
 // again begins the hash in order anew, since blocks of the piece come again. h.mu is

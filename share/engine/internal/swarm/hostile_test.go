@@ -180,7 +180,7 @@ func (e entropy) Read(b []byte) (int, error) {
 
 // answer reads what the node asks for until it hangs up.
 func (s *storm) answer(r *rand.Rand) {
-	in := wire.NewReader(s.conn, wire.ReaderConfig{Fast: s.fast, Extended: true, Block: func(n int) []byte { return make([]byte, n) }})
+	in := wire.NewReader(s.conn, wire.ReaderConfig{Fast: s.fast, Extended: true})
 	in.SetLayout(&s.of.layout)
 	var m wire.Message
 	for in.Read(&m) == nil {
@@ -353,7 +353,7 @@ func TestOnlyWhatLeftCounts(t *testing.T) {
 	if _, err := p.Write(ask); err != nil {
 		t.Fatal(err)
 	}
-	in := wire.NewReader(p, wire.ReaderConfig{Fast: true, Extended: true, Block: func(n int) []byte { return make([]byte, n) }})
+	in := wire.NewReader(p, wire.ReaderConfig{Fast: true, Extended: true})
 	in.SetLayout(&m.layout)
 	var msg wire.Message
 	for msg.Type != wire.Piece {

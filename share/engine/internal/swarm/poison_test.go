@@ -170,6 +170,8 @@ func (l *trickle) Wait(n int, stop <-chan struct{}) bool {
 	}
 }
 
+func (l *trickle) Holds() bool { return true }
+
 // Whatever a peer does beside one good one: what arrives is right, only who sent
 // wrong data is banned, and it takes little longer. How long is logged; the
 // simulator has the same as a test, without the noise of a machine.

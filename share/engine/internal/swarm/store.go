@@ -10,23 +10,28 @@ import (
 	"github.com/shoalnet/shoal/share/merkle"
 )
 
-// store writes a block that is wanted, hashes it if it is its turn, and tells
-// the Core.
+// store writes blocks that are wanted and next to each other in a piece, hashes those
+// whose turn it is, and tells the Core.
 func (s *Swarm) store(piece, begin int, b []byte) {
 	if !s.enter() {
-		free(b)
 		return
 	}
 	defer s.using.Done()
-	if _, err := s.content.Storage.WriteAt(b, s.content.at(piece, begin)); err != nil {
-		free(b)
-		s.do(func(c *core.Core, now time.Duration) { c.Written(now, piece, begin, true) })
-		s.fail(err)
-		return
+	_, err := s.content.Storage.WriteAt(b, s.content.at(piece, begin))
+	if err == nil {
+		s.written.Add(int64(len(b)))
+		for at := 0; at < len(b); at += wire.BlockSize {
+			s.hasher.feed(piece, (begin+at)/wire.BlockSize, b[at:min(at+wire.BlockSize, len(b))])
+		}
 	}
-	s.written.Add(int64(len(b)))
-	s.hasher.feed(piece, begin/wire.BlockSize, b)
-	s.do(func(c *core.Core, now time.Duration) { c.Written(now, piece, begin, false) })
+	s.do(func(c *core.Core, now time.Duration) {
+		for at := 0; at < len(b); at += wire.BlockSize {
+			c.Written(now, piece, begin+at, err != nil)
+		}
+	})
+	if err != nil {
+		s.fail(err)
+	}
 }
 
 // verify finishes the hash of a piece and tells the Core whether it is right.

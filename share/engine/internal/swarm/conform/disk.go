@@ -246,6 +246,8 @@ type free struct{}
 
 func (free) Wait(int, <-chan struct{}) bool { return true }
 
+func (free) Holds() bool { return false }
+
 // few lets so many pass, and then nobody.
 type few struct {
 	mu   sync.Mutex
@@ -257,6 +259,8 @@ type few struct {
 var _ face.Limit = (*few)(nil)
 
 func newFew(n int) *few { return &few{left: n, over: make(chan struct{})} }
+
+func (f *few) Holds() bool { return true }
 
 func (f *few) Wait(_ int, stop <-chan struct{}) bool {
 	f.mu.Lock()

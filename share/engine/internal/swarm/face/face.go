@@ -190,6 +190,8 @@ type Limit interface {
 	// Wait blocks until n bytes may pass, and reports false when stop closed
 	// first.
 	Wait(n int, stop <-chan struct{}) bool
+	// Holds tells whether anything is held back at present.
+	Holds() bool
 }
 
 // Swarm is one content among its peers. Its methods may wait for as long as

@@ -16,6 +16,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 3, 99, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0}, true)
 	f.Fuzz(func(t *testing.T, in []byte, known bool) {
 		r := NewReader(bytes.NewReader(in), all())
+		defer r.Release()
 		l := &Layout{}
 		if known {
 			l = &layout
@@ -40,6 +41,7 @@ func FuzzRead(f *testing.F) {
 				}
 			}
 			again := NewReader(bytes.NewReader(Append(nil, &m)), all())
+			defer again.Release()
 			again.SetLayout(l)
 			var n Message
 			if err := again.Read(&n); err != nil || n.Type != m.Type || !bytes.Equal(Append(nil, &m), Append(nil, &n)) {

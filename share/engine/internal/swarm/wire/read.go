@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"sync"
 	"sync/atomic"
 )
 
@@ -28,20 +29,39 @@ type ReaderConfig struct {
 	// Fast, Extended and V2 tell what both sides offered in the handshake: BEP
 	// 6, 10 and 52.
 	Fast, Extended, V2 bool
-	// Block gives memory for a block of n bytes, at most BlockSize.
-	Block func(n int) []byte
+	// Refill is called before more is read from the connection: the memory of the
+	// blocks that came is used again. Its error ends Read. It may be nil.
+	Refill func() error
 	// Buffer is the size of the read buffer, which an idle connection keeps;
-	// 1 KiB if 0. Blocks go past it.
+	// 1 KiB if 0.
 	Buffer int
 }
+
+// While more waits on a connection than its own buffer takes, it has a large one.
+// A peer that stops just then keeps it, so there are only so many: a connection
+// that gets none reads block by block.
+const (
+	largeBuffer  = 128 << 10
+	largeBuffers = 32
+)
+
+var (
+	larges = sync.Pool{New: func() any { return new([largeBuffer]byte) }}
+	lent   atomic.Int32 // large buffers in use
+	blocks = sync.Pool{New: func() any { return new([BlockSize]byte) }}
+)
 
 // Reader reads the messages of one peer. SetLayout and SpeakV2 may be called while
 // another goroutine reads.
 type Reader struct {
 	cfg    ReaderConfig
 	in     io.Reader
-	buf    []byte
+	buf    []byte // own, or large
 	r, w   int
+	own    []byte
+	large  *[largeBuffer]byte // nil if it has none
+	block  *[BlockSize]byte   // memory of the last block, if that is not in buf
+	busy   bool               // the last read filled the buffer: more waits
 	layout atomic.Pointer[Layout]
 	v2     atomic.Bool
 	long   []byte // memory of one payload that is longer than the buffer
@@ -55,7 +75,8 @@ func NewReader(in io.Reader, cfg ReaderConfig) *Reader {
 	if cfg.Buffer == 0 {
 		cfg.Buffer = 1 << 10
 	}
-	r := &Reader{cfg: cfg, in: in, buf: make([]byte, max(cfg.Buffer, 64))}
+	r := &Reader{cfg: cfg, in: in, own: make([]byte, max(cfg.Buffer, 64))}
+	r.buf = r.own
 	r.layout.Store(&Layout{})
 	r.v2.Store(cfg.V2)
 	return r
@@ -68,10 +89,65 @@ func (r *Reader) SetLayout(l *Layout) { r.layout.Store(l) }
 // content by that.
 func (r *Reader) SpeakV2() { r.v2.Store(true) }
 
+// Release gives back what the Reader has borrowed. Nothing may be read after it.
+func (r *Reader) Release() {
+	r.giveBlock()
+	r.giveLarge()
+}
+
+func (r *Reader) giveBlock() {
+	if r.block != nil {
+		blocks.Put(r.block)
+		r.block = nil
+	}
+}
+
+func (r *Reader) giveLarge() {
+	if r.large != nil {
+		larges.Put(r.large)
+		lent.Add(-1)
+		r.large = nil
+	}
+}
+
+// borrow has a large buffer, if there is one.
+func (r *Reader) borrow() bool {
+	if r.large != nil {
+		return true
+	}
+	if lent.Add(1) > largeBuffers {
+		lent.Add(-1)
+		return false
+	}
+	r.large = larges.Get().(*[largeBuffer]byte)
+	r.w = copy(r.large[:], r.buf[r.r:r.w])
+	r.r, r.buf = 0, r.large[:]
+	return true
+}
+
+// refill is to be called before more is read from the connection. A large buffer is
+// given back when no more waits and what is left of it fits the own one.
+func (r *Reader) refill() error {
+	if r.cfg.Refill != nil {
+		if err := r.cfg.Refill(); err != nil {
+			return err
+		}
+	}
+	if r.large != nil && !r.busy && r.w-r.r <= len(r.own) {
+		r.w = copy(r.own, r.buf[r.r:r.w])
+		r.giveLarge()
+		r.buf, r.r = r.own, 0
+	}
+	return nil
+}
+
 // fill sees to it that n bytes are in the buffer, which holds as many.
 func (r *Reader) fill(n int) error {
 	if r.w-r.r >= n {
 		return nil
+	}
+	if err := r.refill(); err != nil {
+		return err
 	}
 	if r.r > 0 {
 		copy(r.buf, r.buf[r.r:r.w])
@@ -80,6 +156,7 @@ func (r *Reader) fill(n int) error {
 	}
 	got, err := io.ReadAtLeast(r.in, r.buf[r.w:], n-r.w)
 	r.w += got
+	r.busy = r.w == len(r.buf)
 	return err
 }
 
@@ -89,6 +166,10 @@ func (r *Reader) full(b []byte) error {
 	r.r += n
 	if n == len(b) {
 		return nil
+	}
+	r.busy = false
+	if err := r.refill(); err != nil {
+		return err
 	}
 	_, err := io.ReadFull(r.in, b[n:])
 	return noEOF(err)
@@ -120,7 +201,7 @@ func (r *Reader) skip(n int) error {
 // payload is the next n bytes. They follow the data that arrives, so that a
 // peer that names a length takes no memory by it.
 func (r *Reader) payload(n int) ([]byte, error) {
-	if n <= len(r.buf) {
+	if n <= max(len(r.own), r.w-r.r) {
 		if err := r.fill(n); err != nil {
 			return nil, noEOF(err)
 		}
@@ -149,8 +230,17 @@ func (r *Reader) payload(n int) ([]byte, error) {
 // Read reads the next message into m. Messages of unknown types, and of
 // extensions that were not agreed on, are skipped. An error for which
 // IsPeersFault holds is the peer's; io.EOF is the end between two messages.
+//
+// A block is valid until Refill is called. Until then a later one may be appended to
+// it: where it has capacity for that, what lies there has been read.
 func (r *Reader) Read(m *Message) error {
 	r.long = nil
+	if r.block != nil {
+		if err := r.refill(); err != nil {
+			return err
+		}
+		r.giveBlock()
+	}
 	for {
 		*m = Message{}
 		if err := r.fill(4); err != nil {
@@ -347,8 +437,26 @@ func (r *Reader) piece(m *Message, n uint32) error {
 	if err := r.span(m, BlockSize); err != nil {
 		return err
 	}
-	m.Block = r.cfg.Block(int(m.Length))
-	return r.full(m.Block)
+	m.Block, err = r.data(int(m.Length))
+	return err
+}
+
+// data is the data of a block. What has come whole stays where it is; what more is
+// waited for has memory of its own, since the wait may be long.
+func (r *Reader) data(n int) ([]byte, error) {
+	if r.w-r.r >= n || r.busy && r.borrow() {
+		if err := r.fill(n); err != nil {
+			return nil, noEOF(err)
+		}
+		b := r.buf[r.r : r.r+n]
+		r.r += n
+		return b, nil
+	}
+	if r.block == nil {
+		r.block = blocks.Get().(*[BlockSize]byte)
+	}
+	b := r.block[:n:n]
+	return b, r.full(b)
 }
 
 func (r *Reader) extended(m *Message, n uint32) (skipped bool, err error) {

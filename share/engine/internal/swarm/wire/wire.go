@@ -87,8 +87,7 @@ type Message struct {
 	Ext                  uint8 // of Extended: the number of the extension
 	Port                 uint16
 	Index, Begin, Length uint32
-	// Block is the data of a Piece. Of one that was read, it is memory that the
-	// Reader's Block function gave, and now the caller's.
+	// Block is the data of a Piece. Of one that was read, it is the Reader's memory.
 	Block []byte
 	// Payload is of Extended, and the bits of a Bitfield. Of a message that was
 	// read it is valid until the next is read.

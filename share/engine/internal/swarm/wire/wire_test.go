@@ -15,7 +15,7 @@ import (
 var layout = NewLayout(2*32<<10+20000, 32<<10)
 
 func all(extra ...func(*ReaderConfig)) ReaderConfig {
-	cfg := ReaderConfig{Fast: true, Extended: true, V2: true, Block: func(n int) []byte { return make([]byte, n) }}
+	cfg := ReaderConfig{Fast: true, Extended: true, V2: true}
 	for _, f := range extra {
 		f(&cfg)
 	}
@@ -32,17 +32,28 @@ func join(msgs ...Message) []byte {
 
 // readAll reads b as messages until an error, which it returns.
 func readAll(b []byte, cfg ReaderConfig, l *Layout) ([]Message, error) {
+	r := slowly(b, cfg, l)
+	defer r.Release()
+	return drain(r)
+}
+
+// slowly gets b byte by byte.
+func slowly(b []byte, cfg ReaderConfig, l *Layout) *Reader {
 	r := NewReader(iotest.OneByteReader(bytes.NewReader(b)), cfg)
 	if l != nil {
 		r.SetLayout(l)
 	}
+	return r
+}
+
+func drain(r *Reader) ([]Message, error) {
 	var got []Message
 	for {
 		var m Message
 		if err := r.Read(&m); err != nil {
 			return got, err
 		}
-		m.Payload = bytes.Clone(m.Payload)
+		m.Payload, m.Block = bytes.Clone(m.Payload), bytes.Clone(m.Block)
 		got = append(got, m)
 	}
 }
@@ -88,11 +99,10 @@ func TestBreachesOfTheProtocol(t *testing.T) {
 	hash := func(layer, index, length, proofs uint32) []byte {
 		return join(Message{Type: HashRequest, Hash: &HashSpan{Layer: layer, Index: index, Length: length, Proofs: proofs}})
 	}
-	plain := func(c *ReaderConfig) { c.Fast = false }
 	for name, c := range map[string]struct {
 		in      []byte
 		unknown bool // the content is
-		cfg     ReaderConfig
+		slow    bool // without the fast extension
 	}{
 		"choke with a payload":            {in: raw(2, Choke, 0)},
 		"have of three bytes":             {in: raw(4, Have, 0, 0, 0)},
@@ -106,8 +116,8 @@ func TestBreachesOfTheProtocol(t *testing.T) {
 		"bit field, then have none":       {in: join(Message{Type: Bitfield, Payload: []byte{0}}, Message{Type: HaveNone})},
 		"have all, then have none":        {in: join(Message{Type: HaveAll}, Message{Type: HaveNone})},
 		"have, then have none":            {in: join(Message{Type: Have}, Message{Type: HaveNone})},
-		"have all without fast":           {in: join(Message{Type: HaveAll}), cfg: all(plain)},
-		"reject without fast":             {in: join(Message{Type: Reject, Length: 1}), cfg: all(plain)},
+		"have all without fast":           {in: join(Message{Type: HaveAll}), slow: true},
+		"reject without fast":             {in: join(Message{Type: Reject, Length: 1}), slow: true},
 		"request of nothing":              {in: join(Message{Type: Request})},
 		"request too long":                {in: join(Message{Type: Request, Length: MaxRequest + 1})},
 		"request beyond the piece":        {in: join(Message{Type: Request, Begin: 32<<10 - 1, Length: 2})},
@@ -138,15 +148,13 @@ func TestBreachesOfTheProtocol(t *testing.T) {
 		if c.unknown {
 			l = nil
 		}
-		if c.cfg.Block == nil {
-			c.cfg = all()
-		}
-		asked := 0
-		c.cfg.Block = func(n int) []byte { asked++; return make([]byte, n) }
-		if _, err := readAll(c.in, c.cfg, l); !IsPeersFault(err) {
+		cfg := all()
+		cfg.Fast = !c.slow
+		r := slowly(c.in, cfg, l)
+		if _, err := drain(r); !IsPeersFault(err) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if asked > 0 {
+		if r.block != nil || r.large != nil {
 			t.Errorf("%s: memory was taken for a block", name)
 		}
 	}
@@ -291,5 +299,103 @@ func TestExtendedMessagesOutOfRange(t *testing.T) {
 	}
 	if p, err := ParsePEX(AppendPEX(nil, &many)); err != nil || len(p.Added) != MaxPEX-1 {
 		t.Errorf("%d addresses, %v", len(p.Added), err) // the one with port 0 is left out
+	}
+}
+
+// gusts gives what has come, as much as is asked for, and notes what a Reader holds
+// when it waits for more.
+type gusts struct {
+	r     *Reader
+	come  [][]byte
+	reads int
+	held  bool // a large buffer, while nothing was there
+}
+
+func (g *gusts) Read(b []byte) (int, error) {
+	g.reads++
+	if len(g.come) == 0 {
+		g.held = g.held || g.r.large != nil
+		return 0, io.EOF
+	}
+	n := copy(b, g.come[0])
+	if g.come[0] = g.come[0][n:]; len(g.come[0]) == 0 {
+		g.come = g.come[1:]
+	}
+	return n, nil
+}
+
+// Many blocks come with one read while many wait, and can be joined; a connection
+// that waits for more holds its small buffer alone. Without a large buffer all comes,
+// too.
+func TestBlocksThatWaitComeTogether(t *testing.T) {
+	const n = 40
+	content := NewLayout(n*BlockSize, n*BlockSize)
+	var in, want []byte
+	for i := range n {
+		b := bytes.Repeat([]byte{byte(i)}, BlockSize)
+		in = append(in, join(Message{Type: Piece, Begin: uint32(i * BlockSize), Block: b}, Message{Type: Unchoke})...)
+		want = append(want, b...)
+	}
+	for _, x := range []struct {
+		name       string
+		lent       int32
+		cut        int // where what waits ends for the first time
+		most, runs int // reads and runs of blocks
+	}{
+		{"at once", 0, len(in), 10, 10},
+		{"in a header", 0, 20*(BlockSize+18) + 2, 15, 12},
+		{"in a block", 0, 20*(BlockSize+18) + 5000, 15, 12},
+		{"no buffer is free", largeBuffers, len(in), 3 * n, n},
+	} {
+		lent.Add(x.lent)
+		g := &gusts{come: [][]byte{in[:x.cut:x.cut], in[x.cut:]}}
+		if x.cut == len(in) {
+			g.come = g.come[:1]
+		}
+		var got, run []byte
+		runs := 0
+		r := NewReader(g, ReaderConfig{Refill: func() error {
+			if len(run) > 0 {
+				runs++
+			}
+			got, run = append(got, run...), nil
+			return nil
+		}})
+		g.r = r
+		r.SetLayout(&content)
+		var err error
+		for err == nil {
+			var m Message
+			if err = r.Read(&m); err != nil || m.Type != Piece {
+				continue
+			}
+			if run == nil {
+				run = m.Block
+			} else {
+				run = append(run, m.Block...)
+			}
+		}
+		r.Release()
+		lent.Add(-x.lent)
+		if !errors.Is(err, io.EOF) || !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes of %d arrived, %v", x.name, len(got), len(want), err)
+		}
+		if g.reads > x.most || runs > x.runs {
+			t.Errorf("%s: %d reads, %d runs", x.name, g.reads, runs)
+		}
+		if g.held {
+			t.Errorf("%s: a large buffer is held while nothing comes", x.name)
+		}
+		if l := lent.Load(); l != 0 {
+			t.Errorf("%s: %d large buffers were not given back", x.name, l)
+		}
+	}
+}
+
+func TestARefillMayEndReading(t *testing.T) {
+	end := errors.New("the end")
+	r := NewReader(bytes.NewReader(join(Message{Type: Choke})), ReaderConfig{Refill: func() error { return end }})
+	if err := r.Read(&Message{}); !errors.Is(err, end) {
+		t.Error(err)
 	}
 }
