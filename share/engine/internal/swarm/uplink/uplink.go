@@ -26,7 +26,7 @@ const (
 	firstSlots = 8 // until something was uploaded
 	leastSlots = 4
 	mostSlots  = 256
-	fewSwarms  = 16 // so many get a slot each, however slow the line is
+	fewSwarms  = 64 // so many get a slot each, however slow the line is
 	planEvery  = 10 * time.Second
 	turn       = 30 * time.Second // of a swarm, while there are more swarms than slots
 )

@@ -89,7 +89,7 @@ func TestAFewSwarmsHaveASlotEach(t *testing.T) {
 		t.Errorf("a new one has %d", last.slots)
 	}
 	all = append(all, last)
-	for range 20 {
+	for range 2 * fewSwarms {
 		all = append(all, swarms(l, now, 1)...)
 	}
 	if slots, sum := round(&now, all); sum != fewSwarms {
