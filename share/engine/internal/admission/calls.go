@@ -66,7 +66,7 @@ func (c *calls) take(now time.Time, to netip.Addr) bool {
 	if to.IsLoopback() {
 		return true
 	}
-	if p := c.peers[to]; p != nil && now.Sub(p.seen) < peerLife {
+	if p := c.known(now, to); p != nil {
 		if p.fill(now) < 1 {
 			return false
 		}
@@ -86,6 +86,21 @@ func (c *calls) take(now time.Time, to netip.Addr) bool {
 		b.left--
 	}
 	return true
+}
+
+// Knows tells whether a host has proved to be a peer lately. Loopback addresses, which
+// many peers may share, count as known.
+func (p *Policy) Knows(now time.Time, a netip.Addr) bool {
+	a = plain(a)
+	return a.IsLoopback() || p.calls.known(now, a) != nil
+}
+
+// known is a host that has proved to be a peer lately; nil if it has not.
+func (c *calls) known(now time.Time, a netip.Addr) *peer {
+	if p := c.peers[a]; p != nil && now.Sub(p.seen) < peerLife {
+		return p
+	}
+	return nil
 }
 
 // bucket finds or makes the bucket of one of the limits for to.

@@ -37,10 +37,11 @@ type registry struct {
 
 	refused atomic.Int64
 
-	mu     sync.Mutex
-	rules  *admission.Policy
-	conns  map[*admission.Conn]*tracked
-	banned map[netip.Addr]bool // who sent wrong data
+	mu         sync.Mutex
+	rules      *admission.Policy
+	conns      map[*admission.Conn]*tracked
+	banned     map[netip.Addr]bool // who sent wrong data
+	unanswered unanswered
 }
 
 // maxBanned bounds the addresses that are kept out until the end.
@@ -213,6 +214,9 @@ func (r *registry) call(ctx context.Context, to netip.AddrPort, dial dialer) (*t
 	if err := r.near().CheckPeer(to); err != nil {
 		return nil, err
 	}
+	if r.inVain(to) {
+		return nil, share.Errorf(share.Failed, "connecting to %s: nobody answered there a moment ago", to)
+	}
 	if err := r.turn(ctx); err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", to, err)
 	}
@@ -231,6 +235,7 @@ func (r *registry) call(ctx context.Context, to netip.AddrPort, dial dialer) (*t
 	defer r.mu.Unlock()
 	if err != nil {
 		r.rules.Leave(place)
+		r.unanswered.note(r.now(), to)
 		return nil, share.Errorf(share.Failed, "connecting to %s: %w", to, err)
 	}
 	c := r.track(nc, to, false)
@@ -238,6 +243,15 @@ func (r *registry) call(ctx context.Context, to netip.AddrPort, dial dialer) (*t
 	r.rules.Answered(r.now(), place, c.use)
 	r.conns[place] = c
 	return c, nil
+}
+
+// inVain tells whether a call was just made to an address where nobody answered. Hosts
+// that are known to be peers may be back at any time.
+func (r *registry) inVain(to netip.AddrPort) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.now()
+	return r.unanswered.has(now, to) && !r.rules.Knows(now, to.Addr())
 }
 
 // turn waits until a call may begin, at most half of the time there is: the rest

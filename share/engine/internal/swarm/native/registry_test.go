@@ -165,7 +165,7 @@ func TestUnansweredCallsAreFew(t *testing.T) {
 		for i := range 1000 {
 			_, _ = r.call(t.Context(), from(1, i), refuse)
 		}
-		if _, err := r.call(t.Context(), from(1, 1), refuse); !errors.Is(err, face.ErrNotNow) {
+		if _, err := r.call(t.Context(), from(1, 1000), refuse); !errors.Is(err, face.ErrNotNow) {
 			t.Errorf("it is not said that there is no room now: %v", err)
 		}
 		if called > 24 || r.open() != 0 {
@@ -281,4 +281,48 @@ func TestCalledHostsAreBounded(t *testing.T) {
 	if n := len(c.hosts.now) + len(c.hosts.elder); n > 2*maxCalled || c.has(first) {
 		t.Errorf("%d hosts are remembered", n)
 	}
+}
+
+// Where nobody answered one transfer, the others do not spend the few calls that an
+// unknown host may get. A host that is known may be back at any time.
+func TestACallInVainIsMadeOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, now := testRegistry(500)
+		calls := map[netip.AddrPort]int{}
+		dial := func(_ context.Context, to netip.AddrPort) (net.Conn, error) {
+			calls[to]++
+			if to.Port() == 1 {
+				return nil, syscall.ECONNREFUSED
+			}
+			return &fakeConn{from: to}, nil
+		}
+		host := from(1, 1).Addr()
+		old, current := netip.AddrPortFrom(host, 1), netip.AddrPortFrom(host, 2)
+		for range 20 {
+			if _, err := r.call(t.Context(), old, dial); err == nil {
+				t.Error("a refused call came about")
+			}
+		}
+		if calls[old] != 1 {
+			t.Errorf("%d calls where nobody answers", calls[old])
+		}
+		c, err := r.call(t.Context(), current, dial)
+		if err != nil {
+			t.Fatalf("no call is left for another address of the host: %v", err)
+		}
+		*now = now.Add(unansweredTime)
+		if _, _ = r.call(t.Context(), old, dial); calls[old] != 2 {
+			t.Error("it is never called again")
+		}
+		r.proved(c)
+		if _, _ = r.call(t.Context(), old, dial); calls[old] != 3 {
+			t.Error("a host that is known is not called at once")
+		}
+		for i := range 2 * maxUnanswered {
+			r.unanswered.note(*now, netip.AddrPortFrom(host, uint16(i)))
+		}
+		if n := len(r.unanswered.since); n > maxUnanswered {
+			t.Errorf("%d addresses are kept", n)
+		}
+	})
 }
