@@ -123,16 +123,7 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 	if err != nil {
 		return share.Transfer{}, err
 	}
-	var s share.Transfer
-	again, err := e.asked(t, r)
-	if err != nil {
-		return s, err
-	}
-	var refused error
-	release, err := e.claim(ctx, t.ids(), func(lp *loop, old *transfer) {
-		refused = lp.merge(old, again)
-		s = lp.events.snapshot(old)
-	})
+	s, release, refused, err := e.join(ctx, t, r)
 	if release == nil {
 		if err = cmp.Or(err, refused); err == nil {
 			// If it was removed meanwhile, s is its last state.
@@ -163,6 +154,28 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 		}
 	}
 	return e.add(ctx, t, r.Owner, r.Lease)
+}
+
+// join claims the content of t, or joins the request with the transfer that is there.
+// Then release is nil.
+func (e *Engine) join(ctx context.Context, t *transfer, r FetchRequest) (s share.Transfer, release func(), refused, err error) {
+	for first := true; ; first = false {
+		again, err := e.asked(t, r)
+		if err != nil {
+			return s, nil, nil, err
+		}
+		late := false
+		release, err = e.claim(ctx, t.ids(), func(lp *loop, old *transfer) {
+			// The content has become known since: which files the request means can be told.
+			if late = first && old.known() && again.info == nil; !late {
+				refused = lp.merge(old, again)
+				s = lp.events.snapshot(old)
+			}
+		})
+		if !late {
+			return s, release, refused, err
+		}
+	}
 }
 
 // requested makes the transfer that r asks for.
