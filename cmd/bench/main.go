@@ -4,7 +4,7 @@
 // mktorrent, on the same machine, in the same run. It writes the results as a
 // table.
 //
-//	go run ./cmd/bench [-write docs/performance.md] [-only fetch,seed]
+//	go run ./cmd/bench [-write docs/performance.md] [-only transfers,lines]
 //
 // Every comparison alternates between the two sides, so that whatever else the
 // machine does hits both. Traffic stays on the loopback of a network namespace
@@ -63,8 +63,7 @@ type section struct {
 }
 
 var sections = [...]section{
-	{"fetch", (*bench).fetch},
-	{"seed", (*bench).seed},
+	{"transfers", (*bench).transfers},
 	{"lines", (*bench).lines},
 	{"small", (*bench).small},
 	{"crowd", (*bench).crowds},

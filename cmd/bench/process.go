@@ -145,7 +145,8 @@ func (p *process) memory(key string) (float64, error) {
 	return 0, fmt.Errorf("no %s in status", key)
 }
 
-// used gives what a process has cost over its life, once it has ended.
+// used gives what a process has cost over its life, once it has ended. Its memory is at
+// least what this program had when it started the process: that has to be little.
 func (p *process) used() (cpu, rss float64) {
 	u := p.cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	return p.cmd.ProcessState.UserTime().Seconds() + p.cmd.ProcessState.SystemTime().Seconds(), float64(u.Maxrss) / 1024

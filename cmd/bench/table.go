@@ -60,24 +60,6 @@ func span(v []float64, format string) string {
 	return fmt.Sprintf(format+" to "+format, slices.Min(v), slices.Max(v))
 }
 
-// rates are MiB/s for size bytes.
-func (s *samples) rates(size int64) []float64 {
-	var r []float64
-	for _, sec := range s.seconds {
-		r = append(r, float64(size)/(1<<20)/sec)
-	}
-	return r
-}
-
-// speedRow is one side of a transfer.
-func speedRow(name string, s *samples, size int64) []string {
-	r := s.rates(size)
-	return []string{name, fmt.Sprintf("%.0f", median(r)), span(r, "%.0f"),
-		fmt.Sprintf("%.2f", median(s.cpu)*(1<<30)/float64(size)), fmt.Sprintf("%.0f", median(s.rss))}
-}
-
-var speedHead = []string{"", "MiB/s", "slowest to fastest", "CPU s/GiB", "peak RSS, MiB"}
-
 func randomFile(path string, size int64, seed byte) error {
 	f, err := os.Create(path)
 	if err != nil {
