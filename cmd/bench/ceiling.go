@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/sha1"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -12,12 +13,15 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// Peers that hash nothing and keep nothing: what the client at the other end does with it is
-// the most that this client can do with anybody.
+// Null peers hash nothing and keep nothing: what the client at the other end does with
+// one is the most that this client can do with anybody.
 
 // layout is how the content is cut into pieces.
 type layout struct {
@@ -108,9 +112,9 @@ func (b *bench) meet() (c net.Conn, r *bufio.Reader, err error) {
 	}
 }
 
-// nullSink takes everything from a seed and keeps nothing. It tells how long that
+// nullSink takes everything from a seed and passes it to keep. It tells how long that
 // took once the seed had answered.
-func (b *bench) nullSink(l layout) (float64, error) {
+func (b *bench) nullSink(l layout, keep io.Writer) (float64, error) {
 	c, r, err := b.meet()
 	if err != nil {
 		return 0, err
@@ -137,7 +141,7 @@ func (b *bench) nullSink(l layout) (float64, error) {
 		if err != nil {
 			return 0, fmt.Errorf("from libtorrent's seed, after %d bytes: %w", got, err)
 		}
-		if _, err := r.Discard(n); err != nil {
+		if err := pass(r, kind, n, keep); err != nil {
 			return 0, err
 		}
 		switch kind {
@@ -154,6 +158,58 @@ func (b *bench) nullSink(l layout) (float64, error) {
 		}
 	}
 	return time.Since(began).Seconds(), nil
+}
+
+// pass takes the payload of a message; what is in a piece message goes to keep.
+func pass(r *bufio.Reader, kind, n int, keep io.Writer) error {
+	if kind != msgPiece {
+		_, err := r.Discard(n)
+		return err
+	}
+	b, err := r.Peek(n)
+	if err != nil {
+		return err
+	}
+	if _, err := keep.Write(b[8:]); err != nil {
+		return err
+	}
+	_, err = r.Discard(n)
+	return err
+}
+
+// bareSink does only what a download cannot do without: it hashes with SHA-1 and
+// writes to a file. It tells the CPU time of that, too.
+func (b *bench) bareSink(l layout) (seconds, cpu float64, err error) {
+	dir, err := b.scratch()
+	if err != nil {
+		return 0, 0, err
+	}
+	defer os.RemoveAll(dir)
+	f, err := os.Create(filepath.Join(dir, "content"))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	before, err := ownCPU()
+	if err != nil {
+		return 0, 0, err
+	}
+	file := bufio.NewWriterSize(f, 256<<10)
+	if seconds, err = b.nullSink(l, io.MultiWriter(sha1.New(), file)); err != nil {
+		return 0, 0, err
+	}
+	if err := file.Flush(); err != nil {
+		return 0, 0, err
+	}
+	after, err := ownCPU()
+	return seconds, after - before, err
+}
+
+// ownCPU is the CPU time of this process in seconds.
+func ownCPU() (float64, error) {
+	var u unix.Rusage
+	err := unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9, err
 }
 
 // nullSource serves the content to one peer, until it is ended.

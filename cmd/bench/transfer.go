@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -63,12 +64,13 @@ func (b *bench) transfers() (t table, err error) {
 		return t, err
 	}
 	sink := &pair{name: "libtorrent to a null sink", run: func(p *pair) error { return b.throughSink(p, cut) }}
+	bare := &pair{name: "libtorrent to a bare sink", run: func(p *pair) error { return b.throughBareSink(p, cut) }}
 	source := &pair{name: "a null source to libtorrent", run: func(p *pair) error { return b.fromSource(p, cut) }}
 	theirs := &pair{name: "libtorrent to libtorrent", run: func(p *pair) error { return b.fromLibtorrent(p, b.libtorrentGet) }}
 	fetch := &pair{name: "libtorrent to shoal", run: func(p *pair) error { return b.fromLibtorrent(p, b.shoalGet) }}
 	seed := &pair{name: "shoal to libtorrent", run: func(p *pair) error { return b.fromShoal(p, b.libtorrentGet) }}
 	ours := &pair{name: "shoal to shoal", run: func(p *pair) error { return b.fromShoal(p, b.shoalGet) }}
-	all := []*pair{theirs, sink, fetch, source, seed, ours}
+	all := []*pair{theirs, sink, bare, fetch, source, seed, ours}
 	for range b.runs {
 		for _, p := range all {
 			if err := p.run(p); err != nil {
@@ -80,6 +82,7 @@ func (b *bench) transfers() (t table, err error) {
 		title: "Downloading and seeding",
 		how: fmt.Sprintf("%d MiB in one file over one TCP connection, beside libtorrent 2.0. The null sink requests all and "+
 			"keeps nothing; the null source only reads and sends. With them libtorrent is as fast as with anybody. "+
+			"The bare sink also hashes and writes what comes: with it libtorrent has as much of the two cores as any downloader can leave it. "+
 			"libtorrent maps files into memory, which counts as RSS.", b.size>>20),
 		head: []string{"", "MiB/s", "slowest to fastest", "downloader: CPU s/GiB", "RSS, MiB", "seeder: CPU s/GiB", "RSS, MiB"},
 	}
@@ -88,9 +91,9 @@ func (b *bench) transfers() (t table, err error) {
 	}
 	rate := func(p *pair) float64 { return 1 / median(p.seconds) }
 	t.result = fmt.Sprintf("Downloading from libtorrent, shoal has **%.2f** of the null sink's rate, and seeding to it **%.2f** of the null source's "+
-		"(wanted: 0.95). shoal to shoal is **%.1f times** libtorrent to libtorrent (wanted: 2). shoal's CPU is **%.2f** of libtorrent's when it "+
+		"(wanted: 0.95); of the bare sink's rate it has %.2f, with %.2f times its CPU. shoal to shoal is **%.1f times** libtorrent to libtorrent (wanted: 2). shoal's CPU is **%.2f** of libtorrent's when it "+
 		"downloads (wanted: 0.6), **%.2f** when it seeds (wanted: 0.35). It uses at most **%.0f MiB** (wanted: under 64).",
-		rate(fetch)/rate(sink), rate(seed)/rate(source), rate(ours)/rate(theirs),
+		rate(fetch)/rate(sink), rate(seed)/rate(source), rate(fetch)/rate(bare), median(fetch.fetchCPU)/median(bare.fetchCPU), rate(ours)/rate(theirs),
 		median(fetch.fetchCPU)/median(theirs.fetchCPU), median(seed.seedCPU)/median(theirs.seedCPU),
 		max(median(fetch.fetchRSS), median(ours.fetchRSS), median(seed.seedRSS), median(ours.seedRSS)))
 	return t, nil
@@ -103,11 +106,14 @@ func (p *pair) row(size int64) []string {
 	}
 	cells := []string{p.name, fmt.Sprintf("%.0f", median(rates)), span(rates, "%.0f")}
 	for _, end := range []struct{ cpu, rss []float64 }{{p.fetchCPU, p.fetchRSS}, {p.seedCPU, p.seedRSS}} {
-		if len(end.cpu) == 0 {
-			cells = append(cells, "", "")
-			continue
+		cpu, rss := "", ""
+		if len(end.cpu) > 0 {
+			cpu = fmt.Sprintf("%.2f", median(end.cpu)*(1<<30)/float64(size))
 		}
-		cells = append(cells, fmt.Sprintf("%.2f", median(end.cpu)*(1<<30)/float64(size)), fmt.Sprintf("%.0f", median(end.rss)))
+		if len(end.rss) > 0 {
+			rss = fmt.Sprintf("%.0f", median(end.rss))
+		}
+		cells = append(cells, cpu, rss)
 	}
 	return cells
 }
@@ -180,8 +186,20 @@ func (b *bench) throughSink(p *pair, l layout) error {
 		return err
 	}
 	return p.beside(seeder, func() error {
-		seconds, err := b.nullSink(l)
+		seconds, err := b.nullSink(l, io.Discard)
 		p.seconds = append(p.seconds, seconds)
+		return err
+	})
+}
+
+func (b *bench) throughBareSink(p *pair, l layout) error {
+	seeder, err := b.startLibtorrentSeed()
+	if err != nil {
+		return err
+	}
+	return p.beside(seeder, func() error {
+		seconds, cpu, err := b.bareSink(l)
+		p.seconds, p.fetchCPU = append(p.seconds, seconds), append(p.fetchCPU, cpu)
 		return err
 	})
 }

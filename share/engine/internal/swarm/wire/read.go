@@ -41,7 +41,7 @@ type ReaderConfig struct {
 // A peer that stops just then keeps it, so there are only so many: a connection
 // that gets none reads block by block.
 const (
-	largeBuffer  = 128 << 10
+	largeBuffer  = 16 * (4 + 9 + BlockSize) // whole blocks
 	largeBuffers = 32
 )
 
