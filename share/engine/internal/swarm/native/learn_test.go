@@ -173,11 +173,11 @@ func (r *remote) raw(b []byte) bool {
 func (r *remote) handshake() bool { return r.greet(r.id, 0x10) }
 
 func (r *remote) greet(id share.ID, extensions byte) bool {
+	r.in = wire.NewReader(r.conn, wire.ReaderConfig{Extended: true}) // scripts read from it even after a handshake that failed
 	var b [68]byte
 	if _, err := io.ReadFull(r.conn, b[:]); err != nil {
 		return false
 	}
-	r.in = wire.NewReader(r.conn, wire.ReaderConfig{Extended: true})
 	out := append([]byte("\x13BitTorrent protocol"), 0, 0, 0, 0, 0, extensions, 0, 0)
 	port := r.conn.LocalAddr().(*net.TCPAddr).Port
 	return r.raw(append(append(out, id[:]...), fmt.Sprintf("-XX0000-%012d", port)...))
