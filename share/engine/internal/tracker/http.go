@@ -120,7 +120,7 @@ func retryAfter(header string) time.Duration {
 
 // parseReply reads an answer of an HTTP tracker. Peers come as a compact
 // string (BEP 23), as a list of dictionaries (BEP 3), or both, the IPv6 ones
-// apart (BEP 7); those the policy refuses are left out.
+// apart (BEP 7); those that are refused are left out.
 func parseReply(body []byte, policy netguard.Policy) (reply, error) {
 	v, _, err := bencode.Parse(body, replyLimits)
 	if err != nil {
@@ -162,8 +162,9 @@ func parseReply(body []byte, policy netguard.Policy) (reply, error) {
 const maxPeers = 1000
 
 func allowed(peers []netip.AddrPort, policy netguard.Policy) []netip.AddrPort {
-	// A tracker reached over one address family may return peers of both.
-	policy.NoIPv6 = false
+	// A tracker reached over one address family may name peers of both, whichever the
+	// policy allows for trackers.
+	policy.IPv4, policy.NoIPv6 = true, false
 	out := peers[:0]
 	for _, p := range peers {
 		if p.Addr().Zone() == "" && policy.CheckPeer(p) == nil && len(out) < maxPeers {

@@ -33,8 +33,9 @@ type Config struct {
 	// Progress returns the current progress of a transfer; false if it was
 	// removed. It must not block for long.
 	Progress func(share.ID) (Progress, bool)
-	// Found is called with the peers of one answer that the policy allows; for
-	// each transfer and tier by one goroutine at a time.
+	// Found is called with the peers of one answer that the policy allows, and those of
+	// IPv4 even where that is off, for the caller to count; for each transfer and tier by
+	// one goroutine at a time.
 	Found func(id share.ID, peers []netip.AddrPort)
 	// Parallel is the number of concurrent announces; 0 is 32.
 	Parallel int
