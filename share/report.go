@@ -18,6 +18,7 @@ const (
 // Report says whether strangers can reach this node, on what evidence, and what to
 // do about it.
 type Report struct {
+	Warning   string           `json:"warning,omitempty" doc:"what this host lacks to reach others, and what would help; absent where nothing is lacking"`
 	Answer    string           `json:"answer" doc:"one sentence"`
 	Next      string           `json:"next" doc:"what to do next"`
 	Verdict   Verdict          `json:"verdict" enum:"reachable,unreachable,unknown" doc:"whether a stranger's TCP connection to an address in the links succeeds"`

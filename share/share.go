@@ -155,6 +155,8 @@ type Transfer struct {
 	Uploaded   int64 `json:"uploaded"`
 	Peers      int   `json:"peers"` // connected
 	Seeds      int   `json:"seeds"` // of those, how many have everything
+	// IPv4Only is how many addresses of peers were skipped because IPv4 is off.
+	IPv4Only int `json:"ipv4_only,omitempty"`
 
 	// Path is the file or folder on disk. Own says that the user shared it from
 	// there, so that it is only read.

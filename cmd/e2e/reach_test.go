@@ -16,7 +16,8 @@ import (
 
 // diagnosis is what doctor prints.
 type diagnosis struct {
-	Answer, Next, Verdict string
+	Warning, Answer, Next string
+	Verdict               string
 	Addresses             []struct {
 		Address, Scope, Kind string
 		Port                 int

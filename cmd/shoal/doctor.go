@@ -146,6 +146,9 @@ func writeReport(r share.Report, now time.Time, out *output) {
 		out.record(r)
 		return
 	}
+	if r.Warning != "" {
+		out.data(fill(escape(r.Warning), margin, "") + "\n")
+	}
 	out.data(fill(escape(r.Answer), margin, ""))
 	for _, a := range r.Addresses {
 		if a.Scope == "link-local" {

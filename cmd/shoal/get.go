@@ -154,6 +154,7 @@ func runGet(ctx context.Context, n client, life lifetime, opts getOptions, out *
 	if opts.detach && life != itsOwn {
 		return errNotLasting
 	}
+	tellLack(ctx, n, opts.told, out)
 	lease := ""
 	if life != itsOwn || opts.output == "" {
 		l, end, err := n.Lease(ctx)

@@ -33,6 +33,9 @@ func runPeers(ctx context.Context, n client, t share.Transfer, out *output) erro
 		records(out, peers)
 		return nil
 	}
+	if t.IPv4Only > 0 {
+		defer out.say("%s", ipv4Only(t))
+	}
 	if len(peers) == 0 {
 		out.say("%s has no peers connected", escape(nameOf(t)))
 		return nil

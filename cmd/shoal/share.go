@@ -83,8 +83,8 @@ type shareOptions struct {
 	exclude     []string
 	strict      bool
 	sure        bool // never asked again
-	// told are the links that were printed. It survives a change of node, so that
-	// none is printed twice.
+	// told are the links and the warning that were printed. It survives a change of
+	// node, so that none is printed twice.
 	told map[string]bool
 }
 
@@ -142,6 +142,7 @@ func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, o
 		return errNotLasting
 	}
 	s := &sharer{batch: newBatch(out, n), opts: opts, life: life}
+	tellLack(ctx, n, opts.told, out)
 	lease, end, err := n.Lease(ctx)
 	if err != nil {
 		return err
@@ -266,7 +267,10 @@ func (s *sharer) published(ctx context.Context, j *job) error {
 		s.asked = true
 		r, err := s.node.Network(ctx)
 		if err == nil && r.Verdict == share.Unreachable {
-			s.warning = r.Answer + " " + r.Next
+			s.warning = r.Answer
+			if r.Warning == "" { // else what helps was said
+				s.warning += " " + r.Next
+			}
 		}
 		s.verdict = r.Verdict
 	}
@@ -380,6 +384,26 @@ func omissions(l *share.LeftOut) string {
 		lines = append(lines, fmt.Sprintf("and %s more", humanize.Comma(int64(n))))
 	}
 	return strings.Join(lines, "\n")
+}
+
+type lackRecord struct {
+	Event   string `json:"event"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// tellLack says once what this host lacks to reach others, before anything else is said.
+func tellLack(ctx context.Context, n client, told map[string]bool, out *output) {
+	r, err := n.Network(ctx)
+	if err != nil || r.Warning == "" || told[r.Warning] {
+		return
+	}
+	told[r.Warning] = true
+	if out.json {
+		out.record(lackRecord{"warning", "ipv6", r.Warning})
+	} else {
+		out.say("%s\n", fill(escape(r.Warning), margin, ""))
+	}
 }
 
 const reachEvery = 5 * time.Second

@@ -38,6 +38,58 @@ func TestShareFollowsTheProvisionalID(t *testing.T) {
 	}
 }
 
+// What the host lacks is the first that share and get say, once, also when the node
+// changes meanwhile; of doctor it is the first line.
+func TestWhatTheHostLacksComesFirst(t *testing.T) {
+	id := testID(t, "a")
+	done := finished(film(t, "a"))
+	done.State, done.Link = share.Seeding, "magnet:?xt=urn:btih:"+id.String()
+	const warning = "This machine has no IPv6 address."
+	for name, run := range map[string]func(f *fakeNode, out *output) error{
+		"share": func(f *fakeNode, out *output) error {
+			opts := shareOptions{told: map[string]bool{}, paths: []string{done.Path}}
+			if err := runShare(t.Context(), f, itsOwn, opts, out); err != nil {
+				return err
+			}
+			return runShare(t.Context(), f, itsOwn, opts, out)
+		},
+		"get": func(f *fakeNode, out *output) error {
+			opts := getOptions{told: map[string]bool{}, links: []string{id.String()}, output: "/tmp"}
+			if err := runGet(t.Context(), f, ours, opts, out); err != nil {
+				return err
+			}
+			return runGet(t.Context(), f, ours, opts, out)
+		},
+		"doctor": func(f *fakeNode, out *output) error {
+			return runDoctor(t.Context(), f, itsOwn, doctorOptions{}, out)
+		},
+	} {
+		for _, asJSON := range []bool{false, true} {
+			f := newFake(done)
+			f.reports = []share.Report{{Warning: warning, Answer: "Nobody can reach you.", Verdict: share.Unreachable}}
+			out, stdout, stderr := testOutput(asJSON)
+			if err := run(f, out); err != nil {
+				t.Fatal(err)
+			}
+			text := stderr
+			if asJSON || name == "doctor" {
+				text = stdout
+			}
+			first, rest, _ := strings.Cut(text.String(), "\n")
+			if asJSON {
+				one := jsonLines(t, first)[0]
+				first, _ = one["message"].(string)
+				if name == "doctor" {
+					first, _ = one["warning"].(string)
+				}
+			}
+			if first != warning || strings.Contains(rest, warning) {
+				t.Errorf("%s, JSON %v: %s", name, asJSON, text)
+			}
+		}
+	}
+}
+
 func TestSharePrintsNothingButTheLink(t *testing.T) {
 	id := testID(t, "a")
 	link := "magnet:?xt=urn:btih:" + id.String() + "&dn=a%20b&x.pe=[2001:db8::1]:7777"

@@ -113,10 +113,19 @@ func listOf(t share.Transfer) string {
 }
 
 func peersOf(t share.Transfer) string {
-	if t.Peers == 0 {
-		return "none"
+	text := "none"
+	if t.Peers > 0 {
+		text = fmt.Sprintf("%d, %d of them seeds", t.Peers, t.Seeds)
 	}
-	return fmt.Sprintf("%d, %d of them seeds", t.Peers, t.Seeds)
+	if t.IPv4Only > 0 {
+		text += "\n" + ipv4Only(t)
+	}
+	return text
+}
+
+// ipv4Only tells of the peers that were skipped, and how to reach them.
+func ipv4Only(t share.Transfer) string {
+	return fmt.Sprintf("%s skipped, IPv4 only (start the node with --ipv4 to use them)", count(t.IPv4Only, "peer"))
 }
 
 // foundBy lists the sources of peers: how many addresses each returned, or its

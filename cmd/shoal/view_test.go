@@ -111,6 +111,20 @@ func TestShowIsSafe(t *testing.T) {
 	}
 }
 
+// Peers that were skipped are counted, with what would reach them.
+func TestPeersOfIPv4AreCounted(t *testing.T) {
+	f := &viewed{fakeNode: newFake()}
+	one := share.Transfer{ID: testID(t, "1"), Name: "film.mkv", Peers: 2, Seeds: 1, IPv4Only: 3}
+	const told = "3 peers skipped, IPv4 only (start the node with --ipv4 to use them)"
+	out, stdout, stderr := onTerminal()
+	if err := runShow(t.Context(), f, theirs, one, out); err != nil || !strings.Contains(stdout.String(), told) {
+		t.Errorf("%v\n%s", err, stdout)
+	}
+	if err := runPeers(t.Context(), f, one, out); err != nil || stderr.String() != "film.mkv has no peers connected\n"+told+"\n" {
+		t.Errorf("%v\n%s", err, stderr)
+	}
+}
+
 // viewed is a node with peers, which were found in these ways.
 type viewed struct {
 	*fakeNode

@@ -23,6 +23,9 @@ const (
 type book struct {
 	entries map[netip.AddrPort]*entry
 	counts  map[share.Source]int // distinct addresses from each source
+	// skipped are addresses that are of no use only because IPv4 is off, at most
+	// maxKnown.
+	skipped map[netip.AddrPort]struct{}
 }
 
 type entry struct {
@@ -56,6 +59,7 @@ next:
 	for _, ap := range addrs {
 		ap = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 		if policy.CheckPeer(ap) != nil {
+			b.skip(ap, policy)
 			continue
 		}
 		for _, o := range own {
@@ -79,6 +83,26 @@ next:
 		fresh = append(fresh, ap)
 	}
 	return fresh
+}
+
+// skip counts an address that the policy refuses, if with IPv4 it would not.
+func (b *book) skip(ap netip.AddrPort, policy netguard.Policy) {
+	policy.IPv4 = true
+	if len(b.skipped) >= maxKnown || policy.CheckPeer(ap) != nil {
+		return
+	}
+	if b.skipped == nil {
+		b.skipped = make(map[netip.AddrPort]struct{})
+	}
+	b.skipped[ap] = struct{}{}
+}
+
+// leftOut is how many peers are skipped for want of IPv4. The book may be nil.
+func (b *book) leftOut() int {
+	if b == nil {
+		return 0
+	}
+	return len(b.skipped)
 }
 
 // foundByV2 notes whether addresses were found by the v2 ID. One that is found by the v1

@@ -50,6 +50,30 @@ func TestBookTakesWhatTheSourceMayName(t *testing.T) {
 	}
 }
 
+// Peers that are skipped for want of IPv4 are counted, each once, and no others.
+func TestBookCountsPeersOfIPv4(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	b := newBook()
+	for range 2 {
+		b.add(now, share.FromTracker, addrs("8.8.8.8:1", "[::ffff:8.8.8.8]:1", "8.8.8.8:2", "192.168.1.1:1", "127.0.0.1:1", "8.8.8.8:0", "[::1]:1"), far, near, nil)
+		b.add(now, share.FromLink, addrs("192.168.1.2:1"), far, near, nil)
+	}
+	if n := b.leftOut(); n != 3 || len(b.entries) != 0 {
+		t.Errorf("%d skipped, %d taken", n, len(b.entries))
+	}
+	for i := range 2 * maxKnown {
+		b.add(now, share.FromTracker, []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{8, 8, 8, 8}), uint16(i+1))}, far, near, nil)
+	}
+	if n := b.leftOut(); n != maxKnown {
+		t.Errorf("%d skipped", n)
+	}
+	withIPv4 := netguard.Policy{IPv4: true}
+	b = newBook()
+	if b.add(now, share.FromTracker, addrs("8.8.8.8:1", "192.168.1.1:1"), withIPv4, withIPv4, nil); b.leftOut() != 0 || len(b.entries) != 1 {
+		t.Errorf("with IPv4: %d skipped, %d taken", b.leftOut(), len(b.entries))
+	}
+}
+
 func TestBookIsBounded(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	b := newBook()

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
@@ -33,25 +35,27 @@ func (s *search) reason(b *book, peers int, now time.Time) string {
 	if peers > 0 {
 		return ""
 	}
-	known := 0
+	known, more := 0, ""
 	if b != nil {
 		known = len(b.entries)
 	}
-	next := ""
 	if wait := s.next.Sub(now); s.round.over() && wait > 0 {
-		next = ", next try in " + face.Seconds(wait)
+		more = ", next try in " + face.Seconds(wait)
+	}
+	if n := b.leftOut(); n > 0 {
+		more += fmt.Sprintf("; %s skipped, IPv4 only (--ipv4 uses them)", english.Plural(n, "peer", ""))
 	}
 	switch {
 	case known == 1:
-		return "1 peer known, not connected yet" + next
+		return "1 peer known, not connected yet" + more
 	case known > 0:
-		return fmt.Sprintf("%d peers known, none connected yet%s", known, next)
+		return fmt.Sprintf("%d peers known, none connected yet%s", known, more)
 	case !s.asked || !s.round.over():
 		return "looking for peers"
 	case !s.open:
 		return "no way to find peers: the link has none, and no other source is on"
 	}
-	return "no peers found yet" + next
+	return "no peers found yet" + more
 }
 
 // begin begins a round if it is time for one, and reports whether it did. peers is how

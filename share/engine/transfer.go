@@ -194,6 +194,7 @@ func (t *transfer) snapshot(now time.Time, addrs []string) share.Transfer {
 		Looked:    t.look.at,
 		Limits:    t.options.Limits,
 		Goal:      t.options.Goal,
+		IPv4Only:  t.peers.book.leftOut(),
 	}
 	if n := t.names(); !n.V2.IsZero() {
 		s.V1, s.V2 = n.V1, n.V2

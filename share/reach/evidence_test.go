@@ -178,6 +178,38 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// A host without global IPv6 is told what would help, and no other is bothered.
+func TestWhatTheHostLacks(t *testing.T) {
+	loop, link := addr("::1", Stable, "lo"), addr("fe80::5%eth0", Stable, "eth0")
+	ula, global := addr("fd00::5", Stable, "eth0"), addr("2001:db8:1::5", Tentative, "eth0")
+	for name, c := range map[string]struct {
+		s    Situation
+		want []string
+	}{
+		"nothing":          {Situation{}, []string{"neither reach", "--ipv4", "Tailscale", "Yggdrasil", "WireGuard", "provider", "tunnel"}},
+		"link-local":       {Situation{Host: []Address{loop, link}}, []string{"neither reach", "--ipv4"}},
+		"ULA":              {Situation{Host: []Address{loop, link, ula}}, []string{"only peers on its own private network", "--ipv4"}},
+		"IPv4 alone":       {Situation{Host: []Address{loop}, IPv4: true}, []string{"only peers with IPv4", "WireGuard"}},
+		"IPv4 and ULA":     {Situation{Host: []Address{ula}, IPv4: true}, []string{"no global IPv6 address", "peers with IPv4"}},
+		"global":           {Situation{Host: []Address{loop, link, global}}, nil},
+		"for this machine": {Situation{Host: []Address{loop}, Local: true}, nil},
+	} {
+		c.s.Evidence = NewEvidence(time.Now)
+		got := c.s.Report().Warning
+		if len(c.want) == 0 && got != "" {
+			t.Errorf("%s: %s", name, got)
+		}
+		for _, w := range c.want {
+			if !strings.Contains(got, w) {
+				t.Errorf("%s: %q lacks %q", name, got, w)
+			}
+		}
+		if c.s.IPv4 && strings.Contains(got, "--ipv4") {
+			t.Errorf("%s is told to use what it uses: %s", name, got)
+		}
+	}
+}
+
 func TestProvenAddressesComeFirst(t *testing.T) {
 	c := &clock{time.Unix(1_000_000, 0)}
 	e := NewEvidence(c.now)

@@ -18,6 +18,9 @@ type Situation struct {
 	Gateways  []share.GatewayProblem
 	Seen      []share.SeenAs
 	DHT       *share.DHTReport
+	Host      []Address // all addresses of this host
+	IPv4      bool      // peers with IPv4 are used
+	Local     bool      // only this host is to reach this node
 }
 
 // Endpoint is an address with the port on which this node listens there.
@@ -61,7 +64,7 @@ func (s Situation) Report() share.Report {
 		return cmp.Or(cmp.Compare(order(a), order(b)), a.Address.Compare(b.Address), cmp.Compare(a.Port, b.Port))
 	})
 	r.Verdict = verdict(r.Addresses)
-	r.Answer, r.Next = answer(&r), next(&r)
+	r.Warning, r.Answer, r.Next = s.lack(), answer(&r), next(&r)
 	return r
 }
 
@@ -133,8 +136,8 @@ func answer(r *share.Report) string {
 func next(r *share.Report) string {
 	told := published(r.Addresses)
 	if len(told) == 0 {
-		return "Ask your provider or network administrator for IPv6. Until then you can download, " +
-			"and share with machines on your own network."
+		return "Ask your provider or network administrator for IPv6. " +
+			"Until then you can share with machines on your own network."
 	}
 	best := told[0]
 	closed := ""

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/reach"
 )
@@ -74,7 +75,7 @@ func TestAddressesOfTheNode(t *testing.T) {
 // Evidence of strangers changes the verdicts and the order of the addresses in links.
 func TestEvidenceOfStrangers(t *testing.T) {
 	a := testAddresses("[2a00::5]:5", "[2a00::7]:5")
-	r := newReachability(a, false, slog.New(slog.DiscardHandler), time.Now)
+	r := newReachability(a, &config.Config{NoPinholes: true}, slog.New(slog.DiscardHandler), time.Now)
 	stranger := netip.MustParseAddrPort("[2a01::1]:7000")
 	if l := r.links(); len(l) != 2 || r.evidence.About(reach.TCP, l[1].Addr()).Verdict != share.NotKnown {
 		t.Fatalf("at first: %v", l)

@@ -241,7 +241,7 @@ func (n *Node) build() (p *parts, err error) {
 	n.watcher = reach.NewWatcher(reach.WatchConfig{Logger: n.part("reach"), Policy: publish(c)})
 	n.systemd = &supervisor{on: n.o.Daemon, port: n.ports.port, log: n.log}
 	n.addresses = &addresses{n.ports, n.watcher}
-	n.reach = newReachability(n.addresses, !c.NoPinholes, n.part("reach"), n.o.Now)
+	n.reach = newReachability(n.addresses, c, n.part("reach"), n.o.Now)
 	if n.limiter, err = policy.NewLimiter(plan(c), n.state, n.part("limits"), n.o.Now); err != nil {
 		return nil, err
 	}

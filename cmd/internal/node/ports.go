@@ -48,6 +48,18 @@ func (p *ports) loopback() bool {
 	return true
 }
 
+// local reports whether only this host can reach the ports, or could if they were open.
+// listen is what was configured.
+func (p *ports) local(listen []string) bool {
+	if len(p.tcp) > 0 {
+		return p.loopback()
+	}
+	return len(listen) > 0 && !slices.ContainsFunc(listen, func(text string) bool {
+		a, err := config.ParseEndpoint(text)
+		return err != nil || !a.Addr().IsLoopback()
+	})
+}
+
 // port is the one that is announced to peers.
 func (p *ports) port() uint16 {
 	if a := p.addresses(); len(a) > 0 {

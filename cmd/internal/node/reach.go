@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/index/dht"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine"
@@ -33,14 +34,19 @@ type reachability struct {
 	prober    *reach.Prober
 	pinholes  *reach.Pinholes
 	askRouter bool // for pinholes
+	ipv4      bool // peers with IPv4 are used
+	local     bool // this node is for its own host only
 
 	// Set before run.
 	engine *engine.Engine
 	dht    *dht.Node // nil where it is off
 }
 
-func newReachability(a *addresses, askRouter bool, log *slog.Logger, now func() time.Time) *reachability {
-	r := &reachability{addresses: a, log: log, askRouter: askRouter, evidence: reach.NewEvidence(now)}
+func newReachability(a *addresses, c *config.Config, log *slog.Logger, now func() time.Time) *reachability {
+	r := &reachability{
+		addresses: a, log: log, askRouter: !c.NoPinholes, ipv4: c.IPv4, local: a.ports.local(c.Listen),
+		evidence: reach.NewEvidence(now),
+	}
 	r.evidence.SetAddresses(a.host.Addresses())
 	r.prober = &reach.Prober{Evidence: r.evidence, Caller: caller{r}, Endpoints: r.endpoints, Now: now, Logger: log}
 	r.pinholes = reach.NewPinholes(reach.PinholeConfig{
@@ -123,6 +129,7 @@ func (r *reachability) Report() share.Report {
 	s := reach.Situation{
 		Endpoints: r.endpoints(), Evidence: r.evidence,
 		Pinholes: r.pinholes.Holes(), Gateways: r.pinholes.Problems(),
+		Host: r.addresses.host.Addresses(), IPv4: r.ipv4, Local: r.local,
 	}
 	if d := r.dht; d != nil {
 		st := d.Stats()

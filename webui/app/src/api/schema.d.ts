@@ -1213,6 +1213,8 @@ export interface components {
              * @enum {string}
              */
             verdict: "reachable" | "unreachable" | "unknown";
+            /** @description what this host lacks to reach others, and what would help; absent where nothing is lacking */
+            warning?: string;
         };
         Results: {
             hits: components["schemas"]["Hit"][] | null;
@@ -1355,6 +1357,8 @@ export interface components {
             /** Format: int64 */
             hidden?: number;
             id: string;
+            /** Format: int64 */
+            ipv4_only?: number;
             left_out?: components["schemas"]["LeftOut"];
             limits: components["schemas"]["Limits"];
             link: string;

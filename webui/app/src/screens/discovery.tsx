@@ -41,6 +41,7 @@ export function Discovery({ t }: { t: Transfer }): JSX.Element {
           </tbody>
         </table>
       </div>
+      {t.ipv4_only && <p class="note">{plural(t.ipv4_only, 'peer')} skipped, IPv4 only. With the setting “ipv4” the node uses them.</p>}
       <p class="muted">“Incoming” counts the peers that connected to this node. That works only while strangers can reach it: see <a href="/network">Network</a>.</p>
     </>
   )

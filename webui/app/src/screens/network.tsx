@@ -49,6 +49,7 @@ export function Network(): JSX.Element {
       <section class={`card answer ${r}`}>
         <span class={`dot ${r}`} />
         <div>
+          {n.warning && <p>{shown(n.warning)}</p>}
           <h2>{shown(n.answer)}</h2>
           {proof && <p class="proven">Proven {ago(proof.time)}: {shown(proof.evidence)}</p>}
           <p>{shown(n.next)}</p>

@@ -1,0 +1,27 @@
+package reach
+
+import "slices"
+
+// lack says what this host is without and what would help. It is empty if the host has a
+// global IPv6 address, or is to be reached from itself only.
+func (s Situation) lack() string {
+	has := func(want Scope) bool {
+		return slices.ContainsFunc(s.Host, func(a Address) bool { return a.Scope == want })
+	}
+	const help = "IPv6 from your provider, a tunnel, or a mesh network such as Tailscale, Yggdrasil or WireGuard."
+	switch {
+	case s.Local || has(Global):
+		return ""
+	case s.IPv4 && has(ULA):
+		return "This machine has no global IPv6 address: it reaches peers with IPv4 and those on its own private network, and finds others " +
+			"only through links, trackers and peers. What helps: " + help
+	case s.IPv4:
+		return "This machine has no IPv6 address that leads anywhere: it reaches only peers with IPv4, and finds them " +
+			"only through links, trackers and peers. What helps: " + help
+	case has(ULA):
+		return "This machine has no global IPv6 address: it reaches only peers on its own private network. " +
+			"What helps: --ipv4, which uses peers with IPv4, " + help
+	}
+	return "This machine has no IPv6 address that leads anywhere: it can neither reach peers nor be reached. " +
+		"What helps: --ipv4, which uses peers with IPv4, " + help
+}
