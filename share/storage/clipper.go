@@ -103,11 +103,19 @@ func (c *clipper) onlyShared(i int, want func(i int) bool) bool {
 		return false
 	}
 	for p := s.From; p < s.To; p++ {
-		shared := false
-		c.filesOf(p, func(k int) { shared = shared || k != i && want(k) })
-		if !shared && (c.known.have.has(p) || c.known.unknown.has(p)) {
+		if (c.known.have.has(p) || c.known.unknown.has(p)) && !c.wantedBeside(p, i, want) {
 			return false
 		}
 	}
 	return true
+}
+
+// wantedBeside tells whether a file other than i that is wanted has a byte of piece p.
+func (c *clipper) wantedBeside(p, i int, want func(int) bool) bool {
+	for k := range c.filesOf(p) {
+		if k != i && want(k) {
+			return true
+		}
+	}
+	return false
 }

@@ -111,11 +111,11 @@ func (c *crashTest) mishap(t *rapid.T, f *simFile, syncing bool, pick func() boo
 	case "write":
 		p := rapid.IntRange(0, c.info.NumPieces-1).Draw(t, "piece")
 		c.tr.mu.Lock()
-		waits := c.tr.known.stale     // a write would wait for the batch under way
-		c.tr.filesOf(p, func(i int) { // and so it would to record that it makes or leaves a file
+		waits := c.tr.known.stale        // a write would wait for the batch under way
+		for i := range c.tr.filesOf(p) { // and so it would to record that it makes or leaves a file
 			f := &c.tr.files[i]
 			waits = waits || f.state == absent && !f.created || f.state >= final
-		})
+		}
 		c.tr.mu.Unlock()
 		if !waits && completion(c.tr, p) == "missing" {
 			off := int64(p) * c.info.PieceLength

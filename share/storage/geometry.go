@@ -2,6 +2,7 @@ package storage
 
 import (
 	"io"
+	"iter"
 	"slices"
 	"sort"
 
@@ -44,22 +45,27 @@ func (g geometry) firstFile(from int, off int64) int {
 	return from + n
 }
 
-// filesOf calls f for each file on disk that has a byte of piece p.
-func (g geometry) filesOf(p int, f func(i int)) {
-	from := int64(p) * g.info.PieceLength
-	to := from + g.info.PieceSize(p)
-	for i := g.firstFile(0, from); i < len(g.info.Files) && g.info.Files[i].Offset < to; i++ {
-		if g.onDisk(i) && g.info.Files[i].Length > 0 {
-			f(i)
+// filesOf are the files on disk that have a byte of piece p.
+func (g geometry) filesOf(p int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		from := int64(p) * g.info.PieceLength
+		to := from + g.info.PieceSize(p)
+		for i := g.firstFile(0, from); i < len(g.info.Files) && g.info.Files[i].Offset < to; i++ {
+			if g.onDisk(i) && g.info.Files[i].Length > 0 && !yield(i) {
+				return
+			}
 		}
 	}
 }
 
 // shared tells whether a file other than i has a byte of piece p on disk.
 func (g geometry) shared(p, i int) bool {
-	other := false
-	g.filesOf(p, func(k int) { other = other || k != i })
-	return other
+	for k := range g.filesOf(p) {
+		if k != i {
+			return true
+		}
+	}
+	return false
 }
 
 // byPiece splits p, which lies at offset at of entry i, at the borders of pieces

@@ -35,7 +35,7 @@ func TestGeometryAgreesWithEveryByte(t *testing.T) {
 					want = append(want, i)
 				}
 			}
-			g.filesOf(p, func(i int) { got = append(got, i) })
+			got = slices.AppendSeq(got, g.filesOf(p))
 			if !slices.Equal(want, got) {
 				t.Fatalf("piece %d has files %v, not %v", p, got, want)
 			}

@@ -144,11 +144,14 @@ func (m *memory) inDoubt(p int) bool {
 // waiting tells whether piece p is held until one of its files is as it was, or can
 // be hashed. mu is held.
 func (m *memory) waiting(p int) bool {
-	wait := false
 	if m.known.held.has(p) {
-		m.filesOf(p, func(i int) { wait = wait || m.troubles.waits(i) })
+		for i := range m.filesOf(p) {
+			if m.troubles.waits(i) {
+				return true
+			}
+		}
 	}
-	return wait
+	return false
 }
 
 // amiss tells whether entry i is missing or was changed, whether it was hashed
@@ -282,21 +285,21 @@ func (m *memory) doubtFile(i int, now stamp) {
 // endDoubt ends the doubt about each file of piece p that has no other piece in
 // doubt. mu is held.
 func (m *memory) endDoubt(p int) {
-	m.filesOf(p, func(i int) {
+	for i := range m.filesOf(p) {
 		if f := &m.files[i]; f.doubt && !m.known.doubt.hasAny(m.pieces(i)) {
 			f.doubt, m.known.stale = false, true
 		}
-	})
+	}
 }
 
 // blame is called when piece p is wrong. It puts the complete files of p in trouble
 // that may have been changed. A file that the user edited is not replaced before
 // Recheck is called. mu is held.
 func (m *memory) blame(p int) {
-	m.filesOf(p, func(i int) {
+	for i := range m.filesOf(p) {
 		f := &m.files[i]
 		if m.own == nil && !f.suspect || m.troubles.of(i) != nil {
-			return
+			continue
 		}
 		kind := ErrChanged
 		if f.state == absent {
@@ -304,7 +307,7 @@ func (m *memory) blame(p int) {
 		}
 		m.addTrouble(i, &trouble{kind: kind, seen: f.stamp, wrong: true})
 		m.agenda.wantProbe(firstPause)
-	})
+	}
 }
 
 // giveUp makes piece p missing, so that it is fetched again.

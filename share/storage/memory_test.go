@@ -201,7 +201,9 @@ func TestMemoryAgreesWithItself(t *testing.T) {
 				}
 				m.known.doubt.each(func(p int) bool {
 					doubted := false
-					m.filesOf(p, func(i int) { doubted = doubted || m.files[i].doubt })
+					for i := range m.filesOf(p) {
+						doubted = doubted || m.files[i].doubt
+					}
 					if !doubted {
 						t.Fatalf("piece %d is in doubt, and none of its files", p)
 					}

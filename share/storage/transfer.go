@@ -148,11 +148,12 @@ func (t *Transfer) Select(want func(i int) bool) {
 	defer t.mu.Unlock()
 	var again []int
 	t.known.clipped.each(func(p int) bool {
-		t.filesOf(p, func(i int) {
+		for i := range t.filesOf(p) {
 			if t.files[i].state == absent && want(i) {
 				again = append(again, p)
+				break
 			}
-		})
+		}
 		return true
 	})
 	for _, p := range again {

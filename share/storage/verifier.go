@@ -185,11 +185,11 @@ func (v *verifier) begin(p int) {
 	v.mu.Lock()
 	var ctimes []int64
 	if v.known.begin(p) {
-		v.filesOf(p, func(i int) {
+		for i := range v.filesOf(p) {
 			if v.files[i].state != absent {
 				ctimes = append(ctimes, v.files[i].stamp.ctime)
 			}
-		})
+		}
 	}
 	v.mu.Unlock()
 	if len(ctimes) > 0 {
@@ -213,13 +213,13 @@ func (v *verifier) MarkComplete(p int) error {
 	if v.known.right(p) {
 		v.endDoubt(p) // the new stamps of its files have to be recorded
 	}
-	v.filesOf(p, func(i int) {
+	for i := range v.filesOf(p) {
 		f := &v.files[i]
 		if f.state == partial && v.unsynced.untouched(i) {
 			v.adopt(i) // an earlier process wrote it, and may not have synced it
 		}
 		f.suspect = f.suspect && !(v.known.have.hasAll(v.pieces(i)) && !v.known.doubt.hasAny(v.pieces(i)))
-	})
+	}
 	held := v.known.held.has(p)
 	if held {
 		v.known.refresh(Span{p, p + 1})

@@ -181,14 +181,14 @@ func (w *writer) intend(s Span) error {
 	w.mu.Lock()
 	first, last := -1, -1
 	for p := s.From; p < s.To; p++ {
-		w.filesOf(p, func(i int) {
+		for i := range w.filesOf(p) {
 			if f := &w.files[i]; f.state == absent && !f.created {
 				if first < 0 {
 					first = i
 				}
 				last = i
 			}
-		})
+		}
 	}
 	w.mu.Unlock()
 	if first < 0 {
