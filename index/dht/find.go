@@ -36,7 +36,8 @@ func (n *Node) Withdraw(id share.ID) {
 
 // Find searches for peers of id and passes them to found, each once, until the
 // search is over or ctx ends, whose error it returns then. If no node is known yet,
-// it waits until one is.
+// it waits until one is. Of local addresses, only those are passed that a node with
+// one of the same kind told of.
 func (n *Node) Find(ctx context.Context, id share.ID, found func([]netip.AddrPort)) error {
 	seen := make(map[netip.AddrPort]struct{})
 	once := func(peers []netip.AddrPort) {

@@ -49,11 +49,7 @@ func trusted(s share.Source) bool {
 
 // add adds the addresses that may be dialled and are not in own, and returns those that
 // are new.
-func (b *book) add(now time.Time, s share.Source, addrs []netip.AddrPort, far, near netguard.Policy, own []netip.AddrPort) []netip.AddrPort {
-	policy := far
-	if trusted(s) {
-		policy = near
-	}
+func (b *book) add(now time.Time, s share.Source, addrs []netip.AddrPort, policy netguard.Policy, own []netip.AddrPort) []netip.AddrPort {
 	var fresh []netip.AddrPort
 next:
 	for _, ap := range addrs {

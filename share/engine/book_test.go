@@ -13,6 +13,8 @@ import (
 var (
 	far  = netguard.Policy{}
 	near = netguard.Policy{AllowPrivate: true}
+
+	judges = &discovery{far: far, near: near}
 )
 
 func addrs(list ...string) (out []netip.AddrPort) {
@@ -44,8 +46,39 @@ func TestBookTakesWhatTheSourceMayName(t *testing.T) {
 		{share.FromLink, "[ff02::1]:1", false},
 	} {
 		b := newBook()
-		if got := len(b.add(now, c.source, addrs(c.addr), far, near, own)) == 1; got != c.taken {
+		if got := len(b.add(now, c.source, addrs(c.addr), judges.policy(c.source, own), own)) == 1; got != c.taken {
 			t.Errorf("%s from %s: taken %v", c.addr, c.source, got)
+		}
+	}
+}
+
+// A node on a private network believes neighbours in the DHT and in peer exchange, and
+// nobody else.
+func TestBookBelievesNeighbours(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	for _, c := range []struct {
+		own    string
+		source share.Source
+		addr   string
+		taken  bool
+	}{
+		{"[fd00::1]:7000", share.FromDHT, "[fd00::2]:1", true},
+		{"[fd00::1]:7000", share.FromPEX, "[fd00::2]:1", true},
+		{"[fd00::1]:7000", share.FromTracker, "[fd00::2]:1", false},
+		{"[fd00::1]:7000", share.FromDHT, "[::1]:1", false},
+		{"[fd00::1]:7000", share.FromDHT, "[fe80::2]:1", false},
+		{"[fd00::1]:7000", share.FromDHT, "192.168.1.1:1", false},
+		{"[::1]:7000", share.FromDHT, "[::1]:1", true},
+		{"[::1]:7000", share.FromDHT, "[::1]:7000", false},
+		{"[::1]:7000", share.FromTracker, "[::1]:1", false},
+		{"[::1]:7000", share.FromDHT, "[fd00::2]:1", false},
+		{"[2001:db8::1]:7000", share.FromDHT, "[fd00::2]:1", false},
+		{"[2001:db8::1]:7000", share.FromPEX, "[::1]:1", false},
+	} {
+		own := addrs(c.own)
+		b := newBook()
+		if got := len(b.add(now, c.source, addrs(c.addr), judges.policy(c.source, own), own)) == 1; got != c.taken {
+			t.Errorf("%s from %s at %s: taken %v", c.addr, c.source, c.own, got)
 		}
 	}
 }
@@ -55,21 +88,21 @@ func TestBookCountsPeersOfIPv4(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	b := newBook()
 	for range 2 {
-		b.add(now, share.FromTracker, addrs("8.8.8.8:1", "[::ffff:8.8.8.8]:1", "8.8.8.8:2", "192.168.1.1:1", "127.0.0.1:1", "8.8.8.8:0", "[::1]:1"), far, near, nil)
-		b.add(now, share.FromLink, addrs("192.168.1.2:1"), far, near, nil)
+		b.add(now, share.FromTracker, addrs("8.8.8.8:1", "[::ffff:8.8.8.8]:1", "8.8.8.8:2", "192.168.1.1:1", "127.0.0.1:1", "8.8.8.8:0", "[::1]:1"), far, nil)
+		b.add(now, share.FromLink, addrs("192.168.1.2:1"), near, nil)
 	}
 	if n := b.leftOut(); n != 3 || len(b.entries) != 0 {
 		t.Errorf("%d skipped, %d taken", n, len(b.entries))
 	}
 	for i := range 2 * maxKnown {
-		b.add(now, share.FromTracker, []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{8, 8, 8, 8}), uint16(i+1))}, far, near, nil)
+		b.add(now, share.FromTracker, []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{8, 8, 8, 8}), uint16(i+1))}, far, nil)
 	}
 	if n := b.leftOut(); n != maxKnown {
 		t.Errorf("%d skipped", n)
 	}
 	withIPv4 := netguard.Policy{IPv4: true}
 	b = newBook()
-	if b.add(now, share.FromTracker, addrs("8.8.8.8:1", "192.168.1.1:1"), withIPv4, withIPv4, nil); b.leftOut() != 0 || len(b.entries) != 1 {
+	if b.add(now, share.FromTracker, addrs("8.8.8.8:1", "192.168.1.1:1"), withIPv4, nil); b.leftOut() != 0 || len(b.entries) != 1 {
 		t.Errorf("with IPv4: %d skipped, %d taken", b.leftOut(), len(b.entries))
 	}
 }
@@ -77,9 +110,9 @@ func TestBookCountsPeersOfIPv4(t *testing.T) {
 func TestBookIsBounded(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	b := newBook()
-	b.add(now, share.FromLink, addrs("[2001:db8::1]:1"), far, near, nil)
+	b.add(now, share.FromLink, addrs("[2001:db8::1]:1"), far, nil)
 	for i := range 5 * maxKnown {
-		b.add(now.Add(time.Duration(i)), share.FromPEX, addrs(fmt.Sprintf("[2001:db8:1::%x]:1", i+1)), far, near, nil)
+		b.add(now.Add(time.Duration(i)), share.FromPEX, addrs(fmt.Sprintf("[2001:db8:1::%x]:1", i+1)), far, nil)
 	}
 	if len(b.entries) != maxKnown {
 		t.Errorf("%d addresses", len(b.entries))
@@ -87,8 +120,8 @@ func TestBookIsBounded(t *testing.T) {
 	if _, ok := b.entries[addrs("[2001:db8::1]:1")[0]]; !ok {
 		t.Error("the address of the link was pushed out")
 	}
-	b.add(now.Add(time.Hour), share.FromDHT, addrs("[2001:db8:2::1]:1"), far, near, nil)
-	b.add(now.Add(time.Hour), share.FromDHT, addrs("[2001:db8:2::2]:1"), far, near, nil)
+	b.add(now.Add(time.Hour), share.FromDHT, addrs("[2001:db8:2::1]:1"), far, nil)
+	b.add(now.Add(time.Hour), share.FromDHT, addrs("[2001:db8:2::2]:1"), far, nil)
 	if b.counts[share.FromDHT] != 2 {
 		t.Error("what peers told keeps out what the DHT tells")
 	}
@@ -97,7 +130,7 @@ func TestBookIsBounded(t *testing.T) {
 func TestBookOffersLessAndLessOften(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	b := newBook()
-	b.add(now, share.FromDHT, addrs("[2001:db8::1]:1"), far, near, nil)
+	b.add(now, share.FromDHT, addrs("[2001:db8::1]:1"), far, nil)
 	offers := 0
 	for range 24 * 60 {
 		offers += len(b.offer(now, nil))
@@ -118,9 +151,9 @@ func TestBookKnowsByWhichID(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	b := newBook()
 	all := addrs("[2001:db8::1]:1", "[2001:db8::2]:1")
-	b.foundByV2(true, b.add(now, share.FromDHT, all, far, near, nil))
+	b.foundByV2(true, b.add(now, share.FromDHT, all, far, nil))
 	b.foundByV2(false, all[1:])
-	b.foundByV2(true, b.add(now, share.FromDHT, all, far, near, nil))
+	b.foundByV2(true, b.add(now, share.FromDHT, all, far, nil))
 	if !b.entries[all[0]].v2 || b.entries[all[1]].v2 {
 		t.Errorf("%v and %v", b.entries[all[0]].v2, b.entries[all[1]].v2)
 	}

@@ -39,7 +39,8 @@ import (
 // Finder finds peers of an ID, and announces this node as one.
 type Finder interface {
 	// Find passes peers of id to found until ctx ends or the search is over. It never
-	// calls found concurrently, nor after it has returned.
+	// calls found concurrently, nor after it has returned. In the DHT, it passes private
+	// addresses only if a host with such an address, which it asked, told of them.
 	Find(ctx context.Context, id share.ID, found func([]netip.AddrPort)) error
 	// Announce keeps id announced until Withdraw, and returns at once. A second
 	// Announce of the same ID changes nothing.

@@ -83,7 +83,7 @@ func TestReasonForNoPeers(t *testing.T) {
 		}
 	}
 	b := newBook()
-	b.add(now, share.FromTracker, addrs("8.8.8.8:1"), far, near, nil)
+	b.add(now, share.FromTracker, addrs("8.8.8.8:1"), far, nil)
 	want := "no peers found yet; 1 peer skipped, IPv4 only (--ipv4 uses them)"
 	if got := (&search{open: true, asked: true}).reason(b, 0, now); got != want {
 		t.Errorf("%q, want %q", got, want)

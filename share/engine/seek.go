@@ -14,6 +14,18 @@ import (
 // searchTime is the most that one search takes.
 const searchTime = 2 * time.Minute
 
+// policy judges the addresses that a source names. The DHT and peer exchange pass private
+// ones only if somebody on such a network told of them.
+func (d *discovery) policy(s share.Source, own []netip.AddrPort) netguard.Policy {
+	switch {
+	case trusted(s):
+		return d.near
+	case s == share.FromDHT || s == share.FromPEX:
+		return d.far.Among(own)
+	}
+	return d.far
+}
+
 // discovery looks for peers of transfers, keeps their addresses in the book of the
 // transfer, and hands them to its swarm. It is owned by the loop.
 type discovery struct {
@@ -155,7 +167,8 @@ func (d *discovery) found(p foundPeers) {
 	}
 	now := d.now()
 	all := embedZones(p.addrs)
-	fresh := t.peers.book.add(now, p.source, all, d.far, d.near, d.own.addrs(now))
+	own := d.own.addrs(now)
+	fresh := t.peers.book.add(now, p.source, all, d.policy(p.source, own), own)
 	if p.id == t.names().V2.ID() {
 		t.peers.book.foundByV2(true, fresh)
 	} else {

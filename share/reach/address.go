@@ -47,7 +47,10 @@ type Address struct {
 	Preferred, Valid time.Duration
 }
 
-var globalUnicast = netip.MustParsePrefix("2000::/3")
+var (
+	globalUnicast = netip.MustParsePrefix("2000::/3")
+	yggdrasil     = netip.MustParsePrefix("200::/7") // a mesh that uses a range of nobody else
+)
 
 // ScopeOf classifies ip; ok is false for addresses that no IPv6 host has: IPv4 in
 // any form, multicast, unspecified, and unassigned ranges.
@@ -59,7 +62,7 @@ func ScopeOf(ip netip.Addr) (s Scope, ok bool) {
 		return Loopback, true
 	case ip.IsLinkLocalUnicast():
 		return LinkLocal, true
-	case ip.IsPrivate():
+	case ip.IsPrivate(), yggdrasil.Contains(ip):
 		return ULA, true
 	case globalUnicast.Contains(ip):
 		return Global, true

@@ -18,7 +18,7 @@ func addr(ip string, kind Kind, iface string) Address {
 
 func TestScopeOf(t *testing.T) {
 	for ip, want := range map[string]Scope{
-		"2001:db8::1": Global, "2a00::1": Global, "fd00::1": ULA, "fe80::1": LinkLocal, "::1": Loopback,
+		"2001:db8::1": Global, "2a00::1": Global, "fd00::1": ULA, "200::1": ULA, "3ff::1": ULA, "400::1": "", "fe80::1": LinkLocal, "::1": Loopback,
 		"::": "", "ff02::1": "", "192.0.2.1": "", "::ffff:192.0.2.1": "", "4000::1": "", "64:ff9b::1": "",
 	} {
 		if got, ok := ScopeOf(netip.MustParseAddr(ip)); got != want || ok != (want != "") {

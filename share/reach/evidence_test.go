@@ -182,6 +182,8 @@ func TestReport(t *testing.T) {
 func TestWhatTheHostLacks(t *testing.T) {
 	loop, link := addr("::1", Stable, "lo"), addr("fe80::5%eth0", Stable, "eth0")
 	ula, global := addr("fd00::5", Stable, "eth0"), addr("2001:db8:1::5", Tentative, "eth0")
+	translated := ula
+	ula.Routed = false
 	for name, c := range map[string]struct {
 		s    Situation
 		want []string
@@ -192,6 +194,7 @@ func TestWhatTheHostLacks(t *testing.T) {
 		"IPv4 alone":       {Situation{Host: []Address{loop}, IPv4: true}, []string{"only peers with IPv4", "WireGuard"}},
 		"IPv4 and ULA":     {Situation{Host: []Address{ula}, IPv4: true}, []string{"no global IPv6 address", "peers with IPv4"}},
 		"global":           {Situation{Host: []Address{loop, link, global}}, nil},
+		"translated":       {Situation{Host: []Address{loop, translated}}, nil},
 		"for this machine": {Situation{Host: []Address{loop}, Local: true}, nil},
 	} {
 		c.s.Evidence = NewEvidence(time.Now)

@@ -8,9 +8,11 @@ func (s Situation) lack() string {
 	has := func(want Scope) bool {
 		return slices.ContainsFunc(s.Host, func(a Address) bool { return a.Scope == want })
 	}
+	// A private address with a default route is translated by a VPN or a container host.
+	translated := slices.ContainsFunc(s.Host, func(a Address) bool { return a.Scope == ULA && a.Routed })
 	const help = "IPv6 from your provider, a tunnel, or a mesh network such as Tailscale, Yggdrasil or WireGuard."
 	switch {
-	case s.Local || has(Global):
+	case s.Local || has(Global) || translated:
 		return ""
 	case s.IPv4 && has(ULA):
 		return "This machine has no global IPv6 address: it reaches peers with IPv4 and those on its own private network, and finds others " +

@@ -145,7 +145,7 @@ func (f *finder) GetPeers(target nodeid.ID, noSeeds bool, found func([]netip.Add
 		Reply: func(from table.Contact, m *krpc.Message) bool {
 			var got []netip.AddrPort
 			for a := range m.Peers {
-				if nodeid.Local(a.Addr()) && !nodeid.Local(from.Addr.Addr()) {
+				if !nodeid.Shared(a.Addr(), from.Addr.Addr()) {
 					continue
 				}
 				if got = append(got, a); len(got) == peersTaken {

@@ -408,6 +408,19 @@ func TestAFinderAlone(t *testing.T) {
 	if !seen[stranger(7)] || !seen[stranger(8)] {
 		t.Errorf("found %v, want the peer that others know and the one stored here", seen)
 	}
+
+	// Nodes out in the world know of no peer on our network or host.
+	n.peers = append(n.peers, netip.MustParseAddrPort("[fd00::1]:1"), netip.MustParseAddrPort("[::1]:1"), netip.MustParseAddrPort("[fe80::1]:1"))
+	clear(seen)
+	f.GetPeers(nodeid.ID{6}, false, func(ps []netip.AddrPort) {
+		for _, p := range ps {
+			seen[p] = true
+		}
+	}, func(*lookup.Lookup) {})
+	n.run(time.Minute)
+	if len(seen) != 1 || !seen[stranger(7)] {
+		t.Errorf("found %v", seen)
+	}
 }
 
 func TestAnAnnouncerAlone(t *testing.T) {

@@ -163,7 +163,7 @@ func (s *server) offerToken(reply *krpc.Reply, r *request) {
 }
 
 // offerPeers names peers that announced. Those with local addresses are named on
-// the local network only: they are of no use elsewhere, and private.
+// their own network only: they are of no use elsewhere, and private.
 func (s *server) offerPeers(reply *krpc.Reply, m *krpc.Message, to netip.Addr) {
 	if m.Scrape {
 		seeds, others := s.stores.peers.Filters(s.now, m.Target)
@@ -173,10 +173,7 @@ func (s *server) offerPeers(reply *krpc.Reply, m *krpc.Message, to netip.Addr) {
 		return
 	}
 	s.values = s.stores.peers.Sample(s.values[:0], s.now, m.Target, valuesMax, m.NoSeed)
-	if !nodeid.Local(to) {
-		s.values = slices.DeleteFunc(s.values, func(a netip.AddrPort) bool { return nodeid.Local(a.Addr()) })
-	}
-	reply.Values = s.values
+	reply.Values = slices.DeleteFunc(s.values, func(a netip.AddrPort) bool { return !nodeid.Shared(a.Addr(), to) })
 }
 
 func (s *server) offerItem(reply *krpc.Reply, m *krpc.Message) {
@@ -195,13 +192,12 @@ func (s *server) offerItem(reply *krpc.Reply, m *krpc.Message) {
 }
 
 // closest names the nodes we know closest to target. Nodes with local addresses
-// are named on the local network only.
+// are named on their own network only.
 func (s *server) closest(target, but nodeid.ID, to netip.Addr) []krpc.Node {
 	s.near = s.table.Name(s.near[:0], target, table.K, but)
 	s.nodes = s.nodes[:0]
-	local := nodeid.Local(to)
 	for i := range s.near {
-		if local || !nodeid.Local(s.near[i].Addr.Addr()) {
+		if nodeid.Shared(s.near[i].Addr.Addr(), to) {
 			s.nodes = append(s.nodes, krpc.Node(s.near[i]))
 		}
 	}

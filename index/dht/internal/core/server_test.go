@@ -124,13 +124,19 @@ func TestAnnounceAndGetPeers(t *testing.T) {
 func TestLocalPeersStayLocal(t *testing.T) {
 	h := newHarness(t, nil)
 	key := aQuery(krpc.GetPeers).Target
-	near, far := netip.MustParseAddrPort("[fd00::1]:1"), stranger(7)
-	h.stores.peers.Add(h.at, key, near, false)
-	h.stores.peers.Add(h.at, key, far, false)
-	for from, want := range map[netip.AddrPort]int{stranger(1): 1, netip.MustParseAddrPort("[fd00::2]:6881"): 2} {
+	near, here, far := netip.MustParseAddrPort("[fd00::1]:1"), netip.MustParseAddrPort("[::1]:2"), stranger(7)
+	for _, p := range []netip.AddrPort{near, here, far} {
+		h.stores.peers.Add(h.at, key, p, false)
+	}
+	for from, want := range map[netip.AddrPort]int{
+		stranger(1): 1, netip.MustParseAddrPort("[fd00::2]:6881"): 2, netip.MustParseAddrPort("[::1]:6881"): 2,
+	} {
 		h.prove(from)
 		got := slices.Collect(reply(t, h.ask(from, aQuery(krpc.GetPeers))).Peers)
 		if len(got) != want || !slices.Contains(got, far) {
+			t.Errorf("%v is told of %v", from, got)
+		}
+		if i := slices.Index(got, here); (i >= 0) != from.Addr().IsLoopback() {
 			t.Errorf("%v is told of %v", from, got)
 		}
 	}

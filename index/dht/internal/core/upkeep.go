@@ -256,7 +256,7 @@ type checker struct{ pings *pings }
 func (k checker) reply(q *query, m *krpc.Message) {
 	for id, addr := range m.Nodes {
 		n := table.Contact{ID: id, Addr: addr}
-		if nodeid.Local(addr.Addr()) && !nodeid.Local(q.to.Addr.Addr()) || !k.pings.queries.table.Wants(n) {
+		if !nodeid.Shared(addr.Addr(), q.to.Addr.Addr()) || !k.pings.queries.table.Wants(n) {
 			continue
 		}
 		k.pings.ping(n, q.via)

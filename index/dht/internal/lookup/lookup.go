@@ -255,7 +255,7 @@ func (l *Lookup) Answered(n *Node, named func(yield func(nodeid.ID, netip.AddrPo
 		if seen++; seen > namedMax {
 			return
 		}
-		if nodeid.Local(addr.Addr()) && !nodeid.Local(n.Addr.Addr()) {
+		if !nodeid.Shared(addr.Addr(), n.Addr.Addr()) {
 			continue // the loopback address of another host is ours
 		}
 		if i, found := l.search(&id); found {

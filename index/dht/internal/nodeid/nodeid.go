@@ -110,6 +110,13 @@ func Local(addr netip.Addr) bool {
 	return addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsPrivate()
 }
 
+// Shared reports whether the one at other can know what is at addr: local addresses mean
+// the same only to those who have one of the same kind.
+func Shared(addr, other netip.Addr) bool {
+	return !Local(addr) || addr.IsLoopback() == other.IsLoopback() &&
+		addr.IsLinkLocalUnicast() == other.IsLinkLocalUnicast() && addr.IsPrivate() == other.IsPrivate()
+}
+
 // Low is the lowest ID that shares the first bits with a.
 func (a ID) Low(bits int) ID {
 	if bits >= Bits {

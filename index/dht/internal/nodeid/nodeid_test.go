@@ -90,6 +90,18 @@ func TestSecureIDs(t *testing.T) {
 	}
 }
 
+func TestLocalAddressesMeanTheSameNearbyOnly(t *testing.T) {
+	all := []string{"::1", "fe80::1", "fd00::1", "2001:db8::1"}
+	for _, addr := range all {
+		for _, other := range all {
+			want := addr == other || addr == "2001:db8::1"
+			if got := Shared(netip.MustParseAddr(addr), netip.MustParseAddr(other)); got != want {
+				t.Errorf("%s tells of %s: %v", other, addr, got)
+			}
+		}
+	}
+}
+
 func TestLocalAddressesFitAll(t *testing.T) {
 	for addr, local := range map[string]bool{
 		"::1": true, "fe80::1": true, "fd00::1": true, "2001:db8::1": false, "ff02::1": false,

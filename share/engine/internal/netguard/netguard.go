@@ -28,7 +28,39 @@ type Policy struct {
 	IPv4 bool
 	// NoIPv6 allows only IPv4, for callers that act once per address family.
 	NoIPv6 bool
+	// Site also allows the addresses of private IPv6 networks: unique local ones
+	// (RFC 4193), and those of Yggdrasil.
+	Site bool
+	// Loopback also allows ::1.
+	Loopback bool
 }
+
+// Among returns the policy for what hosts told that are themselves on the private network
+// of this node: where all IPv6 addresses of this node, own, are private, it allows such,
+// and where all are ::1, it allows that. A caller makes sure that the ones who told have
+// such addresses: a stranger must never have us call into our own network.
+func (p Policy) Among(own []netip.AddrPort) Policy {
+	q := p
+	q.Site, q.Loopback = false, len(own) > 0
+	for _, a := range own {
+		switch ip := a.Addr().Unmap(); {
+		case ip.Is4():
+			q.Loopback = false
+		case site(ip):
+			q.Site, q.Loopback = true, false
+		case !ip.IsLoopback():
+			return p
+		}
+	}
+	return q
+}
+
+// Neighbours reports whether a and b are both on a private network, or both this host.
+func Neighbours(a, b netip.Addr) bool {
+	return site(a) && site(b) || a == netip.IPv6Loopback() && b == a
+}
+
+func site(a netip.Addr) bool { return a.Is6() && a.IsPrivate() || yggdrasil.Contains(a) }
 
 type prefixRule struct {
 	prefix netip.Prefix
@@ -45,13 +77,16 @@ func rules(private bool, why string, prefixes ...string) []prefixRule {
 	return out
 }
 
+// yggdrasil is what the Yggdrasil mesh uses of a range that nobody else does (RFC 4048).
+var yggdrasil = netip.MustParsePrefix("200::/7")
+
 // From the IANA special-purpose address registries (RFC 6890). The documentation
 // prefixes of IPv6 are not listed on purpose: they are not routed, and test networks
 // use them as global addresses.
 var refused = concat(
 	rules(true, "loopback", "127.0.0.0/8", "::1/128"),
 	rules(true, "link-local", "169.254.0.0/16", "fe80::/10"),
-	rules(true, "private", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10"),
+	rules(true, "private", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10", yggdrasil.String()),
 	rules(true, "a translation prefix for local use", "64:ff9b:1::/48"),
 	rules(true, "reserved for tests", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15"),
 	rules(false, "unspecified", "0.0.0.0/8", "::/128"),
@@ -94,6 +129,9 @@ func (p Policy) reason(addr netip.Addr) string {
 	}
 	if !plain.Is4() && p.NoIPv6 {
 		return "IPv6 is off"
+	}
+	if p.Site && site(plain) || p.Loopback && plain == netip.IPv6Loopback() {
+		return ""
 	}
 	for _, r := range refused {
 		if r.prefix.Contains(plain) && (!r.private || !p.AllowPrivate) {

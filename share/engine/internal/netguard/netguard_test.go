@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,8 @@ func TestCheck(t *testing.T) {
 		{"fc00::1", private},
 		{"fd12:3456::1", private},
 		{"fec0::1", private},
+		{"200::1", private}, // Yggdrasil
+		{"3ff:ffff::1", private},
 		{"64:ff9b:1::a00:1", private},
 		{"::", no},
 		{"::7f00:1", no}, // IPv4-compatible, long gone
@@ -274,5 +277,39 @@ func TestZones(t *testing.T) {
 	byName, err := EmbedZone(netip.AddrPortFrom(netip.MustParseAddr("fe80::1").WithZone(ifs[0].Name), 80))
 	if err != nil || !strings.HasPrefix(byName.String(), "[fe80:") {
 		t.Errorf("by name: %s, %v", byName, err)
+	}
+}
+
+// What neighbours tell is taken where this node is on a private network itself, of that
+// kind only.
+func TestAmong(t *testing.T) {
+	all := []string{"2001:db8::2", "fd00::2", "200::2", "::1", "fe80::2", "64:ff9b:1::a00:1", "fec0::1", "127.0.0.1", "192.168.1.2", "ff02::1", "64:ff9b::a00:1"}
+	for own, allowed := range map[string]string{
+		"":                                   "2001:db8::2",
+		"[2001:db8::1]:1":                    "2001:db8::2",
+		"[fd00::1]:1":                        "2001:db8::2 fd00::2 200::2",
+		"[200::1]:1":                         "2001:db8::2 fd00::2 200::2",
+		"[::1]:1":                            "2001:db8::2 ::1",
+		"[fd00::1]:1 [2001:db8::1]:1":        "2001:db8::2",
+		"[::1]:1 [2001:db8::1]:1":            "2001:db8::2",
+		"[fd00::1]:1 [::1]:1":                "2001:db8::2 fd00::2 200::2",
+		"[::1]:1 [fd00::1]:1":                "2001:db8::2 fd00::2 200::2",
+		"[fe80::1]:1":                        "2001:db8::2",
+		"192.168.1.1:1":                      "2001:db8::2",
+		"[::1]:1 192.168.1.1:1":              "2001:db8::2",
+		"[fd00::1]:1 8.8.8.8:1":              "2001:db8::2 fd00::2 200::2",
+		"[::ffff:192.168.1.1]:1 [fd00::1]:1": "2001:db8::2 fd00::2 200::2",
+	} {
+		var addrs []netip.AddrPort
+		for _, a := range strings.Fields(own) {
+			addrs = append(addrs, netip.MustParseAddrPort(a))
+		}
+		p := Policy{}.Among(addrs)
+		for _, a := range all {
+			want := slices.Contains(strings.Fields(allowed), a)
+			if err := p.Check(netip.MustParseAddr(a)); (err == nil) != want {
+				t.Errorf("of a node at %q, %s: %v", own, a, err)
+			}
+		}
 	}
 }

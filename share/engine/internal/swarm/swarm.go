@@ -155,24 +155,25 @@ const (
 	Layered                     // no piece layer is missing any more
 	DHTNode                     // Peer says that its DHT node is at Addr
 	Met                         // Peer told its extensions, and sees us at Seen
-	Heard                       // the peer at Addr told of Addrs
+	Heard                       // the peer at Addr, whom we called if Outgoing, told of Addrs
 	Foreign                     // Peer sent Data by the extension Ext
 )
 
 // Event is something that happened in a swarm.
 type Event struct {
-	Kind   EventKind
-	Piece  int
-	Peer   *Peer
-	Addr   netip.AddrPort
-	Addrs  []netip.AddrPort
-	Seen   netip.Addr
-	Ext    uint8
-	Data   []byte
-	Reason string
-	Breach bool // of PeerGone: the peer broke the protocol
-	Info   []byte
-	Err    error
+	Kind     EventKind
+	Piece    int
+	Peer     *Peer
+	Addr     netip.AddrPort
+	Addrs    []netip.AddrPort
+	Seen     netip.Addr
+	Ext      uint8
+	Data     []byte
+	Reason   string
+	Breach   bool // of PeerGone: the peer broke the protocol
+	Outgoing bool // of Heard
+	Info     []byte
+	Err      error
 }
 
 // Node runs the swarms of a node.
@@ -533,7 +534,7 @@ func (s *Swarm) act(a *deed) {
 	case core.DHT:
 		s.about(a.conn, Event{Kind: DHTNode, Addr: netip.AddrPortFrom(a.Peer.Addr.Addr(), a.Port)})
 	case core.Heard:
-		s.tell(Event{Kind: Heard, Addr: a.Peer.Addr, Addrs: a.Addrs})
+		s.tell(Event{Kind: Heard, Addr: a.Peer.Addr, Outgoing: a.Peer.Outgoing, Addrs: a.Addrs})
 	case core.Met:
 		s.about(a.conn, Event{Kind: Met, Addr: a.Peer.Addr, Seen: a.Seen})
 	case core.Foreign:

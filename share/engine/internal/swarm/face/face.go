@@ -54,7 +54,8 @@ type Events struct {
 	// Wake attaches the content of an ID that was offered, since a peer asks for
 	// it.
 	Wake func(ctx context.Context, id share.ID)
-	// Found is told of addresses that peers sent.
+	// Found is told of addresses that peers sent; of private ones, where Config.Policy
+	// refuses those, only if the peer is itself where such an address means the same.
 	Found func(id share.ID, s share.Source, addrs []netip.AddrPort)
 	// DHTNode is told where a peer says that it runs a node of the DHT. It is
 	// called in goroutines of its own.

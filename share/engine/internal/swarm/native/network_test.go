@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -254,4 +255,31 @@ func TestAnIntroductionIsMade(t *testing.T) {
 	before := told.sent.Load()
 	a.bringTogether(s, all[0].Peer, all[1].Listens)
 	until(t, "word to the other", func() bool { return told.sent.Load() > before })
+}
+
+// Private addresses are believed only of peers that we called on the same network.
+func TestWhoMayTellOfPrivateAddresses(t *testing.T) {
+	const all = "[2001:db8::2]:1 [fd00::2]:1 [200::2]:1 [::1]:1 [fe80::2]:1 8.8.8.8:1"
+	for _, c := range []struct {
+		from     string
+		outgoing bool
+		policy   netguard.Policy
+		want     string
+	}{
+		{"[2001:db8::1]:1", true, netguard.Policy{}, "[2001:db8::2]:1 8.8.8.8:1"},
+		{"[fd00::1]:1", true, netguard.Policy{}, "[2001:db8::2]:1 [fd00::2]:1 [200::2]:1 8.8.8.8:1"},
+		{"[fd00::1]:1", false, netguard.Policy{}, "[2001:db8::2]:1 8.8.8.8:1"},
+		{"[::1]:1", true, netguard.Policy{}, "[2001:db8::2]:1 [::1]:1 8.8.8.8:1"},
+		{"[fe80::1]:1", true, netguard.Policy{}, "[2001:db8::2]:1 8.8.8.8:1"},
+		{"[2001:db8::1]:1", false, netguard.Policy{AllowPrivate: true}, all},
+	} {
+		n := &Network{cfg: face.Config{Policy: c.policy}}
+		e := swarm.Event{Addr: netip.MustParseAddrPort(c.from), Outgoing: c.outgoing}
+		for _, a := range strings.Fields(all) {
+			e.Addrs = append(e.Addrs, netip.MustParseAddrPort(a))
+		}
+		if got := strings.Trim(fmt.Sprint(n.credible(&e)), "[]"); got != strings.Trim(c.want, "[]") {
+			t.Errorf("%s, called by us %v: %s", c.from, c.outgoing, got)
+		}
+	}
 }

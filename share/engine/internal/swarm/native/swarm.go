@@ -262,13 +262,26 @@ func (s *Swarm) event(e swarm.Event) {
 		}
 	case swarm.Heard:
 		if tell := n.cfg.Events.Found; tell != nil {
-			tell(s.id, share.FromPEX, e.Addrs)
+			tell(s.id, share.FromPEX, n.credible(&e))
 		}
 	case swarm.Met:
 		n.met(s, e.Peer, e.Seen)
 	case swarm.Foreign:
 		s.foreign(e)
 	}
+}
+
+// credible are the addresses that a peer told and can know of: private ones only if we
+// called it at such an address ourselves. A caller may come through a translator that
+// gives strangers an address of our network.
+func (n *Network) credible(e *swarm.Event) []netip.AddrPort {
+	if n.cfg.Policy.AllowPrivate {
+		return e.Addrs
+	}
+	return slices.DeleteFunc(e.Addrs, func(a netip.AddrPort) bool {
+		private := (netguard.Policy{}).Check(a.Addr()) != nil && (netguard.Policy{AllowPrivate: true}).Check(a.Addr()) == nil
+		return private && !(e.Outgoing && netguard.Neighbours(a.Addr(), e.Addr.Addr()))
+	})
 }
 
 // foreign takes a message of one of our own extensions.
