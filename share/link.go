@@ -24,9 +24,11 @@ const (
 // the parameters of BEP 19 (ws), BEP 52 (btmh) and BEP 53 (so).
 //
 //	magnet:?xt=urn:btih:HEX40 [&xt=urn:btmh:1220HEX64] [&dn=NAME] [&xl=BYTES]
-//	       [&tr=URL]... [&ws=URL]... [&so=0,2,4-6] [&x.pe=HOST:PORT]... [&KEY=VALUE]...
+//	       [&tr=URL]... [&ws=URL]... [&so=0,2,4-6] [&x.pe=HOST:PORT]... [&x.k=HEX64]
+//	       [&KEY=VALUE]...
 //
-// ParseLink(l.String()) gives back every Link that ParseLink returned.
+// ParseLink(l.Reveal()) gives back every Link that ParseLink returned, and so does
+// ParseLink(l.String()) if there is no Secret.
 type Link struct {
 	ID   ID     `json:"id,omitzero"`    // of btih
 	V2   V2     `json:"v2,omitzero"`    // of btmh
@@ -39,6 +41,8 @@ type Link struct {
 	Select []Range `json:"select,omitempty"`
 	// Peers are HOST:PORT, the host a literal (IPv6 in brackets) or a name.
 	Peers []string `json:"peers,omitempty"`
+	// Secret is the key of a sealed share (x.k). Only Reveal prints it.
+	Secret Secret `json:"-"`
 	// Extra has, in order, the unknown and the invalid parameters: they are
 	// ignored, and String prints them again.
 	Extra []Param `json:"extra,omitempty"`
@@ -187,7 +191,7 @@ func parseQuery(query string) (Link, error) {
 		p := unescapeParam(key, value)
 		known, err := l.set(p)
 		switch {
-		case errors.Is(err, errTwoContents):
+		case errors.Is(err, errTwoContents), err != nil && p.Key == secretParam:
 			return Link{}, err
 		case err != nil && odd == nil:
 			odd = err
@@ -256,10 +260,28 @@ func (l *Link) set(p Param) (known bool, err error) {
 		if !slices.Contains(l.Peers, addr) {
 			l.Peers = append(l.Peers, addr)
 		}
+	case secretParam:
+		return true, l.setSecret(p.Value)
 	default:
 		return false, nil
 	}
 	return true, nil
+}
+
+// secretParam is the parameter with the key of a sealed share. A damaged one refuses
+// the link: as one of Extra it would be printed, and the download could not be read.
+const secretParam = "x.k"
+
+func (l *Link) setSecret(v string) error {
+	secret, err := ParseSecret(strings.Join(strings.Fields(v), ""))
+	if err != nil {
+		return err
+	}
+	if !l.Secret.IsZero() && l.Secret != secret {
+		return Errorf(Refused, "the link has two different keys of a sealed share")
+	}
+	l.Secret = secret
+	return nil
 }
 
 // isIndex accepts the suffix of xt.1 and tr.2: some programs number repeated parameters.
@@ -417,10 +439,24 @@ func addURL(list *[]string, s string, schemes ...string) bool {
 	return true
 }
 
-// String prints l in a fixed order. It escapes every byte that is not unreserved in
-// RFC 3986, except the brackets and colons of x.pe, which other clients expect
-// unescaped.
-func (l Link) String() string {
+// Blind is l for a node that seeds a sealed share and must not read it: without the
+// key, and without what the key is needed for or what could say anything of the
+// content. It keeps the IDs, the size of what is transferred, and where to find it.
+func (l Link) Blind() Link {
+	l.Secret, l.Name, l.Select, l.Extra = Secret{}, "", nil, nil
+	return l
+}
+
+// Reveal is String with the key of a sealed share. It is for the person who may read
+// the share, and for no log, error, torrent or announcement.
+func (l Link) Reveal() string { return l.print(l.Secret) }
+
+// String prints l in a fixed order, without the key of a sealed share. It escapes
+// every byte that is not unreserved in RFC 3986, except the brackets and colons of
+// x.pe, which other clients expect unescaped.
+func (l Link) String() string { return l.print(Secret{}) }
+
+func (l Link) print(secret Secret) string {
 	var b strings.Builder
 	b.WriteString("magnet:")
 	sep := byte('?')
@@ -454,6 +490,9 @@ func (l Link) String() string {
 	}
 	for _, p := range l.Peers {
 		put("x.pe", p)
+	}
+	if !secret.IsZero() {
+		put(secretParam, secret.Reveal())
 	}
 	for _, p := range l.Extra {
 		put(escape(p.Key), escape(p.Value))

@@ -26,6 +26,8 @@ type linkVector struct {
 	Peers    []string    `json:"peers"`
 	Extra    [][2]string `json:"extra"`
 	Prints   string      `json:"prints"`
+	Secret   string      `json:"secret"`
+	Reveals  string      `json:"reveals"` // where it is not Prints
 }
 
 func (v linkVector) want(t *testing.T) Link {
@@ -36,6 +38,13 @@ func (v linkVector) want(t *testing.T) Link {
 			t.Fatal(err)
 		}
 		l.V2 = v2
+	}
+	if v.Secret != "" {
+		secret, err := ParseSecret(v.Secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Secret = secret
 	}
 	for _, r := range v.Select {
 		l.Select = append(l.Select, Range{r[0], r[1]})
@@ -69,6 +78,13 @@ func TestLinkVectors(t *testing.T) {
 			}
 			if got.String() != v.Prints {
 				t.Errorf("prints\n%s, want\n%s", got, v.Prints)
+			}
+			reveals := v.Prints
+			if v.Reveals != "" {
+				reveals = v.Reveals
+			}
+			if got.Reveal() != reveals {
+				t.Errorf("reveals\n%s, want\n%s", got.Reveal(), reveals)
 			}
 			if got.V2Only() != v.V2Only {
 				t.Errorf("V2Only is %v", got.V2Only())
@@ -151,13 +167,16 @@ func anyLink(t *rapid.T) Link {
 	if rapid.Bool().Draw(t, "hybrid") {
 		l.V2 = V2(rapid.SliceOfN(rapid.ByteMin(1), 32, 32).Draw(t, "v2"))
 	}
+	if rapid.Bool().Draw(t, "sealed") {
+		l.Secret = SecretOf([SecretSize]byte(rapid.SliceOfN(rapid.ByteMin(1), SecretSize, SecretSize).Draw(t, "secret")))
+	}
 	return l
 }
 
 func TestLinkRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := anyLink(t)
-		printed := l.String()
+		printed := l.Reveal()
 		got, err := ParseLink(printed)
 		if err != nil {
 			t.Fatalf("%s: %v", printed, err)
@@ -194,7 +213,7 @@ func FuzzLink(f *testing.F) {
 		if l.Key().IsZero() {
 			t.Error("accepted, but it names nothing")
 		}
-		printed := l.String()
+		printed := l.Reveal()
 		if len(printed) > MaxLink { // escapes make three bytes of one
 			return
 		}

@@ -36,7 +36,7 @@ const (
 	MaxInfo        = 4 << 20             // bytes of an info dictionary got from peers
 	MaxPieces      = 1 << 21             // 2,097,152
 	MaxPieceLength = 0x7fff * (16 << 10) // 536,854,528 bytes, what other clients take at most
-	MaxName        = 255                 // bytes of one path element
+	MaxName        = share.MaxName       // bytes of one path element
 
 	maxDepth       = 100      // of nested lists and dictionaries in a torrent
 	maxInfoDepth   = 99       // in an info dictionary, which a torrent has one deep

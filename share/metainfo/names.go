@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // rules are the characters and names that are allowed.
@@ -18,8 +20,8 @@ const (
 
 // cleanElement makes an untrusted name one path element. The result is never empty,
 // ".", "..", or longer than MaxName bytes, is valid UTF-8, and has no slash, control
-// character or character that changes the text direction. Everything else stays,
-// except on Windows; names that a file system does not allow are left to the code
+// character or character that changes the text direction: share.IsName. Everything
+// else stays, except on Windows; names that a file system does not allow are left to the code
 // that creates the file.
 func cleanElement(raw []byte) string {
 	if runtime.GOOS == "windows" {
@@ -51,7 +53,7 @@ func cleanFor(raw []byte, r rules) string {
 	for len(raw) > 0 {
 		c, n := utf8.DecodeRune(raw)
 		switch {
-		case c == utf8.RuneError && n == 1, dangerous(c), r != asNamed && !plain(c), r == windows && strings.ContainsRune(onlyWindowsForbids, c):
+		case c == utf8.RuneError && n == 1, share.Dangerous(c), r != asNamed && !plain(c), r == windows && strings.ContainsRune(onlyWindowsForbids, c):
 			b.WriteByte('_')
 		default:
 			b.Write(raw[:n])
@@ -73,12 +75,6 @@ func cleanFor(raw []byte, r rules) string {
 		return strings.TrimRight(shorten("_"+s, MaxName), ". ")
 	}
 	return s
-}
-
-// dangerous reports characters that no name may have on any system: the separator,
-// control characters, line ends, and characters that reorder text.
-func dangerous(c rune) bool {
-	return c == '/' || unicode.In(c, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
 // plain reports characters that are not a separator on any system and not invisible.

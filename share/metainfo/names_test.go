@@ -6,8 +6,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
 	"pgregory.net/rapid"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 func TestCleanElement(t *testing.T) {
@@ -117,6 +118,9 @@ func TestCleanElementIsSafeAndStays(t *testing.T) {
 		for _, r := range []rules{asNamed, older, windows} {
 			got := cleanFor([]byte(in), r)
 			checkClean(failer{t: t}, got, r)
+			if !share.IsName(got) {
+				t.Fatalf("%q is cleaned to %q, which is no name", in, got)
+			}
 			if again := cleanFor([]byte(got), r); again != got {
 				t.Fatalf("%q is cleaned to %q and then to %q", in, got, again)
 			}
