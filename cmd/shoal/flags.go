@@ -50,7 +50,11 @@ func settingFlags(which func(config.Setting) bool) []cli.Flag {
 		}
 		switch {
 		case s.Arg == "":
-			flags = append(flags, &cli.BoolFlag{Name: s.Name, Usage: s.Help, Category: nodeCategory})
+			usage := s.Help
+			if s.Default == "true" {
+				usage += "; on by default, --" + s.Name + "=false turns it off"
+			}
+			flags = append(flags, &cli.BoolFlag{Name: s.Name, Usage: usage, Category: nodeCategory})
 		case s.List:
 			flags = append(flags, &cli.StringSliceFlag{Name: s.Name, Usage: s.Help, Category: nodeCategory})
 		default:

@@ -429,6 +429,13 @@ func (e *Engine) SetGlobalLimits(l share.Limits) error {
 	return nil
 }
 
+// SetYield turns Config.Yield on or off until the engine stops.
+func (e *Engine) SetYield(on bool) { e.swarms.Yield(on) }
+
+// Held is the rate in bytes per second that uploads are held to since more would
+// congest the line; 0 if they are not.
+func (e *Engine) Held() int64 { return e.swarms.Held() }
+
 // AddPeers adds addresses of peers to a transfer.
 func (e *Engine) AddPeers(id share.ID, s share.Source, addrs []netip.AddrPort) error {
 	addrs = slices.Clone(addrs)

@@ -74,6 +74,9 @@ type Config struct {
 	MaxFetching  int // transfers that fetch at once, others are queued; 0 is no limit
 	MaxUploads   int // peers uploaded to at once, in all transfers; 0 is as many as the line serves well
 	MaxConns     int // connections in all; 0 is 500
+	// Yield holds uploads to peers beyond this link to what leaves the line usable for
+	// others; SetYield changes it.
+	Yield bool
 
 	// Look changes nothing: transfers stay at rest, none is served, announced or
 	// searched for, and only DB is written to, which is to be a copy. The files of
@@ -199,7 +202,7 @@ func New(cfg Config) (*Engine, error) {
 	e.swarms = native.New(face.Config{
 		Logger: cfg.Logger, Client: cfg.Client, Now: cfg.Now,
 		Listeners: cfg.Listeners, UTP: cfg.UTP, DialFrom: cfg.DialFrom, DHTPort: cfg.DHTPort,
-		Policy: far, MaxConns: cfg.MaxConns, Uploads: cfg.MaxUploads,
+		Policy: far, MaxConns: cfg.MaxConns, Uploads: cfg.MaxUploads, Yield: cfg.Yield,
 		Events: face.Events{Wake: e.awaken, Found: e.found, DHTNode: cfg.OnDHTNode, Stranger: cfg.OnStranger},
 	})
 	e.loop = newLoop(e.cfg, e.box, e.swarms, e.hub, far, e.down, e.up)

@@ -51,7 +51,7 @@ type Setting struct {
 // Limits are those of the whole node.
 type Limits struct {
 	share.Limits
-	// Now are the limits in effect: a schedule or the adaptive limit may lower the
+	// Now are the limits in effect: a schedule or a congested line may lower the
 	// ones that were set.
 	Now    share.Limits `json:"now"`
 	Reason string       `json:"reason,omitempty" doc:"why now differs from the limits that were set"`

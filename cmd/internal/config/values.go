@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,7 +36,6 @@ type (
 	goal      share.Goal
 	interval  time.Duration
 	toggle    bool
-	delays    bool // a switch that needs the delays of connections
 )
 
 // choice is one of a few words.
@@ -239,15 +237,6 @@ func (t *toggle) set(w []string) error {
 	return nil
 }
 func (t *toggle) words() []string { return one(strconv.FormatBool(bool(*t))) }
-
-func (d *delays) set(w []string) error {
-	err := (*toggle)(d).set(w)
-	if err == nil && bool(*d) && runtime.GOOS != "linux" {
-		err = fmt.Errorf("it needs Linux, which reports the delays of connections")
-	}
-	return err
-}
-func (d *delays) words() []string { return (*toggle)(d).words() }
 
 func (c *choice) set(w []string) error {
 	if !slices.Contains(c.among, w[0]) {

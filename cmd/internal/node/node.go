@@ -270,6 +270,7 @@ func (n *Node) build() (p *parts, err error) {
 		return nil, err
 	}
 	n.limiter.Apply(n.engine.SetGlobalLimits)
+	n.limiter.Held(n.engine.Held)
 	n.guard = policy.NewGuard(n.engine, n.state, n.part("guard"), c.MinFree)
 	n.catalogue = newCatalogue(c.State, n.engine, n.part("catalogue"))
 	n.catalogue.path = filepath.Join(n.state.dir, indexName)
@@ -296,7 +297,7 @@ func (n *Node) build() (p *parts, err error) {
 	if n.lan != nil {
 		p.below = append(p.below, n.lan.Run)
 	}
-	p.above = append(servers, n.api.Run, n.limiter.Run, n.guard.Run, n.adapt, n.reach.run)
+	p.above = append(servers, n.api.Run, n.limiter.Run, n.guard.Run, n.reach.run)
 	p.above = append(p.above, n.history.Run, n.catalogue.run, n.channels.Run)
 	if n.dht != nil {
 		p.above = append(p.above, func(ctx context.Context) error { return n.seeds.follow(ctx, n.engine) })
@@ -353,7 +354,7 @@ func (n *Node) engineConfig() engine.Config {
 	cfg := engine.Config{
 		Logger: n.part("engine"), DB: n.state.db, Dir: filepath.Join(c.State, torrentsDir),
 		Listeners: n.ports.tcp, IPv4: c.IPv4, NoTrackers: c.NoTrackers, Preallocate: c.Preallocate, AllowPrivate: c.Private,
-		Limits: n.limiter.InForce(), MaxFetching: c.MaxFetching, MaxUploads: c.MaxUploads, MaxConns: peers,
+		Limits: n.limiter.InForce(), MaxFetching: c.MaxFetching, MaxUploads: c.MaxUploads, MaxConns: peers, Yield: c.AdaptiveUp,
 		Addresses: n.reach.links, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Client: "shoal " + n.o.Version, Now: n.o.Now,
 	}
 	cfg.OwnerOf, cfg.Guard, cfg.Look = n.ownerOf, n.withheld.guard, n.o.Look
@@ -452,13 +453,8 @@ func plan(c *config.Config) policy.Plan {
 	return policy.Plan{
 		Limits:     share.Limits{Down: c.Down, Up: c.Up},
 		DownSource: c.Source("down"), UpSource: c.Source("up"),
-		Window: c.Schedule.Limits, Adaptive: c.AdaptiveUp,
+		Window: c.Schedule.Limits,
 	}
-}
-
-// adapt keeps the upload below what the connection can carry, until ctx ends.
-func (n *Node) adapt(ctx context.Context) error {
-	return n.limiter.Adapt(ctx, func() int64 { return n.engine.Stats().Up })
 }
 
 // apply applies the configuration in force to the parts that can change.
@@ -467,5 +463,6 @@ func (n *Node) apply() {
 	n.watcher.SetPolicy(publish(c))
 	n.setLevel(c)
 	n.limiter.Follow(plan(c))
+	n.engine.SetYield(c.AdaptiveUp)
 	n.guard.SetMinFree(c.MinFree)
 }

@@ -53,7 +53,7 @@ func (n *Node) problems() []string {
 // Stats returns the totals of the node. It is called after Ready.
 func (n *Node) Stats() share.Stats {
 	out := n.engine.Stats()
-	out.Free, out.Limits = policy.FreeAt(n.current().Downloads), n.limiter.InForce()
+	out.Free, out.Limits = policy.FreeAt(n.current().Downloads), n.limiter.Limits().Now
 	// Free space changes all the time: less than a mebibyte is no news.
 	if out.Free > 0 {
 		out.Free -= out.Free % (1 << 20)

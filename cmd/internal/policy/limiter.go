@@ -23,18 +23,17 @@ type Plan struct {
 	// Window returns the limits that a schedule sets at a time, given those of
 	// other times, and the text of the schedule; empty if it sets none. It may be
 	// nil.
-	Window   func(now time.Time, others share.Limits) (l share.Limits, says string)
-	Adaptive bool
+	Window func(now time.Time, others share.Limits) (l share.Limits, says string)
 }
 
 // Limiter decides which limits of the node are in force: those of the schedule, or
-// else those that were set; and a lower one for uploads while the connection is
-// congested.
+// else those that were set.
 type Limiter struct {
 	log   *slog.Logger
 	kept  Kept
 	now   func() time.Time
 	apply func(share.Limits) error
+	held  func() int64
 	wake  chan struct{}
 
 	// applying is held from reading the limits in force until the engine has them,
@@ -45,7 +44,6 @@ type Limiter struct {
 	plan   Plan
 	saved  share.LimitChange // set while running, stored; former releases stored share.Limits
 	set    share.LimitChange // set while running, until the configuration is read again
-	line   int64             // upload rate that does not congest the line; 0 is no limit
 	force  share.Limits
 	reason string
 }
@@ -54,7 +52,7 @@ const savedLimits = "limits"
 
 // NewLimiter reads the stored limits.
 func NewLimiter(p Plan, kept Kept, log *slog.Logger, now func() time.Time) (*Limiter, error) {
-	l := &Limiter{log: log, kept: kept, now: now, plan: p, wake: make(chan struct{}, 1)}
+	l := &Limiter{log: log, kept: kept, now: now, plan: p, wake: make(chan struct{}, 1), held: func() int64 { return 0 }}
 	if _, err := kept.Load(savedLimits, &l.saved); err != nil {
 		return nil, err
 	}
@@ -64,6 +62,10 @@ func NewLimiter(p Plan, kept Kept, log *slog.Logger, now func() time.Time) (*Lim
 
 // Apply is called with the limits when they change. Set it before Run.
 func (l *Limiter) Apply(f func(share.Limits) error) { l.apply = f }
+
+// Held tells the rate that the engine holds uploads to for the sake of the line; 0 is
+// none. It is shown, not applied. Set it before Run.
+func (l *Limiter) Held(f func() int64) { l.held = f }
 
 // base are the limits that were set, and the source of each; mu is held.
 func (l *Limiter) base() (v share.Limits, down, up string) {
@@ -95,34 +97,30 @@ func strongest(a, b string) string {
 
 // decide computes the limits in force now; mu is held, or l is not in use yet.
 func (l *Limiter) decide() {
-	now, reason := l.scheduled()
-	if l.plan.Adaptive && l.line > 0 && (now.Up == 0 || l.line < now.Up) {
-		now.Up = l.line
+	l.force, _, _ = l.base()
+	l.reason = ""
+	if l.plan.Window != nil {
+		if now, says := l.plan.Window(l.now(), l.force); says != "" {
+			l.force, l.reason = now, "schedule: "+says
+		}
+	}
+}
+
+// Limits returns the limits that are set and those that hold, that of the line
+// included.
+func (l *Limiter) Limits() api.Limits {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	set, down, up := l.base()
+	now, reason := l.force, l.reason
+	if held := l.held(); held > 0 && (now.Up == 0 || held < now.Up) {
+		now.Up = held
 		if reason != "" {
 			reason += "; "
 		}
 		reason += "sending is held to what the line bears"
 	}
-	l.force, l.reason = now, reason
-}
-
-// scheduled are the limits without regard to the line; mu is held.
-func (l *Limiter) scheduled() (share.Limits, string) {
-	set, _, _ := l.base()
-	if l.plan.Window != nil {
-		if now, says := l.plan.Window(l.now(), set); says != "" {
-			return now, "schedule: " + says
-		}
-	}
-	return set, ""
-}
-
-// Limits returns the limits that are set and those in force.
-func (l *Limiter) Limits() api.Limits {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	set, down, up := l.base()
-	return api.Limits{Limits: set, Now: l.force, Reason: l.reason, Source: strongest(down, up)}
+	return api.Limits{Limits: set, Now: now, Reason: reason, Source: strongest(down, up)}
 }
 
 // Chosen reports for each direction whether its limit was set while running.
@@ -179,14 +177,6 @@ func (l *Limiter) Reread() {
 func (l *Limiter) Follow(p Plan) {
 	l.mu.Lock()
 	l.plan = p
-	l.mu.Unlock()
-	signal(l.wake)
-}
-
-// bears sets the upload rate that does not congest the line; 0 is no limit.
-func (l *Limiter) bears(line int64) {
-	l.mu.Lock()
-	l.line = line
 	l.mu.Unlock()
 	signal(l.wake)
 }

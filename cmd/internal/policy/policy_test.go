@@ -162,7 +162,7 @@ func TestLimiter(t *testing.T) {
 		l.apply = func(v share.Limits) error { applied = v; return nil }
 		return l
 	}
-	l := make1(Plan{DownSource: api.SourceDefault, UpSource: api.SourceDefault, Window: morning, Adaptive: true})
+	l := make1(Plan{DownSource: api.SourceDefault, UpSource: api.SourceDefault, Window: morning})
 	if got := l.Limits(); got.Now != (share.Limits{Up: 1000}) || got.Source != api.SourceDefault || !strings.Contains(got.Reason, "mon 08:00") {
 		t.Errorf("at nine: %+v", got)
 	}
@@ -170,7 +170,7 @@ func TestLimiter(t *testing.T) {
 		t.Errorf("%+v %v", applied, err)
 	}
 	now = now.Add(2 * time.Hour)
-	l.bears(4)
+	l.Held(func() int64 { return 4 })
 	l.mu.Lock()
 	l.decide()
 	l.mu.Unlock()

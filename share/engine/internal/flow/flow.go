@@ -13,6 +13,7 @@ import (
 type Bucket struct {
 	mu      sync.Mutex
 	rate    float64 // bytes a second
+	burst   float64 // seconds of it that an idle bucket saves up
 	passed  float64 // bytes let through since the bucket was made
 	booked  float64 // bytes that were asked for
 	at      time.Time
@@ -20,12 +21,23 @@ type Bucket struct {
 }
 
 // An idle bucket saves up the bytes of a tenth of a second, so that short bursts do not
-// wait and timers do not limit high rates.
-const burstTime = 0.1
+// wait and timers do not limit high rates. Where a burst would wait in a queue that is to
+// be short, it saves up less.
+const (
+	burstTime = 0.1
+	paceTime  = 0.01
+)
 
 // NewBucket makes a bucket for a rate in bytes a second; 0 is no limit.
 func NewBucket(rate int64) *Bucket {
-	return &Bucket{rate: float64(rate), at: time.Now(), changed: make(chan struct{})}
+	return &Bucket{rate: float64(rate), burst: burstTime, at: time.Now(), changed: make(chan struct{})}
+}
+
+// NewPace makes a bucket without limit that will not let bursts through.
+func NewPace() *Bucket {
+	b := NewBucket(0)
+	b.burst = paceTime
+	return b
 }
 
 // Set changes the rate, also for those that wait.
@@ -55,7 +67,7 @@ func (b *Bucket) advance() {
 		b.passed = b.booked
 		return
 	}
-	b.passed = min(b.passed+max(elapsed, 0)*b.rate, b.booked+burstTime*b.rate)
+	b.passed = min(b.passed+max(elapsed, 0)*b.rate, b.booked+b.burst*b.rate)
 }
 
 // Wait blocks until n bytes may pass, and reports false when stop closed first.
@@ -104,9 +116,10 @@ func (t Throttle) Wait(n int, stop <-chan struct{}) bool {
 }
 
 // Holds tells whether either is a limit at present.
-func (t Throttle) Holds() bool { return t.Own.holds() || t.Node.holds() }
+func (t Throttle) Holds() bool { return t.Own.Holds() || t.Node.Holds() }
 
-func (b *Bucket) holds() bool {
+// Holds tells whether there is a limit at present.
+func (b *Bucket) Holds() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.rate != 0

@@ -200,7 +200,7 @@ func (c *conn) take(m *wire.Message) error {
 	}
 	err := c.flush()
 	c.run = run{int(m.Index), int(m.Begin), m.Block}
-	if err == nil && s.content.Down != nil && s.content.Down.Holds() {
+	if err == nil && holds(s.content.Down) {
 		return c.flush() // under a limit, each block passes by itself
 	}
 	return err
@@ -262,6 +262,9 @@ const linger = 2 * time.Second
 // while.
 func (c *conn) write() {
 	w := writer{conn: c, budget: firstBudget}
+	if l, ok := c.stream.Conn.(OnLine); ok {
+		w.line = l.Line()
+	}
 	idle := time.NewTimer(linger)
 	defer idle.Stop()
 	for {
@@ -302,6 +305,7 @@ func (c *conn) retire() bool {
 // writer is the state of a connection's writer.
 type writer struct {
 	conn   *conn
+	line   face.Limit // of the connection
 	budget int
 	unsent int // what the system may keep; 0 is up to it
 	out    core.Out
@@ -316,8 +320,12 @@ type writer struct {
 func (w *writer) turn() (bool, error) {
 	c := w.conn
 	s := c.swarm
-	any := false
-	s.do(func(k *core.Core, now time.Duration) { any = k.Pull(now, c.peer, w.budget, &w.out) })
+	any, budget := false, w.budget
+	held := holds(s.content.Up) || holds(w.line)
+	if held {
+		budget = wire.BlockSize // each block passes by itself
+	}
+	s.do(func(k *core.Core, now time.Duration) { any = k.Pull(now, c.peer, budget, &w.out) })
 	if !any {
 		return false, nil
 	}
@@ -329,11 +337,17 @@ func (w *writer) turn() (bool, error) {
 	if size > 0 {
 		w.parts = append(w.parts, w.text)
 	}
+	if held && size > 0 && len(w.out.Blocks) > 0 { // what we ask for does not wait
+		if err := w.send(size, 0); err != nil {
+			return false, err
+		}
+		size, w.parts = 0, w.parts[:0]
+	}
 	content := 0
 	for spans := w.out.Blocks; len(spans) > 0; {
 		n, length := adjacent(spans)
 		for _, b := range spans[:n] {
-			if !s.pass(s.content.Up, b.Length) {
+			if !s.pass(s.content.Up, b.Length) || !s.pass(w.line, b.Length) {
 				return false, ErrClosed
 			}
 		}
@@ -354,19 +368,33 @@ func (w *writer) turn() (bool, error) {
 		}
 		w.chunks, w.spare = w.chunks[:0], nil
 	}()
+	return true, w.send(size, content)
+}
+
+// send writes the parts: size bytes, of which so many are content.
+func (w *writer) send(size, content int) error {
+	stream := w.conn.stream
 	for _, b := range w.parts {
-		c.stream.Seal(b)
+		stream.Seal(b)
 	}
 	begin := time.Now()
-	_ = c.stream.SetWriteDeadline(begin.Add(writeTime))
+	_ = stream.SetWriteDeadline(begin.Add(writeTime))
 	parts := w.parts
-	if err := writeAll(c.stream.Conn, &parts); err != nil {
-		return false, err
+	if err := writeAll(stream.Conn, &parts); err != nil {
+		return err
 	}
-	s.sent.Add(int64(content))
+	w.conn.swarm.sent.Add(int64(content))
 	w.adapt(size, time.Since(begin))
-	return true, nil
+	return nil
 }
+
+// OnLine is a connection that shares a line with others: content passes the limit of
+// the line; nil is none.
+type OnLine interface {
+	Line() face.Limit
+}
+
+func holds(l face.Limit) bool { return l != nil && l.Holds() }
 
 // Bounded is a connection that can be told how much of what is written the system may
 // keep unsent; 0 leaves that to the system.

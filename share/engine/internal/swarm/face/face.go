@@ -44,6 +44,8 @@ type Config struct {
 	Policy   netguard.Policy
 	MaxConns int // connections in all
 	Uploads  int // peers uploaded to at once, in all swarms; 0 for the Network to decide
+	// Yield holds uploads to what leaves the line usable for others, see Network.
+	Yield bool
 
 	Events Events
 }
@@ -98,6 +100,11 @@ type Network interface {
 	// Moved ends connections from addresses that this host no longer has, and
 	// calls their peers again.
 	Moved(own []netip.Addr)
+	// Yield turns on or off that uploads to peers that are not on the same link are
+	// held to what the line bears without a long queue. Held is the rate, in bytes a
+	// second; 0 if nothing is held at present.
+	Yield(on bool)
+	Held() int64
 	// Tend measures what connections are good for; to be called now and then.
 	Tend()
 	Figures() NetworkFigures

@@ -59,7 +59,7 @@ var _ face.Network = (*Network)(nil)
 func New(cfg face.Config) *Network {
 	n := &Network{
 		cfg:       cfg,
-		registry:  newRegistry(cfg.Logger, cfg.Policy, cfg.MaxConns, cfg.Now),
+		registry:  newRegistry(cfg.Logger, cfg.Policy, cfg.MaxConns, cfg.Yield, cfg.Now),
 		attached:  make(map[share.ID]*Swarm),
 		learnings: make(map[share.ID]*learning),
 		tells:     newTells(maxTells),
@@ -115,6 +115,9 @@ func utpPort(pc net.PacketConn) (uint16, bool) {
 
 // Start implements face.Network.
 func (n *Network) Start() error {
+	if n.cfg.Yield && !tellsDelays {
+		n.cfg.Logger.Info("this system does not tell the delays of TCP connections: only what is sent over uTP leaves the line usable for others")
+	}
 	listeners := n.cfg.Listeners
 	if n.cfg.UTP != nil {
 		n.either.utp = openUTP(n.cfg.UTP)
@@ -149,6 +152,7 @@ func (n *Network) Close() error {
 		shut(n.cfg.UTP.Close)
 	}
 	n.serves.Wait()
+	n.registry.line.turn(false)
 	n.registry.closeAll()
 	n.punches.closeAll()
 	n.web.CloseIdleConnections()
@@ -238,6 +242,7 @@ func (n *Network) swarms() (all []*Swarm) {
 // Moved implements face.Network. A connection from an address that is gone is
 // dead, and neither end will notice for minutes.
 func (n *Network) Moved(own []netip.Addr) {
+	n.registry.line.moved()
 	has := make(map[netip.Addr]bool, len(own))
 	for _, a := range own {
 		has[a.WithZone("")] = true

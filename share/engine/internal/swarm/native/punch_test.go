@@ -15,7 +15,7 @@ import (
 // A connection that was arranged goes to the dial that waits for it, or to the
 // next one, or is closed.
 func TestPunchedConnectionsAreTakenUp(t *testing.T) {
-	p := newPunches(newRegistry(slog.New(slog.DiscardHandler), netguard.Policy{}, 1, time.Now))
+	p := newPunches(newRegistry(slog.New(slog.DiscardHandler), netguard.Policy{}, 1, true, time.Now))
 	a := netip.MustParseAddrPort("[2001:db8::1]:6881")
 	pipe := func() (net.Conn, func() bool) {
 		ours, theirs := net.Pipe()
@@ -70,7 +70,7 @@ func TestNothingPrivateIsPunched(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	r := newRegistry(slog.New(slog.DiscardHandler), netguard.Policy{AllowPrivate: true}, 10, time.Now)
+	r := newRegistry(slog.New(slog.DiscardHandler), netguard.Policy{AllowPrivate: true}, 10, true, time.Now)
 	p := newPunches(r)
 	p.from = []*net.TCPListener{l.(*net.TCPListener)}
 	for _, to := range []string{l.Addr().String(), "[fe80::1]:6881", "[fd00::1]:6881", "192.168.1.1:6881", "[2001:db8::1]:0"} {

@@ -34,6 +34,7 @@ type registry struct {
 	now    func() time.Time
 	pace   *rate.Limiter // of calls
 	called called
+	line   *line
 
 	refused atomic.Int64
 
@@ -47,9 +48,9 @@ type registry struct {
 // maxBanned bounds the addresses that are kept out until the end.
 const maxBanned = 4096
 
-func newRegistry(log *slog.Logger, policy netguard.Policy, most int, now func() time.Time) *registry {
+func newRegistry(log *slog.Logger, policy netguard.Policy, most int, yield bool, now func() time.Time) *registry {
 	return &registry{
-		log: log, policy: policy, now: now, pace: rate.NewLimiter(dialsASecond, dialsASecond),
+		log: log, policy: policy, now: now, pace: rate.NewLimiter(dialsASecond, dialsASecond), line: newLine(log, yield),
 		rules: admission.New(most), conns: make(map[*admission.Conn]*tracked), banned: make(map[netip.Addr]bool),
 	}
 }
@@ -73,6 +74,7 @@ type tracked struct {
 	told     atomic.Bool // the peer has told the port of its DHT node
 	once     sync.Once
 	mute     func() // told when one that we called says nothing; nil is nothing
+	outlet   outlet
 
 	down, up flow.Meter // guarded by the lock of its Swarm
 
@@ -88,6 +90,7 @@ const greeting = "\x13BitTorrent protocol"
 func (r *registry) track(nc net.Conn, peer netip.AddrPort, incoming bool) *tracked {
 	boundSilence(nc)
 	c := &tracked{Conn: nc, of: r, peer: peer, incoming: incoming}
+	c.outlet.line, c.outlet.conn = r.line, nc
 	c.idle.Store(true)
 	return c
 }

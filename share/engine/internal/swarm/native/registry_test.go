@@ -43,7 +43,7 @@ func (c *fakeConn) Close() error {
 
 func testRegistry(most int) (*registry, *time.Time) {
 	now := time.Unix(1e9, 0)
-	return newRegistry(slog.New(slog.DiscardHandler), netguard.Policy{}, most, func() time.Time { return now }), &now
+	return newRegistry(slog.New(slog.DiscardHandler), netguard.Policy{}, most, true, func() time.Time { return now }), &now
 }
 
 func from(network, host int) netip.AddrPort {
