@@ -66,6 +66,7 @@ var sections = [...]section{
 	{"transfers", (*bench).transfers},
 	{"lines", (*bench).lines},
 	{"small", (*bench).small},
+	{"uplink", (*bench).uplink},
 	{"crowd", (*bench).crowds},
 	{"play", (*bench).play},
 	{"hash", (*bench).hash},

@@ -10,7 +10,7 @@
 
 Options: --listen [ADDR]:PORT  --peer [ADDR]:PORT (repeatable)
          --crypto plain|required  --dht  --node [ADDR]:PORT (repeatable)
-         --lan (BEP 14)  --stay (get goes on seeding)
+         --lan (BEP 14)  --stay (get goes on seeding)  --utp (beside TCP)
          --kind v1|v2|hybrid (of what make writes)
 """
 import argparse
@@ -76,8 +76,8 @@ def session(args):
         "enable_lsd": args.lan,
         "enable_upnp": False,
         "enable_natpmp": False,
-        "enable_incoming_utp": False,
-        "enable_outgoing_utp": False,
+        "enable_incoming_utp": args.utp,
+        "enable_outgoing_utp": args.utp,
         "allow_multiple_connections_per_ip": True,
         "out_enc_policy": policy,
         "in_enc_policy": policy,
@@ -207,6 +207,7 @@ def main():
     p.add_argument("--dht", action="store_true")
     p.add_argument("--lan", action="store_true")
     p.add_argument("--stay", action="store_true")
+    p.add_argument("--utp", action="store_true")
     p.add_argument("--kind", choices=["v1", "v2", "hybrid"], default="v1")
     args = p.parse_args()
     {"make": make, "layout": layout, "read": read, "put": put}.get(args.command, run)(args)
