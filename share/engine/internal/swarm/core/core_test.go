@@ -55,12 +55,59 @@ func TestTheWindowFollowsRateAndReader(t *testing.T) {
 		want    int
 	}{{30, false, 30}, {30, true, 15}, {1000, false, 1000}, {0.5, false, leastWindow}} {
 		w := window{size: firstWindow}
-		w.arrived(40*time.Millisecond+time.Duration(float64(time.Second)/c.rate), true, c.hurried)
+		w.arrived(40*time.Millisecond+time.Duration(float64(time.Second)/c.rate), 1, true, c.hurried)
 		for range 6000 {
-			w.arrived(max(40*time.Millisecond, time.Duration(float64(w.size)/c.rate*float64(time.Second))), true, c.hurried)
+			w.arrived(max(40*time.Millisecond, time.Duration(float64(w.size)/c.rate*float64(time.Second))), w.size, true, c.hurried)
 		}
 		if w.size < c.want*8/10 || w.size > c.want*14/10+1 {
 			t.Errorf("%v blocks a second, hurried %v: a window of %d", c.rate, c.hurried, w.size)
+		}
+	}
+}
+
+// Ages tell of a window as it was a second ago. One that shrank until they are right
+// again would be empty by then, and grow anew, for ever.
+func TestTheWindowDoesNotSwing(t *testing.T) {
+	for _, c := range []struct {
+		rate float64 // blocks a second
+		rtt  time.Duration
+	}{{30, 50 * time.Millisecond}, {760, 10 * time.Millisecond}, {760, 150 * time.Millisecond}, {760, 700 * time.Millisecond}, {1500, 300 * time.Millisecond}} {
+		h := newHarness(t, 20_000, nil)
+		p := h.seed()
+		block := time.Duration(float64(time.Second) / c.rate)
+		type answer struct {
+			m  wire.Message
+			at time.Duration
+		}
+		var coming []answer
+		free := h.at // when the peer's line is
+		ask := func() {
+			for _, m := range h.take(p, wire.Request) {
+				free = max(free, h.at+c.rtt/2) + block
+				coming = append(coming, answer{m, free + c.rtt/2})
+			}
+		}
+		ask()
+		least, idle, last := mostWindow, time.Duration(0), time.Duration(0)
+		for end := h.at + 40*time.Second; h.at < end; {
+			a := coming[0]
+			coming = coming[1:]
+			h.at = a.at
+			h.give(p, a.m)
+			ask()
+			if h.at < end-20*time.Second {
+				last = h.at
+				continue
+			}
+			idle += max(0, h.at-last-block-time.Microsecond)
+			last = h.at
+			least = min(least, p.window.size)
+		}
+		if share := idle.Seconds() / 20; share > 0.01 {
+			t.Errorf("%v blocks a second, %v: the peer had nothing to send for %.0f %% of the time; the window was down to %d", c.rate, c.rtt, 100*share, least)
+		}
+		if want := int(c.rate * 3 / 4); least < min(want, mostWindow) {
+			t.Errorf("%v blocks a second, %v: the window was down to %d", c.rate, c.rtt, least)
 		}
 	}
 }

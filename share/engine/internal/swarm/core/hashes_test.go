@@ -382,7 +382,7 @@ func (h *harness) bad(f *forest, p, q *Peer) (wrong int, from *Peer) {
 		x := []*Peer{p, q}[n/2]
 		k := key{0, int32(n)}
 		if _, asked := h.requests.unask(x, k); asked {
-			x.asked = append(x.asked, ask{k, h.at})
+			x.asked = append(x.asked, ask{k, h.at, x.blocks})
 		} else {
 			h.requests.ask(x, h.picker.begun[0], n)
 		}

@@ -246,17 +246,17 @@ func TestTheLastOfManyRequestsIsNotLate(t *testing.T) {
 // A small window does not shrink since requests take long to leave our own line.
 func TestSmallWindowsStay(t *testing.T) {
 	w := window{size: 2}
-	w.arrived(100*time.Millisecond, true, false)
+	w.arrived(100*time.Millisecond, 1, true, false)
 	for range 100 {
-		w.arrived(1800*time.Millisecond, true, false)
+		w.arrived(1800*time.Millisecond, w.size, true, false)
 	}
 	if w.size < smallWindow {
 		t.Errorf("a window of %d", w.size)
 	}
 	w = window{size: firstWindow}
-	w.arrived(100*time.Millisecond, true, false)
+	w.arrived(100*time.Millisecond, 1, true, false)
 	for range 100 {
-		w.arrived(10*time.Second, true, false)
+		w.arrived(10*time.Second, 2, true, false)
 	}
 	if w.size != leastWindow {
 		t.Errorf("a window of %d with a slow peer", w.size)

@@ -59,7 +59,8 @@ func (k key) span(l *wire.Layout) (begin, length uint32) {
 // ask is a request that awaits its answer.
 type ask struct {
 	key
-	at time.Duration
+	at   time.Duration
+	sent int // how many blocks the peer had sent
 }
 
 // What is held against peers that do not answer.
@@ -162,7 +163,7 @@ func (r *requests) ask(p *Peer, b *begun, n int) {
 	if p.waits == 0 {
 		p.waits = r.now
 	}
-	p.asked = append(p.asked, ask{k, r.now})
+	p.asked = append(p.asked, ask{k, r.now, p.blocks})
 	begin, length := k.span(&r.layout)
 	r.send(p, wire.Message{Type: wire.Request, Index: uint32(b.piece), Begin: begin, Length: length})
 }
@@ -375,7 +376,7 @@ func (r *requests) arrived(p *Peer, k key, length int) (wanted, known bool) {
 	if was {
 		p.newest = max(p.newest, a.at)
 		full := len(p.asked)+r.batch(p) >= p.window.size
-		p.window.arrived(r.now-a.at, full, r.readers.waiting)
+		p.window.arrived(r.now-a.at, p.blocks-a.sent, full, r.readers.waiting)
 	}
 	b := r.picker.begun[int(k.piece)]
 	if b == nil || b.solo && b.owner != p {

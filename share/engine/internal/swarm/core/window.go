@@ -8,7 +8,8 @@ import (
 // is outstanding is the peer's rate times the age of requests when they are
 // answered. So the window grows by a block with each that arrives younger than
 // the age to be reached, which doubles it in a round trip, and shrinks with each
-// that is older.
+// that is older. An age tells of the window as it was when the request was made. So
+// the window shrinks only to what the peer sends in the age to be reached.
 type window struct {
 	size int
 	// age is the usual age of requests when they are answered, rtt the least.
@@ -30,9 +31,10 @@ const (
 	smallWindow = 8
 )
 
-// arrived takes the age of a request that was answered. full says that the
-// window was, hurried that a reader waits.
-func (w *window) arrived(age time.Duration, full, hurried bool) {
+// arrived takes the age of a request that was answered, and how many blocks the
+// peer sent since it was made. full says that the window was, hurried that a reader
+// waits.
+func (w *window) arrived(age time.Duration, sent int, full, hurried bool) {
 	if w.age == 0 {
 		w.age, w.rtt = age, age
 	}
@@ -46,14 +48,18 @@ func (w *window) arrived(age time.Duration, full, hurried bool) {
 		target = smallAge
 	}
 	target = max(target, 2*w.rtt)
+	smaller := w.size - 1
 	switch {
 	case age < target && full:
 		w.size = min(w.size+1, mostWindow)
+		return
+	case age <= target+target/4:
+		return
 	case age > 4*target:
-		w.size = max(w.size*3/4, leastWindow)
-	case age > target+target/4:
-		w.size = max(w.size-1, leastWindow)
+		smaller = w.size * 3 / 4
 	}
+	due := int(float64(sent) * target.Seconds() / age.Seconds())
+	w.size = max(min(w.size, max(smaller, due)), leastWindow)
 }
 
 // unanswered takes that a request was given up.
