@@ -97,6 +97,10 @@ type Config struct {
 	// DialFrom returns the local address for TCP connections that we dial. With nil, or
 	// when it returns none, the system chooses. It must not block.
 	DialFrom func() netip.Addr
+	// Reachable tells whether strangers are known to get in at one of Addresses. While
+	// they are not, or with nil, complete transfers look for peers and call them. It
+	// must not block.
+	Reachable func() bool
 	// OnStranger is called after the handshake of each TCP connection from a host that
 	// this node never dialled, to the address local of this host: proof that strangers
 	// can connect. It is called in a goroutine of its own.
@@ -201,7 +205,7 @@ func New(cfg Config) (*Engine, error) {
 	far := netguard.Policy{AllowPrivate: cfg.AllowPrivate, IPv4: cfg.IPv4}
 	e.swarms = native.New(face.Config{
 		Logger: cfg.Logger, Client: cfg.Client, Now: cfg.Now,
-		Listeners: cfg.Listeners, UTP: cfg.UTP, DialFrom: cfg.DialFrom, DHTPort: cfg.DHTPort,
+		Listeners: cfg.Listeners, UTP: cfg.UTP, DialFrom: cfg.DialFrom, Reachable: cfg.Reachable, DHTPort: cfg.DHTPort,
 		Policy: far, MaxConns: cfg.MaxConns, Uploads: cfg.MaxUploads, Yield: cfg.Yield,
 		Events: face.Events{Wake: e.awaken, Found: e.found, DHTNode: cfg.OnDHTNode, Stranger: cfg.OnStranger},
 	})

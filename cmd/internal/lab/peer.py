@@ -11,6 +11,9 @@
 Options: --listen [ADDR]:PORT  --peer [ADDR]:PORT (repeatable)
          --crypto plain|required  --dht  --node [ADDR]:PORT (repeatable)
          --lan (BEP 14)  --stay (get goes on seeding)  --utp (beside TCP)
+         --hasty (gives up a call after 3 seconds; who has everything calls nobody
+         but --peer)
+         --down RATE (in bytes a second)
          --kind v1|v2|hybrid (of what make writes)
 """
 import argparse
@@ -78,6 +81,10 @@ def session(args):
         "enable_natpmp": False,
         "enable_incoming_utp": args.utp,
         "enable_outgoing_utp": args.utp,
+        "peer_connect_timeout": 3 if args.hasty else 15,
+        "utp_connect_timeout": 1000 if args.hasty else 3000,
+        "seeding_outgoing_connections": not args.hasty,
+        "download_rate_limit": args.down,
         "allow_multiple_connections_per_ip": True,
         "out_enc_policy": policy,
         "in_enc_policy": policy,
@@ -206,6 +213,8 @@ def main():
     p.add_argument("--crypto", choices=["plain", "required"], default="plain")
     p.add_argument("--dht", action="store_true")
     p.add_argument("--lan", action="store_true")
+    p.add_argument("--hasty", action="store_true")
+    p.add_argument("--down", type=int, default=0)
     p.add_argument("--stay", action="store_true")
     p.add_argument("--utp", action="store_true")
     p.add_argument("--kind", choices=["v1", "v2", "hybrid"], default="v1")

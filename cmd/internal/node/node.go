@@ -355,7 +355,7 @@ func (n *Node) engineConfig() engine.Config {
 		Logger: n.part("engine"), DB: n.state.db, Dir: filepath.Join(c.State, torrentsDir),
 		Listeners: n.ports.tcp, IPv4: c.IPv4, NoTrackers: c.NoTrackers, Preallocate: c.Preallocate, AllowPrivate: c.Private,
 		Limits: n.limiter.InForce(), MaxFetching: c.MaxFetching, MaxUploads: c.MaxUploads, MaxConns: peers, Yield: c.AdaptiveUp,
-		Addresses: n.reach.links, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Client: "shoal " + n.o.Version, Now: n.o.Now,
+		Addresses: n.reach.links, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Reachable: n.reach.proven, Client: "shoal " + n.o.Version, Now: n.o.Now,
 	}
 	cfg.OwnerOf, cfg.Guard, cfg.Look = n.ownerOf, n.withheld.guard, n.o.Look
 	if n.dht != nil {

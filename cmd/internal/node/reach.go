@@ -100,6 +100,13 @@ func (r *reachability) links() []netip.AddrPort {
 	return out
 }
 
+// proven tells whether strangers are known to get in.
+func (r *reachability) proven() bool {
+	return slices.ContainsFunc(r.endpoints(), func(e reach.Endpoint) bool {
+		return r.evidence.About(reach.TCP, e.IP).Verdict == share.Reachable
+	})
+}
+
 // refresh asks the router again, unless it must not be asked.
 func (r *reachability) refresh(ctx context.Context) {
 	if r.askRouter {

@@ -104,7 +104,7 @@ func (s *Swarm) run(stream *mse.Conn, h hello, addr netip.AddrPort, outgoing boo
 	var err error
 	s.do(func(k *core.Core, now time.Duration) {
 		c.peer, err = k.Connected(now, core.PeerInfo{
-			Addr: addr, ID: h.peer, Outgoing: outgoing, Fast: h.fast, Extended: h.extended, V2: h.v2, Encrypted: stream.Encrypted(), DHTPort: s.node.dhtPort(h),
+			Addr: addr, ID: h.peer, Outgoing: outgoing, Fast: h.fast, Extended: h.extended, V2: h.v2, Encrypted: stream.Encrypted(), UTP: overUTP(stream.Conn), DHTPort: s.node.dhtPort(h),
 		})
 		if err == nil {
 			s.conns[c.peer] = c
@@ -395,6 +395,14 @@ type OnLine interface {
 }
 
 func holds(l face.Limit) bool { return l != nil && l.Holds() }
+
+// Datagrams is a connection that may be over uTP.
+type Datagrams interface{ OverUTP() bool }
+
+func overUTP(c net.Conn) bool {
+	d, ok := c.(Datagrams)
+	return ok && d.OverUTP()
+}
 
 // Bounded is a connection that can be told how much of what is written the system may
 // keep unsent; 0 leaves that to the system.

@@ -84,13 +84,18 @@ func (b *book) learn(a netip.AddrPort, source Source) {
 		return
 	}
 	k := &candidate{addr: a, source: source, rank: b.ranking.rank(a)}
+	b.meet(k)
+	b.byAddr[a] = k
+	b.list = append(b.list, k)
+}
+
+// meet notes whether an address is that of a peer.
+func (b *book) meet(k *candidate) {
 	for _, p := range b.peers {
-		if p.listen == a {
+		if p.listen == k.addr {
 			k.busy, k.connected = true, true
 		}
 	}
-	b.byAddr[a] = k
-	b.list = append(b.list, k)
 }
 
 // evict makes room by forgetting the address that failed most, first those
@@ -180,7 +185,9 @@ func (b *book) dialed(a netip.AddrPort) {
 			k.dialing = false
 			b.dialing--
 		}
-		k.busy, k.connected, k.bored, k.fails = false, false, false, 0
+		k.busy, k.connected = false, false
+		b.meet(k)
+		k.bored, k.fails = false, 0
 		k.due = b.now + firstWait
 	}
 }
@@ -191,8 +198,12 @@ func (b *book) unreached(a netip.AddrPort) {
 	if k == nil || !k.dialing {
 		return
 	}
-	k.busy, k.dialing = false, false
+	k.dialing = false
 	b.dialing--
+	if k.connected {
+		return // it called us meanwhile
+	}
+	k.busy = false
 	b.failed(k)
 }
 

@@ -214,7 +214,7 @@ func New(cfg Config) *Core {
 	}
 	c.choker = newChoker(c.clock, c.content, c.roster, cfg.Uplink)
 	c.book = newBook(c.clock, c.roster, c.bans, c.ranking, &cfg)
-	c.pex = &gossip{clock: c.clock, roster: c.roster, sender: c.sender, private: cfg.Private}
+	c.pex = &gossip{clock: c.clock, content: c.content, roster: c.roster, sender: c.sender, private: cfg.Private}
 	c.info = &infoExchange{clock: c.clock, content: c.content, roster: c.roster, sender: c.sender, info: cfg.Info}
 	c.greeter = &greeter{
 		content: c.content, sender: c.sender, client: cfg.Client, port: cfg.Port, private: cfg.Private, extensions: cfg.Extensions,

@@ -627,6 +627,61 @@ func TestTwins(t *testing.T) {
 	}
 }
 
+// Of two connections that cross, the one stays that was begun by the side with the lower
+// port, and by the higher ID if the ports are equal. libtorrent has the same rule, so
+// that both sides keep the same one.
+func TestOfTwinsThatCrossTheLowerPortKeepsItsOwn(t *testing.T) {
+	for name, x := range map[string]struct {
+		ours, theirs uint16
+		id           byte // of ours
+		keepsOurs    bool
+	}{
+		"ours is lower":          {6000, 7000, 0, true},
+		"ours is higher":         {7000, 6000, 0xff, false},
+		"equal, our ID higher":   {7000, 7000, 0xff, true},
+		"equal, their ID higher": {7000, 7000, 0, false},
+	} {
+		for _, oursFirst := range []bool{true, false} {
+			h := newHarness(t, 4, func(c *Config) { c.Port, c.PeerID[0] = x.ours, x.id })
+			info := PeerInfo{ID: [20]byte{9}, Outgoing: oursFirst, Fast: true, Extended: true}
+			at := func(port uint16) {
+				info.Addr = netip.AddrPortFrom(netip.MustParseAddr("2001:db8::9"), port)
+			}
+			at(x.theirs)
+			if !oursFirst {
+				at(45000)
+			}
+			first, err := h.Connected(h.at, info)
+			if err != nil {
+				t.Fatal(err)
+			}
+			info.Outgoing = !oursFirst
+			at(x.theirs)
+			if oursFirst {
+				at(45000)
+			}
+			second, err := h.Connected(h.at, info)
+			h.flush()
+			if firstStays := oursFirst == x.keepsOurs; firstStays != (err == ErrTwin) || firstStays != (h.dropped(first) == "") || firstStays != (second == nil) {
+				t.Errorf("%s, ours first %v: the second: %v, the first: %q", name, oursFirst, err, h.dropped(first))
+			}
+		}
+	}
+}
+
+// A seed is not told of other seeds.
+func TestASeedCallsNoSeedsThatPeersTellOf(t *testing.T) {
+	h := newHarness(t, 1, func(c *Config) { c.Have, c.TellHeard = []byte{0x80}, true })
+	p := h.peer(true)
+	seed, other := netip.MustParseAddrPort("[2001:db8:9::1]:1"), netip.MustParseAddrPort("[2001:db8:9::2]:1")
+	h.say(p, wire.Message{Type: wire.Extended, Ext: wire.ExtPEX, Payload: wire.AppendPEX(nil, &wire.PEX{
+		Added: []wire.PEXPeer{{Addr: seed, Flags: wire.PEXSeed}, {Addr: other}},
+	})})
+	if a := h.action(Heard); a == nil || !slices.Equal(a.Addrs, []netip.AddrPort{other}) {
+		t.Errorf("heard %+v", a)
+	}
+}
+
 // A web seed is asked as a peer is, told nothing of what peers are told, and is
 // there only while something is missing.
 func TestAWebSeedIsAsked(t *testing.T) {

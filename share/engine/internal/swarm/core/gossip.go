@@ -13,6 +13,7 @@ import (
 // came and went, of which each peer was told up to some point.
 type gossip struct {
 	*clock
+	*content
 	*roster
 	*sender
 	private bool
@@ -35,7 +36,7 @@ type arrival struct {
 	seq  uint64
 	came uint64 // 0 for an arrival
 	addr netip.AddrPort
-	flag uint8
+	peer *Peer // of an arrival
 }
 
 const (
@@ -67,15 +68,27 @@ func (g *gossip) joined(p *Peer) {
 	if g.private || !p.listen.IsValid() {
 		return
 	}
-	flag := uint8(0)
-	if p.Outgoing {
-		flag |= wire.PEXReachable
-	}
-	if p.Encrypted {
-		flag |= wire.PEXEncrypts
-	}
-	g.add(arrival{addr: p.listen, flag: flag})
+	g.add(arrival{addr: p.listen, peer: p})
 	p.gossip.entry = g.seq
+}
+
+// flags is what is told of p beside its address.
+func (g *gossip) flags(p *Peer) (f uint8) {
+	for _, x := range []struct {
+		is   bool
+		flag uint8
+	}{
+		{p.Encrypted, wire.PEXEncrypts},
+		{g.peerComplete(p), wire.PEXSeed},
+		{p.UTP, wire.PEXUTP},
+		{p.ext[wire.NameHolepunch] != 0, wire.PEXHolepunch},
+		{p.Outgoing, wire.PEXReachable},
+	} {
+		if x.is {
+			f |= x.flag
+		}
+	}
+	return f
 }
 
 // left takes that p is gone.
@@ -108,7 +121,7 @@ func (g *gossip) tell() {
 				if len(m.Added) == pexMost {
 					break
 				}
-				m.Added = append(m.Added, wire.PEXPeer{Addr: a.addr, Flags: a.flag})
+				m.Added = append(m.Added, wire.PEXPeer{Addr: a.addr, Flags: g.flags(a.peer)})
 			} else if a.came != 0 && a.came <= told {
 				if len(m.Dropped) == pexMost {
 					break

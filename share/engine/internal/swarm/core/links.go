@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -28,8 +29,9 @@ func (c *Core) Connected(now time.Duration, info PeerInfo) (*Peer, error) {
 		c.peers = append(c.peers, p)
 		return p, nil
 	}
-	if info.Outgoing {
+	if info.Outgoing || info.UTP {
 		p.listen = info.Addr
+		c.book.learn(p.listen, FromPeer)
 		c.book.engaged(p.listen)
 	}
 	c.pex.met(p)
@@ -63,9 +65,10 @@ func (c *Core) welcome(info *PeerInfo) error {
 	return nil
 }
 
-// twin looks for another connection to the same program on the same host. Both
-// sides keep the one that was begun by the side with the higher ID. Who connects
-// to us again has lost the connection that we still have.
+// twin looks for another connection to the same program on the same host. Of two
+// that cross, both sides keep the one that was begun by the side that listens at the
+// lower port, as libtorrent does; where the ports are equal, the higher ID decides.
+// Who connects to us again has lost the connection that we still have.
 func (c *Core) twin(info *PeerInfo) error {
 	for _, q := range c.peers {
 		if q.ID != info.ID || q.Addr.Addr() != info.Addr.Addr() {
@@ -75,7 +78,11 @@ func (c *Core) twin(info *PeerInfo) error {
 			c.drop(q, "it has connected again")
 			return nil
 		}
-		ours := slices.Compare(c.peerID[:], info.ID[:]) > 0
+		theirs := q.Addr.Port()
+		if info.Outgoing {
+			theirs = info.Addr.Port()
+		}
+		ours := cmp.Or(cmp.Compare(theirs, c.ranking.port), slices.Compare(c.peerID[:], info.ID[:])) > 0
 		if info.Outgoing == ours && q.Outgoing != ours {
 			c.drop(q, "another connection to it is preferred")
 			return nil

@@ -448,7 +448,7 @@ func TestABookCallsInTurn(t *testing.T) {
 
 func TestGossipTellsWhoCameAndWent(t *testing.T) {
 	c := newCommon(1)
-	g := &gossip{clock: c.clock, roster: c.roster, sender: c.sender}
+	g := &gossip{clock: c.clock, content: c.content, roster: c.roster, sender: c.sender}
 	p, q := c.peer(1), c.peer(2)
 	p.ext = map[string]uint8{wire.NamePEX: 4}
 	for _, x := range c.peers {
@@ -467,7 +467,8 @@ func TestGossipTellsWhoCameAndWent(t *testing.T) {
 		}
 		return m
 	}
-	if m := tell(); len(m.Added) != 1 || m.Added[0].Addr != q.listen {
+	q.seed, q.UTP, q.Encrypted, q.ext = true, true, true, map[string]uint8{wire.NameHolepunch: 4}
+	if m := tell(); len(m.Added) != 1 || m.Added[0].Addr != q.listen || m.Added[0].Flags != wire.PEXSeed|wire.PEXUTP|wire.PEXEncrypts|wire.PEXHolepunch {
 		t.Errorf("%+v", m)
 	}
 	g.left(q)

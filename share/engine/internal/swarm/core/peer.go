@@ -16,6 +16,8 @@ type PeerInfo struct {
 	// V2 says that both sides exchange hashes (BEP 52).
 	V2        bool
 	Encrypted bool
+	// UTP: the connection is over uTP, so that it comes from where the peer listens.
+	UTP bool
 	// DHTPort is the port of our DHT node, which the peer is told; 0 for none
 	// (BEP 5).
 	DHTPort uint16

@@ -383,20 +383,19 @@ func (c *Core) heardPEX(p *Peer, b []byte) error {
 		c.strike(p, "it sends its peers again and again")
 		return nil
 	}
-	if c.tells && len(all) > 0 {
-		addrs := make([]netip.AddrPort, len(all))
-		for i, x := range all {
-			addrs[i] = x.Addr
+	var addrs []netip.AddrPort
+	for _, x := range all {
+		if !c.complete || x.Flags&wire.PEXSeed == 0 { // two seeds are of no use to each other
+			addrs = append(addrs, x.Addr)
 		}
+	}
+	if c.tells && len(addrs) > 0 {
 		c.act(Action{Kind: Heard, Peer: p, Addrs: addrs})
 		return nil
 	}
-	for _, x := range all {
-		if c.complete && x.Flags&wire.PEXSeed != 0 {
-			continue
-		}
-		if c.judge == nil || c.judge(p.Addr, x.Addr) {
-			c.book.learn(x.Addr, FromPeer)
+	for _, a := range addrs {
+		if c.judge == nil || c.judge(p.Addr, a) {
+			c.book.learn(a, FromPeer)
 		}
 	}
 	c.connect()

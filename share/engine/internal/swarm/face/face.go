@@ -37,6 +37,9 @@ type Config struct {
 	// DialFrom is the address that calls over TCP leave from; with nil, or where
 	// it gives none, the system chooses. It must not block.
 	DialFrom func() netip.Addr
+	// Reachable tells whether strangers are known to get in; nil is no. It must not
+	// block.
+	Reachable func() bool
 	// DHTPort is the UDP port told to peers (BEP 5 PORT); nil tells none.
 	DHTPort func() uint16
 

@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -14,6 +15,9 @@ const (
 	// The second way to a peer is tried when the first was not answered for so
 	// long (as RFC 8305 has it).
 	secondAfter = 250 * time.Millisecond
+	// Where both sides call at once, both are to keep the same connection. They keep
+	// that of TCP if it comes, also if the first SYN of one side was lost.
+	tcpGrace = 1500 * time.Millisecond
 	// A call over uTP is given up sooner than one over TCP: many peers have none, and
 	// those are silent.
 	utpTimeout = 5 * time.Second
@@ -24,6 +28,8 @@ const (
 func openUTP(pc net.PacketConn) *utp.Socket {
 	return utp.New(pc, utp.Config{SendBuffer: utpSendBuffer})
 }
+
+var errNoUTP = errors.New("there is no uTP here")
 
 // either is the two ways to a peer, TCP and uTP.
 type either struct {
@@ -40,20 +46,11 @@ func (e *either) call(ctx context.Context, to netip.AddrPort, tcp way) (net.Conn
 	if e.utp == nil || !to.Addr().Is6() || to.Addr().Is4In6() {
 		return tcp(ctx)
 	}
-	datagrams := func(ctx context.Context) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, utpTimeout)
-		defer cancel()
-		c, err := e.utp.Dial(ctx, to)
-		if err != nil {
-			return nil, err // and no *utp.Conn that is nil
-		}
-		return c, nil
-	}
-	first, second := tcp, way(datagrams)
+	first, second := tcp, e.datagrams(to)
 	if e.better.has(to) {
-		first, second = datagrams, tcp
+		first, second = second, first
 	}
-	nc, err := race(ctx, first, second)
+	nc, err := race{head: secondAfter}.run(ctx, first, second)
 	switch {
 	case err != nil:
 	case overUTP(nc):
@@ -64,15 +61,41 @@ func (e *either) call(ctx context.Context, to netip.AddrPort, tcp way) (net.Conn
 	return nc, err
 }
 
+// datagrams is the way over uTP.
+func (e *either) datagrams(to netip.AddrPort) way {
+	return func(ctx context.Context) (net.Conn, error) {
+		if e.utp == nil {
+			return nil, errNoUTP
+		}
+		ctx, cancel := context.WithTimeout(ctx, utpTimeout)
+		defer cancel()
+		c, err := e.utp.Dial(ctx, to)
+		if err != nil {
+			return nil, err // and no *utp.Conn that is nil
+		}
+		return c, nil
+	}
+}
+
+// cross calls a peer that calls us at the same moment.
+func (e *either) cross(ctx context.Context, to netip.AddrPort, tcp way) (net.Conn, error) {
+	return race{grace: tcpGrace}.run(ctx, tcp, e.datagrams(to))
+}
+
 // overUTP tells whether a connection is one of uTP.
 func overUTP(nc net.Conn) bool {
 	_, ok := nc.(*utp.Conn)
 	return ok
 }
 
-// race goes the first way and, when it has failed or takes long, the second one,
-// too. The connection that is made first is it; the other one is given up.
-func race(ctx context.Context, first, second way) (net.Conn, error) {
+// race goes two ways to a peer. The connection that is made first is it, and the
+// other one is given up.
+type race struct {
+	head  time.Duration // the second way begins so much later, unless the first has failed
+	grace time.Duration // so long the first way has still when the second is through
+}
+
+func (r race) run(ctx context.Context, first, second way) (net.Conn, error) {
 	type result struct {
 		conn  net.Conn
 		err   error
@@ -97,21 +120,33 @@ func race(ctx context.Context, first, second way) (net.Conn, error) {
 		}
 	}()
 	begin(first, true)
-	slow := time.NewTimer(secondAfter)
+	slow := time.NewTimer(r.head)
 	defer slow.Stop()
+	var kept net.Conn // of the second way, while the first has a chance
+	var late <-chan time.Time
 	var failed error
 	for both := false; ; {
 		select {
-		case r := <-results:
+		case x := <-results:
 			running--
 			switch {
-			case r.err == nil:
-				return r.conn, nil
+			case x.err == nil && !x.first && running > 0 && r.grace > 0:
+				kept, late = x.conn, time.After(r.grace)
+			case x.err == nil:
+				if kept != nil {
+					kept.Close()
+				}
+				return x.conn, nil
+			case kept != nil:
+				return kept, nil
 			case failed != nil:
-				return nil, fmt.Errorf("%w; the other way: %w", failed, r.err)
+				return nil, fmt.Errorf("%w; the other way: %w", failed, x.err)
+			default:
+				failed = x.err
 			}
-			failed = r.err
 		case <-slow.C:
+		case <-late:
+			return kept, nil
 		}
 		if !both {
 			both = true

@@ -180,7 +180,7 @@ func TestRace(t *testing.T) {
 				start := time.Now()
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
-				got, err := race(ctx, after(c.first, x, c.firstErr, &began), after(c.second, y, c.secondErr, &then))
+				got, err := race{head: secondAfter}.run(ctx, after(c.first, x, c.firstErr, &began), after(c.second, y, c.secondErr, &then))
 				if want := []net.Conn{nil, x, y}[c.winner]; got != want || (err == nil) != (want != nil) {
 					t.Errorf("got %v, %v", got, err)
 				}
@@ -202,6 +202,51 @@ func TestRace(t *testing.T) {
 	}
 }
 
+// Where both sides call at once, the first way wins also when it is made later, so that
+// both sides keep the same connection.
+func TestRaceWithGrace(t *testing.T) {
+	soon, late := 10*time.Millisecond, time.Minute
+	for name, c := range map[string]struct {
+		first, second time.Duration
+		firstErr      error
+		winner        int
+		took          time.Duration
+	}{
+		"the first one is there":       {first: soon, second: late, winner: 1, took: soon},
+		"the first one needs a second": {first: time.Second, second: soon, winner: 1, took: time.Second},
+		"the first one fails later":    {first: time.Second, firstErr: syscall.ECONNREFUSED, second: soon, winner: 2, took: time.Second},
+		"the first one failed":         {firstErr: syscall.ECONNREFUSED, second: soon, winner: 2, took: soon},
+		"the first one is not heard":   {first: late, second: soon, winner: 2, took: soon + tcpGrace},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				conns := []*pipe{{}, {}}
+				way := func(i int, d time.Duration, err error) way {
+					return func(ctx context.Context) (net.Conn, error) {
+						select {
+						case <-time.After(d):
+						case <-ctx.Done():
+							return nil, ctx.Err()
+						}
+						if err != nil {
+							return nil, err
+						}
+						return conns[i], nil
+					}
+				}
+				start := time.Now()
+				got, err := race{grace: tcpGrace}.run(t.Context(), way(0, c.first, c.firstErr), way(1, c.second, nil))
+				if got != conns[c.winner-1] || err != nil || time.Since(start) != c.took {
+					t.Errorf("got %v, %v after %v", got, err, time.Since(start))
+				}
+				if lost := conns[2-c.winner]; conns[c.winner-1].closed || c.winner == 1 && c.second < c.first && !lost.closed {
+					t.Error("the wrong one is closed")
+				}
+			})
+		})
+	}
+}
+
 // The one that comes second is closed.
 func TestRaceLeavesNoConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -211,7 +256,7 @@ func TestRaceLeavesNoConnection(t *testing.T) {
 			return late, nil
 		}
 		won := &pipe{}
-		got, err := race(t.Context(), deaf, func(context.Context) (net.Conn, error) { return won, nil })
+		got, err := race{head: secondAfter}.run(t.Context(), deaf, func(context.Context) (net.Conn, error) { return won, nil })
 		if got != won || err != nil || won.closed || !late.closed {
 			t.Errorf("%v, %v; closed: %v, %v", got, err, won.closed, late.closed)
 		}

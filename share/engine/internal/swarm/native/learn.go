@@ -32,7 +32,7 @@ type learning struct {
 
 // newSwarm makes a swarm that does not run yet.
 func (n *Network) newSwarm(id share.ID) *Swarm {
-	s := &Swarm{of: n, id: id, web: newWebseeds(n.ctx), sources: make(map[netip.AddrPort]share.Source)}
+	s := &Swarm{of: n, id: id, web: newWebseeds(n.ctx), sources: make(map[netip.AddrPort]share.Source), tellers: make(map[netip.AddrPort]netip.AddrPort)}
 	s.lastPeer.Store(n.cfg.Now().Unix())
 	return s
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/dialback"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/punch"
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
@@ -67,7 +68,7 @@ func New(cfg face.Config) *Network {
 	copy(n.id[:], peerIDPrefix+rand.Text())
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.dialbacks = newDialbacks(n.registry, cfg.Client)
-	n.punches = newPunches(n.registry)
+	n.punches = newPunches(n.registry, &n.either, cfg.Reachable)
 	n.web = netguard.Transport(netguard.ClientConfig{Policy: cfg.Policy, UserAgent: cfg.Client})
 	own := swarm.Config{
 		Logger: cfg.Logger, PeerID: n.id, Client: cfg.Client, DHTPort: cfg.DHTPort, Uploads: cfg.Uploads,
@@ -183,9 +184,16 @@ func (n *Network) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 		tcp := func(ctx context.Context) (net.Conn, error) {
 			d := net.Dialer{KeepAlive: -1, FallbackDelay: -1}
 			// A neighbour is called from whatever address the system takes.
-			if from := n.cfg.DialFrom; from != nil && (netguard.Policy{}).Check(to.Addr()) == nil {
-				if a := from(); a.IsValid() {
-					d.LocalAddr = &net.TCPAddr{IP: a.AsSlice()}
+			if (netguard.Policy{}).Check(to.Addr()) == nil {
+				var local netip.Addr
+				if from := n.cfg.DialFrom; from != nil {
+					local = from()
+				}
+				if nc, err := n.punches.callFromListener(ctx, local, to); !errors.Is(err, punch.ErrPort) {
+					return nc, err
+				}
+				if local.IsValid() {
+					d.LocalAddr = &net.TCPAddr{IP: local.AsSlice()}
 				}
 			}
 			return d.DialContext(ctx, network, netguard.RestoreZone(to).String())

@@ -19,11 +19,11 @@ import (
 
 // Hole punching (BEP 55): a peer that cannot be called is asked, through a peer
 // that both are connected with, to call at the same moment. Here that is done
-// over TCP.
+// over TCP and uTP; most clients do it over uTP.
 
 const (
 	// A call that has not been answered for this long is worth an introduction.
-	punchAfter = 2 * time.Second
+	punchAfter = time.Second
 	// How many peers are asked for one introduction.
 	introducers = 3
 	// For how long a connection waits for somebody to take it up.
@@ -43,18 +43,23 @@ func punchMessage(kind uint8, addr netip.AddrPort, code uint32) []byte {
 
 // punches is the calls that were arranged through others.
 type punches struct {
-	registry *registry
-	limits   *punch.Limits
-	from     []*net.TCPListener // whose ports calls leave from
+	registry  *registry
+	either    *either
+	limits    *punch.Limits
+	from      []*net.TCPListener // whose ports calls leave from
+	reachable func() bool
 
 	mu      sync.Mutex
 	made    map[netip.AddrPort]net.Conn
 	waiting map[netip.AddrPort]chan net.Conn // dials under way
 }
 
-func newPunches(r *registry) *punches {
+func newPunches(r *registry, e *either, reachable func() bool) *punches {
+	if reachable == nil {
+		reachable = func() bool { return false }
+	}
 	return &punches{
-		registry: r, limits: punch.NewLimits(r.now),
+		registry: r, either: e, reachable: reachable, limits: punch.NewLimits(r.now),
 		made: map[netip.AddrPort]net.Conn{}, waiting: map[netip.AddrPort]chan net.Conn{},
 	}
 }
@@ -83,6 +88,13 @@ func (p *punches) wait(a netip.AddrPort) (<-chan net.Conn, func()) {
 		default:
 		}
 	}
+}
+
+// waitedFor tells whether a dial is under way.
+func (p *punches) waitedFor(a netip.AddrPort) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting[a] != nil
 }
 
 // deliver hands a connection to the dial that waits for it. It reports false
@@ -122,33 +134,69 @@ func (p *punches) closeAll() {
 	}
 }
 
+// able tells whether calls can be arranged.
+func (p *punches) able() bool { return len(p.from) > 0 || p.either.utp != nil }
+
 // call calls a peer that calls us at the same moment, from the address local of
 // this host by which the one at guide, who introduced us, knows us. nil is for no
 // connection.
 func (p *punches) call(ctx context.Context, guide, local netip.Addr, to netip.AddrPort) net.Conn {
-	if (netguard.Policy{}).CheckPeer(to) != nil {
+	if (netguard.Policy{}).CheckPeer(to) != nil || !p.able() || !p.limits.Call(guide, to) {
 		return nil
 	}
+	if !p.registry.mayCall(to.Addr()) {
+		p.limits.Done(guide, to, false)
+		return nil
+	}
+	p.registry.called.note(to.Addr())
+	nc, err := p.either.cross(ctx, to, func(ctx context.Context) (net.Conn, error) { return p.callTCP(ctx, local, to) })
+	p.limits.Done(guide, to, errors.Is(err, syscall.ECONNREFUSED))
+	if err != nil {
+		p.registry.log.Debug("calling a peer that calls us", "peer", to, "error", err)
+		return nil
+	}
+	return nc
+}
+
+// callTCP calls over TCP. Where a call from the port is under way already, that is it.
+func (p *punches) callTCP(ctx context.Context, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	l := p.listener(local)
+	if l == nil {
+		return nil, punch.ErrPort
+	}
+	nc, err := punch.Dial(ctx, l, local, to)
+	if errors.Is(err, punch.ErrPort) && p.waitedFor(to) {
+		select {
+		case <-time.After(punch.Time):
+		case <-ctx.Done():
+		}
+	}
+	return nc, err
+}
+
+// callFromListener calls from the port that we listen at, while strangers are not
+// known to get in. Then the peer that answers can introduce us: other clients take
+// the far end of a connection for where its peer listens.
+func (p *punches) callFromListener(ctx context.Context, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	if p.reachable() {
+		return nil, punch.ErrPort
+	}
+	if !local.IsValid() {
+		local = netip.IPv6Unspecified()
+	}
+	l := p.listener(local)
+	if l == nil || !to.Addr().Is6() || to.Addr().Is4In6() {
+		return nil, punch.ErrPort
+	}
+	return punch.Dial(ctx, l, local, to)
+}
+
+// listener is what listens at an address of this host; nil is nothing.
+func (p *punches) listener(local netip.Addr) *net.TCPListener {
 	for _, l := range p.from {
-		at, ok := l.Addr().(*net.TCPAddr)
-		if !ok || !at.IP.IsUnspecified() && at.AddrPort().Addr() != local {
-			continue
+		if at, ok := l.Addr().(*net.TCPAddr); ok && (at.IP.IsUnspecified() || at.AddrPort().Addr() == local) {
+			return l
 		}
-		if !p.limits.Call(guide, to) {
-			return nil
-		}
-		if !p.registry.mayCall(to.Addr()) {
-			p.limits.Done(guide, to, false)
-			return nil
-		}
-		p.registry.called.note(to.Addr())
-		nc, err := punch.Dial(ctx, l, local, to)
-		p.limits.Done(guide, to, errors.Is(err, syscall.ECONNREFUSED))
-		if err != nil {
-			p.registry.log.Debug("calling a peer that calls us", "peer", to, "error", err)
-			return nil
-		}
-		return nc
 	}
 	return nil
 }
@@ -191,7 +239,7 @@ func (n *Network) reach(ctx context.Context, to netip.AddrPort, dial func(contex
 
 // introduce asks peers who may know to for an introduction.
 func (n *Network) introduce(to netip.AddrPort) {
-	if len(n.punches.from) == 0 {
+	if !n.punches.able() {
 		return
 	}
 	var ask []*swarm.Peer
@@ -199,12 +247,9 @@ func (n *Network) introduce(to netip.AddrPort) {
 		if s.private || !s.named(to) {
 			continue
 		}
-		for _, p := range s.run.Peers() {
-			if len(ask) < introducers && p.Peer.Has(wire.NameHolepunch) {
-				ask = append(ask, p.Peer)
-			}
-		}
+		ask = append(ask, s.guides(to)...)
 	}
+	ask = ask[:min(len(ask), introducers)]
 	if len(ask) == 0 || !n.punches.limits.Ask(to) {
 		return
 	}

@@ -15,7 +15,7 @@ import (
 // A connection that was arranged goes to the dial that waits for it, or to the
 // next one, or is closed.
 func TestPunchedConnectionsAreTakenUp(t *testing.T) {
-	p := newPunches(newRegistry(slog.New(slog.DiscardHandler), netguard.Policy{}, 1, true, time.Now))
+	p := newPunches(newRegistry(slog.New(slog.DiscardHandler), netguard.Policy{}, 1, true, time.Now), &either{}, nil)
 	a := netip.MustParseAddrPort("[2001:db8::1]:6881")
 	pipe := func() (net.Conn, func() bool) {
 		ours, theirs := net.Pipe()
@@ -71,7 +71,7 @@ func TestNothingPrivateIsPunched(t *testing.T) {
 	}
 	defer l.Close()
 	r := newRegistry(slog.New(slog.DiscardHandler), netguard.Policy{AllowPrivate: true}, 10, true, time.Now)
-	p := newPunches(r)
+	p := newPunches(r, &either{}, nil)
 	p.from = []*net.TCPListener{l.(*net.TCPListener)}
 	for _, to := range []string{l.Addr().String(), "[fe80::1]:6881", "[fd00::1]:6881", "192.168.1.1:6881", "[2001:db8::1]:0"} {
 		if nc := p.call(t.Context(), netip.IPv6Loopback(), netip.IPv6Loopback(), netip.MustParseAddrPort(to)); nc != nil {

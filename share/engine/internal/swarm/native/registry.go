@@ -146,6 +146,9 @@ func (c *tracked) WriteBuffers(b *net.Buffers) (int64, error) {
 	return n, err
 }
 
+// OverUTP implements swarm.Datagrams.
+func (c *tracked) OverUTP() bool { return overUTP(c.Conn) }
+
 // BoundUnsent implements swarm.Bounded.
 func (c *tracked) BoundUnsent(bytes int) { boundUnsent(c.Conn, bytes) }
 

@@ -39,7 +39,8 @@ type Swarm struct {
 
 	mu      sync.Mutex
 	wishes  *wishes
-	sources map[netip.AddrPort]share.Source // who named an address
+	sources map[netip.AddrPort]share.Source   // who named an address
+	tellers map[netip.AddrPort]netip.AddrPort // the peer that told of an address last
 }
 
 var _ face.Swarm = (*Swarm)(nil)
@@ -84,6 +85,36 @@ func (s *Swarm) named(a netip.AddrPort) bool {
 	defer s.mu.Unlock()
 	_, ok := s.sources[a]
 	return ok
+}
+
+// told notes that a peer told of others.
+func (s *Swarm) told(by netip.AddrPort, of []netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range of {
+		if len(s.tellers) >= maxSources {
+			clear(s.tellers)
+		}
+		s.tellers[a] = by
+	}
+}
+
+// guides are the peers that may introduce us to an address: first the one that told of
+// it, who is connected with it.
+func (s *Swarm) guides(to netip.AddrPort) (all []*swarm.Peer) {
+	s.mu.Lock()
+	teller := s.tellers[to]
+	s.mu.Unlock()
+	for _, p := range s.run.Peers() {
+		switch {
+		case !p.Peer.Has(wire.NameHolepunch):
+		case p.Addr == teller:
+			all = slices.Insert(all, 0, p.Peer)
+		default:
+			all = append(all, p.Peer)
+		}
+	}
+	return all
 }
 
 // Connected implements face.Swarm.
@@ -261,6 +292,7 @@ func (s *Swarm) event(e swarm.Event) {
 			n.tells.run(func() { tell(netguard.RestoreZone(e.Addr)) })
 		}
 	case swarm.Heard:
+		s.told(e.Addr, e.Addrs)
 		if tell := n.cfg.Events.Found; tell != nil {
 			tell(s.id, share.FromPEX, n.credible(&e))
 		}

@@ -11,8 +11,11 @@ package punch
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 )
 
@@ -20,10 +23,19 @@ import (
 // and 7 seconds.
 const Time = 10 * time.Second
 
+// ErrPort is wrapped by an error of Dial that says nothing about the other host: no call
+// can leave from the port of the listener, or there is a connection to that host from
+// it already.
+var ErrPort = errors.New("the port of the listener cannot be called from")
+
 // Dial connects from the address local of this host, and the port of l, to a
 // host that does the same at the same time.
 func Dial(ctx context.Context, l *net.TCPListener, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, Time)
 	defer cancel()
-	return dial(ctx, l, local, to)
+	nc, err := dial(ctx, l, local, to)
+	if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w: %w", ErrPort, err)
+	}
+	return nc, err
 }

@@ -2,6 +2,7 @@ package punch
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -48,6 +49,24 @@ func TestCallsFromTheListenersPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	in.Close()
+}
+
+// One connection to a host is all that the port can have.
+func TestThePortIsTaken(t *testing.T) {
+	us, them := listen(t), listen(t)
+	to := them.Addr().(*net.TCPAddr).AddrPort()
+	first, err := Dial(t.Context(), us, netip.IPv6Unspecified(), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	if _, err := Dial(t.Context(), us, netip.IPv6Loopback(), to); !errors.Is(err, ErrPort) {
+		t.Errorf("the second one: %v", err)
+	}
+	them.Close()
+	if _, err := Dial(t.Context(), us, netip.IPv6Loopback(), listen(t).Addr().(*net.TCPAddr).AddrPort()); err != nil {
+		t.Errorf("another host: %v", err)
+	}
 }
 
 func TestGivesUp(t *testing.T) {

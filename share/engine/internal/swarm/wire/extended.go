@@ -213,6 +213,7 @@ func AppendMetadata(b []byte, m *Metadata) []byte {
 const (
 	PEXEncrypts  = 0x01
 	PEXSeed      = 0x02
+	PEXUTP       = 0x04
 	PEXHolepunch = 0x08
 	PEXReachable = 0x10
 )
