@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -111,4 +112,38 @@ func (u *user) fetches(with puncher, torrent, link string, port int, peer string
 		return u.StartCmd(u.command("get", args...))
 	}
 	return u.Libtorrent(append([]string{"get", torrent, into, "--utp", "--hasty", "--listen", u.At(port), "--peer", peer}, args...)...)
+}
+
+// A seed that nobody can call finds out by itself who wants its content, and calls. Then it
+// can be introduced to somebody whom it cannot call either.
+//
+//	alice (seed) ── router (firewall) ─┐
+//	bob          ── router (firewall) ─┤
+//	carol        ── router ────────────┼─ core
+//	hub (DHT)    ── router ────────────┘
+func TestAFirewalledSeedCallsOut(t *testing.T) {
+	t.Parallel()
+	net := lab.New(t)
+	alice, bob := at(t, net.Home("alice", lab.Firewalled)), at(t, net.Home("bob", lab.Firewalled))
+	carol, hub := at(t, net.Home("carol")), at(t, net.Home("hub"))
+	knows := []string{"--bootstrap", hub.At(7000), "--no-lan", "--no-pinholes"}
+	folder := filepath.Join(t.TempDir(), "album")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := random(t, filepath.Join(folder, "song.ogg"), 3<<20, 34)
+	random(t, filepath.Join(folder, "cover.jpg"), 1000, 35)
+	start := func(u *user, verb string, args ...string) *lab.Proc {
+		return u.StartCmd(u.bare(append(append([]string{verb, "--json", "--state", u.state}, knows...), args...)...))
+	}
+
+	hub.StartCmd(hub.command("daemon", "--listen", "[::]:7000")).Event("ready", nil)
+	var shared published
+	start(alice, "share", folder).Event("shared", &shared)
+	// By its ID alone: carol finds where alice is, and cannot call her.
+	start(carol, "get", "--file", "cover.jpg", "--seed", "forever", "--output", t.TempDir(), shared.ID).Event("done", nil)
+	began := time.Now()
+	got := arrived(t, start(bob, "get", "--output", t.TempDir(), shared.ID))
+	t.Logf("through carol in %s", time.Since(began).Round(10*time.Millisecond))
+	identical(t, file, filepath.Join(got.Path, "song.ogg"))
 }

@@ -41,13 +41,17 @@ func (a *announcer) show(t *transfer) {
 			t.peers.tell(id)
 		}
 	}
-	if !t.known() {
-		return // there is nothing to upload yet
+	if t.known() { // else there is nothing to upload yet
+		a.offer(t)
 	}
-	a.offer(t)
 	if t.private() {
+		a.conceal(t)
 		return
 	}
+	if !t.known() && len(t.options.Trackers) > 0 {
+		return // it may be private
+	}
+	// Also what is not known is announced: a seed that cannot be called calls us.
 	for _, id := range t.ids() {
 		if slices.Contains(t.peers.announced, id) {
 			continue
@@ -75,12 +79,18 @@ func (a *announcer) hide(t *transfer) {
 		}
 		a.network.Withdraw(id)
 	}
+	a.conceal(t)
+	t.peers.told = nil
+}
+
+// conceal has finders announce t no longer.
+func (a *announcer) conceal(t *transfer) {
 	for _, id := range t.peers.announced {
 		for _, f := range a.finders {
 			f.Withdraw(id)
 		}
 	}
-	t.peers.told, t.peers.announced = nil, nil
+	t.peers.announced = nil
 }
 
 // keep remembers the figures of t for the last announce, which is made when the

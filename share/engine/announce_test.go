@@ -42,6 +42,10 @@ func TestAnnouncer(t *testing.T) {
 			[]string{"add 2, left 0", "offer", "add 2, left 0", "offer", "remove", "withdraw"}, false},
 		{"an unknown one", func(x *transfer, _ *announcer) { x.kind, x.row.files, x.done = kindFetch, 0, false },
 			[]string{"add 2, left -1", "add 2, left -1", "remove", "withdraw"}, false},
+		{"an unknown one without trackers", func(x *transfer, _ *announcer) {
+			x.kind, x.row.files, x.done, x.options.Trackers = kindFetch, 0, false, nil
+		},
+			nil, true},
 		{"one that was not looked at", func(x *transfer, _ *announcer) { x.kind, x.done = kindFetch, false },
 			[]string{"offer", "offer", "remove", "withdraw"}, true},
 		{"without trackers", func(_ *transfer, a *announcer) { a.noTrackers = true }, []string{"offer", "offer", "remove", "withdraw"}, true},
@@ -63,6 +67,21 @@ func TestAnnouncer(t *testing.T) {
 		if !slices.Equal(h.calls, test.want) {
 			t.Errorf("%s: %q, want %q", test.name, h.calls, test.want)
 		}
+	}
+}
+
+// What turns out to be private is announced no longer.
+func TestAnnouncerLearnsThatItIsPrivate(t *testing.T) {
+	f := &finder{}
+	a := announcer{finders: []Finder{f}, network: &heardOf{}, trackers: &heardOf{}}
+	x := &transfer{row: row{id: share.ID{1}, kind: kindFetch}}
+	a.show(x)
+	if !f.announced[x.id] {
+		t.Error("it is not announced while nothing is known of it")
+	}
+	x.row.files, x.options.Private = 1, true
+	if a.show(x); f.announced[x.id] {
+		t.Error("it is still announced")
 	}
 }
 

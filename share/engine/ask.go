@@ -223,6 +223,7 @@ func (lp *loop) shared(t *transfer) {
 	t.found(made)
 	lp.transfers.add(t)
 	lp.transfers.unhash(t.id)
+	lp.discovery.scan.add(t)
 	lp.awake[t] = struct{}{}
 	lp.save(t)
 	if l := made.LeftOut; l != nil {

@@ -66,9 +66,10 @@ func newLoop(cfg Config, box *mailbox, swarms face.Network, hub *hub, far netgua
 	lp.discovery = &discovery{
 		now: cfg.Now, box: box, serial: lp.serial, events: lp.events, transfers: &lp.transfers,
 		finders: newFinders(cfg.Finders), resolver: newResolver(cfg.IPv4), noTrackers: cfg.NoTrackers, own: own, onDHTNode: cfg.OnDHTNode,
-		far:     far,
-		near:    netguard.Policy{AllowPrivate: true, IPv4: cfg.IPv4},
-		changed: lp.foundPeers,
+		far:       far,
+		near:      netguard.Policy{AllowPrivate: true, IPv4: cfg.IPv4},
+		reachable: cfg.Reachable,
+		changed:   lp.foundPeers,
 	}
 	return lp
 }
@@ -133,10 +134,13 @@ func (lp *loop) everySecond() {
 	}
 	lp.totals.idle = idle
 	lp.lookInTurn()
+	if !lp.cfg.Look {
+		lp.discovery.scanNext()
+	}
 }
 
 // everySoOften does what is not urgent: it checks goals, saves counters, and lets swarms
-// and one seed at rest try again.
+// try again.
 func (lp *loop) everySoOften() {
 	now := lp.now()
 	lp.swarms.Tend()
@@ -154,5 +158,4 @@ func (lp *loop) everySoOften() {
 			lp.serial.do(l.net.Retry)
 		}
 	}
-	lp.discovery.scanNext()
 }

@@ -69,8 +69,8 @@ func TestFinder(t *testing.T) {
 
 	b.fetch(shared.ID.String(), t.TempDir())
 	b.wait(shared.ID, "a reason", func(s share.Transfer) bool { return strings.Contains(s.Reason, "no peers found yet, next try in") })
-	if fb.has(shared.ID) {
-		t.Error("announced before there was anything to give")
+	if !fb.has(shared.ID) {
+		t.Error("not announced, so that no seed can call us")
 	}
 	fb.mu.Lock()
 	fb.peers = addrs(a.addr.String(), b.addr.String())

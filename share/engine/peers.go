@@ -17,6 +17,7 @@ type peers struct {
 	asking    face.Learning // under way
 	told      []share.ID    // by which trackers or peers know of it
 	announced []share.ID    // to finders
+	called    time.Time     // when it last looked for peers though it is complete
 }
 
 // tell notes that trackers or peers know of an ID.

@@ -38,6 +38,7 @@ type discovery struct {
 	finders    finders
 	resolver   *resolver
 	scan       scan
+	reachable  func() bool // whether strangers are known to get in; nil is no
 	noTrackers bool
 	trackers   interface{ Refresh(share.ID) }
 
@@ -122,14 +123,17 @@ func (d *discovery) runSearches() {
 	}
 }
 
-// mayScan tells whether t is a seed at rest that may look for peers.
+// mayScan tells whether t is complete and may look for peers.
 func (d *discovery) mayScan(t *transfer) bool {
-	return d.transfers.has(t) && t.done && t.level() < live && !t.options.Paused && t.failure == nil && !t.private()
+	return d.transfers.has(t) && t.done && !t.options.Paused && t.failure == nil && t.removing == nil && (t.level() < live || !d.isReachable())
 }
 
-// scanNext lets the next seed at rest look for peers.
+// isReachable tells whether strangers are known to get in.
+func (d *discovery) isReachable() bool { return d.reachable != nil && d.reachable() }
+
+// scanNext lets complete transfers look for peers whose turn it is.
 func (d *discovery) scanNext() {
-	if len(d.finders) == 0 || !d.scan.due(d.now()) || d.finders.full() { // others need them more
+	if d.finders.full() { // others need them more
 		return
 	}
 	seeds := func() (all []*transfer) {
@@ -141,9 +145,28 @@ func (d *discovery) scanNext() {
 		return all
 	}
 	fits := func(t *transfer) bool { return d.mayScan(t) && t.peers.search.round.over() }
-	if t := d.scan.next(seeds, fits); t != nil {
+	reachable := d.isReachable()
+	for _, t := range d.scan.next(d.now(), reachable, seeds, fits) {
 		t.peers.search.round = &round{}
-		d.ask(t, t.peers.search.round)
+		if !reachable {
+			d.callOut(t)
+		}
+		if !t.private() {
+			d.ask(t, t.peers.search.round)
+		}
+	}
+}
+
+// callOut calls the peers of a complete transfer that are known.
+func (d *discovery) callOut(t *transfer) {
+	d.resolve(t)
+	for _, id := range t.ids() {
+		d.trackers.Refresh(id)
+	}
+	now := d.now()
+	d.offer(t, now)
+	if t.level() < live && t.peers.book != nil && t.peers.book.anyDue(now) {
+		d.changed(t, true)
 	}
 }
 
@@ -191,8 +214,13 @@ func (d *discovery) found(p foundPeers) {
 	d.offer(t, now)
 }
 
-// again hands over all addresses of t, also those it has handed over before.
+// again hands over all addresses of t, also those it has handed over before, unless it is
+// complete: then most have nothing to do with each other.
 func (d *discovery) again(t *transfer) {
+	if t.done {
+		d.offer(t, d.now())
+		return
+	}
 	if t.peers.book != nil {
 		t.peers.book.again(d.now())
 		d.offer(t, d.now())

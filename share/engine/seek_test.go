@@ -111,7 +111,7 @@ func TestDiscoveryScans(t *testing.T) {
 		d.transfers.add(&transfer{row: row{id: share.ID{byte(i + 1)}, kind: kindOwn, files: 1}, done: true})
 	}
 	now := d.now()
-	d.now = func() time.Time { return now }
+	d.now, d.reachable = func() time.Time { return now }, func() bool { return true }
 	for i := range 3 {
 		now = now.Add(seedScanEvery)
 		d.scanNext()

@@ -366,6 +366,7 @@ func (lp *loop) startFinish(t *transfer) {
 // finish is called when every selected file of t is complete.
 func (lp *loop) finish(t *transfer) {
 	t.done, t.slot = true, false
+	lp.discovery.scan.add(t)
 	t.look.at = lp.now().Round(0) // its files were just given their names
 	if t.completed.IsZero() {
 		t.completed = lp.now().Round(0)
