@@ -5,5 +5,6 @@
 // Each host is a network namespace with one TUN device. A packet from a to b waits
 // in a's upstream queue (FIFO, drop tail), takes the time that a's upstream rate
 // gives it, is delayed by a and by b, then waits in b's downstream queue and takes
-// the time of b's downstream rate. It is lost with the probability of a or of b.
+// the time of b's downstream rate. It is lost, late or doubled with the probability of
+// a or of b.
 package wan

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"sync"
 	"time"
 	"unsafe"
@@ -25,7 +26,23 @@ type Host struct {
 	Delay time.Duration
 	// Loss is the probability, 0 to 1, that a packet from or to the host is lost.
 	Loss float64
+	// Reorder is the probability that a packet from or to the host takes up to
+	// reordered longer than others, and Duplicate that it arrives twice.
+	Reorder, Duplicate float64
+	// MTU is that of the host's line; 0 is 1500. Nobody tells a sender that a packet
+	// was too large.
+	MTU int
+	// OnlyUDP is a firewall that lets no TCP to the host.
+	OnlyUDP bool
 }
+
+const (
+	// nextHeader is where an IPv6 packet says what it carries.
+	nextHeader = 6
+
+	reordered = 20 * time.Millisecond
+	ethernet  = 1500
+)
 
 // Network is a star of hosts. It forwards until Close.
 type Network struct {
@@ -82,6 +99,9 @@ func New(seed uint64, hosts ...Host) (_ *Network, err error) {
 // newHost makes a namespace with a TUN device, and a thread that stays in it:
 // processes that die with their parent do so with the thread that started them.
 func newHost(h Host) (*host, error) {
+	if h.MTU == 0 {
+		h.MTU = ethernet
+	}
 	made := &host{Host: h, up: queue{line: h.Up}, down: queue{line: h.Down}, tun: -1, calls: make(chan func())}
 	ready := make(chan error)
 	go func() {
@@ -120,7 +140,7 @@ func (h *host) enter() error {
 	}
 	for _, args := range [][]string{
 		{"link", "set", "lo", "up"},
-		{"link", "set", name, "mtu", "1500", "txqueuelen", "10000", "up"},
+		{"link", "set", name, "mtu", strconv.Itoa(h.MTU), "txqueuelen", "10000", "up"},
 		{"addr", "add", h.Addr.String() + "/128", "dev", name, "nodad"},
 		{"-6", "route", "add", "default", "dev", name},
 	} {
@@ -268,22 +288,39 @@ func (n *Network) take(i int, buf []byte) {
 			return
 		}
 		to := n.find(buf[:got])
-		if to < 0 {
+		if to < 0 || n.hosts[to].OnlyUDP && buf[nextHeader] == unix.IPPROTO_TCP {
 			continue
 		}
 		left, ok := from.up.pass(now(), got)
 		if !ok {
 			continue
 		}
-		if n.rand.Float64() < from.Loss || n.rand.Float64() < n.hosts[to].Loss {
+		if n.chance(from.Loss, n.hosts[to].Loss) || got > n.hosts[to].MTU {
 			from.lost++
 			continue
 		}
-		p := n.packet()
-		p.data = append(p.data[:0], buf[:got]...)
-		p.to, p.near = to, false
-		n.post(p, left+from.Delay+n.hosts[to].Delay)
+		due := left + from.Delay + n.hosts[to].Delay
+		if n.chance(from.Reorder, n.hosts[to].Reorder) {
+			due += time.Duration(n.rand.Float64() * float64(reordered))
+		}
+		n.carry(buf[:got], to, due)
+		if n.chance(from.Duplicate, n.hosts[to].Duplicate) {
+			n.carry(buf[:got], to, due)
+		}
 	}
+}
+
+// chance reports whether one of two things happened that have these probabilities.
+func (n *Network) chance(a, b float64) bool {
+	return a > 0 && n.rand.Float64() < a || b > 0 && n.rand.Float64() < b
+}
+
+// carry has a packet reach the line of host i at a time.
+func (n *Network) carry(b []byte, i int, due time.Duration) {
+	p := n.packet()
+	p.data = append(p.data[:0], b...)
+	p.to, p.near = i, false
+	n.post(p, due)
 }
 
 // find returns the host to which an IPv6 packet goes, or -1.

@@ -2,6 +2,7 @@ package wan
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -105,5 +106,73 @@ func TestHostsAreApart(t *testing.T) {
 	})
 	if err == nil {
 		t.Error("a reached b's loopback")
+	}
+}
+
+// A line may change the order of packets, double them, swallow large ones, and let
+// no TCP through.
+func TestWhatElseHappensOnALine(t *testing.T) {
+	a, b := netip.MustParseAddr("2001:db8::a"), netip.MustParseAddr("2001:db8::b")
+	n := network(t, Host{Name: "a", Addr: a}, Host{Name: "b", Addr: b, Reorder: 0.5, Duplicate: 0.5, MTU: 1300, OnlyUDP: true})
+	l := in(t, n, 1, func() (*net.UDPConn, error) { return net.ListenUDP("udp", &net.UDPAddr{}) })
+	defer l.Close()
+	to := netip.AddrPortFrom(b, l.LocalAddr().(*net.UDPAddr).AddrPort().Port())
+	c := in(t, n, 0, func() (net.Conn, error) { return net.Dial("udp", to.String()) })
+	defer c.Close()
+	const all, hello = 40, 255
+	buf := make([]byte, 2000)
+	for err := error(os.ErrDeadlineExceeded); errors.Is(err, os.ErrDeadlineExceeded); { // until the devices are up
+		if _, err := c.Write([]byte{hello}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		_, err = l.Read(buf)
+	}
+	for i := range all {
+		if _, err := c.Write([]byte{byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write(make([]byte, 1300)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen, doubled, late, last := map[byte]bool{}, 0, 0, -1
+	for len(seen) < all || doubled == 0 {
+		if err := l.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := l.Read(buf)
+		if err != nil {
+			t.Fatalf("%d of %d, %d doubled: %v", len(seen), all, doubled, err)
+		}
+		if got != 1 {
+			t.Fatalf("a datagram of %d bytes", got)
+		}
+		switch i := int(buf[0]); {
+		case i == hello:
+			continue
+		case seen[buf[0]]:
+			doubled++
+		case i < last:
+			late++
+		default:
+			last = i
+		}
+		seen[buf[0]] = true
+	}
+	if late == 0 {
+		t.Error("all came in order")
+	}
+	var timeout net.Error
+	if err := n.In(0, func() error {
+		c, err := net.DialTimeout("tcp", to.String(), 200*time.Millisecond)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	}); !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Errorf("TCP: %v", err) // nothing listens: it would be refused
 	}
 }
