@@ -21,6 +21,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +37,7 @@ type options struct {
 	runs  int
 	size  int64
 	many  int
+	most  time.Duration
 }
 
 func main() {
@@ -48,6 +50,7 @@ func main() {
 	flag.IntVar(&o.runs, "runs", 5, "runs of each; the median is reported")
 	flag.Int64Var(&mib, "mib", 1024, "size of the content in MiB")
 	flag.IntVar(&o.many, "many", 10_000, "number of shares in the sections many and api")
+	flag.DurationVar(&o.most, "most", time.Minute, "how long a transfer in the section utp takes at most")
 	flag.Parse()
 	o.size = mib << 20
 	if err := run(o); err != nil {
@@ -65,6 +68,7 @@ type section struct {
 var sections = [...]section{
 	{"transfers", (*bench).transfers},
 	{"lines", (*bench).lines},
+	{"utp", (*bench).utp},
 	{"small", (*bench).small},
 	{"uplink", (*bench).uplink},
 	{"crowd", (*bench).crowds},
@@ -145,8 +149,10 @@ type bench struct {
 	content string // the file that is fetched, seeded and hashed
 	torrent string // its torrent, made by libtorrent
 	id      string
-	states  int
-	procs   []*process
+
+	mu     sync.Mutex // guards what follows
+	states int
+	procs  []*process
 }
 
 func prepare(o options) (_ *bench, err error) {
@@ -203,6 +209,8 @@ func (b *bench) scratch() (string, error) { return os.MkdirTemp(b.tmp, "run-") }
 
 // state names a state directory that does not exist yet.
 func (b *bench) state() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.states++
 	return filepath.Join(b.tmp, fmt.Sprintf("state-%d", b.states))
 }

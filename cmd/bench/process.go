@@ -40,6 +40,8 @@ func (b *bench) start(program string, args ...string) (*process, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.procs = append(b.procs, p)
 	return p, nil
 }

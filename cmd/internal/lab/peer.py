@@ -14,7 +14,7 @@ Options: --listen [ADDR]:PORT  --peer [ADDR]:PORT (repeatable)
          --hasty (gives up a call after 3 seconds; who has everything calls nobody
          but --peer)
          --down RATE (in bytes a second)
-         --kind v1|v2|hybrid (of what make writes)
+         --no-tcp  --kind v1|v2|hybrid, --piece BYTES (of what make writes)
 """
 import argparse
 import hashlib
@@ -40,7 +40,7 @@ def make(args):
     path = os.path.abspath(args.source)
     lt.add_files(storage, path)
     flags = {"v1": lt.create_torrent.v1_only, "v2": lt.create_torrent.v2_only, "hybrid": 0}[args.kind]
-    torrent = lt.create_torrent(storage, 0, flags)
+    torrent = lt.create_torrent(storage, args.piece, flags)
     for url in args.extra:
         torrent.add_tracker(url)
     lt.set_piece_hashes(torrent, os.path.dirname(path))
@@ -85,6 +85,8 @@ def session(args):
         "utp_connect_timeout": 1000 if args.hasty else 3000,
         "seeding_outgoing_connections": not args.hasty,
         "download_rate_limit": args.down,
+        "enable_incoming_tcp": args.tcp,
+        "enable_outgoing_tcp": args.tcp,
         "allow_multiple_connections_per_ip": True,
         "out_enc_policy": policy,
         "in_enc_policy": policy,
@@ -215,8 +217,10 @@ def main():
     p.add_argument("--lan", action="store_true")
     p.add_argument("--hasty", action="store_true")
     p.add_argument("--down", type=int, default=0)
+    p.add_argument("--no-tcp", dest="tcp", action="store_false")
     p.add_argument("--stay", action="store_true")
     p.add_argument("--utp", action="store_true")
+    p.add_argument("--piece", type=int, default=0)
     p.add_argument("--kind", choices=["v1", "v2", "hybrid"], default="v1")
     args = p.parse_args()
     {"make": make, "layout": layout, "read": read, "put": put}.get(args.command, run)(args)

@@ -1,0 +1,296 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/shoalnet/shoal/cmd/internal/wan"
+)
+
+const (
+	utpRate = 32 // Mbit/s
+	// A transfer is measured by what has arrived when it is over, and that is known by
+	// pieces: small ones.
+	utpPiece = 32 << 10
+	utpMost  = 200 << 20 // bytes of content
+)
+
+// utpLine is one row of the section.
+type utpLine struct {
+	rtt  time.Duration
+	loss float64
+	name string // of what is special about it
+	more func(seed, fetcher *wan.Host)
+}
+
+func (l utpLine) String() string {
+	s := fmt.Sprintf("%d ms, %g %%", l.rtt.Milliseconds(), 100*l.loss)
+	if l.name != "" {
+		s += ", " + l.name
+	}
+	return s
+}
+
+func swirl(seed, _ *wan.Host) { seed.Reorder, seed.Duplicate = 0.05, 0.05 }
+
+func narrow(seed, fetcher *wan.Host) { seed.MTU, fetcher.MTU = 1280, 1280 }
+
+func utpLines() (all []utpLine) {
+	for _, rtt := range []time.Duration{0, 50, 150} {
+		for _, loss := range []float64{0, 0.01, 0.05} {
+			all = append(all, utpLine{rtt: rtt * time.Millisecond, loss: loss})
+		}
+	}
+	const far = 50 * time.Millisecond
+	return append(all, utpLine{rtt: far, name: "5 % out of order, 5 % doubled", more: swirl}, utpLine{rtt: far, name: "MTU 1280", more: narrow})
+}
+
+func (l utpLine) network(seed uint64, tcp bool) (*wan.Network, error) {
+	const wait = 200 * time.Millisecond
+	s := wan.Host{Name: "seed", Addr: farSeed, Up: wan.Mbit(utpRate, wait), Delay: l.rtt / 4, Loss: l.loss, OnlyUDP: !tcp}
+	f := wan.Host{Name: "fetcher", Addr: farFetch, Up: wan.Mbit(utpRate, wait), Delay: l.rtt / 4}
+	if l.more != nil {
+		l.more(&s, &f)
+	}
+	return wan.New(seed, s, f)
+}
+
+// cargo is what a transfer moves.
+type cargo struct {
+	content, torrent, id string
+	size                 int64
+	most                 time.Duration // a transfer is broken off after it
+}
+
+func (b *bench) utpCargo() (c cargo, err error) {
+	c = cargo{content: filepath.Join(b.tmp, "utp", "film"), torrent: filepath.Join(b.tmp, "film.torrent"), size: min(b.size, utpMost), most: b.most}
+	if err := os.Mkdir(filepath.Dir(c.content), 0o700); err != nil {
+		return c, err
+	}
+	if err := randomFile(c.content, c.size, 3); err != nil {
+		return c, err
+	}
+	made, err := b.start("/usr/bin/python3", b.script, "--piece", strconv.Itoa(utpPiece), "make", c.content, c.torrent)
+	if err != nil {
+		return c, err
+	}
+	var m struct{ ID string }
+	if err := made.event("made", &m); err != nil {
+		return c, err
+	}
+	c.id = m.ID
+	return c, made.wait()
+}
+
+// mover moves a cargo over a line, and gives the rate in Mbit/s.
+type mover func(*wan.Network, cargo) (float64, error)
+
+func (b *bench) utpFromShoal(n *wan.Network, c cargo) (float64, error) {
+	seed, err := in(n, 0, func() (*process, error) {
+		return b.run(b.state(), "share", "--utp", "--piece-length", strconv.Itoa(utpPiece), "--listen", at(farPort), c.content)
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer seed.kill()
+	var shared struct{ ID string }
+	if err := seed.event("shared", &shared); err != nil {
+		return 0, err
+	}
+	c.id = shared.ID
+	return b.utpToLibtorrent(n, c)
+}
+
+func (b *bench) utpLibtorrents(n *wan.Network, c cargo) (float64, error) {
+	seed, err := b.utpLibtorrentSeed(n, c)
+	if err != nil {
+		return 0, err
+	}
+	defer seed.kill()
+	return b.utpToLibtorrent(n, c)
+}
+
+func (b *bench) utpToShoal(n *wan.Network, c cargo) (float64, error) {
+	seed, err := b.utpLibtorrentSeed(n, c)
+	if err != nil {
+		return 0, err
+	}
+	defer seed.kill()
+	return b.arrive(n, c, func(link, dir string) (*process, error) {
+		return b.run(b.state(), "get", "--utp", "--output", dir, link+"&x.pe="+at(farPort))
+	})
+}
+
+func (b *bench) utpLibtorrentSeed(n *wan.Network, c cargo) (*process, error) {
+	seed, err := in(n, 0, func() (*process, error) {
+		return b.start("/usr/bin/python3", b.script, "seed", c.torrent, filepath.Dir(c.content), "--utp", "--no-tcp", "--listen", at(farPort))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return seed, seed.event("ready", nil)
+}
+
+func (b *bench) utpToLibtorrent(n *wan.Network, c cargo) (float64, error) {
+	return b.arrive(n, c, func(link, dir string) (*process, error) {
+		return b.start("/usr/bin/python3", b.script, "get", link, dir, "--utp", "--no-tcp", "--peer", at(farPort))
+	})
+}
+
+func rawTCP(n *wan.Network, c cargo) (float64, error) {
+	size := min(c.size, int64(utpRate*1e6/8*c.most.Seconds()))
+	seconds, err := rawFetch(n, size)
+	return mbits(size, seconds), err
+}
+
+func mbits(bytes int64, seconds float64) float64 { return float64(bytes) * 8 / 1e6 / seconds }
+
+// arrive fetches a cargo, and compares it if all of it arrived in time.
+func (b *bench) arrive(n *wan.Network, c cargo, get fetcher) (float64, error) {
+	dir, err := b.scratch()
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	p, err := in(n, 1, func() (*process, error) { return get("magnet:?xt=urn:btih:"+c.id, dir) })
+	if err != nil {
+		return 0, err
+	}
+	defer p.kill()
+	defer time.AfterFunc(c.most+time.Minute, func() { p.cmd.Process.Kill() }).Stop()
+	began := make(chan time.Time, 1)
+	go func() {
+		for {
+			if _, down, _ := n.Counts(1); down.Bytes > utpPiece {
+				began <- time.Now()
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
+	var first time.Time
+	for {
+		line, err := p.lines.ReadBytes('\n')
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w\n%s", p.cmd, err, p.stderr.Bytes())
+		}
+		var e struct {
+			Event string
+			Bytes int64
+		}
+		if json.Unmarshal(line, &e) != nil || e.Bytes == 0 {
+			continue
+		}
+		now := time.Now()
+		if first.IsZero() {
+			first = <-began
+		}
+		took := now.Sub(first)
+		switch {
+		case e.Event == "done":
+			if err := same(c.content, filepath.Join(dir, filepath.Base(c.content))); err != nil {
+				return 0, err
+			}
+		case took < c.most:
+			continue
+		}
+		return mbits(e.Bytes, took.Seconds()), nil
+	}
+}
+
+func same(want, got string) error {
+	w, err := os.ReadFile(want)
+	if err != nil {
+		return err
+	}
+	g, err := os.ReadFile(got)
+	if err == nil && !bytes.Equal(w, g) {
+		err = fmt.Errorf("%s differs from %s", got, want)
+	}
+	return err
+}
+
+// utpMovers are the columns of the section.
+func (b *bench) utpMovers() []mover {
+	return []mover{b.utpFromShoal, b.utpToShoal, b.utpLibtorrents, rawTCP}
+}
+
+// utpRow measures one line: the rates of each mover, by run.
+func (b *bench) utpRow(l utpLine, c cargo) ([][]float64, error) {
+	movers := b.utpMovers()
+	rates := make([][]float64, len(movers))
+	for run := range b.runs {
+		for i, move := range movers {
+			tcp := i == len(movers)-1
+			if tcp && l.loss > 0 {
+				continue // it is no measure there
+			}
+			n, err := l.network(uint64(run), tcp)
+			if err != nil {
+				return nil, err
+			}
+			rate, err := move(n, c)
+			n.Close()
+			if err != nil {
+				return nil, fmt.Errorf("%v: %w", l, err)
+			}
+			rates[i] = append(rates[i], rate)
+		}
+	}
+	return rates, nil
+}
+
+// utp measures all lines at once: each has a network of its own.
+func (b *bench) utp() (t table, err error) {
+	c, err := b.utpCargo()
+	if err != nil {
+		return t, err
+	}
+	t = table{
+		title: "uTP",
+		how: fmt.Sprintf("Rates in Mbit/s at which content arrives over one connection, over a line of %d Mbit/s with a queue of 200 ms, by round trip and loss "+
+			"each way: %d MiB, or what arrives in %v. What arrived whole is compared. Medians of %d runs.", utpRate, c.size>>20, c.most, b.runs),
+		head: []string{"", "shoal to libtorrent", "libtorrent to shoal", "libtorrent to libtorrent", "raw TCP",
+			"shoal to libtorrent's", "to shoal to libtorrent's", "shoal to TCP"},
+	}
+	lines := utpLines()
+	rows, errs := make([][][]float64, len(lines)), make([]error, len(lines))
+	var all sync.WaitGroup
+	for i, l := range lines {
+		all.Go(func() { rows[i], errs[i] = b.utpRow(l, c) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return t, err
+	}
+	for i, l := range lines {
+		cells := []string{l.String()}
+		m := make([]float64, len(rows[i]))
+		for k, r := range rows[i] {
+			if len(r) == 0 {
+				cells = append(cells, "")
+				continue
+			}
+			m[k] = median(r)
+			cells = append(cells, fmt.Sprintf("%.2f", m[k]))
+		}
+		cells = append(cells, fmt.Sprintf("%.2f", m[0]/m[2]), fmt.Sprintf("%.2f", m[1]/m[2]))
+		if m[3] > 0 {
+			cells = append(cells, fmt.Sprintf("%.2f", m[0]/m[3]))
+		} else {
+			cells = append(cells, "")
+		}
+		t.row(cells...)
+	}
+	t.result = "Wanted: at least 0.95 of libtorrent to libtorrent in each direction, and 0.8 of TCP where nothing is lost."
+	return t, nil
+}
