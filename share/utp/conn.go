@@ -175,6 +175,16 @@ func (c *Conn) forget() {
 	c.finish()
 }
 
+// made is a call that was answered, or why it was not.
+func (c *Conn) made() (*Conn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.core.Connected() {
+		return nil, plain(c.core.Err())
+	}
+	return c, nil
+}
+
 // abort ends a connection at once.
 func (c *Conn) abort() {
 	c.mu.Lock()

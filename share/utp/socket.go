@@ -36,6 +36,9 @@ const (
 	maxClosed = 1024
 	// maxDatagram is more than any datagram and any sum of segments has.
 	maxDatagram = 64 << 10
+	// libtorrent answers a SYN once. Where that answer is lost, it takes a call with
+	// another id, which is begun when the first one was repeated in vain.
+	redial = 1500 * time.Millisecond
 	// After an error of the socket we wait so long, then twice as long each time.
 	firstPause, longestPause = time.Millisecond, time.Second
 )
@@ -210,22 +213,36 @@ func (s *Socket) dial(ctx context.Context, to netip.AddrPort) (*Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	c, err := s.call(s.native(to))
+	to = s.native(to)
+	first, err := s.call(to)
 	if err != nil {
 		return nil, err
 	}
 	select {
-	case <-c.opened:
+	case <-first.opened:
+		return first.made()
 	case <-ctx.Done():
-		c.abort()
+		first.abort()
+		return nil, ctx.Err()
+	case <-time.After(redial):
+	}
+	second, err := s.call(to)
+	if err != nil {
+		first.abort()
+		return nil, err
+	}
+	won, lost := first, second
+	select {
+	case <-first.opened:
+	case <-second.opened:
+		won, lost = second, first
+	case <-ctx.Done():
+		first.abort()
+		second.abort()
 		return nil, ctx.Err()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.core.Connected() {
-		return nil, plain(c.core.Err())
-	}
-	return c, nil
+	lost.abort()
+	return won.made()
 }
 
 // native is an address as datagrams from there have it.

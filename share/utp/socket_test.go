@@ -203,6 +203,38 @@ func TestCallsThatFail(t *testing.T) {
 	}
 }
 
+// A peer that answers each SYN once, as libtorrent does, is reached although its
+// first answer is lost.
+func TestAnAnswerThatIsLostIsNotTheEnd(t *testing.T) {
+	x, pc := open(t, Config{}), listen(t)
+	defer pc.Close()
+	go func() {
+		b := make([]byte, 100)
+		answered := map[uint16]bool{}
+		for {
+			_, from, err := pc.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			id, seq := binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint16(b[16:])
+			if len(answered) == 1 && !answered[id] {
+				_, _ = pc.WriteTo(datagram(2, id, 1, seq), from)
+			}
+			answered[id] = true
+		}
+	}()
+	c, err := x.Dial(t.Context(), pc.LocalAddr().(*net.UDPAddr).AddrPort())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.conns) != 1 {
+		t.Errorf("%d connections are left", len(x.conns))
+	}
+}
+
 func TestAClosedSocketEndsItsConnections(t *testing.T) {
 	x, y := open(t, Config{}), open(t, Config{})
 	a, b := connect(t, x, y)
