@@ -35,7 +35,7 @@ bench: ## measured beside libtorrent and mktorrent; writes docs/performance.md
 soak: ## the long versions: 200 kills, hours of fuzzing
 	SOAK=1 $(GO) test -count=1 -timeout 12h -v -run 'Soak|RandomHistories' ./...
 	FUZZTIME=$${FUZZTIME:-10m} .ci/fuzz
-	FUZZTIME=1h .ci/fuzz index/dht/internal/krpc share/engine/internal/swarm/wire share/engine/internal/swarm/core
+	FUZZTIME=1h .ci/fuzz index/dht/internal/krpc share/engine/internal/swarm/wire share/engine/internal/swarm/core share/utp
 
 dist: ## release binaries and their checksums, in dist/
 	.ci/dist

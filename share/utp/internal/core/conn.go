@@ -17,9 +17,12 @@ var (
 const (
 	defaultBuffer = 1 << 20
 
-	// One acknowledgement is for two packets, or for one after this time.
+	// One acknowledgement is for two packets, or for one after this time. Where
+	// nothing was sent for a while, a packet is acknowledged at once: the peer's
+	// window is small, or it waits for this answer.
 	ackEvery = 2
 	ackDelay = 25 * time.Millisecond
+	ackPause = 5 * time.Millisecond
 	// Firewalls forget a flow after 30 s or more.
 	keepAlive = 29 * time.Second
 	// A peer that owes an acknowledgement and says nothing for so long is gone.
@@ -442,19 +445,17 @@ func (c *Conn) lost(now time.Duration, s *sent) {
 // take takes data or the end of it.
 func (c *Conn) take(now time.Duration, p *packet) {
 	ready := c.in.ready.len()
-	switch c.in.add(p.seq, p.payload, p.kind == kindFin) {
-	case inTurn:
-		if c.ackOwed++; c.ackOwed == 1 {
-			c.ackAt = now + ackDelay
-		}
-		if c.in.ended {
-			c.ackOwed = ackEvery
-		}
-	case repeated:
+	v := c.in.add(p.seq, p.payload, p.kind == kindFin)
+	if v == repeated {
 		c.stats.Duplicates++
 		c.ending.again(now)
-		c.ackOwed = ackEvery
-	default:
+	}
+	if c.ackOwed++; c.ackOwed == 1 {
+		c.ackAt = now + ackDelay
+	}
+	// Acknowledgements of what was doubled on its way look to some as if something
+	// was lost: they can wait like others.
+	if v != inTurn && v != repeated || c.in.ended || now-c.sentAt >= ackPause {
 		c.ackOwed = ackEvery
 	}
 	c.stats.Received += uint64(c.in.ready.len() - ready)

@@ -6,7 +6,9 @@ const (
 	// The lowest delay of each of so many minutes is kept: the base is what the
 	// path has without a queue, and routes change.
 	baseMinutes = 10
-	// The current delay is the lowest of so many samples: single ones are noise.
+	// The current delay is the lowest of so many samples: single ones are noise. A
+	// host that was busy makes all packets of a while late: what is to last for a
+	// round trip is the lowest of about one.
 	currentSamples = 4
 	// Clocks do not drift by more than this between two samples; more is a new route.
 	maxDrift = 10 * time.Millisecond
@@ -68,6 +70,9 @@ type delays struct {
 	recent [currentSamples]uint32
 	count  int // samples taken
 	trip   time.Duration
+
+	halves [2]uint32 // the lowest of this half of a round trip, and of the one before
+	half   time.Duration
 }
 
 // their takes the delay of a packet to here. When its lowest falls, their clock
@@ -86,6 +91,14 @@ func (d *delays) their(now time.Duration, sample uint32) {
 func (d *delays) our(now time.Duration, sample uint32) {
 	d.ours.add(now, sample)
 	d.recent[d.count%currentSamples] = sample
+	if now-d.half >= d.trip/2 || d.count == 0 {
+		d.halves, d.half = [2]uint32{sample, d.halves[0]}, now
+		if d.count == 0 {
+			d.halves[1] = sample
+		}
+	} else if lower(sample, d.halves[0]) {
+		d.halves[0] = sample
+	}
 	d.count++
 }
 
@@ -104,19 +117,35 @@ func (d *delays) lowestTrip() time.Duration {
 
 // queueing is for how long our packets wait now; false before the first sample.
 func (d *delays) queueing() (time.Duration, bool) {
-	base, known := d.ours.base()
-	if !known {
-		return 0, false
-	}
 	low := d.recent[0]
 	for i := range min(d.count, currentSamples) {
 		if lower(d.recent[i], low) {
 			low = d.recent[i]
 		}
 	}
+	return d.above(low)
+}
+
+// standing is for how long our packets waited at the least in the last round trip.
+func (d *delays) standing() (time.Duration, bool) {
+	now, known := d.queueing()
+	low := d.halves[0]
+	if lower(d.halves[1], low) {
+		low = d.halves[1]
+	}
+	q, _ := d.above(low)
+	return min(q, now), known
+}
+
+// above is how much a sample is above the base.
+func (d *delays) above(sample uint32) (time.Duration, bool) {
+	base, known := d.ours.base()
+	if !known {
+		return 0, false
+	}
 	q := time.Duration(0)
-	if lower(base, low) {
-		q = time.Duration(low-base) * time.Microsecond
+	if lower(base, sample) {
+		q = time.Duration(sample-base) * time.Microsecond
 	}
 	if d.trip > 0 {
 		q = min(q, d.trip-d.lowestTrip())

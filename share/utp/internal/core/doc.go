@@ -31,8 +31,8 @@
 // start before the target is reached, decreases by a factor, and empties the queue
 // from time to time, so that every flow learns the true base delay and a latecomer
 // gets its share. While there is hardly a queue, a loss says little about the line:
-// the window shrinks to 0.7 of what it was, and grows as that of CUBIC does
-// (RFC 9438).
+// the window shrinks to 0.75 of what it was, and grows as that of CUBIC does
+// (RFC 9438), or by an eighth a round trip where nothing was lost for long.
 //
 // A datagram grows from what every IPv6 path carries to what Ethernet does, by
 // probes. A probe is an ordinary data packet with an extension as padding: when it

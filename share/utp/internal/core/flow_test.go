@@ -73,7 +73,7 @@ func TestALineIsFilledWithoutAQueue(t *testing.T) {
 func TestAFewLossesDoNotStopAFlow(t *testing.T) {
 	for _, c := range []struct {
 		loss, least float64
-	}{{0.001, 0.7}, {0.01, 0.35}, {0.05, 0.15}} {
+	}{{0.001, 0.8}, {0.01, 0.55}, {0.05, 0.25}} {
 		w := newWorld(10)
 		up := &link{world: w, rate: mbit(10), delay: 25 * time.Millisecond, queue: 200 * time.Millisecond, loss: c.loss}
 		a, b := w.pair(up, &link{world: w, delay: 25 * time.Millisecond, loss: c.loss})
@@ -102,6 +102,41 @@ func TestAFarLineIsFilled(t *testing.T) {
 	}
 }
 
+// A host that was busy for a moment looks like a queue and ends slow start too soon.
+func TestADelayThatIsNoQueueIsMadeUpFor(t *testing.T) {
+	w := newWorld(15)
+	up := &link{world: w, rate: mbit(100), delay: 50 * time.Millisecond, queue: 200 * time.Millisecond}
+	a, b := w.pair(up, &link{world: w, delay: 50 * time.Millisecond})
+	a.want = -1
+	a.dial()
+	w.run(400*time.Millisecond, nil)
+	up.free = w.now + 60*time.Millisecond
+	w.run(5*time.Second, nil)
+	got := b.got
+	w.run(10*time.Second, nil)
+	use := float64(b.got-got) / (up.rate * 5)
+	t.Logf("%.3f of the line", use)
+	if use < 0.8 {
+		t.Errorf("%.3f of the line", use)
+	}
+}
+
+func TestABusyReceiverIsNoQueue(t *testing.T) {
+	for _, delay := range []time.Duration{25, 75} {
+		w := newWorld(16)
+		up := &link{world: w, rate: mbit(30), delay: delay * time.Millisecond, queue: 200 * time.Millisecond, nap: 30 * time.Millisecond}
+		a, b := w.pair(up, &link{world: w, delay: delay * time.Millisecond, nap: 30 * time.Millisecond})
+		a.want = -1
+		a.dial()
+		w.run(30*time.Second, nil)
+		use := float64(b.got) / (up.rate * 30)
+		t.Logf("%v each way: %.3f of the line", up.delay, use)
+		if use < 0.75 {
+			t.Errorf("%v each way: %.3f of the line", up.delay, use)
+		}
+	}
+}
+
 func TestItYieldsToTCP(t *testing.T) {
 	w := newWorld(2)
 	up := &link{world: w, rate: mbit(10), delay: 25 * time.Millisecond, queue: 300 * time.Millisecond}
@@ -122,10 +157,10 @@ func TestItYieldsToTCP(t *testing.T) {
 	w.run(105*time.Second, nil)
 	again := float64(b.got-got) / (up.rate * 30)
 	t.Logf("TCP had %.3f of the line; after it, the flow %.3f", share, again)
-	if share < 0.9 {
+	if share < 0.95 {
 		t.Errorf("TCP had %.3f of the line", share)
 	}
-	if again < 0.8 {
+	if again < 0.9 {
 		t.Errorf("after TCP, the flow had %.3f of the line", again)
 	}
 }
@@ -164,7 +199,7 @@ func TestAnotherOrderIsNotALoss(t *testing.T) {
 	s := a.conn.Stats()
 	use := float64(b.got) / (up.rate * 60)
 	t.Logf("%.3f of the line; %d of %d packets were sent again", use, s.Again, s.Packets)
-	if use < 0.6 || s.Again > s.Packets/100 || b.corrupt {
+	if use < 0.8 || s.Again > s.Packets/1000 || b.corrupt {
 		t.Errorf("%.3f of the line; %d of %d packets were sent again; corrupt: %v", use, s.Again, s.Packets, b.corrupt)
 	}
 }

@@ -23,11 +23,15 @@ const (
 	// TCP does, and there is nothing to drain.
 	freeLine = 0.25
 	// The window after a loss, and how fast it grows on a free line at the least, in
-	// packets a round trip, and later, in packets per cubic second (RFC 9438). The
-	// first is between TCP and libtorrent, which adds two.
-	lossFactor = 0.7
-	freeGrowth = 1.5
+	// packets a round trip, as libtorrent's does, and later, in packets per cubic
+	// second (RFC 9438).
+	lossFactor = 0.75
+	freeGrowth = 2
 	cubicScale = 0.4
+	// Where nothing was lost for so long, the window of a free line grows by this part
+	// in a round trip: slow start may have ended for a delay that was no queue.
+	calm       = 10 * time.Second
+	calmGrowth = 1. / 8
 )
 
 // ledbat decides how many bytes may be on their way, by RFC 6817 with the
@@ -41,7 +45,10 @@ type ledbat struct {
 	threshold float64
 	lossAt    time.Duration // until when another loss is the same event
 	losses    int           // of that event
-	before    float64       // the window before it
+	undo      struct {      // what was before it; window is 0 for nothing
+		window, threshold float64
+		slowAt, lossAt    time.Duration
+	}
 
 	// The growth on a free line: since when, 0 for not now; the window that is
 	// approached first, and when it is reached.
@@ -88,9 +95,9 @@ func (l *ledbat) acked(now time.Duration, bytes int, full bool, trip time.Durati
 	if l.slowing && now < l.holdUntil {
 		return
 	}
-	queue, known := l.queueing()
 	n := float64(bytes)
 	if l.window < l.threshold {
+		queue, known := l.queueing()
 		// The first slow start only: after a slowdown a flow returns to what it had,
 		// or the smaller of two would never do so.
 		if first := math.IsInf(l.threshold, 1); first && known && float64(queue) > slowStartEnd*float64(l.target) {
@@ -109,6 +116,7 @@ func (l *ledbat) acked(now time.Duration, bytes int, full bool, trip time.Durati
 	// One round trip acknowledges one window: a packet's worth of change a trip is
 	// shared among its acknowledgements.
 	share := n / l.window
+	queue, known := l.standing()
 	over := float64(queue)/float64(l.target) - 1
 	switch {
 	case known && over > 0:
@@ -128,7 +136,7 @@ func (l *ledbat) acked(now time.Duration, bytes int, full bool, trip time.Durati
 
 // free reports whether there is hardly a queue.
 func (l *ledbat) free() bool {
-	queue, known := l.queueing()
+	queue, known := l.standing()
 	return known && float64(queue) < freeLine*float64(l.target)
 }
 
@@ -146,7 +154,11 @@ func (l *ledbat) climb(now, trip time.Duration) float64 {
 	}
 	t := (now + trip - l.knownAt).Seconds()
 	cubic := l.known + cubicScale*t*t*t*l.mss
-	return min(max(freeGrowth*l.mss, cubic-l.window), l.window/2)
+	grow := max(freeGrowth*l.mss, cubic-l.window)
+	if l.lossAt == 0 || now-l.lossAt > calm {
+		grow = max(grow, calmGrowth*l.window)
+	}
+	return min(grow, l.window/2)
 }
 
 // endSlowStart also says when the next slowdown is due: two round trips after the
@@ -168,8 +180,8 @@ func (l *ledbat) lost(now, trip time.Duration) {
 		l.losses++
 		return
 	}
-	l.lossAt = now + trip
-	l.losses, l.before = 1, 0
+	l.undo.window, l.undo.lossAt = 0, l.lossAt
+	l.lossAt, l.losses = now+trip, 1
 	l.freeSince, l.known = 0, l.window
 	if l.slowing {
 		// The window is small already. What it returns to becomes less.
@@ -177,26 +189,27 @@ func (l *ledbat) lost(now, trip time.Duration) {
 		l.window = min(l.window, l.threshold)
 		return
 	}
-	l.before = l.window
+	l.undo.window, l.undo.threshold, l.undo.slowAt = l.window, l.threshold, l.slowAt
 	l.window = max(minWindow*l.mss, l.window*lossFactor)
 	l.endSlowStart(now, trip)
 }
 
 // found is called when n packets held to be lost were only late. If none of the
-// last event was lost, the window becomes what it was.
+// last event was lost, all becomes as it was.
 func (l *ledbat) found(n int) {
-	if l.losses -= n; l.losses > 0 || l.before == 0 || l.slowing {
+	if l.losses -= n; l.losses > 0 || l.undo.window == 0 || l.slowing {
 		return
 	}
-	l.window = max(l.window, l.before)
-	l.threshold = max(l.threshold, l.window)
-	l.before = 0
+	l.window = max(l.window, l.undo.window)
+	l.threshold = max(l.window, l.undo.threshold)
+	l.slowAt, l.lossAt = l.undo.slowAt, l.undo.lossAt
+	l.undo.window = 0
 }
 
 // silent is called when nothing was acknowledged for a timeout.
 func (l *ledbat) silent() {
 	l.threshold = max(minWindow*l.mss, l.window/2)
 	l.window = l.mss
-	l.before = 0
+	l.undo.window = 0
 	l.slowing, l.slowAt = false, 0
 }

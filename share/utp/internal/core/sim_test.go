@@ -72,8 +72,9 @@ type link struct {
 	queue     time.Duration // what the FIFO holds at most
 	loss      float64       // of all datagrams
 	duplicate float64
-	reorder   float64 // of datagrams that take up to as long again, and 20 ms
-	mtu       int     // larger datagrams that may not be fragmented vanish; 0 for any
+	reorder   float64       // of datagrams that take up to as long again, and 20 ms
+	nap       time.Duration // the receiver takes nothing for so long in each 130 ms
+	mtu       int           // larger datagrams that may not be fragmented vanish; 0 for any
 
 	free    time.Duration // when the FIFO will be empty
 	carried float64       // bytes
@@ -108,6 +109,9 @@ func (l *link) send(size int, fragment bool, arrive func()) {
 	at += l.delay
 	if l.rand.Float64() < l.reorder {
 		at += time.Duration(l.rand.Float64() * float64(l.delay+20*time.Millisecond))
+	}
+	if awake := at % (130 * time.Millisecond); awake < l.nap {
+		at += l.nap - awake
 	}
 	l.at(at, arrive)
 	if l.rand.Float64() < l.duplicate {
