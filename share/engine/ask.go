@@ -20,7 +20,8 @@ func (lp *loop) startAsk(t *transfer) {
 		return
 	}
 	id := t.id
-	ask, err := lp.swarms.Learn(id, t.names().fits)
+	names := t.names()
+	ask, err := lp.swarms.Learn(names.ids(), names.fits)
 	if err != nil {
 		lp.fail(t, err)
 		return

@@ -170,7 +170,7 @@ func (b *book) again(now time.Time) {
 func (b *book) peers() []face.Peer {
 	out := make([]face.Peer, 0, len(b.entries))
 	for _, e := range b.entries {
-		out = append(out, face.Peer{Addr: e.addr, Source: e.source})
+		out = append(out, face.Peer{Addr: e.addr, Source: e.source, V2: e.v2})
 	}
 	return out
 }

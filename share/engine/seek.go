@@ -206,7 +206,7 @@ func (d *discovery) found(p foundPeers) {
 	if ask := t.peers.asking; ask != nil {
 		peers := make([]face.Peer, len(fresh))
 		for i, a := range fresh {
-			peers[i] = face.Peer{Addr: a, Source: p.source}
+			peers[i] = face.Peer{Addr: a, Source: p.source, V2: p.id == t.names().V2.ID()}
 		}
 		d.serial.do(func() { ask.AddPeers(peers) })
 	}

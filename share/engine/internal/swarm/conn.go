@@ -63,12 +63,19 @@ func (c *conn) drop(reason string, banned bool) {
 	c.end()
 }
 
+// known tells whether the info dictionary is known.
+func (s *Swarm) known() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.content.Layout.Known()
+}
+
 // know has messages checked against the content, as far as that is known. It reports
 // whether this is the content that the other end named.
 func (c *conn) know(content *Content) bool {
 	layout := content.Layout
 	c.reader.SetLayout(&layout)
-	if content.V2 != nil && content.V2.ID == c.id {
+	if layout.Known() && content.V2 != nil && content.V2.ID == c.id {
 		c.peer.V2 = true
 		c.reader.SpeakV2()
 	}
@@ -96,6 +103,7 @@ const (
 // run begins a connection after its handshake.
 func (s *Swarm) run(stream *mse.Conn, h hello, addr netip.AddrPort, outgoing bool) {
 	_ = stream.SetDeadline(time.Time{})
+	h.v2 = h.v2 && s.known() // else know says so later
 	c := &conn{swarm: s, stream: stream, id: h.id, fast: h.fast, wake: make(chan struct{}, 1), gone: make(chan struct{})}
 	c.reader = wire.NewReader(stream, wire.ReaderConfig{
 		Fast: h.fast, Extended: h.extended, V2: h.v2,

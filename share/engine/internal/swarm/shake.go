@@ -136,10 +136,7 @@ const otherContent = "the other end speaks of other content"
 // cannot be known without the info dictionary. That is checked when it comes.
 // qBittorrent 4.5.2 answers so to hosts that spoke BEP 52 before.
 func (s *Swarm) maybe(h hello) bool {
-	s.mu.Lock()
-	known := s.content.Layout.Known()
-	s.mu.Unlock()
-	return !known && h.v2 && s.node.swarm(h.id) == nil
+	return !s.known() && h.v2 && s.node.swarm(h.id) == nil
 }
 
 // Serve takes connections from l until it is closed or the node is.

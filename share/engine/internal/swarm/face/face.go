@@ -85,9 +85,9 @@ type Network interface {
 	// Check tells whether the content of an info dictionary, which
 	// share/metainfo has accepted, can be attached.
 	Check(info []byte) error
-	// Learn begins to ask peers for the info dictionary of an ID; right recognises
-	// it.
-	Learn(id share.ID, right func(info []byte) bool) (Learning, error)
+	// Learn begins to ask peers for an info dictionary by its IDs: that of v1 first, if
+	// both are known. right recognises it.
+	Learn(ids []share.ID, right func(info []byte) bool) (Learning, error)
 	// Attach begins to exchange content with peers. It may take as long as
 	// reading from disk does. It goes on with the connections of a Learning of the
 	// same ID.

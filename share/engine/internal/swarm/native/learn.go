@@ -52,9 +52,14 @@ func (s *Swarm) start(c swarm.Content) (err error) {
 }
 
 // Learn implements face.Network.
-func (n *Network) Learn(id share.ID, right func(info []byte) bool) (face.Learning, error) {
-	if old := n.takeLearning(id); old != nil {
+func (n *Network) Learn(ids []share.ID, right func(info []byte) bool) (face.Learning, error) {
+	if old := n.takeLearning(ids...); old != nil {
 		old.Detach()
+	}
+	id := ids[0]
+	content := swarm.Content{ID: swarm.ID(id), CheckInfo: right}
+	if len(ids) > 1 {
+		content.V2 = &swarm.V2{ID: swarm.ID(ids[1])}
 	}
 	s := n.newSwarm(id)
 	l := &learning{swarm: s, info: make(chan []byte, 1)}
@@ -63,7 +68,7 @@ func (n *Network) Learn(id share.ID, right func(info []byte) bool) (face.Learnin
 	defer n.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.start(swarm.Content{ID: swarm.ID(id), CheckInfo: right}); err != nil {
+	if err := s.start(content); err != nil {
 		return nil, share.Errorf(share.Failed, "asking peers about %s: %w", id.Short(), err)
 	}
 	n.learnings[id] = l

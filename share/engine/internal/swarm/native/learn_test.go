@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (c *counted) Accept() (net.Conn, error) {
 
 func learn(t *testing.T, n *Network, id share.ID, from ...netip.AddrPort) face.Learning {
 	t.Helper()
-	l, err := n.Learn(id, func(info []byte) bool { return sha1.Sum(info) == id })
+	l, err := n.Learn([]share.ID{id}, func(info []byte) bool { return sha1.Sum(info) == id })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,20 +89,65 @@ func TestLearnThenAttach(t *testing.T) {
 	}
 }
 
+// A link with both IDs is learnt of from peers that know only one of them, whichever
+// side calls.
+func TestLearnFromWhoKnowsOneOfTwoIDs(t *testing.T) {
+	for _, byV2 := range []bool{false, true} {
+		s := newScripts(t, 3*wire.BlockSize)
+		sum := sha256.Sum256(s.info)
+		ids := []share.ID{s.id, share.ID(sum[:20])}
+		if byV2 {
+			s.id = ids[1]
+		}
+		learn := func(n *Network) face.Learning {
+			l, err := n.Learn(ids, func(info []byte) bool { return bytes.Equal(info, s.info) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l
+		}
+		n, _ := testNetwork(t, nil)
+		l := learn(n)
+		l.AddPeers([]face.Peer{{Addr: s.peer((*remote).serve), Source: share.FromDHT, V2: byV2}})
+		if info, err := l.Info(t.Context()); err != nil || !bytes.Equal(info, s.info) {
+			t.Errorf("by v2 %v: called: %v", byV2, err)
+		}
+
+		n, addr := testNetwork(t, nil)
+		l = learn(n)
+		conn, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			defer conn.Close()
+			(&remote{scripts: s, conn: conn}).call()
+		}()
+		if info, err := l.Info(t.Context()); err != nil || !bytes.Equal(info, s.info) {
+			t.Errorf("by v2 %v: came: %v", byV2, err)
+		}
+		l.End()
+		await(t, "end of the connection", done)
+	}
+}
+
 // A learning that ends closes its connections.
 func TestLearningEnds(t *testing.T) {
 	n, _ := testNetwork(t, nil)
 	s := newScripts(t, 3*wire.BlockSize)
-	gone := make(chan struct{})
+	came, gone := make(chan struct{}), make(chan struct{})
 	silent := s.peer(func(r *remote) {
 		r.handshake()
+		close(came)
 		r.hold()
 		close(gone)
 	})
 	l := learn(t, n, s.id, silent)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	met := errors.New("enough")
-	until(t, "the connection", func() bool { return n.Figures().Open == 1 })
+	await(t, "the connection", came) // a call that is given up earlier may leave no trace
 	cancel(met)
 	if _, err := l.Info(ctx); err != met {
 		t.Errorf("ended with %v", err)
@@ -173,11 +219,18 @@ func (r *remote) raw(b []byte) bool {
 func (r *remote) handshake() bool { return r.greet(r.id, 0x10) }
 
 func (r *remote) greet(id share.ID, extensions byte) bool {
+	return r.answer() && r.greeting(id, extensions)
+}
+
+// answer reads the handshake of the other side, which has to name the content as we do.
+func (r *remote) answer() bool {
 	r.in = wire.NewReader(r.conn, wire.ReaderConfig{Extended: true}) // scripts read from it even after a handshake that failed
 	var b [68]byte
-	if _, err := io.ReadFull(r.conn, b[:]); err != nil {
-		return false
-	}
+	_, err := io.ReadFull(r.conn, b[:])
+	return err == nil && share.ID(b[28:48]) == r.id
+}
+
+func (r *remote) greeting(id share.ID, extensions byte) bool {
 	out := append([]byte("\x13BitTorrent protocol"), 0, 0, 0, 0, 0, extensions, 0, 0)
 	port := r.conn.LocalAddr().(*net.TCPAddr).Port
 	return r.raw(append(append(out, id[:]...), fmt.Sprintf("-XX0000-%012d", port)...))
@@ -223,14 +276,25 @@ func (r *remote) block(info []byte, piece int) bool {
 func (r *remote) serve() { r.serveInfo(r.info) }
 
 func (r *remote) serveInfo(info []byte) {
-	if !r.handshake() || !r.offer(len(info)) {
-		return
+	if r.handshake() && r.offer(len(info)) {
+		r.give(info)
 	}
+}
+
+// give sends the blocks that are asked for.
+func (r *remote) give(info []byte) {
 	for {
 		piece, ok := r.request()
 		if !ok || !r.block(info, piece) {
 			return
 		}
+	}
+}
+
+// call is serve of the side that connects.
+func (r *remote) call() {
+	if r.greeting(r.id, 0x10) && r.answer() && r.offer(len(r.info)) {
+		r.give(r.info)
 	}
 }
 
