@@ -22,10 +22,10 @@ type Bucket struct {
 
 // An idle bucket saves up the bytes of a tenth of a second, so that short bursts do not
 // wait and timers do not limit high rates. Where a burst would wait in a queue that is to
-// be short, it saves up less.
+// be short, it saves up less, but enough to make up for moments in which nobody came.
 const (
 	burstTime = 0.1
-	paceTime  = 0.01
+	paceTime  = 0.05
 )
 
 // NewBucket makes a bucket for a rate in bytes a second; 0 is no limit.
@@ -33,7 +33,7 @@ func NewBucket(rate int64) *Bucket {
 	return &Bucket{rate: float64(rate), burst: burstTime, at: time.Now(), changed: make(chan struct{})}
 }
 
-// NewPace makes a bucket without limit that will not let bursts through.
+// NewPace makes a bucket without limit that lets only small bursts through.
 func NewPace() *Bucket {
 	b := NewBucket(0)
 	b.burst = paceTime

@@ -21,11 +21,11 @@ const (
 	Tick = 200 * time.Millisecond
 
 	// A queue as long as begin has the line held; the queue is then kept at target.
-	begin  = 50 * time.Millisecond
-	target = 25 * time.Millisecond
-	// The quarter of the bytes that waits least tells the queue: one of the line is in
-	// the way of all, and one behind some peers is theirs.
-	quarter = 4
+	begin  = 60 * time.Millisecond
+	target = 35 * time.Millisecond
+	// The eighth of the bytes that waits least tells the queue: one of the line is in the
+	// way of all, and one behind some peers is theirs.
+	eighth = 8
 
 	// A rate that is not needed for so long is no limit any more.
 	liftAfter = 2 * time.Minute
@@ -187,7 +187,7 @@ func (c *Controller) queue(flows []*Flow) (time.Duration, bool) {
 		}
 	}
 	slices.SortFunc(telling, func(a, b *Flow) int { return cmp.Compare(a.queue(), b.queue()) })
-	left := all / quarter
+	left := all / eighth
 	for _, f := range telling {
 		if left -= f.sent; left <= 0 {
 			return f.queue(), true

@@ -23,7 +23,7 @@ func TestTheQueueIsShortAndTheLineFull(t *testing.T) {
 				u.trip, u.capacity = trip, capacity
 				u.run(20 * time.Second)
 				f := u.run(time.Minute)
-				if f.share() < 0.95 || f.percentile(50) > 45*ms || f.percentile(95) > 80*ms {
+				if f.share() < 0.95 || f.percentile(50) > 50*ms || f.percentile(95) > 100*ms {
 					t.Errorf("%d flows, %v, %.0f B/s: %.1f %% used, a queue of %v, of %v at 95 of 100", flows, trip, capacity, 100*f.share(), f.percentile(50), f.percentile(95))
 				}
 			}
@@ -111,9 +111,9 @@ func TestPeersThatDelayAcknowledgements(t *testing.T) {
 	}
 }
 
-// A quarter of the peers is enough to show that the line is free.
-func TestAQuarterOfThePeersIsHonest(t *testing.T) {
-	u := newUplink(4)
+// An eighth of the peers is enough to show that the line is free.
+func TestAnEighthOfThePeersIsHonest(t *testing.T) {
+	u := newUplink(8)
 	u.demand = 0.8 * u.capacity
 	honest := false
 	u.extra = func(i int) time.Duration {
@@ -180,6 +180,7 @@ func TestAPauseIsNoQueue(t *testing.T) {
 
 // Whatever happens to a line, it is soon full again, with a short queue.
 func TestRandomHistories(t *testing.T) {
+	held := 0
 	for seed := range uint64(10) {
 		r := rand.New(rand.NewPCG(seed, 15))
 		u := newUplink(1 + r.IntN(20))
@@ -194,12 +195,16 @@ func TestRandomHistories(t *testing.T) {
 			if u.rate != 0 && u.rate < leastRate {
 				t.Errorf("%s: held to %.0f B/s", about, u.rate)
 			}
-			if u.rival {
+			if u.rival || u.rate == 0 { // TCP alone may leave a part
 				continue
 			}
+			held++
 			if f.share() < 0.85 || f.percentile(50) > 60*ms {
 				t.Errorf("%s: %.0f %% used, a queue of %v", about, 100*f.share(), f.percentile(50))
 			}
 		}
+	}
+	if held < 50 {
+		t.Errorf("only %d times the line was held", held)
 	}
 }
