@@ -71,6 +71,7 @@ var sections = [...]section{
 	{"utp", (*bench).utp},
 	{"small", (*bench).small},
 	{"uplink", (*bench).uplink},
+	{"yielding", (*bench).yielding},
 	{"crowd", (*bench).crowds},
 	{"play", (*bench).play},
 	{"hash", (*bench).hash},

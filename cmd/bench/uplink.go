@@ -24,8 +24,8 @@ const (
 	homeTrip = 50 * time.Millisecond // to everybody
 	leechers = 5
 	// settled is how long a seed has until its steady state is measured, for so long.
-	settled = 15 * time.Second
-	steady  = 40 * time.Second
+	settled = 12 * time.Second
+	steady  = 30 * time.Second
 	pingGap = 50 * time.Millisecond
 	// The rival has so long to get his part of the line, and is measured for so long.
 	rivalStart, rivalTime = 5 * time.Second, 10 * time.Second
@@ -43,14 +43,15 @@ func leecher(i int) netip.Addr {
 	return netip.AddrFrom16(a)
 }
 
-// home makes the network: host 0 is at home, 1 the office.
-func home(seed uint64) (*wan.Network, error) {
+// home makes the network: host 0 is at home, 1 the office, the others are leechers.
+func home(seed uint64, up wan.Line, others []wan.Host) (*wan.Network, error) {
 	hosts := []wan.Host{
-		{Name: "home", Addr: farSeed, Up: wan.Mbit(homeRate, homeWait), Delay: homeTrip / 4},
+		{Name: "home", Addr: farSeed, Up: up, Delay: homeTrip / 4},
 		{Name: "office", Addr: office, Delay: homeTrip / 4},
 	}
-	for i := range leechers {
-		hosts = append(hosts, wan.Host{Name: fmt.Sprint("leecher ", i), Addr: leecher(i), Delay: homeTrip / 4})
+	for i, h := range others {
+		h.Name, h.Addr = fmt.Sprint("leecher ", i), leecher(i)
+		hosts = append(hosts, h)
 	}
 	n, err := wan.New(seed, hosts...)
 	for i := 0; err == nil && i < len(hosts); i++ {
@@ -130,7 +131,6 @@ func (b *bench) uplink() (t table, err error) {
 			if err != nil {
 				return t, fmt.Errorf("%s: %w", c.name, err)
 			}
-			fmt.Fprintf(os.Stderr, "%s: %+v\n", c.name, x)
 			all[i] = append(all[i], x)
 		}
 	}
@@ -155,12 +155,12 @@ func (b *bench) uplink() (t table, err error) {
 
 // beside has c seed, and measures.
 func (b *bench) beside(run uint64, c client) (x busy, err error) {
-	n, err := home(run)
+	n, err := home(run, wan.Mbit(homeRate, homeWait), slices.Repeat([]wan.Host{{Delay: homeTrip / 4}}, leechers))
 	if err != nil {
 		return x, err
 	}
 	defer n.Close()
-	end, err := b.seedTo(n, c)
+	end, err := b.seedTo(n, c, leechers)
 	defer end()
 	if err != nil {
 		return x, err
@@ -170,14 +170,9 @@ func (b *bench) beside(run uint64, c client) (x busy, err error) {
 		return x, err
 	}
 	defer ping.close()
-	sent := func() int64 {
-		up, _, _ := n.Counts(0)
-		return up.Bytes
-	}
-	for deadline := time.Now().Add(time.Minute); sent() < 1<<20; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			return x, errors.New("nothing was sent within a minute")
-		}
+	sent := func() int64 { return sentBy(n, 0) }
+	if err := underWay(n); err != nil {
+		return x, err
 	}
 	time.Sleep(settled)
 	before, began := sent(), time.Now()
@@ -192,8 +187,23 @@ func (b *bench) beside(run uint64, c client) (x busy, err error) {
 	return x, err
 }
 
-// seedTo starts a seed at home and the leechers.
-func (b *bench) seedTo(n *wan.Network, c client) (end func(), err error) {
+func sentBy(n *wan.Network, host int) int64 {
+	up, _, _ := n.Counts(host)
+	return up.Bytes
+}
+
+// underWay waits until the seed has sent something.
+func underWay(n *wan.Network) error {
+	for deadline := time.Now().Add(time.Minute); sentBy(n, 0) < 1<<20; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return errors.New("nothing was sent within a minute")
+		}
+	}
+	return nil
+}
+
+// seedTo starts a seed at home and as many leechers.
+func (b *bench) seedTo(n *wan.Network, c client, leechers int) (end func(), err error) {
 	var all []*process
 	var dirs []string
 	end = func() {
