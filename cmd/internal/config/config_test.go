@@ -38,7 +38,7 @@ func TestFlagsOverVariablesOverFileOverDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.MaxFetching != 5 || c.MaxUploads != 7 || c.Up != 2048 || c.Down != 1e6 || !c.IPv4 || c.UTP || len(c.Listen) != 2 || len(c.Schedule) != 2 {
+	if c.MaxFetching != 5 || c.MaxUploads != 7 || c.Up != 2048 || c.Down != 1e6 || !c.IPv4 || !c.UTP || len(c.Listen) != 2 || len(c.Schedule) != 2 {
 		t.Errorf("%+v", c)
 	}
 	want := map[string][2]string{

@@ -100,7 +100,7 @@ func Settings() []Setting {
 		{Name: "ipv4", Default: "false", Scope: Common,
 			Help:  "also connect to peers over IPv4",
 			value: func(c *Config) any { return &c.IPv4 }},
-		{Name: "utp", Default: "false", Scope: Common,
+		{Name: "utp", Default: "true", Scope: Common,
 			Help:  "also connect to peers over uTP",
 			value: func(c *Config) any { return &c.UTP }},
 		{Name: "no-trackers", Default: "false", Scope: Common,

@@ -367,7 +367,7 @@ func TestReload(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	next := options(t, state, map[string][]string{"up": {"2000"}, "utp": {"true"}})
+	next := options(t, state, map[string][]string{"up": {"2000"}, "utp": {"false"}})
 	asked := make(chan error, 1)
 	go func() { // meanwhile
 		_, err := c.Info(ctx)

@@ -34,6 +34,7 @@ var errNoUTP = errors.New("there is no uTP here")
 // either is the two ways to a peer, TCP and uTP.
 type either struct {
 	utp    *utp.Socket                 // nil where there is none
+	yields bool                        // uTP is to be preferred: nothing else would leave the line to others
 	better generations[netip.AddrPort] // who answered over uTP and not over TCP
 }
 
@@ -41,13 +42,13 @@ type either struct {
 type way func(context.Context) (net.Conn, error)
 
 // call connects over TCP and, where that takes long or fails, over uTP; or the other
-// way round where TCP failed before.
+// way round where TCP failed before, or uploads over it would be in the way of others.
 func (e *either) call(ctx context.Context, to netip.AddrPort, tcp way) (net.Conn, error) {
 	if e.utp == nil || !to.Addr().Is6() || to.Addr().Is4In6() {
 		return tcp(ctx)
 	}
 	first, second := tcp, e.datagrams(to)
-	if e.better.has(to) {
+	if e.prefers(to) {
 		first, second = second, first
 	}
 	nc, err := race{head: secondAfter}.run(ctx, first, second)
@@ -80,6 +81,12 @@ func (e *either) datagrams(to netip.AddrPort) way {
 // cross calls a peer that calls us at the same moment.
 func (e *either) cross(ctx context.Context, to netip.AddrPort, tcp way) (net.Conn, error) {
 	return race{grace: tcpGrace}.run(ctx, tcp, e.datagrams(to))
+}
+
+// prefers tells whether uTP is the first way to a peer.
+func (e *either) prefers(to netip.AddrPort) bool {
+	a := to.Addr()
+	return e.better.has(to) || e.yields && !a.IsLoopback() && !a.IsLinkLocalUnicast()
 }
 
 // overUTP tells whether a connection is one of uTP.

@@ -109,6 +109,20 @@ func TestWhichWayIsTakenFirst(t *testing.T) {
 	}
 }
 
+// Where uploads over TCP would be in the way of others, uTP is asked first, except on
+// our own link.
+func TestUTPFirstWhereTCPDoesNotYield(t *testing.T) {
+	for to, first := range map[string]bool{"[2001:db8::1]:1": true, "[fd00::1]:1": true, "[::1]:1": false, "[fe80::1%1]:1": false} {
+		e, at := either{yields: true}, netip.MustParseAddrPort(to)
+		if e.prefers(at) != first {
+			t.Errorf("%s: uTP first: %t", to, !first)
+		}
+		if e.yields = false; e.prefers(at) {
+			t.Errorf("%s: uTP first although TCP yields", to)
+		}
+	}
+}
+
 // An address that sent wrong data is kept out over uTP, too.
 func TestBansAreForBothWays(t *testing.T) {
 	n, addr := testNetwork(t, onlyUTP(t))

@@ -117,7 +117,8 @@ func utpPort(pc net.PacketConn) (uint16, bool) {
 // Start implements face.Network.
 func (n *Network) Start() error {
 	if n.cfg.Yield && !tellsDelays {
-		n.cfg.Logger.Info("this system does not tell the delays of TCP connections: only what is sent over uTP leaves the line usable for others")
+		n.either.yields = n.cfg.UTP != nil
+		n.cfg.Logger.Info("this system does not tell the delays of TCP connections: only what is sent over uTP leaves the line usable for others", "utp_first", n.either.yields)
 	}
 	listeners := n.cfg.Listeners
 	if n.cfg.UTP != nil {
