@@ -26,5 +26,8 @@ func IsName(s string) bool {
 // Dangerous reports characters that no name may have on any system: the separator,
 // control characters, line ends, and characters that reorder text.
 func Dangerous(c rune) bool {
-	return c == '/' || unicode.In(c, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+	if c < utf8.RuneSelf {
+		return c == '/' || c < ' ' || c == 0x7f
+	}
+	return unicode.In(c, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }

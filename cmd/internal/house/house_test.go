@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"share/merkle":         {},
 	"share/metainfo":       {"share", "share/bencode", "share/merkle"},
 	"share/reach":          {"share"},
+	"share/seal":           {"share"},
 	"share/storage":        {"share", "share/merkle", "share/metainfo"},
 	"share/utp":            {},
 	"share/engine":         {"share", "share/bencode", "share/merkle", "share/metainfo", "share/schedule", "share/storage", "share/utp"},
