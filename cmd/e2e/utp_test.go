@@ -9,7 +9,7 @@ import (
 	"github.com/shoalnet/shoal/cmd/internal/lab"
 )
 
-// A link is enough where no TCP gets through, if both ends have uTP.
+// A link is enough where no TCP gets through.
 //
 //	alice (lets no TCP in) ── router ── core ── router ── bob
 func TestALinkOverUTPAlone(t *testing.T) {
@@ -20,8 +20,8 @@ func TestALinkOverUTPAlone(t *testing.T) {
 	file := random(t, filepath.Join(t.TempDir(), "film.mkv"), 24<<20, 31)
 
 	var shared published
-	alice.StartCmd(alice.command("share", "--utp", file)).Event("shared", &shared)
-	got := bob.Fetch(shared.Link, "--utp")
+	alice.StartCmd(alice.command("share", file)).Event("shared", &shared)
+	got := bob.Fetch(shared.Link)
 
 	identical(t, file, got.Path)
 }
