@@ -31,8 +31,12 @@ type line struct {
 	timer   *time.Timer          // nil while there are none
 }
 
-// quietFor is how long a sender of which nothing is acknowledged is still looked at.
-const quietFor = 2 * time.Second
+const (
+	// A sender of which nothing is acknowledged is still looked at for so long.
+	quietFor = 2 * time.Second
+	// Who answers sooner is at this site, behind a router at most.
+	sameSite = time.Millisecond
+)
 
 func newLine(log *slog.Logger, on bool) *line {
 	return &line{
@@ -45,12 +49,16 @@ type outlet struct {
 	line    *line
 	conn    net.Conn
 	sending atomic.Bool // it is among the senders of the line
+	near    atomic.Bool // it does not leave by the line after all
 	flow    pace.Flow   // guarded by the line's lock, as is
 	heard   time.Duration
 }
 
 // Wait implements face.Limit.
 func (o *outlet) Wait(n int, stop <-chan struct{}) bool {
+	if o.near.Load() {
+		return true
+	}
 	if !o.sending.Load() {
 		o.line.join(o)
 	}
@@ -58,7 +66,7 @@ func (o *outlet) Wait(n int, stop <-chan struct{}) bool {
 }
 
 // Holds implements face.Limit.
-func (o *outlet) Holds() bool { return o.line.bucket.Holds() }
+func (o *outlet) Holds() bool { return !o.near.Load() && o.line.bucket.Holds() }
 
 // Line implements swarm.OnLine.
 func (c *tracked) Line() face.Limit {
@@ -108,7 +116,11 @@ func (l *line) tick() {
 	flows := make([]*pace.Flow, 0, len(l.senders))
 	for o := range l.senders {
 		s, ok := l.sample(o.conn)
+		o.near.Store(s.Least > 0 && s.Least < sameSite)
 		switch {
+		case o.near.Load():
+			l.leave(o)
+			continue
 		case ok && o.flow.Take(s):
 			o.heard = now
 		case !ok || now-o.heard > quietFor:

@@ -64,6 +64,32 @@ func TestALineWithAQueueIsHeld(t *testing.T) {
 	})
 }
 
+// A host of the same site is not held, whatever is on the line.
+func TestAHostOfTheSiteIsNotHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTestLine(true)
+		sample := l.sample
+		near := &lateConn{}
+		l.sample = func(nc net.Conn) (pace.Sample, bool) {
+			if nc == near {
+				return pace.Sample{Trip: sameSite, Least: sameSite / 4, Acked: near.acked.Load()}, true
+			}
+			return sample(nc)
+		}
+		far := &lateConn{}
+		far.queue.Store(int64(300 * time.Millisecond))
+		a, b := &outlet{line: l, conn: near}, &outlet{line: l, conn: far}
+		for range 20 {
+			a.send(near, 100e6, pace.Tick)
+			b.send(far, 1e6, pace.Tick)
+		}
+		if held := l.held.Load(); a.Holds() || !b.Holds() || held > 1e6 {
+			t.Errorf("the one at the site is held: %t; the other: %t, to %d", a.Holds(), b.Holds(), held)
+		}
+		l.turn(false)
+	})
+}
+
 // While nothing is sent nobody is woken.
 func TestALineAtRestIsNotLookedAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
