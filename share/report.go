@@ -25,6 +25,7 @@ type Report struct {
 	Addresses []AddressReport  `json:"addresses" doc:"those in links first"`
 	Pinholes  []Pinhole        `json:"pinholes" doc:"asked of the router, open or not"`
 	Seen      []SeenAs         `json:"seen" doc:"what others say our address is"`
+	IPv4      *IPv4Report      `json:"ipv4,omitempty" doc:"absent where IPv4 is off"`
 	DHT       *DHTReport       `json:"dht,omitempty" doc:"absent where the DHT is off"`
 	Gateways  []GatewayProblem `json:"gateways" doc:"ways of asking the router for pinholes that do not work, and why"`
 }
@@ -59,6 +60,25 @@ type Pinhole struct {
 	Error string `json:"error,omitempty"`
 }
 
+// IPv4Report says where this node is to be reached over IPv4. It is no evidence that
+// strangers can.
+type IPv4Report struct {
+	Addresses []netip.AddrPort `json:"addresses" doc:"in links"`
+	Mapping   *PortMapping     `json:"mapping,omitempty" doc:"absent where the router has mapped no port"`
+	Gateways  []GatewayProblem `json:"gateways" doc:"ways of asking the router for a port that do not work, and why"`
+}
+
+// PortMapping is a TCP port of the router that leads to this node.
+type PortMapping struct {
+	External netip.AddrPort `json:"external" doc:"the router's address and port"`
+	Internal netip.AddrPort `json:"internal" doc:"this node's"`
+	Method   string         `json:"method" doc:"PCP, NAT-PMP or UPnP"`
+	Gateway  netip.Addr     `json:"gateway" doc:"address of the router"`
+	Until    time.Time      `json:"until,omitzero" doc:"when the lease ends unless it is renewed; absent where it has no end"`
+	// Error is why strangers cannot use it, or why its lease was not renewed.
+	Error string `json:"error,omitempty"`
+}
+
 // SeenAs is an address at which others see this node.
 type SeenAs struct {
 	Address netip.Addr `json:"address"`
@@ -75,6 +95,6 @@ type DHTReport struct {
 
 // GatewayProblem is why a method of asking the router does not work.
 type GatewayProblem struct {
-	Method string `json:"method" doc:"PCP or UPnP"`
+	Method string `json:"method" doc:"PCP, NAT-PMP or UPnP"`
 	Error  string `json:"error"`
 }

@@ -30,6 +30,11 @@ type diagnosis struct {
 		Until                            time.Time
 	}
 	Seen []struct{ Address, By string }
+	IPv4 *struct {
+		Addresses []string
+		Mapping   *struct{ External, Internal, Method, Gateway, Error string }
+		Gateways  []struct{ Method, Error string }
+	}
 }
 
 // own is what the doctor says of the only address in links.

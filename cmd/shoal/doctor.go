@@ -137,6 +137,12 @@ func steady(r share.Report) share.Report {
 			holes[i].Until = time.Unix(1, 0)
 		}
 	}
+	if r.IPv4 != nil && r.IPv4.Mapping != nil && !r.IPv4.Mapping.Until.IsZero() {
+		four, mapping := *r.IPv4, *r.IPv4.Mapping
+		mapping.Until = time.Unix(1, 0)
+		four.Mapping = &mapping
+		r.IPv4 = &four
+	}
 	r.Addresses, r.Pinholes = addresses, holes
 	return r
 }
@@ -187,8 +193,33 @@ func writeReport(r share.Report, now time.Time, out *output) {
 	for _, g := range r.Gateways {
 		out.data(fill(g.Method+": "+escape(g.Error), margin, "  "))
 	}
+	writeIPv4(r.IPv4, now, out)
 	writeSeen(r, out)
 	out.data("\n" + fill(escape(r.Next), margin, ""))
+}
+
+// writeIPv4 lists the addresses in links, and what the router was asked for.
+func writeIPv4(r *share.IPv4Report, now time.Time, out *output) {
+	if r == nil {
+		return
+	}
+	out.data("\nIPv4 (nobody tests whether strangers get in)")
+	for _, a := range r.Addresses {
+		out.data("  " + a.String() + "\n    in links")
+	}
+	if m := r.Mapping; m != nil {
+		how := "mapped to " + m.Internal.String() + " with " + m.Method
+		if !m.Until.IsZero() {
+			how += ", expires in " + span(m.Until.Sub(now).Round(time.Second)) + ", renewed before then"
+		}
+		if m.Error != "" {
+			how += "; of no use: " + escape(m.Error)
+		}
+		out.data("  TCP " + m.External.String() + " of the router\n" + fill(how, margin, "    "))
+	}
+	for _, g := range r.Gateways {
+		out.data(fill(g.Method+": "+escape(g.Error), margin, "  "))
+	}
 }
 
 func writeVerdict(name string, v share.Verdict, evidence string, at, now time.Time, out *output) {

@@ -24,8 +24,16 @@ func reportOf(v share.Verdict) share.Report {
 			{Address: a, Port: 51413, Protocol: "udp", Method: "UPnP", Error: strings.Repeat("no ", 50)},
 		},
 		Gateways: []share.GatewayProblem{{Method: "PCP", Error: "no router answers"}},
-		Seen:     []share.SeenAs{{Address: a, By: "dht"}, {Address: a, By: "peers", Count: 2}},
-		DHT:      &share.DHTReport{Nodes: 120, Answering: 100},
+		IPv4: &share.IPv4Report{
+			Addresses: []netip.AddrPort{netip.MustParseAddrPort("8.8.8.8:51413"), netip.MustParseAddrPort("192.168.100.200:51413")},
+			Mapping: &share.PortMapping{
+				External: netip.MustParseAddrPort("8.8.8.8:51413"), Internal: netip.MustParseAddrPort("192.168.100.200:51413"),
+				Method: "NAT-PMP", Until: time.Now().Add(time.Hour),
+			},
+			Gateways: []share.GatewayProblem{{Method: "PCP", Error: strings.Repeat("no ", 50)}},
+		},
+		Seen: []share.SeenAs{{Address: a, By: "dht"}, {Address: a, By: "peers", Count: 2}},
+		DHT:  &share.DHTReport{Nodes: 120, Answering: 100},
 	}
 }
 
@@ -38,7 +46,7 @@ func TestDoctorFitsTheTerminal(t *testing.T) {
 	}
 	checkScreen(t, stdout.String(), columns)
 	for _, part := range []string{"The answer.\n", "TCP  unreachable: ", "3m ago", "UDP  unknown\n", "TCP 51413 to 2001:db8:1234", "opened with PCP, expires in",
-		"not opened with UPnP: no", "PCP: no router answers", "120 nodes known, 100 answered recently", "2 peers saw this node at 2001"} {
+		"not opened with UPnP: no", "PCP: no router answers", "TCP 8.8.8.8:51413 of the router\n    mapped to 192.168.100.200:51413 with NAT-PMP, expires in", "  192.168.100.200:51413\n", "120 nodes known, 100 answered recently", "2 peers saw this node at 2001"} {
 		if !strings.Contains(stdout.String(), part) {
 			t.Errorf("%s\nlacks %q", stdout, part)
 		}

@@ -376,6 +376,9 @@ func nobody(ctx context.Context, n client, t share.Transfer, wait time.Duration)
 	if ways, err := n.Discovery(ctx, t.ID); err == nil {
 		said = whatWasSaid(ways)
 	}
+	if t.IPv4Only > 0 {
+		said += "; " + ipv4Only(t)
+	}
 	if t.Peers > 0 {
 		return share.Errorf(share.Nobody, "no data of %s arrived for %s: connected to %s, but none has a missing piece%s",
 			name, spanExact(wait), count(t.Peers, "peer"), said)

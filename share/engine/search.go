@@ -35,27 +35,27 @@ func (s *search) reason(b *book, peers int, now time.Time) string {
 	if peers > 0 {
 		return ""
 	}
-	known, more := 0, ""
+	known, next, skipped := 0, "", ""
 	if b != nil {
 		known = len(b.entries)
 	}
 	if wait := s.next.Sub(now); s.round.over() && wait > 0 {
-		more = ", next try in " + face.Seconds(wait)
+		next = ", next try in " + face.Seconds(wait)
 	}
 	if n := b.leftOut(); n > 0 {
-		more += fmt.Sprintf("; %s skipped, IPv4 only (--ipv4 uses them)", english.Plural(n, "peer", ""))
+		skipped = fmt.Sprintf("; %s skipped, IPv4 only (--ipv4 uses them)", english.Plural(n, "peer", ""))
 	}
 	switch {
 	case known == 1:
-		return "1 peer known, not connected yet" + more
+		return "1 peer known, not connected yet" + next + skipped
 	case known > 0:
-		return fmt.Sprintf("%d peers known, none connected yet%s", known, more)
+		return fmt.Sprintf("%d peers known, none connected yet%s%s", known, next, skipped)
 	case !s.asked || !s.round.over():
-		return "looking for peers"
+		return "looking for peers" + skipped
 	case !s.open:
 		return "no way to find peers: the link has none, and no other source is on"
 	}
-	return "no peers found yet" + more
+	return "no peers found yet" + next + skipped
 }
 
 // begin begins a round if it is time for one, and reports whether it did. peers is how

@@ -77,6 +77,11 @@ type Policy struct {
 	Prefix    netip.Prefix // only addresses within
 }
 
+// Allows reports whether an address of an interface may be published.
+func (p Policy) Allows(ip netip.Addr, iface string) bool {
+	return p.allows(Address{IP: ip, Interface: iface})
+}
+
 func (p Policy) allows(a Address) bool {
 	return (p.Interface == "" || p.Interface == a.Interface) &&
 		(!p.Prefix.IsValid() || p.Prefix.Contains(a.IP.WithZone("")))

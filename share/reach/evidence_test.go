@@ -178,6 +178,20 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// A port that the router maps is told, as what it is: nobody has tested it. One that
+// leads nowhere is none.
+func TestReportOfAMappedPort(t *testing.T) {
+	m := share.PortMapping{External: netip.MustParseAddrPort("8.8.8.8:7000")}
+	s := Situation{Evidence: NewEvidence(time.Now), IPv4: &share.IPv4Report{Mapping: &m}}
+	if r := s.Report(); r.Verdict != share.NotKnown || !strings.Contains(r.Answer, "8.8.8.8:7000") || strings.Contains(r.Next, "provider") {
+		t.Errorf("%s\n%s\n%s", r.Verdict, r.Answer, r.Next)
+	}
+	m.Error = "behind another router"
+	if r := s.Report(); r.Verdict != share.Unreachable || !strings.Contains(r.Next, "Ask your provider") {
+		t.Errorf("%s\n%s\n%s", r.Verdict, r.Answer, r.Next)
+	}
+}
+
 // A host without global IPv6 is told what would help, and no other is bothered.
 func TestWhatTheHostLacks(t *testing.T) {
 	loop, link := addr("::1", Stable, "lo"), addr("fe80::5%eth0", Stable, "eth0")
@@ -191,8 +205,8 @@ func TestWhatTheHostLacks(t *testing.T) {
 		"nothing":          {Situation{}, []string{"neither reach", "--ipv4", "Tailscale", "Yggdrasil", "WireGuard", "provider", "tunnel"}},
 		"link-local":       {Situation{Host: []Address{loop, link}}, []string{"neither reach", "--ipv4"}},
 		"ULA":              {Situation{Host: []Address{loop, link, ula}}, []string{"only peers on its own private network", "--ipv4"}},
-		"IPv4 alone":       {Situation{Host: []Address{loop}, IPv4: true}, []string{"only peers with IPv4", "WireGuard"}},
-		"IPv4 and ULA":     {Situation{Host: []Address{ula}, IPv4: true}, []string{"no global IPv6 address", "peers with IPv4"}},
+		"IPv4 alone":       {Situation{Host: []Address{loop}, IPv4: &share.IPv4Report{}}, []string{"only peers with IPv4", "WireGuard"}},
+		"IPv4 and ULA":     {Situation{Host: []Address{ula}, IPv4: &share.IPv4Report{}}, []string{"no global IPv6 address", "peers with IPv4"}},
 		"global":           {Situation{Host: []Address{loop, link, global}}, nil},
 		"translated":       {Situation{Host: []Address{loop, translated}}, nil},
 		"for this machine": {Situation{Host: []Address{loop}, Local: true}, nil},
@@ -207,7 +221,7 @@ func TestWhatTheHostLacks(t *testing.T) {
 				t.Errorf("%s: %q lacks %q", name, got, w)
 			}
 		}
-		if c.s.IPv4 && strings.Contains(got, "--ipv4") {
+		if c.s.IPv4 != nil && strings.Contains(got, "--ipv4") {
 			t.Errorf("%s is told to use what it uses: %s", name, got)
 		}
 	}

@@ -7,9 +7,14 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// ListGateways reads the routers of the default routes.
-func ListGateways() ([]Gateway, error) {
-	routes, err := netlink.RouteList(nil, netlink.FAMILY_V6)
+// ListGateways reads the routers of the default routes of IPv6.
+func ListGateways() ([]Gateway, error) { return listGateways(netlink.FAMILY_V6) }
+
+// ListGateways4 reads those of IPv4.
+func ListGateways4() ([]Gateway, error) { return listGateways(netlink.FAMILY_V4) }
+
+func listGateways(family int) ([]Gateway, error) {
+	routes, err := netlink.RouteList(nil, family)
 	if err != nil {
 		return nil, fmt.Errorf("reading the routes: %w", err)
 	}
@@ -24,7 +29,7 @@ func ListGateways() ([]Gateway, error) {
 		if a.IsLinkLocalUnicast() {
 			a = a.WithZone(name)
 		}
-		out = append(out, Gateway{a, name})
+		out = append(out, Gateway{a.Unmap(), name})
 	}
 	for _, r := range routes {
 		if r.Dst != nil && (len(r.Dst.IP) == 0 || !r.Dst.IP.IsUnspecified()) {

@@ -14,10 +14,10 @@ func (s Situation) lack() string {
 	switch {
 	case s.Local || has(Global) || translated:
 		return ""
-	case s.IPv4 && has(ULA):
+	case s.IPv4 != nil && has(ULA):
 		return "This machine has no global IPv6 address: it reaches peers with IPv4 and those on its own private network, and finds others " +
 			"only through links, trackers and peers. What helps: " + help
-	case s.IPv4:
+	case s.IPv4 != nil:
 		return "This machine has no IPv6 address that leads anywhere: it reaches only peers with IPv4, and finds them " +
 			"only through links, trackers and peers. What helps: " + help
 	case has(ULA):

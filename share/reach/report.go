@@ -18,9 +18,9 @@ type Situation struct {
 	Gateways  []share.GatewayProblem
 	Seen      []share.SeenAs
 	DHT       *share.DHTReport
-	Host      []Address // all addresses of this host
-	IPv4      bool      // peers with IPv4 are used
-	Local     bool      // only this host is to reach this node
+	Host      []Address         // all addresses of this host
+	IPv4      *share.IPv4Report // nil where IPv4 is off
+	Local     bool              // only this host is to reach this node
 }
 
 // Endpoint is an address with the port on which this node listens there.
@@ -35,7 +35,8 @@ type Endpoint struct {
 func (s Situation) Report() share.Report {
 	r := share.Report{
 		Addresses: []share.AddressReport{}, Pinholes: append([]share.Pinhole{}, s.Pinholes...),
-		Seen: append([]share.SeenAs{}, s.Seen...), Gateways: append([]share.GatewayProblem{}, s.Gateways...), DHT: s.DHT,
+		Seen: append([]share.SeenAs{}, s.Seen...), Gateways: append([]share.GatewayProblem{}, s.Gateways...),
+		IPv4: s.IPv4, DHT: s.DHT,
 	}
 	for _, e := range s.Endpoints {
 		if e.Scope == Loopback {
@@ -63,7 +64,7 @@ func (s Situation) Report() share.Report {
 	slices.SortStableFunc(r.Addresses, func(a, b share.AddressReport) int {
 		return cmp.Or(cmp.Compare(order(a), order(b)), a.Address.Compare(b.Address), cmp.Compare(a.Port, b.Port))
 	})
-	r.Verdict = verdict(r.Addresses)
+	r.Verdict = verdict(&r)
 	r.Warning, r.Answer, r.Next = s.lack(), answer(&r), next(&r)
 	return r
 }
@@ -93,8 +94,8 @@ func published(all []share.AddressReport) (out []share.AddressReport) {
 	return out
 }
 
-func verdict(all []share.AddressReport) share.Verdict {
-	told := published(all)
+func verdict(r *share.Report) share.Verdict {
+	told := published(r.Addresses)
 	count := map[share.Verdict]int{}
 	for _, a := range told {
 		count[a.TCP]++
@@ -102,10 +103,21 @@ func verdict(all []share.AddressReport) share.Verdict {
 	switch {
 	case count[share.Reachable] > 0:
 		return share.Reachable
+	case len(told) == 0 && mapped(r) != "":
+		return share.NotKnown // nobody tests IPv4
 	case len(told) == 0 || count[share.Unreachable] == len(told):
 		return share.Unreachable
 	}
 	return share.NotKnown
+}
+
+// mapped is the IPv4 address and port of the router that lead to this node; empty without
+// one that strangers may use.
+func mapped(r *share.Report) string {
+	if r.IPv4 == nil || r.IPv4.Mapping == nil || r.IPv4.Mapping.Error != "" {
+		return ""
+	}
+	return r.IPv4.Mapping.External.String()
 }
 
 func where(a share.AddressReport) string { return netip.AddrPortFrom(a.Address, a.Port).String() }
@@ -114,6 +126,8 @@ func answer(r *share.Report) string {
 	told := published(r.Addresses)
 	local := slices.ContainsFunc(r.Addresses, func(a share.AddressReport) bool { return a.Scope == string(ULA) && a.Published })
 	switch {
+	case len(told) == 0 && mapped(r) != "":
+		return "The router passes " + mapped(r) + " to this node over IPv4. It is not known whether strangers can reach you there."
 	case len(told) == 0 && local:
 		return "Only your own network can reach you: this machine has no global IPv6 address."
 	case len(told) == 0 && len(r.Addresses) > 0 && !slices.ContainsFunc(r.Addresses, func(a share.AddressReport) bool { return a.Scope != string(LinkLocal) }):
@@ -135,7 +149,10 @@ func answer(r *share.Report) string {
 
 func next(r *share.Report) string {
 	told := published(r.Addresses)
-	if len(told) == 0 {
+	switch {
+	case len(told) == 0 && mapped(r) != "":
+		return "Ask somebody outside your network to download what you share: shoal has IPv6 addresses tested, and no others."
+	case len(told) == 0:
 		return "Ask your provider or network administrator for IPv6. " +
 			"Until then you can share with machines on your own network."
 	}

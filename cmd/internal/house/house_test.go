@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"share/merkle":         {},
 	"share/metainfo":       {"share", "share/bencode", "share/merkle"},
 	"share/reach":          {"share"},
+	"share/reach/nat":      {"share", "share/reach"},
 	"share/seal":           {"share"},
 	"share/storage":        {"share", "share/merkle", "share/metainfo"},
 	"share/utp":            {},
@@ -51,7 +52,7 @@ var allowed = map[string][]string{
 	"cmd/internal/watch":   {"share", "index", "webui/api"},
 	"cmd/internal/node": {
 		"cmd/internal/config", "cmd/internal/history", "cmd/internal/policy", "cmd/internal/uploads", "cmd/internal/watch",
-		"share", "share/metainfo", "share/reach", "share/storage", "share/engine",
+		"share", "share/metainfo", "share/reach", "share/reach/nat", "share/storage", "share/engine",
 		"index", "index/dht", "index/lan", "index/channel", "index/catalog",
 		"webui/api", "webui",
 	},

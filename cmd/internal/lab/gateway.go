@@ -16,7 +16,7 @@ type Protocol string
 // The protocols that a Gateway may speak.
 const (
 	IGD2 Protocol = "IGD2" // UPnP WANIPv6FirewallControl:1
-	PCP  Protocol = "PCP"  // RFC 6887
+	PCP  Protocol = "PCP"  // RFC 6887, and NAT-PMP
 )
 
 // Gateway runs miniupnpd, a real home router's daemon, on the router: hosts on
@@ -89,15 +89,20 @@ add rule inet filter pinholes jump miniupnpd
 }
 
 // Pinholes lists the firewall rules that a Gateway made, as nft shows them.
-func (r *Router) Pinholes() []string {
+func (r *Router) Pinholes() []string { return r.rules("miniupnpd", "accept") }
+
+// Ports lists the ports that a Gateway has mapped, in the same way.
+func (r *Router) Ports() []string { return r.rules("prerouting_miniupnpd", "dnat") }
+
+// rules lists the rules of a chain that have a word.
+func (r *Router) rules(chain, word string) (rules []string) {
 	r.lab.t.Helper()
-	out, err := r.space.pipe("", "nft", "-n", "list", "chain", "inet", "filter", "miniupnpd")
+	out, err := r.space.pipe("", "nft", "-n", "list", "chain", "inet", "filter", chain)
 	if err != nil {
 		r.lab.t.Fatal(err)
 	}
-	var rules []string
 	for line := range strings.Lines(out) {
-		if line = strings.TrimSpace(line); strings.Contains(line, "accept") {
+		if line = strings.TrimSpace(line); strings.Contains(line, word) {
 			rules = append(rules, line)
 		}
 	}

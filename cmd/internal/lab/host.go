@@ -62,6 +62,21 @@ func (h *Host) IP(lines ...string) {
 	h.space.ip(lines...)
 }
 
+// OnlyIPv4 takes IPv6 from the host and gives it an IPv4 address with a prefix, and a
+// default route if router is valid.
+func (h *Host) OnlyIPv4(address netip.Prefix, router netip.Addr) {
+	h.lab.t.Helper()
+	h.space.sysctl("ipv6/conf/all/disable_ipv6", "1")
+	h.Addr = address.Addr()
+	script := fmt.Sprintf("addr add %s dev %s\n", address, h.device)
+	if router.IsValid() {
+		script += fmt.Sprintf("route add default via %s dev %s\n", router, h.device)
+	}
+	if _, err := h.space.pipe(script, "ip", "-4", "-batch", "-"); err != nil {
+		h.lab.t.Fatal(err)
+	}
+}
+
 // Addresses are all addresses of the host except loopback.
 func (h *Host) Addresses() []netip.Addr {
 	h.lab.t.Helper()

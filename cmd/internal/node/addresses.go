@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/shoalnet/shoal/share/reach"
+	"github.com/shoalnet/shoal/share/reach/nat"
 )
 
 // addresses are where this node can be reached: what it listens at, on the addresses of
@@ -12,6 +13,7 @@ import (
 type addresses struct {
 	ports *ports
 	host  *reach.Watcher
+	ipv4  *nat.Mapper // nil where IPv4 is off
 }
 
 // own returns the addresses of this node, best first: those that it was told to listen
@@ -20,6 +22,8 @@ func (a *addresses) own() []netip.AddrPort {
 	var out []netip.AddrPort
 	for _, l := range a.ports.addresses() {
 		switch {
+		case l.Addr().Unmap().Is4() && !l.Addr().Unmap().IsLoopback() && a.ipv4 != nil:
+			out = append(out, a.ipv4.Addresses()...)
 		case !l.Addr().IsUnspecified():
 			out = append(out, l)
 		case l.Addr().Is6():
@@ -65,6 +69,22 @@ func (a *addresses) endpoints(udp uint16) (out []reach.Endpoint) {
 		}
 	}
 	return out
+}
+
+// ipv4Second puts the IPv4 addresses after the first of IPv6: links carry only a few.
+func ipv4Second(all []netip.AddrPort) []netip.AddrPort {
+	var first, four, rest []netip.AddrPort
+	for _, a := range all {
+		switch {
+		case a.Addr().Unmap().Is4():
+			four = append(four, a)
+		case first == nil:
+			first = append(first, a)
+		default:
+			rest = append(rest, a)
+		}
+	}
+	return slices.Concat(first, four, rest)
 }
 
 // forLinks leaves out loopback addresses, which would lead the reader of a link to their

@@ -33,7 +33,7 @@ func testAddresses(listen ...string) *addresses {
 	address := func(ip string, s reach.Scope, k reach.Kind) reach.Address {
 		return reach.Address{IP: netip.MustParseAddr(ip), Scope: s, Kind: k, Interface: "eth0", Routed: true, Preferred: -1, Valid: -1}
 	}
-	return &addresses{p, reach.NewWatcher(reach.WatchConfig{List: func() ([]reach.Address, error) {
+	return &addresses{ports: p, host: reach.NewWatcher(reach.WatchConfig{List: func() ([]reach.Address, error) {
 		return []reach.Address{
 			address("2a00::5", reach.Global, reach.Stable), address("2a00::7", reach.Global, reach.Temporary),
 			address("fe80::5%eth0", reach.LinkLocal, reach.Stable),

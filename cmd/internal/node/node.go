@@ -24,6 +24,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine"
 	"github.com/shoalnet/shoal/share/reach"
+	"github.com/shoalnet/shoal/share/reach/nat"
 	"github.com/shoalnet/shoal/webui/api"
 )
 
@@ -240,7 +241,13 @@ func (n *Node) build() (p *parts, err error) {
 	}()
 	n.watcher = reach.NewWatcher(reach.WatchConfig{Logger: n.part("reach"), Policy: publish(c)})
 	n.systemd = &supervisor{on: n.o.Daemon, port: n.ports.port, log: n.log}
-	n.addresses = &addresses{n.ports, n.watcher}
+	n.addresses = &addresses{ports: n.ports, host: n.watcher}
+	if l := n.ports.ipv4(); l.IsValid() && c.IPv4 {
+		n.addresses.ipv4 = nat.New(nat.Config{
+			Logger: n.part("nat"), Now: n.o.Now, Listen: l, Ask: !c.NoPinholes,
+			Allows: func(a netip.Addr, iface string) bool { return publish(n.current()).Allows(a, iface) },
+		})
+	}
 	n.reach = newReachability(n.addresses, c, n.part("reach"), n.o.Now)
 	if n.limiter, err = policy.NewLimiter(plan(c), n.state, n.part("limits"), n.o.Now); err != nil {
 		return nil, err

@@ -38,6 +38,16 @@ func (p *ports) addresses() []netip.AddrPort {
 	return out
 }
 
+// ipv4 is the address that they listen at over IPv4; the zero AddrPort for none.
+func (p *ports) ipv4() netip.AddrPort {
+	for _, a := range p.addresses() {
+		if a.Addr().Unmap().Is4() {
+			return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+		}
+	}
+	return netip.AddrPort{}
+}
+
 // loopback reports whether only this host can reach the ports.
 func (p *ports) loopback() bool {
 	for _, a := range p.addresses() {

@@ -34,7 +34,6 @@ type reachability struct {
 	prober    *reach.Prober
 	pinholes  *reach.Pinholes
 	askRouter bool // for pinholes
-	ipv4      bool // peers with IPv4 are used
 	local     bool // this node is for its own host only
 
 	// Set before run.
@@ -44,7 +43,7 @@ type reachability struct {
 
 func newReachability(a *addresses, c *config.Config, log *slog.Logger, now func() time.Time) *reachability {
 	r := &reachability{
-		addresses: a, log: log, askRouter: !c.NoPinholes, ipv4: c.IPv4, local: a.ports.local(c.Listen),
+		addresses: a, log: log, askRouter: !c.NoPinholes, local: a.ports.local(c.Listen),
 		evidence: reach.NewEvidence(now),
 	}
 	r.evidence.SetAddresses(a.host.Addresses())
@@ -69,6 +68,9 @@ func (r *reachability) run(ctx context.Context) error {
 	parts.Go(func() { _ = r.prober.Run(ctx) })
 	if r.askRouter {
 		parts.Go(func() { _ = r.pinholes.Run(ctx) })
+	}
+	if m := r.addresses.ipv4; m != nil {
+		parts.Go(func() { _ = m.Run(ctx) })
 	}
 	changed := r.addresses.host.Changed()
 	r.evidence.SetAddresses(r.addresses.host.Addresses())
@@ -97,7 +99,7 @@ func (r *reachability) endpoints() []reach.Endpoint {
 func (r *reachability) links() []netip.AddrPort {
 	out := forLinks(r.addresses.ports.addresses(), r.addresses.own())
 	r.evidence.Sort(out)
-	return out
+	return ipv4Second(out)
 }
 
 // proven tells whether strangers are known to get in.
@@ -109,8 +111,14 @@ func (r *reachability) proven() bool {
 
 // refresh asks the router again, unless it must not be asked.
 func (r *reachability) refresh(ctx context.Context) {
-	if r.askRouter {
-		r.pinholes.Refresh(ctx)
+	if !r.askRouter {
+		return
+	}
+	var both sync.WaitGroup
+	defer both.Wait()
+	both.Go(func() { r.pinholes.Refresh(ctx) })
+	if m := r.addresses.ipv4; m != nil {
+		both.Go(func() { m.Refresh(ctx) })
 	}
 }
 
@@ -136,7 +144,10 @@ func (r *reachability) Report() share.Report {
 	s := reach.Situation{
 		Endpoints: r.endpoints(), Evidence: r.evidence,
 		Pinholes: r.pinholes.Holes(), Gateways: r.pinholes.Problems(),
-		Host: r.addresses.host.Addresses(), IPv4: r.ipv4, Local: r.local,
+		Host: r.addresses.host.Addresses(), Local: r.local,
+	}
+	if m := r.addresses.ipv4; m != nil {
+		s.IPv4 = m.Report()
 	}
 	if d := r.dht; d != nil {
 		st := d.Stats()

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -40,18 +41,7 @@ type Client struct {
 // Connect reads the description of a router, for requests that leave from
 // local: a router opens pinholes only to the host that asks.
 func Connect(ctx context.Context, d Device, local netip.Addr) (*Client, error) {
-	dialer := &net.Dialer{Timeout: callTime, KeepAlive: -1, LocalAddr: &net.TCPAddr{IP: local.WithZone("").AsSlice()}}
-	c := &Client{device: d, http: &http.Client{
-		Timeout: callTime,
-		// Requests go to this host, whatever the description names.
-		Transport: &bounded{&http.Transport{
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return dialer.DialContext(ctx, "tcp6", d.Addr.String())
-			},
-			DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10, ResponseHeaderTimeout: callTime,
-		}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("it redirects") },
-	}}
+	c := &Client{device: d, http: client(d, local)}
 	if err := c.describe(ctx); err != nil {
 		return nil, fmt.Errorf("asking the router at %s what it can do: %w", d.Addr.Addr(), err)
 	}
@@ -65,33 +55,58 @@ func Connect(ctx context.Context, d Device, local netip.Addr) (*Client, error) {
 	return c, nil
 }
 
-func (c *Client) describe(ctx context.Context) error {
+// client makes requests of one device, from local.
+func client(d Device, local netip.Addr) *http.Client {
+	dialer := &net.Dialer{Timeout: callTime, KeepAlive: -1, LocalAddr: &net.TCPAddr{IP: local.WithZone("").AsSlice()}}
+	return &http.Client{
+		Timeout: callTime,
+		// Requests go to this host, whatever the description names.
+		Transport: &bounded{&http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return dialer.DialContext(ctx, "tcp", d.Addr.String())
+			},
+			DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10, ResponseHeaderTimeout: callTime,
+		}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("it redirects") },
+	}
+}
+
+// description reads how a device describes itself, and from where.
+func description(ctx context.Context, c *http.Client, d Device) (*goupnp.RootDevice, *url.URL, error) {
 	// Zones are for the dialer alone: a router that got one in a Host header
 	// would not know it.
-	u := *c.device.Location
-	u.Host = net.JoinHostPort(stripZone(u.Hostname()), fmt.Sprint(c.device.Addr.Port()))
+	u := *d.Location
+	u.Host = net.JoinHostPort(stripZone(u.Hostname()), fmt.Sprint(d.Addr.Port()))
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	resp, err := c.http.Do(req)
+	resp, err := c.Do(req)
 	if err != nil {
-		return plain(err)
+		return nil, nil, plain(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("it answers %s", resp.Status)
+		return nil, nil, fmt.Errorf("it answers %s", resp.Status)
 	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxDescription))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	root, err := parseDescription(b)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	root.SetURLBase(&u)
-	services, err := internetgateway2.NewWANIPv6FirewallControl1ClientsFromRootDevice(root, &u)
+	return root, &u, nil
+}
+
+func (c *Client) describe(ctx context.Context) error {
+	root, u, err := description(ctx, c.http, c.device)
+	if err != nil {
+		return err
+	}
+	services, err := internetgateway2.NewWANIPv6FirewallControl1ClientsFromRootDevice(root, u)
 	if err != nil || len(services) == 0 {
 		return errors.New("it has no IPv6 firewall control")
 	}
@@ -134,7 +149,7 @@ func (c *Client) Delete(ctx context.Context, id uint16) error {
 // Router is the router that is asked.
 func (c *Client) Router() netip.Addr { return c.device.Addr.Addr() }
 
-// The errors of the service, WANIPv6FirewallControl:1, section 2.6.
+// The errors of the services: WANIPv6FirewallControl:1, section 2.6.
 var faults = map[int]string{
 	606: "it does not allow this host to do that",
 	701: "the pinhole is for another host",
@@ -146,6 +161,13 @@ var faults = map[int]string{
 	707: "it does not open pinholes for this protocol",
 	708: "it does not accept wildcards",
 	709: "no packet has come through",
+	// WANIPConnection:1 and 2, section 2.4, 2.5.
+	715: "it does not accept wildcards for hosts",
+	716: "it does not accept wildcards for ports",
+	718: "another host has this port",
+	725: "it knows mappings without an end only",
+	728: "it has too many mappings",
+	729: "it has a mapping that conflicts with this one",
 }
 
 // explain turns the error of a request into one for people.

@@ -43,7 +43,7 @@ func TestParseReply(t *testing.T) {
 		"nothing":                 {"fe80::1", "", ""},
 		"a location out of sense": {"fe80::1", answer("200 OK", Service, "http://[fe80::1"), ""},
 	} {
-		d, err := parseReply([]byte(c.reply), netip.MustParseAddr(c.from), local, "eth0")
+		d, err := pinholes(local, "eth0").parse([]byte(c.reply), netip.MustParseAddr(c.from))
 		if c.want == "" && err == nil || c.want != "" && (err != nil || d.Addr.String() != c.want) {
 			t.Errorf("%s: %v, %v", name, d.Addr, err)
 		}
@@ -54,21 +54,21 @@ func FuzzParseReply(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\r\nST: " + Service + "\r\nLOCATION: http://[fe80::1]:5000/rootDesc.xml\r\n\r\n"))
 	local, from := netip.MustParseAddr("2001:db8:1:1::5"), netip.MustParseAddr("fe80::1")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		d, err := parseReply(b, from, local, "eth0")
+		d, err := pinholes(local, "eth0").parse(b, from)
 		if err == nil && (!onLink(d.Addr.Addr(), local) || d.Addr.Port() == 0) {
 			t.Fatalf("%q leads to %s", b, d.Addr)
 		}
 	})
 }
 
-const description = `<?xml version="1.0"?><root xmlns="urn:schemas-upnp-org:device-1-0"><specVersion><major>1</major><minor>1</minor></specVersion>
+const descriptionXML = `<?xml version="1.0"?><root xmlns="urn:schemas-upnp-org:device-1-0"><specVersion><major>1</major><minor>1</minor></specVersion>
 <device><deviceType>urn:schemas-upnp-org:device:InternetGatewayDevice:2</deviceType><deviceList><device><serviceList>
 <service><serviceType>urn:schemas-upnp-org:service:WANIPv6FirewallControl:1</serviceType><serviceId>x</serviceId>
 <SCPDURL>/6.xml</SCPDURL><controlURL>/ctl</controlURL><eventSubURL>/evt</eventSubURL></service>
 </serviceList></device></deviceList></device></root>`
 
 func FuzzDescription(f *testing.F) {
-	f.Add([]byte(description))
+	f.Add([]byte(descriptionXML))
 	f.Add([]byte(`<!DOCTYPE x [<!ENTITY a "b">]><root>&a;</root>`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		root, err := parseDescription(b)
@@ -126,7 +126,7 @@ func (b *box) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodGet {
-		_, _ = io.WriteString(w, description)
+		_, _ = io.WriteString(w, descriptionXML)
 		return
 	}
 	body, _ := io.ReadAll(io.LimitReader(r.Body, 10_000))
@@ -237,7 +237,7 @@ func TestNobodyElseIsCalled(t *testing.T) {
 	elsewhere, b := newBox(t), newBox(t)
 	b.override = func(w http.ResponseWriter, r *http.Request, action string) bool {
 		if action == "" {
-			io.WriteString(w, strings.Replace(description, "<controlURL>/ctl", "<controlURL>"+elsewhere.URL+"/ctl", 1))
+			io.WriteString(w, strings.Replace(descriptionXML, "<controlURL>/ctl", "<controlURL>"+elsewhere.URL+"/ctl", 1))
 		}
 		return action == ""
 	}
@@ -276,13 +276,13 @@ func TestSearch(t *testing.T) {
 			_, _ = router.WriteTo([]byte(b), from)
 		}
 	}()
-	found, err := search(t.Context(), us, router.LocalAddr(), netip.IPv6Loopback(), "eth0")
+	found, err := pinholes(netip.IPv6Loopback(), "eth0").search(t.Context(), us, router.LocalAddr())
 	if err != nil || len(found) != 1 || found[0].Addr.String() != "[fe80::1%eth0]:5000" {
 		t.Errorf("%v, %v", found, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := search(ctx, listen(), router.LocalAddr(), netip.IPv6Loopback(), "eth0"); err == nil {
+	if _, err := pinholes(netip.IPv6Loopback(), "eth0").search(ctx, listen(), router.LocalAddr()); err == nil {
 		t.Error("found a router that does not answer")
 	}
 }

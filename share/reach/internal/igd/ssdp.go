@@ -1,6 +1,7 @@
 // Package igd keeps to itself how a router is asked by UPnP for pinholes in its
-// IPv6 firewall: it finds the router by SSDP on the link, reads its description,
-// and calls the service WANIPv6FirewallControl:1 of an Internet Gateway Device:2.
+// IPv6 firewall, and for ports of its IPv4 address: it finds the router by SSDP on the
+// link, reads its description, and calls the service WANIPv6FirewallControl:1 of an
+// Internet Gateway Device:2, or WANIPConnection and WANPPPConnection.
 //
 // Any host on the link can claim to be a router, so its answers are not trusted:
 // answers from beyond the link are ignored, only the address that answered is
@@ -22,10 +23,13 @@ import (
 )
 
 const (
-	// Service is the service to find.
+	// Service is the service to find for pinholes.
 	Service = "urn:schemas-upnp-org:service:WANIPv6FirewallControl:1"
+	// Gateway is the device to find for ports of an IPv4 address.
+	Gateway = "urn:schemas-upnp-org:device:InternetGatewayDevice:1"
 
 	group      = "ff02::c"
+	group4     = "239.255.255.250"
 	searchPort = 1900
 	searchTime = 3 * time.Second
 	maxReplies = 16
@@ -40,15 +44,22 @@ type Device struct {
 
 var errReply = errors.New("not an answer to a search")
 
-// parseReply reads an answer from a neighbour at from to a search sent from
-// local.
-func parseReply(b []byte, from netip.Addr, local netip.Addr, zone string) (Device, error) {
+// inquiry is whom a search looks for.
+type inquiry struct {
+	target string
+	group  string
+	zone   string
+	near   func(netip.Addr) bool // who may answer, and be named
+}
+
+// parse reads an answer of from.
+func (q *inquiry) parse(b []byte, from netip.Addr) (Device, error) {
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(b)), nil)
 	if err != nil {
 		return Device{}, fmt.Errorf("%w: %w", errReply, err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK || resp.Header.Get("St") != Service {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("St") != q.target {
 		return Device{}, errReply
 	}
 	u, err := url.Parse(resp.Header.Get("Location"))
@@ -63,11 +74,11 @@ func parseReply(b []byte, from netip.Addr, local netip.Addr, zone string) (Devic
 	if err != nil || at.Port() == 0 {
 		return Device{}, fmt.Errorf("%w: the location is not an address", errReply)
 	}
-	if !onLink(from, local) || !onLink(at.Addr(), local) {
+	if !q.near(from) || !q.near(at.Addr()) {
 		return Device{}, fmt.Errorf("%w: %s names %s, which is not on the link", errReply, from, at)
 	}
 	if at.Addr().IsLinkLocalUnicast() {
-		at = netip.AddrPortFrom(at.Addr().WithZone(zone), at.Port())
+		at = netip.AddrPortFrom(at.Addr().WithZone(q.zone), at.Port())
 	}
 	return Device{at, u}, nil
 }
@@ -92,23 +103,47 @@ func Search(ctx context.Context, local netip.Addr, iface string) ([]Device, erro
 	}
 	defer conn.Close()
 	to := &net.UDPAddr{IP: net.ParseIP(group), Port: searchPort, Zone: iface}
-	return search(ctx, conn, to, local, iface)
+	return pinholes(local, iface).search(ctx, conn, to)
 }
 
-func request() []byte {
-	return []byte("M-SEARCH * HTTP/1.1\r\nHOST: [" + strings.ToUpper(group) + "]:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: " + Service + "\r\n\r\n")
+func pinholes(local netip.Addr, iface string) *inquiry {
+	return &inquiry{
+		target: Service, group: "[" + strings.ToUpper(group) + "]", zone: iface,
+		near: func(a netip.Addr) bool { return onLink(a, local) },
+	}
+}
+
+// Search4 looks for the router at an IPv4 address, from an address of this host. If it is
+// not known who the router is, any neighbour may claim to be one.
+func Search4(ctx context.Context, local, router netip.Addr) ([]Device, error) {
+	conn, err := net.ListenPacket("udp4", netip.AddrPortFrom(local, 0).String())
+	if err != nil {
+		return nil, fmt.Errorf("opening a port for SSDP: %w", err)
+	}
+	defer conn.Close()
+	return ports(router).search(ctx, conn, &net.UDPAddr{IP: net.ParseIP(group4), Port: searchPort})
+}
+
+func ports(router netip.Addr) *inquiry {
+	return &inquiry{target: Gateway, group: group4, near: func(a netip.Addr) bool {
+		return a == router || !router.IsValid() && a.Is4() && a.IsPrivate()
+	}}
+}
+
+func (q *inquiry) request() []byte {
+	return []byte("M-SEARCH * HTTP/1.1\r\nHOST: " + q.group + ":1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: " + q.target + "\r\n\r\n")
 }
 
 // search sends the query, once more after a second, and collects the answers. It
 // ends soon after the first one.
-func search(ctx context.Context, conn net.PacketConn, to net.Addr, local netip.Addr, zone string) ([]Device, error) {
+func (q *inquiry) search(ctx context.Context, conn net.PacketConn, to net.Addr) ([]Device, error) {
 	ctx, cancel := context.WithTimeout(ctx, searchTime)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
-	if _, err := conn.WriteTo(request(), to); err != nil {
+	if _, err := conn.WriteTo(q.request(), to); err != nil {
 		return nil, fmt.Errorf("looking for a router: %w", err)
 	}
-	again := time.AfterFunc(time.Second, func() { _, _ = conn.WriteTo(request(), to) })
+	again := time.AfterFunc(time.Second, func() { _, _ = conn.WriteTo(q.request(), to) })
 	defer again.Stop()
 	var found []Device
 	buf := make([]byte, maxReply)
@@ -121,7 +156,7 @@ func search(ctx context.Context, conn net.PacketConn, to net.Addr, local netip.A
 		if !ok {
 			continue
 		}
-		d, err := parseReply(buf[:n], u.AddrPort().Addr(), local, zone)
+		d, err := q.parse(buf[:n], u.AddrPort().Addr().Unmap())
 		if err != nil {
 			continue
 		}

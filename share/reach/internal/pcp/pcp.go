@@ -1,6 +1,6 @@
 // Package pcp keeps to itself how a router is asked by the Port Control Protocol
-// (RFC 6887) for pinholes in its IPv6 firewall. Of the protocol it has what is
-// needed for that: MAP with the option PREFER_FAILURE.
+// (RFC 6887) for pinholes in its IPv6 firewall, and for ports of its IPv4 address. Of the
+// protocol it has what is needed for that: MAP with the option PREFER_FAILURE.
 //
 //	request   2  1     0 0       lifetime[4]  client[16]      mapping  2 0 0 0
 //	response  2  0x81  0 result  lifetime[4]  epoch[4] 0[12]  mapping  options
@@ -58,6 +58,9 @@ type Response struct {
 // Result is the code of an answer; 0 is success.
 type Result uint8
 
+// WrongVersion is the result of a server that speaks another version, or NAT-PMP.
+const WrongVersion Result = 1
+
 // Error explains a result.
 func (r Result) Error() string {
 	names := map[Result]string{
@@ -72,8 +75,9 @@ func (r Result) Error() string {
 	return fmt.Sprintf("PCP result %d", uint8(r))
 }
 
-// mapRequest is the request for m. A lifetime of 0 deletes it.
-func mapRequest(client netip.Addr, lifetime time.Duration, m Mapping) []byte {
+// mapRequest is the request for m; if exact, for that and no other port. A lifetime of 0
+// deletes it.
+func mapRequest(client netip.Addr, lifetime time.Duration, m Mapping, exact bool) []byte {
 	b := append(make([]byte, 0, headerLen+mapLen+4), version, opMap, 0, 0)
 	b = binary.BigEndian.AppendUint32(b, uint32(lifetime/time.Second))
 	ip := client.As16()
@@ -84,11 +88,17 @@ func mapRequest(client netip.Addr, lifetime time.Duration, m Mapping) []byte {
 	b = binary.BigEndian.AppendUint16(b, m.External.Port())
 	ip = m.External.Addr().As16()
 	b = append(b, ip[:]...)
-	if lifetime > 0 {
+	if lifetime > 0 && exact {
 		// Another port than the one in links is of no use.
 		b = append(b, optPreferFailure, 0, 0, 0)
 	}
 	return b
+}
+
+// versionRefused is the answer of a server that speaks NAT-PMP only (RFC 6886, 3.5); it is
+// shorter than one of PCP.
+func versionRefused(b []byte) bool {
+	return len(b) >= 8 && b[0] == 0 && b[1]&response != 0 && binary.BigEndian.Uint16(b[2:]) == 1
 }
 
 var errResponse = errors.New("not a PCP response")
@@ -96,6 +106,8 @@ var errResponse = errors.New("not a PCP response")
 // Parse reads the answer of a server.
 func Parse(b []byte) (r Response, err error) {
 	switch {
+	case len(b) < headerLen && versionRefused(b):
+		return Response{Result: WrongVersion}, nil
 	case len(b) < headerLen || len(b) > maxLen || len(b)%4 != 0:
 		return r, fmt.Errorf("%w: %d bytes", errResponse, len(b))
 	case b[0] != version && Result(b[3]) != 1:

@@ -101,11 +101,11 @@ func TestRequest(t *testing.T) {
 	m := Mapping{Nonce{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, TCP, 51413, netip.AddrPortFrom(client, 51413)}
 	ip := "20010db8000000000000000000000005"
 	want := "02010000" + "00000e10" + ip + "0102030405060708090a0b0c" + "06000000" + "c8d5c8d5" + ip + "02000000"
-	if got := hex.EncodeToString(mapRequest(client, time.Hour, m)); got != want {
+	if got := hex.EncodeToString(mapRequest(client, time.Hour, m, true)); got != want {
 		t.Errorf("asks %s", got)
 	}
 	want = "02010000" + "00000000" + ip + "0102030405060708090a0b0c" + "06000000" + "c8d5c8d5" + ip
-	if got := hex.EncodeToString(mapRequest(client, 0, m)); got != want {
+	if got := hex.EncodeToString(mapRequest(client, 0, m, true)); got != want {
 		t.Errorf("takes it back with %s", got)
 	}
 }
@@ -143,6 +143,7 @@ func TestMap(t *testing.T) {
 		"for ever":               {change(func(b []byte) []byte { copy(b[4:], "\xff\xff\xff\xff"); return b }), maxLifetime, ""},
 		"refused":                {change(func(b []byte) []byte { b[3] = 2; return b }), 0, "not allowed (PCP result 2)"},
 		"another version":        {change(func(b []byte) []byte { b[0], b[3] = 0, 1; return b }), 0, "another version"},
+		"NAT-PMP only":           {func(_ int, _ []byte, answer func([]byte)) { answer([]byte{0, 0x80, 0, 1, 0, 0, 0, 9}) }, 0, "another version"},
 		"an unknown result":      {change(func(b []byte) []byte { b[3] = 99; return b }), 0, "PCP result 99"},
 		"options after the rest": {change(func(b []byte) []byte { return append(b, 2, 0, 0, 0) }), time.Hour, ""},
 	} {
@@ -240,11 +241,12 @@ func TestCancel(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	m := Mapping{Nonce{1}, TCP, 51413, netip.MustParseAddrPort("[2001:db8::5]:51413")}
-	f.Add(reply(mapRequest(m.External.Addr(), time.Hour, m), 7))
+	f.Add(reply(mapRequest(m.External.Addr(), time.Hour, m, true), 7))
 	f.Add([]byte{2, 0x80, 0, 0})
+	f.Add([]byte{0, 0x81, 0, 1, 0, 0, 0, 9})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := Parse(b)
-		if err == nil && (len(b) < headerLen+mapLen || r.Lifetime < 0) {
+		if err == nil && r != (Response{Result: WrongVersion}) && (len(b) < headerLen+mapLen || r.Lifetime < 0) {
 			t.Fatalf("%x is %+v", b, r)
 		}
 	})

@@ -48,7 +48,11 @@ type hole struct {
 
 // Open makes a session. It sends nothing.
 func Open(client netip.Addr, server netip.AddrPort, now func() time.Time) (*Session, error) {
-	conn, err := net.ListenPacket("udp6", netip.AddrPortFrom(client.WithZone(""), 0).String())
+	network := "udp6"
+	if client.Is4() {
+		network = "udp4"
+	}
+	conn, err := net.ListenPacket(network, netip.AddrPortFrom(client.WithZone(""), 0).String())
 	if err != nil {
 		return nil, fmt.Errorf("opening a port for PCP: %w", err)
 	}
@@ -57,6 +61,9 @@ func Open(client netip.Addr, server netip.AddrPort, now func() time.Time) (*Sess
 		buf: make([]byte, maxLen+1), nonces: map[hole]Nonce{},
 	}, nil
 }
+
+// SetWait replaces the time in which the first answer has to come.
+func (s *Session) SetWait(d time.Duration) { s.wait = d }
 
 // Close ends the session; mappings stay until their leases end.
 func (s *Session) Close() error { return s.conn.Close() }
@@ -71,33 +78,47 @@ func (s *Session) Resets() int { return s.resets }
 // Map opens port for all hosts by TCP or UDP, or keeps it open, and returns for how
 // long.
 func (s *Session) Map(ctx context.Context, protocol uint8, port uint16, lifetime time.Duration) (time.Duration, error) {
+	want := netip.AddrPortFrom(s.client, port)
+	got, life, err := s.ask(ctx, protocol, port, want, lifetime, true)
+	if err == nil && lifetime > 0 && got != want {
+		// The router translates addresses: it opened another one than links
+		// contain.
+		return 0, fmt.Errorf("it opens %s instead", got)
+	}
+	return life, err
+}
+
+// Translate has the router pass what arrives at a port of its own address to port, or go
+// on, and returns that address and for how long. want is the address that is preferred;
+// it may be unspecified.
+func (s *Session) Translate(ctx context.Context, protocol uint8, port uint16, want netip.AddrPort, lifetime time.Duration) (netip.AddrPort, time.Duration, error) {
+	return s.ask(ctx, protocol, port, want, lifetime, false)
+}
+
+func (s *Session) ask(ctx context.Context, protocol uint8, port uint16, want netip.AddrPort, lifetime time.Duration, exact bool) (netip.AddrPort, time.Duration, error) {
 	h := hole{protocol, port}
 	nonce, known := s.nonces[h]
 	if !known {
 		_, _ = rand.Read(nonce[:])
 		s.nonces[h] = nonce // renewals use the same one
 	}
-	m := Mapping{nonce, protocol, port, netip.AddrPortFrom(s.client, port)}
-	r, err := s.exchange(ctx, mapRequest(s.client, lifetime, m), func(r Response) bool {
-		return r.Mapping.Nonce == nonce && r.Mapping.Protocol == protocol && r.Mapping.Internal == port
+	m := Mapping{nonce, protocol, port, want}
+	r, err := s.exchange(ctx, mapRequest(s.client, lifetime, m, exact), func(r Response) bool {
+		return r.Mapping.Nonce == nonce && r.Mapping.Protocol == protocol && r.Mapping.Internal == port || r.Mapping == Mapping{} && r.Result == WrongVersion
 	})
-	if err != nil {
-		return 0, err
-	}
+	got := netip.AddrPortFrom(r.Mapping.External.Addr().Unmap(), r.Mapping.External.Port())
 	switch {
+	case err != nil:
+		return got, 0, err
 	case r.Result != 0:
-		return 0, r.Result
+		return got, 0, r.Result
 	case lifetime == 0:
 		delete(s.nonces, h)
-		return 0, nil
-	case r.Mapping.External != m.External:
-		// The router translates addresses: it opened another one than links
-		// contain.
-		return 0, fmt.Errorf("it opens %s instead", r.Mapping.External)
+		return got, 0, nil
 	case r.Lifetime <= 0:
-		return 0, errors.New("it opens it for no time")
+		return got, 0, errors.New("it opens it for no time")
 	}
-	return min(r.Lifetime, maxLifetime), nil
+	return got, min(r.Lifetime, maxLifetime), nil
 }
 
 // Unmap undoes Map.
@@ -151,7 +172,7 @@ func (s *Session) read() (Response, error) {
 			return Response{}, err
 		}
 		u, ok := from.(*net.UDPAddr)
-		if !ok || !s.near(u.AddrPort()) {
+		if !ok || !s.near(netip.AddrPortFrom(u.AddrPort().Addr().Unmap(), u.AddrPort().Port())) {
 			continue
 		}
 		if r, err := Parse(s.buf[:n]); err == nil {

@@ -892,7 +892,7 @@ export interface components {
         };
         GatewayProblem: {
             error: string;
-            /** @description PCP or UPnP */
+            /** @description PCP, NAT-PMP or UPnP */
             method: string;
         };
         Goal: {
@@ -938,6 +938,14 @@ export interface components {
             tags?: string[] | null;
             /** Format: date-time */
             time?: string;
+        };
+        IPv4Report: {
+            /** @description in links */
+            addresses: string[] | null;
+            /** @description ways of asking the router for a port that do not work, and why */
+            gateways: components["schemas"]["GatewayProblem"][] | null;
+            /** @description absent where the router has mapped no port */
+            mapping?: components["schemas"]["PortMapping"];
         };
         Info: {
             /** @description the node's addresses as in links, best first */
@@ -1125,6 +1133,25 @@ export interface components {
              */
             until?: string;
         };
+        PortMapping: {
+            error?: string;
+            /** @description the router's address and port */
+            external: string;
+            /**
+             * Format: ip
+             * @description address of the router
+             */
+            gateway: string;
+            /** @description this node's */
+            internal: string;
+            /** @description PCP, NAT-PMP or UPnP */
+            method: string;
+            /**
+             * Format: date-time
+             * @description when the lease ends unless it is renewed; absent where it has no end
+             */
+            until?: string;
+        };
         Preview: {
             /** @description empty if the file list is unknown */
             files: components["schemas"]["File"][] | null;
@@ -1202,6 +1229,8 @@ export interface components {
             dht?: components["schemas"]["DHTReport"];
             /** @description ways of asking the router for pinholes that do not work, and why */
             gateways: components["schemas"]["GatewayProblem"][] | null;
+            /** @description absent where IPv4 is off */
+            ipv4?: components["schemas"]["IPv4Report"];
             /** @description what to do next */
             next: string;
             /** @description asked of the router, open or not */

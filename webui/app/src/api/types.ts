@@ -54,7 +54,7 @@ export interface SignIn {
 }
 
 /** Network is the node's report on how strangers can reach it. */
-export type Network = Lists<S['Report']>
+export type Network = Omit<Lists<S['Report']>, 'ipv4'> & { ipv4?: Lists<S['IPv4Report']> }
 export type Proof = Network['verdict']
 
 /** Hit is a search result; matches in snippet are between \x02 and \x03. */

@@ -88,6 +88,10 @@ function Proven({ what, proof, evidence, time }: { what: string; proof: Proof; e
   )
 }
 
+function Silent({ gateways }: { gateways: Report['gateways'] }): JSX.Element {
+  return <>{gateways.map((g) => <li key={g.method}><span class="dot unknown" /><span>{g.method}<small class="break">{shown(g.error)}</small></span></li>)}</>
+}
+
 function Addresses({ n }: { n: Report }): JSX.Element {
   return (
     <>
@@ -130,11 +134,27 @@ function Addresses({ n }: { n: Report }): JSX.Element {
                 </span>
               </li>
             ))}
-            {n.gateways.map((g) => (
-              <li key={g.method}><span class="dot unknown" /><span>{g.method}<small class="break">{shown(g.error)}</small></span></li>
-            ))}
+            <Silent gateways={n.gateways} />
           </ul>
         </section>
+        {n.ipv4 && (
+          <section class="card">
+            <h2>IPv4</h2>
+            <ul class="facts">
+              {n.ipv4.mapping && (
+                <li>
+                  <span class={`dot ${n.ipv4.mapping.error ? 'unreachable' : 'unknown'}`} />
+                  <span>
+                    Port of the router <code>{n.ipv4.mapping.external}</code>
+                    <small>{n.ipv4.mapping.error ? shown(n.ipv4.mapping.error) : `Mapped to ${n.ipv4.mapping.internal} by ${n.ipv4.mapping.method}; nobody tests whether strangers get in`}</small>
+                  </span>
+                </li>
+              )}
+              {n.ipv4.addresses.map((a) => <li key={a}><span class="dot unknown" /><span><code>{a}</code> <span class="tag good">in links</span></span></li>)}
+              <Silent gateways={n.ipv4.gateways} />
+            </ul>
+          </section>
+        )}
         <section class="card">
           <h2>DHT</h2>
           {!n.dht ? <p class="muted">The DHT is off: peers are found only through links, trackers and the local network.</p>
