@@ -55,11 +55,12 @@ func TestSourceOfPastedLinks(t *testing.T) {
 
 func TestGetTellsOfALinkThatWasCut(t *testing.T) {
 	for arg, want := range map[string]bool{
-		"magnet:?xt=urn:btih:" + someHex:                        true,
-		"magnet:?xt=urn:btih:" + someHex + "&dn=a":              false,
-		"magnet:?xt=urn:btih:" + someHex + "&x.pe=[::1]:1":      false,
-		"magnet:?xt=urn:btih:" + someHex + "&tr=udp://t:80":     false,
-		"magnet:?xt=urn:btih:" + someHex + "&ws=http://t.ex/a/": false,
+		"magnet:?xt=urn:btih:" + someHex:                                     true,
+		"magnet:?xt=urn:btih:" + someHex + "&dn=a":                           false,
+		"magnet:?xt=urn:btih:" + someHex + "&x.k=" + strings.Repeat("a", 64): false,
+		"magnet:?xt=urn:btih:" + someHex + "&x.pe=[::1]:1":                   false,
+		"magnet:?xt=urn:btih:" + someHex + "&tr=udp://t:80":                  false,
+		"magnet:?xt=urn:btih:" + someHex + "&ws=http://t.ex/a/":              false,
 		someHex: false, // whoever types this knows what it is
 	} {
 		now := time.Unix(0, 0)

@@ -71,7 +71,7 @@ func linkSource(text string) (source, error) {
 // leaves of a magnet link without quotes.
 func (s source) cut() bool {
 	l := s.link
-	return s.magnet && !l.Key().IsZero() && l.Name == "" && len(l.Peers)+len(l.Trackers)+len(l.WebSeeds)+len(l.Extra) == 0
+	return s.magnet && !l.Key().IsZero() && l.Name == "" && l.Secret.IsZero() && len(l.Peers)+len(l.Trackers)+len(l.WebSeeds)+len(l.Extra) == 0
 }
 
 func looksLikeID(s string) bool {
