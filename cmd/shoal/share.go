@@ -326,6 +326,8 @@ func (s *sharer) tell() {
 type sharedRecord struct {
 	Event string   `json:"event"`
 	ID    share.ID `json:"id"`
+	V1    share.ID `json:"v1,omitzero"` // of content that has a v2 ID, as V2
+	V2    share.V2 `json:"v2,omitzero"`
 	Link  string   `json:"link"`
 	Name  string   `json:"name"`
 	Bytes int64    `json:"bytes"`
@@ -344,7 +346,7 @@ func (s *sharer) shared(t share.Transfer) {
 		link = withoutAddresses(link)
 	}
 	if s.out.json {
-		s.out.record(sharedRecord{"shared", t.ID, link, t.Name, t.Size, t.Files, t.Path, t.Hidden, t.LeftOut, s.warning})
+		s.out.record(sharedRecord{"shared", t.ID, t.V1, t.V2, link, t.Name, t.Size, t.Files, t.Path, t.Hidden, t.LeftOut, s.warning})
 	} else {
 		if s.warning != "" {
 			s.out.say("%s\n", fill("Strangers cannot use this link now. "+escape(s.warning), margin, ""))
