@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/shoalnet/shoal/cmd/internal/wan"
@@ -166,7 +168,8 @@ func (b *bench) arrive(n *wan.Network, c cargo, get fetcher) (float64, error) {
 		return 0, err
 	}
 	defer p.kill()
-	defer time.AfterFunc(c.most+time.Minute, func() { p.cmd.Process.Kill() }).Stop()
+	var late atomic.Bool
+	defer time.AfterFunc(c.most+time.Minute, func() { late.Store(true); p.cmd.Process.Kill() }).Stop()
 	began := make(chan time.Time, 1)
 	go func() {
 		for {
@@ -180,6 +183,9 @@ func (b *bench) arrive(n *wan.Network, c cargo, get fetcher) (float64, error) {
 	var first time.Time
 	for {
 		line, err := p.lines.ReadBytes('\n')
+		if late.Load() {
+			return 0, nil // nothing to speak of: that is what is measured
+		}
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w\n%s", p.cmd, err, p.stderr.Bytes())
 		}
@@ -249,7 +255,8 @@ func (b *bench) utpRow(l utpLine, c cargo) ([][]float64, error) {
 	return rates, nil
 }
 
-// utp measures all lines at once: each has a network of its own.
+// utp measures as many lines at a time as there are cores: each has a network of its
+// own, and most of them are slow.
 func (b *bench) utp() (t table, err error) {
 	c, err := b.utpCargo()
 	if err != nil {
@@ -265,8 +272,13 @@ func (b *bench) utp() (t table, err error) {
 	lines := utpLines()
 	rows, errs := make([][][]float64, len(lines)), make([]error, len(lines))
 	var all sync.WaitGroup
+	turn := make(chan struct{}, runtime.NumCPU())
 	for i, l := range lines {
-		all.Go(func() { rows[i], errs[i] = b.utpRow(l, c) })
+		all.Go(func() {
+			turn <- struct{}{}
+			rows[i], errs[i] = b.utpRow(l, c)
+			<-turn
+		})
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
