@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -342,6 +343,14 @@ func (q *quiet) SetDeadline(time.Time) error      { return nil }
 func (q *quiet) SetReadDeadline(time.Time) error  { return nil }
 func (q *quiet) SetWriteDeadline(time.Time) error { return nil }
 
+// inUse is how many bytes the heap has.
+func inUse() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
 // Whoever forges where he is has next to nothing sent there, and little kept here.
 func TestSynFloodIsAnsweredWithLess(t *testing.T) {
 	const flood = 100_000
@@ -356,7 +365,7 @@ func TestSynFloodIsAnsweredWithLess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q := newQuiet()
 			s := openOn(t, q, Config{})
-			sent := 0
+			sent, before := 0, inUse()
 			for i := range flood {
 				b := datagram(4, uint16(i), 1, 0)
 				if i%2 == 1 {
@@ -365,6 +374,7 @@ func TestSynFloodIsAnsweredWithLess(t *testing.T) {
 				sent += len(b)
 				q.in <- heard{b, from(i)}
 			}
+			grew := inUse() - before
 			s.mu.Lock()
 			kept, strange, nets := len(s.conns), s.strangers.order.Len(), len(s.strangers.nets)
 			s.mu.Unlock()
@@ -373,7 +383,10 @@ func TestSynFloodIsAnsweredWithLess(t *testing.T) {
 			s.timers.mu.Unlock()
 			q.mu.Lock()
 			defer q.mu.Unlock()
-			t.Logf("%d bytes were answered with %d; %d connections are kept", sent, q.all, kept)
+			t.Logf("%d bytes were answered with %d; %d connections are kept, and %d KiB", sent, q.all, kept, grew>>10)
+			if grew > maxStrangers*4<<10 {
+				t.Errorf("%d KiB are kept", grew>>10)
+			}
 			if kept > maxStrangers || strange != kept || nets > kept || alarms > kept {
 				t.Errorf("%d connections, %d strangers of %d networks, %d alarms are kept", kept, strange, nets, alarms)
 			}
