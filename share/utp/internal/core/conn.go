@@ -18,11 +18,10 @@ const (
 	defaultBuffer = 1 << 20
 
 	// One acknowledgement is for two packets, or for one after this time. Where
-	// nothing was sent for a while, a packet is acknowledged at once: the peer's
+	// nothing was sent for so long, a packet is acknowledged at once: the peer's
 	// window is small, or it waits for this answer.
 	ackEvery = 2
-	ackDelay = 25 * time.Millisecond
-	ackPause = 5 * time.Millisecond
+	ackDelay = 2 * time.Millisecond
 	// Firewalls forget a flow after 30 s or more.
 	keepAlive = 29 * time.Second
 	// A peer that owes an acknowledgement and says nothing for so long is gone.
@@ -455,7 +454,7 @@ func (c *Conn) take(now time.Duration, p *packet) {
 	}
 	// Acknowledgements of what was doubled on its way look to some as if something
 	// was lost: they can wait like others.
-	if v != inTurn && v != repeated || c.in.ended || now-c.sentAt >= ackPause {
+	if v != inTurn && v != repeated || c.in.ended || now-c.sentAt >= ackDelay {
 		c.ackOwed = ackEvery
 	}
 	c.stats.Received += uint64(c.in.ready.len() - ready)

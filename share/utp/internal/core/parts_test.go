@@ -362,7 +362,7 @@ func TestTheTailIsProbedOnce(t *testing.T) {
 	}
 	m.sample(100 * time.Millisecond)
 	m.moved(time.Second)
-	if at, ok := m.tailAt(); !ok || at != 1200*time.Millisecond+2*ackDelay || at >= m.timeoutAt {
+	if at, ok := m.tailAt(); !ok || at != 1200*time.Millisecond+peerAckDelay || at >= m.timeoutAt {
 		t.Errorf("at %v, %v; the timeout is at %v", at, ok, m.timeoutAt)
 	}
 	m.tailed = true

@@ -2,6 +2,9 @@ package core
 
 import "time"
 
+// A peer may keep its acknowledgement back for so long.
+const peerAckDelay = 50 * time.Millisecond
+
 // timer knows when packets on their way are to be sent again without a word from
 // the peer.
 type timer struct {
@@ -30,5 +33,5 @@ func (t *timer) fired(now time.Duration) {
 // lost: nothing was sent after them that could prove it sooner. False if that is
 // known already, or cannot be known.
 func (t *timer) tailAt() (time.Duration, bool) {
-	return t.movedAt + 2*t.srtt + 2*ackDelay, !t.tailed && t.srtt > 0 && t.backoff == 0
+	return t.movedAt + 2*t.srtt + peerAckDelay, !t.tailed && t.srtt > 0 && t.backoff == 0
 }
