@@ -58,9 +58,11 @@ func TestByTheLANAlone(t *testing.T) {
 
 	theirs := random(t, filepath.Join(t.TempDir(), "film.mkv"), 1<<20+7, 26)
 	torrent, id := seed.MakeTorrent(theirs)
-	seed.Libtorrent("seed", torrent, filepath.Dir(theirs), "--lan", "--listen", seed.At(7000))
 	bob.StartCmd(bob.guided("daemon", alone)).Event("ready", nil)
 	get := bob.StartCmd(bob.bare("get", "--json", "--state", bob.state, "--output", t.TempDir(), id)).Within(patience)
+	get.Event("progress", nil)
+	// A seed that is there before would call whoever it hears, and not be found.
+	seed.Libtorrent("seed", torrent, filepath.Dir(theirs), "--lan", "--listen", seed.At(7000))
 	identical(t, theirs, arrived(t, get).Path)
 	bob.foundBy(id, "lan")
 	settles(t, ours, filepath.Join(into, "song.ogg"))
