@@ -74,6 +74,10 @@ func (s *Swarm) dial(addr netip.AddrPort) {
 	if errors.Is(err, errNotBitTorrent) && s.node.cfg.Encryption == Tolerate && s.ctx.Err() == nil {
 		c, h, err = s.connect(addr, true)
 	}
+	if errors.Is(err, errOtherContent) && s.ctx.Err() == nil {
+		// Both may have called at once, each for other content, and met.
+		c, h, err = s.connect(addr, s.node.cfg.Encryption == Require)
+	}
 	if err != nil {
 		s.node.cfg.Logger.Debug("connecting to a peer", "peer", addr, "error", err)
 		s.do(func(c *core.Core, now time.Duration) {
@@ -120,7 +124,7 @@ func (s *Swarm) connect(addr netip.AddrPort, encrypted bool) (*mse.Conn, hello, 
 	// Who was called by the ID of BEP 3 may answer with the other one: that is how
 	// both come to speak BEP 52.
 	if err == nil && h.id != id && h.id != v2 && !s.maybe(h) {
-		err = errors.New(otherContent)
+		err = errOtherContent
 	}
 	h.v2 = v2 != (ID{}) && h.id == v2
 	if err != nil {
@@ -131,6 +135,8 @@ func (s *Swarm) connect(addr netip.AddrPort, encrypted bool) (*mse.Conn, hello, 
 }
 
 const otherContent = "the other end speaks of other content"
+
+var errOtherContent = errors.New(otherContent)
 
 // maybe tells whether a handshake may name the content by its ID of BEP 52, which
 // cannot be known without the info dictionary. That is checked when it comes.

@@ -209,6 +209,7 @@ func (n *Network) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 	if !overUTP(c.Conn) {
 		// A peer can let TCP in and not speak with it.
 		c.mute = func() { n.either.better.note(netguard.RestoreZone(to)) }
+		c.brief = func() { n.punches.met.note(to) }
 	}
 	return c, nil
 }

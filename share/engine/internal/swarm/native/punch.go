@@ -48,6 +48,7 @@ type punches struct {
 	limits    *punch.Limits
 	from      []*net.TCPListener // whose ports calls leave from
 	reachable func() bool
+	met       generations[netip.AddrPort] // connections with whom ended soon
 
 	mu      sync.Mutex
 	made    map[netip.AddrPort]net.Conn
@@ -179,6 +180,12 @@ func (p *punches) callTCP(ctx context.Context, local netip.Addr, to netip.AddrPo
 // the far end of a connection for where its peer listens.
 func (p *punches) callFromListener(ctx context.Context, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
 	if p.reachable() {
+		return nil, punch.ErrPort
+	}
+	if p.met.has(to) {
+		// Perhaps it called us at the same time, for other content, and the two calls
+		// became one connection. The next one leaves from any port.
+		p.met.forget(to)
 		return nil, punch.ErrPort
 	}
 	if !local.IsValid() {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/punch"
 )
 
 // A connection that was arranged goes to the dial that waits for it, or to the
@@ -80,5 +81,33 @@ func TestNothingPrivateIsPunched(t *testing.T) {
 	}
 	if r.called.has(netip.IPv6Loopback()) || r.called.has(netip.MustParseAddr("fd00::1")) {
 		t.Error("called a private address")
+	}
+}
+
+// After a connection that ended soon, since both sides had called at once for different
+// content, one call leaves from any port.
+func TestACallThatMetAnotherIsNotRepeatedFromThePort(t *testing.T) {
+	listen := func() *net.TCPListener {
+		l, err := net.Listen("tcp6", "[::1]:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		return l.(*net.TCPListener)
+	}
+	us, to := listen(), listen().Addr().(*net.TCPAddr).AddrPort()
+	p := newPunches(newRegistry(slog.New(slog.DiscardHandler), netguard.Policy{}, 1, true, time.Now), &either{}, nil)
+	p.from = []*net.TCPListener{us}
+	p.met.note(to)
+	if _, err := p.callFromListener(t.Context(), netip.IPv6Loopback(), to); !errors.Is(err, punch.ErrPort) {
+		t.Errorf("called: %v", err)
+	}
+	nc, err := p.callFromListener(t.Context(), netip.IPv6Loopback(), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if nc.LocalAddr().String() != us.Addr().String() {
+		t.Errorf("the next one left from %s", nc.LocalAddr())
 	}
 }

@@ -74,6 +74,8 @@ type tracked struct {
 	told     atomic.Bool // the peer has told the port of its DHT node
 	once     sync.Once
 	mute     func() // told when one that we called says nothing; nil is nothing
+	brief    func() // told when one that we called ends soon; nil is nothing
+	since    time.Time
 	outlet   outlet
 
 	down, up flow.Meter // guarded by the lock of its Swarm
@@ -84,12 +86,18 @@ type tracked struct {
 	heard  bool
 }
 
+// briefTime is how long a connection lasts of which something comes.
+const briefTime = 5 * time.Second
+
+// within tells whether less than d has passed since at; not when the clock was set back.
+func within(now, at time.Time, d time.Duration) bool { return now.Sub(at) < d && !now.Before(at) }
+
 // greeting is how a handshake in the clear begins.
 const greeting = "\x13BitTorrent protocol"
 
 func (r *registry) track(nc net.Conn, peer netip.AddrPort, incoming bool) *tracked {
 	boundSilence(nc)
-	c := &tracked{Conn: nc, of: r, peer: peer, incoming: incoming}
+	c := &tracked{Conn: nc, of: r, peer: peer, incoming: incoming, since: r.now()}
 	c.outlet.line, c.outlet.conn = r.line, nc
 	c.idle.Store(true)
 	return c
@@ -158,6 +166,9 @@ func (c *tracked) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.peer)
 func (c *tracked) Close() error {
 	err := c.Conn.Close()
 	c.once.Do(func() {
+		if c.brief != nil && within(c.of.now(), c.since, briefTime) {
+			c.brief()
+		}
 		c.of.mu.Lock()
 		defer c.of.mu.Unlock()
 		c.of.forget(c)
