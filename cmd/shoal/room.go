@@ -56,6 +56,10 @@ func warnRoom(ctx context.Context, n client, t share.Transfer, stated int64, out
 		return true // this node cannot tell
 	}
 	if t.Size == 0 {
+		// The file list may have come, and content after it, since t was read.
+		if now, err := n.Transfer(ctx, t.ID); err != nil || now.Size > 0 {
+			return err != nil
+		}
 		r.Needed = stated
 	}
 	if r.Enough() {

@@ -120,3 +120,16 @@ func TestGetDetachedWarnsBeforeWhatCannotFit(t *testing.T) {
 		t.Errorf("stderr is %q", stderr)
 	}
 }
+
+// What arrived since the transfer was looked at is not missing any more.
+func TestRoomIsNotToldOfATransferThatHasChanged(t *testing.T) {
+	known := film(t, "a")
+	finding := known
+	finding.State, finding.Size, finding.Total, finding.Bytes = share.Finding, 0, 0, 0
+	f := newFake(finished(known))
+	f.room = api.Room{Free: 40}
+	out, _, stderr := testOutput(false)
+	if settled := warnRoom(t.Context(), f, finding, 90, out); settled || stderr.Len() > 0 {
+		t.Errorf("settled: %v, stderr %q", settled, stderr)
+	}
+}
