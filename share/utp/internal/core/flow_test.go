@@ -73,17 +73,19 @@ func TestALineIsFilledWithoutAQueue(t *testing.T) {
 func TestAFewLossesDoNotStopAFlow(t *testing.T) {
 	for _, c := range []struct {
 		loss, least float64
-	}{{0.001, 0.8}, {0.01, 0.55}, {0.05, 0.25}} {
-		w := newWorld(10)
-		up := &link{world: w, rate: mbit(10), delay: 25 * time.Millisecond, queue: 200 * time.Millisecond, loss: c.loss}
-		a, b := w.pair(up, &link{world: w, delay: 25 * time.Millisecond, loss: c.loss})
-		a.want = -1
-		a.dial()
-		w.run(60*time.Second, nil)
-		use := float64(b.got) / (up.rate * 60)
-		t.Logf("with a loss of %v: %.3f of the line, %v", c.loss, use, a.conn.Stats())
-		if use < c.least || b.corrupt {
-			t.Errorf("with a loss of %v: %.3f of the line; corrupt: %v", c.loss, use, b.corrupt)
+	}{{0.001, 0.8}, {0.01, 0.6}, {0.05, 0.25}} {
+		for seed := range uint64(3) {
+			w := newWorld(10 + seed)
+			up := &link{world: w, rate: mbit(10), delay: 25 * time.Millisecond, queue: 200 * time.Millisecond, loss: c.loss}
+			a, b := w.pair(up, &link{world: w, delay: 25 * time.Millisecond, loss: c.loss})
+			a.want = -1
+			a.dial()
+			w.run(40*time.Second, nil)
+			use := float64(b.got) / (up.rate * 40)
+			t.Logf("with a loss of %v: %.3f of the line, %v", c.loss, use, a.conn.Stats())
+			if use < c.least || b.corrupt {
+				t.Errorf("with a loss of %v: %.3f of the line; corrupt: %v", c.loss, use, b.corrupt)
+			}
 		}
 	}
 }
@@ -186,6 +188,43 @@ func TestALatecomerGetsItsShare(t *testing.T) {
 		if y/(x+y) < 0.35 || y/(x+y) > 0.65 {
 			t.Errorf("%v each way: the latecomer had %.3f", up.delay, y/(x+y))
 		}
+	}
+}
+
+// Flows that come one after the other, each of which finds the queue of those before.
+func TestAllLatecomersGetTheirShare(t *testing.T) {
+	w := newWorld(17)
+	up := &link{world: w, rate: mbit(5), delay: 25 * time.Millisecond, queue: 400 * time.Millisecond}
+	down := &link{world: w, delay: 25 * time.Millisecond}
+	var to []*end
+	for i := range 4 {
+		a, b := w.pair(up, down)
+		a.want = -1
+		a.dial()
+		to = append(to, b)
+		w.run(time.Duration(i+1)*15*time.Second, nil)
+	}
+	w.run(90*time.Second, nil)
+	before := make([]int, len(to))
+	for i, b := range to {
+		before[i] = b.got
+	}
+	up.reset()
+	w.run(3*time.Minute, nil)
+	var all float64
+	for i, b := range to {
+		all += float64(b.got - before[i])
+	}
+	for i, b := range to {
+		share := float64(b.got-before[i]) / all
+		t.Logf("flow %d: %.3f", i+1, share)
+		if share < 0.15 || share > 0.4 {
+			t.Errorf("flow %d of four had %.3f", i+1, share)
+		}
+	}
+	t.Logf("%.3f of the line, mean wait %v", up.carried/(up.rate*90), up.waiting().Round(time.Millisecond))
+	if up.waiting() > 3*DefaultTarget {
+		t.Errorf("packets waited for %v", up.waiting())
 	}
 }
 

@@ -14,11 +14,14 @@ const (
 	// Slow start ends when this much of the target is reached: what is on its way
 	// then still adds to the queue.
 	slowStartEnd = 0.75
-	// A slowdown takes at most a tenth of the time: the next begins after so many
-	// times its length.
-	slowdownRest = 9
-	// A flow holds still for so many round trips while the queue drains.
+	// The first slowdown begins so many round trips after slow start. A slowdown takes
+	// at most a twentieth of the time: the next begins after so many times its length.
 	slowdownTrips = 2
+	slowdownRest  = 20
+	// A slowdown has a flow send this part of what the path holds without a queue, for a
+	// round trip and until its queue is gone. LEDBAT++ has it hold still, and then it
+	// takes many round trips to be back.
+	slowdownPart = 0.5
 	// With a queue below this part of the target the line is free: a flow grows as
 	// TCP does, and there is nothing to drain.
 	freeLine = 0.25
@@ -56,7 +59,7 @@ type ledbat struct {
 	known     float64
 	knownAt   time.Duration
 
-	// The slowdown: due at slowAt, once slow start has ended; then held until
+	// The slowdown: due at slowAt, once slow start has ended; then held down until
 	// holdUntil; then back to the threshold.
 	slowing   bool
 	slowAt    time.Duration // 0 while none is due
@@ -89,11 +92,16 @@ func (l *ledbat) acked(now time.Duration, bytes int, full bool, trip time.Durati
 	if l.slowAt > 0 && now >= l.slowAt && !l.slowing && !l.free() {
 		l.slowing, l.slowSince = true, now
 		l.threshold = l.window
-		l.window = minWindow * l.mss
-		l.holdUntil = now + slowdownTrips*trip
+		queue, _ := l.queueing()
+		inPath := l.window * float64(l.lowestTrip()) / float64(max(trip, l.lowestTrip(), 1))
+		l.window = max(minWindow*l.mss, inPath*slowdownPart)
+		l.holdUntil = now + trip + time.Duration(float64(queue)/slowdownPart)
 	}
-	if l.slowing && now < l.holdUntil {
+	switch {
+	case l.slowing && now < l.holdUntil:
 		return
+	case l.slowing && l.window >= l.threshold: // losses left nothing to return to
+		l.endSlowStart(now, trip)
 	}
 	n := float64(bytes)
 	if l.window < l.threshold {
@@ -162,7 +170,7 @@ func (l *ledbat) climb(now, trip time.Duration) float64 {
 }
 
 // endSlowStart also says when the next slowdown is due: two round trips after the
-// first slow start, then so that slowdowns take a tenth of the time.
+// first slow start, then so that slowdowns take a twentieth of the time.
 func (l *ledbat) endSlowStart(now, trip time.Duration) {
 	l.threshold = l.window
 	switch {
