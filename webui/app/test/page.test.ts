@@ -503,10 +503,6 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     await p.getByLabel('Search', { exact: true }).fill(link)
     await p.getByRole('button', { name: 'Follow' }).click()
     await p.getByRole('heading', { name: 'Night <i>music' }).waitFor({ timeout: 30_000 })
-    // Loopback addresses that the DHT tells of are not called: near is told of by hand.
-    const { listen } = await near.api<{ listen: string[] }>('GET', '/node')
-    const list = await until('the list to be looked for', async () => (await far.api<Transfer[]>('GET', '/transfers')).find((x) => x.state === 'finding'))
-    await far.api('POST', `/transfers/${list.id}/peers`, { addresses: listen })
     await p.locator('.hits li', { hasText: 'nocturne.flac' }).waitFor({ timeout: 30_000 })
     await p.goto(far.url + '/find?q=nocturne')
     const hit = p.locator('.hits li', { hasText: 'nocturne.flac' })
@@ -514,7 +510,6 @@ describe.skipIf(lacks)('the page', { timeout: 60_000 }, () => {
     await hit.getByRole('button', { name: 'Download' }).click()
     await p.getByRole('button', { name: 'Show' }).click()
     await p.getByRole('heading', { name: 'nocturne.flac' }).waitFor()
-    await far.api('POST', `/transfers/${t.id}/peers`, { addresses: listen })
     await p.locator('.progress-line').getByText('Seeding').waitFor({ timeout: 30_000 })
     await p.goto(far.url + '/find')
     await p.getByRole('link', { name: 'Night <i>music' }).click()
