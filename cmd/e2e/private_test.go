@@ -32,7 +32,7 @@ func TestPrivateNetworksFindByID(t *testing.T) {
 		var got fetched
 		get.Event("done", &got)
 		identical(t, file, got.Path)
-		bob.foundBy(shared.ID, "dht")
+		bob.foundOnlyBy(shared.ID, "dht")
 	}
 	t.Run("unique local addresses", func(t *testing.T) {
 		lan := lab.New(t).LAN("lan")

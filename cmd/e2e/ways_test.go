@@ -34,7 +34,7 @@ func TestByTheDHTAlone(t *testing.T) {
 	bob.StartCmd(bob.guided("daemon", knows)).Event("ready", nil)
 	get := bob.StartCmd(bob.bare("get", "--json", "--state", bob.state, "--output", t.TempDir(), id)).Within(patience)
 	identical(t, theirs, arrived(t, get).Path)
-	bob.foundBy(id, "dht")
+	bob.foundOnlyBy(id, "dht")
 	settles(t, ours, filepath.Join(into, "song.ogg"))
 }
 
@@ -64,7 +64,7 @@ func TestByTheLANAlone(t *testing.T) {
 	// A seed that is there before would call whoever it hears, and not be found.
 	seed.Libtorrent("seed", torrent, filepath.Dir(theirs), "--lan", "--listen", seed.At(7000))
 	identical(t, theirs, arrived(t, get).Path)
-	bob.foundBy(id, "lan")
+	bob.foundOnlyBy(id, "lan")
 	settles(t, ours, filepath.Join(into, "song.ogg"))
 }
 

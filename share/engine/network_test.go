@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
@@ -237,6 +238,10 @@ func TestPeerExchange(t *testing.T) {
 	if sources[share.FromPEX]+sources[share.FromIncoming] == 0 {
 		t.Errorf("sources: %v", sources)
 	}
+	b.wait(shared.ID, "that it was called", func(share.Transfer) bool {
+		ways, err := b.Discovery(shared.ID)
+		return err == nil && slices.ContainsFunc(ways, func(w share.Way) bool { return w.Source == share.FromIncoming && w.Found > 0 })
+	})
 }
 
 // The announce of a tracker brings the peers; the link's own are none.

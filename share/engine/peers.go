@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -14,6 +15,7 @@ type peers struct {
 	book      *book
 	search    search
 	tallies   []tally
+	callers   callers
 	asking    face.Learning // under way
 	told      []share.ID    // by which trackers or peers know of it
 	announced []share.ID    // to finders
@@ -62,6 +64,26 @@ func (p *peers) brought(s share.Source, fresh int, now time.Time) {
 	w.found += fresh
 	w.last = now
 }
+
+// callers are the hosts that called for a transfer: the latest, so that a million of them
+// take no more room than a thousand.
+type callers map[netip.Addr]bool
+
+// add returns how many of them are new.
+func (c *callers) add(from []netip.AddrPort) (n int) {
+	for _, a := range from {
+		if host := a.Addr(); !(*c)[host] {
+			if *c == nil || len(*c) == mostCallers {
+				*c = make(callers)
+			}
+			(*c)[host] = true
+			n++
+		}
+	}
+	return n
+}
+
+const mostCallers = 1000
 
 // searching tells whether t is looking for peers.
 func (t *transfer) searching() bool {

@@ -182,6 +182,13 @@ func (d *discovery) found(p foundPeers) {
 	if t == nil || t.removing != nil || t.options.Paused || len(p.addrs) == 0 {
 		return
 	}
+	if p.source == share.FromIncoming {
+		// Nobody can be called at the port that a call came from.
+		if n := t.peers.callers.add(p.addrs); n > 0 {
+			d.brought(t, p.source, n)
+		}
+		return
+	}
 	if t.private() && p.source != share.FromTracker && !trusted(p.source) {
 		return
 	}
@@ -201,8 +208,7 @@ func (d *discovery) found(p foundPeers) {
 		return
 	}
 	t.peers.search.fresh = true
-	t.peers.brought(p.source, len(fresh), now)
-	d.events.bare(share.Event{Type: share.EventFound, ID: t.id, Source: p.source, Count: len(fresh)})
+	d.brought(t, p.source, len(fresh))
 	if ask := t.peers.asking; ask != nil {
 		peers := make([]face.Peer, len(fresh))
 		for i, a := range fresh {
@@ -212,6 +218,12 @@ func (d *discovery) found(p foundPeers) {
 	}
 	d.changed(t, t.done && t.level() < live && t.failure == nil)
 	d.offer(t, now)
+}
+
+// brought notes and tells how many new peers a source brought.
+func (d *discovery) brought(t *transfer, s share.Source, n int) {
+	t.peers.brought(s, n, d.now())
+	d.events.bare(share.Event{Type: share.EventFound, ID: t.id, Source: s, Count: n})
 }
 
 // again hands over all addresses of t, also those it has handed over before, unless it is

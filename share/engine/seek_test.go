@@ -72,6 +72,13 @@ func TestDiscoverySeeks(t *testing.T) {
 		t.Error("it asks again at once")
 	}
 
+	// Whoever calls is counted once, though nobody can be called where calls come from.
+	d.found(foundPeers{x.id, share.FromIncoming, addrs("[2001:db8::8]:1001", "[2001:db8::9]:1002")})
+	d.found(foundPeers{x.id, share.FromIncoming, addrs("[2001:db8::8]:1003")})
+	if n := x.peers.tallyOf(share.FromIncoming).found; n != 2 || x.peers.book.entries[netip.MustParseAddrPort("[2001:db8::8]:1001")] != nil {
+		t.Errorf("%d callers counted", n)
+	}
+
 	// A private one is for its trackers.
 	y := &transfer{row: row{id: share.ID{2}, kind: kindFetch, options: options{Private: true}}}
 	d.transfers.add(y)

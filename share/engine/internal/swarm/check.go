@@ -16,15 +16,15 @@ func (s *Swarm) Check(ctx context.Context, i int) error {
 	}
 	defer s.using.Done()
 	defer s.checking(i, false)
-	f, err := s.content.look(i, func(w io.Writer) io.Writer { return &stoppable{w, ctx, s.ctx} })
+	f, err := s.content().look(i, func(w io.Writer) io.Writer { return &stoppable{w, ctx, s.ctx} })
 	if err != nil {
 		return err
 	}
-	switch s.content.judge(i, f) {
+	switch s.content().judge(i, f) {
 	case right:
-		err = s.content.Storage.MarkComplete(i)
+		err = s.content().Storage.MarkComplete(i)
 	case wrong:
-		err = s.content.Storage.MarkNotComplete(i)
+		err = s.content().Storage.MarkNotComplete(i)
 	case unknown:
 		return nil // until the piece layer is known
 	case differ:
@@ -69,7 +69,7 @@ func (s *Swarm) Refresh(from, to int) (known []bool) {
 }
 
 func (s *Swarm) refresh(i int) (known bool) {
-	known, complete := s.content.Storage.Completion(i)
+	known, complete := s.content().Storage.Completion(i)
 	has := known && complete
 	s.mu.Lock()
 	news := !s.ended && s.core.Has(i) != has
@@ -100,7 +100,7 @@ const (
 func (s *Swarm) States() []State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]State, s.content.Layout.Pieces)
+	out := make([]State, s.content().Layout.Pieces)
 	for i := range out {
 		if s.core.Has(i) {
 			out[i] = Here

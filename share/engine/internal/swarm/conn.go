@@ -64,11 +64,7 @@ func (c *conn) drop(reason string, banned bool) {
 }
 
 // known tells whether the info dictionary is known.
-func (s *Swarm) known() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.content.Layout.Known()
-}
+func (s *Swarm) known() bool { return s.content().Layout.Known() }
 
 // know has messages checked against the content, as far as that is known. It reports
 // whether this is the content that the other end named.
@@ -117,7 +113,7 @@ func (s *Swarm) run(stream *mse.Conn, h hello, addr netip.AddrPort, outgoing boo
 		if err == nil {
 			s.conns[c.peer] = c
 			// What the content is may have come known during the handshake.
-			if !c.know(&s.content) {
+			if !c.know(s.content()) {
 				k.Breach(now, c.peer, otherContent)
 			}
 		}
@@ -129,7 +125,7 @@ func (s *Swarm) run(stream *mse.Conn, h hello, addr netip.AddrPort, outgoing boo
 		}
 		return
 	}
-	s.tell(Event{Kind: PeerCame, Peer: &Peer{c}, Addr: addr})
+	s.tell(Event{Kind: PeerCame, Peer: &Peer{c}, Addr: addr, Outgoing: outgoing})
 	// The goroutine of the handshake ends here: its stack has grown, and those of
 	// connections that are idle are to be small.
 	if !s.node.goes(c.live) {
@@ -208,7 +204,7 @@ func (c *conn) take(m *wire.Message) error {
 	}
 	err := c.flush()
 	c.run = run{int(m.Index), int(m.Begin), m.Block}
-	if err == nil && holds(s.content.Down) {
+	if err == nil && holds(s.content().Down) {
 		return c.flush() // under a limit, each block passes by itself
 	}
 	return err
@@ -251,7 +247,7 @@ func (s *Swarm) wants(p *core.Peer, piece, begin int, b []byte) (wanted bool) {
 
 // passDown waits until n bytes that came may pass.
 func (s *Swarm) passDown(n int) error {
-	if !s.pass(s.content.Down, n) {
+	if !s.pass(s.content().Down, n) {
 		return ErrClosed
 	}
 	return nil
@@ -329,7 +325,7 @@ func (w *writer) turn() (bool, error) {
 	c := w.conn
 	s := c.swarm
 	any, budget := false, w.budget
-	held := holds(s.content.Up) || holds(w.line)
+	held := holds(s.content().Up) || holds(w.line)
 	if held {
 		budget = wire.BlockSize // each block passes by itself
 	}
@@ -355,7 +351,7 @@ func (w *writer) turn() (bool, error) {
 	for spans := w.out.Blocks; len(spans) > 0; {
 		n, length := adjacent(spans)
 		for _, b := range spans[:n] {
-			if !s.pass(s.content.Up, b.Length) || !s.pass(w.line, b.Length) {
+			if !s.pass(s.content().Up, b.Length) || !s.pass(w.line, b.Length) {
 				return false, ErrClosed
 			}
 		}
@@ -507,14 +503,14 @@ func (s *Swarm) read(b []byte, piece, begin int) error {
 	}
 	defer s.using.Done()
 	// What was asked for behind the end of a piece is zeros.
-	data := min(len(b), s.content.Layout.Len(piece)-begin)
+	data := min(len(b), s.content().Layout.Len(piece)-begin)
 	if data <= 0 {
 		clear(b)
 		return nil
 	}
 	clear(b[data:])
 	b = b[:data]
-	n, err := s.content.Storage.ReadAt(b, s.content.at(piece, begin))
+	n, err := s.content().Storage.ReadAt(b, s.content().at(piece, begin))
 	if n == len(b) {
 		return nil
 	}

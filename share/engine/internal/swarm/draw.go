@@ -224,7 +224,7 @@ func (d *drawing) begin() {
 
 // next is the part that begins with the block that was asked for first.
 func (d *drawing) next() *part {
-	at := func(b wanted) int64 { return d.swarm.content.at(b.piece, b.begin) }
+	at := func(b wanted) int64 { return d.swarm.content().at(b.piece, b.begin) }
 	byOffset := make(map[int64]wanted, len(d.queue))
 	for _, b := range d.queue {
 		byOffset[at(b)] = b

@@ -181,7 +181,8 @@ func TestASourceOfAPart(t *testing.T) {
 func TestUnwantedPartsEnd(t *testing.T) {
 	m := makeContent(1<<20, 64<<10)
 	content, _ := m.content(false)
-	d := &drawing{swarm: &Swarm{content: content}}
+	d := &drawing{swarm: new(Swarm)}
+	d.swarm.is.Store(&content)
 	var all []wanted
 	for n := range 4 {
 		all = append(all, wanted{1, n * wire.BlockSize, wire.BlockSize})

@@ -13,7 +13,7 @@ import (
 // hasher hashes pieces while they come. What came out of order and could not be
 // held, it reads back from the storage.
 type hasher struct {
-	content *Content
+	content func() *Content
 
 	mu     sync.Mutex
 	pieces map[int]*hashing
@@ -42,11 +42,11 @@ func (s *hasher) hashing(piece int) *hashing {
 	h := s.pieces[piece]
 	if h == nil {
 		h = &hashing{}
-		if s.content.Hashes != nil {
+		if s.content().Hashes != nil {
 			h.sum = sha1.New()
 		}
-		if s.content.V2 != nil {
-			h.leaves = make([]merkle.Hash, s.content.Layout.Blocks(piece))
+		if s.content().V2 != nil {
+			h.leaves = make([]merkle.Hash, s.content().Layout.Blocks(piece))
 			h.got = make(map[int]bool, len(h.leaves))
 		}
 		s.pieces[piece] = h
@@ -59,7 +59,7 @@ func (s *hasher) feed(piece, n int, b []byte) {
 	h := s.hashing(piece)
 	var leaf merkle.Hash
 	if h.leaves != nil {
-		leaf = s.content.V2.leaf(piece, n, b)
+		leaf = s.content().V2.leaf(piece, n, b)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -155,7 +155,7 @@ func (s *hasher) judge(piece int, sums bool) (v verdict, each [][20]byte, err er
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer s.again(h) // what is held is given back
-	c := s.content
+	c := s.content()
 	if h.leaves != nil && len(h.got) < len(h.leaves) {
 		return s.reread(piece)
 	}
@@ -188,11 +188,11 @@ func (s *hasher) judge(piece int, sums bool) (v verdict, each [][20]byte, err er
 
 // reread judges a piece that has leaves by what is on disk.
 func (s *hasher) reread(piece int) (v verdict, each [][20]byte, err error) {
-	f, err := s.content.look(piece, nil)
+	f, err := s.content().look(piece, nil)
 	if err != nil {
 		return wrong, nil, err
 	}
-	return s.content.judge(piece, f), f.sums(), nil
+	return s.content().judge(piece, f), f.sums(), nil
 }
 
 // readBack writes a piece as it is on disk to w.

@@ -8,6 +8,8 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
+func always(c *Content) func() *Content { return func() *Content { return c } }
+
 // However the blocks of a piece come, and come again, the verdict is about what
 // is on disk, and memory is given back.
 func TestAHasherJudgesWhatIsOnDisk(t *testing.T) {
@@ -25,7 +27,7 @@ func TestAHasherJudgesWhatIsOnDisk(t *testing.T) {
 		{"none", nil, 1},
 	} {
 		content, disk := m.content(true)
-		h := &hasher{content: &content, pieces: make(map[int]*hashing)}
+		h := &hasher{content: always(&content), pieces: make(map[int]*hashing)}
 		for i, n := range c.blocks {
 			b := append(make([]byte, 0, wire.BlockSize), m.data[n*wire.BlockSize:][:m.layout.BlockLen(0, n)]...)
 			if c.name == "one comes again" && i == 0 {
@@ -47,7 +49,7 @@ func TestAHasherTellsTheSumsOfAWrongPiece(t *testing.T) {
 	m := makeContent(3*wire.BlockSize, 3*wire.BlockSize)
 	content, disk := m.content(true)
 	disk.data[wire.BlockSize]++
-	h := &hasher{content: &content, pieces: make(map[int]*hashing)}
+	h := &hasher{content: always(&content), pieces: make(map[int]*hashing)}
 	v, each, err := h.judge(0, false)
 	if v != wrong || err != nil || len(each) != 3 || each[0] != sha1.Sum(m.data[:wire.BlockSize]) || each[1] == sha1.Sum(m.data[wire.BlockSize:2*wire.BlockSize]) {
 		t.Errorf("%v, %x, %v", v, each, err)

@@ -295,10 +295,9 @@ func (n *Node) wake(id ID) {
 
 // ids are what the content is known by. That of BEP 52 is zeros if there is none.
 func (s *Swarm) ids() (id, v2 ID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.content.V2 != nil {
-		v2 = s.content.V2.ID
+	c := s.content()
+	if c.V2 != nil {
+		v2 = c.V2.ID
 	}
-	return s.content.ID, v2
+	return c.ID, v2
 }

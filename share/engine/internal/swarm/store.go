@@ -17,7 +17,7 @@ func (s *Swarm) store(piece, begin int, b []byte) {
 		return
 	}
 	defer s.using.Done()
-	_, err := s.content.Storage.WriteAt(b, s.content.at(piece, begin))
+	_, err := s.content().Storage.WriteAt(b, s.content().at(piece, begin))
 	if err == nil {
 		s.written.Add(int64(len(b)))
 		for at := 0; at < len(b); at += wire.BlockSize {
@@ -44,9 +44,9 @@ func (s *Swarm) verify(piece int, sums bool) {
 	if err == nil {
 		switch v {
 		case right:
-			err = s.content.Storage.MarkComplete(piece)
+			err = s.content().Storage.MarkComplete(piece)
 		case wrong, differ:
-			err = s.content.Storage.MarkNotComplete(piece)
+			err = s.content().Storage.MarkNotComplete(piece)
 		}
 	}
 	if err != nil || v == unknown || v == differ {
@@ -67,7 +67,7 @@ func (s *Swarm) verify(piece int, sums bool) {
 
 // checkInfo takes what may be the info dictionary. If it is, Fill is to follow.
 func (s *Swarm) checkInfo(info []byte) {
-	if s.content.CheckInfo == nil || !s.content.CheckInfo(info) {
+	if s.content().CheckInfo == nil || !s.content().CheckInfo(info) {
 		s.do(func(c *core.Core, now time.Duration) { c.BadInfo(now) })
 		return
 	}
@@ -82,8 +82,8 @@ func (s *Swarm) hashBlocks(piece int) {
 	}
 	defer s.using.Done()
 	var leaves []merkle.Hash
-	f, err := s.content.look(piece, nil)
-	if err == nil && s.content.judge(piece, f) == right {
+	f, err := s.content().look(piece, nil)
+	if err == nil && s.content().judge(piece, f) == right {
 		leaves = f.leaves
 	}
 	s.do(func(c *core.Core, now time.Duration) { c.Hashed(now, piece, leaves) })
@@ -96,12 +96,12 @@ func (s *Swarm) makeLayer(first int) {
 		return
 	}
 	defer s.using.Done()
-	v := s.content.V2
+	v := s.content().V2
 	i := slices.IndexFunc(v.Files, func(f core.File) bool { return f.First == first })
 	layer := make([]merkle.Hash, v.Files[i].Pieces)
 	for n := range layer {
-		f, err := s.content.look(first+n, func(w io.Writer) io.Writer { return &stoppable{w, s.ctx, s.ctx} })
-		if err != nil || s.content.judge(first+n, f) != right {
+		f, err := s.content().look(first+n, func(w io.Writer) io.Writer { return &stoppable{w, s.ctx, s.ctx} })
+		if err != nil || s.content().judge(first+n, f) != right {
 			s.node.cfg.Logger.Debug("no piece layer is made of a piece that cannot be read", "piece", first+n, "error", err)
 			return
 		}

@@ -147,7 +147,7 @@ const (
 	PieceDone  EventKind = iota // Piece is complete
 	Finished                    // all that is wanted is complete
 	InfoKnown                   // the info dictionary was fetched: Info
-	PeerCame                    // Peer is connected
+	PeerCame                    // Peer is connected, by our call if Outgoing
 	PeerGone                    // the connection to Peer ended, for Reason
 	PeerBanned                  // so did this one: Addr sent wrong data
 	DiskFailed                  // Err; nothing is asked for until Retry
@@ -171,7 +171,7 @@ type Event struct {
 	Data     []byte
 	Reason   string
 	Breach   bool // of PeerGone: the peer broke the protocol
-	Outgoing bool // of Heard
+	Outgoing bool // of Heard and PeerCame
 	Info     []byte
 	Err      error
 }
@@ -263,9 +263,10 @@ var ErrTwice = errors.New("there is a swarm of this content already")
 // Attach begins a swarm. seed makes its random choices.
 func (n *Node) Attach(content Content, seed [32]byte) (*Swarm, error) {
 	s := &Swarm{
-		node: n, content: content, conns: make(map[*core.Peer]link), checks: make(map[int]bool), uplink: n.uplink.Join(),
+		node: n, conns: make(map[*core.Peer]link), checks: make(map[int]bool), uplink: n.uplink.Join(),
 	}
-	s.hasher = hasher{content: &s.content, pieces: make(map[int]*hashing)}
+	s.is.Store(&content)
+	s.hasher = hasher{content: s.content, pieces: make(map[int]*hashing)}
 	s.ctx, s.cancel = context.WithCancel(n.ctx)
 	s.core = core.New(core.Config{
 		Seed: seed, Layout: content.Layout, Have: content.Have, Info: content.Info, Trees: content.trees(), Private: content.Private,
@@ -294,14 +295,15 @@ func (s *Swarm) Fill(content Content) error {
 			err = ErrTwice
 			return
 		}
-		own := &s.content
+		own := *s.content()
 		if content.ID != (ID{}) {
 			own.ID = content.ID
 		}
 		own.V2, own.Info, own.Layout, own.Hashes = content.V2, content.Info, content.Layout, content.Hashes
 		own.Have, own.Storage, own.Down, own.Up = content.Have, content.Storage, content.Down, content.Up
+		s.is.Store(&own)
 		for p, k := range s.conns {
-			if !k.know(own) {
+			if !k.know(&own) {
 				c.Breach(now, p, otherContent)
 			}
 		}
@@ -320,7 +322,7 @@ func (n *Node) add(s *Swarm) error {
 	if n.closed {
 		return ErrClosed
 	}
-	if !n.table.add(s, s.content.names()) {
+	if !n.table.add(s, s.content().names()) {
 		return ErrTwice
 	}
 	return nil
@@ -361,16 +363,17 @@ type Swarm struct {
 	cancel context.CancelFunc
 	uplink *uplink.Place
 
-	mu      sync.Mutex
-	content Content
-	core    *core.Core
-	conns   map[*core.Peer]link
-	timer   *time.Timer
-	due     time.Duration // when it goes off
-	ended   bool
-	torn    bool         // the content's hashes disagree
-	waits   bool         // a reader does
-	checks  map[int]bool // pieces that Check hashes
+	is atomic.Pointer[Content] // never modified, but replaced when more is known
+
+	mu     sync.Mutex
+	core   *core.Core
+	conns  map[*core.Peer]link
+	timer  *time.Timer
+	due    time.Duration // when it goes off
+	ended  bool
+	torn   bool         // the content's hashes disagree
+	waits  bool         // a reader does
+	checks map[int]bool // pieces that Check hashes
 
 	using         sync.WaitGroup // whoever uses the storage
 	written, sent atomic.Int64   // bytes of content
@@ -382,6 +385,9 @@ type Swarm struct {
 
 	hasher hasher
 }
+
+// content is what is known of the content.
+func (s *Swarm) content() *Content { return s.is.Load() }
 
 // do calls f with the Core, and carries out what comes of it.
 func (s *Swarm) do(f func(c *core.Core, now time.Duration)) {
@@ -551,10 +557,10 @@ func (s *Swarm) act(a *deed) {
 }
 
 func (s *Swarm) tell(e Event) {
-	if s.content.Events != nil {
+	if s.content().Events != nil {
 		s.events.Lock()
 		defer s.events.Unlock()
-		s.content.Events(e)
+		s.content().Events(e)
 	}
 }
 

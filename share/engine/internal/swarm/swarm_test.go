@@ -227,6 +227,27 @@ func TestWhatIsNoHandshake(t *testing.T) {
 	}
 }
 
+// What is known of the content changes while connections are at work with it. The race
+// detector sees whether they may.
+func TestFillWhileConnectionsWrite(t *testing.T) {
+	m := makeContent(1<<20, 64<<10)
+	a, addr := node(t, nil)
+	seed, _ := m.content(true)
+	attach(t, a, seed)
+	for range 60 {
+		b, _ := node(t, nil)
+		s, events := attach(t, b, Content{ID: m.id})
+		s.AddPeers([]netip.AddrPort{addr})
+		await(t, events, PeerCame)
+		want, _ := m.content(false)
+		if err := s.Fill(want); err != nil {
+			t.Fatal(err)
+		}
+		await(t, events, Finished)
+		s.Detach()
+	}
+}
+
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
 // While a reader of one swarm waits, the others of the node ask for nothing.

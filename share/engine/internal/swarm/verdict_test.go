@@ -73,7 +73,7 @@ func TestVerdicts(t *testing.T) {
 			}
 			x.change(c, data)
 			copy(disk.data, data)
-			h := &hasher{content: c, pieces: make(map[int]*hashing)}
+			h := &hasher{content: always(c), pieces: make(map[int]*hashing)}
 			for _, n := range order {
 				if n < c.Layout.Blocks(0) {
 					h.feed(0, n, append(make([]byte, 0, wire.BlockSize), data[n*wire.BlockSize:][:c.Layout.BlockLen(0, n)]...))
@@ -102,7 +102,7 @@ func TestVerdicts(t *testing.T) {
 // What came differs from what is on disk: only that counts when the hashes disagree.
 func TestADifferenceIsLookedAtOnDisk(t *testing.T) {
 	c, _, data := padded(true)
-	h := &hasher{content: c, pieces: make(map[int]*hashing)}
+	h := &hasher{content: always(c), pieces: make(map[int]*hashing)}
 	for n := range 4 {
 		h.feed(0, n, append(make([]byte, 0, wire.BlockSize), data[n*wire.BlockSize:][:wire.BlockSize]...))
 	}

@@ -60,7 +60,8 @@ type Events struct {
 	// it.
 	Wake func(ctx context.Context, id share.ID)
 	// Found is told of addresses that peers sent; of private ones, where Config.Policy
-	// refuses those, only if the peer is itself where such an address means the same.
+	// refuses those, only if the peer is itself where such an address means the same. It
+	// is told from where each peer called, too, as share.FromIncoming.
 	Found func(id share.ID, s share.Source, addrs []netip.AddrPort)
 	// DHTNode is told where a peer says that it runs a node of the DHT. It is
 	// called in goroutines of its own.

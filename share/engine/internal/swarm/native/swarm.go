@@ -276,6 +276,9 @@ func (s *Swarm) event(e swarm.Event) {
 		}
 	case swarm.PeerCame:
 		s.lastPeer.Store(n.cfg.Now().Unix())
+		if tell := n.cfg.Events.Found; tell != nil && !e.Outgoing {
+			tell(s.id, share.FromIncoming, []netip.AddrPort{e.Addr})
+		}
 	case swarm.PeerGone, swarm.PeerBanned:
 		s.lastPeer.Store(n.cfg.Now().Unix())
 		if e.Breach {
