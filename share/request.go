@@ -12,6 +12,7 @@ type ShareOptions struct {
 	Strict         bool     `json:"strict,omitempty" doc:"refuse a folder with something that cannot be shared, instead of leaving that out"`
 	Private        bool     `json:"private,omitempty" doc:"never announce it (BEP 27)"`
 	Hybrid         bool     `json:"hybrid,omitempty" doc:"describe the content for BitTorrent v2, too (BEP 52)"`
+	Sealed         bool     `json:"sealed,omitempty" doc:"let only those read it who have the key, which is in the link"`
 	// Goal is nil where nothing was said; the engine then seeds forever.
 	Goal   *Goal  `json:"goal,omitempty" doc:"when to stop seeding; without it, the node's setting"`
 	Limits Limits `json:"limits,omitzero"`

@@ -115,6 +115,15 @@ const (
 	FromUser     Source = "user"
 )
 
+// Seal says who can read content that may be a sealed share; it is empty for plain
+// content. See docs/protocol/sealed.md.
+type Seal string
+
+const (
+	SealOpen  Seal = "open"  // this node has the key
+	SealBlind Seal = "blind" // it has the form of a sealed share, and this node has no key
+)
+
 // Transfer is a snapshot of one piece of content on this node. Sizes are in
 // bytes, rates in bytes per second.
 type Transfer struct {
@@ -143,6 +152,8 @@ type Transfer struct {
 	// Size is the size of the whole content, selected or not; 0 until it is known.
 	Size  int64 `json:"size"`
 	Files int   `json:"files"`
+	// Seal is of a sealed share, or of content that looks like one.
+	Seal Seal `json:"seal,omitempty" enum:"open,blind"`
 	// Hidden is, of a share, how many of its files have a name that begins with a
 	// dot, or are in such a folder below the shared one.
 	Hidden int `json:"hidden,omitempty"`

@@ -61,6 +61,9 @@ func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, err
 	if err := (metainfo.MakeOptions{Name: r.Name, PieceLength: r.PieceLength, Exclude: r.Exclude}).Check(); err != nil {
 		return share.Transfer{}, err // it could only fail
 	}
+	if r.Sealed {
+		return share.Transfer{}, share.Errorf(share.Usage, "this version of shoal cannot seal shares yet")
+	}
 	if _, err := os.Stat(r.Path); err != nil {
 		return share.Transfer{}, share.Errorf(share.Disk, "sharing %s: %w", r.Path, err)
 	}
@@ -213,6 +216,7 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 		}
 		t.options.WebSeeds = appendNew(t.options.WebSeeds, tor.WebSeeds)
 		t.options.Private = tor.Info.Private
+		t.options.Blind = looksSealed(tor.Info)
 	}
 	if t.id.IsZero() {
 		return nil, nil, share.Errorf(share.Refused, "the link has no ID")

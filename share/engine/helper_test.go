@@ -171,7 +171,17 @@ func (n *node) waitState(id share.ID, state share.State) share.Transfer {
 // share publishes path and returns the transfer once its link is known.
 func (n *node) share(path string) share.Transfer {
 	n.t.Helper()
-	s, err := n.Share(n.t.Context(), ShareRequest{Path: path})
+	return n.shareWith(path)
+}
+
+// shareWith is share with changes to the request.
+func (n *node) shareWith(path string, changes ...func(*ShareRequest)) share.Transfer {
+	n.t.Helper()
+	r := ShareRequest{Path: path}
+	for _, c := range changes {
+		c(&r)
+	}
+	s, err := n.Share(n.t.Context(), r)
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -93,6 +93,7 @@ type options struct {
 	Priorities map[int]share.Priority `json:"priorities,omitempty"` // other than Normal, once the files are known
 	Sequential bool                   `json:"sequential,omitempty"`
 	MaxSize    int64                  `json:"maxsize,omitempty"`
+	Blind      bool                   `json:"blind,omitempty"`   // it looks like a sealed share, and there is no key
 	Adopt      bool                   `json:"adopt,omitempty"`   // the user's files are completed in place
 	Only       string                 `json:"only,omitempty"`    // see FetchRequest
 	From       string                 `json:"from,omitempty"`    // where the same content is, to be copied

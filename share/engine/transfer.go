@@ -185,6 +185,7 @@ func (t *transfer) snapshot(now time.Time, addrs []string) share.Transfer {
 		Total:     t.total,
 		Size:      t.size,
 		Files:     t.row.files,
+		Seal:      t.seal(),
 		Hidden:    t.options.Hidden,
 		LeftOut:   t.options.LeftOut,
 		Path:      t.shownPath(),

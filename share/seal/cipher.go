@@ -26,10 +26,13 @@ func NewSecret() share.Secret {
 	return share.SecretOf(key)
 }
 
+// nameSize is the bytes of the name of a blob, which is printed as hex digits.
+const nameSize = 16
+
 // Name is what the blob of a share is called: 32 hex digits that follow from the key
 // and do not lead back to it.
 func Name(s share.Secret) (string, error) {
-	b, err := derive(s, "name", 16)
+	b, err := derive(s, "name", nameSize)
 	return hex.EncodeToString(b), err
 }
 

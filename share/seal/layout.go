@@ -75,6 +75,20 @@ func padded(n int64) int64 {
 	return (n + mask) &^ mask
 }
 
+// Fits tells whether a torrent of one file has the form of a sealed share: its name,
+// its length, and that of its pieces. Other content may have it by chance.
+func Fits(name string, length, pieceLength int64) bool {
+	if len(name) != 2*nameSize || length < MinRecords*RecordSize || length%RecordSize != 0 || pieceLength%RecordSize != 0 {
+		return false
+	}
+	for _, c := range []byte(name) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return padded(length/RecordSize) == length/RecordSize
+}
+
 // Count is the number of records.
 func (l Layout) Count() int64 { return l.count }
 

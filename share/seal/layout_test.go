@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -83,6 +84,29 @@ func TestLayout(t *testing.T) {
 	for _, bad := range [][2]int64{{-1, 0}, {MaxManifest + 1, 0}, {0, -1}, {0, MaxContents + 1}} {
 		if l, err := NewLayout(bad[0], bad[1]); err == nil {
 			t.Errorf("%v: %+v", bad, l)
+		}
+	}
+}
+
+func TestFits(t *testing.T) {
+	name := strings.Repeat("0a", 16)
+	for _, c := range []struct {
+		name          string
+		length, piece int64
+		want          bool
+	}{
+		{name, 2 * RecordSize, RecordSize, true},
+		{name, 18 * RecordSize, 4 * RecordSize, true},
+		{name, 17 * RecordSize, RecordSize, false}, // no Padmé length
+		{name, RecordSize, RecordSize, false},
+		{name, 2*RecordSize - 1, RecordSize, false},
+		{name, 2 * RecordSize, RecordSize / 2, false},
+		{strings.ToUpper(name), 2 * RecordSize, RecordSize, false},
+		{name[1:], 2 * RecordSize, RecordSize, false},
+		{name + "a", 2 * RecordSize, RecordSize, false},
+	} {
+		if got := Fits(c.name, c.length, c.piece); got != c.want {
+			t.Errorf("Fits(%q, %d, %d) = %v", c.name, c.length, c.piece, got)
 		}
 	}
 }

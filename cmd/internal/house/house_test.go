@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	"share/seal":           {"share"},
 	"share/storage":        {"share", "share/merkle", "share/metainfo"},
 	"share/utp":            {},
-	"share/engine":         {"share", "share/bencode", "share/merkle", "share/metainfo", "share/schedule", "share/storage", "share/utp"},
+	"share/engine":         {"share", "share/bencode", "share/merkle", "share/metainfo", "share/schedule", "share/seal", "share/storage", "share/utp"},
 	"index":                {"share"},
 	"index/dht":            {"share", "share/bencode", "share/schedule", "index"},
 	"index/lan":            {"share", "share/schedule", "index"},

@@ -1328,6 +1328,8 @@ export interface components {
             piece_length?: number;
             /** @description never announce it (BEP 27) */
             private?: boolean;
+            /** @description let only those read it who have the key, which is in the link */
+            sealed?: boolean;
             /** @description refuse a folder with something that cannot be shared, instead of leaving that out */
             strict?: boolean;
         };
@@ -1399,6 +1401,8 @@ export interface components {
             /** Format: int64 */
             peers: number;
             reason?: string;
+            /** @enum {string} */
+            seal?: "open" | "blind";
             /** Format: int64 */
             seeds: number;
             /** Format: int64 */
