@@ -96,7 +96,7 @@ func ParseChannelLink(s string) (ChannelLink, error) {
 		return ChannelLink{ID: id}, err
 	}
 	if !strings.EqualFold(scheme, "magnet") {
-		return ChannelLink{}, share.Errorf(share.Refused, "the link of a channel starts with magnet:?, but this one starts with %.20q", scheme)
+		return ChannelLink{}, share.Errorf(share.Refused, "the link of a channel starts with magnet:?, but this one starts with %.10q", scheme)
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {

@@ -28,7 +28,7 @@ const (
 //	       [&KEY=VALUE]...
 //
 // ParseLink(l.Reveal()) gives back every Link that ParseLink returned, and so does
-// ParseLink(l.String()) if there is no Secret.
+// ParseLink(l.String()) if there is no Secret, nor anything in Extra that may be one.
 type Link struct {
 	ID   ID     `json:"id,omitzero"`    // of btih
 	V2   V2     `json:"v2,omitzero"`    // of btmh
@@ -44,7 +44,8 @@ type Link struct {
 	// Secret is the key of a sealed share (x.k). Only Reveal prints it.
 	Secret Secret `json:"-"`
 	// Extra has, in order, the unknown and the invalid parameters: they are
-	// ignored, and String prints them again.
+	// ignored, and String prints them again, but for what may be a key whose
+	// parameter was damaged.
 	Extra []Param `json:"extra,omitempty"`
 }
 
@@ -97,7 +98,7 @@ func ParseLink(s string) (Link, error) {
 		return Link{ID: id}, err
 	}
 	if !strings.EqualFold(scheme, "magnet") {
-		return Link{}, Errorf(Refused, "a link starts with magnet:, but this one starts with %.20q", scheme+":")
+		return Link{}, Errorf(Refused, "a link starts with magnet:, but this one starts with %.10q", scheme+":")
 	}
 	query := strings.TrimLeft(rest, "/") // magnet:/?xt and magnet://?xt are seen
 	if !strings.HasPrefix(query, "?") {
@@ -189,6 +190,9 @@ func parseQuery(query string) (Link, error) {
 		}
 		key, value, _ := strings.Cut(part, "=")
 		p := unescapeParam(key, value)
+		if p.Key != secretParam && (swallowed.MatchString(p.Key) || swallowed.MatchString(p.Value)) {
+			return Link{}, errSwallowed
+		}
 		known, err := l.set(p)
 		switch {
 		case errors.Is(err, errTwoContents), err != nil && p.Key == secretParam:
@@ -216,8 +220,13 @@ func parseQuery(query string) (Link, error) {
 	return l, nil
 }
 
+var errSwallowed = Errorf(Refused, "the link is damaged: the & before %s= is missing, the key of a sealed share", secretParam)
+
 func unescapeParam(key, value string) Param {
 	k := strings.ToLower(strings.ToValidUTF8(unescape(key), "\ufffd"))
+	if base, n, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(k), secretParam), "."); base == "" && strings.Contains(k, secretParam) && (!ok || isIndex(n)) {
+		k = secretParam // with spaces or a number, as other programs write those that they know
+	}
 	if k == "dn" { // forms escape a space as a plus sign, and so do many sites
 		value = strings.ReplaceAll(value, "+", " ")
 	}
@@ -449,14 +458,14 @@ func (l Link) Blind() Link {
 
 // Reveal is String with the key of a sealed share. It is for the person who may read
 // the share, and for no log, error, torrent or announcement.
-func (l Link) Reveal() string { return l.print(l.Secret) }
+func (l Link) Reveal() string { return l.print(true) }
 
 // String prints l in a fixed order, without the key of a sealed share. It escapes
 // every byte that is not unreserved in RFC 3986, except the brackets and colons of
 // x.pe, which other clients expect unescaped.
-func (l Link) String() string { return l.print(Secret{}) }
+func (l Link) String() string { return l.print(false) }
 
-func (l Link) print(secret Secret) string {
+func (l Link) print(reveal bool) string {
 	var b strings.Builder
 	b.WriteString("magnet:")
 	sep := byte('?')
@@ -491,13 +500,33 @@ func (l Link) print(secret Secret) string {
 	for _, p := range l.Peers {
 		put("x.pe", p)
 	}
-	if !secret.IsZero() {
-		put(secretParam, secret.Reveal())
+	if reveal && !l.Secret.IsZero() {
+		put(secretParam, l.Secret.Reveal())
 	}
-	for _, p := range l.Extra {
+	for _, p := range l.extra(reveal) {
 		put(escape(p.Key), escape(p.Value))
 	}
 	return b.String()
+}
+
+// extra is Extra without what may be the key of a sealed share whose parameter was
+// damaged, unless secrets are revealed.
+func (l Link) extra(reveal bool) []Param {
+	digits := 0
+	for _, p := range l.Extra {
+		digits += keyDigits(p)
+	}
+	if reveal || digits <= 2*len(ID{}) {
+		return l.Extra
+	}
+	return slices.DeleteFunc(slices.Clone(l.Extra), func(p Param) bool { return keyDigits(p) > 0 })
+}
+
+func keyDigits(p Param) int {
+	if p.Key == "s" || strings.HasPrefix(p.Value, "urn:") { // a salt, or an ID of another kind
+		return 0
+	}
+	return countDigits(p.Key) + countDigits(p.Value)
 }
 
 func printRanges(rs []Range) string {

@@ -418,7 +418,7 @@ func Errorf(k Kind, format string, args ...any) error {
 	return &Error{Kind: k, Err: fmt.Errorf(format, args...)}
 }
 
-func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Error() string { return Redact(e.Err.Error()) }
 func (e *Error) Unwrap() error { return e.Err }
 
 // Short is the first eight hex digits, for people.

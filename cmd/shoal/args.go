@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/shoalnet/shoal/cmd/internal/config"
+	"github.com/shoalnet/shoal/share"
 )
 
 // arrange puts a command line into the order that the flag parser wants: the
@@ -98,7 +99,7 @@ func findVerb(name string, verbs []*verb) (*verb, error) {
 		}
 		known = append(known, v.name)
 	}
-	return nil, usageErrorf("there is no verb %q%s (shoal help lists them)", name, nearest(name, known))
+	return nil, usageErrorf("there is no verb %s%s (shoal help lists them)", share.Quote(name), nearest(name, known))
 }
 
 func unknownFlag(v *verb, arg, flag string) error {
@@ -106,7 +107,7 @@ func unknownFlag(v *verb, arg, flag string) error {
 	for _, f := range v.flags {
 		known = append(known, "--"+f.Names()[0])
 	}
-	return usageErrorf("%s has no flag %q%s (shoal %s --help lists them)", v.name, arg, nearest("--"+flag, known), v.name)
+	return usageErrorf("%s has no flag %s%s (shoal %s --help lists them)", v.name, share.Quote(arg), nearest("--"+flag, known), v.name)
 }
 
 // nearest returns ", did you mean X?", X being the known word that word is most

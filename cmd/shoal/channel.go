@@ -96,14 +96,14 @@ func runChannel(ctx context.Context, c *call) error {
 		for _, a := range channelActs {
 			known = append(known, a.name)
 		}
-		return usageErrorf("channel has no action %q%s (shoal channel --help lists the actions)", name, nearest(name, known))
+		return usageErrorf("channel has no action %s%s (shoal channel --help lists the actions)", share.Quote(name), nearest(name, known))
 	}
 	act, args := channelActs[i], c.Args().Tail()
 	switch {
 	case len(args) < act.min:
 		return usageErrorf("channel %s needs %s (shoal channel --help has examples)", act.name, act.args)
 	case act.max >= 0 && len(args) > act.max:
-		return usageErrorf("channel %s: unexpected argument %q", act.name, args[act.max])
+		return usageErrorf("channel %s: unexpected argument %s", act.name, share.Quote(args[act.max]))
 	}
 	for _, f := range []string{"about", "name", "tag", "mirror", "delete-key", "output", "limit", "offset"} {
 		if _, lasting := os.LookupEnv(envOf(f)[0]); c.IsSet(f) && !lasting && !slices.Contains(act.flags, f) {

@@ -33,7 +33,7 @@ func configVerb() *verb {
 			case "set-password":
 				return setPassword(ctx, cfg, c.out)
 			default:
-				return usageErrorf("config: unexpected argument %q; it takes set-password, or nothing to show the settings", word)
+				return usageErrorf("config: unexpected argument %s; it takes set-password, or nothing to show the settings", share.Quote(word))
 			}
 			settings := cfg.View()
 			s, err := node.Dial(ctx, cfg.State)

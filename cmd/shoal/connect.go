@@ -80,7 +80,7 @@ func resolve(ctx context.Context, n client, arg string) (share.Transfer, error) 
 		prefix = l.Key().String()
 	}
 	if prefix == "" || len(prefix) > 64 || strings.Trim(prefix, hexDigits) != "" {
-		return share.Transfer{}, usageErrorf("%q is not an ID or the beginning of one (shoal list shows them)", arg)
+		return share.Transfer{}, usageErrorf("%s is not an ID or the beginning of one (shoal list shows them)", share.Quote(arg))
 	}
 	return n.Resolve(ctx, prefix)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -18,7 +19,9 @@ func getVerb() *verb {
 	return &verb{
 		name: "get", args: "LINK...", short: "download the content that a link names", group: "Share and download", min: 1, max: -1,
 		long: `LINK is a magnet link, an ID (40 hex digits, or the shortened form that shoal search shows), a .torrent file, ` +
-			`or the URL of one. Quote magnet links: the shell treats & specially.` + "\n\n" +
+			`or the URL of one. Quote magnet links: the shell treats & specially. If LINK is -, get reads links from ` +
+			`standard input, one per line. Use that for the link of a sealed share, whose key would otherwise be in the history ` +
+			`of the shell and in the list of processes.` + "\n\n" +
 			`get prints the path of the download on standard output. The name of a file ends in .part until it is ` +
 			`complete and verified. A file of yours that already has its name is used if its content is right. If not, it is ` +
 			`kept unchanged, the parts of it that are right are copied, and the download is put beside it as "NAME (2)"; ` +
@@ -28,11 +31,12 @@ func getVerb() *verb {
 			{"shoal get 'magnet:?xt=urn:btih:…'", "download into the current folder"},
 			{"shoal get --output ~/films --file '*.mkv' LINK", "download only some of the files, into another folder"},
 			{"shoal get --output - --file backup.tar LINK | tar x", "write one file to a pipe, in order, and keep nothing on disk"},
+			{"shoal get - < link.txt", "read the link from a file, so that its key is not on the command line"},
 			{"shoal get --timeout 2m --json LINK || echo \"status $?\"", "use it in a script"},
 		},
 		flags: append(getFlags(), nodeFlags()...),
 		run: func(ctx context.Context, c *call) error {
-			opts, err := parseGet(c)
+			opts, err := parseGet(ctx, c)
 			if err != nil {
 				return err
 			}
@@ -78,9 +82,9 @@ func parseSeed(s string) (seedWish, error) {
 	return seedWish{goal: g, said: true}, nil
 }
 
-func parseGet(c *call) (getOptions, error) {
+func parseGet(ctx context.Context, c *call) (getOptions, error) {
 	o := getOptions{
-		links: c.Args().Slice(), files: c.list("file"),
+		files:      c.list("file"),
 		sequential: c.Bool("sequential"), noTrackers: c.Bool("no-trackers"), adopt: c.Bool("adopt"), detach: c.Bool("detach"),
 		told: map[string]bool{},
 	}
@@ -98,28 +102,41 @@ func parseGet(c *call) (getOptions, error) {
 			return o, usageErrorf("--timeout takes a time such as 90s or 5m, not %q", s)
 		}
 	}
-	if out := c.String("output"); out != "-" {
-		o.output, err = filepath.Abs(out)
-		if err != nil {
-			return o, share.Errorf(share.Disk, "finding the current folder: %w", err)
-		}
-		return o, nil
+	if o.output, err = parseOutput(c, o); err != nil {
+		return o, err
 	}
-	switch {
-	case len(o.links) > 1:
+	// Last, so that nobody types links for a command line that is wrong.
+	if o.links, err = linkArgs(ctx, c.Args().Slice(), os.Stdin, c.out); err != nil {
+		return o, err
+	}
+	if o.output == "" && len(o.links) > 1 {
 		return o, usageErrorf("--output - takes only one link")
-	case c.out.json:
-		return o, usageErrorf("--output - and --json cannot be combined: both use standard output")
-	case o.adopt:
-		return o, usageErrorf("--output - and --adopt cannot be combined")
-	case o.detach:
-		return o, usageErrorf("--output - and --detach cannot be combined")
-	case o.seed.stay():
-		return o, usageErrorf("--output - and --seed cannot be combined: nothing is kept that could be seeded")
-	case c.out.page != nil:
-		return o, usageErrorf("--output - does not write to a terminal; redirect it to a pipe or a file")
 	}
 	return o, nil
+}
+
+// parseOutput returns the folder to download into, empty for standard output.
+func parseOutput(c *call, o getOptions) (string, error) {
+	if out := c.String("output"); out != "-" {
+		dir, err := filepath.Abs(out)
+		if err != nil {
+			return "", share.Errorf(share.Disk, "finding the current folder: %w", err)
+		}
+		return dir, nil
+	}
+	switch {
+	case c.out.json:
+		return "", usageErrorf("--output - and --json cannot be combined: both use standard output")
+	case o.adopt:
+		return "", usageErrorf("--output - and --adopt cannot be combined")
+	case o.detach:
+		return "", usageErrorf("--output - and --detach cannot be combined")
+	case o.seed.stay():
+		return "", usageErrorf("--output - and --seed cannot be combined: nothing is kept that could be seeded")
+	case c.out.page != nil:
+		return "", usageErrorf("--output - does not write to a terminal; redirect it to a pipe or a file")
+	}
+	return "", nil
 }
 
 func getFlags() []cli.Flag {

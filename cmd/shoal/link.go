@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/cmd/internal/node"
 	"github.com/shoalnet/shoal/index"
@@ -18,15 +20,30 @@ func linkVerb() *verb {
 	return &verb{
 		name: "link", args: "LINK|FILE...", short: "explain a link or a .torrent file, offline", group: "Inspect",
 		min: 1, max: -1,
+		flags: []cli.Flag{
+			boolFlag("blind", "print the link of a sealed share without its key"),
+		},
 		long: `Shows the content that a link, an ID or a .torrent file names, and the peers and trackers it lists, without ` +
-			`using the network. For a .torrent file it also lists the files and prints the magnet link of the same content.`,
+			`using the network. For a .torrent file it also lists the files and prints the magnet link of the same content. ` +
+			`If LINK is -, it reads links from standard input, one per line.` + "\n\n" +
+			`The link of a sealed share has a key; whoever has the key can read the share. --blind prints the link without it, for ` +
+			`a machine that shall seed the share and not read it.`,
 		examples: []example{
 			{"shoal link 'magnet:?xt=urn:btih:…'", "inspect a link before you download"},
 			{"shoal link --json ubuntu.torrent", "inspect a .torrent file; JSON output"},
+			{"shoal link --blind - < link.txt", "print the link without the key of a sealed share"},
 		},
 		run: func(ctx context.Context, c *call) error {
-			for i, arg := range c.Args().Slice() {
-				if i > 0 && !c.out.json {
+			args, err := linkArgs(ctx, c.Args().Slice(), os.Stdin, c.out)
+			if err != nil {
+				return err
+			}
+			explain := explain
+			if c.Bool("blind") {
+				explain = blind
+			}
+			for i, arg := range args {
+				if i > 0 && !c.out.json && !c.Bool("blind") {
 					c.out.data("")
 				}
 				if err := explain(ctx, c.out, arg); err != nil {
@@ -45,7 +62,8 @@ type linkRecord struct {
 	V2       share.V2      `json:"v2,omitzero"`
 	Name     string        `json:"name,omitempty"`
 	Link     string        `json:"link"`
-	Bytes    int64         `json:"bytes"` // 0: the link does not say
+	Blind    string        `json:"blind_link,omitempty"` // of a sealed share: Link without the key
+	Bytes    int64         `json:"bytes"`                // 0: the link does not say
 	Private  bool          `json:"private,omitempty"`
 	Select   []share.Range `json:"select,omitempty"`
 	Files    []share.File  `json:"files,omitempty"` // of a .torrent file
@@ -80,8 +98,11 @@ func explain(ctx context.Context, out *output, arg string) error {
 	default:
 		l := src.link
 		r = linkRecord{
-			ID: l.Key(), Name: l.Name, Link: l.String(), Bytes: l.Length, Select: l.Select,
+			ID: l.Key(), Name: l.Name, Link: l.Reveal(), Bytes: l.Length, Select: l.Select,
 			Peers: l.Peers, Trackers: l.Trackers, WebSeeds: l.WebSeeds, Extra: l.Extra,
+		}
+		if !l.Secret.IsZero() {
+			r.Blind = l.Blind().String()
 		}
 	}
 	if l, err := share.ParseLink(r.Link); err == nil && !l.V2.IsZero() {
@@ -92,6 +113,25 @@ func explain(ctx context.Context, out *output, arg string) error {
 		return nil
 	}
 	r.show(out, src.torrent != nil)
+	return nil
+}
+
+// blind prints a link without the key of a sealed share.
+func blind(_ context.Context, out *output, arg string) error {
+	src, err := parseSource(arg)
+	switch {
+	case err != nil:
+		return err
+	case src.url != "" || src.torrent != nil:
+		return usageErrorf("--blind takes a magnet link; a .torrent file has no key")
+	case src.link.Secret.IsZero():
+		return share.Errorf(share.Refused, "the link has no key of a sealed share")
+	}
+	if l := src.link.Blind(); out.json {
+		out.record(linkRecord{ID: l.Key(), Link: l.String(), Bytes: l.Length, Peers: l.Peers, Trackers: l.Trackers, WebSeeds: l.WebSeeds})
+	} else {
+		out.data(l.String())
+	}
 	return nil
 }
 
@@ -141,7 +181,7 @@ func readOffline(ctx context.Context, torrent []byte) (p api.Preview, err error)
 }
 
 func (r linkRecord) show(out *output, torrent bool) {
-	bytes, peers, link := "not stated", "none: they are found in the DHT and on the local network", ""
+	bytes, peers, link, sealed := "not stated", "none: they are found in the DHT and on the local network", "", ""
 	if r.Bytes > 0 || torrent {
 		bytes = exact(r.Bytes)
 	}
@@ -154,6 +194,9 @@ func (r linkRecord) show(out *output, torrent bool) {
 	if torrent {
 		link = r.Link
 	}
+	if r.Blind != "" {
+		sealed = "yes, and this link has the key: whoever has the link can read the share;\nshoal link --blind prints it without the key"
+	}
 	extra := make([]string, len(r.Extra))
 	for i, p := range r.Extra {
 		extra[i] = p.Key + "=" + p.Value
@@ -163,6 +206,7 @@ func (r linkRecord) show(out *output, torrent bool) {
 		[2]string{"ID", r.ID.String()},
 		[2]string{"v1 ID", v1ID(r.V1)},
 		[2]string{"v2 ID", v2ID(r.V2)},
+		[2]string{"sealed", sealed},
 		[2]string{"size", bytes},
 		[2]string{"files", orElse(ranges(r.Select), fileLines(r.Files))},
 		[2]string{"peers", peers},

@@ -103,7 +103,7 @@ func (v *verb) command(verbs []*verb, out *output) *cli.Command {
 			case n < v.min:
 				return usageErrorf("%s needs %s (shoal %s --help has examples)", v.name, v.args, v.name)
 			case v.max >= 0 && n > v.max:
-				return usageErrorf("%s: unexpected argument %q", v.name, c.Args().Get(v.max))
+				return usageErrorf("%s: unexpected argument %s", v.name, share.Quote(c.Args().Get(v.max)))
 			}
 			ctx, stop := interruptible(c.Context, v.daemon)
 			defer stop()

@@ -26,6 +26,8 @@ import (
 	"sync"
 
 	"golang.org/x/term"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // columns is the width assumed when the output is not a terminal.
@@ -198,8 +200,9 @@ type errorRecord struct {
 // fail reports err in the form that was asked for.
 func (o *output) fail(err error) {
 	o.status("")
+	message := share.Redact(err.Error())
 	if o.json {
-		o.record(errorRecord{"error", kindOf(err).Code(), err.Error()})
+		o.record(errorRecord{"error", kindOf(err).Code(), message})
 	}
-	o.say("shoal: %s", escape(err.Error()))
+	o.say("shoal: %s", escape(message))
 }

@@ -128,7 +128,7 @@ func isShortID(arg string) bool {
 func catalogued(ctx context.Context, n client, digits string) (source, error) {
 	all, err := n.Entries(ctx, digits)
 	if errors.Is(err, index.ErrUnknown) {
-		return source{}, share.Errorf(share.Refused, "%q is not a link or a file, and no ID in the catalogue begins with it", digits)
+		return source{}, share.Errorf(share.Refused, "%s is not a link or a file, and no ID in the catalogue begins with it", share.Quote(digits))
 	}
 	if err != nil {
 		return source{}, err

@@ -451,7 +451,7 @@ func withoutAddresses(link string) string {
 		return link
 	}
 	l.Peers = nil
-	return l.String()
+	return l.Reveal()
 }
 
 // qr draws a link as a QR code in half blocks: two rows of the code in one line.

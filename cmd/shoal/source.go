@@ -24,7 +24,8 @@ type source struct {
 	magnet  bool // the link was written as one, not as a bare ID
 }
 
-// ask returns the request to the node: a link or URL, or a torrent.
+// ask returns the request to the node: a link, with the key of a sealed share, or a URL,
+// or a torrent.
 func (s source) ask() (link string, torrent []byte) {
 	switch {
 	case s.torrent != nil:
@@ -32,7 +33,7 @@ func (s source) ask() (link string, torrent []byte) {
 	case s.url != "":
 		return s.url, nil
 	}
-	return s.link.String(), nil
+	return s.link.Reveal(), nil
 }
 
 // parseSource parses a link, an ID, a URL or the name of a file, tried in this
@@ -83,14 +84,17 @@ func looksLikeID(s string) bool {
 func readTorrent(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, share.Errorf(share.Refused, "%q is not a link, and no file has that name", path)
+		return nil, share.Errorf(share.Refused, "%s is not a link, and no file has that name", share.Quote(path))
 	}
 	if err != nil {
-		return nil, share.Errorf(share.Disk, "reading the torrent: %w", err)
+		if p, ok := errors.AsType[*fs.PathError](err); ok {
+			err = p.Err // without the path, which may be a damaged link
+		}
+		return nil, share.Errorf(share.Disk, "reading the torrent %s: %w", share.Quote(path), err)
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, share.Errorf(share.Refused, "%q is a folder, not a torrent (to share it: shoal share)", path)
+		return nil, share.Errorf(share.Refused, "%s is a folder, not a torrent (to share it: shoal share)", share.Quote(path))
 	}
 	b, err := bounded(f)
 	if err != nil {

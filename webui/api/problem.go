@@ -84,7 +84,7 @@ func problem(err error) error {
 	case errors.Is(err, errAmbiguous):
 		name = "ambiguous-id"
 	}
-	return named(name, kind, err.Error())
+	return named(name, kind, share.Redact(err.Error()))
 }
 
 func named(name string, kind share.Kind, detail string) *Problem {
@@ -110,8 +110,12 @@ func transformProblem(_ huma.Context, _ string, v any) (any, error) {
 	if m.Status >= 500 {
 		kind, name = share.Failed, "failed"
 	}
-	p := named(name, kind, m.Detail)
-	p.Status, p.Errors = m.Status, m.Errors
+	p := named(name, kind, share.Redact(m.Detail))
+	p.Status = m.Status
+	for _, e := range m.Errors {
+		// Without the value, which may be a link, or the whole request with one.
+		p.Errors = append(p.Errors, &huma.ErrorDetail{Location: e.Location, Message: share.Redact(e.Message)})
+	}
 	return p, nil
 }
 

@@ -97,7 +97,7 @@ func (in *intake) Preview(ctx context.Context, r api.PreviewRequest) (api.Previe
 		fill(&p, &link, t)
 	}
 	p.Free, p.MinFree = policy.FreeAt(p.Output), c.MinFree
-	p.Link = link.String()
+	p.Link = link.Reveal()
 	for _, id := range link.IDs() {
 		if t, err := in.transfers.Get(id); err == nil {
 			p.Present = &t

@@ -107,7 +107,7 @@ func New(o Options) (*Node, error) {
 	n := &Node{o: o, live: config.NewLive(o.Config), memory: newPipe(), ready: make(chan struct{}), level: new(slog.LevelVar)}
 	n.log = o.Logger
 	if n.log == nil {
-		opts := &slog.HandlerOptions{Level: n.level}
+		opts := &slog.HandlerOptions{Level: n.level, ReplaceAttr: redact}
 		if o.Config.LogFormat == "json" {
 			n.log = slog.New(slog.NewJSONHandler(o.Stderr, opts))
 		} else {
@@ -116,6 +116,20 @@ func New(o Options) (*Node, error) {
 	}
 	n.setLevel(o.Config)
 	return n, nil
+}
+
+// redact keeps the keys of sealed shares out of the log, in messages, texts and errors.
+func redact(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(share.Redact(v))
+	case time.Time, slog.Level, *slog.Source: // the handler's own
+	case error, fmt.Stringer, []string:
+		if text := fmt.Sprint(v); share.Redact(text) != text {
+			a.Value = slog.StringValue(share.Redact(text))
+		}
+	}
+	return a
 }
 
 // setLevel logs what an operator wants to read. A node that a verb runs for itself logs

@@ -103,7 +103,7 @@ type downloaded struct {
 func download(ctx context.Context, rawURL string) (downloaded, error) {
 	first, err := url.Parse(rawURL)
 	if err != nil || first.Host == "" {
-		return downloaded{}, share.Errorf(share.Refused, "%q is not a URL that can be fetched", rawURL)
+		return downloaded{}, share.Errorf(share.Refused, "%s is not a URL that can be fetched", share.Quote(rawURL))
 	}
 	ctx, cancel := context.WithTimeout(ctx, downloadTime)
 	defer cancel()
@@ -118,7 +118,7 @@ func download(ctx context.Context, rawURL string) (downloaded, error) {
 	client := &http.Client{Transport: transport, CheckRedirect: h.redirected}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
 	if err != nil {
-		return downloaded{}, share.Errorf(share.Refused, "%q is not a URL that can be fetched: %w", rawURL, err)
+		return downloaded{}, share.Errorf(share.Refused, "%s is not a URL that can be fetched: %w", share.Quote(rawURL), err)
 	}
 	req.Header.Set("User-Agent", downloadAgent)
 	resp, err := client.Do(req)
