@@ -123,7 +123,7 @@ func (b *bench) uplink() (t table, err error) {
 			homeRate, homeWait.Milliseconds(), leechers, homeTrip.Milliseconds(), int(rivalStart.Seconds()), rivalFile>>20, float64(rivalFile)*8/(homeRate*1e6)),
 		head: []string{"", "ping, median", "ping, 95 of 100", "of the line used", "the upload's part", "its 3 MiB, s"},
 	}
-	clients := []client{b.shoalClient("shoal --adaptive-upload", "--adaptive-upload"), b.shoalClient("shoal"), b.libtorrentClient()}
+	clients := []client{b.shoalClient("shoal"), b.shoalClient("shoal --adaptive-upload=false", "--adaptive-upload=false"), b.libtorrentClient()}
 	all := make([][]busy, len(clients))
 	for run := range b.runs {
 		for i, c := range clients {

@@ -173,7 +173,7 @@ func Settings() []Setting {
 		{Name: "schedule", Arg: "WHEN", Scope: Daemon, List: true, Live: true,
 			Help:  "use other limits at certain times: `WHEN` is such as 'mon-fri 08:00-18:00 up=1M down=5M'; the first match applies, and a limit it does not name stays unchanged",
 			value: func(c *Config) any { return &c.Schedule }},
-		{Name: "adaptive-upload", Default: "false", Scope: Common, Live: true,
+		{Name: "adaptive-upload", Default: "true", Scope: Common, Live: true,
 			Help:  "upload less while the line is congested, so that other programs stay responsive",
 			value: func(c *Config) any { return &c.AdaptiveUp }},
 		{Name: "web", Arg: "ADDR:PORT", Scope: Daemon,

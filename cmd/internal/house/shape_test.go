@@ -173,7 +173,7 @@ var inside = map[string][]string{
 	"share/engine/internal/swarm/native": {
 		"share/engine/internal/swarm", "share/engine/internal/swarm/core", "share/engine/internal/swarm/dialback", "share/engine/internal/swarm/face",
 		"share/engine/internal/swarm/punch", "share/engine/internal/swarm/webseed", "share/engine/internal/swarm/wire",
-		"share/engine/internal/admission", "share/engine/internal/flow", "share/engine/internal/netguard", "share/engine/internal/pace",
+		"share/engine/internal/admission", "share/engine/internal/edge", "share/engine/internal/flow", "share/engine/internal/netguard", "share/engine/internal/pace",
 	},
 	"share/engine/internal/swarm/sim":     {"share/engine/internal/swarm/core", "share/engine/internal/swarm/uplink", "share/engine/internal/swarm/wire"},
 	"share/engine/internal/swarm/webseed": {"share/engine/internal/swarm/face"},

@@ -6,5 +6,6 @@
 // in a's upstream queue (FIFO, drop tail), takes the time that a's upstream rate
 // gives it, is delayed by a and by b, then waits in b's downstream queue and takes
 // the time of b's downstream rate. It is lost, late or doubled with the probability of
-// a or of b.
+// a or of b. Three routers are on the way from a host and answer packets whose hop limit is
+// used up: its own, before the queue, its provider's, behind it, and one behind its delay.
 package wan

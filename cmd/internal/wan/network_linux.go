@@ -1,6 +1,7 @@
 package wan
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,6 +14,8 @@ import (
 	"time"
 	"unsafe"
 
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,8 +40,15 @@ type Host struct {
 }
 
 const (
-	// nextHeader is where an IPv6 packet says what it carries.
+	// header is the length of that of an IPv6 packet, which says at nextHeader what it
+	// carries, and at hopLimit how many routers may forward it.
+	header     = 40
 	nextHeader = 6
+	hopLimit   = 7
+
+	// On the way from a host are its own router, before its line, that of its provider,
+	// behind it, and core, behind its delay.
+	core = 3
 
 	reordered = 20 * time.Millisecond
 	ethernet  = 1500
@@ -61,6 +71,7 @@ type Network struct {
 // host is a Host with its namespace.
 type host struct {
 	Host
+	routers  [core + 1]router // on the way from it
 	tun      int
 	up, down queue
 	lost     int64
@@ -291,8 +302,20 @@ func (n *Network) take(i int, buf []byte) {
 		if to < 0 || n.hosts[to].OnlyUDP && buf[nextHeader] == unix.IPPROTO_TCP {
 			continue
 		}
-		left, ok := from.up.pass(now(), got)
+		at := now()
+		if buf[hopLimit] == 1 {
+			n.exceed(i, 1, at, buf[:got])
+			continue
+		}
+		left, ok := from.up.pass(at, got)
 		if !ok {
+			continue
+		}
+		if limit := int(buf[hopLimit]); limit <= core {
+			if limit == core {
+				left += from.Delay
+			}
+			n.exceed(i, limit, left, buf[:got])
 			continue
 		}
 		if n.chance(from.Loss, n.hosts[to].Loss) || got > n.hosts[to].MTU {
@@ -310,6 +333,46 @@ func (n *Network) take(i int, buf []byte) {
 	}
 }
 
+// exceed has the router at a hop say that it has dropped a packet, whose hop limit was
+// used up when it came.
+func (n *Network) exceed(i, hop int, at time.Duration, b []byte) {
+	const source, destination, quoted = 8, 24, 1200
+	h := n.hosts[i]
+	if len(b) < header || b[0]>>4 != 6 || !h.routers[hop].may(at) {
+		return
+	}
+	own := routerAddr(hop)
+	m := icmp.Message{Type: ipv6.ICMPTypeTimeExceeded, Body: &icmp.TimeExceeded{Data: b[:min(len(b), quoted)]}}
+	text, err := m.Marshal(icmp.IPv6PseudoHeader(own.AsSlice(), b[source:destination]))
+	if err != nil {
+		return
+	}
+	answer := make([]byte, header, header+len(text))
+	answer[0] = 6 << 4
+	binary.BigEndian.PutUint16(answer[4:], uint16(len(text)))
+	answer[nextHeader], answer[hopLimit] = unix.IPPROTO_ICMPV6, 64
+	copy(answer[source:], own.AsSlice())
+	copy(answer[destination:], b[source:destination])
+	due := at
+	if hop == core {
+		due += h.Delay
+	}
+	if hop == 1 {
+		p := n.packet()
+		p.data, p.to, p.near = append(p.data[:0], append(answer, text...)...), i, true
+		n.post(p, due)
+		return
+	}
+	n.carry(append(answer, text...), i, due)
+}
+
+// routerAddr is the address of the routers that are so many hops away.
+func routerAddr(hop int) netip.Addr {
+	a := netip.MustParseAddr("2001:db8:ffff::").As16()
+	a[15] = byte(hop)
+	return netip.AddrFrom16(a)
+}
+
 // chance reports whether one of two things happened that have these probabilities.
 func (n *Network) chance(a, b float64) bool {
 	return a > 0 && n.rand.Float64() < a || b > 0 && n.rand.Float64() < b
@@ -325,7 +388,7 @@ func (n *Network) carry(b []byte, i int, due time.Duration) {
 
 // find returns the host to which an IPv6 packet goes, or -1.
 func (n *Network) find(b []byte) int {
-	const header, destination = 40, 24
+	const destination = 24
 	if len(b) < header || b[0]>>4 != 6 {
 		return -1
 	}

@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func network(t *testing.T, hosts ...Host) *Network {
@@ -174,5 +177,49 @@ func TestWhatElseHappensOnALine(t *testing.T) {
 		return err
 	}); !errors.As(err, &timeout) || !timeout.Timeout() {
 		t.Errorf("TCP: %v", err) // nothing listens: it would be refused
+	}
+}
+
+// The routers on the way answer packets whose hop limit is used up: that of the host at
+// once, that of the provider behind the queue of the line.
+func TestRoutersAnswer(t *testing.T) {
+	a, b := netip.MustParseAddr("2001:db8::a"), netip.MustParseAddr("2001:db8::b")
+	const wait = 100 * time.Millisecond
+	n := network(t, Host{Name: "a", Addr: a, Up: Mbit(1, 2*wait)}, Host{Name: "b", Addr: b})
+	for hop := 1; hop <= core+1; hop++ {
+		c := in(t, n, 0, func() (*net.UDPConn, error) { return net.ListenUDP("udp6", nil) })
+		raw, err := c.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var failed error
+		if err := raw.Control(func(fd uintptr) {
+			failed = errors.Join(unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1),
+				unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, hop))
+		}); err != nil || failed != nil {
+			t.Fatal(err, failed)
+		}
+		to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(b, 9))
+		began := time.Now()
+		for range int(wait.Seconds()*1e6/8)/1048 + 1 { // 40 and 8 bytes are headers
+			if _, err := c.WriteTo(make([]byte, 1000), to); err != nil && !errors.Is(err, syscall.EHOSTUNREACH) {
+				t.Fatal(err)
+			}
+		}
+		if _, err := c.WriteTo([]byte("last"), to); err != nil && !errors.Is(err, syscall.EHOSTUNREACH) {
+			t.Fatal(err)
+		}
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+		want := syscall.EHOSTUNREACH
+		if hop > core {
+			want = syscall.ECONNREFUSED // nothing listens at b
+		}
+		if _, _, err := c.ReadFrom(make([]byte, 2000)); !errors.Is(err, want) {
+			t.Errorf("%d hops: %v", hop, err)
+		}
+		if took := time.Since(began); hop > 1 && took < 8*time.Millisecond {
+			t.Errorf("%d hops: the first of the packets took %v, and the line needs 8 ms for it", hop, took)
+		}
+		c.Close()
 	}
 }

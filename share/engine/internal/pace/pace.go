@@ -3,8 +3,11 @@
 // what connections show, and decides one rate for all of them.
 //
 // As in LEDBAT (RFC 6817), the queue is the delay of now less the least one of the
-// same path. No limit holds until the queue is long; then the rate follows what is
-// acknowledged, a little more or less, so that the queue neither empties nor grows.
+// same path. What peers show has their own queues in it, and package edge shows that of
+// the line alone, a few times a second: the shorter of the two counts, and a line that
+// shows itself to nobody is never held. No limit holds until the queue is long; then the
+// rate follows what is acknowledged, a little more or less, so that the queue neither
+// empties nor grows.
 // docs/decisions/0006-adaptive-upload.md has the reasons for the numbers.
 //
 // Times are durations since a moment that is the same for all calls.
@@ -20,9 +23,11 @@ const (
 	// Tick is how often Step wants to be called while something is sent.
 	Tick = 200 * time.Millisecond
 
-	// A queue as long as begin has the line held; the queue is then kept at target.
-	begin  = 60 * time.Millisecond
-	target = 35 * time.Millisecond
+	// A queue as long as begin has the line held; the queue is then kept at target. On a
+	// line that needs longer than that for a few packets, both are longer.
+	begin      = 60 * time.Millisecond
+	target     = 35 * time.Millisecond
+	fewPackets = 3 * 1500
 	// The eighth of the bytes that waits least tells the queue: one of the line is in the
 	// way of all, and one behind some peers is theirs.
 	eighth = 8
@@ -82,7 +87,17 @@ func (f *Flow) Take(s Sample) bool {
 	return f.sent > 0
 }
 
+// Sent is how many bytes were acknowledged between the last two samples.
+func (f *Flow) Sent() float64 { return f.sent }
+
 func (f *Flow) queue() time.Duration { return f.last.Trip - f.low }
+
+// Line is what is known of the line itself.
+type Line struct {
+	Known bool // it can be seen
+	Fresh bool // Queue is that of now
+	Queue time.Duration
+}
 
 // Controller decides the rate. The zero value is one that has seen nothing.
 type Controller struct {
@@ -100,11 +115,15 @@ type Controller struct {
 	half    bool          // of our patience is over
 	long    int           // ticks in a row with a queue that begins a limit
 	calm    int           // ticks in a row with hardly any queue
+	wary    bool
 }
 
-// Step takes the flows, each of which has taken a sample just now, and returns the rate
-// in bytes a second until the next step; 0 is no limit.
-func (c *Controller) Step(now time.Duration, flows []*Flow) float64 {
+// Wary tells whether what the line shows matters at present.
+func (c *Controller) Wary() bool { return c.wary }
+
+// Step takes the flows, each of which has taken a sample just now, and what is known of
+// the line. It returns the rate in bytes a second until the next step; 0 is no limit.
+func (c *Controller) Step(now time.Duration, flows []*Flow, line Line) float64 {
 	elapsed := now - c.stepped
 	c.stepped = now
 	if c.rate > 0 && now-c.needed > liftAfter {
@@ -117,6 +136,14 @@ func (c *Controller) Step(now time.Duration, flows []*Flow) float64 {
 	}
 	c.carry(flows, elapsed)
 	queue, ok := c.queue(flows)
+	c.wary = c.rate > 0 || ok && queue > c.target()/2
+	if line.Fresh {
+		queue = min(queue, line.Queue)
+	}
+	if !line.Known {
+		c.rate, c.long = 0, 0
+		return 0
+	}
 	switch {
 	case !ok:
 	case c.rate == 0:
@@ -146,9 +173,9 @@ func (c *Controller) Step(now time.Duration, flows []*Flow) float64 {
 func (c *Controller) ours(now, queue time.Duration) bool {
 	c.least = min(c.least, queue)
 	if c.before > 0 && now-c.drained >= drainSeen {
-		stays := c.before > target/2 && float64(c.least) > kept*float64(c.before)
+		stays := c.before > c.target()/2 && float64(c.least) > kept*float64(c.before)
 		c.before = 0
-		if stays && c.least < begin {
+		if stays && c.least < c.begin() {
 			return false
 		}
 	}
@@ -158,6 +185,17 @@ func (c *Controller) ours(now, queue time.Duration) bool {
 	}
 	return now-c.short <= patience
 }
+
+// target is how long the queue is to be.
+func (c *Controller) target() time.Duration {
+	if c.most < 1 {
+		return target
+	}
+	return max(target, time.Duration(fewPackets/c.most*float64(time.Second)))
+}
+
+// begin is how long a queue has the line held.
+func (c *Controller) begin() time.Duration { return c.target() + begin - target }
 
 // carry measures what is acknowledged.
 func (c *Controller) carry(flows []*Flow, elapsed time.Duration) {
@@ -198,14 +236,14 @@ func (c *Controller) queue(flows []*Flow) (time.Duration, bool) {
 
 // watch begins a limit when the queue is long.
 func (c *Controller) watch(now, queue time.Duration) {
-	if queue < begin {
+	if queue < c.begin() {
 		c.long = 0
 		return
 	}
 	if c.long++; c.long < 2 {
 		return
 	}
-	c.rate = max(leastRate, c.carried*(1-less(queue, 0)))
+	c.rate = max(leastRate, c.carried*(1-less(queue-c.target(), 0)))
 	c.long, c.calm = 0, 0
 	c.needed, c.drained = now, now
 	c.turn(now)
@@ -222,11 +260,12 @@ func (c *Controller) turn(now time.Duration) {
 
 // steer changes the rate by the queue.
 func (c *Controller) steer(now, queue, elapsed time.Duration) {
-	if queue > target {
+	goal := c.target()
+	if queue > goal {
 		c.calm = 0
 		c.long++
 		c.needed = now
-		c.rate = max(leastRate, c.most/leastPart, c.carried*(1-less(queue, c.long)))
+		c.rate = max(leastRate, c.most/leastPart, c.carried*(1-less(queue-goal, c.long)))
 		return
 	}
 	c.long = 0
@@ -235,23 +274,22 @@ func (c *Controller) steer(now, queue, elapsed time.Duration) {
 		return
 	}
 	c.needed = now
-	if c.calm++; queue > target/2 {
+	if c.calm++; queue > goal/2 {
 		c.calm = 0
 	}
-	c.rate *= 1 + more(queue, c.calm)*elapsed.Seconds()/Tick.Seconds()
+	c.rate *= 1 + more(goal-queue, c.calm)*elapsed.Seconds()/Tick.Seconds()
 }
 
-// less is the part of the rate by which it falls for a queue that has been too long for
-// so many ticks. One of our own is gone in a second, a long one sooner. What stays
-// longer is kept up by others.
-func less(queue time.Duration, ticks int) float64 {
-	over := (queue - target).Seconds()
+// less is the part of the rate by which it falls for a queue that has been too long, by
+// so much, for so many ticks. One of our own is gone in a second, a long one sooner. What
+// stays longer is kept up by others.
+func less(excess time.Duration, ticks int) float64 {
+	over := excess.Seconds()
 	return min((over+2.5*over*over)*float64(1+max(0, ticks-5)/3), 0.5)
 }
 
-// more is the part of the rate by which it grows in a tick: the more, the less there
-// is of a queue and the longer that is so.
-func more(queue time.Duration, calm int) float64 {
-	room := (target - queue).Seconds()
-	return min(room*(1+float64(calm)/3), 1.0/12)
+// more is the part of the rate by which it grows in a tick: the more, the shorter the
+// queue is than it may be and the longer that is so.
+func more(room time.Duration, calm int) float64 {
+	return min(room.Seconds()*(1+float64(calm)/3), 1.0/12)
 }

@@ -148,6 +148,42 @@ func TestAPathThatBecomesLonger(t *testing.T) {
 	}
 }
 
+// The acknowledgements of peers wait in lines of their own, by which none of ours becomes
+// slower, and our own queue is short all the same.
+func TestQueuesOfPeersAreNotOurs(t *testing.T) {
+	for _, capacity := range []float64{37.5e3, 125e3, 1.25e6, 12.5e6} {
+		u := newUplink(40)
+		u.capacity = capacity
+		r := rand.New(rand.NewPCG(1, 2))
+		queues := make([]time.Duration, 40)
+		u.extra = func(i int) time.Duration {
+			if r.IntN(20) == 0 {
+				queues[i] = time.Duration(r.Int64N(int64(500 * ms)))
+			}
+			return queues[i]
+		}
+		u.run(20 * time.Second)
+		f := u.run(5 * time.Minute)
+		if f.share() < 0.95 || f.percentile(50) > 50*ms+seconds(fewPackets/capacity) {
+			t.Errorf("%.0f B/s: %.1f %% used, a queue of %v", capacity, 100*f.share(), f.percentile(50))
+		}
+	}
+}
+
+func TestALineThatNobodyShowsIsNotHeld(t *testing.T) {
+	u := newUplink(5)
+	u.run(time.Minute)
+	if u.rate == 0 {
+		t.Fatal("a full line is not held")
+	}
+	u.hidden = true
+	for range 600 {
+		if u.run(Tick); u.rate != 0 {
+			t.Fatalf("held to %.0f B/s after %v", u.rate, u.now)
+		}
+	}
+}
+
 func TestALimitThatIsNotNeededEnds(t *testing.T) {
 	u := newUplink(3)
 	u.run(10 * time.Second)

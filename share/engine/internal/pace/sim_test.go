@@ -55,7 +55,11 @@ type uplink struct {
 	rival    bool          // somebody else sends all he can
 	// extra is the delay that flow i has beside that of the line.
 	extra func(i int) time.Duration
+	// hidden says that no router answers.
+	hidden bool
 
+	asked   int
+	seen    time.Duration
 	queued  float64
 	path    []chunk
 	us, him window
@@ -114,7 +118,18 @@ func (u *uplink) step() {
 			f.Take(Sample{Trip: seconds(s.smooth), Least: seconds(s.least), Acked: uint64(s.acked)})
 		}
 	}
-	u.rate = u.c.Step(u.now, u.flows)
+	u.rate = u.c.Step(u.now, u.flows, u.line())
+}
+
+// line is what routers show: three of four answer.
+func (u *uplink) line() Line {
+	if u.hidden {
+		return Line{}
+	}
+	if u.asked++; u.asked%4 > 0 {
+		u.seen = seconds(u.queued / u.capacity)
+	}
+	return Line{Known: true, Fresh: true, Queue: u.seen}
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -9,9 +9,6 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/pace"
 )
 
-// tellsDelays says that the system tells the round trips of TCP connections.
-const tellsDelays = true
-
 // tcpSample is what the system tells of a connection (TCP_INFO); false if that is
 // nothing yet, or no more.
 func tcpSample(c *net.TCPConn) (s pace.Sample, ok bool) {

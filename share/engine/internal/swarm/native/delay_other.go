@@ -8,7 +8,5 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/pace"
 )
 
-// tellsDelays says that the system does not tell the round trips of TCP connections.
-const tellsDelays = false
-
+// tcpSample is what the system tells of a connection, which is nothing here.
 func tcpSample(*net.TCPConn) (pace.Sample, bool) { return pace.Sample{}, false }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/shoalnet/shoal/share/engine/internal/edge"
 	"github.com/shoalnet/shoal/share/engine/internal/flow"
 	"github.com/shoalnet/shoal/share/engine/internal/pace"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
@@ -15,13 +16,14 @@ import (
 )
 
 // line is what all connections to peers that are not on our link share on their way
-// up. It measures those that send, and holds them to the rate that package pace
-// decides. While nothing is sent it does nothing.
+// up. It measures those that send, has package edge measure its queue, and holds them to
+// the rate that package pace decides. While nothing is sent it does nothing.
 type line struct {
 	log    *slog.Logger
 	begin  time.Time
 	bucket *flow.Bucket
 	sample func(net.Conn) (pace.Sample, bool)
+	meter  meter
 	held   atomic.Int64 // bytes a second; 0 is not
 
 	mu      sync.Mutex
@@ -29,6 +31,14 @@ type line struct {
 	control pace.Controller
 	senders map[*outlet]struct{} // who sent something lately
 	timer   *time.Timer          // nil while there are none
+}
+
+// meter is what package edge has.
+type meter interface {
+	Ask(to netip.AddrPort, urgent bool)
+	Look() edge.State
+	Rest()
+	Forget()
 }
 
 const (
@@ -40,7 +50,7 @@ const (
 
 func newLine(log *slog.Logger, on bool) *line {
 	return &line{
-		log: log, begin: time.Now(), bucket: flow.NewPace(), sample: sampleOf, on: on, senders: make(map[*outlet]struct{}),
+		log: log, begin: time.Now(), bucket: flow.NewPace(), sample: sampleOf, meter: edge.New(), on: on, senders: make(map[*outlet]struct{}),
 	}
 }
 
@@ -101,6 +111,7 @@ func (l *line) join(o *outlet) {
 	o.heard = time.Since(l.begin)
 	l.senders[o] = struct{}{}
 	if l.timer == nil {
+		l.meter.Ask(peerOf(o.conn), false) // before there is a queue of ours
 		l.timer = time.AfterFunc(pace.Tick, l.tick)
 	}
 }
@@ -114,6 +125,7 @@ func (l *line) tick() {
 	}
 	now := time.Since(l.begin)
 	flows := make([]*pace.Flow, 0, len(l.senders))
+	var busiest *outlet
 	for o := range l.senders {
 		s, ok := l.sample(o.conn)
 		o.near.Store(s.Least > 0 && s.Least < sameSite)
@@ -128,8 +140,15 @@ func (l *line) tick() {
 			continue
 		}
 		flows = append(flows, &o.flow)
+		if busiest == nil || o.flow.Sent() > busiest.flow.Sent() {
+			busiest = o
+		}
 	}
-	rate := int64(l.control.Step(now, flows))
+	seen := l.meter.Look()
+	rate := int64(l.control.Step(now, flows, pace.Line{Known: seen.Known, Fresh: seen.Fresh, Queue: seen.Queue}))
+	if busiest != nil {
+		l.meter.Ask(peerOf(busiest.conn), l.control.Wary())
+	}
 	l.bucket.Set(rate)
 	if was := l.held.Swap(rate); (was > 0) != (rate > 0) {
 		l.log.Debug("uploads are held to what the line bears, or no longer", "bytes_per_second", rate)
@@ -137,6 +156,7 @@ func (l *line) tick() {
 	if len(l.senders) == 0 {
 		l.timer = nil
 		l.held.Store(0)
+		l.meter.Rest()
 		return
 	}
 	l.timer.Reset(pace.Tick)
@@ -172,9 +192,22 @@ func (l *line) reset() {
 		l.timer.Stop()
 		l.timer = nil
 	}
+	l.meter.Rest()
+	l.meter.Forget()
 	l.control = pace.Controller{}
 	l.bucket.Set(0)
 	l.held.Store(0)
+}
+
+// peerOf is the address of the other end.
+func peerOf(c net.Conn) netip.AddrPort {
+	switch a := c.RemoteAddr().(type) {
+	case *net.TCPAddr:
+		return a.AddrPort()
+	case *net.UDPAddr:
+		return a.AddrPort()
+	}
+	return netip.AddrPort{}
 }
 
 // sampleOf is what a connection shows of its path; false if that is nothing.

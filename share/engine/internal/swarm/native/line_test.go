@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/shoalnet/shoal/share/engine/internal/edge"
 	"github.com/shoalnet/shoal/share/engine/internal/pace"
 )
 
@@ -23,9 +24,20 @@ func (c *lateConn) sample() pace.Sample {
 	return pace.Sample{Trip: 50*time.Millisecond + time.Duration(c.queue.Load()), Least: 50 * time.Millisecond, Acked: c.acked.Load()}
 }
 
+func (*lateConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 1} }
+
+// plainLine is one that shows as long a queue as peers do.
+type plainLine struct{ asked, rests atomic.Int64 }
+
+func (p *plainLine) Ask(netip.AddrPort, bool) { p.asked.Add(1) }
+func (p *plainLine) Look() edge.State         { return edge.State{Known: true} }
+func (p *plainLine) Rest()                    { p.rests.Add(1) }
+func (p *plainLine) Forget()                  {}
+
 func newTestLine(on bool) *line {
 	l := newLine(slog.New(slog.DiscardHandler), on)
 	l.sample = func(nc net.Conn) (pace.Sample, bool) { return nc.(*lateConn).sample(), true }
+	l.meter = &plainLine{}
 	return l
 }
 
@@ -118,6 +130,10 @@ func TestALineAtRestIsNotLookedAt(t *testing.T) {
 		was := looks.Load()
 		if time.Sleep(time.Hour); looks.Load() != was || waits() {
 			t.Errorf("%d looks after it was over", looks.Load()-was)
+		}
+		m := l.meter.(*plainLine)
+		if m.asked.Load() == 0 || m.rests.Load() != 1 {
+			t.Errorf("routers were asked %d times, and left alone %d times", m.asked.Load(), m.rests.Load())
 		}
 		if all[0].send(c, 1000, time.Second); looks.Load() == was {
 			t.Error("it is not looked at again")

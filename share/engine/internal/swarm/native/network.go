@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/engine/internal/edge"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/dialback"
@@ -116,9 +117,9 @@ func utpPort(pc net.PacketConn) (uint16, bool) {
 
 // Start implements face.Network.
 func (n *Network) Start() error {
-	if n.cfg.Yield && !tellsDelays {
+	if n.cfg.Yield && !edge.Supported {
 		n.either.yields = n.cfg.UTP != nil
-		n.cfg.Logger.Info("this system does not tell the delays of TCP connections: only what is sent over uTP leaves the line usable for others", "utp_first", n.either.yields)
+		n.cfg.Logger.Info("this system does not show the queue of the line: only what is sent over uTP leaves the line usable for others", "utp_first", n.either.yields)
 	}
 	listeners := n.cfg.Listeners
 	if n.cfg.UTP != nil {
