@@ -61,8 +61,8 @@ func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, err
 	if err := (metainfo.MakeOptions{Name: r.Name, PieceLength: r.PieceLength, Exclude: r.Exclude}).Check(); err != nil {
 		return share.Transfer{}, err // it could only fail
 	}
-	if r.Sealed {
-		return share.Transfer{}, share.Errorf(share.Usage, "this version of shoal cannot seal shares yet")
+	if r.Sealed && r.Hybrid {
+		return share.Transfer{}, share.Errorf(share.Usage, "a sealed share is described for BitTorrent v1 only: leave out either of the two")
 	}
 	if _, err := os.Stat(r.Path); err != nil {
 		return share.Transfer{}, share.Errorf(share.Disk, "sharing %s: %w", r.Path, err)
@@ -72,7 +72,7 @@ func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, err
 		options: options{
 			Goal: goal, Limits: r.Limits,
 			PieceLength: r.PieceLength, FollowSymlinks: r.FollowSymlinks, Private: r.Private, Hybrid: r.Hybrid,
-			Exclude: r.Exclude, Strict: r.Strict,
+			Exclude: r.Exclude, Strict: r.Strict, Sealed: r.Sealed,
 		},
 	}}
 	if r.Lease != "" {
@@ -191,6 +191,9 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 		return nil, nil, err
 	}
 	link := r.Link
+	if !link.Secret.IsZero() {
+		return nil, nil, share.Errorf(share.Usage, "this version of shoal cannot open sealed shares yet; its blind link can be seeded (shoal link --blind)")
+	}
 	n := namesIn(link)
 	t := &transfer{row: row{
 		id: link.Key(), kind: kindFetch, path: filepath.Clean(r.Output), name: shownName(link.Name), added: e.cfg.Now().Round(0),

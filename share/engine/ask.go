@@ -100,8 +100,9 @@ func (lp *loop) startHash(t *transfer) {
 	if slices.ContainsFunc(o.Owners, func(o Owner) bool { return o.is(ownedByChannel) }) {
 		make.Guard = nil // the node's own, in its state directory
 	}
-	earlier, again := lp.shelf.like(t)
+	earlier, again := lp.alike(t)
 	again = again && !t.making.afresh
+	id, secret := t.id, t.secret
 	t.count.done.Store(0)
 	lp.start(t, jobHash, func(ctx context.Context) func() {
 		var made *metainfo.Made
@@ -110,7 +111,14 @@ func (lp *loop) startHash(t *transfer) {
 			made = lp.work.madeBefore(ctx, earlier.id, path, make)
 		}
 		reused := made != nil
-		if !reused {
+		key := earlier.secret
+		switch {
+		case reused:
+		case o.Sealed:
+			var s sealed
+			s, err = lp.work.seal(ctx, path, make, lp.torrents.tags(id), id, secret)
+			made, key = s.made, s.secret
+		default:
 			made, err = lp.work.hash(ctx, path, make, lp.hasEnded)
 		}
 		return func() {
@@ -118,7 +126,7 @@ func (lp *loop) startHash(t *transfer) {
 			defer lp.hashNext()
 			switch {
 			case err == nil && t.removing == nil:
-				t.making.reused = reused
+				t.making.reused, t.making.secret = reused, key
 				lp.madeTorrent(t, made)
 			case err != nil && ctx.Err() == nil:
 				lp.failShare(t, err)
@@ -213,6 +221,7 @@ func (lp *loop) replace(t *transfer, id share.ID) {
 // shared is called when the storage of a share that was just hashed is open.
 func (lp *loop) shared(t *transfer) {
 	was, made := t.id, t.making.made
+	t.secret = t.making.secret
 	lp.replace(t, made.Info.ID)
 	t.uploaded += lp.shelf.rows[made.Info.ID].uploaded
 	lp.shelf.drop(made.Info.ID)

@@ -59,7 +59,7 @@ func copyPieces(ctx context.Context, info *metainfo.Info, files *storage.Transfe
 }
 
 // isRight tells whether p is all of a piece, and right.
-func isRight(s *metainfo.Sum, p []byte) bool {
+func isRight(s storage.Sum, p []byte) bool {
 	s.Write(p)
 	return s.Verdict() == metainfo.Right
 }
@@ -152,6 +152,13 @@ func (s *source) read(p []byte, off int64) error {
 		if f.Length == 0 {
 			continue
 		}
+		if hole := min(f.Offset-off, int64(len(p))); hole > 0 { // of a sealed share
+			clear(p[:hole])
+			p, off = p[hole:], off+hole
+			if len(p) == 0 {
+				break
+			}
+		}
 		n := min(int64(len(p)), f.Offset+f.Length-off)
 		if f.Pad {
 			clear(p[:n])
@@ -160,9 +167,10 @@ func (s *source) read(p []byte, off int64) error {
 		}
 		p, off = p[n:], off+n
 	}
-	if len(p) > 0 {
+	if int64(len(p)) > s.info.Total-off {
 		return io.ErrUnexpectedEOF
 	}
+	clear(p)
 	return nil
 }
 

@@ -77,9 +77,9 @@ func (lp *loop) applyPriorities(t *transfer) {
 // startRestart drops what is known of the files of t where they were, and deletes what
 // is of no use there.
 func (lp *loop) startRestart(t *transfer) {
-	id, from, wipe := t.id, t.options.From, t.wipe
+	id, from, sealed, wipe := t.id, t.options.From, lp.sealSpec(t), t.wipe
 	lp.start(t, jobRestart, func(ctx context.Context) func() {
-		err := lp.work.restart(ctx, id, from, wipe)
+		err := lp.work.restart(ctx, id, from, sealed, wipe)
 		return func() {
 			if err != nil {
 				if ctx.Err() == nil {

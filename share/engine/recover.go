@@ -113,6 +113,9 @@ func Recover(ctx context.Context, db *sql.DB, dir string, hints map[share.ID]Hin
 	return all, nil
 }
 
+// errKeyLost is the error for a sealed share: its key is nowhere but in the database.
+var errKeyLost = share.Errorf(share.Failed, "the key of this sealed share was in the lost database: share it again, or get it again with its link; files that are there are used")
+
 // recoverOne makes the row of one transfer from what there is of it.
 func recoverOne(dir string, id share.ID, hint Hint, folders []string, now time.Time) (*row, *storage.Record, Recovered) {
 	what := Recovered{ID: id, Name: id.Short()}
@@ -125,6 +128,10 @@ func recoverOne(dir string, id share.ID, hint Hint, folders []string, now time.T
 		var n *note
 		if n, err = decodeNote(text); err == nil && n.ID != id {
 			err = fmt.Errorf("it belongs to %s", n.ID.Short())
+		}
+		if err == nil && n.Options.Sealed {
+			what.Name, what.Noted, what.Err = n.Name, true, errKeyLost
+			return nil, nil, what
 		}
 		if err == nil {
 			r, rec := n.recovered(tor)
@@ -139,6 +146,9 @@ func recoverOne(dir string, id share.ID, hint Hint, folders []string, now time.T
 		return nil, nil, what
 	case torErr != nil:
 		what.Err = torErr
+		return nil, nil, what
+	case tor.Info.Sealed != nil:
+		what.Err = errKeyLost
 		return nil, nil, what
 	}
 	r := &row{

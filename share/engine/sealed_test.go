@@ -1,9 +1,14 @@
 package engine
 
 import (
+	"bytes"
+	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/seal"
@@ -34,5 +39,161 @@ func TestBlind(t *testing.T) {
 		if s, err := reader.Get(id); err != nil || s.Seal != is {
 			t.Errorf("%s after a restart: seal %q, %v, want %q", id.Short(), s.Seal, err, is)
 		}
+	}
+}
+
+// sealIt makes a request seal.
+func sealIt(r *ShareRequest) { r.Sealed = true }
+
+// sealedTree makes files and folders of all kinds, with modes and times.
+func sealedTree(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "geheim-ordner")
+	makeFiles(t, dir, map[string]int{
+		"first.bin": 300_000, "empty": 0, "sub/second.bin": 1_000_000, "sub/third.txt": 5, "sub/deep/x": 65_504, "zz": 70_000,
+	})
+	if err := os.MkdirAll(filepath.Join(dir, "nothing", "here"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2001, 2, 3, 4, 5, 6, 789, time.UTC)
+	for name, mode := range map[string]fs.FileMode{"first.bin": 0o640, "empty": 0o600, "sub/third.txt": 0o755, "nothing/here": 0o700, "sub/deep": 0o750} {
+		if err := os.Chmod(filepath.Join(dir, name), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(filepath.Join(dir, name), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// A sealed share is made, fetched as a blob by a box without the key, and holds what
+// was shared.
+func TestSealed(t *testing.T) {
+	dir := sealedTree(t)
+	seed, box := newNode(t), newNode(t)
+	s := seed.shareWith(dir, sealIt)
+	if s.Seal != share.SealOpen || s.Name != "geheim-ordner" || s.Files != 6 || s.Size != 300_000+1_000_000+5+65_504+70_000 {
+		t.Fatalf("%+v", s)
+	}
+	link, err := share.ParseLink(s.Link)
+	if err != nil || link.Secret.IsZero() || link.Name != "" || link.Length != 0 {
+		t.Fatalf("%+v, %v", link, err)
+	}
+	files, err := seed.Files(s.ID)
+	if err != nil || len(files) != 6 || files[0].Index != 0 || files[0].Path != "empty" || files[1].Path != "first.bin" {
+		t.Fatalf("%+v, %v", files, err)
+	}
+	out := t.TempDir()
+	box.fetch(link.Blind().String(), out)
+	b := box.waitState(s.ID, share.Seeding)
+	if name, _ := seal.Name(link.Secret); b.Seal != share.SealBlind || b.Name != name || b.Link == s.Link {
+		t.Fatalf("%+v", b)
+	}
+	blob, err := os.ReadFile(b.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := seal.NewOpener(link.Secret, bytes.NewReader(blob), int64(len(blob)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range o.Manifest.Entries {
+		got := make([]byte, e.Size)
+		if _, err := o.ReadAt(got, e.Offset); err != nil && err != io.EOF {
+			t.Fatal(err)
+		}
+		path := filepath.Join(append([]string{filepath.Dir(dir)}, o.Manifest.Path(i)...)...)
+		fi, err := os.Stat(path)
+		if err != nil || fi.IsDir() != e.Folder || fi.Mode().Perm() != e.Mode || !fi.ModTime().Equal(e.Time) {
+			t.Errorf("%s: %+v, %v", path, e, err)
+		}
+		if !e.Folder {
+			want, _ := os.ReadFile(path)
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s is not what was shared", path)
+			}
+		}
+	}
+	// The same again is the same share.
+	again := seed.shareWith(dir, sealIt)
+	if again.ID != s.ID || again.Link != s.Link {
+		t.Errorf("shared again: %+v", again)
+	}
+	// And so it is after a restart.
+	state := seed.state
+	seed.stop()
+	seed = startNode(t, state)
+	if now := seed.waitState(s.ID, share.Seeding); now.Seal != share.SealOpen || !sameSecret(now.Link, s.Link) {
+		t.Errorf("after a restart: %+v", now)
+	}
+	if err := seed.Verify(s.ID); err != nil {
+		t.Fatal(err)
+	}
+	seed.wait(s.ID, "verified", func(s share.Transfer) bool { return s.State == share.Seeding && s.Bytes == s.Total })
+	second := newNode(t)
+	second.fetch(seed.waitState(s.ID, share.Seeding).Link, t.TempDir(), func(r *FetchRequest) { r.Link.Secret = share.Secret{} })
+	if got, err := os.ReadFile(second.waitState(s.ID, share.Seeding).Path); err != nil || !bytes.Equal(got, blob) {
+		t.Errorf("the blob is another after a restart: %v", err)
+	}
+}
+
+func sameSecret(a, b string) bool {
+	x, err := share.ParseLink(a)
+	y, err2 := share.ParseLink(b)
+	return err == nil && err2 == nil && x.Secret.Equal(y.Secret) && x.ID == y.ID
+}
+
+// What was changed since it was shared is never sent, and what others lack of it comes
+// when it is as it was.
+func TestSealedEdits(t *testing.T) {
+	dir := sealedTree(t)
+	seed := newNode(t)
+	s := seed.shareWith(dir, sealIt)
+	name := filepath.Join(dir, "sub", "second.bin")
+	was, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fi, _ := os.Stat(name)
+	edited := bytes.Clone(was)
+	edited[500_000] ^= 1
+	put := func(b []byte) {
+		t.Helper()
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err == nil {
+			_, err = f.WriteAt(b, 0)
+			f.Close()
+		}
+		if err != nil || os.Chtimes(name, fi.ModTime(), fi.ModTime()) != nil {
+			t.Fatal(err)
+		}
+	}
+	put(edited)
+	link, _ := share.ParseLink(s.Link)
+	box := newNode(t)
+	box.fetch(link.Blind().String(), t.TempDir())
+	seed.waitState(s.ID, share.Stopped)
+	box.wait(s.ID, "nothing but what is as it was", func(b share.Transfer) bool { return b.Total > 0 && b.Bytes < b.Total })
+	if n := box.peerside().Banned(); n > 0 {
+		t.Errorf("%d peers sent wrong data", n)
+	}
+	put(was)
+	if err := seed.Verify(s.ID); err != nil {
+		t.Fatal(err)
+	}
+	seed.waitState(s.ID, share.Seeding)
+	box.waitState(s.ID, share.Seeding)
+	if n := box.peerside().Banned(); n > 0 {
+		t.Errorf("%d peers sent wrong data", n)
+	}
+	// Other content is another share, with another key.
+	put(edited)
+	if err := os.Chtimes(name, time.Now(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	other := seed.shareWith(dir, sealIt)
+	if other.ID == s.ID || sameSecret(other.Link, s.Link) {
+		t.Errorf("edited content is shared as before: %+v", other)
 	}
 }

@@ -63,7 +63,7 @@ func (s *shelf) like(t *transfer) (found row, ok bool) {
 // asMade tells whether the same files make the same torrent with both options.
 func (o *options) asMade(p *options) bool {
 	return o.PieceLength == p.PieceLength && o.FollowSymlinks == p.FollowSymlinks && o.Private == p.Private &&
-		o.Hybrid == p.Hybrid && slices.Equal(o.Exclude, p.Exclude)
+		o.Hybrid == p.Hybrid && o.Sealed == p.Sealed && slices.Equal(o.Exclude, p.Exclude)
 }
 
 // shelve puts a share that has no owner any more on the shelf. Its files are closed. The

@@ -34,6 +34,8 @@ var migrations = [...]string{
 		layout   BLOB,
 		progress BLOB
 	) WITHOUT ROWID;`,
+	// The key of a sealed share, 32 bytes. It is in no other file.
+	`ALTER TABLE engine_transfers ADD COLUMN secret BLOB;`,
 }
 
 type kind int
@@ -59,6 +61,7 @@ type row struct {
 	downloaded int64
 	uploaded   int64
 	options    options
+	secret     share.Secret // of a sealed share
 }
 
 // options are the parts of a row that no query needs by itself. When an earlier version
@@ -81,6 +84,7 @@ type options struct {
 	Hybrid         bool           `json:"hybrid,omitempty"`
 	Exclude        []string       `json:"exclude,omitempty"`
 	Strict         bool           `json:"strict,omitempty"`
+	Sealed         bool           `json:"sealed,omitempty"` // of a fetch, too: this node has the key
 	Hidden         int            `json:"hidden,omitempty"`
 	LeftOut        *share.LeftOut `json:"leftout,omitempty"` // never changed
 
@@ -204,7 +208,7 @@ func loadRows(ctx context.Context, db *sql.DB) ([]row, error) {
 }
 
 func queryRows(ctx context.Context, db *sql.DB, which string, args ...any) ([]row, error) {
-	q, err := db.QueryContext(ctx, `SELECT id, kind, name, path, added, completed, size, total, files, downloaded, uploaded, options
+	q, err := db.QueryContext(ctx, `SELECT id, kind, name, path, added, completed, size, total, files, downloaded, uploaded, options, secret
 		FROM engine_transfers `+which, args...)
 	if err != nil {
 		return nil, err
@@ -213,9 +217,9 @@ func queryRows(ctx context.Context, db *sql.DB, which string, args ...any) ([]ro
 	var out []row
 	for q.Next() {
 		var r row
-		var id, opts []byte
+		var id, opts, secret []byte
 		var added, completed int64
-		if err := q.Scan(&id, &r.kind, &r.name, &r.path, &added, &completed, &r.size, &r.total, &r.files, &r.downloaded, &r.uploaded, &opts); err != nil {
+		if err := q.Scan(&id, &r.kind, &r.name, &r.path, &added, &completed, &r.size, &r.total, &r.files, &r.downloaded, &r.uploaded, &opts, &secret); err != nil {
 			return nil, err
 		}
 		if len(id) != len(r.id) {
@@ -229,6 +233,13 @@ func queryRows(ctx context.Context, db *sql.DB, which string, args ...any) ([]ro
 		r.added, r.completed = fromNano(added), fromNano(completed)
 		if err := json.Unmarshal(opts, &r.options); err != nil {
 			return nil, fmt.Errorf("options of %s: %w", r.id, err)
+		}
+		switch len(secret) {
+		case 0:
+		case share.SecretSize:
+			r.secret = share.SecretOf([share.SecretSize]byte(secret))
+		default:
+			return nil, fmt.Errorf("%s has a key of %d bytes", r.id.Short(), len(secret))
 		}
 		out = append(out, r)
 	}
@@ -397,9 +408,13 @@ func (s *state) removeNotes(batch map[share.ID]*row) error {
 }
 
 func insertRow(ctx context.Context, tx *sql.Tx, r *row, opts []byte) error {
+	var secret []byte
+	if key := r.secret.Bytes(); !r.secret.IsZero() {
+		secret = key[:]
+	}
 	_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO engine_transfers
-		(id, kind, name, path, added, completed, size, total, files, downloaded, uploaded, options)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.id[:], r.kind, r.name, r.path, toNano(r.added), toNano(r.completed), r.size, r.total, r.files, r.downloaded, r.uploaded, opts)
+		(id, kind, name, path, added, completed, size, total, files, downloaded, uploaded, options, secret)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.id[:], r.kind, r.name, r.path, toNano(r.added), toNano(r.completed), r.size, r.total, r.files, r.downloaded, r.uploaded, opts, secret)
 	return err
 }

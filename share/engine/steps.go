@@ -15,9 +15,9 @@ import (
 // spec says how the storage of t is opened. The caller sets Info.
 func (lp *loop) spec(t *transfer) storage.Spec {
 	if t.own() {
-		return storage.Spec{Since: t.added, Own: &storage.Own{Path: t.path, Sources: t.sources(), FollowSymlinks: t.options.FollowSymlinks}}
+		return storage.Spec{Since: t.added, Seal: lp.sealSpec(t), Own: &storage.Own{Path: t.path, Sources: t.sources(), FollowSymlinks: t.options.FollowSymlinks}}
 	}
-	s := storage.Spec{Dir: t.path, Since: t.completed, Adopt: t.options.Adopt}
+	s := storage.Spec{Dir: t.path, Seal: lp.sealSpec(t), Since: t.completed, Adopt: t.options.Adopt}
 	if t.options.Root == "" {
 		taken := make(map[string]bool)
 		for _, o := range lp.transfers.byID {
@@ -49,6 +49,9 @@ func (lp *loop) startOpen(t *transfer) {
 	o := opening{
 		id: t.id, at: t.path, made: t.making.made, info: t.info, spec: lp.spec(t),
 		heard: func(info *metainfo.Info, ev storage.Event) { lp.box.post(func() { lp.heard(t, info, ev) }) },
+	}
+	if t.options.Sealed && t.making.made != nil && !t.making.reused {
+		o.tags = lp.torrents.tags(t.id)
 	}
 	t.look.began = lp.now()
 	lp.start(t, jobOpen, func(ctx context.Context) func() {
@@ -152,7 +155,7 @@ func (lp *loop) startAttach(t *transfer) {
 	o, seeds := t.opened(), t.options.WebSeeds
 	down, up := t.limits.buckets(t.options.Limits)
 	content := face.Content{
-		ID: t.info.ID, Info: t.info.Bytes(), Storage: o.files,
+		ID: t.info.ID, Info: t.info.Bytes(), Storage: storageOf(o.files),
 		ReadOnly: t.own(), // nothing is ever written to what the user shares
 		Down:     flow.Throttle{Own: down, Node: lp.down},
 		Up:       flow.Throttle{Own: up, Node: lp.up},
@@ -182,6 +185,14 @@ func (lp *loop) startAttach(t *transfer) {
 			}
 		}
 	})
+}
+
+// storageOf is what peers see of the files of a transfer.
+func storageOf(files *storage.Transfer) face.Storage {
+	if s := files.Sealed(); s != nil {
+		return s
+	}
+	return files
 }
 
 // told runs f on the loop. It is for callbacks of swarms, which must not wait.

@@ -19,7 +19,7 @@ func (dir torrents) path(id share.ID) string {
 	return filepath.Join(string(dir), id.String()+".torrent")
 }
 
-// read reads the file of id.
+// read reads the file of id. Of a sealed share it has the files, if they are known.
 func (dir torrents) read(id share.ID) (*metainfo.Torrent, error) {
 	b, err := os.ReadFile(dir.path(id))
 	if err != nil {
@@ -32,7 +32,7 @@ func (dir torrents) read(id share.ID) (*metainfo.Torrent, error) {
 	if !namesOf(tor.Info).has(id) {
 		return nil, share.Errorf(share.Disk, "the torrent of %s has the content of %s", id.Short(), tor.Info.ID.Short())
 	}
-	return tor, nil
+	return tor, dir.reveal(id, tor)
 }
 
 // keep writes the file of id, whole or not at all.
@@ -43,10 +43,12 @@ func (dir torrents) keep(id share.ID, data []byte) error {
 	return nil
 }
 
-// remove deletes the file of id, which need not be there.
+// remove deletes the files of id, which need not be there.
 func (dir torrents) remove(id share.ID) error {
-	if err := os.Remove(dir.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return share.Errorf(share.Disk, "removing the torrent of %s: %w", id.Short(), err)
+	for _, name := range []string{dir.path(id), dir.manifest(id), dir.tags(id)} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return share.Errorf(share.Disk, "removing the torrent of %s: %w", id.Short(), err)
+		}
 	}
 	return nil
 }

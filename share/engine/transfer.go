@@ -53,6 +53,7 @@ type transfer struct {
 // making is what there is of a share only until its link is known.
 type making struct {
 	made   *metainfo.Made // just hashed; the storage does not know it yet
+	secret share.Secret   // of a sealed share
 	reused bool           // made is of an ended share
 	afresh bool           // no ended share serves: the files have changed
 	parked bool           // a request has claimed the ID
@@ -249,6 +250,10 @@ func (t *transfer) shownPath() string {
 // link is the magnet URI of t with these addresses.
 func (t *transfer) link(addrs []string) string {
 	l := t.names().link()
+	if !t.secret.IsZero() {
+		l.Secret, l.Peers = t.secret, addrs
+		return l.Reveal()
+	}
 	l.Name, l.Length, l.Peers = t.name, t.size, addrs
 	if l.Name == t.id.String() {
 		l.Name = "" // the ID stands for a name that is not known

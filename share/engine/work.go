@@ -85,7 +85,11 @@ func (w *worker) madeBefore(ctx context.Context, id share.ID, path string, o met
 	if err != nil || r == nil || len(r.Progress) == 0 {
 		return nil
 	}
-	made, err := metainfo.Same(ctx, path, o, tor)
+	same := metainfo.Same
+	if tor.Info.Sealed != nil {
+		same = sameSealed
+	}
+	made, err := same(ctx, path, o, tor)
 	if err != nil {
 		return nil
 	}
@@ -100,6 +104,7 @@ type opening struct {
 	id   share.ID
 	at   string // a path on the file system of the files
 	made *metainfo.Made
+	tags string         // where those of made are, if it was just sealed
 	info *metainfo.Info // nil where it has to be read
 	spec storage.Spec
 	// heard is called when the storage has something to tell.
@@ -118,7 +123,7 @@ func (w *worker) open(ctx context.Context, o opening) (*metainfo.Torrent, *stora
 	switch {
 	case o.made != nil:
 		tor = o.made.Torrent
-		if err := w.torrents.keep(o.info.ID, o.made.Encode()); err != nil {
+		if err := w.keepMade(o.made, o.tags); err != nil {
 			return nil, nil, err
 		}
 	case o.info == nil || o.info.HasV2(): // of which there may be piece layers
@@ -256,9 +261,9 @@ func (w *worker) giveUp(ctx context.Context, id share.ID, spec storage.Spec, fil
 
 // restart drops what is known of the files of a fetch, which is to begin again in
 // another folder. With wipe it deletes what was begun at from.
-func (w *worker) restart(ctx context.Context, id share.ID, from string, wipe bool) error {
+func (w *worker) restart(ctx context.Context, id share.ID, from string, sealed storage.Seal, wipe bool) error {
 	if wipe {
-		if _, err := w.giveUp(ctx, id, storage.Spec{Dir: filepath.Dir(from)}, nil, deleteFiles, true); err != nil {
+		if _, err := w.giveUp(ctx, id, storage.Spec{Dir: filepath.Dir(from), Seal: sealed}, nil, deleteFiles, true); err != nil {
 			w.log.Warn("what was begun in another folder stays", "id", id.Short(), "error", err)
 		}
 	}

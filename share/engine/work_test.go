@@ -148,7 +148,7 @@ func TestWorkerOnAFetch(t *testing.T) {
 	if left, err := os.ReadDir(out); err != nil || len(left) == 0 {
 		t.Errorf("%v, %v", left, err)
 	}
-	if err := w.restart(t.Context(), id, filepath.Join(out, info.Name), true); err != nil {
+	if err := w.restart(t.Context(), id, filepath.Join(out, info.Name), storage.Seal{}, true); err != nil {
 		t.Error(err)
 	}
 	if left, err := os.ReadDir(out); err != nil || len(left) != 0 {

@@ -29,7 +29,8 @@ type hasher struct {
 	*maker
 	run      int64 // bytes; a multiple of the piece length
 	progress func(done, total int64)
-	sums     []byte // each worker writes those of its own pieces; so with forest.nodes
+	sumOf    func(piece int64) Summer // instead of SHA-1; nil of plain content
+	sums     []byte                   // each worker writes those of its own pieces; so with forest.nodes
 
 	mu     sync.Mutex // guards what follows
 	reader contentReader
@@ -38,10 +39,16 @@ type hasher struct {
 }
 
 func (m *maker) hash(ctx context.Context, workers int, progress func(done, total int64)) ([]byte, error) {
+	return m.hashBy(ctx, workers, progress, nil)
+}
+
+// hashBy is hash with another sum of pieces than SHA-1 of their bytes.
+func (m *maker) hashBy(ctx context.Context, workers int, progress func(done, total int64), sumOf func(piece int64) Summer) ([]byte, error) {
 	h := &hasher{
 		maker:    m,
-		run:      max(m.pieceLength, runBytes),
+		run:      m.pieceLength * max(1, runBytes/m.pieceLength),
 		progress: progress,
+		sumOf:    sumOf,
 		sums:     make([]byte, m.pieces()*sha1.Size),
 		reader:   contentReader{entries: m.entries},
 	}
@@ -89,8 +96,7 @@ func (h *worker) work(ctx context.Context) {
 		for data := buf[:n]; len(data) > 0; {
 			piece := data[:min(h.pieceLength, int64(len(data)))]
 			i := offset / h.pieceLength
-			sum := sha1.Sum(piece)
-			copy(h.sums[i*sha1.Size:], sum[:])
+			h.sum(i, piece)
 			if h.forest != nil {
 				h.tree.Write(piece[:h.forest.data[i]])
 				h.forest.grow(i, &h.tree)
@@ -103,10 +109,25 @@ func (h *worker) work(ctx context.Context) {
 	}
 }
 
+// sum hashes piece i.
+func (h *hasher) sum(i int64, piece []byte) {
+	if h.sumOf == nil {
+		sum := sha1.Sum(piece)
+		copy(h.sums[i*sha1.Size:], sum[:])
+		return
+	}
+	s := h.sumOf(i)
+	s.Write(piece)
+	s.Sum(h.sums[i*sha1.Size : i*sha1.Size])
+}
+
 // hashWhileReading hashes the next piece, which has n bytes, while reading it.
 func (h *worker) hashWhileReading(ctx context.Context, n int64) {
-	sum := sha1.New()
 	i := h.done / h.pieceLength
+	var sum Summer = sha1.New()
+	if h.sumOf != nil {
+		sum = h.sumOf(i)
+	}
 	var data int64
 	if h.forest != nil {
 		data = h.forest.data[i]

@@ -82,6 +82,8 @@ type Info struct {
 	// Hybrid says that the dictionary describes the content for BEP 3 and BEP 52.
 	// Files and pieces are the v1 description, which was compared with the other.
 	Hybrid bool
+	// Sealed is set where Files are those of a sealed share, see Holding.
+	Sealed *Sealed
 
 	raw    []byte
 	pieces []byte
@@ -157,6 +159,13 @@ func (in *Info) DataSize(i int) int64 {
 // Size is the number of bytes of all files without pad files.
 func (in *Info) Size() int64 {
 	n := in.Total
+	if in.Sealed != nil {
+		n = 0
+		for i := range in.Files {
+			n += in.Files[i].Length
+		}
+		return n
+	}
 	for i := range in.Files {
 		if in.Files[i].Pad {
 			n -= in.Files[i].Length

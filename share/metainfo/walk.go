@@ -65,6 +65,8 @@ type walker struct {
 	o       *MakeOptions
 	multi   bool
 	entries []entry
+	items   []Item   // for a List
+	list    bool     // items are wanted
 	hidden  int      // files among entries
 	exclude []string // patterns
 	idle    []string // those of them that have matched nothing yet
@@ -75,7 +77,12 @@ type walker struct {
 
 // walk lists the files at root in the order of the torrent.
 func walk(ctx context.Context, root string, o *MakeOptions) (*walker, error) {
-	w := &walker{o: o}
+	return walkFor(ctx, root, o, false)
+}
+
+// walkFor is walk; with list it lists the folders, too.
+func walkFor(ctx context.Context, root string, o *MakeOptions, list bool) (*walker, error) {
+	w := &walker{o: o, list: list}
 	for _, g := range o.Exclude {
 		w.exclude = append(w.exclude, strings.TrimSuffix(strings.TrimPrefix(g, "./"), "/"))
 	}
@@ -88,6 +95,7 @@ func walk(ctx context.Context, root string, o *MakeOptions) (*walker, error) {
 	if err := w.guard(root, real, info); err != nil {
 		return nil, err
 	}
+	w.item(nil, info)
 	switch {
 	case info.Mode().IsRegular():
 		w.entries = []entry{{file: root, info: info}}
@@ -177,7 +185,7 @@ func (w *walker) folder(ctx context.Context, p place, list []fs.DirEntry) error 
 			return err
 		}
 	}
-	if len(w.entries) == before && len(p.path) > 0 {
+	if len(w.entries) == before && len(p.path) > 0 && !w.list {
 		mark := append(slices.Clip(p.path), folderMarkDir, folderMarkName)
 		w.entries = append(w.entries, entry{path: mark})
 	}
@@ -202,6 +210,9 @@ func (w *walker) visit(ctx context.Context, p place, d fs.DirEntry) (err error) 
 	if err := usableElement(d.Name()); err != nil {
 		return w.cannot(p, share.Usage, err)
 	}
+	if w.list && !share.IsName(d.Name()) {
+		return w.cannot(p, share.Usage, errors.New("its name has a character that no sealed share may have; rename it"))
+	}
 	if p.info, err = d.Info(); err != nil {
 		return w.cannot(p, share.Disk, err)
 	}
@@ -224,6 +235,7 @@ func (w *walker) visit(ctx context.Context, p place, d fs.DirEntry) (err error) 
 			return w.cannot(p, share.Disk, err)
 		}
 		w.entries = append(w.entries, entry{path: p.path, file: p.file, info: p.info})
+		w.item(p.path, p.info)
 		if slices.ContainsFunc(p.path, func(name string) bool { return name[0] == '.' }) {
 			w.hidden++
 		}
@@ -241,7 +253,15 @@ func (w *walker) visit(ctx context.Context, p place, d fs.DirEntry) (err error) 
 	if err != nil {
 		return w.cannot(p, share.Disk, err)
 	}
+	w.item(p.path, p.info)
 	return w.folder(ctx, p, list)
+}
+
+// item notes what was taken for a List.
+func (w *walker) item(path []string, info fs.FileInfo) {
+	if w.list {
+		w.items = append(w.items, Item{Path: path, Folder: info.IsDir(), Mode: info.Mode().Perm(), Time: info.ModTime(), Size: info.Size()})
+	}
 }
 
 // cannot leaves p out, or returns the error that it is where nothing may be.

@@ -105,15 +105,24 @@ func (o *Opener) Layout() Layout { return o.layout }
 // which is in rec behind the tag, and its place in them; nothing unless the record is
 // of kind Contents. After an error, which is a RecordError, rec is zeros.
 func (o *Opener) Open(n int64, rec *[RecordSize]byte) (data []byte, off int64, err error) {
-	if n < 0 || n >= o.layout.count {
+	return open(o.layout, o.cipher, n, rec)
+}
+
+// Open is Opener.Open, for who has the manifest already.
+func (s *Sealer) Open(n int64, rec *[RecordSize]byte) (data []byte, off int64, err error) {
+	return open(s.layout, s.cipher, n, rec)
+}
+
+func open(l Layout, c *recordCipher, n int64, rec *record) (data []byte, off int64, err error) {
+	if n < 0 || n >= l.count {
 		clear(rec[:])
 		return nil, 0, &RecordError{n, errors.New("there is no such record")}
 	}
-	kind := o.layout.Kind(n)
-	if err := o.cipher.open(n, kind, rec); err != nil {
+	kind := l.Kind(n)
+	if err := c.open(n, kind, rec); err != nil {
 		return nil, 0, err
 	}
-	off, length := o.layout.within(n)
+	off, length := l.within(n)
 	end := TagSize + length
 	if kind != Head && !zeros(rec[end:]) {
 		clear(rec[:])

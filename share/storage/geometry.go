@@ -14,8 +14,13 @@ type geometry struct{ info *metainfo.Info }
 
 func (g geometry) numPieces() int { return g.info.NumPieces }
 
+// noFile stands for the bytes of a sealed share that are before or after its files.
+const noFile = -1
+
 // onDisk tells whether entry i is a file on disk. Pad files and links never are.
-func (g geometry) onDisk(i int) bool { return !g.info.Files[i].Pad && !g.info.Files[i].Symlink }
+func (g geometry) onDisk(i int) bool {
+	return i != noFile && !g.info.Files[i].Pad && !g.info.Files[i].Symlink
+}
 
 // pieces returns the pieces that have a byte of file i.
 func (g geometry) pieces(i int) Span {
@@ -94,15 +99,29 @@ func (g geometry) partOf(p, i int) (at, n int64) {
 }
 
 // each splits p, which lies at off of the content, at the borders of files and
-// calls f for each part.
+// calls f for each part. Bytes that no entry has are noFile.
 func (g geometry) each(off int64, p []byte, f func(i int, at int64, p []byte) (int, error)) (n int, err error) {
 	files := g.info.Files
 	i := sort.Search(len(files), func(i int) bool { return files[i].Offset+files[i].Length > off })
 	for ; n < len(p); i++ {
+		at, next := off+int64(n), g.info.Total
+		if i < len(files) {
+			next = files[i].Offset
+		}
+		if hole := min(next-at, int64(len(p)-n)); hole > 0 {
+			m, err := f(noFile, at, p[n:int64(n)+hole])
+			if n += m; err != nil {
+				return n, err
+			}
+			if n == len(p) {
+				break
+			}
+			at += hole
+		}
 		if i == len(files) {
 			return n, io.EOF
 		}
-		at := off + int64(n) - files[i].Offset
+		at -= files[i].Offset
 		part := p[n:]
 		if left := files[i].Length - at; int64(len(part)) > left {
 			part = part[:left]
@@ -121,14 +140,43 @@ func (g geometry) each(off int64, p []byte, f func(i int, at int64, p []byte) (i
 
 // bytesIn counts the bytes of file i in pieces of d.
 func (g geometry) bytesIn(d bitmap, i int) int64 {
-	f := &g.info.Files[i]
-	var n int64
-	s := g.pieces(i)
+	return g.bytesOf(d, g.info.Files[i].Offset, g.info.Files[i].Length)
+}
+
+// bytesOf counts the bytes in pieces of d among length bytes at off.
+func (g geometry) bytesOf(d bitmap, off, length int64) (n int64) {
+	s := g.span(off, length)
 	for p := s.From; p < s.To; p++ {
 		if d.has(p) {
 			from := int64(p) * g.info.PieceLength
-			n += min(from+g.info.PieceLength, f.Offset+f.Length) - max(from, f.Offset)
+			n += min(from+g.info.PieceLength, off+length) - max(from, off)
 		}
 	}
 	return n
+}
+
+// hollow counts the bytes in pieces of d that belong to no file on disk.
+func (g geometry) hollow(d bitmap) (n int64) {
+	end := int64(0)
+	for i := range g.info.Files {
+		f := &g.info.Files[i]
+		n += g.bytesOf(d, end, f.Offset-end)
+		if f.Pad {
+			n += g.bytesIn(d, i)
+		}
+		end = f.Offset + f.Length
+	}
+	return n + g.bytesOf(d, end, g.info.Total-end)
+}
+
+// bare are the pieces without a byte of a file on disk.
+func (g geometry) bare() []Span {
+	b := newBitmap(g.info.NumPieces)
+	b.setSpan(Span{0, g.info.NumPieces})
+	for i := range g.info.Files {
+		if g.onDisk(i) {
+			b.unsetSpan(g.pieces(i))
+		}
+	}
+	return b.spans()
 }

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"io"
 	"path/filepath"
 	"sync"
 	"time"
@@ -17,9 +18,10 @@ import (
 type memory struct {
 	geometry
 	place
-	agenda agenda
-	layers *metainfo.Layers
-	since  int64 // until then, what a record without change times says is trusted
+	agenda  agenda
+	layers  *metainfo.Layers
+	sealing *sealing // nil of plain content
+	since   int64    // until then, what a record without change times says is trusted
 
 	mu       sync.Mutex  // guards what follows
 	files    []fileState // as in info.Files
@@ -98,8 +100,19 @@ func (m *memory) FilePath(i int) string {
 	return m.full(m.layout.names[i].final)
 }
 
+// Sum checks one piece whose bytes are written to it in order.
+type Sum interface {
+	io.Writer
+	Verdict() metainfo.Verdict
+}
+
 // NewSum returns what checks piece p.
-func (m *memory) NewSum(p int) *metainfo.Sum { return m.info.NewSum(p, m.layers) }
+func (m *memory) NewSum(p int) Sum {
+	if m.sealing != nil {
+		return m.sealing.newSum(p)
+	}
+	return m.info.NewSum(p, m.layers)
+}
 
 // stateOf returns the state of file i.
 func (m *memory) stateOf(i int) uint8 {

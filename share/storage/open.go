@@ -37,6 +37,9 @@ func (s *Store) Open(ctx context.Context, spec Spec) (*Transfer, error) {
 		s.release(t)
 		return nil, err
 	}
+	if fresh && t.sealing != nil {
+		o.takeBare(spec)
+	}
 	if fresh {
 		err = t.records.recordAll(ctx)
 	} else if t.known.stale {
@@ -99,6 +102,13 @@ func (s *Store) newTransfer(spec Spec) (*Transfer, error) {
 	t.join(&t.memory, supplies{
 		cache: s.handles, claims: &t.job, saver: s, clock: s.elapsed, log: s.log, preallocate: s.cfg.Preallocate, width: s.syncs,
 	})
+	if t.info.Sealed != nil {
+		var err error
+		if t.sealing, err = newSealing(t.info, spec.Seal, &t.verifier, s.sealed); err != nil {
+			return nil, err
+		}
+		t.sealed = newSealed(t, spec.Seal)
+	}
 	return t, nil
 }
 

@@ -86,6 +86,19 @@ func (o *opener) planOwn(sources []Source) {
 	o.compare()
 }
 
+// takeBare sees to the pieces without a byte of a file: of a share that was just hashed
+// they are right, and anywhere else nothing has to be fetched to find that out.
+func (o *opener) takeBare(spec Spec) {
+	for _, s := range o.bare() {
+		if o.own != nil && len(spec.Own.Sources) > 0 {
+			o.known.have.setSpan(s)
+			o.known.recorded.setSpan(s)
+		} else {
+			o.known.reverify(s)
+		}
+	}
+}
+
 // isLeft tells whether a record is of a removed transfer that has left unfinished
 // files.
 func isLeft(rec *Record, info *metainfo.Info) bool {

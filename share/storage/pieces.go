@@ -96,11 +96,7 @@ func (k *pieces) progress(g geometry) Progress {
 	if last := k.n - 1; d.has(last) {
 		p.Bytes += g.info.PieceSize(last) - g.info.PieceLength
 	}
-	for i := range g.info.Files {
-		if g.info.Files[i].Pad {
-			p.Bytes -= g.bytesIn(d, i)
-		}
-	}
+	p.Bytes -= g.hollow(d)
 	k.total, k.counted = p, true
 	return p
 }

@@ -18,7 +18,7 @@ import (
 type remover struct {
 	geometry
 	*place
-	layers *metainfo.Layers
+	newSum func(p int) Sum
 	found  bool        // the own folder was there before the transfer
 	files  []removable // by entry
 	have   bitmap      // the pieces that were right
@@ -40,7 +40,7 @@ func (r *remover) nameOf(i int) string { return r.nameIn(i, r.files[i].state) }
 func newRemover(m *memory) *remover {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := &remover{geometry: m.geometry, place: &m.place, layers: m.layers, found: m.found, files: make([]removable, len(m.files)), have: m.known.have.clone()}
+	r := &remover{geometry: m.geometry, place: &m.place, newSum: m.NewSum, found: m.found, files: make([]removable, len(m.files)), have: m.known.have.clone()}
 	for i := range m.files {
 		f, u := &m.files[i], m.users.of(i)
 		r.files[i] = removable{state: f.state, created: f.created, suspect: f.suspect, spill: u != nil && u.made, stamp: f.stamp}
@@ -246,7 +246,7 @@ func (r *remover) hashAt(d folder, p int) (bool, error) {
 	if err != nil && err != io.EOF {
 		return false, nil
 	}
-	sum := r.info.NewSum(p, r.layers)
+	sum := r.newSum(p)
 	sum.Write(b)
 	return sum.Verdict() == metainfo.Right, nil
 }

@@ -48,7 +48,7 @@ func TestRemoverDeletesOnlyWhatTheTransferMade(t *testing.T) {
 			put("f.p", wrong)
 		}
 		put("theirs", nil)
-		r := &remover{geometry: geometry{info}, place: l, files: []removable{c.file, {}}, have: newBitmap(info.NumPieces)}
+		r := &remover{geometry: geometry{info}, place: l, newSum: func(p int) Sum { return info.NewSum(p, nil) }, files: []removable{c.file, {}}, have: newBitmap(info.NumPieces)}
 		if c.have {
 			r.have.set(0)
 		}
@@ -80,7 +80,7 @@ func TestRemoverLeavesWhatIsUnfinished(t *testing.T) {
 	info, _ := torrentOf(t, "set", 1000, entryOf{path: "f", data: content(1, 10)}, entryOf{path: "g", data: content(2, 10)})
 	l, sim := placeOnSim("set/f.p", "set/g.p", "set/g")
 	l.layout.names = []diskName{{final: "f", part: "f.p"}, {final: "g", part: "g.p", user: "g"}}
-	r := &remover{geometry: geometry{info}, place: l, files: []removable{{state: partial, created: true}, {state: users, spill: true}}}
+	r := &remover{geometry: geometry{info}, place: l, newSum: func(p int) Sum { return info.NewSum(p, nil) }, files: []removable{{state: partial, created: true}, {state: users, spill: true}}}
 	kept, err := r.leave()
 	if err != nil || len(kept) != 1 || kept[0].Path != "/dl/set/f.p" || !kept[0].Part {
 		t.Errorf("%+v, %v", kept, err)

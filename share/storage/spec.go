@@ -55,6 +55,8 @@ type Spec struct {
 	// if there are none. A piece whose hash is in a layer that is missing is not
 	// known to be right or wrong, even if its data is there.
 	Layers *metainfo.Layers
+	// Seal is needed where Info has the files of a sealed share.
+	Seal Seal
 	// Dir is the folder that holds, or will hold, the content: a folder or file
 	// named Info.Name, or "NAME (2)" and so on if that is taken. It is absolute. If
 	// it does not exist, the transfer opens with a fault.

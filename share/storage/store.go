@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/seal"
 )
 
 // A batch starts after batchTime or batchBytes, whichever comes first.
@@ -29,6 +30,7 @@ type Store struct {
 	log     *slog.Logger
 	disk    disk
 	handles *handles
+	sealed  *seal.Cache // records that peers are sent
 	start   time.Time
 	elapsed func() time.Duration // clock
 	syncs   int                  // how many files of a transfer are synced at once
@@ -57,6 +59,10 @@ type Store struct {
 // New makes a Store. It starts nothing: batches, probes and events need Run.
 func New(cfg Config) (*Store, error) { return newStore(cfg, system{}) }
 
+// sealedCache is how many records of sealed shares are kept: one sealing serves the
+// four blocks of a record.
+const sealedCache = 64
+
 func newStore(cfg Config, d disk) (*Store, error) {
 	if cfg.Ledger == nil {
 		return nil, errors.New("a store needs a ledger")
@@ -76,6 +82,7 @@ func newStore(cfg Config, d disk) (*Store, error) {
 		log:       cfg.Logger,
 		disk:      d,
 		handles:   newHandles(cfg.MaxHandles),
+		sealed:    seal.NewCache(sealedCache),
 		start:     cfg.Now(),
 		syncs:     syncsPerTransfer,
 		wake:      make(chan struct{}, 1),

@@ -21,9 +21,10 @@ import (
 type Transfer struct {
 	memory
 	parts
-	job   job
-	store *Store
-	log   *slog.Logger
+	sealed *Sealed // nil of plain content
+	job    job
+	store  *Store
+	log    *slog.Logger
 }
 
 // WriteAt writes a block from a peer.
@@ -284,6 +285,7 @@ func (t *Transfer) Close(ctx context.Context) error {
 	t.closed = true
 	t.mu.Unlock()
 	t.opened.closeAll()
+	t.closeSealed()
 	// The next process must know what could not be synced even now.
 	err = cmpErr(err, t.records.unrecordNow())
 	t.store.release(t)
@@ -303,6 +305,7 @@ func (t *Transfer) Remove(ctx context.Context, data bool) ([]share.Kept, error) 
 	t.records.batching.Lock()
 	defer t.records.batching.Unlock()
 	t.opened.closeAll()
+	t.closeSealed()
 	t.opening.Lock()
 	r := newRemover(&t.memory)
 	kept, err := r.remove(data)
@@ -321,6 +324,14 @@ func (t *Transfer) Remove(ctx context.Context, data bool) ([]share.Kept, error) 
 		return nil, diskError("forgetting %q: %w", t.info.Name, err)
 	}
 	return kept, nil
+}
+
+// closeSealed closes what only a sealed share has.
+func (t *Transfer) closeSealed() {
+	if t.sealing != nil {
+		t.sealing.tags.close()
+		t.sealed.spool.close()
+	}
 }
 
 // batchDue implements work.
@@ -375,6 +386,11 @@ func (t *Transfer) sync(ctx context.Context) error {
 		return cmpErr(syncErr, err)
 	}
 	t.watch.stampFiles(b.dirty)
+	if t.sealing != nil { // before a piece counts that needs them to be served
+		if err := t.sealing.tags.flush(); err != nil {
+			return cmpErr(syncErr, t.faults.failed(opRecord, -1, 0, errTags(err)))
+		}
+	}
 	var ready []int
 	if t.fetch != nil {
 		ready = t.fetch.publisher.readyToName(b.pending)

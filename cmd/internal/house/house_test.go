@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"share/reach":          {"share"},
 	"share/reach/nat":      {"share", "share/reach"},
 	"share/seal":           {"share"},
-	"share/storage":        {"share", "share/merkle", "share/metainfo"},
+	"share/storage":        {"share", "share/merkle", "share/metainfo", "share/seal"},
 	"share/utp":            {},
 	"share/engine":         {"share", "share/bencode", "share/merkle", "share/metainfo", "share/schedule", "share/seal", "share/storage", "share/utp"},
 	"index":                {"share"},

@@ -70,6 +70,8 @@ func (c *channels) PutEntries(ctx context.Context, ref string, n api.NewEntries)
 		switch {
 		case t.State == share.Hashing:
 			return index.Channel{}, share.Errorf(share.Failed, "%q is still being hashed: its link is not known yet", t.Name)
+		case t.Seal == share.SealOpen:
+			return index.Channel{}, errSealedEntry(t.Name)
 		case !describable(&t):
 			return index.Channel{}, share.Errorf(share.Failed, "the content of %s is not known yet", id.Short())
 		}
@@ -84,12 +86,21 @@ func (c *channels) PutEntries(ctx context.Context, ref string, n api.NewEntries)
 		if err != nil {
 			return index.Channel{}, err
 		}
+		if !l.Secret.IsZero() {
+			return index.Channel{}, errSealedEntry(l.Key().Short())
+		}
 		all = append(all, index.Entry{ID: l.Key(), Name: l.Name, Bytes: l.Length, Link: l.String()})
 	}
 	for i := range all {
 		all[i].About, all[i].Tags, all[i].Time = n.About, n.Tags, now
 	}
 	return c.Manager.Put(ctx, ref, all)
+}
+
+// errSealedEntry is the error for a sealed share in a channel, whose entries anybody can
+// read: its names would be public, and its key is not to be.
+func errSealedEntry(name string) error {
+	return share.Errorf(share.Usage, "%q is a sealed share, and the entries of a channel are public: add its blind link to have others seed it (shoal link --blind)", name)
 }
 
 func (c *channels) RemoveEntry(ctx context.Context, ref string, id share.ID) (index.Channel, error) {

@@ -122,7 +122,7 @@ func fill(p *api.Preview, link *share.Link, t *metainfo.Torrent) {
 		p.Trackers = append(p.Trackers, tier...)
 	}
 	p.WebSeeds = append(p.WebSeeds, t.WebSeeds...)
-	*link = share.Link{V2: info.V2, Name: info.Name, Length: info.Total, Trackers: p.Trackers, WebSeeds: p.WebSeeds, Peers: p.Peers}
+	*link = share.Link{Secret: link.Secret, V2: info.V2, Name: info.Name, Length: info.Total, Trackers: p.Trackers, WebSeeds: p.WebSeeds, Peers: p.Peers}
 	if info.HasV1() {
 		link.ID = info.ID
 	}
