@@ -9,16 +9,19 @@ import (
 // Channel is a snapshot of one channel on this node: a followed one, or one of the
 // node's own. Sizes are in bytes.
 type Channel struct {
-	ID      ChannelID `json:"key" doc:"identifier of the channel: its public key, 64 hex digits, or if its link has a salt, a hash of both"`
-	Name    string    `json:"name"`
-	About   string    `json:"about,omitempty"`
-	Link    string    `json:"link"`
-	Own     bool      `json:"own" doc:"this node has its key"`
-	Entries int       `json:"entries" doc:"number of entries"`
-	Seq     int64     `json:"seq" doc:"sequence number of the newest version that was seen; -1 for none"`
-	Content share.ID  `json:"content,omitzero" doc:"ID of the catalogue in use"`
-	Updated time.Time `json:"updated,omitzero" doc:"when this version arrived"`
-	Mirror  int64     `json:"mirror" doc:"most bytes of its entries that are fetched automatically; 0 is none"`
+	ID        ChannelID `json:"key" doc:"identifier of the channel: its public key, 64 hex digits, or if its link has a salt, a hash of both"`
+	Name      string    `json:"name"`
+	About     string    `json:"about,omitempty"`
+	Link      string    `json:"link" doc:"link to follow it; of a sealed channel that this node can read, with the secret to read it"`
+	Sealed    bool      `json:"sealed" doc:"only those whose link has its secret can read its name and entries; others see IDs and sizes"`
+	Blind     bool      `json:"blind,omitempty" doc:"it is sealed, and this node does not have its secret"`
+	BlindLink string    `json:"blind_link,omitempty" doc:"of a sealed channel: link for a node that mirrors it without being able to read it"`
+	Own       bool      `json:"own" doc:"this node has its key"`
+	Entries   int       `json:"entries" doc:"number of entries"`
+	Seq       int64     `json:"seq" doc:"sequence number of the newest version that was seen; -1 for none"`
+	Content   share.ID  `json:"content,omitzero" doc:"ID of the catalogue in use"`
+	Updated   time.Time `json:"updated,omitzero" doc:"when this version arrived"`
+	Mirror    int64     `json:"mirror" doc:"most bytes of its entries that are fetched automatically; 0 is none"`
 	// Mirrored and Left are the state of the mirror.
 	Mirrored int64 `json:"mirrored,omitempty" doc:"bytes of the mirror that are in use"`
 	Left     int   `json:"left,omitempty" doc:"entries that were not fetched because they do not fit or do not state their size"`

@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -69,16 +70,19 @@ func (id *ChannelID) UnmarshalText(b []byte) error {
 const MaxSalt = 64
 
 // ChannelLink identifies a channel: its key, and a salt if the key has several
-// channels. The link form is that of BEP 46:
+// channels. The link form is that of BEP 46 and, for a sealed channel, the secret that
+// opens its sealed list:
 //
-//	magnet:?xs=urn:btpk:KEY [&s=SALT] [&dn=NAME]
+//	magnet:?xs=urn:btpk:KEY [&s=SALT] [&dn=NAME] [&x.k=SECRET]
 //
-// KEY and SALT are hex.
+// KEY, SALT and SECRET are hex.
 type ChannelLink struct {
 	ID   ChannelID `json:"key"`
 	Salt []byte    `json:"salt,omitempty"`
 	// Name is the channel's name in the link. Clean it before display.
 	Name string `json:"name,omitempty"`
+	// Secret opens the sealed list. Only Reveal prints it.
+	Secret share.Secret `json:"-"`
 }
 
 const keyURN = "urn:btpk:"
@@ -120,8 +124,27 @@ func ParseChannelLink(s string) (ChannelLink, error) {
 	if len(salt) > 0 {
 		l.Salt = salt
 	}
+	for name, all := range values {
+		if !strings.EqualFold(name, secretParam) {
+			continue
+		}
+		for _, v := range all {
+			secret, err := share.ParseSecret(strings.Join(strings.Fields(v), ""))
+			if err != nil {
+				return ChannelLink{}, fmt.Errorf("reading the link of a channel: %w", err)
+			}
+			if !l.Secret.IsZero() && l.Secret != secret {
+				return ChannelLink{}, share.Errorf(share.Refused, "the link of the channel has two different secrets")
+			}
+			l.Secret = secret
+		}
+	}
 	return l, nil
 }
+
+// secretParam is the parameter with the secret of a sealed channel. As in links of
+// content, a damaged one refuses the link.
+const secretParam = "x.k"
 
 // Local is the ID of the channel on this node: its key or, if the link has a salt,
 // the SHA-256 of key and salt, so that several channels of one key have different
@@ -133,7 +156,22 @@ func (l ChannelLink) Local() ChannelID {
 	return sha256.Sum256(append(l.ID[:len(l.ID):len(l.ID)], l.Salt...))
 }
 
-// String is the link form.
+// Blind is l for a node that mirrors a sealed channel and must not read it: without the
+// secret and the name.
+func (l ChannelLink) Blind() ChannelLink {
+	return ChannelLink{ID: l.ID, Salt: l.Salt}
+}
+
+// Reveal is the link form with the secret of a sealed channel. It is for the person who
+// may read the channel, and for no log or error.
+func (l ChannelLink) Reveal() string {
+	if l.Secret.IsZero() {
+		return l.String()
+	}
+	return l.String() + "&" + secretParam + "=" + l.Secret.Reveal()
+}
+
+// String is the link form without the secret of a sealed channel.
 func (l ChannelLink) String() string {
 	s := "magnet:?xs=" + keyURN + l.ID.String()
 	if len(l.Salt) > 0 {
@@ -155,6 +193,9 @@ type Entry struct {
 	About string    `json:"about,omitempty"`
 	Tags  []string  `json:"tags,omitempty"`
 	Time  time.Time `json:"time,omitzero"` // when it was added to the catalogue
+	// Sealed says that only those who have its key can read the content. Link has the
+	// key; if it has none, this node cannot read the entry, and Name is empty.
+	Sealed bool `json:"sealed,omitempty" doc:"only those who have its key can read it: the key is in its link, or this node does not have it and the name is empty"`
 	// Channel is the ID of the entry's channel (see ChannelLink.Local), zero for
 	// a transfer of this node.
 	Channel ChannelID `json:"channel,omitzero"`

@@ -3,6 +3,7 @@ package index
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -62,6 +63,37 @@ func TestChannelLink(t *testing.T) {
 	}
 }
 
+const secretText = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+// The secret of a sealed channel is read in any form that links come in, and printed by
+// Reveal alone. A damaged one refuses the link, and the error does not have it.
+func TestChannelSecrets(t *testing.T) {
+	const channel = "magnet:?xs=urn:btpk:" + keyText
+	for _, in := range []string{
+		channel + "&x.k=" + secretText, channel + "&X.K=" + strings.ToUpper(secretText), channel + "&x.k=" + secretText + "&x.k=" + secretText,
+		channel + "&x.k=" + secretText[:30] + "%0A" + secretText[30:],
+	} {
+		l, err := ParseChannelLink(in)
+		if err != nil || l.Secret.Reveal() != secretText || l.Reveal() != channel+"&x.k="+secretText || l.String() != channel {
+			t.Errorf("%s: %s, %v", in, l.Reveal(), err)
+		}
+		b, err := json.Marshal(l)
+		if shown := fmt.Sprintf("%s %v %+v %#v %s", l, l, l, l, b); err != nil || strings.Contains(shown, secretText[:16]) {
+			t.Errorf("it shows itself: %s, %v", shown, err)
+		}
+	}
+	for _, bad := range []string{secretText[1:], secretText + "0", "", strings.Repeat("0", 64), secretText[:63] + "g", secretText + "&x.k=" + strings.Repeat("1", 64)} {
+		l, err := ParseChannelLink(channel + "&x.k=" + bad)
+		if share.KindOf(err) != share.Refused || !l.Secret.IsZero() || strings.Contains(err.Error(), secretText[1:40]) {
+			t.Errorf("%q: %+v, %v", bad, l, err)
+		}
+	}
+	l, err := ParseChannelLink(channel + "&s=6e&dn=Family&x.k=" + secretText)
+	if err != nil || l.Blind().Reveal() != channel+"&s=6e" || l.Local() != l.Blind().Local() {
+		t.Errorf("blind it is %s, %v", l.Blind().Reveal(), err)
+	}
+}
+
 func TestChannelLinksRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := ChannelLink{Name: rapid.String().Filter(utf8.ValidString).Draw(t, "name")}
@@ -69,7 +101,8 @@ func TestChannelLinksRoundTrip(t *testing.T) {
 		if salt := rapid.SliceOfN(rapid.Byte(), 0, MaxSalt).Draw(t, "salt"); len(salt) > 0 {
 			l.Salt = salt
 		}
-		got, err := ParseChannelLink(l.String())
+		l.Secret = share.SecretOf([share.SecretSize]byte(rapid.SliceOfN(rapid.Byte(), share.SecretSize, share.SecretSize).Draw(t, "secret")))
+		got, err := ParseChannelLink(l.Reveal())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,12 +115,13 @@ func TestChannelLinksRoundTrip(t *testing.T) {
 func FuzzChannelLink(f *testing.F) {
 	f.Add("magnet:?xs=urn:btpk:" + keyText + "&s=6e&dn=x")
 	f.Add(keyText)
+	f.Add("magnet:?xs=urn:btpk:" + keyText + "&x.k=" + secretText)
 	f.Fuzz(func(t *testing.T, s string) {
 		l, err := ParseChannelLink(s)
 		if err != nil {
 			return
 		}
-		again, err := ParseChannelLink(l.String())
+		again, err := ParseChannelLink(l.Reveal())
 		if err != nil || !cmp.Equal(l, again) {
 			t.Errorf("%q became %+v, then %+v, %v", s, l, again, err)
 		}

@@ -34,6 +34,7 @@ type channelOptions struct {
 	name   *string
 	tags   []string
 	mirror *int64
+	sealed bool
 	delete bool
 	output string
 	offset int
@@ -41,12 +42,12 @@ type channelOptions struct {
 }
 
 var channelActs = []channelAct{
-	{"new", "NAME", 1, 1, []string{"about"}, "create a channel", channelNew},
-	{"add", "CHANNEL ID|PATH|LINK...", 2, -1, []string{"about", "tag"}, "add entries to it", channelAdd},
+	{"new", "NAME", 1, 1, []string{"about", "sealed"}, "create a channel; with --sealed, only those who get its full link can read it", channelNew},
+	{"add", "CHANNEL ID|PATH|LINK...", 2, -1, []string{"about", "tag"}, "add entries to it; - reads links from standard input", channelAdd},
 	{"drop", "CHANNEL ID|PATH...", 2, -1, nil, "remove entries from it", channelDrop},
 	{"publish", "CHANNEL", 1, 1, nil, "publish it now instead of after the usual delay", channelPublish},
 	{"edit", "CHANNEL", 1, 1, []string{"name", "about", "mirror"}, "change its name, its description or how much of it is mirrored", channelEdit},
-	{"follow", "LINK", 1, 1, []string{"mirror"}, "follow a channel that somebody else publishes", channelFollow},
+	{"follow", "LINK", 1, 1, []string{"mirror"}, "follow a channel that somebody else publishes; - reads its link from standard input", channelFollow},
 	{"unfollow", "CHANNEL", 1, 1, []string{"delete-key"}, "stop following it and drop its entries", channelUnfollow},
 	{"list", "", 0, 0, nil, "list the channels you publish and follow", channelList},
 	{"show", "CHANNEL", 1, 1, []string{"limit", "offset"}, "show a channel and its entries", channelShow},
@@ -70,12 +71,14 @@ func channelVerb() *verb {
 		min: 1, max: -1, words: words, long: long.String(),
 		examples: []example{
 			{"shoal channel new 'Our films' --about 'What we made, newest first'", "create a channel and print its link"},
+			{"shoal channel new --sealed Family", "create a channel that only those with its full link can read"},
 			{"shoal channel add 'Our films' 3fa9c2d1 --tag holiday", "add a share by its ID; a path works, too"},
 			{"shoal channel follow 'magnet:?xs=urn:btpk:…' --mirror 50GB", "follow a channel and fetch its entries, up to 50 GB"},
 			{"shoal channel export 'Our films' --output films.key", "back up the key and keep it secret: anyone who has it can publish as you"},
 		},
 		flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "about", EnvVars: envOf("about"), Usage: "describe the channel or the new entries with `TEXT`"},
+			&cli.BoolFlag{Name: "sealed", Usage: "create a sealed channel: others see only IDs and sizes of its sealed shares, and can mirror them"},
 			&cli.StringFlag{Name: "name", EnvVars: envOf("name"), Usage: "rename the channel to `NAME`"},
 			&cli.StringSliceFlag{Name: "tag", Usage: "tag the new entries with `TAG`; may be given more than once"},
 			&cli.StringFlag{Name: "mirror", EnvVars: envOf("mirror"), Usage: "fetch its entries automatically, up to `SIZE` in total; 0 stops that"},
@@ -105,13 +108,13 @@ func runChannel(ctx context.Context, c *call) error {
 	case act.max >= 0 && len(args) > act.max:
 		return usageErrorf("channel %s: unexpected argument %s", act.name, share.Quote(args[act.max]))
 	}
-	for _, f := range []string{"about", "name", "tag", "mirror", "delete-key", "output", "limit", "offset"} {
+	for _, f := range []string{"about", "sealed", "name", "tag", "mirror", "delete-key", "output", "limit", "offset"} {
 		if _, lasting := os.LookupEnv(envOf(f)[0]); c.IsSet(f) && !lasting && !slices.Contains(act.flags, f) {
 			return usageErrorf("channel %s takes no --%s", act.name, f)
 		}
 	}
 	o := channelOptions{
-		args: args, tags: c.list("tag"), delete: c.Bool("delete-key"), output: c.String("output"), offset: c.Int("offset"), limit: c.Int("limit"),
+		args: args, tags: c.list("tag"), sealed: c.Bool("sealed"), delete: c.Bool("delete-key"), output: c.String("output"), offset: c.Int("offset"), limit: c.Int("limit"),
 	}
 	if c.IsSet("about") {
 		about := c.String("about")
@@ -153,7 +156,7 @@ func channelRecord(c index.Channel, out *output) bool {
 }
 
 func channelNew(ctx context.Context, n client, life lifetime, o channelOptions, out *output) error {
-	r := api.NewChannel{Name: o.args[0]}
+	r := api.NewChannel{Name: o.args[0], Sealed: o.sealed}
 	if strings.TrimSpace(r.Name) == "" {
 		return usageErrorf("a channel needs a name")
 	}
@@ -165,6 +168,10 @@ func channelNew(ctx context.Context, n client, life lifetime, o channelOptions, 
 		return err
 	}
 	out.data(c.Link)
+	if c.Sealed {
+		out.say("whoever has this link can read the channel. For a node that mirrors it\nwithout being able to read it:")
+		out.say("%s", c.BlindLink)
+	}
 	out.say("to add an entry: shoal channel add %s ID", shortRef(c))
 	out.say("to back up its key: shoal channel export %s --output FILE", shortRef(c))
 	sayUnpublished(life, out)
@@ -191,7 +198,11 @@ func channelAdd(ctx context.Context, n client, life lifetime, o channelOptions, 
 	if o.about != nil {
 		r.About = *o.about
 	}
-	for _, arg := range o.args[1:] {
+	args, err := linkArgs(ctx, o.args[1:], os.Stdin, out)
+	if err != nil {
+		return err
+	}
+	for _, arg := range args {
 		switch id, link, err := entryArg(ctx, n, arg); {
 		case err != nil:
 			return err
@@ -206,7 +217,47 @@ func channelAdd(ctx context.Context, n client, life lifetime, o channelOptions, 
 		return err
 	}
 	out.say("%s has %s", escape(c.Name), entries(c.Entries))
+	if c.Sealed {
+		if err := sayUnmirrored(ctx, n, c, r, out); err != nil {
+			return err
+		}
+	}
 	sayUnpublished(life, out)
+	return nil
+}
+
+// sayUnmirrored tells which new entries of a sealed channel a node with its blind link does
+// not mirror.
+func sayUnmirrored(ctx context.Context, n client, c index.Channel, added api.NewEntries, out *output) error {
+	ids := slices.Clone(added.IDs)
+	for _, text := range added.Links {
+		if l, err := share.ParseLink(text); err == nil {
+			ids = append(ids, l.Key())
+		}
+	}
+	unsealed, unsized := 0, 0
+	for _, id := range ids {
+		all, err := n.Entries(ctx, id.String())
+		if err != nil && !errors.Is(err, index.ErrUnknown) {
+			return err
+		}
+		for _, e := range all {
+			l, err := share.ParseLink(e.Link)
+			switch {
+			case e.Channel != c.ID || err != nil:
+			case !e.Sealed:
+				unsealed++
+			case l.Length == 0:
+				unsized++
+			}
+		}
+	}
+	if unsealed > 0 {
+		out.say("not sealed: %s; only those who can read the channel learn of them, and a node\nwith the blind link does not mirror them", entries(unsealed))
+	}
+	if unsized > 0 {
+		out.say("of unknown size: %s; a node with the blind link does not mirror them\n(add a sealed share on a node that has it)", entries(unsized))
+	}
 	return nil
 }
 
@@ -333,7 +384,14 @@ func channelEdit(ctx context.Context, n client, _ lifetime, o channelOptions, ou
 }
 
 func channelFollow(ctx context.Context, n client, life lifetime, o channelOptions, out *output) error {
-	c, err := n.AddChannel(ctx, api.NewChannel{Link: o.args[0], Mirror: o.mirror})
+	links, err := linkArgs(ctx, o.args, os.Stdin, out)
+	if err != nil {
+		return err
+	}
+	if len(links) != 1 {
+		return usageErrorf("channel follow takes one link, and standard input has %d", len(links))
+	}
+	c, err := n.AddChannel(ctx, api.NewChannel{Link: links[0], Mirror: o.mirror})
 	if err != nil || channelRecord(c, out) {
 		return err
 	}
@@ -345,6 +403,8 @@ func channelFollow(ctx context.Context, n client, life lifetime, o channelOption
 		out.say("no daemon is running: its entries are fetched when one starts (shoal daemon)")
 	case c.Entries == 0:
 		out.say("looking for the channel; shoal channel list shows when it was found")
+	case c.Blind:
+		out.say("the channel is sealed and the link has no secret: only IDs and sizes of its entries are known")
 	}
 	return nil
 }

@@ -38,17 +38,34 @@ func channelList(ctx context.Context, n client, _ lifetime, _ channelOptions, ou
 		case c.Mirror > 0:
 			whose = "mirrored"
 		}
+		switch {
+		case c.Blind:
+			whose += ", blind"
+		case c.Sealed:
+			whose += ", sealed"
+		}
 		updated := ""
 		if !c.Updated.IsZero() {
 			updated = age(now.Sub(c.Updated))
 		}
 		rows[i] = row{
-			cells: []string{c.ID.Short(), whose, someOf(c.Entries), updated, escape(orElse(c.Name, "unknown yet"))},
+			cells: []string{c.ID.Short(), whose, someOf(c.Entries), updated, escape(channelName(c))},
 			note:  escape(stateOf(c)),
 		}
 	}
 	out.table([]column{{title: "KEY"}, {title: "WHOSE"}, {title: "ENTRIES", right: true}, {title: "UPDATED", right: true}, {title: "NAME"}}, rows)
 	return nil
+}
+
+// channelName is the name of a channel or, where it is not known, why not.
+func channelName(c index.Channel) string {
+	switch {
+	case c.Name != "":
+		return c.Name
+	case c.Blind:
+		return "sealed"
+	}
+	return "unknown yet"
 }
 
 func someOf(n int) string {
@@ -89,9 +106,20 @@ func leftOut(c index.Channel) string {
 }
 
 func showChannel(c index.Channel, out *output) {
+	blindLink := c.BlindLink
+	if c.Blind {
+		blindLink = "" // the link itself
+	}
 	whose := "followed"
 	if c.Own {
 		whose = "yours (this node has its key)"
+	}
+	sealed := ""
+	switch {
+	case c.Blind:
+		sealed = "this node does not have the secret: it sees IDs and sizes, and can mirror them"
+	case c.Sealed:
+		sealed = "only those who have the link can read it"
 	}
 	mirror, updated, state := "", "", ""
 	if c.Left == 0 || c.Error != "" || c.Pending { // else it repeats "mirrors"
@@ -104,15 +132,17 @@ func showChannel(c index.Channel, out *output) {
 		updated = when(c.Updated)
 	}
 	out.facts(
-		[2]string{"name", escape(orElse(c.Name, "unknown yet"))},
+		[2]string{"name", escape(channelName(c))},
 		[2]string{"about", escape(c.About)},
 		[2]string{"whose", whose},
+		[2]string{"sealed", sealed},
 		[2]string{"key", c.ID.String()},
 		[2]string{"entries", comma(c.Entries)},
 		[2]string{"updated", updated},
 		[2]string{"mirrors", mirror},
 		[2]string{"state", state},
 		[2]string{"link", escape(c.Link)},
+		[2]string{"blind link", escape(blindLink)},
 	)
 }
 
@@ -128,7 +158,7 @@ func channelShow(ctx context.Context, n client, _ lifetime, o channelOptions, ou
 	if out.json {
 		out.record(c)
 		for _, e := range p.Entries {
-			out.record(hitRecord{ID: e.ID, Name: e.Name, Link: e.Link, Bytes: e.Bytes, Channel: e.Channel.String(), Time: e.Time, Tags: e.Tags})
+			out.record(hitRecord{ID: e.ID, Name: e.Name, Link: e.Link, Bytes: e.Bytes, Channel: e.Channel.String(), Time: e.Time, Tags: e.Tags, Sealed: e.Sealed})
 		}
 		return nil
 	}
@@ -140,13 +170,29 @@ func channelShow(ctx context.Context, n client, _ lifetime, o channelOptions, ou
 	out.data("")
 	rows := make([]row, len(p.Entries))
 	for i, e := range p.Entries {
-		rows[i] = row{cells: []string{e.ID.Short(), knownSize(e.Bytes), age(now.Sub(e.Time)), escape(e.Name)}}
+		rows[i] = row{cells: []string{e.ID.Short(), knownSize(e.Bytes), entryAge(now, e.Time), escape(entryName(e))}}
 	}
 	out.table([]column{{title: "ID"}, {title: "SIZE", right: true}, {title: "AGE", right: true}, {title: "NAME"}}, rows)
 	if left := p.Total - o.offset - len(p.Entries); left > 0 {
 		out.say("%s more; --offset %d shows them", entries(left), o.offset+len(p.Entries))
 	}
 	return nil
+}
+
+// entryName is the name of an entry, or what is known of one that this node cannot read.
+func entryName(e index.Entry) string {
+	if e.Name == "" && e.Sealed {
+		return "sealed, " + knownSize(e.Bytes)
+	}
+	return e.Name
+}
+
+// entryAge is the time since an entry was added; "" if that is not known.
+func entryAge(now, added time.Time) string {
+	if added.Unix() <= 0 {
+		return ""
+	}
+	return age(now.Sub(added))
 }
 
 // knownSize is the size that an entry states, or a question mark.
@@ -175,7 +221,7 @@ func channelExport(state string, o channelOptions, out *output) error {
 				Key    string `json:"key"`
 				Link   string `json:"link"`
 				Secret string `json:"secret"`
-			}{k.Name, k.Link().Local().String(), k.Link().String(), string(text)})
+			}{k.Name, k.Link().Local().String(), k.Link().Reveal(), string(text)})
 			return nil
 		}
 		_, err = out.Write(text)

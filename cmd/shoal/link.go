@@ -21,13 +21,13 @@ func linkVerb() *verb {
 		name: "link", args: "LINK|FILE...", short: "explain a link or a .torrent file, offline", group: "Inspect",
 		min: 1, max: -1,
 		flags: []cli.Flag{
-			boolFlag("blind", "print the link of a sealed share without its key"),
+			boolFlag("blind", "print the link of a sealed share or channel without its key"),
 		},
 		long: `Shows the content that a link, an ID or a .torrent file names, and the peers and trackers it lists, without ` +
 			`using the network. For a .torrent file it also lists the files and prints the magnet link of the same content. ` +
 			`If LINK is -, it reads links from standard input, one per line.` + "\n\n" +
 			`The link of a sealed share has a key; whoever has the key can read the share. --blind prints the link without it, for ` +
-			`a machine that shall seed the share and not read it.`,
+			`a machine that shall seed the share and not read it. The same goes for the link of a sealed channel.`,
 		examples: []example{
 			{"shoal link 'magnet:?xt=urn:btih:…'", "inspect a link before you download"},
 			{"shoal link --json ubuntu.torrent", "inspect a .torrent file; JSON output"},
@@ -116,9 +116,21 @@ func explain(ctx context.Context, out *output, arg string) error {
 	return nil
 }
 
-// blind prints a link without the key of a sealed share.
+// blind prints a link without the key of a sealed share, or that of a channel without
+// its secret.
 func blind(_ context.Context, out *output, arg string) error {
 	src, err := parseSource(arg)
+	if l, cerr := index.ParseChannelLink(arg); err != nil && cerr == nil {
+		if l.Secret.IsZero() {
+			return share.Errorf(share.Refused, "the link has no secret of a sealed channel")
+		}
+		if l = l.Blind(); out.json {
+			out.record(recordOf(l))
+		} else {
+			out.data(l.String())
+		}
+		return nil
+	}
 	switch {
 	case err != nil:
 		return err
@@ -138,20 +150,37 @@ func blind(_ context.Context, out *output, arg string) error {
 // explainChannel describes a link that names a channel.
 func explainChannel(l index.ChannelLink, out *output) {
 	if out.json {
-		out.record(struct {
-			Channel index.ChannelID `json:"channel"`
-			Salt    string          `json:"salt,omitempty"`
-			Name    string          `json:"name,omitempty"`
-			Link    string          `json:"link"`
-		}{l.ID, hex.EncodeToString(l.Salt), l.Name, l.String()})
+		out.record(recordOf(l))
 		return
+	}
+	blindLink, what := "", "a signed list of shares; shoal channel follow LINK follows it"
+	if !l.Secret.IsZero() {
+		blindLink, what = l.Blind().String(), "a sealed list of shares, which this link can read; shoal channel follow LINK follows it"
 	}
 	out.facts(
 		[2]string{"channel", escape(orElse(l.Name, "not stated"))},
 		[2]string{"key", l.ID.String()},
 		[2]string{"salt", hex.EncodeToString(l.Salt)},
-		[2]string{"what", "a signed list of shares; shoal channel follow LINK follows it"},
+		[2]string{"what", what},
+		[2]string{"blind link", blindLink},
 	)
+}
+
+// channelLinkRecord is one line of `link --json` for a link that names a channel.
+type channelLinkRecord struct {
+	Channel index.ChannelID `json:"channel"`
+	Salt    string          `json:"salt,omitempty"`
+	Name    string          `json:"name,omitempty"`
+	Link    string          `json:"link"`
+	Blind   string          `json:"blind_link,omitempty"` // of a sealed channel: Link without the secret
+}
+
+func recordOf(l index.ChannelLink) channelLinkRecord {
+	r := channelLinkRecord{Channel: l.ID, Salt: hex.EncodeToString(l.Salt), Name: l.Name, Link: l.Reveal()}
+	if !l.Secret.IsZero() {
+		r.Blind = l.Blind().String()
+	}
+	return r
 }
 
 // readOffline has a torrent read by a node that is cut off from the network: it

@@ -54,6 +54,7 @@ type hitRecord struct {
 	Time    time.Time `json:"time"`
 	Tags    []string  `json:"tags,omitempty"`
 	Snippet string    `json:"snippet,omitempty"` // the text that matched, if that is not the name
+	Sealed  bool      `json:"sealed,omitempty"`  // see index.Entry
 }
 
 func runSearch(ctx context.Context, n client, q index.Query, now time.Time, out *output) error {
@@ -63,7 +64,7 @@ func runSearch(ctx context.Context, n client, q index.Query, now time.Time, out 
 	}
 	if out.json {
 		for _, h := range r.Hits {
-			rec := hitRecord{ID: h.ID, Name: h.Name, Link: h.Link, Bytes: h.Bytes, Time: h.Time, Tags: h.Tags, Snippet: matchOf(h)}
+			rec := hitRecord{ID: h.ID, Name: h.Name, Link: h.Link, Bytes: h.Bytes, Time: h.Time, Tags: h.Tags, Snippet: matchOf(h), Sealed: h.Sealed}
 			if !h.Channel.IsZero() {
 				rec.Channel = h.Channel.String()
 			}
@@ -81,7 +82,7 @@ func runSearch(ctx context.Context, n client, q index.Query, now time.Time, out 
 		if !h.Channel.IsZero() {
 			from = h.Channel.Short()
 		}
-		rows[i] = row{cells: []string{h.ID.Short(), knownSize(h.Bytes), age(now.Sub(h.Time)), from, escape(h.Name)}, note: escape(matchOf(h))}
+		rows[i] = row{cells: []string{h.ID.Short(), knownSize(h.Bytes), entryAge(now, h.Time), from, escape(entryName(h.Entry))}, note: escape(matchOf(h))}
 	}
 	out.table([]column{
 		{title: "ID"}, {title: "SIZE", right: true}, {title: "AGE", right: true}, {title: "CHANNEL"}, {title: "NAME"},
@@ -144,8 +145,11 @@ func catalogued(ctx context.Context, n client, digits string) (source, error) {
 			link = l
 		case link.Key() != l.Key():
 			return source{}, usageErrorf("%s matches several IDs in the catalogue, such as %s and %s: give more digits", digits, link.Key(), l.Key())
-		default: // in several channels: use the peers of each
+		default: // in several channels: use the peers of each, and the key that one has
 			link.Peers = append(link.Peers, l.Peers...)
+			if link.Secret.IsZero() {
+				link.Secret = l.Secret
+			}
 		}
 	}
 	return source{link: link}, nil

@@ -35,7 +35,7 @@ import (
 )
 
 // layout numbers the tables below. Another number in the file means: rebuild.
-const layout = 3
+const layout = 4
 
 const schema = `
 CREATE TABLE channels (
@@ -52,7 +52,8 @@ CREATE TABLE entries (
 	link    TEXT NOT NULL,
 	bytes   INTEGER NOT NULL,
 	time    INTEGER NOT NULL,
-	tags    TEXT NOT NULL
+	tags    TEXT NOT NULL,
+	sealed  INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX entries_id ON entries (channel, id);
 CREATE TABLE details (

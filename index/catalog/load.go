@@ -238,7 +238,7 @@ func (w *writer) prepare(ctx context.Context, channel index.ChannelID) error {
 		stmt **sql.Stmt
 		text string
 	}{
-		{&w.insert, "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+		{&w.insert, "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
 		{&w.detail, "INSERT INTO details VALUES (?, ?, ?)"},
 		{&w.index, "INSERT INTO words (rowid, name, tags, about, files, meta) VALUES (?, ?, ?, ?, ?, ?)"},
 		{&w.deleteRow, "DELETE FROM entries WHERE num = ?"},
@@ -305,7 +305,7 @@ func (w *writer) remove(ctx context.Context, num int64) error {
 // add returns false if the channel already has an entry with that ID.
 func (w *writer) add(ctx context.Context, e *index.Entry, sum int64) (bool, error) {
 	num := w.next
-	done, err := w.insert.ExecContext(ctx, num, w.channel, e.ID[:], sum, e.Name, e.Link, e.Bytes, e.Time.Unix(), strings.Join(e.Tags, "\n"))
+	done, err := w.insert.ExecContext(ctx, num, w.channel, e.ID[:], sum, e.Name, e.Link, e.Bytes, e.Time.Unix(), strings.Join(e.Tags, "\n"), e.Sealed)
 	if err != nil {
 		return false, err
 	}
@@ -413,6 +413,9 @@ func checksum(e *index.Entry) int64 {
 	text(e.Name)
 	text(e.Link)
 	text(e.About)
+	if e.Sealed {
+		number(1)
+	}
 	number(e.Bytes)
 	number(e.Time.Unix())
 	number(int64(len(e.Tags)))

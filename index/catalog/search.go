@@ -73,11 +73,11 @@ type match struct {
 	inName []bool
 }
 
-const selectEntry = "SELECT e.num, e.id, e.name, e.link, e.bytes, e.time, e.tags, channels.key FROM entries e JOIN channels ON channels.num = e.channel"
+const selectEntry = "SELECT e.num, e.id, e.name, e.link, e.bytes, e.time, e.tags, e.sealed, channels.key FROM entries e JOIN channels ON channels.num = e.channel"
 
 // selectWords makes SQLite walk the word index from its newest end (CROSS JOIN keeps
 // the order) and stop at the limit.
-const selectWords = "SELECT e.num, e.id, e.name, e.link, e.bytes, e.time, e.tags, channels.key FROM words CROSS JOIN entries e ON e.num = words.rowid CROSS JOIN channels ON channels.num = e.channel WHERE words MATCH ?"
+const selectWords = "SELECT e.num, e.id, e.name, e.link, e.bytes, e.time, e.tags, e.sealed, channels.key FROM words CROSS JOIN entries e ON e.num = words.rowid CROSS JOIN channels ON channels.num = e.channel WHERE words MATCH ?"
 
 func scan(rows *sql.Rows) ([]match, error) {
 	defer rows.Close()
@@ -88,7 +88,7 @@ func scan(rows *sql.Rows) ([]match, error) {
 		var tags string
 		var at int64
 		e := &m.entry
-		if err := rows.Scan(&m.num, &id, &e.Name, &e.Link, &e.Bytes, &at, &tags, &key); err != nil {
+		if err := rows.Scan(&m.num, &id, &e.Name, &e.Link, &e.Bytes, &at, &tags, &e.Sealed, &key); err != nil {
 			return nil, err
 		}
 		copy(e.ID[:], id)

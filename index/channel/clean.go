@@ -16,11 +16,14 @@ import (
 )
 
 // clean makes a stranger's entry safe to show, search and fetch: it drops invalid
-// values and cuts those that are too long. It returns false if nothing useful is
-// left.
-func clean(e index.Entry) (index.Entry, bool) {
+// values, cuts those that are too long, and leaves only what belongs into that kind of
+// list. It returns false if nothing useful is left.
+func clean(e index.Entry, kind listKind) (index.Entry, bool) {
 	if e.ID.IsZero() {
 		return e, false
+	}
+	if kind == clearList {
+		return cleanClear(e), true
 	}
 	e.Channel = index.ChannelID{}
 	if e.Name = cleanLine(e.Name, maxName); e.Name == "" {
@@ -33,8 +36,44 @@ func clean(e index.Entry) (index.Entry, bool) {
 	e.Tags = cleanTags(e.Tags)
 	e.Time = cleanTime(e.Time)
 	e.Files = cleanFiles(e.Files)
-	e.Link = cleanLink(&e)
+	e.Link, e.Sealed = cleanLink(&e, kind)
 	return e, true
+}
+
+// cleanClear is clean for the list in clear of a sealed channel. Whatever else somebody
+// put into it stays out: it has no names.
+func cleanClear(e index.Entry) index.Entry {
+	l, err := share.ParseLink(e.Link)
+	if err != nil || !slices.Contains(l.IDs(), e.ID) {
+		l = share.Link{ID: e.ID}
+	}
+	if e.Bytes < 0 || e.Bytes > maxSize {
+		e.Bytes = 0
+	}
+	kept := share.Link{ID: l.ID, V2: l.V2, Length: e.Bytes, Peers: publicPeers(l.Peers)}
+	return index.Entry{ID: e.ID, Bytes: e.Bytes, Link: kept.String(), Sealed: true}
+}
+
+// blobUnit divides the size of what is transferred of every sealed share, see
+// docs/protocol/sealed.md.
+const blobUnit = 64 << 10
+
+// inClear returns what everybody may know of the entries of a sealed channel: IDs, sizes
+// of what is transferred, and addresses. Only sealed shares are in it, because the ID of
+// any other share leads to its name.
+func inClear(entries []index.Entry) (clear []index.Entry) {
+	for _, e := range entries {
+		l, err := share.ParseLink(e.Link)
+		if err != nil || l.Secret.IsZero() || !slices.Contains(l.IDs(), e.ID) {
+			continue
+		}
+		size := l.Length
+		if size%blobUnit != 0 {
+			size = 0 // that of the content, which is nobody's business
+		}
+		clear = append(clear, index.Entry{ID: e.ID, Bytes: size, Link: l.Blind().String()})
+	}
+	return clear
 }
 
 // cleanLine returns one line of valid text without characters that move a cursor or
@@ -123,20 +162,35 @@ func cleanFiles(files []index.File) []index.File {
 // cleanLink builds the link of an entry from the parts that are allowed: one of its IDs
 // must be that of the entry, and no address may point to this machine or its local
 // network.
-func cleanLink(e *index.Entry) string {
+//
+// Only in a sealed list it keeps the key of a sealed share. Its length is then that of
+// what is transferred, which is not the size of the content.
+func cleanLink(e *index.Entry, kind listKind) (link string, sealed bool) {
 	l, err := share.ParseLink(e.Link)
 	if e.Link == "" || err != nil || !slices.Contains(l.IDs(), e.ID) {
-		return plainLink(e)
+		return plainLink(e), false
 	}
-	kept := share.Link{ID: l.ID, V2: l.V2, Name: e.Name, Length: e.Bytes}
-	for _, p := range l.Peers {
-		if len(kept.Peers) < maxPeers && publicPeer(p) {
-			kept.Peers = append(kept.Peers, p)
-		}
-	}
+	kept := share.Link{ID: l.ID, V2: l.V2, Name: e.Name, Length: e.Bytes, Peers: publicPeers(l.Peers)}
 	kept.Trackers = publicURLs(l.Trackers)
 	kept.WebSeeds = publicURLs(l.WebSeeds)
-	return kept.String()
+	if kind == sealedList && !l.Secret.IsZero() {
+		kept.Secret, kept.Name, kept.Length = l.Secret, "", 0
+		if l.Length <= maxSize {
+			kept.Length = l.Length
+		}
+		return kept.Reveal(), true
+	}
+	return kept.String(), false
+}
+
+// publicPeers returns the addresses of a link that a stranger may name.
+func publicPeers(all []string) (kept []string) {
+	for _, p := range all {
+		if len(kept) < maxPeers && publicPeer(p) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
 }
 
 // publicPeer accepts only literal addresses: resolving a name would tell the

@@ -18,7 +18,8 @@ import (
 // Follow follows the channel that a link names. mirror is the most bytes of its
 // entries that are fetched automatically; 0 fetches none, and so does nil for a new
 // channel. A channel that is already followed is looked up now, and its mirror is
-// set unless mirror is nil.
+// set unless mirror is nil. A link with the secret of a sealed channel makes one that was
+// followed without it readable.
 func (m *Manager) Follow(ctx context.Context, l index.ChannelLink, mirror *int64) (index.Channel, error) {
 	r := row{link: l}
 	if mirror != nil {
@@ -36,8 +37,46 @@ func (m *Manager) Follow(ctx context.Context, l index.ChannelLink, mirror *int64
 			return index.Channel{}, err
 		}
 	}
+	if !added && !l.Secret.IsZero() {
+		if err := c.learn(ctx, l); err != nil {
+			return index.Channel{}, err
+		}
+	}
 	c.lookUpSoon()
 	return c.info(), nil
+}
+
+// learn takes the secret of a link, unless the catalogue in use was sealed with another.
+func (c *channel) learn(ctx context.Context, l index.ChannelLink) error {
+	r := c.now()
+	if r.link.Secret == l.Secret {
+		return nil
+	}
+	if r.own {
+		return share.Errorf(share.Usage, "the link of your own channel %q has another secret than the channel, so it is not changed", r.link.Name)
+	}
+	if !r.loaded.IsZero() {
+		f, size, err := c.m.cfg.Swarm.Open(ctx, r.loaded)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		read, err := NewSealedReader(f, size, l)
+		if err != nil {
+			return fmt.Errorf("following the channel: %w", err)
+		}
+		read.Close()
+	}
+	err := c.change(ctx, func(r *row) {
+		if r.link.Secret = l.Secret; r.link.Name == "" {
+			r.link.Name = cleanLine(l.Name, maxName)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	signal(c.lost) // the local catalogue has it without names
+	return nil
 }
 
 // Unfollow removes a channel, its entries and its catalogue. Mirrored content stays.
@@ -365,7 +404,7 @@ func (c *channel) loadFrom(ctx context.Context, id share.ID) error {
 			}
 			return c.showOwn(ctx)
 		}
-		return c.m.cfg.Catalogue.Replace(ctx, c.id, id.String(), counted)
+		return c.m.cfg.Catalogue.Replace(ctx, c.id, r.versionOf(id), counted)
 	})
 	if err != nil {
 		return err
@@ -377,7 +416,11 @@ func (c *channel) loadFrom(ctx context.Context, id share.ID) error {
 		if !r.own {
 			r.entries = n
 		}
-		r.loaded, r.updated, r.restoring = id, c.m.cfg.Now().UTC(), false
+		if id != r.loaded {
+			r.updated = c.m.cfg.Now().UTC()
+		}
+		r.loaded, r.restoring = id, false
+		r.sealed = head.Sealed
 		if head.Link.Name != "" {
 			r.link.Name = head.Link.Name
 		}
@@ -397,13 +440,22 @@ func (c *channel) read(ctx context.Context, id share.ID, do func(iter.Seq2[index
 		return Head{}, err
 	}
 	defer f.Close()
-	r, err := NewReader(f, size)
+	now := c.now()
+	var r *Reader
+	if now.link.Secret.IsZero() {
+		r, err = NewReader(f, size)
+	} else {
+		r, err = NewSealedReader(f, size, now.link)
+	}
 	if err != nil {
 		return Head{}, err
 	}
 	defer r.Close()
-	if l := c.now().link; r.Head.Link.ID != l.ID || !bytes.Equal(r.Head.Link.Salt, l.Salt) {
-		return Head{}, share.Errorf(share.Refused, "the catalogue belongs to another channel, %s", r.Head.Link.ID.Short())
+	switch l := r.Head.Link; {
+	case l.ID != now.link.ID || !bytes.Equal(l.Salt, now.link.Salt):
+		return Head{}, share.Errorf(share.Refused, "the catalogue belongs to another channel, %s", l.ID.Short())
+	case now.own && r.Head.Sealed && now.link.Secret.IsZero():
+		return Head{}, share.Errorf(share.Refused, "the catalogue is sealed, and the key of the channel does not have its secret")
 	}
 	err = do(r.Entries(c.id))
 	if n := r.Skipped(); n > 0 {
@@ -428,9 +480,7 @@ func (c *channel) refill(ctx context.Context) {
 	case r.own:
 		err = c.showOwn(ctx)
 	case !r.loaded.IsZero():
-		_, err = c.read(ctx, r.loaded, func(entries iter.Seq2[index.Entry, error]) error {
-			return c.m.cfg.Catalogue.Replace(ctx, c.id, r.loaded.String(), entries)
-		})
+		err = c.loadFrom(ctx, r.loaded)
 	}
 	if err != nil && ctx.Err() == nil {
 		c.m.log.Error("cannot load a channel into the catalogue again", "channel", c.id.Short(), "error", err)
@@ -446,7 +496,7 @@ func (c *channel) version() string {
 	case r.loaded.IsZero():
 		return ""
 	}
-	return r.loaded.String()
+	return r.versionOf(r.loaded)
 }
 
 // republish puts the item into the DHT again when it is due, also for followed channels.

@@ -42,8 +42,11 @@ const (
 
 // Head is the header of a catalogue, which describes its channel.
 type Head struct {
-	Link  index.ChannelLink // the channel; Name is set by its publisher
-	About string
+	// Link is the channel; Name is set by its publisher. With a Secret, the catalogue is
+	// written sealed. A Reader leaves it empty.
+	Link   index.ChannelLink
+	About  string
+	Sealed bool // set by a Reader: the channel is sealed
 }
 
 // The lines of a catalogue. The first is a header, all others are entries.
@@ -77,11 +80,52 @@ const (
 	formatVersion = 1
 )
 
-// Write writes a catalogue: JSON Lines compressed with zstd, entries sorted by ID.
+// Write writes a catalogue: JSON Lines compressed with zstd, entries sorted by ID. That
+// of a sealed channel is sealed, and the list in clear after it has nothing but IDs, sizes
+// and addresses of the entries that are sealed shares.
 // The same head and entries produce the same bytes, so that the same catalogue has
 // the same ID for every publisher. Values that a reader would clean are cleaned, and
 // what a reader would refuse is an error.
 func Write(w io.Writer, head Head, entries []index.Entry) error {
+	if head.Link.Secret.IsZero() {
+		return writeList(w, head, entries, plainList)
+	}
+	var packed bytes.Buffer
+	if err := writeList(&packed, head, entries, sealedList); err != nil {
+		return err
+	}
+	s, err := newSealer(head.Link)
+	if err != nil {
+		return err
+	}
+	frame, err := s.seal(packed.Bytes())
+	if err != nil {
+		return err
+	}
+	all := &counter{w: w}
+	if _, err := all.Write(frame); err != nil {
+		return fmt.Errorf("writing a catalogue: %w", err)
+	}
+	if err := writeList(all, Head{Link: head.Link.Blind()}, inClear(entries), clearList); err != nil {
+		return err
+	}
+	if all.n > MaxBytes {
+		return tooLarge(int(all.n))
+	}
+	return nil
+}
+
+// listKind is what kind of list the lines of a catalogue are.
+type listKind int
+
+const (
+	plainList  listKind = iota // of a channel that is not sealed
+	sealedList                 // for those who have the secret
+	clearList                  // for everybody else
+)
+
+// writeList writes one list.
+func writeList(w io.Writer, head Head, entries []index.Entry, kind listKind) error {
 	if len(entries) > MaxEntries {
 		return share.Errorf(share.Failed, "a channel has at most %d entries, but this one has %d", MaxEntries, len(entries))
 	}
@@ -106,7 +150,7 @@ func Write(w io.Writer, head Head, entries []index.Entry) error {
 	entries = slices.Clone(entries)
 	slices.SortFunc(entries, func(a, b index.Entry) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	for i := range entries {
-		e, ok := clean(entries[i])
+		e, ok := clean(entries[i], kind)
 		if !ok || i > 0 && e.ID == entries[i-1].ID {
 			continue
 		}
@@ -190,6 +234,7 @@ func plainLink(e *index.Entry) string {
 type Reader struct {
 	Head Head
 
+	kind    listKind
 	z       *zstd.Decoder
 	lines   *bufio.Reader
 	left    int64 // bytes that may still be decompressed
@@ -197,18 +242,65 @@ type Reader struct {
 	skipped int // invalid entries
 }
 
-// NewReader reads the header of a catalogue of size bytes. Errors are
-// share.Refused, or those of r. The reader must be closed.
+// NewReader reads the header of a catalogue of size bytes; of a sealed channel, that of
+// the list in clear, whose entries have no names. Errors are share.Refused, or those of
+// r. The reader must be closed.
 func NewReader(r io.Reader, size int64) (*Reader, error) {
+	from, err := fileReader(r, size)
+	if err != nil {
+		return nil, err
+	}
+	frame, err := takeSealed(from, size, false)
+	if err != nil {
+		return nil, err
+	}
+	if frame == nil {
+		return newReader(from, size, plainList)
+	}
+	h, _ := readSealedHead(frame)
+	return newReader(from, size-int64(h.size), clearList)
+}
+
+// NewSealedReader is NewReader for those who have the secret: it reads the sealed list of
+// the channel that l names. A catalogue without one is refused.
+func NewSealedReader(r io.Reader, size int64, l index.ChannelLink) (*Reader, error) {
+	from, err := fileReader(r, size)
+	if err != nil {
+		return nil, err
+	}
+	frame, err := takeSealed(from, size, true)
+	if err != nil {
+		return nil, err
+	}
+	if frame == nil {
+		return nil, share.Errorf(share.Refused, "the channel has published a list that is not sealed, which its link does not allow")
+	}
+	s, err := newSealer(l)
+	if err != nil {
+		return nil, err
+	}
+	packed, err := s.open(frame)
+	if err != nil {
+		return nil, err
+	}
+	return newReader(bytes.NewReader(packed), int64(len(packed)), sealedList)
+}
+
+func fileReader(r io.Reader, size int64) (*bufio.Reader, error) {
 	if size <= 0 || size > MaxBytes {
 		return nil, share.Errorf(share.Refused, "a catalogue has from 1 to %d bytes, but this one has %d", MaxBytes, size)
 	}
+	return bufio.NewReader(io.LimitReader(r, size)), nil
+}
+
+// newReader reads the header of one list.
+func newReader(r io.Reader, size int64, kind listKind) (*Reader, error) {
 	z, err := zstd.NewReader(io.LimitReader(r, size), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(maxPlain))
 	if err != nil {
 		return nil, share.Errorf(share.Refused, "reading a catalogue: %w", err)
 	}
-	c := &Reader{z: z, left: allowed(size)}
+	c := &Reader{z: z, left: allowed(size), kind: kind}
 	c.lines = bufio.NewReaderSize(z, maxLine)
 	if err := c.readHead(); err != nil {
 		c.Close()
@@ -265,7 +357,10 @@ func (c *Reader) readHead() error {
 	if err != nil || len(salt) > index.MaxSalt {
 		return share.Errorf(share.Refused, "the catalogue has an invalid salt")
 	}
-	c.Head = Head{Link: index.ChannelLink{ID: id, Name: cleanLine(h.Name, maxName)}, About: cleanText(h.About, maxAbout)}
+	c.Head = Head{Link: index.ChannelLink{ID: id}, Sealed: c.kind != plainList}
+	if c.kind != clearList { // which has no texts, whatever somebody wrote into it
+		c.Head.Link.Name, c.Head.About = cleanLine(h.Name, maxName), cleanText(h.About, maxAbout)
+	}
 	if len(salt) > 0 {
 		c.Head.Link.Salt = salt
 	}
@@ -290,7 +385,7 @@ func (c *Reader) Entries(channel index.ChannelID) iter.Seq2[index.Entry, error] 
 				yield(index.Entry{}, err)
 				return
 			}
-			e, ok := parseLine(b)
+			e, ok := parseLine(b, c.kind)
 			if !ok {
 				c.skipped++
 				continue
@@ -306,7 +401,7 @@ func (c *Reader) Entries(channel index.ChannelID) iter.Seq2[index.Entry, error] 
 // Skipped counts the invalid lines so far.
 func (c *Reader) Skipped() int { return c.skipped }
 
-func parseLine(b []byte) (index.Entry, bool) {
+func parseLine(b []byte, kind listKind) (index.Entry, bool) {
 	var l line
 	if err := json.Unmarshal(b, &l); err != nil {
 		return index.Entry{}, false
@@ -322,5 +417,5 @@ func parseLine(b []byte) (index.Entry, bool) {
 	for _, f := range l.Files[:min(len(l.Files), maxFiles)] {
 		e.Files = append(e.Files, index.File(f))
 	}
-	return clean(e)
+	return clean(e, kind)
 }

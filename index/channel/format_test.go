@@ -91,7 +91,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	}
 	want := []index.Entry{entries[0], entries[2], entries[1]}
 	for i := range want {
-		want[i], _ = clean(want[i])
+		want[i], _ = clean(want[i], plainList)
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -293,7 +293,7 @@ func checkClean(e index.Entry) error {
 			return fmt.Errorf("peer %s", p)
 		}
 	}
-	again, ok := clean(e)
+	again, ok := clean(e, plainList)
 	again.Channel = e.Channel
 	if d := cmp.Diff(e, again); !ok || d != "" {
 		return fmt.Errorf("cleaning it once more changes it: %s", d)
@@ -338,7 +338,7 @@ func FuzzReader(f *testing.F) {
 
 // FuzzItem reads the values of items and the text of keys.
 func FuzzItem(f *testing.F) {
-	k, _ := NewKey("name")
+	k, _ := NewKey("name", false)
 	text, _ := k.MarshalText()
 	f.Add(value(share.ID{1}))
 	f.Add([]byte("d1:ai5e1:bl1:xe2:ih20:aaaaaaaaaaaaaaaaaaaae"))
@@ -504,7 +504,7 @@ func signedBytes(it index.Item) []byte {
 }
 
 func TestItems(t *testing.T) {
-	k, err := NewKey("x")
+	k, err := NewKey("x", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -537,7 +537,7 @@ func TestItems(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
-	k, err := NewKey("Blue\nsky")
+	k, err := NewKey("Blue\nsky", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -592,7 +592,7 @@ func TestEntriesByBothIDs(t *testing.T) {
 		{v2.ID(), share.Link{V2: v2}, share.Link{V2: v2, Name: "n", Length: 5}},
 		{share.ID{3}, both, share.Link{ID: share.ID{3}, Name: "n", Length: 5}},
 	} {
-		e, ok := clean(index.Entry{ID: test.id, Name: "n", Bytes: 5, Time: time.Unix(1e9, 0), Link: test.link.String()})
+		e, ok := clean(index.Entry{ID: test.id, Name: "n", Bytes: 5, Time: time.Unix(1e9, 0), Link: test.link.String()}, plainList)
 		if !ok || e.Link != test.want.String() {
 			t.Errorf("%s in %s: %v, %s", test.id.Short(), test.link, ok, e.Link)
 		}

@@ -25,26 +25,42 @@ import (
 //	key: 64 hex digits, the public key
 //	salt: hex digits; the line is omitted if there is no salt
 //	secret: 64 hex digits, the seed of RFC 8032
+//	sealed: 64 hex digits, the secret of a sealed channel
+//
+// That of a sealed channel begins with "shoal channel key 2", so that a release that
+// would publish it in clear refuses it. Only that has the last line.
 //
 // Empty lines, lines that begin with #, and lines with unknown names are ignored.
 type Key struct {
 	Name   string
 	Salt   []byte
+	Sealed share.Secret // of a sealed channel
 	secret ed25519.PrivateKey
 }
 
-const keyHead = "shoal channel key 1"
+const (
+	keyHead       = "shoal channel key 1"
+	sealedKeyHead = "shoal channel key 2"
+)
 
 // MaxKeyText bounds the text form, in bytes.
 const MaxKeyText = 4 << 10
 
-// NewKey generates the key of a new channel.
-func NewKey(name string) (Key, error) {
+// NewKey generates the key of a new channel, and the secret if it is sealed.
+func NewKey(name string, sealed bool) (Key, error) {
 	_, secret, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return Key{}, fmt.Errorf("generating the key of a channel: %w", err)
 	}
-	return Key{Name: cleanLine(name, maxName), secret: secret}, nil
+	k := Key{Name: cleanLine(name, maxName), secret: secret}
+	if sealed {
+		var b [share.SecretSize]byte
+		if _, err := rand.Read(b[:]); err != nil {
+			return Key{}, fmt.Errorf("generating the secret of a sealed channel: %w", err)
+		}
+		k.Sealed = share.SecretOf(b)
+	}
+	return k, nil
 }
 
 // Public is the channel's public key.
@@ -52,18 +68,25 @@ func (k Key) Public() index.ChannelID { return index.ChannelID(k.secret.Public()
 
 // Link is the channel's link.
 func (k Key) Link() index.ChannelLink {
-	return index.ChannelLink{ID: k.Public(), Salt: k.Salt, Name: k.Name}
+	return index.ChannelLink{ID: k.Public(), Salt: k.Salt, Name: k.Name, Secret: k.Sealed}
 }
 
 // MarshalText writes the text form.
 func (k Key) MarshalText() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("# Anyone who has this file can publish as the channel. Keep it secret.\n")
-	fmt.Fprintf(&b, "%s\nname: %s\nkey: %s\n", keyHead, cleanLine(k.Name, maxName), k.Public())
+	head := keyHead
+	if !k.Sealed.IsZero() {
+		head = sealedKeyHead
+	}
+	fmt.Fprintf(&b, "%s\nname: %s\nkey: %s\n", head, cleanLine(k.Name, maxName), k.Public())
 	if len(k.Salt) > 0 {
 		fmt.Fprintf(&b, "salt: %x\n", k.Salt)
 	}
 	fmt.Fprintf(&b, "secret: %x\n", k.secret.Seed())
+	if !k.Sealed.IsZero() {
+		fmt.Fprintf(&b, "sealed: %s\n", k.Sealed.Reveal())
+	}
 	return b.Bytes(), nil
 }
 
@@ -71,7 +94,7 @@ func (k Key) MarshalText() ([]byte, error) {
 func IsKey(text []byte) bool {
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
 		if line := strings.TrimSpace(lines.Text()); line != "" && line[0] != '#' {
-			return line == keyHead
+			return line == keyHead || line == sealedKeyHead
 		}
 	}
 	return false
@@ -84,16 +107,16 @@ func (k *Key) UnmarshalText(text []byte) error {
 		return share.Errorf(share.Refused, "the key of a channel has at most %d bytes", MaxKeyText)
 	}
 	fields := map[string]string{}
-	head := false
+	head := ""
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
 		line := strings.TrimSpace(lines.Text())
 		switch {
 		case line == "" || line[0] == '#':
-		case !head:
-			if line != keyHead {
+		case head == "":
+			if line != keyHead && line != sealedKeyHead {
 				return share.Errorf(share.Refused, "this is not the key of a channel: it does not begin with %q", keyHead)
 			}
-			head = true
+			head = line
 		default:
 			name, value, ok := strings.Cut(line, ":")
 			name = strings.ToLower(strings.TrimSpace(name))
@@ -103,7 +126,7 @@ func (k *Key) UnmarshalText(text []byte) error {
 			fields[name] = strings.TrimSpace(value)
 		}
 	}
-	if !head {
+	if head == "" {
 		return share.Errorf(share.Refused, "this is not the key of a channel: it is empty")
 	}
 	seed, err := hex.DecodeString(fields["secret"])
@@ -117,6 +140,13 @@ func (k *Key) UnmarshalText(text []byte) error {
 	if s := fields["salt"]; s != "" {
 		if read.Salt, err = hex.DecodeString(s); err != nil || len(read.Salt) > index.MaxSalt {
 			return share.Errorf(share.Refused, "a salt has hex digits, at most %d", 2*index.MaxSalt)
+		}
+	}
+	if s, ok := fields["sealed"]; ok != (head == sealedKeyHead) {
+		return share.Errorf(share.Refused, "the key of a channel has a line 'sealed:' where it begins with %q, and only there", sealedKeyHead)
+	} else if ok {
+		if read.Sealed, err = share.ParseSecret(s); err != nil {
+			return share.Errorf(share.Refused, "the line 'sealed:' in the key of a channel must have %d hex digits, not all zeros", 2*share.SecretSize)
 		}
 	}
 	*k = read

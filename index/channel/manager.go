@@ -283,8 +283,11 @@ func (c *channel) info() index.Channel {
 	defer c.mu.Unlock()
 	r := &c.row
 	i := index.Channel{
-		ID: c.id, Name: r.link.Name, Link: r.link.String(), About: r.about, Own: r.own, Seq: r.item.Seq, Content: r.loaded, Updated: r.updated,
+		ID: c.id, Name: r.link.Name, Link: r.link.Reveal(), About: r.about, Own: r.own, Seq: r.item.Seq, Content: r.loaded, Updated: r.updated,
 		Entries: r.entries, Mirror: r.mirror, Pending: r.dirty, Restoring: r.restoring, Error: c.problem,
+	}
+	if i.Sealed = r.sealed || !r.link.Secret.IsZero(); i.Sealed {
+		i.Blind, i.BlindLink = r.link.Secret.IsZero(), r.link.Blind().String()
 	}
 	if i.Mirror > 0 {
 		i.Mirrored, i.Left = c.mirror.figures()
@@ -365,6 +368,7 @@ func (m *Manager) resolve(ref string) (*channel, error) {
 		if c := m.get(l.Local()); c != nil {
 			return c, nil
 		}
+		return nil, index.Unknown(fmt.Sprintf("no channel %s is followed or published here", l.ID.Short())) // a link may have a secret
 	}
 	var found []*channel
 	for _, c := range m.all() {

@@ -23,7 +23,7 @@ type made struct {
 
 func created(t *testing.T, h *host, name string, entries ...index.Entry) made {
 	t.Helper()
-	c, err := h.Create(bg, name, "about it")
+	c, err := h.Create(bg, name, "about it", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +338,7 @@ func TestARestoredKeyGoesOn(t *testing.T) {
 // When nobody has what an imported channel had, it is published only on demand.
 func TestARestoredKeyThatNobodyFollows(t *testing.T) {
 	w := newWorld()
-	k, err := NewKey("lost")
+	k, err := NewKey("lost", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -478,8 +478,8 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 	name := "x"
 	quota := int64(-1)
 	for what, err := range map[string]error{
-		"no name":       second(a.Create(bg, " \x00 ", "")),
-		"twice":         second(a.Create(bg, "films", "")),
+		"no name":       second(a.Create(bg, " \x00 ", "", false)),
+		"twice":         second(a.Create(bg, "films", "", false)),
 		"others' name":  second(b.Edit(bg, ch.ID.String(), index.ChannelChange{Name: &name})),
 		"others' entry": second(b.Put(bg, ch.ID.String(), []index.Entry{thing(1, "one")})),
 		"others' drop":  second(b.Manager.Remove(bg, ch.ID.String(), []share.ID{{1}})),

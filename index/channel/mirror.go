@@ -102,14 +102,14 @@ func (m *mirror) step(ctx context.Context, r row, read catalogueReader) error {
 	if err != nil {
 		return err
 	}
-	var all []index.Entry
+	var all []wanted
 	_, err = read(ctx, r.loaded, func(entries iter.Seq2[index.Entry, error]) error {
 		for e, err := range entries {
 			if err != nil {
 				return err
 			}
 			if _, started := was[e.ID]; !started {
-				all = append(all, index.Entry{ID: e.ID, Name: e.Name, Bytes: e.Bytes, Time: e.Time})
+				all = append(all, toFetch(&e))
 			}
 		}
 		return nil
@@ -132,13 +132,13 @@ func (m *mirror) step(ctx context.Context, r row, read catalogueReader) error {
 		}
 	}
 	skipped := 0
-	slices.SortStableFunc(all, func(a, b index.Entry) int { return cmp.Compare(b.Time.Unix(), a.Time.Unix()) })
+	slices.SortStableFunc(all, func(a, b wanted) int { return cmp.Compare(b.time, a.time) })
 	dir := m.dir(r.link)
 	for _, e := range all {
-		if m.swarm.Has(e.ID) {
+		if m.swarm.Has(e.link.ID) {
 			continue
 		}
-		if e.Bytes <= 0 || charge(e.Bytes) > left || count >= maxMirrored {
+		if e.link.Length <= 0 || charge(e.link.Length) > left || count >= maxMirrored {
 			skipped++
 			continue
 		}
@@ -146,15 +146,15 @@ func (m *mirror) step(ctx context.Context, r row, read catalogueReader) error {
 			queued = true
 			break
 		}
-		if err := m.swarm.Begin(ctx, share.Link{ID: e.ID, Name: e.Name, Length: e.Bytes}, dir, e.Bytes); err != nil {
-			return fmt.Errorf("mirroring %q: %w", e.Name, err)
+		if err := m.swarm.Begin(ctx, e.link, dir, e.link.Length); err != nil {
+			return fmt.Errorf("mirroring %q: %w", cmp.Or(e.link.Name, e.link.ID.Short()), err)
 		}
-		if err := m.started.mirror(ctx, m.id, e.ID, e.Bytes); err != nil {
+		if err := m.started.mirror(ctx, m.id, e.link.ID, e.link.Length); err != nil {
 			return err
 		}
-		m.begun[e.ID] = m.now()
+		m.begun[e.link.ID] = m.now()
 		active, unfinished, count = active+1, unfinished+1, count+1
-		left -= charge(e.Bytes)
+		left -= charge(e.link.Length)
 	}
 	if !queued {
 		m.scanned = version
@@ -163,6 +163,22 @@ func (m *mirror) step(ctx context.Context, r row, read catalogueReader) error {
 	m.taken, m.left = r.mirror-left, skipped
 	m.mu.Unlock()
 	return nil
+}
+
+// wanted is what a mirror needs of an entry that it has not started yet.
+type wanted struct {
+	link share.Link // without the addresses, trackers and web seeds of the entry
+	time int64
+}
+
+// toFetch returns what to fetch of an entry. For a sealed share, size is that of what is
+// transferred, and the key is kept.
+func toFetch(e *index.Entry) wanted {
+	w := wanted{share.Link{ID: e.ID, Name: e.Name, Length: e.Bytes}, e.Time.Unix()}
+	if l, err := share.ParseLink(e.Link); e.Sealed && err == nil {
+		w.link.Secret, w.link.Length = l.Secret, l.Length
+	}
+	return w
 }
 
 // holdsBack reports whether an entry that is not complete still holds back the next

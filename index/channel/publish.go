@@ -16,9 +16,10 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Create creates a channel of this node's own.
-func (m *Manager) Create(ctx context.Context, name, about string) (index.Channel, error) {
-	k, err := NewKey(name)
+// Create creates a channel of this node's own. That of a sealed one can be read only by
+// those who get its full link.
+func (m *Manager) Create(ctx context.Context, name, about string, sealed bool) (index.Channel, error) {
+	k, err := NewKey(name, sealed)
 	if err != nil {
 		return index.Channel{}, err
 	}
@@ -30,7 +31,7 @@ func (m *Manager) Create(ctx context.Context, name, about string) (index.Channel
 			return index.Channel{}, share.Errorf(share.Usage, "you already have a channel %q, %s", k.Name, i.ID.Short())
 		}
 	}
-	return m.own(ctx, k, row{link: k.Link(), about: cleanText(about, maxAbout), own: true, dirty: true})
+	return m.own(ctx, k, row{link: k.Link(), about: cleanText(about, maxAbout), sealed: sealed, own: true, dirty: true})
 }
 
 // Import imports an exported key. It looks for the channel's entries at its
@@ -39,7 +40,7 @@ func (m *Manager) Import(ctx context.Context, k Key) (index.Channel, error) {
 	if k.secret == nil {
 		return index.Channel{}, share.Errorf(share.Refused, "no key was given to import")
 	}
-	return m.own(ctx, k, row{link: k.Link(), own: true, restoring: true})
+	return m.own(ctx, k, row{link: k.Link(), sealed: !k.Sealed.IsZero(), own: true, restoring: true})
 }
 
 func (m *Manager) own(ctx context.Context, k Key, r row) (index.Channel, error) {
@@ -52,7 +53,11 @@ func (m *Manager) own(ctx context.Context, k Key, r row) (index.Channel, error) 
 	}
 	if !added && !c.now().own {
 		// It was followed until now: its catalogue becomes its list of entries.
-		if err := c.change(ctx, func(r *row) { r.own, r.restoring, r.mirror = true, true, 0 }); err != nil {
+		err := c.change(ctx, func(now *row) {
+			now.own, now.restoring, now.mirror = true, true, 0
+			now.link.Secret, now.sealed = k.Sealed, r.sealed
+		})
+		if err != nil {
 			return index.Channel{}, err
 		}
 	}
@@ -121,9 +126,14 @@ func (m *Manager) Put(ctx context.Context, ref string, entries []index.Entry) (i
 	if err != nil {
 		return index.Channel{}, err
 	}
+	now := c.now()
+	kind := now.kind()
 	var all []index.Entry
 	for _, e := range entries {
-		e, ok := clean(e)
+		if l, err := share.ParseLink(e.Link); err == nil && !l.Secret.IsZero() && kind != sealedList {
+			return index.Channel{}, share.Errorf(share.Usage, "%s is a sealed share, and channel %q is not sealed: its entries are public; add the share to a sealed channel (shoal channel new --sealed NAME), or its blind link to have others seed it (shoal link --blind)", e.ID.Short(), now.link.Name)
+		}
+		e, ok := clean(e, kind)
 		if !ok {
 			return index.Channel{}, share.Errorf(share.Refused, "an entry of a channel must have an ID")
 		}
@@ -250,6 +260,9 @@ func (c *channel) publish(ctx context.Context) error {
 	}
 	r := c.now()
 	head := Head{Link: r.link, About: r.about}
+	if r.link.Secret != k.Sealed {
+		return share.Errorf(share.Failed, "publishing the channel: its key does not have the secret that its link has (shoal channel import FILE brings back the key)")
+	}
 	path, err := c.write(head, func(b *bytes.Buffer) error { return Write(b, head, entries) })
 	if err != nil {
 		return err

@@ -68,6 +68,7 @@ func Recover(ctx context.Context, db, old *sql.DB, dir string, now time.Time) ([
 			fallthrough
 		default:
 			r.link.Name, r.own, r.restoring, r.mirror = k.Name, true, true, 0
+			r.link.Secret, r.sealed = k.Sealed, !k.Sealed.IsZero()
 		}
 	}
 	for id, r := range rows {
@@ -86,19 +87,20 @@ func Recover(ctx context.Context, db, old *sql.DB, dir string, now time.Time) ([
 
 // salvage reads which channels a damaged database has.
 func salvage(ctx context.Context, db *sql.DB) (all []*row, lost []Recovered) {
-	q, err := db.QueryContext(ctx, `SELECT key, salt, name, own, seq, value, sig FROM channel_list`)
+	q, err := db.QueryContext(ctx, `SELECT key, salt, name, own, seq, value, sig, `+sealedColumn(ctx, db)+` FROM channel_list`)
 	if err != nil {
 		return nil, nil
 	}
 	defer q.Close()
 	for q.Next() {
 		var r row
-		var key, sig []byte
-		if q.Scan(&key, &r.link.Salt, &r.link.Name, &r.own, &r.item.Seq, &r.item.Value, &sig) != nil ||
+		var key, sig, sealed []byte
+		if q.Scan(&key, &r.link.Salt, &r.link.Name, &r.own, &r.item.Seq, &r.item.Value, &sig, &sealed) != nil ||
 			len(key) != len(r.link.ID) || len(r.link.Salt) > index.MaxSalt {
 			continue
 		}
 		copy(r.link.ID[:], key)
+		r.setSealed(sealed) // a wrong secret opens no list, and says so
 		if len(r.link.Salt) == 0 {
 			r.link.Salt = nil
 		}

@@ -17,7 +17,9 @@ type state struct{ db *sql.DB }
 
 // row is one channel.
 type row struct {
-	link  index.ChannelLink // Name is the one given here, or the channel's own
+	// link's Name is the one given here, or the channel's own; its Secret is that of a
+	// sealed channel, if it is known.
+	link  index.ChannelLink
 	about string
 	own   bool
 	added time.Time
@@ -33,6 +35,8 @@ type row struct {
 	// for followers that have not seen the newer one.
 	before share.ID
 
+	// sealed says that the catalogue in use is sealed, whether it can be read or not.
+	sealed  bool
 	entries int // number of entries
 
 	mirror int64 // most bytes of its entries to fetch; 0 for none
@@ -45,6 +49,23 @@ type row struct {
 }
 
 func (r *row) id() index.ChannelID { return r.link.Local() }
+
+// kind is what an own channel's entries are written as.
+func (r *row) kind() listKind {
+	if r.link.Secret.IsZero() {
+		return plainList
+	}
+	return sealedList
+}
+
+// versionOf is the version that the local catalogue has after a catalogue was loaded. It
+// differs where the same one is read with the secret.
+func (r *row) versionOf(id share.ID) string {
+	if r.link.Secret.IsZero() {
+		return id.String()
+	}
+	return id.String() + " opened"
+}
 
 const stateVersion = 1
 
@@ -83,7 +104,7 @@ func openState(ctx context.Context, db *sql.DB) (*state, error) {
 			id BLOB PRIMARY KEY, key BLOB NOT NULL, salt BLOB NOT NULL, name TEXT NOT NULL, about TEXT NOT NULL,
 			own INTEGER NOT NULL, added INTEGER NOT NULL, seq INTEGER NOT NULL, value BLOB, sig BLOB,
 			loaded TEXT NOT NULL, before TEXT NOT NULL, updated INTEGER NOT NULL, entries INTEGER NOT NULL, mirror INTEGER NOT NULL,
-			dirty INTEGER NOT NULL, restoring INTEGER NOT NULL
+			dirty INTEGER NOT NULL, restoring INTEGER NOT NULL, sealed BLOB
 		) WITHOUT ROWID`,
 		// The entries of an own channel. state is 0 for published, 1 for added
 		// since, 2 for dropped.
@@ -107,12 +128,51 @@ func openState(ctx context.Context, db *sql.DB) (*state, error) {
 	if err := checkVersion(version); err != nil {
 		return nil, err
 	}
+	if sealedColumn(ctx, db) != "sealed" {
+		if _, err := db.ExecContext(ctx, `ALTER TABLE channel_list ADD COLUMN sealed BLOB`); err != nil {
+			return nil, share.Errorf(share.Disk, "preparing the state of channels: %w", err)
+		}
+	}
 	return &state{db}, nil
 }
 
+// sealedColumn is what to select for the secret of a sealed channel: NULL for one that is
+// not sealed, unknownSecret for one that cannot be read here. A database that was last
+// used before there were sealed channels does not have the column.
+func sealedColumn(ctx context.Context, db *sql.DB) string {
+	var n int
+	err := db.QueryRowContext(ctx, `SELECT count(*) FROM pragma_table_info('channel_list') WHERE name = 'sealed'`).Scan(&n)
+	if err != nil || n == 0 {
+		return "NULL"
+	}
+	return "sealed"
+}
+
+// unknownSecret is not empty, since drivers take an empty value for NULL.
+var unknownSecret = []byte{0}
+
+// setSealed sets what the column of that name says.
+func (r *row) setSealed(secret []byte) {
+	r.sealed = secret != nil
+	if len(secret) == share.SecretSize {
+		r.link.Secret = share.SecretOf([share.SecretSize]byte(secret))
+	}
+}
+
+// sealedValue is what to store in the column.
+func (r *row) sealedValue() []byte {
+	switch secret := r.link.Secret.Bytes(); {
+	case !r.link.Secret.IsZero():
+		return secret[:]
+	case r.sealed:
+		return unknownSecret
+	}
+	return nil
+}
+
 func (s *state) list(ctx context.Context) ([]*row, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT key, salt, name, about, own, added, seq, value, sig, loaded, before, updated, entries, mirror, dirty, restoring
-		FROM channel_list ORDER BY added, id`)
+	rows, err := s.db.QueryContext(ctx, `SELECT key, salt, name, about, own, added, seq, value, sig, loaded, before, updated, entries, mirror, dirty, restoring, `+
+		sealedColumn(ctx, s.db)+` FROM channel_list ORDER BY added, id`)
 	if err != nil {
 		return nil, share.Errorf(share.Disk, "reading the state of channels: %w", err)
 	}
@@ -120,11 +180,11 @@ func (s *state) list(ctx context.Context) ([]*row, error) {
 	var all []*row
 	for rows.Next() {
 		var r row
-		var key, sig []byte
+		var key, sig, sealed []byte
 		var added, updated int64
 		var loaded, before string
 		if err := rows.Scan(&key, &r.link.Salt, &r.link.Name, &r.about, &r.own, &added, &r.item.Seq, &r.item.Value, &sig,
-			&loaded, &before, &updated, &r.entries, &r.mirror, &r.dirty, &r.restoring); err != nil {
+			&loaded, &before, &updated, &r.entries, &r.mirror, &r.dirty, &r.restoring, &sealed); err != nil {
 			return nil, share.Errorf(share.Disk, "reading the state of channels: %w", err)
 		}
 		copy(r.link.ID[:], key)
@@ -133,6 +193,7 @@ func (s *state) list(ctx context.Context) ([]*row, error) {
 		}
 		r.item.Key, r.item.Salt = r.link.ID, r.link.Salt
 		copy(r.item.Sig[:], sig)
+		r.setSealed(sealed)
 		r.added, r.updated = fromUnix(added), fromUnix(updated)
 		r.loaded, r.before = idOf(loaded), idOf(before)
 		all = append(all, &r)
@@ -177,14 +238,14 @@ func (s *state) put(ctx context.Context, r *row) error {
 		salt = []byte{}
 	}
 	_, err := s.db.ExecContext(ctx, `INSERT INTO channel_list
-		(id, key, salt, name, about, own, added, seq, value, sig, loaded, before, updated, entries, mirror, dirty, restoring)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		(id, key, salt, name, about, own, added, seq, value, sig, loaded, before, updated, entries, mirror, dirty, restoring, sealed)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, about = excluded.about, own = excluded.own,
 			seq = excluded.seq, value = excluded.value, sig = excluded.sig, loaded = excluded.loaded, before = excluded.before,
-			updated = excluded.updated, entries = excluded.entries, mirror = excluded.mirror, dirty = excluded.dirty, restoring = excluded.restoring
+			updated = excluded.updated, entries = excluded.entries, mirror = excluded.mirror, dirty = excluded.dirty, restoring = excluded.restoring, sealed = excluded.sealed
 		WHERE excluded.seq >= channel_list.seq`,
 		id[:], r.link.ID[:], salt, r.link.Name, r.about, r.own, toUnix(r.added), r.item.Seq, r.item.Value, r.item.Sig[:],
-		textOf(r.loaded), textOf(r.before), toUnix(r.updated), r.entries, r.mirror, r.dirty, r.restoring)
+		textOf(r.loaded), textOf(r.before), toUnix(r.updated), r.entries, r.mirror, r.dirty, r.restoring, r.sealedValue())
 	if err != nil {
 		return share.Errorf(share.Disk, "saving channel %s: %w", id.Short(), err)
 	}

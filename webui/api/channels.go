@@ -15,10 +15,11 @@ import (
 // NewChannel follows a channel, creates one or imports the key of one: exactly one
 // of Link, Name and Secret is set.
 type NewChannel struct {
-	Link   string `json:"link,omitempty" maxLength:"65536" doc:"link of the channel to follow: magnet:?xs=urn:btpk:KEY, or a bare key"`
+	Link   string `json:"link,omitempty" maxLength:"65536" doc:"link of the channel to follow: magnet:?xs=urn:btpk:KEY, or a bare key; with x.k=SECRET, a sealed channel can be read"`
 	Mirror *int64 `json:"mirror,omitempty" minimum:"0" doc:"fetch its entries automatically, up to this many bytes; without it, a channel that is already followed keeps its value"`
 	Name   string `json:"name,omitempty" maxLength:"255" doc:"name of the channel to create"`
 	About  string `json:"about,omitempty" maxLength:"2000"`
+	Sealed bool   `json:"sealed,omitempty" doc:"create a sealed channel: only those who get its full link can read its name and entries"`
 	Secret string `json:"secret,omitempty" maxLength:"4096" doc:"key to import, as shoal channel export writes it"`
 }
 
@@ -98,6 +99,9 @@ func registerChannels(h huma.API, all Channels) {
 		}
 		if n != 1 {
 			return nil, share.Errorf(share.Usage, "give a link to follow a channel, a name to create one, or a key to import one")
+		}
+		if in.Body.Sealed && in.Body.Name == "" {
+			return nil, share.Errorf(share.Usage, "a channel is sealed when it is created: sealed goes with a name")
 		}
 		c, err := all.Add(ctx, in.Body)
 		return &answer[index.Channel]{c}, err

@@ -9,6 +9,7 @@ import (
 	"github.com/shoalnet/shoal/index/channel"
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine"
+	"github.com/shoalnet/shoal/share/metainfo"
 	"github.com/shoalnet/shoal/webui/api"
 )
 
@@ -41,7 +42,7 @@ func (c *channels) Add(ctx context.Context, n api.NewChannel) (index.Channel, er
 		}
 		return c.Manager.Import(ctx, k)
 	}
-	return c.Manager.Create(ctx, n.Name, n.About)
+	return c.Manager.Create(ctx, n.Name, n.About, n.Sealed)
 }
 
 func (c *channels) Page(ctx context.Context, ref string, offset, limit int) (api.Page, error) {
@@ -70,14 +71,15 @@ func (c *channels) PutEntries(ctx context.Context, ref string, n api.NewEntries)
 		switch {
 		case t.State == share.Hashing:
 			return index.Channel{}, share.Errorf(share.Failed, "%q is still being hashed: its link is not known yet", t.Name)
-		case t.Seal == share.SealOpen:
-			return index.Channel{}, errSealedEntry(t.Name)
 		case !describable(&t):
 			return index.Channel{}, share.Errorf(share.Failed, "the content of %s is not known yet", id.Short())
 		}
 		e, ok := c.catalogue.describe(&t)
 		if !ok {
 			return index.Channel{}, share.Errorf(share.Failed, "the files of %q are not known", t.Name)
+		}
+		if e.Link, err = c.linkOf(&t, e.Link); err != nil {
+			return index.Channel{}, err
 		}
 		all = append(all, e)
 	}
@@ -86,10 +88,13 @@ func (c *channels) PutEntries(ctx context.Context, ref string, n api.NewEntries)
 		if err != nil {
 			return index.Channel{}, err
 		}
-		if !l.Secret.IsZero() {
-			return index.Channel{}, errSealedEntry(l.Key().Short())
+		if e, ok, err := c.sealedHere(l); err != nil {
+			return index.Channel{}, err
+		} else if ok {
+			all = append(all, e)
+			continue
 		}
-		all = append(all, index.Entry{ID: l.Key(), Name: l.Name, Bytes: l.Length, Link: l.String()})
+		all = append(all, index.Entry{ID: l.Key(), Name: l.Name, Bytes: l.Length, Link: l.Reveal()})
 	}
 	for i := range all {
 		all[i].About, all[i].Tags, all[i].Time = n.About, n.Tags, now
@@ -97,10 +102,42 @@ func (c *channels) PutEntries(ctx context.Context, ref string, n api.NewEntries)
 	return c.Manager.Put(ctx, ref, all)
 }
 
-// errSealedEntry is the error for a sealed share in a channel, whose entries anybody can
-// read: its names would be public, and its key is not to be.
-func errSealedEntry(name string) error {
-	return share.Errorf(share.Usage, "%q is a sealed share, and the entries of a channel are public: add its blind link to have others seed it (shoal link --blind)", name)
+// linkOf is the link of an entry for a transfer; of a sealed share, one with its key, and
+// with the size of what is transferred, which a mirror needs.
+func (c *channels) linkOf(t *share.Transfer, plain string) (string, error) {
+	if t.Seal != share.SealOpen {
+		return plain, nil
+	}
+	l, err := share.ParseLink(t.Link)
+	if err != nil {
+		return "", err
+	}
+	b, err := c.engine.Torrent(t.ID)
+	if err != nil {
+		return "", err
+	}
+	tor, err := metainfo.Parse(b)
+	if err != nil {
+		return "", err
+	}
+	l.Length, l.Peers = tor.Info.Total, nil
+	return l.Reveal(), nil
+}
+
+// sealedHere describes the sealed share that a link with a key names, if this node has it
+// and can read it: the link says nothing of what is in it.
+func (c *channels) sealedHere(l share.Link) (e index.Entry, ok bool, err error) {
+	if l.Secret.IsZero() {
+		return e, false, nil
+	}
+	t, err := c.engine.Get(l.Key())
+	if err != nil || t.Seal != share.SealOpen || !describable(&t) {
+		return e, false, nil
+	}
+	if e, ok = c.catalogue.describe(&t); ok {
+		e.Link, err = c.linkOf(&t, e.Link)
+	}
+	return e, ok, err
 }
 
 func (c *channels) RemoveEntry(ctx context.Context, ref string, id share.ID) (index.Channel, error) {

@@ -345,7 +345,7 @@ func TestRecoverChannels(t *testing.T) {
 	dir := stateDir(t)
 	o := options(t, dir, nil)
 	s := open(t, o)
-	followed, err := channel.NewKey("of others")
+	followed, err := channel.NewKey("of others", false)
 	must(t, err)
 	if _, err := s.Client.AddChannel(testContext(t), api.NewChannel{Link: followed.Link().String()}); err != nil {
 		t.Fatal(err)

@@ -102,7 +102,7 @@ func TestKeysAreNotShared(t *testing.T) {
 	s := open(t, options(t, stateDir(t), nil))
 	defer closed(t, s)
 	dir, _ := content(t)
-	key, err := channel.NewKey("films")
+	key, err := channel.NewKey("films", false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -717,6 +717,10 @@ export interface components {
         };
         Channel: {
             about?: string;
+            /** @description it is sealed, and this node does not have its secret */
+            blind?: boolean;
+            /** @description of a sealed channel: link for a node that mirrors it without being able to read it */
+            blind_link?: string;
             /** @description ID of the catalogue in use */
             content?: string;
             /**
@@ -733,6 +737,7 @@ export interface components {
              * @description entries that were not fetched because they do not fit or do not state their size
              */
             left?: number;
+            /** @description link to follow it; of a sealed channel that this node can read, with the secret to read it */
             link: string;
             /**
              * Format: int64
@@ -750,6 +755,8 @@ export interface components {
             /** @description it has unpublished changes, or a newer version is being fetched */
             pending: boolean;
             restoring: boolean;
+            /** @description only those whose link has its secret can read its name and entries; others see IDs and sizes */
+            sealed: boolean;
             /**
              * Format: int64
              * @description sequence number of the newest version that was seen; -1 for none
@@ -794,6 +801,8 @@ export interface components {
             id: string;
             link: string;
             name: string;
+            /** @description only those who have its key can read it: the key is in its link, or this node does not have it and the name is empty */
+            sealed?: boolean;
             tags?: string[] | null;
             /** Format: date-time */
             time?: string;
@@ -934,6 +943,8 @@ export interface components {
             name: string;
             /** Format: double */
             rank: number;
+            /** @description only those who have its key can read it: the key is in its link, or this node does not have it and the name is empty */
+            sealed?: boolean;
             snippet?: string;
             tags?: string[] | null;
             /** Format: date-time */
@@ -1046,7 +1057,7 @@ export interface components {
         };
         NewChannel: {
             about?: string;
-            /** @description link of the channel to follow: magnet:?xs=urn:btpk:KEY, or a bare key */
+            /** @description link of the channel to follow: magnet:?xs=urn:btpk:KEY, or a bare key; with x.k=SECRET, a sealed channel can be read */
             link?: string;
             /**
              * Format: int64
@@ -1055,6 +1066,8 @@ export interface components {
             mirror?: number;
             /** @description name of the channel to create */
             name?: string;
+            /** @description create a sealed channel: only those who get its full link can read its name and entries */
+            sealed?: boolean;
             /** @description key to import, as shoal channel export writes it */
             secret?: string;
         };
