@@ -6,7 +6,7 @@
 // The order is the defence. A request is refused for the first of these that
 // fails, and nothing of it is parsed before:
 //
-//	Host allow list        421   DNS rebinding
+//	Host: address or name  421   DNS rebinding
 //	cross-origin check     403   forged requests from other sites
 //	sign-in                401   cookie (HttpOnly, SameSite=Strict) or bearer token
 //	media type of writes   415   forms that need no preflight

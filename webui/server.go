@@ -86,20 +86,6 @@ func New(cfg Config, l net.Listener) (*Server, error) {
 	return s, nil
 }
 
-// URL is the address of the page, without a sign-in.
-func (s *Server) URL() string {
-	scheme := "http"
-	if s.cfg.TLS != nil {
-		scheme = "https"
-	}
-	addr := netip.MustParseAddrPort(s.listener.Addr().String())
-	ip := addr.Addr().Unmap()
-	if ip.IsUnspecified() {
-		ip = netip.IPv6Loopback()
-	}
-	return scheme + "://" + netip.AddrPortFrom(ip, addr.Port()).String() + "/"
-}
-
 // SignInURL returns a link that signs in one browser. The token is in the fragment,
 // which browsers neither send nor log.
 func (s *Server) SignInURL() string { return s.URL() + "#signin=" + s.cfg.Auth.OneTime() }
@@ -120,6 +106,9 @@ func (s *Server) Run(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return base },
 		TLSConfig:         s.cfg.TLS,
+	}
+	if s.cfg.TLS == nil && !s.at().Addr().IsLoopback() {
+		s.cfg.Logger.Warn("the page is served without TLS: everybody on the way to this machine can read the password; give it a certificate with --web-cert and --web-key")
 	}
 	ended := make(chan error, 1)
 	go func() {
@@ -162,36 +151,7 @@ func (s *Server) Handler() http.Handler {
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		problem(w, http.StatusForbidden, "this request came from another site")
 	}))
-	return hurried(s.knownHost(headers(origin.Handler(s.bounded(mux)))))
-}
-
-// knownHost refuses requests for names that are not ours. A page elsewhere can point its
-// own name at this machine, but the browser then sends that name.
-func (s *Server) knownHost(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, port, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host, port = r.Host, s.port // browsers leave out 80 and 443
-		}
-		host = strings.ToLower(strings.Trim(host, "[]"))
-		if !s.hosts[host] || (port != s.port && !s.named(host)) {
-			problem(w, http.StatusMisdirectedRequest,
-				fmt.Sprintf("this node is not known as %q; add the name to web-hosts if it should be", clip(r.Host, 100)))
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// named reports whether the user allowed host by name. Such a name may have the port of
-// a proxy.
-func (s *Server) named(host string) bool {
-	for _, h := range s.cfg.Hosts {
-		if strings.EqualFold(h, host) {
-			return true
-		}
-	}
-	return false
+	return hurried(headers(s.knownHost(origin.Handler(s.bounded(mux)))))
 }
 
 // policy lets the page load its own files, send requests to its own node, and nothing

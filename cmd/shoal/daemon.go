@@ -32,6 +32,7 @@ type readyRecord struct {
 	Event  string   `json:"event"`
 	Listen []string `json:"listen"`
 	Web    string   `json:"web"`
+	Others []string `json:"web_others,omitempty"` // addresses of the page for other machines
 	Socket string   `json:"socket"`
 }
 
@@ -66,7 +67,7 @@ func runDaemon(ctx context.Context, c *call) error {
 func sayReady(out *output, n *node.Node) {
 	info := n.Info()
 	if out.json {
-		out.record(readyRecord{"ready", info.Listen, info.Web, info.Socket})
+		out.record(readyRecord{"ready", info.Listen, info.Web, n.OtherPages(), info.Socket})
 		return
 	}
 	line := "ready: peers at " + strings.Join(info.Listen, ", ")
@@ -74,6 +75,9 @@ func sayReady(out *output, n *node.Node) {
 		line += ", page at " + info.Web
 	}
 	out.say("%s", line)
+	if others := n.OtherPages(); len(others) > 0 {
+		out.say("from other machines the page is at %s", strings.Join(others, " or "))
+	}
 }
 
 // reload reads the configuration again. If it has an error, the running

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"net"
+	"net/netip"
 	"os"
 
 	"github.com/dustin/go-humanize/english"
@@ -24,6 +26,26 @@ func (n *Node) Info() api.Info {
 		i.Web = n.access.page.server.URL()
 	}
 	return i
+}
+
+// OtherPages are the addresses of the page for other machines, if they can reach it. It is
+// called after Ready.
+func (n *Node) OtherPages() []string {
+	if n.access.page == nil {
+		return nil
+	}
+	var own []netip.Addr
+	for _, a := range n.watcher.Published() {
+		own = append(own, a.IP)
+	}
+	if all, err := net.InterfaceAddrs(); err == nil {
+		for _, a := range all {
+			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() {
+				own = append(own, p.Addr())
+			}
+		}
+	}
+	return n.access.page.server.OtherURLs(own)
 }
 
 // Health says what is wrong with the node. It is called after Ready.
