@@ -76,7 +76,10 @@ func (s suite) node(t *testing.T) *node {
 		Listeners: []net.Listener{l},
 		Policy:    netguard.Policy{AllowPrivate: true}, MaxConns: 100,
 		Events: face.Events{
-			Found: func(_ share.ID, _ share.Source, addrs []netip.AddrPort) {
+			Found: func(_ share.ID, s share.Source, addrs []netip.AddrPort) {
+				if s == share.FromIncoming { // those are nobody's word
+					return
+				}
 				n.mu.Lock()
 				defer n.mu.Unlock()
 				n.found = append(n.found, addrs...)
