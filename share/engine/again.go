@@ -44,6 +44,20 @@ func (a *again) addSources(t *transfer) (fresh sources) {
 	return fresh
 }
 
+// unseals refuses a key for what is here without one, or with another.
+func (a *again) unseals(t *transfer) error {
+	key := a.Link.Secret
+	switch {
+	case key.IsZero() || key.Equal(t.key()):
+		return nil
+	case t.options.Sealed:
+		return share.Errorf(share.Refused, "the key in the link does not belong to %q, which is here already with another", t.name)
+	case t.own():
+		return share.Errorf(share.Usage, "%q is shared from this machine as a plain file: remove it first, then get it with its key", t.name)
+	}
+	return share.Errorf(share.Usage, "%s is here without its key: remove it, then get it with the key", t.id.Short())
+}
+
 // merge gives the request what it asks for, as far as that is possible. What it
 // selects is fetched, too. A request of the user takes over what others had begun to
 // fetch. The output folder of what the user fetches already changes once that is

@@ -146,11 +146,13 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, err
 		if err := e.swarms.Check(tor.Info.Bytes()); err != nil {
 			return s, share.Errorf(share.Refused, "the content of %q cannot be handled: %w", tor.Info.Name, err)
 		}
-		if err := errors.Join(checkSize(tor.Info, r.MaxSize), checkOnly(tor.Info, r.Only)); err != nil {
-			return s, err
-		}
-		if t.options.Priorities, err = selection(tor.Info, r.Files, r.Link.Select); err != nil {
-			return s, err
+		if t.secret.IsZero() {
+			if err := errors.Join(checkSize(tor.Info, r.MaxSize), checkOnly(tor.Info, r.Only)); err != nil {
+				return s, err
+			}
+			if t.options.Priorities, err = selection(tor.Info, r.Files, r.Link.Select); err != nil {
+				return s, err
+			}
 		}
 		if err := e.torrents.keep(t.id, tor.Content().Encode()); err != nil {
 			return s, err
@@ -191,9 +193,6 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 		return nil, nil, err
 	}
 	link := r.Link
-	if !link.Secret.IsZero() {
-		return nil, nil, share.Errorf(share.Usage, "this version of shoal cannot open sealed shares yet; its blind link can be seeded (shoal link --blind)")
-	}
 	n := namesIn(link)
 	t := &transfer{row: row{
 		id: link.Key(), kind: kindFetch, path: filepath.Clean(r.Output), name: shownName(link.Name), added: e.cfg.Now().Round(0),
@@ -201,7 +200,9 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 			Paused: r.Paused, Goal: goal, Limits: r.Limits, Sequential: r.Sequential,
 			Trackers: slices.Clone(link.Trackers), WebSeeds: slices.Clone(link.WebSeeds), Peers: slices.Clone(link.Peers),
 			Adopt: r.Adopt, Globs: r.Files, Select: link.Select, MaxSize: r.MaxSize, Only: r.Only,
+			Sealed: !link.Secret.IsZero(),
 		},
+		secret: link.Secret,
 	}}
 	var tor *metainfo.Torrent
 	if r.Torrent != nil {
@@ -213,13 +214,16 @@ func (e *Engine) requested(r FetchRequest) (*transfer, *metainfo.Torrent, error)
 			return nil, nil, share.Errorf(share.Usage, "the link names %s and the torrent %s", link.Key().Short(), tor.Info.ID.Short())
 		}
 		n = namesOf(tor.Info)
-		t.id, t.name, t.size, t.total, t.row.files = tor.Info.ID, tor.Info.Name, tor.Info.Size(), tor.Info.Size(), countFiles(tor.Info)
+		t.id = tor.Info.ID
+		if t.secret.IsZero() { // else the files are not known yet
+			t.name, t.size, t.total, t.row.files = tor.Info.Name, tor.Info.Size(), tor.Info.Size(), countFiles(tor.Info)
+		}
 		for _, tier := range tor.Trackers {
 			t.options.Trackers = appendNew(t.options.Trackers, tier)
 		}
 		t.options.WebSeeds = appendNew(t.options.WebSeeds, tor.WebSeeds)
 		t.options.Private = tor.Info.Private
-		t.options.Blind = looksSealed(tor.Info)
+		t.options.Blind = t.secret.IsZero() && looksSealed(tor.Info)
 	}
 	if t.id.IsZero() {
 		return nil, nil, share.Errorf(share.Refused, "the link has no ID")

@@ -19,6 +19,10 @@ func (lp *loop) startAsk(t *transfer) {
 	if t.options.Paused || t.failure != nil || t.removing != nil {
 		return
 	}
+	if !t.secret.IsZero() {
+		lp.startAskSealed(t)
+		return
+	}
 	id := t.id
 	names := t.names()
 	ask, err := lp.swarms.Learn(names.ids(), names.fits)

@@ -28,6 +28,9 @@ func (lp *loop) merge(t *transfer, a again) (err error) {
 	if t.differs(a.t.names()) {
 		return share.Errorf(share.Refused, "the link names two different contents, %s and one that is here already, %s", a.t.id.Short(), t.id.Short())
 	}
+	if err := a.unseals(t); err != nil {
+		return err
+	}
 	if a.owner, err = lp.leases.owner(a.Lease, a.Owner); err != nil {
 		return err
 	}

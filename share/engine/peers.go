@@ -16,10 +16,10 @@ type peers struct {
 	search    search
 	tallies   []tally
 	callers   callers
-	asking    face.Learning // under way
-	told      []share.ID    // by which trackers or peers know of it
-	announced []share.ID    // to finders
-	called    time.Time     // when it last looked for peers though it is complete
+	asking    interface{ AddPeers([]face.Peer) } // who is asked about the content, if it is not known
+	told      []share.ID                         // by which trackers or peers know of it
+	announced []share.ID                         // to finders
+	called    time.Time                          // when it last looked for peers though it is complete
 }
 
 // tell notes that trackers or peers know of an ID.

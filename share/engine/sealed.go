@@ -61,12 +61,11 @@ func (lp *loop) sealSpec(t *transfer) storage.Seal {
 
 // The files of a sealed share beside its .torrent file: the tags of its records, and
 // its manifest, if its files are known.
-func (dir torrents) tags(id share.ID) string {
-	return dir.path(id)[:len(dir.path(id))-len("torrent")] + "tags"
-}
-func (dir torrents) manifest(id share.ID) string {
-	return dir.path(id)[:len(dir.path(id))-len("torrent")] + "manifest"
-}
+func (dir torrents) tags(id share.ID) string     { return dir.beside(id, ".tags") }
+func (dir torrents) manifest(id share.ID) string { return dir.beside(id, ".manifest") }
+
+// head is the file with the first pieces of a sealed share, until the storage has them.
+func (dir torrents) head(id share.ID) string { return dir.beside(id, ".head") }
 
 // reveal gives a torrent the files of the sealed share that it is, if they are known.
 func (dir torrents) reveal(id share.ID, tor *metainfo.Torrent) error {

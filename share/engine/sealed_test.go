@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -195,5 +196,181 @@ func TestSealedEdits(t *testing.T) {
 	other := seed.shareWith(dir, sealIt)
 	if other.ID == s.ID || sameSecret(other.Link, s.Link) {
 		t.Errorf("edited content is shared as before: %+v", other)
+	}
+}
+
+// Who has the key gets what was shared, from a box that has not: names, modes, times,
+// empty files and folders; and seeds it to the next, also after a restart.
+func TestSealedFetch(t *testing.T) {
+	dir := sealedTree(t)
+	seed, box := newNode(t), newNode(t)
+	s := seed.shareWith(dir, sealIt)
+	link, _ := share.ParseLink(s.Link)
+	box.fetch(link.Blind().String(), t.TempDir())
+	box.waitState(s.ID, share.Seeding)
+	seed.stop()
+	from := func(n *node) string {
+		l := link
+		l.Peers = []string{n.addr.String()}
+		return l.Reveal()
+	}
+	state := t.TempDir()
+	reader := startNode(t, state)
+	out := t.TempDir()
+	reader.fetch(from(box), out)
+	r := reader.waitState(s.ID, share.Seeding)
+	if r.Name != "geheim-ordner" || r.Path != filepath.Join(out, "geheim-ordner") || r.Seal != share.SealOpen || r.Bytes != s.Size || !sameSecret(r.Link, s.Link) {
+		t.Errorf("%+v", r)
+	}
+	sameTree(t, dir, r.Path)
+	sameModes(t, dir, r.Path)
+	box.stop()
+	next := newNode(t)
+	next.fetch(from(reader), t.TempDir())
+	sameTree(t, dir, next.waitState(s.ID, share.Seeding).Path)
+	next.stop()
+	reader.stop()
+	reader = startNode(t, state)
+	third := newNode(t)
+	third.fetch(from(reader), t.TempDir())
+	sameTree(t, dir, third.waitState(s.ID, share.Seeding).Path)
+	if now, err := reader.Get(s.ID); err != nil || now.State != share.Seeding || now.Bytes != now.Total {
+		t.Errorf("%+v, %v", now, err)
+	}
+	if kept, err := reader.Remove(s.ID, true); err != nil || len(kept) != 0 {
+		t.Errorf("%v, %v", kept, err)
+	}
+	if left, err := os.ReadDir(out); err != nil || len(left) != 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+	if left, err := os.ReadDir(filepath.Join(state, "torrents")); err != nil || len(left) != 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
+// sameModes compares the modes and times of two trees.
+func sameModes(t *testing.T, want, got string) {
+	t.Helper()
+	err := filepath.WalkDir(want, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(want, path)
+		a, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		b, err := os.Stat(filepath.Join(got, rel))
+		if err != nil {
+			return err
+		}
+		if a.Mode() != b.Mode() || !a.ModTime().Equal(b.ModTime()) {
+			t.Errorf("%s: %v of %v, want %v of %v", rel, b.Mode(), b.ModTime(), a.Mode(), a.ModTime())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// A single file is streamed by who has the key, the part that is read first.
+func TestSealedStream(t *testing.T) {
+	dir := t.TempDir()
+	makeFiles(t, dir, map[string]int{"film.mkv": 5_000_000})
+	seed, reader := newNode(t), newNode(t)
+	s := seed.shareWith(filepath.Join(dir, "film.mkv"), sealIt, func(r *ShareRequest) { r.PieceLength = seal.RecordSize })
+	want, _ := os.ReadFile(filepath.Join(dir, "film.mkv"))
+	out := t.TempDir()
+	reader.fetch(s.Link, out)
+	reader.wait(s.ID, "its files", func(s share.Transfer) bool { return s.Files == 1 })
+	f, err := reader.Open(t.Context(), s.ID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Seek(-70_000, io.SeekEnd); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(f); err != nil || !bytes.Equal(got, want[len(want)-70_000:]) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if r := reader.waitState(s.ID, share.Seeding); r.Path != filepath.Join(out, "film.mkv") {
+		t.Errorf("%+v", r)
+	}
+	if got, err := os.ReadFile(filepath.Join(out, "film.mkv")); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// Of a sealed share some files are fetched, and then the others; its manifest is longer
+// than a piece.
+func TestSealedSelection(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "many")
+	sizes := map[string]int{"a/big": 700_000, "b/big": 700_000}
+	for i := range 1500 {
+		sizes[fmt.Sprintf("c/%s-%d", strings.Repeat("long", 20), i)] = 10
+	}
+	makeFiles(t, dir, sizes)
+	seed, reader := newNode(t), newNode(t)
+	s := seed.shareWith(dir, sealIt, func(r *ShareRequest) { r.PieceLength = seal.RecordSize })
+	reader.fetch(s.Link, t.TempDir(), func(r *FetchRequest) { r.Files = []string{"b/*"} })
+	r := reader.waitState(s.ID, share.Seeding)
+	if r.Total != 700_000 || r.Bytes != r.Total {
+		t.Errorf("%+v", r)
+	}
+	got := readTree(t, r.Path)
+	if !bytes.Equal(got["b/big"], content("b/big", 700_000)) {
+		t.Errorf("%d bytes", len(got["b/big"]))
+	}
+	for name := range got {
+		if strings.HasPrefix(name, "a/big") { // those in c share a piece with the wanted file
+			t.Errorf("%s is there", name)
+		}
+	}
+	if r.Downloaded > 1_300_000 {
+		t.Errorf("downloaded %d bytes", r.Downloaded)
+	}
+	reader.fetch(s.Link, filepath.Dir(r.Path))
+	reader.wait(s.ID, "all", func(r share.Transfer) bool { return r.State == share.Seeding && r.Total == s.Size })
+	sameTree(t, dir, r.Path)
+}
+
+// Files that are there already are used where they are; only the manifest is fetched,
+// and what is in the same piece.
+func TestSealedAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "there")
+	makeFiles(t, dir, map[string]int{"a": 1_000_000, "b": 1_000_000})
+	seed, reader := newNode(t), newNode(t)
+	s := seed.shareWith(dir, sealIt, func(r *ShareRequest) { r.PieceLength = seal.RecordSize })
+	out := t.TempDir()
+	makeFiles(t, filepath.Join(out, "there"), map[string]int{"a": 1_000_000, "b": 1_000_000})
+	reader.fetch(s.Link, out)
+	r := reader.waitState(s.ID, share.Seeding)
+	if r.Downloaded > 2*seal.RecordSize {
+		t.Errorf("downloaded %d bytes of what is there", r.Downloaded)
+	}
+	seed.stop()
+	third := newNode(t)
+	third.fetch(r.Link, t.TempDir())
+	sameTree(t, dir, third.waitState(s.ID, share.Seeding).Path)
+}
+
+// A key that is not the one is refused, and so is one for what is here without it. The
+// error does not have it.
+func TestSealedWrongKey(t *testing.T) {
+	dir := sealedTree(t)
+	seed, reader := newNode(t), newNode(t)
+	s := seed.shareWith(dir, sealIt)
+	link, _ := share.ParseLink(s.Link)
+	wrong := link
+	wrong.Secret = seal.NewSecret()
+	reader.fetch(wrong.Reveal(), t.TempDir())
+	r := reader.waitState(s.ID, share.Stopped)
+	if r.Code != share.Refused.Code() || strings.Contains(r.Reason, wrong.Secret.Reveal()) {
+		t.Errorf("%+v", r)
+	}
+	if _, err := reader.Fetch(t.Context(), FetchRequest{Link: link, Output: t.TempDir()}); share.KindOf(err) != share.Refused || strings.Contains(err.Error(), link.Secret.Reveal()) {
+		t.Errorf("another key: %v", err)
 	}
 }

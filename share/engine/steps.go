@@ -50,6 +50,8 @@ func (lp *loop) startOpen(t *transfer) {
 		id: t.id, at: t.path, made: t.making.made, info: t.info, spec: lp.spec(t),
 		heard: func(info *metainfo.Info, ev storage.Event) { lp.box.post(func() { lp.heard(t, info, ev) }) },
 	}
+	skip := t.options.Priorities
+	o.wanted = func(i int) bool { return skip[i] != share.Skip }
 	if t.options.Sealed && t.making.made != nil && !t.making.reused {
 		o.tags = lp.torrents.tags(t.id)
 	}

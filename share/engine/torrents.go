@@ -16,7 +16,12 @@ import (
 type torrents string
 
 func (dir torrents) path(id share.ID) string {
-	return filepath.Join(string(dir), id.String()+".torrent")
+	return dir.beside(id, ".torrent")
+}
+
+// beside is another file of id.
+func (dir torrents) beside(id share.ID, ending string) string {
+	return filepath.Join(string(dir), id.String()+ending)
 }
 
 // read reads the file of id. Of a sealed share it has the files, if they are known.
@@ -45,7 +50,7 @@ func (dir torrents) keep(id share.ID, data []byte) error {
 
 // remove deletes the files of id, which need not be there.
 func (dir torrents) remove(id share.ID) error {
-	for _, name := range []string{dir.path(id), dir.manifest(id), dir.tags(id)} {
+	for _, name := range []string{dir.path(id), dir.manifest(id), dir.tags(id), dir.head(id)} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return share.Errorf(share.Disk, "removing the torrent of %s: %w", id.Short(), err)
 		}

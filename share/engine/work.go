@@ -107,6 +107,8 @@ type opening struct {
 	tags string         // where those of made are, if it was just sealed
 	info *metainfo.Info // nil where it has to be read
 	spec storage.Spec
+	// wanted tells which files of a sealed share are.
+	wanted func(file int) bool
 	// heard is called when the storage has something to tell.
 	heard func(*metainfo.Info, storage.Event)
 }
@@ -142,6 +144,11 @@ func (w *worker) open(ctx context.Context, o opening) (*metainfo.Torrent, *stora
 	}
 	o.spec.Notify = func(ev storage.Event) { o.heard(tor.Info, ev) }
 	files, err := w.store.Open(ctx, o.spec)
+	if err == nil && tor.Info.Sealed != nil && o.spec.Own == nil && !w.readOnly {
+		if err := w.takeHead(ctx, o.id, tor.Info, files, o.wanted); err != nil { // it comes again
+			w.log.Debug("taking over the first pieces", "id", o.id.Short(), "error", err)
+		}
+	}
 	return tor, files, err
 }
 

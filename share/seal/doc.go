@@ -22,22 +22,20 @@
 // plaintext files, and beside the transfer's record the manifest's bytes and a file
 // with the tag of each record.
 //
-//	share    Maker.ReadAt is what is hashed into the torrent; the tags are kept as it
-//	         seals. Maker.Finish gives the Sealer.
+//	share    What Sealer.Stream makes of the plaintext is hashed into the torrent; it
+//	         tells the tags. (Maker does the same for who reads the blob at offsets.)
 //	seed     Sealer.ReadAt is what peers are sent. Its io.ReaderAt of the contents is
 //	         the files, by Layout and Manifest. A RecordError names the records to
 //	         withdraw; the pieces with a record n are those of its bytes in the blob,
 //	         Span.Bytes. A piece has whole records: its length is a multiple of
 //	         RecordSize.
-//	verify   Sealer.Check compares tags, which is as good as hashing pieces and reads
-//	         no more. After a file changed it is enough for Layout.Records of its
-//	         bytes.
+//	verify   What Sealer.Stream makes of a piece has the torrent's hash, or the piece is
+//	         wrong. That needs no tags, and finds out again those that were lost.
 //	fetch    Record 0 and what else NewOpener reads come first. Blocks of 16 KiB wait
-//	         as they came, in a slot of a spool file, until their record is complete.
-//	         A piece whose hash is right is opened record by record, Opener.Open; the
-//	         plaintext goes into the part files, the tag into the file of tags, and
-//	         the slot is free. From then on the piece is seeded, by a Sealer. A tag
-//	         that is missing is zeros, which no record matches.
-//	unblind  With the blob on disk and the key given later, Opener.ReadAt reads the
-//	         contents out of it.
+//	         as they came, in a slot of a spool, until their record is complete. Then
+//	         it is opened, and the plaintext goes into the part files, where it counts
+//	         no more than a block of a plain download: if the hash of the piece is
+//	         right, the tags are kept, and the piece is seeded by a Sealer. A record
+//	         that cannot be opened stays in its slot until the hash has told who sent
+//	         it. A tag that is missing is zeros, which no record matches.
 package seal

@@ -65,12 +65,9 @@ func (o *Opener) readHead(size int64) error {
 		}
 		data := rec[TagSize:]
 		if n == 0 {
-			version, length := binary.BigEndian.Uint32(data), int64(binary.BigEndian.Uint32(data[4:]))
-			if version != Version {
-				return share.Errorf(share.Refused, "a sealed share of version %d, and this program reads version %d", version, Version)
-			}
-			if length > MaxManifest || records(headerSize+length) > size/RecordSize {
-				return share.Errorf(share.Refused, "a manifest of %d bytes in a sealed share of %d", length, size)
+			length, err := readHeader(data, size)
+			if err != nil {
+				return err
 			}
 			data, left = data[headerSize:], int(length)
 			o.Bytes = make([]byte, 0, length)
@@ -83,6 +80,32 @@ func (o *Opener) readHead(size int64) error {
 		}
 	}
 	return nil
+}
+
+// readHeader returns the length of the manifest.
+func readHeader(data []byte, size int64) (int64, error) {
+	version, length := binary.BigEndian.Uint32(data), int64(binary.BigEndian.Uint32(data[4:]))
+	if version != Version {
+		return 0, share.Errorf(share.Refused, "a sealed share of version %d, and this program reads version %d", version, Version)
+	}
+	if length > MaxManifest || records(headerSize+length) > size/RecordSize {
+		return 0, share.Errorf(share.Refused, "a manifest of %d bytes in a sealed share of %d", length, size)
+	}
+	return length, nil
+}
+
+// HeadOf tells how many records NewOpener is going to read, by the first one, rec, of a
+// blob of size bytes. rec is used up. Errors are those of NewOpener.
+func HeadOf(secret share.Secret, rec *[RecordSize]byte, size int64) (Span, error) {
+	c, err := newCipher(secret)
+	if err != nil {
+		return Span{}, err
+	}
+	if err := c.open(0, Head, rec); err != nil {
+		return Span{}, err
+	}
+	length, err := readHeader(rec[TagSize:], size)
+	return Span{0, records(headerSize + length)}, err
 }
 
 // errPadding is the error for bytes behind the manifest, or the contents, that are not

@@ -43,6 +43,8 @@ type folder interface {
 	// file: if to exists, the error is fs.ErrExist.
 	rename(from, to string) error
 	remove(name string) error
+	// dress sets the mode and the time of a file or folder; "." is the folder itself.
+	dress(name string, d dress) error
 	// syncDir makes the names in the folder name durable; "." is the folder itself.
 	syncDir(name string) error
 	Close() error
@@ -250,6 +252,19 @@ func (f rootFolder) remove(name string) error {
 	return f.in(name, false, func(r *os.Root, last string) error { return r.Remove(last) })
 }
 
+func (f rootFolder) dress(name string, d dress) error {
+	return f.in(name, false, func(r *os.Root, last string) error {
+		fi, err := r.Lstat(last)
+		if err != nil {
+			return err
+		}
+		if !fi.IsDir() && !fi.Mode().IsRegular() {
+			return notAFile(last)
+		}
+		return errors.Join(r.Chmod(last, d.mode), r.Chtimes(last, time.Time{}, d.time))
+	})
+}
+
 func (f rootFolder) rename(from, to string) error {
 	if path.Dir(from) != path.Dir(to) {
 		return fmt.Errorf("renaming %s to %s, in another folder: %w", from, to, errors.ErrUnsupported)
@@ -312,6 +327,7 @@ func (f plainFolder) lstat(name string) (fs.FileInfo, error) { return os.Stat(f.
 func (f plainFolder) makeFor(string) error                   { return ErrOwn }
 func (f plainFolder) rename(string, string) error            { return ErrOwn }
 func (f plainFolder) remove(string) error                    { return ErrOwn }
+func (f plainFolder) dress(string, dress) error              { return ErrOwn }
 func (f plainFolder) syncDir(string) error                   { return ErrOwn }
 func (f plainFolder) Close() error                           { return nil }
 

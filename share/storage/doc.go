@@ -78,6 +78,14 @@
 //
 // Reading a block for a peer takes memory.mu a fixed number of times.
 //
+// # Sealed shares
+//
+// Of a sealed share the files hold the plaintext, and Spec.Info is a view of the
+// torrent's dictionary that has the plaintext's offsets and the blob's pieces. All parts
+// work as with plain content; only the hash of a piece is that of what the plaintext
+// seals to. Sealed turns what peers ask and send at the offsets of the blob into reads
+// and writes of plaintext. See package share/seal and docs/protocol/sealed.md.
+//
 // # What is trusted
 //
 // A file whose size, times and inode are as recorded is trusted without being read.

@@ -143,6 +143,7 @@ func (p *publisher) rename(i int) error {
 	lock := p.opened.fileLock(i)
 	lock.Lock()
 	defer lock.Unlock()
+	p.dressPart(d.dir, i, names.part)
 	found := false
 	for {
 		if names.part == names.final { // a user's file that was completed in place
@@ -394,6 +395,7 @@ func (p *publisher) makeEmptyFile(d folder, i int) (bool, error) {
 	if err := errors.Join(h.Sync(), h.Close()); err != nil {
 		return false, err
 	}
+	p.dressFile(d, i, name)
 	p.mu.Lock()
 	p.files[i].state = final
 	p.mu.Unlock()

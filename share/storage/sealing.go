@@ -32,6 +32,7 @@ type sealing struct {
 	sealer *seal.Sealer
 	tags   tags
 	each   int64 // records in a piece
+	wardrobe
 }
 
 func newSealing(info *metainfo.Info, s Seal, plain io.ReaderAt, cache *seal.Cache) (*sealing, error) {
@@ -41,7 +42,11 @@ func newSealing(info *metainfo.Info, s Seal, plain io.ReaderAt, cache *seal.Cach
 	blob, manifest := info.Sealed.Blob, info.Sealed.Manifest
 	g := &sealing{blob: blob, each: info.PieceLength / seal.DataSize, tags: tags{path: s.Tags}}
 	c := &contents{plain: plain}
-	var err error
+	m, err := seal.ParseManifest(manifest)
+	if err != nil {
+		return nil, err
+	}
+	g.wardrobe = newWardrobe(m)
 	g.sealer, err = seal.NewSealer(seal.Config{Secret: s.Secret, Manifest: manifest, Contents: c, Cache: cache}, &g.tags)
 	if err != nil {
 		return nil, err
@@ -49,6 +54,9 @@ func newSealing(info *metainfo.Info, s Seal, plain io.ReaderAt, cache *seal.Cach
 	l := g.sealer.Layout()
 	if c.first = l.Head().To * seal.DataSize; l.Size() != blob.Total || info.Total != l.Count()*seal.DataSize || g.each*seal.RecordSize != blob.PieceLength {
 		return nil, share.Errorf(share.Refused, "the manifest of %q is not that of its torrent", info.Name)
+	}
+	if len(g.wardrobe.files) != len(info.Files) {
+		return nil, share.Errorf(share.Refused, "the manifest of %q lists %d files, not %d", info.Name, len(g.wardrobe.files), len(info.Files))
 	}
 	return g, nil
 }

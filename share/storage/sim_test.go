@@ -410,6 +410,22 @@ func (f simFolder) remove(name string) error {
 	return nil
 }
 
+func (f simFolder) dress(name string, d dress) error {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	p := path.Join(f.p, name)
+	n := f.d.names[p]
+	if n == nil {
+		return &fs.PathError{Op: "chmod", Path: p, Err: syscall.ENOENT}
+	}
+	if err := f.d.powered("chmod", p); err != nil {
+		return err
+	}
+	f.d.touched(n, false)
+	n.mtime = d.time.UnixNano()
+	return nil
+}
+
 // syncDir makes the changes of the names in one folder durable, and no others.
 func (f simFolder) syncDir(name string) error {
 	f.d.mu.Lock()

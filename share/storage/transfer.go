@@ -267,7 +267,11 @@ func (t *Transfer) Finish(ctx context.Context, want func(i int) bool) error {
 	if err := t.fetch.publisher.makeEmpty(want); err != nil {
 		return err
 	}
-	return t.fetch.clipper.clip(want)
+	if err := t.fetch.clipper.clip(want); err != nil {
+		return err
+	}
+	t.fetch.publisher.dressFolders()
+	return nil
 }
 
 // Close flushes and closes the files. Call it after the peer protocol has let go of
