@@ -7,10 +7,11 @@ import { held, unfit } from '../lib/code'
 import { ago, plural } from '../lib/format'
 import { shown } from '../lib/text'
 import { go } from '../router'
-import { channels, load, named } from '../state/channels'
+import { called, channels, load, named } from '../state/channels'
 import { link } from '../state/stream'
 import { toast } from '../state/toasts'
 import { Button, Copyable, Dialog, Empty, Problem, Working } from '../ui/basics'
+import { Icon } from '../ui/icons'
 import { QR } from '../ui/qr'
 import { codeIn, Scan } from '../ui/scan'
 import { adding } from './add'
@@ -42,6 +43,16 @@ function State({ c }: { c: Channel }): JSX.Element {
   return <>{plural(c.entries, 'entry', 'entries')}{c.updated && ` · updated ${ago(c.updated)}`}{c.pending && ' · fetching a newer version'}</>
 }
 
+/** Tags say whose a channel is, and who can read it. */
+function Tags({ c }: { c: Channel }): JSX.Element {
+  return (
+    <>
+      <span class={`tag ${c.own ? 'good' : ''}`}>{c.own ? 'yours' : 'followed'}</span>
+      {c.sealed && <span class="tag"><Icon name="lock" size={12} /> {c.blind ? 'sealed, not readable here' : 'sealed'}</span>}
+    </>
+  )
+}
+
 export function Channels(): JSX.Element {
   const all = channels.value
   return (
@@ -54,8 +65,8 @@ export function Channels(): JSX.Element {
         {all?.map((c) => (
           <li key={c.key}>
             <div>
-              <a class="strong" href={`/find/${c.key}`}><bdi>{shown(c.name) || c.key.slice(0, 16)}</bdi></a>{' '}
-              <span class={`tag ${c.own ? 'good' : ''}`}>{c.own ? 'yours' : 'followed'}</span>
+              <a class="strong" href={`/find/${c.key}`}><bdi>{called(c)}</bdi></a>{' '}
+              <Tags c={c} />
               <p class="muted"><State c={c} /></p>
             </div>
             <Give c={c} />
@@ -65,9 +76,9 @@ export function Channels(): JSX.Element {
       <div class="columns even forms">
         <Ask label="Follow a channel" placeholder="magnet:?xs=urn:btpk:…" button="Follow" run={follow} scan={scanned} />
         <Ask
-          label="Create a channel" placeholder="Name" button="Create"
-          run={async (name) => {
-            const c = await send<Channel>('POST', '/channels', { name: name.trim() })
+          label="Create a channel" placeholder="Name" button="Create" option="Sealed" explains="Only people who get its link can read it. Others can mirror it."
+          run={async (name, sealed) => {
+            const c = await send<Channel>('POST', '/channels', { name: name.trim(), ...(sealed && { sealed }) })
             await load()
             go(`/find/${c.key}`)
           }}
@@ -81,12 +92,16 @@ interface AskProps {
   label: string
   placeholder: string
   button: string
-  run: (text: string) => Promise<void>
+  /** option is the label of a checkbox. */
+  option?: string
+  explains?: string
+  run: (text: string, option: boolean) => Promise<void>
   scan?: (picture: File) => Promise<void>
 }
 
-function Ask({ label, placeholder, button, run, scan }: AskProps): JSX.Element {
+function Ask({ label, placeholder, button, option, explains, run, scan }: AskProps): JSX.Element {
   const [text, setText] = useState('')
+  const [chosen, setChosen] = useState(false)
   const [problem, setProblem] = useState('')
   const attempt = async (what: Promise<void>): Promise<void> => {
     setProblem('')
@@ -97,8 +112,9 @@ function Ask({ label, placeholder, button, run, scan }: AskProps): JSX.Element {
     }
   }
   return (
-    <form class="stack" onSubmit={(e) => { e.preventDefault(); void attempt(run(text)) }}>
+    <form class="stack" onSubmit={(e) => { e.preventDefault(); void attempt(run(text, chosen)) }}>
       <label class="field">{label}<input value={text} spellcheck={false} placeholder={placeholder} onInput={(e) => setText(e.currentTarget.value)} /></label>
+      {option && <label class="check"><input type="checkbox" checked={chosen} onChange={(e) => setChosen(e.currentTarget.checked)} /><span>{option}<small>{explains}</small></span></label>}
       <div class="row"><Button type="submit" disabled={!text.trim()}>{button}</Button>{scan && <Scan onPicture={(f) => void attempt(scan(f))} />}</div>
       {problem && <Problem>{problem}</Problem>}
     </form>
@@ -112,11 +128,17 @@ function Give({ c }: { c: Channel }): JSX.Element {
     <>
       <Button icon="copy" onClick={() => setOpen(true)}>Link</Button>
       {open && (
-        <Dialog title={shown(c.name) || 'Channel'} onClose={() => setOpen(false)}>
+        <Dialog title={called(c)} onClose={() => setOpen(false)}>
           <div class="stack">
             <QR text={c.link} label="QR code of the channel link" />
             <Copyable text={c.link} label="Channel link" />
-            <p class="muted">Anyone who has this link can follow the channel, here or with <code>shoal channel follow</code>.</p>
+            <p class="muted">{c.blind ? 'Anyone who has this link can mirror the channel, and cannot read it.' : c.sealed ? 'Anyone who has this link can read the channel, now and later.' : 'Anyone who has this link can follow the channel'}{!c.sealed && <>, here or with <code>shoal channel follow</code>.</>}</p>
+            {c.sealed && !c.blind && c.blind_link && (
+              <>
+                <Copyable text={c.blind_link} label="Blind link" />
+                <p class="muted">The blind link is for a node that mirrors the channel and must not read it.</p>
+              </>
+            )}
           </div>
         </Dialog>
       )}
@@ -141,7 +163,7 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
   const reload = (): void => {
     get<{ entries: Entry[]; total: number }>(`/channels/${id}/entries?limit=${limit}`).then((p) => { setEntries(p); setFailed('') }, (e) => setFailed(message(e)))
   }
-  useEffect(reload, [id, limit, c?.entries, c?.content])
+  useEffect(reload, [id, limit, c?.entries, c?.content, c?.blind])
   if (!c) {
     return (
       <div class="screen page">
@@ -171,7 +193,7 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
     setLeaving(false)
     try {
       await send('DELETE', path(c, c.own ? '?own=true' : ''))
-      toast(c.own ? `Deleted “${shown(c.name)}”` : `No longer following “${shown(c.name)}”`)
+      toast(c.own ? `Deleted “${called(c)}”` : `No longer following “${called(c)}”`)
       await load()
       go('/find')
     } catch (e) {
@@ -182,7 +204,7 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
     <div class="screen page">
       <div class="crumb"><a href="/find">Find</a><span aria-hidden="true">/</span></div>
       <div class="head">
-        <h1 class="break"><bdi>{shown(c.name) || c.key.slice(0, 16)}</bdi></h1>
+        <h1 class="break"><bdi>{called(c)}</bdi></h1>
         <div class="actions">
           {c.own && <Button icon="up" variant="primary" disabled={busy || c.restoring} onClick={() => void act(() => send('POST', path(c, '/publish')), 'Published')}>{busy ? 'Publishing …' : 'Publish'}</Button>}
           {c.entries > 0 && <Button icon="find" label="Search in this channel" onClick={() => go(inside(c))} />}
@@ -190,7 +212,8 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
           <Button icon="remove" label={c.own ? 'Delete the channel' : 'Unfollow'} onClick={() => setLeaving(true)} />
         </div>
       </div>
-      <p class="muted"><span class={`tag ${c.own ? 'good' : ''}`}>{c.own ? 'yours' : 'followed'}</span> <State c={c} /></p>
+      <p class="muted"><Tags c={c} /> <State c={c} /></p>
+      {c.blind && <p class="muted">This node follows the blind link. It sees how many sealed shares there are and how large they are, and can mirror them. With the full link it can read the channel.</p>}
       {c.about && <p class="break">{shown(c.about)}</p>}
       {failed && <Problem>{failed}</Problem>}
       {!entries ? !failed && <Working>Loading the entries …</Working>
@@ -247,7 +270,7 @@ export function Into({ id }: { id: string }): JSX.Element | null {
   return (
     <form class="row" onSubmit={(e) => void put(e)}>
       <select aria-label="Channel" value={chosen.key} onChange={(e) => setKey(e.currentTarget.value)}>
-        {own.map((c) => <option key={c.key} value={c.key}>{shown(c.name) || c.key.slice(0, 16)}</option>)}
+        {own.map((c) => <option key={c.key} value={c.key}>{called(c)}{c.sealed ? ' (sealed)' : ''}</option>)}
       </select>
       <Button type="submit" disabled={busy}>Add to the channel</Button>
     </form>

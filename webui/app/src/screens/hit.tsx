@@ -6,7 +6,7 @@ import type { Entry, Hit, Transfer } from '../api/types'
 import { ago, bytes, plural } from '../lib/format'
 import { shown } from '../lib/text'
 import { go } from '../router'
-import { named } from '../state/channels'
+import { called, named } from '../state/channels'
 import { put, transfer } from '../state/store'
 import { toast } from '../state/toasts'
 import { Button, Copyable, Problem, Working } from '../ui/basics'
@@ -14,6 +14,9 @@ import { Icon } from '../ui/icons'
 
 /** inName reports whether the match is in the name. */
 const inName = (h: { name: string; snippet?: string | undefined }): boolean => h.snippet?.replace(/[\x02\x03]/g, '') === h.name
+
+/** label is the name of a hit, or what is known of one that this node cannot read. */
+const label = (h: { name: string; bytes: number }): string => shown(h.name) || `Sealed, ${h.bytes > 0 ? bytes(h.bytes) : 'size unknown'}`
 
 /** Found is one search result with its source and a button to download it. */
 export function Found({ h, inside, extra }: { h: Omit<Hit, 'rank'>; inside?: boolean; extra?: JSX.Element | undefined }): JSX.Element {
@@ -25,7 +28,7 @@ export function Found({ h, inside, extra }: { h: Omit<Hit, 'rank'>; inside?: boo
     try {
       const t = await send<Transfer>('POST', '/transfers', { link: h.link })
       put(t)
-      toast(`Downloading “${shown(h.name)}”`, { action: { label: 'Show', run: () => go(`/t/${t.id}`) } })
+      toast(`Downloading “${label(h)}”`, { action: { label: 'Show', run: () => go(`/t/${t.id}`) } })
     } catch (e) {
       toast(message(e), { bad: true })
     } finally {
@@ -35,7 +38,7 @@ export function Found({ h, inside, extra }: { h: Omit<Hit, 'rank'>; inside?: boo
   return (
     <li>
       <div>
-        <button type="button" class="hit-name" aria-expanded={open} onClick={() => setOpen(!open)}><Icon name="chevron" size={15} /><bdi>{inName(h) ? <Snippet text={h.snippet!} /> : shown(h.name)}</bdi></button>
+        <button type="button" class="hit-name" aria-expanded={open} onClick={() => setOpen(!open)}><Icon name="chevron" size={15} />{h.sealed && <Icon name="lock" size={14} />}<bdi>{h.name && inName(h) ? <Snippet text={h.snippet!} /> : label(h)}</bdi></button>
         {h.snippet && !inName(h) && <p class="snippet"><Snippet text={h.snippet} /></p>}
         <p class="facts-line">
           <span>{h.bytes > 0 ? bytes(h.bytes) : 'Size unknown'}</span>
@@ -69,6 +72,7 @@ function About({ h }: { h: Omit<Hit, 'rank'> }): JSX.Element {
   const files = entry.files ?? []
   return (
     <div class="about">
+      {entry.sealed && <p class="muted">{entry.name ? 'Sealed: only those who have its link can read it.' : 'Sealed, and this node cannot read it. You can download and seed it for those who can.'}</p>}
       {entry.about && <p class="break">{shown(entry.about)}</p>}
       {files.length > 0 && (
         <ul class="about-files" tabIndex={0} aria-label="Files">
@@ -82,8 +86,8 @@ function About({ h }: { h: Omit<Hit, 'rank'> }): JSX.Element {
 }
 
 function ChannelName({ id }: { id: string }): JSX.Element {
-  const name = named(id)?.name
-  return <a href={`/find/${id}`}>{name ? <bdi>{shown(name)}</bdi> : <>Channel <code>{id.slice(0, 8)}</code></>}</a>
+  const c = named(id)
+  return <a href={`/find/${id}`}>{c?.name || c?.blind ? <bdi>{called(c)}</bdi> : <>Channel <code>{id.slice(0, 8)}</code></>}</a>
 }
 
 /** Snippet highlights the matches, which are between \x02 and \x03. */

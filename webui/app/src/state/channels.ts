@@ -2,6 +2,7 @@
 import { computed } from '@preact/signals'
 import { get } from '../api/client'
 import type { Channel, Transfer } from '../api/types'
+import { shown } from '../lib/text'
 import { byKey } from './store'
 
 /** channels are those that the node follows and publishes, its own first; undefined until loaded. */
@@ -16,6 +17,9 @@ export async function load(): Promise<void> {
 
 /** named finds a channel by its key. */
 export const named = (key: string): Channel | undefined => byKey.value?.[key]
+
+/** called is what a channel is called here, if its name is not known or sealed, too. */
+export const called = (c: Channel): string => shown(c.name) || (c.blind ? `Sealed channel ${c.key.slice(0, 8)}` : c.key.slice(0, 16))
 
 /** title is the name of a transfer or, for the list of a channel, that of the channel. */
 export const title = (t: Transfer): string => (t.channel ? `List of ${named(t.channel)?.name || t.channel.slice(0, 8)}` : t.name)
