@@ -38,6 +38,7 @@ type options struct {
 	size  int64
 	many  int
 	most  time.Duration
+	rows  string
 }
 
 func main() {
@@ -51,6 +52,7 @@ func main() {
 	flag.Int64Var(&mib, "mib", 1024, "size of the content in MiB")
 	flag.IntVar(&o.many, "many", 10_000, "number of shares in the sections many and api")
 	flag.DurationVar(&o.most, "most", time.Minute, "how long a transfer in the section utp takes at most")
+	flag.StringVar(&o.rows, "rows", "", "which rows of the section utp to measure: those whose name a regular expression matches")
 	flag.Parse()
 	o.size = mib << 20
 	if err := run(o); err != nil {

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -258,6 +260,10 @@ func (b *bench) utpRow(l utpLine, c cargo) ([][]float64, error) {
 // utp measures as many lines at a time as there are cores: each has a network of its
 // own, and most of them are slow.
 func (b *bench) utp() (t table, err error) {
+	wanted, err := regexp.Compile(b.rows)
+	if err != nil {
+		return t, fmt.Errorf("-rows: %w", err)
+	}
 	c, err := b.utpCargo()
 	if err != nil {
 		return t, err
@@ -269,7 +275,7 @@ func (b *bench) utp() (t table, err error) {
 		head: []string{"", "shoal to libtorrent", "libtorrent to shoal", "libtorrent to libtorrent", "raw TCP",
 			"shoal to libtorrent's", "to shoal to libtorrent's", "shoal to TCP"},
 	}
-	lines := utpLines()
+	lines := slices.DeleteFunc(utpLines(), func(l utpLine) bool { return !wanted.MatchString(l.String()) })
 	rows, errs := make([][][]float64, len(lines)), make([]error, len(lines))
 	var all sync.WaitGroup
 	turn := make(chan struct{}, runtime.NumCPU())

@@ -26,6 +26,13 @@ const (
 	keepAlive = 29 * time.Second
 	// A peer that owes an acknowledgement and says nothing for so long is gone.
 	silence = 60 * time.Second
+	// A peer that has a packet to send again does so within a second or two. One that
+	// says nothing is asked whether it is there, so often, at so many timeouts at the
+	// least: what it hears may have it wait for as long as its own timeout. After so
+	// many of these times it is gone: libtorrent gives a connection up without a word
+	// when it has sent a packet three times.
+	askEvery, askTimeouts = 2 * time.Second, 2
+	goneAfter             = 5
 	// An accepted connection whose peer did not show within this time that it got
 	// our answer is forgotten.
 	greeting = 20 * time.Second
@@ -125,6 +132,7 @@ type Conn struct {
 	newestAck  uint16
 	duplicates int
 	difference uint32 // told to the peer: the delay of its last packet
+	telling    telling
 
 	timer   timer
 	ending  ending
@@ -132,6 +140,7 @@ type Conn struct {
 	ackAt   time.Duration // when the acknowledgement owed is due
 	told    int           // the window told last
 	heardAt time.Duration
+	askedAt time.Duration // whether the peer is there
 	sentAt  time.Duration
 	born    time.Duration
 
@@ -357,7 +366,7 @@ func (c *Conn) Receive(now time.Duration, b []byte) {
 	}
 	c.flush(now)
 	if c.ackOwed >= ackEvery {
-		c.sendState(now, c.out.next)
+		c.answer(now)
 	}
 	c.ending.settle(now, len(c.out.packets) == 0)
 }
@@ -414,7 +423,7 @@ func (c *Conn) acknowledged(now time.Duration, p *packet) {
 		c.out.wait(c.timer.trip())
 		c.cc.found(a.late)
 	}
-	c.out.detect(now, c.timer.trip(), func(s *sent) { c.lost(now, s) })
+	c.detect(now)
 	if before(p.ack, c.newestAck) {
 		return // older than what is known
 	}
@@ -428,6 +437,10 @@ func (c *Conn) acknowledged(now time.Duration, p *packet) {
 		}
 	}
 	c.newestAck, c.peerWindow = p.ack, window
+}
+
+func (c *Conn) detect(now time.Duration) {
+	c.out.detect(now, c.timer.trip(), func(s *sent) { c.lost(now, s) })
 }
 
 // lost is called for each packet found to be lost. A probe says nothing about
@@ -528,7 +541,9 @@ func (c *Conn) segment(now time.Duration) *sent {
 func (c *Conn) sendNew(now time.Duration, s *sent) {
 	if len(c.out.packets) == 0 {
 		c.timer.start(now)
-		c.heardAt = now // from now on the peer owes something
+		if !c.in.gap() {
+			c.heardAt = now // from now on the peer owes something
+		}
 	}
 	seq := c.out.next
 	c.out.add(s)
@@ -538,7 +553,7 @@ func (c *Conn) sendNew(now time.Duration, s *sent) {
 func (c *Conn) transmit(now time.Duration, seq uint16, s *sent) {
 	c.out.transmit(s, now)
 	c.timer.movedAt = now
-	p := packet{kind: s.kind, id: c.sendID, seq: seq, ack: c.in.ack, payload: s.payload}
+	p := packet{kind: s.kind, id: c.sendID, seq: seq, ack: c.mayTell(now), payload: s.payload}
 	switch {
 	case s.kind == kindSyn:
 		p.id = c.receiveID
@@ -552,9 +567,37 @@ func (c *Conn) transmit(now time.Duration, seq uint16, s *sent) {
 		}
 	}
 	c.send(now, &p, s.fragment)
-	if c.in.highest == 0 {
-		c.ackOwed = 0 // what was owed went along
+	if !c.in.gap() {
+		c.owe(p.ack) // the rest went along
 	}
+}
+
+// mayTell is the number that a packet may acknowledge now.
+func (c *Conn) mayTell(now time.Duration) uint16 {
+	if c.out.patience == 0 || c.out.flight == 0 {
+		return c.in.ack
+	}
+	return c.telling.may(now, c.in.ack)
+}
+
+// owe is called when a packet acknowledged all up to ack: what is left comes later.
+func (c *Conn) owe(ack uint16) {
+	if c.ackOwed = 0; ack != c.in.ack {
+		c.ackOwed, c.ackAt = 1, c.telling.when(c.in.ack)
+	}
+}
+
+// answer sends the acknowledgement that is due, as far as it may be told now.
+func (c *Conn) answer(now time.Duration) {
+	ack := c.mayTell(now)
+	if ack == c.in.ack {
+		c.sendState(now, c.out.next)
+		return
+	}
+	if ack != c.telling.ack {
+		c.send(now, &packet{kind: kindState, id: c.sendID, seq: c.out.next, ack: ack}, false)
+	}
+	c.owe(ack)
 }
 
 // sendState sends an acknowledgement.
@@ -567,6 +610,7 @@ func (c *Conn) sendState(now time.Duration, seq uint16) {
 func (c *Conn) send(now time.Duration, p *packet, fragment bool) {
 	c.sentAt = now
 	c.told = c.in.window()
+	c.telling.told(now, p.ack)
 	p.timestamp = uint32(now.Microseconds())
 	p.difference, p.window = c.difference, uint32(c.told)
 	if c.cfg.Place != nil {
@@ -599,6 +643,12 @@ func (c *Conn) Deadline() (time.Duration, bool) {
 			at = min(at, tail)
 		}
 	}
+	if c.out.overdue > 0 {
+		at = min(at, c.out.overdue)
+	}
+	if c.in.gap() {
+		at = min(at, c.askAt(), c.goneAt())
+	}
 	if c.ackOwed > 0 {
 		at = min(at, c.ackAt)
 	}
@@ -621,7 +671,7 @@ func (c *Conn) Wake(now time.Duration) {
 		return
 	}
 	waiting := len(c.out.packets) > 0
-	if waiting && now >= c.heardAt+silence || c.state == stateSynReceived && now >= c.born+greeting {
+	if waiting && now >= c.heardAt+silence || c.in.gap() && now >= c.goneAt() || c.state == stateSynReceived && now >= c.born+greeting {
 		c.end(ErrTimeout)
 		return
 	}
@@ -634,12 +684,36 @@ func (c *Conn) Wake(now time.Duration) {
 	} else if tail, ok := c.timer.tailAt(); ok && waiting && c.state == stateConnected && now >= tail {
 		c.tail(now)
 	}
+	if c.out.overdue > 0 && now >= c.out.overdue {
+		c.detect(now)
+		c.flush(now)
+	}
+	if c.in.gap() && now >= c.askAt() {
+		c.ask(now)
+	}
 	if c.ackOwed > 0 && now >= c.ackAt {
-		c.sendState(now, c.out.next)
+		c.answer(now)
 	}
 	if c.state == stateConnected && now >= c.sentAt+keepAlive {
 		c.sendState(now, c.out.next)
 	}
+}
+
+// askEvery is the time between two questions whether the peer is there.
+func (c *Conn) askEvery() time.Duration { return max(askEvery, askTimeouts*c.timer.first()) }
+
+// askAt is when to ask a peer that owes a packet whether it is there, and goneAt when
+// it is not.
+func (c *Conn) askAt() time.Duration  { return max(c.heardAt, c.askedAt) + c.askEvery() }
+func (c *Conn) goneAt() time.Duration { return c.heardAt + goneAfter*c.askEvery() }
+
+// ask sends a packet that the peer has: what is repeated is answered by every one
+// that is there. It also repeats what the peer may not know to have arrived.
+func (c *Conn) ask(now time.Duration) {
+	c.askedAt = now
+	c.mask = c.in.selective(c.mask)
+	c.send(now, &packet{kind: kindData, id: c.sendID, seq: c.out.first() - 1, ack: c.in.ack, selective: c.mask}, false)
+	c.ackOwed = 0
 }
 
 // tail sends the first packet again, once: its answer tells of the others (the

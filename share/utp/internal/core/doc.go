@@ -34,6 +34,12 @@
 // the window shrinks to 0.75 of what it was, and grows as that of CUBIC does
 // (RFC 9438), or by an eighth a round trip where nothing was lost for long.
 //
+// Other implementations ignore a packet with all its data if what it acknowledges is
+// much older than what they have seen. So where a path changes the order of packets,
+// the acknowledged number goes up slowly. Others also give a connection up without a
+// word: a peer that owes a packet and is silent is asked, by a packet that it has,
+// whether it is there.
+//
 // A datagram grows from what every IPv6 path carries to what Ethernet does, by
 // probes. A probe is an ordinary data packet with an extension as padding: when it
 // is lost, its data is sent again without the padding.

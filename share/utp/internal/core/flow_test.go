@@ -259,6 +259,27 @@ func TestALostTailIsSentSoon(t *testing.T) {
 	}
 }
 
+// Where packets change their order, one is held to be lost when its time is over, and
+// not when the next answer comes.
+func TestWhatIsOverdueIsSentAgain(t *testing.T) {
+	w := newWorld(19)
+	a, b := w.pair(&link{world: w, delay: 20 * time.Millisecond}, &link{world: w, delay: 20 * time.Millisecond})
+	a.want, a.stay, b.stay = 50_000, true, true
+	a.dial()
+	w.run(5*time.Second, nil)
+	a.conn.out.patience = 15 * time.Millisecond
+	a.out.loss = 1
+	a.want += 2000
+	a.act()
+	a.out.loss = 0
+	a.want += 8000
+	a.act()
+	w.run(w.now+90*time.Millisecond, nil)
+	if b.got != a.want || a.conn.Stats().Timeouts > 0 {
+		t.Errorf("got %d of %d, %+v", b.got, a.want, a.conn.Stats())
+	}
+}
+
 func TestClocksMayDrift(t *testing.T) {
 	for _, skew := range []float64{-200e-6, 200e-6} {
 		w := newWorld(4)

@@ -95,6 +95,9 @@ func (in *incoming) step() {
 	in.ended = in.finKnown && in.ack == in.fin
 }
 
+// gap reports whether a packet is missing before others that arrived.
+func (in *incoming) gap() bool { return in.highest > 0 }
+
 // forget drops what waits for a packet that will not come.
 func (in *incoming) forget() { in.early, in.earlyBytes, in.highest = nil, 0, 0 }
 
@@ -104,7 +107,7 @@ func (in *incoming) window() int { return max(0, in.limit-in.ready.len()) }
 // selective is the mask of what arrived out of order, appended to b; nothing if
 // all is in order.
 func (in *incoming) selective(b []byte) []byte {
-	if in.highest == 0 {
+	if !in.gap() {
 		return b[:0]
 	}
 	n := (in.highest + 30) / 32 * 4

@@ -54,6 +54,7 @@ type outgoing struct {
 	// A packet is held to be lost only when its answer is late by this: none until
 	// the path was seen to change the order of packets by more than a few.
 	patience time.Duration
+	overdue  time.Duration // when a packet's answer will be late by it; 0 for never
 }
 
 // first is the lowest number not acknowledged.
@@ -174,6 +175,7 @@ func (o *outgoing) wait(trip time.Duration) { o.patience = min(o.patience+trip/4
 // detect marks as lost what was sent well before something that arrived, and tells
 // of each packet.
 func (o *outgoing) detect(now, trip time.Duration, tell func(*sent)) {
+	o.overdue = 0
 	if !o.holes {
 		return
 	}
@@ -183,9 +185,14 @@ func (o *outgoing) detect(now, trip time.Duration, tell func(*sent)) {
 			continue
 		}
 		open = true
-		if s.order+reorderTolerance <= o.arrived && (o.patience == 0 || now-s.at >= trip+o.patience) {
+		if s.order+reorderTolerance > o.arrived {
+			continue
+		}
+		if late := s.at + trip + o.patience; o.patience == 0 || now >= late {
 			o.lose(s)
 			tell(s)
+		} else if o.overdue == 0 || late < o.overdue {
+			o.overdue = late
 		}
 	}
 	o.holes = open

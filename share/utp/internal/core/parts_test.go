@@ -422,3 +422,41 @@ func TestUntilWhenAClosedConnectionIsKept(t *testing.T) {
 		t.Errorf("with a peer that ended until %v", at)
 	}
 }
+
+// What packets acknowledge goes up by three at the most while one may be late, stays
+// near what arrived, and gets there.
+func TestAcknowledgementsGoUpSlowly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ack := rapid.Uint16().Draw(t, "first")
+		tell := telling{ack: ack}
+		now := time.Second
+		var went []time.Duration
+		for range rapid.IntRange(1, 200).Draw(t, "packets") {
+			now += time.Duration(rapid.IntRange(0, 12).Draw(t, "ms")) * time.Millisecond
+			ack += uint16(rapid.IntRange(0, 3).Draw(t, "arrived"))
+			may := tell.may(now, ack)
+			behind := int(int16(ack - tell.ack))
+			up := int(int16(may - tell.ack))
+			if up < 0 || up > behind || behind-up > mostBehind {
+				t.Fatalf("of %d, %d", behind, up)
+			}
+			tell.told(now, may)
+			for range up {
+				went = append(went, now)
+			}
+			if n := len(went); up > 0 && behind <= mostBehind && n > ackTolerance && now-went[n-1-ackTolerance] < lateness {
+				t.Fatalf("four went up within %v", now-went[n-1-ackTolerance])
+			}
+			if may != ack && tell.when(ack) <= now {
+				t.Fatalf("%d are left, and the rest may be told since %v", behind-up, now-tell.when(ack))
+			}
+		}
+		for range (mostBehind + ackTolerance - 1) / ackTolerance {
+			now = max(now, tell.when(ack))
+			tell.told(now, tell.may(now, ack))
+		}
+		if tell.ack != ack {
+			t.Fatalf("%d behind in the end", ack-tell.ack)
+		}
+	})
+}

@@ -28,12 +28,14 @@ func (e *estimator) sample(rtt time.Duration) {
 }
 
 // timeout is after how long an unanswered packet is sent again.
-func (e *estimator) timeout() time.Duration {
-	rto := initialRTO
-	if e.srtt > 0 {
-		rto = max(minRTO, e.srtt+max(clockGranularity, 4*e.rttvar))
+func (e *estimator) timeout() time.Duration { return min(maxRTO, e.first()<<min(e.backoff, 7)) }
+
+// first is the timeout of a packet that was sent once.
+func (e *estimator) first() time.Duration {
+	if e.srtt == 0 {
+		return initialRTO
 	}
-	return min(maxRTO, rto<<min(e.backoff, 7))
+	return max(minRTO, e.srtt+max(clockGranularity, 4*e.rttvar))
 }
 
 // trip is the smoothed round trip, or a guess before there was one.

@@ -73,6 +73,7 @@ type link struct {
 	loss      float64       // of all datagrams
 	duplicate float64
 	reorder   float64       // of datagrams that take up to as long again, and 20 ms
+	late      time.Duration // by how much at most; 0 for that
 	nap       time.Duration // the receiver takes nothing for so long in each 130 ms
 	mtu       int           // larger datagrams that may not be fragmented vanish; 0 for any
 
@@ -108,7 +109,11 @@ func (l *link) send(size int, fragment bool, arrive func()) {
 	}
 	at += l.delay
 	if l.rand.Float64() < l.reorder {
-		at += time.Duration(l.rand.Float64() * float64(l.delay+20*time.Millisecond))
+		extra := l.delay + 20*time.Millisecond
+		if l.late > 0 {
+			extra = l.late
+		}
+		at += time.Duration(l.rand.Float64() * float64(extra))
 	}
 	if awake := at % (130 * time.Millisecond); awake < l.nap {
 		at += l.nap - awake
@@ -138,6 +143,8 @@ type end struct {
 	eof, corrupt bool
 	deaf         bool // reads nothing for now
 	stay         bool // does not close when all is written
+
+	to func(b []byte) // takes what it sends; nil for other
 }
 
 func (e *end) clock() time.Duration {
@@ -163,7 +170,11 @@ func (e *end) config() Config {
 	binary.LittleEndian.PutUint64(cfg.Seed[8:], e.rand.Uint64())
 	cfg.Send = func(b []byte, fragment bool) {
 		b = append([]byte(nil), b...)
-		e.out.send(len(b)+overhead, fragment, func() { e.other.receive(b) })
+		to := e.to
+		if to == nil {
+			to = e.other.receive
+		}
+		e.out.send(len(b)+overhead, fragment, func() { to(b) })
 	}
 	return cfg
 }
