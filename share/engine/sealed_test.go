@@ -2,12 +2,17 @@ package engine
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -373,4 +378,134 @@ func TestSealedWrongKey(t *testing.T) {
 	if _, err := reader.Fetch(t.Context(), FetchRequest{Link: link, Output: t.TempDir()}); share.KindOf(err) != share.Refused || strings.Contains(err.Error(), link.Secret.Reveal()) {
 		t.Errorf("another key: %v", err)
 	}
+}
+
+// Whoever has not the key learns no name and no content: not from the torrent, the blind
+// link, the blob, or all that a box keeps and logs. The key of who has it is in the
+// database, and in no other file or log.
+func TestSealedSecrecy(t *testing.T) {
+	dir := sealedTree(t)
+	var logs [3]bytes.Buffer
+	var nodes [3]*node
+	var mu sync.Mutex
+	for i := range nodes {
+		nodes[i] = newNode(t, func(c *Config) {
+			c.Logger = slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				return logs[i].Write(b)
+			}), &slog.HandlerOptions{Level: slog.LevelDebug}))
+		})
+	}
+	seed, box, reader := nodes[0], nodes[1], nodes[2]
+	s := seed.shareWith(dir, sealIt)
+	link, _ := share.ParseLink(s.Link)
+	out := t.TempDir()
+	box.fetch(link.Blind().String(), out)
+	box.waitState(s.ID, share.Seeding)
+	reader.fetch(s.Link, t.TempDir())
+	reader.waitState(s.ID, share.Seeding)
+	torrent, err := seed.Torrent(s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		n.stop()
+	}
+	hidden := [][]byte{[]byte("geheim-ordner"), []byte("second.bin"), []byte("third.txt"), []byte("nothing"), []byte("deep")}
+	for _, name := range []string{"first.bin", "sub/second.bin", "sub/deep/x", "zz"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		hidden = append(hidden, b[:32], b[len(b)/2:][:32], b[len(b)-32:])
+	}
+	key := link.Secret.Bytes()
+	keys := [][]byte{key[:], []byte(link.Secret.Reveal()), []byte(strings.ToUpper(link.Secret.Reveal()))}
+	wide := func(b []byte) (w []byte) {
+		for _, c := range b {
+			w = append(w, c, 0)
+		}
+		return w
+	}
+	search := func(what string, b []byte, for_ [][]byte) {
+		t.Helper()
+		for _, h := range for_ {
+			if bytes.Contains(b, h) || bytes.Contains(b, wide(h)) {
+				t.Errorf("%s has %q", what, h)
+			}
+		}
+	}
+	files := func(dir string, f func(name string, b []byte)) {
+		t.Helper()
+		for name, b := range readTree(t, dir) {
+			f(name, append([]byte(name+"\n"), b...))
+		}
+	}
+	all := append(slices.Clone(hidden), keys...)
+	search("the torrent", torrent, all)
+	search("the blind link", []byte(link.Blind().String()), all)
+	files(out, func(name string, b []byte) { search("the box's download "+name, b, all) })
+	files(box.state, func(name string, b []byte) { search("the box's state "+name, b, all) })
+	search("the box's log", logs[1].Bytes(), all)
+	for i, n := range []*node{seed, reader} {
+		files(n.state, func(name string, b []byte) {
+			if !strings.HasPrefix(name, "state.db") {
+				search("the state "+name, b, keys)
+			}
+		})
+		search("the log", logs[2*i].Bytes(), keys)
+		if logs[2*i].Len() == 0 {
+			t.Error("nothing was logged")
+		}
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// A peer that answers with noise, and one that sends some wrong blocks, do not keep a
+// sealed share from who gets the rest from others.
+func TestSealedFromLiars(t *testing.T) {
+	honest, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Skip("needs a second address, 127.0.0.1, to tell the liars from the honest peer: ", err)
+	}
+	dir := filepath.Join(t.TempDir(), "set")
+	makeFiles(t, dir, map[string]int{"a": 3_000_000})
+	seed, box := newNode(t), newNode(t, func(c *Config) { c.IPv4 = true; c.Listeners = append(c.Listeners, honest) })
+	s := seed.shareWith(dir, sealIt, func(r *ShareRequest) { r.PieceLength = 4 * seal.RecordSize })
+	link, _ := share.ParseLink(s.Link)
+	box.fetch(link.Blind().String(), t.TempDir())
+	blob, err := os.ReadFile(box.waitState(s.ID, share.Seeding).Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed.stop()
+	sometimes := func(p *rawPeer) {
+		p.claims()
+		for {
+			kind, payload, err := p.read()
+			if err != nil {
+				return
+			}
+			if kind != msgRequest {
+				continue
+			}
+			off := int(binary.BigEndian.Uint32(payload))*4*seal.RecordSize + int(binary.BigEndian.Uint32(payload[4:]))
+			block := bytes.Clone(blob[off:][:binary.BigEndian.Uint32(payload[8:])])
+			if off/16384%7 == 3 {
+				block[100] ^= 1
+			}
+			if _, err := p.Write(message(msgPiece, payload[:8], block)); err != nil {
+				return
+			}
+		}
+	}
+	reader := newNode(t, func(c *Config) { c.IPv4 = true })
+	l := link
+	l.Peers = []string{listenRaw(t, poisons), listenRaw(t, sometimes), honest.Addr().String()}
+	reader.fetch(l.Reveal(), t.TempDir())
+	sameTree(t, dir, reader.waitState(s.ID, share.Seeding).Path)
 }

@@ -274,6 +274,7 @@ func (b *bench) crash() {
 		if h := t.opened.folder.Swap(nil); h != nil {
 			b.store.handles.retire(h)
 		}
+		t.closeSealed()
 	}
 	b.restart()
 }
