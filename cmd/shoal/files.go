@@ -55,6 +55,9 @@ func runFiles(ctx context.Context, n client, t share.Transfer, out *output) erro
 		out.say("the file list of %s is unknown yet: no peer has sent it", escape(nameOf(t)))
 		return nil
 	}
+	if t.Seal == share.SealBlind {
+		out.say("%s: this node cannot read it, and sees one file", sealedSize(t))
+	}
 	rows := make([]row, len(files))
 	for i, f := range files {
 		part := fmt.Sprintf("%d%%", percent(f.Bytes, f.Total))

@@ -87,6 +87,24 @@ func (c *call) list(name string) []string {
 	return strings.FieldsFunc(os.Getenv(envOf(name)[0]), func(r rune) bool { return strings.ContainsRune(config.Separator, r) })
 }
 
+// said is the value of a switch that is also a setting of the node; nil if neither the
+// flag nor its environment variable says anything, so that the setting decides.
+func (c *call) said(name string) (*bool, error) {
+	if c.IsSet(name) {
+		return new(c.Bool(name)), nil
+	}
+	env := envOf(name)[0]
+	text := os.Getenv(env)
+	if text == "" {
+		return nil, nil
+	}
+	v, err := strconv.ParseBool(text)
+	if err != nil {
+		return nil, usageErrorf("%s is true or false, not %q", env, text)
+	}
+	return &v, nil
+}
+
 // sources are the settings of the node that were given as flags.
 func (c *call) sources() config.Sources {
 	given := map[string][]string{}

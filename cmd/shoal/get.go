@@ -442,13 +442,14 @@ func complete(t share.Transfer) bool {
 }
 
 type doneRecord struct {
-	Event   string   `json:"event"`
-	ID      share.ID `json:"id"`
-	Name    string   `json:"name"`
-	Path    string   `json:"path"`
-	Bytes   int64    `json:"bytes"`
-	Files   int      `json:"files"`
-	Seconds float64  `json:"seconds"`
+	Event   string     `json:"event"`
+	ID      share.ID   `json:"id"`
+	Name    string     `json:"name"`
+	Path    string     `json:"path"`
+	Bytes   int64      `json:"bytes"`
+	Files   int        `json:"files"`
+	Seconds float64    `json:"seconds"`
+	Seal    share.Seal `json:"seal,omitempty"`
 }
 
 func (g *getter) done(j *job) {
@@ -457,7 +458,7 @@ func (g *getter) done(j *job) {
 		if !g.progress.told[t.ID] { // it was complete before its first change
 			g.progress.record(t)
 		}
-		g.out.record(doneRecord{"done", t.ID, t.Name, t.Path, t.Total, t.Files, took.Round(time.Millisecond).Seconds()})
+		g.out.record(doneRecord{"done", t.ID, t.Name, t.Path, t.Total, t.Files, took.Round(time.Millisecond).Seconds(), t.Seal})
 		return
 	}
 	g.out.data(t.Path)

@@ -33,7 +33,7 @@ func listVerb() *verb {
 func runList(ctx context.Context, n client, life lifetime, lists bool, out *output) error {
 	var fields []string // all
 	if !out.json {
-		fields = []string{"id", "name", "state", "bytes", "total", "down", "up", "peers", "completed", "looked", "reason", "channel"}
+		fields = []string{"id", "name", "state", "bytes", "total", "down", "up", "peers", "completed", "looked", "reason", "channel", "size", "seal"}
 	}
 	all, err := n.Transfers(ctx, fields...)
 	if err != nil {
@@ -59,7 +59,7 @@ func runList(ctx context.Context, n client, life lifetime, lists bool, out *outp
 	for i, t := range all {
 		rows[i] = row{cells: []string{
 			t.ID.Short(), string(t.State), done(t), sizeOf(t), shortRate(t.Down), shortRate(t.Up),
-			fmt.Sprint(t.Peers), escape(nameOf(t)),
+			fmt.Sprint(t.Peers), escape(listedName(t)),
 		}}
 		switch {
 		case t.Reason != "":

@@ -28,12 +28,16 @@ func shareVerb() *verb {
 		long: `shoal prints a link for each PATH on standard output. Anyone who has the link can download the files ` +
 			`as long as this command runs. If a node is already running, it takes over the share and this ` +
 			`command returns. shoal only reads the files. The link contains the addresses of this host, so that it works ` +
-			`without the DHT.`,
+			`without the DHT.` + "\n\n" +
+			`With --sealed the content is encrypted with a key that is in the link. Only people with the full link can read it. ` +
+			`Others, such as a rented server that has the link without the key (shoal link --blind), can seed it and learn no more ` +
+			`than about how large it is. Content for everybody is better shared without it.`,
 		examples: []example{
 			{"shoal share photos", "share a folder; the link is printed when all files have been read"},
 			{"shoal share --exclude .git --exclude '*.o' project", "leave out what matches"},
 			{"shoal share --qr talk.pdf", "also print a QR code to scan"},
 			{"shoal share --seed ratio:2 film.mkv", "seed until twice its size was uploaded"},
+			{"shoal share --sealed letters", "share it so that only people with the link can read it"},
 			{"link=$(shoal share --detach photos)", "use it in a script while a node is running"},
 		},
 		flags: append(shareFlags(), nodeFlags()...),
@@ -62,6 +66,8 @@ func shareFlags() []cli.Flag {
 		boolFlag("yes", "do not ask whether to share a home directory"),
 		boolFlag("follow-symlinks", "share the targets of symbolic links; without this flag, links are left out"),
 		boolFlag("hybrid", "describe the content for BitTorrent v2, too; each file then begins a new piece"),
+		&cli.BoolFlag{Name: "sealed",
+			Usage: "encrypt the content with a key that is in the link; without this flag, the setting sealed decides, and --sealed=false overrides it"},
 		boolFlag("private", "do not announce it anywhere; only a link that contains an address leads to it"),
 		stringFlag("piece-length", "use pieces of `SIZE`, a power of two from 16KiB; without it, the size of the content decides"),
 		boolFlag("detach", "hand the share to the running node, and fail if there is none: for scripts, which need only the link"),
@@ -78,6 +84,7 @@ type shareOptions struct {
 	symlinks    bool
 	private     bool
 	hybrid      bool
+	sealed      *bool // nil: as the node's setting says
 	pieceLength int64
 	detach      bool
 	exclude     []string
@@ -95,6 +102,10 @@ func parseShare(c *call) (shareOptions, error) {
 		exclude: c.list("exclude"), strict: c.Bool("strict"), sure: c.Bool("yes"),
 		told: map[string]bool{},
 	}
+	var err error
+	if o.sealed, err = c.said("sealed"); err != nil {
+		return o, err
+	}
 	for _, p := range c.Args().Slice() {
 		abs, err := filepath.Abs(p)
 		if err != nil {
@@ -105,7 +116,6 @@ func parseShare(c *call) (shareOptions, error) {
 		}
 		o.paths = append(o.paths, abs)
 	}
-	var err error
 	if o.seed, err = parseSeed(c.String("seed")); err != nil {
 		return o, err
 	}
@@ -184,6 +194,9 @@ func (s *sharer) publish(ctx context.Context, j *job) (share.Transfer, error) {
 			Name: s.opts.name, PieceLength: s.opts.pieceLength, FollowSymlinks: s.opts.symlinks, Private: s.opts.private, Hybrid: s.opts.hybrid,
 			Exclude: s.opts.exclude, Strict: s.opts.strict,
 		},
+	}
+	if sealed := s.opts.sealed; sealed != nil {
+		r.Sealed, r.Plain = *sealed, !*sealed
 	}
 	if s.opts.seed.said {
 		r.Goal = &s.opts.seed.goal
@@ -333,6 +346,9 @@ type sharedRecord struct {
 	Bytes int64    `json:"bytes"`
 	Files int      `json:"files"`
 	Path  string   `json:"path"`
+	// Seal is open for a sealed share, whose link without the key is BlindLink.
+	Seal      share.Seal `json:"seal,omitempty"`
+	BlindLink string     `json:"blind_link,omitempty"`
 	// Hidden counts the files that are hidden, of those shared.
 	Hidden  int            `json:"hidden,omitempty"`
 	LeftOut *share.LeftOut `json:"left_out,omitempty"`
@@ -346,7 +362,7 @@ func (s *sharer) shared(t share.Transfer) {
 		link = withoutAddresses(link)
 	}
 	if s.out.json {
-		s.out.record(sharedRecord{"shared", t.ID, t.V1, t.V2, link, t.Name, t.Size, t.Files, t.Path, t.Hidden, t.LeftOut, s.warning})
+		s.out.record(sharedRecord{"shared", t.ID, t.V1, t.V2, link, t.Name, t.Size, t.Files, t.Path, t.Seal, blindLink(link), t.Hidden, t.LeftOut, s.warning})
 	} else {
 		if s.warning != "" {
 			s.out.say("%s\n", fill("Strangers cannot use this link now. "+escape(s.warning), margin, ""))
@@ -357,11 +373,22 @@ func (s *sharer) shared(t share.Transfer) {
 			s.out.say("Left out:\n  %s", strings.ReplaceAll(text, "\n", "\n  "))
 		}
 		s.out.data(link)
-		s.out.say("\nTo download it on another machine:\n  shoal get %s", quote(link))
+		s.out.say("%s", howToGet(link))
 	}
 	if s.opts.qr {
 		s.out.say("%s", qr(link))
 	}
+}
+
+// howToGet says how to use a link on another machine.
+func howToGet(link string) string {
+	blind := blindLink(link)
+	if blind == "" {
+		return "\nTo download it on another machine:\n  shoal get " + quote(link)
+	}
+	return "\nSealed: only people with this link can read it. To download it on another machine,\n" +
+		"run this and paste the link, so that its key is in no shell history:\n  shoal get -\n" +
+		"A machine that shall seed it and not read it gets the link without the key:\n  shoal get --seed forever " + quote(blind)
 }
 
 // hiddenOnes says how many files of a share are hidden.

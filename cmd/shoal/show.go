@@ -36,7 +36,7 @@ func each(ctx context.Context, n client, c *call, do func(share.Transfer) error)
 			if i > 0 {
 				c.out.data("")
 			}
-			c.out.data(t.ID.Short() + "  " + escape(nameOf(t)))
+			c.out.data(t.ID.Short() + "  " + escape(listedName(t)))
 		}
 		if err := do(t); err != nil {
 			return err
@@ -86,6 +86,7 @@ func runShow(ctx context.Context, n client, life lifetime, t share.Transfer, out
 		[2]string{"v2 ID", v2ID(t.V2)},
 		[2]string{"state", state},
 		[2]string{"done", progress},
+		[2]string{"sealed", readers(t)},
 		[2]string{"size", whole},
 		[2]string{"left out", omissions(t.LeftOut)},
 		[2]string{"path", place},
@@ -100,6 +101,7 @@ func runShow(ctx context.Context, n client, life lifetime, t share.Transfer, out
 		[2]string{"complete", when(t.Completed)},
 		[2]string{"looked at", when(t.Looked)},
 		[2]string{"link", t.Link},
+		[2]string{"without key", blindLink(t.Link)},
 	)
 	return nil
 }

@@ -46,9 +46,17 @@ var ErrUnconfirmed = errors.New("this must be confirmed")
 type ShareRequest struct {
 	Path string `json:"path" minLength:"1" doc:"file or folder, absolute"`
 	share.ShareOptions
+	Plain   bool   `json:"plain,omitempty" doc:"do not seal it, although the node's setting sealed says so"`
 	Confirm bool   `json:"confirm,omitempty" doc:"share it although it is a home directory or holds one, which otherwise is a problem of type unconfirmed"`
 	Lease   string `json:"lease,omitempty" maxLength:"100" doc:"ends the share when it ends, see GET /lease"`
 	Keep    bool   `json:"keep,omitempty" doc:"the lease is over once the link is known: the node keeps the share"`
+}
+
+func (r ShareRequest) checkSeal() error {
+	if r.Sealed && r.Plain {
+		return share.Errorf(share.Usage, "a share cannot be both sealed and plain")
+	}
+	return nil
 }
 
 // FetchRequest says what to fetch. Exactly one of Link and Torrent must be set.
@@ -77,6 +85,7 @@ type Preview struct {
 	WebSeeds []string     `json:"web_seeds"`
 	Peers    []string     `json:"peers" doc:"addresses in the link"`
 	Link     string       `json:"link"`
+	Sealed   bool         `json:"sealed,omitempty" doc:"the link has the key of a sealed share; name, size and files of what is in it are unknown until a peer has sent them"`
 	// Present is the transfer that the node already has with this ID.
 	Present *share.Transfer `json:"present,omitempty"`
 	Output  string          `json:"output" doc:"folder it would be downloaded into"`
@@ -142,7 +151,7 @@ func registerIntake(h huma.API, n Intake, ids ids, over <-chan struct{}) {
 		return lease(n, over)
 	}, streams("application/json"))
 	op(h, "POST /shares", "Share a file or folder", func(ctx context.Context, in *body[ShareRequest]) (*answer[share.Transfer], error) {
-		if err := in.Body.Limits.Check(); err != nil {
+		if err := cmp.Or(in.Body.Limits.Check(), in.Body.checkSeal()); err != nil {
 			return nil, err
 		}
 		t, err := n.Share(ctx, in.Body)

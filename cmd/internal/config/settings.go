@@ -32,6 +32,7 @@ type Config struct {
 	ShareWatch    []string
 	ShareWatchOld string // keep or retire
 	Seed          share.Goal
+	Sealed        bool // seal what is shared unless the request says otherwise
 	Down, Up      int64
 	Schedule      Schedule
 	AdaptiveUp    bool
@@ -161,6 +162,9 @@ func Settings() []Setting {
 		{Name: "seed", Arg: "GOAL", Default: "forever", Scope: Daemon, Live: true,
 			Help:  "seed a complete download until it reaches `GOAL`: none, forever, a time (90m, 7d), ratio:N, or both (7d,ratio:2)",
 			value: func(c *Config) any { return (*goal)(&c.Seed) }},
+		{Name: "sealed", Default: "false", Scope: Daemon, Live: true,
+			Help:  "seal what is shared: encrypt it with a key that is in the link; a share that asks not to be sealed is not",
+			value: func(c *Config) any { return &c.Sealed }},
 		{Name: "max-fetching", Arg: "N", Default: "0", Scope: Daemon,
 			Help:  "run at most `N` downloads at once and queue the others; 0 is no limit",
 			value: func(c *Config) any { return (*count)(&c.MaxFetching) }},

@@ -38,10 +38,12 @@ func (in *intake) shareFor(ctx context.Context, owner engine.Owner, r api.ShareR
 	if err := in.withheld.admit(r.Path, r.Exclude, r.Confirm); err != nil {
 		return share.Transfer{}, err
 	}
-	return in.engine.Share(ctx, shareRequest(owner, r))
+	return in.engine.Share(ctx, shareRequest(in.config(), owner, r))
 }
 
-func shareRequest(owner engine.Owner, r api.ShareRequest) engine.ShareRequest {
+// shareRequest is r with the defaults of c.
+func shareRequest(c *config.Config, owner engine.Owner, r api.ShareRequest) engine.ShareRequest {
+	r.Sealed = r.Sealed || c.Sealed && !r.Plain
 	return engine.ShareRequest{Path: r.Path, ShareOptions: r.ShareOptions, Owner: owner, Lease: engine.Lease(r.Lease)}
 }
 
@@ -97,7 +99,7 @@ func (in *intake) Preview(ctx context.Context, r api.PreviewRequest) (api.Previe
 		fill(&p, &link, t)
 	}
 	p.Free, p.MinFree = policy.FreeAt(p.Output), c.MinFree
-	p.Link = link.Reveal()
+	p.Link, p.Sealed = link.Reveal(), !link.Secret.IsZero()
 	for _, id := range link.IDs() {
 		if t, err := in.transfers.Get(id); err == nil {
 			p.Present = &t

@@ -18,11 +18,29 @@ import (
 // itself handles.
 func TestNoFieldOfARequestIsLost(t *testing.T) {
 	c := &config.Config{Downloads: "/downloads", Seed: share.Goal{Ratio: 2}}
-	checkFields(t, func(r api.ShareRequest) engine.ShareRequest { return shareRequest(engine.User, r) },
+	checkFields(t, func(r api.ShareRequest) engine.ShareRequest { return shareRequest(c, engine.User, r) },
+		"Plain",   // see TestTheSettingSealsUnlessTheRequestSaysOtherwise
 		"Confirm", // see withheld
 		"Keep")    // decides the owner
 	checkFields(t, func(r api.FetchRequest) engine.FetchRequest { return fetchRequest(c, share.Link{}, nil, r) },
 		"Link", "Torrent") // see source
+}
+
+func TestTheSettingSealsUnlessTheRequestSaysOtherwise(t *testing.T) {
+	sealed, plain := api.ShareRequest{Plain: false}, api.ShareRequest{Plain: true}
+	sealed.Sealed = true
+	for _, tt := range []struct {
+		setting bool
+		r       api.ShareRequest
+		want    bool
+	}{
+		{false, api.ShareRequest{}, false}, {false, plain, false}, {false, sealed, true},
+		{true, api.ShareRequest{}, true}, {true, plain, false}, {true, sealed, true},
+	} {
+		if got := shareRequest(&config.Config{Sealed: tt.setting}, engine.User, tt.r).Sealed; got != tt.want {
+			t.Errorf("setting %v, request sealed %v and plain %v: %v", tt.setting, tt.r.Sealed, tt.r.Plain, got)
+		}
+	}
 }
 
 // checkFields sets one field of a request after the other. Each must change the result of

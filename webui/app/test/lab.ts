@@ -249,7 +249,7 @@ export async function harmless(p: Page, where: string): Promise<void> {
   await until('the content', async () => (await p.locator('.working').count()) === 0)
   expect(await p.locator('body script, body img').count(), where).toBe(0)
   expect(await p.locator('body').innerText(), where).not.toContain('\u202e')
-  expect(await p.evaluate(() => [...document.querySelectorAll('*')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.table-box, .grid, .offscreen')).map((e) => e.outerHTML.slice(0, 100))), where).toEqual([])
+  expect(await p.evaluate(() => [...document.querySelectorAll('*')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.table-box, .grid, .tabs, .offscreen')).map((e) => e.outerHTML.slice(0, 100))), where).toEqual([])
   expect(await p.evaluate(() => document.documentElement.scrollWidth <= innerWidth), where).toBe(true)
   expect(await p.evaluate(() => [...document.querySelectorAll('dialog')].every((d) => d.scrollWidth <= d.clientWidth)), where).toBe(true)
 }

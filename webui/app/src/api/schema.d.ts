@@ -1187,6 +1187,8 @@ export interface components {
             peers: string[] | null;
             present?: components["schemas"]["Transfer"];
             private: boolean;
+            /** @description the link has the key of a sealed share; name, size and files of what is in it are unknown until a peer has sent them */
+            sealed?: boolean;
             /**
              * Format: int64
              * @description bytes; 0 if unknown
@@ -1339,6 +1341,8 @@ export interface components {
              * @description bytes per piece, a power of two from 16 KiB; 0 chooses by the size of the content
              */
             piece_length?: number;
+            /** @description do not seal it, although the node's setting sealed says so */
+            plain?: boolean;
             /** @description never announce it (BEP 27) */
             private?: boolean;
             /** @description let only those read it who have the key, which is in the link */

@@ -1,6 +1,7 @@
 // Which transfers a list shows, and in which order.
 import type { State, Transfer } from '../api/types'
 import { fold } from './text'
+import { nameOf } from './words'
 
 /** aside reports whether a transfer is hidden by default: the list of a channel without an error. */
 export const aside = (t: Transfer): boolean => !!t.channel && t.state !== 'error'
@@ -39,7 +40,7 @@ export function compare(key: SortKey, descending: boolean): (a: Transfer, b: Tra
   const sign = descending ? -1 : 1
   const tie = (a: Transfer, b: Transfer): number =>
     a.added < b.added ? 1 : a.added > b.added ? -1 : a.id < b.id ? -1 : a.id > b.id ? 1 : 0
-  if (key === 'name') return (a, b) => sign * collator.compare(a.name, b.name) || tie(a, b)
+  if (key === 'name') return (a, b) => sign * collator.compare(nameOf(a), nameOf(b)) || tie(a, b)
   if (key === 'added') return (a, b) => -sign * tie(a, b)
   // The key comes from the URL and may be anything.
   if (!Object.hasOwn(numbers, key)) return tie
@@ -55,7 +56,7 @@ export function matcher(query: string): (t: Transfer) => boolean {
   const words = fold(query).split(/\s+/).filter(Boolean)
   if (words.length === 0) return () => true
   return (t) => {
-    const name = fold(t.name)
+    const name = fold(nameOf(t))
     return words.every((w) => name.includes(w) || t.id.startsWith(w))
   }
 }

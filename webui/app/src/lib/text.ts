@@ -21,6 +21,18 @@ export function shell(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
 
+/** key finds the key of a sealed share in a link. */
+const key = /[?&]x\.k=([0-9a-f]{64})(?=&|$)/i
+
+/** hasKey reports whether a link has the key of a sealed share. */
+export const hasKey = (link: string): boolean => key.test(link.trim())
+
+/** blind is a link of the node without the key of a sealed share and what only its readers need. */
+export function blind(link: string): string {
+  const [scheme, query = ''] = link.split('?')
+  return `${scheme}?${query.split('&').filter((p) => /^(xt|xl|tr|ws|x\.pe)=/.test(p)).join('&')}`
+}
+
 /** isChannel reports whether a link names a channel (BEP 46) rather than content. */
 export const isChannel = (text: string): boolean => /^\s*magnet:\?\S*xs=urn:btpk:[0-9a-f]{64}\S*\s*$/i.test(text)
 

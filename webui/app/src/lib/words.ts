@@ -1,6 +1,6 @@
 // The words for states, sources of peers and names of files.
 import type { File, Peer, State, Transfer } from '../api/types'
-import { plural } from './format'
+import { bytes, plural } from './format'
 
 export const stateNames: Record<State, string> = {
   hashing: 'Reading', checking: 'Checking', finding: 'Finding', queued: 'Queued',
@@ -29,6 +29,17 @@ export function status(t: Transfer): string {
       return 'Stopped'
   }
 }
+
+/** readers says who can read a sealed share; it is empty for plain content. */
+export function readers(t: Transfer): string {
+  if (t.seal === 'open') return 'Sealed: only people with the full link can read it'
+  return t.seal === 'blind' ? `${sealedName(t)}: this node cannot read it` : ''
+}
+
+const sealedName = (t: Transfer): string => `Sealed, ${bytes(t.size)}`
+
+/** nameOf is the name of a transfer. That of a sealed share that the node cannot read says nothing, so its size stands for it. */
+export const nameOf = (t: Transfer): string => (t.seal === 'blind' ? sealedName(t) : t.name)
 
 const sources: Record<string, string> = {
   link: 'Link', dht: 'DHT', lan: 'Local network', pex: 'Peer exchange', tracker: 'Tracker', webseed: 'Web seed', incoming: 'Incoming', user: 'Added by you',

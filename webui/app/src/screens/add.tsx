@@ -211,7 +211,7 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
     <Dialog title={only ? (only.present ? 'Already added' : 'Download this?') : seen.length === 1 ? 'This cannot be downloaded' : fresh.length ? `Download ${plural(fresh.length, 'transfer')}?` : 'Nothing new'} onClose={close} wide={!!only?.files.length}>
       <div class="stack">
         {seen.length === 1 ? (
-          only && <p ref={heading} class="strong break title" tabIndex={-1}><bdi>{shown(only.name) || only.id}</bdi></p>
+          only && <p ref={heading} class="strong break title" tabIndex={-1}><bdi>{only.sealed && !only.name ? 'Sealed share' : shown(only.name) || only.id}</bdi></p>
         ) : (
           <ul class="plainlist" tabIndex={0} aria-label="Preview">
             {seen.map((s, i) => (
@@ -225,6 +225,7 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
         {only?.present && (
           <p class="note">
             This node already has this transfer, in <code class="break">{shown(only.output)}</code>.{' '}
+            {only.sealed && only.present.seal === 'blind' && 'It has it without the key: remove it there, then add this link, and the node can read it. '}
             <a href={`/t/${only.id}`} onClick={close}>Show it</a>
           </p>
         )}
@@ -238,7 +239,7 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
             }}
           />
         ) : (
-          <p class="note">The link does not list the files. You can choose files as soon as a peer has sent the list.</p>
+          <p class="note">{only.sealed && 'The share is sealed, and the link has the key to it. '}The link does not list the files. You can choose files as soon as a peer has sent the list.</p>
         ))}
         {only?.private && <p class="note">This torrent is private: shoal gets peers only from its own trackers.</p>}
         {fresh.length > 0 && (

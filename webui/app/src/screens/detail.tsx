@@ -12,6 +12,7 @@ import { title } from '../state/channels'
 import { push, hidden, loaded, transfer, type Samples } from '../state/store'
 import { watch } from '../state/stream'
 import { Bar, Button, Empty, Working } from '../ui/basics'
+import { Readers } from '../ui/lock'
 import { Discovery, Log } from './discovery'
 import { Files } from './files'
 import { Overview } from './overview'
@@ -90,6 +91,7 @@ export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
           <Button icon="remove" label="Remove" onClick={() => { removing.value = [t] }} />
         </div>
       </div>
+      <Readers t={t} />
       {t.channel && <p class="note">This is the list of <a href={`/find/${t.channel}`}>a channel</a>. It is removed with the channel.</p>}
       <div class="progress-line">
         <Bar value={progress(t)} state={t.state} label="Progress" />

@@ -6,7 +6,7 @@ import type { File, Transfer } from '../api/types'
 import { bytes, percent, plural } from '../lib/format'
 import { shown } from '../lib/text'
 import type { Node } from '../lib/tree'
-import { onDisk, onWindows } from '../lib/words'
+import { onDisk, onWindows, readers } from '../lib/words'
 import { toast } from '../state/toasts'
 import { topic } from '../state/topic'
 import { Bar, Button, Dialog, Empty, Working } from '../ui/basics'
@@ -39,6 +39,13 @@ export function Files({ t }: { t: Transfer }): JSX.Element {
   if (!data) return <Working>Loading the file list …</Working>
   if (files.length === 0) {
     return <Empty icon="file" title="File list unknown yet"><p>The files appear as soon as a peer has sent the list.</p></Empty>
+  }
+  if (t.seal === 'blind') {
+    return (
+      <Empty icon="lock" title={readers(t)}>
+        <p>Its files are in one block of encrypted data. Other people with the full link can get them from this node.</p>
+      </Empty>
+    )
   }
   const chosen = files.filter((f) => f.priority >= 0)
   const priority = (n: Node): string => {

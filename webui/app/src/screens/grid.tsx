@@ -6,13 +6,14 @@ import type { Transfer } from '../api/types'
 import { ago, bytes, duration, percent, rate } from '../lib/format'
 import { coming, eta, progress, ratio, type SortKey } from '../lib/select'
 import { shown } from '../lib/text'
-import { stateNames, status } from '../lib/words'
+import { nameOf, stateNames, status } from '../lib/words'
 import { go, setQuery } from '../router'
 import { isPaused, pause, removing, resume } from '../state/actions'
 import { widths } from '../state/prefs'
 import { selected, sort } from '../state/view'
 import { Bar, Tri } from '../ui/basics'
 import { Icon } from '../ui/icons'
+import { Lock } from '../ui/lock'
 
 interface Column {
   key: SortKey
@@ -264,7 +265,7 @@ class Row extends Component<RowProps> {
   }
 
   override render({ t, index, selected: on, current, tab, narrow: compact, toggle }: RowProps): JSX.Element {
-    const name = shown(t.name) || t.id
+    const name = shown(nameOf(t)) || t.id
     return (
       <div
         role="row" id={`r-${t.id}`} aria-rowindex={index} aria-selected={on} class={`${t.state}${current ? ' current' : ''}`}
@@ -281,7 +282,7 @@ class Row extends Component<RowProps> {
           />
         </div>
         <div role="gridcell" class="c-name">
-          <a id={`row-${t.id}`} href={`/t/${t.id}`} tabIndex={tab ? 0 : -1}><bdi>{name}</bdi></a>
+          <span class="named"><a id={`row-${t.id}`} href={`/t/${t.id}`} tabIndex={tab ? 0 : -1}><bdi>{name}</bdi></a><Lock t={t} /></span>
           <span class="line">
             <span class={`state ${t.state}`}>{stateNames[t.state]}</span>
             <span class="reason"><bdi>{shown(status(t))}</bdi></span>

@@ -9,7 +9,8 @@ import { shell, shown } from '../lib/text'
 import { copy } from '../state/actions'
 import type { Samples } from '../state/store'
 import { toast } from '../state/toasts'
-import { Button, Copyable, Pair, Problem } from '../ui/basics'
+import { Button, Pair, Problem } from '../ui/basics'
+import { Links } from '../ui/links'
 import { QR } from '../ui/qr'
 import { Speed } from './speed'
 
@@ -41,9 +42,9 @@ export function Overview({ t, live }: { t: Transfer; live: Samples }): JSX.Eleme
       {t.link && t.state !== 'hashing' && (
         <section class="card link-panel">
           <h2>Share the link</h2>
-          <QR text={t.link} label="QR code of the link" />
-          <Copyable text={t.link} label="Link" />
-          <Button onClick={() => void copy(`shoal get ${shell(t.link)}`, 'Command copied')} icon="copy">Copy as command</Button>
+          <QR text={t.link} label={t.seal === 'open' ? 'QR code of the link with the key' : 'QR code of the link'} />
+          <Links t={t} />
+          {t.seal !== 'open' && <Button onClick={() => void copy(`shoal get ${shell(t.link)}`, 'Command copied')} icon="copy">Copy as command</Button>}
         </section>
       )}
     </div>

@@ -5,6 +5,7 @@ import { get } from '../api/client'
 import type { Info } from '../api/types'
 import { plural } from '../lib/format'
 import { shown } from '../lib/text'
+import { nameOf } from '../lib/words'
 import { remove, removing } from '../state/actions'
 import { Button, Dialog } from '../ui/basics'
 import { selected } from '../state/view'
@@ -48,7 +49,7 @@ export function Removal(): JSX.Element {
   return (
     <Dialog title={ts.length === 1 ? 'Remove this transfer?' : `Remove ${plural(ts.length, 'transfer')}?`} onClose={close}>
       <div class="stack">
-        {ts.length === 1 && <p class="strong break"><bdi>{shown(ts[0]!.name)}</bdi></p>}
+        {ts.length === 1 && <p class="strong break"><bdi>{shown(nameOf(ts[0]!))}</bdi></p>}
         <p>
           {deletable.length === 0 ? 'The node stops sharing it. Your files stay where they are.'
             : 'The files stay on disk unless you choose to delete them.'}

@@ -2,19 +2,21 @@
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { Failure, get, message, send, transferPath } from '../api/client'
-import type { File, Folder, Transfer } from '../api/types'
+import type { File, Folder, Setting, Transfer } from '../api/types'
 import { bytes, percent, plural } from '../lib/format'
 import { folderOf, given } from '../lib/drop'
 import { progress } from '../lib/select'
-import { shell, shown } from '../lib/text'
-import { onWindows, status } from '../lib/words'
+import { shown } from '../lib/text'
+import { nameOf, onWindows, status } from '../lib/words'
 import { go } from '../router'
 import { removing, resume } from '../state/actions'
 import { reach } from '../state/reach'
 import { failed, network, hidden, list, loaded, put, transfer } from '../state/store'
-import { chosen, give, stop, upload } from '../state/uploads'
-import { Bar, Button, Copyable, Dialog, Empty, Pick, Problem, Working } from '../ui/basics'
+import { chosen, give, seal, stop, upload } from '../state/uploads'
+import { Bar, Button, Dialog, Empty, Pick, Problem, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
+import { Links } from '../ui/links'
+import { Lock, Readers } from '../ui/lock'
 import { Names } from '../ui/names'
 import { QR } from '../ui/qr'
 import { Into } from './channels'
@@ -45,6 +47,7 @@ function Choose(): JSX.Element {
   const [quiet, setQuiet] = useState(false)
   const [without, setWithout] = useState('')
   const [strict, setStrict] = useState(false)
+  const [sealed, setSealed] = useSealed()
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState('')
   const [question, setQuestion] = useState('')
@@ -54,7 +57,7 @@ function Choose(): JSX.Element {
     setQuestion('')
     try {
       const exclude = without.split('\n').map((g) => g.trim()).filter(Boolean)
-      const t = await send<Transfer>('POST', '/shares', { path: path.trim(), follow_symlinks: links, private: quiet, exclude, strict, confirm })
+      const t = await send<Transfer>('POST', '/shares', { path: path.trim(), follow_symlinks: links, private: quiet, exclude, strict, confirm, ...seal(sealed) })
       put(t)
       go(`/share/${t.id}`)
     } catch (err) {
@@ -82,6 +85,7 @@ function Choose(): JSX.Element {
           <input id="share-path" value={path} spellcheck={false} autocomplete="off" placeholder="/home/you/Pictures" onInput={(e) => setPath(e.currentTarget.value)} />
           <Button type="submit" variant="primary" icon="share" disabled={busy || !path.trim()}>Share</Button>
         </div>
+        <Sealed on={sealed} set={setSealed} />
         {problem && <Problem>{problem}</Problem>}
         <Browse path={path} pick={setPath} />
         <details>
@@ -95,6 +99,20 @@ function Choose(): JSX.Element {
         </details>
       </form>
     </section>
+  )
+}
+
+/** useSealed is whether to seal a share: as the setting of the node says, until the user decides. It is undefined until the setting is known. */
+function useSealed(): [boolean | undefined, (on: boolean) => void] {
+  const [chosen, choose] = useState<boolean>()
+  const [set, setSet] = useState<boolean>()
+  useEffect(() => void get<Setting[]>('/config').then((all) => setSet(all.some((s) => s.name === 'sealed' && s.value === 'true')), () => undefined), [])
+  return [chosen ?? set, choose]
+}
+
+function Sealed({ on, set }: { on: boolean | undefined; set: (on: boolean) => void }): JSX.Element {
+  return (
+    <label class="check"><input type="checkbox" role="switch" checked={!!on} onChange={(e) => set(e.currentTarget.checked)} /><span><Icon name="lock" size={16} /> Sealed<small>Only people with the full link can read it; a server without the key can seed it and learns only roughly how large it is.</small></span></label>
   )
 }
 
@@ -164,11 +182,12 @@ function FromHere(): JSX.Element {
   const under = upload.value
   const folder = folderOf(files)
   const [name, setName] = useState('')
+  const [sealed, setSealed] = useSealed()
   const suggested = folder ?? (files.length === 1 ? files[0]!.path : 'Shared files')
   useEffect(() => setName(suggested), [suggested])
   const begin = async (e: Event): Promise<void> => {
     e.preventDefault()
-    const t = await give(files, name.trim() || suggested)
+    const t = await give(files, name.trim() || suggested, sealed)
     if (t) go(`/share/${t.id}`)
   }
   if (under) {
@@ -208,6 +227,7 @@ function FromHere(): JSX.Element {
           <label class="field">Name of the share<input value={name} maxLength={150} onInput={(e) => setName(e.currentTarget.value.replaceAll(/[/\\]/g, ''))} /></label>
         )}
         {files.length === 1 && folder === undefined && <p class="strong break"><bdi>{shown(files[0]!.path)}</bdi></p>}
+        <Sealed on={sealed} set={setSealed} />
         <div class="row"><Button type="submit" variant="primary" icon="share">Copy and share</Button><Button onClick={() => { chosen.value = [] }}>Choose others</Button></div>
       </form>
     </section>
@@ -261,18 +281,15 @@ export function Handout({ t }: { t: Transfer }): JSX.Element {
         <div>
           <h2 class="break"><bdi>{shown(t.name)}</bdi></h2>
           <p class="muted">{bytes(t.size)} in {plural(t.files, 'file')}{!!t.hidden && `, including ${plural(t.hidden, 'hidden file')}`}</p>
+          <Readers t={t} />
           <Missing t={t} />
         </div>
-        <QR text={t.link} label="QR code of the link" />
+        <QR text={t.link} label={t.seal === 'open' ? 'QR code of the link with the key' : 'QR code of the link'} />
         <div class="handout-text">
-          <h3>The link</h3>
-          <Copyable text={t.link} label="Link" />
-          <h3>On the other machine</h3>
-          <Copyable text={`shoal get ${shell(t.link)}`} label="Command" />
-          <p class="muted">The link also works in any other BitTorrent client.</p>
+          <Links t={t} commands />
           {t.own && <Elsewhere t={t} />}
           <h3>In a channel</h3>
-          <Into id={t.id} />
+          <Into id={t.id} sealed={!!t.seal} />
           <ul class="facts">
             <li><span class={`dot ${r}`} /><span>{network.value?.answer ?? reachable[r]} <a href="/network">More</a></span></li>
             <li>
@@ -296,7 +313,7 @@ function Mine(): JSX.Element | null {
         {mine.slice(0, 60).map((t) => (
           <li key={t.id}>
             <a class="card link-card" href={`/share/${t.id}`}>
-              <strong><bdi>{shown(t.name)}</bdi></strong>
+              <strong><bdi>{shown(nameOf(t))}</bdi><Lock t={t} /></strong>
               <span class="muted">{t.state === 'error' ? 'Problem' : t.state === 'hashing' ? `Reading, ${percent(t.bytes, t.total)}` : `${bytes(t.size)} · ${plural(t.peers, 'peer')} · ${bytes(t.uploaded)} uploaded`}</span>
             </a>
           </li>

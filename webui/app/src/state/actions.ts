@@ -4,11 +4,12 @@ import { base, message, send, transferPath } from '../api/client'
 import type { Transfer } from '../api/types'
 import { plural } from '../lib/format'
 import { shown } from '../lib/text'
+import { nameOf } from '../lib/words'
 import { hidden } from './store'
 import { toast } from './toasts'
 
 /** what names the transfers of an action: by name if it is one, else by their number. */
-const what = (ts: readonly Transfer[]): string => (ts.length === 1 ? `“${shown(ts[0]!.name)}”` : plural(ts.length, 'transfer'))
+const what = (ts: readonly Transfer[]): string => (ts.length === 1 ? `“${shown(nameOf(ts[0]!))}”` : plural(ts.length, 'transfer'))
 
 /** each sends one request for each transfer, a few at a time, and reports failures. */
 async function each(ts: readonly Transfer[], run: (t: Transfer) => Promise<unknown>, failed: string): Promise<void> {

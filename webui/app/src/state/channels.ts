@@ -3,6 +3,7 @@ import { computed } from '@preact/signals'
 import { get } from '../api/client'
 import type { Channel, Transfer } from '../api/types'
 import { shown } from '../lib/text'
+import { nameOf } from '../lib/words'
 import { byKey } from './store'
 
 /** channels are those that the node follows and publishes, its own first; undefined until loaded. */
@@ -22,4 +23,4 @@ export const named = (key: string): Channel | undefined => byKey.value?.[key]
 export const called = (c: Channel): string => shown(c.name) || (c.blind ? `Sealed channel ${c.key.slice(0, 8)}` : c.key.slice(0, 16))
 
 /** title is the name of a transfer or, for the list of a channel, that of the channel. */
-export const title = (t: Transfer): string => (t.channel ? `List of ${named(t.channel)?.name || t.channel.slice(0, 8)}` : t.name)
+export const title = (t: Transfer): string => (t.channel ? `List of ${named(t.channel)?.name || t.channel.slice(0, 8)}` : nameOf(t))

@@ -47,8 +47,11 @@ function one(f: Given, query: string, name: string, progress: (sent: number) => 
   })
 }
 
+/** seal is the part of a request that says whether to seal a share; undefined leaves it to the setting of the node. */
+export const seal = (on: boolean | undefined): { sealed?: true; plain?: true } => (on === undefined ? {} : on ? { sealed: true } : { plain: true })
+
 /** give uploads files to the node and shares them; it returns the transfer. */
-export async function give(files: readonly Given[], name: string): Promise<Transfer | undefined> {
+export async function give(files: readonly Given[], name: string, sealed: boolean | undefined): Promise<Transfer | undefined> {
   const total = files.reduce((n, f) => n + f.file.size, 0)
   const inside = folderOf(files) !== undefined
   let before = 0
@@ -70,7 +73,7 @@ export async function give(files: readonly Given[], name: string): Promise<Trans
       root = u.root
       before += f.file.size
     }
-    const t = await send<Transfer>('POST', '/shares', { path: root })
+    const t = await send<Transfer>('POST', '/shares', { path: root, ...seal(sealed) })
     put(t)
     upload.value = undefined
     chosen.value = []

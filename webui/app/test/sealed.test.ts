@@ -1,0 +1,142 @@
+// Sealed shares on the page: sharing one, a node that only seeds one, and giving it the
+// key. SHOTS=DIR takes a picture of each screen, light, dark and as on a phone.
+import { randomBytes } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { describe, expect, test } from 'vitest'
+import type { Transfer } from '../src/api/types'
+import { folder, harmless, missing, Node, seeded, stage, until, violations, type Stage } from './lab'
+
+const why = missing()
+const key = /[?&]x\.k=[0-9a-f]{64}$/
+
+describe.skipIf(why)('sealed shares', { timeout: 90_000 }, () => {
+  let { near, far, page, open } = {} as Stage
+  stage((s) => { ({ near, far, page, open } = s) }, async () => [await new Node('near').start(), await new Node('far').start()])
+
+  const letters = (name: string): string => {
+    const dir = folder('content', name)
+    for (const f of ['first letter.txt', 'second letter.txt']) writeFileSync(join(dir, f), randomBytes(150_000))
+    return dir
+  }
+  const sealed = async (n: Node, path: string): Promise<Transfer> => {
+    await n.api('POST', '/shares', { path, sealed: true })
+    return seeded(n, path)
+  }
+  /** told is what the lock of the page says. */
+  const told = (p: Page) => p.locator('.sealed')
+
+  /** looked checks a screen in every look, and takes pictures of it if asked to. */
+  const looked = async (name: string): Promise<void> => {
+    const size = page.viewportSize()!
+    for (const [look, colours, width] of [['light', 'light', 1280], ['dark', 'dark', 1280], ['phone', 'light', 390]] as const) {
+      await page.emulateMedia({ colorScheme: colours })
+      await page.setViewportSize({ width, height: 844 })
+      await harmless(page, `${name}, ${look}`)
+      expect(await violations(page), `${name}, ${look}`).toEqual([])
+      if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `sealed-${name}-${look}.png`), fullPage: true })
+    }
+    await page.emulateMedia({ colorScheme: 'light' })
+    await page.setViewportSize(size)
+  }
+
+  test('a folder is shared sealed, and both links are offered', async () => {
+    const dir = letters('Letters')
+    await open('/share')
+    await page.getByLabel('Path on the machine').fill(dir)
+    expect(await page.getByRole('switch', { name: /Sealed/ }).isChecked()).toBe(false)
+    await page.getByRole('switch', { name: /Sealed/ }).check()
+    await page.getByText('Only people with the full link can read it').waitFor()
+    await looked('form')
+    await page.getByRole('button', { name: 'Share', exact: true }).click()
+    await told(page).getByText('Sealed: only people with the full link can read it').waitFor()
+    const t = await seeded(near, dir)
+    expect(t.seal).toBe('open')
+    expect(t.link).toMatch(key)
+    await page.getByRole('img', { name: 'QR code of the link with the key' }).waitFor()
+    await looked('links')
+    const clipboard = (): Promise<string> => page.evaluate(() => navigator.clipboard.readText())
+    await page.getByRole('button', { name: 'Copy link with the key' }).click()
+    await until('the link to be copied', async () => await clipboard() === t.link)
+    await page.getByRole('button', { name: 'Copy link without the key' }).click()
+    await until('the blind link to be copied', async () => await clipboard() === t.link.replace(key, ''))
+    await page.getByText('Only a sealed channel can list it').waitFor()
+
+    await open('/')
+    await page.getByRole('img', { name: 'Sealed: only people with the full link can read it' }).waitFor()
+    await page.getByRole('link', { name: 'Letters' }).click()
+    await told(page).getByText('Sealed: only people with the full link can read it').waitFor()
+    await looked('details')
+    await page.getByRole('tab', { name: 'Files' }).click()
+    await page.getByText('first letter.txt').waitFor()
+  })
+
+  test('the setting is the default of the switch, and the switch decides', async () => {
+    await near.api('PATCH', '/config', { sealed: 'true' })
+    const [one, two] = [letters('One'), letters('Two')]
+    await open('/share')
+    await page.getByLabel('Path on the machine').fill(one)
+    await until('the switch to be on', () => page.getByRole('switch', { name: /Sealed/ }).isChecked())
+    await page.getByRole('button', { name: 'Share', exact: true }).click()
+    expect((await seeded(near, one)).seal).toBe('open')
+    await open('/share')
+    await page.getByLabel('Path on the machine').fill(two)
+    await until('the switch to be on', () => page.getByRole('switch', { name: /Sealed/ }).isChecked())
+    await page.getByRole('switch', { name: /Sealed/ }).uncheck()
+    await page.getByRole('button', { name: 'Share', exact: true }).click()
+    expect((await seeded(near, two)).seal).toBeUndefined()
+    await near.api('DELETE', '/config/sealed')
+  })
+
+  test('files of this device are sealed', async () => {
+    await open('/share')
+    const f = join(folder('content'), 'note.txt')
+    writeFileSync(f, 'a short note')
+    await page.locator('.device input[type=file]').first().setInputFiles([f])
+    await page.getByRole('switch', { name: /Sealed/ }).check()
+    await page.getByRole('button', { name: 'Copy and share' }).click()
+    await told(page).getByText('Sealed: only people with the full link').waitFor()
+  })
+
+  test('who adds the full link reads and saves the files', async () => {
+    const dir = letters('Postcards')
+    const t = await sealed(far, dir)
+    await open('/')
+    await page.keyboard.press('a')
+    await page.getByLabel('Link').fill(t.link)
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog').getByText('The share is sealed, and the link has the key to it.').waitFor()
+    await looked('add')
+    await page.getByRole('button', { name: 'Download', exact: true }).click()
+    await page.getByRole('heading', { name: 'Postcards' }).waitFor()
+    await page.locator('.progress-line').getByText('Seeding').waitFor({ timeout: 30_000 })
+    await told(page).getByText('Sealed: only people with the full link can read it').waitFor()
+    await page.getByRole('tab', { name: 'Files' }).click()
+    const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download first letter.txt' }).click()])
+    expect(readFileSync((await saved.path())!).equals(readFileSync(join(dir, 'first letter.txt')))).toBe(true)
+    const [zip] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download everything as one .zip' }).click()])
+    expect(readFileSync((await zip.path())!).includes(readFileSync(join(dir, 'second letter.txt')))).toBe(true)
+    expect(readFileSync(join(near.downloads, 'Postcards', 'first letter.txt')).equals(readFileSync(join(dir, 'first letter.txt')))).toBe(true)
+  })
+
+  test('a node without the key says what it cannot read', async () => {
+    const t = await sealed(far, letters('Diaries'))
+    await near.api('POST', '/transfers', { link: t.link.replace(key, '') })
+    const here = await until('the blob', async () => (await near.api<Transfer[]>('GET', '/transfers')).find((o) => o.id === t.id && o.state === 'seeding'))
+    expect(here.seal).toBe('blind')
+    await open('/')
+    const says = /^Sealed, [0-9.]+ kB: this node cannot read it$/
+    await page.getByRole('img', { name: says }).waitFor()
+    await page.getByRole('link', { name: /^Sealed, [0-9.]+ kB$/ }).waitFor()
+    await looked('list')
+    await page.getByRole('link', { name: /^Sealed, [0-9.]+ kB$/ }).click()
+    await told(page).getByText(says).waitFor()
+    await looked('blind')
+    await page.getByRole('tab', { name: 'Files' }).click()
+    await page.getByRole('heading', { name: says }).waitFor()
+    await looked('blind-files')
+    expect(await page.getByText('Diaries').count()).toBe(0)
+    expect(readFileSync(here.path).includes('letter.txt')).toBe(false)
+  })
+})
