@@ -158,7 +158,9 @@ func TestChannelsAndLibtorrent(t *testing.T) {
 // channel is what `channel` tells of one.
 type channel struct {
 	Key, Name, Link, Content, Error string
+	BlindLink                       string `json:"blind_link"`
 	Own, Pending, Restoring         bool
+	Sealed, Blind                   bool
 	Entries                         int
 	Seq                             int64
 }

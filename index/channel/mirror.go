@@ -109,7 +109,7 @@ func (m *mirror) step(ctx context.Context, r row, read catalogueReader) error {
 				return err
 			}
 			if _, started := was[e.ID]; !started {
-				all = append(all, toFetch(&e))
+				all = append(all, wantedOf(&e))
 			}
 		}
 		return nil
@@ -135,10 +135,10 @@ func (m *mirror) step(ctx context.Context, r row, read catalogueReader) error {
 	slices.SortStableFunc(all, func(a, b wanted) int { return cmp.Compare(b.time, a.time) })
 	dir := m.dir(r.link)
 	for _, e := range all {
-		if m.swarm.Has(e.link.ID) {
+		if m.swarm.Has(e.id) {
 			continue
 		}
-		if e.link.Length <= 0 || charge(e.link.Length) > left || count >= maxMirrored {
+		if e.bytes <= 0 || charge(e.bytes) > left || count >= maxMirrored {
 			skipped++
 			continue
 		}
@@ -146,15 +146,15 @@ func (m *mirror) step(ctx context.Context, r row, read catalogueReader) error {
 			queued = true
 			break
 		}
-		if err := m.swarm.Begin(ctx, e.link, dir, e.link.Length); err != nil {
-			return fmt.Errorf("mirroring %q: %w", cmp.Or(e.link.Name, e.link.ID.Short()), err)
+		if err := m.swarm.Begin(ctx, e.link(), dir, e.bytes); err != nil {
+			return fmt.Errorf("mirroring %q: %w", cmp.Or(e.name, e.id.Short()), err)
 		}
-		if err := m.started.mirror(ctx, m.id, e.link.ID, e.link.Length); err != nil {
+		if err := m.started.mirror(ctx, m.id, e.id, e.bytes); err != nil {
 			return err
 		}
-		m.begun[e.link.ID] = m.now()
+		m.begun[e.id] = m.now()
 		active, unfinished, count = active+1, unfinished+1, count+1
-		left -= charge(e.link.Length)
+		left -= charge(e.bytes)
 	}
 	if !queued {
 		m.scanned = version
@@ -167,18 +167,32 @@ func (m *mirror) step(ctx context.Context, r row, read catalogueReader) error {
 
 // wanted is what a mirror needs of an entry that it has not started yet.
 type wanted struct {
-	link share.Link // without the addresses, trackers and web seeds of the entry
-	time int64
+	id     share.ID
+	name   string
+	bytes  int64 // what is transferred, which for a sealed share is not the size of the content
+	time   int64
+	sealed string // link of a sealed share: a secret that is read takes more memory
 }
 
-// toFetch returns what to fetch of an entry. For a sealed share, size is that of what is
-// transferred, and the key is kept.
-func toFetch(e *index.Entry) wanted {
-	w := wanted{share.Link{ID: e.ID, Name: e.Name, Length: e.Bytes}, e.Time.Unix()}
-	if l, err := share.ParseLink(e.Link); e.Sealed && err == nil {
-		w.link.Secret, w.link.Length = l.Secret, l.Length
+func wantedOf(e *index.Entry) wanted {
+	w := wanted{id: e.ID, name: e.Name, bytes: e.Bytes, time: e.Time.Unix()}
+	if e.Sealed {
+		w.sealed, w.bytes = e.Link, 0
+		if l, err := share.ParseLink(e.Link); err == nil {
+			w.bytes = l.Length
+		}
 	}
 	return w
+}
+
+// link is what to fetch: the entry without its addresses, trackers and web seeds, and with
+// its key.
+func (w *wanted) link() share.Link {
+	link := share.Link{ID: w.id, Name: w.name, Length: w.bytes}
+	if l, err := share.ParseLink(w.sealed); err == nil {
+		link.Secret = l.Secret
+	}
+	return link
 }
 
 // holdsBack reports whether an entry that is not complete still holds back the next
