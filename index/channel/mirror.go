@@ -94,7 +94,7 @@ func (m *mirror) step(ctx context.Context, r row, read catalogueReader) error {
 	if r.own || r.mirror == 0 || r.loaded.IsZero() {
 		return nil
 	}
-	version := fmt.Sprint(r.loaded, r.mirror)
+	version := fmt.Sprint(r.versionOf(r.loaded), r.mirror)
 	if m.scanned == version {
 		return nil
 	}

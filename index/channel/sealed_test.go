@@ -409,8 +409,10 @@ func TestTheSecretOfAChannelComesLater(t *testing.T) {
 
 	dir := t.TempDir()
 	c := w.join(t, dir)
-	followed(t, c, link.Blind(), 0)
+	followed(t, c, link.Blind(), 1<<30)
 	c.eventuallyHas(link, "")
+	began := func(n int) bool { c.mu.Lock(); defer c.mu.Unlock(); return len(c.began) == n }
+	eventually(t, "what is sealed is mirrored", func() bool { return began(1) })
 	if _, err := c.Follow(bg, wrong, nil); share.KindOf(err) != share.Refused || !errors.Is(err, errOtherSecret) {
 		t.Errorf("the wrong secret: %v", err)
 	}
@@ -418,6 +420,7 @@ func TestTheSecretOfAChannelComesLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.eventuallyHas(link, "holiday", "letter")
+	eventually(t, "the rest is mirrored, too", func() bool { return began(2) })
 	eventually(t, "the name is known", func() bool { i, err := c.Resolve("family"); return err == nil && !i.Blind && i.Entries == 2 })
 	// The blind link takes nothing away.
 	if i, err := c.Follow(bg, link.Blind(), nil); err != nil || i.Blind {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/shoalnet/shoal/index"
@@ -176,5 +177,47 @@ func TestChannelsThroughTheAPI(t *testing.T) {
 	}
 	if _, err := c.DropChannel(context.Background(), "films", true); err != nil {
 		t.Error(err)
+	}
+}
+
+// A sealed share goes into a sealed channel with its key and the size of what is
+// transferred, however it is named, and into no other channel.
+func TestSealedSharesGoIntoSealedChannels(t *testing.T) {
+	n := startDaemon(t, options(t, stateDir(t), nil))
+	c, ctx := n.Client(), testContext(t)
+	folder, _ := content(t)
+	first, err := c.Share(ctx, api.ShareRequest{Path: folder, ShareOptions: share.ShareOptions{Sealed: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := await(t, c, first.ID, func(t share.Transfer) bool { return t.State == share.Seeding && t.Link != "" })
+	full, err := share.ParseLink(sealed.Link)
+	if err != nil || full.Secret.IsZero() {
+		t.Fatalf("the share has the link %s, %v", full, err)
+	}
+	for _, name := range []string{"public", "by ID", "by link"} {
+		if _, err := c.AddChannel(ctx, api.NewChannel{Name: name, Sealed: name != "public"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	byID, byLink := api.NewEntries{IDs: []share.ID{sealed.ID}}, api.NewEntries{Links: []string{sealed.Link}}
+	for _, e := range []api.NewEntries{byID, byLink} {
+		if _, err := c.PutEntries(ctx, "public", e); share.KindOf(err) != share.Usage || strings.Contains(err.Error(), full.Secret.Reveal()) {
+			t.Errorf("into a public channel: %v", err)
+		}
+	}
+	for name, e := range map[string]api.NewEntries{"by ID": byID, "by link": byLink} {
+		if _, err := c.PutEntries(ctx, name, e); err != nil {
+			t.Fatal(err)
+		}
+		p, err := c.ChannelEntries(ctx, name, 0, 10)
+		if err != nil || len(p.Entries) != 1 {
+			t.Fatalf("%s: %+v, %v", name, p, err)
+		}
+		got := p.Entries[0]
+		l, err := share.ParseLink(got.Link)
+		if err != nil || !got.Sealed || got.Name != sealed.Name || got.Bytes != sealed.Size || l.Secret != full.Secret || l.Length < got.Bytes || l.Length%65536 != 0 || len(l.Peers) > 0 {
+			t.Errorf("%s, the entry is %+v, its link %+v", name, got, l)
+		}
 	}
 }

@@ -252,7 +252,7 @@ export function Into({ id, sealed }: { id: string; sealed: boolean }): JSX.Eleme
   const [busy, setBusy] = useState(false)
   const own = channels.value?.filter((c) => c.own && (c.sealed || !sealed)) ?? []
   if (!channels.value) return null
-  if (own.length === 0 && sealed) return <p class="muted">Only a sealed channel can list it: <code>shoal channel new --sealed NAME</code> makes one.</p>
+  if (own.length === 0 && sealed) return <p class="muted">Only a sealed channel can list it: <a href="/find">create one</a>.</p>
   if (own.length === 0) return <p class="muted">To let others find all that you share with one link, <a href="/find">create a channel</a> and add this share to it.</p>
   const chosen = own.find((c) => c.key === key) ?? own[0]!
   const put = async (e: Event): Promise<void> => {
