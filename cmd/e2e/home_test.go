@@ -49,6 +49,7 @@ type published struct {
 	*lab.Proc
 	ID    string
 	Link  string
+	Blind string `json:"blind_link"` // of a sealed share
 	Name  string
 	Bytes int64
 	Files int

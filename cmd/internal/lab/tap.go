@@ -31,9 +31,21 @@ type Datagram struct {
 
 // Tap listens from now on until the test ends.
 func (h *Host) Tap() *Tap {
+	h.lab.t.Helper()
+	tap := &Tap{host: h, grown: make(chan struct{})}
+	h.packets(func(outgoing bool, packet []byte) {
+		if outgoing {
+			tap.take(packet)
+		}
+	})
+	return tap
+}
+
+// packets calls take with each packet that passes the host's first interface, from now
+// on until the test ends.
+func (h *Host) packets(take func(outgoing bool, packet []byte)) {
 	t := h.lab.t
 	t.Helper()
-	tap := &Tap{host: h, grown: make(chan struct{})}
 	var file *os.File
 	err := h.space.in(func() error {
 		all := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_ALL)) // only then outgoing ones are seen
@@ -47,7 +59,7 @@ func (h *Host) Tap() *Tap {
 		return nil
 	})
 	if err != nil {
-		t.Fatalf("%s: listening to what it sends: %v", h.Name, err)
+		t.Fatalf("%s: listening to its packets: %v", h.Name, err)
 	}
 	raw, err := file.SyscallConn()
 	if err != nil {
@@ -56,7 +68,7 @@ func (h *Host) Tap() *Tap {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		buf := make([]byte, 64<<10)
+		buf := make([]byte, 128<<10)
 		for {
 			var n int
 			var from unix.Sockaddr
@@ -68,9 +80,8 @@ func (h *Host) Tap() *Tap {
 			if err != nil {
 				return
 			}
-			link, ok := from.(*unix.SockaddrLinklayer)
-			if rerr == nil && ok && link.Pkttype == unix.PACKET_OUTGOING {
-				tap.take(buf[:n])
+			if link, ok := from.(*unix.SockaddrLinklayer); rerr == nil && ok {
+				take(link.Pkttype == unix.PACKET_OUTGOING, buf[:n])
 			}
 		}
 	}()
@@ -78,7 +89,6 @@ func (h *Host) Tap() *Tap {
 		file.Close()
 		<-done
 	})
-	return tap
 }
 
 // take notes an IPv6 packet where it is a datagram.
