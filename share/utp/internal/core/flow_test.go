@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -42,35 +43,40 @@ func TestEveryByteArrivesInOrder(t *testing.T) {
 }
 
 func TestALineIsFilledWithoutAQueue(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		rate  float64
 		delay time.Duration
 	}{{1, 25}, {10, 5}, {10, 25}, {10, 75}, {50, 25}} {
-		w := newWorld(1)
-		up := &link{world: w, rate: mbit(c.rate), delay: c.delay * time.Millisecond, queue: 400 * time.Millisecond}
-		a, b := w.pair(up, &link{world: w, delay: c.delay * time.Millisecond})
-		a.want = -1
-		a.dial()
-		w.run(20*time.Second, nil)
-		up.reset()
-		w.run(80*time.Second, nil)
-		use := up.carried / (up.rate * 60)
-		t.Logf("%v Mbit/s, %v each way: %.3f of the line, mean wait %v, %d dropped of %d, datagrams of %d",
-			c.rate, up.delay, use, up.waiting().Round(time.Millisecond), up.dropped, up.packets, a.conn.Stats().Datagram)
-		if use < 0.9 {
-			t.Errorf("%v Mbit/s, %v each way: %.3f of the line was used", c.rate, up.delay, use)
-		}
-		if up.waiting() > DefaultTarget*5/4 {
-			t.Errorf("%v Mbit/s, %v each way: packets waited for %v", c.rate, up.delay, up.waiting())
-		}
-		if b.corrupt {
-			t.Error("corrupt")
-		}
+		t.Run(fmt.Sprintf("%v Mbit, %v ms", c.rate, int(c.delay)), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(1)
+			up := &link{world: w, rate: mbit(c.rate), delay: c.delay * time.Millisecond, queue: 400 * time.Millisecond}
+			a, b := w.pair(up, &link{world: w, delay: c.delay * time.Millisecond})
+			a.want = -1
+			a.dial()
+			w.run(20*time.Second, nil)
+			up.reset()
+			w.run(80*time.Second, nil)
+			use := up.carried / (up.rate * 60)
+			t.Logf("%v Mbit/s, %v each way: %.3f of the line, mean wait %v, %d dropped of %d, datagrams of %d",
+				c.rate, up.delay, use, up.waiting().Round(time.Millisecond), up.dropped, up.packets, a.conn.Stats().Datagram)
+			if use < 0.9 {
+				t.Errorf("%v Mbit/s, %v each way: %.3f of the line was used", c.rate, up.delay, use)
+			}
+			if up.waiting() > DefaultTarget*5/4 {
+				t.Errorf("%v Mbit/s, %v each way: packets waited for %v", c.rate, up.delay, up.waiting())
+			}
+			if b.corrupt {
+				t.Error("corrupt")
+			}
+		})
 	}
 }
 
 // Without a queue, a loss says little about the line.
 func TestAFewLossesDoNotStopAFlow(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		loss, least float64
 	}{{0.001, 0.8}, {0.01, 0.6}, {0.05, 0.25}} {
@@ -91,6 +97,7 @@ func TestAFewLossesDoNotStopAFlow(t *testing.T) {
 }
 
 func TestAFarLineIsFilled(t *testing.T) {
+	t.Parallel()
 	w := newWorld(11)
 	up := &link{world: w, rate: mbit(20), delay: 150 * time.Millisecond, queue: 200 * time.Millisecond}
 	a, b := w.pair(up, &link{world: w, delay: 150 * time.Millisecond})
@@ -106,6 +113,7 @@ func TestAFarLineIsFilled(t *testing.T) {
 
 // A host that was busy for a moment looks like a queue and ends slow start too soon.
 func TestADelayThatIsNoQueueIsMadeUpFor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(15)
 	up := &link{world: w, rate: mbit(100), delay: 50 * time.Millisecond, queue: 200 * time.Millisecond}
 	a, b := w.pair(up, &link{world: w, delay: 50 * time.Millisecond})
@@ -124,6 +132,7 @@ func TestADelayThatIsNoQueueIsMadeUpFor(t *testing.T) {
 }
 
 func TestABusyReceiverIsNoQueue(t *testing.T) {
+	t.Parallel()
 	for _, delay := range []time.Duration{25, 75} {
 		w := newWorld(16)
 		up := &link{world: w, rate: mbit(30), delay: delay * time.Millisecond, queue: 200 * time.Millisecond, nap: 30 * time.Millisecond}
@@ -140,6 +149,7 @@ func TestABusyReceiverIsNoQueue(t *testing.T) {
 }
 
 func TestItYieldsToTCP(t *testing.T) {
+	t.Parallel()
 	w := newWorld(2)
 	up := &link{world: w, rate: mbit(10), delay: 25 * time.Millisecond, queue: 300 * time.Millisecond}
 	down := &link{world: w, delay: 25 * time.Millisecond}
@@ -168,31 +178,36 @@ func TestItYieldsToTCP(t *testing.T) {
 }
 
 func TestALatecomerGetsItsShare(t *testing.T) {
+	t.Parallel()
 	for _, delay := range []time.Duration{5, 25, 75} {
-		w := newWorld(3)
-		up := &link{world: w, rate: mbit(5), delay: delay * time.Millisecond, queue: 300 * time.Millisecond}
-		down := &link{world: w, delay: delay * time.Millisecond}
-		first, firstTo := w.pair(up, down)
-		late, lateTo := w.pair(up, down)
-		first.want, late.want = -1, -1
-		first.dial()
-		w.run(30*time.Second, nil)
-		late.dial()
-		w.run(90*time.Second, nil)
-		wasFirst, wasLate := firstTo.got, lateTo.got
-		up.reset()
-		w.run(390*time.Second, nil)
-		x, y := float64(firstTo.got-wasFirst), float64(lateTo.got-wasLate)
-		t.Logf("%v each way: the first had %.3f, the latecomer %.3f, of %.3f; mean wait %v", up.delay,
-			x/(x+y), y/(x+y), up.carried/(up.rate*300), up.waiting().Round(time.Millisecond))
-		if y/(x+y) < 0.35 || y/(x+y) > 0.65 {
-			t.Errorf("%v each way: the latecomer had %.3f", up.delay, y/(x+y))
-		}
+		t.Run(fmt.Sprintf("%d ms", delay), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(3)
+			up := &link{world: w, rate: mbit(5), delay: delay * time.Millisecond, queue: 300 * time.Millisecond}
+			down := &link{world: w, delay: delay * time.Millisecond}
+			first, firstTo := w.pair(up, down)
+			late, lateTo := w.pair(up, down)
+			first.want, late.want = -1, -1
+			first.dial()
+			w.run(30*time.Second, nil)
+			late.dial()
+			w.run(90*time.Second, nil)
+			wasFirst, wasLate := firstTo.got, lateTo.got
+			up.reset()
+			w.run(390*time.Second, nil)
+			x, y := float64(firstTo.got-wasFirst), float64(lateTo.got-wasLate)
+			t.Logf("%v each way: the first had %.3f, the latecomer %.3f, of %.3f; mean wait %v", up.delay,
+				x/(x+y), y/(x+y), up.carried/(up.rate*300), up.waiting().Round(time.Millisecond))
+			if y/(x+y) < 0.35 || y/(x+y) > 0.65 {
+				t.Errorf("%v each way: the latecomer had %.3f", up.delay, y/(x+y))
+			}
+		})
 	}
 }
 
 // Flows that come one after the other, each of which finds the queue of those before.
 func TestAllLatecomersGetTheirShare(t *testing.T) {
+	t.Parallel()
 	w := newWorld(17)
 	up := &link{world: w, rate: mbit(5), delay: 25 * time.Millisecond, queue: 400 * time.Millisecond}
 	down := &link{world: w, delay: 25 * time.Millisecond}
@@ -229,6 +244,7 @@ func TestAllLatecomersGetTheirShare(t *testing.T) {
 }
 
 func TestAnotherOrderIsNotALoss(t *testing.T) {
+	t.Parallel()
 	w := newWorld(8)
 	up := &link{world: w, rate: mbit(20), delay: 25 * time.Millisecond, queue: 400 * time.Millisecond, reorder: 0.05, duplicate: 0.05}
 	a, b := w.pair(up, &link{world: w, delay: 25 * time.Millisecond, reorder: 0.05, duplicate: 0.05})
@@ -281,6 +297,7 @@ func TestWhatIsOverdueIsSentAgain(t *testing.T) {
 }
 
 func TestClocksMayDrift(t *testing.T) {
+	t.Parallel()
 	for _, skew := range []float64{-200e-6, 200e-6} {
 		w := newWorld(4)
 		up := &link{world: w, rate: mbit(2), delay: 25 * time.Millisecond, queue: 400 * time.Millisecond}

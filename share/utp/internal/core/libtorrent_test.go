@@ -334,6 +334,7 @@ func (l *libtorrent) tick() {
 // What libtorrent has sent three times it gives up, and the connection with it, without
 // a word.
 func TestAPeerThatGaveUpIsNoticed(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(5) {
 		w := newWorld(20 + seed)
 		up := &link{world: w, rate: mbit(32), queue: 200 * time.Millisecond, delay: time.Millisecond, loss: 0.05}
@@ -457,6 +458,7 @@ func (r *libtorrentReceiver) answer(p *packet, k kind) {
 
 // What is late is not ignored for its acknowledgement, as if it was lost.
 func TestLatePacketsAreNotIgnored(t *testing.T) {
+	t.Parallel()
 	w := newWorld(8)
 	line := func() *link {
 		return &link{world: w, rate: mbit(32), delay: 25 * time.Millisecond, queue: 200 * time.Millisecond, reorder: 0.05, late: 20 * time.Millisecond, duplicate: 0.05}

@@ -26,30 +26,31 @@ type event struct {
 	do    func()
 }
 
-type events []event
+type events []*event
 
 func (e events) Len() int { return len(e) }
 func (e events) Less(i, j int) bool {
 	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].order < e[j].order
 }
 func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
-func (e *events) Push(x any)   { *e = append(*e, x.(event)) }
+func (e *events) Push(x any)   { *e = append(*e, x.(*event)) }
 func (e *events) Pop() any {
 	old := *e
 	x := old[len(old)-1]
+	old[len(old)-1] = nil
 	*e = old[:len(old)-1]
 	return x
 }
 
 func (w *world) at(t time.Duration, do func()) {
 	w.count++
-	heap.Push(&w.events, event{max(t, w.now), w.count, do})
+	heap.Push(&w.events, &event{max(t, w.now), w.count, do})
 }
 
 // run lets the world go on until a moment, or until stop says so.
 func (w *world) run(until time.Duration, stop func() bool) bool {
 	for len(w.events) > 0 && w.events[0].at <= until {
-		e := heap.Pop(&w.events).(event)
+		e := heap.Pop(&w.events).(*event)
 		w.now = e.at
 		e.do()
 		if stop != nil && stop() {
@@ -135,7 +136,7 @@ type end struct {
 
 	offset time.Duration // its clock: offset + time * (1 + skew)
 	skew   float64
-	timer  uint64
+	alarm  time.Duration // when it will be woken; 0 for never
 
 	salt         byte // of what it writes
 	want         int  // bytes to write; -1 for no end
@@ -143,6 +144,7 @@ type end struct {
 	eof, corrupt bool
 	deaf         bool // reads nothing for now
 	stay         bool // does not close when all is written
+	buf          [8 << 10]byte
 
 	to func(b []byte) // takes what it sends; nil for other
 }
@@ -168,8 +170,8 @@ func pattern(at, n int, salt byte) []byte {
 func (e *end) config() Config {
 	cfg := e.cfg
 	binary.LittleEndian.PutUint64(cfg.Seed[8:], e.rand.Uint64())
+	cfg.Place = func(size int, _ bool) []byte { return make([]byte, 0, size) } // which nobody else has
 	cfg.Send = func(b []byte, fragment bool) {
-		b = append([]byte(nil), b...)
 		to := e.to
 		if to == nil {
 			to = e.other.receive
@@ -195,10 +197,9 @@ func (e *end) receive(b []byte) {
 // act does what the program does, and sets the timer.
 func (e *end) act() {
 	c, now := e.conn, e.clock()
-	var buf [8 << 10]byte
 	for !e.deaf && c.Readable() {
-		n, err := c.Read(now, buf[:])
-		e.corrupt = e.corrupt || !bytes.Equal(buf[:n], pattern(e.got, n, e.other.salt))
+		n, err := c.Read(now, e.buf[:])
+		e.corrupt = e.corrupt || !bytes.Equal(e.buf[:n], pattern(e.got, n, e.other.salt))
 		e.got += n
 		if err != nil {
 			e.eof = e.eof || err == io.EOF
@@ -206,7 +207,7 @@ func (e *end) act() {
 		}
 	}
 	for (e.want < 0 || e.wrote < e.want) && c.Writable() {
-		n := len(buf)
+		n := len(e.buf)
 		if e.want >= 0 {
 			n = min(n, e.want-e.wrote)
 		}
@@ -222,17 +223,33 @@ func (e *end) act() {
 			c.Close(now)
 		}
 	}
-	at, ok := c.Deadline()
-	e.timer++
-	if ok {
-		mine := e.timer
-		e.at(time.Duration(float64(at-e.offset)/(1+e.skew))+time.Microsecond, func() {
-			if mine == e.timer {
-				c.Wake(e.clock())
-				e.act()
-			}
-		})
+	e.setAlarm()
+}
+
+// setAlarm has the connection woken at its deadline. An alarm that goes off too soon is
+// set again: most deadlines are put off.
+func (e *end) setAlarm() {
+	at, ok := e.conn.Deadline()
+	if !ok {
+		return
 	}
+	due := time.Duration(float64(at-e.offset)/(1+e.skew)) + time.Microsecond
+	if e.alarm > 0 && e.alarm <= due {
+		return
+	}
+	e.alarm = due
+	e.at(due, func() {
+		if e.alarm != due {
+			return
+		}
+		e.alarm = 0
+		if at, ok := e.conn.Deadline(); ok && at <= e.clock() {
+			e.conn.Wake(e.clock())
+			e.act()
+		} else {
+			e.setAlarm()
+		}
+	})
 }
 
 // pair are two ends that are not yet connected, at a line.
