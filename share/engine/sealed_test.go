@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -359,6 +360,56 @@ func TestSealedAgain(t *testing.T) {
 	third := newNode(t)
 	third.fetch(r.Link, t.TempDir())
 	sameTree(t, dir, third.waitState(s.ID, share.Seeding).Path)
+	// Into another folder they are copied.
+	reader.fetch(s.Link, t.TempDir())
+	moved := reader.wait(s.ID, "the copy", func(m share.Transfer) bool { return m.State == share.Seeding && m.Path != r.Path })
+	sameTree(t, dir, moved.Path)
+	if moved.Downloaded > r.Downloaded {
+		t.Errorf("downloaded %d bytes more", moved.Downloaded-r.Downloaded)
+	}
+}
+
+// What is lost of the files beside the torrent is got again: a share keeps its ID and its
+// key, and a download asks for the manifest.
+func TestSealedLosses(t *testing.T) {
+	dir := sealedTree(t)
+	seedState, readerState := t.TempDir(), t.TempDir()
+	seed, reader := startNode(t, seedState), startNode(t, readerState)
+	s := seed.shareWith(dir, sealIt)
+	reader.fetch(s.Link, t.TempDir())
+	r := reader.waitState(s.ID, share.Seeding)
+	for _, lost := range []string{".torrent", ".manifest", ".tags"} {
+		seed.stop()
+		reader.stop()
+		for _, state := range []string{seedState, readerState} {
+			if err := os.Remove(filepath.Join(state, "torrents", s.ID.String()+lost)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		seed = startNode(t, seedState)
+		now := seed.waitState(s.ID, share.Seeding)
+		next := newNode(t)
+		next.fetch(now.Link, t.TempDir())
+		sameTree(t, dir, next.waitState(s.ID, share.Seeding).Path)
+		if now, err := seed.Get(s.ID); err != nil || !sameSecret(now.Link, s.Link) {
+			t.Errorf("without %s: %+v, %v", lost, now, err)
+		}
+		reader = startNode(t, readerState)
+		if err := reader.AddPeers(s.ID, share.FromUser, []netip.AddrPort{seed.addr}); err != nil {
+			t.Fatal(err)
+		}
+		if err := reader.Verify(s.ID); err != nil {
+			t.Fatal(err)
+		}
+		if now := reader.wait(s.ID, "verified", func(s share.Transfer) bool { return s.State == share.Seeding && s.Bytes == s.Total }); now.Path != r.Path {
+			t.Errorf("without %s: %+v", lost, now)
+		}
+		last := newNode(t)
+		last.fetch(now.Link, t.TempDir(), func(f *FetchRequest) { f.Link.Peers = []string{reader.addr.String()} })
+		sameTree(t, dir, last.waitState(s.ID, share.Seeding).Path)
+		next.stop()
+		last.stop()
+	}
 }
 
 // A key that is not the one is refused, and so is one for what is here without it. The

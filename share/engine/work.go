@@ -133,6 +133,9 @@ func (w *worker) open(ctx context.Context, o opening) (*metainfo.Torrent, *stora
 			return nil, nil, lostTorrent{err}
 		}
 	}
+	if tor.Info.Sealed == nil && !o.spec.Seal.Secret.IsZero() {
+		return nil, nil, lostTorrent{share.Errorf(share.Disk, "the manifest of the sealed share %s is lost", o.id.Short())}
+	}
 	if o.spec.Own == nil && !w.readOnly {
 		if err := os.MkdirAll(o.spec.Dir, 0o777); err != nil {
 			w.log.Debug("making the folder of a transfer", "path", o.spec.Dir, "error", err) // the storage reports it
@@ -249,6 +252,9 @@ func (w *worker) giveUp(ctx context.Context, id share.ID, spec storage.Spec, fil
 		}
 		tor, err := w.torrents.read(id)
 		if err == nil {
+			if tor.Info.Sealed == nil && !spec.Seal.Secret.IsZero() {
+				return nil, nil // nothing was fetched without the manifest
+			}
 			spec.Info, spec.Layers = under(id, tor.Info), tor.Layers
 			files, err = w.store.Open(ctx, spec)
 		}

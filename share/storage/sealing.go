@@ -95,7 +95,7 @@ type sealedSum struct {
 // Verdict implements Sum.
 func (s *sealedSum) Verdict() metainfo.Verdict {
 	v := s.sum.Verdict()
-	if v == metainfo.Right {
+	if v == metainfo.Right && !s.g.tags.are(s.first, s.tags) {
 		s.g.tags.set(s.first, s.tags)
 	}
 	return v
@@ -113,7 +113,8 @@ type tags struct {
 	closed bool
 }
 
-// set notes the tags of records from first on, of a piece that is right.
+// set notes the tags of records from first on, of a piece that is right. It may be called
+// with locks held, and touches no file.
 func (t *tags) set(first int64, all [][seal.TagSize]byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -123,6 +124,20 @@ func (t *tags) set(first int64, all [][seal.TagSize]byte) {
 	for i, tag := range all {
 		t.fresh[first+int64(i)] = tag
 	}
+}
+
+// are tells whether these are kept already.
+func (t *tags) are(first int64, all [][seal.TagSize]byte) bool {
+	kept := make([]byte, len(all)*seal.TagSize)
+	if n, err := t.ReadAt(kept, first*seal.TagSize); err != nil || n < len(kept) {
+		return false
+	}
+	for i, tag := range all {
+		if [seal.TagSize]byte(kept[i*seal.TagSize:]) != tag {
+			return false
+		}
+	}
+	return true
 }
 
 // ReadAt reads one tag, or more, from the place of a tag.

@@ -330,6 +330,17 @@ func (t *Transfer) Remove(ctx context.Context, data bool) ([]share.Kept, error) 
 	return kept, nil
 }
 
+// flushTags makes durable the tags of pieces that were marked complete.
+func (t *Transfer) flushTags() error {
+	if t.sealing == nil {
+		return nil
+	}
+	if err := t.sealing.tags.flush(); err != nil && !errors.Is(err, ErrClosed) {
+		return t.faults.failed(opRecord, -1, 0, errTags(err))
+	}
+	return nil
+}
+
 // closeSealed closes what only a sealed share has.
 func (t *Transfer) closeSealed() {
 	if t.sealing != nil {
@@ -376,7 +387,7 @@ func (t *Transfer) sync(ctx context.Context) error {
 	}
 	b := t.startBatch(healed, failures)
 	if b == nil {
-		return nil
+		return t.flushTags()
 	}
 	syncErr := t.syncs.syncFiles(b.dirty)
 	t.endSyncs(b, syncErr)
@@ -390,10 +401,8 @@ func (t *Transfer) sync(ctx context.Context) error {
 		return cmpErr(syncErr, err)
 	}
 	t.watch.stampFiles(b.dirty)
-	if t.sealing != nil { // before a piece counts that needs them to be served
-		if err := t.sealing.tags.flush(); err != nil {
-			return cmpErr(syncErr, t.faults.failed(opRecord, -1, 0, errTags(err)))
-		}
+	if err := t.flushTags(); err != nil { // without them a piece could not be served
+		return cmpErr(syncErr, err)
 	}
 	var ready []int
 	if t.fetch != nil {
