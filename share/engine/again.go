@@ -9,6 +9,7 @@ import (
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
+	"github.com/shoalnet/shoal/share/seal"
 )
 
 // again is a second request for content that is here. It decides what becomes of the
@@ -44,18 +45,46 @@ func (a *again) addSources(t *transfer) (fresh sources) {
 	return fresh
 }
 
-// unseals refuses a key for what is here without one, or with another.
-func (a *again) unseals(t *transfer) error {
+// unseals tells whether the request has the key of what is here without one. It refuses
+// another key than that of t.
+func (a *again) unseals(t *transfer) (bool, error) {
 	key := a.Link.Secret
 	switch {
 	case key.IsZero() || key.Equal(t.key()):
-		return nil
+		return false, nil
 	case t.options.Sealed:
-		return share.Errorf(share.Refused, "the key in the link does not belong to %q, which is here already with another", t.name)
+		return false, share.Errorf(share.Refused, "the key in the link does not belong to %q, which is here already with another", t.name)
 	case t.own():
-		return share.Errorf(share.Usage, "%q is shared from this machine as a plain file: remove it first, then get it with its key", t.name)
+		return false, share.Errorf(share.Usage, "%q is shared from this machine as a plain file: remove it first, then get it with its key", t.name)
 	}
-	return share.Errorf(share.Usage, "%s is here without its key: remove it, then get it with the key", t.id.Short())
+	if name, err := seal.Name(key); t.known() && (err != nil || name != t.name) {
+		return false, share.Errorf(share.Refused, "the key in the link does not belong to %q", t.name)
+	}
+	return true, nil
+}
+
+// unseal makes t, whose key was not known, what the request asks for. The blob stays
+// where it is until all files are written; see worker.takeBlob.
+func (a *again) unseal(t *transfer) {
+	o, more := &t.options, &a.t.options
+	o.Sealed, o.Blind, t.secret = true, false, a.Link.Secret
+	o.Globs, o.Select, o.Priorities, o.MaxSize, o.Only = more.Globs, more.Select, nil, more.MaxSize, more.Only
+	o.Limits, o.Goal, o.GoalDone, o.Sequential, o.Adopt = more.Limits, more.Goal, false, more.Sequential, more.Adopt
+	o.Paused, o.Reason = more.Paused, ""
+	o.Owners = o.Owners.without(resting).with(a.owner)
+	t.limits.set(o.Limits)
+	t.failure, t.peers.search = nil, search{}
+	if t.known() {
+		o.Blob, o.Unseal, o.Restart = t.path, true, true
+	}
+	if !a.Anywhere {
+		t.path = a.t.path
+	}
+	o.From, o.Root, t.wipe = "", "", false
+	t.name, t.size, t.total, t.row.files = t.id.String(), 0, 0, 0
+	t.done, t.completed, o.Durable, o.Counted = false, time.Time{}, 0, false
+	o.Lost, o.Damage, o.Verify, o.Mend = false, "", false, false
+	t.endStreams()
 }
 
 // merge gives the request what it asks for, as far as that is possible. What it

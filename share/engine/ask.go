@@ -69,7 +69,7 @@ func (lp *loop) learn(t *transfer, info *metainfo.Info) {
 	t.name, t.size, t.row.files = info.Name, info.Size(), countFiles(info)
 	t.info = info
 	t.options.Private = info.Private
-	t.options.Blind = looksSealed(info)
+	t.options.Blind = t.secret.IsZero() && looksSealed(info)
 	skip, err := selection(info, t.options.Globs, t.options.Select)
 	if err != nil {
 		lp.fail(t, err)

@@ -135,6 +135,9 @@ func (lp *loop) load(r row) {
 	}
 	lp.transfers.add(t)
 	t.shown.State = t.state()
+	if t.done {
+		lp.dropBlob(t) // if there is one
+	}
 	switch {
 	case lp.cfg.Look:
 		lp.rounds.add(t)

@@ -284,7 +284,7 @@ func (lp *loop) startAskSealed(t *transfer) {
 	id, names, secret := t.id, t.names(), t.secret
 	down, up := t.limits.buckets(t.options.Limits)
 	content := face.Content{Down: flow.Throttle{Own: down, Node: lp.down}, Up: flow.Throttle{Own: up, Node: lp.up}}
-	most, only := t.options.MaxSize, t.options.Only
+	most, only, blobDir := t.options.MaxSize, t.options.Only, t.options.Blob
 	ask := &asking{}
 	t.peers.asking = ask
 	t.peers.search = search{}
@@ -292,7 +292,7 @@ func (lp *loop) startAskSealed(t *transfer) {
 		ask.AddPeers(t.peers.book.peers())
 	}
 	lp.start(t, jobAsk, func(ctx context.Context) func() {
-		info, err := lp.work.askSealed(ctx, id, names, secret, ask, content)
+		info, err := lp.work.askSealed(ctx, id, names, secret, blobDir, ask, content)
 		if err == nil {
 			err = errors.Join(checkSize(info, most), checkOnly(info, only))
 		}
@@ -317,8 +317,9 @@ func (lp *loop) startAskSealed(t *transfer) {
 // errUnasked means that asking for the info dictionary has ended without an answer.
 var errUnasked = errors.New("the asking has ended")
 
-// askSealed returns the description of a sealed share with its files.
-func (w *worker) askSealed(ctx context.Context, id share.ID, n names, secret share.Secret, ask *asking, c face.Content) (*metainfo.Info, error) {
+// askSealed returns the description of a sealed share with its files. blobDir is where
+// some of its blob is, if that is not empty.
+func (w *worker) askSealed(ctx context.Context, id share.ID, n names, secret share.Secret, blobDir string, ask *asking, c face.Content) (*metainfo.Info, error) {
 	var blob *metainfo.Info
 	if tor, err := w.torrents.read(id); err == nil {
 		if tor.Info.Sealed != nil {
@@ -340,6 +341,13 @@ func (w *worker) askSealed(ctx context.Context, id share.ID, n names, secret sha
 			learning.End()
 			return nil, err
 		}
+	}
+	if blobDir != "" {
+		info, err := w.manifestIn(ctx, id, blob, secret, blobDir)
+		if err == nil {
+			return info, nil
+		}
+		w.log.Debug("reading the manifest of a blob", "id", id.Short(), "error", err)
 	}
 	manifest, err := w.manifest(ctx, id, blob, secret, ask, c)
 	if err != nil {

@@ -28,13 +28,21 @@ func (lp *loop) merge(t *transfer, a again) (err error) {
 	if t.differs(a.t.names()) {
 		return share.Errorf(share.Refused, "the link names two different contents, %s and one that is here already, %s", a.t.id.Short(), t.id.Short())
 	}
-	if err := a.unseals(t); err != nil {
+	unseals, err := a.unseals(t)
+	if err != nil {
 		return err
 	}
 	if a.owner, err = lp.leases.owner(a.Lease, a.Owner); err != nil {
 		return err
 	}
 	lp.useSources(t, a.addSources(t))
+	if unseals {
+		a.unseal(t)
+		lp.events.note(t, "its key is known now")
+		lp.save(t)
+		lp.reconcile(t)
+		return nil
+	}
 	reselected, err := a.merge(t)
 	if reselected {
 		lp.applyPriorities(t)
@@ -81,8 +89,16 @@ func (lp *loop) applyPriorities(t *transfer) {
 // is of no use there.
 func (lp *loop) startRestart(t *transfer) {
 	id, from, sealed, wipe := t.id, t.options.From, lp.sealSpec(t), t.wipe
+	unseal := t.options.Unseal
 	lp.start(t, jobRestart, func(ctx context.Context) func() {
-		err := lp.work.restart(ctx, id, from, sealed, wipe)
+		var kept bool
+		var err error
+		if unseal {
+			kept, err = lp.work.keepBlob(ctx, id)
+		}
+		if err == nil && !kept {
+			err = lp.work.restart(ctx, id, from, sealed, wipe)
+		}
 		return func() {
 			if err != nil {
 				if ctx.Err() == nil {
@@ -101,6 +117,10 @@ func (lp *loop) startCopy(t *transfer) {
 	o, info, from := t.opened(), t.info, t.options.From
 	files, wanted := o.files, o.plan.wants()
 	t.count.start(t.total)
+	if t.options.Unseal {
+		lp.startUnseal(t, wanted)
+		return
+	}
 	lp.start(t, jobCopy, func(ctx context.Context) func() {
 		n, err := copyPieces(ctx, info, files, from, wanted, &t.count)
 		return func() {

@@ -129,7 +129,7 @@ func (t *transfer) facts(now time.Time, cool time.Duration) facts {
 		unhashed: t.kind == kindUnhashed, made: t.making.made != nil, strange: !t.known(), restart: t.options.Restart,
 		removing: t.removing != nil, erasing: t.removing != nil && t.removing.data,
 		glancing: t.look.glancing,
-		verify:   t.options.Verify, copying: t.options.From != "",
+		verify:   t.options.Verify, copying: t.options.From != "" || t.options.Unseal,
 		paused: t.options.Paused, done: t.done, slot: t.slot,
 		waited: len(t.waiters) > 0, streamed: len(t.streams) > 0,
 	}

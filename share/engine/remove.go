@@ -165,7 +165,7 @@ func (lp *loop) beginRemoval(t *transfer, data bool) {
 // startRemove closes or deletes the files of t, and then drops t.
 func (lp *loop) startRemove(t *transfer) {
 	r, id, how, spec := t.removing, t.id, t.removing.fate(), lp.spec(t)
-	known := t.known()
+	known, blob := t.known(), t.options.Blob
 	var files *storage.Transfer
 	if o := t.opened(); o != nil {
 		files = o.files
@@ -173,6 +173,11 @@ func (lp *loop) startRemove(t *transfer) {
 	lp.announce.hide(t)
 	lp.start(t, jobRemove, func(ctx context.Context) func() {
 		kept, err := lp.work.giveUp(ctx, id, spec, files, how, known)
+		if err == nil && blob != "" {
+			var more []share.Kept
+			more, err = lp.work.leaveBlob(ctx, id, blob, how == deleteFiles)
+			kept = append(kept, more...)
+		}
 		return func() {
 			t.phase, t.info = nil, nil
 			r.kept = kept

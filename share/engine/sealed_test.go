@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -559,4 +560,121 @@ func TestSealedFromLiars(t *testing.T) {
 	l.Peers = []string{listenRaw(t, poisons), listenRaw(t, sometimes), honest.Addr().String()}
 	reader.fetch(l.Reveal(), t.TempDir())
 	sameTree(t, dir, reader.waitState(s.ID, share.Seeding).Path)
+}
+
+// A box that gets the key writes the files out of its blob, without a download, and then
+// the blob goes. One that had only a part fetches the rest.
+func TestSealedKeyLater(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "set")
+	makeFiles(t, dir, map[string]int{"a": 1_500_000, "s/b": 700_000, "s/empty": 0})
+	seed := newNode(t)
+	s := seed.shareWith(dir, sealIt, func(r *ShareRequest) { r.PieceLength = seal.RecordSize })
+	link, _ := share.ParseLink(s.Link)
+	blind := link.Blind().String()
+	state := t.TempDir()
+	box, part := startNode(t, state), newNode(t)
+	out, other := t.TempDir(), t.TempDir()
+	box.fetch(blind, out)
+	b := box.waitState(s.ID, share.Seeding)
+	part.fetch(blind, other, func(r *FetchRequest) { r.Limits.Down = 400_000 })
+	part.wait(s.ID, "a part", func(s share.Transfer) bool { return s.Bytes > 300_000 })
+	half := part.wait(s.ID, "a part", func(s share.Transfer) bool { return true })
+	part.fetch(s.Link, other)
+	if r := part.waitState(s.ID, share.Seeding); r.Path != filepath.Join(other, "set") || r.Seal != share.SealOpen {
+		t.Errorf("of a part: %+v", r)
+	} else if left := r.Downloaded; left > 2_700_000 || half.Bytes == half.Total {
+		t.Errorf("downloaded %d bytes, %d of them before", left, half.Bytes)
+	}
+	sameTree(t, dir, filepath.Join(other, "set"))
+	seed.stop()
+	part.stop()
+
+	wrong := link
+	wrong.Secret = seal.NewSecret()
+	if _, err := box.Fetch(t.Context(), FetchRequest{Link: wrong, Output: out}); share.KindOf(err) != share.Refused {
+		t.Errorf("a wrong key: %v", err)
+	}
+	before := b.Downloaded
+	box.fetch(s.Link, out)
+	r := box.wait(s.ID, "the files", func(r share.Transfer) bool { return r.State == share.Seeding && r.Seal == share.SealOpen })
+	if r.Downloaded > before || r.Name != "set" || r.Size != 2_200_000 {
+		t.Errorf("%+v", r)
+	}
+	sameTree(t, dir, filepath.Join(out, "set"))
+	sameModes(t, dir, filepath.Join(out, "set"))
+	box.until("the blob to go", func() bool {
+		_, err := os.Stat(b.Path)
+		return errors.Is(err, fs.ErrNotExist)
+	})
+	box.stop()
+	box = startNode(t, state)
+	last := newNode(t)
+	l := link
+	l.Peers = []string{box.addr.String()}
+	last.fetch(l.Reveal(), t.TempDir())
+	sameTree(t, dir, last.waitState(s.ID, share.Seeding).Path)
+	if _, err := box.Remove(s.ID, true); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(out); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+	var records int
+	db := openAt(t, state)
+	defer db.Close()
+	if err := db.QueryRow(`SELECT count(*) FROM engine_ledger`).Scan(&records); err != nil || records > 0 {
+		t.Errorf("%d records are left, %v", records, err)
+	}
+}
+
+// Sharing unchanged files again, after the command that shared them has ended, gives the
+// same link and reads nothing; changed ones get another key.
+func TestSealedSharingAgain(t *testing.T) {
+	state, path := t.TempDir(), someFiles(t)
+	n := startNode(t, state)
+	sealed := share.ShareOptions{Sealed: true}
+	l := n.lease()
+	s := n.shareFor(path, ShareRequest{Lease: l, ShareOptions: sealed})
+	n.EndLease(l)
+	n.gone(s.ID)
+	n.stop()
+	n = startNode(t, state)
+	l = n.lease()
+	sub := n.Subscribe(1000)
+	got := n.shareFor(path, ShareRequest{Lease: l, ShareOptions: sealed})
+	sub.Close()
+	if !sameSecret(got.Link, s.Link) {
+		t.Errorf("%+v and %+v", got, s)
+	}
+	for ev := range sub.C {
+		if ev.Transfer != nil && ev.Transfer.State == share.Hashing && ev.Transfer.Bytes > 0 {
+			t.Errorf("%d bytes were read", ev.Transfer.Bytes)
+		}
+	}
+	reader := newNode(t)
+	reader.fetch(got.Link, t.TempDir())
+	sameTree(t, path, reader.waitState(s.ID, share.Seeding).Path)
+	n.EndLease(l)
+	n.gone(s.ID)
+	// The same size and time, but other content.
+	name := filepath.Join(path, "beach.jpg")
+	fi, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, content("other", int(fi.Size())), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(name, fi.ModTime(), fi.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	other := n.shareFor(path, ShareRequest{Lease: n.lease(), ShareOptions: sealed})
+	link, _ := share.ParseLink(s.Link)
+	now, err := share.ParseLink(other.Link)
+	if err != nil || now.ID == link.ID || now.Secret.Equal(link.Secret) {
+		t.Errorf("%+v, %v", now, err)
+	}
+	if plain := n.shareFor(path, ShareRequest{}); plain.ID == other.ID || plain.Seal != "" {
+		t.Errorf("%+v", plain)
+	}
 }

@@ -97,6 +97,8 @@ type options struct {
 	Priorities map[int]share.Priority `json:"priorities,omitempty"` // other than Normal, once the files are known
 	Sequential bool                   `json:"sequential,omitempty"`
 	MaxSize    int64                  `json:"maxsize,omitempty"`
+	Blob       string                 `json:"blob,omitempty"`    // folder of the blob that it was before its key was known
+	Unseal     bool                   `json:"unseal,omitempty"`  // its files are yet to be written out of that
 	Blind      bool                   `json:"blind,omitempty"`   // it looks like a sealed share, and there is no key
 	Adopt      bool                   `json:"adopt,omitempty"`   // the user's files are completed in place
 	Only       string                 `json:"only,omitempty"`    // see FetchRequest

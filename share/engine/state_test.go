@@ -47,7 +47,7 @@ func TestRowsAreKept(t *testing.T) {
 		size: 1, total: 2, files: 3, downloaded: 4, uploaded: 5, secret: share.SecretOf([share.SecretSize]byte{6}),
 		options: options{
 			Paused: true, Reason: "why", GoalDone: true, Goal: share.Goal{None: true, Ratio: 1.5, For: time.Hour},
-			Limits: share.Limits{Down: 1, Up: 2}, PieceLength: 3, FollowSymlinks: true, Private: true, Hybrid: true, Sealed: true, Blind: true,
+			Limits: share.Limits{Down: 1, Up: 2}, PieceLength: 3, FollowSymlinks: true, Private: true, Hybrid: true, Sealed: true, Blind: true, Blob: "b", Unseal: true,
 			Trackers: []string{"t"}, WebSeeds: []string{"w"}, Peers: []string{"p"}, Globs: []string{"g"},
 			Select: []share.Range{{First: 1, Last: 2}}, Priorities: map[int]share.Priority{1: share.Skip},
 			Sequential: true, Root: "r", Verify: true, Mend: true, Durable: 9, Damage: "d", Lost: true, Counted: true, Adopt: true, MaxSize: 10,

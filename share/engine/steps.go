@@ -388,6 +388,7 @@ func (lp *loop) finish(t *transfer) {
 	lp.tellCompletion(t)
 	lp.save(t)
 	lp.events.tell(t, share.EventDone, "")
+	lp.dropBlob(t)
 	lp.checkGoal(t, lp.now())
 	lp.reconcile(t)
 }

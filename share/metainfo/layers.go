@@ -172,6 +172,9 @@ func (in *Info) PieceRoot(i int, l *Layers) (root merkle.Hash, height int, known
 	if !in.HasV2() {
 		return root, 0, false
 	}
+	if in.Sealed != nil {
+		return in.Sealed.Blob.PieceRoot(i, l)
+	}
 	f := &in.Files[in.fileOf(i)]
 	if f.Length <= in.PieceLength {
 		return f.Root, merkle.Height(merkle.Blocks(f.Length)), true

@@ -152,6 +152,9 @@ func (in *Info) WireSize(i int) int64 {
 // DataSize is the number of bytes of piece i that belong to the file that it begins
 // with. Of content that is described for BEP 52 the others are padding.
 func (in *Info) DataSize(i int) int64 {
+	if in.Sealed != nil {
+		return in.Sealed.Blob.DataSize(i)
+	}
 	f := &in.Files[in.fileOf(i)]
 	return min(in.PieceLength, f.Offset+f.Length-int64(i)*in.PieceLength)
 }

@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 
+	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
@@ -33,4 +34,16 @@ func ownersOf(encoded []byte, info *metainfo.Info) ([]byte, error) {
 		f.stamp, f.suspect, f.failed = stamp{}, false, false
 	}
 	return p.encode(info), nil
+}
+
+// Rekey returns r as the record of the same files under another ID. info is what r
+// describes.
+func Rekey(r Record, info *metainfo.Info, id share.ID) (Record, error) {
+	l, err := decodeLayout(r.Layout, info)
+	if err != nil {
+		return Record{}, err
+	}
+	under := *info
+	under.ID = id // some names follow from it, and are not in the record
+	return Record{ID: id, Layout: l.encode(&under), Progress: r.Progress}, nil
 }
