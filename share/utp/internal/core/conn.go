@@ -133,6 +133,7 @@ type Conn struct {
 	duplicates int
 	difference uint32 // told to the peer: the delay of its last packet
 	telling    telling
+	bulk       bool // the peer's packets are large
 
 	timer   timer
 	ending  ending
@@ -470,6 +471,7 @@ func (c *Conn) take(now time.Duration, p *packet) {
 	if v != inTurn && v != repeated || c.in.ended || now-c.sentAt >= ackDelay {
 		c.ackOwed = ackEvery
 	}
+	c.bulk = len(p.payload) >= c.cfg.MinDatagram/2
 	c.stats.Received += uint64(c.in.ready.len() - ready)
 	if c.ending.closed {
 		c.in.ready.clear()
@@ -572,9 +574,10 @@ func (c *Conn) transmit(now time.Duration, seq uint16, s *sent) {
 	}
 }
 
-// mayTell is the number that a packet may acknowledge now.
+// mayTell is the number that a packet may acknowledge now. A peer that sends bulk data
+// waits for acknowledgements.
 func (c *Conn) mayTell(now time.Duration) uint16 {
-	if c.out.patience == 0 || c.out.flight == 0 {
+	if c.out.patience == 0 || c.out.flight == 0 || c.bulk {
 		return c.in.ack
 	}
 	return c.telling.may(now, c.in.ack)

@@ -36,7 +36,7 @@
 //
 // Other implementations ignore a packet with all its data if what it acknowledges is
 // much older than what they have seen. So where a path changes the order of packets,
-// the acknowledged number goes up slowly. Others also give a connection up without a
+// the acknowledged number goes up slowly, unless the peer sends bulk data. Others also give a connection up without a
 // word: a peer that owes a packet and is silent is asked, by a packet that it has,
 // whether it is there.
 //

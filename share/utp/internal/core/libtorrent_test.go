@@ -476,3 +476,25 @@ func TestLatePacketsAreNotIgnored(t *testing.T) {
 		t.Errorf("%.3f of the line; %d of %d packets were sent again", use, s.Again, s.Packets)
 	}
 }
+
+// Acknowledgements of bulk data are not kept back: who sends it, with a small window,
+// waits for them.
+func TestBulkDataIsAcknowledgedAtOnce(t *testing.T) {
+	t.Parallel()
+	var got [2]int
+	for i, patience := range []time.Duration{0, 50 * time.Millisecond} {
+		w := newWorld(9)
+		up := &link{world: w, rate: mbit(32), delay: 25 * time.Millisecond, queue: 200 * time.Millisecond, loss: 0.01}
+		e := &end{world: w, out: &link{world: w, delay: 25 * time.Millisecond}, want: -1, other: &end{}}
+		l := w.libtorrent(up, e.receive)
+		e.to = l.receive
+		w.run(time.Second, nil)
+		e.conn.out.patience = patience
+		w.run(40*time.Second, nil)
+		got[i] = e.got
+	}
+	t.Logf("%d bytes, and %d where packets change their order", got[0], got[1])
+	if got[1] < got[0]*9/10 {
+		t.Errorf("%d bytes, and %d where packets change their order", got[0], got[1])
+	}
+}
