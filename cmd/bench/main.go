@@ -77,6 +77,7 @@ var sections = [...]section{
 	{"crowd", (*bench).crowds},
 	{"play", (*bench).play},
 	{"hash", (*bench).hash},
+	{"sealed", (*bench).sealed},
 	{"many", (*bench).manyShares},
 	{"api", (*bench).api},
 	{"page", (*bench).page},

@@ -121,6 +121,11 @@ func (p *pair) row(size int64) []string {
 // fetched runs a download and notes what it took. The seconds are the downloader's
 // own, from being given the link to all being verified.
 func (p *pair) fetched(b *bench, get fetcher, source string) error {
+	return p.fetchedThen(b, get, source, func(string) error { return nil })
+}
+
+// fetchedThen also hands over the folder with what came, before it is removed.
+func (p *pair) fetchedThen(b *bench, get fetcher, source string, then func(dir string) error) error {
 	dir, err := b.scratch()
 	if err != nil {
 		return err
@@ -140,7 +145,7 @@ func (p *pair) fetched(b *bench, get fetcher, source string) error {
 	cpu, rss := got.used()
 	p.seconds = append(p.seconds, done.Seconds)
 	p.fetchCPU, p.fetchRSS = append(p.fetchCPU, cpu), append(p.fetchRSS, rss)
-	return nil
+	return then(dir)
 }
 
 // beside runs work while seeder seeds, notes what that took of the seeder, and ends it.
