@@ -121,6 +121,26 @@ func TestOthersSeedWhatTheyCannotRead(t *testing.T) {
 	}
 }
 
+// A box that is given the key later opens what it has: nobody else has the share then.
+//
+//	alice ── router ── core ── router ── box
+func TestABoxIsGivenTheKeyLater(t *testing.T) {
+	t.Parallel()
+	net := lab.New(t)
+	alice, box := at(t, net.Home("alice")), at(t, net.Home("box"))
+	folder, into := keepersFolder(t), t.TempDir()
+	was := snapshot(t, folder)
+	share := alice.Share(folder, "--listen", "[::]:7000", "--sealed")
+	blob := arrived(t, box.getLink(share.Blind, into)).Path
+	share.Interrupt()
+	if diff := cmp.Diff(was, snapshot(t, arrived(t, box.getLink(fullLink(share), into)).Path)); diff != "" {
+		t.Errorf("not as shared (-shared +opened):\n%.4000s", diff)
+	}
+	if _, err := os.Lstat(blob); !os.IsNotExist(err) {
+		t.Errorf("the blob is still there: %v", err)
+	}
+}
+
 // needles are forms in which a text could be somewhere: as it is, and as UTF-16.
 func needles(text string) map[string][]byte {
 	forms := map[string][]byte{"": []byte(text)}

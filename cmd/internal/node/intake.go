@@ -38,7 +38,12 @@ func (in *intake) shareFor(ctx context.Context, owner engine.Owner, r api.ShareR
 	if err := in.withheld.admit(r.Path, r.Exclude, r.Confirm); err != nil {
 		return share.Transfer{}, err
 	}
-	return in.engine.Share(ctx, shareRequest(in.config(), owner, r))
+	c := in.config()
+	if c.Sealed && r.Hybrid && !r.Sealed && !r.Plain {
+		return share.Transfer{}, share.Errorf(share.Usage,
+			"the setting sealed seals every share, and a sealed share is described for BitTorrent v1 only: share it with --sealed=false, or not as a hybrid")
+	}
+	return in.engine.Share(ctx, shareRequest(c, owner, r))
 }
 
 // shareRequest is r with the defaults of c.

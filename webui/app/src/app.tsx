@@ -18,6 +18,7 @@ import { Share } from './screens/share'
 import { Shell } from './screens/shell'
 import { SignIn } from './screens/signin'
 import { Transfers } from './screens/transfers'
+import { Unseal, unsealing } from './screens/unseal'
 import { removing } from './state/actions'
 import { toast } from './state/toasts'
 import { chosen } from './state/uploads'
@@ -99,7 +100,7 @@ function dropped(e: DragEvent): void {
     const entries = [...e.dataTransfer.items].map((i) => i.webkitGetAsEntry?.()).filter((i) => !!i)
     const all = entries.length === files.length ? walk(entries) : Promise.resolve(given(files))
     all.then((g) => {
-      adding.value = undefined
+      adding.value = unsealing.value = undefined
       chosen.value = g
       go('/share')
     }, (err) => toast(message(err), { bad: true }))
@@ -133,6 +134,7 @@ export function App(): JSX.Element {
     <>
       <Shell><Screen /></Shell>
       {adding.value && <Add />}
+      {unsealing.value && <Unseal />}
       {removing.value.length > 0 && <Removal />}
       {helping.value && <Help />}
       <Toasts />

@@ -11,7 +11,7 @@ import { folder, harmless, missing, Node, seeded, stage, until, violations, type
 const why = missing()
 const key = /[?&]x\.k=[0-9a-f]{64}$/
 
-describe.skipIf(why)('sealed shares', { timeout: 90_000 }, () => {
+describe.skipIf(why)('sealed shares', { timeout: 240_000 }, () => {
   let { near, far, page, open } = {} as Stage
   stage((s) => { ({ near, far, page, open } = s) }, async () => [await new Node('near').start(), await new Node('far').start()])
 
@@ -120,6 +120,20 @@ describe.skipIf(why)('sealed shares', { timeout: 90_000 }, () => {
     expect(readFileSync(join(near.downloads, 'Postcards', 'first letter.txt')).equals(readFileSync(join(dir, 'first letter.txt')))).toBe(true)
   })
 
+  test('the full link is added to what the node seeds without the key', async () => {
+    const t = await sealed(far, letters('Recipes'))
+    await near.api('POST', '/transfers', { link: t.link.replace(key, '') })
+    await until('the blob', async () => (await near.api<Transfer[]>('GET', '/transfers')).find((o) => o.id === t.id && o.state === 'seeding'))
+    await open('/')
+    await page.keyboard.press('a')
+    await page.getByLabel('Link').fill(t.link)
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog', { name: 'Open with this link?' }).getByText('Nothing is downloaded again').waitFor()
+    await looked('open')
+    await page.getByRole('dialog').getByRole('button', { name: 'Open', exact: true }).click()
+    await page.getByRole('heading', { name: 'Recipes' }).waitFor()
+  })
+
   test('a node without the key says what it cannot read', async () => {
     const t = await sealed(far, letters('Diaries'))
     await near.api('POST', '/transfers', { link: t.link.replace(key, '') })
@@ -138,5 +152,28 @@ describe.skipIf(why)('sealed shares', { timeout: 90_000 }, () => {
     await looked('blind-files')
     expect(await page.getByText('Diaries').count()).toBe(0)
     expect(readFileSync(here.path).includes('letter.txt')).toBe(false)
+
+    // The full link is given later: wrong ones are told apart, and nobody is asked again.
+    await far.api('POST', `/transfers/${t.id}/pause`)
+    await page.getByRole('button', { name: 'Open with the full link' }).click()
+    const link = page.getByLabel('Full link', { exact: true })
+    for (const [text, says] of [
+      ['hello', 'This is not one link'], [t.link.replace(/btih:.{8}/, 'btih:00000000'), 'This link names another share'],
+      [t.link.replace(key, ''), 'This link has no key'], [t.link.slice(0, -8) + '00000000', 'does not belong to'],
+    ] as const) {
+      await link.fill(text)
+      await link.press('Enter')
+      await page.getByRole('alert').getByText(says).waitFor()
+      expect(await page.getByRole('alert').innerText()).not.toContain(t.link.slice(-64, -40))
+    }
+    await looked('unseal')
+    await link.fill(t.link)
+    await page.getByRole('dialog').getByRole('button', { name: 'Open', exact: true }).click()
+    await page.getByRole('heading', { name: 'Diaries' }).waitFor()
+    await told(page).getByText('Sealed: only people with the full link can read it').waitFor()
+    await until('the files', async () => (await near.api<Transfer>('GET', `/transfers/${t.id}`)).state === 'seeding')
+    for (const f of ['first letter.txt', 'second letter.txt']) {
+      expect(readFileSync(join(near.downloads, 'Diaries', f)).equals(readFileSync(join(t.path, f)))).toBe(true)
+    }
   })
 })

@@ -27,6 +27,10 @@ const key = /[?&]x\.k=([0-9a-f]{64})(?=&|$)/i
 /** hasKey reports whether a link has the key of a sealed share. */
 export const hasKey = (link: string): boolean => key.test(link.trim())
 
+/** names reports whether a link is a magnet link of the content with one of these IDs. */
+export const names = (link: string, ids: readonly (string | undefined)[]): boolean =>
+  [...link.matchAll(/xt=urn:bt(?:ih:([0-9a-f]{40})|mh:1220([0-9a-f]{64}))/gi)].some((m) => ids.includes((m[1] ?? m[2])!.toLowerCase()))
+
 /** blind is a link of the node without the key of a sealed share and what only its readers need. */
 export function blind(link: string): string {
   const [scheme, query = ''] = link.split('?')

@@ -14,6 +14,7 @@ import { toast } from '../state/toasts'
 import { Button, Dialog, Pick, Problem, Working } from '../ui/basics'
 import { FileTree } from '../ui/filetree'
 import { codeIn, Scan } from '../ui/scan'
+import { onceMore, unseal } from './unseal'
 
 /** Source is what the node previews: a link, or a torrent in base64. */
 type Source = { link: string } | { torrent: string }
@@ -159,6 +160,8 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
   const good = seen.filter((s): s is Seen & { source: Source; preview: Preview } => !!s.preview)
   const fresh = good.filter((s) => !s.preview.present)
   const only = seen.length === 1 ? good[0]?.preview : undefined
+  /** opens is whether the link has the key of a sealed share that the node cannot read yet. */
+  const opens = only?.sealed && only.present?.seal === 'blind'
   const [output, setOutput] = useState(good[0]?.preview.output ?? '')
   const [skipped, setSkipped] = useState<ReadonlySet<number>>(new Set())
   const [paused, setPaused] = useState(false)
@@ -207,8 +210,21 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
     }
   }
 
+  const open = async (): Promise<void> => {
+    setBusy(true)
+    setProblem('')
+    try {
+      await unseal(only!.present!, only!.link)
+      close()
+      go(`/t/${only!.present!.id}`)
+    } catch (e) {
+      setProblem(message(e))
+      setBusy(false)
+    }
+  }
+
   return (
-    <Dialog title={only ? (only.present ? 'Already added' : 'Download this?') : seen.length === 1 ? 'This cannot be downloaded' : fresh.length ? `Download ${plural(fresh.length, 'transfer')}?` : 'Nothing new'} onClose={close} wide={!!only?.files.length}>
+    <Dialog title={only ? (opens ? 'Open with this link?' : only.present ? 'Already added' : 'Download this?') : seen.length === 1 ? 'This cannot be downloaded' : fresh.length ? `Download ${plural(fresh.length, 'transfer')}?` : 'Nothing new'} onClose={close} wide={!!only?.files.length}>
       <div class="stack">
         {seen.length === 1 ? (
           only && <p ref={heading} class="strong break title" tabIndex={-1}><bdi>{only.sealed && !only.name ? 'Sealed share' : shown(only.name) || only.id}</bdi></p>
@@ -222,10 +238,10 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
           </ul>
         )}
         {seen.length === 1 && seen[0]!.error && <Problem>{seen[0]!.error}</Problem>}
-        {only?.present && (
+        {opens && <p class="note">This node seeds this share and cannot read it. The link has the key. {onceMore}</p>}
+        {only?.present && !opens && (
           <p class="note">
             This node already has this transfer, in <code class="break">{shown(only.output)}</code>.{' '}
-            {only.sealed && only.present.seal === 'blind' && 'It has it without the key: remove it there, then add this link, and the node can read it. '}
             <a href={`/t/${only.id}`} onClick={close}>Show it</a>
           </p>
         )}
@@ -264,6 +280,7 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
       </div>
       <footer>
         <Button onClick={again}>Back</Button>
+        {opens && <Button variant="primary" icon="lock" disabled={busy} onClick={() => void open()}>Open</Button>}
         {fresh.length > 0 && (
           <Button variant="primary" icon="down" disabled={busy || nothing || !output} onClick={() => void fetchAll()}>
             {paused ? 'Add' : 'Download'}{skipped.size > 0 && only ? ` ${plural(only.files.length - skipped.size, 'file')}` : ''}

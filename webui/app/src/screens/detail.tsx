@@ -18,6 +18,7 @@ import { Files } from './files'
 import { Overview } from './overview'
 import { Peers } from './peers'
 import { Pieces } from './pieces'
+import { unsealing } from './unseal'
 
 const tabs = ['overview', 'files', 'pieces', 'peers', 'discovery', 'log'] as const
 type Tab = (typeof tabs)[number]
@@ -91,7 +92,9 @@ export function Detail({ id, tab }: { id: string; tab: string }): JSX.Element {
           <Button icon="remove" label="Remove" onClick={() => { removing.value = [t] }} />
         </div>
       </div>
-      <Readers t={t} />
+      <Readers t={t}>
+        {t.seal === 'blind' && <button type="button" class="link" onClick={() => { unsealing.value = t }}>I have the full link</button>}
+      </Readers>
       {t.channel && <p class="note">This is the list of <a href={`/find/${t.channel}`}>a channel</a>. It is removed with the channel.</p>}
       <div class="progress-line">
         <Bar value={progress(t)} state={t.state} label="Progress" />

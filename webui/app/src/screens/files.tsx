@@ -13,6 +13,7 @@ import { Bar, Button, Dialog, Empty, Working } from '../ui/basics'
 import { FileTree } from '../ui/filetree'
 import { Icon } from '../ui/icons'
 import { Names } from '../ui/names'
+import { unsealing } from './unseal'
 
 // The types that browsers can show; the node serves other types only as downloads.
 const video = /\.(mp4|m4v|webm|ogv|mkv|mov)$/i
@@ -44,6 +45,7 @@ export function Files({ t }: { t: Transfer }): JSX.Element {
     return (
       <Empty icon="lock" title={readers(t)}>
         <p>Its files are in one block of encrypted data. Other people with the full link can get them from this node.</p>
+        <Button icon="lock" onClick={() => { unsealing.value = t }}>Open with the full link</Button>
       </Empty>
     )
   }
