@@ -27,7 +27,7 @@ func linkVerb() *verb {
 			`using the network. For a .torrent file it also lists the files and prints the magnet link of the same content. ` +
 			`If LINK is -, it reads links from standard input, one per line.` + "\n\n" +
 			`The link of a sealed share has a key; whoever has the key can read the share. --blind prints the link without it, for ` +
-			`a machine that shall seed the share and not read it. The same goes for the link of a sealed channel.`,
+			`a machine that is to seed the share without reading it. The same goes for the link of a sealed channel.`,
 		examples: []example{
 			{"shoal link 'magnet:?xt=urn:btih:…'", "inspect a link before you download"},
 			{"shoal link --json ubuntu.torrent", "inspect a .torrent file; JSON output"},

@@ -388,7 +388,7 @@ func howToGet(link string) string {
 	}
 	return "\nSealed: only people with this link can read it. To download it on another machine,\n" +
 		"run this and paste the link, so that its key is in no shell history:\n  shoal get -\n" +
-		"A machine that shall seed it and not read it gets the link without the key:\n  shoal get --seed forever " + quote(blind)
+		"A machine that only seeds it, and cannot read it, gets the link without the key:\n  shoal get --seed forever " + quote(blind)
 }
 
 // hiddenOnes says how many files of a share are hidden.
