@@ -2,12 +2,14 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,11 +26,13 @@ import (
 func shareVerb() *verb {
 	return &verb{
 		name: "share", args: "PATH...", short: "share files or folders and print their links", group: "Share and download",
-		min: 1, max: -1,
+		max: -1,
 		long: `shoal prints a link for each PATH on standard output. Anyone who has the link can download the files ` +
 			`as long as this command runs. If a node is already running, it takes over the share and this ` +
 			`command returns. shoal only reads the files. The link contains the addresses of this host, so that it works ` +
 			`without the DHT.` + "\n\n" +
+			`If PATH is -, share reads standard input to its end, and then shares it as a file with the name of --name, otherwise ` +
+			`"` + stdinName + `". --text shares a few words instead, as "` + textName + `". What was read is kept in the state directory for as long as it is shared.` + "\n\n" +
 			`With --sealed the content is encrypted with a key that is in the link. Only people with the full link can read it. ` +
 			`Others, such as a rented server that has the link without the key (shoal link --blind), can seed it and learn no more ` +
 			`than about how large it is. Content for everybody is better shared without it.`,
@@ -38,6 +42,8 @@ func shareVerb() *verb {
 			{"shoal share --qr talk.pdf", "also print a QR code to scan"},
 			{"shoal share --seed ratio:2 film.mkv", "seed until twice its size was uploaded"},
 			{"shoal share --sealed letters", "share it so that only people with the link can read it"},
+			{"pg_dump shop | shoal share --name shop.sql -", "share what another program prints"},
+			{"shoal share --text 'The key is under the mat.'", "share a few words as a text file; --text - reads them from standard input"},
 			{"link=$(shoal share --detach photos)", "use it in a script while a node is running"},
 		},
 		flags: append(shareFlags(), nodeFlags()...),
@@ -46,9 +52,10 @@ func shareVerb() *verb {
 			if err != nil {
 				return err
 			}
-			return withNode(ctx, c, opts.detach, func(ctx context.Context, n client, life lifetime) error {
+			err = withNode(ctx, c, opts.detach, func(ctx context.Context, n client, life lifetime) error {
 				return runShare(ctx, n, life, opts, c.out)
 			})
+			return cmp.Or(err, opts.spool.end())
 		},
 	}
 }
@@ -56,6 +63,7 @@ func shareVerb() *verb {
 func shareFlags() []cli.Flag {
 	return []cli.Flag{
 		stringFlag("name", "share it under `NAME` instead of its own name"),
+		stringFlag("text", "share `TEXT` as a small file; - reads it from standard input, where it is in no shell history"),
 		boolFlag("no-addresses", "leave the addresses of this host out of the link"),
 		boolFlag("qr", "also show the link as a QR code"),
 		&cli.StringFlag{Name: "seed", EnvVars: envOf("seed"), DefaultText: "forever",
@@ -76,7 +84,8 @@ func shareFlags() []cli.Flag {
 
 // shareOptions are the arguments and flags of `share`.
 type shareOptions struct {
-	paths       []string // absolute
+	paths       []string  // absolute; - stands for what spool writes
+	spool       *spooling // nil if only files are shared
 	name        string
 	noAddresses bool
 	qr          bool
@@ -106,7 +115,14 @@ func parseShare(c *call) (shareOptions, error) {
 	if o.sealed, err = c.said("sealed"); err != nil {
 		return o, err
 	}
+	if err := o.parseSpool(c); err != nil {
+		return o, err
+	}
 	for _, p := range c.Args().Slice() {
+		if p == "-" {
+			o.paths = append(o.paths, p)
+			continue
+		}
 		abs, err := filepath.Abs(p)
 		if err != nil {
 			return o, share.Errorf(share.Disk, "finding the current folder: %w", err)
@@ -135,6 +151,29 @@ func parseShare(c *call) (shareOptions, error) {
 	return o, nil
 }
 
+// parseSpool reads what is shared that is no file.
+func (o *shareOptions) parseSpool(c *call) error {
+	args, text := c.Args().Slice(), c.String("text")
+	stdin := slices.Index(args, "-")
+	switch {
+	case c.IsSet("text") && text == "":
+		return usageErrorf("--text is empty: there is nothing to share")
+	case text != "" && len(args) > 0:
+		return usageErrorf("--text and %s cannot be combined: share them one after the other", share.Quote(args[0]))
+	case text != "":
+		o.spool, o.paths = &spooling{name: textName, text: text, in: os.Stdin}, []string{"-"}
+		return checkText(text)
+	case len(args) == 0:
+		return usageErrorf("share needs PATH... (shoal share --help has examples)")
+	case stdin < 0:
+	case slices.Contains(args[stdin+1:], "-"):
+		return usageErrorf("standard input can be read only once: give - once")
+	default:
+		o.spool = &spooling{name: stdinName, in: os.Stdin}
+	}
+	return nil
+}
+
 type sharer struct {
 	*batch
 	opts  shareOptions
@@ -147,7 +186,7 @@ type sharer struct {
 	verdict share.Verdict
 }
 
-func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, out *output) error {
+func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, out *output) (err error) {
 	if opts.detach && life != itsOwn {
 		return errNotLasting
 	}
@@ -158,12 +197,26 @@ func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, o
 		return err
 	}
 	defer end()
+	defer func() {
+		if kindOf(err) != share.NoNode { // else the next node needs it
+			opts.spool.leave()
+		}
+	}()
 	s.lease = lease
+	paths := opts.paths
+	if opts.spool != nil {
+		path, err := opts.spool.write(ctx, n, out)
+		if err != nil {
+			return err
+		}
+		paths = slices.Clone(paths)
+		paths[slices.Index(paths, "-")] = path
+	}
 	if life == itsOwn && !opts.detach {
 		out.say("A daemon is running: it takes over what is shared here, and goes on when this command has ended.")
 	}
 	s.begin, s.look = s.publish, s.published
-	err = s.run(ctx, opts.paths)
+	err = s.run(ctx, paths)
 	s.tell()
 	if err != nil {
 		return s.farewell(ctx, err)
@@ -202,6 +255,9 @@ func (s *sharer) publish(ctx context.Context, j *job) (share.Transfer, error) {
 		r.Goal = &s.opts.seed.goal
 	}
 	t, err := s.node.Share(ctx, r)
+	if err == nil && s.opts.spool.has(j.arg) {
+		s.opts.spool.left = s.life != ours
+	}
 	if !errors.Is(err, api.ErrUnconfirmed) {
 		return t, err
 	}

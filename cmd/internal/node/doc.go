@@ -14,5 +14,6 @@
 //	shoal.sock   the API, mode 0600
 //	state.db     SQLite; the node's own table is node_values
 //	state.sum    checksum of state.db as it was last closed
+//	spool/       what commands share that is no file of the user's
 //	torrents/    ID.torrent and ID.note, kept by the engine
 package node

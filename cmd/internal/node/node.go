@@ -320,6 +320,7 @@ func (n *Node) build() (p *parts, err error) {
 	}
 	p.above = append(servers, n.api.Run, n.limiter.Run, n.guard.Run, n.reach.run)
 	p.above = append(p.above, n.history.Run, n.catalogue.run, n.channels.Run)
+	p.above = append(p.above, (&sweeper{root: filepath.Join(c.State, spoolName), engine: n.engine, log: n.part("spool")}).run)
 	if n.dht != nil {
 		p.above = append(p.above, func(ctx context.Context) error { return n.seeds.follow(ctx, n.engine) })
 	}

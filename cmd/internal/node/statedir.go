@@ -28,7 +28,7 @@ const (
 // of path.Match. lost+found is at the root of a file system.
 var ownNames = []string{
 	lockName, socketName, credentialsName, ".credentials-*", "dht.nodes*", "index.db*", stateName + "*", sumName + "*",
-	torrentsDir, channelsDir, "lost+found",
+	torrentsDir, channelsDir, spoolName, "lost+found",
 }
 
 // contents is what survey found in a state directory.

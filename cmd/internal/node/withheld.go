@@ -73,9 +73,9 @@ func (w *withheld) admit(path string, exclude []string, sure bool) error {
 }
 
 // inside reports whether a path without symbolic links is the state directory, or below
-// it but not among the downloads.
+// it and neither among the downloads nor a file in the spool.
 func (w *withheld) inside(path string) bool {
-	return holds(w.self, path) && !within(path, realPath(w.downloads()))
+	return holds(w.self, path) && !within(path, realPath(w.downloads())) && !inSpool(w.state, path)
 }
 
 // guard refuses a file or folder that is reached while sharing, also through a symbolic
