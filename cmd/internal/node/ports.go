@@ -127,22 +127,45 @@ func openPorts(c *config.Config, s *state) (*ports, error) {
 	return p, nil
 }
 
-// bindTries is how many ports that the system chooses for TCP may be in use for UDP.
-const bindTries = 20
+// bindTries is how many ports that the system chooses for TCP may be in use for UDP, or
+// blocked by browsers.
+const bindTries = 40
+
+// blocked are the ports at which no browser connects to a web server: the bad ports of the
+// Fetch standard, and 0.
+var blocked = [...]uint16{
+	0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110, 111, 113,
+	115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556,
+	563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667,
+	6668, 6669, 6679, 6697, 10080,
+}
+
+var errBlocked = errors.New("browsers connect to none of the ports that are free")
 
 func (p *ports) bind(a netip.AddrPort, ipv4 bool) error {
 	if !a.Addr().Is6() && !ipv4 {
 		return errors.New("it is an IPv4 address, and --ipv4 is not set")
 	}
+	// What is in the way stays bound until a port is found: the system would choose it again.
+	var refused []*ports
+	defer func() {
+		for _, r := range refused {
+			r.close()
+		}
+	}()
 	var err error
 	for range bindTries {
 		one := &ports{}
-		if err = one.bindOnce(a, ipv4); err == nil {
+		err = one.bindOnce(a, ipv4)
+		if err == nil && a.Port() == 0 && slices.Contains(blocked[:], one.port()) {
+			err = errBlocked
+		}
+		if err == nil {
 			p.tcp = append(p.tcp, one.tcp...)
 			p.udp = append(p.udp, one.udp...)
 			return nil
 		}
-		one.close()
+		refused = append(refused, one)
 		if a.Port() != 0 {
 			break
 		}
