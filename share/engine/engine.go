@@ -51,6 +51,16 @@ type Finder interface {
 	Source() share.Source
 }
 
+// Web serves browsers that connect to the port for peers. Its methods must not block.
+type Web interface {
+	// Open tells whether connections that begin with TLS, or without it with HTTP, are
+	// served. Others are taken for those of peers.
+	Open(tls bool) bool
+	// Serve takes such a connection, from its first byte on. It bounds how many there are,
+	// beside MaxConns, and closes them.
+	Serve(conn net.Conn, tls bool)
+}
+
 // Config holds what an Engine depends on.
 type Config struct {
 	Logger *slog.Logger // nil discards
@@ -113,6 +123,9 @@ type Config struct {
 	// without symbolic links, except for the lists of channels. Its error refuses the
 	// share. With nil everything may be shared.
 	Guard func(path string, info fs.FileInfo) error
+
+	// Web serves browsers that connect to Listeners; nil serves none.
+	Web Web
 
 	Client string           // name and version sent to peers, such as "shoal 1.0"
 	Now    func() time.Time // nil is time.Now
@@ -207,6 +220,7 @@ func New(cfg Config) (*Engine, error) {
 		Logger: cfg.Logger, Client: cfg.Client, Now: cfg.Now,
 		Listeners: cfg.Listeners, UTP: cfg.UTP, DialFrom: cfg.DialFrom, Reachable: cfg.Reachable, DHTPort: cfg.DHTPort,
 		Policy: far, MaxConns: cfg.MaxConns, Uploads: cfg.MaxUploads, Yield: cfg.Yield,
+		Web:    cfg.Web,
 		Events: face.Events{Wake: e.awaken, Found: e.found, DHTNode: cfg.OnDHTNode, Stranger: cfg.OnStranger},
 	})
 	e.loop = newLoop(e.cfg, e.box, e.swarms, e.hub, far, e.down, e.up)

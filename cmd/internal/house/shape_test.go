@@ -165,14 +165,14 @@ var inside = map[string][]string{
 	"index/dht/internal/table":      {"index/dht/internal/nodeid"},
 	"share/engine/internal/tracker": {"share/engine/internal/compact", "share/engine/internal/netguard"},
 	// The swarm is a room of its own: its parts know each other by what they need.
-	"share/engine/internal/swarm":          {"share/engine/internal/swarm/core", "share/engine/internal/swarm/face", "share/engine/internal/swarm/mse", "share/engine/internal/swarm/uplink", "share/engine/internal/swarm/wire"},
+	"share/engine/internal/swarm":          {"share/engine/internal/swarm/core", "share/engine/internal/swarm/face", "share/engine/internal/swarm/mse", "share/engine/internal/swarm/opening", "share/engine/internal/swarm/uplink", "share/engine/internal/swarm/wire"},
 	"share/engine/internal/swarm/core":     {"share/engine/internal/swarm/uplink", "share/engine/internal/swarm/wire"},
 	"share/engine/internal/swarm/conform":  {"share/engine/internal/swarm/face", "share/engine/internal/netguard"},
 	"share/engine/internal/swarm/dialback": {"share/engine/internal/netguard"},
 	"share/engine/internal/swarm/face":     {"share/engine/internal/netguard"},
 	"share/engine/internal/swarm/native": {
 		"share/engine/internal/swarm", "share/engine/internal/swarm/core", "share/engine/internal/swarm/dialback", "share/engine/internal/swarm/face",
-		"share/engine/internal/swarm/punch", "share/engine/internal/swarm/webseed", "share/engine/internal/swarm/wire",
+		"share/engine/internal/swarm/opening", "share/engine/internal/swarm/punch", "share/engine/internal/swarm/webseed", "share/engine/internal/swarm/wire",
 		"share/engine/internal/admission", "share/engine/internal/edge", "share/engine/internal/flow", "share/engine/internal/netguard", "share/engine/internal/pace",
 	},
 	"share/engine/internal/swarm/sim":     {"share/engine/internal/swarm/core", "share/engine/internal/swarm/uplink", "share/engine/internal/swarm/wire"},

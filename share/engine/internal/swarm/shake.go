@@ -2,7 +2,6 @@ package swarm
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,11 +13,12 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/mse"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/opening"
 )
 
 // The handshake: 19 "BitTorrent protocol" reserved[8] ID[20] peer-id[20].
 const (
-	protocol     = "\x13BitTorrent protocol"
+	protocol     = opening.Greeting
 	handshakeLen = len(protocol) + 8 + 20 + 20
 	shakeTime    = 10 * time.Second
 	wakeTime     = shakeTime - 2*time.Second
@@ -198,6 +198,9 @@ func (n *Node) welcome(raw net.Conn) {
 	defer stop()
 	_ = raw.SetDeadline(time.Now().Add(shakeTime))
 	c, h, err := n.answer(raw)
+	if errors.Is(err, errVisit) {
+		return
+	}
 	s := n.swarm(h.id)
 	if err == nil && s == nil {
 		err = errors.New("the other end speaks of content that is not here")
@@ -224,16 +227,25 @@ func address(a net.Addr) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), ap.IsValid()
 }
 
+// errVisit tells that a connection is not ours any more.
+var errVisit = errors.New("the connection is a browser's")
+
 // answer makes the handshake of the side that was connected to.
 func (n *Node) answer(raw net.Conn) (*mse.Conn, hello, error) {
 	in := bufio.NewReaderSize(raw, 1<<10)
-	first, err := in.Peek(len(protocol))
+	kind, err := opening.Read(in)
 	if err != nil {
 		return nil, hello{}, err
 	}
+	if (kind == opening.TLS || kind == opening.HTTP) && n.cfg.Visit != nil {
+		read, _ := in.Peek(in.Buffered())
+		if n.cfg.Visit(raw, kind, read) {
+			return nil, hello{}, errVisit
+		}
+	}
 	c := &mse.Conn{Conn: raw}
 	var r io.Reader = in
-	if !bytes.Equal(first, []byte(protocol)) {
+	if kind != opening.BitTorrent {
 		methods := mse.RC4 | mse.Clear
 		if n.cfg.Encryption == Require {
 			methods = mse.RC4

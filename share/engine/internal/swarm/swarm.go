@@ -21,6 +21,7 @@ import (
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/opening"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/uplink"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 	"github.com/shoalnet/shoal/share/merkle"
@@ -65,6 +66,10 @@ type Config struct {
 	// Wake is called when a peer asks for content that was offered and is not
 	// attached: to attach it. nil if nothing is offered.
 	Wake func(ctx context.Context, id ID)
+	// Visit is called for each connection to us that begins with TLS or HTTP. read is what
+	// was read of it. It takes the connection, or reports that it does not: then it may
+	// still be a peer that encrypts. It must not block; nil takes none.
+	Visit func(conn net.Conn, kind opening.Kind, read []byte) (taken bool)
 }
 
 // Content is what a swarm is about.

@@ -50,7 +50,20 @@ type Config struct {
 	// Yield holds uploads to what leaves the line usable for others, see Network.
 	Yield bool
 
+	// Web serves browsers that connect to Listeners; nil serves none.
+	Web Web
+
 	Events Events
+}
+
+// Web serves browsers. Its methods must not block.
+type Web interface {
+	// Open tells whether connections that begin with TLS, or without it with HTTP, are
+	// served.
+	Open(tls bool) bool
+	// Serve takes such a connection, from its first byte on. It bounds how many there are,
+	// and closes them.
+	Serve(conn net.Conn, tls bool)
 }
 
 // Events is what a Network tells. Wake may take its time and ends with its

@@ -73,7 +73,7 @@ func New(cfg face.Config) *Network {
 	n.web = netguard.Transport(netguard.ClientConfig{Policy: cfg.Policy, UserAgent: cfg.Client})
 	own := swarm.Config{
 		Logger: cfg.Logger, PeerID: n.id, Client: cfg.Client, DHTPort: cfg.DHTPort, Uploads: cfg.Uploads,
-		Dial: n.Dial, Greeted: n.greeted, Wake: n.wake,
+		Dial: n.Dial, Greeted: n.greeted, Wake: n.wake, Visit: n.visit,
 	}
 	if own.DHTPort == nil && cfg.Events.DHTNode != nil {
 		own.DHTPort = func() uint16 { return 0 } // tells nothing, and has peers tell theirs

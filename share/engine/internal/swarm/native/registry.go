@@ -19,6 +19,7 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/opening"
 )
 
 const (
@@ -92,11 +93,14 @@ const briefTime = 5 * time.Second
 // within tells whether less than d has passed since at; not when the clock was set back.
 func within(now, at time.Time, d time.Duration) bool { return now.Sub(at) < d && !now.Before(at) }
 
-// greeting is how a handshake in the clear begins.
-const greeting = "\x13BitTorrent protocol"
+// silence is how long a peer may leave unacknowledged, or unread, what it was
+// sent. The system's own patience is a quarter of an hour, in which nobody else is
+// asked for the blocks that were asked of a peer whose address is gone. Who reads
+// slowly, since his user wants it so, must not be taken for one.
+const silence = time.Minute
 
 func (r *registry) track(nc net.Conn, peer netip.AddrPort, incoming bool) *tracked {
-	boundSilence(nc)
+	boundSilence(nc, silence)
 	c := &tracked{Conn: nc, of: r, peer: peer, incoming: incoming, since: r.now()}
 	c.outlet.line, c.outlet.conn = r.line, nc
 	c.idle.Store(true)
@@ -123,10 +127,11 @@ func (c *tracked) Read(b []byte) (int, error) {
 // hear looks whether the one that we called greets as a peer does. The swarm tells
 // that of those that encrypt, and of its own; others dial, too.
 func (c *tracked) hear(b []byte) {
-	c.answer = append(c.answer, b[:min(len(b), len(greeting)-len(c.answer))]...)
+	const whole = len(opening.Greeting)
+	c.answer = append(c.answer, b[:min(len(b), whole-len(c.answer))]...)
 	n := len(c.answer)
-	same := string(c.answer) == greeting[:n]
-	if c.heard = !same || n == len(greeting); !c.heard {
+	same := string(c.answer) == opening.Greeting[:n]
+	if c.heard = !same || n == whole; !c.heard {
 		return
 	}
 	c.answer = nil
@@ -182,6 +187,14 @@ func (r *registry) forget(c *tracked) {
 		r.rules.Leave(c.place)
 		delete(r.conns, c.place)
 	}
+}
+
+// release gives the place of a connection back that turned out to be no peer's. It stays
+// open.
+func (r *registry) release(c *tracked) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget(c)
 }
 
 // giveWay closes a connection that gave way to another; nil is none. r.mu is held.

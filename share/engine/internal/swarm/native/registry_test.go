@@ -15,6 +15,7 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/admission"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
+	"github.com/shoalnet/shoal/share/engine/internal/swarm/opening"
 )
 
 // fakeConn comes from an address of our choice.
@@ -172,7 +173,7 @@ func TestUnansweredCallsAreFew(t *testing.T) {
 			t.Errorf("%d calls to one network, %d open", called, r.open())
 		}
 		answer := func(_ context.Context, to netip.AddrPort) (net.Conn, error) {
-			return &fakeConn{from: to, says: greeting}, nil
+			return &fakeConn{from: to, says: opening.Greeting}, nil
 		}
 		for i := range 1000 {
 			nc, err := r.call(t.Context(), from(2, i), answer)

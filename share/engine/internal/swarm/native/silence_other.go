@@ -2,7 +2,10 @@
 
 package native
 
-import "net"
+import (
+	"net"
+	"time"
+)
 
 // boundSilence leaves it to the system.
-func boundSilence(net.Conn) {}
+func boundSilence(net.Conn, time.Duration) {}
