@@ -143,6 +143,8 @@ func TestABoxMirrorsASealedChannel(t *testing.T) {
 	if hits := box.search("honeymoon"); len(hits) != 1 || hits[0].ID != sealed[0].ID {
 		t.Errorf("with the full link the box finds %+v", hits)
 	}
+	got := arrived(t, box.StartCmd(box.bare("get", "--json", "--state", box.state, "--output", t.TempDir(), sealed[0].ID[:8])))
+	identical(t, album, got.Path)
 }
 
 // secretsIn returns the secret of a link as digits and as bytes.
