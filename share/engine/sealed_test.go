@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
 	"github.com/shoalnet/shoal/share/seal"
 )
 
@@ -677,4 +678,73 @@ func TestSealedSharingAgain(t *testing.T) {
 	if plain := n.shareFor(path, ShareRequest{}); plain.ID == other.ID || plain.Seal != "" {
 		t.Errorf("%+v", plain)
 	}
+}
+
+// No manifest makes reveal panic, and what it accepts has the pieces of its blob and
+// files that lie in it one after another.
+func FuzzReveal(f *testing.F) {
+	at := time.Unix(1_600_000_000, 0)
+	for _, m := range []*seal.Manifest{
+		{Entries: []seal.Entry{{Parent: -1, Name: "film", Mode: 0o644, Time: at, Size: 5}}},
+		{Entries: []seal.Entry{
+			{Parent: -1, Name: "set", Folder: true, Mode: 0o755, Time: at},
+			{Parent: 0, Name: "A", Mode: 0o644, Time: at, Size: 70_000},
+			{Parent: 0, Name: "a", Mode: 0o644, Time: at},
+			{Parent: 0, Name: "c", Folder: true, Time: at},
+		}},
+		{Entries: []seal.Entry{{Parent: -1, Name: "empty", Folder: true, Time: at}}},
+	} {
+		b, err := m.Encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, manifest []byte) {
+		m, err := seal.ParseManifest(manifest)
+		if err != nil {
+			return
+		}
+		l, err := seal.NewLayout(int64(len(manifest)), m.Contents)
+		if err != nil || l.Count() > 1000 {
+			return
+		}
+		blob := blobOf(t, l.Count())
+		info, err := reveal(blob, manifest)
+		if err != nil {
+			return
+		}
+		if info.NumPieces != blob.NumPieces || info.Total != l.Count()*seal.DataSize || info.ID != blob.ID || info.Size() != m.Contents || !bytes.Equal(info.Bytes(), blob.Bytes()) {
+			t.Fatalf("%+v", info)
+		}
+		at, files := l.Head().To*seal.DataSize, 0
+		for i, e := range m.Entries {
+			if e.Folder {
+				continue
+			}
+			file := info.Files[files]
+			if file.Offset != at || file.Length != e.Size || info.Multi && len(file.Path) != len(m.Path(i))-1 {
+				t.Fatalf("%+v of %+v", file, e)
+			}
+			at += e.Size
+			files++
+		}
+		if files != len(info.Files) || files == 0 {
+			t.Fatalf("%d files, not %d", len(info.Files), files)
+		}
+	})
+}
+
+// blobOf is the torrent of a blob of so many records, whatever is in them.
+func blobOf(t *testing.T, records int64) *metainfo.Info {
+	t.Helper()
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "d6:lengthi%de4:name32:%s12:piece lengthi%de6:pieces%d:", records*seal.RecordSize, strings.Repeat("0f", 16), seal.RecordSize, 20*records)
+	b.Write(make([]byte, 20*records))
+	b.WriteByte('e')
+	info, err := metainfo.ParseInfo(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info
 }

@@ -229,7 +229,6 @@ func TestSealedFetchOfRandomBlocks(t *testing.T) {
 		spec := Spec{Info: set.info, Dir: b.dir, Seal: set.seal}
 		tr := b.openSpec(spec)
 		w := &witness{set: set, iv: map[[16]byte][sha1.Size]byte{}}
-		const perPiece = 2 * seal.RecordSize / blockSize
 		came := map[int]map[int][]byte{} // what peers sent, by piece and block, as the swarm knows it
 		block := func(t *rapid.T, p, k int, data []byte) {
 			if completion(tr, p) != "missing" {
