@@ -1,5 +1,6 @@
 // The URL: which screen it names, and how it changes without a page load.
 import { computed, signal } from '@preact/signals'
+import { mayHaveKey } from './lib/text'
 
 interface Place {
   path: string
@@ -12,13 +13,27 @@ addEventListener('popstate', () => {
   place.value = here()
 })
 
-/** go shows another screen; with replace, Back skips the current one. */
+/** open is a query without what may have the key of a sealed share. */
+function open(query: string): string {
+  const q = new URLSearchParams(query)
+  const keys = [...q].filter(([, v]) => mayHaveKey(v))
+  if (keys.length === 0) return query
+  for (const [k] of keys) q.delete(k)
+  return q.size ? `?${q}` : ''
+}
+
+/**
+ * go shows another screen; with replace, Back skips the current one. What may have a key
+ * is kept by the page alone: an address is in the history of the browser.
+ */
 export function go(url: string, replace = false): void {
-  if (url === location.pathname + location.search) return
-  history[replace ? 'replaceState' : 'pushState'](null, '', url)
-  const was = place.peek().path
-  place.value = here()
-  if (place.peek().path !== was && !replace) scrollTo(0, 0)
+  const to = new URL(url, location.href)
+  const was = place.peek()
+  if (to.pathname === was.path && to.search === was.query) return
+  const address = to.pathname + open(to.search)
+  if (address !== location.pathname + location.search) history[replace ? 'replaceState' : 'pushState'](null, '', address)
+  place.value = { path: to.pathname, query: to.search }
+  if (to.pathname !== was.path && !replace) scrollTo(0, 0)
 }
 
 /** follow handles clicks on internal links without a page load. */
@@ -35,7 +50,7 @@ export const query = computed(() => new URLSearchParams(place.value.query))
 
 /** setQuery changes parameters of the query in place; empty values remove them. */
 export function setQuery(changes: Record<string, string>): void {
-  const q = new URLSearchParams(location.search)
+  const q = new URLSearchParams(place.peek().query)
   for (const [k, v] of Object.entries(changes)) v ? q.set(k, v) : q.delete(k)
   const s = q.toString()
   go(location.pathname + (s ? '?' + s : ''), true)

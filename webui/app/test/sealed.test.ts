@@ -134,6 +134,38 @@ describe.skipIf(why)('sealed shares', { timeout: 240_000 }, () => {
     await page.getByRole('heading', { name: 'Recipes' }).waitFor()
   })
 
+  test('no key gets into the address of the page', async () => {
+    const secret = 'b1'.repeat(32)
+    const link = `magnet:?xt=urn:btih:${'1'.repeat(40)}&x.k=${secret}`
+    const channel = `magnet:?xs=urn:btpk:${'ab'.repeat(32)}&x.k=${secret}`
+    const asked: string[] = []
+    page.on('request', (r) => asked.push(r.url()))
+    const kept = async (): Promise<void> => {
+      expect(page.url()).not.toContain(secret.slice(0, 16))
+      expect(asked.filter((u) => u.includes(secret.slice(0, 16)))).toEqual([])
+    }
+    await open('/')
+    await page.keyboard.press('a')
+    await page.getByLabel('Link').fill(channel)
+    await page.keyboard.press('Enter')
+    await page.getByText('This is a channel link.').waitFor()
+    await kept()
+    const box = page.getByRole('searchbox', { name: 'Search' })
+    expect(await box.inputValue()).toBe(channel)
+    await box.fill(link)
+    await page.getByText('This is a link.').waitFor()
+    await kept()
+    await box.fill(link.slice(3))
+    await page.getByText('This link is damaged').waitFor()
+    await box.fill('words')
+    await until('the words', () => new URL(page.url()).searchParams.get('q') === 'words')
+    await kept()
+    await page.getByRole('link', { name: 'Transfers' }).first().click()
+    await page.goBack()
+    expect(await box.inputValue()).toBe('words')
+    await kept()
+  })
+
   test('a node without the key says what it cannot read', async () => {
     const t = await sealed(far, letters('Diaries'))
     await near.api('POST', '/transfers', { link: t.link.replace(key, '') })

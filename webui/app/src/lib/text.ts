@@ -27,6 +27,9 @@ const key = /[?&]x\.k=([0-9a-f]{64})(?=&|$)/i
 /** hasKey reports whether a link has the key of a sealed share. */
 export const hasKey = (link: string): boolean => key.test(link.trim())
 
+/** mayHaveKey reports whether a text has the key of a sealed share or channel, or is a damaged link with one. */
+export const mayHaveKey = (text: string): boolean => /x(?:\.|%(?:25)*2e)k/i.test(text)
+
 /** names reports whether a link is a magnet link of the content with one of these IDs. */
 export const names = (link: string, ids: readonly (string | undefined)[]): boolean =>
   [...link.matchAll(/xt=urn:bt(?:ih:([0-9a-f]{40})|mh:1220([0-9a-f]{64}))/gi)].some((m) => ids.includes((m[1] ?? m[2])!.toLowerCase()))

@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { get, message } from '../api/client'
 import type { Results as Answer } from '../api/types'
 import { plural } from '../lib/format'
-import { isChannel, links } from '../lib/text'
+import { isChannel, links, mayHaveKey } from '../lib/text'
 import { query, setQuery } from '../router'
 import { toast } from '../state/toasts'
 import { Button, Empty, Problem, Working } from '../ui/basics'
@@ -37,7 +37,7 @@ export function Find(): JSX.Element {
         <p class="note row spread">This is a channel link. <Button variant="primary" onClick={() => { follow(q).catch((e) => toast(message(e), { bad: true })) }}>Follow</Button></p>
       ) : links(q).length > 0 ? (
         <p class="note row spread">This is a link. <Button variant="primary" onClick={() => { adding.value = { text: q } }}>Preview</Button></p>
-      ) : <Results q={q} />}
+      ) : mayHaveKey(q) ? <Problem>This link is damaged: copy it again</Problem> : <Results q={q} />}
       {!q.trim() && <Channels />}
     </div>
   )
