@@ -292,9 +292,10 @@ const (
 	EventShared  EventType = "shared" // hashing is over, the link is known
 	EventDone    EventType = "done"   // every selected file is complete
 	EventFailed  EventType = "error"
-	EventFound   EventType = "found"  // Source named Count peers
-	EventNote    EventType = "note"   // a line for the transfer's log
-	EventBeside  EventType = "beside" // a user's file has the name of a wanted one: File has the outcome
+	EventFound   EventType = "found"   // Source named Count peers
+	EventNote    EventType = "note"    // a line for the transfer's log
+	EventFetched EventType = "fetched" // By has all of the content, some of which came from here
+	EventBeside  EventType = "beside"  // a user's file has the name of a wanted one: File has the outcome
 )
 
 // Content is a link with nothing but the IDs of the content.
@@ -327,6 +328,20 @@ type Event struct {
 	Count    int       `json:"count,omitempty"`
 	Message  string    `json:"message,omitempty"`
 	File     *Found    `json:"file,omitempty"` // with EventBeside
+	By       *Fetcher  `json:"by,omitempty"`   // with EventFetched
+}
+
+// Fetcher is a peer that has fetched content.
+type Fetcher struct {
+	Address string `json:"address"`
+	Client  string `json:"client"` // what it calls itself; may be empty
+}
+
+func (f Fetcher) String() string {
+	if f.Client == "" {
+		return f.Address
+	}
+	return f.Address + " (" + f.Client + ")"
 }
 
 // Found is a user's file with the name that a transfer wanted to give to one of its

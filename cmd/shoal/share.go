@@ -44,6 +44,7 @@ func shareVerb() *verb {
 			{"shoal share --sealed letters", "share it so that only people with the link can read it"},
 			{"pg_dump shop | shoal share --name shop.sql -", "share what another program prints"},
 			{"shoal share --text 'The key is under the mat.'", "share a few words as a text file; --text - reads them from standard input"},
+			{"shoal share --once letter.pdf", "end when somebody has fetched all of it"},
 			{"link=$(shoal share --detach photos)", "use it in a script while a node is running"},
 		},
 		flags: append(shareFlags(), nodeFlags()...),
@@ -78,6 +79,7 @@ func shareFlags() []cli.Flag {
 			Usage: "encrypt the content with a key that is in the link; without this flag, the setting sealed decides, and --sealed=false overrides it"},
 		boolFlag("private", "do not announce it anywhere; only a link that contains an address leads to it"),
 		stringFlag("piece-length", "use pieces of `SIZE`, a power of two from 16KiB; without it, the size of the content decides"),
+		boolFlag("once", "end with status 0 when somebody has fetched all of it, and say who"),
 		boolFlag("detach", "hand the share to the running node, and fail if there is none: for scripts, which need only the link"),
 	}
 }
@@ -96,6 +98,7 @@ type shareOptions struct {
 	sealed      *bool // nil: as the node's setting says
 	pieceLength int64
 	detach      bool
+	once        bool
 	exclude     []string
 	strict      bool
 	sure        bool // never asked again
@@ -107,7 +110,7 @@ type shareOptions struct {
 func parseShare(c *call) (shareOptions, error) {
 	o := shareOptions{
 		name: c.String("name"), noAddresses: c.Bool("no-addresses"), qr: c.Bool("qr"),
-		symlinks: c.Bool("follow-symlinks"), private: c.Bool("private"), hybrid: c.Bool("hybrid"), detach: c.Bool("detach"),
+		symlinks: c.Bool("follow-symlinks"), private: c.Bool("private"), hybrid: c.Bool("hybrid"), detach: c.Bool("detach"), once: c.Bool("once"),
 		exclude: c.list("exclude"), strict: c.Bool("strict"), sure: c.Bool("yes"),
 		told: map[string]bool{},
 	}
@@ -143,6 +146,10 @@ func parseShare(c *call) (shareOptions, error) {
 	switch {
 	case o.seed.goal.None:
 		return o, usageErrorf("--seed none would share nothing; use forever, a time, or ratio:N")
+	case o.once && o.seed.said:
+		return o, usageErrorf("--once and --seed cannot be combined: one of them says when the share ends")
+	case o.once && o.detach:
+		return o, usageErrorf("--once and --detach cannot be combined: the command waits until somebody has fetched it")
 	case o.name != "" && len(o.paths) > 1:
 		return o, usageErrorf("--name takes only one PATH")
 	case o.private && o.noAddresses:
@@ -212,25 +219,34 @@ func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, o
 		paths = slices.Clone(paths)
 		paths[slices.Index(paths, "-")] = path
 	}
-	if life == itsOwn && !opts.detach {
+	if s.stays() && !opts.detach {
 		out.say("A daemon is running: it takes over what is shared here, and goes on when this command has ended.")
 	}
 	s.begin, s.look = s.publish, s.published
+	begun := time.Now()
 	err = s.run(ctx, paths)
 	s.tell()
 	if err != nil {
 		return s.farewell(ctx, err)
 	}
 	switch {
-	case life != itsOwn:
-		out.say("\nKeep this command running until the others have the files. Ctrl-C ends it.")
+	case !s.stays():
+		if opts.once {
+			out.say("\nThis command ends when somebody has fetched all of it. Ctrl-C ends it now.")
+		} else {
+			out.say("\nKeep this command running until the others have the files. Ctrl-C ends it.")
+		}
 		watching, stop := context.WithCancel(ctx)
 		told := make(chan struct{})
 		go func() {
 			defer close(told)
 			tellReach(watching, n, s.verdict, reachEvery, out)
 		}()
-		err = seed(ctx, n, s.ids(), out)
+		if opts.once {
+			err = untilFetched(ctx, n, s.ids(), begun, out)
+		} else {
+			err = seed(ctx, n, s.ids(), out)
+		}
 		stop()
 		<-told
 		return s.farewell(ctx, err)
@@ -240,9 +256,12 @@ func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, o
 	return nil
 }
 
+// stays tells whether the share stays when this command has ended.
+func (s *sharer) stays() bool { return s.life == itsOwn && !s.opts.once }
+
 func (s *sharer) publish(ctx context.Context, j *job) (share.Transfer, error) {
 	r := api.ShareRequest{
-		Path: j.arg, Confirm: s.opts.sure, Lease: s.lease, Keep: s.lease != "" && s.life == itsOwn,
+		Path: j.arg, Confirm: s.opts.sure, Lease: s.lease, Keep: s.lease != "" && s.stays(),
 		ShareOptions: share.ShareOptions{
 			Name: s.opts.name, PieceLength: s.opts.pieceLength, FollowSymlinks: s.opts.symlinks, Private: s.opts.private, Hybrid: s.opts.hybrid,
 			Exclude: s.opts.exclude, Strict: s.opts.strict,
@@ -298,7 +317,7 @@ func (s *sharer) farewell(ctx context.Context, err error) error {
 	if kindOf(err) != share.Interrupted {
 		return err
 	}
-	if s.life != itsOwn {
+	if !s.stays() {
 		return share.Errorf(share.Interrupted, "interrupted: no longer shared")
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewellTime)

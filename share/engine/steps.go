@@ -163,7 +163,14 @@ func (lp *loop) startAttach(t *transfer) {
 		Up:       flow.Throttle{Own: up, Node: lp.up},
 		Arrived:  o.plan.arrival,
 		Layers:   o.layers,
-		Layered:  func() { lp.told(func() { lp.layered(t, o) }) },
+		Fetched: func(by share.Fetcher) {
+			lp.told(func() {
+				if t.removing == nil {
+					lp.events.publish(t, share.Event{Type: share.EventFetched, By: &by, Message: by.String() + " has all of it"})
+				}
+			})
+		},
+		Layered: func() { lp.told(func() { lp.layered(t, o) }) },
 		Differs: func(err error) {
 			lp.told(func() {
 				if t.opened() == o {

@@ -163,7 +163,7 @@ func (h *hub) take(ev share.Event) {
 		h.dirty[ev.ID] = ev.Transfer
 	}
 	switch ev.Type {
-	case share.EventAdded, share.EventShared, share.EventDone, share.EventFailed, share.EventRemoved, share.EventBeside:
+	case share.EventAdded, share.EventShared, share.EventDone, share.EventFailed, share.EventRemoved, share.EventBeside, share.EventFetched:
 		h.notice(ev)
 	}
 	if ev.Type != share.EventChanged && ev.Type != share.EventRemoved {

@@ -146,7 +146,7 @@ type logged struct {
 }
 
 func (l *logbook) add(ev share.Event) {
-	e := logged{ev.ID, LogLine{Time: ev.Time, Event: ev.Type, Source: ev.Source, Count: ev.Count, Message: ev.Message, File: ev.File}}
+	e := logged{ev.ID, LogLine{Time: ev.Time, Event: ev.Type, Source: ev.Source, Count: ev.Count, Message: ev.Message, File: ev.File, By: ev.By}}
 	if len(l.lines) < logLines {
 		l.lines = append(l.lines, e)
 		return

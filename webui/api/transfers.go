@@ -68,6 +68,7 @@ type LogLine struct {
 	Count   int             `json:"count,omitempty"`
 	Message string          `json:"message,omitempty"`
 	File    *share.Found    `json:"file,omitempty" doc:"of the event beside: the file that was there"`
+	By      *share.Fetcher  `json:"by,omitempty" doc:"of the event fetched: the peer that has all of the content after this node uploaded to it"`
 }
 
 type priorities struct {

@@ -2,11 +2,13 @@ package swarm
 
 import (
 	"cmp"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/core"
@@ -154,6 +156,9 @@ func (c *conn) over(reason error) {
 		delete(s.conns, c.peer)
 		if reason != nil && wire.IsPeersFault(reason) {
 			k.Breach(now, c.peer, reason.Error())
+		}
+		if errors.Is(reason, io.EOF) || errors.Is(reason, syscall.ECONNRESET) {
+			k.Left(now, c.peer)
 		}
 		k.Disconnected(now, c.peer)
 	})

@@ -162,6 +162,7 @@ const (
 	Met                         // Peer told its extensions, and sees us at Seen
 	Heard                       // the peer at Addr, whom we called if Outgoing, told of Addrs
 	Foreign                     // Peer sent Data by the extension Ext
+	Fetched                     // the peer at Addr, a Client, has all, and got some of it here
 )
 
 // Event is something that happened in a swarm.
@@ -178,6 +179,7 @@ type Event struct {
 	Breach   bool // of PeerGone: the peer broke the protocol
 	Outgoing bool // of Heard and PeerCame
 	Info     []byte
+	Client   string
 	Err      error
 }
 
@@ -550,6 +552,8 @@ func (s *Swarm) act(a *deed) {
 		s.about(a.conn, Event{Kind: Met, Addr: a.Peer.Addr, Seen: a.Seen})
 	case core.Foreign:
 		s.about(a.conn, Event{Kind: Foreign, Addr: a.Peer.Addr, Ext: a.Ext, Data: a.Data})
+	case core.Fetched:
+		s.tell(Event{Kind: Fetched, Addr: a.Addr, Client: a.Client})
 	case core.Finished:
 		s.tell(Event{Kind: Finished})
 	case core.HashBlocks:

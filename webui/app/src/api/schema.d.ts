@@ -821,6 +821,7 @@ export interface components {
             value?: unknown;
         };
         Event: {
+            by?: components["schemas"]["Fetcher"];
             /** Format: int64 */
             count?: number;
             event: string;
@@ -853,6 +854,10 @@ export interface components {
             sequential?: boolean;
             /** @description content of a .torrent file, base64 */
             torrent?: string;
+        };
+        Fetcher: {
+            address: string;
+            client: string;
         };
         File: {
             /** Format: int64 */
@@ -1020,6 +1025,8 @@ export interface components {
             up: number;
         };
         LogLine: {
+            /** @description of the event fetched: the peer that has all of the content after this node uploaded to it */
+            by?: components["schemas"]["Fetcher"];
             /** Format: int64 */
             count?: number;
             event: string;

@@ -107,6 +107,9 @@ const (
 	MakeLayer
 	// Layered: no piece layer is missing any more (BEP 52).
 	Layered
+	// Fetched: Peer has all of the content, and got some of it here. Client is what it
+	// calls itself. It comes once for a connection.
+	Fetched
 )
 
 // Action is something for the caller to do.
@@ -123,6 +126,7 @@ type Action struct {
 	Data   []byte
 	Seen   netip.Addr
 	Addrs  []netip.AddrPort
+	Client string
 }
 
 // Core is our side of one swarm: it hands messages and the time to its parts,

@@ -102,6 +102,30 @@ func (c *Core) Disconnected(now time.Duration, p *Peer) {
 	}
 }
 
+// Left takes that p itself ended the connection. If all that it lacked was sent to it, it
+// has all: many clients close as soon as they are complete, and say nothing of it.
+func (c *Core) Left(now time.Duration, p *Peer) {
+	c.enter(now)
+	if p.gone || !c.layout.Known() {
+		return
+	}
+	for i := range c.layout.Pieces {
+		if !p.has(i) && !p.given.all.has(i) {
+			return
+		}
+	}
+	c.fetched(p)
+}
+
+// fetched tells once that p has all, if some of it was sent from here.
+func (c *Core) fetched(p *Peer) {
+	if p.Web || p.Uploaded == 0 || p.given.told {
+		return
+	}
+	p.given.told = true
+	c.act(Action{Kind: Fetched, Peer: p, Addr: p.Addr, Client: p.Client})
+}
+
 // Breach takes that p broke the protocol, in a way that the reader of its
 // messages saw.
 func (c *Core) Breach(now time.Duration, p *Peer, reason string) {

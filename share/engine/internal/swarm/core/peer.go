@@ -48,6 +48,7 @@ type Peer struct {
 	answering             // of requests
 	trust                 // of poison
 	asking                // of uploads
+	given       giving    // of uploads
 	suggestions           // of suggester
 	manners               // of greeter
 	gossip      gossiping // of gossip

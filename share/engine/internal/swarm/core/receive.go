@@ -128,6 +128,7 @@ func (c *Core) peerHas(p *Peer, i int) {
 		c.requests.fill(p)
 	}
 	if p.count == c.layout.Pieces {
+		c.fetched(p)
 		c.redundant(p)
 	}
 }
@@ -159,6 +160,7 @@ func (c *Core) peerAll(p *Peer) {
 		return
 	}
 	c.holdings.all(p)
+	c.fetched(p)
 	c.suggester.meets()
 	c.requests.fill(p)
 	c.redundant(p)

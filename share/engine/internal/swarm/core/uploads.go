@@ -152,6 +152,7 @@ func (u *uploads) take(p *Peer, budget int, blocks []Span) (_ []Span, sent int) 
 		blocks = append(blocks, Span{int(w.piece), int(w.begin), int(w.length)})
 		n := int(w.length)
 		sent += n
+		u.gave(p, w)
 		p.up.add(u.now, n, longTerm)
 		u.line.add(u.now, n, shortTerm)
 	}

@@ -193,6 +193,10 @@ type Content struct {
 	// nil is not called.
 	Layered func()
 	Differs func(error)
+	// Fetched is told of a peer that has all of the content, some of which came from
+	// here: it says so, or it was sent all that it lacked and then closed the
+	// connection. It is as Arrived.
+	Fetched func(share.Fetcher)
 }
 
 // Storage is the disk under a swarm. Its methods are safe for concurrent use;

@@ -301,6 +301,10 @@ func (s *Swarm) event(e swarm.Event) {
 		}
 	case swarm.Met:
 		n.met(s, e.Peer, e.Seen)
+	case swarm.Fetched:
+		if f := s.content.Fetched; f != nil {
+			f(share.Fetcher{Address: netguard.RestoreZone(e.Addr).String(), Client: e.Client})
+		}
 	case swarm.Foreign:
 		s.foreign(e)
 	}
