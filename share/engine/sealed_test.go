@@ -748,3 +748,54 @@ func blobOf(t *testing.T, records int64) *metainfo.Info {
 	}
 	return info
 }
+
+// A download that is interrupted, by a stop of the node and by a pause, goes on where it
+// was. A shared file that is gone stops the share until it is there again.
+func TestSealedResume(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "set")
+	makeFiles(t, dir, map[string]int{"a": 2_000_000, "s/b": 700_000})
+	seed := newNode(t)
+	s := seed.shareWith(dir, sealIt, func(r *ShareRequest) { r.PieceLength = seal.RecordSize })
+	state, out := t.TempDir(), t.TempDir()
+	reader := startNode(t, state)
+	reader.fetch(s.Link, out, func(r *FetchRequest) { r.Limits.Down = 500_000 })
+	reader.wait(s.ID, "a part", func(s share.Transfer) bool { return s.Bytes > 400_000 })
+	reader.stop()
+	reader = startNode(t, state)
+	had := reader.wait(s.ID, "what was there", func(s share.Transfer) bool { return s.State == share.Fetching || s.State == share.Seeding })
+	if had.Bytes < 400_000 || had.Seal != share.SealOpen || had.Name != "set" {
+		t.Errorf("%+v", had)
+	}
+	if err := reader.Pause(s.ID); err != nil {
+		t.Fatal(err)
+	}
+	reader.wait(s.ID, "the pause", func(s share.Transfer) bool { return s.State == share.Paused && s.Peers == 0 })
+	gone, aside := filepath.Join(dir, "s", "b"), filepath.Join(t.TempDir(), "b")
+	if err := os.Rename(gone, aside); err != nil {
+		t.Fatal(err)
+	}
+	if err := seed.Verify(s.ID); err != nil {
+		t.Fatal(err)
+	}
+	if r := seed.waitState(s.ID, share.Stopped); r.Code != share.Disk.Code() {
+		t.Errorf("%+v", r)
+	}
+	if err := os.Rename(aside, gone); err != nil {
+		t.Fatal(err)
+	}
+	if err := seed.Verify(s.ID); err != nil {
+		t.Fatal(err)
+	}
+	seed.waitState(s.ID, share.Seeding)
+	if err := reader.SetLimits(s.ID, share.Limits{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Resume(s.ID); err != nil {
+		t.Fatal(err)
+	}
+	r := reader.waitState(s.ID, share.Seeding)
+	sameTree(t, dir, r.Path)
+	if r.Downloaded > 2_700_000+1_000_000 {
+		t.Errorf("downloaded %d bytes", r.Downloaded)
+	}
+}
