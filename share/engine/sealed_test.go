@@ -400,9 +400,7 @@ func TestSealedLosses(t *testing.T) {
 		if err := reader.AddPeers(s.ID, share.FromUser, []netip.AddrPort{seed.addr}); err != nil {
 			t.Fatal(err)
 		}
-		if err := reader.Verify(s.ID); err != nil {
-			t.Fatal(err)
-		}
+		reader.until("its files to be known again", func() bool { return reader.Verify(s.ID) == nil })
 		if now := reader.wait(s.ID, "verified", func(s share.Transfer) bool { return s.State == share.Seeding && s.Bytes == s.Total }); now.Path != r.Path {
 			t.Errorf("without %s: %+v", lost, now)
 		}
