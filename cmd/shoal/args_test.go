@@ -12,7 +12,7 @@ import (
 
 func testVerbs() []*verb {
 	return []*verb{
-		{name: "get", flags: []cli.Flag{stringFlag("output", "into `DIR`"), boolFlag("json", "lines")}},
+		{name: "get", flags: []cli.Flag{&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "into `DIR`"}, boolFlag("json", "lines")}},
 		{name: "list", flags: []cli.Flag{boolFlag("json", "lines"), stringFlag("state", "`DIR`")}},
 		{name: "version"},
 		{name: "help"},
@@ -28,6 +28,9 @@ func TestArrange(t *testing.T) {
 		"get -- --output":           "get -- --output",
 		"get --output - A":          "get --output - -- A",
 		"get - --json":              "get --json -- -",
+		"get A -o d":                "get -o d -- A",
+		"-o d get A":                "get -o d -- A",
+		"get -o - A":                "get -o - -- A",
 		"--state list list":         "list --state list --",
 		"--version":                 "version --",
 		"-h":                        "help --",

@@ -83,7 +83,7 @@ func channelVerb() *verb {
 			&cli.StringSliceFlag{Name: "tag", Usage: "tag the new entries with `TAG`; may be given more than once"},
 			&cli.StringFlag{Name: "mirror", EnvVars: envOf("mirror"), Usage: "fetch its entries automatically, up to `SIZE` in total; 0 stops that"},
 			&cli.BoolFlag{Name: "delete-key", EnvVars: envOf("delete-key"), Usage: "delete a channel of your own together with its key, for good"},
-			&cli.StringFlag{Name: "output", EnvVars: envOf("output"), Value: "-", Usage: "write the key to `FILE`; - is standard output"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, EnvVars: envOf("output"), Value: "-", Usage: "write the key to `FILE`; - is standard output"},
 			&cli.IntFlag{Name: "limit", EnvVars: envOf("limit"), Value: 50, Usage: "show at most `N` entries"},
 			&cli.IntFlag{Name: "offset", EnvVars: envOf("offset"), Usage: "skip the first `N` entries"},
 		}, nodeFlags()...),

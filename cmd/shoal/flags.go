@@ -18,6 +18,11 @@ func boolFlag(name, usage string) cli.Flag {
 	return &cli.BoolFlag{Name: name, Usage: usage, EnvVars: envOf(name)}
 }
 
+// shortFlag is a switch that also has a name of one letter.
+func shortFlag(name, letter, usage string) cli.Flag {
+	return &cli.BoolFlag{Name: name, Aliases: []string{letter}, Usage: usage, EnvVars: envOf(name)}
+}
+
 func stringFlag(name, usage string) cli.Flag {
 	return &cli.StringFlag{Name: name, Usage: usage, EnvVars: envOf(name)}
 }
@@ -26,6 +31,7 @@ func stringFlag(name, usage string) cli.Flag {
 func everywhere() []cli.Flag {
 	return []cli.Flag{
 		boolFlag("json", "print one JSON object a line on standard output"),
+		shortFlag("quiet", "q", "print no progress and no messages, only the result and errors"),
 		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "explain this verb"},
 	}
 }
@@ -54,7 +60,11 @@ func settingFlags(which func(config.Setting) bool) []cli.Flag {
 			if s.Default == "true" {
 				usage += "; on by default, --" + s.Name + "=false turns it off"
 			}
-			flags = append(flags, &cli.BoolFlag{Name: s.Name, Usage: usage, Category: nodeCategory})
+			f := &cli.BoolFlag{Name: s.Name, Usage: usage, Category: nodeCategory}
+			if s.Name == "verbose" {
+				f.Aliases = []string{"v"}
+			}
+			flags = append(flags, f)
 		case s.List:
 			flags = append(flags, &cli.StringSliceFlag{Name: s.Name, Usage: s.Help, Category: nodeCategory})
 		default:

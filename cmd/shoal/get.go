@@ -30,6 +30,7 @@ func getVerb() *verb {
 		examples: []example{
 			{"shoal get 'magnet:?xt=urn:btih:…'", "download into the current folder"},
 			{"shoal get --output ~/films --file '*.mkv' LINK", "download only some of the files, into another folder"},
+			{"shoal get -o film.mkv LINK", "write a single file to a name of your choice"},
 			{"shoal get --output - --file backup.tar LINK | tar x", "write one file to a pipe, in order, and keep nothing on disk"},
 			{"shoal get - < link.txt", "read the link from a file, so that its key is not on the command line"},
 			{"shoal get --timeout 2m --json LINK || echo \"status $?\"", "use it in a script"},
@@ -51,6 +52,7 @@ func getVerb() *verb {
 type getOptions struct {
 	links      []string
 	output     string // absolute; empty for standard output
+	target     string // absolute; the file to write the only one to, if it is called so
 	files      []string
 	timeout    time.Duration
 	seed       seedWish
@@ -102,7 +104,7 @@ func parseGet(ctx context.Context, c *call) (getOptions, error) {
 			return o, usageErrorf("--timeout takes a time such as 90s or 5m, not %q", s)
 		}
 	}
-	if o.output, err = parseOutput(c, o); err != nil {
+	if o.output, o.target, err = parseOutput(c, o); err != nil {
 		return o, err
 	}
 	// Last, so that nobody types links for a command line that is wrong.
@@ -112,37 +114,56 @@ func parseGet(ctx context.Context, c *call) (getOptions, error) {
 	if o.output == "" && len(o.links) > 1 {
 		return o, usageErrorf("--output - takes only one link")
 	}
+	if o.target != "" && len(o.links) > 1 {
+		return o, usageErrorf("-o FILE takes only one link; --output DIR takes several")
+	}
 	return o, nil
 }
 
-// parseOutput returns the folder to download into, empty for standard output.
-func parseOutput(c *call, o getOptions) (string, error) {
-	if out := c.String("output"); out != "-" {
+// parseOutput returns the folder to download into, empty for standard output, or the file
+// to write and a folder beside it to download into.
+func parseOutput(c *call, o getOptions) (dir, target string, err error) {
+	out, file := c.String("output"), c.String("output-file")
+	switch {
+	case file != "" && c.IsSet("output"):
+		return "", "", usageErrorf("--output and --output-file cannot be combined")
+	case file == "-" || file != "" && isFolder(file):
+		out, file = file, ""
+	case file != "":
+		return parseTarget(file, o)
+	}
+	if out != "-" {
 		dir, err := filepath.Abs(out)
 		if err != nil {
-			return "", share.Errorf(share.Disk, "finding the current folder: %w", err)
+			return "", "", share.Errorf(share.Disk, "finding the current folder: %w", err)
 		}
-		return dir, nil
+		return dir, "", nil
 	}
+	return "", "", parsePipe(c, o)
+}
+
+func parsePipe(c *call, o getOptions) error {
 	switch {
 	case c.out.json:
-		return "", usageErrorf("--output - and --json cannot be combined: both use standard output")
+		return usageErrorf("--output - and --json cannot be combined: both use standard output")
 	case o.adopt:
-		return "", usageErrorf("--output - and --adopt cannot be combined")
+		return usageErrorf("--output - and --adopt cannot be combined")
 	case o.detach:
-		return "", usageErrorf("--output - and --detach cannot be combined")
+		return usageErrorf("--output - and --detach cannot be combined")
 	case o.seed.stay():
-		return "", usageErrorf("--output - and --seed cannot be combined: nothing is kept that could be seeded")
+		return usageErrorf("--output - and --seed cannot be combined: nothing is kept that could be seeded")
 	case c.out.page != nil:
-		return "", usageErrorf("--output - does not write to a terminal; redirect it to a pipe or a file")
+		return usageErrorf("--output - does not write to a terminal; redirect it to a pipe or a file")
 	}
-	return "", nil
+	return nil
 }
 
 func getFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "output", Value: ".", EnvVars: envOf("output"), DefaultText: "the current folder",
 			Usage: "download into the folder `DIR`; - writes a single file to standard output"},
+		&cli.StringFlag{Name: "output-file", Aliases: []string{"o"}, EnvVars: envOf("output-file"),
+			Usage: "write the only file, or the one that --file selects, to `FILE`, which must not exist; a folder, or -, is as with --output"},
 		&cli.StringSliceFlag{Name: "file",
 			Usage: "download only files whose path or name matches `GLOB`; may be given more than once"},
 		stringFlag("timeout", "give up with status 3 if no data arrives for `TIME`, such as 90s or 5m"),
@@ -165,6 +186,7 @@ type getter struct {
 	cut   map[*job]bool // whose link has only an ID and may have been cut off
 
 	renamed map[*job]bool // whose changed names were printed
+	checked bool          // with a target: one file is selected
 }
 
 func runGet(ctx context.Context, n client, life lifetime, opts getOptions, out *output) error {
@@ -173,7 +195,7 @@ func runGet(ctx context.Context, n client, life lifetime, opts getOptions, out *
 	}
 	tellLack(ctx, n, opts.told, out)
 	lease := ""
-	if life != itsOwn || opts.output == "" {
+	if life != itsOwn || opts.output == "" || opts.target != "" {
 		l, end, err := n.Lease(ctx)
 		if err != nil {
 			return err
@@ -186,6 +208,9 @@ func runGet(ctx context.Context, n client, life lifetime, opts getOptions, out *
 	}
 	g := &getter{batch: newBatch(out, n), opts: opts, life: life, lease: lease, named: map[*job]bool{}, cut: map[*job]bool{}, renamed: map[*job]bool{}}
 	g.begin, g.look, g.progress.json = g.fetch, g.fetched, true
+	if opts.target != "" {
+		return runTarget(ctx, g, opts.links[0])
+	}
 	if err := g.run(ctx, opts.links); err != nil {
 		return g.farewell(err)
 	}
@@ -205,7 +230,7 @@ func (g *getter) fetch(ctx context.Context, j *job) (share.Transfer, error) {
 	switch {
 	case g.opts.seed.said:
 		r.Goal = &g.opts.seed.goal
-	case g.life != itsOwn:
+	case g.life != itsOwn || g.opts.target != "":
 		r.Goal = &share.Goal{None: true}
 	}
 	if src, err := parseSource(j.arg); err == nil && src.cut() {
@@ -265,6 +290,11 @@ const cutHint = "this link has nothing but an ID; if the shell cut it off at &, 
 
 func (g *getter) fetched(ctx context.Context, j *job) error {
 	j.room.look(ctx, g.node, j.arg, j.t, g.opts, g.out)
+	if g.opts.target != "" && !g.checked && j.t.Total > 0 {
+		if err := g.chosen(ctx, j); err != nil {
+			return err
+		}
+	}
 	switch {
 	case g.opts.detach:
 		j.ended = true
@@ -275,6 +305,11 @@ func (g *getter) fetched(ctx context.Context, j *job) error {
 			g.opts.told[j.arg] = true
 			g.progress.clear()
 			g.beside(ctx, j)
+			if g.opts.target != "" {
+				if err := g.place(ctx, j); err != nil {
+					return err
+				}
+			}
 			g.done(j)
 			g.tellRenamed(ctx, j)
 		}
@@ -483,7 +518,7 @@ func (g *getter) farewell(err error) error {
 	switch {
 	case kindOf(err) != share.Interrupted || len(g.going()) == 0:
 		return err
-	case g.life == ours:
+	case g.life == ours || g.opts.target != "":
 		return share.Errorf(share.Interrupted, "interrupted: give the same command again to continue")
 	}
 	return share.Errorf(share.Interrupted, "interrupted, but the node continues the download (shoal list shows its progress, shoal pause ID pauses it)")

@@ -127,6 +127,9 @@ func writeFlags(b *strings.Builder, title string, flags []cli.Flag) {
 		if name == "" {
 			continue
 		}
+		if letter := shortOf(f); letter != "" {
+			name = letter + ", " + name
+		}
 		text := fill(usage, margin, strings.Repeat(" ", indent))
 		if cells(name)+3 <= indent {
 			text = "  " + pad(name, indent-2) + strings.TrimLeft(text, " ")
@@ -135,6 +138,16 @@ func writeFlags(b *strings.Builder, title string, flags []cli.Flag) {
 		}
 		b.WriteString(text + "\n")
 	}
+}
+
+// shortOf gives "-o", or nothing for a flag that has no name of one letter.
+func shortOf(f cli.Flag) string {
+	for _, n := range f.Names() {
+		if len(n) == 1 {
+			return "-" + n
+		}
+	}
+	return ""
 }
 
 // describe gives "--output DIR" and its explanation, with the default. The
@@ -246,6 +259,9 @@ func roffFlags(p func(string, ...any), flags []cli.Flag) {
 		}
 		flag, placeholder, _ := strings.Cut(name, " ")
 		head := `\fB` + roff(flag) + `\fR`
+		if letter := shortOf(f); letter != "" {
+			head = `\fB` + roff(letter) + `\fR, ` + head
+		}
 		if placeholder != "" {
 			head += ` \fI` + roff(placeholder) + `\fR`
 		}

@@ -105,6 +105,7 @@ func (v *verb) command(verbs []*verb, out *output) *cli.Command {
 			case v.max >= 0 && n > v.max:
 				return usageErrorf("%s: unexpected argument %s", v.name, share.Quote(c.Args().Get(v.max)))
 			}
+			out.quiet = c.Bool("quiet")
 			ctx, stop := interruptible(c.Context, v.daemon)
 			defer stop()
 			err := v.run(ctx, &call{Context: c, out: out})

@@ -8,7 +8,8 @@ package main
 //     exact bytes, rates bytes per second, times RFC 3339, IDs 40 hex digits.
 //   - stderr is for people. A failure is one line there, "shoal: message",
 //     lower-case, without a full stop, with what to do if that is known.
-//     With --json the failure is on stdout, too: {"event":"error",...}.
+//     With --json the failure is on stdout, too: {"event":"error",...}. With
+//     --quiet there are only failures and questions.
 //   - Progress goes to stderr: a bar that redraws itself where stderr is a
 //     terminal, else a plain line every few seconds, and with --json progress
 //     records on stdout instead.
@@ -36,6 +37,7 @@ const columns = 80
 // output is where a verb prints. It may be used from several goroutines.
 type output struct {
 	json     bool
+	quiet    bool       // people are told nothing but failures
 	terminal bool       // stderr is a terminal that can redraw a line
 	width    func() int // of stderr, in columns
 	page     func() int // of stdout if that is a terminal, else nil
@@ -132,8 +134,15 @@ func (o *output) failure() error {
 	return o.err
 }
 
-// say prints a line for people on stderr.
+// say prints a line for people on stderr, unless they want none.
 func (o *output) say(format string, args ...any) {
+	if !o.quiet {
+		o.insist(format, args...)
+	}
+}
+
+// insist prints a line for people on stderr.
+func (o *output) insist(format string, args ...any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.hide()
@@ -166,7 +175,7 @@ func (w logWriter) Write(p []byte) (int, error) {
 // status replaces the live line at the bottom of the terminal; "" removes it. It
 // does nothing if stderr is not a terminal.
 func (o *output) status(line string) {
-	if !o.terminal {
+	if !o.terminal || o.quiet {
 		return
 	}
 	o.mu.Lock()
@@ -204,5 +213,5 @@ func (o *output) fail(err error) {
 	if o.json {
 		o.record(errorRecord{"error", kindOf(err).Code(), message})
 	}
-	o.say("shoal: %s", escape(message))
+	o.insist("shoal: %s", escape(message))
 }

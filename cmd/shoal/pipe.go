@@ -67,7 +67,7 @@ func awaitFile(ctx context.Context, n client, t share.Transfer, opts getOptions,
 			p.people([]share.Transfer{t})
 			return false, nil
 		}
-		file, err = single(files)
+		file, err = single(files, "--output -")
 		return true, err
 	})
 	p.clear()
@@ -75,7 +75,7 @@ func awaitFile(ctx context.Context, n client, t share.Transfer, opts getOptions,
 }
 
 // single returns the one selected file, or an error if there is not exactly one.
-func single(files []share.File) (share.File, error) {
+func single(files []share.File, flag string) (share.File, error) {
 	var wanted []share.File
 	for _, f := range files {
 		if f.Priority != share.Skip {
@@ -88,7 +88,7 @@ func single(files []share.File) (share.File, error) {
 	case 0:
 		return share.File{}, usageErrorf("--file matches none of the %s", count(len(files), "file"))
 	}
-	return share.File{}, usageErrorf("--output - takes only one file, but %d are selected: choose one with --file", len(wanted))
+	return share.File{}, usageErrorf("%s takes only one file, but %d are selected: choose one with --file", flag, len(wanted))
 }
 
 // pour copies a file to standard output while it arrives.

@@ -72,7 +72,7 @@ func shareFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "exclude",
 			Usage: "leave out files and folders whose name, or path in the shared folder, matches `GLOB` (** is any number of folders); may be given more than once"},
 		boolFlag("strict", "refuse a folder that contains anything that cannot be shared; otherwise such files are left out and listed"),
-		boolFlag("yes", "do not ask whether to share a home directory"),
+		shortFlag("yes", "y", "do not ask whether to share a home directory"),
 		boolFlag("follow-symlinks", "share the targets of symbolic links; without this flag, links are left out"),
 		boolFlag("hybrid", "describe the content for BitTorrent v2, too; each file then begins a new piece"),
 		&cli.BoolFlag{Name: "sealed",
@@ -292,7 +292,7 @@ func (s *sharer) publish(ctx context.Context, j *job) (share.Transfer, error) {
 
 // confirm asks a question with the answer yes or no on a terminal.
 func confirm(ctx context.Context, in io.Reader, out *output, about string) error {
-	out.say("%s", fill(escape(about)+".", margin, ""))
+	out.insist("%s", fill(escape(about)+".", margin, ""))
 	out.ask("Share it? [y/N] ")
 	read := make(chan string, 1)
 	go func() {
