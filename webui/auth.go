@@ -16,8 +16,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/crypto/argon2"
 )
 
 // Limits of the credentials, and how long each kind is valid.
@@ -29,13 +27,6 @@ const (
 	maxOneTime  = 16                  // links that were made and not yet used
 	tokenPrefix = "shoal_"            // tells secret scanners what they found
 	minPassword = 10                  // characters
-)
-
-// The parameters of argon2id that OWASP recommends for interactive use: 19 MiB, two
-// passes.
-const (
-	argonMemory = 19 * 1024
-	argonPasses = 2
 )
 
 // ErrDenied is the error for a credential that is wrong, used up or revoked. It does not
@@ -57,8 +48,7 @@ type Auth struct {
 	path string
 	now  func() time.Time
 
-	// hashing bounds the memory that guesses of the password can use.
-	hashing chan struct{}
+	hashing Passwords
 
 	mu      sync.Mutex
 	stored  credentials
@@ -78,7 +68,7 @@ type storedSignIn struct {
 
 // OpenAuth reads the credentials at path. The file need not exist.
 func OpenAuth(path string, now func() time.Time) (*Auth, error) {
-	a := &Auth{path: path, now: now, hashing: make(chan struct{}, 2), oneTime: make(map[[32]byte]time.Time), running: running{}}
+	a := &Auth{path: path, now: now, hashing: NewPasswords(), oneTime: make(map[[32]byte]time.Time), running: running{}}
 	b, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -155,10 +145,7 @@ func (a *Auth) CheckPassword(password, label string) (secret string, s SignIn, e
 	if want == "" {
 		return "", SignIn{}, ErrDenied
 	}
-	a.hashing <- struct{}{}
-	ok := passwordMatches(want, password)
-	<-a.hashing
-	if !ok {
+	if !a.hashing.Matches(want, password) {
 		return "", SignIn{}, ErrDenied
 	}
 	a.mu.Lock()
@@ -234,9 +221,7 @@ func (a *Auth) SetPassword(password string) error {
 		if len([]rune(password)) < minPassword {
 			return fmt.Errorf("a password needs at least %d characters", minPassword)
 		}
-		a.hashing <- struct{}{}
-		phc = hashPassword(password)
-		<-a.hashing
+		phc = a.hashing.Hash(password)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -306,33 +291,4 @@ func clip(s string, n int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:n], "")
-}
-
-func hashPassword(password string) string {
-	var salt [16]byte
-	rand.Read(salt[:])
-	key := argon2.IDKey([]byte(password), salt[:], argonPasses, argonMemory, 1, 32)
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, argonMemory, argonPasses,
-		base64.RawStdEncoding.EncodeToString(salt[:]), base64.RawStdEncoding.EncodeToString(key))
-}
-
-// passwordMatches compares with the PHC string that hashPassword wrote. A string of
-// another form matches nothing.
-func passwordMatches(phc, password string) bool {
-	var version, memory, passes uint32
-	parts := strings.Split(phc, "$")
-	if len(parts) != 6 || parts[1] != "argon2id" {
-		return false
-	}
-	if _, err := fmt.Sscanf(parts[2]+" "+parts[3], "v=%d m=%d,t=%d,p=1", &version, &memory, &passes); err != nil {
-		return false
-	}
-	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
-	key, err2 := base64.RawStdEncoding.DecodeString(parts[5])
-	if err1 != nil || err2 != nil || version != argon2.Version || len(key) < 16 ||
-		memory == 0 || memory > 1<<20 || passes == 0 || passes > 16 {
-		return false
-	}
-	got := argon2.IDKey([]byte(password), salt, passes, memory, 1, uint32(len(key)))
-	return subtle.ConstantTimeCompare(got, key) == 1
 }

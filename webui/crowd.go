@@ -161,7 +161,7 @@ func (c *crowd) introduce(ctx context.Context, nc net.Conn) context.Context {
 const answerTime = time.Minute
 
 // hurried ends an answer that takes longer than answerTime. For a signed-in user,
-// patience removes that limit: event streams and downloads have deadlines of their own.
+// Patience removes that limit: event streams and downloads have deadlines of their own.
 func hurried(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Recorders in tests have no connection to set a deadline on.
@@ -170,7 +170,9 @@ func hurried(next http.Handler) http.Handler {
 	})
 }
 
-func patience(w http.ResponseWriter, r *http.Request) {
+// Patience removes the time limit of an answer, and keeps its connection when others have
+// to go.
+func Patience(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 	if v, _ := r.Context().Value(visitKey{}).(*visit); v != nil {
 		v.known.Store(true)

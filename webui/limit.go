@@ -30,8 +30,8 @@ const (
 	maxNetworks = 16_384
 )
 
-// guesses limits tries of the password.
-type guesses struct {
+// Guesses limits tries of a password.
+type Guesses struct {
 	now func() time.Time
 
 	mu       sync.Mutex
@@ -48,8 +48,9 @@ type guessing struct {
 	failed time.Time // the latest failure; zero for none
 }
 
-func newGuesses(now func() time.Time) *guesses {
-	return &guesses{
+// NewGuesses makes a limit of its own.
+func NewGuesses(now func() time.Time) *Guesses {
+	return &Guesses{
 		now:      now,
 		failed:   rate.NewLimiter(rate.Every(failedAgain), failedAtOnce),
 		fresh:    rate.NewLimiter(rate.Every(freshAgain), freshAtOnce),
@@ -71,9 +72,9 @@ func networksOf(ip netip.Addr) (n [3]netip.Prefix) {
 	return n
 }
 
-// try counts a try from ip and reports whether it is allowed. Its result is recorded by
-// right or wrong.
-func (g *guesses) try(ip netip.Addr) bool {
+// Try counts a try from ip and reports whether it is allowed. Its result is recorded by
+// Right or Wrong.
+func (g *Guesses) Try(ip netip.Addr) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
@@ -101,8 +102,8 @@ func (g *guesses) try(ip netip.Addr) bool {
 	return true
 }
 
-// wrong records that a try from ip failed.
-func (g *guesses) wrong(ip netip.Addr) {
+// Wrong records that a try from ip failed.
+func (g *Guesses) Wrong(ip netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for i, n := range networksOf(ip) {
@@ -110,8 +111,8 @@ func (g *guesses) wrong(ip netip.Addr) {
 	}
 }
 
-// right records that a try from ip succeeded, which clears the tries of its /64.
-func (g *guesses) right(ip netip.Addr) {
+// Right records that a try from ip succeeded, which clears the tries of its /64.
+func (g *Guesses) Right(ip netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n := networksOf(ip)
@@ -122,7 +123,7 @@ func (g *guesses) right(ip netip.Addr) {
 
 // network finds the tries of a network, or starts to count them. If there are too many
 // networks, it forgets the one whose latest try is oldest.
-func (g *guesses) network(n netip.Prefix, level int) *guessing {
+func (g *Guesses) network(n netip.Prefix, level int) *guessing {
 	e := g.networks[n]
 	if e == nil {
 		if g.recent.Len() >= maxNetworks {
@@ -137,7 +138,7 @@ func (g *guesses) network(n netip.Prefix, level int) *guessing {
 	return e.Value.(*guessing)
 }
 
-func (g *guesses) forget(e *list.Element) {
+func (g *Guesses) forget(e *list.Element) {
 	delete(g.networks, e.Value.(*guessing).of)
 	g.recent.Remove(e)
 }

@@ -73,7 +73,7 @@ func TestWrongPasswordsFromElsewhere(t *testing.T) {
 	}
 	cookie := f.signIn(t)
 	now := time.Now()
-	f.server.guesses = newGuesses(func() time.Time { return now })
+	f.server.guesses = NewGuesses(func() time.Time { return now })
 	codes := map[int]int{}
 	for i := range 150 {
 		now = now.Add(time.Second * 2 / 3)
@@ -112,35 +112,35 @@ func TestGuessesAreFew(t *testing.T) {
 		// Each network may try once: it has not failed yet.
 		"300 /48s": {func(i int) netip.Addr { return place(i%300, 0, 1) }, 300 + failedAtOnce + 1800},
 	} {
-		g := newGuesses(func() time.Time { return now })
+		g := NewGuesses(func() time.Time { return now })
 		tried := 0
 		for i := range 36_000 {
 			now = now.Add(100 * time.Millisecond)
-			if g.try(c.of(i)) {
+			if g.Try(c.of(i)) {
 				tried++
-				g.wrong(c.of(i))
+				g.Wrong(c.of(i))
 			}
 		}
 		if tried > c.most {
 			t.Errorf("%s: %d tries in an hour", name, tried)
 		}
 	}
-	g := newGuesses(func() time.Time { return now })
+	g := NewGuesses(func() time.Time { return now })
 	ip := place(1, 0, 1)
 	for range triesAtOnce {
-		if !g.try(ip) {
+		if !g.Try(ip) {
 			t.Fatal("refused too early")
 		}
 	}
-	if g.try(ip) || !g.try(place(2, 0, 1)) {
+	if g.Try(ip) || !g.Try(place(2, 0, 1)) {
 		t.Error("the one that tried too often, or another, is mistaken")
 	}
-	g.right(ip)
-	if !g.try(ip) {
+	g.Right(ip)
+	if !g.Try(ip) {
 		t.Error("who was right is held to what came before")
 	}
 	for i := range 4 * maxNetworks {
-		g.try(place(i%0xffff, i>>8, 1))
+		g.Try(place(i%0xffff, i>>8, 1))
 	}
 	if g.recent.Len() > maxNetworks || len(g.networks) > maxNetworks {
 		t.Errorf("%d networks are kept", g.recent.Len())

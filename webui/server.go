@@ -51,7 +51,7 @@ type Server struct {
 	listener net.Listener
 	port     string
 	hosts    map[string]bool
-	guesses  *guesses
+	guesses  *Guesses
 	warn     rate.Sometimes // for what strangers can cause to be logged
 }
 
@@ -69,7 +69,7 @@ func New(cfg Config, l net.Listener) (*Server, error) {
 		listener: l,
 		port:     strconv.Itoa(int(addr.Port())),
 		hosts:    make(map[string]bool),
-		guesses:  newGuesses(cfg.Now),
+		guesses:  NewGuesses(cfg.Now),
 		warn:     rate.Sometimes{First: 5, Interval: time.Minute},
 	}
 	for _, h := range cfg.Hosts {
@@ -110,17 +110,26 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.cfg.TLS == nil && !s.at().Addr().IsLoopback() {
 		s.cfg.Logger.Warn("the page is served without TLS: everybody on the way to this machine can read the password; give it a certificate with --web-cert and --web-key")
 	}
+	if err := runServer(ctx, srv, visitors, stop); err != nil {
+		return fmt.Errorf("serving the page: %w", err)
+	}
+	return nil
+}
+
+// runServer serves until ctx ends. Then it calls stop, which ends the requests that do not
+// end by themselves, and gives the others a moment.
+func runServer(ctx context.Context, srv *http.Server, l net.Listener, stop func()) error {
 	ended := make(chan error, 1)
 	go func() {
-		if s.cfg.TLS != nil {
-			ended <- srv.ServeTLS(visitors, "", "")
+		if srv.TLSConfig != nil {
+			ended <- srv.ServeTLS(l, "", "")
 		} else {
-			ended <- srv.Serve(visitors)
+			ended <- srv.Serve(l)
 		}
 	}()
 	select {
 	case err := <-ended:
-		return fmt.Errorf("serving the page: %w", err)
+		return err
 	case <-ctx.Done():
 	}
 	stop()
@@ -130,7 +139,7 @@ func (s *Server) Run(ctx context.Context) error {
 		srv.Close()
 	}
 	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving the page: %w", err)
+		return err
 	}
 	return nil
 }

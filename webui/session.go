@@ -46,7 +46,7 @@ func (s *Server) signedIn(next http.Handler) http.Handler {
 			problem(w, http.StatusUnauthorized, ErrDenied.Error())
 			return
 		}
-		patience(w, r)
+		Patience(w, r)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, signInKey{}, who)))
 	})
 }
@@ -68,15 +68,15 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	if in.Token != "" {
 		secret, who, err = s.cfg.Auth.Redeem(in.Token, in.Label)
 	} else {
-		if !s.guesses.try(remote(r)) {
+		if !s.guesses.Try(remote(r)) {
 			tooMany(w)
 			return
 		}
 		secret, who, err = s.cfg.Auth.CheckPassword(in.Password, in.Label)
 		if err == nil {
-			s.guesses.right(remote(r))
+			s.guesses.Right(remote(r))
 		} else {
-			s.guesses.wrong(remote(r))
+			s.guesses.Wrong(remote(r))
 		}
 	}
 	switch {

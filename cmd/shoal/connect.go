@@ -47,6 +47,10 @@ type client interface {
 	PutEntries(ctx context.Context, ref string, e api.NewEntries) (index.Channel, error)
 	RemoveEntry(ctx context.Context, ref string, id share.ID) (index.Channel, error)
 
+	WebLinks(ctx context.Context) ([]api.WebLink, error)
+	NewWebLink(ctx context.Context, id share.ID, n api.NewWebLink) (api.WebLink, error)
+	RevokeWebLink(ctx context.Context, id string) error
+
 	Lease(ctx context.Context) (lease string, end func(), err error)
 	Share(ctx context.Context, r api.ShareRequest) (share.Transfer, error)
 	Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer, error)

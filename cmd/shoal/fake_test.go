@@ -39,12 +39,15 @@ type fakeNode struct {
 	tests     int
 	room      api.Room
 	rooms     int // how often Room was asked
+	webLinks  []api.WebLink
 }
 
 func (f *fakeNode) Room(context.Context, share.ID) (api.Room, error) {
 	f.rooms++
 	return f.room, nil
 }
+
+func (f *fakeNode) WebLinks(context.Context) ([]api.WebLink, error) { return f.webLinks, nil }
 
 func (f *fakeNode) Network(context.Context) (share.Report, error) {
 	if len(f.reports) == 0 {

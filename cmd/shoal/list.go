@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
 )
 
 func listVerb() *verb {
@@ -30,6 +31,12 @@ func listVerb() *verb {
 	}
 }
 
+// listedRecord is a transfer with its web links, as one JSON object.
+type listedRecord struct {
+	share.Transfer
+	WebLinks []api.WebLink `json:"web_links,omitempty"`
+}
+
 func runList(ctx context.Context, n client, life lifetime, lists bool, out *output) error {
 	var fields []string // all
 	if !out.json {
@@ -39,8 +46,17 @@ func runList(ctx context.Context, n client, life lifetime, lists bool, out *outp
 	if err != nil {
 		return err
 	}
+	webs, err := n.WebLinks(ctx)
+	if err != nil {
+		return err
+	}
+	by := webLinksByTransfer(webs)
 	if out.json {
-		records(out, all)
+		lines := make([]listedRecord, len(all))
+		for i, t := range all {
+			lines[i] = listedRecord{t, by[t.ID]}
+		}
+		records(out, lines)
 		return nil
 	}
 	total := len(all)
@@ -66,6 +82,9 @@ func runList(ctx context.Context, n client, life lifetime, lists bool, out *outp
 			rows[i].note = escape(t.Reason)
 		case complete(t):
 			rows[i].note = lastLook(t.Looked, time.Now())
+		}
+		if live := slices.DeleteFunc(by[t.ID], func(w api.WebLink) bool { return w.Ended }); len(live) > 0 && rows[i].note == "" {
+			rows[i].note = count(len(live), "web link") + " (shoal show " + t.ID.Short() + ")"
 		}
 	}
 	out.table([]column{

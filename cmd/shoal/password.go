@@ -18,7 +18,7 @@ import (
 // setPassword asks for the password of the web page and passes it to the running
 // node, or saves it for the next one.
 func setPassword(ctx context.Context, cfg *config.Config, out *output) error {
-	password, err := askPassword(ctx, os.Stdin, out)
+	password, err := askPassword(ctx, os.Stdin, out, "New password (empty removes it): ")
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func setPassword(ctx context.Context, cfg *config.Config, out *output) error {
 
 // askPassword reads a password twice from a terminal without echo, or once from
 // the first line of any other input.
-func askPassword(ctx context.Context, in *os.File, out *output) (string, error) {
+func askPassword(ctx context.Context, in *os.File, out *output, prompt string) (string, error) {
 	if !term.IsTerminal(int(in.Fd())) {
 		line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -55,7 +55,7 @@ func askPassword(ctx context.Context, in *os.File, out *output) (string, error) 
 		return strings.TrimRight(line, "\r\n"), nil
 	}
 	var first string
-	for i, prompt := range []string{"New password (empty removes it): ", "Repeat the password: "} {
+	for i, prompt := range []string{prompt, "Repeat the password: "} {
 		out.ask(prompt)
 		word, err := readUnseen(ctx, in)
 		out.say("")

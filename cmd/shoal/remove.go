@@ -17,15 +17,25 @@ func removeVerb() *verb {
 			`files that you shared, files that existed before the download, files completed in place with --adopt, and files ` +
 			`changed since they were downloaded. Files that were uploaded to the node by a browser are copies: --data deletes ` +
 			`them. Without --data, unfinished files are listed; a later shoal get of the same content into the same folder ` +
-			`continues with them.`,
+			`continues with them. The web links of a removed transfer end with it.`,
 		examples: []example{
 			{"shoal remove 3fa9", "remove the transfer and keep its files"},
 			{"shoal remove --data 3fa9", "remove the transfer and delete the files it downloaded"},
+			{"shoal remove --web-link 3fa9", "go on sharing it, and end its web links"},
 		},
-		flags: append([]cli.Flag{boolFlag("data", "also delete the downloaded files")}, nodeFlags()...),
+		flags: append([]cli.Flag{
+			boolFlag("data", "also delete the downloaded files"),
+			&cli.BoolFlag{Name: "web-link", Usage: "end only web links: those of the transfers, or the ones given by their URL or ID"},
+		}, nodeFlags()...),
 	}
 	v.run = func(ctx context.Context, c *call) error {
 		data := c.Bool("data")
+		if c.Bool("web-link") {
+			if data {
+				return usageErrorf("--data and --web-link cannot be combined")
+			}
+			return withNode(ctx, c, false, func(ctx context.Context, n client, _ lifetime) error { return endWebLinks(ctx, n, c) })
+		}
 		return acting("removed", func(ctx context.Context, n client, t share.Transfer) error {
 			kept, err := n.Remove(ctx, t.ID, data)
 			if err != nil {

@@ -41,6 +41,7 @@ func shareVerb() *verb {
 			{"shoal share --exclude .git --exclude '*.o' project", "leave out what matches"},
 			{"shoal share --qr talk.pdf", "also print a QR code to scan"},
 			{"shoal share --seed ratio:2 film.mkv", "seed until twice its size was uploaded"},
+			{"shoal share --web-link --web-link-listen [::]:8080 photos", "also print a link for people who have only a browser"},
 			{"shoal share --sealed letters", "share it so that only people with the link can read it"},
 			{"pg_dump shop | shoal share --name shop.sql -", "share what another program prints"},
 			{"shoal share --text 'The key is under the mat.'", "share a few words as a text file; --text - reads them from standard input"},
@@ -52,6 +53,11 @@ func shareVerb() *verb {
 			opts, err := parseShare(c)
 			if err != nil {
 				return err
+			}
+			if c.Bool("web-password") {
+				if opts.web.Password, err = askWebPassword(ctx, os.Stdin, c.out); err != nil {
+					return err
+				}
 			}
 			err = withNode(ctx, c, opts.detach, func(ctx context.Context, n client, life lifetime) error {
 				return runShare(ctx, n, life, opts, c.out)
@@ -80,6 +86,10 @@ func shareFlags() []cli.Flag {
 		boolFlag("private", "do not announce it anywhere; only a link that contains an address leads to it"),
 		stringFlag("piece-length", "use pieces of `SIZE`, a power of two from 16KiB; without it, the size of the content decides"),
 		boolFlag("once", "end with status 0 when somebody has fetched all of it, and say who"),
+		boolFlag("web-link", "also print a web link: people need nothing but a browser to fetch with it"),
+		stringFlag("expires", "end the web link after `TIME`, such as 12h or 7d"),
+		&cli.IntFlag{Name: "max-downloads", EnvVars: envOf("max-downloads"), DefaultText: "no limit", Usage: "end the web link after `N` complete downloads of a file or an archive"},
+		boolFlag("web-password", "ask for a password that people must give for the web link; from a pipe, the first line of standard input"),
 		boolFlag("detach", "hand the share to the running node, and fail if there is none: for scripts, which need only the link"),
 	}
 }
@@ -102,6 +112,9 @@ type shareOptions struct {
 	exclude     []string
 	strict      bool
 	sure        bool // never asked again
+	webLink     bool
+	expires     time.Duration // of the web link; 0 is never
+	web         api.NewWebLink
 	// told are the links and the warning that were printed. It survives a change of
 	// node, so that none is printed twice.
 	told map[string]bool
@@ -143,9 +156,26 @@ func parseShare(c *call) (shareOptions, error) {
 			return o, usageErrorf("--piece-length: %w", err)
 		}
 	}
+	o.webLink, o.web.MaxDownloads = c.Bool("web-link"), c.Int("max-downloads")
+	if s := c.String("expires"); s != "" {
+		if o.expires, err = config.ParseSpan(s); err != nil {
+			return o, usageErrorf("--expires: %w", err)
+		}
+		if o.expires <= 0 {
+			return o, usageErrorf("--expires takes a time above 0, such as 12h or 7d")
+		}
+	}
 	switch {
+	case !o.webLink && (o.expires != 0 || o.web.MaxDownloads != 0 || c.Bool("web-password")):
+		return o, usageErrorf("--expires, --max-downloads and --web-password are of a web link: add --web-link")
+	case o.web.MaxDownloads < 0:
+		return o, usageErrorf("--max-downloads takes a number above 0")
 	case o.seed.goal.None:
 		return o, usageErrorf("--seed none would share nothing; use forever, a time, or ratio:N")
+	case o.once && o.webLink:
+		return o, usageErrorf("--once and --web-link cannot be combined: what a browser downloads does not end the share; --max-downloads 1 ends the web link")
+	case c.Bool("web-password") && o.spool != nil && (o.spool.text == "" || o.spool.text == "-"):
+		return o, usageErrorf("--web-password and the content cannot both be read from standard input")
 	case o.once && o.seed.said:
 		return o, usageErrorf("--once and --seed cannot be combined: one of them says when the share ends")
 	case o.once && o.detach:
@@ -186,7 +216,8 @@ type sharer struct {
 	opts  shareOptions
 	life  lifetime
 	lease string // of this command
-	next  int    // the first job that has not ended
+	webs  map[share.ID]api.WebLink
+	next  int // the first job that has not ended
 
 	asked   bool   // the node was asked whether strangers can reach it
 	warning string // that they cannot; printed once
@@ -196,6 +227,11 @@ type sharer struct {
 func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, out *output) (err error) {
 	if opts.detach && life != itsOwn {
 		return errNotLasting
+	}
+	if opts.webLink {
+		if err := canWebLink(ctx, n, opts); err != nil {
+			return err
+		}
 	}
 	s := &sharer{batch: newBatch(out, n), opts: opts, life: life}
 	tellLack(ctx, n, opts.told, out)
@@ -365,6 +401,11 @@ func (s *sharer) published(ctx context.Context, j *job) error {
 	if j.t.Link == "" || j.t.State == share.Hashing {
 		return nil
 	}
+	if s.opts.webLink && !s.opts.told[j.t.Link] {
+		if err := s.makeWebLink(ctx, j.t); err != nil {
+			return err
+		}
+	}
 	j.ended = true
 	s.tell()
 	s.warnOfWindows(ctx, j.t)
@@ -427,6 +468,7 @@ type sharedRecord struct {
 	// Hidden counts the files that are hidden, of those shared.
 	Hidden  int            `json:"hidden,omitempty"`
 	LeftOut *share.LeftOut `json:"left_out,omitempty"`
+	WebLink *api.WebLink   `json:"web_link,omitempty"`
 	// Warning is set if nobody outside the local network can use the link now.
 	Warning string `json:"warning,omitempty"`
 }
@@ -437,7 +479,14 @@ func (s *sharer) shared(t share.Transfer) {
 		link = withoutAddresses(link)
 	}
 	if s.out.json {
-		s.out.record(sharedRecord{"shared", t.ID, t.V1, t.V2, link, t.Name, t.Size, t.Files, t.Path, t.Seal, blindLink(link), t.Hidden, t.LeftOut, s.warning})
+		r := sharedRecord{
+			Event: "shared", ID: t.ID, V1: t.V1, V2: t.V2, Link: link, Name: t.Name, Bytes: t.Size, Files: t.Files, Path: t.Path,
+			Seal: t.Seal, BlindLink: blindLink(link), Hidden: t.Hidden, LeftOut: t.LeftOut, Warning: s.warning,
+		}
+		if w, ok := s.webs[t.ID]; ok {
+			r.WebLink = &w
+		}
+		s.out.record(r)
 	} else {
 		if s.warning != "" {
 			s.out.say("%s\n", fill("Strangers cannot use this link now. "+escape(s.warning), margin, ""))
@@ -448,6 +497,10 @@ func (s *sharer) shared(t share.Transfer) {
 			s.out.say("Left out:\n  %s", strings.ReplaceAll(text, "\n", "\n  "))
 		}
 		s.out.data(link)
+		if w, ok := s.webs[t.ID]; ok {
+			s.out.data(w.URL)
+			s.out.say("%s", aboutWebLink(w))
+		}
 		s.out.say("%s", howToGet(link))
 	}
 	if s.opts.qr {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
 )
 
 func showVerb() *verb {
@@ -48,7 +49,8 @@ func each(ctx context.Context, n client, c *call, do func(share.Transfer) error)
 // shown is a transfer and its sources of peers, as one JSON object.
 type shown struct {
 	share.Transfer
-	Discovery []share.Way `json:"discovery"`
+	Discovery []share.Way   `json:"discovery"`
+	WebLinks  []api.WebLink `json:"web_links,omitempty"`
 }
 
 func runShow(ctx context.Context, n client, life lifetime, t share.Transfer, out *output) error {
@@ -56,8 +58,12 @@ func runShow(ctx context.Context, n client, life lifetime, t share.Transfer, out
 	if err != nil {
 		return err
 	}
+	webs, err := n.WebLinks(ctx)
+	if err != nil {
+		return err
+	}
 	if out.json {
-		out.record(shown{t, ways})
+		out.record(shown{t, ways, webLinksByTransfer(webs)[t.ID]})
 		return nil
 	}
 	state := string(t.State)
@@ -102,6 +108,7 @@ func runShow(ctx context.Context, n client, life lifetime, t share.Transfer, out
 		[2]string{"looked at", when(t.Looked)},
 		[2]string{"link", t.Link},
 		[2]string{"without key", blindLink(t.Link)},
+		[2]string{"web link", webLinksOf(webs, t.ID, time.Now())},
 	)
 	return nil
 }

@@ -30,6 +30,7 @@ type Config struct {
 	Uploads   Uploads
 	Finding   Finding
 	Channels  Channels
+	WebLinks  WebLinks
 	Events    Events
 
 	Version string // of the program
@@ -94,6 +95,7 @@ func (a *API) register(h huma.API, c Config) {
 	registerUploads(h, c.Uploads)
 	registerFinding(h, c.Finding)
 	registerChannels(h, c.Channels)
+	registerWebLinks(h, c.WebLinks, ids)
 	registerEvents(h, a.hub, ids)
 }
 

@@ -61,7 +61,7 @@ func (c *contents) archive(ctx context.Context, in *archiveOf) (*huma.StreamResp
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer c.reads.put()
 		_, w := humago.Unwrap(hc)
-		contentHeader(w.Header(), name+"."+in.Format)
+		ContentHeader(w.Header(), name+"."+in.Format)
 		out := &patient{w, http.NewResponseController(w)}
 		pack := zipFiles
 		if in.Format == "tar" {
@@ -78,10 +78,10 @@ func (c *contents) archive(ctx context.Context, in *archiveOf) (*huma.StreamResp
 
 type opener func(share.File) (io.ReadCloser, error)
 
-// entryName is the path of a file in an archive: below a folder named like the
+// EntryName is the path of a file in an archive: below a folder named like the
 // transfer, unless the transfer is one file. A backslash, which is an ordinary
 // character of names on Linux, leads out of the folder on Windows.
-func entryName(t share.Transfer, f share.File) string {
+func EntryName(t share.Transfer, f share.File) string {
 	name := t.Name + "/" + f.Path
 	if t.Files == 1 && f.Path == t.Name {
 		name = f.Path
@@ -99,7 +99,7 @@ func entryTime(t share.Transfer) time.Time {
 func zipFiles(w io.Writer, t share.Transfer, files []share.File, open opener) error {
 	z := zip.NewWriter(w)
 	for _, f := range files {
-		e, err := z.CreateHeader(&zip.FileHeader{Name: entryName(t, f), Method: zip.Store, Modified: entryTime(t)})
+		e, err := z.CreateHeader(&zip.FileHeader{Name: EntryName(t, f), Method: zip.Store, Modified: entryTime(t)})
 		if err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func zipFiles(w io.Writer, t share.Transfer, files []share.File, open opener) er
 func tarFiles(w io.Writer, t share.Transfer, files []share.File, open opener) error {
 	z := tar.NewWriter(w)
 	for _, f := range files {
-		err := z.WriteHeader(&tar.Header{Name: entryName(t, f), Mode: 0o644, Size: f.Total, ModTime: entryTime(t).Truncate(time.Second)})
+		err := z.WriteHeader(&tar.Header{Name: EntryName(t, f), Mode: 0o644, Size: f.Total, ModTime: entryTime(t).Truncate(time.Second)})
 		if err != nil {
 			return err
 		}

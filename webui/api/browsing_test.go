@@ -211,7 +211,7 @@ func TestArchive(t *testing.T) {
 
 // A backslash in a name leads out of no folder when Windows unpacks the archive.
 func TestArchiveNamesAreSafeOnWindows(t *testing.T) {
-	got := entryName(share.Transfer{Name: "t", Files: 2}, share.File{Path: `a\..\..\b`})
+	got := EntryName(share.Transfer{Name: "t", Files: 2}, share.File{Path: `a\..\..\b`})
 	if got != "t/a_.._.._b" {
 		t.Errorf("%q", got)
 	}

@@ -123,11 +123,17 @@ func (c *contents) readFile(ctx context.Context, in *oneFile) (*huma.StreamRespo
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		defer func() { r.Close(); c.reads.put() }()
 		req, w := humago.Unwrap(ctx)
-		contentHeader(w.Header(), name)
+		ContentHeader(w.Header(), name)
 		// The content of an ID never changes.
-		w.Header().Set("ETag", fmt.Sprintf(`"%s-%d"`, id, in.File))
-		http.ServeContent(&patient{w, http.NewResponseController(w)}, req, "", time.Time{}, r)
+		ServeContent(w, req, fmt.Sprintf(`"%s-%d"`, id, in.File), r)
 	}}, nil
+}
+
+// ServeContent answers with content that has a strong ETag, or with the part of it that
+// the request asks for. It cuts off a reader that takes nothing for minutes.
+func ServeContent(w http.ResponseWriter, r *http.Request, etag string, content io.ReadSeeker) {
+	w.Header().Set("ETag", etag)
+	http.ServeContent(&patient{w, http.NewResponseController(w)}, r, "", time.Time{}, content)
 }
 
 // slots bounds how many requests read content at the same time.
@@ -145,19 +151,25 @@ func (s slots) take() error {
 
 func (s slots) put() { <-s }
 
-func contentHeader(h http.Header, name string) {
-	kind, how := shown[strings.ToLower(path.Ext(name))], "inline"
+// Shown is the media type of a file that a browser may show, by the name of the file. It
+// is empty for all others.
+func Shown(name string) string { return shown[strings.ToLower(path.Ext(name))] }
+
+// ContentHeader sets the headers with which the content of a file is safe in a browser.
+func ContentHeader(h http.Header, name string) {
+	kind, how := Shown(name), "inline"
 	if kind == "" {
 		kind, how = "application/octet-stream", "attachment"
 	}
 	h.Set("Content-Type", kind)
-	h.Set("Content-Disposition", disposition(how, name))
+	h.Set("Content-Disposition", Disposition(how, name))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	h.Set("Cache-Control", "private, no-cache") // ask again: it may be removed
 }
 
-func disposition(how, name string) string {
+// Disposition is a Content-Disposition with the name of a file.
+func Disposition(how, name string) string {
 	if d := mime.FormatMediaType(how, map[string]string{"filename": name}); d != "" {
 		return d
 	}
@@ -196,7 +208,7 @@ func (c *contents) torrent(_ context.Context, in *oneID) (*huma.StreamResponse, 
 		_, w := humago.Unwrap(ctx)
 		h := w.Header()
 		h.Set("Content-Type", "application/x-bittorrent")
-		h.Set("Content-Disposition", disposition("attachment", t.Name+".torrent"))
+		h.Set("Content-Disposition", Disposition("attachment", t.Name+".torrent"))
 		h.Set("X-Content-Type-Options", "nosniff")
 		_, _ = w.Write(b) // the reader may have gone
 	}}, nil

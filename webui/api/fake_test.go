@@ -43,7 +43,8 @@ type fake struct {
 	share     ShareRequest
 	searched
 	chosen
-	aliases map[share.ID]share.ID // provisional IDs
+	aliases  map[share.ID]share.ID // provisional IDs
+	webLinks fakeWebLinks
 }
 
 func newFake(n int) *fake {
@@ -295,7 +296,7 @@ type ported interface{ config() Config }
 func (f *fake) config() Config {
 	return Config{
 		Node: f, Access: f, Settings: fakeSettings{f}, Network: f, Transfers: f, Content: f, Intake: f, Uploads: f, Finding: f,
-		Channels: &f.chosen, Events: f, Version: "9.9", Logger: slog.New(slog.DiscardHandler),
+		Channels: &f.chosen, WebLinks: &f.webLinks, Events: f, Version: "9.9", Logger: slog.New(slog.DiscardHandler),
 	}
 }
 

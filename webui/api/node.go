@@ -38,6 +38,7 @@ type Info struct {
 	Addresses []string `json:"addresses" doc:"the node's addresses as in links, best first"`
 	Socket    string   `json:"socket" doc:"path of the Unix socket of this API"`
 	Web       string   `json:"web" doc:"URL of the web page; empty if it is not served"`
+	Door      string   `json:"door,omitempty" enum:"http,https" doc:"how the node serves web links; empty if it does not"`
 	Problems  []string `json:"problems,omitempty" doc:"problems of the node's own files, such as channel keys and credentials, each with what to do"`
 }
 

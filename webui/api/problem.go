@@ -42,6 +42,7 @@ var problemTypes = [...]struct {
 	{"unknown-transfer", http.StatusNotFound, share.Failed, "The node has no such transfer"},
 	{"unknown-entry", http.StatusNotFound, share.Failed, "The catalogue and the channels have no such entry"},
 	{"unknown-file", http.StatusNotFound, share.Failed, "The transfer has no such file or folder"},
+	{"unknown-web-link", http.StatusNotFound, share.Failed, "The node has no such web link"},
 	{"busy", http.StatusConflict, share.Failed, "The transfer is busy with another operation"},
 	{"unconfirmed", http.StatusPreconditionRequired, share.Usage, "This must be confirmed"},
 	{"ambiguous-id", http.StatusConflict, share.Usage, "Several IDs begin with these digits"},
@@ -77,6 +78,8 @@ func problem(err error) error {
 		name = "unknown-entry"
 	case errors.Is(err, errNoFile):
 		name = "unknown-file"
+	case errors.Is(err, ErrNoWebLink):
+		name = "unknown-web-link"
 	case errors.Is(err, share.ErrBusy):
 		name = "busy"
 	case errors.Is(err, ErrUnconfirmed):
@@ -143,6 +146,8 @@ func problemError(resp *http.Response) error {
 		return &share.Error{Kind: kind, Err: &remoteError{detail, ErrUnconfirmed}}
 	case problemPath + "unknown-entry":
 		return &share.Error{Kind: kind, Err: &remoteError{detail, index.ErrUnknown}}
+	case problemPath + "unknown-web-link":
+		return &share.Error{Kind: kind, Err: &remoteError{detail, ErrNoWebLink}}
 	case problemPath + "unknown-path":
 		return share.Errorf(kind, "the running node is another version of shoal than this command (%s): restart the node", detail)
 	}

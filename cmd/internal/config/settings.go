@@ -47,6 +47,8 @@ type Config struct {
 	WebCert  string   // certificate and key files, PEM; empty is plain HTTP
 	WebKey   string
 
+	WebLinkListen []string // [ADDRESS]:PORT of the public door; none serves no web links
+
 	origins map[string]origin
 }
 
@@ -180,6 +182,9 @@ func Settings() []Setting {
 		{Name: "adaptive-upload", Default: "true", Scope: Common, Live: true,
 			Help:  "upload less while the line is congested, so that other programs stay responsive",
 			value: func(c *Config) any { return &c.AdaptiveUp }},
+		{Name: "web-link-listen", Arg: "[ADDR]:PORT", Scope: Common, List: true,
+			Help:  "serve the web links of shares (share --web-link) at `[ADDR]:PORT`, unencrypted",
+			value: func(c *Config) any { return (*endpoints)(&c.WebLinkListen) }},
 		{Name: "web", Arg: "ADDR:PORT", Scope: Daemon,
 			Help:  "serve the web page at `ADDR:PORT`",
 			value: func(c *Config) any { return (*endpoint)(&c.Web) }},

@@ -38,6 +38,7 @@ var allowed = map[string][]string{
 	"index/channel":        {"share", "share/bencode", "index"},
 	"index/catalog":        {"share", "index"},
 	"webui/api":            {"share", "index"},
+	"webui/door":           {"share", "index", "webui/api"},
 	"webui":                {"share", "index", "webui/api"},
 	"cmd/shoal":            {"share", "index", "webui/api", "cmd/internal/config", "cmd/internal/node"},
 	"cmd/e2e":              {"share"},
@@ -54,7 +55,7 @@ var allowed = map[string][]string{
 		"cmd/internal/config", "cmd/internal/history", "cmd/internal/policy", "cmd/internal/uploads", "cmd/internal/watch",
 		"share", "share/metainfo", "share/reach", "share/reach/nat", "share/storage", "share/engine",
 		"index", "index/dht", "index/lan", "index/channel", "index/catalog",
-		"webui/api", "webui",
+		"webui/api", "webui/door", "webui",
 	},
 }
 

@@ -86,6 +86,7 @@ type Node struct {
 	transfers *transfers
 	intake    *intake
 	events    *events
+	webLinks  *webLinks
 
 	catalogue *catalogue
 	channels  *channel.Manager
@@ -298,6 +299,9 @@ func (n *Node) build() (p *parts, err error) {
 	if n.channels, err = channel.New(context.Background(), n.channelConfig()); err != nil {
 		return nil, err
 	}
+	if n.webLinks, err = n.newWebLinks(); err != nil {
+		return nil, err
+	}
 	if n.api, err = api.New(n.apiConfig()); err != nil {
 		return nil, err
 	}
@@ -351,7 +355,7 @@ func (n *Node) apiConfig() api.Config {
 	return api.Config{
 		Node: n, Access: n.access, Settings: n.settings, Network: n.reach, Transfers: n.transfers, Content: n.engine,
 		Intake: n.intake, Uploads: n.uploads, Finding: &finder{n.catalogue, n.channels, n.engine},
-		Channels: &channels{n.channels, n.catalogue, n.engine, n.o.Now}, Events: n.events,
+		Channels: &channels{n.channels, n.catalogue, n.engine, n.o.Now}, WebLinks: n.webLinks, Events: n.events,
 		Version: n.o.Version, Logger: n.part("api"), Collectors: n.collectors(),
 	}
 }

@@ -56,8 +56,12 @@ func (n *Node) openServers(act *inherited) (run []func(context.Context) error, e
 	defer func() {
 		if err != nil {
 			socket.Close()
+			n.webLinks.close()
 		}
 	}()
+	if run, err = n.openDoor(); err != nil {
+		return nil, err
+	}
 	a := n.access
 	switch _, a.broken = webui.OpenAuth(filepath.Join(n.current().State, credentialsName), n.o.Now); {
 	case a.broken != nil:
@@ -105,9 +109,8 @@ func (n *Node) openPage(l net.Listener) (p *page, err error) {
 	if p.auth, err = webui.OpenAuth(filepath.Join(n.current().State, credentialsName), n.o.Now); err != nil {
 		return nil, share.Errorf(share.Failed, "serving the page: %w", err)
 	}
-	_, visitors := shares(descriptors())
 	c := webui.Config{
-		Logger: n.part("web"), API: n.api.Handler(), Page: webui.Page(), Auth: p.auth, Hosts: n.current().WebHosts, Now: n.o.Now, MaxConns: visitors,
+		Logger: n.part("web"), API: n.api.Handler(), Page: webui.Page(), Auth: p.auth, Hosts: n.current().WebHosts, Now: n.o.Now, MaxConns: n.visitors(),
 	}
 	if n.current().WebCert != "" {
 		p.pair = &keyPair{cert: n.current().WebCert, key: n.current().WebKey}

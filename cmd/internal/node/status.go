@@ -25,6 +25,7 @@ func (n *Node) Info() api.Info {
 	if n.access.page != nil {
 		i.Web = n.access.page.server.URL()
 	}
+	i.Door = n.webLinks.scheme()
 	return i
 }
 
@@ -68,6 +69,9 @@ func (n *Node) problems() []string {
 	all := n.channels.Keyless()
 	if n.access.broken != nil {
 		all = append(all, n.access.broken.Error())
+	}
+	if lost := n.webLinks.links.Damaged(); lost > 0 {
+		all = append(all, english.Plural(lost, "web link", "")+" could not be read from the state and no longer work: make new ones (shoal share --web-link)")
 	}
 	return all
 }

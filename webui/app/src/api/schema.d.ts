@@ -659,6 +659,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/transfers/{id}/web-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a link to a transfer for browsers */
+        post: operations["postTransfersWeb-links"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/uploads/{name}": {
         parameters: {
             query?: never;
@@ -671,6 +688,40 @@ export interface paths {
         /** Upload a file to share it */
         post: operations["postUploads"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/web-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the links for browsers, oldest first */
+        get: operations["getWeb-links"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/web-links/{link}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a link for browsers */
+        delete: operations["deleteWeb-links"];
         options?: never;
         head?: never;
         patch?: never;
@@ -974,6 +1025,11 @@ export interface components {
             /** @description identifies this start of the node */
             boot: string;
             daemon: boolean;
+            /**
+             * @description how the node serves web links; empty if it does not
+             * @enum {string}
+             */
+            door?: "http" | "https";
             /** @description default folder of downloads */
             downloads: string;
             /**
@@ -1085,6 +1141,20 @@ export interface components {
             /** @description links of content that this node need not have */
             links?: string[] | null;
             tags?: string[] | null;
+        };
+        NewWebLink: {
+            /**
+             * Format: date-time
+             * @description when the link ends; without it, with the share
+             */
+            expires?: string;
+            /**
+             * Format: int64
+             * @description end it after so many downloads
+             */
+            max_downloads?: number;
+            /** @description ask people for this password */
+            password?: string;
         };
         NodeLimits: {
             /** Format: int64 */
@@ -1476,6 +1546,35 @@ export interface components {
             /** @description the source is used for this transfer */
             on: boolean;
             source: string;
+        };
+        WebLink: {
+            /** Format: date-time */
+            created: string;
+            /**
+             * Format: int64
+             * @description downloads of which every byte was sent, of a file or an archive
+             */
+            downloads: number;
+            /** @description the URL is https */
+            encrypted?: boolean;
+            /** @description it expired, or its downloads are used up */
+            ended?: boolean;
+            /** Format: date-time */
+            expires?: string;
+            /** @description names the link to its owner; nobody can fetch with it */
+            id: string;
+            /**
+             * Format: int64
+             * @description ends after so many downloads; 0 is no limit
+             */
+            max_downloads?: number;
+            /** @description the same at other addresses of the node, best first */
+            others?: string[] | null;
+            /** @description people are asked for a password */
+            password?: boolean;
+            transfer: string;
+            /** @description what to give to others; empty while the node serves no web links */
+            url: string;
         };
         Welcome: {
             /**
@@ -3152,6 +3251,42 @@ export interface operations {
             };
         };
     };
+    "postTransfersWeb-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, v1 or v2, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWebLink"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebLink"];
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     postUploads: {
         parameters: {
             query?: {
@@ -3181,6 +3316,65 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Uploaded"];
                 };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "getWeb-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebLink"][] | null;
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "deleteWeb-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the link */
+                link: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request failed */
             default: {

@@ -1,0 +1,91 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// WebLinks is the port to the links with which people fetch a share with a browser.
+type WebLinks interface {
+	// List returns every link, oldest first.
+	List() ([]WebLink, error)
+	// Create makes a link to a transfer. It is refused where nobody could use it.
+	Create(share.ID, NewWebLink) (WebLink, error)
+	// Revoke ends a link and the downloads under way from it. The error for an ID that
+	// no link has wraps ErrNoWebLink.
+	Revoke(id string) error
+}
+
+// ErrNoWebLink is wrapped by the error for an ID that no web link has.
+var ErrNoWebLink = errors.New("there is no such web link")
+
+// WebLink is a link with which people fetch a share with a browser.
+type WebLink struct {
+	ID       string   `json:"id" doc:"names the link to its owner; nobody can fetch with it"`
+	Transfer share.ID `json:"transfer"`
+	// URL has the capability: whoever has it has the files.
+	URL          string    `json:"url" doc:"what to give to others; empty while the node serves no web links"`
+	Others       []string  `json:"others,omitempty" doc:"the same at other addresses of the node, best first"`
+	Created      time.Time `json:"created"`
+	Expires      time.Time `json:"expires,omitzero"`
+	MaxDownloads int       `json:"max_downloads,omitempty" doc:"ends after so many downloads; 0 is no limit"`
+	Downloads    int       `json:"downloads" doc:"downloads of which every byte was sent, of a file or an archive"`
+	Password     bool      `json:"password,omitempty" doc:"people are asked for a password"`
+	Encrypted    bool      `json:"encrypted,omitempty" doc:"the URL is https"`
+	Ended        bool      `json:"ended,omitempty" doc:"it expired, or its downloads are used up"`
+}
+
+// NewWebLink says what a web link is to be.
+type NewWebLink struct {
+	Expires      time.Time `json:"expires,omitzero" doc:"when the link ends; without it, with the share"`
+	MaxDownloads int       `json:"max_downloads,omitempty" minimum:"0" maximum:"1000000000" doc:"end it after so many downloads"`
+	Password     string    `json:"password,omitempty" maxLength:"1000" doc:"ask people for this password"`
+}
+
+type (
+	newWebLink struct {
+		ID   string `path:"id" maxLength:"64" doc:"ID, v1 or v2, may be shortened while unique"`
+		Body NewWebLink
+	}
+	oneWebLink struct {
+		Link string `path:"link" maxLength:"64" doc:"ID of the link"`
+	}
+)
+
+func registerWebLinks(h huma.API, l WebLinks, ids ids) {
+	op(h, "GET /web-links", "List the links for browsers, oldest first", func(context.Context, *none) (*answer[[]WebLink], error) {
+		all, err := l.List()
+		return &answer[[]WebLink]{orEmpty(all)}, err
+	})
+	op(h, "POST /transfers/{id}/web-links", "Make a link to a transfer for browsers", func(_ context.Context, in *newWebLink) (*answer[WebLink], error) {
+		v, err := onID(ids, in.ID, func(id share.ID) (WebLink, error) { return l.Create(id, in.Body) })
+		return &answer[WebLink]{v}, err
+	})
+	op(h, "DELETE /web-links/{link}", "End a link for browsers", func(_ context.Context, in *oneWebLink) (*none, error) {
+		return nil, l.Revoke(in.Link)
+	})
+}
+
+// WebLinks returns the links for browsers, oldest first.
+func (c *Client) WebLinks(ctx context.Context) ([]WebLink, error) {
+	return get[[]WebLink](ctx, c, "/web-links")
+}
+
+// NewWebLink makes a link to a transfer for browsers.
+func (c *Client) NewWebLink(ctx context.Context, id share.ID, n NewWebLink) (WebLink, error) {
+	var v WebLink
+	err := c.do(ctx, http.MethodPost, Base+transferPath(id)+"/web-links", n, &v)
+	return v, err
+}
+
+// RevokeWebLink ends a link for browsers.
+func (c *Client) RevokeWebLink(ctx context.Context, id string) error {
+	return c.do(ctx, http.MethodDelete, Base+"/web-links/"+url.PathEscape(id), nil, nil)
+}

@@ -1,0 +1,62 @@
+package api
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// fakeWebLinks are web links in memory.
+type fakeWebLinks struct {
+	all []WebLink
+	new NewWebLink
+}
+
+func (f *fakeWebLinks) List() ([]WebLink, error) { return f.all, nil }
+
+func (f *fakeWebLinks) Create(id share.ID, n NewWebLink) (WebLink, error) {
+	f.new = n
+	l := WebLink{ID: "0123456789ab", Transfer: id, URL: "http://[2001:db8::5]/s/x", Created: time.Unix(1_800_000_000, 0).UTC(), Expires: n.Expires, Password: n.Password != ""}
+	f.all = append(f.all, l)
+	return l, nil
+}
+
+func (f *fakeWebLinks) Revoke(id string) error {
+	i := slices.IndexFunc(f.all, func(l WebLink) bool { return l.ID == id })
+	if i < 0 {
+		return share.Errorf(share.Failed, "%w: %s", ErrNoWebLink, id)
+	}
+	f.all = slices.Delete(f.all, i, i+1)
+	return nil
+}
+
+func TestWebLinks(t *testing.T) {
+	f := newFake(2)
+	c, _, _ := serve(t, f)
+	ctx := quietContext(t)
+	n := NewWebLink{Expires: time.Unix(1_900_000_000, 0).UTC(), MaxDownloads: 3, Password: "sesame"}
+	made, err := c.NewWebLink(ctx, testID(1), n)
+	if err != nil || made.Transfer != testID(1) || f.webLinks.new != n {
+		t.Fatalf("%+v, %v; asked for %+v", made, err, f.webLinks.new)
+	}
+	if all, err := c.WebLinks(ctx); err != nil || cmp.Diff(all, []WebLink{made}) != "" {
+		t.Errorf("%v %v", all, err)
+	}
+	if err := c.RevokeWebLink(ctx, made.ID); err != nil {
+		t.Error(err)
+	}
+	if err := c.RevokeWebLink(ctx, made.ID); !errors.Is(err, ErrNoWebLink) {
+		t.Errorf("ending it again: %v", err)
+	}
+	if all, err := c.WebLinks(ctx); err != nil || len(all) != 0 {
+		t.Errorf("%v %v", all, err)
+	}
+	if _, err := c.NewWebLink(ctx, testID(1), NewWebLink{MaxDownloads: -1}); share.KindOf(err) != share.Usage {
+		t.Errorf("a link for -1 downloads: %v", err)
+	}
+}
