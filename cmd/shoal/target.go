@@ -59,9 +59,11 @@ func runTarget(ctx context.Context, g *getter, link string) error {
 	if err := elsewhere(ctx, g.node, link, g.opts.output); err != nil {
 		return err
 	}
-	made := os.Mkdir(g.opts.output, 0o777)
-	if made != nil && !errors.Is(made, fs.ErrExist) {
-		return share.Errorf(share.Disk, "making a folder for the download: %w", made)
+	if fi, err := os.Lstat(g.opts.output); err == nil && !fi.IsDir() {
+		return share.Errorf(share.Disk, "%s is in the way, where the folder for the download would be: rename it, or give another name", g.opts.output)
+	}
+	if err := os.Mkdir(g.opts.output, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return share.Errorf(share.Disk, "making a folder for the download: %w", err)
 	}
 	err := g.run(ctx, []string{link})
 	_ = os.Remove(g.opts.output) // stays if anything is in it
