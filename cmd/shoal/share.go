@@ -41,7 +41,7 @@ func shareVerb() *verb {
 			{"shoal share --exclude .git --exclude '*.o' project", "leave out what matches"},
 			{"shoal share --qr talk.pdf", "also print a QR code to scan"},
 			{"shoal share --seed ratio:2 film.mkv", "seed until twice its size was uploaded"},
-			{"shoal share --web-link --web-link-listen [::]:8080 photos", "also print a link for people who have only a browser"},
+			{"shoal share --web-link photos", "also print a link for people who have only a browser"},
 			{"shoal share --sealed letters", "share it so that only people with the link can read it"},
 			{"pg_dump shop | shoal share --name shop.sql -", "share what another program prints"},
 			{"shoal share --text 'The key is under the mat.'", "share a few words as a text file; --text - reads them from standard input"},

@@ -29,8 +29,6 @@ func canWebLink(ctx context.Context, n client, opts shareOptions) error {
 	switch {
 	case err != nil:
 		return err
-	case i.Door == "":
-		return share.Errorf(share.Failed, "this node serves no web links: start it with --web-link-listen [::]:8080 or another port")
 	case i.Door == "http" && opts.sealed != nil && *opts.sealed:
 		return share.Errorf(share.Refused, "--sealed and --web-link cannot be combined where web links are not encrypted: the browser would get the content in the clear")
 	}

@@ -107,6 +107,13 @@ func hashOf(capability string) string {
 // Ended reports whether a link expired or is used up.
 func (s *Links) Ended(l *Link) bool { return l.ended(s.now()) }
 
+// Any reports whether there are links.
+func (s *Links) Any() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.links) > 0
+}
+
 // All lists the links, oldest first.
 func (s *Links) All() []Link {
 	s.mu.Lock()

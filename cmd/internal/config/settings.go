@@ -47,7 +47,7 @@ type Config struct {
 	WebCert  string   // certificate and key files, PEM; empty is plain HTTP
 	WebKey   string
 
-	WebLinkListen []string // [ADDRESS]:PORT of the public door; none serves no web links
+	WebLinkListen []string // [ADDRESS]:PORT of the public door, besides the port for peers
 
 	origins map[string]origin
 }
@@ -183,7 +183,7 @@ func Settings() []Setting {
 			Help:  "upload less while the line is congested, so that other programs stay responsive",
 			value: func(c *Config) any { return &c.AdaptiveUp }},
 		{Name: "web-link-listen", Arg: "[ADDR]:PORT", Scope: Common, List: true,
-			Help:  "serve the web links of shares (share --web-link) at `[ADDR]:PORT`, unencrypted",
+			Help:  "serve the web links of shares (share --web-link) at `[ADDR]:PORT`, too, unencrypted",
 			value: func(c *Config) any { return (*endpoints)(&c.WebLinkListen) }},
 		{Name: "web", Arg: "ADDR:PORT", Scope: Daemon,
 			Help:  "serve the web page at `ADDR:PORT`",

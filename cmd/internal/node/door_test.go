@@ -21,7 +21,12 @@ import (
 // of a real node answers wrongly to nobody, its owner is answered, and what was made before
 // still works when they have gone.
 func TestAFloodAtTheDoor(t *testing.T) {
-	n := startDaemon(t, options(t, stateDir(t), map[string][]string{"web-link-listen": {"[::1]:0"}}))
+	t.Run("its own port", func(t *testing.T) { flood(t, map[string][]string{"web-link-listen": {"[::1]:0"}}) })
+	t.Run("the port for peers", func(t *testing.T) { flood(t, nil) })
+}
+
+func flood(t *testing.T, flags map[string][]string) {
+	n := startDaemon(t, options(t, stateDir(t), flags))
 	c := n.Client()
 	defer c.Close()
 	content := make([]byte, 8<<20)

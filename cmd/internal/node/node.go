@@ -87,6 +87,7 @@ type Node struct {
 	intake    *intake
 	events    *events
 	webLinks  *webLinks
+	browsers  *browsers // nil if the node only shows what is stored
 
 	catalogue *catalogue
 	channels  *channel.Manager
@@ -281,6 +282,9 @@ func (n *Node) build() (p *parts, err error) {
 			return nil, err
 		}
 	}
+	if !n.o.Look {
+		n.browsers = newBrowsers(n.ports)
+	}
 	n.withheld = newWithheld(c.State, func() string { return n.current().Downloads })
 	if n.engine, err = engine.New(n.engineConfig()); err != nil {
 		return nil, err
@@ -384,6 +388,9 @@ func (n *Node) engineConfig() engine.Config {
 		Addresses: n.reach.links, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Reachable: n.reach.proven, Client: "shoal " + n.o.Version, Now: n.o.Now,
 	}
 	cfg.OwnerOf, cfg.Guard, cfg.Look = n.ownerOf, n.withheld.guard, n.o.Look
+	if n.browsers != nil {
+		cfg.Web = n.browsers
+	}
 	if n.dht != nil {
 		cfg.Finders = append(cfg.Finders, n.dht)
 		cfg.DHTPort = n.ports.udpPort

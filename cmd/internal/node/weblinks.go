@@ -23,7 +23,9 @@ type webLinks struct {
 	links     *door.Links
 	engine    *engine.Engine
 	passwords webui.Passwords
-	own       func() []netip.Addr // of the host, best first
+	own       func() []netip.Addr     // of the host, best first
+	ports     *ports                  // for peers, which answer browsers, too
+	proven    func() []netip.AddrPort // where peers reach them, best first
 
 	// Set before the node serves.
 	door      *door.Door // nil where none is served
@@ -57,6 +59,41 @@ func (w *webLinks) scheme() string {
 	return "http"
 }
 
+// follow ends the links of shares that end, until ctx does. A link that cannot be ended in
+// the state leads nowhere, and is tried again with the next one.
+func (w *webLinks) follow(ctx context.Context) error {
+	const buffer = 256
+	for ctx.Err() == nil {
+		sub := w.engine.Subscribe(buffer)
+		again := w.take(ctx, sub)
+		sub.Close()
+		if !again {
+			return nil
+		}
+	}
+	return nil
+}
+
+// take follows events until ctx ends or sub is closed. It returns true if it fell behind.
+func (w *webLinks) take(ctx context.Context, sub *engine.Subscription) bool {
+	for ended := true; ; {
+		if ended {
+			if _, err := w.List(); err != nil {
+				w.door.Logger.Error("cannot end the web links of a share that has ended", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case ev, ok := <-sub.C:
+			if !ok {
+				return sub.Lagged()
+			}
+			ended = ev.Type == share.EventRemoved
+		}
+	}
+}
+
 func (w *webLinks) List() ([]api.WebLink, error) {
 	all := []api.WebLink{}
 	for _, l := range w.links.All() {
@@ -74,7 +111,7 @@ func (w *webLinks) List() ([]api.WebLink, error) {
 
 func (w *webLinks) Create(id share.ID, n api.NewWebLink) (api.WebLink, error) {
 	if w.door == nil {
-		return api.WebLink{}, share.Errorf(share.Failed, "this node serves no web links: start it with --web-link-listen [::]:8080 or another port")
+		return api.WebLink{}, share.Errorf(share.Failed, "this node only shows what is stored, and serves no web links")
 	}
 	if _, err := w.List(); err != nil { // makes room
 		return api.WebLink{}, err
@@ -159,8 +196,11 @@ func (w *webLinks) bases() (all []string) {
 			}
 		}
 	}
+	for _, a := range w.proven() {
+		add(a.Addr().Unmap().WithZone(""), a.Port())
+	}
 	if len(all) == 0 { // this host has no address that others could use
-		for _, l := range w.at() {
+		for _, l := range append(w.at(), w.ports.addresses()...) {
 			if l.Addr().Unmap().Is4() {
 				add(netip.AddrFrom4([4]byte{127, 0, 0, 1}), l.Port())
 			} else {
@@ -177,7 +217,7 @@ func (n *Node) newWebLinks() (*webLinks, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &webLinks{links: links, engine: n.engine, passwords: webui.NewPasswords(), own: n.ownForBrowsers}, nil
+	return &webLinks{links: links, engine: n.engine, passwords: webui.NewPasswords(), own: n.ownForBrowsers, ports: n.ports, proven: n.reach.links}, nil
 }
 
 // ownForBrowsers are the addresses that this host publishes, those first that strangers
@@ -198,10 +238,10 @@ func (n *Node) ownForBrowsers() (ips []netip.Addr) {
 // divide what the process may have.
 func (n *Node) visitors() int {
 	_, all := shares(descriptors())
-	return max(all/(1+len(n.webLinks.listeners)), fewestVisitors)
+	return max(all/(2+len(n.webLinks.listeners)), fewestVisitors)
 }
 
-// openDoor opens the listeners for web links, if there are to be any.
+// openDoor opens the listeners for web links, besides the port for peers.
 func (n *Node) openDoor() (run []func(context.Context) error, err error) {
 	w := n.webLinks
 	for _, text := range n.current().WebLinkListen {
@@ -219,16 +259,14 @@ func (n *Node) openDoor() (run []func(context.Context) error, err error) {
 		}
 		w.listeners = append(w.listeners, l)
 	}
-	if len(w.listeners) == 0 {
-		return nil, nil
-	}
+	n.browsers.any = w.links.Any
 	w.door = door.New(door.Config{
 		Logger: n.part("door"), Links: w.links, Transfers: n.engine, Content: n.engine, Passwords: w.passwords,
 		Guesses: webui.NewGuesses(n.o.Now), Patience: webui.Patience, Now: n.o.Now,
 	})
 	p := webui.Public{Logger: n.part("door"), Handler: w.door, MaxConns: n.visitors()}
-	for _, l := range w.listeners {
+	for _, l := range append([]net.Listener{n.browsers}, w.listeners...) {
 		run = append(run, func(ctx context.Context) error { return p.Run(ctx, l) })
 	}
-	return append(run, w.door.Run), nil
+	return append(run, w.door.Run, w.follow), nil
 }
