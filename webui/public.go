@@ -34,7 +34,7 @@ func (p Public) Run(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(p.Logger.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return base },
-		TLSConfig:         p.TLS,
+		TLSConfig:         p.TLS.Clone(), // a server changes its own
 	}
 	if err := runServer(ctx, srv, visitors, stop); err != nil {
 		return fmt.Errorf("serving web links: %w", err)

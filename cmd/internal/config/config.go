@@ -68,6 +68,9 @@ func Load(s Sources) (*Config, error) {
 	if (c.WebCert == "") != (c.WebKey == "") {
 		return nil, share.Errorf(share.Usage, "web-cert and web-key must be set together")
 	}
+	if (c.WebLinkCert == "") != (c.WebLinkKey == "") {
+		return nil, share.Errorf(share.Usage, "web-link-cert and web-link-key must be set together")
+	}
 	return c, nil
 }
 

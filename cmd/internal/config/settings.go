@@ -49,6 +49,9 @@ type Config struct {
 
 	WebLinkListen []string // [ADDRESS]:PORT of the public door, besides the port for peers
 
+	WebLinkCert string // certificate and key files of the public door, PEM; empty is plain HTTP
+	WebLinkKey  string
+
 	origins map[string]origin
 }
 
@@ -183,8 +186,14 @@ func Settings() []Setting {
 			Help:  "upload less while the line is congested, so that other programs stay responsive",
 			value: func(c *Config) any { return &c.AdaptiveUp }},
 		{Name: "web-link-listen", Arg: "[ADDR]:PORT", Scope: Common, List: true,
-			Help:  "serve the web links of shares (share --web-link) at `[ADDR]:PORT`, too, unencrypted",
+			Help:  "serve the web links of shares (share --web-link) at `[ADDR]:PORT`, too",
 			value: func(c *Config) any { return (*endpoints)(&c.WebLinkListen) }},
+		{Name: "web-link-cert", Arg: "FILE", Scope: Common,
+			Help:  "serve web links over TLS with the certificate in `FILE`, at the names in it; SIGHUP reads it again",
+			value: func(c *Config) any { return (*path)(&c.WebLinkCert) }},
+		{Name: "web-link-key", Arg: "FILE", Scope: Common,
+			Help:  "read the private key of the certificate for web links from `FILE`",
+			value: func(c *Config) any { return (*path)(&c.WebLinkKey) }},
 		{Name: "web", Arg: "ADDR:PORT", Scope: Daemon,
 			Help:  "serve the web page at `ADDR:PORT`",
 			value: func(c *Config) any { return (*endpoint)(&c.Web) }},

@@ -14,7 +14,10 @@ var _ engine.Web = (*browsers)(nil)
 // port shows nothing then that other BitTorrent clients do not show.
 type browsers struct {
 	ports *ports
-	any   func() bool // there are web links; set before the engine runs
+
+	// Set before the engine runs.
+	any func() bool // there are web links
+	tls bool        // they are served over TLS
 
 	mu     sync.Mutex
 	closed bool
@@ -29,8 +32,9 @@ func newBrowsers(p *ports) *browsers {
 	return &browsers{ports: p, conns: make(chan net.Conn, waitingBrowsers)}
 }
 
-// Open implements engine.Web. This node has no certificate for web links.
-func (b *browsers) Open(tls bool) bool { return !tls && b.any() }
+// Open implements engine.Web. A link that is served over TLS is never answered without: it
+// would be seen on the way.
+func (b *browsers) Open(tls bool) bool { return tls == b.tls && b.any() }
 
 // Serve implements engine.Web.
 func (b *browsers) Serve(conn net.Conn, _ bool) {

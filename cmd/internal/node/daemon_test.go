@@ -321,12 +321,15 @@ func TestThePageOverTLS(t *testing.T) {
 
 // writePair makes a self-signed certificate.
 func writePair(t *testing.T, cert, key string, serial int64) {
+	writeCertificate(t, cert, key, &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour)})
+}
+
+func writeCertificate(t *testing.T, cert, key string, template *x509.Certificate) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
 	if err != nil {
 		t.Fatal(err)

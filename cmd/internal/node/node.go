@@ -477,6 +477,13 @@ func (n *Node) Reload(c *config.Config) (restart []string) {
 			n.log.Error("the page keeps its certificate", "error", err)
 		}
 	}
+	if p := n.webLinks.pair; p != nil {
+		if renewed, err := openPair(p.cert, p.key); err != nil {
+			n.log.Error("the web links keep their certificate", "error", err)
+		} else {
+			p.now.Store(renewed.now.Load())
+		}
+	}
 	n.log.Info("the configuration was read again", "restart_needed_for", restart)
 	return restart
 }

@@ -70,6 +70,11 @@ func (n *Node) problems() []string {
 	if n.access.broken != nil {
 		all = append(all, n.access.broken.Error())
 	}
+	if k := n.webLinks.pair; k != nil {
+		if text := k.expired(n.o.Now()); text != "" {
+			all = append(all, text)
+		}
+	}
 	if lost := n.webLinks.links.Damaged(); lost > 0 {
 		all = append(all, english.Plural(lost, "web link", "")+" could not be read from the state and no longer work: make new ones (shoal share --web-link)")
 	}

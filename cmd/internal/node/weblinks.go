@@ -2,10 +2,13 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/shoalnet/shoal/cmd/internal/config"
 	"github.com/shoalnet/shoal/share"
@@ -29,6 +32,7 @@ type webLinks struct {
 
 	// Set before the node serves.
 	door      *door.Door // nil where none is served
+	pair      *keyPair   // nil without TLS
 	listeners []net.Listener
 }
 
@@ -168,15 +172,12 @@ func (w *webLinks) shown(l door.Link) api.WebLink {
 // mostBases keeps lists short.
 const mostBases = 4
 
-// bases are the beginnings of the URLs, best first.
+// bases are the beginnings of the URLs, best first. With a certificate, they are at the
+// names and addresses in it.
 func (w *webLinks) bases() (all []string) {
 	scheme := w.scheme()
 	usual := map[string]uint16{"http": 80, "https": 443}[scheme]
-	add := func(ip netip.Addr, port uint16) {
-		host := ip.String()
-		if ip.Is6() {
-			host = "[" + host + "]"
-		}
+	addHost := func(host string, port uint16) {
 		if port != usual {
 			host += ":" + strconv.Itoa(int(port))
 		}
@@ -184,6 +185,15 @@ func (w *webLinks) bases() (all []string) {
 			all = append(all, url)
 		}
 	}
+	if w.pair != nil {
+		for _, host := range w.pair.hosts() {
+			for _, l := range append(w.at(), w.ports.addresses()...) {
+				addHost(host, l.Port())
+			}
+		}
+		return all
+	}
+	add := func(ip netip.Addr, port uint16) { addHost(urlHost(ip), port) }
 	for _, l := range w.at() {
 		ip := l.Addr().Unmap()
 		if !ip.IsUnspecified() {
@@ -209,6 +219,53 @@ func (w *webLinks) bases() (all []string) {
 		}
 	}
 	return all
+}
+
+// urlHost is an address as in a URL.
+func urlHost(ip netip.Addr) string {
+	if ip.Is6() {
+		return "[" + ip.String() + "]"
+	}
+	return ip.String()
+}
+
+// hosts are the names and addresses in the certificate that a URL can have.
+func (k *keyPair) hosts() (all []string) {
+	leaf := k.now.Load().Leaf
+	for _, name := range leaf.DNSNames {
+		if !strings.HasPrefix(name, "*") {
+			all = append(all, name)
+		}
+	}
+	for _, a := range leaf.IPAddresses {
+		if ip, ok := netip.AddrFromSlice(a); ok {
+			all = append(all, urlHost(ip.Unmap()))
+		}
+	}
+	return all
+}
+
+// expired says that the certificate is not valid any more, or not yet; empty if it is.
+func (k *keyPair) expired(now time.Time) string {
+	switch leaf := k.now.Load().Leaf; {
+	case now.After(leaf.NotAfter):
+		return "the certificate of the web links (" + k.cert + ") has expired: browsers refuse them until you renew it and reload the node"
+	case now.Before(leaf.NotBefore):
+		return "the certificate of the web links (" + k.cert + ") is not valid yet: browsers refuse them until " + leaf.NotBefore.Format(time.DateTime)
+	}
+	return ""
+}
+
+// openPair reads a certificate for web links.
+func openPair(cert, key string) (*keyPair, error) {
+	k := &keyPair{cert: cert, key: key}
+	if err := k.read(); err != nil {
+		return nil, share.Errorf(share.Usage, "serving web links: %w", err)
+	}
+	if len(k.hosts()) == 0 {
+		return nil, share.Errorf(share.Usage, "serving web links: the certificate %s is for no host name and no address (a * is neither), so no link can lead to it", cert)
+	}
+	return k, nil
 }
 
 // newWebLinks reads the links of this node.
@@ -244,6 +301,11 @@ func (n *Node) visitors() int {
 // openDoor opens the listeners for web links, besides the port for peers.
 func (n *Node) openDoor() (run []func(context.Context) error, err error) {
 	w := n.webLinks
+	if c := n.current(); c.WebLinkCert != "" {
+		if w.pair, err = openPair(c.WebLinkCert, c.WebLinkKey); err != nil {
+			return nil, err
+		}
+	}
 	for _, text := range n.current().WebLinkListen {
 		at, err := config.ParseEndpoint(text)
 		if err != nil {
@@ -259,12 +321,15 @@ func (n *Node) openDoor() (run []func(context.Context) error, err error) {
 		}
 		w.listeners = append(w.listeners, l)
 	}
-	n.browsers.any = w.links.Any
+	n.browsers.any, n.browsers.tls = w.links.Any, w.pair != nil
 	w.door = door.New(door.Config{
 		Logger: n.part("door"), Links: w.links, Transfers: n.engine, Content: n.engine, Passwords: w.passwords,
-		Guesses: webui.NewGuesses(n.o.Now), Patience: webui.Patience, Now: n.o.Now,
+		Guesses: webui.NewGuesses(n.o.Now), Patience: webui.Patience, Now: n.o.Now, Encrypted: w.pair != nil,
 	})
 	p := webui.Public{Logger: n.part("door"), Handler: w.door, MaxConns: n.visitors()}
+	if w.pair != nil {
+		p.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: w.pair.get}
+	}
 	for _, l := range append([]net.Listener{n.browsers}, w.listeners...) {
 		run = append(run, func(ctx context.Context) error { return p.Run(ctx, l) })
 	}
