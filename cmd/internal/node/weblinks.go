@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -101,7 +102,11 @@ func (w *webLinks) take(ctx context.Context, sub *engine.Subscription) bool {
 func (w *webLinks) List() ([]api.WebLink, error) {
 	all := []api.WebLink{}
 	for _, l := range w.links.All() {
-		if t, err := w.engine.Get(l.Transfer); err != nil || !t.Added.Equal(l.Added) {
+		t, err := w.engine.Get(l.Transfer)
+		if err != nil && !errors.Is(err, share.ErrUnknown) {
+			return nil, err // the engine stops: nothing has ended
+		}
+		if err != nil || !t.Added.Equal(l.Added) {
 			// The share has ended, and its links with it.
 			if err := w.links.Revoke(l.ID); err != nil {
 				return nil, err
