@@ -84,10 +84,10 @@ func (p *process) wait() error {
 	return nil
 }
 
-// interrupt ends a process as Ctrl-C does and waits; how it ends is its own
-// business.
+// interrupt asks a process to end and waits; how it ends is its own business. Not as
+// Ctrl-C does: who is started in the background of a shell ignores that.
 func (p *process) interrupt() {
-	p.cmd.Process.Signal(syscall.SIGINT)
+	p.cmd.Process.Signal(syscall.SIGTERM)
 	p.wait()
 }
 
