@@ -86,6 +86,11 @@ func TestWebLinksWithACertificate(t *testing.T) {
 		b, err := io.ReadAll(r.Body)
 		return string(b), r.TLS.PeerCertificates[0].SerialNumber.Int64(), err
 	}
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); { // until its pieces are known to be right
+		if body, _, err := get(link.URL + "/file/a.txt"); err != nil || body == "a picture" {
+			break
+		}
+	}
 	for _, raw := range append([]string{link.URL}, link.Others...) {
 		if body, serial, err := get(raw + "/file/a.txt"); err != nil || body != "a picture" || serial != 1 {
 			t.Errorf("%s: %q, serial %d, %v", raw, body, serial, err)

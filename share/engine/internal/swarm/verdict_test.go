@@ -124,6 +124,8 @@ func TestAPoisonerOfV2IsFoundOut(t *testing.T) {
 				have, disk := m.content(true, m.Layers)
 				if i == 1 {
 					have.Storage = &liar{memory: disk}
+				} else {
+					have.Up = &trickle{rate: 2 << 20} // not all of it before the other has its turn
 				}
 				attach(t, n, have)
 				seeds = append(seeds, addr)
@@ -131,7 +133,9 @@ func TestAPoisonerOfV2IsFoundOut(t *testing.T) {
 			n, _ := node(t, nil)
 			want, disk := m.content(false, m.Layers)
 			s, events := attach(t, n, want)
-			s.AddV2Peers(seeds)
+			s.AddV2Peers(seeds[1:])
+			await(t, events, PeerCame)
+			s.AddV2Peers(seeds[:1])
 			if e := await(t, events, PeerBanned); e.Addr != seeds[1] {
 				t.Errorf("%v is banned, who is honest", e.Addr)
 			}
