@@ -30,6 +30,8 @@ type Channel struct {
 	// found.
 	Restoring bool   `json:"restoring"`
 	Error     string `json:"error,omitempty" doc:"the latest error, one sentence"`
+	// ErrorText is Error for other languages.
+	ErrorText *share.Text `json:"error_text,omitempty"`
 }
 
 // ChannelChange changes a channel; nil fields stay unchanged.

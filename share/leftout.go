@@ -22,13 +22,15 @@ type Omitted struct {
 	// written as in a Go string: \xff.
 	Path   string `json:"path"`
 	Reason string `json:"reason"` // such as "permission denied"
+	// ReasonText is Reason for other languages.
+	ReasonText *Text `json:"reason_text,omitempty"`
 }
 
 // Add notes one more.
-func (l *LeftOut) Add(path, reason string) {
+func (l *LeftOut) Add(path string, reason Text) {
 	l.Count++
 	if len(l.Items) < MaxLeftOut {
-		l.Items = append(l.Items, Omitted{visible(path), reason})
+		l.Items = append(l.Items, Omitted{visible(path), reason.String(), reason.Of()})
 	}
 }
 

@@ -18,16 +18,41 @@ const (
 // Report says whether strangers can reach this node, on what evidence, and what to
 // do about it.
 type Report struct {
-	Warning   string           `json:"warning,omitempty" doc:"what this host lacks to reach others, and what would help; absent where nothing is lacking"`
-	Answer    string           `json:"answer" doc:"one sentence"`
-	Next      string           `json:"next" doc:"what to do next"`
-	Verdict   Verdict          `json:"verdict" enum:"reachable,unreachable,unknown" doc:"whether a stranger's TCP connection to an address in the links succeeds"`
-	Addresses []AddressReport  `json:"addresses" doc:"those in links first"`
-	Pinholes  []Pinhole        `json:"pinholes" doc:"asked of the router, open or not"`
-	Seen      []SeenAs         `json:"seen" doc:"what others say our address is"`
-	IPv4      *IPv4Report      `json:"ipv4,omitempty" doc:"absent where IPv4 is off"`
-	DHT       *DHTReport       `json:"dht,omitempty" doc:"absent where the DHT is off"`
-	Gateways  []GatewayProblem `json:"gateways" doc:"ways of asking the router for pinholes that do not work, and why"`
+	Warning string `json:"warning,omitempty" doc:"what this host lacks to reach others, and what would help; absent where nothing is lacking"`
+	Answer  string `json:"answer" doc:"one sentence"`
+	Next    string `json:"next" doc:"what to do next"`
+	// WarningText, AnswerText and NextText are these for other languages.
+	WarningText *Text            `json:"warning_text,omitempty"`
+	AnswerText  *Text            `json:"answer_text,omitempty"`
+	NextText    *Text            `json:"next_text,omitempty"`
+	Verdict     Verdict          `json:"verdict" enum:"reachable,unreachable,unknown" doc:"whether a stranger's TCP connection to an address in the links succeeds"`
+	Addresses   []AddressReport  `json:"addresses" doc:"those in links first"`
+	Pinholes    []Pinhole        `json:"pinholes" doc:"asked of the router, open or not"`
+	Seen        []SeenAs         `json:"seen" doc:"what others say our address is"`
+	IPv4        *IPv4Report      `json:"ipv4,omitempty" doc:"absent where IPv4 is off"`
+	DHT         *DHTReport       `json:"dht,omitempty" doc:"absent where the DHT is off"`
+	Gateways    []GatewayProblem `json:"gateways" doc:"ways of asking the router for pinholes that do not work, and why"`
+	Web         *WebReport       `json:"web,omitempty" doc:"absent where web links are not served"`
+	Inside      *Inside          `json:"inside,omitempty" doc:"the container or virtual machine that the node runs in; absent where none is recognised"`
+}
+
+// InsideKind is what kind of thing a node runs in.
+type InsideKind string
+
+// The kinds.
+const (
+	InContainer InsideKind = "container"
+	InVM        InsideKind = "vm"
+	InWSL       InsideKind = "wsl"
+)
+
+// Inside is what a node runs in, if that is no machine of its own: its network is then
+// what the host makes of it.
+type Inside struct {
+	Kind     InsideKind `json:"kind" enum:"container,vm,wsl"`
+	Name     string     `json:"name" doc:"such as Docker, Podman or QEMU; empty where it is not known"`
+	Evidence string     `json:"evidence" doc:"how it was recognised"`
+	NAT      bool       `json:"nat" doc:"an address says that the host translates addresses; always false for containers"`
 }
 
 // AddressReport is one address of this host.
@@ -45,6 +70,9 @@ type AddressReport struct {
 	Time        time.Time `json:"time,omitzero" doc:"of the evidence"`
 	UDPEvidence string    `json:"udp_evidence,omitempty"`
 	UDPTime     time.Time `json:"udp_time,omitzero"`
+	// EvidenceText and UDPEvidenceText are these for other languages.
+	EvidenceText    *Text `json:"evidence_text,omitempty"`
+	UDPEvidenceText *Text `json:"udp_evidence_text,omitempty"`
 }
 
 // Pinhole is a pinhole in the router's firewall for one address, port and protocol.
@@ -58,6 +86,8 @@ type Pinhole struct {
 	// Error is why it is not open or, if Until is set, why its lease was not
 	// renewed.
 	Error string `json:"error,omitempty"`
+	// ErrorText is Error for other languages.
+	ErrorText *Text `json:"error_text,omitempty"`
 }
 
 // IPv4Report says where this node is to be reached over IPv4. It is no evidence that
@@ -77,6 +107,8 @@ type PortMapping struct {
 	Until    time.Time      `json:"until,omitzero" doc:"when the lease ends unless it is renewed; absent where it has no end"`
 	// Error is why strangers cannot use it, or why its lease was not renewed.
 	Error string `json:"error,omitempty"`
+	// ErrorText is Error for other languages.
+	ErrorText *Text `json:"error_text,omitempty"`
 }
 
 // SeenAs is an address at which others see this node.
@@ -91,10 +123,80 @@ type DHTReport struct {
 	Nodes     int    `json:"nodes" doc:"known"`
 	Answering int    `json:"answering" doc:"of them, heard in the last 15 minutes"`
 	Problem   string `json:"problem,omitempty"`
+	// ProblemText is Problem for other languages.
+	ProblemText *Text `json:"problem_text,omitempty"`
 }
 
 // GatewayProblem is why a method of asking the router does not work.
 type GatewayProblem struct {
 	Method string `json:"method" doc:"PCP, NAT-PMP or UPnP"`
 	Error  string `json:"error"`
+	// ErrorText is Error for other languages.
+	ErrorText *Text `json:"error_text,omitempty"`
+}
+
+// WebReport says where browsers reach the web links of this node, and with which
+// certificate.
+type WebReport struct {
+	Doors       []DoorReport      `json:"doors" doc:"addresses and ports of web links beside those for peers, best first"`
+	Refused     []RefusedPort     `json:"refused,omitempty" doc:"ports at which this node was to serve web links, and cannot listen"`
+	Certificate CertificateReport `json:"certificate"`
+}
+
+// DoorReport is an address and port at which web links are served.
+type DoorReport struct {
+	Address  netip.Addr `json:"address"`
+	Port     uint16     `json:"port"`
+	TCP      Verdict    `json:"tcp" enum:"reachable,unreachable,unknown"`
+	Evidence string     `json:"evidence,omitempty"`
+	Time     time.Time  `json:"time,omitzero" doc:"of the evidence"`
+	// EvidenceText is Evidence for other languages.
+	EvidenceText *Text `json:"evidence_text,omitempty"`
+}
+
+// RefusedPort is a port that this node may not or cannot listen at.
+type RefusedPort struct {
+	Port  uint16 `json:"port"`
+	Error string `json:"error" doc:"why, and what to do"`
+	// ErrorText is Error for other languages.
+	ErrorText *Text `json:"error_text,omitempty"`
+}
+
+// CertificateState is how far a certificate for browsers has come.
+type CertificateState string
+
+// The states. A certificate that is in use is named by Until, whatever the state: with
+// one, the others are about its renewal.
+const (
+	CertificateNone     CertificateState = "none"           // nobody asked for one
+	CertificateOwn      CertificateState = "own"            // the owner's, from a file
+	CertificateNoPort   CertificateState = "no-port"        // the CA tests ports 80 and 443, and this node listens at neither
+	CertificateUnproven CertificateState = "not-reachable"  // strangers, or the CA, do not get in
+	CertificatePending  CertificateState = "pending"        // the CA is asked now
+	CertificateIssued   CertificateState = "issued"         // and it needs no renewal yet
+	CertificateRefused  CertificateState = "refused"        // by the CA
+	CertificateLimited  CertificateState = "limited"        // the CA accepts no request before Retry
+	CertificateNoCA     CertificateState = "ca-unreachable" // or it has trouble of its own
+	CertificateFailed   CertificateState = "failed"         // at this node, such as its disk
+)
+
+// CertificateReport says whether browsers reach this node encrypted. Its state is that of
+// the best address.
+type CertificateReport struct {
+	State     CertificateState     `json:"state" enum:"none,own,no-port,not-reachable,pending,issued,refused,limited,ca-unreachable,failed"`
+	Answer    string               `json:"answer" doc:"one sentence"`
+	Next      string               `json:"next" doc:"what to do next; empty for nothing"`
+	CA        string               `json:"ca,omitempty" doc:"URL of the directory of the CA (RFC 8555)"`
+	Until     time.Time            `json:"until,omitzero" doc:"when the certificate of the owner ends"`
+	Addresses []AddressCertificate `json:"addresses,omitempty" doc:"each with a certificate of its own, best first"`
+}
+
+// AddressCertificate is the certificate for one address.
+type AddressCertificate struct {
+	Address netip.Addr       `json:"address"`
+	State   CertificateState `json:"state" enum:"no-port,not-reachable,pending,issued,refused,limited,ca-unreachable,failed"`
+	Until   time.Time        `json:"until,omitzero" doc:"the certificate in use is valid until then; absent without one"`
+	Renew   time.Time        `json:"renew,omitzero" doc:"when it is renewed"`
+	Retry   time.Time        `json:"retry,omitzero" doc:"when the CA is asked again after a failure"`
+	Error   string           `json:"error,omitempty" doc:"why the last try failed, in the words of the CA"`
 }

@@ -18,6 +18,36 @@ type ShareOptions struct {
 	Limits Limits `json:"limits,omitzero"`
 }
 
+// ImportOptions are how files of the user are shared under a torrent that describes
+// them. A request of the API and the engine's own both carry them, so that none can be
+// lost between the two.
+type ImportOptions struct {
+	// Files are paths with slashes below the folder, by the number of the file.
+	Files map[int]string `json:"files,omitempty" maxProperties:"2000000" doc:"where files are whose names on disk are not those of the torrent, by file number: paths below the folder"`
+	// Goal is nil where nothing was said; the engine then seeds forever.
+	Goal       *Goal  `json:"goal,omitempty" doc:"when to stop seeding; without it, never"`
+	Limits     Limits `json:"limits,omitzero"`
+	Paused     bool   `json:"paused,omitempty" doc:"pause it as soon as its files are known to be right"`
+	NoTrackers bool   `json:"no_trackers,omitempty"`
+	// Before is what the other client did with it.
+	Before Past `json:"before,omitzero" doc:"what another client did with it"`
+}
+
+// Past is what became of a transfer before this node had it.
+type Past struct {
+	Added      time.Time `json:"added,omitzero" doc:"when it was added; without it, now"`
+	Downloaded int64     `json:"downloaded,omitempty" minimum:"0" doc:"bytes"`
+	Uploaded   int64     `json:"uploaded,omitempty" minimum:"0" doc:"bytes; they count in the ratio"`
+}
+
+// Check refuses figures that no client can have.
+func (p Past) Check() error {
+	if p.Downloaded < 0 || p.Uploaded < 0 {
+		return Errorf(Usage, "a transfer cannot have downloaded or uploaded less than 0 bytes")
+	}
+	return nil
+}
+
 // FetchOptions are how content is fetched. A request of the API and the engine's
 // own both carry them, so that none can be lost between the two.
 type FetchOptions struct {
@@ -50,6 +80,8 @@ type Way struct {
 	Next   time.Time `json:"next,omitzero" doc:"time of the next request"`
 	Found  int       `json:"found" doc:"new addresses it returned since the node started; for a tracker, the addresses in its last answer"`
 	Error  string    `json:"error,omitempty" doc:"why the last attempt failed"`
+	// ErrorText is Error for other languages.
+	ErrorText *Text `json:"error_text,omitempty"`
 }
 
 // Check refuses negative limits.

@@ -56,14 +56,14 @@ func TestLimitChange(t *testing.T) {
 
 func TestLeftOutIsBoundedAndVisible(t *testing.T) {
 	var l LeftOut
-	l.Add("a/\xff\xc3b é", "its name is not UTF-8")
+	l.Add("a/\xff\xc3b é", Say("its name is not UTF-8"))
 	for i := range MaxLeftOut + 5 {
-		l.Add(fmt.Sprint(i), "permission denied")
+		l.Add(fmt.Sprint(i), Say("permission denied"))
 	}
 	if l.Count != MaxLeftOut+6 || len(l.Items) != MaxLeftOut {
 		t.Errorf("%d counted, %d kept", l.Count, len(l.Items))
 	}
-	if want := (Omitted{`a/\xff\xc3b é`, "its name is not UTF-8"}); l.Items[0] != want {
+	if want := `a/\xff\xc3b é`; l.Items[0].Path != want || l.Items[0].Reason != "its name is not UTF-8" {
 		t.Error(cmp.Diff(want, l.Items[0]))
 	}
 }

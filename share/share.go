@@ -94,11 +94,14 @@ const (
 	Fetching State = "fetching"
 	Seeding  State = "seeding"
 	Paused   State = "paused"
-	Stopped  State = "error" // Transfer.Reason says why; resumes by itself where it can
+	// Waiting is a download that the node holds until the disk has space again; then it
+	// resumes by itself. Transfer.Reason says how much is needed.
+	Waiting State = "waiting"
+	Stopped State = "error" // Transfer.Reason says why; resumes by itself where it can
 )
 
 // States lists every state in the order in which a transfer passes through them.
-var States = [...]State{Hashing, Checking, Finding, Queued, Fetching, Seeding, Paused, Stopped}
+var States = [...]State{Hashing, Checking, Finding, Queued, Fetching, Seeding, Paused, Waiting, Stopped}
 
 // Source says where a peer's address came from.
 type Source string
@@ -142,6 +145,8 @@ type Transfer struct {
 	// Reason is one sentence without a full stop: why the transfer is paused,
 	// stopped or not progressing. It is empty if there is no problem.
 	Reason string `json:"reason,omitempty"`
+	// ReasonText is Reason, for other languages.
+	ReasonText *Text `json:"reason_text,omitempty"`
 	// Code is the Kind.Code of the error that stopped a transfer in state Stopped,
 	// else empty.
 	Code string `json:"code,omitempty"`
@@ -166,6 +171,10 @@ type Transfer struct {
 	Uploaded   int64 `json:"uploaded"`
 	Peers      int   `json:"peers"` // connected
 	Seeds      int   `json:"seeds"` // of those, how many have everything
+	// Availability is how many copies of the content the connected peers have together:
+	// the whole part counts those of the rarest piece, the rest is the part of the pieces
+	// of which there are more, in hundredths, rounded down.
+	Availability float64 `json:"availability,omitempty"`
 	// IPv4Only is how many addresses of peers were skipped because IPv4 is off.
 	IPv4Only int `json:"ipv4_only,omitempty"`
 
@@ -185,6 +194,8 @@ type Transfer struct {
 	Looked time.Time `json:"looked,omitzero"`
 	Limits Limits    `json:"limits"`
 	Goal   Goal      `json:"goal"`
+	// Priority says which downloads go first where not all may run at once.
+	Priority Precedence `json:"priority,omitempty"`
 }
 
 // Limits cap the rates of one transfer or of the node, in bytes per second.
@@ -231,6 +242,24 @@ const (
 	Normal Priority = 0
 	High   Priority = 1
 )
+
+// Precedence says which downloads go first where not all may run at once.
+type Precedence int8
+
+// The precedences. Downloads of the same one run in the order in which they were added.
+const (
+	Last   Precedence = -1
+	InTurn Precedence = 0
+	First  Precedence = 1
+)
+
+// Check refuses what is none of the three.
+func (p Precedence) Check() error {
+	if p < Last || p > First {
+		return Errorf(Usage, "the priority of a transfer must be -1, 0 or 1, not %d", p)
+	}
+	return nil
+}
 
 // File is one file of a transfer. Index counts every entry of the info
 // dictionary, pad files included, from 0.
@@ -327,8 +356,10 @@ type Event struct {
 	Source   Source    `json:"source,omitempty"`
 	Count    int       `json:"count,omitempty"`
 	Message  string    `json:"message,omitempty"`
-	File     *Found    `json:"file,omitempty"` // with EventBeside
-	By       *Fetcher  `json:"by,omitempty"`   // with EventFetched
+	// MessageText is Message, for other languages.
+	MessageText *Text    `json:"message_text,omitempty"`
+	File        *Found   `json:"file,omitempty"` // with EventBeside
+	By          *Fetcher `json:"by,omitempty"`   // with EventFetched
 }
 
 // Fetcher is a peer that has fetched content.
@@ -430,7 +461,7 @@ type Error struct {
 
 // Errorf formats an Error as fmt.Errorf does, including %w.
 func Errorf(k Kind, format string, args ...any) error {
-	return &Error{Kind: k, Err: fmt.Errorf(format, args...)}
+	return &Error{Kind: k, Err: Wrapf(format, args...)}
 }
 
 func (e *Error) Error() string { return Redact(e.Err.Error()) }

@@ -35,9 +35,10 @@ var ErrDenied = errors.New("this sign-in is not valid: ask for a new one with 's
 
 // SignIn is the sign-in of a browser or a program.
 type SignIn struct {
-	ID      string    `json:"id"`    // not a secret
-	Kind    string    `json:"kind"`  // "browser" or "token"
-	Label   string    `json:"label"` // the user's name for it
+	ID      string    `json:"id"`              // not a secret
+	Kind    string    `json:"kind"`            // "browser" or "token"
+	Label   string    `json:"label"`           // the user's name for it
+	Scope   Scope     `json:"scope,omitempty"` // of a token; empty is everything
 	Created time.Time `json:"created"`
 	Used    time.Time `json:"used"`
 }
@@ -134,7 +135,7 @@ func (a *Auth) Redeem(oneTime, label string) (secret string, s SignIn, err error
 	if !ok || expiry.Before(a.now()) {
 		return "", SignIn{}, ErrDenied
 	}
-	return a.add("browser", label)
+	return a.add("browser", label, "")
 }
 
 // CheckPassword exchanges the password for the sign-in of a browser.
@@ -150,14 +151,17 @@ func (a *Auth) CheckPassword(password, label string) (secret string, s SignIn, e
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.add("browser", label)
+	if a.stored.Password != want {
+		return "", SignIn{}, ErrDenied // changed meanwhile
+	}
+	return a.add("browser", label, "")
 }
 
 // NewToken makes a bearer token for a program.
-func (a *Auth) NewToken(label string) (secret string, s SignIn, err error) {
+func (a *Auth) NewToken(label string, scope Scope) (secret string, s SignIn, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.add("token", label)
+	return a.add("token", label, scope)
 }
 
 // Check returns the sign-in that secret belongs to, and records that it was used.
@@ -214,8 +218,30 @@ func (a *Auth) Revoke(id string) (ok bool, err error) {
 	return true, a.save()
 }
 
-// SetPassword sets the password, or removes it if it is empty. Existing sign-ins stay.
-func (a *Auth) SetPassword(password string) error {
+// End ends every sign-in of a browser but that with the ID keep, all sign-in links, and if
+// tokens is true the tokens of programs.
+func (a *Auth) End(keep string, tokens bool) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.end(keep, tokens)
+	return a.save()
+}
+
+// end is End without saving; mu is held.
+func (a *Auth) end(keep string, tokens bool) {
+	clear(a.oneTime)
+	a.stored.SignIns = slices.DeleteFunc(a.stored.SignIns, func(s storedSignIn) bool {
+		ends := s.ID != keep && (s.Kind == "browser" || tokens)
+		if ends {
+			a.running.end(s.ID)
+		}
+		return ends
+	})
+}
+
+// SetPassword sets the password, or removes it if it is empty, and ends the sign-ins of
+// browsers but that with the ID keep.
+func (a *Auth) SetPassword(password, keep string) error {
 	phc := ""
 	if password != "" {
 		if len([]rune(password)) < minPassword {
@@ -226,6 +252,7 @@ func (a *Auth) SetPassword(password string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.stored.Password = phc
+	a.end(keep, false)
 	return a.save()
 }
 
@@ -237,11 +264,11 @@ func (a *Auth) HasPassword() bool {
 }
 
 // add makes a sign-in; mu is held.
-func (a *Auth) add(kind, label string) (string, SignIn, error) {
+func (a *Auth) add(kind, label string, scope Scope) (string, SignIn, error) {
 	secret := newToken()
 	sum := sha256.Sum256([]byte(secret))
 	now := a.now()
-	s := SignIn{ID: hex.EncodeToString(sum[:6]), Kind: kind, Label: clip(label, 120), Created: now, Used: now}
+	s := SignIn{ID: hex.EncodeToString(sum[:6]), Kind: kind, Label: clip(label, 120), Scope: scope, Created: now, Used: now}
 	if len(a.stored.SignIns) >= maxSignIns {
 		least := 0
 		for i, s := range a.stored.SignIns {

@@ -21,6 +21,8 @@ const defaultConns = 256
 type crowd struct {
 	net.Listener
 	max int
+	// arrived is told of connections that have sent something; nil tells nobody.
+	arrived func(local, remote netip.AddrPort)
 
 	mu       sync.Mutex
 	number   uint64
@@ -139,18 +141,42 @@ func visitOf(nc net.Conn) *visit {
 	if t, ok := nc.(*tls.Conn); ok {
 		nc = t.NetConn()
 	}
+	if b, ok := nc.(*begun); ok {
+		return b.visit
+	}
 	v, _ := nc.(*visit)
 	return v
 }
 
 // watch is the http.Server's ConnState. It records which connections have requests.
 func (c *crowd) watch(nc net.Conn, s http.ConnState) {
-	if v := visitOf(nc); v != nil {
-		v.busy.Store(s == http.StateActive)
+	v := visitOf(nc)
+	if v == nil {
+		return
+	}
+	if v.busy.Store(s == http.StateActive); s == http.StateActive && c.arrived != nil {
+		c.arrived(addrPort(v.LocalAddr()), addrPort(v.RemoteAddr()))
 	}
 }
 
 type visitKey struct{}
+
+// Conn is the connection of a request, without what was put around it; nil if that is not
+// known.
+func Conn(r *http.Request) net.Conn {
+	v, _ := r.Context().Value(visitKey{}).(*visit)
+	if v == nil {
+		return nil
+	}
+	nc := v.Conn
+	for {
+		around, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nc
+		}
+		nc = around.NetConn()
+	}
+}
 
 // introduce is the http.Server's ConnContext. It tells a request its connection.
 func (c *crowd) introduce(ctx context.Context, nc net.Conn) context.Context {

@@ -27,7 +27,7 @@ func TestSignInsExpire(t *testing.T) {
 		return f.do(t, request{"GET", "/api/v1/transfers", "", header}).StatusCode
 	}
 	cookie := map[string]string{"Cookie": f.signIn(t)}
-	token, _, err := auth.NewToken("a script")
+	token, _, err := auth.NewToken("a script", ScopeEverything)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 // an address: who asks for one has it.
 func (s *Server) knownHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.knows(r.Host) {
+		if s.knows(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -29,7 +29,8 @@ func (s *Server) knownHost(next http.Handler) http.Handler {
 }
 
 // knows tells whether the Host of a request is one of ours.
-func (s *Server) knows(sent string) bool {
+func (s *Server) knows(r *http.Request) bool {
+	sent := r.Host
 	host, port, err := net.SplitHostPort(sent)
 	bare := err != nil
 	if bare { // browsers leave out 80 and 443
@@ -37,13 +38,13 @@ func (s *Server) knows(sent string) bool {
 	}
 	host = strings.ToLower(host)
 	if ip, err := netip.ParseAddr(host); err == nil && !ip.IsUnspecified() {
-		return port == s.port && (!bare || s.port == s.defaultPort() || s.hosts[ip.WithZone("").Unmap().String()])
+		return port == s.port && (!bare || s.port == defaultPort(r) || s.hosts[ip.WithZone("").Unmap().String()])
 	}
 	return s.hosts[host] && (port == s.port || s.named(host))
 }
 
-func (s *Server) defaultPort() string {
-	if s.cfg.TLS != nil {
+func defaultPort(r *http.Request) string {
+	if r.TLS != nil {
 		return "443"
 	}
 	return "80"
@@ -59,7 +60,7 @@ func (s *Server) explainHost(w http.ResponseWriter, r *http.Request) {
 	var own string
 	if at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		if a, err := netip.ParseAddrPort(at.String()); err == nil {
-			u := html.EscapeString(s.scheme() + "://" + netip.AddrPortFrom(a.Addr().WithZone("").Unmap(), a.Port()).String() + "/")
+			u := html.EscapeString(s.urlAt(a.Addr().WithZone("").Unmap()))
 			own = fmt.Sprintf(`<li>Open it by its address: <a href="%s">%s</a></li>`, u, u)
 		}
 	}
@@ -88,9 +89,15 @@ func (s *Server) named(host string) bool {
 	return slices.ContainsFunc(s.cfg.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
 }
 
-func (s *Server) scheme() string {
+// scheme is how the page is served at an address of this host.
+func (s *Server) scheme(ip netip.Addr) string {
 	if s.cfg.TLS != nil {
 		return "https"
+	}
+	if s.cfg.Secured != nil {
+		if _, ok := s.cfg.Secured.Elsewhere(netip.AddrPortFrom(ip, s.at().Port())); ok {
+			return "https"
+		}
 	}
 	return "http"
 }
@@ -108,7 +115,7 @@ func (s *Server) URL() string {
 func (s *Server) at() netip.AddrPort { return netip.MustParseAddrPort(s.listener.Addr().String()) }
 
 func (s *Server) urlAt(ip netip.Addr) string {
-	return s.scheme() + "://" + netip.AddrPortFrom(ip, s.at().Port()).String() + "/"
+	return s.scheme(ip) + "://" + netip.AddrPortFrom(ip, s.at().Port()).String() + "/"
 }
 
 // mostURLs keeps lines short.

@@ -33,7 +33,7 @@ func (f *fixture) asks(from netip.Addr, method, path, body string, header ...str
 // nobody out.
 func TestWrongTokensLockNobodyOut(t *testing.T) {
 	f := start(t, nil)
-	if err := f.auth.SetPassword("correct horse"); err != nil {
+	if err := f.auth.SetPassword("correct horse", ""); err != nil {
 		t.Fatal(err)
 	}
 	cookie := f.signIn(t)
@@ -68,7 +68,7 @@ func TestWrongTokensLockNobodyOut(t *testing.T) {
 // Wrong passwords from many networks lock out those who guess, and nobody else.
 func TestWrongPasswordsFromElsewhere(t *testing.T) {
 	f := start(t, nil)
-	if err := f.auth.SetPassword("correct horse"); err != nil {
+	if err := f.auth.SetPassword("correct horse", ""); err != nil {
 		t.Fatal(err)
 	}
 	cookie := f.signIn(t)

@@ -33,10 +33,7 @@ func servePage(page fs.FS) http.Handler {
 			return err
 		}
 		sum := sha256.Sum256(b)
-		a := asset{plain: b, mediaType: mime.TypeByExtension(path.Ext(name)), etag: `"` + hex.EncodeToString(sum[:8]) + `"`}
-		if a.mediaType == "" {
-			a.mediaType = "application/octet-stream"
-		}
+		a := asset{plain: b, mediaType: mediaType(name), etag: `"` + hex.EncodeToString(sum[:8]) + `"`}
 		var z bytes.Buffer
 		w, _ := gzip.NewWriterLevel(&z, gzip.BestCompression)
 		w.Write(b)
@@ -73,4 +70,16 @@ func servePage(page fs.FS) http.Handler {
 		}
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 	})
+}
+
+// mediaType is that of a file of the page, by its name.
+func mediaType(name string) string {
+	ext := path.Ext(name)
+	if ext == ".webmanifest" { // few systems know it
+		return "application/manifest+json"
+	}
+	if t := mime.TypeByExtension(ext); t != "" {
+		return t
+	}
+	return "application/octet-stream"
 }

@@ -26,8 +26,11 @@ const (
 	headerTime  = 10 * time.Second
 	maxHeader   = 32 << 10
 	uploadsPath = "/api/v1/uploads/"
-	apiPath     = "/api/"
-	sessionPath = "/api/v1/session"
+	// Of uploads that can be continued; only their own media type.
+	incomingPath = "/api/v1/incoming/"
+	incomingType = "application/offset+octet-stream"
+	apiPath      = "/api/"
+	sessionPath  = "/api/v1/session"
 )
 
 // Config holds what a Server needs.
@@ -39,7 +42,9 @@ type Config struct {
 	// Hosts are the names of the page beside the address that it listens on. The
 	// loopback names need not be given if it listens there.
 	Hosts []string
-	TLS   *tls.Config // nil is plain HTTP
+	TLS   *tls.Config // nil is plain HTTP, or Secured
+	// Secured serves the page over TLS at the addresses that have a certificate.
+	Secured *Secured
 	// MaxConns bounds the number of connections; 0 is 256.
 	MaxConns int
 	Now      func() time.Time
@@ -52,6 +57,7 @@ type Server struct {
 	port     string
 	hosts    map[string]bool
 	guesses  *Guesses
+	gate     *gate
 	warn     rate.Sometimes // for what strangers can cause to be logged
 }
 
@@ -70,6 +76,7 @@ func New(cfg Config, l net.Listener) (*Server, error) {
 		port:     strconv.Itoa(int(addr.Port())),
 		hosts:    make(map[string]bool),
 		guesses:  NewGuesses(cfg.Now),
+		gate:     newGate(),
 		warn:     rate.Sometimes{First: 5, Interval: time.Minute},
 	}
 	for _, h := range cfg.Hosts {
@@ -108,9 +115,13 @@ func (s *Server) Run(ctx context.Context) error {
 		TLSConfig:         s.cfg.TLS,
 	}
 	if s.cfg.TLS == nil && !s.at().Addr().IsLoopback() {
-		s.cfg.Logger.Warn("the page is served without TLS: everybody on the way to this machine can read the password; give it a certificate with --web-cert and --web-key")
+		text := "the page is served without TLS: everybody on the way to this machine can read the password; give it a certificate with --web-cert and --web-key, or have one made with --acme"
+		if s.cfg.Secured != nil {
+			text = "the page is served without TLS at addresses for which there is no certificate: everybody on the way to this machine can read the password there; shoal doctor says how far certificates have come"
+		}
+		s.cfg.Logger.Warn(text)
 	}
-	if err := runServer(ctx, srv, visitors, stop); err != nil {
+	if err := runServer(ctx, srv, visitors, s.cfg.Secured, stop); err != nil {
 		return fmt.Errorf("serving the page: %w", err)
 	}
 	return nil
@@ -118,15 +129,19 @@ func (s *Server) Run(ctx context.Context) error {
 
 // runServer serves until ctx ends. Then it calls stop, which ends the requests that do not
 // end by themselves, and gives the others a moment.
-func runServer(ctx context.Context, srv *http.Server, l net.Listener, stop func()) error {
+func runServer(ctx context.Context, srv *http.Server, l net.Listener, secured *Secured, stop func()) error {
+	serve := func() error { return srv.Serve(l) }
+	switch {
+	case srv.TLSConfig != nil:
+		serve = func() error { return srv.ServeTLS(l, "", "") }
+	case secured != nil:
+		srv.TLSConfig = secured.config() // for HTTP/2
+		e := newEither(l, srv.TLSConfig)
+		defer e.all.Wait()
+		serve = func() error { return srv.Serve(e) }
+	}
 	ended := make(chan error, 1)
-	go func() {
-		if srv.TLSConfig != nil {
-			ended <- srv.ServeTLS(l, "", "")
-		} else {
-			ended <- srv.Serve(l)
-		}
-	}()
+	go func() { ended <- serve() }()
 	select {
 	case err := <-ended:
 		return err
@@ -148,10 +163,9 @@ func runServer(ctx context.Context, srv *http.Server, l net.Listener, stop func(
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+sessionPath, s.signIn)
-	mux.Handle("DELETE "+sessionPath, s.signedIn(http.HandlerFunc(s.signOut)))
-	mux.Handle("GET /api/v1/sessions", s.signedIn(http.HandlerFunc(s.listSignIns)))
-	mux.Handle("POST /api/v1/sessions", s.signedIn(http.HandlerFunc(s.newToken)))
-	mux.Handle("DELETE /api/v1/sessions/{id}", s.signedIn(http.HandlerFunc(s.revoke)))
+	for pattern, h := range s.own() {
+		mux.Handle(pattern, s.signedIn(h))
+	}
 	mux.Handle(apiPath, s.signedIn(s.cfg.API))
 	if s.cfg.Page != nil {
 		mux.Handle("/", servePage(s.cfg.Page))
@@ -160,14 +174,29 @@ func (s *Server) Handler() http.Handler {
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		problem(w, http.StatusForbidden, "this request came from another site")
 	}))
-	return hurried(headers(s.knownHost(origin.Handler(s.bounded(mux)))))
+	checked := headers(s.knownHost(origin.Handler(s.bounded(mux))))
+	if s.cfg.Secured != nil {
+		checked = s.cfg.Secured.send(checked)
+	}
+	return hurried(checked)
+}
+
+// own are the routes of the server itself, for those who are signed in.
+func (s *Server) own() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"DELETE " + sessionPath:        s.signOut,
+		"GET /api/v1/sessions":         s.listSignIns,
+		"POST /api/v1/sessions":        s.newToken,
+		"DELETE /api/v1/sessions":      s.signOutAll,
+		"DELETE /api/v1/sessions/{id}": s.revoke,
+	}
 }
 
 // policy lets the page load its own files, send requests to its own node, and nothing
 // else. Trusted types enforce that names from the network become text nodes only.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self'; " +
-	"img-src 'self' data:; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
-	"require-trusted-types-for 'script'; trusted-types 'none'"
+	"img-src 'self' data:; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+	"require-trusted-types-for 'script'; trusted-types shoal-worker"
 
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -199,7 +228,7 @@ func (s *Server) bounded(next http.Handler) http.Handler {
 			problem(w, http.StatusUnsupportedMediaType, "send application/json")
 			return
 		}
-		upload := strings.HasPrefix(r.URL.Path, uploadsPath)
+		upload := strings.HasPrefix(r.URL.Path, uploadsPath) || strings.HasPrefix(r.URL.Path, incomingPath) && media == incomingType
 		if !upload && r.ContentLength > maxBody {
 			problem(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("a request has at most %d bytes", maxBody))
 			return

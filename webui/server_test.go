@@ -161,6 +161,9 @@ func TestGuards(t *testing.T) {
 		{"no type", request{"POST", "/api/v1/transfers", "{}", map[string]string{"Cookie": cookie}}, 415},
 		{"torrent", request{"POST", "/api/v1/transfers", "d4:infode", map[string]string{"Cookie": cookie, "Content-Type": "application/x-bittorrent"}}, 204},
 		{"large", request{"POST", "/api/v1/transfers", strings.Repeat(" ", maxBody+1), map[string]string{"Cookie": cookie, "Content-Type": jsonType}}, 413},
+		{"part of a large upload", request{"PATCH", "/api/v1/incoming/b/files/f", strings.Repeat(" ", maxBody+1), map[string]string{"Cookie": cookie, "Content-Type": "application/offset+octet-stream"}}, 204},
+		{"large body that is none", request{"POST", "/api/v1/incoming/b", strings.Repeat(" ", maxBody+1), map[string]string{"Cookie": cookie, "Content-Type": "application/json"}}, 413},
+		{"upload of another site", request{"PATCH", "/api/v1/incoming/b/files/f", "x", map[string]string{"Cookie": cookie, "Content-Type": "application/offset+octet-stream", "Origin": "http://evil.example"}}, 403},
 		{"large upload", request{"POST", "/api/v1/uploads/f", strings.Repeat(" ", maxBody+1), map[string]string{"Cookie": cookie, "Content-Type": "application/octet-stream"}}, 204},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -323,10 +326,10 @@ func TestPasswords(t *testing.T) {
 	if got := post("anything"); got != 401 {
 		t.Errorf("without a password set: %d", got)
 	}
-	if err := f.auth.SetPassword("short"); err == nil {
+	if err := f.auth.SetPassword("short", ""); err == nil {
 		t.Error("took a short password")
 	}
-	if err := f.auth.SetPassword("correct horse"); err != nil {
+	if err := f.auth.SetPassword("correct horse", ""); err != nil {
 		t.Fatal(err)
 	}
 	if got := post("correct horse"); got != 201 {
@@ -355,7 +358,7 @@ func TestOtherThanLoopbackNeedsAPassword(t *testing.T) {
 	if _, err := New(cfg, l); err == nil || !strings.Contains(err.Error(), "password") {
 		t.Errorf("got %v", err)
 	}
-	if err := auth.SetPassword("correct horse"); err != nil {
+	if err := auth.SetPassword("correct horse", ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := New(cfg, l); err != nil {

@@ -4,18 +4,22 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/shoalnet/shoal/webui/api"
 )
 
 // cookie holds the sign-in of a browser. Cookies are shared by all ports of a host, so
 // the name has the port: two nodes on one machine have different cookies.
-func (s *Server) cookie(value string, life time.Duration) *http.Cookie {
+func (s *Server) cookie(r *http.Request, value string, life time.Duration) *http.Cookie {
 	c := &http.Cookie{
 		Name: "shoal_" + s.port, Value: value, Path: "/",
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: s.cfg.TLS != nil,
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
 		MaxAge: int(life / time.Second),
 	}
 	if life <= 0 {
@@ -25,6 +29,13 @@ func (s *Server) cookie(value string, life time.Duration) *http.Cookie {
 }
 
 type signInKey struct{}
+
+// Who returns the sign-in of a request that came through a Server. Requests over the
+// control socket have none.
+func Who(ctx context.Context) SignIn {
+	who, _ := ctx.Value(signInKey{}).(SignIn)
+	return who
+}
 
 // signedIn passes requests that have a valid cookie or bearer token.
 func (s *Server) signedIn(next http.Handler) http.Handler {
@@ -45,6 +56,13 @@ func (s *Server) signedIn(next http.Handler) http.Handler {
 		if err != nil || (who.Kind == "token") != isBearer {
 			problem(w, http.StatusUnauthorized, ErrDenied.Error())
 			return
+		}
+		if asks := s.gate.asks(r); !who.Scope.includes(asks) {
+			problem(w, http.StatusForbidden, fmt.Sprintf("this token has the scope %s, and this needs %s: make another token in the settings of the page", who.Scope, asks))
+			return
+		}
+		if who.Scope == ScopeAdd {
+			ctx = api.Confine(ctx)
 		}
 		Patience(w, r)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, signInKey{}, who)))
@@ -86,18 +104,17 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		problem(w, http.StatusInternalServerError, err.Error())
 	default:
-		http.SetCookie(w, s.cookie(secret, signInLife))
+		http.SetCookie(w, s.cookie(r, secret, signInLife))
 		reply(w, http.StatusCreated, who)
 	}
 }
 
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
-	who := r.Context().Value(signInKey{}).(SignIn)
-	if _, err := s.cfg.Auth.Revoke(who.ID); err != nil {
+	if _, err := s.cfg.Auth.Revoke(Who(r.Context()).ID); err != nil {
 		problem(w, http.StatusInternalServerError, err.Error())
 		return
 	}
-	http.SetCookie(w, s.cookie("", 0))
+	http.SetCookie(w, s.cookie(r, "", 0))
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -108,7 +125,7 @@ type listed struct {
 }
 
 func (s *Server) listSignIns(w http.ResponseWriter, r *http.Request) {
-	who := r.Context().Value(signInKey{}).(SignIn)
+	who := Who(r.Context())
 	all := []listed{}
 	for _, a := range s.cfg.Auth.SignIns() {
 		all = append(all, listed{a, a.ID == who.ID})
@@ -117,12 +134,22 @@ func (s *Server) listSignIns(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) newToken(w http.ResponseWriter, r *http.Request) {
-	var in struct{ Label string }
+	var in struct {
+		Label string
+		Scope Scope
+	}
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || strings.TrimSpace(in.Label) == "" {
 		problem(w, http.StatusBadRequest, "a token needs a label, so that you know it again")
 		return
 	}
-	secret, who, err := s.cfg.Auth.NewToken(in.Label)
+	if in.Scope == "" {
+		in.Scope = ScopeEverything
+	}
+	if !slices.Contains(scopes[:], in.Scope) {
+		problem(w, http.StatusBadRequest, "the scope of a token is read, add or everything")
+		return
+	}
+	secret, who, err := s.cfg.Auth.NewToken(in.Label, in.Scope)
 	if err != nil {
 		problem(w, http.StatusInternalServerError, err.Error())
 		return
@@ -131,6 +158,16 @@ func (s *Server) newToken(w http.ResponseWriter, r *http.Request) {
 		SignIn
 		Token string `json:"token"` // shown only here
 	}{who, secret})
+}
+
+// signOutAll ends the sign-in of every browser, and with ?tokens=true the tokens, too.
+func (s *Server) signOutAll(w http.ResponseWriter, r *http.Request) {
+	if err := s.cfg.Auth.End("", r.URL.Query().Get("tokens") == "true"); err != nil {
+		problem(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	http.SetCookie(w, s.cookie(r, "", 0))
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {

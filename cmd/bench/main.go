@@ -2,9 +2,17 @@
 
 // Command bench keeps to itself how shoal is measured: beside libtorrent and
 // mktorrent, on the same machine, in the same run. It writes the results as a
-// table.
+// table, and draws pictures of some of them.
 //
 //	go run ./cmd/bench [-write docs/performance.md] [-only transfers,lines]
+//	go run ./cmd/bench -draw docs/performance.md
+//
+// The section utp is long: each of its rows takes four transfers a run. So that chance
+// is seen for what it is, it is run alone on a machine that does nothing else, 45 minutes
+// for the medians of 5 runs; some of the rows, to look at, are chosen by name.
+//
+//	go run ./cmd/bench -only utp -runs 5 -most 20s -write docs/performance.md
+//	go run ./cmd/bench -only utp -runs 5 -most 20s -rows '^0 ms, 5 %|MTU'
 //
 // Every comparison alternates between the two sides, so that whatever else the
 // machine does hits both. Traffic stays on the loopback of a network namespace
@@ -39,6 +47,7 @@ type options struct {
 	many  int
 	most  time.Duration
 	rows  string
+	draw  string
 }
 
 func main() {
@@ -53,9 +62,18 @@ func main() {
 	flag.IntVar(&o.many, "many", 10_000, "number of shares in the sections many and api")
 	flag.DurationVar(&o.most, "most", time.Minute, "how long a transfer in the section utp takes at most")
 	flag.StringVar(&o.rows, "rows", "", "which rows of the section utp to measure: those whose name a regular expression matches")
+	flag.StringVar(&o.draw, "draw", "", "measure nothing: draw the pictures of this file again, from its tables")
 	flag.Parse()
 	o.size = mib << 20
-	if err := run(o); err != nil {
+	if o.write != "" && o.rows != "" {
+		fmt.Fprintln(os.Stderr, "bench: -write with -rows would lose the other rows of the section utp: leave one of them out")
+		os.Exit(2)
+	}
+	work := func() error { return run(o) }
+	if o.draw != "" {
+		work = func() error { return illustrate(o.draw) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -75,6 +93,8 @@ var sections = [...]section{
 	{"uplink", (*bench).uplink},
 	{"yielding", (*bench).yielding},
 	{"crowd", (*bench).crowds},
+	{"weblink", (*bench).weblink},
+	{"webseed", (*bench).webSeeds},
 	{"play", (*bench).play},
 	{"hash", (*bench).hash},
 	{"sealed", (*bench).sealed},
@@ -129,7 +149,10 @@ func run(o options) error {
 	if o.write == "" {
 		return nil
 	}
-	return splice(o.write, fresh, names())
+	if err := splice(o.write, fresh, names()); err != nil {
+		return err
+	}
+	return illustrate(o.write)
 }
 
 // isolate moves the calling goroutine, and with it every process it starts,

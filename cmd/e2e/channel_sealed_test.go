@@ -25,6 +25,7 @@ import (
 //	carol (reads) ── router ─┼─ core ── router ── guide
 //	dora (mirrors) ─ router ─┘
 func TestABoxMirrorsASealedChannel(t *testing.T) {
+	t.Parallel()
 	net := lab.New(t)
 	alice, box, carol, dora := at(t, net.Home("alice")), at(t, net.Home("box")), at(t, net.Home("carol")), at(t, net.Home("dora"))
 	guide := at(t, net.Home("guide"))

@@ -25,6 +25,7 @@ import (
 //	dora (alice's key) router ┤
 //	liar ──────────── router ─┘
 func TestAChannelOutlivesItsPublisher(t *testing.T) {
+	t.Parallel()
 	net := lab.New(t)
 	alice, bob, carol, dora := at(t, net.Home("alice")), at(t, net.Home("bob")), at(t, net.Home("carol")), at(t, net.Home("dora"))
 	guide, liar := at(t, net.Home("guide")), at(t, net.Home("liar"))
@@ -87,15 +88,15 @@ func TestAChannelOutlivesItsPublisher(t *testing.T) {
 	}
 	forged := old
 	forged.seq = newest.Seq + 1000
-	for i, lie := range []item{old, forged} {
-		n := answersOf(t, liar, guide, byte(i+1), lie)
+	n := answersOf(t, liar, guide, old)
+	for _, lie := range []item{old, forged} {
+		n.tell(lie)
 		for _, u := range []*user{bob, carol, dora} {
 			n.until(u.Addr, 3)
 			if c := u.untilChannel("films", "there", func(channel) bool { return true }); c.Seq != newest.Seq || c.Entries != 51 {
 				t.Errorf("%s took what a liar said, %+v: %+v", u.Name, lie, c)
 			}
 		}
-		n.stop()
 	}
 }
 
@@ -105,6 +106,7 @@ func TestAChannelOutlivesItsPublisher(t *testing.T) {
 //	bob ──── router ─┼─ core ── router ── guide
 //	carol (libtorrent) ─ router ─┘
 func TestChannelsAndLibtorrent(t *testing.T) {
+	t.Parallel()
 	net := lab.New(t)
 	alice, bob, carol, guide := at(t, net.Home("alice")), at(t, net.Home("bob")), at(t, net.Home("carol")), at(t, net.Home("guide"))
 	guide.StartCmd(guide.guided("daemon", []string{"--bootstrap", "none"}, "--listen", "[::]:7000")).Event("ready", nil)

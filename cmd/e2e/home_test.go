@@ -120,6 +120,8 @@ type transfer struct {
 	Bytes  int64
 	Total  int64
 	Reason string
+	Link   string
+	Peers  int
 }
 
 // List asks the running node what it has.

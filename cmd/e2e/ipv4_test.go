@@ -30,7 +30,7 @@ func TestIPv4Only(t *testing.T) {
 	first := func(p *lab.Proc, help string) {
 		t.Helper()
 		line, _, _ := strings.Cut(p.Stdout(), "\n")
-		if !strings.Contains(line, `"code":"ipv6"`) || !strings.Contains(line, "no IPv6 address") ||
+		if !strings.Contains(line, `"code":"ipv6"`) || !strings.Contains(line, "no usable IPv6 address") ||
 			!strings.Contains(line, help) || strings.Contains(line, "--ipv4") != (help == "--ipv4") {
 			t.Errorf("the first line is %s", line)
 		}
@@ -52,7 +52,7 @@ func TestIPv4Only(t *testing.T) {
 	first(without, "--ipv4")
 	doctor := carol.StartCmd(carol.bare("doctor", "--state", carol.state))
 	doctor.Wait()
-	if !strings.HasPrefix(doctor.Stdout(), "This machine has no IPv6 address") {
+	if !strings.HasPrefix(doctor.Stdout(), "This machine has no usable IPv6 address") {
 		t.Errorf("doctor begins %s", doctor.Stdout())
 	}
 }

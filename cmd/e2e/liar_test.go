@@ -72,30 +72,29 @@ func observe(t testing.TB, from, of *user, link string) item {
 
 // answers counts who was given a lie.
 type answers struct {
-	t    testing.TB
-	stop func()
+	t testing.TB
 
-	mu sync.Mutex
-	to map[netip.Addr]int
+	mu  sync.Mutex
+	lie item
+	to  map[netip.Addr]int
 }
 
 // answersOf runs a DHT node that is closer to an item than any other, and gives
 // everybody who asks for it the one it was told to give.
-func answersOf(t testing.TB, at, guide *user, n byte, lie item) *answers {
+func answersOf(t testing.TB, at, guide *user, lie item) *answers {
 	t.Helper()
 	conn := at.ListenPacket(0)
-	a := &answers{t: t, to: map[netip.Addr]int{}}
+	a := &answers{t: t, lie: lie, to: map[netip.Addr]int{}}
 	target := lie.target()
 	id := target
-	id[19] ^= n // another node for each lie: the DHT remembers the last one
+	id[19] ^= 1
 	quit := make(chan struct{})
 	var work sync.WaitGroup
-	a.stop = sync.OnceFunc(func() {
+	t.Cleanup(func() {
 		close(quit)
 		conn.Close()
 		work.Wait()
 	})
-	t.Cleanup(a.stop)
 	work.Go(func() {
 		// Known to the guide, it is found by everybody's lookups.
 		ask := fmt.Sprintf("d1:ad2:id20:%s6:target20:%se1:q9:find_node1:t2:li1:y1:qe", id[:], id[:])
@@ -129,8 +128,8 @@ func answersOf(t testing.TB, at, guide *user, n byte, lie item) *answers {
 			body := fmt.Sprintf("2:id20:%s6:nodes60:", id[:])
 			switch {
 			case bytes.Contains(p, []byte("1:q3:get")) && bytes.Contains(p, target[:]):
-				body = fmt.Sprintf("2:id20:%s1:k32:%s6:nodes60:3:seqi%de3:sig64:%s5:token4:lies1:v%s", id[:], lie.key, lie.seq, lie.sig, lie.value)
 				a.mu.Lock()
+				body = fmt.Sprintf("2:id20:%s1:k32:%s6:nodes60:3:seqi%de3:sig64:%s5:token4:lies1:v%s", id[:], a.lie.key, a.lie.seq, a.lie.sig, a.lie.value)
 				a.to[from.Addr()]++
 				a.mu.Unlock()
 			case bytes.Contains(p, []byte("1:q3:get")), bytes.Contains(p, []byte("1:q9:get_peers")):
@@ -140,6 +139,15 @@ func answersOf(t testing.TB, at, guide *user, n byte, lie item) *answers {
 		}
 	})
 	return a
+}
+
+// tell gives everybody another lie from now on. The node stays: a second one in its
+// network might find no place in a bucket of the guide.
+func (a *answers) tell(lie item) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lie = lie
+	clear(a.to)
 }
 
 // until waits until a host was given the lie n times.

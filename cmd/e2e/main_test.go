@@ -25,6 +25,7 @@ func build(run func() int) int {
 	}
 	defer os.RemoveAll(dir)
 	shoal = filepath.Join(dir, "shoal")
+	releases.dir = filepath.Join(dir, "releases")
 	cmd := exec.Command("go", "build", "-trimpath", "-o", shoal, "github.com/shoalnet/shoal/cmd/shoal")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -43,7 +43,8 @@ func house(site, net, host int) netip.Addr {
 
 // node is a user of the street whose daemon listens at an address.
 func (s *street) node(at netip.Addr, flags ...string) *user {
-	u := &user{Host: s.Host, t: s.t, home: s.t.TempDir()}
+	// The daemon ends with the street, and writes until then.
+	u := &user{Host: s.Host, t: s.t, home: s.user.t.TempDir()}
 	u.state = filepath.Join(u.home, "state")
 	u.StartCmd(u.command("daemon", append([]string{"--listen", netip.AddrPortFrom(at, 7000).String()}, flags...)...)).Event("ready", nil)
 	return u
@@ -251,7 +252,7 @@ func TestStrangersKeepNobodyOut(t *testing.T) {
 
 	t.Run("2,000 idle connections to the page", func(t *testing.T) {
 		s := &street{s.user, t}
-		u := &user{Host: s.Host, t: t, home: t.TempDir()}
+		u := &user{Host: s.Host, t: t, home: s.user.t.TempDir()}
 		u.state = filepath.Join(u.home, "state")
 		cmd := u.command("daemon", "--listen", netip.AddrPortFrom(house(91, 0, 1), 7000).String(), "--web", "[::1]:0")
 		cmd.Args = append([]string{"prlimit", "--nofile=1024:1024"}, cmd.Args...)

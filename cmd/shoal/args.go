@@ -99,7 +99,14 @@ func findVerb(name string, verbs []*verb) (*verb, error) {
 		}
 		known = append(known, v.name)
 	}
-	return nil, usageErrorf("there is no verb %s%s (shoal help lists them)", share.Quote(name), nearest(name, known))
+	hint := didYouMean(meant(name, known))
+	switch _, err := os.Lstat(name); {
+	case share.IsMagnet(name) || looksLikeID(name):
+		hint = "; to download what a link names: shoal get LINK"
+	case err == nil && strings.ContainsAny(name, `./\`):
+		hint = "; to share that file or folder: shoal share PATH"
+	}
+	return nil, usageErrorf("there is no verb %s%s (shoal help lists them)", share.Quote(name), hint)
 }
 
 func unknownFlag(v *verb, arg, flag string) error {
@@ -113,11 +120,14 @@ func unknownFlag(v *verb, arg, flag string) error {
 // nearest returns ", did you mean X?", X being the known word that word is most
 // likely a typing error for, or "" when no known word is close.
 func nearest(word string, known []string) string {
-	best := config.Nearest(word, known, 1+len(strings.TrimLeft(word, "-"))/3)
-	if best == "" {
+	return didYouMean(config.Nearest(word, known, 1+len(strings.TrimLeft(word, "-"))/3))
+}
+
+func didYouMean(word string) string {
+	if word == "" {
 		return ""
 	}
-	return ", did you mean " + best + "?"
+	return ", did you mean " + word + "?"
 }
 
 func findFlag(flags []cli.Flag, name string) cli.Flag {

@@ -113,3 +113,30 @@ func TestCandidates(t *testing.T) {
 		}
 	}
 }
+
+// Each foreign verb leads to one of ours, and none of ours is foreign.
+func TestForeignVerbs(t *testing.T) {
+	ours := make(map[string]bool)
+	var known []string
+	for _, v := range verbs() {
+		ours[v.name] = true
+		known = append(known, v.name)
+	}
+	for word, verb := range foreign {
+		if ours[word] {
+			t.Errorf("%s is a verb of ours", word)
+		}
+		if !ours[verb] {
+			t.Errorf("%s leads to %s, which is no verb", word, verb)
+		}
+	}
+	for word, want := range map[string]string{
+		"ls": "list", "LS": "list", "rm": "remove", "download": "get", "seed": "share", "gte": "get",
+		"remov": "remove", "rmove": "remove", // a letter is missing
+		"move": "", "recovery": "recover", "cover": "", "zzzzzz": "",
+	} {
+		if got := meant(word, known); got != want {
+			t.Errorf("meant(%q) = %q, want %q", word, got, want)
+		}
+	}
+}

@@ -39,6 +39,7 @@ type batch struct {
 	now      func() time.Time
 	progress *progress
 	jobs     []*job
+	silent   bool // the verb itself reports failures
 
 	// begin asks the node to start the job.
 	begin func(ctx context.Context, j *job) (share.Transfer, error)
@@ -53,6 +54,23 @@ func newBatch(out *output, n client) *batch {
 // run returns when every job has ended or ctx is cancelled. Where there are
 // several jobs their failures are reported as they happen.
 func (b *batch) run(ctx context.Context, args []string) error {
+	if err := b.wait(ctx, args); err != nil {
+		return err
+	}
+	for _, j := range b.jobs {
+		switch {
+		case j.err == nil:
+		case len(b.jobs) > 1:
+			return share.Errorf(kindOf(j.err), "%w: %w", errReported, j.err)
+		default:
+			return j.err
+		}
+	}
+	return nil
+}
+
+// wait is run, without the errors of jobs.
+func (b *batch) wait(ctx context.Context, args []string) error {
 	defer b.progress.clear()
 	for _, arg := range args {
 		b.jobs = append(b.jobs, &job{arg: arg})
@@ -78,15 +96,6 @@ func (b *batch) run(ctx context.Context, args []string) error {
 		})
 		if err != nil {
 			return err
-		}
-	}
-	for _, j := range b.jobs {
-		switch {
-		case j.err == nil:
-		case len(b.jobs) > 1:
-			return share.Errorf(kindOf(j.err), "%w: %w", errReported, j.err)
-		default:
-			return j.err
 		}
 	}
 	return nil
@@ -148,7 +157,7 @@ func (b *batch) see(ctx context.Context, j *job, t share.Transfer) {
 
 func (b *batch) fail(j *job, err error) {
 	j.ended, j.err = true, err
-	if len(b.jobs) > 1 {
+	if len(b.jobs) > 1 && !b.silent {
 		b.out.fail(err)
 	}
 }

@@ -169,7 +169,7 @@ func channelNew(ctx context.Context, n client, life lifetime, o channelOptions, 
 	}
 	out.data(c.Link)
 	if c.Sealed {
-		out.say("whoever has this link can read the channel. For a node that mirrors it\nwithout being able to read it:")
+		out.say("anyone who has this link can read the channel. For a node that mirrors it\nwithout being able to read it:")
 		out.say("%s", c.BlindLink)
 	}
 	out.say("to add an entry: shoal channel add %s ID", shortRef(c))
@@ -400,11 +400,11 @@ func channelFollow(ctx context.Context, n client, life lifetime, o channelOption
 	case c.Own:
 		out.say("that is your own channel")
 	case life != itsOwn:
-		out.say("no daemon is running: its entries are fetched when one starts (shoal daemon)")
+		out.tell("no daemon is running: its entries are fetched when one starts (shoal daemon)")
 	case c.Entries == 0:
-		out.say("looking for the channel; shoal channel list shows when it was found")
+		out.tell("looking for the channel; shoal channel list shows when it was found")
 	case c.Blind:
-		out.say("the channel is sealed and the link has no secret: only IDs and sizes of its entries are known")
+		out.tell("the channel is sealed and the link has no secret: only IDs and sizes of its entries are known")
 	}
 	return nil
 }

@@ -50,12 +50,20 @@ type client interface {
 	WebLinks(ctx context.Context) ([]api.WebLink, error)
 	NewWebLink(ctx context.Context, id share.ID, n api.NewWebLink) (api.WebLink, error)
 	RevokeWebLink(ctx context.Context, id string) error
+	SetWebSeed(ctx context.Context, id share.ID, on bool) error
+
+	ReceiveLinks(ctx context.Context) ([]api.ReceiveLink, error)
+	NewReceiveLink(ctx context.Context, n api.NewReceiveLink) (api.ReceiveLink, error)
+	RevokeReceiveLink(ctx context.Context, id string) error
+	IncomingFiles(ctx context.Context, id string, after int64) ([]api.ComingFile, error)
+	Watch(ctx context.Context, o api.WatchOptions) iter.Seq2[api.Update, error]
 
 	Lease(ctx context.Context) (lease string, end func(), err error)
 	Share(ctx context.Context, r api.ShareRequest) (share.Transfer, error)
 	Fetch(ctx context.Context, r api.FetchRequest) (share.Transfer, error)
+	Import(ctx context.Context, r api.ImportRequest) (share.Transfer, error)
 	Preview(ctx context.Context, r api.PreviewRequest) (api.Preview, error)
-	Pause(ctx context.Context, id share.ID) error
+	Bulk(ctx context.Context, r api.BulkRequest) (api.BulkResult, error)
 	Resume(ctx context.Context, id share.ID) error
 	Verify(ctx context.Context, id share.ID) error
 	Remove(ctx context.Context, id share.ID, data bool) ([]share.Kept, error)
@@ -86,7 +94,11 @@ func resolve(ctx context.Context, n client, arg string) (share.Transfer, error) 
 	if prefix == "" || len(prefix) > 64 || strings.Trim(prefix, hexDigits) != "" {
 		return share.Transfer{}, usageErrorf("%s is not an ID or the beginning of one (shoal list shows them)", share.Quote(arg))
 	}
-	return n.Resolve(ctx, prefix)
+	t, err := n.Resolve(ctx, prefix)
+	if errors.Is(err, share.ErrUnknown) {
+		err = share.Errorf(share.KindOf(err), "%w (shoal list shows all)", err)
+	}
+	return t, err
 }
 
 const hexDigits = "0123456789abcdef"
@@ -133,7 +145,7 @@ func withNode(ctx context.Context, c *call, running bool, do func(ctx context.Co
 		c.troubles(s)
 		err = during(ctx, s, do)
 		if kindOf(err) == share.NoNode && !running && lifetimeOf(s) == theirs {
-			c.out.say("the command that ran the node has ended; this command now runs the node itself")
+			c.out.tell("the command that ran the node has ended; this command now runs the node itself")
 			continue
 		}
 		return err
@@ -190,6 +202,6 @@ func (c *call) unused(s *node.Session) {
 	}
 	if len(names) > 0 {
 		slices.Sort(names)
-		c.out.say("a node is already running with its own settings: %s has no effect", strings.Join(names, ", "))
+		c.out.tell("a node is already running with its own settings: %s has no effect", strings.Join(names, ", "))
 	}
 }

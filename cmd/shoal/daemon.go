@@ -37,31 +37,17 @@ type readyRecord struct {
 }
 
 func runDaemon(ctx context.Context, c *call) error {
-	cfg, err := config.Load(c.sources())
-	if err != nil {
-		return err
-	}
-	n, err := node.New(node.Options{Config: cfg, Version: buildVersion().Version, Stderr: c.out.log(), Daemon: true})
-	if err != nil {
-		return err
-	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }()
-	ready := n.Ready()
-	for {
-		select {
-		case <-ready:
-			ready = nil
-			sayReady(c.out, n)
-		case <-hup:
-			reload(c, n)
-		case err := <-ended:
-			return err
-		}
+	d := node.Daemon{
+		Options:  node.Options{Version: buildVersion().Version, Stderr: c.out.log()},
+		Load:     func() (*config.Config, error) { return config.Load(c.sources()) },
+		Ready:    func(n *node.Node) { sayReady(c.out, n) },
+		Reread:   hup,
+		Reloaded: func(later []string, err error) { sayReloaded(c.out, later, err) },
 	}
+	return d.Run(ctx)
 }
 
 func sayReady(out *output, n *node.Node) {
@@ -72,7 +58,7 @@ func sayReady(out *output, n *node.Node) {
 	}
 	line := "ready: peers at " + strings.Join(info.Listen, ", ")
 	if info.Web != "" {
-		line += ", page at " + info.Web
+		line += ", page at " + info.Web + " (shoal open shows it, signed in)"
 	}
 	out.say("%s", line)
 	if others := n.OtherPages(); len(others) > 0 {
@@ -80,17 +66,16 @@ func sayReady(out *output, n *node.Node) {
 	}
 }
 
-// reload reads the configuration again. If it has an error, the running
-// configuration stays.
-func reload(c *call, n *node.Node) {
-	cfg, err := config.Load(c.sources())
+// sayReloaded tells how reading the configuration again went. If it has an error, the
+// running configuration stays.
+func sayReloaded(out *output, later []string, err error) {
 	if err != nil {
-		c.out.say("shoal: the configuration was not changed: %s", escape(err.Error()))
+		out.say("shoal: the configuration was not changed: %s", escape(err.Error()))
 		return
 	}
 	line := "the configuration was read again"
-	if later := n.Reload(cfg); len(later) > 0 {
+	if len(later) > 0 {
 		line += fmt.Sprintf("; changes of %s take effect after a restart", strings.Join(later, ", "))
 	}
-	c.out.say("%s", line)
+	out.say("%s", line)
 }

@@ -144,6 +144,14 @@ func steady(r share.Report) share.Report {
 		r.IPv4 = &four
 	}
 	r.Addresses, r.Pinholes = addresses, holes
+	if r.Web != nil {
+		web := *r.Web
+		web.Doors = append([]share.DoorReport(nil), web.Doors...)
+		for i := range web.Doors {
+			web.Doors[i].Time, web.Doors[i].Evidence = time.Time{}, ""
+		}
+		r.Web = &web
+	}
 	return r
 }
 
@@ -153,9 +161,9 @@ func writeReport(r share.Report, now time.Time, out *output) {
 		return
 	}
 	if r.Warning != "" {
-		out.data(fill(escape(r.Warning), margin, "") + "\n")
+		out.data(out.paint(bad, out.fill(escape(r.Warning), "")) + "\n")
 	}
-	out.data(fill(escape(r.Answer), margin, ""))
+	out.data(out.paint(toneOfVerdict(r.Verdict), out.fill(escape(r.Answer), "")))
 	for _, a := range r.Addresses {
 		if a.Scope == "link-local" {
 			continue // only usable on the same link
@@ -188,14 +196,62 @@ func writeReport(r share.Report, now time.Time, out *output) {
 		case p.Error != "" || p.Until.IsZero():
 			how = "not opened with " + p.Method + ": " + escape(p.Error)
 		}
-		out.data("  " + what + "\n" + fill(how, margin, "    "))
+		out.data("  " + what + "\n" + out.fill(how, "    "))
 	}
 	for _, g := range r.Gateways {
-		out.data(fill(g.Method+": "+escape(g.Error), margin, "  "))
+		out.data(out.fill(g.Method+": "+escape(g.Error), "  "))
 	}
+	writeWeb(r.Web, now, out)
 	writeIPv4(r.IPv4, now, out)
 	writeSeen(r, out)
-	out.data("\n" + fill(escape(r.Next), margin, ""))
+	if r.Inside != nil && r.Verdict != share.Reachable {
+		out.data("\n" + out.fill(inside(r.Inside), ""))
+	}
+	out.data("\n" + out.fill(escape(r.Next), ""))
+}
+
+// inside says what this node runs in, and how that is known.
+func inside(in *share.Inside) string {
+	what := map[share.InsideKind]string{share.InContainer: "a container", share.InVM: "a virtual machine", share.InWSL: "Windows"}[in.Kind]
+	if in.Name != "" {
+		what += " (" + in.Name + ")"
+	}
+	return escape("This node runs in " + what + ": " + in.Evidence + ".")
+}
+
+// writeWeb says how browsers get in.
+func writeWeb(w *share.WebReport, now time.Time, out *output) {
+	if w == nil {
+		return
+	}
+	out.data("\nweb links")
+	for _, d := range w.Doors {
+		out.data("  " + netip.AddrPortFrom(d.Address, d.Port).String())
+		writeVerdict("  TCP", d.TCP, d.Evidence, d.Time, now, out)
+	}
+	c := w.Certificate
+	for _, p := range w.Refused {
+		if c.State != share.CertificateNoPort { // which says so itself
+			out.data(out.fill(fmt.Sprintf("port %d: %s", p.Port, escape(p.Error)), "  "))
+		}
+	}
+	out.data(out.fill(escape(c.Answer), "  "))
+	if c.Next != "" {
+		out.data(out.fill(escape(c.Next), "  "))
+	}
+	if len(c.Addresses) < 2 {
+		return
+	}
+	for _, a := range c.Addresses[1:] {
+		text := a.Address.String() + ": " + string(a.State)
+		if !a.Until.IsZero() {
+			text += ", valid until " + a.Until.Local().Format("2006-01-02 15:04")
+		}
+		if a.Error != "" {
+			text += ": " + escape(a.Error)
+		}
+		out.data(out.fill(text, "  "))
+	}
 }
 
 // writeIPv4 lists the addresses in links, and what the router was asked for.
@@ -203,7 +259,7 @@ func writeIPv4(r *share.IPv4Report, now time.Time, out *output) {
 	if r == nil {
 		return
 	}
-	out.data("\nIPv4 (nobody tests whether strangers get in)")
+	out.data("\nIPv4 (whether strangers get in is not tested)")
 	for _, a := range r.Addresses {
 		out.data("  " + a.String() + "\n    in links")
 	}
@@ -215,10 +271,10 @@ func writeIPv4(r *share.IPv4Report, now time.Time, out *output) {
 		if m.Error != "" {
 			how += "; of no use: " + escape(m.Error)
 		}
-		out.data("  TCP " + m.External.String() + " of the router\n" + fill(how, margin, "    "))
+		out.data("  TCP " + m.External.String() + " of the router\n" + out.fill(how, "    "))
 	}
 	for _, g := range r.Gateways {
-		out.data(fill(g.Method+": "+escape(g.Error), margin, "  "))
+		out.data(out.fill(g.Method+": "+escape(g.Error), "  "))
 	}
 }
 
@@ -227,7 +283,8 @@ func writeVerdict(name string, v share.Verdict, evidence string, at, now time.Ti
 	if evidence != "" {
 		text += ": " + escape(evidence) + ", " + ago(now.Sub(at))
 	}
-	out.data("  " + name + "  " + strings.TrimLeft(fill(text, margin, "       "), " "))
+	filled := strings.TrimLeft(out.fill(text, "       "), " ")
+	out.data("  " + name + "  " + out.paint(toneOfVerdict(v), string(v)) + strings.TrimPrefix(filled, string(v)))
 }
 
 func ago(d time.Duration) string {
@@ -257,6 +314,6 @@ func writeSeen(r share.Report, out *output) {
 		out.data("")
 	}
 	for _, l := range lines {
-		out.data(fill(l, margin, ""))
+		out.data(out.fill(l, ""))
 	}
 }

@@ -16,7 +16,7 @@ func reportOf(v share.Verdict) share.Report {
 		Answer: "The answer.", Next: "Open TCP and UDP 51413 to " + a.String() + " in your router's IPv6 firewall.", Verdict: v,
 		Addresses: []share.AddressReport{
 			{Address: a, Port: 51413, Scope: "global", Kind: "stable", Interface: "eth0", Published: true, TCP: v, UDP: share.NotKnown,
-				Evidence: "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff\x1b[2J connected unasked", Time: time.Now().Add(-3 * time.Minute)},
+				Evidence: "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff\x1b[2J connected on its own", Time: time.Now().Add(-3 * time.Minute)},
 			{Address: netip.MustParseAddr("fe80::1%eth0"), Port: 51413, Scope: "link-local", Kind: "stable"},
 		},
 		Pinholes: []share.Pinhole{
@@ -34,6 +34,8 @@ func reportOf(v share.Verdict) share.Report {
 		},
 		Seen: []share.SeenAs{{Address: a, By: "dht"}, {Address: a, By: "peers", Count: 2}},
 		DHT:  &share.DHTReport{Nodes: 120, Answering: 100},
+
+		Inside: &share.Inside{Kind: share.InContainer, Name: "Podman", Evidence: "there is /run/.containerenv"},
 	}
 }
 
@@ -46,7 +48,8 @@ func TestDoctorFitsTheTerminal(t *testing.T) {
 	}
 	checkScreen(t, stdout.String(), columns)
 	for _, part := range []string{"The answer.\n", "TCP  unreachable: ", "3m ago", "UDP  unknown\n", "TCP 51413 to 2001:db8:1234", "opened with PCP, expires in",
-		"not opened with UPnP: no", "PCP: no router answers", "TCP 8.8.8.8:51413 of the router\n    mapped to 192.168.100.200:51413 with NAT-PMP, expires in", "  192.168.100.200:51413\n", "120 nodes known, 100 answered recently", "2 peers saw this node at 2001"} {
+		"not opened with UPnP: no", "PCP: no router answers", "TCP 8.8.8.8:51413 of the router\n    mapped to 192.168.100.200:51413 with NAT-PMP, expires in", "  192.168.100.200:51413\n", "120 nodes known, 100 answered recently", "2 peers saw this node at 2001",
+		"This node runs in a container (Podman): there is /run/.containerenv.\n"} {
 		if !strings.Contains(stdout.String(), part) {
 			t.Errorf("%s\nlacks %q", stdout, part)
 		}

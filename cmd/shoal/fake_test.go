@@ -29,9 +29,12 @@ type fakeNode struct {
 	steps     []share.Event    // yielded by Events in turn
 	end       error            // what Events ends with; nil waits for ctx
 	content   string
+	present   *share.Transfer // what Preview finds
 	fetched   []api.FetchRequest
 	shared    []api.ShareRequest
 	removed   []share.ID
+	bulk      []api.BulkRequest
+	outcome   api.BulkResult // of every bulk request
 	resumed   []share.ID
 	refuse    map[string]error // by link or path
 	ways      []share.Way
@@ -40,6 +43,7 @@ type fakeNode struct {
 	room      api.Room
 	rooms     int // how often Room was asked
 	webLinks  []api.WebLink
+	receiving []api.ReceiveLink
 }
 
 func (f *fakeNode) Room(context.Context, share.ID) (api.Room, error) {
@@ -47,7 +51,17 @@ func (f *fakeNode) Room(context.Context, share.ID) (api.Room, error) {
 	return f.room, nil
 }
 
-func (f *fakeNode) WebLinks(context.Context) ([]api.WebLink, error) { return f.webLinks, nil }
+func (f *fakeNode) WebLinks(context.Context) ([]api.WebLink, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.webLinks), nil
+}
+
+func (f *fakeNode) Preview(context.Context, api.PreviewRequest) (api.Preview, error) {
+	return api.Preview{Present: f.present}, nil
+}
+
+func (f *fakeNode) ReceiveLinks(context.Context) ([]api.ReceiveLink, error) { return f.receiving, nil }
 
 func (f *fakeNode) Network(context.Context) (share.Report, error) {
 	if len(f.reports) == 0 {
@@ -150,6 +164,11 @@ func (f *fakeNode) Share(_ context.Context, r api.ShareRequest) (share.Transfer,
 		}
 	}
 	return share.Transfer{}, fmt.Errorf("no transfer of %s in this test", r.Path)
+}
+
+func (f *fakeNode) Bulk(_ context.Context, r api.BulkRequest) (api.BulkResult, error) {
+	f.bulk = append(f.bulk, r)
+	return f.outcome, nil
 }
 
 func (f *fakeNode) Remove(_ context.Context, id share.ID, _ bool) ([]share.Kept, error) {

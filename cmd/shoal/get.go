@@ -137,6 +137,9 @@ func parseOutput(c *call, o getOptions) (dir, target string, err error) {
 		if err != nil {
 			return "", "", share.Errorf(share.Disk, "finding the current folder: %w", err)
 		}
+		if fi, err := os.Stat(dir); err == nil && !fi.IsDir() {
+			return "", "", usageErrorf("--output takes a folder, and %s is a file; -o FILE writes a single file to a new name", share.Quote(out))
+		}
 		return dir, "", nil
 	}
 	return "", "", parsePipe(c, o)
@@ -340,7 +343,7 @@ func (g *getter) tellRenamed(ctx context.Context, j *job) {
 	lines := changedNames(files, onDisk)
 	if len(lines) > 0 {
 		g.renamed[j] = true
-		g.out.say("names that were changed, because they are not valid on this disk:\n%s", strings.Join(lines, "\n"))
+		g.out.say("names that were changed because this disk does not allow them:\n%s", strings.Join(lines, "\n"))
 	}
 }
 

@@ -307,6 +307,47 @@ func TestGetIntoAPipe(t *testing.T) {
 	}
 }
 
+// What the node downloads already is written as it arrives, and stays in the list.
+func TestGetIntoAPipeOfWhatIsComing(t *testing.T) {
+	for name, c := range map[string]struct {
+		state   share.State
+		files   []share.File
+		globs   []string
+		refused string
+	}{
+		"fetching":      {state: share.Fetching, files: []share.File{{Path: "film", Total: 8, Bytes: 3}}},
+		"queued":        {state: share.Queued, files: []share.File{{Path: "film", Total: 8}}},
+		"complete":      {state: share.Paused, files: []share.File{{Path: "film", Total: 8, Bytes: 8}}},
+		"one of two":    {state: share.Fetching, files: []share.File{{Path: "film", Total: 8}, {Index: 1, Path: "b", Total: 9}}, globs: []string{"film"}},
+		"two":           {state: share.Fetching, files: []share.File{{Path: "film", Total: 8}, {Index: 1, Path: "b", Total: 9}}, refused: "takes only one file"},
+		"paused":        {state: share.Paused, files: []share.File{{Path: "film", Total: 8, Bytes: 3}}, refused: "resume it"},
+		"stopped":       {state: share.Stopped, files: []share.File{{Path: "film", Total: 8, Bytes: 3}}, refused: "resume it"},
+		"without files": {state: share.Finding, refused: "does not know its files yet"},
+		"left out": {state: share.Fetching, files: []share.File{{Path: "film", Total: 8, Priority: share.Skip}, {Index: 1, Path: "b", Total: 9}},
+			globs: []string{"film"}, refused: "without film: select it"},
+		"left out, and here": {state: share.Seeding, files: []share.File{{Path: "film", Total: 8, Bytes: 8, Priority: share.Skip}, {Index: 1, Path: "b", Total: 9}},
+			globs: []string{"film"}},
+	} {
+		a := film(t, "a")
+		a.State = c.state
+		f := newFake(a)
+		f.content, f.files, f.present = "the film", c.files, &a
+		out, stdout, _ := testOutput(false)
+		err := runGet(t.Context(), f, ours, getOptions{told: map[string]bool{}, links: []string{a.ID.String()}, files: c.globs}, out)
+		switch {
+		case c.refused != "":
+			if kindOf(err) != share.Usage || !strings.Contains(err.Error(), c.refused) || stdout.Len() > 0 {
+				t.Errorf("%s: %v; %q", name, err, stdout)
+			}
+		case err != nil || stdout.String() != "the film":
+			t.Errorf("%s: %v; %q", name, err, stdout)
+		}
+		if len(f.removed)+len(f.fetched)+len(f.resumed) > 0 {
+			t.Errorf("%s: the transfer was changed: %+v", name, f)
+		}
+	}
+}
+
 func TestPipeRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		files   []share.File

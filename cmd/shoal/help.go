@@ -8,9 +8,6 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// margin is the last column that help is written to.
-const margin = 78
-
 // groups are the headings of the verbs in the help.
 var groups = [...]string{"Share and download", "Inspect", "Manage", "The node", "Other"}
 
@@ -31,19 +28,22 @@ func helpVerb(verbs func() []*verb) *verb {
 				if err != nil {
 					return err
 				}
-				fmt.Fprint(c.out, v.help())
+				fmt.Fprint(c.out, v.help(c.out.margin()))
 			default:
-				fmt.Fprint(c.out, overview(verbs()))
+				fmt.Fprint(c.out, overview(verbs(), c.out.margin()))
 			}
 			return nil
 		},
 	}
 }
 
-// overview is the help of the program.
-func overview(verbs []*verb) string {
+// narrow is the width below which explanations are written below what they explain.
+const narrow = 60
+
+// overview is the help of the program, in lines of at most right columns.
+func overview(verbs []*verb, right int) string {
 	var b strings.Builder
-	b.WriteString("shoal shares folders directly from your machine, peer to peer\n\n")
+	b.WriteString(fill("shoal shares folders directly from your machine, peer to peer", right, "") + "\n\n")
 	b.WriteString("usage: shoal VERB [ARGUMENTS] [FLAGS]\n")
 	width := 0
 	for _, v := range verbs {
@@ -53,16 +53,16 @@ func overview(verbs []*verb) string {
 		fmt.Fprintf(&b, "\n%s\n", g)
 		for _, v := range verbs {
 			if v.group == g {
-				fmt.Fprintf(&b, "  %s  %s\n", pad(v.usage(), width), v.short)
+				b.WriteString(entry(v.usage(), v.short, width+4, right))
 			}
 		}
 	}
 	b.WriteString("\nExit status\n")
 	for _, e := range exits {
-		fmt.Fprintf(&b, "  %3d  %s\n", e.kind, e.means)
+		fmt.Fprintf(&b, "  %3d  %s\n", e.kind, strings.TrimLeft(fill(e.means, right, "       "), " "))
 	}
-	b.WriteString("\n" + fill(anyFlag, margin, "") + "\n")
-	b.WriteString("\nshoal VERB --help explains a verb and gives examples.\n")
+	b.WriteString("\n" + fill(anyFlag, right, "") + "\n")
+	b.WriteString("\n" + fill("shoal VERB --help explains a verb and gives examples.", right, "") + "\n")
 	return b.String()
 }
 
@@ -74,32 +74,32 @@ const anyFlag = "Flags may be given anywhere on the command line. Most also have
 // usage is the verb and its arguments.
 func (v *verb) usage() string { return strings.TrimSpace(v.name + " " + v.args) }
 
-// help explains one verb.
-func (v *verb) help() string {
+// help explains one verb, in lines of at most right columns, except for commands.
+func (v *verb) help(right int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "shoal %s: %s\n\n", v.name, v.short)
+	b.WriteString(fill("shoal "+v.name+": "+v.short, right, "") + "\n\n")
 	fmt.Fprintf(&b, "usage: shoal %s [FLAGS]\n", v.usage())
 	for _, p := range paragraphs(v.long) {
-		b.WriteString("\n" + fill(p, margin, "") + "\n")
+		b.WriteString("\n" + fill(p, right, "") + "\n")
 	}
 	if len(v.examples) > 0 {
 		b.WriteString("\nExamples\n")
 		for _, e := range v.examples {
-			fmt.Fprintf(&b, "  %s\n%s\n", e.command, fill(e.does, margin, "      "))
+			fmt.Fprintf(&b, "  %s\n%s\n", e.command, fill(e.does, right, "      "))
 		}
 	}
 	own, node := split(v.flags)
-	writeFlags(&b, "Flags", own)
+	writeFlags(&b, "Flags", own, right)
 	if v.settings {
-		writeFlags(&b, "Settings of the node", node)
+		writeFlags(&b, "Settings of the node", node, right)
 	} else if len(node) > 0 {
 		var names []string
 		for _, f := range node {
 			name, _ := describe(f)
 			names = append(names, strings.ReplaceAll(name, " ", "\u00a0"))
 		}
-		b.WriteString("\nSettings of the node, used if none is running yet (see shoal daemon --help)\n")
-		b.WriteString(strings.ReplaceAll(fill(strings.Join(names, ", "), margin, "  "), "\u00a0", " ") + "\n")
+		b.WriteString("\n" + fill("Settings of the node, used if none is running yet (see shoal daemon --help)", right, "") + "\n")
+		b.WriteString(strings.ReplaceAll(fill(strings.Join(names, ", "), right, "  "), "\u00a0", " ") + "\n")
 	}
 	return b.String()
 }
@@ -116,12 +116,11 @@ func split(flags []cli.Flag) (own, node []cli.Flag) {
 	return own, node
 }
 
-func writeFlags(b *strings.Builder, title string, flags []cli.Flag) {
+func writeFlags(b *strings.Builder, title string, flags []cli.Flag, right int) {
 	if len(flags) == 0 {
 		return
 	}
 	fmt.Fprintf(b, "\n%s\n", title)
-	const indent = 22
 	for _, f := range flags {
 		name, usage := describe(f)
 		if name == "" {
@@ -130,14 +129,22 @@ func writeFlags(b *strings.Builder, title string, flags []cli.Flag) {
 		if letter := shortOf(f); letter != "" {
 			name = letter + ", " + name
 		}
-		text := fill(usage, margin, strings.Repeat(" ", indent))
-		if cells(name)+3 <= indent {
-			text = "  " + pad(name, indent-2) + strings.TrimLeft(text, " ")
-		} else {
-			text = "  " + name + "\n" + text
-		}
-		b.WriteString(text + "\n")
+		b.WriteString(entry(name, usage, 22, right))
 	}
+}
+
+// entry is a name and what it means: from column indent on, or below the name where the
+// name is long or the terminal narrow.
+func entry(name, means string, indent, right int) string {
+	below := cells(name)+3 > indent || right < narrow
+	if right < narrow {
+		indent = 6
+	}
+	text := fill(means, right, strings.Repeat(" ", indent))
+	if below {
+		return "  " + name + "\n" + text + "\n"
+	}
+	return "  " + pad(name, indent-2) + strings.TrimLeft(text, " ") + "\n"
 }
 
 // shortOf gives "-o", or nothing for a flag that has no name of one letter.

@@ -9,14 +9,18 @@ import (
 )
 
 func TestHelpFitsTheTerminal(t *testing.T) {
-	texts := map[string]string{"overview": overview(verbs())}
-	for _, v := range verbs() {
-		texts[v.name] = v.help()
-	}
-	for name, text := range texts {
-		for line := range strings.Lines(text) {
-			if n := cells(strings.TrimRight(line, "\n")); n > columns {
-				t.Errorf("%s: %d columns: %s", name, n, line)
+	for _, right := range []int{margin, 60, 40} {
+		texts := map[string]string{"overview": overview(verbs(), right)}
+		for _, v := range verbs() {
+			texts[v.name] = v.help(right)
+		}
+		for name, text := range texts {
+			for line := range strings.Lines(text) {
+				// Commands are whole, so that they can be copied.
+				whole := strings.HasPrefix(line, "usage: ") || strings.Contains(line, "shoal "+name) && strings.HasPrefix(line, "  ")
+				if n := cells(strings.TrimRight(line, "\n")); n > right && (!whole || right == margin && n > columns) {
+					t.Errorf("%s in %d columns: %d: %s", name, right, n, line)
+				}
 			}
 		}
 	}
@@ -41,14 +45,14 @@ func TestEveryVerbIsExplained(t *testing.T) {
 				t.Errorf("%s: flag %v has no explanation", v.name, f.Names())
 			}
 		}
-		if !strings.Contains(overview(verbs()), "\n  "+v.name+" ") {
+		if !strings.Contains(overview(verbs(), margin), "\n  "+v.name+" ") {
 			t.Errorf("the help does not list %s", v.name)
 		}
 	}
 }
 
 func TestExitStatusesAreInHelpAndManual(t *testing.T) {
-	help, man := overview(verbs()), manual(verbs())
+	help, man := overview(verbs(), margin), manual(verbs())
 	for _, e := range exits {
 		if !strings.Contains(help, fmt.Sprintf("%3d  %s\n", e.kind, e.means)) {
 			t.Errorf("the help does not explain %d", e.kind)

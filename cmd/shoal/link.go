@@ -26,7 +26,7 @@ func linkVerb() *verb {
 		long: `Shows the content that a link, an ID or a .torrent file names, and the peers and trackers it lists, without ` +
 			`using the network. For a .torrent file it also lists the files and prints the magnet link of the same content. ` +
 			`If LINK is -, it reads links from standard input, one per line.` + "\n\n" +
-			`The link of a sealed share has a key; whoever has the key can read the share. --blind prints the link without it, for ` +
+			`The link of a sealed share contains a key, and anyone who has the key can read the share. --blind prints the link without it, for ` +
 			`a machine that is to seed the share without reading it. The same goes for the link of a sealed channel.`,
 		examples: []example{
 			{"shoal link 'magnet:?xt=urn:btih:…'", "inspect a link before you download"},

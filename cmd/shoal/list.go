@@ -21,10 +21,18 @@ func listVerb() *verb {
 			{"shoal list --json | jq -r 'select(.state==\"error\").reason'", "the errors, for a script"},
 		},
 		long: `The list of a channel is a small transfer, too. These are hidden unless they have an error; --all shows ` +
-			`them. JSON output always includes them; they have the key "channel".`,
-		flags: append([]cli.Flag{boolFlag("all", "also show the lists of channels")}, nodeFlags()...),
+			`them. JSON output always includes them; they have the key "channel".` + "\n\n" +
+			`The links with which people send files come after the transfers. In JSON they have the key "event", which is ` +
+			`"receiving"; transfers have none.`,
+		flags: append([]cli.Flag{
+			boolFlag("all", "also show the lists of channels"),
+			boolFlag("receiving", "list only the links with which people send files, with all there is to say of each"),
+		}, nodeFlags()...),
 		run: func(ctx context.Context, c *call) error {
 			return withNode(ctx, c, false, func(ctx context.Context, n client, life lifetime) error {
+				if c.Bool("receiving") {
+					return runListReceiving(ctx, n, c.out)
+				}
 				return runList(ctx, n, life, c.Bool("all"), c.out)
 			})
 		},
@@ -50,6 +58,10 @@ func runList(ctx context.Context, n client, life lifetime, lists bool, out *outp
 	if err != nil {
 		return err
 	}
+	receiving, err := n.ReceiveLinks(ctx)
+	if err != nil {
+		return err
+	}
 	by := webLinksByTransfer(webs)
 	if out.json {
 		lines := make([]listedRecord, len(all))
@@ -57,44 +69,54 @@ func runList(ctx context.Context, n client, life lifetime, lists bool, out *outp
 			lines[i] = listedRecord{t, by[t.ID]}
 		}
 		records(out, lines)
+		records(out, receivingRecords(receiving))
 		return nil
 	}
 	total := len(all)
 	if !lists {
 		all = slices.DeleteFunc(all, func(t share.Transfer) bool { return t.Channel != "" && t.State != share.Stopped })
 	}
-	if len(all) == 0 && total > 0 {
+	switch {
+	case len(all) > 0:
+		listTransfers(all, by, out)
+	case total > 0:
 		out.say("no transfers except %s of channels (shoal list --all)", count(total, "list"))
-		return nil
-	}
-	if len(all) == 0 {
+	default:
 		out.say("no transfers yet (shoal share PATH, shoal get LINK)")
-		return nil
 	}
+	if len(receiving) > 0 {
+		if len(all) > 0 {
+			out.data("")
+		}
+		listReceiving(receiving, time.Now(), out)
+	}
+	if life == ours && len(all) > 0 {
+		out.tell("no node is running, so these transfers are idle (shoal daemon starts one)")
+	}
+	return nil
+}
+
+func listTransfers(all []share.Transfer, by map[share.ID][]api.WebLink, out *output) {
 	rows := make([]row, len(all))
 	for i, t := range all {
 		rows[i] = row{cells: []string{
 			t.ID.Short(), string(t.State), done(t), sizeOf(t), shortRate(t.Down), shortRate(t.Up),
 			fmt.Sprint(t.Peers), escape(listedName(t)),
-		}}
+		}, tone: toneOfState(t.State)}
 		switch {
 		case t.Reason != "":
 			rows[i].note = escape(t.Reason)
 		case complete(t):
 			rows[i].note = lastLook(t.Looked, time.Now())
 		}
-		if live := slices.DeleteFunc(by[t.ID], func(w api.WebLink) bool { return w.Ended }); len(live) > 0 && rows[i].note == "" {
-			rows[i].note = count(len(live), "web link") + " (shoal show " + t.ID.Short() + ")"
+		if rows[i].note == "" {
+			rows[i].note = webLinkNote(by[t.ID], t.ID)
 		}
 	}
 	out.table([]column{
-		{title: "ID"}, {title: "STATE"}, {title: "DONE", right: true}, {title: "SIZE", right: true},
+		{title: "ID"}, {title: "STATE", toned: true}, {title: "DONE", right: true}, {title: "SIZE", right: true},
 		{title: "DOWN/S", right: true}, {title: "UP/S", right: true}, {title: "PEERS", right: true}, {title: "NAME"},
 	}, rows)
-	if life == ours {
-		out.say("no node is running, so these transfers are idle (shoal daemon starts one)")
-	}
-	return nil
 }
 
 // lastLook says when the files of a complete transfer were last checked, if that was

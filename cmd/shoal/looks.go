@@ -27,12 +27,12 @@ const (
 // uses has every verb and, for verbs with actions, every action. A verb that acts
 // only with certain flags has a line for each of them.
 var uses = map[string]use{
-	"share": acts, "get": acts, "daemon": acts, "limit": reads,
+	"share": acts, "get": acts, "receive": acts, "import": acts, "daemon": acts, "limit": reads,
 	"limit --down": acts, "limit --up": acts,
 	"list": reads, "show": reads, "search": reads, "files": reads,
 	"files --want": actsOn, "files --skip": actsOn,
 	"doctor": actsOn, "pause": actsOn, "resume": actsOn, "verify": actsOn, "remove": actsOn,
-	"peers": apart, "open": apart, // they need a running node
+	"peers": apart, "open": apart, "health": apart, // they need a running node
 	"link": apart, "config": apart, "recover": apart, "completion": apart, "complete": apart, "version": apart, "help": apart,
 	"channel list": reads, "channel show": reads, "channel export": apart,
 	"channel new": acts, "channel add": acts, "channel drop": acts, "channel publish": acts, "channel edit": acts,

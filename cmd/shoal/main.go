@@ -103,7 +103,11 @@ func (v *verb) command(verbs []*verb, out *output) *cli.Command {
 			case n < v.min:
 				return usageErrorf("%s needs %s (shoal %s --help has examples)", v.name, v.args, v.name)
 			case v.max >= 0 && n > v.max:
-				return usageErrorf("%s: unexpected argument %s", v.name, share.Quote(c.Args().Get(v.max)))
+				one := share.Quote(c.Args().Get(v.max))
+				if v.max == 0 {
+					return usageErrorf("%s takes no arguments, but %s was given (shoal %[1]s --help has examples)", v.name, one)
+				}
+				return usageErrorf("%s takes only %s, but %s was given, too (shoal %[1]s --help has examples)", v.name, v.args, one)
 			}
 			out.quiet = c.Bool("quiet")
 			ctx, stop := interruptible(c.Context, v.daemon)

@@ -17,6 +17,8 @@ package main
 //     people must be able to copy. Sizes are decimal (1 MB is 10^6 bytes).
 //   - Text from the network is printed with its control and direction characters
 //     made visible. In JSON they are escaped by the rules of JSON.
+//   - Colours are for terminals that want them (NO_COLOR), and only repeat what the
+//     words say.
 
 import (
 	"bytes"
@@ -24,6 +26,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"golang.org/x/term"
@@ -41,6 +44,9 @@ type output struct {
 	terminal bool       // stderr is a terminal that can redraw a line
 	width    func() int // of stderr, in columns
 	page     func() int // of stdout if that is a terminal, else nil
+	colour   bool       // stdout is a terminal that wants colours
+	alarm    bool       // stderr is
+	reflows  bool       // the terminal wraps its lines anew when it becomes narrower
 
 	mu     sync.Mutex
 	stdout io.Writer
@@ -54,9 +60,13 @@ func newOutput(stdout, stderr *os.File, asJSON bool) *output {
 	if term.IsTerminal(int(stderr.Fd())) && os.Getenv("TERM") != "dumb" {
 		o.terminal = true
 		o.width = widthOf(stderr)
+		o.alarm = colourful()
+		// Nearly all do. xterm sets this variable and cuts lines off instead.
+		o.reflows = os.Getenv("XTERM_VERSION") == ""
 	}
 	if term.IsTerminal(int(stdout.Fd())) {
 		o.page = widthOf(stdout)
+		o.colour = colourful()
 	}
 	return o
 }
@@ -69,6 +79,22 @@ func widthOf(f *os.File) func() int {
 		return columns
 	}
 }
+
+// margin is the last column that sentences are written to, unless the terminal is narrower.
+const margin = 78
+
+// fill breaks a paragraph into lines for stdout, each after indent.
+func (o *output) fill(text, indent string) string { return fill(text, o.margin(), indent) }
+
+func (o *output) margin() int {
+	if o.page == nil {
+		return margin
+	}
+	return min(margin, o.page())
+}
+
+// aside breaks a paragraph into lines for stderr.
+func (o *output) aside(text string) string { return fill(text, min(margin, o.width()), "") }
 
 // record prints one JSON object and a newline on stdout.
 func (o *output) record(v any) {
@@ -141,6 +167,16 @@ func (o *output) say(format string, args ...any) {
 	}
 }
 
+// tell prints sentences for people on stderr, in lines that fit the terminal.
+func (o *output) tell(format string, args ...any) {
+	text, apart := strings.CutPrefix(fmt.Sprintf(format, args...), "\n") // a blank line before it
+	text = o.aside(text)
+	if apart {
+		text = "\n" + text
+	}
+	o.say("%s", text)
+}
+
 // insist prints a line for people on stderr.
 func (o *output) insist(format string, args ...any) {
 	o.mu.Lock()
@@ -188,10 +224,23 @@ func (o *output) status(line string) {
 	o.show()
 }
 
+// hide removes the live line. A terminal that became narrower has wrapped it: the
+// cursor is on its last row then.
 func (o *output) hide() {
-	if o.live != "" {
-		io.WriteString(o.stderr, "\r\x1b[K")
+	if o.live == "" {
+		return
 	}
+	up := ""
+	if w := o.width(); o.reflows && w > 0 {
+		if rows := (cells(o.live) + w - 1) / w; rows > 1 {
+			up = fmt.Sprintf("\x1b[%dA", rows-1)
+		}
+	}
+	if up == "" {
+		io.WriteString(o.stderr, "\r\x1b[K")
+		return
+	}
+	io.WriteString(o.stderr, "\r"+up+"\x1b[J")
 }
 
 func (o *output) show() {
@@ -213,5 +262,9 @@ func (o *output) fail(err error) {
 	if o.json {
 		o.record(errorRecord{"error", kindOf(err).Code(), message})
 	}
-	o.insist("shoal: %s", escape(message))
+	name := "shoal:"
+	if o.alarm {
+		name = coloured(bad, name)
+	}
+	o.insist("%s %s", name, escape(message))
 }

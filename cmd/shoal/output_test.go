@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -201,6 +202,81 @@ func TestStatusLineMakesRoomForOtherLines(t *testing.T) {
 	}
 	if stdout.String() != "data\n" {
 		t.Errorf("stdout is %q", stdout)
+	}
+}
+
+// A terminal that became narrower has wrapped the line of progress: all of its rows go.
+func TestNarrowerTerminalKeepsNoRuins(t *testing.T) {
+	for _, reflows := range []bool{true, false} {
+		out, _, stderr := testOutput(false)
+		width := 80
+		out.terminal, out.reflows, out.width = true, reflows, func() int { return width }
+		out.status(strings.Repeat("x", 79))
+		width = 30
+		stderr.Reset()
+		out.status("short")
+		want := "\r\x1b[2A\x1b[Jshort"
+		if !reflows {
+			want = "\r\x1b[Kshort"
+		}
+		if stderr.String() != want {
+			t.Errorf("reflows %t: %q, want %q", reflows, stderr, want)
+		}
+	}
+}
+
+// Colours repeat what is said: without them the text is the same.
+func TestColoursAreOnlyAdded(t *testing.T) {
+	screen := func(colour bool) string {
+		out, stdout, stderr := testOutput(false)
+		out.page, out.colour, out.alarm = func() int { return 40 }, colour, colour
+		out.table([]column{{title: "ID"}, {title: "STATE", toned: true}, {title: "NAME"}}, []row{
+			{cells: []string{"3fa9", "seeding", strings.Repeat("漢", 40)}, tone: good},
+			{cells: []string{"77aa", "error", "b"}, note: "reason", tone: bad},
+			{cells: []string{"12", "", "c"}, tone: bad},
+		})
+		writeVerdict("TCP", share.Unreachable, "", time.Time{}, time.Time{}, out)
+		out.fail(share.Errorf(share.Usage, "wrong"))
+		return stdout.String() + stderr.String()
+	}
+	plain, colour := screen(false), screen(true)
+	if strings.Contains(plain, "\x1b") {
+		t.Errorf("colours that nobody wants: %q", plain)
+	}
+	if n := strings.Count(colour, "\x1b[31m"); n != 3 {
+		t.Errorf("%d red words, want those of the state, the verdict and the failure: %q", n, colour)
+	}
+	if got := regexp.MustCompile("\x1b\\[[0-9]*m").ReplaceAllString(colour, ""); got != plain {
+		t.Errorf("without its colours %q, want %q", got, plain)
+	}
+}
+
+func TestTimeLeftWhileReading(t *testing.T) {
+	out, _, stderr := testOutput(false)
+	now := time.Unix(1e9, 0)
+	p := newProgress(out)
+	p.now = func() time.Time { return now }
+	tr := share.Transfer{Name: "photos", State: share.Hashing, Bytes: 1e9, Total: 10e9}
+	for range 3 { // 1 GB in a second
+		p.people([]share.Transfer{tr})
+		now = now.Add(time.Second)
+		tr.Bytes += 1e9
+	}
+	if got := p.pace.of(sum([]share.Transfer{tr}), now); got != 1e9 {
+		t.Errorf("reads %f bytes per second", got)
+	}
+	p.next = now
+	p.people([]share.Transfer{tr})
+	if !strings.Contains(stderr.String(), "reading photos: 40%, 4.0 GB of 10 GB, 6s left\n") {
+		t.Errorf("says %q", stderr)
+	}
+	next := share.Transfer{Name: "other", State: share.Hashing, Bytes: 0, Total: 5e9}
+	if got := p.pace.of(sum([]share.Transfer{next}), now); got != 0 {
+		t.Errorf("the next share begins with a pace of %f", got)
+	}
+	done := share.Transfer{Name: "photos", State: share.Seeding, Bytes: 10e9, Total: 10e9}
+	if got := p.pace.of(sum([]share.Transfer{done}), now); got != 0 || p.pace != (pace{}) {
+		t.Errorf("what is seeded is still read: %f", got)
 	}
 }
 

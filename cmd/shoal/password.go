@@ -39,7 +39,7 @@ func setPassword(ctx context.Context, cfg *config.Config, out *output) error {
 	if password == "" {
 		out.say("the password is removed: the page works only on this machine")
 	} else {
-		out.say("the password is set")
+		out.say("the password is set; browsers that were signed in must sign in again")
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,13 @@ import (
 // runPipe fetches one file in order and writes it to standard output as it
 // arrives. It keeps nothing on disk except what the node had before.
 func runPipe(ctx context.Context, n client, lease string, opts getOptions, out *output) (err error) {
+	have, err := present(ctx, n, opts.links[0])
+	if err != nil {
+		return err
+	}
+	if have != nil {
+		return pourPresent(ctx, n, *have, opts, out)
+	}
 	dir, err := os.MkdirTemp("", "shoal-")
 	if err != nil {
 		return share.Errorf(share.Disk, "creating a temporary folder: %w", err)
@@ -36,6 +44,47 @@ func runPipe(ctx context.Context, n client, lease string, opts getOptions, out *
 	file, err := awaitFile(ctx, n, t, opts, out)
 	if err != nil {
 		return err
+	}
+	body, err := n.Content(ctx, t.ID, file.Index)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return pour(ctx, n, t.ID, body, file, out)
+}
+
+// pourPresent writes a file of a transfer that the node has, as it arrives where it is not
+// complete. The transfer stays as it is: a fetch into another folder would take it away from
+// where it is.
+func pourPresent(ctx context.Context, n client, t share.Transfer, opts getOptions, out *output) error {
+	files, err := n.Files(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	skipped := map[int]bool{}
+	for i, f := range files {
+		skipped[f.Index] = f.Priority == share.Skip
+		switch {
+		case len(opts.files) == 0:
+		case slices.ContainsFunc(opts.files, func(g string) bool { return share.MatchPath(g, f.Path) }):
+			files[i].Priority = share.Normal
+		default:
+			files[i].Priority = share.Skip
+		}
+	}
+	if len(files) == 0 {
+		return usageErrorf("the node has this already, and does not know its files yet (%s): try again later, or remove %s first", t.State, t.ID.Short())
+	}
+	file, err := single(files, "--output -")
+	if err != nil {
+		return err
+	}
+	switch {
+	case file.Bytes == file.Total:
+	case skipped[file.Index]:
+		return usageErrorf("the node downloads this already, into %s, and without %s: select it with shoal files --want, or remove %s first", t.Path, file.Path, t.ID.Short())
+	case t.State != share.Fetching && t.State != share.Queued:
+		return usageErrorf("the node downloads this already, into %s, and that is not complete (%s): resume it, or remove %s first", t.Path, t.State, t.ID.Short())
 	}
 	body, err := n.Content(ctx, t.ID, file.Index)
 	if err != nil {

@@ -22,6 +22,7 @@ type progress struct {
 	next time.Time // when the next plain line may be printed; zero before the first
 	said string
 	told map[share.ID]bool // transfers with at least one record
+	pace pace
 }
 
 func newProgress(out *output) *progress {
@@ -66,6 +67,7 @@ func (p *progress) people(going []share.Transfer) {
 		return
 	}
 	s := sum(going)
+	s.reading = p.pace.of(s, p.now())
 	if p.out.terminal {
 		p.out.status(s.bar(p.out.width() - 1))
 		return
@@ -85,6 +87,34 @@ func (p *progress) people(going []share.Transfer) {
 
 func (p *progress) clear() { p.out.status("") }
 
+// pace measures how fast files are read. The node tells no rate for that: it is not
+// what moves between peers.
+type pace struct {
+	state share.State
+	size  int64
+	from  int64
+	since time.Time
+}
+
+// settling is how long a pace is measured before it is used.
+const settling = 2 * time.Second
+
+// of is the mean rate since s began to be read, in bytes per second; 0 if it is not being read or too new.
+func (p *pace) of(s total, now time.Time) float64 {
+	if s.state != share.Hashing && s.state != share.Checking {
+		*p = pace{}
+		return 0
+	}
+	if p.state != s.state || p.size != s.size || s.bytes < p.from {
+		*p = pace{state: s.state, size: s.size, from: s.bytes, since: now}
+	}
+	passed := now.Sub(p.since)
+	if passed < settling {
+		return 0
+	}
+	return float64(s.bytes-p.from) / passed.Seconds()
+}
+
 // total is the sum of several transfers.
 type total struct {
 	count       int
@@ -94,12 +124,13 @@ type total struct {
 	bytes, size int64
 	down, up    int64
 	peers       int
+	reading     float64 // bytes per second while files are hashed or checked, if known
 }
 
 // sum adds up transfers. The state is that of the transfer that is furthest along.
 func sum(ts []share.Transfer) total {
 	order := map[share.State]int{
-		share.Stopped: 0, share.Paused: 1, share.Queued: 2, share.Finding: 3,
+		share.Stopped: 0, share.Waiting: 1, share.Paused: 1, share.Queued: 2, share.Finding: 3,
 		share.Hashing: 4, share.Checking: 4, share.Seeding: 5, share.Fetching: 6,
 	}
 	var s total
@@ -123,10 +154,14 @@ func sum(ts []share.Transfer) total {
 
 // left is the time left at the current rate, or 0 if it cannot be estimated.
 func (s total) left() time.Duration {
-	if s.down <= 0 || s.size <= s.bytes {
+	speed := float64(s.down)
+	if s.state == share.Hashing || s.state == share.Checking {
+		speed = s.reading
+	}
+	if speed <= 0 || s.size <= s.bytes {
 		return 0
 	}
-	secs := float64(s.size-s.bytes) / float64(s.down)
+	secs := float64(s.size-s.bytes) / speed
 	if secs > 100*24*3600 {
 		return 0
 	}
@@ -141,7 +176,10 @@ func (s total) bar(width int) string {
 			break
 		}
 		verb := map[share.State]string{share.Hashing: "reading ", share.Checking: "checking "}[s.state]
-		text := fmt.Sprintf("%s of %s", size(s.bytes), size(s.size))
+		text := fmt.Sprintf("%s of %s", padLeft(size(s.bytes), 6), size(s.size))
+		if left := s.left(); left > 0 {
+			text += "  " + padLeft(span(left)+" left", 11)
+		}
 		return fitted(width, verb+escape(s.name), s.bytes, s.size, text)
 	case share.Fetching:
 		text := fmt.Sprintf("%s of %s  ", padLeft(size(s.bytes), 6), size(s.size))
@@ -209,9 +247,9 @@ func (s total) line() string {
 	}
 	switch s.state {
 	case share.Hashing:
-		return "reading " + name + s.progress()
+		return "reading " + name + s.progress() + s.ending()
 	case share.Checking:
-		return "checking " + name + s.progress()
+		return "checking " + name + s.progress() + s.ending()
 	case share.Finding:
 		if s.reason != "" {
 			return name + ": " + escape(s.reason)
@@ -221,16 +259,22 @@ func (s total) line() string {
 		return because(name + " is queued")
 	case share.Paused:
 		return because(name + " is paused")
+	case share.Waiting:
+		return because(name + " waits for disk space")
 	case share.Stopped:
 		return because(name + " has stopped")
 	case share.Seeding:
 		return fmt.Sprintf("seeding %s: %s up, %s", name, rate(s.up), count(s.peers, "peer"))
 	}
-	line := fmt.Sprintf("%s%s, %s", name, s.progress(), rate(s.down))
+	return because(fmt.Sprintf("%s%s, %s%s, %s", name, s.progress(), rate(s.down), s.ending(), count(s.peers, "peer")))
+}
+
+// ending is ", 5m left", or "" if that is not known.
+func (s total) ending() string {
 	if left := s.left(); left > 0 {
-		line += ", " + span(left) + " left"
+		return ", " + span(left) + " left"
 	}
-	return because(line + ", " + count(s.peers, "peer"))
+	return ""
 }
 
 // progress is ": 45%, 12 MB of 27 MB", or "" while the size is unknown.

@@ -133,5 +133,5 @@ func sayRecovery(r *node.Recovery, dir string, out *output) {
 	if r.Aside != "" {
 		out.say("the damaged state is kept as %s", atHome(r.Aside))
 	}
-	out.say("the state is new: settings changed with shoal limit or on the page, unpublished changes of channels, the quotas of mirrors and the history of speeds are lost. All data is hashed again before it counts as complete.")
+	out.tell("the state is new: settings changed with shoal limit or on the page, unpublished changes of channels, the quotas of mirrors and the history of speeds are lost. All data is hashed again before it counts as complete.")
 }

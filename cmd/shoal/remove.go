@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/webui/api"
 )
 
 func removeVerb() *verb {
@@ -17,41 +18,44 @@ func removeVerb() *verb {
 			`files that you shared, files that existed before the download, files completed in place with --adopt, and files ` +
 			`changed since they were downloaded. Files that were uploaded to the node by a browser are copies: --data deletes ` +
 			`them. Without --data, unfinished files are listed; a later shoal get of the same content into the same folder ` +
-			`continues with them. The web links of a removed transfer end with it.`,
+			`continues with them. The web links and the web seed of a removed transfer end with it.`,
 		examples: []example{
 			{"shoal remove 3fa9", "remove the transfer and keep its files"},
 			{"shoal remove --data 3fa9", "remove the transfer and delete the files it downloaded"},
+			{"shoal remove --web-seed 3fa9", "go on sharing it, and take the web seed out of its link"},
 			{"shoal remove --web-link 3fa9", "go on sharing it, and end its web links"},
 		},
 		flags: append([]cli.Flag{
 			boolFlag("data", "also delete the downloaded files"),
 			&cli.BoolFlag{Name: "web-link", Usage: "end only web links: those of the transfers, or the ones given by their URL or ID"},
+			&cli.BoolFlag{Name: "web-seed", Usage: "end only the web seeds of the transfers"},
 		}, nodeFlags()...),
 	}
 	v.run = func(ctx context.Context, c *call) error {
 		data := c.Bool("data")
+		if c.Bool("web-seed") {
+			if data || c.Bool("web-link") {
+				return usageErrorf("--web-seed cannot be combined with --data or --web-link")
+			}
+			return withNode(ctx, c, false, func(ctx context.Context, n client, _ lifetime) error { return endWebSeeds(ctx, n, c) })
+		}
 		if c.Bool("web-link") {
 			if data {
 				return usageErrorf("--data and --web-link cannot be combined")
 			}
 			return withNode(ctx, c, false, func(ctx context.Context, n client, _ lifetime) error { return endWebLinks(ctx, n, c) })
 		}
-		return acting("removed", func(ctx context.Context, n client, t share.Transfer) error {
-			kept, err := n.Remove(ctx, t.ID, data)
-			if err != nil {
-				return err
-			}
-			if c.out.json {
+		return acting("removed", api.BulkRequest{Action: api.BulkRemove, Data: data}, func(out *output, t share.Transfer, kept []share.Kept) {
+			if out.json {
 				for _, k := range kept {
-					c.out.record(keptRecord{"kept", t.ID, k})
+					out.record(keptRecord{"kept", t.ID, k})
 				}
-				return nil
+				return
 			}
-			sayKept(c.out, kept)
+			sayKept(out, kept)
 			if _, err := os.Lstat(t.Path); data && t.Own && err == nil {
-				c.out.say("%s was kept: you shared it from there", escape(t.Path))
+				out.say("%s was kept: you shared it from there", escape(t.Path))
 			}
-			return nil
 		})(ctx, c)
 	}
 	return v

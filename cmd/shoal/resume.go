@@ -1,10 +1,6 @@
 package main
 
-import (
-	"context"
-
-	"github.com/shoalnet/shoal/share"
-)
+import "github.com/shoalnet/shoal/webui/api"
 
 func resumeVerb() *verb {
 	return &verb{
@@ -12,8 +8,6 @@ func resumeVerb() *verb {
 		min: 1, max: -1, ids: true,
 		examples: []example{{"shoal resume 3fa9", "continue where it stopped"}},
 		flags:    nodeFlags(),
-		run: acting("resumed", func(ctx context.Context, n client, t share.Transfer) error {
-			return n.Resume(ctx, t.ID)
-		}),
+		run:      acting("resumed", api.BulkRequest{Action: api.BulkResume}, nil),
 	}
 }

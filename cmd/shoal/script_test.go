@@ -183,7 +183,9 @@ func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, neg, args, 2, "await FILE REGEXP")
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await FILE REGEXP")
+	}
 	re, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
 	name := ts.MkAbs(args[0])

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -34,13 +35,14 @@ func shareVerb() *verb {
 			`If PATH is -, share reads standard input to its end, and then shares it as a file with the name of --name, otherwise ` +
 			`"` + stdinName + `". --text shares a few words instead, as "` + textName + `". What was read is kept in the state directory for as long as it is shared.` + "\n\n" +
 			`With --sealed the content is encrypted with a key that is in the link. Only people with the full link can read it. ` +
-			`Others, such as a rented server that has the link without the key (shoal link --blind), can seed it and learn no more ` +
-			`than about how large it is. Content for everybody is better shared without it.`,
+			`Others, such as a rented server that has the link without the key (shoal link --blind), can seed it, and learn only ` +
+			`roughly how large it is. Share content that is for everybody without it.`,
 		examples: []example{
 			{"shoal share photos", "share a folder; the link is printed when all files have been read"},
 			{"shoal share --exclude .git --exclude '*.o' project", "leave out what matches"},
 			{"shoal share --qr talk.pdf", "also print a QR code to scan"},
 			{"shoal share --seed ratio:2 film.mkv", "seed until twice its size was uploaded"},
+			{"shoal share --web-seed disk.iso", "let BitTorrent clients fetch over HTTP, too"},
 			{"shoal share --web-link photos", "also print a link for people who have only a browser"},
 			{"shoal share --sealed letters", "share it so that only people with the link can read it"},
 			{"pg_dump shop | shoal share --name shop.sql -", "share what another program prints"},
@@ -86,7 +88,8 @@ func shareFlags() []cli.Flag {
 		boolFlag("private", "do not announce it anywhere; only a link that contains an address leads to it"),
 		stringFlag("piece-length", "use pieces of `SIZE`, a power of two from 16KiB; without it, the size of the content decides"),
 		boolFlag("once", "end with status 0 when somebody has fetched all of it, and say who"),
-		boolFlag("web-link", "also print a web link: people need nothing but a browser to fetch with it"),
+		boolFlag("web-seed", "also serve the content over HTTP to BitTorrent clients, and put that URL into the link (a web seed, BEP 19)"),
+		boolFlag("web-link", "also print a web link, which needs nothing but a browser"),
 		stringFlag("expires", "end the web link after `TIME`, such as 12h or 7d"),
 		&cli.IntFlag{Name: "max-downloads", EnvVars: envOf("max-downloads"), DefaultText: "no limit", Usage: "end the web link after `N` complete downloads of a file or an archive"},
 		boolFlag("web-password", "ask for a password that people must give for the web link; from a pipe, the first line of standard input"),
@@ -112,6 +115,7 @@ type shareOptions struct {
 	exclude     []string
 	strict      bool
 	sure        bool // never asked again
+	webSeed     bool
 	webLink     bool
 	expires     time.Duration // of the web link; 0 is never
 	web         api.NewWebLink
@@ -156,6 +160,7 @@ func parseShare(c *call) (shareOptions, error) {
 			return o, usageErrorf("--piece-length: %w", err)
 		}
 	}
+	o.webSeed = c.Bool("web-seed")
 	o.webLink, o.web.MaxDownloads = c.Bool("web-link"), c.Int("max-downloads")
 	if s := c.String("expires"); s != "" {
 		if o.expires, err = config.ParseSpan(s); err != nil {
@@ -167,7 +172,11 @@ func parseShare(c *call) (shareOptions, error) {
 	}
 	switch {
 	case !o.webLink && (o.expires != 0 || o.web.MaxDownloads != 0 || c.Bool("web-password")):
-		return o, usageErrorf("--expires, --max-downloads and --web-password are of a web link: add --web-link")
+		return o, usageErrorf("--expires, --max-downloads and --web-password apply to a web link: add --web-link")
+	case o.webSeed && (o.expires != 0 || o.web.MaxDownloads != 0 || c.Bool("web-password")):
+		return o, usageErrorf("--web-seed lets everybody who has the link download without limit: it cannot be combined with --expires, --max-downloads or --web-password")
+	case o.webSeed && o.noAddresses:
+		return o, usageErrorf("--web-seed puts an address into the link, and --no-addresses takes them out")
 	case o.web.MaxDownloads < 0:
 		return o, usageErrorf("--max-downloads takes a number above 0")
 	case o.seed.goal.None:
@@ -177,7 +186,7 @@ func parseShare(c *call) (shareOptions, error) {
 	case c.Bool("web-password") && o.spool != nil && (o.spool.text == "" || o.spool.text == "-"):
 		return o, usageErrorf("--web-password and the content cannot both be read from standard input")
 	case o.once && o.seed.said:
-		return o, usageErrorf("--once and --seed cannot be combined: one of them says when the share ends")
+		return o, usageErrorf("--once and --seed cannot be combined: each says when the share ends")
 	case o.once && o.detach:
 		return o, usageErrorf("--once and --detach cannot be combined: the command waits until somebody has fetched it")
 	case o.name != "" && len(o.paths) > 1:
@@ -256,7 +265,7 @@ func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, o
 		paths[slices.Index(paths, "-")] = path
 	}
 	if s.stays() && !opts.detach {
-		out.say("A daemon is running: it takes over what is shared here, and goes on when this command has ended.")
+		out.tell("A daemon is running. It takes over this share and keeps seeding it after this command ends.")
 	}
 	s.begin, s.look = s.publish, s.published
 	begun := time.Now()
@@ -268,28 +277,36 @@ func runShare(ctx context.Context, n client, life lifetime, opts shareOptions, o
 	switch {
 	case !s.stays():
 		if opts.once {
-			out.say("\nThis command ends when somebody has fetched all of it. Ctrl-C ends it now.")
+			out.tell("\nThis command ends when somebody has fetched all of it. Ctrl-C ends it now.")
 		} else {
-			out.say("\nKeep this command running until the others have the files. Ctrl-C ends it.")
+			out.tell("\nKeep this command running until the others have the files. Ctrl-C ends it.")
 		}
 		watching, stop := context.WithCancel(ctx)
-		told := make(chan struct{})
-		go func() {
-			defer close(told)
-			tellReach(watching, n, s.verdict, reachEvery, out)
-		}()
+		var telling sync.WaitGroup
+		telling.Go(func() { tellReach(watching, n, s.verdict, reachEvery, out) })
+		telling.Go(func() { tellWebLinks(watching, n, s.awaited(), certificateEvery, out) })
 		if opts.once {
 			err = untilFetched(ctx, n, s.ids(), begun, out)
 		} else {
 			err = seed(ctx, n, s.ids(), out)
 		}
 		stop()
-		<-told
+		telling.Wait()
 		return s.farewell(ctx, err)
 	case !opts.detach:
-		out.say("\nThe daemon is seeding it from now on (shoal list shows it, shoal remove %s ends it).", shortIDs(s.ids()))
+		out.tell("\nThe daemon is seeding it from now on (shoal list shows it, shoal remove %s ends it).", shortIDs(s.ids()))
 	}
 	return nil
+}
+
+// awaited are the web links that have no URL yet.
+func (s *sharer) awaited() (all []api.WebLink) {
+	for _, w := range s.webs {
+		if w.URL == "" {
+			all = append(all, w)
+		}
+	}
+	return all
 }
 
 // stays tells whether the share stays when this command has ended.
@@ -328,7 +345,7 @@ func (s *sharer) publish(ctx context.Context, j *job) (share.Transfer, error) {
 
 // confirm asks a question with the answer yes or no on a terminal.
 func confirm(ctx context.Context, in io.Reader, out *output, about string) error {
-	out.insist("%s", fill(escape(about)+".", margin, ""))
+	out.insist("%s", out.aside(escape(about)+"."))
 	out.ask("Share it? [y/N] ")
 	read := make(chan string, 1)
 	go func() {
@@ -371,7 +388,7 @@ func (s *sharer) farewell(ctx context.Context, err error) error {
 			}
 		}
 		if err == nil && t.State != share.Stopped {
-			s.out.say("%s: the daemon goes on sharing it (shoal remove %s ends that)", escape(nameOf(t)), t.ID.Short())
+			s.out.say("%s: the daemon keeps sharing it (shoal remove %s ends that)", escape(nameOf(t)), t.ID.Short())
 		} else {
 			name := j.name()
 			if j.t.ID.IsZero() { // interrupted before the node has answered: as the node calls it
@@ -400,6 +417,12 @@ func (s *sharer) published(ctx context.Context, j *job) error {
 	}
 	if j.t.Link == "" || j.t.State == share.Hashing {
 		return nil
+	}
+	if s.opts.webSeed && aboutWebSeed(j.t.Link) == "" {
+		var err error
+		if j.t, err = s.makeWebSeed(ctx, j.t); err != nil {
+			return err
+		}
 	}
 	if s.opts.webLink && !s.opts.told[j.t.Link] {
 		if err := s.makeWebLink(ctx, j.t); err != nil {
@@ -489,7 +512,7 @@ func (s *sharer) shared(t share.Transfer) {
 		s.out.record(r)
 	} else {
 		if s.warning != "" {
-			s.out.say("%s\n", fill("Strangers cannot use this link now. "+escape(s.warning), margin, ""))
+			s.out.say("%s\n", s.out.aside("Strangers cannot use this link now. "+escape(s.warning)))
 			s.warning = ""
 		}
 		s.out.say("%s: %s in %s%s", escape(nameOf(t)), size(t.Size), count(t.Files, "file"), hiddenOnes(t))
@@ -498,8 +521,15 @@ func (s *sharer) shared(t share.Transfer) {
 		}
 		s.out.data(link)
 		if w, ok := s.webs[t.ID]; ok {
-			s.out.data(w.URL)
-			s.out.say("%s", aboutWebLink(w))
+			if w.URL == "" {
+				s.out.say("%s", s.out.aside(awaitsWebLink(w, s.stays())))
+			} else {
+				s.out.data(w.URL)
+				s.out.say("%s", s.out.aside(aboutWebLink(w, "The second link is for a browser.")))
+			}
+		}
+		if text := aboutWebSeed(link); text != "" {
+			s.out.say("%s", text)
 		}
 		s.out.say("%s", howToGet(link))
 	}
@@ -559,11 +589,16 @@ func tellLack(ctx context.Context, n client, told map[string]bool, out *output) 
 	if out.json {
 		out.record(lackRecord{"warning", "ipv6", r.Warning})
 	} else {
-		out.say("%s\n", fill(escape(r.Warning), margin, ""))
+		out.say("%s\n", out.aside(escape(r.Warning)))
 	}
 }
 
-const reachEvery = 5 * time.Second
+// How often the node is asked whether strangers reach it, and whether there is a
+// certificate.
+const (
+	reachEvery       = 5 * time.Second
+	certificateEvery = 2 * time.Second
+)
 
 // tellReach prints whether strangers can reach the node when that becomes known
 // and when it changes, until they can or ctx ends.
@@ -588,7 +623,7 @@ func tellReach(ctx context.Context, n client, known share.Verdict, every time.Du
 		if known == share.Unreachable {
 			text = "Strangers cannot use the link now. " + r.Answer + " " + r.Next
 		}
-		out.say("%s", fill(escape(text), margin, ""))
+		out.say("%s", out.aside(escape(text)))
 	}
 }
 
@@ -605,7 +640,7 @@ func withoutAddresses(link string) string {
 	if err != nil {
 		return link
 	}
-	l.Peers = nil
+	l.Peers, l.WebSeeds = nil, nil
 	return l.Reveal()
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
@@ -19,6 +21,16 @@ func showVerb() *verb {
 		flags:    nodeFlags(),
 		run: func(ctx context.Context, c *call) error {
 			return withNode(ctx, c, false, func(ctx context.Context, n client, life lifetime) error {
+				if c.NArg() == 1 {
+					links, err := n.ReceiveLinks(ctx)
+					if err != nil {
+						return err
+					}
+					if l, ok := receiveLinkNamed(links, c.Args().First()); ok {
+						showReceiveLink(l, c.out)
+						return nil
+					}
+				}
 				return each(ctx, n, c, func(t share.Transfer) error { return runShow(ctx, n, life, t, c.out) })
 			})
 		},
@@ -193,4 +205,16 @@ func when(t time.Time) string {
 		return ""
 	}
 	return t.Local().Format("2006-01-02 15:04:05")
+}
+
+// untilWhen says how long it is until a time, to the nearest day, hour or minute.
+func untilWhen(t, now time.Time) string {
+	d := t.Sub(now)
+	for _, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute} {
+		if d.Abs() >= unit {
+			d = d.Round(unit)
+			break
+		}
+	}
+	return humanize.RelTime(now.Add(d), now, "ago", "from now")
 }

@@ -60,7 +60,21 @@ func parseSource(arg string) (source, error) {
 	if len(bytes.TrimSpace(b)) == 0 {
 		return source{}, share.Errorf(share.Refused, "%s is empty, not a torrent", arg)
 	}
+	if !likeTorrent(b) {
+		return source{}, share.Errorf(share.Refused, "%s is not a torrent, and has no link (to share it: shoal share)", share.Quote(arg))
+	}
 	return source{torrent: b}, nil
+}
+
+// likeTorrent tells whether b begins as a torrent does, maybe one that is compressed. What
+// is a web page, or has a mark of its encoding, the node explains.
+func likeTorrent(b []byte) bool {
+	for _, begins := range []string{"d", "<", "\x1f\x8b", "\xef\xbb\xbf"} {
+		if bytes.HasPrefix(bytes.TrimSpace(b), []byte(begins)) {
+			return true
+		}
+	}
+	return false
 }
 
 func linkSource(text string) (source, error) {

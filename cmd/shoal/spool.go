@@ -47,7 +47,7 @@ func (s *spooling) write(ctx context.Context, n client, out *output) (string, er
 	case s.text != "" && s.text != "-":
 		what, from = "the text", strings.NewReader(wholeLine(s.text))
 	case term.IsTerminal(int(s.in.Fd())):
-		out.say("Type or paste what to share, and end with Ctrl-D on a line of its own.")
+		out.tell("Type or paste what to share, and end with Ctrl-D on a line of its own.")
 	}
 	if s.text == "-" {
 		text, err := readText(ctx, s.in)

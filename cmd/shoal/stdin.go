@@ -28,7 +28,7 @@ func linkArgs(ctx context.Context, args []string, stdin *os.File, out *output) (
 		return nil, usageErrorf("standard input can be read only once: give - once")
 	}
 	if term.IsTerminal(int(stdin.Fd())) {
-		out.say("Paste the links, one per line, and end with Ctrl-D on a line of its own.")
+		out.tell("Paste the links, one per line, and end with Ctrl-D on a line of its own.")
 	}
 	type read struct {
 		links []string

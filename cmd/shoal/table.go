@@ -13,12 +13,14 @@ import (
 type column struct {
 	title string
 	right bool // aligned right, for numbers
+	toned bool // has the tone of its row; all columns before it are ASCII
 }
 
 // row is one line of a table and an optional note below it.
 type row struct {
 	cells []string
 	note  string
+	tone  tone
 }
 
 // table prints rows under their titles on stdout.
@@ -39,9 +41,9 @@ func (o *output) table(columns []column, rows []row) {
 		b.WriteString(s)
 		b.WriteByte('\n')
 	}
-	line(o.layout(columns, widths, titles))
+	line(o.layout(columns, widths, titles, plainly))
 	for _, r := range rows {
-		line(o.layout(columns, widths, r.cells))
+		line(o.layout(columns, widths, r.cells, r.tone))
 		if r.note != "" {
 			line(o.fit("  " + r.note))
 		}
@@ -49,10 +51,14 @@ func (o *output) table(columns []column, rows []row) {
 	o.lines(b.Bytes())
 }
 
-func (o *output) layout(columns []column, widths []int, fields []string) string {
+func (o *output) layout(columns []column, widths []int, fields []string, t tone) string {
 	var b strings.Builder
 	last := len(columns) - 1
+	from, to := 0, 0 // the toned field, in bytes
 	for i, c := range columns {
+		if c.toned {
+			from, to = b.Len(), b.Len()+len(fields[i])
+		}
 		switch {
 		case c.right:
 			b.WriteString(padLeft(fields[i], widths[i]))
@@ -65,7 +71,11 @@ func (o *output) layout(columns []column, widths []int, fields []string) string 
 			b.WriteString("  ")
 		}
 	}
-	return o.fit(strings.TrimRight(b.String(), " "))
+	whole := o.fit(strings.TrimRight(b.String(), " "))
+	if from == to || to > len(whole) || whole[from:to] != b.String()[from:to] {
+		return whole
+	}
+	return whole[:from] + o.paint(t, whole[from:to]) + whole[to:]
 }
 
 // fit clips a line of data to the width of the terminal; a pipe gets the whole line.

@@ -76,23 +76,29 @@ func runTarget(ctx context.Context, g *getter, link string) error {
 // elsewhere refuses content that the node has in another folder: a second transfer of it
 // cannot be, and that one is not taken away from there.
 func elsewhere(ctx context.Context, n client, link, work string) error {
-	src, err := parseSource(link)
-	if err != nil && isShortID(link) {
-		src, err = catalogued(ctx, n, link)
-	}
+	t, err := present(ctx, n, link)
 	if err != nil {
 		return err
+	}
+	if t != nil && t.Path != "" && t.Path != work && filepath.Dir(t.Path) != work {
+		return usageErrorf("the node has this already, in %s: copy it from there, or use --output DIR", t.Path)
+	}
+	return nil
+}
+
+// present is the transfer that the node already has of what arg names; nil if there is none.
+func present(ctx context.Context, n client, arg string) (*share.Transfer, error) {
+	src, err := parseSource(arg)
+	if err != nil && isShortID(arg) {
+		src, err = catalogued(ctx, n, arg)
+	}
+	if err != nil {
+		return nil, err
 	}
 	r := api.PreviewRequest{}
 	r.Link, r.Torrent = src.ask()
 	p, err := n.Preview(ctx, r)
-	if err != nil {
-		return err
-	}
-	if t := p.Present; t != nil && t.Path != "" && t.Path != work && filepath.Dir(t.Path) != work {
-		return usageErrorf("the node has this already, in %s: copy it from there, or use --output DIR", t.Path)
-	}
-	return nil
+	return p.Present, err
 }
 
 // chosen refuses a selection of several files as soon as they are known.

@@ -5,6 +5,8 @@ func verbs() []*verb {
 	all := []*verb{
 		shareVerb(),
 		getVerb(),
+		receiveVerb(),
+		importVerb(),
 		listVerb(),
 		showVerb(),
 		filesVerb(),
@@ -19,6 +21,7 @@ func verbs() []*verb {
 		removeVerb(),
 		limitVerb(),
 		daemonVerb(),
+		healthVerb(),
 		openVerb(),
 		configVerb(),
 		recoverVerb(),

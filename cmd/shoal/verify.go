@@ -61,7 +61,7 @@ func runVerify(ctx context.Context, n client, ids []string, out *output) error {
 			return share.Errorf(share.Disk, "%s: %s of it are damaged or missing", j.name(), size(lost))
 		}
 		if lost > 0 {
-			return share.Errorf(share.Disk, "%s: %s of it are damaged, missing, or in a piece with a file that was not downloaded (get or resume fetches it again)", j.name(), size(lost))
+			return share.Errorf(share.Disk, "%s: %s of it are damaged or missing (get or resume fetches it again)", j.name(), size(lost))
 		}
 		if !out.json {
 			out.say("%s: all %s on disk are correct", escape(j.name()), fmt.Sprint(size(j.t.Bytes)))

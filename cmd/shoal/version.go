@@ -5,7 +5,13 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 )
+
+// release is the version and the commit of a release, with a space between. The linker
+// sets it (.ci/dist): what the Go tool writes into a binary depends on the flags and the
+// folder in which it was built.
+var release string
 
 func versionVerb() *verb {
 	return &verb{
@@ -36,11 +42,20 @@ type versionRecord struct {
 	Arch     string `json:"arch"`
 }
 
-// buildVersion reads the version that the Go tool wrote into the binary.
+// buildVersion is the version of a release or, in another binary, what the Go tool wrote
+// into it.
 func buildVersion() versionRecord {
+	info, _ := debug.ReadBuildInfo()
+	return versionOf(release, info)
+}
+
+func versionOf(release string, info *debug.BuildInfo) versionRecord {
 	v := versionRecord{Version: "devel", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	if release != "" {
+		v.Version, v.Revision, _ = strings.Cut(release, " ")
+		return v
+	}
+	if info == nil {
 		return v
 	}
 	if m := info.Main.Version; m != "" && m != "(devel)" {

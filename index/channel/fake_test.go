@@ -59,6 +59,8 @@ type host struct {
 	mu    sync.Mutex
 	has   map[share.ID]string // path, "" while only begun
 	began []share.Link
+	// What the channels were said to have trouble with as the first was begun.
+	trouble []string
 
 	slowly bool // what is begun does not arrive
 	slow   map[share.ID]bool
@@ -242,6 +244,13 @@ func (s swarmOf) Begin(_ context.Context, l share.Link, _ string, most int64) er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.has[l.ID] = ""
+	if s.began == nil {
+		for _, c := range s.List() {
+			if c.Error != "" {
+				s.trouble = append(s.trouble, c.Error)
+			}
+		}
+	}
 	s.began = append(s.began, l)
 	if s.slowly {
 		s.slow[l.ID] = true

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"math/rand/v2"
 	"os"
@@ -63,7 +62,7 @@ func (c *channel) learn(ctx context.Context, l index.ChannelLink) error {
 		defer f.Close()
 		read, err := NewSealedReader(f, size, l)
 		if err != nil {
-			return fmt.Errorf("following the channel: %w", err)
+			return share.Wrapf("following the channel: %w", err)
 		}
 		read.Close()
 	}
@@ -214,7 +213,7 @@ func (c *channel) pause(failed int) time.Duration {
 func (c *channel) due() (time.Duration, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.row.own || !c.row.dirty || c.row.restoring || c.problem != "" {
+	if !c.row.own || !c.row.dirty || c.row.restoring || c.problem.Pattern != "" {
 		return 0, false
 	}
 	now := c.m.cfg.Now()
@@ -264,7 +263,7 @@ func (c *channel) step(ctx context.Context) error {
 func (c *channel) lastProblem() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.problem
+	return c.problem.String()
 }
 
 // lookUp gets the channel's item from the DHT, accepts it if it is newer than the
@@ -357,7 +356,7 @@ func (c *channel) fetch(ctx context.Context) error {
 		err := c.m.cfg.Swarm.Fetch(fetching, newest, filepath.Join(c.dir(), newest.String()), MaxBytes)
 		cancel()
 		if err != nil {
-			return fmt.Errorf("fetching the catalogue of the channel: %w", err)
+			return share.Wrapf("fetching the catalogue of the channel: %w", err)
 		}
 	}
 	if err := c.acquireSlot(ctx); err != nil {
@@ -370,7 +369,7 @@ func (c *channel) fetch(ctx context.Context) error {
 	c.load = min(time.Since(start), time.Minute)
 	c.mu.Unlock()
 	if err != nil {
-		return fmt.Errorf("loading the catalogue of the channel: %w", err)
+		return share.Wrapf("loading the catalogue of the channel: %w", err)
 	}
 	if !r.own {
 		c.dropCatalogue(r.loaded)
@@ -428,6 +427,9 @@ func (c *channel) loadFrom(ctx context.Context, id share.ID) error {
 	})
 	if err != nil {
 		return err
+	}
+	if !r.own {
+		c.report(nil) // it was found, whatever the last look said
 	}
 	c.m.log.Info("a channel was loaded", "channel", c.id.Short(), "entries", n, "seq", r.item.Seq)
 	return nil

@@ -158,8 +158,8 @@ type channel struct {
 	last    time.Time
 	put     time.Time // when the item was last put
 	load    time.Duration
-	problem string
-	keyless string // why the key of an own channel cannot be used
+	problem share.Text
+	keyless share.Text // why the key of an own channel cannot be used
 }
 
 // New reads the list of channels. It starts nothing.
@@ -284,7 +284,7 @@ func (c *channel) info() index.Channel {
 	r := &c.row
 	i := index.Channel{
 		ID: c.id, Name: r.link.Name, Link: r.link.Reveal(), About: r.about, Own: r.own, Seq: r.item.Seq, Content: r.loaded, Updated: r.updated,
-		Entries: r.entries, Mirror: r.mirror, Pending: r.dirty, Restoring: r.restoring, Error: c.problem,
+		Entries: r.entries, Mirror: r.mirror, Pending: r.dirty, Restoring: r.restoring, Error: c.problem.String(), ErrorText: c.problem.Of(),
 	}
 	if i.Sealed = r.sealed || !r.link.Secret.IsZero(); i.Sealed {
 		i.Blind, i.BlindLink = r.link.Secret.IsZero(), r.link.Blind().String()
@@ -292,8 +292,8 @@ func (c *channel) info() index.Channel {
 	if i.Mirror > 0 {
 		i.Mirrored, i.Left = c.mirror.figures()
 	}
-	if c.keyless != "" {
-		i.Error = c.keyless
+	if c.keyless.Pattern != "" {
+		i.Error, i.ErrorText = c.keyless.String(), c.keyless.Of()
 	}
 	if newest, err := target(r.item.Value); err == nil && newest != r.loaded {
 		i.Pending = true
@@ -319,24 +319,21 @@ func (c *channel) key() (Key, error) {
 		err = share.Errorf(share.Refused, "it is the key of another channel")
 	}
 	if err != nil {
-		err = fmt.Errorf("the key of %q, %s, cannot be used: %w (shoal channel import FILE brings back a copy of it)",
+		err = share.Wrapf("the key of %q, %s, cannot be used: %w (shoal channel import FILE brings back a copy of it)",
 			c.now().link.Name, keyFile(c.m.cfg.Dir, c.id), err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.keyless = ""
-	if err != nil {
-		c.keyless = err.Error()
-	}
+	c.keyless = share.TextOf(err)
 	return k, err
 }
 
 // Keyless describes the own channels whose keys cannot be used.
-func (m *Manager) Keyless() []string {
-	var all []string
+func (m *Manager) Keyless() []share.Text {
+	var all []share.Text
 	for _, c := range m.all() {
 		c.mu.Lock()
-		if c.keyless != "" {
+		if c.keyless.Pattern != "" {
 			all = append(all, c.keyless)
 		}
 		c.mu.Unlock()
@@ -453,26 +450,23 @@ func lookupError(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return share.Errorf(share.Nobody, "no DHT node answered in time; shoal tries again")
 	}
-	return fmt.Errorf("looking the channel up: %w", err)
+	return share.Wrapf("looking the channel up: %w", err)
 }
 
 func putError(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return lookupError(err)
 	}
-	return fmt.Errorf("no DHT node has accepted the channel yet; shoal tries again: %w", err)
+	return share.Wrapf("no DHT node has accepted the channel yet; shoal tries again: %w", err)
 }
 
 // report records the error of the last step, or nil.
 func (c *channel) report(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	was := c.problem
-	c.problem = ""
-	if err != nil {
-		c.problem = err.Error()
-	}
-	if c.problem != was && c.problem != "" {
+	was := c.problem.String()
+	c.problem = share.TextOf(err)
+	if err != nil && c.problem.String() != was {
 		c.m.log.Warn("updating a channel failed", "channel", c.id.Short(), "error", err)
 	}
 }

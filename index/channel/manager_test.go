@@ -46,6 +46,25 @@ func followed(t *testing.T, h *host, l index.ChannelLink, mirror int64) index.Ch
 	return i
 }
 
+// A channel that was looked for before it was there has no trouble once it is loaded.
+func TestALoadedChannelWasFound(t *testing.T) {
+	w := newWorld()
+	a, b := w.join(t, t.TempDir()), w.join(t, t.TempDir())
+	ch, err := a.Create(bg, "films", "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	followed(t, b, index.ChannelLink{ID: ch.ID}, 1<<30)
+	eventually(t, "it is not found", func() bool { return b.List()[0].Error != "" })
+	if _, err := a.Put(bg, ch.Name, []index.Entry{thing(1, "one")}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "an entry is mirrored", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return len(b.began) == 1 })
+	if len(b.trouble) > 0 {
+		t.Errorf("while its entry is fetched: %q", b.trouble)
+	}
+}
+
 // The publisher goes away for good: whoever follows keeps the channel alive.
 func TestAChannelLivesWhileAnyoneFollowsIt(t *testing.T) {
 	w := newWorld()

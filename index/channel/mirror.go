@@ -147,7 +147,7 @@ func (m *mirror) step(ctx context.Context, r row, read catalogueReader) error {
 			break
 		}
 		if err := m.swarm.Begin(ctx, e.link(), dir, e.bytes); err != nil {
-			return fmt.Errorf("mirroring %q: %w", cmp.Or(e.name, e.id.Short()), err)
+			return share.Wrapf("mirroring %q: %w", cmp.Or(e.name, e.id.Short()), err)
 		}
 		if err := m.started.mirror(ctx, m.id, e.id, e.bytes); err != nil {
 			return err

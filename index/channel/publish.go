@@ -269,7 +269,7 @@ func (c *channel) publish(ctx context.Context) error {
 	}
 	id, err := c.m.cfg.Swarm.Publish(ctx, path)
 	if err != nil {
-		return fmt.Errorf("sharing the catalogue of the channel: %w", err)
+		return share.Wrapf("sharing the catalogue of the channel: %w", err)
 	}
 	if err := c.announce(ctx, k, id); err != nil {
 		return err
@@ -378,7 +378,7 @@ func (c *channel) announce(ctx context.Context, k Key, id share.ID) error {
 		case stored > 0 && cas == nil:
 			return nil // the node that claims a newer item does not return one
 		case try == putTries:
-			return fmt.Errorf("publishing the channel: %w", err)
+			return share.Wrapf("publishing the channel: %w", err)
 		}
 	}
 }
@@ -390,7 +390,7 @@ func (c *channel) overtaken(ctx context.Context, it index.Item) error {
 		return err
 	}
 	c.lookUpSoon()
-	return fmt.Errorf("publishing the channel: another holder of its key has just published: %w", index.ErrStale)
+	return share.Wrapf("publishing the channel: another holder of its key has just published: %w", index.ErrStale)
 }
 
 // showOwn loads the entries of an own channel into the catalogue.

@@ -8,7 +8,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -123,7 +122,7 @@ func tooLarge(n int) error {
 }
 
 // errOtherSecret is wrapped by the error for a list that was sealed with another secret.
-var errOtherSecret = errors.New("the secret in the link is not the one that opens it: get the full link from the publisher again and follow that")
+var errOtherSecret = share.Wrapf("the secret in the link is not the one that opens it: get the full link from the publisher again and follow that")
 
 // open returns the compressed list in a frame, whose memory it uses.
 func (s *sealer) open(frame []byte) ([]byte, error) {
@@ -141,7 +140,7 @@ func (s *sealer) open(frame []byte) ([]byte, error) {
 		return nil, errDamagedList
 	}
 	if err := s.crypt(h.tag, plain); err != nil {
-		return nil, fmt.Errorf("opening the list of a channel: %w", err)
+		return nil, share.Wrapf("opening the list of a channel: %w", err)
 	}
 	if !hmac.Equal(h.tag, s.tag(plain)) {
 		clear(plain)

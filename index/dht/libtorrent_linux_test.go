@@ -170,6 +170,9 @@ func (l *libtorrent) again(node int, what string, args map[string]any, is func(l
 //	2001:db8:1:1::1 ... 2001:db8:1:a::1   libtorrent
 //	2001:db8:2:1::1 ... 2001:db8:2:4::1   ours
 func TestLibtorrent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("another client takes long")
+	}
 	t.Parallel()
 	ns := newNamespace(t)
 	const theirs, ours = 10, 4

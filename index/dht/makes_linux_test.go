@@ -177,6 +177,9 @@ func (n *namespace) asker() netip.Addr {
 //	2001:db8:3:1::1                       aria2
 //	2001:db8:4:1::1                       transmission
 func TestClients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("another client takes long")
+	}
 	t.Parallel()
 	ns := newNamespace(t)
 	// Transmission wants to see a way out before it uses IPv6.

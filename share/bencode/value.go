@@ -3,6 +3,7 @@ package bencode
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 )
 
@@ -94,6 +95,17 @@ func (v Value) Get(key string) Value {
 		}
 	}
 	return Value{}
+}
+
+// All are the keys and values of a dictionary, in their order.
+func (v Value) All() iter.Seq2[[]byte, Value] {
+	return func(yield func([]byte, Value) bool) {
+		for i, k := range v.keys {
+			if !yield(k, v.List[i]) {
+				return
+			}
+		}
+	}
 }
 
 // AppendString adds s to b.

@@ -99,7 +99,7 @@ func (e *Engine) add(ctx context.Context, t *transfer, by Owner, lease Lease) (s
 		lp.transfers.add(t)
 		lp.claims.free(lp.claims[t.id])
 		saved = lp.state.putNow(t.row)
-		lp.events.tell(t, share.EventAdded, "")
+		lp.events.tell(t, share.EventAdded, share.Text{})
 		lp.reconcile(t)
 		s = lp.events.snapshot(t)
 	})
@@ -315,7 +315,7 @@ func (e *Engine) Pause(id share.ID) error {
 // Resume undoes Pause, and tries again what stopped with an error.
 func (e *Engine) Resume(id share.ID) error {
 	return e.on(id, func(lp *loop, t *transfer) error {
-		if t.options.Paused && t.done && goalMet(t.options.Goal, t.uploaded, t.size, t.completed, lp.now()) != "" {
+		if t.options.Paused && t.done && goalMet(t.options.Goal, t.uploaded, t.size, t.completed, lp.now()).Pattern != "" {
 			t.options.GoalDone = true
 		}
 		t.unpause()
@@ -412,6 +412,23 @@ func (e *Engine) ChangeLimits(id share.ID, c share.LimitChange) error {
 	})
 }
 
+// SetPrecedence says whether the transfer goes before others that wait for a slot.
+func (e *Engine) SetPrecedence(id share.ID, p share.Precedence) error {
+	if err := p.Check(); err != nil {
+		return err
+	}
+	return e.on(id, func(lp *loop, t *transfer) error {
+		if t.options.Turn == p {
+			return nil
+		}
+		t.options.Turn = p
+		lp.slots.stale = true
+		lp.save(t)
+		lp.changed(t)
+		return nil
+	})
+}
+
 // SetGoal changes when the transfer stops seeding.
 func (e *Engine) SetGoal(id share.ID, g share.Goal) error {
 	if err := g.Check(); err != nil {
@@ -419,11 +436,12 @@ func (e *Engine) SetGoal(id share.ID, g share.Goal) error {
 	}
 	return e.on(id, func(lp *loop, t *transfer) error {
 		t.options.Goal, t.options.GoalDone = g, false
-		if t.options.Paused && t.options.Reason != "" && goalMet(g, t.uploaded, t.size, t.completed, lp.now()) == "" {
+		if t.options.Paused && t.options.Reason != "" && goalMet(g, t.uploaded, t.size, t.completed, lp.now()).Pattern == "" {
 			t.options.Paused, t.options.Reason = false, ""
 		}
 		lp.save(t)
 		lp.checkGoal(t, lp.now())
+		lp.awake[t] = struct{}{} // until it is known when it ends
 		lp.reconcile(t)
 		return nil
 	})

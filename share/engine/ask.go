@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-	"github.com/dustin/go-humanize/english"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
@@ -84,12 +83,16 @@ func (lp *loop) learn(t *transfer, info *metainfo.Info) {
 	}
 	t.peers.search = search{}
 	lp.save(t)
-	lp.events.note(t, "the content is known: %q, %s in %s", t.name, humanize.Bytes(uint64(t.size)), english.Plural(t.row.files, "file", ""))
+	lp.events.note(t, "the content is known: %q, %s in %s", t.name, humanize.Bytes(uint64(t.size)), share.Count(t.row.files, "file", "files"))
 }
 
 // startHash reads and hashes a share for the first time.
 func (lp *loop) startHash(t *transfer) {
 	if !t.mayHash() || !lp.hashing.begin() {
+		return
+	}
+	if t.options.Given {
+		lp.startMatch(t)
 		return
 	}
 	path, o := t.path, t.options
@@ -176,9 +179,10 @@ func (lp *loop) madeTorrent(t *transfer, made *metainfo.Made) {
 		return
 	}
 	if old := lp.transfers.rival(t, n); old != nil {
-		if !old.options.Owners.byUser() {
-			// What the user shares takes the place of what others own.
-			lp.beginRemoval(old, !old.done)
+		if byUser := old.options.Owners.byUser(); !byUser || !old.own() && !old.known() {
+			// What the user shares takes the place of what others own, and of a fetch of
+			// which nothing but the ID is known: that has no data.
+			lp.beginRemoval(old, !old.done && !byUser)
 			lp.madeTorrent(t, made) // waits for that
 			return
 		}
@@ -195,8 +199,7 @@ func (lp *loop) madeTorrent(t *transfer, made *metainfo.Made) {
 			old.options.Owners = old.options.Owners.without(resting)
 			old.options.Paused, old.options.Reason = false, ""
 		}
-		lp.save(old)
-		lp.events.publish(old, share.Event{Type: share.EventShared, Was: t.id})
+		lp.tellShared(old, t.id)
 		lp.reconcile(old)
 		return
 	}
@@ -236,15 +239,29 @@ func (lp *loop) shared(t *transfer) {
 	t.name, t.size, t.row.files = made.Info.Name, made.Info.Size(), countFiles(made.Info)
 	t.total, t.completed = t.size, lp.now().Round(0)
 	t.found(made)
+	t.options.Paused, t.options.Hold = t.options.Paused || t.options.Hold, false
 	lp.transfers.add(t)
 	lp.transfers.unhash(t.id)
 	lp.discovery.scan.add(t)
 	lp.awake[t] = struct{}{}
-	lp.save(t)
 	if l := made.LeftOut; l != nil {
 		for _, o := range l.Items {
 			lp.events.note(t, "left out: %s: %s", o.Path, o.Reason)
 		}
 	}
-	lp.events.publish(t, share.Event{Type: share.EventShared, Was: was})
+	lp.tellShared(t, was)
+}
+
+// tellShared tells the link of a share, which was provisional, once a crash does not undo
+// the share any more.
+func (lp *loop) tellShared(t *transfer, was share.ID) {
+	saved := lp.state.putNow(t.row)
+	lp.box.run(func(context.Context) func() {
+		<-saved // an error is logged, and the row is written again
+		return func() {
+			if t.removing == nil {
+				lp.events.publish(t, share.Event{Type: share.EventShared, Was: was})
+			}
+		}
+	})
 }

@@ -46,7 +46,7 @@ func TestBookTakesWhatTheSourceMayName(t *testing.T) {
 		{share.FromLink, "[ff02::1]:1", false},
 	} {
 		b := newBook()
-		if got := len(b.add(now, c.source, addrs(c.addr), judges.policy(c.source, own), own)) == 1; got != c.taken {
+		if got := len(b.add(now, c.source, addrs(c.addr), judges.policy(c.source, own, nil), own)) == 1; got != c.taken {
 			t.Errorf("%s from %s: taken %v", c.addr, c.source, got)
 		}
 	}
@@ -73,11 +73,17 @@ func TestBookBelievesNeighbours(t *testing.T) {
 		{"[::1]:7000", share.FromTracker, "[::1]:1", false},
 		{"[::1]:7000", share.FromDHT, "[fd00::2]:1", false},
 		{"[2001:db8::1]:7000", share.FromDHT, "[fd00::2]:1", false},
+		{"[2001:db8::1]:7000", share.FromDHT, "[fd00:1::2]:1", true}, // of the site of the host's other address
+		{"[2001:db8::1]:7000", share.FromTracker, "[fd00:1::2]:1", false},
 		{"[2001:db8::1]:7000", share.FromPEX, "[::1]:1", false},
 	} {
 		own := addrs(c.own)
+		var local []netip.Addr
+		for _, a := range own {
+			local = append(local, a.Addr(), netip.MustParseAddr("fd00:1::1"))
+		}
 		b := newBook()
-		if got := len(b.add(now, c.source, addrs(c.addr), judges.policy(c.source, own), own)) == 1; got != c.taken {
+		if got := len(b.add(now, c.source, addrs(c.addr), judges.policy(c.source, own, local), own)) == 1; got != c.taken {
 			t.Errorf("%s from %s at %s: taken %v", c.addr, c.source, c.own, got)
 		}
 	}

@@ -174,6 +174,14 @@ func (e *Engine) Peers(id share.ID) ([]share.Peer, error) {
 	return p.net.Peers(), nil
 }
 
+// LinkChanged tells that Config.WebSeeds has something else for a transfer than before.
+func (e *Engine) LinkChanged(id share.ID) error {
+	return e.on(id, func(lp *loop, t *transfer) error {
+		lp.events.tell(t, share.EventChanged, share.Text{})
+		return nil
+	})
+}
+
 // Torrent returns the .torrent file of a transfer whose metadata is known,
 // without trackers.
 func (e *Engine) Torrent(id share.ID) ([]byte, error) {
@@ -181,18 +189,22 @@ func (e *Engine) Torrent(id share.ID) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	tor := &metainfo.Torrent{Info: info}
 	if info.HasV2() {
 		// Its piece layers are not in the info dictionary.
-		if tor, err := e.torrents.read(id); err == nil {
-			return tor.Content().Encode(), nil
+		if kept, err := e.torrents.read(id); err == nil {
+			tor = kept.Content()
 		}
 	}
-	return (&metainfo.Torrent{Info: info}).Encode(), nil
+	if e.cfg.WebSeeds != nil {
+		tor.WebSeeds = e.cfg.WebSeeds(info.ID)
+	}
+	return tor.Encode(), nil
 }
 
 // Stats returns the figures of the node.
 func (e *Engine) Stats() (s share.Stats) {
-	all := e.swarms.Figures()
+	all := e.intake.with(e.swarms.Figures())
 	if !e.call(func(lp *loop) { s = lp.totals.stats(lp.transfers.byID, all) }) {
 		s = (&totals{}).stats(nil, all)
 	}

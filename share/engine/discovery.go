@@ -6,14 +6,12 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/tracker"
 )
 
-const notYet = "not asked: what the content consists of has to come from a peer first"
-
-// text is the message of err; empty without one.
-func text(err error) string {
-	if err == nil {
-		return ""
+// failed notes the error of the last attempt, if any.
+func failed(w share.Way, err error) share.Way {
+	if w.Error, w.ErrorText = "", nil; err != nil {
+		w.Error, w.ErrorText = err.Error(), share.TextOf(err).Of()
 	}
-	return err.Error()
+	return w
 }
 
 // Discovery returns the state of each source of peers of a transfer.
@@ -28,11 +26,12 @@ func (e *Engine) Discovery(id share.ID) (out []share.Way, err error) {
 		switch l := t.live(); {
 		case l != nil:
 			for _, w := range l.net.WebSeeds() {
-				out = append(out, share.Way{Source: share.FromWebSeed, Name: w.URL, On: true, Last: w.Last, Next: w.Next, Error: text(w.Err)})
+				out = append(out, failed(share.Way{Source: share.FromWebSeed, Name: w.URL, On: true, Last: w.Last, Next: w.Next}, w.Err))
 			}
 		case !t.known():
+			notYet := share.Wrapf("not asked: what the content consists of has to come from a peer first")
 			for _, u := range face.UsableSeeds(t.options.WebSeeds) {
-				out = append(out, share.Way{Source: share.FromWebSeed, Name: u, On: true, Error: notYet})
+				out = append(out, failed(share.Way{Source: share.FromWebSeed, Name: u, On: true}, notYet))
 			}
 		}
 		return nil
@@ -45,7 +44,7 @@ func (e *Engine) Discovery(id share.ID) (out []share.Way, err error) {
 func trackerWays(all []tracker.Status) (out []share.Way) {
 	at := make(map[string]int)
 	for _, s := range all {
-		w := share.Way{Source: share.FromTracker, Name: s.URL, On: true, Last: s.Last, Next: s.Next, Found: s.Peers, Error: text(s.Err)}
+		w := failed(share.Way{Source: share.FromTracker, Name: s.URL, On: true, Last: s.Last, Next: s.Next, Found: s.Peers}, s.Err)
 		i, again := at[s.URL]
 		if !again {
 			at[s.URL] = len(out)
@@ -54,7 +53,7 @@ func trackerWays(all []tracker.Status) (out []share.Way) {
 		}
 		old := &out[i]
 		if old.Error == "" || w.Error == "" {
-			old.Error = ""
+			*old = failed(*old, nil)
 		}
 		if w.Last.After(old.Last) {
 			old.Last = w.Last
@@ -72,7 +71,7 @@ func (d *discovery) ways(t *transfer) (out []share.Way) {
 	now := d.now()
 	for _, s := range []share.Source{share.FromLink, share.FromDHT, share.FromLAN, share.FromPEX, share.FromIncoming, share.FromUser} {
 		w := *t.peers.tallyOf(s)
-		way := share.Way{Source: s, Busy: w.busy > 0, Last: w.last, Found: w.found, Error: text(w.err), On: w.found > 0}
+		way := failed(share.Way{Source: s, Busy: w.busy > 0, Last: w.last, Found: w.found, On: w.found > 0}, w.err)
 		switch s {
 		case share.FromLink:
 			way.On = len(t.options.Peers) > 0

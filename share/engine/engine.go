@@ -98,6 +98,13 @@ type Config struct {
 	// Addresses returns where strangers reach this node, best first; links carry them.
 	// It may be nil, and must not block.
 	Addresses func() []netip.AddrPort
+	// HostAddresses returns all addresses of this host: where it has a unique local one,
+	// peers of the same site that others there told of are called. It may be nil, and
+	// must not block.
+	HostAddresses func() []netip.Addr
+	// WebSeeds returns URLs at which this node serves a transfer to clients over HTTP
+	// (BEP 19); links carry them. With nil there are none. It must not block.
+	WebSeeds func(share.ID) []string
 	// DHTPort is the UDP port told to peers (BEP 5 PORT); nil or 0 tells none.
 	DHTPort func() uint16
 	// OnDHTNode is called with addresses where a DHT node may be: of a peer that sent
@@ -112,8 +119,9 @@ type Config struct {
 	// must not block.
 	Reachable func() bool
 	// OnStranger is called after the handshake of each TCP connection from a host that
-	// this node never dialled, to the address local of this host: proof that strangers
-	// can connect. It is called in a goroutine of its own.
+	// this node never dialled, and of each that Web takes from such a host, to the address
+	// local of this host: proof that strangers can connect. It is called in a goroutine of
+	// its own.
 	OnStranger func(local netip.Addr, from netip.AddrPort)
 
 	// OwnerOf returns the owner of what is at a path, for transfers from versions that
@@ -178,6 +186,7 @@ type Engine struct {
 	torrents torrents
 	swarms   face.Network
 	down, up *flow.Bucket
+	intake   *Intake
 	ready    chan struct{}
 	box      *mailbox
 	loop     *loop // touched only by what box runs on it
@@ -215,6 +224,7 @@ func New(cfg Config) (*Engine, error) {
 		ready:    make(chan struct{}),
 		box:      newMailbox(),
 	}
+	e.intake = &Intake{limit: e.down}
 	far := netguard.Policy{AllowPrivate: cfg.AllowPrivate, IPv4: cfg.IPv4}
 	e.swarms = native.New(face.Config{
 		Logger: cfg.Logger, Client: cfg.Client, Now: cfg.Now,
@@ -223,7 +233,7 @@ func New(cfg Config) (*Engine, error) {
 		Web:    cfg.Web,
 		Events: face.Events{Wake: e.awaken, Found: e.found, DHTNode: cfg.OnDHTNode, Stranger: cfg.OnStranger},
 	})
-	e.loop = newLoop(e.cfg, e.box, e.swarms, e.hub, far, e.down, e.up)
+	e.loop = newLoop(e.cfg, e.box, e.swarms, e.hub, far, e.down, e.up, e.intake)
 	return e, nil
 }
 
@@ -250,8 +260,21 @@ func (e *Engine) Run(ctx context.Context) error {
 	return stop()
 }
 
-// call runs f on the loop and returns when it is done. It reports false when the loop has
-// ended.
+// call runs f on the loop and returns when it is done, and when what it changed or may have
+// seen of transfers would survive a power cut: nothing is told that a crash undoes. It
+// reports false when the loop has ended.
 func (e *Engine) call(f func(*loop)) bool {
-	return e.box.call(func() { f(e.loop) })
+	var saved <-chan error
+	ok := e.box.call(func() {
+		before := e.loop.state.version()
+		f(e.loop)
+		saved = e.loop.state.since(before)
+	})
+	if saved != nil {
+		select {
+		case <-saved: // an error is logged, and the change is written again
+		case <-e.box.closed:
+		}
+	}
+	return ok
 }

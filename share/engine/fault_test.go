@@ -58,3 +58,28 @@ func TestDiskFull(t *testing.T) {
 		t.Error("the file differs")
 	}
 }
+
+// Another program cuts off the part file of a download under way: what is gone is fetched
+// again.
+func TestAPartFileThatIsCutOffIsFetchedAgain(t *testing.T) {
+	t.Parallel()
+	a, b := newNode(t), newNode(t)
+	shared, want := bigFile(t, a)
+	if err := a.SetGlobalLimits(share.Limits{Up: 8 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	id := b.fetch(shared.Link, dir).ID
+	b.wait(id, "some of it", func(s share.Transfer) bool { return s.Bytes > 8<<20 })
+	parts, err := filepath.Glob(filepath.Join(dir, "*.part"))
+	if err != nil || len(parts) != 1 {
+		t.Fatal(parts, err)
+	}
+	if err := os.Truncate(parts[0], 100_000); err != nil {
+		t.Fatal(err)
+	}
+	s := b.waitState(id, share.Seeding)
+	if readFile(t, s.Path) != string(want) {
+		t.Error("what was fetched is not right")
+	}
+}

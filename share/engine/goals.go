@@ -1,33 +1,42 @@
 package engine
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
 )
 
 // goalMet tells why t, which is complete, stops seeding; empty if it goes on.
-func (t *transfer) goalMet(now time.Time) string {
+func (t *transfer) goalMet(now time.Time) share.Text {
 	_, uploaded := t.traffic()
-	since := t.completed
-	if since.IsZero() {
-		since = t.added
+	return goalMet(t.options.Goal, uploaded, t.size, t.seedingSince(), now)
+}
+
+// seedingSince is when the time of a goal began.
+func (t *transfer) seedingSince() time.Time {
+	if t.completed.IsZero() {
+		return t.added
 	}
-	return goalMet(t.options.Goal, uploaded, t.size, since, now)
+	return t.completed
+}
+
+// endsSoon tells that t stops seeding, by the clock alone, before everySoOften looks again.
+func (t *transfer) endsSoon(now time.Time) bool {
+	d := t.options.Goal.For
+	return d > 0 && t.done && !t.options.Paused && !t.options.GoalDone && now.Sub(t.seedingSince()) > d-seldom
 }
 
 // goalMet tells why a complete transfer stops seeding; empty if it goes on.
-func goalMet(g share.Goal, uploaded, size int64, completed, now time.Time) string {
+func goalMet(g share.Goal, uploaded, size int64, completed, now time.Time) share.Text {
 	switch {
 	case g.None:
-		return "complete, not seeded"
+		return share.Say("complete, not seeded")
 	case g.Ratio > 0 && size > 0 && float64(uploaded) >= g.Ratio*float64(size):
-		return fmt.Sprintf("complete, ratio %.3g reached", g.Ratio)
+		return share.Say("complete, ratio %.3g reached", g.Ratio)
 	case g.For > 0 && !completed.IsZero() && now.Sub(completed) >= g.For:
-		return fmt.Sprintf("complete, seeded for %s", g.For)
+		return share.Say("complete, seeded for %s", g.For)
 	}
-	return ""
+	return share.Text{}
 }
 
 // forever is the goal that g points at, else to seed forever.

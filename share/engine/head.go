@@ -283,7 +283,7 @@ func holdsWanted(info *metainfo.Info, i int, wanted func(file int) bool) bool {
 func (lp *loop) startAskSealed(t *transfer) {
 	id, names, secret := t.id, t.names(), t.secret
 	down, up := t.limits.buckets(t.options.Limits)
-	content := face.Content{Down: flow.Throttle{Own: down, Node: lp.down}, Up: flow.Throttle{Own: up, Node: lp.up}}
+	content := face.Content{Down: lp.ahead.limit(t, down, lp.down), Up: flow.Throttle{Own: up, Node: lp.up}}
 	most, only, blobDir := t.options.MaxSize, t.options.Only, t.options.Blob
 	ask := &asking{}
 	t.peers.asking = ask

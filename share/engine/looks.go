@@ -82,12 +82,9 @@ func (lp *loop) noteDamage(t *transfer) {
 	if o == nil || o.unknown || o.doubt {
 		return
 	}
-	damage := ""
-	if o.fault != nil {
-		damage = o.fault.Error()
-	}
-	if (t.done || t.options.Damage != "") && damage != t.options.Damage {
-		t.options.Damage, t.options.Durable = damage, t.haveBytes()
+	damage := share.TextOf(o.fault)
+	if (t.done || t.options.Damage != "") && damage.String() != t.options.Damage {
+		t.options.Damage, t.options.DamageText, t.options.Durable = damage.String(), damage, t.haveBytes()
 		lp.save(t)
 	}
 }

@@ -18,6 +18,7 @@ import (
 //	get again after the file was edited                        TestAnEditedFileStaysAndTheRightOneArrivesBeside
 //	damage found by verify, then list after a restart          TestWhatVerifyFoundIsListedAfterARestart
 //	a seed at rest whose files are gone                        TestFilesGoneAtRestAreNoticed
+//	a missing file that verify found, and that is back         TestAFileThatIsBackAfterVerify
 //	chmod                                                      TestChmodIsNoDamage
 //	a mount that hangs                                         TestAMountThatHangsIsShown, TestFewWaitForOneMount
 
@@ -253,4 +254,34 @@ func TestRestoredAfterALateLook(t *testing.T) {
 		return err == nil && string(got) == string(want)
 	})
 	b.waitState(id, share.Seeding)
+}
+
+// A share in which verify found that a file is missing goes on by itself when the file is
+// back, also where somebody has just downloaded it and its files are still open.
+func TestAFileThatIsBackAfterVerify(t *testing.T) {
+	t.Parallel()
+	a, b, src := newNode(t), newNode(t), someFiles(t)
+	shared := a.share(src)
+	id := shared.ID
+	b.fetch(shared.Link, t.TempDir())
+	b.waitState(id, share.Seeding)
+	b.stop()
+	path := filepath.Join(src, "beach.jpg")
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Verify(id); err != nil {
+		t.Fatal(err)
+	}
+	if s := a.waitState(id, share.Stopped); !strings.Contains(s.Reason, "beach.jpg") {
+		t.Errorf("it says %q", s.Reason)
+	}
+	a.wait(id, "the verification to end", func(share.Transfer) (over bool) {
+		a.box.call(func() { tr := a.loop.transfers.byID[id]; over = tr.job == nil && !tr.options.Verify })
+		return over
+	})
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	a.wait(id, "all of it to be seeded", func(s share.Transfer) bool { return s.State == share.Seeding && s.Bytes == s.Total })
 }

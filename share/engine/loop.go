@@ -24,7 +24,8 @@ type loop struct {
 	box      *mailbox
 	swarms   face.Network
 	down, up *flow.Bucket // of the node
-	serial   *serial      // calls of swarms, which may take long
+	intake   *Intake
+	serial   *serial // calls of swarms, which may take long
 	mounts   *mounts
 
 	// Made by open.
@@ -45,13 +46,14 @@ type loop struct {
 	slots     slots
 	rounds    rounds
 	totals    totals
+	ahead     *precedence
 	stopping  bool
 }
 
-func newLoop(cfg Config, box *mailbox, swarms face.Network, hub *hub, far netguard.Policy, down, up *flow.Bucket) *loop {
-	own := &self{ask: cfg.Addresses}
+func newLoop(cfg Config, box *mailbox, swarms face.Network, hub *hub, far netguard.Policy, down, up *flow.Bucket, intake *Intake) *loop {
+	own := &self{ask: cfg.Addresses, ofHost: cfg.HostAddresses}
 	lp := &loop{
-		cfg: cfg, log: cfg.Logger, box: box, swarms: swarms, down: down, up: up,
+		cfg: cfg, log: cfg.Logger, box: box, swarms: swarms, down: down, up: up, intake: intake,
 		serial:    newSerial(),
 		mounts:    new(mounts),
 		torrents:  torrents(cfg.Dir),
@@ -60,8 +62,9 @@ func newLoop(cfg Config, box *mailbox, swarms face.Network, hub *hub, far netgua
 		leases:    make(leases),
 		shelf:     shelf{rows: make(map[share.ID]row), most: maxShelved, bytes: maxShelvedBytes},
 		awake:     make(map[*transfer]struct{}),
-		events:    &publisher{hub: hub, log: cfg.Logger, now: cfg.Now, own: own},
+		events:    &publisher{hub: hub, log: cfg.Logger, now: cfg.Now, own: own, webSeeds: cfg.WebSeeds},
 		slots:     slots{most: cfg.MaxFetching},
+		ahead:     newPrecedence(),
 	}
 	lp.discovery = &discovery{
 		now: cfg.Now, box: box, serial: lp.serial, events: lp.events, transfers: &lp.transfers,
@@ -124,7 +127,10 @@ func (lp *loop) start(t *transfer, what jobKind, run func(ctx context.Context) f
 // everySecond does for transfers that are awake what has to be done each second.
 func (lp *loop) everySecond() {
 	now := lp.now()
-	elapsed := lp.totals.sample(time.Now(), lp.swarms.Figures())
+	elapsed := lp.totals.sample(time.Now(), lp.intake.with(lp.swarms.Figures()))
+	if lp.ahead.look(lp.awake, now) {
+		lp.log.Info("other downloads are slowed down for a player", "rate", lp.ahead.hold.rate)
+	}
 	idle := 0
 	for t := range lp.awake {
 		lp.tick(t, now, elapsed)
@@ -139,14 +145,14 @@ func (lp *loop) everySecond() {
 	}
 }
 
-// everySoOften does what is not urgent: it checks goals, saves counters, and lets swarms
+// everySoOften does what is not urgent: it wakes what soon reaches its goal, saves counters, and lets swarms
 // try again.
 func (lp *loop) everySoOften() {
 	now := lp.now()
 	lp.swarms.Tend()
 	for _, t := range lp.transfers.byID {
-		if t.done && !t.options.Paused {
-			lp.checkGoal(t, now)
+		if t.endsSoon(now) {
+			lp.awake[t] = struct{}{}
 		}
 		l := t.live()
 		if l == nil {

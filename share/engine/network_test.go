@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -300,11 +302,32 @@ func TestWebSeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sameTree(t, src, fetchFromWeb(t, torrent, shared.ID, filepath.Dir(src)).Path)
+}
+
+// So it is of content that BEP 52 alone describes, if the .torrent file has its layers.
+func TestWebSeedOfV2Alone(t *testing.T) {
+	t.Parallel()
+	data := content("v2.bin", 1_000_003)
+	tor := onlyV2(t, "v2.bin", data)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "v2.bin"), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := fetchFromWeb(t, tor.Encode(), tor.Info.ID, dir)
+	if got, err := os.ReadFile(done.Path); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("other data arrived: %v", err)
+	}
+}
+
+// fetchFromWeb fetches what a torrent describes from a web server that serves a folder.
+func fetchFromWeb(t *testing.T, torrent []byte, id share.ID, dir string) share.Transfer {
+	t.Helper()
 	l, err := net.Listen("tcp6", "[::1]:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewUnstartedServer(http.FileServer(http.Dir(filepath.Dir(src))))
+	srv := httptest.NewUnstartedServer(http.FileServer(http.Dir(dir)))
 	srv.Listener.Close()
 	srv.Listener = l
 	srv.Start()
@@ -314,7 +337,7 @@ func TestWebSeed(t *testing.T) {
 	if _, err := b.Fetch(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	sameTree(t, src, b.waitState(shared.ID, share.Seeding).Path)
+	return b.waitState(id, share.Seeding)
 }
 
 // onlyUTP has a node speak nothing but uTP.

@@ -103,6 +103,7 @@ func (t *transfer) private() bool {
 func (t *transfer) figures() tracker.Progress {
 	p := tracker.Progress{Left: -1}
 	p.Downloaded, p.Uploaded = t.traffic()
+	p.Uploaded -= t.given.bytes.Load() // trackers count what peers give each other
 	switch o := t.opened(); {
 	case !t.known():
 	case o != nil:

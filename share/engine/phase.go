@@ -28,8 +28,9 @@ type openedPhase struct {
 	files  *storage.Transfer
 	layers *metainfo.Layers // of content that has a v2 ID; else nil
 	plan   *plan
-	fault  error // of files
-	fresh  bool  // the last of layers has come, and is not in the .torrent file yet
+	fault  error       // of files
+	names  sourceNames // of the files for web seeds; nil until somebody asks
+	fresh  bool        // the last of layers has come, and is not in the .torrent file yet
 
 	unknown   bool      // some pieces have to be hashed before anything is known of them
 	doubt     bool      // some pieces are hashed again before they are served

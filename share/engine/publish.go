@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -15,17 +14,23 @@ type publisher struct {
 	log *slog.Logger
 	now func() time.Time
 	own *self
+	// webSeeds are where this node serves a transfer over HTTP; nil for nowhere.
+	webSeeds func(share.ID) []string
 }
 
 // snapshot is t as callers see it, with a link that names this node.
 func (p *publisher) snapshot(t *transfer) share.Transfer {
 	now := p.now()
-	return t.snapshot(now, p.own.inLinks(now))
+	at := where{peers: p.own.inLinks(now)}
+	if p.webSeeds != nil {
+		at.webSeeds = p.webSeeds(t.id)
+	}
+	return t.snapshot(now, at)
 }
 
 // tell publishes an event of one type about t.
-func (p *publisher) tell(t *transfer, what share.EventType, message string) {
-	p.publish(t, share.Event{Type: what, Message: message})
+func (p *publisher) tell(t *transfer, what share.EventType, message share.Text) {
+	p.publish(t, share.Event{Type: what, Message: message.String(), MessageText: message.Of()})
 }
 
 // publish publishes ev about t, with its snapshot.
@@ -47,9 +52,9 @@ func (p *publisher) bare(ev share.Event) {
 
 // note adds a line to the log of t.
 func (p *publisher) note(t *transfer, format string, args ...any) {
-	message := fmt.Sprintf(format, args...)
-	p.log.Debug(message, "id", t.id.Short())
-	p.bare(share.Event{Type: share.EventNote, ID: t.id, Message: message})
+	message := share.Say(format, args...)
+	p.log.Debug(message.String(), "id", t.id.Short())
+	p.bare(share.Event{Type: share.EventNote, ID: t.id, Message: message.String(), MessageText: message.Of()})
 }
 
 // changed publishes a new state of t at once. Everything else that is different is
@@ -57,7 +62,7 @@ func (p *publisher) note(t *transfer, format string, args ...any) {
 func (p *publisher) changed(t *transfer) {
 	t.stale = true
 	if t.state() != t.shown.State && t.removing == nil {
-		p.tell(t, share.EventChanged, "")
+		p.tell(t, share.EventChanged, share.Text{})
 	}
 }
 
@@ -68,7 +73,7 @@ func (p *publisher) refresh(t *transfer) {
 		return
 	}
 	if differs(p.snapshot(t), t.shown) {
-		p.tell(t, share.EventChanged, "")
+		p.tell(t, share.EventChanged, share.Text{})
 	}
 	t.stale = false
 }
@@ -82,7 +87,8 @@ func differs(a, b share.Transfer) bool {
 		}
 		return r
 	}
-	a.Looked = b.Looked // nor is a look that found nothing new
+	a.ReasonText, b.ReasonText = nil, nil // as Reason
+	a.Looked = b.Looked                   // nor is a look that found nothing new
 	a.Reason, b.Reason = strings.Map(noDigits, a.Reason), strings.Map(noDigits, b.Reason)
 	return a != b
 }

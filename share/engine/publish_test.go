@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/shoalnet/shoal/share"
+	"github.com/shoalnet/shoal/share/metainfo"
 )
 
 // Subscribers hear of each new state at once, of other changes when refresh is
@@ -20,7 +21,7 @@ func TestPublisher(t *testing.T) {
 		own: &self{ask: func() []netip.AddrPort { return addrs("[2001:db8::1]:1") }},
 	}
 	x := &transfer{row: row{id: share.ID{1}, kind: kindOwn, files: 1, name: "x"}, done: true}
-	p.tell(x, share.EventAdded, "nobody listens")
+	p.tell(x, share.EventAdded, share.Text{Pattern: "nobody listens"})
 	sub := hub.subscribe(10)
 	defer sub.Close()
 	expect := func(when string, want ...share.EventType) {
@@ -64,4 +65,22 @@ func TestPublisher(t *testing.T) {
 	expect("it is being removed")
 	p.note(x, "line %d", 1)
 	expect("a line of the log", share.EventNote)
+}
+
+// A fetch that never learned what its ID names does not stand in for the share of the same
+// content: that would seed nothing.
+func TestShareOfWhatAFetchSoughtInVain(t *testing.T) {
+	dir := someFiles(t)
+	info, _ := torrentOf(t, dir, metainfo.MakeOptions{})
+	for _, paused := range []bool{true, false} {
+		n := newNode(t)
+		n.fetch("magnet:?xt=urn:btih:"+info.ID.String(), t.TempDir(), func(r *FetchRequest) { r.Paused = paused })
+		s := n.shareWith(dir)
+		if !s.Own || s.ID != info.ID || s.Path != dir || s.Size != info.Size() || s.Bytes != s.Size || len(n.List()) != 1 {
+			t.Errorf("paused %v: %+v", paused, s)
+		}
+		other := newNode(t)
+		got := other.fetch(s.Link, t.TempDir())
+		other.waitState(got.ID, share.Seeding)
+	}
 }

@@ -19,4 +19,7 @@ func TestFiguresOfBothEnds(t *testing.T) {
 	if err != nil || given.Uploaded != size || got.Downloaded != size || got.Uploaded != 0 {
 		t.Errorf("given %d, got %d and gave %d, of %d: %v", given.Uploaded, got.Downloaded, got.Uploaded, size, err)
 	}
+	if got.Down != 0 {
+		t.Errorf("the download has ended, at %d bytes a second", got.Down)
+	}
 }

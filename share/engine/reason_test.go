@@ -40,7 +40,7 @@ func TestReasonWhileTheDiskIsSlow(t *testing.T) {
 	open := &openedPhase{files: files, plan: newPlan(made.Info, files, nil)}
 	tr := &transfer{row: row{kind: kindFetch, files: 1}, phase: open, slot: true}
 	const writing = "all data has arrived and is being written to the disk"
-	if got := tr.reason(time.Now()); tr.state() != share.Fetching || got == writing {
+	if got := tr.reason(time.Now()).String(); tr.state() != share.Fetching || got == writing {
 		t.Errorf("%s: %q", tr.state(), got)
 	}
 	// What is there has the right bytes; whether they are on the disk is not known.
@@ -49,7 +49,7 @@ func TestReasonWhileTheDiskIsSlow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := tr.reason(time.Now()); got != writing {
+	if got := tr.reason(time.Now()).String(); got != writing {
 		t.Errorf("%q", got)
 	}
 	if err := files.Close(t.Context()); err != nil {
@@ -78,14 +78,14 @@ func TestReasonForNoPeers(t *testing.T) {
 		for i := range test.known {
 			b.entries[netip.AddrPortFrom(netip.IPv6LinkLocalAllNodes(), uint16(i+1))] = &entry{}
 		}
-		if got := test.search.reason(b, test.peers, now); got != test.want {
+		if got := test.search.reason(b, test.peers, now).String(); got != test.want {
 			t.Errorf("%+v, %d known: %q, want %q", test.search, test.known, got, test.want)
 		}
 	}
 	b := newBook()
 	b.add(now, share.FromTracker, addrs("8.8.8.8:1"), far, nil)
 	want := "no peers found yet; 1 peer skipped, IPv4 only (--ipv4 uses them)"
-	if got := (&search{open: true, asked: true}).reason(b, 0, now); got != want {
+	if got := (&search{open: true, asked: true}).reason(b, 0, now).String(); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

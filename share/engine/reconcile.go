@@ -77,7 +77,7 @@ func (lp *loop) fail(t *transfer, err error) {
 	if share.KindOf(err) != share.Refused && share.KindOf(err) != share.Usage {
 		t.retry = lp.now().Add(retryTime)
 	}
-	lp.events.tell(t, share.EventFailed, err.Error())
+	lp.events.tell(t, share.EventFailed, share.TextOf(err))
 }
 
 // tick does for a transfer that is awake what has to be done each second.
@@ -92,15 +92,17 @@ func (lp *loop) tick(t *transfer, now time.Time, elapsed time.Duration) {
 	if l := t.live(); l != nil {
 		l.sample(elapsed)
 	}
+	t.given.sample(elapsed)
 	if t.searching() {
 		lp.discovery.seek(t, now)
 	}
 	lp.noticeSilence(t, now)
+	lp.checkGoal(t, now)
 	if f := t.facts(now, lp.totals.cool()); t.done && f.is == live && f.wants() < live || f.is == opened && (f.unknown || f.doubt) && f.mayCheck {
 		lp.reconcile(t)
 	}
 	lp.events.refresh(t)
-	if t.resting() {
+	if t.resting() && !t.endsSoon(now) {
 		delete(lp.awake, t)
 	}
 }
@@ -117,7 +119,7 @@ func (lp *loop) foundPeers(t *transfer, wanted bool) {
 
 // resting tells that nothing about t changes by itself.
 func (t *transfer) resting() bool {
-	return t.job == nil && t.level() == atRest && t.removing == nil && !t.stale && !t.look.running &&
+	return t.job == nil && t.level() == atRest && t.given.still() && t.removing == nil && !t.stale && !t.look.running &&
 		(t.options.Paused || t.failure != nil && t.retry.IsZero() || t.done && t.failure == nil)
 }
 
@@ -126,8 +128,8 @@ func (lp *loop) checkGoal(t *transfer, now time.Time) {
 	if t.options.GoalDone || t.options.Paused || !t.done {
 		return
 	}
-	if why := t.goalMet(now); why != "" {
-		t.options.Paused, t.options.Reason = true, why
+	if why := t.goalMet(now); why.Pattern != "" {
+		t.options.Paused, t.options.Reason, t.options.ReasonText = true, why.String(), why
 		lp.save(t)
 		lp.reconcile(t)
 	}

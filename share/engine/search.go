@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"fmt"
 	"time"
 
-	"github.com/dustin/go-humanize/english"
-
+	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
@@ -31,31 +29,32 @@ type search struct {
 }
 
 // reason says why there are no peers; empty when there are.
-func (s *search) reason(b *book, peers int, now time.Time) string {
+func (s *search) reason(b *book, peers int, now time.Time) share.Text {
 	if peers > 0 {
-		return ""
+		return share.Text{}
 	}
-	known, next, skipped := 0, "", ""
+	known := 0
 	if b != nil {
 		known = len(b.entries)
 	}
-	if wait := s.next.Sub(now); s.round.over() && wait > 0 {
-		next = ", next try in " + face.Seconds(wait)
-	}
-	if n := b.leftOut(); n > 0 {
-		skipped = fmt.Sprintf("; %s skipped, IPv4 only (--ipv4 uses them)", english.Plural(n, "peer", ""))
-	}
+	why, waits := share.Say("no peers found yet"), true
 	switch {
 	case known == 1:
-		return "1 peer known, not connected yet" + next + skipped
+		why = share.Say("1 peer known, not connected yet")
 	case known > 0:
-		return fmt.Sprintf("%d peers known, none connected yet%s%s", known, next, skipped)
+		why = share.Say("%d peers known, none connected yet", known)
 	case !s.asked || !s.round.over():
-		return "looking for peers" + skipped
+		why, waits = share.Say("looking for peers"), false
 	case !s.open:
-		return "no way to find peers: the link has none, and no other source is on"
+		return share.Say("no way to find peers: the link has none, and no other source is on")
 	}
-	return "no peers found yet" + next + skipped
+	if wait := s.next.Sub(now); waits && s.round.over() && wait > 0 {
+		why = share.Say("%v, next try in %s", why, face.Seconds(wait))
+	}
+	if n := b.leftOut(); n > 0 {
+		why = share.Say("%v; %v skipped, IPv4 only (--ipv4 uses them)", why, share.Count(n, "peer", "peers"))
+	}
+	return why
 }
 
 // begin begins a round if it is time for one, and reports whether it did. peers is how

@@ -14,14 +14,15 @@ import (
 // searchTime is the most that one search takes.
 const searchTime = 2 * time.Minute
 
-// policy judges the addresses that a source names. The DHT and peer exchange pass private
-// ones only if somebody on such a network told of them.
-func (d *discovery) policy(s share.Source, own []netip.AddrPort) netguard.Policy {
+// policy judges the addresses that a source names, for a node that others reach at own,
+// on a host that has local. The DHT and peer exchange pass private ones only if somebody
+// on such a network told of them.
+func (d *discovery) policy(s share.Source, own []netip.AddrPort, local []netip.Addr) netguard.Policy {
 	switch {
 	case trusted(s):
 		return d.near
 	case s == share.FromDHT || s == share.FromPEX:
-		return d.far.Among(own)
+		return d.far.Among(own, local)
 	}
 	return d.far
 }
@@ -198,7 +199,7 @@ func (d *discovery) found(p foundPeers) {
 	now := d.now()
 	all := embedZones(p.addrs)
 	own := d.own.addrs(now)
-	fresh := t.peers.book.add(now, p.source, all, d.policy(p.source, own), own)
+	fresh := t.peers.book.add(now, p.source, all, d.policy(p.source, own, d.own.local(now)), own)
 	if p.id == t.names().V2.ID() {
 		t.peers.book.foundByV2(true, fresh)
 	} else {

@@ -1,7 +1,12 @@
 package engine
 
-// slots says which transfers may fetch: the oldest of those that want to. It is
-// owned by the loop.
+import (
+	"cmp"
+	"slices"
+)
+
+// slots says which transfers may fetch: of those that want to, the ones that the user put
+// first, and of these the oldest. It is owned by the loop.
 type slots struct {
 	most  int  // at once; 0 is no limit
 	stale bool // they have to be assigned again
@@ -27,6 +32,7 @@ func (s *slots) assign(all map[*transfer]struct{}) (changed []*transfer) {
 		}
 	}
 	sortByAge(want)
+	slices.SortStableFunc(want, func(a, b *transfer) int { return cmp.Compare(b.options.Turn, a.options.Turn) })
 	for i, t := range want {
 		if slot := s.most <= 0 || i < s.most; slot != t.slot {
 			t.slot = slot

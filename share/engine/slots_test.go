@@ -3,6 +3,8 @@ package engine
 import (
 	"testing"
 	"time"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // The oldest of those that want to fetch may, and the next when one is through.
@@ -44,6 +46,12 @@ func TestSlots(t *testing.T) {
 	check("one is paused", 1, false, true, false, true, false)
 	byAge[2].options.Paused = false
 	check("it goes on", 2, false, true, true, false, false)
+	byAge[4].options.Turn = share.First
+	check("the newest goes first", 2, false, true, false, false, true)
+	byAge[1].options.Turn = share.Last
+	check("the oldest goes last", 2, false, false, true, false, true)
+	byAge[4].options.Turn, byAge[1].options.Turn = share.InTurn, share.InTurn
+	check("in turn", 2, false, true, true, false, false)
 	s.most = 0
 	check("no limit", 2, false, true, true, true, true)
 }

@@ -67,15 +67,19 @@ type row struct {
 // options are the parts of a row that no query needs by itself. When an earlier version
 // saves a row, the fields that it does not know are lost.
 type options struct {
-	Paused   bool         `json:"paused,omitempty"`
-	Reason   string       `json:"reason,omitempty"`   // why it is paused, when not by the user
-	GoalDone bool         `json:"goaldone,omitempty"` // resumed although the goal is met
-	Owners   owners       `json:"owners,omitempty"`
-	Then     Owner        `json:"then,omitempty"` // owns a share once it is hashed, in place of the command
-	Data     bool         `json:"data,omitempty"` // an owner that ended wanted the data deleted with it
-	Goal     share.Goal   `json:"goal,omitzero"`
-	Limits   share.Limits `json:"limits,omitzero"`
-	Names    *names       `json:"names,omitempty"` // nil of a share before it is hashed, and in rows of versions that did not keep them
+	Paused bool   `json:"paused,omitempty"`
+	Reason string `json:"reason,omitempty"` // why it is paused, when not by the user
+	// ReasonText and DamageText are Reason and Damage for other languages.
+	ReasonText share.Text       `json:"reasontext,omitzero"`
+	DamageText share.Text       `json:"damagetext,omitzero"`
+	GoalDone   bool             `json:"goaldone,omitempty"` // resumed although the goal is met
+	Owners     owners           `json:"owners,omitempty"`
+	Then       Owner            `json:"then,omitempty"` // owns a share once it is hashed, in place of the command
+	Data       bool             `json:"data,omitempty"` // an owner that ended wanted the data deleted with it
+	Goal       share.Goal       `json:"goal,omitzero"`
+	Limits     share.Limits     `json:"limits,omitzero"`
+	Turn       share.Precedence `json:"turn,omitempty"`  // among the downloads that wait for a slot
+	Names      *names           `json:"names,omitempty"` // nil of a share before it is hashed, and in rows of versions that did not keep them
 
 	// of a share
 	PieceLength    int64          `json:"piecelength,omitempty"`
@@ -88,7 +92,12 @@ type options struct {
 	Hidden         int            `json:"hidden,omitempty"`
 	LeftOut        *share.LeftOut `json:"leftout,omitempty"` // never changed
 
-	// of a fetch
+	// of an import
+	Given  bool           `json:"given,omitempty"`  // it has the .torrent file that came with it, and is not made anew
+	Places map[int]string `json:"places,omitempty"` // by file: where it is below path, if its torrent names it otherwise; never changed
+	Hold   bool           `json:"hold,omitempty"`   // it is paused once its files are known to be right
+
+	// of a fetch, and the first of an import
 	Trackers   []string               `json:"trackers,omitempty"`
 	WebSeeds   []string               `json:"webseeds,omitempty"`
 	Peers      []string               `json:"peers,omitempty"` // HOST:PORT of the link
@@ -122,6 +131,8 @@ type state struct {
 	wake  chan struct{}
 
 	mu      sync.Mutex
+	puts    uint64
+	waiting int               // for a write that has not ended
 	pending map[share.ID]*row // nil deletes
 	left    map[share.ID]bool // deleted, but the ledger record stays
 	waiters []chan error
@@ -287,18 +298,52 @@ func (s *state) remove(id share.ID, left bool) <-chan error {
 	return done
 }
 
+// version counts what was put so far.
+func (s *state) version() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.puts
+}
+
+// since saves at once what was put after a version. The channel, which is buffered, gets
+// the result, also that of what others wait for already; it is nil if there is nothing.
+func (s *state) since(version uint64) <-chan error {
+	s.mu.Lock()
+	if s.puts == version && s.waiting == 0 {
+		s.mu.Unlock()
+		return nil
+	}
+	done := make(chan error, 1)
+	s.wait(done)
+	s.mu.Unlock()
+	s.hurry()
+	return done
+}
+
+// wait has done get the result of the next write. The caller holds the lock.
+func (s *state) wait(done chan error) {
+	s.waiters = append(s.waiters, done)
+	s.waiting++
+}
+
+// hurry has run write now.
+func (s *state) hurry() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
 func (s *state) enqueue(id share.ID, r *row, done chan error) {
 	s.mu.Lock()
+	s.puts++
 	s.pending[id] = r
 	if done != nil {
-		s.waiters = append(s.waiters, done)
+		s.wait(done)
 	}
 	s.mu.Unlock()
 	if done != nil {
-		select {
-		case s.wake <- struct{}{}:
-		default:
-		}
+		s.hurry()
 	}
 }
 
@@ -348,6 +393,9 @@ func (s *state) flush(ctx context.Context) error {
 	for _, w := range waiters {
 		w <- err
 	}
+	s.mu.Lock()
+	s.waiting -= len(waiters)
+	s.mu.Unlock()
 	return err
 }
 

@@ -46,14 +46,16 @@ func TestRowsAreKept(t *testing.T) {
 		id: share.ID{1}, kind: kindFetch, name: "näme", path: "/p", added: time.Unix(5, 6), completed: time.Unix(7, 8),
 		size: 1, total: 2, files: 3, downloaded: 4, uploaded: 5, secret: share.SecretOf([share.SecretSize]byte{6}),
 		options: options{
-			Paused: true, Reason: "why", GoalDone: true, Goal: share.Goal{None: true, Ratio: 1.5, For: time.Hour},
+			Paused: true, Reason: "why",
+			ReasonText: share.Say("complete, ratio %.3g reached", 1.5), DamageText: share.Say("%v: %d", share.Say("the disk is full"), 7), GoalDone: true, Goal: share.Goal{None: true, Ratio: 1.5, For: time.Hour},
 			Limits: share.Limits{Down: 1, Up: 2}, PieceLength: 3, FollowSymlinks: true, Private: true, Hybrid: true, Sealed: true, Blind: true, Blob: "b", Unseal: true,
 			Trackers: []string{"t"}, WebSeeds: []string{"w"}, Peers: []string{"p"}, Globs: []string{"g"},
 			Select: []share.Range{{First: 1, Last: 2}}, Priorities: map[int]share.Priority{1: share.Skip},
 			Sequential: true, Root: "r", Verify: true, Mend: true, Durable: 9, Damage: "d", Lost: true, Counted: true, Adopt: true, MaxSize: 10,
-			Names:  &names{V1: share.ID{1}, V2: share.V2{2}},
-			Owners: []Owner{User}, Then: User, Data: true, Only: "o", From: "f", Restart: true,
+			Names: &names{V1: share.ID{1}, V2: share.V2{2}},
+			Turn:  share.First, Owners: []Owner{User}, Then: User, Data: true, Only: "o", From: "f", Restart: true,
 			Exclude: []string{"x"}, Strict: true, Hidden: 11, LeftOut: &share.LeftOut{Count: 1, Items: []share.Omitted{{Path: "p", Reason: "r"}}},
+			Given: true, Places: map[int]string{2: "l"}, Hold: true,
 		},
 	}
 	v := reflect.ValueOf(want.options)

@@ -15,7 +15,7 @@ import (
 // spec says how the storage of t is opened. The caller sets Info.
 func (lp *loop) spec(t *transfer) storage.Spec {
 	if t.own() {
-		return storage.Spec{Since: t.added, Seal: lp.sealSpec(t), Own: &storage.Own{Path: t.path, Sources: t.sources(), FollowSymlinks: t.options.FollowSymlinks}}
+		return storage.Spec{Since: t.added, Seal: lp.sealSpec(t), Own: &storage.Own{Path: t.path, Sources: t.sources(), Foreign: t.options.Given, FollowSymlinks: t.options.FollowSymlinks}}
 	}
 	s := storage.Spec{Dir: t.path, Seal: lp.sealSpec(t), Since: t.completed, Adopt: t.options.Adopt}
 	if t.options.Root == "" {
@@ -30,10 +30,11 @@ func (lp *loop) spec(t *transfer) storage.Spec {
 	return s
 }
 
-// sources lists the files that a share was just hashed from.
+// sources lists the files that a share was just hashed from, and of an import where
+// its files are.
 func (t *transfer) sources() []storage.Source {
 	if t.making.made == nil || t.making.reused {
-		return nil
+		return t.places()
 	}
 	out := make([]storage.Source, len(t.making.made.Files))
 	for i, f := range t.making.made.Files {
@@ -132,7 +133,7 @@ func (lp *loop) heard(t *transfer, info *metainfo.Info, ev storage.Event) {
 	switch {
 	case was == nil && o.fault != nil:
 		lp.log.Warn("a transfer has a disk fault", "id", t.id.Short(), "error", o.fault)
-		lp.events.tell(t, share.EventFailed, o.fault.Error())
+		lp.events.tell(t, share.EventFailed, share.TextOf(o.fault))
 	case was != nil && o.fault == nil:
 		lp.events.note(t, "the disk works again")
 	}
@@ -159,7 +160,7 @@ func (lp *loop) startAttach(t *transfer) {
 	content := face.Content{
 		ID: t.info.ID, Info: t.info.Bytes(), Storage: storageOf(o.files),
 		ReadOnly: t.own(), // nothing is ever written to what the user shares
-		Down:     flow.Throttle{Own: down, Node: lp.down},
+		Down:     lp.ahead.limit(t, down, lp.down),
 		Up:       flow.Throttle{Own: up, Node: lp.up},
 		Arrived:  o.plan.arrival,
 		Layers:   o.layers,
@@ -346,7 +347,7 @@ func (lp *loop) checkProgress(t *transfer) {
 		// It is no longer complete: what is missing is fetched again.
 		t.done, t.options.Lost, t.options.Durable = false, true, t.haveBytes()
 		if t.options.Reason != "" {
-			t.options.Reason = "some of it is damaged or missing; get or resume fetches it again"
+			t.options.Reason = share.Say("some of it is damaged or missing; get or resume fetches it again").String()
 		}
 		lp.save(t)
 		lp.reconcile(t)
@@ -361,18 +362,24 @@ func (lp *loop) checkProgress(t *transfer) {
 	}
 }
 
-// startFinish makes what has no pieces, such as empty files; then the transfer is done.
+// startFinish makes what has no pieces, such as empty files, and deletes the blob that the
+// files were written out of, if any; then the transfer is done.
 func (lp *loop) startFinish(t *transfer) {
 	if t.job != nil {
 		return
 	}
 	o, skip := t.opened(), t.options.Priorities
-	files := o.files
+	files, id, blob := o.files, t.id, lp.spentBlob(t)
 	lp.start(t, jobFinish, func(ctx context.Context) func() {
 		err := files.Finish(ctx, func(i int) bool { return skip[i] != share.Skip })
 		path := files.Path()
+		gone := err == nil && blob != "" && lp.blobGone(ctx, id, blob)
 		return func() {
 			lp.setRoot(t, path)
+			if gone && t.options.Blob == blob {
+				t.options.Blob = ""
+				lp.save(t)
+			}
 			switch {
 			case err != nil:
 				lp.events.note(t, "finishing: %v", err)
@@ -394,8 +401,7 @@ func (lp *loop) finish(t *transfer) {
 	t.options.Durable, t.options.Lost = t.total, false
 	lp.tellCompletion(t)
 	lp.save(t)
-	lp.events.tell(t, share.EventDone, "")
-	lp.dropBlob(t)
+	lp.events.tell(t, share.EventDone, share.Text{})
 	lp.checkGoal(t, lp.now())
 	lp.reconcile(t)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
@@ -20,23 +21,26 @@ const (
 // stream reads one file. A read waits while its piece is missing.
 type stream struct {
 	ctx    context.Context
+	plays  bool   // others yield to it
 	closed func() // called by Close
 
 	// Set by open.
+	index int
 	info  *metainfo.Info
 	file  *metainfo.File
 	files io.ReaderAt
 	plan  *plan
 
-	pos int64
+	pos   atomic.Int64 // only the reader changes it
+	waits atomic.Bool  // a Read waits for a piece
 
 	mu    sync.Mutex
 	ended error         // set by end
 	over  chan struct{} // closed by end
 }
 
-func newStream(ctx context.Context, closed func()) *stream {
-	return &stream{ctx: ctx, closed: closed, over: make(chan struct{})}
+func newStream(ctx context.Context, plays bool, closed func()) *stream {
+	return &stream{ctx: ctx, plays: plays, closed: closed, over: make(chan struct{})}
 }
 
 // open makes the stream read one file. files fails with share.Disk where the disk
@@ -45,7 +49,7 @@ func (s *stream) open(info *metainfo.Info, index int, files io.ReaderAt, plan *p
 	if index < 0 || index >= len(info.Files) || info.Files[index].Pad || info.Files[index].Symlink {
 		return share.Errorf(share.Usage, "%q has no file %d", info.Name, index)
 	}
-	s.info, s.files, s.plan, s.file = info, files, plan, &info.Files[index]
+	s.index, s.info, s.files, s.plan, s.file = index, info, files, plan, &info.Files[index]
 	return nil
 }
 
@@ -66,43 +70,57 @@ func (s *stream) reason() error {
 }
 
 func (s *stream) Read(b []byte) (int, error) {
-	if s.pos >= s.file.Length {
+	pos := s.pos.Load()
+	if pos >= s.file.Length {
 		return 0, io.EOF
 	}
 	if len(b) == 0 {
 		return 0, nil
 	}
-	at := s.file.Offset + s.pos
+	at := s.file.Offset + pos
 	piece := int(at / s.info.PieceLength)
-	last := (s.file.Offset + s.file.Length - 1) / s.info.PieceLength
-	ahead := max(readAhead/s.info.PieceLength, readAheadPieces)
-	s.plan.setWindow(s, window{piece, int(min(last, int64(piece)+ahead)) + 1})
+	s.plan.setWindow(s, s.window())
 	s.plan.apply()
-	n := min(int64(len(b)), s.file.Length-s.pos, int64(piece+1)*s.info.PieceLength-at)
+	n := min(int64(len(b)), s.file.Length-pos, int64(piece+1)*s.info.PieceLength-at)
+	defer s.waits.Store(false)
 	for {
 		changed := s.plan.changed()
 		m, err := s.files.ReadAt(b[:n], at)
 		if m > 0 {
-			s.pos += int64(m)
+			s.pos.Store(pos + int64(m))
 			return m, nil
 		}
 		if share.KindOf(err) == share.Disk {
 			return 0, err
 		}
+		s.waits.Store(true)
 		select {
 		case <-changed:
 		case <-s.over:
-			return 0, fmt.Errorf("reading %q at %d: %w", s.info.Name, s.pos, s.reason())
+			return 0, fmt.Errorf("reading %q at %d: %w", s.info.Name, pos, s.reason())
 		case <-s.ctx.Done():
-			return 0, share.Errorf(share.Interrupted, "reading %q at %d: %w", s.info.Name, s.pos, context.Cause(s.ctx))
+			return 0, share.Errorf(share.Interrupted, "reading %q at %d: %w", s.info.Name, pos, context.Cause(s.ctx))
 		}
 	}
+}
+
+// window is the pieces that s wants before all others, from the one that it reads on;
+// none at the end of the file.
+func (s *stream) window() window {
+	pos := s.pos.Load()
+	if pos >= s.file.Length {
+		return window{}
+	}
+	piece := (s.file.Offset + pos) / s.info.PieceLength
+	last := (s.file.Offset + s.file.Length - 1) / s.info.PieceLength
+	ahead := max(readAhead/s.info.PieceLength, readAheadPieces)
+	return window{int(piece), int(min(last, piece+ahead)) + 1}
 }
 
 func (s *stream) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
-		offset += s.pos
+		offset += s.pos.Load()
 	case io.SeekEnd:
 		offset += s.file.Length
 	case io.SeekStart:
@@ -112,7 +130,7 @@ func (s *stream) Seek(offset int64, whence int) (int64, error) {
 	if offset < 0 {
 		return 0, errors.New("seeking before the start")
 	}
-	s.pos = offset
+	s.pos.Store(offset)
 	return offset, nil
 }
 
@@ -160,9 +178,31 @@ func (t *transfer) endStreams() {
 // transfer is removed or paused while data is missing, or when the disk fails. The
 // result is not safe for concurrent use.
 func (e *Engine) Open(ctx context.Context, id share.ID, fileIndex int) (io.ReadSeekCloser, error) {
+	return e.openFile(ctx, id, fileIndex, false)
+}
+
+// Play is Open for somebody who plays the file: while data is missing ahead of the
+// reader, other downloads are slowed down.
+func (e *Engine) Play(ctx context.Context, id share.ID, fileIndex int) (io.ReadSeekCloser, error) {
+	return e.openFile(ctx, id, fileIndex, true)
+}
+
+func (e *Engine) openFile(ctx context.Context, id share.ID, fileIndex int, plays bool) (io.ReadSeekCloser, error) {
+	s, err := e.openStream(ctx, id, plays, func(t *transfer, o *openedPhase, s *stream) error {
+		return s.open(t.info, fileIndex, o.files, o.plan)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openStream makes a stream of a transfer once its files are open. set, which is called on
+// the loop, has it read one of them.
+func (e *Engine) openStream(ctx context.Context, id share.ID, plays bool, set func(*transfer, *openedPhase, *stream) error) (*stream, error) {
 	var t *transfer
 	var s *stream
-	s = newStream(ctx, func() {
+	s = newStream(ctx, plays, func() {
 		e.call(func(lp *loop) {
 			delete(t.streams, s)
 			lp.reconcile(t)
@@ -199,7 +239,7 @@ func (e *Engine) Open(ctx context.Context, id share.ID, fileIndex int) (io.ReadS
 		case o == nil:
 			err = share.Errorf(share.Failed, "the files of %s could not be opened", t.id.Short())
 		default:
-			err = s.open(t.info, fileIndex, o.files, o.plan)
+			err = set(t, o, s)
 		}
 	}) {
 		err = stopped()

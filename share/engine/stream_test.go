@@ -48,7 +48,7 @@ func TestStream(t *testing.T) {
 		plan.arrival()
 	}
 	closed := 0
-	s := newStream(t.Context(), func() { closed++ })
+	s := newStream(t.Context(), false, func() { closed++ })
 	if err := s.open(info, 3, files, plan); share.KindOf(err) != share.Usage {
 		t.Errorf("a file that is not there: %v", err)
 	}
@@ -91,7 +91,7 @@ func TestStreamEnds(t *testing.T) {
 		"by a disk error": {disk: share.Errorf(share.Disk, "%w", ended), want: ended},
 	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		s := newStream(ctx, func() {})
+		s := newStream(ctx, false, func() {})
 		files := &pieceByPiece{err: test.disk, miss: func() { test.miss(s, cancel) }}
 		if err := s.open(info, 0, files, newPlan(info, &onDisk{info: info}, nil)); err != nil {
 			t.Fatal(err)

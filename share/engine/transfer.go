@@ -4,13 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"math"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
-
-	"github.com/dustin/go-humanize/english"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/flow"
@@ -43,7 +42,10 @@ type transfer struct {
 	look    look
 	peers   peers
 	limits  limits
+	given   given
 	streams streams
+	played  atomic.Bool     // somebody plays it: it yields to no other
+	yields  string          // the name of what it yields to
 	waiters []chan struct{} // closed when it is live, or will not be
 
 	shown share.Transfer // as in the last event
@@ -140,49 +142,59 @@ func (t *transfer) state() share.State {
 }
 
 // reason says why t makes no progress; empty if it does.
-func (t *transfer) reason(now time.Time) string {
+func (t *transfer) reason(now time.Time) share.Text {
 	switch t.state() {
 	case share.Stopped:
 		err := cmp.Or(t.failure, t.fault())
 		switch {
 		case t.failure == nil && t.look.silent:
-			return "the disk or network share of " + t.shownPath() + " does not answer"
+			return share.Say("the disk or network share of %s does not answer", t.shownPath())
 		case err == nil:
-			return t.options.Damage
+			return kept(t.options.Damage, t.options.DamageText)
 		}
 		if wait := t.retry.Sub(now); t.failure != nil && wait > 0 {
-			return fmt.Sprintf("%v; next try in %s", err, face.Seconds(wait))
+			return share.Say("%v; next try in %s", err, face.Seconds(wait))
 		}
-		return err.Error()
+		return share.TextOf(err)
 	case share.Paused:
-		return t.options.Reason
+		return kept(t.options.Reason, t.options.ReasonText)
 	case share.Queued:
-		return "queued until another transfer is complete"
+		return share.Say("queued until another transfer is complete")
 	case share.Finding:
 		return t.peers.search.reason(t.peers.book, 0, now)
 	case share.Fetching:
 		if o := t.opened(); o != nil && o.files.Arrived() {
-			return "all data has arrived and is being written to the disk"
+			return share.Say("all data has arrived and is being written to the disk")
 		}
 		l := t.live()
-		if l == nil || l.down.Rate() > 0 {
-			return ""
+		switch {
+		case l != nil && t.yields != "":
+			return share.Say("slowed down while “%s” plays", t.yields)
+		case l == nil || l.down.Rate() > 0:
+			return share.Text{}
 		}
 		if n := len(l.layers.Missing()); l.blind() && l.net.Figures().Peers > 0 {
-			return "waiting for peers to send the hashes of the pieces of " + english.Plural(n, "file", "")
+			return share.Say("waiting for peers to send the hashes of the pieces of %s", share.Count(n, "file", "files"))
 		}
 		return t.peers.search.reason(t.peers.book, l.net.Figures().Peers, now)
 	}
-	return ""
+	return share.Text{}
+}
+
+// kept is a text that was kept with a row; an earlier version kept only the sentence.
+func kept(sentence string, t share.Text) share.Text {
+	if t.String() != sentence {
+		return share.Text{Pattern: sentence}
+	}
+	return t
 }
 
 // snapshot is t as callers see it, with a link that has these addresses.
-func (t *transfer) snapshot(now time.Time, addrs []string) share.Transfer {
+func (t *transfer) snapshot(now time.Time, at where) share.Transfer {
 	s := share.Transfer{
 		ID:        t.id,
 		Name:      t.name,
 		State:     t.state(),
-		Reason:    t.reason(now),
 		Total:     t.total,
 		Size:      t.size,
 		Files:     t.row.files,
@@ -195,9 +207,12 @@ func (t *transfer) snapshot(now time.Time, addrs []string) share.Transfer {
 		Completed: t.completed,
 		Looked:    t.look.at,
 		Limits:    t.options.Limits,
+		Priority:  t.options.Turn,
 		Goal:      t.options.Goal,
 		IPv4Only:  t.peers.book.leftOut(),
 	}
+	why := t.reason(now)
+	s.Reason, s.ReasonText = why.String(), why.Of()
 	if n := t.names(); !n.V2.IsZero() {
 		s.V1, s.V2 = n.V1, n.V2
 	}
@@ -217,10 +232,15 @@ func (t *transfer) snapshot(now time.Time, addrs []string) share.Transfer {
 	if l := t.live(); l != nil {
 		f := l.net.Figures()
 		s.Peers, s.Seeds = f.Peers, f.Seeds
-		s.Down, s.Up = l.down.Rate(), l.up.Rate()
+		s.Availability = math.Floor(f.Availability*100) / 100
+		s.Up = l.up.Rate()
+		if !t.done { // it ends with the download
+			s.Down = l.down.Rate()
+		}
 	}
+	s.Up += t.given.rate.Rate()
 	if t.kind != kindUnhashed {
-		s.Link = t.link(addrs)
+		s.Link = t.link(at)
 	}
 	return s
 }
@@ -247,14 +267,17 @@ func (t *transfer) shownPath() string {
 	return t.path
 }
 
-// link is the magnet URI of t with these addresses.
-func (t *transfer) link(addrs []string) string {
+// where is what a link says of where this node has its content.
+type where struct{ peers, webSeeds []string }
+
+// link is the magnet URI of t.
+func (t *transfer) link(at where) string {
 	l := t.names().link()
 	if !t.secret.IsZero() {
-		l.Secret, l.Peers = t.secret, addrs
+		l.Secret, l.Peers, l.WebSeeds = t.secret, at.peers, at.webSeeds
 		return l.Reveal()
 	}
-	l.Name, l.Length, l.Peers = t.name, t.size, addrs
+	l.Name, l.Length, l.Peers, l.WebSeeds = t.name, t.size, at.peers, at.webSeeds
 	if l.Name == t.id.String() {
 		l.Name = "" // the ID stands for a name that is not known
 	}
@@ -303,7 +326,7 @@ func (t *transfer) wait() chan struct{} {
 
 // traffic is what t has downloaded and uploaded in its life.
 func (t *transfer) traffic() (down, up int64) {
-	down, up = t.downloaded, t.uploaded
+	down, up = t.downloaded, t.uploaded+t.given.bytes.Load()-t.given.counted
 	if l := t.live(); l != nil {
 		f := l.net.Figures()
 		down += f.Down - l.counted.down
@@ -312,8 +335,11 @@ func (t *transfer) traffic() (down, up int64) {
 	return down, up
 }
 
-// fold moves what the counters of the swarm hold into the row.
+// fold moves what the counters hold into the row.
 func (t *transfer) fold() {
+	given := t.given.bytes.Load()
+	t.uploaded += given - t.given.counted
+	t.given.counted = given
 	if l := t.live(); l != nil {
 		f := l.net.Figures()
 		t.downloaded += f.Down - l.counted.down

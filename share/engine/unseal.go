@@ -157,23 +157,38 @@ func (w *worker) dropBlob(ctx context.Context, id share.ID, dir string) ([]share
 	return files.Remove(ctx, true)
 }
 
-// dropBlob has the blob deleted out of which all files of t were written.
+// spentBlob is the folder of the blob out of which all files of t were written; empty if
+// there is none.
+func (lp *loop) spentBlob(t *transfer) string {
+	if t.size != t.total || lp.cfg.Look {
+		return ""
+	}
+	return t.options.Blob
+}
+
+// blobGone deletes a blob. It reports false if that may succeed another time.
+func (lp *loop) blobGone(ctx context.Context, id share.ID, dir string) bool {
+	kept, err := lp.work.dropBlob(ctx, id, dir)
+	if err != nil {
+		lp.log.Warn("the blob of a sealed share stays, though its files are complete", "id", id.Short(), "error", err)
+		return false
+	}
+	for _, k := range kept {
+		lp.log.Info("the blob of a sealed share stays", "id", id.Short(), "path", k.Path, "reason", k.Reason)
+	}
+	return true
+}
+
+// dropBlob has a blob deleted that was left when the node ended.
 func (lp *loop) dropBlob(t *transfer) {
-	id, dir := t.id, t.options.Blob
-	if dir == "" || t.size != t.total || lp.cfg.Look {
+	id, dir := t.id, lp.spentBlob(t)
+	if dir == "" {
 		return
 	}
 	lp.box.run(func(ctx context.Context) func() {
-		kept, err := lp.work.dropBlob(ctx, id, dir)
+		gone := lp.blobGone(ctx, id, dir)
 		return func() {
-			if err != nil {
-				lp.log.Warn("the blob of a sealed share stays, though its files are complete", "id", id.Short(), "error", err)
-				return
-			}
-			for _, k := range kept {
-				lp.log.Info("the blob of a sealed share stays", "id", id.Short(), "path", k.Path, "reason", k.Reason)
-			}
-			if t.options.Blob == dir {
+			if gone && t.options.Blob == dir {
 				t.options.Blob = ""
 				lp.save(t)
 			}

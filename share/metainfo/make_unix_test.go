@@ -19,6 +19,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// leftOut is what is left out, as pairs of a path and a reason.
+func leftOut(pairs ...string) *share.LeftOut {
+	var l share.LeftOut
+	for i := 0; i < len(pairs); i += 2 {
+		l.Add(pairs[i], share.Text{Pattern: pairs[i+1]})
+	}
+	return &l
+}
+
 func TestMakeSkipsWhatIsNoFile(t *testing.T) {
 	outside := plant(t, map[string][]byte{"secret": []byte("secret"), "dir/x": []byte("xyz")})
 	root := plant(t, map[string][]byte{"a": []byte("a"), "only links/": nil})
@@ -43,10 +52,7 @@ func TestMakeSkipsWhatIsNoFile(t *testing.T) {
 	defer socket.Close()
 
 	made := mustMake(t, root, MakeOptions{})
-	want := &share.LeftOut{Count: 5, Items: []share.Omitted{
-		{Path: "file", Reason: "a symbolic link"}, {Path: "folder", Reason: "a symbolic link"},
-		{Path: "only links/circle", Reason: "a symbolic link"}, {Path: "pipe", Reason: "a pipe"}, {Path: "socket", Reason: "a socket"},
-	}}
+	want := leftOut("file", "a symbolic link", "folder", "a symbolic link", "only links/circle", "a symbolic link", "pipe", "a pipe", "socket", "a socket")
 	if diff := cmp.Diff(want, made.LeftOut); diff != "" {
 		t.Errorf("left out: want -, got +:\n%s", diff)
 	}
@@ -91,10 +97,7 @@ func TestMakeLeavesOut(t *testing.T) {
 	}
 	made := mustMake(t, root, MakeOptions{})
 	const padding, foreign = "other clients treat a file of this name as padding; rename it", "its name is not UTF-8, which torrents require; rename it"
-	want := &share.LeftOut{Count: 4, Items: []share.Omitted{
-		{Path: "_____padding_file_0", Reason: padding}, {Path: `b\xff`, Reason: foreign},
-		{Path: "d/_____padding_file_1", Reason: padding}, {Path: `d/c\xfe`, Reason: foreign},
-	}}
+	want := leftOut("_____padding_file_0", padding, "b\xff", foreign, "d/_____padding_file_1", padding, "d/c\xfe", foreign)
 	if diff := cmp.Diff(want, made.LeftOut); diff != "" || made.Info.Total != 1 {
 		t.Errorf("%d bytes; left out: want -, got +:\n%s", made.Info.Total, diff)
 	}

@@ -111,11 +111,10 @@ type File struct {
 // Bytes is the unchanged info dictionary. It must not be modified.
 func (in *Info) Bytes() []byte { return in.raw }
 
-// HasV1 tells whether the content is described for BEP 3, HasV2 whether it is for
-// BEP 52. A hybrid has both.
+// HasV1 tells whether the content is described for BEP 3, as that of a hybrid is.
 func (in *Info) HasV1() bool { return len(in.pieces) > 0 }
 
-// HasV2 is described at HasV1.
+// HasV2 tells whether the content is described for BEP 52, as that of a hybrid is.
 func (in *Info) HasV2() bool { return in.V2 != [sha256.Size]byte{} }
 
 // IDs are what peers, trackers and the DHT know the content by: the SHA-1 of the

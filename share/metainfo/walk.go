@@ -211,18 +211,18 @@ func (w *walker) visit(ctx context.Context, p place, d fs.DirEntry) (err error) 
 		return w.cannot(p, share.Usage, err)
 	}
 	if w.list && !share.IsName(d.Name()) {
-		return w.cannot(p, share.Usage, errors.New("its name has a character that no sealed share may have; rename it"))
+		return w.cannot(p, share.Usage, share.Wrapf("its name has a character that no sealed share may have; rename it"))
 	}
 	if p.info, err = d.Info(); err != nil {
 		return w.cannot(p, share.Disk, err)
 	}
 	if p.info.Mode()&fs.ModeSymlink != 0 {
 		if !w.o.FollowSymlinks {
-			w.omit(p, "a symbolic link")
+			w.omit(p, share.Say("a symbolic link"))
 			return nil
 		}
 		if p.info, err = os.Stat(p.file); err != nil {
-			return w.cannot(p, share.Disk, fmt.Errorf("a symbolic link: %w", cause(err)))
+			return w.cannot(p, share.Disk, share.Wrapf("a symbolic link: %w", cause(err)))
 		}
 		p.real = resolved(p.file)
 	}
@@ -243,7 +243,7 @@ func (w *walker) visit(ctx context.Context, p place, d fs.DirEntry) (err error) 
 	case !p.info.IsDir():
 		return w.cannot(p, share.Usage, errors.New(special(p.info.Mode())))
 	case w.isAbove(p.info):
-		w.omit(p, "it leads back to a folder that it is in")
+		w.omit(p, share.Say("it leads back to a folder that it is in"))
 		return nil
 	}
 	if err := w.guard(p.file, p.real, p.info); err != nil {
@@ -271,11 +271,11 @@ func (w *walker) cannot(p place, kind share.Kind, why error) error {
 		return share.Errorf(kind, "share %q: %w", p.file, why)
 	}
 	w.unread = w.unread || kind == share.Disk
-	w.omit(p, why.Error())
+	w.omit(p, share.TextOf(why))
 	return nil
 }
 
-func (w *walker) omit(p place, reason string) { w.leftOut.Add(strings.Join(p.path, "/"), reason) }
+func (w *walker) omit(p place, reason share.Text) { w.leftOut.Add(strings.Join(p.path, "/"), reason) }
 
 // cause is an error of package os without the path.
 func cause(err error) error {

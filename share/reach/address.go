@@ -42,6 +42,9 @@ type Address struct {
 	// Routed says that the default route uses Interface, or that the system does
 	// not report routes.
 	Routed bool
+	// Router is the default router of Interface; the zero Addr where there is none or the
+	// system does not report it.
+	Router netip.Addr
 	// Preferred and Valid are the remaining lifetimes when the address was read;
 	// negative means infinite or unknown.
 	Preferred, Valid time.Duration

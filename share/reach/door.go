@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/reach/internal/igd"
 	"github.com/shoalnet/shoal/share/reach/internal/pcp"
 )
@@ -48,14 +49,14 @@ type door struct {
 	session  *pcp.Session
 	router   *igd.Client
 	holes    map[hole]*opening
-	problems map[string]string    // by method
+	problems map[string]error     // by method
 	quiet    map[string]time.Time // not to be asked before
 	pause    map[string]time.Duration
 }
 
 func newDoor(p *Pinholes, a netip.Addr, iface string) *door {
 	return &door{
-		p: p, addr: a, iface: iface, holes: map[hole]*opening{}, problems: map[string]string{},
+		p: p, addr: a, iface: iface, holes: map[hole]*opening{}, problems: map[string]error{},
 		quiet: map[string]time.Time{}, pause: map[string]time.Duration{},
 	}
 }
@@ -72,7 +73,7 @@ func (d *door) route(all []Gateway, i int) {
 	d.gateway = g
 	d.end()
 	for _, o := range d.holes {
-		o.err, o.until = errors.New("the default router has changed"), time.Time{}
+		o.err, o.until = share.Wrapf("the default router has changed"), time.Time{}
 	}
 	d.impatient()
 }
@@ -136,7 +137,7 @@ func (d *door) look(ctx context.Context, wanted []hole) {
 
 // failed records that a method got no answer, and pauses it for a while.
 func (d *door) failed(method string, err error) {
-	d.problems[method] = err.Error()
+	d.problems[method] = err
 	pause := min(max(2*d.pause[method], quietFirst), quietMost)
 	d.pause[method] = pause
 	d.quiet[method] = d.p.cfg.Now().Add(pause)
@@ -170,7 +171,7 @@ func (d *door) opened(h hole, o *opening, life time.Duration) {
 // askPCP opens the wanted pinholes by PCP and reports whether any is open.
 func (d *door) askPCP(ctx context.Context, wanted []hole) bool {
 	if !d.gateway.Addr.IsValid() {
-		d.problems[byPCP] = "it is not known which router is in charge of " + d.iface
+		d.problems[byPCP] = share.Wrapf("it is not known which router is in charge of %s", d.iface)
 		return false
 	}
 	if d.rests(byPCP) {
@@ -179,7 +180,7 @@ func (d *door) askPCP(ctx context.Context, wanted []hole) bool {
 	if d.session == nil {
 		s, err := pcp.Open(d.addr, netip.AddrPortFrom(d.gateway.Addr, d.p.cfg.PCPPort), d.p.cfg.Now)
 		if err != nil {
-			d.problems[byPCP] = err.Error()
+			d.problems[byPCP] = err
 			return false
 		}
 		d.session = s

@@ -1,7 +1,6 @@
 package reach
 
 import (
-	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -57,9 +56,11 @@ type Evidence struct {
 	about map[subject]*dossier
 }
 
+// A subject is what evidence is about. Port is 0 for the ports at which peers connect.
 type subject struct {
 	addr  netip.Addr
 	proto Protocol
+	port  uint16
 }
 
 type dossier struct {
@@ -75,7 +76,7 @@ type refusal struct {
 // Finding is a verdict with its evidence.
 type Finding struct {
 	Verdict  share.Verdict
-	Evidence string
+	Evidence share.Text
 	Time     time.Time
 }
 
@@ -118,13 +119,23 @@ func (e *Evidence) stranger(from netip.Addr) bool {
 // Came records that from contacted the address to of this host unsolicited. It
 // reports whether that is a proof: a neighbour has not passed the firewall.
 func (e *Evidence) Came(p Protocol, to, from netip.Addr, how string) bool {
+	return e.came(subject{addr: to, proto: p}, from, how)
+}
+
+// CameTo is Came for TCP at a port that is not for peers. A firewall may let strangers in
+// at one port and not at another, so it says nothing about other ports.
+func (e *Evidence) CameTo(to netip.AddrPort, from netip.Addr, how string) bool {
+	return e.came(subject{to.Addr(), TCP, to.Port()}, from, how)
+}
+
+func (e *Evidence) came(to subject, from netip.Addr, how string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if scope, ok := ScopeOf(to); !ok || scope != Global || !e.own[to] || !e.stranger(from) {
+	if scope, ok := ScopeOf(to.addr); !ok || scope != Global || !e.own[to.addr] || !e.stranger(from) {
 		return false
 	}
-	d := e.dossier(subject{to, p})
-	d.proof = Finding{share.Reachable, fmt.Sprintf("%s %s", from, how), e.now()}
+	d := e.dossier(to)
+	d.proof = Finding{share.Reachable, share.Say("%s "+how, from), e.now()}
 	d.refusals = nil
 	return true
 }
@@ -137,7 +148,7 @@ func (e *Evidence) Refused(p Protocol, to, from netip.Addr) {
 	if !e.own[to] || !e.stranger(from) {
 		return
 	}
-	d := e.dossier(subject{to, p})
+	d := e.dossier(subject{addr: to, proto: p})
 	site := SiteOf(from)
 	kept := d.refusals[:0]
 	for _, r := range d.refusals {
@@ -161,10 +172,17 @@ func (e *Evidence) dossier(s subject) *dossier {
 }
 
 // About returns the finding about an address.
-func (e *Evidence) About(p Protocol, a netip.Addr) Finding {
+func (e *Evidence) About(p Protocol, a netip.Addr) Finding { return e.find(subject{addr: a, proto: p}) }
+
+// AboutPort returns the finding about TCP at a port that is not for peers.
+func (e *Evidence) AboutPort(a netip.AddrPort) Finding {
+	return e.find(subject{a.Addr(), TCP, a.Port()})
+}
+
+func (e *Evidence) find(s subject) Finding {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	d := e.about[subject{a, p}]
+	d := e.about[s]
 	if d == nil {
 		return Finding{Verdict: share.NotKnown}
 	}
@@ -178,14 +196,14 @@ func (e *Evidence) About(p Protocol, a netip.Addr) Finding {
 		}
 	}
 	proven := d.proof.Verdict == share.Reachable && now.Sub(d.proof.Time) < proofLife
-	who := fmt.Sprintf("peers of %d networks were asked to connect and failed", failed)
+	who := share.Say("peers of %d networks were asked to connect and failed", failed)
 	switch {
 	case failed >= refusersNeeded:
 		return Finding{share.Unreachable, who, last}
 	case proven:
 		return d.proof
 	case failed == 1:
-		return Finding{share.NotKnown, "one peer was asked to connect and failed, which proves nothing", last}
+		return Finding{share.NotKnown, share.Say("one peer was asked to connect and failed, which proves nothing"), last}
 	}
 	return Finding{Verdict: share.NotKnown}
 }
@@ -195,7 +213,7 @@ func (e *Evidence) About(p Protocol, a netip.Addr) Finding {
 func (e *Evidence) Forget(p Protocol, a netip.Addr) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if d := e.about[subject{a, p}]; d != nil {
+	if d := e.about[subject{addr: a, proto: p}]; d != nil {
 		d.refusals = nil
 	}
 }

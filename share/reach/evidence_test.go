@@ -64,7 +64,7 @@ func TestVerdictsChange(t *testing.T) {
 	e, c := newEvidence(t)
 	want := func(step string, v share.Verdict) {
 		t.Helper()
-		if got := e.About(TCP, own); got.Verdict != v || v != share.NotKnown && (got.Evidence == "" || got.Time.IsZero()) {
+		if got := e.About(TCP, own); got.Verdict != v || v != share.NotKnown && (got.Evidence.Pattern == "" || got.Time.IsZero()) {
 			t.Errorf("%s: %+v", step, got)
 		}
 	}
@@ -98,6 +98,28 @@ func TestVerdictsChange(t *testing.T) {
 	want("the address was gone meanwhile", share.NotKnown)
 }
 
+// A port that is not for peers is proven by who comes to it, and says nothing about
+// another port; nor do the ports for peers.
+func TestEvidenceOfOnePort(t *testing.T) {
+	e, _ := newEvidence(t)
+	own, stranger := ip("2001:db8:1::5"), ip("2001:db8:9::1")
+	web, other := netip.AddrPortFrom(own, 443), netip.AddrPortFrom(own, 80)
+	if e.CameTo(web, ip("2001:db8:1::7"), "connected") || e.CameTo(netip.AddrPortFrom(ip("2001:db8:1::6"), 443), stranger, "connected") {
+		t.Error("a neighbour, or an address of another host, is a proof")
+	}
+	e.Came(TCP, own, stranger, "connected")
+	if got := e.AboutPort(web).Verdict; got != share.NotKnown {
+		t.Errorf("after a peer came: %s", got)
+	}
+	if !e.CameTo(web, stranger, "connected") || e.AboutPort(web).Verdict != share.Reachable || e.AboutPort(other).Verdict != share.NotKnown {
+		t.Errorf("%+v, %+v", e.AboutPort(web), e.AboutPort(other))
+	}
+	e.SetAddresses([]Address{addr("2001:db8:7::5", Stable, "eth0")})
+	if got := e.AboutPort(web).Verdict; got != share.NotKnown {
+		t.Errorf("after the address has gone: %s", got)
+	}
+}
+
 func TestRefusalsAreBounded(t *testing.T) {
 	e, _ := newEvidence(t)
 	own := ip("2001:db8:1::5")
@@ -106,7 +128,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 		a[4], a[5] = byte(i>>8)+0x20, byte(i)
 		e.Refused(TCP, own, netip.AddrFrom16(a))
 	}
-	if n := len(e.about[subject{own, TCP}].refusals); n != maxRefusals {
+	if n := len(e.about[subject{addr: own, proto: TCP}].refusals); n != maxRefusals {
 		t.Errorf("%d refusals are kept", n)
 	}
 }
@@ -154,7 +176,7 @@ func TestReport(t *testing.T) {
 			e.Came(UDP, ip(own), stranger, "asked")
 		}, share.Unreachable, "cannot reach you", "Open TCP 51413 to " + own},
 		"refuted in spite of a pinhole": {[]Endpoint{stable}, []share.Pinhole{hole}, refute, share.Unreachable, "cannot", "this machine's own firewall"},
-		"the router would not": {[]Endpoint{stable}, []share.Pinhole{{Address: ip(own), Method: "UPnP", Error: "no"}}, refute, share.Unreachable,
+		"the router would not": {[]Endpoint{stable}, []share.Pinhole{{Address: ip(own), Port: 51413, Method: "UPnP", Error: "no"}}, refute, share.Unreachable,
 			"cannot", "refused to open it by UPnP."},
 	} {
 		t.Run(name, func(t *testing.T) {

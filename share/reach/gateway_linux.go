@@ -1,10 +1,11 @@
 package reach
 
 import (
-	"fmt"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // ListGateways reads the routers of the default routes of IPv6.
@@ -16,7 +17,7 @@ func ListGateways4() ([]Gateway, error) { return listGateways(netlink.FAMILY_V4)
 func listGateways(family int) ([]Gateway, error) {
 	routes, err := netlink.RouteList(nil, family)
 	if err != nil {
-		return nil, fmt.Errorf("reading the routes: %w", err)
+		return nil, share.Wrapf("reading the routes: %w", err)
 	}
 	var out []Gateway
 	add := func(ip []byte, index int) {

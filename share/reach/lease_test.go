@@ -38,7 +38,7 @@ func TestALeaseShowsItsTrueState(t *testing.T) {
 		r.set(func() { r.epoch += uint32(d / time.Second) })
 	}
 	through := false
-	p.cfg.Needed = func(p Protocol, _ netip.Addr) bool { return p == TCP && !through }
+	p.cfg.Needed = func(p Protocol, _ netip.AddrPort) bool { return p == TCP && !through }
 
 	p.round(t.Context())
 	wantText(t, "opened", p.states(now), `tcp open for 1h0m0s ""; `)

@@ -41,8 +41,8 @@ type PinholeConfig struct {
 	Now    func() time.Time
 	// Endpoints are the endpoints that may need pinholes.
 	Endpoints func() []Endpoint
-	// Needed reports whether an address may need a pinhole to be reachable.
-	Needed func(Protocol, netip.Addr) bool
+	// Needed reports whether an address and port may need a pinhole to be reachable.
+	Needed func(Protocol, netip.AddrPort) bool
 	// Opened is called with an address for which a pinhole was opened.
 	Opened func(netip.Addr)
 
@@ -61,6 +61,7 @@ type Pinholes struct {
 	doors map[netip.Addr]*door // only touched by Run
 
 	mu       sync.Mutex
+	asked    map[netip.Addr]bool
 	holes    []share.Pinhole
 	problems []share.GatewayProblem
 }
@@ -88,7 +89,8 @@ func (p *Pinholes) Holes() []share.Pinhole {
 		// The machine may have been suspended since the last round.
 		if h := &all[i]; !h.Until.IsZero() && !p.cfg.Now().Before(h.Until) {
 			if h.Error == "" {
-				h.Error = "the lease has ended and was not renewed"
+				ended := share.Say("the lease has ended and was not renewed")
+				h.Error, h.ErrorText = ended.String(), ended.Of()
 			}
 			h.Until = time.Time{}
 		}
@@ -101,6 +103,14 @@ func (p *Pinholes) Problems() []share.GatewayProblem {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.problems)
+}
+
+// Asked reports whether all that an address needs was asked of its router, whatever the
+// router said.
+func (p *Pinholes) Asked(a netip.Addr) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asked[a]
 }
 
 // Run keeps pinholes until ctx ends.
@@ -148,12 +158,17 @@ func (p *Pinholes) round(ctx context.Context) {
 	if err != nil {
 		p.cfg.Logger.Debug("cannot tell who the router is", "error", err)
 	}
-	wanted := map[netip.Addr][]hole{}
+	wanted, asked, here := map[netip.Addr][]hole{}, map[netip.Addr]bool{}, map[netip.Addr]bool{}
 	for _, e := range p.cfg.Endpoints() {
-		if e.Scope != Global || !e.Published {
+		here[e.IP] = true
+		d := p.doors[e.IP]
+		// An address that is deprecated still works for whoever has it in a link: what is
+		// open there stays open until the address is gone.
+		leaving := e.Kind == Deprecated && d != nil
+		if e.Scope != Global || !e.Published && !leaving {
 			continue
 		}
-		d := p.doors[e.IP]
+		asked[e.IP] = true
 		if d == nil {
 			d = newDoor(p, e.IP, e.Interface)
 			p.doors[e.IP] = d
@@ -161,13 +176,19 @@ func (p *Pinholes) round(ctx context.Context) {
 		i := slices.IndexFunc(gateways, func(g Gateway) bool { return g.Interface == e.Interface })
 		d.route(gateways, i)
 		for _, h := range []hole{{TCP, e.Port}, {UDP, e.UDP}} {
-			if h.port != 0 && (d.wasOpen(h) || p.cfg.Needed(h.protocol, e.IP)) {
+			if h.port != 0 && (d.wasOpen(h) || !leaving && p.cfg.Needed(h.protocol, netip.AddrPortFrom(e.IP, h.port))) {
 				wanted[e.IP] = append(wanted[e.IP], h)
 			}
 		}
 	}
 	var all sync.WaitGroup
 	for a, d := range p.doors {
+		if !here[a] {
+			// A router closes a pinhole at the request of its address only, and nobody can send
+			// from one that is gone: the lease ends by itself.
+			clear(d.holes)
+			continue
+		}
 		all.Go(func() { d.look(ctx, wanted[a]) })
 	}
 	all.Wait()
@@ -177,22 +198,23 @@ func (p *Pinholes) round(ctx context.Context) {
 			delete(p.doors, a)
 		}
 	}
-	p.publish()
+	p.publish(asked)
 }
 
-func (p *Pinholes) publish() {
+func (p *Pinholes) publish(asked map[netip.Addr]bool) {
 	holes, problems := []share.Pinhole{}, []share.GatewayProblem{}
 	for a, d := range p.doors {
 		for h, o := range d.holes {
 			s := share.Pinhole{Address: a, Port: h.port, Protocol: string(h.protocol), Method: o.method, Gateway: o.gateway}
 			if o.err != nil {
-				s.Error = o.err.Error()
+				s.Error, s.ErrorText = o.err.Error(), share.TextOf(o.err).Of()
 			}
 			s.Until = o.until.Round(0)
 			holes = append(holes, s)
 		}
-		for method, text := range d.problems {
-			if g := (share.GatewayProblem{Method: method, Error: text}); !slices.Contains(problems, g) {
+		for method, err := range d.problems {
+			g := share.GatewayProblem{Method: method, Error: err.Error(), ErrorText: share.TextOf(err).Of()}
+			if !slices.ContainsFunc(problems, func(o share.GatewayProblem) bool { return o.Method == g.Method && o.Error == g.Error }) {
 				problems = append(problems, g)
 			}
 		}
@@ -205,7 +227,7 @@ func (p *Pinholes) publish() {
 	})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.holes, p.problems = holes, problems
+	p.asked, p.holes, p.problems = asked, holes, problems
 }
 
 // closeAll closes the pinholes that were opened.
@@ -223,5 +245,5 @@ func (p *Pinholes) closeAll(ctx context.Context) {
 	}
 	all.Wait()
 	clear(p.doors)
-	p.publish()
+	p.publish(nil)
 }

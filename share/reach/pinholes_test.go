@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -148,7 +149,7 @@ func asking(t *testing.T, r *fakeRouter) (p *Pinholes, ends *[]Endpoint) {
 	p = NewPinholes(PinholeConfig{
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 		Endpoints: func() []Endpoint { return *ends },
-		Needed:    func(Protocol, netip.Addr) bool { return true },
+		Needed:    func(Protocol, netip.AddrPort) bool { return true },
 		Opened:    func(netip.Addr) { r.set(func() { r.told++ }) },
 		Gateways:  func() ([]Gateway, error) { return []Gateway{{at.Addr(), "lo"}}, nil },
 		PCPPort:   at.Port(),
@@ -203,12 +204,46 @@ func TestPinholesByPCP(t *testing.T) {
 	if r.told != 4 {
 		t.Errorf("told of %d openings", r.told)
 	}
+	unpublished := (*ends)[0]
+	unpublished.Published = false
+	published := *ends
+	*ends = []Endpoint{unpublished}
+	p.round(t.Context())
+	wantText(t, "not published any more", p.text()+r.open(), "")
+	*ends = published
+	p.round(t.Context())
 	*ends = nil
 	p.round(t.Context())
-	wantText(t, "the address is gone", p.text()+r.open(), "")
+	wantText(t, "the address is gone", p.text(), "")
+	wantText(t, "a router that nobody can ask from there", r.open(), "PCP 17 51413, PCP 6 51413")
 	if len(p.doors) != 0 {
 		t.Error("remembers an address that is gone")
 	}
+}
+
+// What is open stays open while an address is deprecated, and nothing new is opened there.
+func TestPinholesOfADeprecatedAddress(t *testing.T) {
+	r := newFakeRouter(t)
+	p, ends := asking(t, r)
+	deprecated := (*ends)[0]
+	deprecated.Kind, deprecated.Published = Deprecated, false
+	*ends = []Endpoint{deprecated}
+	p.round(t.Context())
+	wantText(t, "never published", r.open()+p.text(), "")
+	published := deprecated
+	published.Kind, published.Published = Stable, true
+	*ends = []Endpoint{published}
+	p.round(t.Context())
+	more := deprecated
+	more.Port = 6000
+	*ends = []Endpoint{deprecated, more}
+	for range 3 {
+		p.round(t.Context())
+		wantText(t, "deprecated", r.open(), "PCP 17 51413, PCP 6 51413")
+	}
+	*ends = nil
+	p.round(t.Context())
+	wantText(t, "gone", p.text(), "")
 }
 
 func TestPinholesByUPnP(t *testing.T) {
@@ -234,8 +269,9 @@ func TestNoRouterAnswers(t *testing.T) {
 	p, _ := asking(t, r)
 	p.cfg.Gateways = func() ([]Gateway, error) { return nil, errors.New("no routes") }
 	p.round(t.Context())
-	want := []share.GatewayProblem{{Method: byPCP, Error: "it is not known which router is in charge of lo"}, {Method: byUPnP, Error: "no router on this network answers"}}
-	if got := p.Problems(); !slices.Equal(got, want) || len(p.Holes()) != 0 {
+	unknown, absent := share.Say("it is not known which router is in charge of %s", "lo"), share.Say("no router on this network answers")
+	want := []share.GatewayProblem{{Method: byPCP, Error: unknown.String(), ErrorText: &unknown}, {Method: byUPnP, Error: absent.String(), ErrorText: &absent}}
+	if got := p.Problems(); !reflect.DeepEqual(got, want) || len(p.Holes()) != 0 {
 		t.Errorf("%+v", got)
 	}
 	searches := 0
@@ -256,7 +292,7 @@ func TestPinholesEnd(t *testing.T) {
 	r := newFakeRouter(t)
 	p, _ := asking(t, r)
 	needed := true
-	p.cfg.Needed = func(p Protocol, _ netip.Addr) bool { return needed && p == TCP }
+	p.cfg.Needed = func(p Protocol, _ netip.AddrPort) bool { return needed && p == TCP }
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- p.Run(ctx) }()

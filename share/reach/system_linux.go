@@ -6,7 +6,6 @@ import (
 	"math"
 	"net"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -47,13 +46,23 @@ func ListAddresses() ([]Address, error) {
 		if scope == LinkLocal {
 			ip = ip.WithZone(name)
 		}
+		router := routerOf(gateways, name)
 		all = append(all, Address{
-			IP: ip, Scope: scope, Kind: kindOf(a.Flags), Interface: name,
-			Routed:    slices.ContainsFunc(gateways, func(g Gateway) bool { return g.Interface == name }),
+			IP: ip, Scope: scope, Kind: kindOf(a.Flags), Interface: name, Routed: router.IsValid(), Router: router,
 			Preferred: lifetime(a.PreferedLft), Valid: lifetime(a.ValidLft),
 		})
 	}
 	return all, nil
+}
+
+// routerOf is the router of an interface. Of several it is always the same one.
+func routerOf(all []Gateway, name string) (router netip.Addr) {
+	for _, g := range all {
+		if g.Interface == name && (!router.IsValid() || g.Addr.Less(router)) {
+			router = g.Addr
+		}
+	}
+	return router
 }
 
 // kindOf checks the flags in the order of their weight.

@@ -1,48 +1,14 @@
-//go:build !linux
+//go:build !linux && !darwin && !windows
 
 package reach
 
-import (
-	"context"
-	"fmt"
-	"net"
-	"net/netip"
-)
+import "net/netip"
 
-// ListAddresses reads the IPv6 addresses of the interfaces that are up. Their
-// kinds are unknown here.
-func ListAddresses() ([]Address, error) {
-	ifaces, err := net.Interfaces()
-	if err != nil {
-		return nil, fmt.Errorf("reading the network interfaces: %w", err)
-	}
-	var all []Address
-	for _, i := range ifaces {
-		if i.Flags&net.FlagUp == 0 {
-			continue
-		}
-		addrs, err := i.Addrs()
-		if err != nil {
-			return nil, fmt.Errorf("reading the addresses of %s: %w", i.Name, err)
-		}
-		for _, a := range addrs {
-			p, err := netip.ParsePrefix(a.String())
-			if err != nil {
-				continue
-			}
-			ip := p.Addr().WithZone("")
-			scope, ok := ScopeOf(ip)
-			if !ok {
-				continue
-			}
-			if scope == LinkLocal {
-				ip = ip.WithZone(i.Name)
-			}
-			all = append(all, Address{IP: ip, Scope: scope, Kind: Unknown, Interface: i.Name, Routed: true, Preferred: -1, Valid: -1})
-		}
-	}
-	return all, nil
-}
+// kinds tells no kinds: this system is not asked for them.
+type kinds struct{}
 
-// signals is not supported here: the Watcher only polls.
-func signals(context.Context) <-chan struct{} { return nil }
+func newKinds() (kinds, error) { return kinds{}, nil }
+
+func (kinds) of(string, netip.Addr) Kind { return Unknown }
+
+func (kinds) close() {}

@@ -9,6 +9,7 @@ func TestClipperDeletesWhatIsNotWanted(t *testing.T) {
 	p.fetchPiece(0)
 	p.fetchPiece(1)
 	p.batch()
+	p.complete(0)
 	wantA := func(i int) bool { return i == 0 }
 	if err := p.fetch.clipper.clip(wantA); err != nil {
 		t.Fatal(err)

@@ -2,10 +2,11 @@ package storage
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"syscall"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // faults decides what an error of the disk means for a transfer. A file that is
@@ -76,14 +77,14 @@ func (ft *faults) writeFailed(i int, at int64, err error) error {
 	ft.mu.Lock()
 	name := ft.name(i)
 	ft.mu.Unlock()
-	return ft.failed(opWrite, i, at, fmt.Errorf("writing %s: %w", name, err))
+	return ft.failed(opWrite, i, at, share.Wrapf("writing %s: %w", name, err))
 }
 
 // trouble puts file i in trouble and returns why.
 func (ft *faults) trouble(i int, kind error, seen stamp) error {
 	ft.mu.Lock()
 	if u := ft.users.of(i); u != nil && !u.settled {
-		err := fmt.Errorf("%s was changed by another program: %w", ft.name(i), errAbsent)
+		err := share.Wrapf("%s was changed by another program: %w", ft.name(i), errAbsent)
 		ft.loseUser(i)
 		ft.mu.Unlock()
 		ft.opened.closeFile(i)

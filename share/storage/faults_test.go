@@ -19,9 +19,9 @@ func TestFaultsSortsErrors(t *testing.T) {
 	if err := p.faults.failed(opRead, 0, 0, ErrMissing); !errors.Is(err, ErrMissing) || p.troubles.of(0) == nil || p.halt.err() != nil {
 		t.Errorf("a missing file: %v, stopped by %v", err, p.halt.err())
 	}
-	before := p.asked.posts
+	before := p.asked.posts.Load()
 	err := p.faults.failed(opWrite, 1, 0, ErrFull)
-	if !errors.Is(err, ErrFull) || p.halt.err() == nil || p.asked.posts == before || p.asked.probes == 0 {
+	if !errors.Is(err, ErrFull) || p.halt.err() == nil || p.asked.posts.Load() == before || p.asked.probes.Load() == 0 {
 		t.Errorf("a full disk: %v, stopped by %v", err, p.halt.err())
 	}
 	if again := p.faults.failed(opSync, 1, 0, ErrBroken); !errors.Is(again, ErrFull) {

@@ -28,7 +28,7 @@ func ownersOf(encoded []byte, info *metainfo.Info) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the progress: %w", err)
 	}
-	p.recorded, p.unknown, p.clipped = newBitmap(info.NumPieces), newBitmap(info.NumPieces), nil
+	p.recorded, p.unknown, p.clipped, p.parts = newBitmap(info.NumPieces), newBitmap(info.NumPieces), nil, nil
 	for k := range p.files {
 		f := &p.files[k]
 		f.stamp, f.suspect, f.failed = stamp{}, false, false

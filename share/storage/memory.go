@@ -139,6 +139,19 @@ func (m *memory) readable(s Span) (ok, doubt bool) {
 	return m.known.readable(s)
 }
 
+// lacksClipped tells whether file i has not the bytes of pieces of it that are durable, but
+// clipped. mu is held.
+func (m *memory) lacksClipped(i int) bool {
+	return m.files[i].state < final && m.known.clipped.hasAny(m.pieces(i))
+}
+
+// wasClipped tells whether a byte of n at an offset of file i was clipped.
+func (m *memory) wasClipped(i int, at int64, n int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.files[i].state < final && m.known.clipped.hasAny(m.span(m.info.Files[i].Offset+at, int64(n)))
+}
+
 // isHere tells whether the pieces of s are complete. Blocks that come again are
 // dropped: a complete file is never written.
 func (m *memory) isHere(s Span) bool {
@@ -274,6 +287,24 @@ func (m *memory) rehash(i int, now stamp) {
 	m.adopt(i)
 }
 
+// fitClips is called when entry i became a file of the user's, or its part file. What is there
+// of a clipped piece are the parts of whole files that were there when it was clipped. A part
+// that came since was never hashed, and one that went is missing: such a piece is like others
+// again. mu is held.
+func (m *memory) fitClips(i int) {
+	s, whole := m.pieces(i), m.files[i].state >= final
+	if !m.known.clipped.hasAny(s) {
+		return
+	}
+	for p := s.From; p < s.To; p++ {
+		if parts := m.known.parts[p]; parts != nil && hasPart(parts, i) != whole {
+			one := Span{p, p + 1}
+			m.known.unclip(one, func(int) bool { return true })
+			m.known.reverify(one)
+		}
+	}
+}
+
 // doubtFile accepts file i as it is now; the pieces of it that are known become
 // doubtful. mu is held.
 func (m *memory) doubtFile(i int, now stamp) {
@@ -342,6 +373,7 @@ func (m *memory) takeUser(i int, name string) *userFile {
 		m.relayout, m.known.stale = true, true
 	}
 	m.files[i].state = users
+	m.fitClips(i)
 	return u
 }
 
@@ -467,7 +499,7 @@ func (m *memory) whyNot(s Span) error {
 
 // restless is the error of a read during which the file kept changing.
 func (m *memory) restless(s Span) error {
-	return fmt.Errorf("reading pieces %d to %d of %q: %w", s.From, s.To-1, m.info.Name, errAgain)
+	return share.Wrapf("reading pieces %d to %d of %q: %w", s.From, s.To-1, m.info.Name, errAgain)
 }
 
 // recheckFile accepts file i as it was found; its pieces become unknown. mu is
@@ -500,7 +532,6 @@ func (m *memory) recheckFile(i int, found fileFound) {
 		f.created = f.created && found.state == final && !anew
 		return
 	}
-	m.known.clipped.unsetSpan(s)
 	switch {
 	case m.own != nil:
 	case found.state == final && (changed || like != sameFile):
@@ -517,7 +548,11 @@ func (m *memory) recheckFile(i int, found fileFound) {
 	}
 	if f.state == absent {
 		f.created = f.created && his
-		m.known.lose(s)
+		for p := s.From; p < s.To; p++ {
+			if parts := m.known.parts[p]; parts == nil || hasPart(parts, i) { // or else it is in other files
+				m.known.lose(Span{p, p + 1})
+			}
+		}
 		return
 	}
 	m.known.reverify(s)

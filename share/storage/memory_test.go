@@ -37,8 +37,8 @@ func TestAWrongPieceHoldsItsFiles(t *testing.T) {
 	m, asked := memoryOf(t, &Own{Path: "/dl/set"}, setOfThree()...)
 	m.known.wrong(1)
 	m.blame(1)
-	if m.troubles.count() != 3 || asked.probes != 3 {
-		t.Errorf("%d files are in trouble, %d probes asked for", m.troubles.count(), asked.probes)
+	if m.troubles.count() != 3 || asked.probes.Load() != 3 {
+		t.Errorf("%d files are in trouble, %d probes asked for", m.troubles.count(), asked.probes.Load())
 	}
 	for p := range m.numPieces() {
 		if known, _ := m.known.completion(p); known || m.waiting(p) {

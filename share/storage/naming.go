@@ -2,10 +2,11 @@ package storage
 
 import (
 	"errors"
-	"fmt"
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // naming changes the names of files while a transfer is open: another program may
@@ -32,7 +33,7 @@ func (n *naming) freshPart(i int) error {
 	_, err := n.stat(n.layout.names[i].part)
 	if err == nil || !absentFile(err) {
 		if err != nil {
-			return fmt.Errorf("looking at %s: %w", n.layout.names[i].part, err)
+			return share.Wrapf("looking at %s: %w", n.layout.names[i].part, err)
 		}
 		return n.changePart(i)
 	}
@@ -61,7 +62,7 @@ func (n *naming) otherPart(i int) error {
 	if err := n.changePart(i); err != nil {
 		return err
 	}
-	return fmt.Errorf("%s was made by another program: %w", old, errPartTaken)
+	return share.Wrapf("%s was made by another program: %w", old, errPartTaken)
 }
 
 // errPartTaken says that the file has another part name now. The caller records it

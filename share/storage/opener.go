@@ -6,6 +6,7 @@ import (
 	"path"
 	"path/filepath"
 
+	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
@@ -22,7 +23,7 @@ type opener struct {
 // there.
 func (o *opener) plan(spec Spec, left *Record) {
 	if o.own != nil {
-		o.planOwn(spec.Own.Sources)
+		o.planOwn(spec.Own)
 		return
 	}
 	mine := o.goOn(left, spec)
@@ -55,7 +56,8 @@ func (o *opener) plan(spec Spec, left *Record) {
 }
 
 // planOwn takes the user's files as they were hashed for sharing.
-func (o *opener) planOwn(sources []Source) {
+func (o *opener) planOwn(own *Own) {
+	sources := own.Sources
 	o.layout = &layout{own: true, names: make([]diskName, len(o.files))}
 	for i := range o.files {
 		f := &o.info.Files[i]
@@ -81,6 +83,8 @@ func (o *opener) planOwn(sources []Source) {
 		} else if found := o.watch.find(i); found.state == final {
 			o.rehash(i, found.stamp)
 			st.suspect = false
+		} else if found.state == absent && f.Length == 0 && own.Foreign {
+			st.state = absent
 		}
 	}
 	o.compare()
@@ -200,7 +204,7 @@ func (o *opener) restore(rec *Record, spec Spec) error {
 	o.made = p.made && (gone == nil || !p.recorded.empty())
 	o.emptied, o.found = p.emptied, p.found
 	if !p.clipped.empty() {
-		o.known.clipped = p.clipped
+		o.known.clipped, o.known.parts = p.clipped, p.parts
 	}
 	o.known.recorded, o.known.have = p.recorded, p.recorded.clone()
 	if !p.unknown.empty() {
@@ -222,11 +226,19 @@ func (o *opener) restore(rec *Record, spec Spec) error {
 		}
 	}
 	o.compare()
+	o.dropClips()
 	o.unfinished()
 	if spec.Adopt && o.own == nil && !o.layout.adopt {
 		o.layout.adopt, o.relayout, o.known.stale = true, true, true
 	}
 	return nil
+}
+
+// dropClips makes missing what is recorded as clipped, and neither as right nor as to be
+// hashed.
+func (o *opener) dropClips() {
+	n := o.known.unclip(Span{0, o.numPieces()}, func(p int) bool { return !o.known.have.has(p) && !o.known.unknown.has(p) })
+	o.known.stale = o.known.stale || n > 0
 }
 
 // restoreUser takes up a user's file.
@@ -295,7 +307,7 @@ func (o *opener) compare() {
 		loose := u != nil && !u.settled
 		switch {
 		case found.err != nil:
-			o.faults.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", o.name(i), found.err))
+			o.faults.failed(opRead, i, 0, share.Wrapf("looking at %s: %w", o.name(i), found.err))
 			o.addTrouble(i, &trouble{kind: ErrMissing})
 		case found.state == absent && f.state == partial && !o.known.recorded.hasAny(o.pieces(i)):
 			// A power cut came before its name was synced.

@@ -76,5 +76,7 @@ func (p *parts) join(m *memory, s supplies) {
 		memory: m, opened: &p.opened, naming: &f.naming, faults: &p.faults, syncs: &p.syncs, watch: &p.watch,
 		records: &p.records,
 	}
-	f.clipper = clipper{memory: m, opened: &p.opened, faults: &p.faults, syncs: &p.syncs, records: &p.records}
+	f.clipper = clipper{
+		memory: m, opened: &p.opened, faults: &p.faults, syncs: &p.syncs, reader: &p.reader, checks: &p.verifier, records: &p.records,
+	}
 }

@@ -12,9 +12,11 @@ type pieces struct {
 	saving   bitmap // about to be in the ledger
 	unknown  bitmap // have to be hashed
 	doubt    bitmap // have to be hashed before they are served; see watcher
+	shaken   bitmap // some of what was written may be gone; see proven
 	held     bitmap // have a file in troubles
 	tainted  bitmap // a sync failed: they have to be written again before they count
 	clipped  bitmap // recorded, but without the bytes of files that are not wanted; see clipper
+	parts    clips  // of clipped pieces, what is there
 
 	stale   bool             // the ledger differs from what is known
 	unread  map[int]struct{} // could not be hashed because of the disk
@@ -121,11 +123,29 @@ func (k *pieces) refresh(s Span) {
 	k.event.refresh.setSpan(s)
 }
 
-// reverify makes pieces unknown and asks for a hash of each.
+// shake notes that another program may have changed or removed what was written of the
+// pieces of s, of those that are not complete, too.
+func (k *pieces) shake(s Span) {
+	k.shaken = k.shaken.grown(k.n)
+	k.shaken.setSpan(s)
+}
+
+// proven tells whether a hash of piece p that is right counts. Blocks of peers are hashed as
+// they arrive, and some may be gone by the time the last one is here. Such a piece has to be
+// read from disk.
+func (k *pieces) proven(p int) bool {
+	began, read := k.began[p]
+	return !k.shaken.has(p) || read && began == k.changes
+}
+
+// reverify makes pieces unknown and asks for a hash of each. What is there of a clipped
+// piece has a hash of its own.
 func (k *pieces) reverify(s Span) {
 	k.refresh(s)
+	k.shake(s)
 	k.have.unsetSpan(s)
-	k.unrecord(s)
+	k.unclip(s, func(p int) bool { return k.parts[p] == nil })
+	k.takeBack(s)
 	k.doubt.unsetSpan(s)
 	k.unknown = k.unknown.grown(k.n)
 	k.unknown.setSpan(s)
@@ -141,9 +161,40 @@ func (k *pieces) reverifyUnknown() {
 	}
 }
 
-// unrecord notes that the ledger is to lose these pieces with the next save.
+// unrecord notes that the ledger is to lose these pieces with the next save. They are
+// pieces like others from then on.
 func (k *pieces) unrecord(s Span) {
-	k.clipped.unsetSpan(s)
+	k.unclip(s, func(int) bool { return true })
+	k.takeBack(s)
+}
+
+// clip notes that of piece p only parts are there. It is recorded, and right.
+func (k *pieces) clip(p int, parts []part) {
+	k.clipped = k.clipped.grown(k.n)
+	k.clipped.set(p)
+	if k.parts == nil {
+		k.parts = clips{}
+	}
+	k.parts[p] = parts
+}
+
+// unclip makes clipped pieces of s like others. It returns how many.
+func (k *pieces) unclip(s Span, which func(p int) bool) (n int) {
+	if !k.clipped.hasAny(s) {
+		return 0
+	}
+	for p := s.From; p < s.To; p++ {
+		if k.clipped.has(p) && which(p) {
+			k.clipped.unset(p)
+			delete(k.parts, p)
+			n++
+		}
+	}
+	return n
+}
+
+// takeBack is unrecord for pieces that stay what they are.
+func (k *pieces) takeBack(s Span) {
 	if k.recorded.hasAny(s) || k.saving.hasAny(s) {
 		k.recorded.unsetSpan(s)
 		k.stale = true
@@ -154,6 +205,7 @@ func (k *pieces) unrecord(s Span) {
 
 // lose makes pieces missing, and not unknown.
 func (k *pieces) lose(s Span) {
+	k.shake(s)
 	k.have.unsetSpan(s)
 	k.unrecord(s)
 	k.unknown.unsetSpan(s)
@@ -162,6 +214,7 @@ func (k *pieces) lose(s Span) {
 
 // fetchAgain makes pieces missing, so that they are fetched.
 func (k *pieces) fetchAgain(s Span) {
+	k.shake(s)
 	k.have.unsetSpan(s)
 	k.unrecord(s)
 	k.refresh(s)
@@ -197,6 +250,7 @@ func (k *pieces) again(p int) {
 func (k *pieces) right(p int) (doubted bool) {
 	k.have.set(p)
 	k.unknown.unset(p)
+	k.shaken.unset(p)
 	delete(k.unread, p)
 	k.counted = false
 	if !k.doubt.has(p) {
@@ -216,7 +270,7 @@ func (k *pieces) doubtSpan(s Span, again bool) {
 	k.doubt = k.doubt.grown(k.n)
 	for p := s.From; p < s.To; p++ {
 		switch {
-		case k.clipped.has(p):
+		case k.clipped.has(p) && k.parts[p] == nil:
 			k.reverify(Span{p, p + 1})
 		case k.have.has(p):
 			k.doubt.set(p)
@@ -264,6 +318,7 @@ func (k *pieces) wasUnread(p int) bool {
 
 // hold makes pieces held.
 func (k *pieces) hold(s Span) {
+	k.shake(s)
 	k.held = k.held.grown(k.n)
 	k.held.setSpan(s)
 }

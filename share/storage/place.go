@@ -2,7 +2,6 @@ package storage
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"path/filepath"
@@ -118,7 +117,7 @@ func (l *place) isFree(name string) (bool, error) {
 	if err == nil || absentFile(err) {
 		return err != nil, nil
 	}
-	return false, fmt.Errorf("looking at %s: %w", name, err)
+	return false, share.Wrapf("looking at %s: %w", name, err)
 }
 
 // traits are what can be relied upon on a file system.

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -192,13 +193,14 @@ const (
 
 // progress is what is durable, and the states of the files. Its encoding:
 //
-//	version 2 | flags | pieces recorded | pieces unknown | pieces clipped
+//	version 3 | flags | pieces recorded | pieces unknown | pieces clipped
+//	| for each of these: number of parts | for each part: index - index before, SHA-256
 //	| number of files | for each file: index - index before, state and flags
 //	  (uvarint), size [if not its length], time - time before,
 //	  change time - time and inode [if known]
 //
 // Bitmaps are a uvarint number of words and the words; times are varint nanoseconds
-// since 1970. Version 1 has one byte of state and flags, neither change times nor
+// since 1970. Version 2 has no parts. Version 1 has one byte of state and flags, neither change times nor
 // inodes, and no clipped pieces. A file that its flags call found is the user's;
 // the transfer made all others.
 type progress struct {
@@ -208,6 +210,7 @@ type progress struct {
 	recorded bitmap
 	unknown  bitmap
 	clipped  bitmap // see pieces.clipped
+	parts    clips
 	files    []fileRecord
 }
 
@@ -226,7 +229,7 @@ type fileRecord struct {
 }
 
 const (
-	progressVersion = 2
+	progressVersion = 3
 
 	folderMade  = 1
 	emptyMade   = 2
@@ -265,6 +268,15 @@ func (p *progress) encode(info *metainfo.Info) []byte {
 	b = p.recorded.appendTo(b)
 	b = p.unknown.appendTo(b)
 	b = p.clipped.appendTo(b)
+	p.clipped.each(func(i int) bool {
+		b = binary.AppendUvarint(b, uint64(len(p.parts[i])))
+		before := 0
+		for _, x := range p.parts[i] {
+			b = binary.AppendUvarint(b, uint64(x.file-before))
+			b, before = append(b, x.sum[:]...), x.file
+		}
+		return true
+	})
 	b = binary.AppendUvarint(b, uint64(len(p.files)))
 	index, mtime := 0, int64(0)
 	for _, f := range p.files {
@@ -340,6 +352,9 @@ func decodeProgress(b []byte, info *metainfo.Info) (*progress, error) {
 	if version > 1 {
 		p.found = flags&folderFound != 0
 		p.clipped = d.bitmap(info.NumPieces)
+	}
+	if version > 2 {
+		p.parts = d.clips(p.clipped, geometry{info})
 	}
 	n := d.count(3)
 	if n > len(info.Files) {
@@ -470,6 +485,30 @@ func (d *decoder) bitmap(pieces int) bitmap {
 		d.fail(errors.New("the record has more pieces than the torrent"))
 	}
 	return b
+}
+
+// clips reads the parts of the clipped pieces.
+func (d *decoder) clips(clipped bitmap, g geometry) clips {
+	all := clips{}
+	clipped.each(func(p int) bool {
+		index := 0
+		for k := range d.count(1 + sha256.Size) {
+			step := d.uvarint()
+			if d.err != nil || step >= uint64(len(g.info.Files)-index) || k > 0 && step == 0 {
+				d.fail(errors.New("a progress with parts out of order"))
+				return false
+			}
+			index += int(step)
+			if s := g.pieces(index); !g.onDisk(index) || p < s.From || p >= s.To {
+				d.fail(fmt.Errorf("a progress with a part of entry %d, which has no byte of piece %d", index, p))
+				return false
+			}
+			all[p] = append(all[p], part{index, [sha256.Size]byte(d.b)})
+			d.b = d.b[sha256.Size:]
+		}
+		return d.err == nil
+	})
+	return all
 }
 
 func (d *decoder) end() error {

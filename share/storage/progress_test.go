@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,8 +13,14 @@ import (
 // recordInfo is what the records of these tests are about.
 func recordInfo() *metainfo.Info {
 	in := infoOf("a", "b/c", "d", "e")
-	in.NumPieces = 100
+	in.NumPieces, in.PieceLength, in.Total = 100, 10, 995
 	in.Files[3].Pad = true
+	for i, length := range []int64{23, 461, 506, 5} {
+		in.Files[i].Length = length
+		if i > 0 {
+			in.Files[i].Offset = in.Files[i-1].Offset + in.Files[i-1].Length
+		}
+	}
 	return in
 }
 
@@ -23,7 +30,7 @@ func drawName(t *rapid.T, label string) string {
 
 func TestRecordsReadAsTheyWereWritten(t *testing.T) {
 	in := recordInfo()
-	options := cmp.AllowUnexported(layout{}, diskName{}, progress{}, fileRecord{}, stamp{})
+	options := cmp.AllowUnexported(layout{}, diskName{}, progress{}, fileRecord{}, stamp{}, part{})
 	rapid.Check(t, func(t *rapid.T) {
 		l := &layout{own: rapid.Bool().Draw(t, "own"), adopt: rapid.Bool().Draw(t, "adopt"), left: rapid.StringMatching(`(/[a-z]{3})?`).Draw(t, "left"), base: rapid.StringMatching(`[a-z ]{0,3}`).Draw(t, "base"), names: make([]diskName, 4)}
 		for i := range l.names[:3] {
@@ -56,12 +63,20 @@ func TestRecordsReadAsTheyWereWritten(t *testing.T) {
 			t.Fatal(d)
 		}
 
-		p := &progress{made: rapid.Bool().Draw(t, "made"), emptied: rapid.Bool().Draw(t, "emptied"), found: rapid.Bool().Draw(t, "found"), recorded: newBitmap(100), unknown: newBitmap(100), clipped: newBitmap(100), files: []fileRecord{}}
+		p := &progress{made: rapid.Bool().Draw(t, "made"), emptied: rapid.Bool().Draw(t, "emptied"), found: rapid.Bool().Draw(t, "found"), recorded: newBitmap(100), unknown: newBitmap(100), clipped: newBitmap(100), parts: clips{}, files: []fileRecord{}}
 		for range rapid.IntRange(0, 5).Draw(t, "pieces") {
 			p.recorded.set(rapid.IntRange(0, 99).Draw(t, "recorded"))
 			p.unknown.set(rapid.IntRange(0, 99).Draw(t, "unknown"))
 			p.clipped.set(rapid.IntRange(0, 99).Draw(t, "clipped"))
 		}
+		p.clipped.each(func(k int) bool {
+			for i := range (geometry{in}).filesOf(k) {
+				if rapid.Bool().Draw(t, "part") {
+					p.parts[k] = append(p.parts[k], part{i, sha256.Sum256([]byte{rapid.Byte().Draw(t, "sum")})})
+				}
+			}
+			return true
+		})
 		for i := range in.Files {
 			if rapid.Bool().Draw(t, "there") {
 				p.files = append(p.files, fileRecord{
@@ -109,6 +124,10 @@ func FuzzDecodeRecord(f *testing.F) {
 	l := &layout{base: "set", names: []diskName{{"a", "a.part", ""}, {"b/c", "b/x.part", "b/c"}, {final: "d (2)"}, {}}, folders: []string{"void"}}
 	p := &progress{made: true, recorded: newBitmap(100), unknown: newBitmap(100), files: []fileRecord{{index: 1, state: partial, stamp: stamp{size: 5, mtime: 7}}, {index: 2, state: final, created: true, stamp: stamp{5, 7, 9, 11}}}}
 	p.recorded.set(99)
+	p.clipped, p.parts = newBitmap(100), clips{}
+	p.clipped.set(2)
+	p.clipped.set(48)
+	p.parts[48] = []part{{1, [32]byte{1}}, {2, [32]byte{2}}}
 	f.Add(l.encode(in), p.encode(in))
 	f.Add([]byte{}, []byte{1})
 	f.Fuzz(func(t *testing.T, a, b []byte) {

@@ -5,11 +5,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path"
 	"slices"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // publisher gives complete files their final names. Once all else is durable, it
@@ -51,7 +52,7 @@ func (p *publisher) complete(pending bitmap) []int {
 	all.remove(p.known.unknown)
 	ready := func(i int) bool {
 		f := &p.files[i]
-		return f.state == partial && p.unsynced.onDisk(i) && all.hasAll(p.pieces(i))
+		return f.state == partial && p.unsynced.onDisk(i) && all.hasAll(p.pieces(i)) && !p.lacksClipped(i)
 	}
 	var list []int
 	for i := range p.unnamed {
@@ -95,7 +96,7 @@ func (p *publisher) publish(ctx context.Context, ready []int) (err error) {
 		case errors.Is(e, errGivenBack):
 			p.agenda.wantSync(0)
 		case err == nil:
-			err = p.faults.failed(opWrite, i, 0, fmt.Errorf("renaming %s: %w", p.layout.names[i].part, e))
+			err = p.faults.failed(opWrite, i, 0, share.Wrapf("renaming %s: %w", p.layout.names[i].part, e))
 		}
 	}
 	if len(named) == 0 {
@@ -117,7 +118,7 @@ func (p *publisher) stillReady(i int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f, s := &p.files[i], p.pieces(i)
-	return f.state == partial && f.naming && p.unsynced.onDisk(i) &&
+	return f.state == partial && f.naming && p.unsynced.onDisk(i) && !p.lacksClipped(i) &&
 		p.known.recorded.hasAll(s) && p.known.have.hasAll(s) && !p.known.unknown.hasAny(s)
 }
 
@@ -294,7 +295,7 @@ func (p *publisher) finishIfComplete(ctx context.Context) error {
 func (p *publisher) makeEmpty(want func(i int) bool) error {
 	empty, err := p.intendEmpty(want)
 	if err != nil {
-		return p.faults.failed(opWrite, -1, 0, fmt.Errorf("making the empty files of %s: %w", p.Path(), err))
+		return p.faults.failed(opWrite, -1, 0, share.Wrapf("making the empty files of %s: %w", p.Path(), err))
 	}
 	var made []int
 	err = func() error {
@@ -335,7 +336,7 @@ func (p *publisher) makeEmpty(want func(i int) bool) error {
 		return nil
 	}()
 	if err != nil {
-		return p.faults.failed(opWrite, -1, 0, fmt.Errorf("making the empty files of %s: %w", p.Path(), err))
+		return p.faults.failed(opWrite, -1, 0, share.Wrapf("making the empty files of %s: %w", p.Path(), err))
 	}
 	if err := p.syncs.syncDirs(); err != nil {
 		return err

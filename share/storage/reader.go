@@ -1,9 +1,12 @@
 package storage
 
 import (
+	"context"
+	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // reader reads the files of a transfer, whether the bytes are right or not: an
@@ -40,10 +43,32 @@ func (r *reader) readChecked(i int, at int64, p []byte, check func(i int, h *han
 		clear(p)
 		return len(p), nil
 	}
+	if r.wasClipped(i, at, len(p)) {
+		return 0, errAbsent
+	}
 	if u := r.userOf(i); u != nil {
 		return r.readUser(i, u, at, p, check)
 	}
 	return r.readOne(i, at, p, check)
+}
+
+// sumPart hashes the bytes of piece p that are in file i.
+func (r *reader) sumPart(ctx context.Context, p, i int) (sum [sha256.Size]byte, err error) {
+	buf := buffers.Get().(*buffer)
+	defer buffers.Put(buf)
+	h := sha256.New()
+	for at, n := r.partOf(p, i); n > 0; {
+		if err := ctx.Err(); err != nil {
+			return sum, err
+		}
+		b := buf[:min(int64(len(buf)), n)]
+		if _, err := r.readFile(i, at, b); err != nil {
+			return sum, err
+		}
+		h.Write(b)
+		at, n = at+int64(len(b)), n-int64(len(b))
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
 }
 
 // readOne reads the file that entry i is.
@@ -87,7 +112,7 @@ func (r *reader) readUser(i int, u *userFile, at int64, p []byte, check func(i i
 			return n, nil
 		}
 		if err == io.EOF {
-			return n, fmt.Errorf("the spill of %s ends: %w", r.layout.names[i].final, io.ErrUnexpectedEOF)
+			return n, share.Wrapf("the part file of %s is too short: %w", r.layout.names[i].final, io.ErrUnexpectedEOF)
 		}
 		return n, r.watch.readFailed(i, at, err)
 	})

@@ -2,8 +2,9 @@ package storage
 
 import (
 	"context"
-	"fmt"
 	"sync"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // recorder saves in the ledger what memory knows: which pieces are durable, the
@@ -41,7 +42,7 @@ func (r *recorder) record(ctx context.Context, b *batch) error {
 		return ErrClosed
 	}
 	r.dropTainted(b)
-	p := progress{made: r.made, emptied: r.emptied, found: r.found, clipped: r.known.clipped, files: r.fileRecords()}
+	p := progress{made: r.made, emptied: r.emptied, found: r.found, clipped: r.known.clipped, parts: r.known.parts, files: r.fileRecords()}
 	p.recorded, p.unknown = r.known.startSave(b.pending)
 	rec := Record{ID: r.info.ID, Progress: p.encode(r.info)}
 	if r.relayout {
@@ -56,7 +57,7 @@ func (r *recorder) record(ctx context.Context, b *batch) error {
 	if err != nil {
 		r.relayout = r.relayout || rec.Layout != nil
 		r.mu.Unlock()
-		return r.faults.failed(opRecord, -1, 0, fmt.Errorf("recording the progress of %q: %w", r.info.Name, err))
+		return r.faults.failed(opRecord, -1, 0, share.Wrapf("recording the progress of %q: %w", r.info.Name, err))
 	}
 	r.known.tainted.remove(b.healed)
 	if !b.pending.empty() {

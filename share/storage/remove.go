@@ -2,7 +2,6 @@ package storage
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -147,7 +146,7 @@ func (r *remover) delete() ([]share.Kept, error) {
 	}
 	parent, err := r.disk.folder(r.dir, "", false)
 	if err != nil {
-		return nil, fmt.Errorf("opening the folder above: %w", err)
+		return nil, share.Wrapf("opening the folder above: %w", err)
 	}
 	defer parent.Close()
 	if !r.found {

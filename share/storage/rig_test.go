@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"path"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -191,13 +192,13 @@ func (p *rig) fileOn(name string) []byte {
 	return nil
 }
 
-// notedAgenda counts what is asked of it.
-type notedAgenda struct{ syncs, now, probes, posts int }
+// notedAgenda counts what is asked of it, also from several goroutines.
+type notedAgenda struct{ probes, posts atomic.Int64 }
 
-func (a *notedAgenda) wantSync(int64) { a.syncs++ }
+func (*notedAgenda) wantSync(int64) {}
 
-func (a *notedAgenda) wantSyncNow() { a.now++ }
+func (*notedAgenda) wantSyncNow() {}
 
-func (a *notedAgenda) wantProbe(time.Duration) { a.probes++ }
+func (a *notedAgenda) wantProbe(time.Duration) { a.probes.Add(1) }
 
-func (a *notedAgenda) post() { a.posts++ }
+func (a *notedAgenda) post() { a.posts.Add(1) }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"path/filepath"
 	"sync"
@@ -76,7 +75,7 @@ func (s *Sealed) ReadAt(p []byte, off int64) (int, error) {
 	in := Span{int(off / s.g.blob.PieceLength), int((off+length-1)/s.g.blob.PieceLength) + 1}
 	for again := false; ; again = true {
 		if ok, _ := s.t.readable(in); !ok {
-			return 0, fmt.Errorf("reading pieces %d to %d of %q: %w", in.From, in.To-1, s.t.info.Name, s.t.whyNot(in))
+			return 0, share.Wrapf("reading pieces %d to %d of %q: %w", in.From, in.To-1, s.t.info.Name, s.t.whyNot(in))
 		}
 		n, err := s.g.sealer.ReadAt(p, off)
 		bad, ok := errors.AsType[*seal.RecordError](err)
@@ -114,7 +113,7 @@ func (s *Sealed) WriteAt(p []byte, off int64) (n int, err error) {
 		return 0, ErrOwn
 	}
 	if off < 0 || int64(len(p)) > s.g.blob.Total-off || off%blockSize != 0 || len(p)%blockSize != 0 {
-		return 0, fmt.Errorf("writing %d bytes at %d of %q: %w", len(p), off, s.t.info.Name, io.ErrShortWrite)
+		return 0, share.Wrapf("writing %d bytes at %d of %q: %w", len(p), off, s.t.info.Name, io.ErrShortWrite)
 	}
 	for n < len(p) {
 		at := off + int64(n)
@@ -178,7 +177,7 @@ func (s *Sealed) put(n, off int64, part []byte) error {
 
 // failed is the error for a spool that does not work.
 func (s *Sealed) failed(err error) error {
-	return s.t.faults.failed(opWrite, -1, 0, fmt.Errorf("holding back sealed records: %w", err))
+	return s.t.faults.failed(opWrite, -1, 0, share.Wrapf("holding back sealed records: %w", err))
 }
 
 // hold puts a part of a record into its slot.

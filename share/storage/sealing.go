@@ -2,7 +2,6 @@ package storage
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -337,4 +336,4 @@ func (s *spool) close() {
 }
 
 // errTags is the error for a file of tags that does not work.
-func errTags(err error) error { return fmt.Errorf("keeping the tags of the sealed records: %w", err) }
+func errTags(err error) error { return share.Wrapf("keeping the tags of the sealed records: %w", err) }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -184,6 +183,7 @@ func (st *settler) takeOver(ctx context.Context, i int, u *userFile, found share
 	was := *names
 	names.part, names.user = names.user, ""
 	f.state, f.created = partial, false
+	st.fitClips(i)
 	for _, x := range []struct {
 		is bool
 		p  int
@@ -244,6 +244,8 @@ func (st *settler) putBeside(ctx context.Context, i int, u *userFile, found shar
 	f, s := &st.files[i], st.pieces(i)
 	for p := s.From; p < s.To; p++ {
 		switch {
+		case st.known.clipped.has(p): // it is needed whole
+			st.known.have.unset(p)
 		case copied.has(p) && sure:
 		case copied.has(p), st.known.have.has(p) && st.users.spilled(i, p):
 			st.known.reverify(Span{p, p + 1}) // another program may have written to the spill
@@ -420,7 +422,7 @@ func (st *settler) removeSpill(i int, name string) error {
 	}
 	defer d.unpin()
 	if err := d.dir.remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return st.faults.failed(opWrite, -1, 0, fmt.Errorf("removing %s: %w", name, err))
+		return st.faults.failed(opWrite, -1, 0, share.Wrapf("removing %s: %w", name, err))
 	}
 	st.mu.Lock()
 	st.unsynced.noteDir(path.Dir(name))

@@ -90,10 +90,13 @@ type Own struct {
 	Path string
 	// Sources tell, for each entry of Info.Files, what was hashed. They are needed
 	// only when the transfer is opened for the first time: all its pieces are then
-	// durable, provided that the files have not changed. Without Sources and
-	// without a Record every piece has to be hashed first, and files are where
-	// Info.Files says.
+	// durable, provided that the files have not changed. Sources with a Path alone
+	// tell only where files are: as without Sources, every piece has to be hashed
+	// first unless there is a Record. Files without a Path are where Info.Files says.
 	Sources []Source
+	// Foreign says that another program made the files: it may have left out empty
+	// ones.
+	Foreign bool
 	// FollowSymlinks follows symlinks in a path, even out of Path.
 	FollowSymlinks bool
 }
@@ -101,7 +104,8 @@ type Own struct {
 // Source is one file that was hashed for sharing.
 type Source struct {
 	Path string // below Own.Path, with slashes; "" if Own.Path is the file
-	// Info describes the file when it was opened to be hashed; nil for pad files.
+	// Info describes the file when it was opened to be hashed; nil for pad files, and
+	// for files that were not hashed.
 	Info fs.FileInfo
 	// Read is when its hashing began.
 	Read time.Time

@@ -2,11 +2,12 @@ package storage
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // syncer syncs what was written: files, several at once, and the names in folders.
@@ -91,12 +92,12 @@ func (s *syncer) syncUser(i int, u *userFile) error {
 		case errors.Is(err, errAbsent) || errors.Is(err, ErrClosed):
 			return nil // it is gone: the next read reports it
 		case err != nil && h == nil:
-			return s.faults.failed(opRead, i, 0, fmt.Errorf("opening %s: %w", s.layout.names[i].user, err))
+			return s.faults.failed(opRead, i, 0, share.Wrapf("opening %s: %w", s.layout.names[i].user, err))
 		case err != nil:
 			s.mu.Lock()
 			s.taint(i)
 			s.mu.Unlock()
-			return s.faults.failed(opSync, i, 0, fmt.Errorf("syncing %s: %w", s.layout.names[i].user, err))
+			return s.faults.failed(opSync, i, 0, share.Wrapf("syncing %s: %w", s.layout.names[i].user, err))
 		}
 	}
 	s.mu.Lock()
@@ -140,7 +141,7 @@ func (s *syncer) syncOpen(h *handle) error {
 	name := s.name(h.index)
 	s.mu.Unlock()
 	s.agenda.wantSyncNow()
-	return s.faults.failed(opSync, h.index, 0, fmt.Errorf("syncing %s: %w", name, err))
+	return s.faults.failed(opSync, h.index, 0, share.Wrapf("syncing %s: %w", name, err))
 }
 
 // errFailedBefore is why a sync of a file does not count.
@@ -159,7 +160,7 @@ func (s *syncer) syncDirs() error {
 		s.mu.Lock()
 		s.unsynced.putBackDirs(dirs)
 		s.mu.Unlock()
-		return s.faults.failed(opSync, -1, 0, fmt.Errorf("syncing the folder of %s: %w", s.Path(), err))
+		return s.faults.failed(opSync, -1, 0, share.Wrapf("syncing the folder of %s: %w", s.Path(), err))
 	}
 	return nil
 }

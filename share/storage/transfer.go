@@ -71,17 +71,20 @@ func (t *Transfer) DurablePieces() []Span {
 // FileBytes counts the durable bytes of each entry of Info.Files.
 func (t *Transfer) FileBytes() []int64 {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	d := t.known.durable()
-	t.mu.Unlock()
+	whole := d
+	if t.known.clipped != nil {
+		whole = d.clone()
+		whole.remove(t.known.clipped)
+	}
 	n := make([]int64, len(t.info.Files))
 	for i := range n {
-		t.mu.Lock()
-		clipped := t.known.clipped != nil && t.files[i].state == absent
-		t.mu.Unlock()
-		if clipped {
-			continue
+		of := d
+		if t.lacksClipped(i) {
+			of = whole
 		}
-		n[i] = t.bytesIn(d, i)
+		n[i] = t.bytesIn(of, i)
 	}
 	return n
 }
@@ -150,7 +153,7 @@ func (t *Transfer) Select(want func(i int) bool) {
 	var again []int
 	t.known.clipped.each(func(p int) bool {
 		for i := range t.filesOf(p) {
-			if t.files[i].state == absent && want(i) {
+			if t.lacksClipped(i) && want(i) {
 				again = append(again, p)
 				break
 			}
@@ -222,11 +225,14 @@ func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
 	}
 	t.holdAgain()
 	t.known.counted = false
-	stopped := t.halt.fault != nil
+	stopped, amiss := t.halt.fault != nil, t.troubles.count() > 0
 	t.mu.Unlock()
 	t.opened.closeAll()
-	if stopped {
+	switch {
+	case stopped:
 		t.agenda.wantProbe(0)
+	case amiss:
+		t.agenda.wantProbe(firstPause)
 	}
 	t.agenda.post()
 	return t.records.recordIfStale(ctx)

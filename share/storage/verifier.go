@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -41,7 +40,7 @@ func (v *verifier) ReadAt(p []byte, off int64) (int, error) {
 	for range serveAttempts {
 		ok, doubt := v.readable(s)
 		if !ok {
-			return 0, fmt.Errorf("reading pieces %d to %d of %q: %w", s.From, s.To-1, v.info.Name, v.whyNot(s))
+			return 0, share.Wrapf("reading pieces %d to %d of %q: %w", s.From, s.To-1, v.info.Name, v.whyNot(s))
 		}
 		if doubt {
 			if err := v.prove(s); err != nil {
@@ -97,7 +96,7 @@ func (v *verifier) HashPiece(ctx context.Context, i int) (bool, error) {
 		return false, err
 	}
 	if err != nil {
-		return false, v.MarkNotComplete(i)
+		return v.partsAreRight(i), v.MarkNotComplete(i)
 	}
 	switch sum.Verdict() {
 	case metainfo.Right:
@@ -139,17 +138,21 @@ var buffers = sync.Pool{New: func() any { return new(buffer) }}
 type buffer [128 << 10]byte
 
 // CopyPiece writes the first n bytes of piece p to w, whether they are right or
-// not. It returns io.EOF where there is no data.
+// not. It returns io.EOF where there is no data. Of a clipped piece there is not all: if it
+// is to be hashed, what is there of it is judged here.
 func (v *verifier) CopyPiece(p int, n int64, w io.Writer) (written int64, err error) {
 	buf := buffers.Get().(*buffer)
 	defer buffers.Put(buf)
 	off := int64(p) * v.info.PieceLength
 	v.mu.Lock()
 	v.known.wasUnread(p)
-	waiting := v.waiting(p) || v.known.clipped.has(p)
+	waiting, clipped := v.waiting(p), v.known.clipped.has(p)
 	v.mu.Unlock()
-	if waiting {
+	switch {
+	case waiting:
 		return 0, io.EOF
+	case clipped:
+		return 0, v.checkParts(p)
 	}
 	v.begin(p)
 	defer func() {
@@ -179,6 +182,53 @@ func (v *verifier) CopyPiece(p int, n int64, w io.Writer) (written int64, err er
 	return written, nil
 }
 
+// checkParts compares what is there of the clipped piece p with its hashes, if the piece is
+// unknown or in doubt. One that is wrong is clipped no more. The error is io.EOF if the disk
+// could read it all.
+func (v *verifier) checkParts(p int) error {
+	v.mu.Lock()
+	parts, due := v.known.parts[p], v.known.unknown.has(p) || v.known.doubt.has(p)
+	v.mu.Unlock()
+	if !due {
+		return io.EOF
+	}
+	v.begin(p)
+	right := parts != nil
+	for _, x := range parts {
+		sum, err := v.reader.sumPart(context.Background(), p, x.file)
+		switch {
+		case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errAbsent):
+			right = false
+		case err != nil:
+			v.mu.Lock()
+			v.known.couldNotRead(p)
+			v.mu.Unlock()
+			return err
+		}
+		right = right && sum == x.sum
+	}
+	if right {
+		if err := v.MarkComplete(p); err != nil {
+			return err
+		}
+		return io.EOF
+	}
+	v.mu.Lock()
+	if began, ok := v.known.began[p]; ok && began == v.known.changes {
+		v.known.unclip(Span{p, p + 1}, func(int) bool { return true }) // the caller notes that it is wrong
+	}
+	v.mu.Unlock()
+	return io.EOF
+}
+
+// partsAreRight tells whether piece p is clipped, and what is there of it is right.
+func (v *verifier) partsAreRight(p int) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	ok, doubt := v.known.readable(Span{p, p + 1})
+	return ok && !doubt && v.known.clipped.has(p)
+}
+
 // begin notes that piece p is about to be hashed. If the piece is unknown or in
 // doubt, it waits until another change of its files would be seen.
 func (v *verifier) begin(p int) {
@@ -197,15 +247,23 @@ func (v *verifier) begin(p int) {
 	}
 }
 
-// MarkComplete notes that piece p was hashed and is right.
+// MarkComplete notes that piece p was hashed and is right. If that was not read from disk
+// and a file was changed meanwhile, the piece becomes unknown.
 func (v *verifier) MarkComplete(p int) error {
 	v.mu.Lock()
 	if v.closed {
 		v.mu.Unlock()
 		return ErrClosed
 	}
-	if v.known.outdated(p) {
+	proven := v.known.proven(p)
+	switch {
+	case v.known.outdated(p):
 		v.known.again(p)
+		v.mu.Unlock()
+		v.agenda.post()
+		return nil
+	case !proven:
+		v.known.reverify(Span{p, p + 1})
 		v.mu.Unlock()
 		v.agenda.post()
 		return nil

@@ -3,11 +3,12 @@ package storage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // watcher compares files with what they were when they were hashed or last written.
@@ -58,7 +59,7 @@ func (w *watcher) look(i int) error {
 	w.mu.Unlock()
 	fi, err := w.stat(name)
 	if err != nil && kindOf(err) != ErrMissing {
-		return w.faults.failed(opRead, i, 0, fmt.Errorf("looking at %s: %w", name, err))
+		return w.faults.failed(opRead, i, 0, share.Wrapf("looking at %s: %w", name, err))
 	}
 	w.mu.Lock()
 	was, moved := w.files[i].stamp, w.files[i].state != state || w.name(i) != name
@@ -330,9 +331,9 @@ func (w *watcher) readFailed(i int, at int64, err error) error {
 		}
 	}
 	if short {
-		return fmt.Errorf("%s ends before byte %d: %w", name, at, io.ErrUnexpectedEOF)
+		return share.Wrapf("%s ends before byte %d: %w", name, at, io.ErrUnexpectedEOF)
 	}
-	return w.faults.failed(opRead, i, at, fmt.Errorf("reading %s: %w", name, err))
+	return w.faults.failed(opRead, i, at, share.Wrapf("reading %s: %w", name, err))
 }
 
 // fileFound is a file as it is on disk.

@@ -3,9 +3,10 @@ package storage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // writer writes blocks to the files of a transfer. Before it makes a file, it
@@ -24,7 +25,7 @@ type writer struct {
 // write writes a block from a peer.
 func (w *writer) write(p []byte, off int64) (int, error) {
 	if off < 0 || int64(len(p)) > w.info.Total-off {
-		return 0, fmt.Errorf("writing %d bytes at %d of %q: %w", len(p), off, w.info.Name, io.ErrShortWrite)
+		return 0, share.Wrapf("writing %d bytes at %d of %q: %w", len(p), off, w.info.Name, io.ErrShortWrite)
 	}
 	s := w.span(off, int64(len(p)))
 	if w.isHere(s) {

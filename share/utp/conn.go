@@ -16,7 +16,18 @@ import (
 const network = "utp"
 
 // Stats are counts and measures of a connection.
-type Stats = core.Stats
+type Stats struct {
+	Sent, Received uint64 // bytes of data, each counted once
+	Packets        uint64 // data packets sent
+	Again          uint64 // of them, those sent again
+	Timeouts       uint64 // times that nothing was acknowledged for too long
+	Duplicates     uint64 // packets that arrived more than once
+	Invalid        uint64 // datagrams that were no packet of this connection
+	RTT            time.Duration
+	Queueing       time.Duration // how long our packets wait in queues now
+	Window         int           // bytes that may be on their way
+	Datagram       int           // bytes of a full one
+}
 
 // Conn is a connection. Its methods may be called at the same time.
 type Conn struct {
@@ -33,6 +44,7 @@ type Conn struct {
 	open   bool       // Accept has it, or the peer has answered
 	closed bool       // by Close
 	gone   bool       // the Socket has forgotten it
+	sought bool       // it is being found out whether the peer is there
 	early  int        // bytes that it holds, as counted in the Socket
 	out    *burst     // what is to be sent; nil is nothing
 	reads  waiter
@@ -102,6 +114,9 @@ func (c *Conn) leave() {
 		c.of.mu.Lock()
 		c.of.changed.Broadcast()
 		c.of.mu.Unlock()
+	}
+	if !c.sought && c.core.Doubtful() {
+		c.sought = c.of.seek(c)
 	}
 	if at, ok := c.core.Deadline(); !ok {
 		c.finish()
@@ -175,6 +190,16 @@ func (c *Conn) forget() {
 	c.finish()
 }
 
+// found is called when it is known whether the peer takes calls.
+func (c *Conn) found(there bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sought = false; there {
+		c.core.Found(c.of.now())
+		c.leave()
+	}
+}
+
 // made is a call that was answered, or why it was not.
 func (c *Conn) made() (*Conn, error) {
 	c.mu.Lock()
@@ -193,7 +218,9 @@ func (c *Conn) abort() {
 	c.leave()
 }
 
-// Read implements net.Conn.
+// Read implements net.Conn. After what the peer has written it returns io.EOF. The error of
+// a connection that ended otherwise wraps ErrReset, ErrTimeout or net.ErrClosed; that of a
+// deadline os.ErrDeadlineExceeded.
 func (c *Conn) Read(b []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -210,7 +237,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 	}
 }
 
-// Write implements net.Conn. It returns when all of b is in the send buffer.
+// Write implements net.Conn. It returns when all of b is in the send buffer, with errors
+// as those of Read.
 func (c *Conn) Write(b []byte) (int, error) {
 	n, err := c.WriteBuffers(&net.Buffers{b})
 	return int(n), err
@@ -306,7 +334,7 @@ func (c *Conn) RemoteAddr() net.Addr { return net.UDPAddrFromAddrPort(c.peer) }
 func (c *Conn) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.core.Stats()
+	return Stats(c.core.Stats())
 }
 
 // SetDeadline implements net.Conn.

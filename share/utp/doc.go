@@ -19,6 +19,11 @@
 // is limited over all connections. Datagrams from another address than the peer's,
 // and those that do not fit the numbers in use, are ignored.
 //
+// Some peers give a connection up without a word. One that owes something and is silent
+// is asked for it, and called again to find out whether it is there: one that takes the
+// call and does not answer has forgotten the connection, which then ends with ErrTimeout
+// after four seconds or so. One that takes no call has ten.
+//
 // On Linux a *net.UDPConn is read and written with segmentation offload: one system
 // call moves up to 64 datagrams. Whoever has the socket for something else, too, can
 // offer the same by SegmentConn.

@@ -20,8 +20,8 @@ const DefaultTarget = core.DefaultTarget
 
 // Reasons for which a connection ends before it was closed at both ends.
 var (
-	ErrReset   = core.ErrReset
-	ErrTimeout = core.ErrTimeout
+	ErrReset   = core.ErrReset   // the peer refused or ended it
+	ErrTimeout = core.ErrTimeout // the peer does not answer
 )
 
 const (
@@ -39,6 +39,10 @@ const (
 	// libtorrent answers a SYN once. Where that answer is lost, it takes a call with
 	// another id, which is begun when the first one was repeated in vain.
 	redial = 1500 * time.Millisecond
+	// A peer that may have forgotten a connection is called, for so long, and so many at
+	// a time.
+	seekTime = 5 * time.Second
+	maxSeeks = 32
 	// After an error of the socket we wait so long, then twice as long each time.
 	firstPause, longestPause = time.Millisecond, time.Second
 )
@@ -70,6 +74,7 @@ type Socket struct {
 	backlog chan *Conn
 	done    chan struct{} // closed by Close
 	workers sync.WaitGroup
+	seeks   chan struct{} // one for each peer that is called to find out whether it is there
 
 	mu        sync.Mutex
 	conns     map[key]*Conn
@@ -94,7 +99,7 @@ func New(pc net.PacketConn, cfg Config) *Socket {
 	cfg.SendBuffer = cmp.Or(cfg.SendBuffer, defaultSend)
 	s := &Socket{
 		cfg: cfg, pc: carry(pc), begin: time.Now(), timers: timers{poke: make(chan struct{}, 1)},
-		backlog: make(chan *Conn, max(0, cfg.Backlog)), done: make(chan struct{}),
+		backlog: make(chan *Conn, max(0, cfg.Backlog)), done: make(chan struct{}), seeks: make(chan struct{}, maxSeeks),
 		conns: make(map[key]*Conn), strangers: newStrangers(),
 	}
 	s.changed = sync.NewCond(&s.mu)
@@ -200,7 +205,8 @@ func (s *Socket) DialContext(ctx context.Context, network, address string) (net.
 }
 
 // Dial connects to a peer. It goes on until the peer has answered or refused, or ctx
-// ends, for a minute at most.
+// ends, for a minute at most. The error is a *net.OpError that wraps ErrReset, ErrTimeout,
+// the error of ctx, or net.ErrClosed.
 func (s *Socket) Dial(ctx context.Context, to netip.AddrPort) (*Conn, error) {
 	c, err := s.dial(ctx, to)
 	if err != nil {
@@ -281,6 +287,31 @@ func (s *Socket) call(to netip.AddrPort) (*Conn, error) {
 		}
 	}
 	return nil, errIDs
+}
+
+// seek calls the peer of a connection, which does not answer on it: one that takes a
+// call is there, and has forgotten the connection. Otherwise packets may be held up. It
+// reports false if too many are being sought. The lock of c is held.
+func (s *Socket) seek(c *Conn) bool {
+	select {
+	case s.seeks <- struct{}{}:
+	default:
+		return false
+	}
+	s.workers.Go(func() {
+		defer func() { <-s.seeks }()
+		there := false
+		if call, err := s.call(c.peer); err == nil {
+			late := time.AfterFunc(seekTime, call.abort)
+			<-call.opened
+			late.Stop()
+			_, err = call.made()
+			there = err == nil
+			call.abort()
+		}
+		c.found(there)
+	})
+	return true
 }
 
 // config is what the machine of a connection is told.

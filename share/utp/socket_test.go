@@ -468,6 +468,47 @@ func TestAPeerThatForgotTheConnection(t *testing.T) {
 	}
 }
 
+// A peer that has forgotten the connection and says nothing, as libtorrent does, is found
+// out by a call: it is there, and does not answer.
+func TestAPeerThatForgotTheConnectionSilently(t *testing.T) {
+	t.Parallel()
+	x := open(t, Config{})
+	peer := listen(t)
+	defer peer.Close()
+	calls := make(chan struct{}, 10)
+	go func() {
+		b := make([]byte, 2048)
+		for n := 0; ; {
+			_, from, err := peer.ReadFromUDPAddrPort(b)
+			if err != nil {
+				return
+			}
+			if b[0]>>4 != 4 {
+				continue
+			}
+			id, seq := binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint16(b[16:])
+			_, _ = peer.WriteToUDPAddrPort(datagram(2, id, 5, seq), from)
+			if n++; n == 1 { // then packets, of which one is missing, and no more
+				data := append(datagram(0, id, 6, seq), make([]byte, 1200)...)
+				_, _ = peer.WriteToUDPAddrPort(data, from)
+			}
+			calls <- struct{}{}
+		}
+	}()
+	began := time.Now()
+	c, err := x.Dial(t.Context(), peer.LocalAddr().(*net.UDPAddr).AddrPort())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, ErrTimeout) {
+		t.Error(err)
+	}
+	if n := len(calls); n != 2 {
+		t.Errorf("called %d times in %v", n, time.Since(began))
+	}
+}
+
 // What waits out of order is limited over all connections, and given back.
 func TestWhatIsOutOfOrderIsLimited(t *testing.T) {
 	x, y := open(t, Config{}), open(t, Config{})

@@ -11,8 +11,9 @@ import (
 type Access interface {
 	// SignIn returns a URL that signs in one browser once and expires soon.
 	SignIn() (string, error)
-	// SetPassword allows sign-ins from other machines.
-	SetPassword(string) error
+	// SetPassword allows sign-ins from other machines. It ends the sign-ins of all
+	// browsers but the one that asks.
+	SetPassword(ctx context.Context, password string) error
 	HasPassword() (bool, error)
 }
 
@@ -36,8 +37,8 @@ func registerAccess(h huma.API, a Access) {
 		url, err := a.SignIn()
 		return &answer[SignIn]{SignIn{url}}, err
 	})
-	op(h, "PUT /password", "Set the password of the page", func(_ context.Context, in *body[Password]) (*none, error) {
-		return nil, a.SetPassword(in.Body.Password)
+	op(h, "PUT /password", "Set the password of the page; this signs out all other browsers", func(ctx context.Context, in *body[Password]) (*none, error) {
+		return nil, a.SetPassword(ctx, in.Body.Password)
 	})
 	op(h, "GET /password", "Whether the page has a password", func(context.Context, *none) (*answer[PasswordState], error) {
 		set, err := a.HasPassword()

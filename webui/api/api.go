@@ -28,9 +28,11 @@ type Config struct {
 	Content   Content
 	Intake    Intake
 	Uploads   Uploads
+	Incoming  Incoming
 	Finding   Finding
 	Channels  Channels
 	WebLinks  WebLinks
+	Receive   ReceiveLinks
 	Events    Events
 
 	Version string // of the program
@@ -90,12 +92,15 @@ func (a *API) register(h huma.API, c Config) {
 	registerSettings(h, c.Settings)
 	registerNetwork(h, c.Network)
 	registerTransfers(h, c.Transfers, ids, a.hub.logOf)
+	registerBulk(h, c.Transfers, c.Content, a.reads, a.hub.gather)
 	registerContent(h, &contents{ids: ids, content: c.Content, log: c.Logger, reads: a.reads})
-	registerIntake(h, c.Intake, ids, a.over)
+	registerIntake(h, c.Intake, func() Info { return c.Node.Info() }, ids, a.over)
 	registerUploads(h, c.Uploads)
+	registerIncoming(h, c.Incoming)
 	registerFinding(h, c.Finding)
 	registerChannels(h, c.Channels)
 	registerWebLinks(h, c.WebLinks, ids)
+	registerReceiveLinks(h, c.Receive)
 	registerEvents(h, a.hub, ids)
 }
 

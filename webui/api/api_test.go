@@ -150,6 +150,14 @@ func TestClientActs(t *testing.T) {
 	if d := cmp.Diff(pub, f.share); d != "" {
 		t.Errorf("the request arrived as another: %s", d)
 	}
+	theirs := ImportRequest{Torrent: []byte("d"), Path: "/a", ImportOptions: share.ImportOptions{
+		Files: map[int]string{3: "b/c"}, Goal: &share.Goal{Ratio: 2}, Paused: true, NoTrackers: true}}
+	if _, err := c.Import(ctx, theirs); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(theirs, f.imported); d != "" {
+		t.Errorf("the request arrived as another: %s", d)
+	}
 }
 
 func TestErrorsKeepTheirKind(t *testing.T) {

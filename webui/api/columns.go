@@ -64,7 +64,7 @@ func choose(cols []column, names []string) ([]column, error) {
 		}
 	}
 	for n := range wanted {
-		return nil, share.Errorf(share.Usage, "there is no field %q; the fields are %s", n, strings.Join(all, ", "))
+		return nil, share.Errorf(share.Usage, "unknown field %q; the fields are %s", n, strings.Join(all, ", "))
 	}
 	return out, nil
 }

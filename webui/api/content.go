@@ -10,6 +10,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -27,6 +28,10 @@ type Content interface {
 	Torrent(share.ID) ([]byte, error)
 	// Open reads one file. Its reads wait for missing pieces, until ctx ends.
 	Open(ctx context.Context, id share.ID, file int) (io.ReadSeekCloser, error)
+	// Play is Open for somebody who plays the file: other downloads yield to it.
+	Play(ctx context.Context, id share.ID, file int) (io.ReadSeekCloser, error)
+	// Streams tells how those get on who play files.
+	Streams(share.ID) (share.Streams, error)
 
 	// Peers returns the connected peers.
 	Peers(share.ID) ([]share.Peer, error)
@@ -54,6 +59,12 @@ func registerContent(h huma.API, c *contents) {
 		return list(files, in.Fields)
 	}, lists[share.File](h))
 	op(h, "GET /transfers/{id}/files/{file}/content", "Read a file, also while it is being fetched", c.readFile, streams("application/octet-stream"))
+	op(h, "GET /transfers/{id}/files/{file}/subtitles", "Read a file of subtitles as WebVTT", c.subtitles, streams("text/vtt"))
+	op(h, "GET /transfers/{id}/streams", "Show what is played, and what it waits for", func(_ context.Context, in *oneID) (*answer[share.Streams], error) {
+		s, err := onID(c.ids, in.ID, c.content.Streams)
+		s.Streams = orEmpty(s.Streams)
+		return &answer[share.Streams]{s}, err
+	})
 	op(h, "GET /transfers/{id}/archive", "Download all files of a transfer as one archive, also while they are being fetched", c.archive, streams("application/octet-stream"))
 	op(h, "GET /transfers/{id}/torrent", "Download the .torrent file of a transfer", c.torrent, streams("application/x-bittorrent"))
 	op(h, "GET /transfers/{id}/pieces", "Show the state of every piece", func(_ context.Context, in *oneID) (*answer[share.Pieces], error) {
@@ -91,31 +102,46 @@ var shown = map[string]string{
 // paused for longer comes back with a Range request.
 const idleTime = 5 * time.Minute
 
-func (c *contents) readFile(ctx context.Context, in *oneFile) (*huma.StreamResponse, error) {
-	id, err := c.resolve(in.ID)
-	if err != nil {
-		return nil, err
+// fileToRead is a file, and what it is read for.
+type fileToRead struct {
+	ID   string `path:"id" maxLength:"64" doc:"ID, v1 or v2, may be shortened while unique"`
+	File int    `path:"file" minimum:"0" doc:"number of the file, from 0"`
+	Play bool   `query:"play" doc:"It is played: while data is missing ahead of the reader, other downloads are slowed down"`
+}
+
+// named finds a file of a transfer.
+func (c *contents) named(of string, index int) (id share.ID, file share.File, err error) {
+	if id, err = c.resolve(of); err != nil {
+		return id, file, err
 	}
 	files, err := c.content.Files(id)
 	if err != nil {
-		return nil, err
+		return id, file, err
 	}
 	if len(files) == 0 {
-		return nil, share.Errorf(share.Failed, "the file list of %s is unknown yet: %w", id.Short(), errNoFile)
+		return id, file, share.Errorf(share.Failed, "the file list of %s is unknown yet: %w", id.Short(), errNoFile)
 	}
-	name := ""
 	for _, f := range files {
-		if f.Index == in.File {
-			name = path.Base(f.Path)
+		if f.Index == index {
+			return id, f, nil
 		}
 	}
-	if name == "" {
-		return nil, share.Errorf(share.Failed, "%s has no file %d: %w", id.Short(), in.File, errNoFile)
+	return id, file, share.Errorf(share.Failed, "%s has no file %d: %w", id.Short(), index, errNoFile)
+}
+
+func (c *contents) readFile(ctx context.Context, in *fileToRead) (*huma.StreamResponse, error) {
+	id, file, err := c.named(in.ID, in.File)
+	if err != nil {
+		return nil, err
 	}
 	if err := c.reads.take(); err != nil {
 		return nil, err
 	}
-	r, err := c.content.Open(ctx, id, in.File)
+	open := c.content.Open
+	if in.Play {
+		open = c.content.Play
+	}
+	r, err := open(ctx, id, in.File)
 	if err != nil {
 		c.reads.put()
 		return nil, err
@@ -123,7 +149,7 @@ func (c *contents) readFile(ctx context.Context, in *oneFile) (*huma.StreamRespo
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		defer func() { r.Close(); c.reads.put() }()
 		req, w := humago.Unwrap(ctx)
-		ContentHeader(w.Header(), name)
+		ContentHeader(w.Header(), path.Base(file.Path))
 		// The content of an ID never changes.
 		ServeContent(w, req, fmt.Sprintf(`"%s-%d"`, id, in.File), r)
 	}}, nil
@@ -187,6 +213,19 @@ func (p *patient) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	return p.ResponseWriter.Write(b)
+}
+
+// copies are the buffers of ReadFrom: large enough that what is done for each read does not
+// count, and small enough for the cache of the processor.
+var copies = sync.Pool{New: func() any { return new([128 << 10]byte) }}
+
+// ReadFrom implements io.ReaderFrom. The kernel does not send the file by itself (sendfile):
+// each part is checked after it was read, and what a program writes into the file meanwhile
+// must not be sent.
+func (p *patient) ReadFrom(r io.Reader) (n int64, err error) {
+	b := copies.Get().(*[128 << 10]byte)
+	defer copies.Put(b)
+	return io.CopyBuffer(struct{ io.Writer }{p}, struct{ io.Reader }{r}, b[:])
 }
 
 func (p *patient) Unwrap() http.ResponseWriter { return p.ResponseWriter }

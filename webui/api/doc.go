@@ -32,6 +32,7 @@
 //	event: files    {"id", "files"}         of the topic files:ID
 //	event: log      {"id", "log"}           of the topic log:ID
 //	event: discovery {"id", "ways"}         of the topic discovery:ID
+//	event: streams {"id", "streams", "held"} of the topic streams:ID
 //	event: node     {"info", "health"}      of the topic node
 //
 // A stream of some transfers only, or without stats, has neither channels nor

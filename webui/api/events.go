@@ -29,7 +29,7 @@ type Subscription interface {
 }
 
 type watching struct {
-	Topics    string `query:"topics" maxLength:"2000" doc:"topics, separated by commas: peers:ID, pieces:ID, files:ID, log:ID, discovery:ID, node"`
+	Topics    string `query:"topics" maxLength:"2000" doc:"topics, separated by commas: peers:ID, pieces:ID, files:ID, log:ID, discovery:ID, streams:ID, node"`
 	Transfers string `query:"transfers" maxLength:"100000" doc:"only these IDs, separated by commas"`
 	Stats     bool   `query:"stats" default:"true" doc:"include the totals of the node"`
 	LastID    string `header:"Last-Event-ID" maxLength:"100" doc:"continue after this event"`

@@ -425,6 +425,55 @@ func TestABurstIsOnePatch(t *testing.T) {
 	}
 }
 
+// What one request does to many transfers is one patch, which does not wait for its turn.
+func TestABulkRequestIsOnePatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many = 500
+		f := newFake(many)
+		h := newHub(f.config())
+		ctx, cancel := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		wg.Go(func() { h.run(ctx) })
+		time.Sleep(10 * patchTime)
+		seq := func() uint64 {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return h.ring.seq
+		}
+		set := func(from, to int, up int64) {
+			for i := from; i < to; i++ {
+				f.set(testID(i), func(t *share.Transfer) { t.Up = up })
+			}
+		}
+		before := seq()
+		done := h.gather()
+		set(0, many/2, 7)
+		time.Sleep(patchTime)
+		set(many/2, many, 7)
+		time.Sleep(patchTime / 2)
+		if got := seq(); got != before {
+			t.Errorf("%d patches before the request has ended", got-before)
+		}
+		done()
+		time.Sleep(2 * settleTime)
+		h.mu.Lock()
+		if last := h.ring.frames[len(h.ring.frames)-1]; h.ring.seq != before+1 || len(last.parts) != many {
+			t.Errorf("%d patches, the last of %d transfers", h.ring.seq-before, len(last.parts))
+		}
+		h.mu.Unlock()
+
+		// One that takes long does not keep readers waiting.
+		defer h.gather()()
+		set(0, many, 8)
+		time.Sleep(bulkTime + 2*settleTime)
+		if got := seq(); got != before+2 {
+			t.Errorf("%d patches, want one more", got-before)
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
 type recorder struct {
 	*httptest.ResponseRecorder
 	mu sync.Mutex

@@ -41,10 +41,13 @@ type fake struct {
 	content   []byte
 	fetch     FetchRequest // the latest
 	share     ShareRequest
+	imported  ImportRequest
 	searched
 	chosen
 	aliases  map[share.ID]share.ID // provisional IDs
 	webLinks fakeWebLinks
+	incoming fakeIncoming
+	receive  fakeReceive
 }
 
 func newFake(n int) *fake {
@@ -154,8 +157,17 @@ func (f *fake) Settings() []Setting {
 }
 func (f *fake) Limits() Limits { return Limits{Limits: f.limits, Now: f.limits, Source: SourceSaved} }
 
-func (f *fake) SignIn() (string, error)    { return "http://[::1]/#signin=x", nil }
-func (f *fake) SetPassword(p string) error { f.calls = append(f.calls, "password "+p); return nil }
+func (f *fake) SignIn() (string, error) { return "http://[::1]/#signin=x", nil }
+func (f *fake) SetPassword(_ context.Context, p string) error {
+	f.calls = append(f.calls, "password "+p)
+	return nil
+}
+
+func (f *fake) ExportSettings() ([]byte, error) { return []byte("up = \"1MB\"\n"), nil }
+func (f *fake) CompareSettings(string) Import   { return Import{} }
+func (f *fake) Restarting() Restart             { return Restart{Can: true} }
+func (f *fake) Restart() error                  { f.calls = append(f.calls, "restart"); return nil }
+func (f *fake) ForgetFailed() error             { return nil }
 
 // fakeSettings is the settings of a fake, which also changes the limits of transfers.
 type fakeSettings struct{ *fake }
@@ -216,6 +228,13 @@ func (f *fake) Fetch(_ context.Context, r FetchRequest) (share.Transfer, error) 
 	return testTransfer(501), f.fail
 }
 
+func (f *fake) Import(_ context.Context, r ImportRequest) (share.Transfer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.imported = r
+	return testTransfer(503), f.fail
+}
+
 func (f *fake) Match(_ context.Context, r MatchRequest) (share.Match, error) {
 	return share.Match{Files: 2, Bytes: 30, Right: int64(len(r.Output))}, f.fail
 }
@@ -253,6 +272,18 @@ func (f *fake) Open(_ context.Context, id share.ID, _ int) (io.ReadSeekCloser, e
 	return readSeekCloser{bytes.NewReader(f.content)}, err
 }
 
+func (f *fake) Play(ctx context.Context, id share.ID, file int) (io.ReadSeekCloser, error) {
+	if err := f.done(id, "play"); err != nil {
+		return nil, err
+	}
+	return f.Open(ctx, id, file)
+}
+
+func (f *fake) Streams(id share.ID) (share.Streams, error) {
+	_, err := f.Get(id)
+	return share.Streams{Held: 16384, Streams: []share.Stream{{File: 1, At: 5, Ready: 7}}}, err
+}
+
 type readSeekCloser struct{ *bytes.Reader }
 
 func (readSeekCloser) Close() error { return nil }
@@ -272,6 +303,9 @@ func (f *fake) ChangeLimits(id share.ID, c share.LimitChange) error {
 }
 func (f *fake) SetGoal(id share.ID, g share.Goal) error {
 	return f.done(id, fmt.Sprintf("goal %g", g.Ratio))
+}
+func (f *fake) SetPrecedence(id share.ID, p share.Precedence) error {
+	return f.done(id, fmt.Sprintf("precedence %d", p))
 }
 func (f *fake) SetPriority(id share.ID, p map[int]share.Priority) error {
 	return f.done(id, fmt.Sprintf("priority %v", p))
@@ -296,7 +330,7 @@ type ported interface{ config() Config }
 func (f *fake) config() Config {
 	return Config{
 		Node: f, Access: f, Settings: fakeSettings{f}, Network: f, Transfers: f, Content: f, Intake: f, Uploads: f, Finding: f,
-		Channels: &f.chosen, WebLinks: &f.webLinks, Events: f, Version: "9.9", Logger: slog.New(slog.DiscardHandler),
+		Channels: &f.chosen, WebLinks: &f.webLinks, Incoming: &f.incoming, Receive: &f.receive, Events: f, Version: "9.9", Logger: slog.New(slog.DiscardHandler),
 	}
 }
 

@@ -23,7 +23,7 @@ type WatchOptions struct {
 	// IDs are the transfers to watch; none means all. A provisional ID is followed to
 	// the real one.
 	IDs []share.ID
-	// Topics are peers:ID, pieces:ID, files:ID, log:ID, discovery:ID and node.
+	// Topics are peers:ID, pieces:ID, files:ID, log:ID, discovery:ID, streams:ID and node.
 	Topics []string
 	// NoStats leaves out the totals of the node.
 	NoStats bool
@@ -41,6 +41,9 @@ type Update struct {
 	// Topic is the kind of the topic that Data is of; empty if Data is none.
 	Topic string
 	Data  json.RawMessage
+	// Incoming is what browsers send, by ID; nil if that did not change. Only a watcher
+	// of everything, with the totals, gets it.
+	Incoming map[string]Coming
 }
 
 // patience is how long a watcher tries to reach a node again.
@@ -138,6 +141,8 @@ type watcher struct {
 	last  string // id of the last event
 	rows  map[share.ID]json.RawMessage
 	stats json.RawMessage
+	// incoming is a part of the document.
+	incoming json.RawMessage
 }
 
 // stream reads one connection. heard reports whether any event arrived.
@@ -199,6 +204,7 @@ func (w *watcher) query() string {
 type document struct {
 	Transfers map[share.ID]json.RawMessage `json:"transfers"`
 	Stats     json.RawMessage              `json:"stats"`
+	Incoming  json.RawMessage              `json:"incoming"`
 }
 
 // update applies one event. ok is false for an event of an unknown type.
@@ -212,6 +218,7 @@ func (w *watcher) update(ev sse) (u Update, ok bool, err error) {
 		if ev.kind == "reset" {
 			u.Reset = true
 			clear(w.rows)
+			w.incoming = nil
 		}
 		if err := w.merge(&u, d); err != nil {
 			return u, false, err
@@ -221,9 +228,11 @@ func (w *watcher) update(ev sse) (u Update, ok bool, err error) {
 		if err := json.Unmarshal(ev.data, u.Notice); err != nil {
 			return u, false, err
 		}
-		// The next connection asks for the transfer by its real ID.
+		// The next connection asks for the transfer by its real ID. It begins anew, unless
+		// the reset that follows has come.
 		if n := u.Notice; n.Type == share.EventShared && slices.Contains(w.o.IDs, n.Was) {
 			w.o.IDs = append(slices.Clone(w.o.IDs), n.ID)
+			w.last = ""
 		}
 	case "peers", "pieces", "files", "log", "discovery", "node":
 		u.Topic, u.Data = ev.kind, ev.data
@@ -260,6 +269,16 @@ func (w *watcher) merge(u *Update, d document) error {
 		}
 		return bytes.Compare(a.ID[:], b.ID[:])
 	})
+	if len(d.Incoming) > 0 {
+		merged, err := mergePatch(w.incoming, d.Incoming)
+		if err != nil {
+			return err
+		}
+		w.incoming, u.Incoming = merged, map[string]Coming{}
+		if err := json.Unmarshal(merged, &u.Incoming); err != nil {
+			return err
+		}
+	}
 	if len(d.Stats) == 0 {
 		return nil
 	}

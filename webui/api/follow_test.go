@@ -160,6 +160,45 @@ func TestEventsOfWhatIsHashedAlready(t *testing.T) {
 	}
 }
 
+// A share whose new row was published before the notice of its new ID is told whole to
+// those who know it by its provisional ID.
+func TestEventsOfARowThatCameBeforeItsNotice(t *testing.T) {
+	f := newFake(1)
+	c, _, _ := serve(t, f)
+	provisional, real := testID(0), testTransfer(7)
+	real.State = share.Checking
+	next, end := pull(c.Events(quietContext(t), provisional))
+	defer end()
+	others, endOthers := pull(c.Events(quietContext(t)))
+	defer endOthers()
+	until := func(next func() (share.Event, error, bool), what string, ok func(share.Event) bool) share.Event {
+		t.Helper()
+		for {
+			ev, err, more := next()
+			if err != nil || !more {
+				t.Fatalf("waiting for %s: %v, %v", what, err, more)
+			}
+			if ok(ev) {
+				return ev
+			}
+		}
+	}
+	until(next, "the provisional row", func(ev share.Event) bool { return ev.ID == provisional })
+	f.mu.Lock()
+	f.put(real)
+	f.tell(share.Event{Type: share.EventChanged, ID: real.ID, Transfer: &real})
+	f.mu.Unlock()
+	until(others, "the row", func(ev share.Event) bool { return ev.ID == real.ID })
+	f.event(share.Event{Type: share.EventShared, ID: real.ID, Was: provisional, Transfer: &real})
+	f.set(real.ID, func(t *share.Transfer) { t.State = share.Seeding })
+	ev := until(next, "its end", func(ev share.Event) bool {
+		return ev.ID != provisional && ev.Transfer != nil && ev.Transfer.State == share.Seeding
+	})
+	if want := testTransfer(7); ev.Transfer.Link != want.Link || ev.Transfer.Name != want.Name {
+		t.Errorf("a part of it: %+v", ev.Transfer)
+	}
+}
+
 func pull[T any](seq func(func(T, error) bool)) (next func() (T, error, bool), stop func()) {
 	type pair struct {
 		v   T

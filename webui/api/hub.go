@@ -16,6 +16,9 @@ const (
 	// settleTime is how long a patch waits for what changes together with its first
 	// change.
 	settleTime = 30 * time.Millisecond
+	// bulkTime is how long patches wait for the end of a request that acts on many
+	// transfers, so that readers see all of it at once.
+	bulkTime = 2 * time.Second
 	// eventBuffer is how many events may wait for the hub.
 	eventBuffer = 8192
 )
@@ -30,12 +33,13 @@ type hub struct {
 	node      Node
 	network   Network
 	channels  Channels
+	incoming  Incoming
 
 	log   *slog.Logger
 	cols  []column // of share.Transfer
 	stats []column // of Stats
 
-	kick  chan struct{} // a reader joined: refresh its topics
+	kick  chan struct{} // a reader joined, or a bulk request has ended
 	ready chan struct{} // closed when the hub follows the node
 
 	mu       sync.Mutex
@@ -47,6 +51,9 @@ type hub struct {
 	whole    []byte // the reset frame as of wholeSeq
 	wholeSeq uint64
 	last     time.Time // of the latest patch
+	bulks    int       // requests that act on many transfers now
+	held     time.Time // patches wait for them until then
+	prompt   bool      // one has ended: the next patch does not wait
 	readers  map[*reader]struct{}
 	topics   map[topicKey]*topic
 	lines    logbook
@@ -55,7 +62,7 @@ type hub struct {
 
 func newHub(c Config) *hub {
 	return &hub{
-		events: c.Events, transfers: c.Transfers, content: c.Content, node: c.Node, network: c.Network, channels: c.Channels,
+		events: c.Events, transfers: c.Transfers, content: c.Content, node: c.Node, network: c.Network, channels: c.Channels, incoming: c.Incoming,
 		log: c.Logger, ring: newRing(),
 		cols: columnsOf(reflect.TypeFor[share.Transfer]()), stats: columnsOf(reflect.TypeFor[share.Stats]()),
 		kick:    make(chan struct{}, 1),
@@ -125,12 +132,37 @@ func (h *hub) next() (time.Duration, bool) {
 	defer h.mu.Unlock()
 	since := time.Since(h.last)
 	switch {
-	case len(h.dirty) > 0 && since >= patchTime:
+	case h.holds():
+		return time.Until(h.held), true
+	case len(h.dirty) > 0 && (since >= patchTime || h.prompt):
 		return settleTime, true
 	case len(h.dirty) > 0, len(h.readers) > 0:
 		return max(patchTime-since, settleTime), true
 	}
 	return 0, false
+}
+
+// holds tells whether patches wait for a request that acts on many transfers; mu is held.
+func (h *hub) holds() bool { return h.bulks > 0 && time.Now().Before(h.held) }
+
+// gather is called by a request that acts on many transfers, and done at its end: what
+// changes between is one patch, and that comes at once.
+func (h *hub) gather() (done func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.bulks++; h.bulks == 1 {
+		h.held = time.Now().Add(bulkTime)
+	}
+	return func() {
+		h.mu.Lock()
+		h.bulks--
+		h.prompt = true
+		h.mu.Unlock()
+		select {
+		case h.kick <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // reload marks every transfer as changed, and those that are gone as removed.
@@ -182,8 +214,11 @@ func (h *hub) notice(ev share.Event) {
 func (h *hub) beat() {
 	stats := h.node.Stats()
 	h.mu.Lock()
-	followed := h.followed()
+	followed, holds := h.followed(), h.holds()
 	h.mu.Unlock()
+	if holds {
+		return
+	}
 	var now *sides
 	if followed {
 		now = h.readSides()
@@ -197,7 +232,7 @@ func (h *hub) beat() {
 // flush publishes a patch; mu is held. A nil argument stays as it was.
 func (h *hub) flush(stats *share.Stats, now *sides) {
 	f := &frame{seq: h.ring.seq + 1}
-	h.last = time.Now()
+	h.last, h.prompt = time.Now(), false
 	for id, t := range h.dirty {
 		if p, ok := h.diff(id, t); ok {
 			f.parts = append(f.parts, p)

@@ -23,6 +23,9 @@ type Intake interface {
 	// Fetch returns the existing transfer if there is one with the same ID.
 	Share(context.Context, ShareRequest) (share.Transfer, error)
 	Fetch(context.Context, FetchRequest) (share.Transfer, error)
+	// Import returns at once, too, with the existing transfer if there is one with the
+	// same ID. Files that are missing or have another size are refused.
+	Import(context.Context, ImportRequest) (share.Transfer, error)
 	// Preview describes what a link or torrent names and adds nothing.
 	Preview(context.Context, PreviewRequest) (Preview, error)
 	// Match reads the files of a folder, so that it can take long.
@@ -66,6 +69,13 @@ type FetchRequest struct {
 	Output  string `json:"output,omitempty" doc:"absolute path of the folder to download into; empty is the node's default"`
 	share.FetchOptions
 	Lease string `json:"lease,omitempty" maxLength:"100" doc:"pauses the fetch when it ends, see GET /lease"`
+}
+
+// ImportRequest says which complete files to share under the torrent that describes them.
+type ImportRequest struct {
+	Torrent []byte `json:"torrent" minLength:"1" doc:"content of a .torrent file, base64"`
+	Path    string `json:"path" minLength:"1" doc:"absolute path of the file, or of the folder that the files are in"`
+	share.ImportOptions
 }
 
 // PreviewRequest is a link or a torrent to preview.
@@ -146,12 +156,15 @@ func takesTorrent(o *huma.Operation) {
 }
 
 // registerIntake adds the operations of Intake. over is closed when the node stops.
-func registerIntake(h huma.API, n Intake, ids ids, over <-chan struct{}) {
+func registerIntake(h huma.API, n Intake, info func() Info, ids ids, over <-chan struct{}) {
 	op(h, "GET /lease", "A lease that lasts for as long as this answer is read", func(context.Context, *none) (*huma.StreamResponse, error) {
 		return lease(n, over)
 	}, streams("application/json"))
 	op(h, "POST /shares", "Share a file or folder", func(ctx context.Context, in *body[ShareRequest]) (*answer[share.Transfer], error) {
 		if err := cmp.Or(in.Body.Limits.Check(), in.Body.checkSeal()); err != nil {
+			return nil, err
+		}
+		if err := within(ctx, info().Uploads, in.Body.Path, "the folder of uploads"); err != nil {
 			return nil, err
 		}
 		t, err := n.Share(ctx, in.Body)
@@ -161,7 +174,16 @@ func registerIntake(h huma.API, n Intake, ids ids, over <-chan struct{}) {
 		if err := cmp.Or(checkSource(in.Body.Link, in.Body.Torrent), in.Body.Limits.Check()); err != nil {
 			return nil, err
 		}
+		if downloads := info().Downloads; in.Body.Output != "" {
+			if err := within(ctx, downloads, in.Body.Output, "the folder of downloads"); err != nil {
+				return nil, err
+			}
+		}
 		t, err := n.Fetch(ctx, in.Body)
+		return &answer[share.Transfer]{t}, err
+	}, takesTorrent)
+	op(h, "POST /imports", "Share complete files, such as those of another client, under the torrent that describes them", func(ctx context.Context, in *body[ImportRequest]) (*answer[share.Transfer], error) {
+		t, err := n.Import(ctx, in.Body)
 		return &answer[share.Transfer]{t}, err
 	}, takesTorrent)
 	op(h, "POST /preview", "Preview a link or torrent without adding it", func(ctx context.Context, in *body[PreviewRequest]) (*answer[Preview], error) {
@@ -239,6 +261,15 @@ func (c *Client) Share(ctx context.Context, r ShareRequest) (share.Transfer, err
 func (c *Client) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, error) {
 	var t share.Transfer
 	err := c.do(ctx, http.MethodPost, Base+"/transfers", r, &t)
+	return t, err
+}
+
+// Import shares complete files under the torrent that describes them, without changing
+// them. It returns at once: Events tells when the files are known to be right. It returns
+// the existing transfer if there is one with the same ID.
+func (c *Client) Import(ctx context.Context, r ImportRequest) (share.Transfer, error) {
+	var t share.Transfer
+	err := c.do(ctx, http.MethodPost, Base+"/imports", r, &t)
 	return t, err
 }
 

@@ -39,6 +39,7 @@ type Info struct {
 	Socket    string   `json:"socket" doc:"path of the Unix socket of this API"`
 	Web       string   `json:"web" doc:"URL of the web page; empty if it is not served"`
 	Door      string   `json:"door,omitempty" enum:"http,https" doc:"how the node serves web links; empty if it does not"`
+	ACME      bool     `json:"acme,omitempty" doc:"the node asks a CA for certificates: a sealed share gets the URL of its web link as soon as there is one"`
 	Problems  []string `json:"problems,omitempty" doc:"problems of the node's own files, such as channel keys and credentials, each with what to do"`
 }
 
@@ -46,6 +47,8 @@ type Info struct {
 type Health struct {
 	OK       bool     `json:"ok"`
 	Problems []string `json:"problems" doc:"sentences; not every problem makes the node unhealthy"`
+	// ProblemTexts are Problems for other languages, in the same order.
+	ProblemTexts []share.Text `json:"problem_texts,omitempty"`
 }
 
 // full returns h with an empty list in the place of none.

@@ -122,7 +122,7 @@ func describe(h huma.API) ([]byte, error) {
 		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
 	}
 	for _, item := range doc.Paths {
-		for _, o := range []*huma.Operation{item.Get, item.Put, item.Post, item.Delete, item.Patch} {
+		for _, o := range []*huma.Operation{item.Get, item.Head, item.Put, item.Post, item.Delete, item.Patch} {
 			if o == nil {
 				continue
 			}

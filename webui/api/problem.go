@@ -19,7 +19,9 @@ type Problem struct {
 	Title  string `json:"title" doc:"short description of the type"`
 	Status int    `json:"status" doc:"HTTP status"`
 	Detail string `json:"detail" doc:"what went wrong and, if possible, what to do about it"`
-	Code   string `json:"code" enum:"failed,usage,nobody,no-node,refused,disk,interrupted" doc:"kind of error; the exit status of the command line depends on it"`
+	// DetailText is Detail for other languages.
+	DetailText *share.Text `json:"detail_text,omitempty"`
+	Code       string      `json:"code" enum:"failed,usage,nobody,no-node,refused,disk,interrupted" doc:"kind of error; the exit status of the command line depends on it"`
 	// Errors list the members of the request that were not valid.
 	Errors []*huma.ErrorDetail `json:"errors,omitempty"`
 }
@@ -43,6 +45,7 @@ var problemTypes = [...]struct {
 	{"unknown-entry", http.StatusNotFound, share.Failed, "The catalogue and the channels have no such entry"},
 	{"unknown-file", http.StatusNotFound, share.Failed, "The transfer has no such file or folder"},
 	{"unknown-web-link", http.StatusNotFound, share.Failed, "The node has no such web link"},
+	{"unknown-upload", http.StatusNotFound, share.Failed, "The node has no such upload"},
 	{"busy", http.StatusConflict, share.Failed, "The transfer is busy with another operation"},
 	{"unconfirmed", http.StatusPreconditionRequired, share.Usage, "This must be confirmed"},
 	{"ambiguous-id", http.StatusConflict, share.Usage, "Several IDs begin with these digits"},
@@ -64,11 +67,16 @@ var errAmbiguous = errors.New("give more digits")
 // errNoFile marks the error for a file or folder that a transfer does not have.
 var errNoFile = errors.New("shoal files lists what there is")
 
-// problem turns any error of the node into a Problem.
+// problem turns any error of the node into a Problem; no error stays none.
 func problem(err error) error {
 	if err == nil {
 		return nil
 	}
+	return problemOf(err)
+}
+
+// problemOf describes an error of the node.
+func problemOf(err error) *Problem {
 	kind := share.KindOf(err)
 	name := kind.Code()
 	switch {
@@ -80,6 +88,8 @@ func problem(err error) error {
 		name = "unknown-file"
 	case errors.Is(err, ErrNoWebLink):
 		name = "unknown-web-link"
+	case errors.Is(err, ErrNotComing):
+		name = "unknown-upload"
 	case errors.Is(err, share.ErrBusy):
 		name = "busy"
 	case errors.Is(err, ErrUnconfirmed):
@@ -87,7 +97,10 @@ func problem(err error) error {
 	case errors.Is(err, errAmbiguous):
 		name = "ambiguous-id"
 	}
-	return named(name, kind, share.Redact(err.Error()))
+	text := share.TextOf(err)
+	p := named(name, kind, text.String())
+	p.DetailText = text.Of()
+	return p
 }
 
 func named(name string, kind share.Kind, detail string) *Problem {
@@ -129,6 +142,11 @@ func problemError(resp *http.Response) error {
 	if err != nil || json.Unmarshal(b, &p) != nil || p.Code == "" {
 		return share.Errorf(share.Failed, "the node answered %s", resp.Status)
 	}
+	return p.err()
+}
+
+// err is the error that problemOf described, as far as clients decide by it.
+func (p *Problem) err() error {
 	kind := share.KindOfCode(p.Code)
 	detail := p.Detail
 	for _, e := range p.Errors {
@@ -148,6 +166,8 @@ func problemError(resp *http.Response) error {
 		return &share.Error{Kind: kind, Err: &remoteError{detail, index.ErrUnknown}}
 	case problemPath + "unknown-web-link":
 		return &share.Error{Kind: kind, Err: &remoteError{detail, ErrNoWebLink}}
+	case problemPath + "unknown-upload":
+		return &share.Error{Kind: kind, Err: &remoteError{detail, ErrNotComing}}
 	case problemPath + "unknown-path":
 		return share.Errorf(kind, "the running node is another version of shoal than this command (%s): restart the node", detail)
 	}

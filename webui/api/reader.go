@@ -139,10 +139,18 @@ func (h *hub) collect(r *reader) (out [][]byte, reset, more bool) {
 	if reset = r.next == 0 || !h.ring.has(r.next); reset {
 		out = append(out, h.reset(r))
 	} else {
+		known := len(r.only)
 		for _, f := range h.ring.from(r.next) {
+			if known < len(r.only) && !f.notice {
+				continue // the reset has it
+			}
 			if b := h.frameFor(r, f); b != nil {
 				out = append(out, b)
 			}
+		}
+		if known < len(r.only) {
+			// It now follows a transfer whose row may have been sent to others before.
+			out = append(out, h.reset(r))
 		}
 	}
 	r.next = h.ring.seq + 1

@@ -11,9 +11,9 @@ import (
 // sides are the parts of the event document beside transfers and totals. They are
 // small: the hub reads each of them whole, once a second while there are readers, and
 // sends a merge patch of what changed.
-type sides [2]json.RawMessage
+type sides [3]json.RawMessage
 
-var sideNames = [len(sides{})]string{"channels", "network"}
+var sideNames = [len(sides{})]string{"channels", "network", "incoming"}
 
 // readSides asks the node for the sides. The caller holds no lock.
 func (h *hub) readSides() *sides {
@@ -21,8 +21,12 @@ func (h *hub) readSides() *sides {
 	for _, c := range h.channels.List() {
 		channels[c.ID.String()] = c
 	}
+	incoming := map[string]Coming{}
+	for _, c := range h.incoming.List() {
+		incoming[c.ID] = c
+	}
 	var s sides
-	for i, v := range [...]any{channels, fullReport(h.network.Report())} {
+	for i, v := range [...]any{channels, fullReport(h.network.Report()), incoming} {
 		b, err := json.Marshal(v)
 		if err != nil { // a float that is not a number
 			b = []byte("{}")

@@ -14,7 +14,7 @@ const topicRate = 64 << 10
 
 // topicKey identifies a topic: its kind and the transfer.
 type topicKey struct {
-	kind string // peers, pieces, files, log, discovery; or node, which has no ID
+	kind string // peers, pieces, files, log, discovery, streams; or node, which has no ID
 	id   share.ID
 }
 
@@ -35,9 +35,9 @@ func parseTopic(ids ids, s string) (topicKey, error) {
 	}
 	kind, prefix, _ := strings.Cut(s, ":")
 	switch kind {
-	case "peers", "pieces", "files", "log", "discovery":
+	case "peers", "pieces", "files", "log", "discovery", "streams":
 	default:
-		return topicKey{}, share.Errorf(share.Usage, "there is no topic %q; the topics are peers:ID, pieces:ID, files:ID, log:ID, discovery:ID and node", s)
+		return topicKey{}, share.Errorf(share.Usage, "unknown topic %q; the topics are peers:ID, pieces:ID, files:ID, log:ID, discovery:ID, streams:ID and node", s)
 	}
 	id, err := ids.resolve(prefix)
 	return topicKey{kind, id}, err
@@ -114,6 +114,14 @@ func (h *hub) topicData(k topicKey) []byte {
 			ID   share.ID    `json:"id"`
 			Ways []share.Way `json:"ways"`
 		}{k.id, orEmpty(ways)}
+	case "streams":
+		var s share.Streams
+		s, err = h.content.Streams(k.id)
+		s.Streams = orEmpty(s.Streams)
+		v = struct {
+			ID share.ID `json:"id"`
+			share.Streams
+		}{k.id, s}
 	case "node":
 		v = struct {
 			Info   Info   `json:"info"`
@@ -146,7 +154,7 @@ type logged struct {
 }
 
 func (l *logbook) add(ev share.Event) {
-	e := logged{ev.ID, LogLine{Time: ev.Time, Event: ev.Type, Source: ev.Source, Count: ev.Count, Message: ev.Message, File: ev.File, By: ev.By}}
+	e := logged{ev.ID, LogLine{Time: ev.Time, Event: ev.Type, Source: ev.Source, Count: ev.Count, Message: ev.Message, MessageText: ev.MessageText, File: ev.File, By: ev.By}}
 	if len(l.lines) < logLines {
 		l.lines = append(l.lines, e)
 		return

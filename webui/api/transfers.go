@@ -31,6 +31,7 @@ type Transfers interface {
 
 	ChangeLimits(share.ID, share.LimitChange) error
 	SetGoal(share.ID, share.Goal) error
+	SetPrecedence(share.ID, share.Precedence) error
 	// SetPriority changes files by number; the others stay as they are.
 	SetPriority(share.ID, map[int]share.Priority) error
 	AddPeers(share.ID, share.Source, []netip.AddrPort) error
@@ -45,6 +46,8 @@ type Removal struct {
 type Change struct {
 	Limits *share.LimitChange `json:"limits,omitempty" doc:"bytes per second, 0 for no limit; a direction that is left out stays"`
 	Goal   *share.Goal        `json:"goal,omitempty"`
+	// Priority is of the transfer among others.
+	Priority *share.Precedence `json:"priority,omitempty" doc:"which downloads go first where not all may run at once: 1 before the others, 0 in turn, -1 after them"`
 }
 
 // check refuses a change before any part of it is made.
@@ -55,7 +58,30 @@ func (c Change) check() error {
 		}
 	}
 	if c.Goal != nil {
-		return c.Goal.Check()
+		if err := c.Goal.Check(); err != nil {
+			return err
+		}
+	}
+	if c.Priority != nil {
+		return c.Priority.Check()
+	}
+	return nil
+}
+
+// make changes one transfer.
+func (c Change) make(t Transfers, id share.ID) error {
+	if c.Limits != nil {
+		if err := t.ChangeLimits(id, *c.Limits); err != nil {
+			return err
+		}
+	}
+	if c.Goal != nil {
+		if err := t.SetGoal(id, *c.Goal); err != nil {
+			return err
+		}
+	}
+	if c.Priority != nil {
+		return t.SetPrecedence(id, *c.Priority)
 	}
 	return nil
 }
@@ -67,8 +93,10 @@ type LogLine struct {
 	Source  share.Source    `json:"source,omitempty"`
 	Count   int             `json:"count,omitempty"`
 	Message string          `json:"message,omitempty"`
-	File    *share.Found    `json:"file,omitempty" doc:"of the event beside: the file that was there"`
-	By      *share.Fetcher  `json:"by,omitempty" doc:"of the event fetched: the peer that has all of the content after this node uploaded to it"`
+	// MessageText is Message for other languages.
+	MessageText *share.Text    `json:"message_text,omitempty"`
+	File        *share.Found   `json:"file,omitempty" doc:"of the event beside: the file that was there"`
+	By          *share.Fetcher `json:"by,omitempty" doc:"of the event fetched: the peer that has all of the content after this node uploaded to it"`
 }
 
 type priorities struct {
@@ -108,22 +136,12 @@ func registerTransfers(h huma.API, t Transfers, ids ids, logOf func(share.ID) []
 		v, err := onID(ids, in.ID, t.Get)
 		return &answer[share.Transfer]{v}, err
 	})
-	op(h, "PATCH /transfers/{id}", "Change limits and goal of a transfer", func(_ context.Context, in *change) (*none, error) {
+	op(h, "PATCH /transfers/{id}", "Change limits, goal and priority of a transfer", func(_ context.Context, in *change) (*none, error) {
 		c := in.Body
 		if err := c.check(); err != nil {
 			return nil, err
 		}
-		return ids.act(in.ID, func(id share.ID) error {
-			if c.Limits != nil {
-				if err := t.ChangeLimits(id, *c.Limits); err != nil {
-					return err
-				}
-			}
-			if c.Goal != nil {
-				return t.SetGoal(id, *c.Goal)
-			}
-			return nil
-		})
+		return ids.act(in.ID, func(id share.ID) error { return c.make(t, id) })
 	})
 	op(h, "DELETE /transfers/{id}", "Remove a transfer", func(_ context.Context, in *removal) (*answer[Removal], error) {
 		r := &answer[Removal]{Body: Removal{Kept: []share.Kept{}}}

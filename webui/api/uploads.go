@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"reflect"
@@ -83,14 +82,6 @@ func upload(store Uploads, in *uploading) (*huma.StreamResponse, error) {
 		}
 		writeJSON(w, http.StatusOK, u)
 	}}, nil
-}
-
-// problemOf is problem for answers that are written by hand.
-func problemOf(err error) *Problem {
-	if p, ok := problem(err).(*Problem); ok {
-		return p
-	}
-	return named("failed", share.Failed, fmt.Sprint(err))
 }
 
 // with gives p another status.

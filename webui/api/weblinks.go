@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,6 +22,9 @@ type WebLinks interface {
 	// Revoke ends a link and the downloads under way from it. The error for an ID that
 	// no link has wraps ErrNoWebLink.
 	Revoke(id string) error
+	// SetSeed gives a transfer a web seed (BEP 19), which its link then has, or ends that.
+	// It is refused beside links that do not let everybody download without limit.
+	SetSeed(id share.ID, on bool) error
 }
 
 // ErrNoWebLink is wrapped by the error for an ID that no web link has.
@@ -31,15 +35,23 @@ type WebLink struct {
 	ID       string   `json:"id" doc:"names the link to its owner; nobody can fetch with it"`
 	Transfer share.ID `json:"transfer"`
 	// URL has the capability: whoever has it has the files.
-	URL          string    `json:"url" doc:"what to give to others; empty while the node serves no web links"`
-	Others       []string  `json:"others,omitempty" doc:"the same at other addresses of the node, best first"`
-	Created      time.Time `json:"created"`
-	Expires      time.Time `json:"expires,omitzero"`
-	MaxDownloads int       `json:"max_downloads,omitempty" doc:"ends after so many downloads; 0 is no limit"`
-	Downloads    int       `json:"downloads" doc:"downloads of which every byte was sent, of a file or an archive"`
-	Password     bool      `json:"password,omitempty" doc:"people are asked for a password"`
-	Encrypted    bool      `json:"encrypted,omitempty" doc:"the URL is https"`
-	Ended        bool      `json:"ended,omitempty" doc:"it expired, or its downloads are used up"`
+	URL          string        `json:"url" doc:"what to give to others; empty while the node serves no web links, and for a sealed share while there is no certificate"`
+	Others       []string      `json:"others,omitempty" doc:"the same at other addresses of the node, best first"`
+	Former       []FormerURL   `json:"former,omitempty" doc:"URLs that were given out for the link and that its node is about to lose, or has lost; the latest first"`
+	Reachable    share.Verdict `json:"reachable,omitempty" enum:"reachable,unreachable,unknown" doc:"whether strangers are known to reach the address of the URL"`
+	Created      time.Time     `json:"created"`
+	Expires      time.Time     `json:"expires,omitzero"`
+	MaxDownloads int           `json:"max_downloads,omitempty" doc:"ends after so many downloads; 0 is no limit"`
+	Downloads    int           `json:"downloads" doc:"downloads of which every byte was sent, of a file or an archive"`
+	Password     bool          `json:"password,omitempty" doc:"people are asked for a password"`
+	Encrypted    bool          `json:"encrypted,omitempty" doc:"the URL is https"`
+	Ended        bool          `json:"ended,omitempty" doc:"it expired, or its downloads are used up"`
+}
+
+// FormerURL is where a web link was before the address of its node changed.
+type FormerURL struct {
+	URL   string `json:"url"`
+	Works bool   `json:"works,omitempty" doc:"the node still has this address and answers there, until it is gone"`
 }
 
 // NewWebLink says what a web link is to be.
@@ -54,23 +66,47 @@ type (
 		ID   string `path:"id" maxLength:"64" doc:"ID, v1 or v2, may be shortened while unique"`
 		Body NewWebLink
 	}
+	webLinksOf struct {
+		Transfer string `query:"transfer" maxLength:"64" doc:"ID of a transfer, may be shortened while unique; without it, all links"`
+	}
 	oneWebLink struct {
 		Link string `path:"link" maxLength:"64" doc:"ID of the link"`
 	}
 )
 
 func registerWebLinks(h huma.API, l WebLinks, ids ids) {
-	op(h, "GET /web-links", "List the links for browsers, oldest first", func(context.Context, *none) (*answer[[]WebLink], error) {
+	op(h, "GET /web-links", "List the links for browsers, oldest first", func(_ context.Context, in *webLinksOf) (*answer[[]WebLink], error) {
 		all, err := l.List()
+		if err == nil && in.Transfer != "" {
+			var of share.ID
+			if of, err = ids.resolve(in.Transfer); err == nil {
+				all = slices.DeleteFunc(slices.Clone(all), func(w WebLink) bool { return w.Transfer != of })
+			}
+		}
 		return &answer[[]WebLink]{orEmpty(all)}, err
 	})
 	op(h, "POST /transfers/{id}/web-links", "Make a link to a transfer for browsers", func(_ context.Context, in *newWebLink) (*answer[WebLink], error) {
 		v, err := onID(ids, in.ID, func(id share.ID) (WebLink, error) { return l.Create(id, in.Body) })
 		return &answer[WebLink]{v}, err
 	})
+	op(h, "PUT /transfers/{id}/web-seed", "Also serve a transfer over HTTP to BitTorrent clients (BEP 19); its link has the URL", func(_ context.Context, in *oneID) (*none, error) {
+		return ids.act(in.ID, func(id share.ID) error { return l.SetSeed(id, true) })
+	})
+	op(h, "DELETE /transfers/{id}/web-seed", "Serve a transfer no longer over HTTP to BitTorrent clients", func(_ context.Context, in *oneID) (*none, error) {
+		return ids.act(in.ID, func(id share.ID) error { return l.SetSeed(id, false) })
+	})
 	op(h, "DELETE /web-links/{link}", "End a link for browsers", func(_ context.Context, in *oneWebLink) (*none, error) {
 		return nil, l.Revoke(in.Link)
 	})
+}
+
+// SetWebSeed gives a transfer a web seed, or ends it.
+func (c *Client) SetWebSeed(ctx context.Context, id share.ID, on bool) error {
+	method := http.MethodDelete
+	if on {
+		method = http.MethodPut
+	}
+	return c.do(ctx, method, Base+transferPath(id)+"/web-seed", nil, nil)
 }
 
 // WebLinks returns the links for browsers, oldest first.

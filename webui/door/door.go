@@ -28,13 +28,21 @@ type Config struct {
 	Links     *Links
 	Transfers Transfers
 	Content   Content
+	Sums      *Sums // nil: checksums for archives are computed again after a restart
+	// Uploads limits and counts what is sent of a transfer to answer a request.
+	Uploads   func(share.ID, *http.Request) (Upload, error)
+	Boxes     Boxes
+	Intake    Intake
 	Passwords Passwords
 	Guesses   Guesses // of passwords
 	// Patience removes the time limit of an answer.
 	Patience func(http.ResponseWriter, *http.Request)
-	// Encrypted says that the door is reached over TLS.
+	// Encrypted says that the door is reached over TLS only. If not, it looks at each
+	// request.
 	Encrypted bool
-	Now       func() time.Time
+	// At returns the beginnings of the URLs at which the door is reached now, best first.
+	At  func() []string
+	Now func() time.Time
 }
 
 // Transfers tells what a transfer is doing.
@@ -46,6 +54,35 @@ type Transfers interface {
 type Content interface {
 	Files(share.ID) ([]share.File, error)
 	Open(ctx context.Context, id share.ID, file int) (io.ReadSeekCloser, error)
+	// OpenSource opens a file by the name that the torrent has for it. The error for one
+	// that it does not have wraps fs.ErrNotExist.
+	OpenSource(ctx context.Context, id share.ID, name string) (content io.ReadSeekCloser, size int64, err error)
+}
+
+// Upload is content on its way out, within the limits of the node and counted in its
+// totals.
+type Upload interface {
+	// Holds reports whether anything is held back now. Then small parts are sent.
+	Holds() bool
+	// Pass waits until n bytes may be sent.
+	Pass(ctx context.Context, n int) error
+	Sent(n int)
+	End()
+}
+
+// Intake is what people send, within the limit of the node on what it downloads, and counted
+// in its totals.
+type Intake interface {
+	// Holds reports whether anything is held back now. Then small parts are taken.
+	Holds() bool
+	// Pass waits until n more bytes may be taken.
+	Pass(ctx context.Context, n int) error
+	Got(n int)
+}
+
+// Boxes are where the files go that people send.
+type Boxes interface {
+	Box(id string) (api.Box, error)
 }
 
 // Passwords compares a password with its hash.
@@ -70,22 +107,25 @@ type Door struct {
 	misses    *misses
 	sums      *sums
 	downloads *downloads
+	turns     *turns
 }
 
 // New makes a door. It answers until Run has returned.
 func New(c Config) *Door {
-	d := &Door{Config: c, pages: newPages(), seats: newSeats(), misses: newMisses(c.Now), downloads: newDownloads()}
-	d.sums = newSums(c.Content.Open)
+	d := &Door{Config: c, pages: newPages(), seats: newSeats(), misses: newMisses(c.Now), downloads: newDownloads(), turns: newTurns()}
+	d.sums = newSums(c.Content.Open, c.Sums, c.Logger)
 	rand.Read(d.key[:])
 	return d
 }
 
 // Run returns when ctx ends and nothing that the door began goes on.
 func (d *Door) Run(ctx context.Context) error {
-	<-ctx.Done()
-	d.sums.close()
+	d.sums.run(ctx)
 	return nil
 }
+
+// Forget forgets what was worked out of a transfer that has ended.
+func (d *Door) Forget(id share.ID) { d.sums.forget(id) }
 
 // End ends the answers under way for a link that was revoked.
 func (d *Door) End(link string) { d.seats.end(link) }
@@ -105,8 +145,10 @@ type visit struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	link Link
-	t    share.Transfer
-	rest string // path below the link, after the name of the route
+	t    share.Transfer // of a link to a share
+	box  api.Box        // of a link for receiving; nil otherwise
+	rest string         // path below the link, after the name of the route
+	end  func()         // ends an answer that sends content; set by enter
 }
 
 // A route answers requests for one kind of path below a link.
@@ -116,7 +158,8 @@ type route struct {
 	answer func(*Door, *visit)
 }
 
-// routes are the whole door, by the first element of the path below a link.
+// routes are the whole door for links to a share, by the first element of the path below
+// one. For links for receiving it is receiving.
 var routes = map[string]route{
 	"":       {http.MethodGet, false, (*Door).root},
 	"folder": {http.MethodGet, false, (*Door).folder},
@@ -126,10 +169,16 @@ var routes = map[string]route{
 	"all":    {http.MethodGet, false, (*Door).all},
 	"zip":    {http.MethodGet, false, (*Door).zip},
 	"unlock": {http.MethodPost, true, (*Door).unlock},
+	"where":  {http.MethodGet, true, (*Door).where},
 }
 
 // ServeHTTP implements http.Handler.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.TLS != nil && !d.Encrypted {
+		over := *d
+		over.Encrypted = true
+		d = &over
+	}
 	d.pages.headers(w.Header())
 	if r.ContentLength != 0 {
 		// Recorders in tests have no connection to set a deadline on.
@@ -138,15 +187,27 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	from := remote(r)
 	if d.misses.tooMany(from) {
-		d.tooMany(w)
+		d.tooMany(w, r)
 		return
 	}
-	capability, name, rest := split(r.URL.Path)
+	below, seed := strings.CutPrefix(r.URL.Path, seedPrefix)
+	capability, rest, _ := strings.Cut(below, "/")
+	name := ""
+	if !seed {
+		capability, name, rest = split(r.URL.Path)
+	}
 	v := &visit{w: w, r: r, rest: rest}
-	var ok bool
-	if v.link, v.t, ok = d.find(capability); !ok {
+	if !d.find(v, capability, seed) {
 		d.misses.add(from)
-		d.fail(w, http.StatusNotFound, "nothing")
+		d.fail(w, r, http.StatusNotFound, "nothing")
+		return
+	}
+	if seed {
+		d.seed(v)
+		return
+	}
+	if v.box != nil {
+		(&reception{d}).receive(v, name)
 		return
 	}
 	way, known := routes[name]
@@ -155,9 +216,9 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.missing(v)
 	case r.Method != way.method && (r.Method != http.MethodHead || way.method != http.MethodGet):
 		w.Header().Set("Allow", way.method)
-		d.fail(w, http.StatusMethodNotAllowed, "method")
+		d.fail(w, r, http.StatusMethodNotAllowed, "method")
 	case !way.open && !d.unlocked(v):
-		d.ask(v, http.StatusForbidden, "")
+		d.ask(v, false)
 	default:
 		way.answer(d, v)
 	}
@@ -174,17 +235,29 @@ func split(p string) (capability, name, rest string) {
 	return capability, name, rest
 }
 
-// find returns what a capability leads to. It makes no difference why one leads nowhere.
-func (d *Door) find(capability string) (Link, share.Transfer, bool) {
-	l, ok := d.Links.find(capability)
+// find completes a visit with what a capability leads to. It makes no difference why one
+// leads nowhere.
+func (d *Door) find(v *visit, capability string, seed bool) bool {
+	l, ok := d.Links.find(capability, seed)
 	if !ok {
-		return Link{}, share.Transfer{}, false
+		return false
+	}
+	v.link = l
+	if l.Receive {
+		box, err := d.Boxes.Box(l.ID)
+		v.box = box
+		return err == nil && !box.Terms().Ended
 	}
 	t, err := d.Transfers.Get(l.Transfer)
-	if err != nil || !t.Added.Equal(l.Added) || Refuses(t, d.Encrypted) != nil {
-		return Link{}, share.Transfer{}, false
+	v.t = t
+	return err == nil && t.Added.Equal(l.Added) && l.refuses(&t, d.Encrypted) == nil
+}
+
+func (l *Link) refuses(t *share.Transfer, encrypted bool) error {
+	if l.Seed {
+		return RefusesSeed(*t)
 	}
-	return l, t, true
+	return Refuses(*t, encrypted)
 }
 
 // Refuses says why a transfer gets no web link from a door.
@@ -232,12 +305,12 @@ func (d *Door) unlock(v *visit) {
 	password := v.r.PostFormValue("password")
 	from := remote(v.r)
 	if !d.Guesses.Try(from) {
-		d.tooMany(v.w)
+		d.tooMany(v.w, v.r)
 		return
 	}
 	if !d.Passwords.Matches(v.link.Password, password) {
 		d.Guesses.Wrong(from)
-		d.ask(v, http.StatusForbidden, "This is not the password. Try again.")
+		d.ask(v, true)
 		return
 	}
 	d.Guesses.Right(from)
@@ -274,7 +347,7 @@ func (d *Door) files(v *visit) ([]share.File, bool) {
 	files, err := d.Content.Files(v.t.ID)
 	if err != nil {
 		d.Logger.Debug("the files of a web link cannot be listed", "id", v.t.ID, "error", err)
-		d.fail(v.w, http.StatusServiceUnavailable, "trouble")
+		d.fail(v.w, v.r, http.StatusServiceUnavailable, "trouble")
 		return nil, false
 	}
 	kept := files[:0]
@@ -291,7 +364,7 @@ func complete(t *share.Transfer, f *share.File) bool { return f.Bytes == f.Total
 
 // serves reports whether the owner serves a transfer now.
 func serves(t *share.Transfer) bool {
-	return t.State != share.Paused && t.State != share.Stopped && t.State != share.Hashing
+	return t.State != share.Paused && t.State != share.Waiting && t.State != share.Stopped && t.State != share.Hashing
 }
 
 // one finds the file that the rest of the path names.
@@ -300,6 +373,11 @@ func (d *Door) one(v *visit) (*share.File, bool) {
 	if !ok {
 		return nil, false
 	}
+	return d.pick(v, files)
+}
+
+// pick is one, among files.
+func (d *Door) pick(v *visit, files []share.File) (*share.File, bool) {
 	for i := range files {
 		if files[i].Path == v.rest {
 			if !complete(&v.t, &files[i]) {
@@ -343,25 +421,39 @@ func (d *Door) send(v *visit, f *share.File, save bool) {
 		return
 	}
 	defer leave()
+	up, err := d.Uploads(v.t.ID, v.r)
+	if err != nil {
+		d.unreadable(v, err)
+		return
+	}
+	defer up.End()
 	r, err := d.open(ctx, v.t.ID, f.Index)
 	if err != nil {
 		d.unreadable(v, err)
 		return
 	}
 	defer r.Close()
+	etag := fmt.Sprintf(`"%s-%d"`, v.t.ID, f.Index)
+	if save {
+		leave, ok := d.turn(v, asked(v.r, etag, f.Total))
+		if !ok {
+			return
+		}
+		defer leave()
+	}
 	api.ContentHeader(v.w.Header(), path.Base(f.Path))
 	if save {
 		v.w.Header().Set("Content-Disposition", api.Disposition("attachment", path.Base(f.Path)))
 	}
-	d.serve(v, fmt.Sprintf(`"%s-%d"`, v.t.ID, f.Index), r, f.Total, save)
+	d.serve(v, etag, &paced{r, ctx, up}, f.Total, save)
 }
 
 // serve sends content and counts it as a download when all of it was sent.
-func (d *Door) serve(v *visit, etag string, content io.ReadSeeker, size int64, counts bool) {
+func (d *Door) serve(v *visit, etag string, content *paced, size int64, counts bool) {
 	if strings.Contains(v.r.Header.Get("Range"), ",") {
 		v.r.Header.Del("Range") // several ranges at once cost much and nobody needs them
 	}
-	m := &meter{ResponseWriter: v.w}
+	m := &meter{ResponseWriter: v.w, sent: content.up.Sent}
 	api.ServeContent(m, v.r, etag, content)
 	if !counts || !m.sends || v.r.Method != http.MethodGet {
 		return
@@ -371,6 +463,32 @@ func (d *Door) serve(v *visit, etag string, content io.ReadSeeker, size int64, c
 			d.Logger.Error("a download of a web link was not counted", "link", v.link.ID, "error", err)
 		}
 	}
+}
+
+// turn begins a download. Of a link with a maximum that has as many under way as it has left
+// it answers that.
+func (d *Door) turn(v *visit, part span) (leave func(), ok bool) {
+	if v.link.MaxDownloads == 0 || v.r.Method != http.MethodGet {
+		return func() {}, true
+	}
+	me := &turn{what: v.r.URL.Path, part: part, network: network(remote(v.r)), end: v.end}
+	left := 0
+	leave, ok = d.turns.take(v.link.ID, me, func() int {
+		if now, ok := d.Links.Get(v.link.ID); ok && !d.Links.Ended(&now) {
+			left = now.MaxDownloads - now.Downloads
+		}
+		return left
+	})
+	switch {
+	case ok:
+		return leave, true
+	case left == 0: // the last one ended since this request began
+		d.fail(v.w, v.r, http.StatusNotFound, "nothing")
+	default:
+		v.w.Header().Set("Retry-After", "60")
+		d.say(v.w, v.r, http.StatusServiceUnavailable, "taken", v.link.Path()+"/")
+	}
+	return nil, false
 }
 
 func (d *Door) all(v *visit) {
@@ -423,13 +541,25 @@ func (d *Door) pack(v *visit, below, name string) {
 		return
 	}
 	defer leave()
+	up, err := d.Uploads(v.t.ID, v.r)
+	if err != nil {
+		d.unreadable(v, err)
+		return
+	}
+	defer up.End()
 	defer a.Close()
 	a.ctx = ctx
 	a.open = func(ctx context.Context, file int) (io.ReadSeekCloser, error) { return d.open(ctx, v.t.ID, file) }
 	a.sum = func(ctx context.Context, file int) (uint32, error) { return d.sums.of(ctx, fileOf{v.t.ID, file}) }
+	etag := a.etag(v.t.ID)
+	leaveTurn, ok := d.turn(v, asked(v.r, etag, a.size))
+	if !ok {
+		return
+	}
+	defer leaveTurn()
 	api.ContentHeader(v.w.Header(), name)
 	v.w.Header().Set("Content-Type", "application/zip")
-	d.serve(v, a.etag(v.t.ID), a, a.size, true)
+	d.serve(v, etag, &paced{a, ctx, up}, a.size, true)
 }
 
 // enter takes a seat for an answer that may take long. The answer ends when its link is
@@ -439,14 +569,16 @@ func (d *Door) enter(v *visit) (ctx context.Context, leave func(), ok bool) {
 	ctx, cancel := context.WithCancel(v.r.Context())
 	end := func() {
 		cancel()
-		// A write that waits for the reader ends.
+		// A write that waits for the reader ends, and so does a read.
 		_ = control.SetWriteDeadline(time.Now())
+		_ = control.SetReadDeadline(time.Now())
 	}
+	v.end = end
 	up, ok := d.seats.take(remote(v.r), v.link.ID, end)
 	if !ok {
 		cancel()
 		v.w.Header().Set("Retry-After", seatsWaiting)
-		d.fail(v.w, http.StatusServiceUnavailable, "busy")
+		d.fail(v.w, v.r, http.StatusServiceUnavailable, "busy")
 		return nil, nil, false
 	}
 	d.Patience(v.w, v.r)
@@ -484,12 +616,12 @@ func (t *timed) Close() error {
 
 func (d *Door) unreadable(v *visit, err error) {
 	d.Logger.Debug("the content of a web link cannot be read", "id", v.t.ID, "error", err)
-	d.fail(v.w, http.StatusServiceUnavailable, "trouble")
+	d.fail(v.w, v.r, http.StatusServiceUnavailable, "trouble")
 }
 
-func (d *Door) tooMany(w http.ResponseWriter) {
+func (d *Door) tooMany(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Retry-After", "20")
-	d.fail(w, http.StatusTooManyRequests, "many")
+	d.fail(w, r, http.StatusTooManyRequests, "many")
 }
 
 // escape writes a path for a URL.

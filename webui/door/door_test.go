@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -17,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -38,6 +40,7 @@ type house struct {
 	links *Links
 	db    *sql.DB
 	log   *bytes.Buffer
+	stop  func() // closes the door
 
 	mu      sync.Mutex
 	now     time.Time
@@ -45,13 +48,20 @@ type house struct {
 	files   []share.File
 	content map[int][]byte
 	gate    chan struct{} // reads wait for it if it is not nil
+	held    bool          // uploads are held back
+	passed  []int         // what uploads asked for
+	sent    int           // bytes that they sent
+	open    int           // uploads under way
+	got     int           // bytes that were taken of senders
+	at      []string      // where the door is
+	crates  map[string]*crate
 }
 
 var shareID = share.ID{0xab, 0xcd}
 
 func newHouse(t testing.TB, files map[string][]byte) *house {
 	t.Helper()
-	h := &house{t: t, now: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), content: map[int][]byte{}, log: &bytes.Buffer{}}
+	h := &house{t: t, now: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), content: map[int][]byte{}, log: &bytes.Buffer{}, crates: map[string]*crate{}}
 	h.share = share.Transfer{
 		ID: shareID, Name: "photos", State: share.Seeding, Added: h.now.Add(-time.Hour),
 		Link: "magnet:?xt=urn:btih:" + shareID.String() + "&dn=photos",
@@ -71,15 +81,24 @@ func newHouse(t testing.TB, files map[string][]byte) *house {
 	if h.links, err = OpenLinks(h.db, h.clock); err != nil {
 		t.Fatal(err)
 	}
-	h.door = New(Config{
+	h.start(Config{
 		Logger: slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Links: h.links, Transfers: h, Content: h,
-		Passwords: h, Guesses: h, Patience: func(http.ResponseWriter, *http.Request) {}, Now: h.clock,
+		Uploads: h.upload, Boxes: h, Intake: (*intake)(h), Passwords: h, Guesses: h, Patience: func(http.ResponseWriter, *http.Request) {}, Now: h.clock, At: func() []string { return h.at },
 	})
-	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(func() { h.stop() })
+	return h
+}
+
+// start opens the door; the one before is closed.
+func (h *house) start(c Config) {
+	if h.stop != nil {
+		h.stop()
+	}
+	h.door = New(c)
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = h.door.Run(ctx) }()
-	t.Cleanup(func() { stop(); <-ended })
-	return h
+	h.stop = func() { cancel(); <-ended }
 }
 
 func (h *house) clock() time.Time {
@@ -103,10 +122,58 @@ func (h *house) Get(id share.ID) (share.Transfer, error) {
 	return h.share, nil
 }
 
-func (h *house) Files(share.ID) ([]share.File, error) { return slices.Clone(h.files), nil }
+func (h *house) upload(id share.ID, _ *http.Request) (Upload, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if id != h.share.ID {
+		return nil, share.ErrUnknown
+	}
+	h.open++
+	return h, nil
+}
 
-func (h *house) Open(ctx context.Context, _ share.ID, file int) (io.ReadSeekCloser, error) {
+func (h *house) Holds() bool { return h.held }
+
+func (h *house) Pass(ctx context.Context, n int) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.passed = append(h.passed, n)
+	return ctx.Err()
+}
+
+func (h *house) Sent(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sent += n
+}
+
+func (h *house) End() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open--
+}
+
+func (h *house) Files(id share.ID) ([]share.File, error) {
+	if id != shareID {
+		h.t.Errorf("the files of %s were asked for", id)
+	}
+	return slices.Clone(h.files), nil
+}
+
+func (h *house) Open(ctx context.Context, id share.ID, file int) (io.ReadSeekCloser, error) {
+	if id != shareID || file < 0 || file >= len(h.files) {
+		h.t.Errorf("file %d of %s was opened", file, id)
+	}
 	return &gated{bytes.NewReader(h.content[file]), ctx, h.gate}, nil
+}
+
+func (h *house) OpenSource(ctx context.Context, _ share.ID, name string) (io.ReadSeekCloser, int64, error) {
+	for _, f := range h.files {
+		if name == "torrent/"+f.Path {
+			return &gated{bytes.NewReader(h.content[f.Index]), ctx, h.gate}, f.Total, nil
+		}
+	}
+	return nil, 0, share.Errorf(share.Usage, "no such file: %w", fs.ErrNotExist)
 }
 
 func (h *house) Matches(phc, password string) bool { return phc == "hash of "+password }
@@ -210,8 +277,10 @@ func TestLinksThatLeadNowhereAnswerAlike(t *testing.T) {
 		again.Capability:  func() { h.share.ID = shareID; h.share.Added = h.now },
 		sealed.Capability: func() { h.share.Added = gone.Added; h.share.Seal = share.SealOpen },
 	}
+	h.share.Seal = ""
+	seed := h.link(Link{Seed: true})
 	var first string
-	for _, c := range []string{strings.Repeat("a", 26), "", "x", strings.ToUpper(expired.Capability), revoked.Capability, expired.Capability, used.Capability,
+	for _, c := range []string{seed.Capability, strings.Repeat("a", 26), "", "x", strings.ToUpper(expired.Capability), revoked.Capability, expired.Capability, used.Capability,
 		gone.Capability, again.Capability, sealed.Capability} {
 		if f := change[c]; f != nil {
 			f()
@@ -275,12 +344,41 @@ func TestNothingElseIsBehindTheDoor(t *testing.T) {
 	}
 }
 
+// A link leads to its share and to no other of the node, under whatever name, and neither
+// does one that was given for a part of that.
+func TestALinkLeadsToOneShare(t *testing.T) {
+	h := newHouse(t, album)
+	l := h.link(Link{})
+	// What another share of the node has, and what is beside the files on the disk.
+	for _, p := range []string{
+		"letters/private.txt", "../letters/private.txt", "..%2fletters%2fprivate.txt", "%2e%2e/state.db", "/state.db", shareID.String() + "/0", "0", "-1", "summer/../../state.db",
+		"readme.md\x00.jpg", "readme.md%00", "summer\\page.html", "SUMMER/page.html", "summer/page.html/", "file:///etc/passwd", "http://[::1]/",
+	} {
+		for name := range routes {
+			if name == "" || name == "where" || name == "unlock" {
+				continue
+			}
+			for _, raw := range []bool{false, true} {
+				u := &url.URL{Path: l.Path() + "/" + name + "/" + p}
+				if parsed, err := url.Parse(l.Path() + "/" + name + "/" + p); raw && err == nil {
+					u = parsed
+				}
+				r := httptest.NewRequest(http.MethodGet, "/", nil)
+				r.URL, r.RemoteAddr = u, visitor
+				if resp := h.do(r); resp.StatusCode != http.StatusNotFound {
+					t.Errorf("%s/%s is %s", name, p, resp.Status)
+				}
+			}
+		}
+	}
+}
+
 // The door reads and sets one cookie, its own, for one link and hidden from scripts.
 func TestThePasswordUnlocksOneLink(t *testing.T) {
 	h := newHouse(t, album)
 	l, other := h.link(Link{Password: "hash of sesame"}), h.link(Link{Password: "hash of sesame"})
-	for name := range routes {
-		if name == "unlock" {
+	for name, way := range routes {
+		if way.open { // the others show nothing of the share
 			continue
 		}
 		resp := h.ask(http.MethodGet, l.Path()+"/"+name+"/readme.md", "Cookie", "shoal_8080=x; "+cookieName+"=guess", "Authorization", "Bearer x")
@@ -335,8 +433,12 @@ func TestHeadersAndTypes(t *testing.T) {
 				t.Errorf("%s: %s is %q", p, name, got)
 			}
 		}
-		if csp := resp.Header.Get("Content-Security-Policy"); strings.Contains(csp, "script") || strings.Contains(csp, "unsafe") {
-			t.Errorf("%s: %s", p, csp)
+		// No script but the one of the pages, wherever it comes from.
+		csp := resp.Header.Get("Content-Security-Policy")
+		for _, rule := range strings.Split(csp, "; ") {
+			if name, from, _ := strings.Cut(rule, " "); strings.HasPrefix(name, "script-src") && from != allowed(movedScript) || strings.Contains(from, "unsafe") || strings.Contains(from, "http") {
+				t.Errorf("%s: %s", p, csp)
+			}
 		}
 	}
 	for p, want := range map[string]string{
@@ -383,7 +485,7 @@ func TestEveryLinkOfThePagesWorks(t *testing.T) {
 				}
 			}
 		}
-		if strings.Contains(body, "ZgotmplZ") || strings.Contains(body, "<script") && strings.HasPrefix(body, "<!doctype") {
+		if strings.Contains(body, "ZgotmplZ") || strings.Count(body, "<script") != 1 && strings.HasPrefix(body, "<!doctype") || strings.Contains(body, "%!") {
 			t.Errorf("%s has what the template refuses:\n%s", p, body)
 		}
 	}
@@ -576,6 +678,133 @@ func TestDownloadsAreCounted(t *testing.T) {
 	}
 }
 
+// Of a link for one download there is one at a time: none of several that run at once is
+// complete before the others have begun. A program may fetch parts at once, and who lost a
+// connection begins again at once.
+func TestNoMoreAtOnceThanAreLeft(t *testing.T) {
+	h := newHouse(t, album)
+	size := len(album["summer/deep/b.bin"])
+	part := func(l Link, network, ranged string) *http.Request {
+		r := httptest.NewRequest(http.MethodGet, l.Path()+"/file/summer/deep/b.bin", nil)
+		r.RemoteAddr = "[2001:db8:0:" + network + "::1]:4444"
+		if ranged != "" {
+			r.Header.Set("Range", "bytes="+ranged)
+		}
+		return r
+	}
+	// begin asks for a part, and returns when its turn began.
+	begin := func(l Link, network, ranged string) (over chan string) {
+		t.Helper()
+		over = make(chan string, 1)
+		under := func() int {
+			h.door.turns.mu.Lock()
+			defer h.door.turns.mu.Unlock()
+			return len(h.door.turns.under[l.ID])
+		}
+		before := under()
+		go func() {
+			resp := h.do(part(l, network, ranged))
+			b, _ := io.ReadAll(resp.Body)
+			over <- fmt.Sprint(resp.StatusCode, " ", len(b))
+		}()
+		for under() == before {
+			time.Sleep(time.Millisecond)
+		}
+		return over
+	}
+	status := func(l Link, network, ranged string) string {
+		resp := h.do(part(l, network, ranged))
+		return fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("Retry-After"))
+	}
+	hold := func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.gate = make(chan struct{})
+	}
+	want := func(what, got, want string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %s, not %s", what, got, want)
+		}
+	}
+
+	hold()
+	once := h.link(Link{MaxDownloads: 1})
+	first := begin(once, "1", "")
+	for _, ranged := range []string{"", "0-", "5-9", "-5", fmt.Sprintf("%d-", size-1), "x", "5-9,11-12"} {
+		want("another person, "+ranged, status(once, "2", ranged), "503 60")
+	}
+	other := httptest.NewRequest(http.MethodGet, once.Path()+"/all/photos.zip", nil)
+	if resp := h.do(other); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Content-Disposition") != "" || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+		t.Errorf("everything, beside a file: %s, %v", resp.Status, resp.Header)
+	}
+	close(h.gate)
+	want("the first", <-first, fmt.Sprint("200 ", size))
+	want("when it is over", status(once, "2", ""), "404 ")
+
+	hold()
+	parts := h.link(Link{MaxDownloads: 1})
+	low, high := begin(parts, "1", "0-9"), begin(parts, "1", "10-")
+	close(h.gate)
+	want("the first part", <-low, "206 10")
+	want("the other part", <-high, fmt.Sprint("206 ", size-10))
+	if n := h.links.All(); n[1].Downloads != 1 {
+		t.Errorf("parts at once: %+v", n)
+	}
+
+	hold()
+	two := h.link(Link{MaxDownloads: 2})
+	a, b := begin(two, "1", ""), begin(two, "2", "")
+	want("a third of two", status(two, "3", ""), "503 60")
+	close(h.gate)
+	<-a
+	<-b
+	want("a third, later", status(two, "3", ""), "404 ")
+}
+
+// Who comes back for what is on its way to the same network has lost that connection.
+func TestATurnIsTakenOver(t *testing.T) {
+	turns := newTurns()
+	ended := 0
+	take := func(network string, part span) (func(), bool) {
+		p := netip.MustParsePrefix(network)
+		return turns.take("l", &turn{"f", part, p, func() { ended++ }}, func() int { return 1 })
+	}
+	leave, ok := take("2001:db8:0:1::/64", span{0, 100})
+	if _, again := take("2001:db8:0:1::/64", span{40, 100}); !ok || !again || ended != 1 {
+		t.Errorf("%t, %t, %d ended", ok, again, ended)
+	}
+	leave()
+	if _, ok := take("2001:db8:0:2::/64", span{50, 60}); ok || ended != 1 {
+		t.Error("another network took it over")
+	}
+	if _, ok := take("2001:db8:0:2::/64", span{0, 40}); !ok || len(turns.under["l"]) != 2 {
+		t.Error("parts that do not overlap are two downloads")
+	}
+}
+
+// The part that a turn is for is the one that is sent.
+func TestWhatIsAskedFor(t *testing.T) {
+	content := bytes.NewReader(make([]byte, 100))
+	for _, c := range [][2]string{
+		{}, {"bytes=0-"}, {"bytes=10-19"}, {"bytes=10-1000"}, {"bytes=-5"}, {"bytes=-500"}, {"bytes= 3 - 4 "}, {"bytes=99-"}, {"bytes=0-0"}, {"bytes=-0"},
+		{"bytes=100-"}, {"bytes=20-10"}, {"bytes="}, {"bytes=-"}, {"bytes=a-b"}, {"bytes=--5"}, {"lines=1-2"}, {"bytes=18446744073709551617-"},
+		{"bytes=10-19", `"e"`}, {"bytes=10-19", `"f"`}, {"bytes=10-19", `W/"e"`}, {"bytes=10-19", "Mon, 30 Nov 2026 04:00:00 GMT"},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Range", c[0])
+		r.Header.Set("If-Range", c[1])
+		w := httptest.NewRecorder()
+		w.Header().Set("ETag", `"e"`)
+		m := &meter{ResponseWriter: w, sent: func(int) {}}
+		http.ServeContent(m, r, "", time.Time{}, content)
+		got := asked(r, `"e"`, 100)
+		if sent := (span{m.begin, m.begin + m.n}); m.sends && got != sent && m.n > 0 {
+			t.Errorf("%q: %v, but %v is sent", c, got, sent)
+		}
+	}
+}
+
 // Whoever leaves out a few bytes everywhere has a download counted, and memory is bounded.
 func TestManyPartsAreBounded(t *testing.T) {
 	d := newDownloads()
@@ -686,6 +915,9 @@ func TestLinksAreKept(t *testing.T) {
 	if err := h.links.Count(l.ID); err != nil {
 		t.Fatal(err)
 	}
+	if err := h.links.Give([]string{"http://[2001:db8::5]:7000"}); err != nil {
+		t.Fatal(err)
+	}
 	for i, text := range []string{"", "{", "null", `{"capability":"x"}`, `{"capability":5}`, "\x00"} {
 		if _, err := h.db.Exec(`INSERT INTO web_links VALUES (?, ?)`, fmt.Sprint(i), text); err != nil {
 			t.Fatal(err)
@@ -696,8 +928,31 @@ func TestLinksAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Downloads++
-	if all := again.All(); len(all) != 1 || all[0] != l || again.Damaged() != 6 {
+	l.Given = []string{"http://[2001:db8::5]:7000"}
+	if all := again.All(); len(all) != 1 || !reflect.DeepEqual(all[0], l) || again.Damaged() != 6 {
 		t.Errorf("there are %+v, %d damaged, and not %+v", all, again.Damaged(), l)
+	}
+}
+
+// The latest places where a link was given out are kept, the latest last, and a failure
+// to store them changes nothing.
+func TestWhereLinksWereGivenOut(t *testing.T) {
+	h := newHouse(t, album)
+	h.link(Link{})
+	at := func(n int) string { return fmt.Sprintf("http://[2001:db8::%d]", n) }
+	given := func() []string { return h.links.All()[0].Given }
+	for n := range maxGiven + 2 {
+		if err := h.links.Give([]string{at(n), at(n + 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if g := given(); len(g) != maxGiven || g[0] != at(3) || g[maxGiven-1] != at(maxGiven+2) {
+		t.Errorf("given out at %q", g)
+	}
+	h.db.Close()
+	before := given()
+	if err := h.links.Give([]string{"http://new"}); share.KindOf(err) != share.Disk || !slices.Equal(given(), before) {
+		t.Errorf("%v, and now %q", err, given())
 	}
 }
 
@@ -721,25 +976,89 @@ func TestCapabilitiesAreNotLogged(t *testing.T) {
 func FuzzRequests(f *testing.F) {
 	h := newHouse(f, album)
 	l := h.link(Link{})
+	h.at = []string{"http://[2001:db8:1:2::5]:7000"}
 	for name := range routes {
-		f.Add(name+"/readme.md", "bytes=0-1", "from=1", "GET")
+		f.Add(name+"/readme.md", "bytes=0-1", "from=1", "GET", "[2001:db8::1]:7000", "de")
 	}
-	f.Add("all/photos.zip", "bytes=-1,5-", "from=-9999999999999999999", "HEAD")
-	f.Add("zip/../../etc.zip", "bytes=9223372036854775807-", "from=%zz", "POST")
-	f.Add("folder//summer/\x00", "bytes=", "", "TRACE")
+	f.Add("all/photos.zip", "bytes=-1,5-", "from=-9999999999999999999", "HEAD", "[::1%25lo]", "de;q=2")
+	f.Add("zip/../../etc.zip", "bytes=9223372036854775807-", "from=%zz", "POST", "x\"><script>", "\x00")
+	f.Add("folder//summer/\x00", "bytes=", "", "TRACE", "]", "")
+	f.Add("view/%2e%2e/%2e%2e/etc/passwd", "W/\"x\"", "", "GET", "http://x/", "*")
 	secret := []byte("root:")
-	f.Fuzz(func(t *testing.T, p, ranges, query, method string) {
+	f.Fuzz(func(t *testing.T, p, ranges, query, method, host, languages string) {
 		h.later(time.Minute)
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Method, r.RemoteAddr = method, visitor
+		r.Method, r.RemoteAddr, r.Host = method, visitor, host
 		r.URL = &url.URL{Path: l.Path() + "/" + p, RawQuery: query}
-		r.Header.Set("Range", ranges)
-		r.Header.Set("If-Range", ranges)
+		if u, err := url.Parse(l.Path() + "/" + p); err == nil && len(ranges)%2 == 0 {
+			r.URL.Path, r.URL.RawPath = u.Path, u.RawPath // as a server reads it
+		}
+		for _, name := range []string{"Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since"} {
+			r.Header.Set(name, ranges)
+		}
 		r.Header.Set("Cookie", p)
+		r.Header.Set("Accept-Language", languages)
 		resp := h.do(r)
 		b, err := io.ReadAll(resp.Body)
 		if err != nil || resp.StatusCode >= 500 || resp.Header.Get("Referrer-Policy") == "" || bytes.Contains(b, secret) {
 			t.Errorf("%s %q %q: %s %v", method, p, ranges, resp.Status, err)
 		}
+		// What a visitor sends is in no page but as text.
+		if page := strings.HasPrefix(string(b), "<!doctype"); page && (strings.Count(string(b), "<script") > 1 || bytes.Contains(b, []byte("ZgotmplZ"))) {
+			t.Errorf("%s %q at %q:\n%s", method, p, host, b)
+		}
 	})
+}
+
+// When the last link has ended it is remembered for a while, also across a restart, that
+// there was one. Only then does the door look as if there had never been any.
+func TestFormerLinksAreRemembered(t *testing.T) {
+	h := newHouse(t, album)
+	reopened := func() *Links {
+		t.Helper()
+		again, err := OpenLinks(h.db, h.clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return again
+	}
+	if h.links.Any() || reopened().Any() {
+		t.Error("there are links although none was made")
+	}
+	first, second := h.link(Link{}), h.link(Link{Expires: h.now.Add(time.Hour)})
+	h.later(10 * formerTime) // one has expired, the other one is good
+	for i, l := range []Link{first, second} {
+		if !h.links.Any() || !reopened().Any() {
+			t.Errorf("%d links have ended, and there seem to be none", i)
+		}
+		if err := h.links.Revoke(l.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.later(formerTime - time.Second)
+	if !h.links.Any() || !reopened().Any() {
+		t.Error("those who had a link are not answered any more")
+	}
+	h.later(time.Second)
+	if h.links.Any() || reopened().Any() {
+		t.Error("former links are remembered for ever")
+	}
+}
+
+// A time until something is said to the nearest unit: what was made for seven days is for
+// seven days a moment later, too.
+func TestTimesAreRounded(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	for in, want := range map[time.Duration]string{
+		7*24*time.Hour - time.Second: "in 7 days", 7 * 24 * time.Hour: "in 7 days", 6*24*time.Hour + 11*time.Hour: "in 6 days",
+		24*time.Hour - time.Second: "in 1 day", 48*time.Hour - time.Millisecond: "in 2 days", 12*time.Hour - time.Minute: "in 12 hours",
+		time.Hour - time.Second: "in 1 hour", 30*time.Minute - time.Second: "in 30 minutes", 59 * time.Second: "in less than a minute",
+	} {
+		if said := inEnglish.when(now.Add(in), now); !strings.HasSuffix(said, "("+want+")") {
+			t.Errorf("%s before it is %q, want %s", in, said, want)
+		}
+	}
+	if said := inGerman.when(now.Add(7*24*time.Hour-time.Second), now); !strings.HasSuffix(said, "(in 7 Tagen)") {
+		t.Errorf("in German it is %q", said)
+	}
 }

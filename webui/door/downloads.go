@@ -103,7 +103,8 @@ type meter struct {
 	http.ResponseWriter
 	begin int64
 	n     int64
-	sends bool // the status is of content
+	sends bool      // the status is of content
+	sent  func(int) // is told of content
 }
 
 func (m *meter) WriteHeader(status int) {
@@ -124,6 +125,9 @@ func (m *meter) WriteHeader(status int) {
 func (m *meter) Write(b []byte) (int, error) {
 	n, err := m.ResponseWriter.Write(b)
 	m.n += int64(n)
+	if m.sends {
+		m.sent(n)
+	}
 	return n, err
 }
 

@@ -32,14 +32,34 @@ type Link struct {
 	MaxDownloads int       `json:"max_downloads,omitempty"`
 	Downloads    int       `json:"downloads,omitempty"`
 	Password     string    `json:"password,omitempty"` // PHC string
+	// Given are the beginnings of the URLs that were given out, the latest last.
+	Given []string `json:"given,omitempty"`
+	// Seed is set of what is no link for people, but a web seed: see doc.go.
+	Seed bool `json:"seed,omitempty"`
+	// Receive says that people send files with the link, into the box of its ID. Such a
+	// link has no transfer.
+	Receive bool `json:"receive,omitempty"`
+	// Lease is of the command that the link ends with.
+	Lease string `json:"lease,omitempty"`
 }
+
+// formerTime is how long it is known that there were links when none is left.
+const formerTime = 90 * 24 * time.Hour
+
+// maxGiven bounds the former addresses of a link that are remembered.
+const maxGiven = 8
 
 func (l *Link) ended(now time.Time) bool {
 	return !l.Expires.IsZero() && !now.Before(l.Expires) || l.MaxDownloads > 0 && l.Downloads >= l.MaxDownloads
 }
 
 // Path is the path of the link in its URL.
-func (l Link) Path() string { return prefix + l.Capability }
+func (l Link) Path() string {
+	if l.Seed {
+		return seedPrefix + l.Capability
+	}
+	return prefix + l.Capability
+}
 
 // Links are the web links of a node. They are stored in the table web_links of state.db.
 // It is safe for concurrent use.
@@ -50,19 +70,31 @@ type Links struct {
 	mu      sync.Mutex
 	links   map[string]*Link // by the hash of the capability
 	damaged int              // records that could not be read
+	ended   time.Time        // when the latest one was dropped; zero for never
+
+	seeding sync.RWMutex // held for moments only, after mu
+	seeds   map[share.ID]Link
 }
 
 // OpenLinks reads the links from db. A record that is damaged is no link, and is counted.
 func OpenLinks(db *sql.DB, now func() time.Time) (*Links, error) {
-	if _, err := db.Exec(`CREATE TABLE IF NOT EXISTS web_links (hash TEXT PRIMARY KEY, link TEXT NOT NULL) WITHOUT ROWID`); err != nil {
+	if _, err := db.Exec(`CREATE TABLE IF NOT EXISTS web_links (hash TEXT PRIMARY KEY, link TEXT NOT NULL) WITHOUT ROWID;
+		CREATE TABLE IF NOT EXISTS web_links_ended (latest INTEGER NOT NULL)`); err != nil {
 		return nil, err
+	}
+	s := &Links{db: db, now: now, links: map[string]*Link{}, seeds: map[share.ID]Link{}}
+	var ended sql.NullInt64 // seconds since 1970
+	if err := db.QueryRow(`SELECT max(latest) FROM web_links_ended`).Scan(&ended); err != nil {
+		return nil, err
+	}
+	if ended.Valid {
+		s.ended = time.Unix(ended.Int64, 0)
 	}
 	rows, err := db.Query(`SELECT hash, link FROM web_links`)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	s := &Links{db: db, now: now, links: map[string]*Link{}}
 	for rows.Next() {
 		var hash, text string
 		if err := rows.Scan(&hash, &text); err != nil {
@@ -74,7 +106,7 @@ func OpenLinks(db *sql.DB, now func() time.Time) (*Links, error) {
 			continue
 		}
 		l.ID = hash[:idDigits]
-		s.links[hash] = l
+		s.put(hash, l)
 	}
 	return s, rows.Err()
 }
@@ -107,11 +139,20 @@ func hashOf(capability string) string {
 // Ended reports whether a link expired or is used up.
 func (s *Links) Ended(l *Link) bool { return l.ended(s.now()) }
 
-// Any reports whether there are links.
+// Any reports whether there are links, or were some not long ago: whoever opens one of
+// those is to be told that it leads nowhere.
 func (s *Links) Any() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.links) > 0
+	return len(s.links) > 0 || !s.ended.IsZero() && s.now().Sub(s.ended) < formerTime
+}
+
+// Seed returns the web seed of a transfer, which was added at a time. It waits for no disk.
+func (s *Links) Seed(id share.ID, added time.Time) (Link, bool) {
+	s.seeding.RLock()
+	defer s.seeding.RUnlock()
+	l, ok := s.seeds[id]
+	return l, ok && (added.IsZero() || l.Added.Equal(added))
 }
 
 // All lists the links, oldest first.
@@ -129,6 +170,16 @@ func (s *Links) All() []Link {
 		return strings.Compare(a.ID, b.ID)
 	})
 	return all
+}
+
+// Get returns a link by its ID.
+func (s *Links) Get(id string) (Link, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.byID(id); l != nil {
+		return *l, true
+	}
+	return Link{}, false
 }
 
 // Add stores a new link, and gives it a capability and an ID.
@@ -154,8 +205,18 @@ func (s *Links) Add(l Link) (Link, error) {
 	if err := s.save(&l); err != nil {
 		return Link{}, err
 	}
-	s.links[hash] = &l
+	s.put(hash, &l)
 	return l, nil
+}
+
+// put keeps a link that is stored; mu is held.
+func (s *Links) put(hash string, l *Link) {
+	s.links[hash] = l
+	if l.Seed {
+		s.seeding.Lock()
+		defer s.seeding.Unlock()
+		s.seeds[l.Transfer] = *l
+	}
 }
 
 // Revoke ends a link.
@@ -191,23 +252,73 @@ func (s *Links) Count(id string) error {
 	return s.save(l)
 }
 
-// find returns the link of a capability, unless it has ended.
-func (s *Links) find(capability string) (Link, bool) {
+// Give records at which beginnings of URLs every link is given out from now on.
+func (s *Links) Give(bases []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changed := map[*Link][]string{}
+	for _, l := range s.links {
+		if l.Seed {
+			continue // its URL is in the link of the share
+		}
+		given := l.Given
+		for _, b := range bases {
+			if !slices.Contains(given, b) {
+				given = append(slices.Clip(given), b)
+			}
+		}
+		if len(given) > len(l.Given) {
+			changed[l] = given[max(0, len(given)-maxGiven):]
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	tx, err := s.db.Begin()
+	if err != nil {
+		return share.Errorf(share.Disk, "saving where web links are: %w", err)
+	}
+	for l, given := range changed {
+		next := *l
+		next.Given = given
+		if err := save(tx, &next); err != nil {
+			_ = tx.Rollback()
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return share.Errorf(share.Disk, "saving where web links are: %w", err)
+	}
+	for l, given := range changed {
+		l.Given = given
+	}
+	return nil
+}
+
+// find returns the link or the web seed of a capability, unless it has ended.
+func (s *Links) find(capability string, seed bool) (Link, bool) {
 	hash := hashOf(capability)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.links[hash]
-	if l == nil || l.ended(s.now()) {
+	if l == nil || l.Seed != seed || l.ended(s.now()) {
 		return Link{}, false
 	}
 	return *l, true
 }
 
 // save stores l; mu is held.
-func (s *Links) save(l *Link) error {
+func (s *Links) save(l *Link) error { return save(s.db, l) }
+
+// execer is a database or a transaction.
+type execer interface {
+	Exec(query string, args ...any) (sql.Result, error)
+}
+
+func save(db execer, l *Link) error {
 	b, err := json.Marshal(l)
 	if err == nil {
-		_, err = s.db.Exec(`INSERT OR REPLACE INTO web_links VALUES (?, ?)`, hashOf(l.Capability), string(b))
+		_, err = db.Exec(`INSERT OR REPLACE INTO web_links VALUES (?, ?)`, hashOf(l.Capability), string(b))
 	}
 	if err != nil {
 		return share.Errorf(share.Disk, "saving a web link: %w", err)
@@ -217,10 +328,33 @@ func (s *Links) save(l *Link) error {
 
 // drop removes a link; mu is held.
 func (s *Links) drop(l *Link) error {
-	hash := hashOf(l.Capability)
-	if _, err := s.db.Exec(`DELETE FROM web_links WHERE hash = ?`, hash); err != nil {
+	hash, now := hashOf(l.Capability), s.now()
+	tx, err := s.db.Begin()
+	if err != nil {
 		return share.Errorf(share.Disk, "removing a web link from the state: %w", err)
 	}
+	_, err = tx.Exec(`DELETE FROM web_links WHERE hash = ?`, hash)
+	if err == nil {
+		_, err = tx.Exec(`DELETE FROM web_links_ended`)
+	}
+	if err == nil {
+		_, err = tx.Exec(`INSERT INTO web_links_ended VALUES (?)`, now.Unix())
+	}
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		_ = tx.Rollback() // does nothing after a Commit
+		return share.Errorf(share.Disk, "removing a web link from the state: %w", err)
+	}
+	s.ended = now
 	delete(s.links, hash)
+	if l.Seed {
+		s.seeding.Lock()
+		defer s.seeding.Unlock()
+		if s.seeds[l.Transfer].ID == l.ID {
+			delete(s.seeds, l.Transfer)
+		}
+	}
 	return nil
 }

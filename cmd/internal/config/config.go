@@ -28,8 +28,11 @@ type Sources struct {
 }
 
 // origin is the source of a value: one of the api.Source words, and the name it has
-// there.
-type origin struct{ source, where string }
+// there. A saved value may stand above one of the file: where is then the name that has.
+type origin struct {
+	source, where string
+	file          []string // what the file says
+}
 
 // Load makes a Config from flags, environment, file and defaults. Errors are
 // share.Usage and name the flag, variable or key.
@@ -65,11 +68,11 @@ func Load(s Sources) (*Config, error) {
 	if c.Downloads == "" {
 		c.Downloads = filepath.Join(c.State, "downloads")
 	}
-	if (c.WebCert == "") != (c.WebKey == "") {
-		return nil, share.Errorf(share.Usage, "web-cert and web-key must be set together")
+	if err := c.check(); err != nil {
+		return nil, err
 	}
-	if (c.WebLinkCert == "") != (c.WebLinkKey == "") {
-		return nil, share.Errorf(share.Usage, "web-link-cert and web-link-key must be set together")
+	if c.ACME && c.WebLinkCert != "" {
+		return nil, share.Errorf(share.Usage, "acme and web-link-cert cannot be combined: web links have one certificate")
 	}
 	return c, nil
 }
@@ -77,22 +80,22 @@ func Load(s Sources) (*Config, error) {
 // choose finds the strongest source with a value.
 func (s Setting) choose(from Sources, file map[string][]string, name string) ([]string, origin) {
 	if words, ok := from.Flags[s.Name]; ok && len(words) > 0 {
-		return words, origin{api.SourceFlag, "--" + s.Name}
+		return words, origin{source: api.SourceFlag, where: "--" + s.Name}
 	}
 	if text, ok := from.Env(s.Env()); ok && text != "" {
 		words := []string{text}
 		if s.List {
 			words = splitList(text)
 		}
-		return words, origin{api.SourceEnv, s.Env()}
+		return words, origin{source: api.SourceEnv, where: s.Env()}
 	}
 	if words, ok := file[s.Name]; ok {
-		return words, origin{api.SourceFile, fmt.Sprintf("%s: %s", name, s.Name)}
+		return words, origin{api.SourceFile, fmt.Sprintf("%s: %s", name, s.Name), words}
 	}
 	if s.List {
 		return nil, origin{source: api.SourceDefault}
 	}
-	return []string{s.Default}, origin{api.SourceDefault, "default of " + s.Name}
+	return []string{s.Default}, origin{source: api.SourceDefault, where: "default of " + s.Name}
 }
 
 func splitList(text string) []string {
@@ -145,7 +148,7 @@ func fileWords(v any, list bool) ([]string, error) {
 		return []string{fmt.Sprint(v)}, nil
 	case []any:
 		if !list {
-			return nil, errors.New("it takes one value, not a list")
+			return nil, share.Wrapf("it takes one value, not a list")
 		}
 		words := []string{}
 		for _, e := range v {
@@ -157,45 +160,16 @@ func fileWords(v any, list bool) ([]string, error) {
 		}
 		return words, nil
 	}
-	return nil, fmt.Errorf("a %T is not valid here", v)
+	return nil, share.Wrapf("a %T is not valid here", v)
 }
 
 func unknownKey(file, key string, table []Setting) error {
-	known := make([]string, len(table))
-	for i, s := range table {
-		known[i] = s.Name
-	}
-	near := Nearest(key, known, len(key)/2+1)
+	near := Nearest(key, settingNames(table), len(key)/2+1)
 	if near == "" {
 		return share.Errorf(share.Usage, "%s: there is no key %q (shoal config lists them)", file, key)
 	}
 	return share.Errorf(share.Usage, "%s: there is no key %q, the nearest is %q", file, key, near)
 }
-
-// View lists every setting with its value and its source.
-func (c *Config) View() []api.Setting {
-	var out []api.Setting
-	for _, s := range Settings() {
-		words := valueOf(s.value(c)).words()
-		from := c.origins[s.Name]
-		v := api.Setting{
-			Name: s.Name, Value: strings.Join(words, ", "), Default: s.Default,
-			Source: from.source, Help: strings.ReplaceAll(s.Help, "`", ""), Live: s.Live,
-			Writable: c.writable(s) == nil,
-		}
-		if s.List {
-			v.Values = words
-		}
-		if from.source != api.SourceDefault {
-			v.Where = from.where
-		}
-		out = append(out, v)
-	}
-	return out
-}
-
-// Source is the source of a setting's value, one of the api.Source words.
-func (c *Config) Source(name string) string { return c.origins[name].source }
 
 // homeless reports whether there is no home directory: HOME is not set, or is the
 // root directory, as for the users of some services and containers.

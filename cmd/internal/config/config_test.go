@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -236,4 +237,42 @@ func FuzzParseWindow(f *testing.F) {
 			t.Errorf("%q became %q: %+v %v", s, w.String(), again, err)
 		}
 	})
+}
+
+// The example names every setting of the file, and with its comments taken away it is a
+// file that changes nothing.
+func TestExample(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	text, err := Example()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if len(line) > 82 && !strings.Contains(line, " = ") {
+			t.Errorf("a long line: %s", line)
+		}
+	}
+	name := filepath.Join(t.TempDir(), "config.toml")
+	keys := regexp.MustCompile(`(?m)^#([a-z0-9-]+ = )`).ReplaceAll(text, []byte("$1"))
+	none := func(string) (string, bool) { return "", false }
+	flags := map[string][]string{"state": {t.TempDir()}, "config": {name}}
+	var values [2][]string
+	for i, content := range [][]byte{text, keys} {
+		if err := os.WriteFile(name, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Load(Sources{Flags: flags, Env: none})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, content)
+		}
+		for n, s := range c.View() {
+			values[i] = append(values[i], s.Name+"="+s.Value)
+			if from := s.Source; n >= 2 && (from == api.SourceFile) != (i == 1) {
+				t.Errorf("file %d: %s comes from %s", i, s.Name, from)
+			}
+		}
+	}
+	if !slices.Equal(values[0], values[1]) {
+		t.Errorf("the example changes something:\n%q\n%q", values[0], values[1])
+	}
 }

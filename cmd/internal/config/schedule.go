@@ -31,7 +31,7 @@ var dayNames = [7]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 func ParseWindow(s string) (Window, error) {
 	w := Window{To: 24 * 60, Up: -1, Down: -1, Days: [7]bool{true, true, true, true, true, true, true}}
 	bad := func(format string, args ...any) (Window, error) {
-		return Window{}, share.Errorf(share.Usage, "%q is not like 'mon-fri 08:00-18:00 up=1M down=5M': %s", s, fmt.Sprintf(format, args...))
+		return Window{}, share.Errorf(share.Usage, "%q is not a schedule such as 'mon-fri 08:00-18:00 up=1M down=5M': %s", s, fmt.Sprintf(format, args...))
 	}
 	words := strings.Fields(strings.ToLower(s))
 	for i, word := range words {
@@ -74,7 +74,7 @@ func ParseWindow(s string) (Window, error) {
 func parseHours(s string) (from, to int, err error) {
 	a, b, ok := strings.Cut(s, "-")
 	if !ok {
-		return 0, 0, fmt.Errorf("%q is not FROM-TO", s)
+		return 0, 0, share.Wrapf("%q is not FROM-TO", s)
 	}
 	if from, err = parseHour(a); err != nil {
 		return 0, 0, err
@@ -83,7 +83,7 @@ func parseHours(s string) (from, to int, err error) {
 		return 0, 0, err
 	}
 	if from == to || from == 24*60 {
-		return 0, 0, fmt.Errorf("%q is no time", s)
+		return 0, 0, share.Wrapf("%q is no time", s)
 	}
 	return from, to, nil
 }
@@ -94,7 +94,7 @@ func parseHour(s string) (int, error) {
 	}
 	t, err := time.Parse("15:04", s)
 	if err != nil {
-		return 0, fmt.Errorf("%q is not HH:MM", s)
+		return 0, share.Wrapf("%q is not HH:MM", s)
 	}
 	return t.Hour()*60 + t.Minute(), nil
 }
@@ -110,7 +110,7 @@ func parseDays(s string) (days [7]bool, err error) {
 		}
 		i, j := slices.Index(dayNames[:], first), slices.Index(dayNames[:], last)
 		if i < 0 || j < 0 {
-			return days, fmt.Errorf("%q is not a day (mon tue wed thu fri sat sun, mon-fri, daily)", part)
+			return days, share.Wrapf("%q is not a day (mon tue wed thu fri sat sun, mon-fri, daily)", part)
 		}
 		for ; ; i = (i + 1) % 7 {
 			days[i] = true

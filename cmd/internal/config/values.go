@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"math"
 	"net"
 	"net/netip"
@@ -81,11 +80,11 @@ func (p *paths) words() []string { return *p }
 
 func absolute(s string) (string, error) {
 	if s == "" {
-		return "", fmt.Errorf("a path must not be empty")
+		return "", share.Wrapf("a path must not be empty")
 	}
 	abs, err := filepath.Abs(s)
 	if err != nil {
-		return "", fmt.Errorf("finding %q: %w", s, err)
+		return "", share.Wrapf("finding %q: %w", s, err)
 	}
 	return abs, nil
 }
@@ -117,7 +116,7 @@ func (e *endpoints) words() []string { return *e }
 func ParseEndpoint(s string) (netip.AddrPort, error) {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("%q is not [ADDRESS]:PORT", s)
+		return netip.AddrPort{}, share.Wrapf("%q is not [ADDRESS]:PORT, such as [::1]:8080 or [::]:7000", s)
 	}
 	addr := netip.IPv6Unspecified()
 	switch host {
@@ -126,12 +125,12 @@ func ParseEndpoint(s string) (netip.AddrPort, error) {
 		addr = netip.IPv6Loopback()
 	default:
 		if addr, err = netip.ParseAddr(host); err != nil {
-			return netip.AddrPort{}, fmt.Errorf("%q is not [ADDRESS]:PORT: %q is not an address", s, host)
+			return netip.AddrPort{}, share.Wrapf("%q is not [ADDRESS]:PORT: %q is not an address", s, host)
 		}
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("%q is not [ADDRESS]:PORT: a port is a number from 0 to 65535", s)
+		return netip.AddrPort{}, share.Wrapf("%q is not [ADDRESS]:PORT: a port is a number from 0 to 65535", s)
 	}
 	return netip.AddrPortFrom(addr, uint16(n)), nil
 }
@@ -141,14 +140,14 @@ func (h *hosts) set(w []string) error {
 	for _, s := range w {
 		if s == "none" {
 			if len(w) > 1 {
-				return fmt.Errorf("none stands alone")
+				return share.Wrapf("none stands alone")
 			}
 			*h = hosts{s}
 			return nil
 		}
 		host, port, err := net.SplitHostPort(s)
 		if n, perr := strconv.ParseUint(port, 10, 16); err != nil || host == "" || perr != nil || n == 0 {
-			return fmt.Errorf("%q is not HOST:PORT", s)
+			return share.Wrapf("%q is not HOST:PORT", s)
 		}
 		*h = append(*h, s)
 	}
@@ -160,7 +159,7 @@ func (n *names) set(w []string) error {
 	*n = nil
 	for _, s := range w {
 		if s == "" || strings.ContainsAny(s, ":/[] ") {
-			return fmt.Errorf("%q is not the name of a host", s)
+			return share.Wrapf("%q is not the name of a host", s)
 		}
 		*n = append(*n, strings.ToLower(s))
 	}
@@ -221,7 +220,7 @@ func ParseRate(s string) (int64, error) {
 func (c *count) set(w []string) error {
 	n, err := strconv.ParseUint(w[0], 10, 31)
 	if err != nil {
-		return fmt.Errorf("%q is not a number from 0 on", w[0])
+		return share.Wrapf("%q is not a number from 0 on", w[0])
 	}
 	*c = count(n)
 	return nil
@@ -231,7 +230,7 @@ func (c *count) words() []string { return one(strconv.Itoa(int(*c))) }
 func (t *toggle) set(w []string) error {
 	b, err := strconv.ParseBool(strings.ToLower(w[0]))
 	if err != nil {
-		return fmt.Errorf("%q is not true or false", w[0])
+		return share.Wrapf("%q is not true or false", w[0])
 	}
 	*t = toggle(b)
 	return nil
@@ -240,7 +239,7 @@ func (t *toggle) words() []string { return one(strconv.FormatBool(bool(*t))) }
 
 func (c *choice) set(w []string) error {
 	if !slices.Contains(c.among, w[0]) {
-		return fmt.Errorf("%q is not one of %s", w[0], strings.Join(c.among, ", "))
+		return share.Wrapf("%q is not one of %s", w[0], strings.Join(c.among, ", "))
 	}
 	*c.to = w[0]
 	return nil
@@ -250,7 +249,7 @@ func (c *choice) words() []string { return one(*c.to) }
 func (i *interval) set(w []string) error {
 	d, err := ParseSpan(w[0])
 	if err == nil && (d < time.Second || d > 7*day) {
-		err = fmt.Errorf("%q is not from 1s to 7d", w[0])
+		err = share.Wrapf("%q is not from 1s to 7d", w[0])
 	}
 	*i = interval(d)
 	return err
@@ -273,7 +272,7 @@ func (p *prefix) set(w []string) error {
 	}
 	n, err := netip.ParsePrefix(w[0])
 	if err != nil || !n.Addr().Is6() || n.Addr().Is4In6() {
-		return fmt.Errorf("%q is not an IPv6 prefix such as 2001:db8:1:2::/64", w[0])
+		return share.Wrapf("%q is not an IPv6 prefix such as 2001:db8:1:2::/64", w[0])
 	}
 	*p = prefix(n.Masked().String())
 	return nil

@@ -22,10 +22,10 @@ type Config struct {
 	Source Source
 }
 
-// Source is where rates come from.
+// Source is what counts the bytes.
 type Source interface {
-	// Rates are those of the whole node, in bytes per second.
-	Rates() (down, up int64)
+	// Totals are those of the whole node, in bytes.
+	Totals() (down, up int64)
 	List() []share.Transfer
 	Subscribe(buffer int) api.Subscription
 }
@@ -35,7 +35,8 @@ type Source interface {
 //
 // Most of ten thousand transfers are idle most of the time. So a series is made of
 // blocks of some dozens of steps, and has only the blocks in which anything was
-// transferred. If there are too many blocks of a kind, the oldest are dropped, so
+// transferred. A rate is of the bytes that were counted, so that what takes less than a
+// second is seen, too. If there are too many blocks of a kind, the oldest are dropped, so
 // memory is bounded.
 type History struct {
 	log    *slog.Logger
@@ -46,11 +47,25 @@ type History struct {
 	mu     sync.Mutex
 	series map[share.ID]*series // the node has the zero ID
 	queues [len(levels)][]*block
-	moving map[share.ID]pace
-	last   int64 // second up to which there are samples
+	seen   map[share.ID]count // what was counted at the last event
+	moved  map[share.ID]count // since the last sample
+	last   int64              // second up to which there are samples
 }
 
 type pace struct{ down, up float32 }
+
+// count is a number of bytes.
+type count struct{ down, up int64 }
+
+// since is what was counted after was, by a counter that may have begun anew.
+func (c count) since(was count) count {
+	return count{max(0, c.down-was.down), max(0, c.up-was.up)}
+}
+
+// over is the rate of c in so many seconds.
+func (c count) over(seconds int64) pace {
+	return pace{float32(c.down) / float32(seconds), float32(c.up) / float32(seconds)}
+}
 
 // levels are the spans of api.Spans in blocks.
 var levels = [...]struct {
@@ -78,7 +93,7 @@ type block struct {
 func New(c Config) (*History, error) {
 	h := &History{
 		log: c.Logger, now: c.Now, source: c.Source,
-		series: map[share.ID]*series{}, moving: map[share.ID]pace{}, last: c.Now().Unix(),
+		series: map[share.ID]*series{}, seen: map[share.ID]count{}, moved: map[share.ID]count{}, last: c.Now().Unix(),
 	}
 	var err error
 	if h.db, err = openBlockDB(c.DB); err != nil {
@@ -161,8 +176,8 @@ func (h *History) drop(b *block) {
 	delete(h.series, b.id)
 }
 
-// sample records the rates of the seconds since the last call.
-func (h *History) sample(node pace) {
+// sample records the rates of the seconds since the last call. The node has moved so much.
+func (h *History) sample(node count) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	second := h.now().Unix()
@@ -171,14 +186,18 @@ func (h *History) sample(node pace) {
 	if h.last > second {
 		from = second // the clock was set back
 	}
+	if from > second {
+		from = second // twice in one second
+	}
 	for at := from; at <= second; at++ {
-		if node != (pace{}) {
-			h.note(share.ID{}, at, node)
+		if node != (count{}) {
+			h.note(share.ID{}, at, node.over(second-from+1))
 		}
-		for id, p := range h.moving {
-			h.note(id, at, p)
+		for id, moved := range h.moved {
+			h.note(id, at, moved.over(second-from+1))
 		}
 	}
+	clear(h.moved)
 	if h.last = second; second%60 == 0 {
 		h.expire(second)
 	}
@@ -223,9 +242,6 @@ func (h *History) Run(ctx context.Context) error {
 	defer h.save()
 	for ctx.Err() == nil {
 		sub := h.source.Subscribe(buffer)
-		h.mu.Lock()
-		clear(h.moving)
-		h.mu.Unlock()
 		for _, t := range h.source.List() {
 			h.take(share.Event{ID: t.ID, Transfer: &t})
 		}
@@ -241,6 +257,8 @@ func (h *History) Run(ctx context.Context) error {
 // follow returns true if it fell behind.
 func (h *History) follow(ctx context.Context, sub api.Subscription, tick <-chan time.Time) bool {
 	saved := h.now()
+	var was count
+	was.down, was.up = h.source.Totals()
 	for {
 		select {
 		case <-ctx.Done():
@@ -251,8 +269,10 @@ func (h *History) follow(ctx context.Context, sub api.Subscription, tick <-chan 
 			}
 			h.take(ev)
 		case <-tick:
-			down, up := h.source.Rates()
-			h.sample(pace{float32(down), float32(up)})
+			var is count
+			is.down, is.up = h.source.Totals()
+			h.sample(is.since(was))
+			was = is
 			if now := h.now(); now.Sub(saved).Abs() >= time.Minute {
 				saved = now
 				h.save()
@@ -266,14 +286,18 @@ func (h *History) take(ev share.Event) {
 	defer h.mu.Unlock()
 	switch {
 	case ev.Type == share.EventRemoved:
-		delete(h.moving, ev.ID)
+		delete(h.seen, ev.ID)
+		delete(h.moved, ev.ID)
 		delete(h.series, ev.ID)
 		h.db.forget(ev.ID)
 	case ev.Transfer == nil:
-	case ev.Transfer.Down == 0 && ev.Transfer.Up == 0:
-		delete(h.moving, ev.ID)
 	default:
-		h.moving[ev.ID] = pace{float32(ev.Transfer.Down), float32(ev.Transfer.Up)}
+		is := count{ev.Transfer.Downloaded, ev.Transfer.Uploaded}
+		if was, ok := h.seen[ev.ID]; ok && is != was {
+			more, moved := is.since(was), h.moved[ev.ID]
+			h.moved[ev.ID] = count{moved.down + more.down, moved.up + more.up}
+		}
+		h.seen[ev.ID] = is
 	}
 }
 

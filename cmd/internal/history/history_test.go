@@ -40,10 +40,17 @@ func testHistory(t *testing.T, db *sql.DB, c *clock) *History {
 
 // moves lets a transfer move at p for a time.
 func (h *History) moves(c *clock, id share.ID, p pace, d time.Duration) {
-	h.take(share.Event{ID: id, Transfer: &share.Transfer{Down: int64(p.down), Up: int64(p.up)}})
+	total := h.seen[id]
+	tell := func() {
+		h.take(share.Event{ID: id, Transfer: &share.Transfer{Downloaded: total.down, Uploaded: total.up}})
+	}
+	tell()
 	for range int(d / time.Second) {
 		c.at = c.at.Add(time.Second)
-		h.sample(p)
+		more := count{int64(p.down), int64(p.up)}
+		total = count{total.down + more.down, total.up + more.up}
+		tell()
+		h.sample(more)
 	}
 }
 
@@ -91,6 +98,34 @@ func TestHistoryBySecondsMinutesAndHours(t *testing.T) {
 	}
 }
 
+// A download between two samples is seen, with all of its bytes.
+func TestHistoryOfAMoment(t *testing.T) {
+	c := &clock{time.Unix(1_800_000_000, 0)}
+	h := testHistory(t, testDB(t), c)
+	id := share.ID{1}
+	for _, n := range []int64{0, 300, 1000, 1000} {
+		h.take(share.Event{ID: id, Transfer: &share.Transfer{Downloaded: n}})
+	}
+	c.at = c.at.Add(time.Second)
+	h.sample(count{1000, 0})
+	c.at = c.at.Add(time.Second)
+	h.sample(count{})
+	c.at = c.at.Add(time.Second)
+	for _, who := range []share.ID{id, {}} {
+		if got := h.tail(t, api.LastHour, who, 2); !equal(got, 1000, 0) {
+			t.Errorf("of %s: %v", who.Short(), got)
+		}
+	}
+	// What it had before it was seen is not new.
+	old := share.ID{2}
+	h.take(share.Event{ID: old, Transfer: &share.Transfer{Downloaded: 5000}})
+	h.sample(count{})
+	c.at = c.at.Add(time.Second)
+	if got := h.tail(t, api.LastHour, old, 1); slices.Max(append(got, 0)) != 0 {
+		t.Errorf("before: %v", got)
+	}
+}
+
 // What is a minute old or older survives, the seconds do not need to; and of a
 // transfer that was removed nothing stays.
 func TestHistorySurvivesARestart(t *testing.T) {
@@ -120,8 +155,7 @@ func TestHistorySurvivesARestart(t *testing.T) {
 		t.Errorf("later: %v", got)
 	}
 	c.at = c.at.Add(25 * time.Hour)
-	clear(h.moving)
-	h.sample(pace{})
+	h.sample(count{})
 	if got := h.tail(t, api.LastDay, kept, 1440); slices.Max(append(got, 0)) != 0 {
 		t.Errorf("a day later: %v", got)
 	}
@@ -133,12 +167,12 @@ func TestHistoryIsBounded(t *testing.T) {
 	db := testDB(t)
 	c := &clock{time.Unix(1_800_000_000, 0)}
 	h := testHistory(t, db, c)
-	for i := range 10_000 {
-		h.take(share.Event{ID: share.ID{0: 1, 1: byte(i >> 8), 2: byte(i)}, Transfer: &share.Transfer{Down: 1}})
-	}
-	for range 5 {
+	for minute := range 6 {
+		for i := range 10_000 {
+			h.take(share.Event{ID: share.ID{0: 1, 1: byte(i >> 8), 2: byte(i)}, Transfer: &share.Transfer{Downloaded: int64(minute)}})
+		}
 		c.at = c.at.Add(time.Minute)
-		h.sample(pace{1, 1})
+		h.sample(count{1, 1})
 	}
 	for level, q := range h.queues {
 		if len(q) > levels[level].most {
@@ -148,15 +182,14 @@ func TestHistoryIsBounded(t *testing.T) {
 	h.take(share.Event{ID: share.ID{1}, Type: share.EventRemoved})
 	before := h.tail(t, api.LastDay, share.ID{}, 4)
 	c.at = c.at.Add(-time.Hour)
-	h.sample(pace{1000, 1000})
+	h.sample(count{1000, 1000})
 	c.at = c.at.Add(time.Hour)
 	if got := h.tail(t, api.LastDay, share.ID{}, 4); !equal(got, before...) {
 		t.Errorf("the clock was set back: %v, before %v", got, before)
 	}
 	// A month later nothing of this is left.
-	clear(h.moving)
 	c.at = c.at.Add(40 * 24 * time.Hour).Truncate(time.Minute)
-	h.sample(pace{})
+	h.sample(count{})
 	if len(h.series) != 0 {
 		t.Errorf("%d series are left", len(h.series))
 	}

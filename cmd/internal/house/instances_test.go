@@ -101,7 +101,7 @@ var instances = []struct{ about, tests string }{
 	{"rates that were never on the line", "share/engine.TestFiguresOfBothEnds share/engine/internal/swarm.TestOnlyWhatLeftCounts"},
 	{"the API answered 500 where 404 and 400 were right", "webui/api.TestBrowsing"},
 	{"an empty .torrent was no refused torrent", "cmd/shoal.TestSourceOfPastedLinks"},
-	{"examples of the guide that hang", "cmd/shoal.TestGuideScripts cmd/shoal.TestGuideNamesVerbsThatThereAre"},
+	{"examples of the guide that hang", "cmd/e2e.TestGuide cmd/shoal.TestPagesNameVerbsAndFlagsThatThereAre"},
 
 	// 8. What others publish never decides over what the user has.
 	{"a followed channel captured what the user fetches or shares", "share/engine.TestChannelAndUserShareAnID cmd/internal/node.TestChannelsLeaveOtherContentAlone"},

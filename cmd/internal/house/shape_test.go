@@ -166,7 +166,7 @@ var inside = map[string][]string{
 	"share/engine/internal/tracker": {"share/engine/internal/compact", "share/engine/internal/netguard"},
 	// The swarm is a room of its own: its parts know each other by what they need.
 	"share/engine/internal/swarm":          {"share/engine/internal/swarm/core", "share/engine/internal/swarm/face", "share/engine/internal/swarm/mse", "share/engine/internal/swarm/opening", "share/engine/internal/swarm/uplink", "share/engine/internal/swarm/wire"},
-	"share/engine/internal/swarm/core":     {"share/engine/internal/swarm/uplink", "share/engine/internal/swarm/wire"},
+	"share/engine/internal/swarm/core":     {"share/engine/internal/netguard", "share/engine/internal/swarm/uplink", "share/engine/internal/swarm/wire"},
 	"share/engine/internal/swarm/conform":  {"share/engine/internal/swarm/face", "share/engine/internal/netguard"},
 	"share/engine/internal/swarm/dialback": {"share/engine/internal/netguard"},
 	"share/engine/internal/swarm/face":     {"share/engine/internal/netguard"},

@@ -1,6 +1,8 @@
 """A libtorrent peer for tests. One command, JSON lines on standard output.
 
   make PATH TORRENT [URL...]     write a torrent for PATH, with these trackers
+  makeall DIR DIR                write NAME.torrent into the second folder for each
+                                 NAME in the first
   layout TORRENT -               one JSON object: how the pieces lie in the files
   seed TORRENT DIR               have everything in DIR and serve it
   get  LINK|TORRENT DIR          fetch into DIR, exit when complete
@@ -36,18 +38,27 @@ def host_port(text):
 
 
 def make(args):
+    write(args, args.source, args.target)
+    hashes = lt.torrent_info(args.target).info_hashes()
+    say("made", id=str(hashes.v1) if hashes.has_v1() else "", v2=str(hashes.v2) if hashes.has_v2() else "")
+
+
+def makeall(args):
+    for name in os.listdir(args.source):
+        write(args, os.path.join(args.source, name), os.path.join(args.target, name + ".torrent"))
+
+
+def write(args, source, target):
     storage = lt.file_storage()
-    path = os.path.abspath(args.source)
+    path = os.path.abspath(source)
     lt.add_files(storage, path)
     flags = {"v1": lt.create_torrent.v1_only, "v2": lt.create_torrent.v2_only, "hybrid": 0}[args.kind]
     torrent = lt.create_torrent(storage, args.piece, flags)
     for url in args.extra:
         torrent.add_tracker(url)
     lt.set_piece_hashes(torrent, os.path.dirname(path))
-    with open(args.target, "wb") as f:
+    with open(target, "wb") as f:
         f.write(lt.bencode(torrent.generate()))
-    hashes = lt.torrent_info(args.target).info_hashes()
-    say("made", id=str(hashes.v1) if hashes.has_v1() else "", v2=str(hashes.v2) if hashes.has_v2() else "")
 
 
 def layout(args):
@@ -205,7 +216,7 @@ def report(ses):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("command", choices=["make", "layout", "seed", "get", "read", "put"])
+    p.add_argument("command", choices=["make", "makeall", "layout", "seed", "get", "read", "put"])
     p.add_argument("source")
     p.add_argument("target")
     p.add_argument("extra", nargs="*")
@@ -223,7 +234,7 @@ def main():
     p.add_argument("--piece", type=int, default=0)
     p.add_argument("--kind", choices=["v1", "v2", "hybrid"], default="v1")
     args = p.parse_args()
-    {"make": make, "layout": layout, "read": read, "put": put}.get(args.command, run)(args)
+    {"make": make, "makeall": makeall, "layout": layout, "read": read, "put": put}.get(args.command, run)(args)
 
 
 main()

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"path/filepath"
 	"time"
 
@@ -28,16 +29,16 @@ func (a *access) SignIn() (string, error) {
 		return "", share.Errorf(share.Disk, "%w", a.broken)
 	}
 	if a.page == nil {
-		return "", share.Errorf(share.Failed, "the page is not served: start the daemon with --web [::1]:8080 or the like")
+		return "", share.Errorf(share.Failed, "the page is not served: start the daemon with --web, such as --web [::1]:8080")
 	}
 	return a.page.server.SignInURL(), nil
 }
 
 // SetPassword also works where the page is not served: it is served at other
 // addresses than loopback only when there is a password.
-func (a *access) SetPassword(password string) error {
+func (a *access) SetPassword(ctx context.Context, password string) error {
 	if a.page != nil {
-		return passwordError(a.page.auth.SetPassword(password))
+		return passwordError(a.page.auth.SetPassword(password, webui.Who(ctx).ID))
 	}
 	return SetPassword(a.state, password)
 }
@@ -63,7 +64,7 @@ func SetPassword(state, password string) error {
 	if err != nil {
 		return share.Errorf(share.Failed, "setting the password: %w", err)
 	}
-	return passwordError(auth.SetPassword(password))
+	return passwordError(auth.SetPassword(password, ""))
 }
 
 func passwordError(err error) error {

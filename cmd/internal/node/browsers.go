@@ -10,14 +10,16 @@ import (
 var _ engine.Web = (*browsers)(nil)
 
 // browsers bring the connections of browsers from the port for peers to the server of the
-// web links, whose listener they are. While there is no web link they are not open: the
-// port shows nothing then that other BitTorrent clients do not show.
+// web links, whose listener they are. While there is no web link, and was none not long
+// ago, they are not open: the port shows nothing then that other BitTorrent clients do not
+// show.
 type browsers struct {
 	ports *ports
 
 	// Set before the engine runs.
-	any func() bool // there are web links
-	tls bool        // they are served over TLS
+	any       func() bool // there are web links, or were some
+	serves    func(tls bool) bool
+	expecting func() bool // the CA may come, to a port that it tests
 
 	mu     sync.Mutex
 	closed bool
@@ -32,9 +34,8 @@ func newBrowsers(p *ports) *browsers {
 	return &browsers{ports: p, conns: make(chan net.Conn, waitingBrowsers)}
 }
 
-// Open implements engine.Web. A link that is served over TLS is never answered without: it
-// would be seen on the way.
-func (b *browsers) Open(tls bool) bool { return tls == b.tls && b.any() }
+// Open implements engine.Web.
+func (b *browsers) Open(tls bool) bool { return b.serves(tls) && b.any() || b.expecting() }
 
 // Serve implements engine.Web.
 func (b *browsers) Serve(conn net.Conn, _ bool) {

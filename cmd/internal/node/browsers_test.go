@@ -16,8 +16,9 @@ import (
 	"github.com/shoalnet/shoal/webui/api"
 )
 
-// The port for peers serves the web links, as long as there are any, and peers beside
-// them. Before and after, a browser is taken for a peer that encrypts.
+// The port for peers serves the web links, and peers beside them. Before there is any, a
+// browser is taken for a peer that encrypts. When the last one has ended, it is told as
+// much, and as little, as with a wrong link.
 func TestWebLinksAtThePortForPeers(t *testing.T) {
 	n := startDaemon(t, options(t, stateDir(t), nil))
 	c := n.Client()
@@ -86,14 +87,17 @@ func TestWebLinksAtThePortForPeers(t *testing.T) {
 			t.Errorf("%s by the peer protocol: %d bytes, %v", name, len(b), err)
 		}
 	}
-	if status, _ := get("x"); status != http.StatusNotFound {
+	status, wrong := get("x")
+	if status != http.StatusNotFound {
 		t.Errorf("a wrong link: %d", status)
 	}
 	browser.CloseIdleConnections()
 	if err := c.RevokeWebLink(ctx, link.ID); err != nil {
 		t.Fatal(err)
 	}
-	shut()
+	if status, body := get("/file/a.bin"); status != http.StatusNotFound || body != wrong {
+		t.Errorf("a link that was ended: %d\n%s\na wrong one:\n%s", status, body, wrong)
+	}
 	// The end of a share ends its links, too.
 	if link, err = c.NewWebLink(ctx, s.ID, api.NewWebLink{}); err != nil {
 		t.Fatal(err)
@@ -104,12 +108,9 @@ func TestWebLinksAtThePortForPeers(t *testing.T) {
 	if _, err := c.Remove(ctx, s.ID, false); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(time.Minute); n.browsers.Open(false); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the port answers browsers although the share has ended")
-		}
+	if status, body := get("/file/a.bin"); status != http.StatusNotFound || body != wrong {
+		t.Errorf("a link whose share has ended: %d\n%s\na wrong one:\n%s", status, body, wrong)
 	}
-	shut()
 }
 
 // What nobody takes is closed, and so is what comes after the end.

@@ -98,7 +98,7 @@ func TestSettingsAreKept(t *testing.T) {
 			t.Fatalf("%d %s", status, body)
 		}
 		for _, refused := range []string{
-			`{"min-free":"2MiB"}`, `{"state":"/tmp"}`, `{"utp":"true"}`, `{"nothing":"1"}`, `{"seed":"perhaps"}`, `{"seed":"1d","up":"fast"}`,
+			`{"min-free":"2MiB"}`, `{"state":"/tmp"}`, `{"web":"[::1]:0"}`, `{"nothing":"1"}`, `{"seed":"perhaps"}`, `{"seed":"1d","up":"fast"}`,
 		} {
 			if status, body := request(t, n, "PATCH", "/config", refused); status != http.StatusBadRequest {
 				t.Errorf("%s: %d %s", refused, status, body)

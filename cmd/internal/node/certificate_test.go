@@ -131,7 +131,7 @@ func TestCertificatesForNoName(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	writeCertificate(t, cert, key, &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"*.example"}})
-	if _, err := openPair(cert, key); share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), "for no host name") {
+	if _, err := openPair(cert, key); share.KindOf(err) != share.Usage || !strings.Contains(err.Error(), "names no host") {
 		t.Errorf("a certificate for a * only: %v", err)
 	}
 	if _, err := openPair(cert, filepath.Join(dir, "none")); share.KindOf(err) != share.Usage {

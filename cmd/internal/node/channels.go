@@ -40,7 +40,7 @@ func ChannelKey(state, ref string) (channel.Key, error) {
 	case 1:
 		return found[0], nil
 	}
-	return channel.Key{}, share.Errorf(share.Usage, "%q means %d channels: give the beginning of the key", ref, len(found))
+	return channel.Key{}, share.Errorf(share.Usage, "%q matches %d channels: give the beginning of the key", ref, len(found))
 }
 
 func (n *Node) channelConfig() channel.Config {
@@ -186,7 +186,7 @@ func (s *swarm) Open(ctx context.Context, id share.ID) (io.ReadCloser, int64, er
 
 func (s *swarm) Begin(ctx context.Context, link share.Link, dir string, most int64) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return share.Errorf(share.Disk, "making a folder for what is mirrored: %w", err)
+		return share.Errorf(share.Disk, "making the folder of the mirror: %w", err)
 	}
 	_, err := s.e.Fetch(ctx, engine.FetchRequest{
 		Link: link, Output: dir, MaxSize: most, FetchOptions: share.FetchOptions{NoTrackers: true}, Anywhere: true, Owner: engine.MirrorOwner(filepath.Base(dir)),

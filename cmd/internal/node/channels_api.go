@@ -120,7 +120,7 @@ func (c *channels) linkOf(t *share.Transfer, plain string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	l.Length, l.Peers = tor.Info.Total, nil
+	l.Length, l.Peers, l.WebSeeds = tor.Info.Total, nil, nil
 	return l.Reveal(), nil
 }
 

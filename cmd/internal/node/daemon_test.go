@@ -135,13 +135,13 @@ func TestSocketsFromSystemd(t *testing.T) {
 	defer unix.Close()
 	var in inherited
 	defer in.close()
-	for _, f := range []*os.File{file(tcp, "peers"), file(tcp, "web"), file(udp, "dht"), file(unix, "api")} {
+	for _, f := range []*os.File{file(tcp, "peers"), file(tcp, "web"), file(tcp, "web-link"), file(tcp, "web-link"), file(udp, "dht"), file(unix, "api")} {
 		if err := in.take(f); err != nil {
 			t.Fatal(err)
 		}
 		f.Close()
 	}
-	if len(in.tcp) != 1 || len(in.udp) != 1 || in.web == nil || in.api == nil {
+	if len(in.tcp) != 1 || len(in.udp) != 1 || len(in.links) != 2 || in.web == nil || in.api == nil {
 		t.Errorf("%+v", in)
 	}
 }

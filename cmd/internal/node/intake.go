@@ -3,7 +3,9 @@ package node
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 
 	"github.com/shoalnet/shoal/cmd/internal/config"
@@ -22,6 +24,7 @@ type intake struct {
 	engine    *engine.Engine
 	transfers *transfers
 	withheld  *withheld
+	receive   *receiveLinks
 	config    func() *config.Config // in force
 }
 
@@ -81,9 +84,22 @@ func fetchRequest(c *config.Config, link share.Link, torrent []byte, r api.Fetch
 	return q
 }
 
+// Import shares complete files under the torrent that describes them.
+func (in *intake) Import(ctx context.Context, r api.ImportRequest) (share.Transfer, error) {
+	t, err := in.engine.Import(ctx, engine.ImportRequest{Torrent: r.Torrent, Path: r.Path, ImportOptions: r.ImportOptions})
+	if u, e := user.Current(); errors.Is(err, fs.ErrPermission) && e == nil {
+		err = share.Errorf(share.KindOf(err), "%w; the node runs as the user %s, who must be able to read every file that it shares", err, u.Username)
+	}
+	return t, err
+}
+
 func (in *intake) Lease() (lease string, end func(), err error) {
 	l, err := in.engine.BeginLease()
-	return string(l), func() { in.engine.EndLease(l) }, err
+	if err != nil {
+		return "", nil, err
+	}
+	over := in.receive.begin(string(l))
+	return string(l), func() { in.engine.EndLease(l); over() }, nil
 }
 
 func (in *intake) Preview(ctx context.Context, r api.PreviewRequest) (api.Preview, error) {

@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/activation"
 	"golang.org/x/sync/errgroup"
 	"modernc.org/sqlite"
 
@@ -50,6 +54,11 @@ type Options struct {
 	// changes nothing in the state directory. Another node may run beside it.
 	Look bool
 	Now  func() time.Time // nil is time.Now
+
+	// Set by a Daemon.
+	load   func() (*config.Config, error) // nil if the node cannot be restarted
+	files  []*os.File                     // sockets that systemd opened
+	former bound
 }
 
 // Node is a node on one state directory.
@@ -60,7 +69,11 @@ type Node struct {
 	memory *pipe
 	ready  chan struct{}
 
+	again     chan struct{}                 // closed to restart the node
+	following atomic.Pointer[config.Config] // of the node that follows this one
+
 	// Made by Run, before ready.
+	bound     bound
 	started   time.Time
 	state     *state
 	systemd   *supervisor
@@ -87,6 +100,7 @@ type Node struct {
 	intake    *intake
 	events    *events
 	webLinks  *webLinks
+	receive   *receiveLinks
 	browsers  *browsers // nil if the node only shows what is stored
 
 	catalogue *catalogue
@@ -106,18 +120,23 @@ func New(o Options) (*Node, error) {
 	if o.Stderr == nil {
 		o.Stderr = io.Discard
 	}
-	n := &Node{o: o, live: config.NewLive(o.Config), memory: newPipe(), ready: make(chan struct{}), level: new(slog.LevelVar)}
-	n.log = o.Logger
+	n := &Node{o: o, live: config.NewLive(o.Config), memory: newPipe(), ready: make(chan struct{}), again: make(chan struct{}), level: new(slog.LevelVar)}
+	n.openLog(o.Config)
+	return n, nil
+}
+
+// openLog logs as c says.
+func (n *Node) openLog(c *config.Config) {
+	n.log = n.o.Logger
 	if n.log == nil {
 		opts := &slog.HandlerOptions{Level: n.level, ReplaceAttr: redact}
-		if o.Config.LogFormat == "json" {
-			n.log = slog.New(slog.NewJSONHandler(o.Stderr, opts))
+		if c.LogFormat == "json" {
+			n.log = slog.New(slog.NewJSONHandler(n.o.Stderr, opts))
 		} else {
-			n.log = slog.New(slog.NewTextHandler(o.Stderr, opts))
+			n.log = slog.New(slog.NewTextHandler(n.o.Stderr, opts))
 		}
 	}
-	n.setLevel(o.Config)
-	return n, nil
+	n.setLevel(c)
 }
 
 // redact keeps the keys of sealed shares out of the log, in messages, texts and errors.
@@ -178,7 +197,15 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	if err := n.live.Restore(n.state); err != nil {
 		return err
 	}
-	parts, err := n.build()
+	if n.o.Daemon && n.o.files == nil {
+		n.o.files = activation.Files(true)
+		defer func() {
+			for _, f := range n.o.files {
+				f.Close()
+			}
+		}()
+	}
+	parts, err := n.buildWithSaved()
 	if err != nil {
 		return err
 	}
@@ -186,6 +213,35 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	err = n.runParts(ctx, parts)
 	n.log.Info("stopped", "error", err)
 	return err
+}
+
+// buildWithSaved is build. If that fails, it tries again without the saved settings that
+// the last node did not have: otherwise an owner who is elsewhere could save a setting
+// that locks him out.
+func (n *Node) buildWithSaved() (*parts, error) {
+	n.openLog(n.current())
+	p, err := n.build()
+	if err == nil || n.o.Look {
+		return p, err
+	}
+	fell, undo, ferr := n.live.FallBack(err, n.o.Now())
+	if !fell || ferr != nil {
+		return nil, errors.Join(err, ferr)
+	}
+	n.log.Error("cannot start with the saved settings: trying the former ones", "error", err)
+	n.openLog(n.current())
+	p, second := n.build()
+	if second != nil {
+		// The settings are not the reason.
+		return nil, errors.Join(err, undo())
+	}
+	return p, nil
+}
+
+// follow ends this node; the next one has the configuration c. It is called once.
+func (n *Node) follow(c *config.Config) {
+	n.following.Store(c)
+	close(n.again)
 }
 
 // parts are what a node runs, in two phases: those below start first and stop last.
@@ -213,13 +269,26 @@ func (n *Node) runParts(ctx context.Context, p *parts) error {
 		for _, run := range p.above {
 			above.Go(func() error { return run(top) })
 		}
+		if !n.o.Look {
+			if err := n.live.Started(); err != nil {
+				n.log.Error("cannot record that the node has started", "error", err)
+			}
+		}
 		n.log.Info("ready")
+		n.systemd.ready() // before anybody can ask for a restart
 		close(n.ready)
-		<-top.Done()
+		select {
+		case <-top.Done():
+		case <-n.again:
+		}
 	case <-base.Done():
 	case <-ctx.Done():
 	}
-	n.systemd.stopping()
+	if n.following.Load() != nil {
+		n.systemd.reloading()
+	} else {
+		n.systemd.stopping()
+	}
 	stopAbove()
 	err := above.Wait()
 	stopBelow()
@@ -238,7 +307,8 @@ func (n *Node) runParts(ctx context.Context, p *parts) error {
 func (n *Node) build() (p *parts, err error) {
 	n.started = n.o.Now()
 	c := n.current()
-	act, err := activated(n.o.Daemon)
+	n.bound = bound{}
+	act, err := activated(n.o.files)
 	if err != nil {
 		return nil, err
 	}
@@ -268,7 +338,9 @@ func (n *Node) build() (p *parts, err error) {
 	if n.limiter, err = policy.NewLimiter(plan(c), n.state, n.part("limits"), n.o.Now); err != nil {
 		return nil, err
 	}
-	n.uploads = n.newUploads()
+	if n.uploads, err = n.newUploads(); err != nil {
+		return nil, err
+	}
 	n.seeds = newSeeds()
 	if len(n.ports.udp) > 0 {
 		if n.dht, err = dht.New(n.dhtConfig()); err != nil {
@@ -306,6 +378,10 @@ func (n *Node) build() (p *parts, err error) {
 	if n.webLinks, err = n.newWebLinks(); err != nil {
 		return nil, err
 	}
+	n.reach.web = n.webLinks
+	if n.receive, err = n.newReceiveLinks(); err != nil {
+		return nil, err
+	}
 	if n.api, err = api.New(n.apiConfig()); err != nil {
 		return nil, err
 	}
@@ -327,7 +403,7 @@ func (n *Node) build() (p *parts, err error) {
 		p.below = append(p.below, n.lan.Run)
 	}
 	p.above = append(servers, n.api.Run, n.limiter.Run, n.guard.Run, n.reach.run)
-	p.above = append(p.above, n.history.Run, n.catalogue.run, n.channels.Run)
+	p.above = append(p.above, n.history.Run, n.catalogue.run, n.channels.Run, n.uploads.Run, n.receive.run)
 	p.above = append(p.above, (&sweeper{root: filepath.Join(c.State, spoolName), engine: n.engine, log: n.part("spool")}).run)
 	if n.dht != nil {
 		p.above = append(p.above, func(ctx context.Context) error { return n.seeds.follow(ctx, n.engine) })
@@ -352,14 +428,17 @@ func (n *Node) build() (p *parts, err error) {
 func (n *Node) apiConfig() api.Config {
 	explainer := n.explainer()
 	n.access = &access{state: n.current().State, now: n.o.Now}
-	n.settings = &settings{live: n.live, limiter: n.limiter, apply: n.apply}
+	n.settings = &settings{
+		live: n.live, limiter: n.limiter, apply: n.apply, load: n.o.load, follow: n.follow,
+		examiner: &examiner{current: n.current, ports: n.ports}, now: n.o.Now,
+	}
 	n.transfers = &transfers{n.engine, explainer, n.guard, n.channels, n.uploads}
-	n.intake = &intake{n.engine, n.transfers, n.withheld, n.current}
+	n.intake = &intake{n.engine, n.transfers, n.withheld, n.receive, n.current}
 	n.events = &events{n.engine, explainer}
 	return api.Config{
 		Node: n, Access: n.access, Settings: n.settings, Network: n.reach, Transfers: n.transfers, Content: n.engine,
-		Intake: n.intake, Uploads: n.uploads, Finding: &finder{n.catalogue, n.channels, n.engine},
-		Channels: &channels{n.channels, n.catalogue, n.engine, n.o.Now}, WebLinks: n.webLinks, Events: n.events,
+		Intake: n.intake, Uploads: n.uploads, Incoming: &incoming{n.uploads, n.engine}, Finding: &finder{n.catalogue, n.channels, n.engine},
+		Channels: &channels{n.channels, n.catalogue, n.engine, n.o.Now}, WebLinks: n.webLinks, Receive: n.receive, Events: n.events,
 		Version: n.o.Version, Logger: n.part("api"), Collectors: n.collectors(),
 	}
 }
@@ -369,7 +448,9 @@ func (n *Node) openPorts(act *inherited) (*ports, error) {
 		return &ports{}, nil
 	}
 	if len(act.tcp) == 0 && len(act.udp) == 0 {
-		return openPorts(n.current(), n.state)
+		p, at, err := openPorts(n.current(), n.state, n.o.former)
+		maps.Copy(n.bound, at)
+		return p, err
 	}
 	p := &ports{}
 	p.take(act.tcp, act.udp)
@@ -385,7 +466,8 @@ func (n *Node) engineConfig() engine.Config {
 		Logger: n.part("engine"), DB: n.state.db, Dir: filepath.Join(c.State, torrentsDir),
 		Listeners: n.ports.tcp, IPv4: c.IPv4, NoTrackers: c.NoTrackers, Preallocate: c.Preallocate, AllowPrivate: c.Private,
 		Limits: n.limiter.InForce(), MaxFetching: c.MaxFetching, MaxUploads: c.MaxUploads, MaxConns: peers, Yield: c.AdaptiveUp,
-		Addresses: n.reach.links, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Reachable: n.reach.proven, Client: "shoal " + n.o.Version, Now: n.o.Now,
+		Addresses: n.reach.links, HostAddresses: n.addresses.ofHost, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Reachable: n.reach.proven, Client: "shoal " + n.o.Version, Now: n.o.Now,
+		WebSeeds: func(id share.ID) []string { return n.webLinks.seedsOf(id) },
 	}
 	cfg.OwnerOf, cfg.Guard, cfg.Look = n.ownerOf, n.withheld.guard, n.o.Look
 	if n.browsers != nil {
@@ -408,9 +490,9 @@ func (n *Node) engineConfig() engine.Config {
 // engineRates is the engine as history sees it.
 type engineRates struct{ *engine.Engine }
 
-func (e engineRates) Rates() (down, up int64) {
+func (e engineRates) Totals() (down, up int64) {
 	s := e.Stats()
-	return s.Down, s.Up
+	return s.Downloaded, s.Uploaded
 }
 
 func (e engineRates) Subscribe(buffer int) api.Subscription { return e.Engine.Subscribe(buffer) }

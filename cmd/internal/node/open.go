@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/shoalnet/shoal/share"
@@ -34,7 +36,11 @@ func Dial(ctx context.Context, state string) (*Session, error) {
 	if err != nil {
 		c.Close()
 		if share.KindOf(err) == share.NoNode && ctx.Err() == nil {
-			err = share.Errorf(share.NoNode, "no node is running on %s (shoal daemon starts one): %w", state, err)
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+				err = share.Errorf(share.NoNode, "no node is running on %s (shoal daemon starts one)", state)
+			} else {
+				err = share.Errorf(share.NoNode, "no node is running on %s (shoal daemon starts one): %w", state, err)
+			}
 		}
 		return nil, err
 	}

@@ -70,6 +70,11 @@ func (p *ports) local(listen []string) bool {
 	})
 }
 
+// has tells whether peers connect to a port, at some address.
+func (p *ports) has(port uint16) bool {
+	return slices.ContainsFunc(p.addresses(), func(a netip.AddrPort) bool { return a.Port() == port })
+}
+
 // port is the one that is announced to peers.
 func (p *ports) port() uint16 {
 	if a := p.addresses(); len(a) > 0 {
@@ -87,23 +92,37 @@ func (p *ports) udpPort() uint16 {
 	return a.Port()
 }
 
-// openPorts binds the configured addresses. Without any, it binds [::] and the saved port,
-// or any port if none is saved or the saved one is in use.
-func openPorts(c *config.Config, s *state) (*ports, error) {
-	p := &ports{}
+// openPorts binds the configured addresses, at the former port where any port will do.
+// Without any, it binds [::] and the saved port, or any port if none is saved or the saved
+// one is in use.
+func openPorts(c *config.Config, s *state, former bound) (*ports, bound, error) {
+	p, now := &ports{}, bound{}
 	if len(c.Listen) > 0 {
 		for _, text := range c.Listen {
 			a, err := config.ParseEndpoint(text)
 			if err == nil {
-				err = p.bind(a, c.IPv4)
+				for _, at := range former.at("listen "+text, a) {
+					had := len(p.tcp)
+					if err = p.bind(at, c.IPv4); err == nil {
+						now["listen "+text] = p.addresses()[had]
+						break
+					}
+				}
 			}
 			if err != nil {
 				p.close()
-				return nil, share.Errorf(share.Failed, "listening at %s: %w", text, err)
+				return nil, nil, share.Errorf(share.Failed, "listening at %s: %w", text, advised(err, a.Port()))
 			}
 		}
-		return p, nil
+		return p, now, nil
 	}
+	p, err := openKept(c, s)
+	return p, now, err
+}
+
+// openKept binds [::] and the saved port, or another one if that is in use.
+func openKept(c *config.Config, s *state) (*ports, error) {
+	p := &ports{}
 	var kept uint16
 	if _, err := s.Load("port", &kept); err != nil {
 		return nil, err

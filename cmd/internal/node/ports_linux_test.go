@@ -49,7 +49,7 @@ func TestChosenPortsWorkInBrowsers(t *testing.T) {
 						return
 					}
 					defer s.close()
-					p, err := openPorts(&config.Config{Listen: listen}, s)
+					p, _, err := openPorts(&config.Config{Listen: listen}, s, nil)
 					if err != nil {
 						t.Error(err)
 						return
@@ -59,7 +59,7 @@ func TestChosenPortsWorkInBrowsers(t *testing.T) {
 					}
 					p.close()
 				}
-				p, err := openPorts(&config.Config{Listen: []string{"[::]:6667"}}, nil)
+				p, _, err := openPorts(&config.Config{Listen: []string{"[::]:6667"}}, nil, nil)
 				if err != nil || p.port() != 6667 {
 					t.Errorf("the port that the user chose is not used: %v", err)
 					return
@@ -67,7 +67,7 @@ func TestChosenPortsWorkInBrowsers(t *testing.T) {
 				p.close()
 			})
 			apart(t, 6665, 6669, func() {
-				if _, err := openPorts(&config.Config{Listen: []string{"[::]:0"}}, nil); err == nil {
+				if _, _, err := openPorts(&config.Config{Listen: []string{"[::]:0"}}, nil, nil); err == nil {
 					t.Error("a port was chosen that browsers block")
 				}
 			})

@@ -35,22 +35,30 @@ type reachability struct {
 	pinholes  *reach.Pinholes
 	askRouter bool // for pinholes
 	local     bool // this node is for its own host only
+	inside    *share.Inside
 
 	// Set before run.
 	engine *engine.Engine
 	dht    *dht.Node // nil where it is off
+	web    *webLinks
 }
 
 func newReachability(a *addresses, c *config.Config, log *slog.Logger, now func() time.Time) *reachability {
 	r := &reachability{
 		addresses: a, log: log, askRouter: !c.NoPinholes, local: a.ports.local(c.Listen),
-		evidence: reach.NewEvidence(now),
+		inside: reach.FindInside(reach.System{}), evidence: reach.NewEvidence(now),
 	}
 	r.evidence.SetAddresses(a.host.Addresses())
 	r.prober = &reach.Prober{Evidence: r.evidence, Caller: caller{r}, Endpoints: r.endpoints, Now: now, Logger: log}
 	r.pinholes = reach.NewPinholes(reach.PinholeConfig{
-		Logger: log, Now: now, Endpoints: r.endpoints,
-		Needed: func(p reach.Protocol, a netip.Addr) bool { return r.evidence.About(p, a).Verdict != share.Reachable },
+		Logger: log, Now: now,
+		Endpoints: func() []reach.Endpoint { return append(r.endpoints(), r.web.endpoints()...) },
+		Needed: func(p reach.Protocol, a netip.AddrPort) bool {
+			if p == reach.TCP && !r.addresses.ports.has(a.Port()) {
+				return r.evidence.AboutPort(a).Verdict != share.Reachable
+			}
+			return r.evidence.About(p, a.Addr()).Verdict != share.Reachable
+		},
 		Opened: func(a netip.Addr) {
 			// Attempts that failed while it was closed prove nothing any more.
 			r.evidence.Forget(reach.TCP, a)
@@ -81,7 +89,11 @@ func (r *reachability) run(ctx context.Context) error {
 		case <-changed:
 			r.evidence.SetAddresses(r.addresses.host.Addresses())
 			r.engine.Moved(r.addresses.ofHost())
-			parts.Go(func() { r.refresh(ctx) })
+			r.web.look(false)
+			parts.Go(func() {
+				r.refresh(ctx)
+				r.web.look(false)
+			})
 		}
 	}
 }
@@ -109,6 +121,10 @@ func (r *reachability) proven() bool {
 	})
 }
 
+// asked tells whether the router was asked to let strangers in at an address, if it is to be
+// asked at all.
+func (r *reachability) asked(a netip.Addr) bool { return !r.askRouter || r.pinholes.Asked(a) }
+
 // refresh asks the router again, unless it must not be asked.
 func (r *reachability) refresh(ctx context.Context) {
 	if !r.askRouter {
@@ -124,8 +140,12 @@ func (r *reachability) refresh(ctx context.Context) {
 
 // stranger is called by the engine when a stranger connected.
 func (r *reachability) stranger(local netip.Addr, from netip.AddrPort) {
-	if r.evidence.Came(reach.TCP, local, from.Addr(), "connected unasked") {
+	known := r.evidence.About(reach.TCP, local).Verdict == share.Reachable
+	if r.evidence.Came(reach.TCP, local, from.Addr(), "connected on its own") {
 		r.log.Debug("a stranger connected", "from", from, "to", local)
+		if !known && r.web != nil {
+			r.web.look(false)
+		}
 	}
 }
 
@@ -136,7 +156,7 @@ func (r *reachability) unsolicited(from netip.AddrPort, local netip.Addr, _ time
 			local = a.Addr()
 		}
 	}
-	r.evidence.Came(reach.UDP, local.WithZone(""), from.Addr(), "asked the DHT unasked")
+	r.evidence.Came(reach.UDP, local.WithZone(""), from.Addr(), "queried this node's DHT on its own")
 }
 
 // Report says what is known now.
@@ -144,7 +164,7 @@ func (r *reachability) Report() share.Report {
 	s := reach.Situation{
 		Endpoints: r.endpoints(), Evidence: r.evidence,
 		Pinholes: r.pinholes.Holes(), Gateways: r.pinholes.Problems(),
-		Host: r.addresses.host.Addresses(), Local: r.local,
+		Host: r.addresses.host.Addresses(), Local: r.local, Inside: r.inside,
 	}
 	if m := r.addresses.ipv4; m != nil {
 		s.IPv4 = m.Report()
@@ -152,12 +172,14 @@ func (r *reachability) Report() share.Report {
 	if d := r.dht; d != nil {
 		st := d.Stats()
 		s.DHT = &share.DHTReport{Nodes: st.Nodes, Answering: st.Good}
+		var problem share.Text
 		switch {
 		case st.Offline:
-			s.DHT.Problem = "nobody in the DHT answers"
+			problem = share.Say("nobody in the DHT answers")
 		case st.Nodes == 0:
-			s.DHT.Problem = "no node of the DHT is known yet"
+			problem = share.Say("no node of the DHT is known yet")
 		}
+		s.DHT.Problem, s.DHT.ProblemText = problem.String(), problem.Of()
 		if st.External.IsValid() {
 			s.Seen = append(s.Seen, share.SeenAs{Address: st.External, By: "dht"})
 		}
@@ -169,7 +191,9 @@ func (r *reachability) Report() share.Report {
 	for _, a := range slices.SortedFunc(maps.Keys(count), netip.Addr.Compare) {
 		s.Seen = append(s.Seen, share.SeenAs{Address: a, By: "peers", Count: count[a]})
 	}
-	return s.Report()
+	report := s.Report()
+	report.Web = r.web.report()
+	return report
 }
 
 // Test asks peers to dial back. What arrives over UDP is reported by the DHT, perhaps
@@ -177,6 +201,7 @@ func (r *reachability) Report() share.Report {
 func (r *reachability) Test(ctx context.Context) share.Report {
 	r.refresh(ctx)
 	r.prober.Test(ctx)
+	r.web.look(true)
 	ctx, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
 	clock := time.NewTicker(lookAgain)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -59,7 +60,7 @@ func (n *Node) openServers(act *inherited) (run []func(context.Context) error, e
 			n.webLinks.close()
 		}
 	}()
-	if run, err = n.openDoor(); err != nil {
+	if run, err = n.openDoor(act.links); err != nil {
 		return nil, err
 	}
 	a := n.access
@@ -96,8 +97,8 @@ func (n *Node) openPage(l net.Listener) (p *page, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if l, err = net.Listen("tcp", addr.String()); err != nil {
-			return nil, share.Errorf(share.Failed, "serving the page at %s: %w", n.current().Web, err)
+		if l, err = n.listen("tcp", "web "+n.current().Web, addr); err != nil {
+			return nil, share.Errorf(share.Failed, "serving the page at %s: %w", n.current().Web, advised(err, addr.Port()))
 		}
 	}
 	defer func() {
@@ -119,11 +120,28 @@ func (n *Node) openPage(l net.Listener) (p *page, err error) {
 		}
 		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: p.pair.get}
 	}
+	if c.TLS == nil {
+		c.Secured = n.webLinks.secured()
+	}
 	p.server, err = webui.New(c, l)
 	if err != nil {
 		return nil, share.Errorf(share.Usage, "serving the page: %w", err)
 	}
 	return p, nil
+}
+
+// listen listens where a setting says, at the former port if any port will do. what is the
+// setting and its words.
+func (n *Node) listen(network, what string, a netip.AddrPort) (l net.Listener, err error) {
+	for _, at := range n.o.former.at(what, a) {
+		if l, err = net.Listen(network, at.String()); err == nil {
+			if t, ok := l.Addr().(*net.TCPAddr); ok {
+				n.bound[what] = t.AddrPort()
+			}
+			return l, nil
+		}
+	}
+	return nil, err
 }
 
 // Time limits for clients of the control socket.

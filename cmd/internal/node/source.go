@@ -132,7 +132,11 @@ func download(ctx context.Context, rawURL string) (downloaded, error) {
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err // without the URL, which the message has already
 		}
-		return downloaded{}, share.Errorf(share.KindOf(err), "fetching the torrent from %s: %w", first.Host, err)
+		kind := share.KindOf(err)
+		if d, ok := errors.AsType[*net.DNSError](err); ok {
+			err = errors.New(d.Err) // without the address of the server that was asked
+		}
+		return downloaded{}, share.Errorf(kind, "fetching the torrent from %s: %w", first.Host, err)
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
@@ -148,7 +152,7 @@ func download(ctx context.Context, rawURL string) (downloaded, error) {
 		return downloaded{}, share.Errorf(share.Failed, "fetching the torrent from %s: %w", first.Host, err)
 	}
 	if len(b) > metainfo.MaxTorrent {
-		return downloaded{}, share.Errorf(share.Refused, "what %s sends is larger than a torrent may be", first.Host)
+		return downloaded{}, share.Errorf(share.Refused, "the answer of %s is larger than a torrent may be", first.Host)
 	}
 	return downloaded{host: first.Host, body: b}, nil
 }

@@ -6,26 +6,27 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/shoalnet/shoal/share"
 )
 
 // inherited are the sockets that systemd opened: TCP and UDP sockets for peers and the
-// DHT, a Unix socket as the control socket, and a TCP socket named "web"
-// (FileDescriptorName=) for the page.
+// DHT, a Unix socket as the control socket, a TCP socket named "web"
+// (FileDescriptorName=) for the page, and those named "web-link" for web links.
 type inherited struct {
-	tcp []net.Listener
-	udp []*net.UDPConn
-	api net.Listener
-	web net.Listener
+	tcp   []net.Listener
+	udp   []*net.UDPConn
+	api   net.Listener
+	web   net.Listener
+	links []net.Listener
 }
 
 func (a *inherited) close() {
-	for _, l := range append(a.tcp, a.api, a.web) {
+	for _, l := range append(slices.Concat(a.tcp, a.links), a.api, a.web) {
 		if l != nil {
 			l.Close()
 		}
@@ -35,16 +36,11 @@ func (a *inherited) close() {
 	}
 }
 
-// activated takes over the sockets that a daemon inherited.
-func activated(isDaemon bool) (*inherited, error) {
+// activated takes over copies of the sockets that a daemon inherited.
+func activated(files []*os.File) (*inherited, error) {
 	a := &inherited{}
-	if !isDaemon {
-		return a, nil
-	}
-	for _, f := range activation.Files(true) {
-		err := a.take(f)
-		f.Close() // take made a copy
-		if err != nil {
+	for _, f := range files {
+		if err := a.take(f); err != nil {
 			a.close()
 			return nil, share.Errorf(share.Failed, "taking the socket %s over from systemd: %w", f.Name(), err)
 		}
@@ -58,6 +54,8 @@ func (a *inherited) take(f *os.File) error {
 		switch {
 		case isTCP && f.Name() == "web":
 			a.web = l
+		case isTCP && f.Name() == "web-link":
+			a.links = append(a.links, l)
 		case isTCP:
 			a.tcp = append(a.tcp, l)
 		default:
@@ -85,10 +83,8 @@ type supervisor struct {
 	log  *slog.Logger
 }
 
-// watch says that the node is ready, and then that it is alive, each time that alive
-// returns.
+// watch says that the node is alive, each time that alive returns.
 func (s *supervisor) watch(ctx context.Context, alive func()) error {
-	s.ready()
 	every, err := daemon.SdWatchdogEnabled(false)
 	if err != nil || every <= 0 {
 		return nil

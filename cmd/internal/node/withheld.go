@@ -69,7 +69,7 @@ func (w *withheld) admit(path string, exclude []string, sure bool) error {
 	if what == "" {
 		return nil
 	}
-	return share.Errorf(share.Usage, "%s is %s: all of it would be shared, hidden files such as keys and passwords included; %w", path, what, api.ErrUnconfirmed)
+	return share.Errorf(share.Usage, "%s is %s: all of it would be shared, including hidden files such as keys and passwords; %w", path, what, api.ErrUnconfirmed)
 }
 
 // inside reports whether a path without symbolic links is the state directory, or below

@@ -1,6 +1,11 @@
 package policy
 
-import "golang.org/x/sys/windows"
+import (
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/windows"
+)
 
 // freeBytes is how much a user may still write to the disk of dir, or -1 if that is
 // not known.
@@ -15,3 +20,6 @@ func freeBytes(dir string) int64 {
 	}
 	return int64(free)
 }
+
+// diskName names the disk of dir.
+func diskName(dir string) string { return strings.ToUpper(filepath.VolumeName(dir)) }

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"path/filepath"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-	"github.com/dustin/go-humanize/english"
 
 	"github.com/shoalnet/shoal/share"
 )
@@ -76,16 +74,16 @@ func (g *Guard) save() {
 }
 
 // Problems describes the waiting transfers for people.
-func (g *Guard) Problems() []string {
+func (g *Guard) Problems() []share.Text {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	dirs := map[string]int{}
 	for _, dir := range g.held {
 		dirs[dir]++
 	}
-	var out []string
+	var out []share.Text
 	for dir, n := range dirs {
-		out = append(out, fmt.Sprintf("%s waits until the disk of %s has %s free", english.Plural(n, "transfer", ""), dir, humanize.IBytes(uint64(room(g.minFree)))))
+		out = append(out, share.Say("%v until the disk of %s has %s free", share.Count(n, "transfer waits", "transfers wait"), dir, humanize.IBytes(uint64(room(g.minFree)))))
 	}
 	return out
 }
@@ -160,7 +158,7 @@ func (g *Guard) hold(t share.Transfer, free int64) {
 	}
 }
 
-// Explain sets the reason of a transfer that is held.
+// Explain makes a transfer that is held Waiting, and says for what.
 func (g *Guard) Explain(t *share.Transfer) {
 	if t.State != share.Paused {
 		return
@@ -168,8 +166,20 @@ func (g *Guard) Explain(t *share.Transfer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if _, ok := g.held[t.ID]; ok {
-		t.Reason = "waits until the disk has " + humanize.IBytes(uint64(room(g.minFree))) + " free"
+		t.State = share.Waiting
+		why := share.Say("waits until the disk has %s free", humanize.IBytes(uint64(room(g.minFree))))
+		t.Reason, t.ReasonText = why.String(), why.Of()
 	}
+}
+
+// Count moves the transfers that are held from Paused to Waiting in a count by state.
+func (g *Guard) Count(states map[share.State]int) {
+	g.mu.Lock()
+	n := len(g.held)
+	g.mu.Unlock()
+	n = min(n, states[share.Paused]) // one of them may just have been resumed
+	states[share.Paused] -= n
+	states[share.Waiting] += n
 }
 
 func (g *Guard) act(t share.Transfer, do func(share.ID) error, what string, free int64) bool {
@@ -191,6 +201,20 @@ func FreeAt(dir string) int64 {
 		up := filepath.Dir(dir)
 		if up == dir {
 			return -1
+		}
+		dir = up
+	}
+}
+
+// DiskOf names the disk that dir is on, or will be on; "" if that is not known.
+func DiskOf(dir string) string {
+	for {
+		if name := diskName(dir); name != "" {
+			return name
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return ""
 		}
 		dir = up
 	}

@@ -45,7 +45,7 @@ type Limiter struct {
 	saved  share.LimitChange // set while running, stored; former releases stored share.Limits
 	set    share.LimitChange // set while running, until the configuration is read again
 	force  share.Limits
-	reason string
+	reason share.Text
 }
 
 const savedLimits = "limits"
@@ -98,10 +98,10 @@ func strongest(a, b string) string {
 // decide computes the limits in force now; mu is held, or l is not in use yet.
 func (l *Limiter) decide() {
 	l.force, _, _ = l.base()
-	l.reason = ""
+	l.reason = share.Text{}
 	if l.plan.Window != nil {
 		if now, says := l.plan.Window(l.now(), l.force); says != "" {
-			l.force, l.reason = now, "schedule: "+says
+			l.force, l.reason = now, share.Say("schedule: %s", says)
 		}
 	}
 }
@@ -115,12 +115,13 @@ func (l *Limiter) Limits() api.Limits {
 	now, reason := l.force, l.reason
 	if held := l.held(); held > 0 && (now.Up == 0 || held < now.Up) {
 		now.Up = held
-		if reason != "" {
-			reason += "; "
+		line := share.Say("uploads are limited to what the line can carry")
+		if reason.Pattern != "" {
+			line = share.Say("%v; %v", reason, line)
 		}
-		reason += "sending is held to what the line bears"
+		reason = line
 	}
-	return api.Limits{Limits: set, Now: now, Reason: reason, Source: strongest(down, up)}
+	return api.Limits{Limits: set, Now: now, Reason: reason.String(), ReasonText: reason.Of(), Source: strongest(down, up)}
 }
 
 // Chosen reports for each direction whether its limit was set while running.
@@ -187,7 +188,7 @@ func (l *Limiter) Run(ctx context.Context) error {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	l.mu.Lock()
-	last, lastReason := l.force, l.reason
+	last, lastReason := l.force, l.reason.String()
 	l.mu.Unlock()
 	for {
 		select {
@@ -201,7 +202,7 @@ func (l *Limiter) Run(ctx context.Context) error {
 		l.mu.Unlock()
 		l.applying.Lock()
 		l.mu.Lock()
-		now, reason := l.force, l.reason
+		now, reason := l.force, l.reason.String()
 		l.mu.Unlock()
 		var err error
 		if now != last {

@@ -115,10 +115,16 @@ func TestGuardPausesAndResumes(t *testing.T) {
 	step(-1)
 	step(499, "pause")
 	p := c.List()[0]
-	if g.Explain(&p); !strings.Contains(p.Reason, "625 B") {
-		t.Errorf("the reason is %q", p.Reason)
+	if g.Explain(&p); p.State != share.Waiting || !strings.Contains(p.Reason, "625 B") {
+		t.Errorf("it is %s, the reason is %q", p.State, p.Reason)
 	}
-	if got := g.Problems(); len(got) != 1 || !strings.Contains(got[0], "/disk") {
+	for paused, want := range map[int]int{0: 0, 1: 0, 3: 2} {
+		states := map[share.State]int{share.Paused: paused}
+		if g.Count(states); states[share.Paused] != want || states[share.Waiting] != paused-want {
+			t.Errorf("of %d paused transfers, the count is %v", paused, states)
+		}
+	}
+	if got := g.Problems(); len(got) != 1 || !strings.Contains(got[0].String(), "/disk") {
 		t.Errorf("problems: %v", got)
 	}
 	g = make1() // restarted

@@ -266,7 +266,7 @@ func (m *Mapper) keep(ctx context.Context) bool {
 	}
 	if ctx.Err() == nil {
 		m.drop()
-		old.Error = err.Error()
+		old.Error, old.ErrorText = err.Error(), share.TextOf(err).Of()
 		m.set(&old, nil)
 	}
 	return false
@@ -293,7 +293,7 @@ func (m *Mapper) find(ctx context.Context) {
 			w.close()
 			return
 		}
-		problems = append(problems, share.GatewayProblem{Method: w.name(), Error: err.Error()})
+		problems = append(problems, share.GatewayProblem{Method: w.name(), Error: err.Error(), ErrorText: share.TextOf(err).Of()})
 		w.close()
 	}
 	m.pause = min(max(2*m.pause, quietFirst), quietMost)
@@ -316,7 +316,8 @@ func (m *Mapper) opened(p opening) {
 		s.Until = now.Add(p.life).Round(0)
 	}
 	if !public(p.external.Addr()) {
-		s.Error = "the router has no public IPv4 address itself, but " + p.external.Addr().String() + ", behind another router"
+		why := share.Say("the router has no public IPv4 address itself, but %s, behind another router", p.external.Addr())
+		s.Error, s.ErrorText = why.String(), why.Of()
 	}
 	if old := m.current(); old.External != s.External {
 		m.cfg.Logger.Info("the router mapped a port", "external", s.External, "method", s.Method)

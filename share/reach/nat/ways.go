@@ -2,10 +2,10 @@ package nat
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"time"
 
+	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/reach/internal/igd"
 	"github.com/shoalnet/shoal/share/reach/internal/natpmp"
 	"github.com/shoalnet/shoal/share/reach/internal/pcp"
@@ -30,7 +30,7 @@ type way interface {
 	close()
 }
 
-var errNoRouter = errors.New("it is not known who the router is")
+var errNoRouter = share.Wrapf("it is not known who the router is")
 
 type byPCP struct {
 	*pcp.Session

@@ -4,25 +4,30 @@ import { useEffect } from 'preact/hooks'
 import { message, signedIn } from './api/client'
 import { isPicture } from './lib/code'
 import { given, isTorrent, walk } from './lib/drop'
+import { pressed } from './lib/keys'
 import { links } from './lib/text'
 import { follow, go, parts } from './router'
 import { Add, adding, offer } from './screens/add'
-import { ChannelScreen } from './screens/channels'
-import { Detail } from './screens/detail'
-import { Find } from './screens/find'
 import { Help, helping } from './screens/help'
-import { Network } from './screens/network'
 import { Removal } from './screens/removal'
-import { Settings } from './screens/settings'
-import { Share } from './screens/share'
 import { Shell } from './screens/shell'
 import { SignIn } from './screens/signin'
 import { Transfers } from './screens/transfers'
 import { Unseal, unsealing } from './screens/unseal'
 import { removing } from './state/actions'
+import { handed } from './state/install'
 import { toast } from './state/toasts'
 import { chosen } from './state/uploads'
 import { Button, Empty, Toasts } from './ui/basics'
+import { later } from './ui/later'
+import { say } from './words'
+
+// What is loaded first shows the transfers.
+const Find = later(() => import('./screens/find').then((m) => m.Find))
+const ChannelScreen = later(() => import('./screens/channels').then((m) => m.ChannelScreen))
+const Network = later(() => import('./screens/network').then((m) => m.Network))
+const Settings = later(() => import('./settings/screen').then((m) => m.Screen))
+const Share = later(() => import('./screens/share').then((m) => m.Share))
 
 function Screen(): JSX.Element {
   const [first, id, tab] = parts.value
@@ -30,7 +35,7 @@ function Screen(): JSX.Element {
     case undefined:
       return <Transfers />
     case 't':
-      if (id) return <Detail key={id} id={id} tab={tab ?? 'overview'} />
+      if (id) return <Transfers id={id} {...(tab ? { tab } : {})} />
       break
     case 'share':
       return <Share key={id ?? ''} id={id} />
@@ -42,9 +47,9 @@ function Screen(): JSX.Element {
       return <Settings />
   }
   return (
-    <Empty icon="find" title="Page not found" screen>
-      <p>The address may be from another version of shoal.</p>
-      <Button variant="primary" onClick={() => go('/')}>Show the transfers</Button>
+    <Empty icon="find" title={say('app.lost.title')} screen>
+      <p>{say('app.lost')}</p>
+      <Button variant="primary" onClick={() => go('/')}>{say('app.lost.show')}</Button>
     </Empty>
   )
 }
@@ -54,18 +59,17 @@ const typing = (e: Event): boolean =>
   !(e.target instanceof HTMLInputElement && e.target.type === 'checkbox')
 
 function keys(e: KeyboardEvent): void {
-  if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || typing(e) || document.querySelector('dialog[open]')) return
-  switch (e.key) {
-    case 'a':
+  switch (pressed(e)) {
+    case 'add':
       adding.value = {}
       break
-    case 's':
+    case 'share':
       go('/share')
       break
-    case '?':
+    case 'help':
       helping.value = true
       break
-    case '/': {
+    case 'search': {
       const search = document.querySelector<HTMLInputElement>('input[type=search]')
       if (search) search.focus()
       else go('/?focus=search')
@@ -105,7 +109,13 @@ function dropped(e: DragEvent): void {
       go('/share')
     }, (err) => toast(message(err), { bad: true }))
   } else if (files.length || links(text).length) offer(files, text)
-  else toast('You can drop only files and links here', { bad: true })
+  else toast(say('app.drop.bad'), { bad: true })
+}
+
+/** magnet previews a magnet link that the browser opened with this page. */
+function magnet(): void {
+  const text = handed()
+  if (text) adding.value = { text }
 }
 
 export function App(): JSX.Element {
@@ -120,11 +130,12 @@ export function App(): JSX.Element {
       }
     }
     const handlers: [string, (e: never) => void][] = [
-      ['click', follow], ['keydown', keys], ['paste', pasted],
+      ['click', follow], ['keydown', keys], ['paste', pasted], ['hashchange', magnet],
       ['dragover', (e: DragEvent) => { if (!typing(e)) e.preventDefault() }], ['dragenter', dragging(1)], ['dragleave', dragging(-1)],
       ['drop', (e: DragEvent) => { depth = 0; dropped(e) }],
     ]
     for (const [type, f] of handlers) addEventListener(type, f as EventListener)
+    magnet()
     return () => {
       for (const [type, f] of handlers) removeEventListener(type, f as EventListener)
     }
@@ -138,7 +149,7 @@ export function App(): JSX.Element {
       {removing.value.length > 0 && <Removal />}
       {helping.value && <Help />}
       <Toasts />
-      <div class="drop-hint" aria-hidden="true"><p>Drop a link or a .torrent file to download it, or other files to share them</p></div>
+      <div class="drop-hint" aria-hidden="true"><p>{say('app.drop')}</p></div>
     </>
   )
 }

@@ -23,7 +23,7 @@ function code(text?: string): Buffer {
   return PNG.sync.write(png)
 }
 
-describe.skipIf(lacks)('adding', { timeout: 60_000 }, () => {
+describe.skipIf(lacks)('adding', { timeout: 120_000 }, () => {
   let { browser, near, far, page, open } = {} as Stage
   stage((s) => { ({ browser, near, far, page, open } = s) })
 

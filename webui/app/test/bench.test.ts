@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { launch, scroll } from './lab'
+import { launch, longest, shownAt, watchRows } from './lab'
 
 const link = process.env.BENCH_URL
 const many = Number(process.env.BENCH_MANY ?? 10_000)
@@ -22,18 +22,18 @@ describe.skipIf(!link)('the page of a real node', { timeout: 300_000 }, () => {
     const context = await browser.newContext({ viewport: { width: 1280, height: 820 } })
     const page = await context.newPage()
     const row = page.locator('.grid-body [role=row]').first()
+    await watchRows(page)
     await page.goto(link!)
     await row.waitFor()
     const first: number[] = []
     for (let i = 0; i < runs; i++) {
       await page.goto(url.origin + '/')
-      await row.waitFor()
-      first.push(await page.evaluate(() => performance.now()))
+      first.push(await shownAt(page))
     }
     const rows = await page.locator('.grid').getAttribute('aria-rowcount')
     expect(rows).toBe(`${many + 1}`)
-    const longest: number[] = []
-    for (let i = 0; i < runs; i++) longest.push(await scroll(page))
+    const tasks: number[] = []
+    for (let i = 0; i < runs; i++) tasks.push(await longest(page))
 
     const cdp = await browser.newBrowserCDPSession()
     const inPage = await context.newCDPSession(page)
@@ -44,9 +44,23 @@ describe.skipIf(!link)('the page of a real node', { timeout: 300_000 }, () => {
     const memory = Math.max(...processInfo.filter((p) => p.type === 'renderer').map((p) => anonymous(p.id)))
 
     const cookie = (await context.cookies()).map((c) => `${c.name}=${c.value}`).join('; ')
-    await context.close()
     const traffic = await quiet(url, cookie)
-    writeFileSync(process.env.BENCH_OUT!, JSON.stringify({ first, longest, heap: usedSize, memory, traffic: (traffic * 60) / idle }))
+
+    // Half of them are selected, and paused by one request.
+    const half = many / 2
+    await page.locator('.grid').evaluate((g) => g.scrollTo(0, 0))
+    await page.locator('[aria-rowindex="2"] input').click()
+    await page.locator('.grid').evaluate((g, to) => g.scrollTo(0, to), (half - 3) * 60)
+    await page.locator(`[aria-rowindex="${half + 1}"] input`).click({ modifiers: ['Shift'] })
+    const answered = page.waitForResponse((r) => r.url().endsWith('/transfers/bulk'))
+    const begin = performance.now()
+    await page.getByRole('button', { name: 'Pause', exact: true }).click()
+    const { failed } = await (await answered).json() as { failed: unknown[] }
+    expect(failed).toEqual([])
+    await page.locator('.chip.paused', { hasText: half.toLocaleString('en') }).waitFor()
+    const paused = performance.now() - begin
+    await context.close()
+    writeFileSync(process.env.BENCH_OUT!, JSON.stringify({ first, longest: tasks, heap: usedSize, memory, traffic: (traffic * 60) / idle, paused }))
   })
 
   /** anonymous is the memory of a process that no file backs, in bytes. */

@@ -41,7 +41,7 @@ function build(): string {
   binary ??= process.env.SHOAL_BINARY
   if (!binary) {
     binary = join(folder('bin'), 'shoal')
-    const r = spawnSync('go', ['build', '-o', binary, './cmd/shoal'], { cwd: repository, encoding: 'utf8' })
+    const r = spawnSync('go', ['build', '-trimpath', '-o', binary, './cmd/shoal'], { cwd: repository, encoding: 'utf8', env: { ...process.env, CGO_ENABLED: '0' } })
     if (r.status !== 0) throw new Error(`building the node: ${r.stderr}`)
   }
   return binary
@@ -115,9 +115,14 @@ export class Node {
   }
 
   /** torrent is the .torrent file of a transfer. */
-  torrent(id: string): Promise<Buffer> {
+  torrent(id: string): Promise<Buffer> { return this.bytes(`/api/v1/transfers/${id}/torrent`) }
+
+  /** metrics are those that the node tells Prometheus. */
+  async metrics(): Promise<string> { return (await this.bytes('/metrics')).toString() }
+
+  private bytes(path: string): Promise<Buffer> {
     return new Promise((done, failed) => {
-      request({ socketPath: join(this.state, 'shoal.sock'), path: `/api/v1/transfers/${id}/torrent` }, (r) => {
+      request({ socketPath: join(this.state, 'shoal.sock'), path }, (r) => {
         const chunks: Buffer[] = []
         r.on('data', (d: Buffer) => chunks.push(d))
         r.on('end', () => done(Buffer.concat(chunks)))
@@ -156,10 +161,13 @@ export async function publish(n: Node, path: string, name?: string): Promise<Tra
   return seeded(n, path)
 }
 
+/** twice has a browser show text at twice its usual size, as a reader sets it; the rest stays. */
+export const twice = '--blink-settings=defaultFontSize=32'
+
 /** launch starts a browser, which with a namespace is on the same host as a node there. */
-export const launch = (where?: string): Promise<Browser> => chromium.launch({
+export const launch = (where?: string, ...more: string[]): Promise<Browser> => chromium.launch({
   executablePath: where ? inside(where) : chrome,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  args: [...more, '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 })
 
 function inside(where: string): string {
@@ -184,8 +192,9 @@ export function watched(p: Page): string[] {
   p.setDefaultTimeout(30_000)
   p.on('pageerror', (e) => complaints.push(e.message))
   p.on('dialog', (d) => { if (d.type() !== 'beforeunload') complaints.push(`it said ${d.message()}`); void d.dismiss() })
-  // The browser tells of what the policy forbids here, too.
-  p.on('console', (m) => { if (m.type() === 'error' && !/Failed to load resource/.test(m.text())) complaints.push(m.text()) })
+  // The browser tells of what the policy forbids here, too. That a node did not answer is no
+  // complaint: tests end nodes, perhaps while the browser asks for the worker's script.
+  p.on('console', (m) => { if (m.type() === 'error' && !/Failed to load resource|unknown error occurred when fetching the script/.test(m.text())) complaints.push(m.text()) })
   return complaints
 }
 
@@ -222,7 +231,8 @@ export function stage(take: (s: Stage) => void, nodes = (): Promise<[Node, Node]
     complaints = watched(s.page)
     take(s)
   })
-  afterEach(async () => {
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') console.error(`the page was at ${s.page.url()}: ${JSON.stringify(await s.page.locator('dialog[open], main').allInnerTexts().catch(String))}`)
     await s.context.close()
     // The lists of channels go with these only.
     for (const t of await s.near.api<Transfer[]>('GET', '/transfers')) if (!t.channel) await s.near.api('DELETE', `/transfers/${t.id}`)
@@ -232,11 +242,16 @@ export function stage(take: (s: Stage) => void, nodes = (): Promise<[Node, Node]
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** violations are what axe finds. It is put in by the debugger: the page's policy would not let it. */
-export async function violations(p: Page): Promise<string[]> {
+/** ofColours are the rules of axe that a page in other colours could break. */
+export const ofColours = ['color-contrast', 'link-in-text-block']
+
+/** violations are what axe finds, by all of its rules or by some. It is put in by the debugger: the page's policy would not let it. */
+export async function violations(p: Page, rules?: string[]): Promise<string[]> {
   const cdp = await p.context().newCDPSession(p)
+  // Of what is in order nothing is told, and no style sheet is fetched for rules that are off: that took most of the time.
+  const { result: has } = await cdp.send('Runtime.evaluate', { expression: 'typeof axe', returnByValue: true })
   const { result, exceptionDetails } = await cdp.send('Runtime.evaluate', {
-    expression: `${axe};axe.run().then((r) => JSON.stringify(r.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.target).join(', '))))`,
+    expression: `${has.value === 'undefined' ? axe : ''};axe.run({ resultTypes: ['violations'], preload: false${rules ? `, runOnly: ${JSON.stringify(rules)}` : ''} }).then((r) => JSON.stringify(r.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.target).join(', '))))`,
     awaitPromise: true, returnByValue: true,
   })
   await cdp.detach()
@@ -244,28 +259,85 @@ export async function violations(p: Page): Promise<string[]> {
   return JSON.parse(result.value as string) as string[]
 }
 
+const looks = [['light', 'light', 1280], ['dark', 'dark', 1280], ['phone', 'light', 360]] as const
+
+/** looked has axe and fits look at a page in light, dark and as on a phone, without loading it again. With SHOTS=DIR it takes pictures. */
+export async function looked(p: Page, name: string, fits: (where: string) => Promise<void>): Promise<void> {
+  const size = p.viewportSize()!
+  for (const [look, colorScheme, width] of looks) {
+    await p.emulateMedia({ colorScheme })
+    await p.setViewportSize({ width, height: 800 })
+    await fits(`${name}, ${look}`)
+    expect(await violations(p, look === 'dark' ? ofColours : undefined), `${name}, ${look}`).toEqual([])
+    if (process.env.SHOTS) await p.screenshot({ path: join(process.env.SHOTS, `${name.replaceAll(/\W+/g, '-')}-${look}.png`) })
+  }
+  await p.emulateMedia({ colorScheme: 'light' })
+  await p.setViewportSize(size)
+}
+
+/** sideways tells whether the content of the page must be scrolled sideways. */
+export const sideways = (p: Page): Promise<boolean> => p.evaluate(() => { const m = document.querySelector('main')!; return m.scrollWidth > m.clientWidth })
+
 /** harmless tells whether names are text on a page, in no order but their own, and within it. */
 export async function harmless(p: Page, where: string): Promise<void> {
   await until('the content', async () => (await p.locator('.working').count()) === 0)
   expect(await p.locator('body script, body img').count(), where).toBe(0)
   expect(await p.locator('body').innerText(), where).not.toContain('\u202e')
-  expect(await p.evaluate(() => [...document.querySelectorAll('*')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.table-box, .grid, .tabs, .offscreen')).map((e) => e.outerHTML.slice(0, 100))), where).toEqual([])
+  // What is drawn on a canvas follows its box a moment later.
+  await expect.poll(() => p.evaluate(() => [...document.querySelectorAll('*')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.table-box, .grid, .tabs, .chips, .offscreen')).map((e) => e.outerHTML.slice(0, 100))), { message: where, timeout: 10_000 }).toEqual([])
   expect(await p.evaluate(() => document.documentElement.scrollWidth <= innerWidth), where).toBe(true)
   expect(await p.evaluate(() => [...document.querySelectorAll('dialog')].every((d) => d.scrollWidth <= d.clientWidth)), where).toBe(true)
 }
 
-/** scroll turns the wheel through the list of transfers and returns the longest task, in milliseconds. */
-export async function scroll(page: Page): Promise<number> {
-  await page.evaluate(() => {
-    const tasks: number[] = []
-    Object.assign(window, { tasks })
-    new PerformanceObserver((l) => l.getEntries().forEach((e) => tasks.push(e.duration))).observe({ type: 'longtask', buffered: false })
-  })
+/** cutOff lists the texts that are higher than the box that they are in, which hides what does not fit. */
+export const cutOff = (p: Page): Promise<string[]> => p.evaluate(() => [...document.querySelectorAll<HTMLElement>('#app *')].filter((e) => {
+  const s = getComputedStyle(e)
+  return e.scrollHeight > e.clientHeight + 1 && s.overflowY !== 'auto' && s.overflowY !== 'visible' && s.clipPath === 'none' && e.textContent
+}).map((e) => `${e.className}: ${e.scrollHeight} in ${e.clientHeight}: ${e.textContent}`))
+
+interface Traced { ph: string; name: string; pid: number; tid: number; dur?: number; args: { name?: string; elementCount?: number } }
+
+/** scroll turns the wheel through the list of transfers, and returns what is traced of these categories meanwhile. */
+async function scroll(page: Page, ...categories: string[]): Promise<Traced[]> {
+  const browser = page.context().browser()!
+  await browser.startTracing(page, { categories })
   await page.locator('.grid').hover()
   for (let i = 0; i < 60; i++) {
     await page.mouse.wheel(0, 1500)
     await page.waitForTimeout(50)
   }
-  // Tasks of less than 50 ms are not told.
-  return Math.max(0, ...await page.evaluate(() => (window as unknown as { tasks: number[] }).tasks))
+  return (JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: Traced[] }).traceEvents
 }
+
+/** longest scrolls and returns the longest task of the page's main thread, in milliseconds. A page itself is told only of 50 ms and more. */
+export async function longest(page: Page): Promise<number> {
+  const events = await scroll(page, 'toplevel')
+  const thread = (e: Traced): string => `${e.pid} ${e.tid}`
+  const mains = events.filter((e) => e.ph === 'M' && e.name === 'thread_name' && e.args.name === 'CrRendererMain')
+  const tasks = new Map<string, number[]>(mains.map((e) => [thread(e), []]))
+  for (const e of events) if (e.ph === 'X' && e.name === 'ThreadControllerImpl::RunTask') tasks.get(thread(e))?.push((e.dur ?? 0) / 1000)
+  // Other renderers are kept ready by the browser, and have little to do.
+  const sum = (t: number[]): number => t.reduce((a, b) => a + b, 0)
+  const busiest = [...tasks.values()].sort((a, b) => sum(b) - sum(a))[0]!
+  return Math.max(...busiest)
+}
+
+/** restyled scrolls and returns of how many elements the styles were resolved again at once: the median of all times. */
+export async function restyled(page: Page): Promise<number> {
+  const counts = (await scroll(page, 'devtools.timeline')).filter((e) => e.name === 'UpdateLayoutTree').map((e) => e.args.elementCount ?? 0).sort((a, b) => a - b)
+  return counts[counts.length >> 1]!
+}
+
+/** watchRows has each load of a page note when its first transfers have been painted; shownAt reads it. */
+export const watchRows = (page: Page): Promise<unknown> => page.addInitScript(() => {
+  const seen = new MutationObserver(() => {
+    if (!document.querySelector('.grid-body [role=row]')) return
+    seen.disconnect()
+    // The task after the next frame: the frame has been painted.
+    requestAnimationFrame(() => { setTimeout(() => Object.assign(window, { shownAt: performance.now() })) })
+  })
+  seen.observe(document, { childList: true, subtree: true })
+})
+
+/** shownAt is the time from the request for the page until its first transfers were painted, in milliseconds. */
+export const shownAt = async (page: Page): Promise<number> => (await page.waitForFunction(() => (window as unknown as { shownAt?: number }).shownAt)).jsonValue() as Promise<number>

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import type { File, Transfer } from '../src/api/types'
 import { wait } from '../src/lib/backoff'
@@ -62,8 +64,16 @@ describe('what a code holds', () => {
 describe('text', () => {
   test('what turns or hides text is seen', () => {
     expect(shown('a\u202egpj.exe')).toBe('a\ufffdgpj.exe')
-    expect(shown('\u0000\n\u200b\u2066')).toBe('\ufffd\ufffd\ufffd\ufffd')
+    expect(shown('\u0000\n\u200f\u2066')).toBe('\ufffd\ufffd\ufffd\ufffd')
     expect(shown('Grüße 日本 🐟')).toBe('Grüße 日本 🐟')
+  })
+  test.each(['👨‍👩‍👧‍👦', 'می‌خواهم', 'क्‍ष', 'ภาษา​ไทย'])('%s is written with joiners', (name) => expect(shown(name)).toBe(name))
+  test('a long name is not cut within a letter', () => {
+    const family = '👨‍👩‍👧‍👦'
+    for (let i = 0; i < 12; i++) {
+      const cut = shown('x'.repeat(i) + family.repeat(100))
+      expect(cut.replaceAll(family, '').replaceAll('x', '')).toBe(' … ')
+    }
   })
   test('a long name is cut in the middle', () => {
     const s = shown('a'.repeat(10_000) + '.iso')
@@ -170,4 +180,29 @@ describe('select', () => {
     expect(eta(t('a', { total: 100, bytes: 50, down: 10 }))).toBe(5)
     expect(eta(t('a', { total: 100 }))).toBe(Infinity)
   })
+})
+
+describe('a click on a notification', () => {
+  interface Page { focused: boolean; told: unknown[]; focus(): void; postMessage(m: unknown): void }
+  const page = (focused: boolean): Page => {
+    const p: Page = { focused, told: [], focus: () => p.told.push('focus'), postMessage: (m) => p.told.push(m) }
+    return p
+  }
+  // The service worker with pages of a browser that has none.
+  const click = async (pages: Page[]): Promise<unknown[]> => {
+    const opened: unknown[] = []
+    const handlers: Record<string, (e: unknown) => void> = {}
+    const clients = { matchAll: () => Promise.resolve(pages), openWindow: (path: string) => opened.push(path) }
+    runInNewContext(readFileSync(new URL('../public/sw.js', import.meta.url), 'utf8'), { addEventListener: (name: string, f: (e: unknown) => void) => { handlers[name] = f }, clients, location: { origin: 'http://x' } })
+    let done: unknown
+    handlers.notificationclick!({ notification: { data: '/t/1', close: () => opened.push('closed') }, waitUntil: (p: unknown) => { done = p } })
+    await done
+    return opened
+  }
+  test('goes to the page that is open', async () => {
+    const [behind, front] = [page(false), page(true)]
+    expect(await click([behind, front])).toEqual(['closed'])
+    expect([behind.told, front.told]).toEqual([[], [{ show: '/t/1' }, 'focus']])
+  })
+  test('opens a page where none is', async () => expect(await click([])).toEqual(['closed', '/t/1']))
 })

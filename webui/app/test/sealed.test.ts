@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import type { Transfer } from '../src/api/types'
-import { folder, harmless, missing, Node, seeded, stage, until, violations, type Stage } from './lab'
+import { folder, harmless, looked, missing, Node, seeded, stage, until, type Stage } from './lab'
 
 const why = missing()
 const key = /[?&]x\.k=[0-9a-f]{64}$/
@@ -27,19 +27,7 @@ describe.skipIf(why)('sealed shares', { timeout: 240_000 }, () => {
   /** told is what the lock of the page says. */
   const told = (p: Page) => p.locator('.sealed')
 
-  /** looked checks a screen in every look, and takes pictures of it if asked to. */
-  const looked = async (name: string): Promise<void> => {
-    const size = page.viewportSize()!
-    for (const [look, colours, width] of [['light', 'light', 1280], ['dark', 'dark', 1280], ['phone', 'light', 390]] as const) {
-      await page.emulateMedia({ colorScheme: colours })
-      await page.setViewportSize({ width, height: 844 })
-      await harmless(page, `${name}, ${look}`)
-      expect(await violations(page), `${name}, ${look}`).toEqual([])
-      if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `sealed-${name}-${look}.png`), fullPage: true })
-    }
-    await page.emulateMedia({ colorScheme: 'light' })
-    await page.setViewportSize(size)
-  }
+  const see = (name: string): Promise<void> => looked(page, `sealed ${name}`, (where) => harmless(page, where))
 
   test('a folder is shared sealed, and both links are offered', async () => {
     const dir = letters('Letters')
@@ -48,14 +36,14 @@ describe.skipIf(why)('sealed shares', { timeout: 240_000 }, () => {
     expect(await page.getByRole('switch', { name: /Sealed/ }).isChecked()).toBe(false)
     await page.getByRole('switch', { name: /Sealed/ }).check()
     await page.getByText('Only people with the full link can read it').waitFor()
-    await looked('form')
+    await see('form')
     await page.getByRole('button', { name: 'Share', exact: true }).click()
     await told(page).getByText('Sealed: only people with the full link can read it').waitFor()
     const t = await seeded(near, dir)
     expect(t.seal).toBe('open')
     expect(t.link).toMatch(key)
     await page.getByRole('img', { name: 'QR code of the link with the key' }).waitFor()
-    await looked('links')
+    await see('links')
     const clipboard = (): Promise<string> => page.evaluate(() => navigator.clipboard.readText())
     await page.getByRole('button', { name: 'Copy link with the key' }).click()
     await until('the link to be copied', async () => await clipboard() === t.link)
@@ -67,7 +55,7 @@ describe.skipIf(why)('sealed shares', { timeout: 240_000 }, () => {
     await page.getByRole('img', { name: 'Sealed: only people with the full link can read it' }).waitFor()
     await page.getByRole('link', { name: 'Letters' }).click()
     await told(page).getByText('Sealed: only people with the full link can read it').waitFor()
-    await looked('details')
+    await see('details')
     await page.getByRole('tab', { name: 'Files' }).click()
     await page.getByText('first letter.txt').waitFor()
   })
@@ -107,7 +95,7 @@ describe.skipIf(why)('sealed shares', { timeout: 240_000 }, () => {
     await page.getByLabel('Link').fill(t.link)
     await page.keyboard.press('Enter')
     await page.getByRole('dialog').getByText('The share is sealed, and the link has the key to it.').waitFor()
-    await looked('add')
+    await see('add')
     await page.getByRole('button', { name: 'Download', exact: true }).click()
     await page.getByRole('heading', { name: 'Postcards' }).waitFor()
     await page.locator('.progress-line').getByText('Seeding').waitFor({ timeout: 30_000 })
@@ -129,7 +117,7 @@ describe.skipIf(why)('sealed shares', { timeout: 240_000 }, () => {
     await page.getByLabel('Link').fill(t.link)
     await page.keyboard.press('Enter')
     await page.getByRole('dialog', { name: 'Open with this link?' }).getByText('Nothing is downloaded again').waitFor()
-    await looked('open')
+    await see('open')
     await page.getByRole('dialog').getByRole('button', { name: 'Open', exact: true }).click()
     await page.getByRole('heading', { name: 'Recipes' }).waitFor()
   })
@@ -175,13 +163,13 @@ describe.skipIf(why)('sealed shares', { timeout: 240_000 }, () => {
     const says = /^Sealed, [0-9.]+ kB: this node cannot read it$/
     await page.getByRole('img', { name: says }).waitFor()
     await page.getByRole('link', { name: /^Sealed, [0-9.]+ kB$/ }).waitFor()
-    await looked('list')
+    await see('list')
     await page.getByRole('link', { name: /^Sealed, [0-9.]+ kB$/ }).click()
     await told(page).getByText(says).waitFor()
-    await looked('blind')
+    await see('blind')
     await page.getByRole('tab', { name: 'Files' }).click()
     await page.getByRole('heading', { name: says }).waitFor()
-    await looked('blind-files')
+    await see('blind-files')
     expect(await page.getByText('Diaries').count()).toBe(0)
     expect(readFileSync(here.path).includes('letter.txt')).toBe(false)
 
@@ -198,7 +186,7 @@ describe.skipIf(why)('sealed shares', { timeout: 240_000 }, () => {
       await page.getByRole('alert').getByText(says).waitFor()
       expect(await page.getByRole('alert').innerText()).not.toContain(t.link.slice(-64, -40))
     }
-    await looked('unseal')
+    await see('unseal')
     await link.fill(t.link)
     await page.getByRole('dialog').getByRole('button', { name: 'Open', exact: true }).click()
     await page.getByRole('heading', { name: 'Diaries' }).waitFor()

@@ -18,6 +18,8 @@ import { clean, launch, Node, until, visit } from './lab'
 const images = resolve(import.meta.dirname, '../../../docs/images')
 // All variants as PNG, for whoever works on the page.
 const scratch = process.env.SHOTS
+// The names of the screens to take, to leave the others as they are.
+const only = process.env.ONLY ? new RegExp(`^(${process.env.ONLY})$`) : undefined
 const id = process.pid
 const hosts = { near: '2001:db8:1::5', far: '2001:db8:2::7', friend: '2001:db8:3::9' } as const
 type Host = keyof typeof hosts
@@ -140,6 +142,8 @@ describe('pictures', { timeout: 400_000 }, () => {
     await limit(2.6, 2.3) // slow enough to be still under way in the last picture
     await until('a proof', async () => (await nodes.near.api<{ verdict: string }>('GET', '/network')).verdict === 'reachable', 60)
 
+    const web = await nodes.near.api<{ url: string }>('POST', `/transfers/${holiday.id}/web-links`, { expires: new Date(Date.now() + 7 * 86400_000).toISOString() })
+
     const screens: [string, string, ((p: Page) => Promise<void>)?][] = [
       ['transfers', '/'],
       ['add', '/', async (p) => {
@@ -160,16 +164,18 @@ describe('pictures', { timeout: 400_000 }, () => {
       ['channel', `/find/${archive.key}`, async (p) => { await p.locator('.hits li').first().waitFor() }],
       ['network', '/network', async (p) => { await p.locator('.chart canvas').waitFor() }],
       ['settings', '/settings'],
+      ['weblink', `/share/${holiday.id}`, async (p) => { await p.getByRole('article', { name: 'Web link' }).getByRole('img').waitFor(); await p.locator('.weblinks').evaluate((e) => e.scrollIntoView()) }],
+      ['door', web.url], // as somebody sees it who has the link
       ['keys', '/', async (p) => { await p.keyboard.press('?') }],
     ]
     // What the README and the guide show; everything else is for looking at.
-    const wanted = new Set(['transfers-light', 'transfers-dark', 'transfers-phone', 'overview-light', 'overview-dark', 'overview-phone', 'files-light', 'pieces-light', 'peers-light', 'discovery-light', 'log-light', 'add-light', 'share-light', 'shared-light', 'shared-phone', 'find-light', 'channels-light', 'channel-light', 'network-light', 'network-dark', 'settings-light'])
+    const wanted = new Set(['transfers-light', 'transfers-dark', 'transfers-phone', 'overview-light', 'overview-dark', 'overview-phone', 'files-light', 'pieces-light', 'peers-light', 'discovery-light', 'log-light', 'add-light', 'share-light', 'shared-light', 'shared-phone', 'find-light', 'channels-light', 'channel-light', 'network-light', 'network-dark', 'weblink-light', 'door-light', 'settings-light'])
     for (const [look, options] of [['light', { ...desktop, colorScheme: 'light' }], ['dark', { ...desktop, colorScheme: 'dark' }], ['phone', { ...phone, colorScheme: 'light' }]] as [string, BrowserContextOptions][]) {
       const c = await visit(browser, nodes.near, options)
       const p = await c.newPage()
       for (const [name, path, then] of screens) {
-        if (!scratch && !wanted.has(`${name}-${look}`)) continue
-        await p.goto(nodes.near.url + path)
+        if (only && !only.test(name) || !scratch && !wanted.has(`${name}-${look}`)) continue
+        await p.goto(path.startsWith('http') ? path : nodes.near.url + path)
         await p.locator('main h1').first().waitFor()
         await until('the content', async () => (await p.locator('.working').count()) === 0)
         await then?.(p)

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Notice, Transfer } from '../src/api/types'
+import { extend } from '../src/screens/speed'
 import { channels } from '../src/state/channels'
 import { list, network, notice, patch, put, reset, stats, transfer } from '../src/state/store'
 
@@ -37,4 +38,12 @@ test('a share is followed from its provisional ID, whatever comes first', () => 
   expect(list.value.map((t) => t.id)).toEqual(['is', 'is2'])
   notice({ event: 'removed', id: 'is' })
   expect(transfer('is')).toBeUndefined()
+})
+
+test('a history by minutes goes on with the samples of the page', () => {
+  const history = { time: [60, 120], down: [1, 2], up: [0, 0] }
+  const live = { time: [100, 130, 150, 180, 200], down: [9, 10, 20, 30, 99], up: [0, 0, 3, 0, 0] }
+  expect(extend(history, { ...live, time: live.time.map((t) => t - 100) }, 60, 1440)).toBe(history)
+  expect(extend(history, live, 60, 1440)).toEqual({ time: [60, 120, 180], down: [1, 2, 20], up: [0, 0, 1] })
+  expect(extend(history, { time: [300], down: [8], up: [0] }, 60, 3)).toEqual({ time: [180, 240, 300], down: [0, 0, 8], up: [0, 0, 0] })
 })

@@ -130,11 +130,17 @@ type Meter struct {
 	last  int64
 	rate  float64
 	begun bool
+	quiet time.Duration // since the last byte
 }
 
-// The newest sample counts for a third: with one a second, the rate is steady after three
-// seconds, and zero soon after the bytes stop.
-const meterWeight = 1.0 / 3
+const (
+	// The newest sample counts for a third: with one a second, the rate is steady after
+	// three seconds.
+	meterWeight = 1.0 / 3
+	// After so long without a byte the rate is zero. What is left of a high one would
+	// take half a minute to fade.
+	quietTime = 4 * time.Second
+)
 
 // Sample takes the total, and the time since the last sample.
 func (m *Meter) Sample(total int64, elapsed time.Duration) {
@@ -142,13 +148,16 @@ func (m *Meter) Sample(total int64, elapsed time.Duration) {
 		return
 	}
 	now := float64(total-m.last) / elapsed.Seconds()
+	if m.quiet += elapsed; total != m.last {
+		m.quiet = 0
+	}
 	m.last = total
 	if !m.begun {
 		m.begun, m.rate = true, now
 	} else {
 		m.rate += (now - m.rate) * meterWeight
 	}
-	if m.rate < 1 {
+	if m.rate < 1 || m.quiet >= quietTime {
 		m.rate = 0
 	}
 }

@@ -93,11 +93,36 @@ func TestMeterSettles(t *testing.T) {
 	if m.rate < 990 || m.rate > 1010 {
 		t.Errorf("%f bytes a second", m.rate)
 	}
-	for range 30 {
+	for range 4 {
 		m.Sample(total, time.Second)
 	}
 	if m.rate != 0 {
 		t.Errorf("%f bytes a second long after the last byte", m.rate)
+	}
+}
+
+// The rate ends soon after the last byte, however high it was and however often it is
+// sampled. A stream that pauses keeps one.
+func TestMeterEnds(t *testing.T) {
+	for _, every := range []time.Duration{100 * time.Millisecond, time.Second, 3 * time.Second} {
+		var m Meter
+		m.Sample(1<<40, every)
+		m.Sample(2<<40, every)
+		took := time.Duration(0)
+		for m.Rate() > 0 && took < time.Minute {
+			m.Sample(2<<40, every)
+			took += every
+		}
+		if took < quietTime || took >= quietTime+every {
+			t.Errorf("a sample each %s: the rate ended %s after the last byte", every, took)
+		}
+	}
+	var m Meter
+	for second := range 60 {
+		m.Sample(int64(second/4)<<14, time.Second) // a block each four seconds
+		if second > 4 && m.Rate() == 0 {
+			t.Fatalf("after %d s a slow stream has no rate", second)
+		}
 	}
 }
 

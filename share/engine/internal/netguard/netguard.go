@@ -1,5 +1,5 @@
 // Package netguard keeps to itself to which untrusted addresses this node may
-// connect. Trackers, web seeds, peer exchange and redirects all name addresses;
+// connect, and whom it tells of an address. Trackers, web seeds, peer exchange and redirects all name addresses;
 // without a check any of them could direct us to the router's admin page or to a
 // service that trusts the local network.
 //
@@ -10,9 +10,9 @@ package netguard
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
@@ -33,13 +33,22 @@ type Policy struct {
 	Site bool
 	// Loopback also allows ::1.
 	Loopback bool
+	// Home also allows the unique local addresses of these networks.
+	Home []netip.Prefix
 }
 
 // Among returns the policy for what hosts told that are themselves on the private network
 // of this node: where all IPv6 addresses of this node, own, are private, it allows such,
-// and where all are ::1, it allows that. A caller makes sure that the ones who told have
-// such addresses: a stranger must never have us call into our own network.
-func (p Policy) Among(own []netip.AddrPort) Policy {
+// and where all are ::1, it allows that. Where there are global ones, too, it allows the
+// unique local addresses of the same site, the /48 of one of local, the addresses of this
+// host. A caller makes sure that the ones who told have such addresses: a stranger must
+// never have us call into our own network.
+func (p Policy) Among(own []netip.AddrPort, local []netip.Addr) Policy {
+	for _, a := range local {
+		if home, err := a.WithZone("").Prefix(siteBits); err == nil && a.Is6() && a.IsPrivate() && !slices.Contains(p.Home, home) {
+			p.Home = append(slices.Clip(p.Home), home)
+		}
+	}
 	q := p
 	q.Site, q.Loopback = false, len(own) > 0
 	for _, a := range own {
@@ -59,6 +68,35 @@ func (p Policy) Among(own []netip.AddrPort) Policy {
 func Neighbours(a, b netip.Addr) bool {
 	return site(a) && site(b) || a == netip.IPv6Loopback() && b == a
 }
+
+// MayTell reports whether a peer at to may be told of the address about. Whoever is not on a
+// private network can do nothing with an address of it, and learns how it is built: such an
+// address is told only to those who have one of the same kind. A link-local one is told to
+// nobody, as it means nothing without its zone.
+func MayTell(about, to netip.Addr) bool {
+	about, to = reached(about), reached(to)
+	if !about.IsValid() || about.IsLinkLocalUnicast() {
+		return false
+	}
+	for _, r := range refused {
+		if r.prefix.Contains(about) {
+			return r.private && r.prefix.Contains(to)
+		}
+	}
+	return about.Is4() || global6.Contains(about)
+}
+
+// reached is the address that packets for addr get to.
+func reached(addr netip.Addr) netip.Addr {
+	addr = addr.Unmap().WithZone("")
+	if v4, ok := embedded(addr); ok {
+		return v4
+	}
+	return addr
+}
+
+// siteBits is the part of a unique local address that a site draws at random (RFC 4193).
+const siteBits = 48
 
 func site(a netip.Addr) bool { return a.Is6() && a.IsPrivate() || yggdrasil.Contains(a) }
 
@@ -130,7 +168,8 @@ func (p Policy) reason(addr netip.Addr) string {
 	if !plain.Is4() && p.NoIPv6 {
 		return "IPv6 is off"
 	}
-	if p.Site && site(plain) || p.Loopback && plain == netip.IPv6Loopback() {
+	within := func(home netip.Prefix) bool { return home.Contains(plain) }
+	if p.Site && site(plain) || slices.ContainsFunc(p.Home, within) || p.Loopback && plain == netip.IPv6Loopback() {
 		return ""
 	}
 	for _, r := range refused {
@@ -167,6 +206,9 @@ func isPrivate(addr netip.Addr) bool {
 // embedded returns the IPv4 address to which a translator or tunnel forwards packets
 // for addr: NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380).
 func embedded(addr netip.Addr) (netip.Addr, bool) {
+	if !addr.Is6() {
+		return netip.Addr{}, false
+	}
 	b := addr.As16()
 	switch {
 	case nat64.Contains(addr):
@@ -221,7 +263,7 @@ func (p Policy) Network(network string) string {
 func (p Policy) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := p.Dialer(dialTimeout).DialContext(ctx, p.Network(network), address)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to %s: %w", address, err)
+		return nil, share.Wrapf("connecting to %s: %w", address, err)
 	}
 	return c, nil
 }

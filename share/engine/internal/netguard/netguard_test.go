@@ -16,6 +16,39 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
+// Whatever is private is told only to those who have an address of the same kind.
+func TestMayTell(t *testing.T) {
+	const global, other, v4 = "2001:db8::1", "2a00:1450::1", "8.8.8.8"
+	for _, c := range []struct {
+		about string
+		to    []string // of those below
+	}{
+		{global, []string{"all"}}, {v4, []string{"all"}}, {"::ffff:8.8.4.4", []string{"all"}},
+		{"64:ff9b::8.8.8.8", []string{"all"}}, {"2002:808:808::1", []string{"all"}},
+		{"fd00::2", []string{"fd00::1"}}, {"200::2", []string{"201::1"}},
+		{"::1", []string{"::1"}}, {"127.0.0.2", []string{"127.0.0.1"}}, {"::ffff:127.0.0.2", []string{"127.0.0.1"}},
+		{"fe80::2", nil}, {"fe80:3::2", nil}, {"169.254.0.2", nil},
+		{"10.9.9.9", []string{"10.0.0.1", "64:ff9b::10.0.0.1"}}, {"::ffff:10.9.9.9", []string{"10.0.0.1", "64:ff9b::10.0.0.1"}},
+		{"192.168.7.7", []string{"192.168.0.1"}}, {"100.64.0.2", []string{"100.100.0.1"}},
+		{"64:ff9b::10.0.0.2", []string{"10.0.0.1", "64:ff9b::10.0.0.1"}}, {"2002:a00:2::1", []string{"10.0.0.1", "64:ff9b::10.0.0.1"}},
+		{"64:ff9b:1::2", []string{"64:ff9b:1::1"}},
+		{"::", nil}, {"ff02::1", nil}, {"100::1", nil}, {"4000::1", nil}, {"0.0.0.0", nil}, {"239.0.0.1", nil},
+	} {
+		for _, to := range []string{
+			global, other, v4, "fd00::1", "201::1", "::1", "127.0.0.1", "fe80::1%1", "fe80:3::1", "169.254.0.1", "10.0.0.1",
+			"64:ff9b::10.0.0.1", "192.168.0.1", "100.100.0.1", "64:ff9b:1::1",
+		} {
+			want := slices.Contains(c.to, "all") || slices.Contains(c.to, to)
+			if got := MayTell(netip.MustParseAddr(c.about), netip.MustParseAddr(to)); got != want {
+				t.Errorf("of %s, %s is told: %v", c.about, to, got)
+			}
+		}
+	}
+	if MayTell(netip.Addr{}, netip.MustParseAddr(global)) || MayTell(netip.MustParseAddr("fd00::1"), netip.Addr{}) {
+		t.Error("what is no address")
+	}
+}
+
 func TestCheck(t *testing.T) {
 	const (
 		no      = iota // never
@@ -280,6 +313,24 @@ func TestZones(t *testing.T) {
 	}
 }
 
+// A node that has a global address takes what neighbours tell of its own site.
+func TestAmongOnASiteWithGlobalAddresses(t *testing.T) {
+	global := []netip.AddrPort{netip.MustParseAddrPort("[2001:db8::1]:1")}
+	host := []netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("fe80::1%eth0"), netip.MustParseAddr("fd00:1:2:3::1"), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::1")}
+	p := Policy{}.Among(global, host)
+	for a, want := range map[string]bool{
+		"fd00:1:2:3::2": true, "fd00:1:2:4::2": true, "fd00:1:3::2": false, "fd01:1:2::2": false, "2001:db8::2": true,
+		"200::2": false, "fe80::2": false, "10.0.0.2": false, "::1": false, "::ffff:10.0.0.2": false,
+	} {
+		if err := p.Check(netip.MustParseAddr(a)); (err == nil) != want {
+			t.Errorf("%s: %v", a, err)
+		}
+	}
+	if len((Policy{}).Among(global, nil).Home) != 0 {
+		t.Error("a host without such an address has a site")
+	}
+}
+
 // What neighbours tell is taken where this node is on a private network itself, of that
 // kind only.
 func TestAmong(t *testing.T) {
@@ -304,7 +355,7 @@ func TestAmong(t *testing.T) {
 		for _, a := range strings.Fields(own) {
 			addrs = append(addrs, netip.MustParseAddrPort(a))
 		}
-		p := Policy{}.Among(addrs)
+		p := Policy{}.Among(addrs, nil)
 		for _, a := range all {
 			want := slices.Contains(strings.Fields(allowed), a)
 			if err := p.Check(netip.MustParseAddr(a)); (err == nil) != want {

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -17,10 +18,14 @@ func (s *Swarm) Check(ctx context.Context, i int) error {
 	defer s.using.Done()
 	defer s.checking(i, false)
 	f, err := s.content().look(i, func(w io.Writer) io.Writer { return &stoppable{w, ctx, s.ctx} })
-	if err != nil {
+	v := wrong // where there is no data
+	switch {
+	case err == nil:
+		v = s.content().judge(i, f)
+	case !errors.Is(err, io.EOF):
 		return err
 	}
-	switch s.content().judge(i, f) {
+	switch v {
 	case right:
 		err = s.content().Storage.MarkComplete(i)
 	case wrong:

@@ -3,9 +3,33 @@ package swarm
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"testing"
 )
+
+// noData is a disk on which nothing is there any more.
+type noData struct{ *memory }
+
+func (noData) CopyPiece(int, int64, io.Writer) (int64, error) { return 0, io.EOF }
+
+// What cannot be read because it is not there is missing. It would be unknown for ever, and
+// never asked for.
+func TestWhatIsNotThereIsMissing(t *testing.T) {
+	m := makeContent(4*64<<10, 64<<10)
+	n, _ := node(t, nil)
+	want, disk := m.content(true)
+	want.Storage = noData{disk}
+	s, _ := attach(t, n, want)
+	for i := range 4 {
+		if err := s.Check(t.Context(), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.States(); !slices.Equal(got, []State{Absent, Absent, Absent, Absent}) {
+		t.Errorf("%v", got)
+	}
+}
 
 // What is on disk is found by Check, and what is there no more by Refresh.
 func TestChecksFindAndLose(t *testing.T) {

@@ -49,6 +49,9 @@ func aria2(t *testing.T, torrent, folder string, port uint16) {
 // begin starts a program that ends with the test.
 func begin(t *testing.T, debian, name string, args ...string) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("another client takes long")
+	}
 	if _, err := exec.LookPath(name); err != nil {
 		needs(t, "needs "+name+": apt-get install "+debian)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/mse"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
+	"github.com/shoalnet/shoal/share/utp"
 )
 
 // conn is one connection, with a goroutine that reads and, while there is or was
@@ -150,6 +151,12 @@ func (c *conn) live() {
 	c.over(reason)
 }
 
+// broke tells whether a connection ended since packets did not arrive. What a peer has
+// forgotten is reset, too, where uTP is spoken; its own end is another.
+func broke(reason error) bool {
+	return errors.Is(reason, utp.ErrTimeout) || errors.Is(reason, utp.ErrReset) || errors.Is(reason, syscall.ETIMEDOUT)
+}
+
 func (c *conn) over(reason error) {
 	s := c.swarm
 	s.do(func(k *core.Core, now time.Duration) {
@@ -159,6 +166,9 @@ func (c *conn) over(reason error) {
 		}
 		if errors.Is(reason, io.EOF) || errors.Is(reason, syscall.ECONNRESET) {
 			k.Left(now, c.peer)
+		}
+		if broke(reason) {
+			k.Broke(now, c.peer)
 		}
 		k.Disconnected(now, c.peer)
 	})

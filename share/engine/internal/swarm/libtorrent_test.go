@@ -49,6 +49,9 @@ type libtorrent struct {
 
 func startLibtorrent(t testing.TB, args ...string) *libtorrent {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("another client takes long")
+	}
 	if err := exec.Command(python, "-c", "import libtorrent").Run(); err != nil {
 		needs(t, "needs libtorrent: apt-get install python3-libtorrent")
 	}

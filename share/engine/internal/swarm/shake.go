@@ -171,11 +171,10 @@ func (n *Node) Serve(l net.Listener) error {
 }
 
 // Accept takes a connection that somebody made to us. It is closed if it is not
-// wanted.
+// wanted. While there are too many handshakes, Accept waits for one to end: those that
+// had to go for this connection need a moment for that.
 func (n *Node) Accept(conn net.Conn) {
-	select {
-	case n.coming <- struct{}{}:
-	default:
+	if !n.enter() {
 		conn.Close()
 		return
 	}
@@ -183,6 +182,24 @@ func (n *Node) Accept(conn net.Conn) {
 		<-n.coming
 		conn.Close()
 	}
+}
+
+// enter waits for a place among the handshakes, and reports whether there was one.
+func (n *Node) enter() bool {
+	select {
+	case n.coming <- struct{}{}:
+		return true
+	default:
+	}
+	patience := time.NewTimer(shakeTime)
+	defer patience.Stop()
+	select {
+	case n.coming <- struct{}{}:
+		return true
+	case <-patience.C:
+	case <-n.ctx.Done():
+	}
+	return false
 }
 
 func (n *Node) welcome(raw net.Conn) {

@@ -10,6 +10,7 @@
 package swarm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -54,6 +55,10 @@ type Config struct {
 	Dial func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
 	// Encryption of connections.
 	Encryption Encryption
+	// Coming is how many handshakes of those who connect to us there may be at once; 0 is
+	// 128. The next one waits a while for its place. Whoever accepts connections should
+	// allow fewer, and decide which of them has to go.
+	Coming int
 	// Uploads is the number of peers that all swarms together upload to at once; 0
 	// to go by what the line carries.
 	Uploads int
@@ -202,14 +207,13 @@ type Node struct {
 	coming  chan struct{} // a place for each handshake that has not ended
 }
 
-// Handshakes of those who connect to us, at once.
-const maxComing = 128
+const defaultComing = 128
 
 // New makes a node without swarms. Close ends it.
 func New(cfg Config) *Node {
 	n := &Node{
 		cfg: cfg, begin: time.Now(), uplink: uplink.New(cfg.Uploads), table: newTable(),
-		coming: make(chan struct{}, maxComing),
+		coming: make(chan struct{}, cmp.Or(cfg.Coming, defaultComing)),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	return n
@@ -238,6 +242,15 @@ func (n *Node) goes(f func()) bool {
 	n.running.Go(f)
 	return true
 }
+
+// Guest is an upload that goes to no peer, and has an upload slot.
+type Guest = uplink.Guest
+
+// Guest begins one.
+func (n *Node) Guest() *Guest { return n.uplink.Guest() }
+
+// Given is how many bytes all guests were sent.
+func (n *Node) Given() int64 { return n.uplink.Given() }
 
 // Offer has Wake called for peers that ask for content that is not attached;
 // Withdraw ends that. Content that has two IDs is offered by each.
@@ -678,3 +691,10 @@ func (s *Swarm) Stats() core.Stats {
 
 // Moved is how many bytes of content were written to disk and sent.
 func (s *Swarm) Moved() (written, sent int64) { return s.written.Load(), s.sent.Load() }
+
+// Availability is how many copies of the content the connected peers have together.
+func (s *Swarm) Availability() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.core.Availability()
+}

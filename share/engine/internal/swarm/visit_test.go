@@ -1,9 +1,11 @@
 package swarm
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -116,5 +118,45 @@ func TestBrowsersAreHandedOver(t *testing.T) {
 				raw.Close()
 			}
 		}
+	}
+}
+
+// Who comes while others are on their way out is waited for, and not turned away: the
+// places of those that had to go are free a moment later.
+func TestHandshakesWaitForThoseThatEnd(t *testing.T) {
+	const places = 4
+	n, addr := node(t, func(c *Config) { c.Coming = places })
+	m := makeContent(64<<10, 64<<10)
+	c, _ := m.content(true)
+	attach(t, n, c)
+	var mute []net.Conn
+	for range places {
+		c, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		mute = append(mute, c)
+	}
+	for len(n.coming) < places {
+		time.Sleep(time.Millisecond)
+	}
+	last, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer last.Close()
+	_ = last.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if _, err := last.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("it was not waited for: %v", err)
+	}
+	mute[0].Close()
+	_ = last.SetDeadline(time.Now().Add(time.Minute))
+	hello := append(append([]byte(protocol), make([]byte, 8)...), m.id[:]...)
+	if _, err := last.Write(append(hello, "-XX0000-abcdefghijkl"...)); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := readHello(last); err != nil || h.id != m.id {
+		t.Errorf("%x, %v", h.id, err)
 	}
 }

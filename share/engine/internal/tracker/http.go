@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/bencode"
 	"github.com/shoalnet/shoal/share/engine/internal/compact"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
@@ -79,7 +80,7 @@ func announceURL(t *target, peerID [20]byte, req request) string {
 func (c *httpClient) announce(ctx context.Context, t *target, req request) (reply, error) {
 	hr, err := http.NewRequestWithContext(ctx, http.MethodGet, announceURL(t, c.peerID, req), nil)
 	if err != nil {
-		return reply{}, fmt.Errorf("announcing to %s: %w", t.text, err)
+		return reply{}, share.Wrapf("announcing to %s: %w", t.text, err)
 	}
 	resp, err := c.client.Do(hr)
 	if err != nil {
@@ -88,24 +89,24 @@ func (c *httpClient) announce(ctx context.Context, t *target, req request) (repl
 		if errors.As(err, &ue) {
 			err = ue.Err
 		}
-		return reply{}, fmt.Errorf("announcing to %s: %w", t.text, err)
+		return reply{}, share.Wrapf("announcing to %s: %w", t.text, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return reply{}, fmt.Errorf("reading the answer of %s: %w", t.text, err)
+		return reply{}, share.Wrapf("reading the answer of %s: %w", t.text, err)
 	}
 	// Some trackers send their failure reason with an error status.
 	r, perr := parseReply(body, c.policy)
 	var no *refusal
 	switch {
 	case errors.As(perr, &no):
-		return reply{}, fmt.Errorf("announcing to %s: %w", t.text, no)
+		return reply{}, share.Wrapf("announcing to %s: %w", t.text, no)
 	case resp.StatusCode != http.StatusOK:
-		return reply{}, fmt.Errorf("announcing to %s: %w", t.text,
+		return reply{}, share.Wrapf("announcing to %s: %w", t.text,
 			&refusal{reason: resp.Status, retry: retryAfter(resp.Header.Get("Retry-After"))})
 	case perr != nil:
-		return reply{}, fmt.Errorf("reading the answer of %s: %w", t.text, perr)
+		return reply{}, share.Wrapf("reading the answer of %s: %w", t.text, perr)
 	}
 	return r, nil
 }
@@ -127,7 +128,7 @@ func parseReply(body []byte, policy netguard.Policy) (reply, error) {
 		return reply{}, err
 	}
 	if v.Kind != bencode.Dict {
-		return reply{}, errors.New("the answer is not a dictionary")
+		return reply{}, share.Wrapf("the answer is not a dictionary")
 	}
 	if reason := v.Get("failure reason"); reason.Kind == bencode.String {
 		return reply{}, &refusal{reason: clean(reason.Str), retry: retryIn(v.Get("retry in"))}

@@ -11,7 +11,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -113,7 +112,9 @@ type refusal struct {
 	retry  time.Duration // BEP 31; 0 leaves it to us, negative means never
 }
 
-func (r *refusal) Error() string { return fmt.Sprintf("the tracker refuses: %q", r.reason) }
+func (r *refusal) Error() string { return r.Text().String() }
+
+func (r *refusal) Text() share.Text { return share.Say("the tracker refuses: %q", r.reason) }
 
 // The bounds of the intervals that trackers request.
 const (

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/engine/internal/compact"
 	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 )
@@ -60,7 +61,7 @@ func newUDPClient(policy netguard.Policy, peerID [20]byte, now func() time.Time)
 func (c *udpClient) announce(ctx context.Context, t *target, req request) (reply, error) {
 	r, err := c.exchange(ctx, t, req)
 	if err != nil {
-		return reply{}, fmt.Errorf("announcing to %s: %w", t.text, err)
+		return reply{}, share.Wrapf("announcing to %s: %w", t.text, err)
 	}
 	return r, nil
 }
@@ -78,7 +79,7 @@ func (c *udpClient) exchange(ctx context.Context, t *target, req request) (reply
 
 	remote, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if err != nil {
-		return reply{}, fmt.Errorf("the tracker's address: %w", err)
+		return reply{}, share.Wrapf("the tracker's address: %w", err)
 	}
 	id, cached := c.cached(remote)
 	for {
@@ -133,10 +134,10 @@ type udpExchange struct {
 func (x udpExchange) connect() (uint64, error) {
 	body, err := x.roundTrip(udpConnect, binary.BigEndian.AppendUint64(nil, udpMagic))
 	if err != nil {
-		return 0, fmt.Errorf("connecting: %w", err)
+		return 0, share.Wrapf("connecting: %w", err)
 	}
 	if len(body) < 8 {
-		return 0, errors.New("connecting: short answer")
+		return 0, share.Wrapf("connecting: short answer")
 	}
 	return binary.BigEndian.Uint64(body), nil
 }
@@ -188,7 +189,7 @@ func (x udpExchange) failed(doing string, err error) error {
 	if cause := context.Cause(x.ctx); cause != nil {
 		err = cause
 	}
-	return fmt.Errorf("%s: %w", doing, err)
+	return share.Wrapf("%s: %w", doing, err)
 }
 
 // announceDatagram leaves out action and transaction number, which roundTrip inserts
@@ -227,7 +228,7 @@ func appendURLData(b []byte, uri string) []byte {
 // of the connection.
 func parseUDP(b []byte, v4 bool, policy netguard.Policy) (reply, error) {
 	if len(b) < 12 {
-		return reply{}, errors.New("short answer")
+		return reply{}, share.Wrapf("short answer")
 	}
 	r := reply{
 		interval: time.Duration(min(binary.BigEndian.Uint32(b), 7*86400)) * time.Second,

@@ -17,6 +17,8 @@ import (
 	"github.com/huin/goupnp"
 	"github.com/huin/goupnp/dcps/internetgateway2"
 	"github.com/huin/goupnp/soap"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // The protocols, by their numbers in IP.
@@ -43,14 +45,14 @@ type Client struct {
 func Connect(ctx context.Context, d Device, local netip.Addr) (*Client, error) {
 	c := &Client{device: d, http: client(d, local)}
 	if err := c.describe(ctx); err != nil {
-		return nil, fmt.Errorf("asking the router at %s what it can do: %w", d.Addr.Addr(), err)
+		return nil, share.Wrapf("asking the router at %s what it can do: %w", d.Addr.Addr(), err)
 	}
 	allowed, err := c.allowed(ctx)
 	if err == nil && !allowed {
-		err = errors.New("it does not allow pinholes")
+		err = share.Wrapf("it does not allow pinholes")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("asking the router at %s: %w", d.Addr.Addr(), err)
+		return nil, share.Wrapf("asking the router at %s: %w", d.Addr.Addr(), err)
 	}
 	return c, nil
 }
@@ -67,7 +69,7 @@ func client(d Device, local netip.Addr) *http.Client {
 			},
 			DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10, ResponseHeaderTimeout: callTime,
 		}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("it redirects") },
+		CheckRedirect: func(*http.Request, []*http.Request) error { return share.Wrapf("it redirects") },
 	}
 }
 
@@ -87,7 +89,7 @@ func description(ctx context.Context, c *http.Client, d Device) (*goupnp.RootDev
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("it answers %s", resp.Status)
+		return nil, nil, share.Wrapf("it answers %s", resp.Status)
 	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxDescription))
 	if err != nil {
@@ -108,7 +110,7 @@ func (c *Client) describe(ctx context.Context) error {
 	}
 	services, err := internetgateway2.NewWANIPv6FirewallControl1ClientsFromRootDevice(root, u)
 	if err != nil || len(services) == 0 {
-		return errors.New("it has no IPv6 firewall control")
+		return share.Wrapf("it has no IPv6 firewall control")
 	}
 	c.service = services[0]
 	c.service.SOAPClient.HTTPClient = *c.http
@@ -120,7 +122,7 @@ func parseDescription(b []byte) (*goupnp.RootDevice, error) {
 	d := xml.NewDecoder(bytes.NewReader(b))
 	d.DefaultSpace = goupnp.DeviceXMLNamespace
 	if err := d.Decode(root); err != nil {
-		return nil, fmt.Errorf("its description is not valid: %w", err)
+		return nil, share.Wrapf("its description is not valid: %w", err)
 	}
 	return root, nil
 }
@@ -149,27 +151,6 @@ func (c *Client) Delete(ctx context.Context, id uint16) error {
 // Router is the router that is asked.
 func (c *Client) Router() netip.Addr { return c.device.Addr.Addr() }
 
-// The errors of the services: WANIPv6FirewallControl:1, section 2.6.
-var faults = map[int]string{
-	606: "it does not allow this host to do that",
-	701: "the pinhole is for another host",
-	702: "its firewall is turned off",
-	703: "it does not allow pinholes",
-	704: "it knows no such pinhole",
-	705: "it does not support this protocol",
-	706: "it does not accept this port",
-	707: "it does not open pinholes for this protocol",
-	708: "it does not accept wildcards",
-	709: "no packet has come through",
-	// WANIPConnection:1 and 2, section 2.4, 2.5.
-	715: "it does not accept wildcards for hosts",
-	716: "it does not accept wildcards for ports",
-	718: "another host has this port",
-	725: "it knows mappings without an end only",
-	728: "it has too many mappings",
-	729: "it has a mapping that conflicts with this one",
-}
-
 // explain turns the error of a request into one for people.
 func explain(err error) error {
 	if err == nil {
@@ -185,11 +166,33 @@ func explain(err error) error {
 // fault is a refusal by the router.
 type fault int
 
-func (f fault) Error() string {
-	if name, ok := faults[int(f)]; ok {
-		return fmt.Sprintf("%s (UPnP error %d)", name, int(f))
+func (f fault) Error() string { return f.Text().String() }
+
+// Text explains a refusal: WANIPv6FirewallControl:1, section 2.6.
+func (f fault) Text() share.Text {
+	names := map[fault]share.Text{
+		606: share.Say("it does not allow this host to do that"),
+		701: share.Say("the pinhole is for another host"),
+		702: share.Say("its firewall is turned off"),
+		703: share.Say("it does not allow pinholes"),
+		704: share.Say("it knows no such pinhole"),
+		705: share.Say("it does not support this protocol"),
+		706: share.Say("it does not accept this port"),
+		707: share.Say("it does not open pinholes for this protocol"),
+		708: share.Say("it does not accept wildcards"),
+		709: share.Say("no packet has come through"),
+		// WANIPConnection:1 and 2, section 2.4, 2.5.
+		715: share.Say("it does not accept wildcards for hosts"),
+		716: share.Say("it does not accept wildcards for ports"),
+		718: share.Say("another host has this port"),
+		725: share.Say("it knows mappings without an end only"),
+		728: share.Say("it has too many mappings"),
+		729: share.Say("it has a mapping that conflicts with this one"),
 	}
-	return fmt.Sprintf("UPnP error %d", int(f))
+	if name, ok := names[f]; ok {
+		return share.Say("%s (UPnP error %d)", name, int(f))
+	}
+	return share.Say("UPnP error %d", int(f))
 }
 
 // Refused reports whether the router answered and refused.
@@ -200,6 +203,9 @@ func Refused(err error) bool {
 
 // plain drops the prefixes of the libraries and the text of the router from an error.
 func plain(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
 	text := err.Error()
 	if i := strings.LastIndex(text, "\": "); i >= 0 {
 		text = text[i+3:]
@@ -207,7 +213,10 @@ func plain(err error) error {
 	if len(text) > 200 {
 		text = text[:200]
 	}
-	return errors.New(strings.ToValidUTF8(text, ""))
+	if text = strings.ToValidUTF8(text, ""); text == err.Error() {
+		return err
+	}
+	return errors.New(text)
 }
 
 // bounded limits how much a router can send.

@@ -3,11 +3,12 @@ package igd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"time"
 
 	"github.com/huin/goupnp/dcps/internetgateway2"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // wan is what a router's services for ports have in common: WANIPConnection:1 and 2, and
@@ -31,7 +32,7 @@ func ConnectPorts(ctx context.Context, d Device, local netip.Addr) (*Ports, erro
 	c := client(d, local)
 	root, u, err := description(ctx, c, d)
 	if err != nil {
-		return nil, fmt.Errorf("asking the router at %s what it can do: %w", d.Addr.Addr(), err)
+		return nil, share.Wrapf("asking the router at %s what it can do: %w", d.Addr.Addr(), err)
 	}
 	// An error is that there is none.
 	if all, _ := internetgateway2.NewWANIPConnection2ClientsFromRootDevice(root, u); len(all) > 0 {
@@ -46,7 +47,7 @@ func ConnectPorts(ctx context.Context, d Device, local netip.Addr) (*Ports, erro
 		all[0].SOAPClient.HTTPClient = *c
 		return &Ports{local, all[0]}, nil
 	}
-	return nil, fmt.Errorf("asking the router at %s what it can do: %w", d.Addr.Addr(), errors.New("it has no service for ports"))
+	return nil, share.Wrapf("asking the router at %s what it can do: %w", d.Addr.Addr(), share.Wrapf("it has no service for ports"))
 }
 
 var names = map[uint8]string{TCP: "TCP", UDP: "UDP"}
@@ -80,7 +81,7 @@ func (p *Ports) External(ctx context.Context) (netip.Addr, error) {
 	}
 	a, err := netip.ParseAddr(text)
 	if err != nil || !a.Is4() {
-		return netip.Addr{}, errors.New("it does not know its own address")
+		return netip.Addr{}, share.Wrapf("it does not know its own address")
 	}
 	return a, nil
 }

@@ -20,6 +20,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 const (
@@ -99,7 +101,7 @@ func onLink(a, local netip.Addr) bool {
 func Search(ctx context.Context, local netip.Addr, iface string) ([]Device, error) {
 	conn, err := net.ListenPacket("udp6", netip.AddrPortFrom(local.WithZone(""), 0).String())
 	if err != nil {
-		return nil, fmt.Errorf("opening a port for SSDP: %w", err)
+		return nil, share.Wrapf("opening a port for SSDP: %w", err)
 	}
 	defer conn.Close()
 	to := &net.UDPAddr{IP: net.ParseIP(group), Port: searchPort, Zone: iface}
@@ -118,7 +120,7 @@ func pinholes(local netip.Addr, iface string) *inquiry {
 func Search4(ctx context.Context, local, router netip.Addr) ([]Device, error) {
 	conn, err := net.ListenPacket("udp4", netip.AddrPortFrom(local, 0).String())
 	if err != nil {
-		return nil, fmt.Errorf("opening a port for SSDP: %w", err)
+		return nil, share.Wrapf("opening a port for SSDP: %w", err)
 	}
 	defer conn.Close()
 	return ports(router).search(ctx, conn, &net.UDPAddr{IP: net.ParseIP(group4), Port: searchPort})
@@ -141,7 +143,7 @@ func (q *inquiry) search(ctx context.Context, conn net.PacketConn, to net.Addr) 
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
 	if _, err := conn.WriteTo(q.request(), to); err != nil {
-		return nil, fmt.Errorf("looking for a router: %w", err)
+		return nil, share.Wrapf("looking for a router: %w", err)
 	}
 	again := time.AfterFunc(time.Second, func() { _, _ = conn.WriteTo(q.request(), to) })
 	defer again.Stop()
@@ -173,7 +175,7 @@ func (q *inquiry) search(ctx context.Context, conn net.PacketConn, to net.Addr) 
 		}
 	}
 	if len(found) == 0 {
-		return nil, errors.New("no router on this network answers")
+		return nil, share.Wrapf("no router on this network answers")
 	}
 	return found, nil
 }

@@ -10,11 +10,12 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"time"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 const (
@@ -32,20 +33,22 @@ const (
 // Result is the code of an answer; 0 is success.
 type Result uint16
 
-// Error explains a result.
-func (r Result) Error() string {
-	names := map[Result]string{
-		1: "it supports another version", 2: "it is not allowed", 3: "its own network is down", 4: "it has no resources left",
-		5: "it does not support this",
+func (r Result) Error() string { return r.Text().String() }
+
+// Text explains a result.
+func (r Result) Text() share.Text {
+	names := map[Result]share.Text{
+		1: share.Say("it supports another version"), 2: share.Say("it is not allowed"), 3: share.Say("its own network is down"),
+		4: share.Say("it has no resources left"), 5: share.Say("it does not support this"),
 	}
 	if n, ok := names[r]; ok {
-		return fmt.Sprintf("%s (NAT-PMP result %d)", n, uint16(r))
+		return share.Say("%s (NAT-PMP result %d)", n, int(r))
 	}
-	return fmt.Sprintf("NAT-PMP result %d", uint16(r))
+	return share.Say("NAT-PMP result %d", int(r))
 }
 
 // ErrSilence is wrapped by the error of a router that does not answer.
-var ErrSilence = errors.New("no answer")
+var ErrSilence = share.Wrapf("no answer")
 
 // Mapping is a port of the router that leads to one of this host.
 type Mapping struct {
@@ -65,7 +68,7 @@ func Open(local netip.Addr, server netip.AddrPort) (*Session, error) {
 	// A connected socket hears nobody but the router.
 	conn, err := net.DialUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(local, 0)), net.UDPAddrFromAddrPort(server))
 	if err != nil {
-		return nil, fmt.Errorf("opening a port for NAT-PMP: %w", err)
+		return nil, share.Wrapf("opening a port for NAT-PMP: %w", err)
 	}
 	return &Session{conn, firstWait}, nil
 }
@@ -95,9 +98,9 @@ func (s *Session) Map(ctx context.Context, port, external uint16, lifetime time.
 	m := parseMapping(b)
 	switch {
 	case m.Internal != port:
-		return Mapping{}, fmt.Errorf("it answers for port %d", m.Internal)
+		return Mapping{}, share.Wrapf("it answers for port %d", m.Internal)
 	case lifetime > 0 && (m.Lifetime <= 0 || m.External == 0):
-		return Mapping{}, errors.New("it opens it for no time")
+		return Mapping{}, share.Wrapf("it opens it for no time")
 	}
 	m.Lifetime = min(m.Lifetime, maxLifetime)
 	return m, nil
@@ -139,7 +142,7 @@ func (s *Session) exchange(ctx context.Context, request []byte, size int) ([]byt
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return fmt.Errorf("asking %s: %w", s.conn.RemoteAddr(), err)
+		return share.Wrapf("asking %s: %w", s.conn.RemoteAddr(), err)
 	}
 	buf := make([]byte, 1100)
 	wait := s.wait

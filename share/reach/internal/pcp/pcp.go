@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // Port is where servers listen.
@@ -61,18 +63,21 @@ type Result uint8
 // WrongVersion is the result of a server that speaks another version, or NAT-PMP.
 const WrongVersion Result = 1
 
-// Error explains a result.
-func (r Result) Error() string {
-	names := map[Result]string{
-		1: "it supports another version of PCP", 2: "it is not allowed", 3: "it could not read the request", 4: "it does not support MAP",
-		5: "it does not support an option", 6: "it could not read an option", 7: "its own network is down", 8: "it has no resources left",
-		9: "it does not support this protocol", 10: "this host has opened too many already", 11: "it cannot open this port",
-		12: "a second router is in between", 13: "there are too many peers",
+func (r Result) Error() string { return r.Text().String() }
+
+// Text explains a result.
+func (r Result) Text() share.Text {
+	names := map[Result]share.Text{
+		1: share.Say("it supports another version of PCP"), 2: share.Say("it is not allowed"), 3: share.Say("it could not read the request"),
+		4: share.Say("it does not support MAP"), 5: share.Say("it does not support an option"), 6: share.Say("it could not read an option"),
+		7: share.Say("its own network is down"), 8: share.Say("it has no resources left"), 9: share.Say("it does not support this protocol"),
+		10: share.Say("this host has opened too many already"), 11: share.Say("it cannot open this port"),
+		12: share.Say("a second router is in between"), 13: share.Say("there are too many peers"),
 	}
 	if n, ok := names[r]; ok {
-		return fmt.Sprintf("%s (PCP result %d)", n, uint8(r))
+		return share.Say("%s (PCP result %d)", n, int(r))
 	}
-	return fmt.Sprintf("PCP result %d", uint8(r))
+	return share.Say("PCP result %d", int(r))
 }
 
 // mapRequest is the request for m; if exact, for that and no other port. A lifetime of 0

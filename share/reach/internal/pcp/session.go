@@ -4,11 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"time"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 const (
@@ -22,7 +23,7 @@ const (
 )
 
 // ErrSilence is wrapped by the error of a server that does not answer.
-var ErrSilence = errors.New("no answer")
+var ErrSilence = share.Wrapf("no answer")
 
 // Session is one address of this host towards one server. It is not safe for
 // concurrent use.
@@ -54,7 +55,7 @@ func Open(client netip.Addr, server netip.AddrPort, now func() time.Time) (*Sess
 	}
 	conn, err := net.ListenPacket(network, netip.AddrPortFrom(client.WithZone(""), 0).String())
 	if err != nil {
-		return nil, fmt.Errorf("opening a port for PCP: %w", err)
+		return nil, share.Wrapf("opening a port for PCP: %w", err)
 	}
 	return &Session{
 		client: client.WithZone(""), server: server, conn: conn, wait: firstWait, now: now,
@@ -83,7 +84,7 @@ func (s *Session) Map(ctx context.Context, protocol uint8, port uint16, lifetime
 	if err == nil && lifetime > 0 && got != want {
 		// The router translates addresses: it opened another one than links
 		// contain.
-		return 0, fmt.Errorf("it opens %s instead", got)
+		return 0, share.Wrapf("it opens %s instead", got)
 	}
 	return life, err
 }
@@ -116,7 +117,7 @@ func (s *Session) ask(ctx context.Context, protocol uint8, port uint16, want net
 		delete(s.nonces, h)
 		return got, 0, nil
 	case r.Lifetime <= 0:
-		return got, 0, errors.New("it opens it for no time")
+		return got, 0, share.Wrapf("it opens it for no time")
 	}
 	return got, min(r.Lifetime, maxLifetime), nil
 }
@@ -137,7 +138,7 @@ func (s *Session) exchange(ctx context.Context, request []byte, ours func(Respon
 			return Response{}, context.Cause(ctx)
 		}
 		if _, err := s.conn.WriteTo(request, to); err != nil {
-			return Response{}, fmt.Errorf("asking %s: %w", s.server.Addr(), err)
+			return Response{}, share.Wrapf("asking %s: %w", s.server.Addr(), err)
 		}
 		_ = s.conn.SetReadDeadline(time.Now().Add(wait))
 		if ctx.Err() != nil {
@@ -149,7 +150,7 @@ func (s *Session) exchange(ctx context.Context, request []byte, ours func(Respon
 				break
 			}
 			if err != nil {
-				return Response{}, fmt.Errorf("asking %s: %w", s.server.Addr(), err)
+				return Response{}, share.Wrapf("asking %s: %w", s.server.Addr(), err)
 			}
 			if ours(r) {
 				s.heed(r.Epoch)
@@ -161,7 +162,7 @@ func (s *Session) exchange(ctx context.Context, request []byte, ours func(Respon
 	if ctx.Err() != nil {
 		return Response{}, context.Cause(ctx)
 	}
-	return Response{}, fmt.Errorf("asking %s: %w", s.server.Addr(), ErrSilence)
+	return Response{}, share.Wrapf("asking %s: %w", s.server.Addr(), ErrSilence)
 }
 
 // read returns the next response of the server and ignores everything else.

@@ -27,18 +27,22 @@ const (
 	// A peer that owes an acknowledgement and says nothing for so long is gone.
 	silence = 60 * time.Second
 	// A peer that has a packet to send again does so within a second or two. One that
-	// says nothing is asked whether it is there, so often, at so many timeouts at the
-	// least: what it hears may have it wait for as long as its own timeout. After so
-	// many of these times it is gone: libtorrent gives a connection up without a word
-	// when it has sent a packet three times.
-	askEvery, askTimeouts = 2 * time.Second, 2
-	goneAfter             = 5
+	// says nothing is asked whether it is there, after so long, and so many timeouts at
+	// the least: what it hears may have it wait for as long as its own timeout, of which
+	// libtorrent looks twice a second whether it has passed. Without an answer it is
+	// asked again after a timeout each, is doubtful after two questions, and gone after so
+	// long, and so many timeouts: libtorrent gives a connection up without a word when it
+	// has sent a packet three times.
+	askEvery, askTimeouts   = 1200 * time.Millisecond, 2
+	doubtful                = 2
+	goneAfter, goneTimeouts = 10 * time.Second, 10
 	// An accepted connection whose peer did not show within this time that it got
 	// our answer is forgotten.
 	greeting = 20 * time.Second
 	// Until then the answer is repeated at most so often unasked: the source of the
-	// SYN may be forged.
-	maxGreetings = 2
+	// SYN may be forged. The end that dialed shows it so often within that time, until
+	// it hears more than the answer.
+	maxGreetings, maxShown = 2, 4
 	// After everything was acknowledged, a peer that has not closed gets so long.
 	finWait = 10 * time.Second
 	// A FIN that is sent again, since our last acknowledgement was lost, is answered
@@ -47,8 +51,6 @@ const (
 	// Duplicates of an acknowledgement without a mask, after which the packet that
 	// they ask for is held to be lost.
 	duplicateAcks = 3
-	// A peer's window is not believed beyond this.
-	maxWindow = 1 << 30
 	// An acknowledgement can be so old, in packets, and be believed; that of a
 	// reset less.
 	oldAck   = maxReorder
@@ -120,7 +122,8 @@ type Conn struct {
 	dialed            bool   // or else accepted
 	firstSeq          uint16 // the number of the SYN, or what the answer to it names
 	peerSyn           uint16 // the number of the SYN that was accepted
-	greetings         int    // answers to it that nobody asked for
+	greetings         int    // packets of the greeting that nobody asked for
+	greeted           bool   // the end that accepted is known to know of us
 
 	in   incoming
 	out  outgoing
@@ -128,8 +131,7 @@ type Conn struct {
 	mtu  *prober
 	wait fifo // written and not sent
 
-	peerWindow int
-	newestAck  uint16
+	offer      offer
 	duplicates int
 	difference uint32 // told to the peer: the delay of its last packet
 	telling    telling
@@ -140,8 +142,13 @@ type Conn struct {
 	ackOwed int
 	ackAt   time.Duration // when the acknowledgement owed is due
 	told    int           // the window told last
+	urging  urging
+	order   disorder
 	heardAt time.Duration
+	tookAt  time.Duration // when data came
 	askedAt time.Duration // whether the peer is there
+	asked   int           // so often, since something was heard
+	foundAt time.Duration // when it was known to be there by other means
 	sentAt  time.Duration
 	born    time.Duration
 
@@ -180,7 +187,7 @@ func Dial(now time.Duration, cfg Config) *Conn {
 	c.sendID = c.receiveID + 1
 	c.out.next = uint16(random.Uint32())
 	c.dialed, c.firstSeq = true, c.out.next
-	c.newestAck = c.out.next - 1
+	c.offer.ack = c.out.next - 1
 	c.sendNew(now, newSent(kindSyn, 0))
 	return c
 }
@@ -196,9 +203,8 @@ func Accept(now time.Duration, cfg Config, syn []byte) (*Conn, bool) {
 	c.receiveID, c.sendID = p.id+1, p.id
 	c.firstSeq = uint16(random.Uint32())
 	c.out.next = c.firstSeq
-	c.newestAck = c.firstSeq - 1
 	c.in.ack, c.peerSyn = p.seq, p.seq
-	c.peerWindow = int(min(p.window, maxWindow))
+	c.offer = offer{int(min(p.window, maxWindow)), c.firstSeq - 1, p.timestamp, now}
 	c.hear(now, &p)
 	c.sendState(now, c.firstSeq)
 	return c, true
@@ -357,12 +363,14 @@ func (c *Conn) Receive(now time.Duration, b []byte) {
 		c.in.ack = p.seq - 1
 	}
 	c.hear(now, &p)
-	c.state = stateConnected
+	// The end that accepted says nothing but its answer until it knows that we got that.
+	answer := c.dialed && p.kind == kindState && p.ack == c.firstSeq && len(c.out.packets) == 0
+	answer = answer || c.state == stateSynSent
+	c.state, c.greeted = stateConnected, c.greeted || !answer
 	c.acknowledged(now, &p)
 	if p.kind == kindData || p.kind == kindFin {
 		c.take(now, &p)
-	} else if c.dialed && p.ack == c.firstSeq && len(c.out.packets) == 0 {
-		// The end that accepted says nothing until it knows that we got its answer.
+	} else if answer {
 		c.ackOwed = ackEvery
 	}
 	c.flush(now)
@@ -373,7 +381,7 @@ func (c *Conn) Receive(now time.Duration, b []byte) {
 }
 
 func (c *Conn) hear(now time.Duration, p *packet) {
-	c.heardAt = now
+	c.heardAt, c.asked, c.foundAt = now, 0, 0
 	c.difference = uint32(now.Microseconds()) - p.timestamp
 	c.cc.their(now, c.difference)
 }
@@ -425,19 +433,18 @@ func (c *Conn) acknowledged(now time.Duration, p *packet) {
 		c.cc.found(a.late)
 	}
 	c.detect(now)
-	if before(p.ack, c.newestAck) {
-		return // older than what is known
+	was := c.offer
+	if !c.offer.take(now, p) {
+		return
 	}
-	window := int(min(p.window, maxWindow))
 	switch {
-	case a.moved || p.ack != c.newestAck || len(c.out.packets) == 0:
+	case a.moved || p.ack != was.ack || len(c.out.packets) == 0:
 		c.duplicates = 0
-	case p.kind == kindState && p.selective == nil && window == c.peerWindow:
+	case p.kind == kindState && p.selective == nil && c.offer.window == was.window:
 		if c.duplicates++; c.duplicates == duplicateAcks {
 			c.out.loseFirst(func(s *sent) { c.lost(now, s) })
 		}
 	}
-	c.newestAck, c.peerWindow = p.ack, window
 }
 
 func (c *Conn) detect(now time.Duration) {
@@ -472,6 +479,11 @@ func (c *Conn) take(now time.Duration, p *packet) {
 		c.ackOwed = ackEvery
 	}
 	c.bulk = len(p.payload) >= c.cfg.MinDatagram/2
+	c.urge(now, v)
+	c.order.came(now, c.cc.lowestTrip(), v, c.in.gap())
+	if until, may := c.order.wait(now); may && c.bulk && v != closedGap {
+		c.ackOwed, c.ackAt = 1, until
+	}
 	c.stats.Received += uint64(c.in.ready.len() - ready)
 	if c.ending.closed {
 		c.in.ready.clear()
@@ -518,7 +530,7 @@ func (c *Conn) segment(now time.Duration) *sent {
 	}
 	full := c.mtu.floor - headerSize
 	n := min(full, c.wait.len())
-	if room := c.peerWindow - c.out.unacked; room < n {
+	if room := c.offer.window - c.out.unacked; room < n {
 		// Into a window that is too small goes one packet: what fits, or one byte
 		// to learn when there is room.
 		if len(c.out.packets) > 0 {
@@ -543,7 +555,7 @@ func (c *Conn) segment(now time.Duration) *sent {
 func (c *Conn) sendNew(now time.Duration, s *sent) {
 	if len(c.out.packets) == 0 {
 		c.timer.start(now)
-		if !c.in.gap() {
+		if !c.waits(now) {
 			c.heardAt = now // from now on the peer owes something
 		}
 	}
@@ -606,8 +618,14 @@ func (c *Conn) answer(now time.Duration) {
 // sendState sends an acknowledgement.
 func (c *Conn) sendState(now time.Duration, seq uint16) {
 	c.mask = c.in.selective(c.mask)
+	until, may := c.order.wait(now)
+	if may = may && c.bulk; may {
+		c.mask = c.mask[:0] // what it would show to be missing may yet come
+	}
 	c.send(now, &packet{kind: kindState, id: c.sendID, seq: seq, ack: c.in.ack, selective: c.mask}, false)
-	c.ackOwed = 0
+	if c.ackOwed = 0; may {
+		c.ackOwed, c.ackAt = 1, until
+	}
 }
 
 func (c *Conn) send(now time.Duration, p *packet, fragment bool) {
@@ -624,9 +642,28 @@ func (c *Conn) send(now time.Duration, p *packet, fragment bool) {
 	c.cfg.Send(c.buf, fragment)
 }
 
-// greetAt is when an accepted connection that has something to say asks again
-// whether the peer got the answer.
-func (c *Conn) greetAt() time.Duration { return c.sentAt + initialRTO<<c.greetings }
+// greets reports whether a packet of the greeting is to be repeated unasked, and when: by
+// the end that accepted, where it has something to say, and by the one that dialed and has
+// nothing to say that would show as much.
+func (c *Conn) greets() (at time.Duration, ok bool) {
+	switch at = c.sentAt + initialRTO<<c.greetings; {
+	case c.state == stateSynReceived:
+		ok = c.wait.len() > 0 && c.greetings < maxGreetings
+	case c.state == stateConnected && c.dialed:
+		ok = !c.greeted && len(c.out.packets) == 0 && c.greetings < maxShown
+	}
+	return at, ok
+}
+
+// greet repeats it.
+func (c *Conn) greet(now time.Duration) {
+	c.greetings++
+	if c.dialed {
+		c.sendState(now, c.out.next)
+		return
+	}
+	c.sendState(now, c.firstSeq)
+}
 
 // Deadline is the time at which to call Wake next; false if the connection is over.
 func (c *Conn) Deadline() (time.Duration, bool) {
@@ -636,9 +673,9 @@ func (c *Conn) Deadline() (time.Duration, bool) {
 	at := c.sentAt + keepAlive
 	if c.state == stateSynReceived {
 		at = c.born + greeting
-		if c.wait.len() > 0 && c.greetings < maxGreetings {
-			at = min(at, c.greetAt())
-		}
+	}
+	if greet, ok := c.greets(); ok {
+		at = min(at, greet)
 	}
 	if len(c.out.packets) > 0 {
 		at = min(at, c.timer.timeoutAt, c.heardAt+silence)
@@ -649,8 +686,11 @@ func (c *Conn) Deadline() (time.Duration, bool) {
 	if c.out.overdue > 0 {
 		at = min(at, c.out.overdue)
 	}
-	if c.in.gap() {
+	if c.waits(c.askAt()) {
 		at = min(at, c.askAt(), c.goneAt())
+	}
+	if c.urging.at > 0 {
+		at = min(at, c.urging.at)
 	}
 	if c.ackOwed > 0 {
 		at = min(at, c.ackAt)
@@ -674,13 +714,12 @@ func (c *Conn) Wake(now time.Duration) {
 		return
 	}
 	waiting := len(c.out.packets) > 0
-	if waiting && now >= c.heardAt+silence || c.in.gap() && now >= c.goneAt() || c.state == stateSynReceived && now >= c.born+greeting {
+	if waiting && now >= c.heardAt+silence || c.waits(now) && now >= c.goneAt() || c.state == stateSynReceived && now >= c.born+greeting {
 		c.end(ErrTimeout)
 		return
 	}
-	if c.state == stateSynReceived && c.wait.len() > 0 && c.greetings < maxGreetings && now >= c.greetAt() {
-		c.greetings++
-		c.sendState(now, c.firstSeq)
+	if at, ok := c.greets(); ok && now >= at {
+		c.greet(now)
 	}
 	if waiting && now >= c.timer.timeoutAt {
 		c.timeout(now)
@@ -691,8 +730,13 @@ func (c *Conn) Wake(now time.Duration) {
 		c.detect(now)
 		c.flush(now)
 	}
-	if c.in.gap() && now >= c.askAt() {
+	if c.waits(now) && now >= c.askAt() {
 		c.ask(now)
+	}
+	if c.urging.at > 0 && now >= c.urging.at {
+		for range c.urging.copies(now, c.in.ack, c.in.gap()) {
+			c.sendState(now, c.out.next)
+		}
 	}
 	if c.ackOwed > 0 && now >= c.ackAt {
 		c.answer(now)
@@ -702,18 +746,66 @@ func (c *Conn) Wake(now time.Duration) {
 	}
 }
 
-// askEvery is the time between two questions whether the peer is there.
+// waits reports whether the peer owes a packet, or may for all that is known: where
+// packets are lost, it may lack the answer to its last one.
+func (c *Conn) waits(now time.Duration) bool {
+	return c.in.gap() || c.asked > 0 || c.bulk && c.urging.lossy(now) && !c.in.ended
+}
+
+// askEvery is the time until a peer that says nothing is asked whether it is there.
 func (c *Conn) askEvery() time.Duration { return max(askEvery, askTimeouts*c.timer.first()) }
 
-// askAt is when to ask a peer that owes a packet whether it is there, and goneAt when
-// it is not.
-func (c *Conn) askAt() time.Duration  { return max(c.heardAt, c.askedAt) + c.askEvery() }
-func (c *Conn) goneAt() time.Duration { return c.heardAt + goneAfter*c.askEvery() }
+// askAt is when it is asked, and goneAt when it is gone. That it is there and does not
+// answer shows it sooner.
+func (c *Conn) askAt() time.Duration {
+	if c.asked > 0 {
+		return c.askedAt + c.timer.first()
+	}
+	return c.heardAt + c.askEvery()
+}
+
+func (c *Conn) goneAt() time.Duration {
+	if c.foundAt > 0 {
+		return c.foundAt + c.timer.first()
+	}
+	return c.heardAt + max(goneAfter, goneTimeouts*c.timer.first())
+}
+
+// Doubtful reports whether the peer did not answer when it was asked whether it is there.
+// Whoever knows another way to find that out can do so, and say that by Found.
+func (c *Conn) Doubtful() bool { return c.asked >= doubtful && c.foundAt == 0 && c.err == nil }
+
+// Found takes that the peer is there, and lets packets through. If it does not answer
+// once more, it has forgotten this connection.
+func (c *Conn) Found(now time.Duration) {
+	if c.Doubtful() {
+		c.foundAt = now
+		c.ask(now)
+	}
+}
+
+// urge notes what a packet tells about losses, and when its acknowledgement is to be
+// repeated. Where they are lost, one is for one packet.
+func (c *Conn) urge(now time.Duration, v verdict) {
+	stalled := now-c.tookAt >= stallTime
+	c.tookAt = now
+	if !c.bulk {
+		return
+	}
+	if v == outOfTurn || v == closedGap || v == refused || v == repeated && stalled {
+		c.urging.lost(now)
+	}
+	if v == inTurn && c.urging.lossy(now) {
+		c.ackOwed = ackEvery
+	}
+	c.urging.came(now)
+}
 
 // ask sends a packet that the peer has: what is repeated is answered by every one
 // that is there. It also repeats what the peer may not know to have arrived.
 func (c *Conn) ask(now time.Duration) {
 	c.askedAt = now
+	c.asked++
 	c.mask = c.in.selective(c.mask)
 	c.send(now, &packet{kind: kindData, id: c.sendID, seq: c.out.first() - 1, ack: c.in.ack, selective: c.mask}, false)
 	c.ackOwed = 0
@@ -723,6 +815,7 @@ func (c *Conn) ask(now time.Duration) {
 // tail loss probe of RFC 8985, which sends the last one).
 func (c *Conn) tail(now time.Duration) {
 	c.timer.tailed = true
+	c.out.doubtFirst()
 	c.out.loseFirst(func(s *sent) { c.lost(now, s) })
 	if seq, s := c.out.nextLost(); s != nil {
 		c.stats.Again++
@@ -733,8 +826,8 @@ func (c *Conn) tail(now time.Duration) {
 // timeout sends the first packet again after nothing was acknowledged for long.
 func (c *Conn) timeout(now time.Duration) {
 	c.stats.Timeouts++
-	c.timer.fired(now)
 	first := c.out.packets[0]
+	c.timer.fired(now, c.out.unacked > c.offer.window && c.heardAt > first.at)
 	if c.timer.backoff >= holeTimeouts && first.wire() > c.cfg.MinDatagram {
 		c.mtu.hole(now)
 		c.cc.setMSS(c.mtu.floor)
@@ -748,7 +841,8 @@ func (c *Conn) timeout(now time.Duration) {
 			c.mtu.failed()
 		}
 	})
-	if c.peerWindow > 0 {
+	c.out.doubtFirst()
+	if c.offer.window > 0 {
 		c.cc.silent()
 	}
 	if c.state == stateSynSent {

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -189,6 +190,30 @@ func TestTheEndThatAcceptedMaySpeakFirst(t *testing.T) {
 	}
 }
 
+// What tells the end that accepted of the one that dialed is lost, and neither has anything to
+// say for long.
+func TestAConnectionOfTwoThatAreSilentStays(t *testing.T) {
+	w, a, b := line(22)
+	a.stay, b.stay = true, true
+	w.run(0, nil)
+	a.dial()
+	w.run(30*time.Millisecond, nil)
+	a.out.loss = 1
+	w.run(2*time.Second, nil)
+	a.out.loss = 0
+	w.run(25*time.Second, nil)
+	if a.out.packets > maxShown {
+		t.Errorf("%d packets", a.out.packets)
+	}
+	w.run(time.Minute, nil)
+	b.want = 1000
+	b.act()
+	w.run(w.now+time.Second, nil)
+	if a.got != 1000 {
+		t.Errorf("got %d; %v, %v", a.got, a.conn.Err(), b.conn.Err())
+	}
+}
+
 func TestOnlyTrueResetsEndAConnection(t *testing.T) {
 	for name, c := range map[string]struct {
 		forge func(*Conn) packet
@@ -265,7 +290,7 @@ func TestAcksWithoutMasksFindALoss(t *testing.T) {
 	if len(c.out.packets) < 4 {
 		t.Fatalf("%d packets on their way", len(c.out.packets))
 	}
-	dup := packet{kind: kindState, id: c.receiveID, seq: c.in.ack + 1, ack: c.newestAck, window: uint32(c.peerWindow)}
+	dup := packet{kind: kindState, id: c.receiveID, seq: c.in.ack + 1, ack: c.offer.ack, window: uint32(c.offer.window), timestamp: c.offer.stamp}
 	for i := range duplicateAcks {
 		if c.Stats().Again != 0 {
 			t.Fatalf("sent again after %d", i)
@@ -274,6 +299,100 @@ func TestAcksWithoutMasksFindALoss(t *testing.T) {
 	}
 	if c.Stats().Again != 1 {
 		t.Errorf("%d packets were sent again", c.Stats().Again)
+	}
+}
+
+// receiver is a connection that a test sends packets to, and what it says.
+type receiver struct {
+	*Conn
+	now  time.Duration
+	said []packet
+}
+
+func newReceiver() *receiver {
+	r := &receiver{now: time.Second}
+	r.Conn, _ = Accept(r.now, Config{Send: func(b []byte, _ bool) {
+		p, _ := decode(bytes.Clone(b))
+		r.said = append(r.said, p)
+	}}, (&packet{kind: kindSyn, id: 9, seq: 0, window: 1 << 20}).append(nil))
+	r.said = nil
+	return r
+}
+
+// data brings full packets.
+func (r *receiver) data(seqs ...uint16) {
+	for _, seq := range seqs {
+		r.Receive(r.now, (&packet{kind: kindData, id: 10, seq: seq, ack: r.firstSeq - 1, payload: make([]byte, 1200)}).append(nil))
+	}
+}
+
+// pass lets time go by, and returns how many acknowledgements of ack were said.
+func (r *receiver) pass(d time.Duration, ack uint16) (n int) {
+	for until := r.now + d; ; {
+		at, ok := r.Deadline()
+		if !ok || at > until {
+			r.now = until
+			break
+		}
+		r.now = max(r.now, at)
+		r.Wake(r.now)
+	}
+	for _, p := range r.said {
+		if p.kind == kindState && p.ack == ack {
+			n++
+		}
+	}
+	r.said = nil
+	return n
+}
+
+// Where bulk data pauses and a packet is missing, its loss is proved once: who has two
+// packets more on their way learns it by nothing else for a second.
+func TestALossIsProvedWhenDataPauses(t *testing.T) {
+	r := newReceiver()
+	r.data(1, 3)
+	r.said = nil
+	if n := r.pass(time.Second, 1); n != duplicateAcks {
+		t.Errorf("acknowledged %d times in the pause", n)
+	}
+	r.data(4)
+	r.said = nil
+	if n := r.pass(time.Second, 1); n != 0 {
+		t.Errorf("acknowledged %d times in the second pause: the peer's timeout was put off", n)
+	}
+	r.data(2)
+	r.said = nil
+	if n := r.pass(time.Second, 4); n != urgeRounds {
+		t.Errorf("the last packet was acknowledged %d times more", n)
+	}
+}
+
+// Where packets are lost, each is acknowledged by itself, and the last of them again:
+// a lost acknowledgement stops a small window for a second. Where none is, one is for two.
+func TestAcknowledgementsWherePacketsAreLost(t *testing.T) {
+	r := newReceiver()
+	r.data(1, 2, 3, 4)
+	if n := len(r.said); n != 2 {
+		t.Errorf("%d acknowledgements of 4 packets", n)
+	}
+	r.said = nil
+	if n := r.pass(time.Second, 4); n != 0 {
+		t.Errorf("acknowledged %d times more, though none was lost", n)
+	}
+	r.data(6, 5)
+	r.said = nil
+	r.data(7, 8, 9, 10)
+	if n := len(r.said); n != 4 {
+		t.Errorf("%d acknowledgements of 4 packets, where packets are lost", n)
+	}
+	r.said = nil
+	if n := r.pass(time.Second, 10); n != urgeRounds {
+		t.Errorf("the last packet was acknowledged %d times more", n)
+	}
+	r.pass(lossyTime, 10)
+	r.data(11, 12, 13, 14)
+	if n := len(r.said); n > 3 {
+		t.Errorf("%d acknowledgements of 4 packets, long after the loss", n)
 	}
 }
 
@@ -351,11 +470,13 @@ func FuzzConn(f *testing.F) {
 			}
 			flight, unacked, lost := 0, 0, 0
 			for _, s := range c.out.packets {
+				if s.arrived {
+					continue // the peer has taken it from the window it tells
+				}
 				unacked += len(s.payload)
-				switch {
-				case s.lost:
+				if s.lost {
 					lost++
-				case !s.arrived:
+				} else {
 					flight += s.wire()
 				}
 			}

@@ -36,9 +36,19 @@
 //
 // Other implementations ignore a packet with all its data if what it acknowledges is
 // much older than what they have seen. So where a path changes the order of packets,
-// the acknowledged number goes up slowly, unless the peer sends bulk data. Others also give a connection up without a
-// word: a peer that owes a packet and is silent is asked, by a packet that it has,
-// whether it is there.
+// the acknowledged number goes up slowly, unless the peer sends bulk data. Others also
+// give a connection up without a word: a peer that owes a packet and is silent is asked,
+// by a packet that it has, whether it is there. And others wait for a second or longer
+// when the acknowledgement of the last packet of a small window is lost, or when too few
+// packets follow a lost one to prove the loss: where packets were lost lately, both are
+// repeated when bulk data pauses.
+//
+// Packets, and words that come only once, get lost and change their order. So a peer's
+// window is what its newest packet says: the one that acknowledges most and, of these, the
+// one of the latest timestamp. While a packet is not acknowledged, every timeout sends one
+// that has to be answered, also if all are said to have arrived. A peer without room that
+// answers is asked at the same pace for as long as it takes. The end that dialed shows that
+// it got the answer until it hears more than that.
 //
 // A datagram grows from what every IPv6 path carries to what Ethernet does, by
 // probes. A probe is an ordinary data packet with an extension as padding: when it

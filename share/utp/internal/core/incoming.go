@@ -1,7 +1,8 @@
 package core
 
 // incoming puts what arrives in order. It holds at most twice its limit: what
-// waits to be read, and what waits for a packet before it.
+// waits to be read, and what waits for a packet before it. A peer that keeps to the
+// window has it hold at most that.
 type incoming struct {
 	limit int
 	full  func() bool // nothing more may wait for a packet before it; nil is never
@@ -101,8 +102,9 @@ func (in *incoming) gap() bool { return in.highest > 0 }
 // forget drops what waits for a packet that will not come.
 func (in *incoming) forget() { in.early, in.earlyBytes, in.highest = nil, 0, 0 }
 
-// window is how many bytes there is room for.
-func (in *incoming) window() int { return max(0, in.limit-in.ready.len()) }
+// window is how many bytes there is room for. What waits for a packet before it takes
+// room: what else a peer would send is refused, and libtorrent sends nothing four times.
+func (in *incoming) window() int { return max(0, in.limit-in.ready.len()-in.earlyBytes) }
 
 // selective is the mask of what arrived out of order, appended to b; nothing if
 // all is in order.

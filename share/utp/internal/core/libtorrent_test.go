@@ -345,9 +345,17 @@ func TestAPeerThatGaveUpIsNoticed(t *testing.T) {
 			t.Fatal("it gave nothing up")
 		}
 		gave := w.now
-		w.run(w.now+15*time.Second, func() bool { return e.conn.Done() })
-		if e.corrupt || e.conn.Err() != ErrTimeout {
-			t.Errorf("%v after %d bytes, %v later: %v, corrupt: %v", gave, e.got, w.now-gave, e.conn.Err(), e.corrupt)
+		found := seed%2 == 0
+		w.run(w.now+15*time.Second, func() bool {
+			if found && e.conn.Doubtful() {
+				e.conn.Found(e.clock()) // a call was answered, say
+				e.setAlarm()
+			}
+			return e.conn.Done()
+		})
+		late := w.now - gave
+		if e.corrupt || e.conn.Err() != ErrTimeout || found && late > 6*time.Second {
+			t.Errorf("%v after %d bytes, %v later: %v, corrupt: %v", gave, e.got, late, e.conn.Err(), e.corrupt)
 		}
 	}
 }
@@ -392,7 +400,7 @@ func TestAnAnswerIsEnough(t *testing.T) {
 			c.Receive(now, (&packet{kind: kindState, id: 10, seq: 4, ack: c.firstSeq - 1}).append(nil))
 		}
 	}
-	if c.Err() != ErrTimeout || now < 2*silence || now > 2*silence+(goneAfter+1)*askEvery || asked < 60 || asked-answered < goneAfter-1 {
+	if c.Err() != ErrTimeout || now < 2*silence || now > 2*silence+goneAfter+2*askEvery || asked < 60 || asked-answered < 8 {
 		t.Errorf("%v after %v; asked %d times, answered %d", c.Err(), now, asked, answered)
 	}
 }

@@ -44,7 +44,7 @@ type outgoing struct {
 	next    uint16 // the number of the next new packet
 	packets []*sent
 	flight  int // bytes of datagrams on their way
-	unacked int // bytes of data that were sent and not acknowledged in order
+	unacked int // bytes of data that were sent and are not known to have arrived
 
 	orders  uint64 // transmissions so far
 	arrived uint64 // the highest order known to have arrived
@@ -113,7 +113,6 @@ func (o *outgoing) acknowledge(ack uint16, selective []byte, now, lowest time.Du
 	if n := int(int16(ack - first + 1)); n > 0 {
 		for _, s := range o.packets[:n] {
 			o.arrive(s, now, lowest, &a)
-			o.unacked -= len(s.payload)
 			spare.Put(s)
 		}
 		clear(o.packets[:n])
@@ -156,6 +155,7 @@ func (o *outgoing) arrive(s *sent, now, lowest time.Duration, a *answer) {
 	} else {
 		o.flight -= s.wire()
 	}
+	o.unacked -= len(s.payload)
 	a.packets++
 	a.bytes += s.wire()
 	if s.times == 1 {
@@ -204,6 +204,18 @@ func (o *outgoing) loseFirst(tell func(*sent)) {
 		o.lose(o.packets[0])
 		tell(o.packets[0])
 	}
+}
+
+// doubtFirst has the first packet sent again if all that is on its way is said to have
+// arrived: the acknowledgement of it was lost, and only a packet brings another one.
+func (o *outgoing) doubtFirst() {
+	if o.flight > 0 || o.lost > 0 || len(o.packets) == 0 {
+		return
+	}
+	s := o.packets[0] // arrived: or else it would be on its way, or lost
+	s.arrived, s.lost = false, true
+	o.unacked += len(s.payload)
+	o.lost++
 }
 
 // loseAll marks all that is on its way as lost.

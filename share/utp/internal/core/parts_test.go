@@ -71,6 +71,35 @@ func TestWhatArrivesIsPutInOrder(t *testing.T) {
 	})
 }
 
+// What waits for a packet before it takes room, as libtorrent's does: a sender counts
+// what is not known to have arrived, and nothing is refused.
+func TestWhatIsOutOfOrderTakesRoom(t *testing.T) {
+	in := incoming{limit: 1000, ack: 0xffff}
+	for i := uint16(1); i <= 3; i++ {
+		if v := in.add(i, make([]byte, 300), false); v != outOfTurn {
+			t.Fatalf("packet %d: verdict %d", i, v)
+		}
+	}
+	if got := in.window(); got != 100 {
+		t.Errorf("a window of %d", got)
+	}
+	var o outgoing
+	o.next = 1
+	for range 4 {
+		s := newSent(kindData, 300)
+		o.add(s)
+		o.transmit(s, 0)
+	}
+	o.acknowledge(0, []byte{0b011}, time.Second, 0) // the first and the last are missing
+	if o.unacked != 600 {
+		t.Errorf("%d bytes may not have arrived", o.unacked)
+	}
+	o.acknowledge(3, nil, time.Second, 0)
+	if o.unacked != 300 {
+		t.Errorf("%d bytes, when one is missing", o.unacked)
+	}
+}
+
 func TestNothingFollowsTheEnd(t *testing.T) {
 	in := incoming{limit: 100, ack: 0xfffe}
 	for _, c := range []struct {
@@ -397,7 +426,7 @@ func TestTheTailIsProbedOnce(t *testing.T) {
 		t.Error("twice")
 	}
 	m.moved(2 * time.Second)
-	m.fired(3 * time.Second)
+	m.fired(3*time.Second, false)
 	if _, ok := m.tailAt(); ok || m.timeoutAt != 3*time.Second+2*minRTO {
 		t.Errorf("after a timeout: %v, the next is at %v", ok, m.timeoutAt)
 	}

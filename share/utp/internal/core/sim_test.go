@@ -143,10 +143,12 @@ type end struct {
 	wrote, got   int
 	eof, corrupt bool
 	deaf         bool // reads nothing for now
+	seeded       bool // by cfg
 	stay         bool // does not close when all is written
 	buf          [8 << 10]byte
 
-	to func(b []byte) // takes what it sends; nil for other
+	to   func(b []byte)                 // takes what it sends; nil for other
+	fate func(b []byte) []time.Duration // by how much the copies of a datagram are late; nil for one that is not
 }
 
 func (e *end) clock() time.Duration {
@@ -169,14 +171,27 @@ func pattern(at, n int, salt byte) []byte {
 
 func (e *end) config() Config {
 	cfg := e.cfg
-	binary.LittleEndian.PutUint64(cfg.Seed[8:], e.rand.Uint64())
+	if !e.seeded {
+		binary.LittleEndian.PutUint64(cfg.Seed[8:], e.rand.Uint64())
+	}
 	cfg.Place = func(size int, _ bool) []byte { return make([]byte, 0, size) } // which nobody else has
 	cfg.Send = func(b []byte, fragment bool) {
 		to := e.to
 		if to == nil {
 			to = e.other.receive
 		}
-		e.out.send(len(b)+overhead, fragment, func() { to(b) })
+		send := func() { e.out.send(len(b)+overhead, fragment, func() { to(b) }) }
+		if e.fate == nil {
+			send()
+			return
+		}
+		for _, late := range e.fate(b) {
+			if late == 0 {
+				send()
+			} else {
+				e.at(e.now+late, send)
+			}
+		}
 	}
 	return cfg
 }

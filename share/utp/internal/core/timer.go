@@ -2,6 +2,9 @@ package core
 
 import "time"
 
+// The backoff at which a peer without room is asked whether there is some.
+const askedFull = 2
+
 // A peer may keep its acknowledgement back for so long.
 const peerAckDelay = 50 * time.Millisecond
 
@@ -23,9 +26,13 @@ func (t *timer) moved(now time.Duration) {
 	t.start(now)
 }
 
-// fired is called when nothing was acknowledged until timeoutAt.
-func (t *timer) fired(now time.Duration) {
-	t.backoff++
+// fired is called when nothing was acknowledged until timeoutAt. A peer that has no room,
+// but answers, is asked at the same pace for as long as it takes: the word that there is
+// room again can be lost.
+func (t *timer) fired(now time.Duration, answered bool) {
+	if t.backoff++; answered {
+		t.backoff = min(t.backoff, askedFull)
+	}
 	t.start(now)
 }
 

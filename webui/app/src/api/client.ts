@@ -1,6 +1,7 @@
 // Requests to the API: the JSON, the errors, and what the node can do.
 import { signal } from '@preact/signals'
 import type { Problem } from './types'
+import { say, told } from '../words'
 
 export const base = '/api/v1'
 
@@ -36,11 +37,11 @@ export async function learn(): Promise<void> {
 
 /** failureOf reads the error of a response. */
 export async function failureOf(r: Response): Promise<Failure> {
-  let message = `the node answered ${r.status} ${r.statusText}`
+  let message = say('node.answered', { status: `${r.status} ${r.statusText}` })
   let code = 'failed'
   try {
     const p = (await r.json()) as Partial<Problem>
-    if (p.detail || p.title) message = p.detail || p.title!
+    if (p.detail || p.title) message = told(p.detail || p.title, p.detail_text)
     if (p.code) code = p.code
     for (const e of p.errors ?? []) if (e.message) message += `: ${e.message}`
   } catch {
@@ -62,7 +63,7 @@ async function request(method: string, path: string, body?: unknown, init?: Requ
     })
   } catch (e) {
     if (e instanceof DOMException && e.name === 'AbortError') throw e
-    throw new Failure('The node does not answer. Is it running?', 0, 'no-node')
+    throw new Failure(say('node.silent'), 0, 'no-node')
   }
   if (!r.ok) {
     // Also after a wrong password: nobody is signed in.

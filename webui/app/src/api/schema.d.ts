@@ -103,8 +103,42 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Change settings that take effect at once; changes are kept across restarts */
+        /** Change settings, all or none; those that are not live take effect at the next start */
         patch: operations["patchConfig"];
+        trace?: never;
+    };
+    "/api/v1/config/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say what the settings of a configuration file would change */
+        post: operations["postConfigCompare"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/config/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The settings that differ from the defaults as a configuration file, without listeners and credentials */
+        get: operations["getConfigExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/config/{name}": {
@@ -207,6 +241,107 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Share complete files, such as those of another client, under the torrent that describes them */
+        post: operations["postImports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incoming": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what browsers send and have sent, oldest first */
+        get: operations["getIncoming"];
+        put?: never;
+        /** Begin an upload that can be continued when it breaks off */
+        post: operations["postIncoming"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incoming/{upload}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End an upload and delete its files */
+        delete: operations["deleteIncoming"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incoming/{upload}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the files of an upload */
+        get: operations["getIncomingFiles"];
+        put?: never;
+        /**
+         * Begin to send a file by the tus protocol 1.0.0
+         * @description The headers are those of the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload). Upload-Metadata has filename, and may have relativePath, modified, and a random key: with the same key, path and size, the same file is meant, also if the first answer was lost.
+         */
+        post: operations["postIncomingFiles"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incoming/{upload}/files/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Give up a file that is not complete
+         * @description The headers are those of the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload). Upload-Metadata has filename, and may have relativePath, modified, and a random key: with the same key, path and size, the same file is meant, also if the first answer was lost.
+         */
+        delete: operations["deleteIncomingFiles"];
+        options?: never;
+        /**
+         * Ask how much of a file has arrived
+         * @description The headers are those of the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload). Upload-Metadata has filename, and may have relativePath, modified, and a random key: with the same key, path and size, the same file is meant, also if the first answer was lost.
+         */
+        head: operations["headIncomingFiles"];
+        /**
+         * Send a file, or the rest of it
+         * @description The headers are those of the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload). Upload-Metadata has filename, and may have relativePath, modified, and a random key: with the same key, path and size, the same file is meant, also if the first answer was lost.
+         */
+        patch: operations["patchIncomingFiles"];
         trace?: never;
     };
     "/api/v1/lease": {
@@ -322,7 +457,7 @@ export interface paths {
         };
         /** Whether the page has a password */
         get: operations["getPassword"];
-        /** Set the password of the page */
+        /** Set the password of the page; this signs out all other browsers */
         put: operations["putPassword"];
         post?: never;
         delete?: never;
@@ -343,6 +478,60 @@ export interface paths {
         /** Preview a link or torrent without adding it */
         post: operations["postPreview"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/receive-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the links with which people send files, oldest first */
+        get: operations["getReceive-links"];
+        put?: never;
+        /** Make a link with which people send files with a browser */
+        post: operations["postReceive-links"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/receive-links/{link}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a link with which people send files */
+        delete: operations["deleteReceive-links"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say what a restart would change */
+        get: operations["getRestart"];
+        put?: never;
+        /** Stop the node and start it again with the saved settings */
+        post: operations["postRestart"];
+        /** Forget the start that failed */
+        delete: operations["deleteRestart"];
         options?: never;
         head?: never;
         patch?: never;
@@ -434,6 +623,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/transfers/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Do the same to many transfers */
+        post: operations["postTransfersBulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/torrents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Get the .torrent files of transfers as one .zip */
+        post: operations["postTransfersTorrents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/transfers/{id}": {
         parameters: {
             query?: never;
@@ -449,7 +672,7 @@ export interface paths {
         delete: operations["deleteTransfersOne"];
         options?: never;
         head?: never;
-        /** Change limits and goal of a transfer */
+        /** Change limits, goal and priority of a transfer */
         patch: operations["patchTransfersOne"];
         trace?: never;
     };
@@ -514,6 +737,23 @@ export interface paths {
         };
         /** Read a file, also while it is being fetched */
         get: operations["getTransfersFilesContent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transfers/{id}/files/{file}/subtitles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a file of subtitles as WebVTT */
+        get: operations["getTransfersFilesSubtitles"];
         put?: never;
         post?: never;
         delete?: never;
@@ -625,6 +865,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/transfers/{id}/streams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what is played, and what it waits for */
+        get: operations["getTransfersStreams"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/transfers/{id}/torrent": {
         parameters: {
             query?: never;
@@ -676,6 +933,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/transfers/{id}/web-seed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Also serve a transfer over HTTP to BitTorrent clients (BEP 19); its link has the URL */
+        put: operations["putTransfersWeb-seed"];
+        post?: never;
+        /** Serve a transfer no longer over HTTP to BitTorrent clients */
+        delete: operations["deleteTransfersWeb-seed"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the files in the folder of uploads that nothing shares */
+        get: operations["getUploads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/uploads/{name}": {
         parameters: {
             query?: never;
@@ -687,7 +979,8 @@ export interface paths {
         put?: never;
         /** Upload a file to share it */
         post: operations["postUploads"];
-        delete?: never;
+        /** Delete a file in the folder of uploads that nothing shares */
+        delete: operations["deleteUploads"];
         options?: never;
         head?: never;
         patch?: never;
@@ -731,11 +1024,35 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AddressCertificate: {
+            /** Format: ip */
+            address: string;
+            /** @description why the last try failed, in the words of the CA */
+            error?: string;
+            /**
+             * Format: date-time
+             * @description when it is renewed
+             */
+            renew?: string;
+            /**
+             * Format: date-time
+             * @description when the CA is asked again after a failure
+             */
+            retry?: string;
+            /** @enum {string} */
+            state: "no-port" | "not-reachable" | "pending" | "issued" | "refused" | "limited" | "ca-unreachable" | "failed";
+            /**
+             * Format: date-time
+             * @description the certificate in use is valid until then; absent without one
+             */
+            until?: string;
+        };
         AddressReport: {
             /** Format: ip */
             address: string;
             /** @description how the verdict is known; empty where nothing is */
             evidence: string;
+            evidence_text?: components["schemas"]["Text"];
             interface: string;
             /** @description stable, temporary, deprecated, tentative or unknown */
             kind: string;
@@ -755,16 +1072,68 @@ export interface components {
             /** @enum {string} */
             udp: "reachable" | "unreachable" | "unknown";
             udp_evidence?: string;
+            udp_evidence_text?: components["schemas"]["Text"];
             /** Format: date-time */
             udp_time?: string;
         };
         Addresses: {
             addresses: string[] | null;
         };
+        BulkFailure: {
+            id: string;
+            problem: components["schemas"]["Problem"];
+        };
+        BulkKept: {
+            id: string;
+            kept: components["schemas"]["Kept"][];
+        };
+        BulkRequest: {
+            /** @enum {string} */
+            action: "pause" | "resume" | "verify" | "change" | "remove";
+            /** @description with the action change: what changes */
+            change?: components["schemas"]["Change"];
+            /** @description with the action remove: also delete downloaded files, or the copy that a browser uploaded; files shared from their own folder are never deleted */
+            data?: boolean;
+            /** @description whole IDs, v1 or v2; a second mention of a transfer is ignored */
+            ids: string[];
+        };
+        BulkResult: {
+            /**
+             * Format: int64
+             * @description transfers that are as they should be
+             */
+            done: number;
+            /** @description the others, in the order of the request, each with the reason */
+            failed: components["schemas"]["BulkFailure"][];
+            /** @description of the action remove: transfers of which files stayed, in the order of the request */
+            kept?: components["schemas"]["BulkKept"][] | null;
+        };
+        CertificateReport: {
+            /** @description each with a certificate of its own, best first */
+            addresses?: components["schemas"]["AddressCertificate"][] | null;
+            /** @description one sentence */
+            answer: string;
+            /** @description URL of the directory of the CA (RFC 8555) */
+            ca?: string;
+            /** @description what to do next; empty for nothing */
+            next: string;
+            /** @enum {string} */
+            state: "none" | "own" | "no-port" | "not-reachable" | "pending" | "issued" | "refused" | "limited" | "ca-unreachable" | "failed";
+            /**
+             * Format: date-time
+             * @description when the certificate of the owner ends
+             */
+            until?: string;
+        };
         Change: {
             goal?: components["schemas"]["Goal"];
             /** @description bytes per second, 0 for no limit; a direction that is left out stays */
             limits?: components["schemas"]["LimitChange"];
+            /**
+             * Format: int32
+             * @description which downloads go first where not all may run at once: 1 before the others, 0 in turn, -1 after them
+             */
+            priority?: number;
         };
         Channel: {
             about?: string;
@@ -781,6 +1150,7 @@ export interface components {
             entries: number;
             /** @description the latest error, one sentence */
             error?: string;
+            error_text?: components["schemas"]["Text"];
             /** @description identifier of the channel: its public key, 64 hex digits, or if its link has a salt, a hash of both */
             key: string;
             /**
@@ -830,6 +1200,110 @@ export interface components {
             /** @description new name of an own channel */
             name?: string;
         };
+        Coming: {
+            /** @description bytes are arriving now */
+            active?: boolean;
+            /**
+             * Format: int64
+             * @description complete files
+             */
+            arrived: number;
+            /**
+             * Format: int64
+             * @description of an upload: bytes that it is to have
+             */
+            bytes?: number;
+            /** Format: date-time */
+            created: string;
+            /**
+             * Format: int64
+             * @description how often somebody had sent all that they wanted to
+             */
+            deliveries?: number;
+            /** @description it takes no more files */
+            ended?: boolean;
+            /**
+             * Format: int64
+             * @description of an upload: files that it is to have
+             */
+            files?: number;
+            /** @description where the files go */
+            folder: string;
+            id: string;
+            /**
+             * @description upload: of the owner, to be shared. receive: from whoever has a link, whose ID it has
+             * @enum {string}
+             */
+            kind: "upload" | "receive";
+            /** @description the latest complete files, at most 20 */
+            latest: components["schemas"]["ComingFile"][] | null;
+            /**
+             * Format: int64
+             * @description files that are taken
+             */
+            max_files: number;
+            /**
+             * Format: int64
+             * @description bytes that are taken; 0 is no limit
+             */
+            max_size?: number;
+            name: string;
+            /** @description the latest of these, at most 20 */
+            open: components["schemas"]["ComingFile"][] | null;
+            /** @description of an upload whose files are there: the path to share */
+            root?: string;
+            /**
+             * Format: int64
+             * @description bytes that have arrived, also of files that are not complete
+             */
+            sent: number;
+            /**
+             * Format: int64
+             * @description bytes of complete files
+             */
+            taken: number;
+            /** @description why the latest file was not taken */
+            trouble?: string;
+            /**
+             * Format: int64
+             * @description files that are not complete
+             */
+            unfinished: number;
+            /**
+             * Format: date-time
+             * @description when a byte last arrived
+             */
+            updated: string;
+        };
+        ComingFile: {
+            /** @description last element of its URL */
+            id: string;
+            /**
+             * Format: date-time
+             * @description when it was last changed, as the browser says
+             */
+            modified?: string;
+            /**
+             * Format: int64
+             * @description of a complete file: counts them in the order in which they were complete, from 1
+             */
+            number?: number;
+            /** @description as it was sent, with slashes */
+            path: string;
+            /**
+             * Format: int64
+             * @description bytes that have arrived
+             */
+            sent: number;
+            /** Format: int64 */
+            size: number;
+            /** @description of a complete file: its path on the node */
+            stored?: string;
+        };
+        ConfigFile: {
+            /** @description TOML */
+            text: string;
+        };
         DHTReport: {
             /**
              * Format: int64
@@ -842,6 +1316,22 @@ export interface components {
              */
             nodes: number;
             problem?: string;
+            problem_text?: components["schemas"]["Text"];
+        };
+        DoorReport: {
+            /** Format: ip */
+            address: string;
+            evidence?: string;
+            evidence_text?: components["schemas"]["Text"];
+            /** Format: int32 */
+            port: number;
+            /** @enum {string} */
+            tcp: "reachable" | "unreachable" | "unknown";
+            /**
+             * Format: date-time
+             * @description of the evidence
+             */
+            time?: string;
         };
         Entry: {
             about?: string;
@@ -879,11 +1369,22 @@ export interface components {
             file?: components["schemas"]["Found"];
             id: string;
             message?: string;
+            message_text?: components["schemas"]["Text"];
             source?: string;
             /** Format: date-time */
             time: string;
             transfer?: components["schemas"]["Transfer"];
             was?: string;
+        };
+        FailedStart: {
+            error: string;
+            error_text?: components["schemas"]["Text"];
+            /** @description saved settings that were dropped */
+            settings: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            time: string;
         };
         FetchRequest: {
             /** @description complete files that are there already in place, if some piece of them is right; otherwise right ones are put beside them */
@@ -945,6 +1446,11 @@ export interface components {
              */
             size: number;
         };
+        FormerURL: {
+            url: string;
+            /** @description the node still has this address and answers there, until it is gone */
+            works?: boolean;
+        };
         Found: {
             beside?: string;
             /** Format: int64 */
@@ -957,6 +1463,7 @@ export interface components {
         };
         GatewayProblem: {
             error: string;
+            error_text?: components["schemas"]["Text"];
             /** @description PCP, NAT-PMP or UPnP */
             method: string;
         };
@@ -969,6 +1476,7 @@ export interface components {
         };
         Health: {
             ok: boolean;
+            problem_texts?: components["schemas"]["Text"][] | null;
             /** @description sentences; not every problem makes the node unhealthy */
             problems: string[] | null;
         };
@@ -1014,7 +1522,58 @@ export interface components {
             /** @description absent where the router has mapped no port */
             mapping?: components["schemas"]["PortMapping"];
         };
+        Import: {
+            changes: components["schemas"]["ImportChange"][];
+            /** @description lines that cannot be imported */
+            refused: components["schemas"]["ImportRefusal"][];
+            /**
+             * Format: int64
+             * @description number of settings that have these values already
+             */
+            same: number;
+        };
+        ImportChange: {
+            from: string;
+            /** Format: int64 */
+            line: number;
+            /** @description it takes effect without a restart */
+            live: boolean;
+            name: string;
+            /** @description what PATCH /config takes to make this change */
+            set: string;
+            to: string;
+        };
+        ImportRefusal: {
+            /**
+             * Format: int64
+             * @description from 1; 0 if unknown
+             */
+            line: number;
+            name?: string;
+            why: string;
+            why_text?: components["schemas"]["Text"];
+        };
+        ImportRequest: {
+            /** @description what another client did with it */
+            before?: components["schemas"]["Past"];
+            /** @description where files are whose names on disk are not those of the torrent, by file number: paths below the folder */
+            files?: {
+                [key: string]: string;
+            };
+            /** @description when to stop seeding; without it, never */
+            goal?: components["schemas"]["Goal"];
+            limits?: components["schemas"]["Limits"];
+            no_trackers?: boolean;
+            /** @description absolute path of the file, or of the folder that the files are in */
+            path: string;
+            /** @description pause it as soon as its files are known to be right */
+            paused?: boolean;
+            /** @description content of a .torrent file, base64 */
+            torrent: string;
+        };
         Info: {
+            /** @description the node asks a CA for certificates: a sealed share gets the URL of its web link as soon as there is one */
+            acme?: boolean;
             /** @description the node's addresses as in links, best first */
             addresses: string[] | null;
             /**
@@ -1058,6 +1617,16 @@ export interface components {
             /** @description URL of the web page; empty if it is not served */
             web: string;
         };
+        Inside: {
+            /** @description how it was recognised */
+            evidence: string;
+            /** @enum {string} */
+            kind: "container" | "vm" | "wsl";
+            /** @description such as Docker, Podman or QEMU; empty where it is not known */
+            name: string;
+            /** @description an address says that the host translates addresses; always false for containers */
+            nat: boolean;
+        };
         Kept: {
             part?: boolean;
             path: string;
@@ -1089,6 +1658,7 @@ export interface components {
             /** @description of the event beside: the file that was there */
             file?: components["schemas"]["Found"];
             message?: string;
+            message_text?: components["schemas"]["Text"];
             source?: string;
             /** Format: date-time */
             time: string;
@@ -1134,6 +1704,24 @@ export interface components {
             /** @description key to import, as shoal channel export writes it */
             secret?: string;
         };
+        NewComing: {
+            /**
+             * Format: int64
+             * @description how many bytes they have together
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description how many files will be sent
+             */
+            files: number;
+            /** @description random, of the sender: the same key names the same upload, so that a request whose answer was lost can be sent again */
+            key?: string;
+            /** @description name of the file or folder */
+            name: string;
+            /** @description make a folder of that name for the files; without it, there is one file */
+            tree?: boolean;
+        };
         NewEntries: {
             about?: string;
             /** @description transfers of this node */
@@ -1141,6 +1729,31 @@ export interface components {
             /** @description links of content that this node need not have */
             links?: string[] | null;
             tags?: string[] | null;
+        };
+        NewReceiveLink: {
+            /**
+             * Format: date-time
+             * @description when the link ends
+             */
+            expires?: string;
+            /** @description absolute path of the folder for the files; without it, a new one below the downloads */
+            folder?: string;
+            /** @description ends the link when it ends, see GET /lease */
+            lease?: string;
+            /**
+             * Format: int64
+             * @description take at most so many files altogether; 0 is 10000
+             */
+            max_files?: number;
+            /**
+             * Format: int64
+             * @description take at most so many bytes altogether
+             */
+            max_size?: number;
+            /** @description what people see it is for; without it, the name of the folder */
+            name?: string;
+            /** @description ask people for this password */
+            password?: string;
         };
         NewWebLink: {
             /**
@@ -1156,12 +1769,22 @@ export interface components {
             /** @description ask people for this password */
             password?: string;
         };
+        NextSetting: {
+            /** @description what the file says, of a saved value that stands above it */
+            file?: string;
+            /** @enum {string} */
+            source: "flag" | "environment" | "file" | "saved" | "default";
+            value: string;
+            values?: string[] | null;
+            where?: string;
+        };
         NodeLimits: {
             /** Format: int64 */
             down: number;
             now: components["schemas"]["Limits"];
             /** @description why now differs from the limits that were set */
             reason?: string;
+            reason_text?: components["schemas"]["Text"];
             /** @description source of the limits that were set */
             source: string;
             /** Format: int64 */
@@ -1170,6 +1793,16 @@ export interface components {
         Omitted: {
             path: string;
             reason: string;
+            reason_text?: components["schemas"]["Text"];
+        };
+        Orphan: {
+            /** Format: int64 */
+            bytes: number;
+            folder?: boolean;
+            /** Format: date-time */
+            modified: string;
+            name: string;
+            path: string;
         };
         Page: {
             entries: components["schemas"]["Entry"][] | null;
@@ -1181,6 +1814,23 @@ export interface components {
         };
         PasswordState: {
             set: boolean;
+        };
+        Past: {
+            /**
+             * Format: date-time
+             * @description when it was added; without it, now
+             */
+            added?: string;
+            /**
+             * Format: int64
+             * @description bytes
+             */
+            downloaded?: number;
+            /**
+             * Format: int64
+             * @description bytes; they count in the ratio
+             */
+            uploaded?: number;
         };
         Peer: {
             address: string;
@@ -1209,6 +1859,7 @@ export interface components {
             /** Format: ip */
             address: string;
             error?: string;
+            error_text?: components["schemas"]["Text"];
             /** @description address of the router that was asked */
             gateway: string;
             /** @description PCP or UPnP */
@@ -1225,6 +1876,7 @@ export interface components {
         };
         PortMapping: {
             error?: string;
+            error_text?: components["schemas"]["Text"];
             /** @description the router's address and port */
             external: string;
             /**
@@ -1294,6 +1946,7 @@ export interface components {
             code: "failed" | "usage" | "nobody" | "no-node" | "refused" | "disk" | "interrupted";
             /** @description what went wrong and, if possible, what to do about it */
             detail: string;
+            detail_text?: components["schemas"]["Text"];
             errors?: components["schemas"]["ErrorDetail"][] | null;
             /**
              * Format: int64
@@ -1308,6 +1961,55 @@ export interface components {
              */
             type: string;
         };
+        ReceiveLink: {
+            /**
+             * Format: int64
+             * @description bytes of the files that have arrived
+             */
+            bytes: number;
+            /** Format: date-time */
+            created: string;
+            /** @description the URL is https */
+            encrypted?: boolean;
+            /** @description it expired */
+            ended?: boolean;
+            /** Format: date-time */
+            expires?: string;
+            /**
+             * Format: int64
+             * @description files that have arrived
+             */
+            files: number;
+            /** @description where the files go */
+            folder: string;
+            /** @description names the link to its owner; nobody can send with it */
+            id: string;
+            /**
+             * Format: int64
+             * @description files that are taken altogether
+             */
+            max_files: number;
+            /**
+             * Format: int64
+             * @description bytes that are taken altogether; 0 is no limit
+             */
+            max_size?: number;
+            /** @description what people see it is for */
+            name: string;
+            /** @description the same at other addresses of the node, best first */
+            others?: string[] | null;
+            /** @description people are asked for a password */
+            password?: boolean;
+            /** @description what to give to others; empty while the node serves no web links */
+            url: string;
+        };
+        RefusedPort: {
+            /** @description why, and what to do */
+            error: string;
+            error_text?: components["schemas"]["Text"];
+            /** Format: int32 */
+            port: number;
+        };
         Removal: {
             /** @description files that stayed, and why: those that it did not make, those that were changed since, and without data those that are unfinished */
             kept: components["schemas"]["Kept"][] | null;
@@ -1317,14 +2019,18 @@ export interface components {
             addresses: components["schemas"]["AddressReport"][] | null;
             /** @description one sentence */
             answer: string;
+            answer_text?: components["schemas"]["Text"];
             /** @description absent where the DHT is off */
             dht?: components["schemas"]["DHTReport"];
             /** @description ways of asking the router for pinholes that do not work, and why */
             gateways: components["schemas"]["GatewayProblem"][] | null;
+            /** @description the container or virtual machine that the node runs in; absent where none is recognised */
+            inside?: components["schemas"]["Inside"];
             /** @description absent where IPv4 is off */
             ipv4?: components["schemas"]["IPv4Report"];
             /** @description what to do next */
             next: string;
+            next_text?: components["schemas"]["Text"];
             /** @description asked of the router, open or not */
             pinholes: components["schemas"]["Pinhole"][] | null;
             /** @description what others say our address is */
@@ -1336,6 +2042,17 @@ export interface components {
             verdict: "reachable" | "unreachable" | "unknown";
             /** @description what this host lacks to reach others, and what would help; absent where nothing is lacking */
             warning?: string;
+            warning_text?: components["schemas"]["Text"];
+            /** @description absent where web links are not served */
+            web?: components["schemas"]["WebReport"];
+        };
+        Restart: {
+            /** @description POST /restart restarts this node; a node that a command runs for itself ends with the command */
+            can: boolean;
+            /** @description the last start that failed because of saved settings */
+            failed?: components["schemas"]["FailedStart"];
+            /** @description names of the settings whose new value needs a restart */
+            pending: string[];
         };
         Results: {
             hits: components["schemas"]["Hit"][] | null;
@@ -1378,18 +2095,35 @@ export interface components {
             count?: number;
         };
         Setting: {
+            /** @description the values of a choice */
+            choices?: string[] | null;
             default: string;
+            /** @description what the file says, of a saved value that stands above it */
+            file?: string;
+            /** @enum {string} */
+            group: "downloads" | "speed" | "network" | "seeding" | "folders" | "access" | "expert";
+            /** @description no API can change it: only a flag, a variable or the file */
+            guarded: boolean;
             help: string;
+            /**
+             * @description how people write the value, or an element of a list
+             * @enum {string}
+             */
+            kind: "switch" | "number" | "rate" | "size" | "choice" | "folder" | "goal" | "schedule" | "text";
+            /** @description any number of elements; PATCH /config takes them separated by semicolons */
+            list: boolean;
             /** @description a change takes effect without a restart */
             live: boolean;
             name: string;
+            /** @description what the next start of the node has, if it differs */
+            next?: components["schemas"]["NextSetting"];
             /** @enum {string} */
             source: "flag" | "environment" | "file" | "saved" | "default";
             /** @description value in the form a user would write; a list is separated by commas */
             value: string;
             /** @description elements of a list */
             values?: string[] | null;
-            /** @description name of the flag, the variable or the file */
+            /** @description name of the flag, the variable or the file; of a saved value, of the file that says otherwise */
             where?: string;
             /** @description the API can change it */
             writable: boolean;
@@ -1463,9 +2197,42 @@ export interface components {
             /** Format: int64 */
             uploaded: number;
         };
+        Stream: {
+            /** Format: int64 */
+            ahead: number;
+            /** Format: int64 */
+            at: number;
+            /** Format: int64 */
+            file: number;
+            /** Format: int64 */
+            missing: number;
+            /** Format: int64 */
+            piece: number;
+            /** Format: int64 */
+            pieces: number;
+            /** Format: int64 */
+            ready: number;
+            waits: boolean;
+        };
+        Streams: {
+            /** Format: int64 */
+            held: number;
+            streams: components["schemas"]["Stream"][] | null;
+        };
+        Text: {
+            /** @description each a string, an integer or another text */
+            args?: unknown[] | null;
+            /** @description the English sentence, with {0}, {1} and so on for the elements of args */
+            pattern: string;
+        };
+        TorrentsOf: {
+            ids: string[];
+        };
         Transfer: {
             /** Format: date-time */
             added: string;
+            /** Format: double */
+            availability?: number;
             /** Format: int64 */
             bytes: number;
             channel?: string;
@@ -1494,7 +2261,10 @@ export interface components {
             path: string;
             /** Format: int64 */
             peers: number;
+            /** Format: int32 */
+            priority?: number;
             reason?: string;
+            reason_text?: components["schemas"]["Text"];
             /** @enum {string} */
             seal?: "open" | "blind";
             /** Format: int64 */
@@ -1526,6 +2296,7 @@ export interface components {
             busy?: boolean;
             /** @description why the last attempt failed */
             error?: string;
+            error_text?: components["schemas"]["Text"];
             /**
              * Format: int64
              * @description new addresses it returned since the node started; for a tracker, the addresses in its last answer
@@ -1561,6 +2332,8 @@ export interface components {
             ended?: boolean;
             /** Format: date-time */
             expires?: string;
+            /** @description URLs that were given out for the link and that its node is about to lose, or has lost; the latest first */
+            former?: components["schemas"]["FormerURL"][] | null;
             /** @description names the link to its owner; nobody can fetch with it */
             id: string;
             /**
@@ -1572,9 +2345,21 @@ export interface components {
             others?: string[] | null;
             /** @description people are asked for a password */
             password?: boolean;
+            /**
+             * @description whether strangers are known to reach the address of the URL
+             * @enum {string}
+             */
+            reachable?: "reachable" | "unreachable" | "unknown";
             transfer: string;
-            /** @description what to give to others; empty while the node serves no web links */
+            /** @description what to give to others; empty while the node serves no web links, and for a sealed share while there is no certificate */
             url: string;
+        };
+        WebReport: {
+            certificate: components["schemas"]["CertificateReport"];
+            /** @description addresses and ports of web links beside those for peers, best first */
+            doors: components["schemas"]["DoorReport"][] | null;
+            /** @description ports at which this node was to serve web links, and cannot listen */
+            refused?: components["schemas"]["RefusedPort"][] | null;
         };
         Welcome: {
             /**
@@ -1966,6 +2751,68 @@ export interface operations {
             };
         };
     };
+    postConfigCompare: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigFile"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getConfigExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The settings that differ from the defaults as a configuration file, without listeners and credentials */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/toml": string;
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     deleteConfig: {
         parameters: {
             query?: never;
@@ -2030,7 +2877,7 @@ export interface operations {
     getEvents: {
         parameters: {
             query?: {
-                /** @description topics, separated by commas: peers:ID, pieces:ID, files:ID, log:ID, discovery:ID, node */
+                /** @description topics, separated by commas: peers:ID, pieces:ID, files:ID, log:ID, discovery:ID, streams:ID, node */
                 topics?: string;
                 /** @description only these IDs, separated by commas */
                 transfers?: string;
@@ -2149,6 +2996,324 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["History"];
                 };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postImports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transfer"];
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getIncoming: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Coming"][] | null;
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postIncoming: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewComing"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Coming"];
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteIncoming: {
+        parameters: {
+            query?: {
+                /** @description keep the files that have arrived; without it, they are deleted, too */
+                keep?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the upload */
+                upload: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getIncomingFiles: {
+        parameters: {
+            query?: {
+                /** @description only files that were complete after the one of this number */
+                after?: number;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the upload */
+                upload: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComingFile"][] | null;
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postIncomingFiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the upload */
+                upload: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Begin to send a file by the tus protocol 1.0.0 */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteIncomingFiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the upload */
+                upload: string;
+                /** @description ID of the file */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Give up a file that is not complete */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    headIncomingFiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the upload */
+                upload: string;
+                /** @description ID of the file */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ask how much of a file has arrived */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchIncomingFiles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the upload */
+                upload: string;
+                /** @description ID of the file */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Send a file, or the rest of it */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request failed */
             default: {
@@ -2498,6 +3663,181 @@ export interface operations {
             };
         };
     };
+    "getReceive-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiveLink"][] | null;
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "postReceive-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReceiveLink"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiveLink"];
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "deleteReceive-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the link */
+                link: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRestart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Restart"];
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postRestart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteRestart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getSearch: {
         parameters: {
             query?: {
@@ -2679,6 +4019,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Transfer"];
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postTransfersBulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkResult"];
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postTransfersTorrents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TorrentsOf"];
+            };
+        };
+        responses: {
+            /** @description Get the .torrent files of transfers as one .zip */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
                 };
             };
             /** @description The request failed */
@@ -2932,7 +4338,10 @@ export interface operations {
     };
     getTransfersFilesContent: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description It is played: while data is missing ahead of the reader, other downloads are slowed down */
+                play?: boolean;
+            };
             header?: never;
             path: {
                 /** @description ID, v1 or v2, may be shortened while unique */
@@ -2951,6 +4360,40 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTransfersFilesSubtitles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, v1 or v2, may be shortened while unique */
+                id: string;
+                /** @description number of the file, from 0 */
+                file: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Read a file of subtitles as WebVTT */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/vtt": string;
                 };
             };
             /** @description The request failed */
@@ -3189,6 +4632,38 @@ export interface operations {
             };
         };
     };
+    getTransfersStreams: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, v1 or v2, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Streams"];
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getTransfersTorrent: {
         parameters: {
             query?: never;
@@ -3287,6 +4762,95 @@ export interface operations {
             };
         };
     };
+    "putTransfersWeb-seed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, v1 or v2, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "deleteTransfersWeb-seed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID, v1 or v2, may be shortened while unique */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUploads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Orphan"][] | null;
+                };
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     postUploads: {
         parameters: {
             query?: {
@@ -3328,9 +4892,42 @@ export interface operations {
             };
         };
     };
-    "getWeb-links": {
+    deleteUploads: {
         parameters: {
             query?: never;
+            header?: never;
+            path: {
+                /** @description name in the folder of uploads */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "getWeb-links": {
+        parameters: {
+            query?: {
+                /** @description ID of a transfer, may be shortened while unique; without it, all links */
+                transfer?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;

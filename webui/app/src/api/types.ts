@@ -1,4 +1,5 @@
 // Short names for the types of the API, which schema.d.ts has in full.
+import type { Text } from '../words'
 import type { components } from './schema'
 
 type S = components['schemas']
@@ -6,7 +7,7 @@ type S = components['schemas']
 // The OpenAPI document allows null for an empty list; the node never sends it.
 type Lists<T> = { [K in keyof T]: Exclude<T[K], null> extends readonly unknown[] ? Exclude<T[K], null> : T[K] }
 
-export type State = 'hashing' | 'checking' | 'finding' | 'queued' | 'fetching' | 'seeding' | 'paused' | 'error'
+export type State = 'hashing' | 'checking' | 'finding' | 'queued' | 'fetching' | 'seeding' | 'paused' | 'waiting' | 'error'
 export type Transfer = Omit<S['Transfer'], 'state'> & { state: State }
 export type File = S['File']
 export type Peer = S['Peer']
@@ -14,6 +15,8 @@ export type Stats = S['Stats']
 export type Info = Lists<S['Info']>
 export type Health = Lists<S['Health']>
 export type Setting = S['Setting']
+export type Restart = Lists<S['Restart']>
+export type Import = Lists<S['Import']>
 export type NodeLimits = S['NodeLimits']
 export type Limits = S['Limits']
 export type Goal = S['Goal']
@@ -22,9 +25,14 @@ export type Preview = Omit<Lists<S['Preview']>, 'present'> & { present?: Transfe
 export type LogLine = S['LogLine']
 export type Problem = S['Problem']
 export type History = S['History']
+export type Streams = Lists<S['Streams']>
 export type Way = S['Way']
 export type Folder = S['Folder']
-export type Uploaded = S['Uploaded']
+export type WebLink = Lists<S['WebLink']>
+export type Coming = Lists<S['Coming']>
+export type ComingFile = S['ComingFile']
+export type Orphan = S['Orphan']
+export type ReceiveLink = S['ReceiveLink']
 
 /** Notice is an event of the stream. */
 export interface Notice {
@@ -32,6 +40,7 @@ export interface Notice {
   id: string
   was?: string
   message?: string
+  message_text?: Text
   transfer?: Transfer
 }
 
@@ -48,6 +57,7 @@ export interface SignIn {
   id: string
   kind: 'browser' | 'token'
   label: string
+  scope?: 'read' | 'add' | 'everything'
   created: string
   used: string
   this: boolean

@@ -1,5 +1,6 @@
 // What the text of a scanned QR code means.
 import { isChannel, links, shown } from './text'
+import { say } from '../words'
 
 /** Held is the content of a scanned QR code. Anyone can print a code, so the text is not trusted. */
 export interface Held {
@@ -16,7 +17,7 @@ export function held(code: string): Held {
 }
 
 /** unfit is the error for a code that is neither a share nor a channel. */
-export const unfit = (h: Held): string => h.text === '' ? 'The QR code is empty'
-  : `The QR code is not a link to a share or a channel. It contains ${h.kind === 'address' ? 'a web address' : 'this text'}: “${shown(h.text)}”`
+export const unfit = (h: Held): string => h.text === '' ? say('code.empty')
+  : say(h.kind === 'address' ? 'code.address' : 'code.text', { text: shown(h.text) })
 
 export const isPicture = (f: File): boolean => f.type.startsWith('image/')

@@ -1,4 +1,6 @@
 // The files of this device that were chosen or dropped, with their paths.
+import { say } from '../words'
+
 /** Given is a file of this device with its path in the chosen folder. */
 export interface Given {
   file: File
@@ -18,7 +20,7 @@ const most = 10_000
 export async function walk(entries: FileSystemEntry[]): Promise<Given[]> {
   const out: Given[] = []
   const visit = async (e: FileSystemEntry, path: string): Promise<void> => {
-    if (out.length >= most) throw new Error(`The folder has more than ${most} files. Share it by its path on the node instead`)
+    if (out.length >= most) throw new Error(say('drop.many', { n: most }))
     if (e.isFile) {
       const file = await new Promise<File>((done, failed) => (e as FileSystemFileEntry).file(done, failed))
       out.push({ file, path: path + e.name })

@@ -1,4 +1,6 @@
-// Sizes, rates, times and numbers as text, and sizes read from text.
+// Sizes, rates, times and numbers as text in the reader's language, and sizes read from text.
+import { date, number, relative, say } from '../words'
+
 const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB']
 
 /** bytes writes a size with three digits, in powers of 1000 as disks are sold. */
@@ -10,7 +12,7 @@ export function bytes(n: number): string {
     i++
   }
   const digits = i === 0 || n >= 99.95 ? 0 : n >= 9.995 ? 1 : 2
-  return `${n.toFixed(digits)} ${units[i]}`
+  return `${number(n, digits)} ${units[i]}`
 }
 
 /** rate writes bytes per second, or an empty string for 0. */
@@ -21,21 +23,21 @@ export function rate(n: number): string {
 /** duration writes seconds in at most two units. */
 export function duration(s: number): string {
   if (!Number.isFinite(s) || s < 0) return '–'
-  if (s < 60) return `${Math.max(1, Math.ceil(s))} s`
+  if (s < 60) return say('time.seconds', { n: Math.max(1, Math.ceil(s)) })
   const m = Math.ceil(s / 60)
-  if (m < 60) return `${m} min`
+  if (m < 60) return say('time.minutes', { n: m })
   const h = Math.floor(m / 60)
-  if (h < 48) return m % 60 ? `${h} h ${m % 60} min` : `${h} h`
+  if (h < 48) return m % 60 ? `${say('time.hours', { n: h })} ${say('time.minutes', { n: m % 60 })}` : say('time.hours', { n: h })
   const d = Math.round(h / 24)
-  return d < 400 ? `${d} days` : 'more than a year'
+  return d < 400 ? say('time.days', { n: d }) : say('time.years')
 }
 
 /** percent rounds down, so that only complete content shows 100 %. */
 export function percent(part: number, whole: number): string {
-  if (whole <= 0) return '0 %'
+  if (whole <= 0) return say('percent', { value: '0' })
   const p = (part / whole) * 100
-  if (part >= whole) return '100 %'
-  return p >= 99 || p < 10 ? `${(Math.floor(p * 10) / 10).toFixed(1)} %` : `${Math.floor(p)} %`
+  if (part >= whole) return say('percent', { value: '100' })
+  return say('percent', { value: p >= 99 || p < 10 ? number(Math.floor(p * 10) / 10, 1) : number(Math.floor(p), 0) })
 }
 
 /** ago writes how long ago a time was; now is for tests. */
@@ -43,11 +45,11 @@ export function ago(time: string | undefined, now = Date.now()): string {
   const t = time ? Date.parse(time) : NaN
   if (Number.isNaN(t)) return '–'
   const s = Math.round((now - t) / 1000)
-  if (s < 45) return 'just now'
-  if (s < 5400) return plural(Math.max(1, Math.round(s / 60)), 'minute') + ' ago'
-  if (s < 129600) return plural(Math.round(s / 3600), 'hour') + ' ago'
-  if (s < 86400 * 45) return plural(Math.round(s / 86400), 'day') + ' ago'
-  return new Date(t).toLocaleDateString(undefined, { year: 'numeric', month: 'short', day: 'numeric' })
+  if (s < 45) return say('time.now')
+  if (s < 5400) return relative(-Math.max(1, Math.round(s / 60)), 'minute')
+  if (s < 129600) return relative(-Math.round(s / 3600), 'hour')
+  if (s < 86400 * 45) return relative(-Math.round(s / 86400), 'day')
+  return date(t)
 }
 
 export function plural(n: number, one: string, many = one + 's'): string {
@@ -71,11 +73,10 @@ export function parseSize(text: string): number | undefined {
 const minute = 60e9
 /** goalText describes a seeding goal; For is in nanoseconds. */
 export function goalText(g: { none?: boolean; ratio?: number; for?: number }): string {
-  if (g.none) return 'Do not seed'
-  const parts: string[] = []
-  if (g.ratio) parts.push(`the ratio is ${g.ratio}`)
-  if (g.for) parts.push(`${duration(g.for / 1e9)} of seeding`)
-  return parts.length ? 'Until ' + parts.join(' or ') : 'Forever'
+  if (g.none) return say('goal.none')
+  if (g.ratio && g.for) return say('goal.both', { ratio: number(g.ratio), time: duration(g.for / 1e9) })
+  if (g.ratio) return say('goal.ratio', { ratio: number(g.ratio) })
+  return g.for ? say('goal.time', { time: duration(g.for / 1e9) }) : say('goal.forever')
 }
 export const hours = (ns: number): number => ns / (60 * minute)
 export const nanoseconds = (h: number): number => Math.round(h * 60 * minute)

@@ -1,5 +1,5 @@
 // The piece map: its encoding, its counts, and how it is shrunk to what fits.
-import { plural } from './format'
+import { say } from '../words'
 
 export const missing = 0, partial = 1, checking = 2, complete = 3, skipped = 4
 
@@ -21,11 +21,11 @@ export function count(states: Uint8Array): [number, number, number, number, numb
 /** summary describes the piece map in words. */
 export function summary(states: Uint8Array): string {
   const n = count(states)
-  const parts = [`${n[complete].toLocaleString('en')} of ${plural(states.length, 'piece')} complete`]
-  if (n[partial]) parts.push(`${n[partial].toLocaleString('en')} in progress`)
-  if (n[checking]) parts.push(`${n[checking].toLocaleString('en')} being checked`)
-  if (n[missing]) parts.push(`${n[missing].toLocaleString('en')} missing`)
-  if (n[skipped]) parts.push(`${n[skipped].toLocaleString('en')} skipped`)
+  const parts = [say('pieces.sum.complete', { n: states.length, done: n[complete] })]
+  if (n[partial]) parts.push(say('pieces.sum.partial', { n: n[partial] }))
+  if (n[checking]) parts.push(say('pieces.sum.checking', { n: n[checking] }))
+  if (n[missing]) parts.push(say('pieces.sum.missing', { n: n[missing] }))
+  if (n[skipped]) parts.push(say('pieces.sum.skipped', { n: n[skipped] }))
   return parts.join(', ')
 }
 

@@ -1,14 +1,26 @@
 // Text from strangers: made safe to show, compared, and read for links.
 
-// Names come from strangers. They are only used as text nodes, and characters that
-// reorder or hide text are made visible.
-const hidden = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g
+// Names come from strangers. They are only used as text nodes. What could turn the
+// direction of the text around them, or break the line, is made visible; joiners
+// stay, since Persian, Hindi and families of emoji are written with them.
+const turning = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
 const longest = 400
+const letters = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 
-/** shown makes a name from the network safe to display. */
+/** shown makes a name from the network safe to display. A long one loses its middle, never half a letter. */
 export function shown(name: string): string {
-  const cut = name.length > longest ? name.slice(0, longest / 2) + ' … ' + name.slice(-longest / 4) : name
-  return cut.replace(hidden, '\ufffd')
+  const safe = name.replace(turning, '\ufffd')
+  if (safe.length <= longest) return safe
+  let start = 0
+  let end = safe.length
+  for (const { index, segment } of letters.segment(safe)) {
+    if (index + segment.length <= longest / 2) start = index + segment.length
+    if (index >= safe.length - longest / 4) {
+      end = index
+      break
+    }
+  }
+  return safe.slice(0, start) + ' … ' + safe.slice(end)
 }
 
 /** fold prepares text for searching: no case, no accents. */

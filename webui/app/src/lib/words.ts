@@ -1,50 +1,52 @@
 // The words for states, sources of peers and names of files.
 import type { File, Peer, State, Transfer } from '../api/types'
-import { bytes, plural } from './format'
+import { bytes } from './format'
+import { say, told } from '../words'
 
-export const stateNames: Record<State, string> = {
-  hashing: 'Reading', checking: 'Checking', finding: 'Finding', queued: 'Queued',
-  fetching: 'Downloading', seeding: 'Seeding', paused: 'Paused', error: 'Error',
-}
+export const stateName = (s: State): string => say(`state.${s}`)
 
 /** status describes in one sentence what a transfer is doing. */
 export function status(t: Transfer): string {
-  if (t.reason) return t.reason.charAt(0).toUpperCase() + t.reason.slice(1)
+  const why = told(t.reason, t.reason_text)
+  if (why) return why.charAt(0).toUpperCase() + why.slice(1)
   switch (t.state) {
     case 'hashing':
-      return 'Hashing the files to make the link'
+      return say('status.hashing')
     case 'checking':
-      return 'Verifying the data on disk'
+      return say('status.checking')
     case 'finding':
-      return 'Looking for peers'
+      return say('status.finding')
     case 'queued':
-      return 'Waiting for other downloads'
+      return say('status.queued')
     case 'fetching':
-      return t.peers > 0 ? `From ${plural(t.peers, 'peer')}` : 'Looking for peers'
+      return t.peers > 0 ? say('status.from', { n: t.peers }) : say('status.finding')
     case 'seeding':
-      return t.peers > 0 ? `Connected to ${plural(t.peers, 'peer')}` : 'No peers connected'
+      return t.peers > 0 ? say('status.connected', { n: t.peers }) : say('status.idle')
     case 'paused':
-      return 'Paused until you resume it'
+      return say('status.paused')
+    case 'waiting':
+      return say('status.waiting')
     case 'error':
-      return 'Stopped'
+      return say('status.error')
   }
 }
 
 /** readers says who can read a sealed share; it is empty for plain content. */
 export function readers(t: Transfer): string {
-  if (t.seal === 'open') return 'Sealed: only people with the full link can read it'
-  return t.seal === 'blind' ? `${sealedName(t)}: this node cannot read it` : ''
+  if (t.seal === 'open') return say('seal.open')
+  return t.seal === 'blind' ? say('seal.blind', { name: sealedName(t) }) : ''
 }
 
-const sealedName = (t: Transfer): string => `Sealed, ${bytes(t.size)}`
+const sealedName = (t: Transfer): string => say('seal.name', { size: bytes(t.size) })
 
 /** nameOf is the name of a transfer. That of a sealed share that the node cannot read says nothing, so its size stands for it. */
 export const nameOf = (t: Transfer): string => (t.seal === 'blind' ? sealedName(t) : t.name)
 
-const sources: Record<string, string> = {
-  link: 'Link', dht: 'DHT', lan: 'Local network', pex: 'Peer exchange', tracker: 'Tracker', webseed: 'Web seed', incoming: 'Incoming', user: 'Added by you',
+const sources = ['link', 'dht', 'lan', 'pex', 'tracker', 'webseed', 'incoming', 'user'] as const
+export function sourceName(name: string): string {
+  const known = sources.find((s) => s === name)
+  return known ? say(`source.${known}`) : name
 }
-export const sourceName = (s: string): string => sources[s] ?? s
 
 /** onDisk pairs the files that have another name on disk than in the torrent with that name. */
 export const onDisk = (files: readonly File[]): [string, string][] =>

@@ -6,14 +6,16 @@ import { message, send, transferPath } from '../api/client'
 import type { Match, Preview, Transfer } from '../api/types'
 import { held, isPicture, unfit } from '../lib/code'
 import { isTorrent } from '../lib/drop'
-import { bytes, percent, plural } from '../lib/format'
+import { bytes, percent } from '../lib/format'
 import { isChannel, links, shown } from '../lib/text'
 import { go } from '../router'
+import { lastFolders, usedFolder } from '../state/folders'
 import { put } from '../state/store'
 import { toast } from '../state/toasts'
 import { Button, Dialog, Pick, Problem, Working } from '../ui/basics'
 import { FileTree } from '../ui/filetree'
 import { codeIn, Scan } from '../ui/scan'
+import { say, sayParts } from '../words'
 import { onceMore, unseal } from './unseal'
 
 /** Source is what the node previews: a link, or a torrent in base64. */
@@ -30,10 +32,10 @@ export function offer(files: File[], text: string): void {
 const largest = 10 << 20
 
 async function read(file: File): Promise<string> {
-  if (file.size > largest) throw new Error(`“${shown(file.name)}” is too large for a .torrent file (${bytes(file.size)})`)
+  if (file.size > largest) throw new Error(say('add.file.large', { name: shown(file.name), size: bytes(file.size) }))
   const b = new Uint8Array(await file.arrayBuffer())
   // A torrent is a bencoded dictionary, which begins with d.
-  if (b[0] !== 0x64) throw new Error(`“${shown(file.name)}” is not a .torrent file. To share the file itself, use Share`)
+  if (b[0] !== 0x64) throw new Error(say('add.file.other', { name: shown(file.name) }))
   let raw = ''
   for (let i = 0; i < b.length; i += 8192) raw += String.fromCharCode(...b.subarray(i, i + 8192))
   return btoa(raw)
@@ -69,7 +71,7 @@ export function Add(): JSX.Element {
         out.push({ source, error: message(e) })
       }
     }
-    if (sources.length > together) out.push({ error: `You can add ${together} at once: add the other ${sources.length - together} afterwards` })
+    if (sources.length > together) out.push({ error: say('add.together', { most: together, n: sources.length - together }) })
     setLooking(false)
     setSeen(out)
   }
@@ -120,7 +122,7 @@ export function Add(): JSX.Element {
     e?.preventDefault()
     if (isChannel(text)) return channel(text)
     const found = links(text)
-    if (found.length === 0) setProblem('This is not a link: paste a magnet link, a 40-digit ID, or the URL of a .torrent file')
+    if (found.length === 0) setProblem(say('add.nolink'))
     else void look(found.map((link) => ({ link })))
   }
   useEffect(() => {
@@ -130,25 +132,25 @@ export function Add(): JSX.Element {
 
   if (seen.length) return <Choose seen={seen} again={() => setSeen([])} close={close} />
   return (
-    <Dialog title="Add a transfer" onClose={close}>
+    <Dialog title={say('add.title')} onClose={close}>
       <form
         class="stack" onSubmit={submit}
         onPaste={(e) => taken(e, e.clipboardData)} onDrop={(e) => taken(e, e.dataTransfer)}
       >
-        <label for="add-link">Link</label>
+        <label for="add-link">{say('add.link')}</label>
         <textarea
           id="add-link" rows={4} value={text} autofocus spellcheck={false} placeholder="magnet:?xt=urn:btih:…"
           onInput={(e) => setText(e.currentTarget.value)}
           onKeyDown={(e) => { if (e.key === 'Enter' && !e.shiftKey) submit(e) }}
         />
-        <p class="muted">Paste a magnet link, a 40-digit ID, or the URL of a .torrent file; several links one per line. You can also choose or paste a picture of a QR code.</p>
-        {looking && <Working>Loading the preview …</Working>}
-        {address && text === address && <p class="note">The QR code contains this web address. Continue only if you trust it to be a .torrent file.</p>}
+        <p class="muted">{say('add.how')}</p>
+        {looking && <Working>{say('add.looking')}</Working>}
+        {address && text === address && <p class="note">{say('add.address')}</p>}
         {problem && <Problem>{problem}</Problem>}
         <div class="row wrap ways">
-          <Pick accept=".torrent,application/x-bittorrent" multiple onFiles={(files) => void take(files)}>Choose a .torrent file …</Pick>
+          <Pick accept=".torrent,application/x-bittorrent" multiple onFiles={(files) => void take(files)}>{say('add.choose')}</Pick>
           <Scan onPicture={(f) => void scan(f)} />
-          <Button type="submit" variant="primary" disabled={looking || !text.trim()}>Preview</Button>
+          <Button type="submit" variant="primary" disabled={looking || !text.trim()}>{say('add.preview')}</Button>
         </div>
       </form>
     </Dialog>
@@ -201,9 +203,10 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
         }
         added.push(t)
       }
+      usedFolder(output)
       close()
       if (added.length === 1) go(`/t/${added[0]!.id}`)
-      else toast(`Added ${plural(added.length, 'transfer')}`)
+      else toast(say('add.added', { n: added.length }))
     } catch (e) {
       setProblem(message(e))
       setBusy(false)
@@ -224,30 +227,30 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
   }
 
   return (
-    <Dialog title={only ? (opens ? 'Open with this link?' : only.present ? 'Already added' : 'Download this?') : seen.length === 1 ? 'This cannot be downloaded' : fresh.length ? `Download ${plural(fresh.length, 'transfer')}?` : 'Nothing new'} onClose={close} wide={!!only?.files.length}>
+    <Dialog title={only ? say(opens ? 'add.opens' : only.present ? 'add.present' : 'add.this') : seen.length === 1 ? say('add.cannot') : fresh.length ? say('add.these', { n: fresh.length }) : say('add.nothing')} onClose={close} wide={!!only?.files.length}>
       <div class="stack">
         {seen.length === 1 ? (
-          only && <p ref={heading} class="strong break title" tabIndex={-1}><bdi>{only.sealed && !only.name ? 'Sealed share' : shown(only.name) || only.id}</bdi></p>
+          only && <p ref={heading} class="strong break title" tabIndex={-1}><bdi>{only.sealed && !only.name ? say('add.sealed') : shown(only.name) || only.id}</bdi></p>
         ) : (
-          <ul class="plainlist" tabIndex={0} aria-label="Preview">
+          <ul class="plainlist" tabIndex={0} aria-label={say('add.preview')}>
             {seen.map((s, i) => (
               <li key={i}>
-                {s.preview ? <><bdi class="break">{shown(s.preview.name) || s.preview.id}</bdi>{s.preview.present && <span class="tag">already added</span>}</> : <span class="bad-text">{s.error}</span>}
+                {s.preview ? <><bdi class="break">{shown(s.preview.name) || s.preview.id}</bdi>{s.preview.present && <span class="tag">{say('add.present.tag')}</span>}</> : <span class="bad-text">{s.error}</span>}
               </li>
             ))}
           </ul>
         )}
         {seen.length === 1 && seen[0]!.error && <Problem>{seen[0]!.error}</Problem>}
-        {opens && <p class="note">This node seeds this share and cannot read it. The link has the key. {onceMore}</p>}
+        {opens && <p class="note">{say('add.opens.note')} {onceMore()}</p>}
         {only?.present && !opens && (
           <p class="note">
-            This node already has this transfer, in <code class="break">{shown(only.output)}</code>.{' '}
-            <a href={`/t/${only.id}`} onClick={close}>Show it</a>
+            {sayParts('add.present.note', { folder: <code class="break">{shown(only.output)}</code> })}{' '}
+            <a href={`/t/${only.id}`} onClick={close}>{say('add.present.show')}</a>
           </p>
         )}
         {only && !only.present && (only.files.length > 0 ? (
           <FileTree
-            files={only.files} label="Files" chosen={(i) => !skipped.has(i)}
+            files={only.files} label={say('files.label')} chosen={(i) => !skipped.has(i)}
             choose={(indexes, on) => {
               const next = new Set(skipped)
               for (const i of indexes) on ? next.delete(i) : next.add(i)
@@ -255,23 +258,23 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
             }}
           />
         ) : (
-          <p class="note">{only.sealed && 'The share is sealed, and the link has the key to it. '}The link does not list the files. You can choose files as soon as a peer has sent the list.</p>
+          <p class="note">{only.sealed && say('add.sealed.note') + ' '}{say('add.nolist')}</p>
         ))}
-        {only?.private && <p class="note">This torrent is private: shoal gets peers only from its own trackers.</p>}
+        {only?.private && <p class="note">{say('add.private')}</p>}
         {fresh.length > 0 && (
           <>
-            <label for="add-output">Folder on the node</label>
+            <label for="add-output">{say('add.folder')}</label>
             <input id="add-output" value={output} spellcheck={false} onInput={(e) => setOutput(e.currentTarget.value)} />
+            <Folders at={output} choose={setOutput} />
             <p class={short ? 'bad-text' : 'muted'}>
-              {wanted > 0 ? `${bytes(wanted)}${unsure ? ' or more' : ''} to download` : 'Size unknown yet'}
-              {free >= 0 && `, ${bytes(free)} free there`}
-              {free >= 0 && kept > 0 && `, of which ${bytes(kept)} stay free`}
-              {short && '. There is not enough space'}
+              {wanted > 0 ? say(unsure ? 'add.size.least' : 'add.size', { size: bytes(wanted) }) : say('add.size.unknown')}
+              {free >= 0 && say(kept > 0 ? 'add.free.kept' : 'add.free', { size: bytes(free), kept: bytes(kept) })}
+              {short && say('add.short')}
             </p>
             <div class="row wrap">
-              <label class="check"><input type="checkbox" checked={sequential} onChange={(e) => setSequential(e.currentTarget.checked)} /><span>Download in order, to play during the download</span></label>
-              <label class="check"><input type="checkbox" checked={adopt} onChange={(e) => setAdopt(e.currentTarget.checked)} /><span>Complete files that are already there</span></label>
-              <label class="check"><input type="checkbox" checked={paused} onChange={(e) => setPaused(e.currentTarget.checked)} /><span>Add paused</span></label>
+              <label class="check"><input type="checkbox" checked={sequential} onChange={(e) => setSequential(e.currentTarget.checked)} /><span>{say('add.sequential')}</span></label>
+              <label class="check"><input type="checkbox" checked={adopt} onChange={(e) => setAdopt(e.currentTarget.checked)} /><span>{say('add.adopt')}</span></label>
+              <label class="check"><input type="checkbox" checked={paused} onChange={(e) => setPaused(e.currentTarget.checked)} /><span>{say('add.paused')}</span></label>
             </div>
           </>
         )}
@@ -279,15 +282,26 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
         {problem && <Problem>{problem}</Problem>}
       </div>
       <footer>
-        <Button onClick={again}>Back</Button>
-        {opens && <Button variant="primary" icon="lock" disabled={busy} onClick={() => void open()}>Open</Button>}
+        <Button onClick={again}>{say('add.back')}</Button>
+        {opens && <Button variant="primary" icon="lock" disabled={busy} onClick={() => void open()}>{say('add.open')}</Button>}
         {fresh.length > 0 && (
           <Button variant="primary" icon="down" disabled={busy || nothing || !output} onClick={() => void fetchAll()}>
-            {paused ? 'Add' : 'Download'}{skipped.size > 0 && only ? ` ${plural(only.files.length - skipped.size, 'file')}` : ''}
+            {skipped.size > 0 && only ? say(paused ? 'add.do.add.some' : 'add.do.some', { n: only.files.length - skipped.size }) : say(paused ? 'add.do.add' : 'add.do')}
           </Button>
         )}
       </footer>
     </Dialog>
+  )
+}
+
+/** Folders offers the folders that were used last. */
+function Folders({ at, choose }: { at: string; choose: (folder: string) => void }): JSX.Element | null {
+  const others = lastFolders().filter((f) => f !== at)
+  if (others.length === 0) return null
+  return (
+    <div class="chips folders" role="group" aria-label={say('add.folders')}>
+      {others.map((f) => <button key={f} type="button" class="chip" title={shown(f)} onClick={() => choose(f)}><bdi>{shown(f)}</bdi></button>)}
+    </div>
   )
 }
 
@@ -316,11 +330,10 @@ function There({ sources, output }: { sources: Source[]; output: string }): JSX.
     return () => { clearTimeout(soon); ended.abort() }
   }, [output])
   if (problem) return <Problem>{problem}</Problem>
-  if (!match) return <Working>Reading the existing files …</Working>
+  if (!match) return <Working>{say('add.comparing')}</Working>
   return (
     <p class="note" role="status">
-      {match.files === 0 ? 'The folder has no files with these names.'
-        : `The folder has ${plural(match.files, 'file')} with these names (${bytes(match.bytes)}): ${percent(match.right, match.bytes)} of the data is right. A file that is partly right is completed in place, and its wrong data is replaced.`}
+      {match.files === 0 ? say('add.there.none') : say('add.there', { n: match.files, size: bytes(match.bytes), right: percent(match.right, match.bytes) })}
     </p>
   )
 }

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { get, message, send, sentence } from '../api/client'
 import type { Channel, Entry } from '../api/types'
 import { held, unfit } from '../lib/code'
-import { ago, plural } from '../lib/format'
+import { ago } from '../lib/format'
 import { shown } from '../lib/text'
 import { go } from '../router'
 import { called, channels, load, named } from '../state/channels'
@@ -16,6 +16,7 @@ import { QR } from '../ui/qr'
 import { codeIn, Scan } from '../ui/scan'
 import { adding } from './add'
 import { Found } from './hit'
+import { say, sayParts, told } from '../words'
 
 const path = (c: { key: string }, rest = ''): string => `/channels/${c.key}${rest}`
 
@@ -36,19 +37,21 @@ async function scanned(picture: File): Promise<void> {
 
 /** State is the state of a channel in one line. */
 function State({ c }: { c: Channel }): JSX.Element {
-  if (c.error) return <span class="bad-text">{shown(sentence(c.error))}</span>
-  if (c.restoring) return <>Looking for its earlier entries …</>
-  if (c.own) return <>{plural(c.entries, 'entry', 'entries')}{c.pending ? ' · has unpublished changes' : c.updated ? ` · published ${ago(c.updated)}` : ''}</>
-  if (c.seq < 0) return <>Looking for the channel in the DHT …</>
-  return <>{plural(c.entries, 'entry', 'entries')}{c.updated && ` · updated ${ago(c.updated)}`}{c.pending && ' · fetching a newer version'}</>
+  if (c.error) return <span class="bad-text">{shown(sentence(told(c.error, c.error_text)))}</span>
+  if (c.restoring) return <>{say('channels.restoring')}</>
+  const count = say('count.entries', { n: c.entries })
+  if (c.own) return <>{c.pending ? say('channels.unpublished', { count }) : c.updated ? say('channels.published', { count, ago: ago(c.updated) }) : count}</>
+  if (c.seq < 0) return <>{say('channels.looking')}</>
+  const state = c.updated ? say('channels.updated', { count, ago: ago(c.updated) }) : count
+  return <>{c.pending ? say('channels.newer', { state }) : state}</>
 }
 
 /** Tags say whose a channel is, and who can read it. */
 function Tags({ c }: { c: Channel }): JSX.Element {
   return (
     <>
-      <span class={`tag ${c.own ? 'good' : ''}`}>{c.own ? 'yours' : 'followed'}</span>
-      {c.sealed && <span class="tag"><Icon name="lock" size={12} /> {c.blind ? 'sealed, not readable here' : 'sealed'}</span>}
+      <span class={`tag ${c.own ? 'good' : ''}`}>{c.own ? say('channels.yours') : say('channels.followed')}</span>
+      {c.sealed && <span class="tag"><Icon name="lock" size={12} /> {c.blind ? say('channels.blind') : say('channels.sealed')}</span>}
     </>
   )
 }
@@ -57,10 +60,10 @@ export function Channels(): JSX.Element {
   const all = channels.value
   return (
     <section class="card">
-      <h2>Channels</h2>
-      {link.value.state === 'lost' && <Problem>The node does not answer. Is it running?</Problem>}
-      {!all && link.value.state !== 'lost' && <Working>Asking the node …</Working>}
-      {all?.length === 0 && <p class="muted">No channels yet. A channel is a signed list of shares. Follow a channel to find its entries here, or create one so that others can follow what you share.</p>}
+      <h2>{say('channels.title')}</h2>
+      {link.value.state === 'lost' && <Problem>{say('node.silent')}</Problem>}
+      {!all && link.value.state !== 'lost' && <Working>{say('asking')}</Working>}
+      {all?.length === 0 && <p class="muted">{say('channels.none')}</p>}
       <ul class="hits">
         {all?.map((c) => (
           <li key={c.key}>
@@ -74,9 +77,9 @@ export function Channels(): JSX.Element {
         ))}
       </ul>
       <div class="columns even forms">
-        <Ask label="Follow a channel" placeholder="magnet:?xs=urn:btpk:…" button="Follow" run={follow} scan={scanned} />
+        <Ask label={say('channels.follow.label')} placeholder="magnet:?xs=urn:btpk:…" button={say('channels.follow')} run={follow} scan={scanned} />
         <Ask
-          label="Create a channel" placeholder="Name" button="Create" option="Sealed" explains="Only people who get its link can read it. Others can mirror it."
+          label={say('channels.create.label')} placeholder={say('channels.name')} button={say('channels.create')} option={say('channels.seal')} explains={say('channels.seal.explains')}
           run={async (name, sealed) => {
             const c = await send<Channel>('POST', '/channels', { name: name.trim(), ...(sealed && { sealed }) })
             await load()
@@ -126,17 +129,17 @@ function Give({ c }: { c: Channel }): JSX.Element {
   const [open, setOpen] = useState(false)
   return (
     <>
-      <Button icon="copy" onClick={() => setOpen(true)}>Link</Button>
+      <Button icon="copy" onClick={() => setOpen(true)}>{say('link')}</Button>
       {open && (
         <Dialog title={called(c)} onClose={() => setOpen(false)}>
           <div class="stack">
-            <QR text={c.link} label="QR code of the channel link" />
-            <Copyable text={c.link} label="Channel link" />
-            <p class="muted">{c.blind ? 'Anyone who has this link can mirror the channel, and cannot read it.' : c.sealed ? 'Anyone who has this link can read the channel, now and later.' : 'Anyone who has this link can follow the channel'}{!c.sealed && <>, here or with <code>shoal channel follow</code>.</>}</p>
+            <QR text={c.link} label={say('channels.link.qr')} />
+            <Copyable text={c.link} label={say('channels.link')} />
+            <p class="muted">{c.blind ? say('channels.gives.blind') : c.sealed ? say('channels.gives.sealed') : sayParts('channels.gives', { command: <code>shoal channel follow</code> })}</p>
             {c.sealed && !c.blind && c.blind_link && (
               <>
-                <Copyable text={c.blind_link} label="Blind link" />
-                <p class="muted">The blind link is for a node that mirrors the channel and must not read it.</p>
+                <Copyable text={c.blind_link} label={say('channels.link.blind')} />
+                <p class="muted">{say('channels.mirrors')}</p>
               </>
             )}
           </div>
@@ -167,10 +170,10 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
   if (!c) {
     return (
       <div class="screen page">
-        {!channels.value ? <><h1 class="offscreen">Channel</h1><Working>Asking the node …</Working></> : (
-          <Empty icon="find" title="Channel not found" screen>
-            <p>This node neither follows nor publishes it.</p>
-            <Button variant="primary" onClick={() => go('/find')}>Show the channels</Button>
+        {!channels.value ? <><h1 class="offscreen">{say('channels.one')}</h1><Working>{say('asking')}</Working></> : (
+          <Empty icon="find" title={say('channels.missing')} screen>
+            <p>{say('channels.missing.why')}</p>
+            <Button variant="primary" onClick={() => go('/find')}>{say('channels.show')}</Button>
           </Empty>
         )}
       </div>
@@ -193,7 +196,7 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
     setLeaving(false)
     try {
       await send('DELETE', path(c, c.own ? '?own=true' : ''))
-      toast(c.own ? `Deleted “${called(c)}”` : `No longer following “${called(c)}”`)
+      toast(say(c.own ? 'channels.deleted' : 'channels.left', { name: called(c) }))
       await load()
       go('/find')
     } catch (e) {
@@ -202,25 +205,25 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
   }
   return (
     <div class="screen page">
-      <div class="crumb"><a href="/find">Find</a><span aria-hidden="true">/</span></div>
+      <div class="crumb"><a href="/find">{say('shell.find')}</a><span aria-hidden="true">/</span></div>
       <div class="head">
         <h1 class="break"><bdi>{called(c)}</bdi></h1>
         <div class="actions">
-          {c.own && <Button icon="up" variant="primary" disabled={busy || c.restoring} onClick={() => void act(() => send('POST', path(c, '/publish')), 'Published')}>{busy ? 'Publishing …' : 'Publish'}</Button>}
-          {c.entries > 0 && <Button icon="find" label="Search in this channel" onClick={() => go(inside(c))} />}
+          {c.own && <Button icon="up" variant="primary" disabled={busy || c.restoring} onClick={() => void act(() => send('POST', path(c, '/publish')), say('channels.published.now'))}>{busy ? say('channels.publishing') : say('channels.publish')}</Button>}
+          {c.entries > 0 && <Button icon="find" label={say('channels.search')} onClick={() => go(inside(c))} />}
           <Give c={c} />
-          <Button icon="remove" label={c.own ? 'Delete the channel' : 'Unfollow'} onClick={() => setLeaving(true)} />
+          <Button icon="remove" label={c.own ? say('channels.delete') : say('channels.unfollow')} onClick={() => setLeaving(true)} />
         </div>
       </div>
       <p class="muted"><Tags c={c} /> <State c={c} /></p>
-      {c.blind && <p class="muted">This node follows the blind link. It sees how many sealed shares there are and how large they are, and can mirror them. With the full link it can read the channel.</p>}
+      {c.blind && <p class="muted">{say('channels.blind.what')}</p>}
       {c.about && <p class="break">{shown(c.about)}</p>}
       {failed && <Problem>{failed}</Problem>}
-      {!entries ? !failed && <Working>Loading the entries …</Working>
+      {!entries ? !failed && <Working>{say('channels.loading')}</Working>
         : entries.total === 0 ? (
-          <Empty icon="share" title="No entries yet">
-            <p>{c.own ? 'Share something, then add it to this channel on its page.' : 'Its entries appear here when its publisher adds them.'}</p>
-            {c.own && <Button variant="primary" onClick={() => go('/share')}>Share something</Button>}
+          <Empty icon="share" title={say('channels.empty')}>
+            <p>{c.own ? say('channels.empty.own') : say('channels.empty.other')}</p>
+            {c.own && <Button variant="primary" onClick={() => go('/share')}>{say('channels.share')}</Button>}
           </Empty>
         ) : (
           <section class="card">
@@ -228,18 +231,18 @@ export function ChannelScreen({ id }: { id: string }): JSX.Element {
               {entries.entries.map((e) => (
                 <Found
                   key={e.id} h={e} inside
-                  extra={c.own ? <Button icon="close" label={`Remove ${shown(e.name)} from the channel`} onClick={() => void act(() => send('DELETE', path(c, `/entries/${e.id}`)), 'Removed')} /> : undefined}
+                  extra={c.own ? <Button icon="close" label={say('channels.remove', { name: shown(e.name) })} onClick={() => void act(() => send('DELETE', path(c, `/entries/${e.id}`)), say('channels.removed'))} /> : undefined}
                 />
               ))}
             </ul>
-            {entries.entries.length < entries.total && (limit < most ? <Button onClick={() => setLimit(limit + page)}>Show more</Button>
-              : <p class="muted">And {plural(entries.total - most, 'more entry', 'more entries')}. <a href={inside(c)}>Search the channel</a> to find them.</p>)}
+            {entries.entries.length < entries.total && (limit < most ? <Button onClick={() => setLimit(limit + page)}>{say('button.more')}</Button>
+              : <p class="muted">{sayParts('channels.more', { n: entries.total - most, search: <a href={inside(c)}>{say('channels.more.search')}</a> })}</p>)}
           </section>
         )}
       {leaving && (
-        <Dialog title={c.own ? 'Delete this channel?' : 'Unfollow this channel?'} onClose={() => setLeaving(false)}>
-          <p>{c.own ? 'This deletes its key from this node. Without an exported key (shoal channel export) nobody can publish to the channel again.' : 'Its entries no longer appear in searches. Downloaded files stay.'}</p>
-          <footer><Button onClick={() => setLeaving(false)}>Cancel</Button><Button variant={c.own ? 'danger' : 'primary'} onClick={() => void leave()}>{c.own ? 'Delete' : 'Unfollow'}</Button></footer>
+        <Dialog title={c.own ? say('channels.delete.ask') : say('channels.unfollow.ask')} onClose={() => setLeaving(false)}>
+          <p>{c.own ? say('channels.delete.means') : say('channels.unfollow.means')}</p>
+          <footer><Button onClick={() => setLeaving(false)}>{say('button.cancel')}</Button><Button variant={c.own ? 'danger' : 'primary'} onClick={() => void leave()}>{c.own ? say('button.delete') : say('channels.unfollow')}</Button></footer>
         </Dialog>
       )}
     </div>
@@ -252,15 +255,15 @@ export function Into({ id, sealed }: { id: string; sealed: boolean }): JSX.Eleme
   const [busy, setBusy] = useState(false)
   const own = channels.value?.filter((c) => c.own && (c.sealed || !sealed)) ?? []
   if (!channels.value) return null
-  if (own.length === 0 && sealed) return <p class="muted">Only a sealed channel can list it: <a href="/find">create one</a>.</p>
-  if (own.length === 0) return <p class="muted">To let others find all that you share with one link, <a href="/find">create a channel</a> and add this share to it.</p>
+  if (own.length === 0 && sealed) return <p class="muted">{sayParts('channels.into.sealed', { create: <a href="/find">{say('channels.into.sealed.create')}</a> })}</p>
+  if (own.length === 0) return <p class="muted">{sayParts('channels.into.none', { create: <a href="/find">{say('channels.into.create')}</a> })}</p>
   const chosen = own.find((c) => c.key === key) ?? own[0]!
   const put = async (e: Event): Promise<void> => {
     e.preventDefault()
     setBusy(true)
     try {
       await send('POST', path(chosen, '/entries'), { ids: [id] })
-      toast(`Added to “${shown(chosen.name)}”`, { action: { label: 'Show', run: () => go(`/find/${chosen.key}`) } })
+      toast(say('channels.added', { name: shown(chosen.name) }), { action: { label: say('button.show'), run: () => go(`/find/${chosen.key}`) } })
       await load()
     } catch (err) {
       toast(message(err), { bad: true })
@@ -270,10 +273,10 @@ export function Into({ id, sealed }: { id: string; sealed: boolean }): JSX.Eleme
   }
   return (
     <form class="row" onSubmit={(e) => void put(e)}>
-      <select aria-label="Channel" value={chosen.key} onChange={(e) => setKey(e.currentTarget.value)}>
-        {own.map((c) => <option key={c.key} value={c.key}>{called(c)}{c.sealed ? ' (sealed)' : ''}</option>)}
+      <select aria-label={say('channels.one')} value={chosen.key} onChange={(e) => setKey(e.currentTarget.value)}>
+        {own.map((c) => <option key={c.key} value={c.key}>{c.sealed ? say('channels.named.sealed', { name: called(c) }) : called(c)}</option>)}
       </select>
-      <Button type="submit" disabled={busy}>Add to the channel</Button>
+      <Button type="submit" disabled={busy}>{say('channels.add')}</Button>
     </form>
   )
 }

@@ -3,7 +3,6 @@ import type { JSX } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { get, message } from '../api/client'
 import type { Results as Answer } from '../api/types'
-import { plural } from '../lib/format'
 import { isChannel, links, mayHaveKey } from '../lib/text'
 import { query, setQuery } from '../router'
 import { toast } from '../state/toasts'
@@ -12,6 +11,7 @@ import { Icon } from '../ui/icons'
 import { adding } from './add'
 import { Channels, follow } from './channels'
 import { Found } from './hit'
+import { say } from '../words'
 
 export function Find(): JSX.Element {
   const q = query.value.get('q') ?? ''
@@ -23,21 +23,21 @@ export function Find(): JSX.Element {
   }, [])
   return (
     <div class="screen page find">
-      <div class="head"><h1>Find</h1></div>
+      <div class="head"><h1>{say('shell.find')}</h1></div>
       <div class="search big">
         <Icon name="find" size={20} />
         <input
-          ref={box} type="search" value={q} aria-label="Search"
-          placeholder="Words, “a phrase”, type:video, size:>1G, since:2026-01"
+          ref={box} type="search" value={q} aria-label={say('find.search')}
+          placeholder={say('find.hint')}
           onInput={(e) => setQuery({ q: e.currentTarget.value })}
         />
         <kbd aria-hidden="true">/</kbd>
       </div>
       {isChannel(q) ? (
-        <p class="note row spread">This is a channel link. <Button variant="primary" onClick={() => { follow(q).catch((e) => toast(message(e), { bad: true })) }}>Follow</Button></p>
+        <p class="note row spread">{say('find.channel')} <Button variant="primary" onClick={() => { follow(q).catch((e) => toast(message(e), { bad: true })) }}>{say('channels.follow')}</Button></p>
       ) : links(q).length > 0 ? (
-        <p class="note row spread">This is a link. <Button variant="primary" onClick={() => { adding.value = { text: q } }}>Preview</Button></p>
-      ) : mayHaveKey(q) ? <Problem>This link is damaged: copy it again</Problem> : <Results q={q} />}
+        <p class="note row spread">{say('find.link')} <Button variant="primary" onClick={() => { adding.value = { text: q } }}>{say('find.preview')}</Button></p>
+      ) : mayHaveKey(q) ? <Problem>{say('find.damaged')}</Problem> : <Results q={q} />}
       {!q.trim() && <Channels />}
     </div>
   )
@@ -66,15 +66,15 @@ function Results({ q }: { q: string }): JSX.Element {
       abort.abort()
     }
   }, [q, limit])
-  if (!q.trim()) return <p class="muted">Searches the transfers of this node and the channels it follows. Your searches stay on this machine.</p>
+  if (!q.trim()) return <p class="muted">{say('find.where')}</p>
   if (problem) return <Problem>{problem}</Problem>
-  if (!found) return <Working>Searching …</Working>
-  if (found.total === 0) return <Empty icon="find" title="No results"><p>Try fewer words, or follow more channels.</p></Empty>
+  if (!found) return <Working>{say('find.searching')}</Working>
+  if (found.total === 0) return <Empty icon="find" title={say('find.none')}><p>{say('find.none.why')}</p></Empty>
   return (
     <section class="card">
-      <p class="muted" role="status">{found.more ? `More than ${plural(found.total, 'result')}: the newest are shown; add a word to find others` : plural(found.total, 'result')}</p>
+      <p class="muted" role="status">{say(found.more ? 'find.more' : 'count.results', { n: found.total })}</p>
       <ul class="hits">{found.hits.map((h) => <Found key={h.id + (h.channel ?? '')} h={h} />)}</ul>
-      {found.hits.length === limit && limit < found.total && <Button onClick={() => setLimit(Math.min(limit + page, most))}>Show more</Button>}
+      {found.hits.length === limit && limit < found.total && <Button onClick={() => setLimit(Math.min(limit + page, most))}>{say('button.more')}</Button>}
     </section>
   )
 }

@@ -3,57 +3,49 @@ import { signal } from '@preact/signals'
 import { Component, type JSX } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Transfer } from '../api/types'
-import { ago, bytes, duration, percent, rate } from '../lib/format'
-import { coming, eta, progress, ratio, type SortKey } from '../lib/select'
+import { bytes, percent, rate } from '../lib/format'
+import { pressed } from '../lib/keys'
+import { progress, type SortKey } from '../lib/select'
 import { shown } from '../lib/text'
-import { nameOf, stateNames, status } from '../lib/words'
+import { nameOf, stateName, status } from '../lib/words'
 import { go, setQuery } from '../router'
 import { isPaused, pause, removing, resume } from '../state/actions'
-import { widths } from '../state/prefs'
-import { selected, sort } from '../state/view'
+import { columns as chosenColumns, dense, widths } from '../state/prefs'
+import { cells, fit, headHeight, layout, pickWidth, rowHeight, type Column } from '../state/columns'
+import { list } from '../state/store'
+import { detailOf, selected, sort } from '../state/view'
 import { Bar, Tri } from '../ui/basics'
 import { Icon } from '../ui/icons'
 import { Lock } from '../ui/lock'
+import { say } from '../words'
+import { actions } from './rowmenu'
 
-interface Column {
-  key: SortKey
-  name: string
-  width: number
-  descends?: boolean // the first click sorts in descending order
-  cell: (t: Transfer) => string
-}
-
-const columns: Column[] = [
-  { key: 'progress', name: 'Progress', width: 118, descends: true, cell: (t) => percent(t.bytes, t.total) },
-  { key: 'size', name: 'Size', width: 82, descends: true, cell: (t) => (t.size ? bytes(t.size) : '–') },
-  { key: 'down', name: 'Down', width: 90, descends: true, cell: (t) => rate(coming(t)) },
-  { key: 'up', name: 'Up', width: 90, descends: true, cell: (t) => rate(t.up) },
-  { key: 'eta', name: 'ETA', width: 78, cell: (t) => (eta(t) === Infinity ? '' : duration(eta(t))) },
-  { key: 'peers', name: 'Peers', width: 66, descends: true, cell: (t) => (t.peers ? `${t.peers}` : '') },
-  { key: 'ratio', name: 'Ratio', width: 64, descends: true, cell: (t) => (t.uploaded ? ratio(t).toFixed(2) : '') },
-  { key: 'added', name: 'Added', width: 112, descends: true, cell: (t) => ago(t.added) },
-]
 // On a phone a row is the name with the main figures below it; the other cells are not created.
-const phone = matchMedia('(max-width: 720px)')
-const narrow = signal(phone.matches)
+const phone = matchMedia('(max-width: 45em)')
+export const narrow = signal(phone.matches)
 phone.addEventListener('change', () => { narrow.value = phone.matches })
+const small = matchMedia('(max-width: 20em)')
+const tight = signal(small.matches)
+small.addEventListener('change', () => { tight.value = small.matches })
 
-const nameWidth = 248
-const rowHeight = 60
-const headHeight = 38
 const spare = 6
 
 // The row that keys act on. It is kept when the screen closes, so that Back returns to it.
 let cursor = ''
 let scrolled = 0
 
-const widthOf = (key: string, preset: number): number => widths.value[key] ?? preset
+/** back gives the focus to the row of a transfer whose details were closed. */
+export function back(id: string): void {
+  document.getElementById(`row-${id}`)?.focus({ preventScroll: true })
+}
 
 export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
   const box = useRef<HTMLDivElement>(null)
   const [view, setView] = useState({ first: 0, count: 20 })
   const [at, setAt] = useState(cursor)
-  const rung = useRef(32) // the number of reused rows, more than are drawn at once
+  const [room, setRoom] = useState(0)
+  const high = rowHeight(narrow.value, tight.value)
+  const order = useRef<readonly number[]>([]) // of the reused rows, as they stand in the document
   const [still, setStill] = useState(true)
   const rest = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
   const focusNext = useRef(false)
@@ -62,8 +54,9 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
     const b = box.current
     if (!b) return
     scrolled = b.scrollTop
-    const first = Math.max(0, Math.floor(b.scrollTop / rowHeight) - spare)
-    const count = Math.ceil(b.clientHeight / rowHeight) + 2 * spare
+    const first = Math.max(0, Math.floor(b.scrollTop / high) - spare)
+    const count = Math.ceil(b.clientHeight / high) + 2 * spare
+    setRoom(b.clientWidth)
     setView((v) => (v.first === first && v.count === count ? v : { first, count }))
   }
   const scrolling = (): void => {
@@ -80,7 +73,7 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
     resized.observe(b)
     return () => resized.disconnect()
   }, [])
-  useLayoutEffect(measure, [rows.length])
+  useLayoutEffect(measure, [rows.length, high])
 
   // Two keys may be pressed before the next render, so the cursor may be newer than the state.
   const indexNow = (): number => rows.findIndex((t) => t.id === cursor)
@@ -93,9 +86,9 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
     focusNext.current = focus
     setAt(t.id)
     if (focus) document.getElementById(`row-${t.id}`)?.focus({ preventScroll: true })
-    const top = i * rowHeight
+    const top = i * high
     if (top < b.scrollTop) b.scrollTop = top
-    else if (top + rowHeight > b.scrollTop + b.clientHeight - headHeight) b.scrollTop = top + rowHeight - b.clientHeight + headHeight
+    else if (top + high > b.scrollTop + b.clientHeight - headHeight()) b.scrollTop = top + high - b.clientHeight + headHeight()
     measure()
   }
   useEffect(() => {
@@ -127,33 +120,39 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
   const key = useRef<(e: KeyboardEvent) => void>(() => {})
   key.current = (e) => {
     const target = e.target as HTMLElement
-    if (e.defaultPrevented || document.querySelector('dialog[open]')) return
-    if (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && !(target instanceof HTMLInputElement && target.type === 'checkbox')) return
+    const does = pressed(e)
+    // What is open beside the list has keys of its own.
+    const elsewhere = !!target.closest('.side, .rail')
     const inside = box.current!.contains(target)
     // After a dialog nothing may have the focus; then the cursor names the row.
     const onRow = target === document.body || (inside && !!target.closest('[role=row][id]'))
     const found = indexNow()
     const index = Math.max(0, found)
     const t = rows[index]
-    if ((e.ctrlKey || e.metaKey) && e.key === 'a') selected.value = new Set(rows.map((r) => r.id))
-    else if (e.ctrlKey || e.metaKey || e.altKey) return
-    else if (e.key === 'j' || (inside && e.key === 'ArrowDown')) move(found + 1)
-    else if (e.key === 'k' || (inside && e.key === 'ArrowUp')) move(index - 1)
-    else if (inside && e.key === 'Home') move(0)
-    else if (inside && e.key === 'End') move(rows.length - 1)
-    else if (inside && e.key === 'PageDown') move(index + Math.max(1, view.count - 2 * spare - 1))
-    else if (inside && e.key === 'PageUp') move(index - Math.max(1, view.count - 2 * spare - 1))
-    else if (e.key === 'Escape' && selected.value.size) selected.value = new Set()
-    else if (t && e.key === ' ' && found >= 0 && onRow && (target === document.body || target.tagName === 'A')) toggle(t, e.shiftKey)
-    else if (t && (e.key === 'Delete' || e.key === 'p') && (selected.value.size || (onRow && found >= 0))) {
+    const plain = !e.defaultPrevented && !e.ctrlKey && !e.metaKey && !e.altKey && inside && !target.closest('.grid-head') && !document.querySelector('dialog[open], [role=menu]')
+    const page = Math.max(1, view.count - 2 * spare - 1)
+    if (does === 'all' && !elsewhere) selected.value = new Set(rows.map((r) => r.id))
+    else if (does === 'next' || (plain && e.key === 'ArrowDown')) move(found + 1)
+    else if (does === 'previous' || (plain && e.key === 'ArrowUp')) move(index - 1)
+    else if (plain && e.key === 'Home') move(0)
+    else if (plain && e.key === 'End') move(rows.length - 1)
+    else if (plain && e.key === 'PageDown') move(index + page)
+    else if (plain && e.key === 'PageUp') move(index - page)
+    else if (does === 'back' && !elsewhere && selected.value.size) selected.value = new Set()
+    else if (t && does === 'select' && found >= 0 && onRow && (target === document.body || target.tagName === 'A')) toggle(t, e.shiftKey)
+    else if (t && !elsewhere && (does === 'remove' || does === 'pause' || does === 'menu') && (selected.value.size || (onRow && found >= 0))) {
       const ts = selected.value.size ? rows.filter((r) => selected.value.has(r.id)) : [t]
-      if (e.key === 'Delete') removing.value = ts
-      else if (ts.every(isPaused)) void resume(ts)
+      if (does === 'remove') removing.value = ts
+      else if (does === 'menu') {
+        const at = document.getElementById(`row-${t.id}`)
+        if (at) actions(ts, at)
+      } else if (ts.every(isPaused)) void resume(ts)
       else void pause(ts.filter((r) => !isPaused(r)))
     } else return
     e.preventDefault()
   }
-  useEffect(() => {
+  // Ends with the screen: other effects end only after the next frame, when elements are gone.
+  useLayoutEffect(() => {
     const f = (e: KeyboardEvent): void => key.current(e)
     addEventListener('keydown', f)
     return () => removeEventListener('keydown', f)
@@ -162,7 +161,6 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
   // Rows are reused while the list scrolls: creating or moving them made scrolling
   // slow. When scrolling stops they are put into reading order. A row keeps the
   // focus until it is no longer drawn.
-  rung.current = Math.max(rung.current, view.count)
   const focused = document.activeElement?.id ?? ''
   useLayoutEffect(() => {
     if (!focused.startsWith('row-') || document.activeElement?.id === focused) return
@@ -171,35 +169,43 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
     else if (document.activeElement?.id.startsWith('row-')) (document.activeElement as HTMLElement).blur()
   })
 
-  const end = Math.min(rows.length, view.first + view.count)
-  const slice = rows.slice(view.first, end).map((t, i) => ({ t, index: view.first + i, key: (view.first + i) % rung.current }))
-  if (!still) slice.sort((a, b) => a.key - b.key)
+  const ring = Math.min(view.count, rows.length)
+  const first = Math.max(0, Math.min(view.first, rows.length - ring))
+  if (still || order.current.length !== ring) order.current = Array.from({ length: ring }, (_, i) => (first + i) % ring)
+  const slice = order.current.map((key) => {
+    const index = first + ((key - (first % ring) + ring) % ring)
+    return { t: rows[index]!, index, key }
+  })
   const focusable = at && rows.some((t) => t.id === at) ? at : rows[0]!.id
-  const least = 44 + widthOf('name', nameWidth) + columns.reduce((n, c) => n + widthOf(c.key, c.width), 0)
-  const template = `44px minmax(${widthOf('name', nameWidth)}px, 1fr) ` + columns.map((c) => `${widthOf(c.key, c.width)}px`).join(' ')
+  const columns = narrow.value ? [] : layout(chosenColumns.value, room, slice.map((x) => x.t), box.current)
+  const nameWidth = narrow.value ? 0 : fit('name', slice.map((x) => x.t), box.current)
+  const least = pickWidth() + nameWidth + columns.reduce((n, c) => n + c.width, 0)
+  const template = `${pickWidth()}px minmax(${nameWidth}px, 1fr) ` + columns.map((c) => `${c.width}px`).join(' ')
+  const keysOf: SortKey[] = ['name', ...columns.map((c) => c.key)]
+  const shape = columns.map((c) => c.key).join()
   const chosen = selected.value
   const some = rows.some((t) => chosen.has(t.id))
   return (
     <div
-      ref={box} class="grid" role="grid" aria-label="Transfers" aria-rowcount={rows.length + 1} aria-multiselectable
-      style={{ '--cols': template, '--least': `${least}px` }} onScroll={scrolling}
+      ref={box} class={`grid${dense.value && !narrow.value ? ' dense' : ''}`} role="grid" aria-label={say('list.title')} aria-rowcount={rows.length + 1} aria-multiselectable
+      style={{ '--cols': template, '--least': `${least}px`, '--pick': `${pickWidth()}px`, '--high': `${high}px` }} onScroll={scrolling}
     >
       <div class="grid-head" role="rowgroup">
         <div role="row" aria-rowindex={1}>
           <div role="columnheader" class="pick">
             <Tri
-              state={!some ? 'none' : rows.every((t) => chosen.has(t.id)) ? 'all' : 'some'} label="Select all shown transfers"
+              state={!some ? 'none' : rows.every((t) => chosen.has(t.id)) ? 'all' : 'some'} label={say('list.select.all')}
               onChange={(on) => { selected.value = on ? new Set(rows.map((t) => t.id)) : new Set() }}
             />
           </div>
-          <Head column="name" name="Name" width={nameWidth} />
-          {columns.map((c) => <Head key={c.key} column={c.key} name={c.name} width={c.width} descends={c.descends} />)}
+          <Head column="name" name={say('list.name')} width={nameWidth} grips={keysOf} />
+          {columns.map((c) => <Head key={c.key} column={c.key} name={say(c.name)} width={c.width} descends={c.descends} start={c.start} grips={keysOf} />)}
         </div>
       </div>
-      <div class="grid-body" role="rowgroup" style={{ height: `${rows.length * rowHeight}px` }}>
+      <div class="grid-body" role="rowgroup" style={{ height: `${rows.length * high}px` }}>
         <div role="presentation">
           {slice.map(({ t, index, key }) => (
-            <Row key={key} t={t} index={index + 2} narrow={narrow.value} selected={chosen.has(t.id)} current={t.id === at} tab={t.id === focusable} toggle={stable} />
+            <Row key={key} t={t} index={index + 2} narrow={narrow.value} high={high} columns={columns} shape={shape} open={detailOf.value === t.id} selected={chosen.has(t.id)} current={t.id === at} tab={t.id === focusable} toggle={stable} />
           ))}
         </div>
       </div>
@@ -207,7 +213,12 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
   )
 }
 
-function Head({ column, name, width, descends }: { column: SortKey; name: string; width: number; descends?: boolean | undefined }): JSX.Element {
+// The grips are one stop of the Tab key; the arrows up and down go from one to the next.
+const grip = signal<SortKey>('name')
+
+interface HeadProps { column: SortKey; name: string; width: number; descends?: boolean | undefined; start?: boolean | undefined; grips: SortKey[] }
+
+function Head({ column, name, width, descends, start, grips }: HeadProps): JSX.Element {
   const s = sort.value
   const mine = s.key === column
   const press = (): void => {
@@ -226,22 +237,28 @@ function Head({ column, name, width, descends }: { column: SortKey; name: string
     grip.onpointermove = (m) => set(was + m.clientX - from)
     grip.onpointerup = grip.onpointercancel = () => { grip.onpointermove = null }
   }
+  const key = (e: KeyboardEvent): void => {
+    const i = grips.indexOf(column)
+    const to = e.key === 'ArrowUp' ? grips[i - 1] : e.key === 'ArrowDown' ? grips[i + 1] : undefined
+    if (e.key === 'ArrowLeft' || e.key === 'ArrowRight') set(width + (e.key === 'ArrowLeft' ? -16 : 16))
+    else if (to) {
+      grip.value = to
+      document.getElementById(`grip-${to}`)?.focus()
+    } else if (e.key !== 'ArrowUp' && e.key !== 'ArrowDown') return
+    e.preventDefault()
+  }
+  const stop = grips.includes(grip.value) ? grip.value : 'name'
   return (
-    <div role="columnheader" class={`h-${column}`} aria-sort={mine ? (s.descending ? 'descending' : 'ascending') : 'none'}>
+    <div role="columnheader" class={`h-${column}${start ? ' start' : ''}`} aria-sort={mine ? (s.descending ? 'descending' : 'ascending') : 'none'}>
       <button type="button" onClick={press}>
         {name}
         {mine && <Icon name={s.descending ? 'down' : 'up'} size={13} />}
       </button>
       <span
-        class="grip" role="separator" aria-orientation="vertical" tabIndex={0} aria-label={`Width of ${name}`}
-        aria-valuemin={60} aria-valuemax={800} aria-valuenow={Math.round(widthOf(column, width))}
+        id={`grip-${column}`} class="grip" role="separator" aria-orientation="vertical" tabIndex={stop === column ? 0 : -1} aria-label={say('list.width', { name })}
+        aria-valuemin={60} aria-valuemax={800} aria-valuenow={Math.max(60, Math.min(800, Math.round(width)))}
         onPointerDown={drag} onDblClick={() => { const w = { ...widths.value }; delete w[column]; widths.value = w }}
-        onKeyDown={(e) => {
-          const by = e.key === 'ArrowLeft' ? -16 : e.key === 'ArrowRight' ? 16 : 0
-          if (!by) return
-          e.preventDefault()
-          set(widthOf(column, width) + by)
-        }}
+        onFocus={() => { grip.value = column }} onKeyDown={key}
       />
     </div>
   )
@@ -254,6 +271,10 @@ interface RowProps {
   current: boolean
   tab: boolean
   narrow: boolean
+  high: number
+  columns: Column[]
+  shape: string // which columns
+  open: boolean
   toggle: (t: Transfer, range: boolean) => void
 }
 
@@ -261,45 +282,53 @@ interface RowProps {
 class Row extends Component<RowProps> {
   override shouldComponentUpdate(n: RowProps): boolean {
     const p = this.props
-    return n.t !== p.t || n.index !== p.index || n.selected !== p.selected || n.current !== p.current || n.tab !== p.tab || n.narrow !== p.narrow
+    return n.t !== p.t || n.index !== p.index || n.selected !== p.selected || n.current !== p.current || n.tab !== p.tab || n.narrow !== p.narrow || n.high !== p.high || n.shape !== p.shape || n.open !== p.open
   }
 
-  override render({ t, index, selected: on, current, tab, narrow: compact, toggle }: RowProps): JSX.Element {
+  override render({ t, index, selected: on, current, tab, narrow: compact, high, columns, open, toggle }: RowProps): JSX.Element {
     const name = shown(nameOf(t)) || t.id
     return (
       <div
-        role="row" id={`r-${t.id}`} aria-rowindex={index} aria-selected={on} class={`${t.state}${current ? ' current' : ''}`}
-        style={{ transform: `translateY(${(index - 2) * rowHeight}px)` }}
+        role="row" id={`r-${t.id}`} aria-rowindex={index} aria-selected={on} class={`${t.state === 'error' || t.state === 'waiting' ? 'stuck' : ''}${current ? ' current' : ''}${open ? ' open' : ''}`}
+        style={{ transform: `translateY(${(index - 2) * high}px)` }}
         onClick={(e) => {
           const hit = (e.target as Element).closest('a, input, .pick')
-          if (!hit) e.shiftKey || e.ctrlKey || e.metaKey ? toggle(t, e.shiftKey) : go(`/t/${t.id}`)
+          if (!hit) e.shiftKey || e.ctrlKey || e.metaKey ? toggle(t, e.shiftKey) : go(`/t/${t.id}${location.search}`)
+        }}
+        onContextMenu={(e) => {
+          e.preventDefault()
+          const ts = selected.value.has(t.id) ? rowsOf(selected.value) : [t]
+          const row = document.getElementById(`row-${t.id}`)
+          actions(ts, e.clientX || e.clientY ? { x: e.clientX, y: e.clientY } : row!, row)
         }}
       >
         <div role="gridcell" class="pick" onClick={(e) => { if (e.target === e.currentTarget) this.props.toggle(t, e.shiftKey) }}>
           <input
-            type="checkbox" checked={on} tabIndex={tab ? 0 : -1} aria-label={`Select ${name}`}
+            type="checkbox" checked={on} tabIndex={tab ? 0 : -1} aria-label={say('list.select', { name })}
             onClick={(e) => this.props.toggle(t, e.shiftKey)}
           />
         </div>
         <div role="gridcell" class="c-name">
-          <span class="named"><a id={`row-${t.id}`} href={`/t/${t.id}`} tabIndex={tab ? 0 : -1}><bdi>{name}</bdi></a><Lock t={t} /></span>
+          <span class="named"><a id={`row-${t.id}`} href={`/t/${t.id}${location.search}`} tabIndex={tab ? 0 : -1}><bdi>{name}</bdi></a><Lock t={t} /></span>
           <span class="line">
-            <span class={`state ${t.state}`}>{stateNames[t.state]}</span>
-            <span class="reason"><bdi>{shown(status(t))}</bdi></span>
+            <span class={`state ${t.state}`}>{stateName(t.state)}</span>
+            <span class="reason" title={shown(status(t))}><bdi>{shown(status(t))}</bdi></span>
           </span>
           {compact && <span class="compact" aria-hidden="true">
             <Bar value={progress(t)} state={t.state} />
-            <span class="figures">{t.total ? `${percent(t.bytes, t.total)} of ${bytes(t.total)}` : 'size unknown'}</span>
-            {coming(t) > 0 && <span class="figures down">↓ {rate(coming(t))}</span>}
+            <span class="figures">{t.total ? say('list.part', { percent: percent(t.bytes, t.total), size: bytes(t.total) }) : say('list.size.unknown')}</span>
+            {t.down > 0 && <span class="figures down">↓ {rate(t.down)}</span>}
             {t.up > 0 && <span class="figures up">↑ {rate(t.up)}</span>}
           </span>}
         </div>
         {!compact && columns.map((c) => (
-          <div role="gridcell" key={c.key} class={`c-${c.key}`}>
-            {c.key === 'progress' ? <><Bar value={progress(t)} state={t.state} /><span>{c.cell(t)}</span></> : c.cell(t)}
+          <div role="gridcell" key={c.key} class={`c-${c.key}${c.start ? ' start' : ''}`}>
+            {c.key === 'progress' ? <><Bar value={progress(t)} state={t.state} /><span>{cells[c.key]!(t)}</span></> : c.start ? <bdi title={cells[c.key]!(t)}>{cells[c.key]!(t)}</bdi> : cells[c.key]!(t)}
           </div>
         ))}
       </div>
     )
   }
 }
+
+const rowsOf = (ids: ReadonlySet<string>): Transfer[] => list.peek().filter((t) => ids.has(t.id))

@@ -1,36 +1,27 @@
 // The dialog that lists the keys.
 import { signal } from '@preact/signals'
 import type { JSX } from 'preact'
+import { shortcuts } from '../lib/keys'
 import { Dialog } from '../ui/basics'
+import { say } from '../words'
 
 export const helping = signal(false)
 
-const keys: [string[], string][] = [
-  [['/'], 'Search'],
-  [['a'], 'Add a link or .torrent file'],
-  [['s'], 'Share a folder'],
-  [['j', 'k'], 'Next and previous transfer'],
-  [['Enter'], 'Open the transfer'],
-  [['Space'], 'Select the transfer'],
-  [['Ctrl', 'A'], 'Select all shown transfers'],
-  [['p'], 'Pause or resume'],
-  [['Delete'], 'Remove'],
-  [['Esc'], 'Clear the selection, or go back'],
-  [['?'], 'Show the keys'],
-]
+const caps = (): Record<string, string> => ({ ' ': say('keys.space'), Escape: say('keys.escape'), Delete: say('keys.delete'), Enter: say('keys.enter') })
 
 export function Help(): JSX.Element {
+  const names = caps()
   return (
-    <Dialog title="Keyboard shortcuts" onClose={() => { helping.value = false }}>
+    <Dialog title={say('help.title')} onClose={() => { helping.value = false }}>
       <dl class="keys">
-        {keys.map(([k, does]) => (
-          <div key={does}>
-            <dt>{k.map((c) => <kbd key={c}>{c}</kbd>)}</dt>
-            <dd>{does}</dd>
+        {Object.entries(shortcuts).map(([name, { keys, ctrl, does }]) => (
+          <div key={name}>
+            <dt>{[...(ctrl ? [say('keys.ctrl')] : []), ...keys].map((c) => <kbd key={c}>{names[c] ?? (ctrl ? c.toUpperCase() : c)}</kbd>)}</dt>
+            <dd>{say(does)}</dd>
           </div>
         ))}
       </dl>
-      <p class="muted">You can paste or drop links and .torrent files anywhere on this page.</p>
+      <p class="muted">{say('help.more')}</p>
     </Dialog>
   )
 }

@@ -3,7 +3,7 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { message, send, transferPath } from '../api/client'
 import type { Goal, Transfer } from '../api/types'
-import { ago, bytes, goalText, hours, nanoseconds, parseSize, plural, rate } from '../lib/format'
+import { ago, bytes, goalText, hours, nanoseconds, parseSize, rate } from '../lib/format'
 import { ratio } from '../lib/select'
 import { shell, shown } from '../lib/text'
 import { copy } from '../state/actions'
@@ -13,38 +13,41 @@ import { Button, Pair, Problem } from '../ui/basics'
 import { Links } from '../ui/links'
 import { QR } from '../ui/qr'
 import { Speed } from './speed'
+import { WebLinks } from './weblink'
+import { say, number } from '../words'
 
 export function Overview({ t, live }: { t: Transfer; live: Samples }): JSX.Element {
   return (
     <div class="columns">
       <div>
         <section class="card">
-          <h2>Speed</h2>
+          <h2>{say('overview.speed')}</h2>
           <Speed live={live} id={t.id} />
         </section>
         <section class="card">
-          <h2>Details</h2>
+          <h2>{say('overview.details')}</h2>
           <dl class="pairs">
-            <Pair name="Size">{t.size ? `${bytes(t.size)} in ${plural(t.files, 'file')}` : 'Unknown yet'}</Pair>
-            <Pair name="Peers">{t.peers ? `${t.peers}, ${plural(t.seeds, 'seed')}` : 'None connected'}</Pair>
-            <Pair name="Downloaded">{bytes(t.downloaded)}</Pair>
-            <Pair name="Uploaded">{bytes(t.uploaded)}{t.size > 0 && t.uploaded > 0 && `, ratio ${ratio(t).toFixed(2)}`}</Pair>
-            <Pair name={t.own ? 'Shared from' : 'Saved in'}><bdi class="break">{shown(t.path) || '–'}</bdi></Pair>
-            <Pair name="Added">{ago(t.added)}</Pair>
-            {t.completed && <Pair name="Completed">{ago(t.completed)}</Pair>}
+            <Pair name={say('overview.size')}>{t.size ? say('overview.size.of', { size: bytes(t.size), files: say('count.files', { n: t.files }) }) : say('overview.size.unknown')}</Pair>
+            <Pair name={say('overview.peers')}>{t.peers ? say('overview.peers.of', { n: t.peers, seeds: say('count.seeds', { n: t.seeds }) }) : say('overview.peers.none')}</Pair>
+            <Pair name={say('overview.downloaded')}>{bytes(t.downloaded)}</Pair>
+            <Pair name={say('overview.uploaded')}>{t.size > 0 && t.uploaded > 0 ? say('overview.uploaded.ratio', { size: bytes(t.uploaded), ratio: number(ratio(t), 2) }) : bytes(t.uploaded)}</Pair>
+            <Pair name={say(t.own ? 'overview.own' : 'overview.saved')}><bdi class="break">{shown(t.path) || '–'}</bdi></Pair>
+            <Pair name={say('overview.added')}>{ago(t.added)}</Pair>
+            {t.completed && <Pair name={say('overview.completed')}>{ago(t.completed)}</Pair>}
             <Pair name="ID"><code class="break">{t.id}</code></Pair>
             {t.v1 && <Pair name="v1 ID"><code class="break">{t.v1}</code></Pair>}
             {t.v2 && <Pair name="v2 ID"><code class="break">{t.v2}</code></Pair>}
           </dl>
         </section>
         <Rules key={t.id} t={t} />
+        <WebLinks t={t} />
       </div>
       {t.link && t.state !== 'hashing' && (
         <section class="card link-panel">
-          <h2>Share the link</h2>
-          <QR text={t.link} label={t.seal === 'open' ? 'QR code of the link with the key' : 'QR code of the link'} />
+          <h2>{say('overview.link')}</h2>
+          <QR text={t.link} label={say(t.seal === 'open' ? 'overview.qr.key' : 'overview.qr')} />
           <Links t={t} />
-          {t.seal !== 'open' && <Button onClick={() => void copy(`shoal get ${shell(t.link)}`, 'Command copied')} icon="copy">Copy as command</Button>}
+          {t.seal !== 'open' && <Button onClick={() => void copy(`shoal get ${shell(t.link)}`, say('overview.command.copied'))} icon="copy">{say('overview.command')}</Button>}
         </section>
       )}
     </div>
@@ -76,13 +79,13 @@ function Rules({ t }: { t: Transfer }): JSX.Element {
     const d = down.trim() ? parseSize(down) : 0
     const u = up.trim() ? parseSize(up) : 0
     const n = Number((mode === 'ratio' ? times : time).replace(',', '.'))
-    if (d === undefined || u === undefined) return setProblem('Write a limit such as 500 kB or 2 MB, or leave it empty for none')
-    if ((mode === 'ratio' || mode === 'time') && !(n > 0)) return setProblem('The goal must be a number above 0')
+    if (d === undefined || u === undefined) return setProblem(say('rules.bad.limit'))
+    if ((mode === 'ratio' || mode === 'time') && !(n > 0)) return setProblem(say('rules.bad.goal'))
     const goal: Goal = mode === 'none' ? { none: true } : mode === 'ratio' ? { ratio: n } : mode === 'time' ? { for: nanoseconds(n) } : {}
     try {
       await send('PATCH', transferPath(t.id), { limits: { down: d, up: u }, goal })
       setEditing(false)
-      toast('Saved')
+      toast(say('saved'))
     } catch (err) {
       setProblem(message(err))
     }
@@ -90,37 +93,37 @@ function Rules({ t }: { t: Transfer }): JSX.Element {
   if (!editing) {
     return (
       <section class="card">
-        <h2 class="row spread">Limits<Button onClick={edit}>Change</Button></h2>
+        <h2 class="row spread">{say('rules.title')}<Button onClick={edit}>{say('rules.change')}</Button></h2>
         <dl class="pairs">
-          <Pair name="Download">{rate(t.limits.down) || 'No limit of its own'}</Pair>
-          <Pair name="Upload">{rate(t.limits.up) || 'No limit of its own'}</Pair>
-          <Pair name="Seed">{goalText(t.goal)}</Pair>
+          <Pair name={say('rules.down')}>{rate(t.limits.down) || say('rules.none')}</Pair>
+          <Pair name={say('rules.up')}>{rate(t.limits.up) || say('rules.none')}</Pair>
+          <Pair name={say('rules.seed')}>{goalText(t.goal)}</Pair>
         </dl>
       </section>
     )
   }
   return (
     <section class="card">
-      <h2>Limits</h2>
+      <h2>{say('rules.title')}</h2>
       <form class="stack" onSubmit={(e) => void save(e)}>
         <div class="row">
-          <label class="field">Download per second<input value={down} placeholder="no limit" onInput={(e) => setDown(e.currentTarget.value)} /></label>
-          <label class="field">Upload per second<input value={up} placeholder="no limit" onInput={(e) => setUp(e.currentTarget.value)} /></label>
+          <label class="field">{say('rules.down.rate')}<input value={down} placeholder={say('rules.unlimited')} onInput={(e) => setDown(e.currentTarget.value)} /></label>
+          <label class="field">{say('rules.up.rate')}<input value={up} placeholder={say('rules.unlimited')} onInput={(e) => setUp(e.currentTarget.value)} /></label>
         </div>
         <div class="row">
-          <label class="field">Seed
+          <label class="field">{say('rules.seed')}
             <select value={mode} onChange={(e) => setMode(e.currentTarget.value)}>
-              <option value="forever">Forever</option>
-              <option value="ratio">Until a ratio</option>
-              <option value="time">For a time</option>
-              <option value="none">Do not seed</option>
+              <option value="forever">{say('goal.forever')}</option>
+              <option value="ratio">{say('rules.ratio')}</option>
+              <option value="time">{say('rules.time')}</option>
+              <option value="none">{say('goal.none')}</option>
             </select>
           </label>
-          {mode === 'ratio' && <label class="field">Ratio<input inputMode="decimal" value={times} onInput={(e) => setTimes(e.currentTarget.value)} /></label>}
-          {mode === 'time' && <label class="field">Hours<input inputMode="numeric" value={time} onInput={(e) => setTime(e.currentTarget.value)} /></label>}
+          {mode === 'ratio' && <label class="field">{say('rules.ratio.value')}<input inputMode="decimal" value={times} onInput={(e) => setTimes(e.currentTarget.value)} /></label>}
+          {mode === 'time' && <label class="field">{say('rules.hours')}<input inputMode="numeric" value={time} onInput={(e) => setTime(e.currentTarget.value)} /></label>}
         </div>
         {problem && <Problem>{problem}</Problem>}
-        <div class="row"><Button type="submit" variant="primary">Save</Button><Button onClick={() => setEditing(false)}>Cancel</Button></div>
+        <div class="row"><Button type="submit" variant="primary">{say('button.save')}</Button><Button onClick={() => setEditing(false)}>{say('button.cancel')}</Button></div>
       </form>
     </section>
   )

@@ -3,42 +3,40 @@ import type { JSX } from 'preact'
 import { useMemo, useState } from 'preact/hooks'
 import { message, send, transferPath } from '../api/client'
 import type { Peer, Transfer } from '../api/types'
-import { bytes, rate } from '../lib/format'
+import { bytes, percent, rate } from '../lib/format'
 import { shown } from '../lib/text'
 import { family, sourceName } from '../lib/words'
 import { toast } from '../state/toasts'
 import { topic } from '../state/topic'
 import { Bar, Button, Empty, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
+import { say } from '../words'
 
-type Key = 'address' | 'client' | 'source' | 'progress' | 'down' | 'up' | 'downloaded' | 'uploaded'
-const heads: [Key, string][] = [
-  ['address', 'Address'], ['client', 'Client'], ['source', 'Found by'], ['progress', 'Has'],
-  ['down', 'Down'], ['up', 'Up'], ['downloaded', 'Downloaded'], ['uploaded', 'Uploaded'],
-]
+const heads = ['address', 'client', 'source', 'progress', 'down', 'up', 'downloaded', 'uploaded'] as const
+type Column = (typeof heads)[number]
 const most = 500
 
 export function Peers({ t }: { t: Transfer }): JSX.Element {
   const data = topic<{ id: string; peers: Peer[] }>('peers', t)
-  const [by, setBy] = useState<{ key: Key; down: boolean }>({ key: 'down', down: true })
+  const [by, setBy] = useState<{ key: Column; down: boolean }>({ key: 'down', down: true })
   const peers = useMemo(() => [...(data?.peers ?? [])].sort((a, b) => {
     const x = a[by.key], y = b[by.key]
     return (x < y ? -1 : x > y ? 1 : a.address < b.address ? -1 : 1) * (by.down ? -1 : 1)
   }), [data, by])
-  if (!data) return <Working>Loading the peers …</Working>
+  if (!data) return <Working>{say('peers.loading')}</Working>
   return (
     <>
       {peers.length === 0 ? (
-        <Empty icon="network" title="No peers connected"><p>{t.state === 'paused' ? 'A paused transfer has no peers.' : 'The node keeps looking. Discovery shows where.'}</p></Empty>
+        <Empty icon="network" title={say('peers.none')}><p>{say(t.state === 'paused' ? 'peers.none.paused' : 'peers.none.looking')}</p></Empty>
       ) : (
-        <div class="table-box" tabIndex={0} role="region" aria-label="Peers">
+        <div class="table-box" tabIndex={0} role="region" aria-label={say('peers.title')}>
           <table class="stacked">
             <thead>
               <tr>
-                {heads.map(([k, name]) => (
+                {heads.map((k) => (
                   <th key={k} scope="col" aria-sort={by.key === k ? (by.down ? 'descending' : 'ascending') : 'none'} class={k}>
                     <button type="button" onClick={() => setBy({ key: k, down: by.key === k ? !by.down : !['address', 'client', 'source'].includes(k) })}>
-                      {name}{by.key === k && <Icon name={by.down ? 'down' : 'up'} size={13} />}
+                      {say(`peers.${k}`)}{by.key === k && <Icon name={by.down ? 'down' : 'up'} size={13} />}
                     </button>
                   </th>
                 ))}
@@ -51,23 +49,23 @@ export function Peers({ t }: { t: Transfer }): JSX.Element {
                     <code><bdi>{shown(p.address)}</bdi></code>
                     <span class="tags">
                       <span class={`tag ${family(p) === 'IPv6' ? 'good' : ''}`}>{family(p)}</span>
-                      <span class="tag">{p.incoming ? 'incoming' : 'outgoing'}</span>
-                      {p.encrypted && <span class="tag">encrypted</span>}
+                      <span class="tag">{say(p.incoming ? 'peers.incoming' : 'peers.outgoing')}</span>
+                      {p.encrypted && <span class="tag">{say('peers.encrypted')}</span>}
                       {p.utp && <span class="tag">uTP</span>}
                     </span>
                   </td>
-                  <td data-label="Client"><bdi>{shown(p.client) || '–'}</bdi></td>
-                  <td data-label="Found by">{sourceName(p.source)}</td>
-                  <td data-label="Has"><span class="has"><Bar value={p.progress} state="seeding" /><span class="figures">{Math.floor(p.progress * 100)} %</span></span></td>
-                  <td class="figures down" data-label="Down">{rate(p.down)}</td>
-                  <td class="figures up" data-label="Up">{rate(p.up)}</td>
-                  <td class="figures" data-label="Downloaded">{bytes(p.downloaded)}</td>
-                  <td class="figures" data-label="Uploaded">{bytes(p.uploaded)}</td>
+                  <td data-label={say('peers.client')}><bdi>{shown(p.client) || '–'}</bdi></td>
+                  <td data-label={say('peers.source')}>{sourceName(p.source)}</td>
+                  <td data-label={say('peers.progress')}><span class="has"><Bar value={p.progress} state="seeding" /><span class="figures">{percent(Math.floor(p.progress * 100), 100)}</span></span></td>
+                  <td class="figures down" data-label={say('peers.down')}>{rate(p.down)}</td>
+                  <td class="figures up" data-label={say('peers.up')}>{rate(p.up)}</td>
+                  <td class="figures" data-label={say('peers.downloaded')}>{bytes(p.downloaded)}</td>
+                  <td class="figures" data-label={say('peers.uploaded')}>{bytes(p.uploaded)}</td>
                 </tr>
               ))}
             </tbody>
           </table>
-          {peers.length > most && <p class="muted">And {(peers.length - most).toLocaleString('en')} more.</p>}
+          {peers.length > most && <p class="muted">{say('count.more', { n: peers.length - most })}</p>}
         </div>
       )}
       <Offer t={t} />
@@ -83,17 +81,17 @@ function Offer({ t }: { t: Transfer }): JSX.Element {
     try {
       await send('POST', transferPath(t.id, '/peers'), { addresses: address.split(/[\s,]+/).filter(Boolean) })
       setAddress('')
-      toast('Connecting to the peer')
+      toast(say('peers.calling'))
     } catch (err) {
-      toast(`Could not add the peer: ${message(err)}`, { bad: true })
+      toast(say('peers.failed', { why: message(err) }), { bad: true })
     }
   }
   return (
     <form class="offer" onSubmit={(e) => void submit(e)}>
-      <label for="peer-address">Add a peer by its address</label>
+      <label for="peer-address">{say('peers.offer')}</label>
       <div class="row">
         <input id="peer-address" value={address} spellcheck={false} placeholder="[2001:db8::5]:51413" onInput={(e) => setAddress(e.currentTarget.value)} />
-        <Button type="submit" disabled={!address.trim()}>Add</Button>
+        <Button type="submit" disabled={!address.trim()}>{say('peers.add')}</Button>
       </div>
     </form>
   )

@@ -2,14 +2,15 @@
 import type { JSX } from 'preact'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { Pieces as Data, Transfer } from '../api/types'
-import { bytes, plural } from '../lib/format'
+import { bytes } from '../lib/format'
 import { cells, decode, summary } from '../lib/pieces'
 import { theme } from '../state/prefs'
 import { topic } from '../state/topic'
 import { Empty, Working } from '../ui/basics'
+import { say } from '../words'
 
 const colours = ['--piece-missing', '--piece-partial', '--piece-checking', '--piece-complete', '--piece-skipped']
-const legend: [string, string][] = [['complete', 'Complete'], ['partial', 'In progress'], ['checking', 'Checking'], ['missing', 'Missing'], ['skipped', 'Skipped']]
+const legend = ['complete', 'partial', 'checking', 'missing', 'skipped'] as const
 
 export function Pieces({ t }: { t: Transfer }): JSX.Element {
   const data = topic<Data>('pieces', t)
@@ -30,14 +31,14 @@ export function Pieces({ t }: { t: Transfer }): JSX.Element {
       media.removeEventListener('change', draw)
     }
   }, [states, scheme])
-  if (!data || !states) return <Working>Loading the piece map …</Working>
-  if (states.length === 0) return <Empty icon="file" title="No pieces yet"><p>The pieces appear as soon as a peer has sent the file list.</p></Empty>
+  if (!data || !states) return <Working>{say('pieces.loading')}</Working>
+  if (states.length === 0) return <Empty icon="file" title={say('pieces.none')}><p>{say('pieces.none.why')}</p></Empty>
   const says = summary(states)
   return (
     <section class="card pieces">
-      <p><span class="strong">{says}.</span> <span class="muted">{plural(states.length, 'piece')} of {bytes(data.length)}.</span></p>
+      <p><span class="strong">{says}.</span> <span class="muted">{say('pieces.of', { n: states.length, size: bytes(data.length) })}</span></p>
       <div class="map"><canvas ref={canvas} role="img" aria-label={says} /></div>
-      <ul class="legend">{legend.map(([k, name]) => <li key={k}><span class={`swatch ${k}`} />{name}</li>)}</ul>
+      <ul class="legend">{legend.map((k) => <li key={k}><span class={`swatch ${k}`} />{say(`pieces.${k}`)}</li>)}</ul>
     </section>
   )
 }

@@ -3,19 +3,19 @@ import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { get } from '../api/client'
 import type { Info } from '../api/types'
-import { plural } from '../lib/format'
 import { shown } from '../lib/text'
 import { nameOf } from '../lib/words'
 import { remove, removing } from '../state/actions'
 import { Button, Dialog } from '../ui/basics'
 import { selected } from '../state/view'
 import { go, parts } from '../router'
+import { say } from '../words'
 
 /** below reports whether path is directly below folder. */
 const below = (path: string, folder: string): boolean => path.startsWith(folder) && /^[/\\][^/\\]+$/.test(path.slice(folder.length))
 
 const files = (all: number, copies: number): string =>
-  all > 1 ? `the files of ${plural(all, 'transfer')}` : copies ? 'the uploaded copy' : 'the downloaded files'
+  say(all > 1 ? 'removal.files' : copies ? 'removal.copy' : 'removal.downloaded', { n: all })
 
 /** Removal asks whether to delete the data as well. */
 export function Removal(): JSX.Element {
@@ -33,41 +33,40 @@ export function Removal(): JSX.Element {
     remove(ts, data)
     selected.value = new Set()
     close()
-    if (parts.peek()[0] === 't') go('/')
+    if (parts.peek()[0] === 't') go('/' + location.search)
   }
   if (ts.length === 0) {
     return (
-      <Dialog title={lists.length === 1 ? 'This belongs to a channel' : 'These belong to channels'} onClose={close}>
-        <p>The list of a channel is removed when you unfollow the channel, or delete it if it is yours.</p>
+      <Dialog title={say('removal.lists', { n: lists.length })} onClose={close}>
+        <p>{say('removal.lists.more')}</p>
         <footer>
-          <Button onClick={close}>Cancel</Button>
-          <a class="button primary" href={lists.length === 1 ? `/find/${lists[0]!.channel}` : '/find'} onClick={close}>Show the channel{lists.length > 1 && 's'}</a>
+          <Button onClick={close}>{say('list.cancel')}</Button>
+          <a class="button primary" href={lists.length === 1 ? `/find/${lists[0]!.channel}` : '/find'} onClick={close}>{say('removal.channel', { n: lists.length })}</a>
         </footer>
       </Dialog>
     )
   }
   return (
-    <Dialog title={ts.length === 1 ? 'Remove this transfer?' : `Remove ${plural(ts.length, 'transfer')}?`} onClose={close}>
+    <Dialog title={say('removal.title', { n: ts.length })} onClose={close}>
       <div class="stack">
         {ts.length === 1 && <p class="strong break"><bdi>{shown(nameOf(ts[0]!))}</bdi></p>}
         <p>
-          {deletable.length === 0 ? 'The node stops sharing it. Your files stay where they are.'
-            : 'The files stay on disk unless you choose to delete them.'}
+          {say(deletable.length === 0 ? 'removal.own' : 'removal.stay')}
         </p>
-        {lists.length > 0 && <p>{plural(lists.length, 'list of a channel stays', 'lists of channels stay')}: {lists.length === 1 ? 'it is' : 'they are'} removed when the channel is unfollowed.</p>}
+        {lists.length > 0 && <p>{say('removal.lists.stay', { n: lists.length })}</p>}
         {deletable.length > 0 && (
           <label class="check danger-zone">
             <input type="checkbox" checked={data} onChange={(e) => setData(e.currentTarget.checked)} />
             <span>
-              Also delete {files(deletable.length, copies.length)} from the disk
-              {deletable.length < ts.length && <small>Files that you share from their own folder are never deleted.</small>}
+              {files(deletable.length, copies.length)}
+              {deletable.length < ts.length && <small>{say('removal.never')}</small>}
             </span>
           </label>
         )}
       </div>
       <footer>
-        <Button onClick={close}>Cancel</Button>
-        <Button variant={data ? 'danger' : 'primary'} onClick={confirm}>{data ? 'Remove and delete files' : 'Remove'}</Button>
+        <Button onClick={close}>{say('list.cancel')}</Button>
+        <Button variant={data ? 'danger' : 'primary'} onClick={confirm}>{say(data ? 'removal.delete' : 'list.remove')}</Button>
       </footer>
     </Dialog>
   )

@@ -8,14 +8,18 @@ import { toast } from '../state/toasts'
 import { sample, stats } from '../state/store'
 import { link, retry, onNotice } from '../state/stream'
 import { Icon, Mark, type IconName } from '../ui/icons'
+import { say, told, type Key } from '../words'
+import { place } from '../state/tab'
 import { helping } from './help'
+import { Plain } from './plain'
+import { UploadBar } from './uploading'
 
-const places: { path: string; name: string; icon: IconName; key?: string }[] = [
-  { path: '/', name: 'Transfers', icon: 'transfers' },
-  { path: '/share', name: 'Share', icon: 'share' },
-  { path: '/find', name: 'Find', icon: 'find' },
-  { path: '/network', name: 'Network', icon: 'network' },
-  { path: '/settings', name: 'Settings', icon: 'settings' },
+const places: { path: string; name: Key; icon: IconName }[] = [
+  { path: '/', name: 'shell.transfers', icon: 'transfers' },
+  { path: '/share', name: 'shell.share', icon: 'share' },
+  { path: '/find', name: 'shell.find', icon: 'find' },
+  { path: '/network', name: 'shell.network', icon: 'network' },
+  { path: '/settings', name: 'shell.settings', icon: 'settings' },
 ]
 
 export function Shell({ children }: { children: ComponentChildren }): JSX.Element {
@@ -23,48 +27,50 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
   const at = first === undefined || first === 't' ? '/' : '/' + first
   const s = stats.value
   // A share that fails is not kept as a transfer: its reason is said here.
-  useEffect(() => onNotice((n) => { if (n.event === 'error' && n.message && n.transfer?.own) toast(n.message, { bad: true }) }), [])
+  useEffect(() => onNotice((n) => { if (n.event === 'error' && n.message && n.transfer?.own) toast(told(n.message, n.message_text), { bad: true }) }), [])
   useEffect(() => {
     const timer = setInterval(() => { if (link.peek().state === 'live') sample() }, 1000)
     return () => clearInterval(timer)
   }, [])
   useEffect(() => {
     const name = places.find((p) => p.path === at)?.name
-    document.title = name ? `${name} · shoal` : 'shoal'
+    place.value = name ? say(name) : ''
   }, [at])
   return (
     <div class="shell">
-      <a class="skip" href="#main">Skip to the content</a>
+      <a class="skip" href="#main">{say('shell.skip')}</a>
       <header class="rail">
-        <a class="brand" href="/" aria-label="shoal, show transfers"><Mark /><span>shoal</span></a>
-        <nav aria-label="Screens">
+        <a class="brand" href="/" aria-label={say('shell.home')}><Mark /><span>shoal</span></a>
+        <nav aria-label={say('shell.screens')}>
           {places.map((p) => (
             <a key={p.path} href={p.path} aria-current={p.path === at ? 'page' : undefined}>
-              <Icon name={p.icon} /><span>{p.name}</span>
+              <Icon name={p.icon} /><span>{say(p.name)}</span>
               {p.path === '/network' && <Dot />}
             </a>
           ))}
         </nav>
         <dl class="vitals">
-          <div class="down" title="Download rate, all transfers">
-            <dt><Icon name="down" size={15} /><span class="offscreen">Down</span></dt>
+          <div class="down" title={say('shell.down.title')}>
+            <dt><Icon name="down" size={15} /><span class="offscreen">{say('shell.down')}</span></dt>
             <dd>{(s && rate(s.down)) || '0 B/s'}</dd>
           </div>
-          <div class="up" title="Upload rate, all transfers">
-            <dt><Icon name="up" size={15} /><span class="offscreen">Up</span></dt>
+          <div class="up" title={say('shell.up.title')}>
+            <dt><Icon name="up" size={15} /><span class="offscreen">{say('shell.up')}</span></dt>
             <dd>{(s && rate(s.up)) || '0 B/s'}</dd>
           </div>
-          <div class="free" title="Free space in the download folder">
-            <dt>Free</dt>
+          <div class="free" title={say('shell.free.title')}>
+            <dt>{say('shell.free')}</dt>
             <dd>{s && s.free >= 0 ? bytes(s.free) : '–'}</dd>
           </div>
         </dl>
         <button type="button" class="keys-hint" onClick={() => { helping.value = true }}>
-          <kbd>?</kbd> Keys
+          <kbd>?</kbd> {say('shell.keys')}
         </button>
       </header>
       <main id="main" tabIndex={-1}>
         <Lost />
+        <Plain />
+        <UploadBar />
         {children}
       </main>
     </div>
@@ -72,14 +78,14 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
 }
 
 const dots = {
-  reachable: 'Strangers can reach this node',
-  unreachable: 'Strangers cannot reach this node',
-  unknown: 'It is unknown whether strangers can reach this node',
-}
+  reachable: 'shell.reachable',
+  unreachable: 'shell.unreachable',
+  unknown: 'shell.unknown',
+} as const
 
 function Dot(): JSX.Element {
   const r = reach.value
-  return <span class={`dot ${r}`} role="img" aria-label={dots[r]} title={dots[r]} />
+  return <span class={`dot ${r}`} role="img" aria-label={say(dots[r])} title={say(dots[r])} />
 }
 
 /** Lost is the banner while the connection to the node is lost. */
@@ -101,14 +107,14 @@ function Lost(): JSX.Element {
     return () => clearTimeout(t)
   }, [l.state])
   if (l.state === 'live' || (l.state === 'connecting' && !slow)) return <div role="status" />
-  if (l.state === 'connecting') return <div role="status"><p class="banner">Connecting to the node …</p></div>
+  if (l.state === 'connecting') return <div role="status"><p class="banner">{say('shell.connecting')}</p></div>
   const seconds = Math.max(0, Math.ceil((l.retry - now) / 1000))
   return (
     <div class="banner bad">
       <Icon name="alert" size={18} />
-      <span role="status">{l.why}. The page may be out of date.</span>
-      <span class="muted" aria-hidden="true">{seconds ? `Trying again in ${seconds} s` : 'Trying again …'}</span>
-      <button type="button" class="link" onClick={retry}>Try now</button>
+      <span role="status">{say('shell.lost', { why: l.why })}</span>
+      <span class="muted" aria-hidden="true">{seconds ? say('shell.retry', { n: seconds }) : say('shell.retrying')}</span>
+      <button type="button" class="link" onClick={retry}>{say('shell.retry.now')}</button>
     </div>
   )
 }

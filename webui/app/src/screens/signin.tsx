@@ -5,6 +5,7 @@ import { Failure, message } from '../api/client'
 import { signIn, spent } from '../state/session'
 import { Button, Copyable, Problem } from '../ui/basics'
 import { Mark } from '../ui/icons'
+import { say } from '../words'
 
 export function SignIn(): JSX.Element {
   const [password, setPassword] = useState('')
@@ -19,7 +20,7 @@ export function SignIn(): JSX.Element {
       await signIn({ password })
     } catch (err) {
       setProblem(err instanceof Failure && err.status === 401
-        ? 'Sign-in failed: the password is wrong, or no password is set on this node.' : message(err))
+        ? say('signin.wrong') : message(err))
     } finally {
       setBusy(false)
     }
@@ -28,20 +29,20 @@ export function SignIn(): JSX.Element {
     <main class="signin">
       <div class="signin-card">
         <div class="brand"><Mark size={40} /><span>shoal</span></div>
-        <h1>Sign in to this node</h1>
-        {spent.value && <Problem>This link was already used, or has expired (after two minutes).</Problem>}
-        <p>On the machine where the node runs, open a terminal and run:</p>
-        <Copyable text="shoal open" label="Command" />
-        <p class="muted">It opens this page and signs you in. The link it prints works once and expires after two minutes.</p>
+        <h1>{say('signin.title')}</h1>
+        {spent.value && <Problem>{say('signin.spent')}</Problem>}
+        <p>{say('signin.run')}</p>
+        <Copyable text="shoal open" label={say('signin.command')} />
+        <p class="muted">{say('signin.once')}</p>
         <hr />
         <form onSubmit={(e) => void submit(e)}>
-          <label for="password">Or with the node’s password, if one is set</label>
+          <label for="password">{say('signin.password')}</label>
           <div class="row">
             <input
               id="password" type="password" autocomplete="current-password" value={password}
               onInput={(e) => setPassword(e.currentTarget.value)}
             />
-            <Button type="submit" variant="primary" disabled={busy || !password}>Sign in</Button>
+            <Button type="submit" variant="primary" disabled={busy || !password}>{say('signin.button')}</Button>
           </div>
           {problem && <Problem>{problem}</Problem>}
         </form>

@@ -8,9 +8,10 @@ import { hasKey, links, names } from '../lib/text'
 import { put } from '../state/store'
 import { toast } from '../state/toasts'
 import { Button, Dialog, Problem } from '../ui/basics'
+import { say } from '../words'
 
 /** onceMore says what it costs to open what is there. */
-export const onceMore = 'Nothing is downloaded again. The files need the space on the disk once more, until all of them are written.'
+export const onceMore = (): string => say('unseal.once')
 
 /** unsealing is set while the dialog is open. */
 export const unsealing = signal<Transfer | undefined>(undefined)
@@ -21,7 +22,7 @@ const folder = (t: Transfer): string => t.path.replace(/[/\\][^/\\]*$/, '')
 /** unseal gives the node the full link of t, which then opens what is there. */
 export async function unseal(t: Transfer, link: string): Promise<void> {
   put(await send<Transfer>('POST', '/transfers', { link, output: folder(t) }))
-  toast('The node has the key now')
+  toast(say('unseal.has'))
 }
 
 export function Unseal(): JSX.Element {
@@ -32,9 +33,9 @@ export function Unseal(): JSX.Element {
   const close = (): void => { unsealing.value = undefined }
   const submit = async (): Promise<void> => {
     const [link, ...more] = links(text)
-    if (!link || more.length) return setProblem('This is not one link: paste the full link of this share')
-    if (!names(link, [t.id, t.v1, t.v2])) return setProblem('This link names another share')
-    if (!hasKey(link)) return setProblem('This link has no key: it is the one that this node has already')
+    if (!link || more.length) return setProblem(say('unseal.not.one'))
+    if (!names(link, [t.id, t.v1, t.v2])) return setProblem(say('unseal.other'))
+    if (!hasKey(link)) return setProblem(say('unseal.no.key'))
     setBusy(true)
     setProblem('')
     try {
@@ -46,20 +47,20 @@ export function Unseal(): JSX.Element {
     }
   }
   return (
-    <Dialog title="Open with the full link" onClose={close}>
+    <Dialog title={say('unseal.title')} onClose={close}>
       <form class="stack" onSubmit={(e) => { e.preventDefault(); void submit() }}>
-        <label for="full-link">Full link</label>
+        <label for="full-link">{say('unseal.link')}</label>
         <textarea
           id="full-link" rows={4} value={text} autofocus spellcheck={false} placeholder="magnet:?xt=urn:btih:…&x.k=…"
           onInput={(e) => setText(e.currentTarget.value)}
           onKeyDown={(e) => { if (e.key === 'Enter' && !e.shiftKey) { e.preventDefault(); void submit() } }}
         />
-        <p class="muted">Then this node, and whoever uses it, can read the share. {onceMore}</p>
+        <p class="muted">{say('unseal.then', { once: onceMore() })}</p>
         {problem && <Problem>{problem}</Problem>}
       </form>
       <footer>
-        <Button onClick={close}>Cancel</Button>
-        <Button variant="primary" icon="lock" disabled={busy || !text.trim()} onClick={() => void submit()}>Open</Button>
+        <Button onClick={close}>{say('button.cancel')}</Button>
+        <Button variant="primary" icon="lock" disabled={busy || !text.trim()} onClick={() => void submit()}>{say('unseal.open')}</Button>
       </footer>
     </Dialog>
   )

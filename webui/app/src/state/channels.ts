@@ -5,6 +5,7 @@ import type { Channel, Transfer } from '../api/types'
 import { shown } from '../lib/text'
 import { nameOf } from '../lib/words'
 import { byKey } from './store'
+import { say } from '../words'
 
 /** channels are those that the node follows and publishes, its own first; undefined until loaded. */
 export const channels = computed<Channel[] | undefined>(() => byKey.value
@@ -20,7 +21,7 @@ export async function load(): Promise<void> {
 export const named = (key: string): Channel | undefined => byKey.value?.[key]
 
 /** called is what a channel is called here, if its name is not known or sealed, too. */
-export const called = (c: Channel): string => shown(c.name) || (c.blind ? `Sealed channel ${c.key.slice(0, 8)}` : c.key.slice(0, 16))
+export const called = (c: Channel): string => shown(c.name) || (c.blind ? say('channels.called.blind', { key: c.key.slice(0, 8) }) : c.key.slice(0, 16))
 
 /** title is the name of a transfer or, for the list of a channel, that of the channel. */
-export const title = (t: Transfer): string => (t.channel ? `List of ${named(t.channel)?.name || t.channel.slice(0, 8)}` : nameOf(t))
+export const title = (t: Transfer): string => (t.channel ? say('channels.list', { name: named(t.channel)?.name || t.channel.slice(0, 8) }) : nameOf(t))

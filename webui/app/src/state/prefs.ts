@@ -25,8 +25,21 @@ const isTheme = (v: unknown): v is Theme => v === 'system' || v === 'light' || v
 const isWidths = (v: unknown): v is Record<string, number> =>
   typeof v === 'object' && v !== null && Object.values(v).every((n) => typeof n === 'number' && n >= 40 && n <= 1000)
 
+// 'system', or the code of a language.
+const isLanguage = (v: unknown): v is string => typeof v === 'string' && /^(system|[a-z]{2,3})$/.test(v)
+
+export const language = stored<string>('language', 'system', isLanguage)
 export const theme = stored<Theme>('theme', 'system', isTheme)
 export const widths = stored<Record<string, number>>('widths', {}, isWidths)
+
+const isYes = (v: unknown): v is boolean => typeof v === 'boolean'
+/** dense is whether the rows of the list are compact. */
+export const dense = stored<boolean>('dense', false, isYes)
+/** notifying is whether the browser tells when a download ends. */
+export const notifying = stored<boolean>('notify', false, isYes)
+// Null shows as many of the usual columns as fit.
+const isColumns = (v: unknown): v is string[] | null => v === null || (Array.isArray(v) && v.every((c) => typeof c === 'string'))
+export const columns = stored<string[] | null>('columns', null, isColumns)
 
 effect(() => {
   if (typeof document !== 'undefined') document.documentElement.dataset.theme = theme.value

@@ -1,7 +1,8 @@
 // The document that the event stream keeps up to date: transfers, rates, channels, network.
 import { batch, computed, signal } from '@preact/signals'
-import type { Channel, Network, Notice, Stats, Transfer } from '../api/types'
+import type { Channel, Coming, Network, Notice, Stats, Transfer } from '../api/types'
 import { merge } from '../lib/merge'
+import { told } from '../words'
 
 // The document that the event stream keeps up to date. Transfers are in a plain map,
 // because ten thousand signals would be slow; revision changes with the map.
@@ -13,6 +14,9 @@ export const failed = signal<ReadonlyMap<string, string>>(new Map())
 
 export const revision = signal(0)
 export const loaded = signal(false)
+
+/** resets counts how often the stream began anew, without what had happened before. */
+export const resets = signal(0)
 export const stats = signal<Stats | undefined>(undefined)
 
 /** byKey are the channels that the node follows and publishes. */
@@ -20,6 +24,9 @@ export const byKey = signal<Readonly<Record<string, Channel>> | undefined>(undef
 
 /** network is the node's report on how it can be reached. */
 export const network = signal<Network | undefined>(undefined)
+
+/** incoming is what browsers send to the node, by ID. */
+export const incoming = signal<Readonly<Record<string, Coming>> | undefined>(undefined)
 
 /** hidden are transfers whose removal can still be undone. */
 export const hidden = signal<ReadonlySet<string>>(new Set())
@@ -44,6 +51,7 @@ interface Document {
   stats?: Stats
   channels?: Record<string, Channel | null>
   network?: Network
+  incoming?: Record<string, Coming | null>
 }
 
 export function reset(doc: Document): void {
@@ -53,7 +61,9 @@ export function reset(doc: Document): void {
     if (doc.stats) stats.value = doc.stats
     byKey.value = doc.channels as Record<string, Channel> | undefined
     network.value = doc.network
+    incoming.value = doc.incoming as Record<string, Coming> | undefined
     loaded.value = true
+    resets.value++
     revision.value++
   })
 }
@@ -70,19 +80,25 @@ export function patch(doc: Document): void {
     if (doc.stats) stats.value = merge(stats.peek(), doc.stats) as Stats
     if (doc.channels) byKey.value = merge(byKey.peek(), doc.channels) as Record<string, Channel>
     if (doc.network) network.value = merge(network.peek(), doc.network) as Network
+    if (doc.incoming) incoming.value = merge(incoming.peek(), doc.incoming) as Record<string, Coming>
   })
 }
 
 export function notice(n: Notice): void {
   // A share that fails is not kept as a transfer, so its reason is kept here.
-  if (n.event === 'error' && n.message && n.transfer?.own) failed.value = new Map([...failed.value, [n.id, n.message] as const].slice(-20))
-  // A provisional transfer may never have been in a patch, so no patch removes it.
-  if (n.was) {
-    renamed.set(n.was, n.id)
-    transfers.delete(n.was)
-    if (n.transfer) transfers.set(n.id, n.transfer)
-  } else if (n.event === 'removed') transfers.delete(n.id)
-  else return
+  if (n.event === 'error' && n.message && n.transfer?.own) failed.value = new Map([...failed.value, [n.id, told(n.message, n.message_text)] as const].slice(-20))
+  if (n.was) became(n.was, n.id, n.transfer)
+  else if (n.event === 'removed') {
+    transfers.delete(n.id)
+    revision.value++
+  }
+}
+
+/** became replaces a provisional transfer by the share that it has become. */
+export function became(was: string, id: string, t: Transfer | undefined): void {
+  renamed.set(was, id)
+  transfers.delete(was) // it may never have been in a patch, so no patch removes it
+  if (t) transfers.set(id, t)
   revision.value++
 }
 
@@ -94,7 +110,7 @@ export function put(t: Transfer): void {
   }
 }
 
-/** Samples are the node's rates since this page was opened, at most ten minutes. */
+/** Samples are the node's rates since this page was opened, at most an hour. */
 export interface Samples {
   time: number[]
   down: number[]
@@ -115,5 +131,5 @@ export function push(to: Samples, down: number, up: number, now = Date.now() / 1
   to.time.push(now)
   to.down.push(down)
   to.up.push(up)
-  if (to.time.length > 600) for (const k of ['time', 'down', 'up'] as const) to[k].splice(0, 60)
+  if (to.time.length > 3660) for (const k of ['time', 'down', 'up'] as const) to[k].splice(0, 60)
 }

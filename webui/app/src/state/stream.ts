@@ -1,10 +1,11 @@
 // The connection to the event stream: subscribing, reconnecting, continuing.
-import { signal } from '@preact/signals'
+import { effect, signal } from '@preact/signals'
 import { base, failureOf, learn, message, operations, signedIn } from '../api/client'
 import type { Notice } from '../api/types'
 import { wait } from '../lib/backoff'
 import { Reader, type Message } from '../lib/sse'
 import { notice, patch, reset } from './store'
+import { numbered, silence, Tabs } from './tabs'
 
 /** Link is the state of the connection to the node. */
 export type Link =
@@ -28,7 +29,6 @@ export function onNotice(f: Listener): () => void {
 
 // The stream is read with fetch: EventSource does not report why it failed and
 // cannot continue from the last event when the topics change.
-let wanted = ''
 let last = ''
 let attempt = 0
 let current: AbortController | undefined
@@ -36,31 +36,60 @@ let timer: ReturnType<typeof setTimeout> | undefined
 let wake: (() => void) | undefined
 let running = false
 
-/** Longer than the interval of the node's comments, so that silence means a lost connection. */
-const silence = 40_000
+let asked = '' // the topics of the stream that is open
+let freed: (() => void) | undefined
 
+// Tabs that began earlier sort first.
+const tabs = new Tabs(
+  `${Date.now().toString(36).padStart(10, '0')}-${Math.random().toString(36).slice(2)}`,
+  typeof BroadcastChannel === 'function' && typeof document !== 'undefined' ? new BroadcastChannel('shoal-stream') : undefined,
+  {
+    last: () => last,
+    take,
+    link: (l) => { link.value = l as Link },
+    wantsChanged: () => { if (current && wanted() !== asked) current.abort() },
+    handover: () => {
+      link.value = { state: 'live' }
+      current?.abort()
+    },
+    resume: () => freed?.(),
+    retry: () => {
+      attempt = 0
+      wake?.()
+    },
+  },
+)
+const wanted = (): string => tabs.topics().join(',')
+effect(() => tabs.link(link.value))
+if (typeof addEventListener === 'function') {
+  for (const type of ['pagehide', 'freeze']) addEventListener(type, () => tabs.leave())
+  for (const type of ['pageshow', 'resume']) addEventListener(type, (e) => { if (type === 'resume' || (e as PageTransitionEvent).persisted) tabs.back() })
+}
+
+/** leads is whether this tab reads the stream, perhaps for others. */
+export const leads = (): boolean => !tabs.following
+
+let shown = ''
 /** watch subscribes to topics such as "peers:ID" or "node"; the stream reconnects and continues. */
 export function watch(list: readonly string[]): void {
-  const next = list.join(',')
-  if (next === wanted) return
-  wanted = next
+  if (list.join(',') === shown) return
+  shown = list.join(',')
   topics.value = {}
-  current?.abort()
+  tabs.watch([...list])
 }
 
 /** retry reconnects now instead of waiting. */
-export function retry(): void {
-  attempt = 0
-  wake?.()
-}
+export const retry = (): void => tabs.retry()
 
 /** start reads the stream until the page is closed or the node asks for a sign-in. */
 export async function start(): Promise<void> {
   if (running) return
   running = true
   while (signedIn.peek() !== false) {
+    if (tabs.over && tabs.following) await new Promise<void>((done) => { freed = done })
+    tabs.begin()
     const outcome = await once()
-    if (outcome === 'changed') continue
+    if (outcome === 'changed' || outcome === 'handed') continue
     if (outcome.status === 401) {
       signedIn.value = false
       break
@@ -77,14 +106,15 @@ export async function start(): Promise<void> {
 }
 
 /** once reads one stream to its end. */
-async function once(): Promise<'changed' | { why: string; status: number }> {
+async function once(): Promise<'changed' | 'handed' | { why: string; status: number }> {
   const abort = new AbortController()
   current = abort
-  const topicsOfThis = wanted
+  const topicsOfThis = (asked = wanted())
   let deadline: ReturnType<typeof setTimeout> | undefined
   const alive = (): void => {
     clearTimeout(deadline)
     deadline = setTimeout(() => abort.abort(), silence)
+    tabs.alive()
   }
   try {
     alive()
@@ -95,7 +125,7 @@ async function once(): Promise<'changed' | { why: string; status: number }> {
     if (!r.ok || !r.body) {
       // The transfer whose details are shown was removed: continue without them.
       if (topicsOfThis && (r.status === 404 || r.status === 400)) {
-        wanted = ''
+        tabs.watch([])
         return 'changed'
       }
       return { why: (await failureOf(r)).message, status: r.status }
@@ -104,7 +134,10 @@ async function once(): Promise<'changed' | { why: string; status: number }> {
     attempt = 0
     link.value = { state: 'live' }
     if (!operations.peek()) void learn()
-    const reader = new Reader(take)
+    const reader = new Reader((m) => {
+      take(m)
+      tabs.read(m)
+    })
     const text = new TextDecoder()
     const body = r.body.getReader()
     for (;;) {
@@ -114,7 +147,8 @@ async function once(): Promise<'changed' | { why: string; status: number }> {
       reader.push(text.decode(value, { stream: true }))
     }
   } catch (e) {
-    if (abort.signal.aborted && wanted !== topicsOfThis) return 'changed'
+    if (abort.signal.aborted && tabs.over) return 'handed'
+    if (abort.signal.aborted && wanted() !== topicsOfThis) return 'changed'
     return { why: e instanceof TypeError || abort.signal.aborted ? 'The node does not answer' : message(e), status: 0 }
   } finally {
     clearTimeout(deadline)
@@ -142,8 +176,10 @@ function take(m: Message): void {
     case 'files':
     case 'log':
     case 'discovery':
+    case 'streams':
     case 'node':
       topics.value = { ...topics.peek(), [m.event]: data }
   }
-  if (m.id) last = m.id
+  // Topics have no place in the order of events.
+  if (m.id && numbered(m)) last = m.id
 }

@@ -2,7 +2,7 @@
 import { computed, signal } from '@preact/signals'
 import type { Transfer } from '../api/types'
 import { aside, compare, filters, matcher, type SortKey } from '../lib/select'
-import { query } from '../router'
+import { parts, query } from '../router'
 import { title } from './channels'
 import { list } from './store'
 
@@ -14,6 +14,14 @@ export const sort = computed<{ key: SortKey; descending: boolean }>(() => {
   const [key, order] = (query.value.get('sort') ?? 'added.desc').split('.')
   return { key: (key || 'added') as SortKey, descending: order === 'desc' }
 })
+
+const broad = typeof matchMedia === 'function' ? matchMedia('(min-width: 87.5em)') : undefined
+/** beside is whether there is room for details beside the list. */
+export const beside = signal(broad?.matches ?? false)
+broad?.addEventListener('change', () => { beside.value = broad.matches })
+
+/** detailOf is the ID of the transfer whose details are beside the list. */
+export const detailOf = computed(() => (beside.value && parts.value[0] === 't' ? (parts.value[1] ?? '') : ''))
 
 export const selected = signal<ReadonlySet<string>>(new Set())
 

@@ -4,6 +4,7 @@ import { useEffect, useId, useRef } from 'preact/hooks'
 import { copy } from '../state/actions'
 import { toasts } from '../state/toasts'
 import { Icon, type IconName } from './icons'
+import { say, within } from '../words'
 
 type Variant = 'primary' | 'quiet' | 'danger' | 'plain'
 
@@ -103,7 +104,7 @@ export function Copyable({ text, label, said }: { text: string; label: string; s
   return (
     <div class="copyable">
       <code tabIndex={0} role="group" aria-label={label}>{text}</code>
-      <Button icon="copy" label={`Copy ${label.toLowerCase()}`} onClick={() => void copy(text, said ?? `${label} copied`)} />
+      <Button icon="copy" label={say('basics.copy', { label: within(label) })} onClick={() => void copy(text, said ?? say('basics.copied', { label }))} />
     </div>
   )
 }
@@ -129,7 +130,7 @@ export function Dialog({ title, onClose, children, wide }: { title: string; onCl
       <div class="dialog">
         <header>
           <h2 id={id}>{title}</h2>
-          <Button icon="close" variant="quiet" label="Close" onClick={onClose} />
+          <Button icon="close" variant="quiet" label={say('button.close')} onClick={onClose} />
         </header>
         {children}
       </div>
@@ -139,7 +140,7 @@ export function Dialog({ title, onClose, children, wide }: { title: string; onCl
 
 export function Toasts(): JSX.Element {
   return (
-    <div class="toasts" role="log" aria-live="polite" aria-label="Messages" aria-relevant="additions">
+    <div class="toasts" role="log" aria-live="polite" aria-label={say('basics.messages')} aria-relevant="additions">
       {toasts.value.map((t) => (
         <div key={t.key} class={`toast${t.bad ? ' bad' : ''}`}>
           {t.bad && <Icon name="alert" size={18} />}

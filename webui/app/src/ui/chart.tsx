@@ -3,7 +3,9 @@ import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { rate } from '../lib/format'
 import { theme } from '../state/prefs'
+import { rem } from '../state/rem'
 import type { Samples } from '../state/store'
+import { say } from '../words'
 
 const top = (of: number[]): number => of.reduce((a, b) => Math.max(a, b), 0)
 
@@ -14,6 +16,7 @@ export function Chart({ data, label }: { data: Samples | undefined; label: strin
   const latest = useRef(data)
   latest.current = data
   const scheme = theme.value
+  const size = rem.value
   const ready = !!data && data.time.length > 1 // a line needs two points
   useEffect(() => {
     if (!ready) return
@@ -36,17 +39,18 @@ export function Chart({ data, label }: { data: Samples | undefined; label: strin
       drawn.current?.destroy()
       drawn.current = undefined
     }
-  }, [scheme, ready])
+  }, [scheme, size, ready])
   useEffect(() => { if (data) drawn.current?.update(data) }, [data])
   const n = data?.time.length ?? 0
-  const says = !data || n < 2 ? `${label}: no data yet`
-    : `${label}: now ${rate(data.down[n - 1]!) || 'nothing'} down and ${rate(data.up[n - 1]!) || 'nothing'} up; at most ${rate(top(data.down)) || 'nothing'} down and ${rate(top(data.up)) || 'nothing'} up`
+  const moving = (r: number): string => rate(r) || say('chart.nothing')
+  const says = !data || n < 2 ? say('chart.none', { label })
+    : say('chart.says', { label, down: moving(data.down[n - 1]!), up: moving(data.up[n - 1]!), maxDown: moving(top(data.down)), maxUp: moving(top(data.up)) })
   return (
     <figure class="chart">
       <div ref={box} class="chart-box" role="img" aria-label={says} />
       <figcaption>
-        <span class="key down">Down{data && top(data.down) > 0 && `, at most ${rate(top(data.down))}`}</span>
-        <span class="key up">Up{data && top(data.up) > 0 && `, at most ${rate(top(data.up))}`}</span>
+        <span class="key down">{data && top(data.down) > 0 ? say('chart.down.most', { rate: rate(top(data.down)) }) : say('chart.down')}</span>
+        <span class="key up">{data && top(data.up) > 0 ? say('chart.up.most', { rate: rate(top(data.up)) }) : say('chart.up')}</span>
       </figcaption>
     </figure>
   )

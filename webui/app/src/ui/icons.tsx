@@ -15,6 +15,7 @@ const paths = {
   copy: 'M9 9V5.500A1.5 1.5 0 0 1 10.5 4h8A1.5 1.5 0 0 1 20 5.500v8a1.5 1.5 0 0 1-1.5 1.500H15M5.5 9h8a1.5 1.5 0 0 1 1.5 1.500v8a1.5 1.5 0 0 1-1.5 1.500h-8A1.5 1.5 0 0 1 4 18.500v-8A1.5 1.5 0 0 1 5.5 9Z',
   close: 'M6 6l12 12M18 6 6 18',
   back: 'M19 12H5m0 0 6-6m-6 6 6 6',
+  next: 'M5 12h14m0 0-6-6m6 6-6 6',
   down: 'M12 5v14m0 0-6-6m6 6 6-6',
   up: 'M12 19V5m0 0-6 6m6-6 6 6',
   chevron: 'M9 6l6 6-6 6',
@@ -32,7 +33,7 @@ export type IconName = keyof typeof paths
 
 export function Icon({ name, size = 20 }: { name: IconName; size?: number }): JSX.Element {
   return (
-    <svg class="icon" width={size} height={size} viewBox="0 0 24 24" aria-hidden="true">
+    <svg class="icon" width={`${size / 16}rem`} height={`${size / 16}rem`} viewBox="0 0 24 24" aria-hidden="true">
       <path d={paths[name]} />
     </svg>
   )
@@ -40,7 +41,7 @@ export function Icon({ name, size = 20 }: { name: IconName; size?: number }): JS
 
 export function Mark({ size = 28 }: { size?: number }): JSX.Element {
   return (
-    <svg class="mark" width={size} height={size} viewBox="0 0 32 32" aria-hidden="true">
+    <svg class="mark" width={`${size / 16}rem`} height={`${size / 16}rem`} viewBox="0 0 32 32" aria-hidden="true">
       <path d="M3 11.500c3.2-4 8.8-4 12 0l3.4-2.600v5.200L15 11.500c-3.2 4-8.8 4-12 0Z" opacity=".55" />
       <path d="M9.5 20.500c3.8-4.6 10-4.6 13.6 0l4.4-3.200v6.400l-4.4-3.200c-3.6 4.6-9.8 4.6-13.6 0Z" />
     </svg>

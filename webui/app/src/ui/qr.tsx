@@ -1,6 +1,7 @@
 // A link as a QR code, whose drawing code is loaded on first use.
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
+import { say } from '../words'
 
 // The capacity of the largest QR code with the least redundancy.
 const most = 2900
@@ -19,7 +20,7 @@ export function QR({ text, label }: { text: string; label: string }): JSX.Elemen
       gone = true
     }
   }, [text])
-  if (text.length > most) return <p class="muted">This link is too long for a QR code. Copy it instead.</p>
+  if (text.length > most) return <p class="muted">{say('share.code.long')}</p>
   return (
     <div class="qr">
       {code?.text === text && (

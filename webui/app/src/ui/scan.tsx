@@ -3,6 +3,7 @@ import type { JSX } from 'preact'
 import { shown } from '../lib/text'
 import { Pick } from './basics'
 import { Icon } from './icons'
+import { say } from '../words'
 
 /** codeIn returns the text of the QR code in a picture. The reader is loaded on first use. */
 export async function codeIn(file: File): Promise<string> {
@@ -11,9 +12,9 @@ export async function codeIn(file: File): Promise<string> {
   try {
     text = await read(file)
   } catch {
-    throw new Error(`“${shown(file.name)}” is not a picture that this browser can open`)
+    throw new Error(say('scan.not.picture', { name: shown(file.name) }))
   }
-  if (text === undefined) throw new Error('No QR code was found in the picture. The whole code must be visible, sharp and not too small')
+  if (text === undefined) throw new Error(say('scan.none'))
   return text
 }
 
@@ -21,7 +22,7 @@ export async function codeIn(file: File): Promise<string> {
 export function Scan({ onPicture }: { onPicture: (f: File) => void }): JSX.Element {
   return (
     <Pick accept="image/*" more={{ capture: 'environment' }} onFiles={([f]) => onPicture(f!)}>
-      <Icon name="code" size={18} />Scan a QR code …
+      <Icon name="code" size={18} />{say('scan.scan')}
     </Pick>
   )
 }

@@ -48,6 +48,7 @@ const (
 	maxFails  = 6
 	firstWait = 20 * time.Second
 	laterWait = 2 * time.Second
+	brokeWait = 5 * time.Second // from one connection that broke to the next
 	longWait  = 20 * time.Minute
 )
 
@@ -236,6 +237,14 @@ func (b *book) ended(p *Peer) {
 		b.failed(k) // as good as none
 	} else {
 		k.due = max(k.due, b.now+firstWait)
+	}
+}
+
+// broke has the address of a peer dialed soon, whose connection broke: libtorrent ends
+// one over uTP without a word after some losses, and would go on with another.
+func (b *book) broke(p *Peer) {
+	if k := b.byAddr[p.listen]; k != nil && !k.busy && !k.bored {
+		k.due = max(b.now, p.since+brokeWait)
 	}
 }
 

@@ -270,6 +270,22 @@ func (c *Core) Complete() bool { return c.complete }
 // Missing is the number of pieces that are wanted and not here.
 func (c *Core) Missing() int { return c.missing }
 
+// Availability is how many copies of the content the connected peers have together: the
+// whole part counts those of the rarest piece, the rest is the part of the pieces of
+// which there are more. It is 0 while the content is not known.
+func (c *Core) Availability() float64 {
+	if !c.Known() {
+		return 0
+	}
+	seeds := 0
+	for _, p := range c.peers {
+		if p.seed {
+			seeds++
+		}
+	}
+	return float64(seeds) + c.picker.copies()
+}
+
 // Peers are those connected. The slice is the Core's.
 func (c *Core) Peers() []*Peer { return c.peers }
 

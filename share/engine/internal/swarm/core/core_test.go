@@ -630,6 +630,46 @@ func TestTwins(t *testing.T) {
 // Of two connections that cross, the one stays that was begun by the side with the lower
 // port, and by the higher ID if the ports are equal. libtorrent has the same rule, so
 // that both sides keep the same one.
+// A peer whose connection broke is called again soon, if it was of use; who left is not.
+func TestWhoseConnectionBrokeIsCalledAgain(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		moved int64
+		after time.Duration // that it lasted
+		left  bool
+		want  time.Duration // until the call
+	}{
+		{"of use", 1, time.Minute, false, 0},
+		{"of use, and soon", 1, time.Second, false, brokeWait - time.Second},
+		{"of no use", 0, time.Minute, false, firstWait},
+		{"left", 1, time.Minute, true, firstWait},
+	} {
+		h := newHarness(t, 4, nil)
+		p := h.seed()
+		p.Downloaded = c.moved
+		h.pass(c.after)
+		h.actions = nil
+		if c.left {
+			h.Left(h.at, p)
+			h.Disconnected(h.at, p)
+		} else {
+			h.Broke(h.at, p)
+			h.Disconnected(h.at, p)
+		}
+		began := h.at
+		h.flush()
+		var dial *Action
+		for h.at < began+time.Minute && dial == nil {
+			if dial = h.action(Dial); dial == nil {
+				h.pass(100 * time.Millisecond)
+			}
+		}
+		if got := h.at - began; dial == nil || dial.Addr != p.Addr || got < c.want-time.Second || got > c.want+time.Second {
+			t.Errorf("%s: called %v later: %+v", c.name, got, dial)
+		}
+	}
+}
+
 func TestOfTwinsThatCrossTheLowerPortKeepsItsOwn(t *testing.T) {
 	for name, x := range map[string]struct {
 		ours, theirs uint16

@@ -5,11 +5,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shoalnet/shoal/share/engine/internal/netguard"
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/wire"
 )
 
 // gossip is what peers are told of each other (BEP 11): only of those we are
-// connected with and whose listening address we know. It keeps one log of who
+// connected with and whose listening address we know, and of a private one only those
+// who have such an address, too. It keeps one log of who
 // came and went, of which each peer was told up to some point.
 type gossip struct {
 	*clock
@@ -115,6 +117,10 @@ func (g *gossip) tell() {
 		told := p.gossip.told
 		for _, a := range g.log {
 			if a.seq <= told {
+				continue
+			}
+			if !netguard.MayTell(a.addr.Addr(), p.Addr.Addr()) {
+				p.gossip.told = a.seq
 				continue
 			}
 			if a.came == 0 && a.addr != p.listen {

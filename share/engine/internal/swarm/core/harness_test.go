@@ -2,6 +2,7 @@ package core
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
 	"testing"
 	"time"
@@ -174,12 +175,22 @@ func (h *harness) check() {
 			}
 		}
 	}
+	least, above := math.MaxInt, 0
 	for i := range c.layout.Pieces {
-		avail := 0
+		avail, all := 0, 0
 		for _, p := range c.peers {
+			if p.has(i) {
+				all++
+			}
 			if !p.seed && p.has(i) {
 				avail++
 			}
+		}
+		switch {
+		case all < least:
+			least, above = all, i
+		case all > least:
+			above++
 		}
 		if avail != int(c.picker.avail[i]) {
 			h.t.Fatalf("piece %d is with %d, counted %d", i, avail, c.picker.avail[i])
@@ -190,6 +201,9 @@ func (h *harness) check() {
 				h.t.Fatalf("piece %d is neither begun nor to be begun, or both, or cannot be checked", i)
 			}
 		}
+	}
+	if want := float64(least) + float64(above)/float64(c.layout.Pieces); c.layout.Known() && math.Abs(c.Availability()-want) > 1e-9 {
+		h.t.Fatalf("there are %v copies, counted %v", want, c.Availability())
 	}
 	if missing != c.missing {
 		h.t.Fatalf("%d pieces are missing, counted %d", missing, c.missing)

@@ -102,6 +102,22 @@ func (c *Core) Disconnected(now time.Duration, p *Peer) {
 	}
 }
 
+// Broke takes that the connection to p broke, and that neither side has ended it. If it
+// was of use, p is dialed again.
+func (c *Core) Broke(now time.Duration, p *Peer) {
+	c.enter(now)
+	if p.gone {
+		return
+	}
+	c.remove(p)
+	if p.Downloaded+p.Uploaded > 0 {
+		c.book.broke(p)
+		c.connect()
+	}
+	c.requests.refillAll()
+	c.inquire()
+}
+
 // Left takes that p itself ended the connection. If all that it lacked was sent to it, it
 // has all: many clients close as soon as they are complete, and say nothing of it.
 func (c *Core) Left(now time.Duration, p *Peer) {

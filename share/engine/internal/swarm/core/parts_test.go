@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -481,6 +482,57 @@ func TestGossipTellsWhoCameAndWent(t *testing.T) {
 	}
 	if all, tooSoon, _ := g.heard(p, said); len(all) != 0 || !tooSoon {
 		t.Error("a peer may talk all the time")
+	}
+}
+
+// Those of a private network are told of each other, and nobody else is told of them.
+func TestGossipKeepsPrivateNetworksToThemselves(t *testing.T) {
+	c := newCommon(1)
+	g := &gossip{clock: c.clock, content: c.content, roster: c.roster, sender: c.sender}
+	addrs := []string{"[2001:db8:9::1]:1", "[fd00::1]:1", "[fd00::2]:1", "[::1]:1", "10.0.0.1:1", "[2001:db8:9::2]:1", "[fe80:3::1]:1", "[fe80:3::2]:1"}
+	for i, a := range addrs {
+		p := c.peer(i)
+		p.Addr = netip.MustParseAddrPort(a)
+		p.listen, p.ext = p.Addr, map[string]uint8{wire.NamePEX: 4}
+		g.met(p)
+	}
+	told := func() []string {
+		c.enter(c.now + pexEvery)
+		g.tell()
+		list := make([]string, len(c.peers))
+		for i, p := range c.peers {
+			for _, x := range p.empty(nil) {
+				m, err := wire.ParsePEX(x.Payload)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, a := range m.Added {
+					list[i] += "+" + a.Addr.Addr().String()
+				}
+				for _, a := range m.Dropped {
+					list[i] += "-" + a.Addr().String()
+				}
+			}
+		}
+		return list
+	}
+	all := "2001:db8:9::1+2001:db8:9::2"
+	want := []string{"+2001:db8:9::2", "+fd00::2+" + all, "+fd00::1+" + all, "+" + all, "+" + all, "+2001:db8:9::1", "+" + all, "+" + all}
+	sorted := func(s string) string {
+		list := strings.Split(strings.TrimPrefix(s, "+"), "+")
+		slices.Sort(list)
+		return strings.Join(list, "+")
+	}
+	for i, got := range told() {
+		if sorted(got) != sorted(want[i]) {
+			t.Errorf("%s was told %s", addrs[i], got)
+		}
+	}
+	g.left(c.peers[1])
+	for i, got := range told() {
+		if is := got != ""; is != (i == 1 || i == 2) {
+			t.Errorf("%s was told %s", addrs[i], got)
+		}
 	}
 }
 

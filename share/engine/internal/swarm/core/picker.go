@@ -14,12 +14,13 @@ type picker struct {
 	poison     *poison
 	sequential bool
 
-	fresh [levels]order // pieces that are wanted and not begun, by priority
-	avail []uint16      // how many peers have each piece, seeds left out
-	begun map[int]*begun
-	order []*begun // those of begun, oldest first
-	free  int      // blocks of wanted pieces in begun that nobody is asked for
-	held  []*begun // memory of pick
+	fresh   [levels]order // pieces that are wanted and not begun, by priority
+	avail   []uint16      // how many peers have each piece, seeds left out
+	degrees []int         // how many pieces so many peers have
+	begun   map[int]*begun
+	order   []*begun // those of begun, oldest first
+	free    int      // blocks of wanted pieces in begun that nobody is asked for
+	held    []*begun // memory of pick
 }
 
 // begun is a piece of which something was asked.
@@ -62,6 +63,7 @@ func (pk *picker) init() {
 		pk.fresh[level].init(pieces, pk.rand)
 	}
 	pk.avail = make([]uint16, pieces)
+	pk.degrees = []int{pieces}
 	pk.begun = make(map[int]*begun)
 	for _, i := range pk.absent(pk.rand) {
 		pk.fresh[pk.wanted[i]].add(i, 0)
@@ -101,10 +103,28 @@ func (pk *picker) listed(i int) bool {
 
 // spread counts one peer more or less that has piece i.
 func (pk *picker) spread(i, n int) {
-	pk.avail[i] = uint16(max(0, int(pk.avail[i])+n))
+	was := pk.avail[i]
+	pk.avail[i] = uint16(max(0, int(was)+n))
+	for len(pk.degrees) <= int(pk.avail[i]) {
+		pk.degrees = append(pk.degrees, 0)
+	}
+	pk.degrees[was]--
+	pk.degrees[pk.avail[i]]++
 	if level := pk.wanted[i]; level != Unwanted && pk.fresh[level].holds(int32(i)) {
 		pk.fresh[level].move(int32(i), int(pk.avail[i]))
 	}
+}
+
+// copies is how many copies of the content the peers without seeds have together: the
+// whole part counts those of the rarest piece, the rest is the part of the pieces of
+// which there are more.
+func (pk *picker) copies() float64 {
+	for least, n := range pk.degrees {
+		if n > 0 {
+			return float64(least) + 1 - float64(n)/float64(len(pk.avail))
+		}
+	}
+	return 0
 }
 
 // open begins piece i.

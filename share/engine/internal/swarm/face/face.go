@@ -80,8 +80,9 @@ type Events struct {
 	// called in goroutines of its own.
 	DHTNode func(netip.AddrPort)
 	// Stranger is told of each TCP connection to the address local of this host
-	// from a host that this node never called, once its handshake is over. It is
-	// called in goroutines of its own.
+	// from a host that this node never called, once its handshake is over or, of a
+	// browser that Web takes, its request has begun. It is called in goroutines of its
+	// own.
 	Stranger func(local netip.Addr, from netip.AddrPort)
 }
 
@@ -110,6 +111,10 @@ type Network interface {
 	// called then. Withdraw ends that.
 	Offer(share.ID)
 	Withdraw(share.ID)
+
+	// Upload begins to send content to somebody who is no peer, over conn, which may
+	// be nil where it is not known.
+	Upload(conn net.Conn) Upload
 
 	// Dial connects to a peer within the limits for all connections. An error that
 	// wraps ErrNotNow says nothing about the peer.
@@ -142,7 +147,7 @@ type Learning interface {
 
 // NetworkFigures counts over all swarms since the Network was made.
 type NetworkFigures struct {
-	Down, Up int64 // bytes of content
+	Down, Up int64 // bytes of content, also to those who are no peers
 	Open     int   // connections, handshake included
 	Refused  int64 // connections turned away by a cap or a ban
 }
@@ -204,7 +209,8 @@ type Content struct {
 type Storage interface {
 	io.ReaderAt // of content that is known to be right
 	io.WriterAt // of blocks from peers
-	// CopyPiece writes the first n bytes of piece i, right or wrong, to w.
+	// CopyPiece writes the first n bytes of piece i, right or wrong, to w. It returns
+	// io.EOF where there is no data.
 	CopyPiece(i int, n int64, w io.Writer) (int64, error)
 	// Completion tells whether piece i is known to be right or wrong, and which.
 	// What is not known is neither served nor requested.
@@ -221,6 +227,16 @@ type Limit interface {
 	Wait(n int, stop <-chan struct{}) bool
 	// Holds tells whether anything is held back at present.
 	Holds() bool
+}
+
+// Upload is content on its way out to somebody who is no peer, such as a browser. It
+// takes one of the upload slots. The Limit is that of the line.
+type Upload interface {
+	Limit
+	// Sent counts bytes that were sent.
+	Sent(n int)
+	// End is called once.
+	End()
 }
 
 // Swarm is one content among its peers. Its methods may wait for as long as
@@ -269,6 +285,10 @@ type Peer struct {
 type Figures struct {
 	Down, Up     int64 // bytes of content put to disk, and sent
 	Peers, Seeds int   // connected
+	// Availability is how many copies of the content these peers have together: the whole
+	// part counts those of the rarest piece, the rest is the part of the pieces of which
+	// there are more. Web seeds do not count.
+	Availability float64
 	// LastPeer is when a connection last came or went, or the swarm was attached.
 	LastPeer time.Time
 }

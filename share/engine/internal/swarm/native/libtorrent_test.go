@@ -20,6 +20,9 @@ import (
 // the test.
 func startLibtorrent(t *testing.T, args ...string) (port uint16, line func() string) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("another client takes long")
+	}
 	const python = "/usr/bin/python3"
 	if err := exec.Command(python, "-c", "import libtorrent").Run(); err != nil {
 		if os.Getenv("CI") == "true" {

@@ -71,7 +71,9 @@ func New(cfg face.Config) *Network {
 	n.dialbacks = newDialbacks(n.registry, cfg.Client)
 	n.punches = newPunches(n.registry, &n.either, cfg.Reachable)
 	n.web = netguard.Transport(netguard.ClientConfig{Policy: cfg.Policy, UserAgent: cfg.Client})
+	const closing = 64 // handshakes of connections that gave way and have not ended yet
 	own := swarm.Config{
+		Coming: cfg.MaxConns + closing,
 		Logger: cfg.Logger, PeerID: n.id, Client: cfg.Client, DHTPort: cfg.DHTPort, Uploads: cfg.Uploads,
 		Dial: n.Dial, Greeted: n.greeted, Wake: n.wake, Visit: n.visit,
 	}
@@ -226,7 +228,7 @@ func (n *Network) Tend() {
 // Figures implements face.Network.
 func (n *Network) Figures() face.NetworkFigures {
 	n.mu.Lock()
-	f := face.NetworkFigures{Down: n.down, Up: n.up}
+	f := face.NetworkFigures{Down: n.down, Up: n.up + n.node.Given()}
 	for _, s := range n.attached {
 		down, up := s.run.Moved()
 		f.Down += down
@@ -367,6 +369,12 @@ func (n *Network) greeted(nc net.Conn, id swarm.ID, peer [20]byte) {
 		return // what came over uTP does not show that TCP is let in
 	}
 	n.dialbacks.answered(dialback.Nonce(peer))
+	n.stranger(c, local)
+}
+
+// stranger tells that somebody came to an address of this host, unless a call of ours may
+// have opened the way for them.
+func (n *Network) stranger(c *tracked, local *net.TCPAddr) {
 	if tell := n.cfg.Events.Stranger; tell != nil && !n.registry.called.has(c.peer.Addr()) {
 		n.tells.run(func() { tell(local.AddrPort().Addr().Unmap().WithZone(""), c.peer) })
 	}

@@ -291,7 +291,7 @@ func (n *Network) bringTogether(s *Swarm, asker *swarm.Peer, target netip.AddrPo
 		asker.Send(wire.NameHolepunch, punchMessage(wire.PunchError, target, code))
 	}
 	switch {
-	case other == nil:
+	case other == nil, !netguard.MayTell(self.Addr(), far(other).Addr()), !netguard.MayTell(target.Addr(), far(asker).Addr()):
 		refuse(notConnected)
 	case callable(other) == self:
 		refuse(noSelf)
@@ -310,6 +310,11 @@ func callable(p *swarm.Peer) netip.AddrPort {
 	if at := p.Listens(); at.IsValid() {
 		return at
 	}
+	return far(p)
+}
+
+// far is the far end of the connection to a peer.
+func far(p *swarm.Peer) netip.AddrPort {
 	a, _ := netip.ParseAddrPort(p.Conn().RemoteAddr().String())
 	return a
 }

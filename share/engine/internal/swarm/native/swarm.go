@@ -178,6 +178,7 @@ func (s *Swarm) noteIdle() {
 func (s *Swarm) Figures() face.Figures {
 	f := face.Figures{LastPeer: seconds(s.lastPeer.Load())}
 	f.Down, f.Up = s.run.Moved()
+	f.Availability = s.run.Availability()
 	for _, p := range s.run.Peers() {
 		f.Peers++
 		if p.Complete {

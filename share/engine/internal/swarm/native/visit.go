@@ -9,12 +9,16 @@ import (
 )
 
 // visit hands the connection of a browser to Config.Web, and reports whether it did. The
-// place among the peers, by whose rules it was let in, is free again.
+// place among the peers, by whose rules it was let in, is free again. A browser proves as
+// much as a peer that strangers get in.
 func (n *Network) visit(nc net.Conn, kind opening.Kind, read []byte) bool {
 	c, ok := nc.(*tracked)
 	tls := kind == opening.TLS
 	if !ok || c.OverUTP() || n.cfg.Web == nil || !n.cfg.Web.Open(tls) {
 		return false
+	}
+	if local, ok := c.LocalAddr().(*net.TCPAddr); ok {
+		n.stranger(c, local)
 	}
 	n.registry.release(c)
 	_ = c.SetDeadline(time.Time{})

@@ -202,3 +202,37 @@ func TestNoBrowsersOverUTP(t *testing.T) {
 		t.Error("a connection over uTP was handed to the web")
 	}
 }
+
+// A browser that comes to the port of the peers is a proof that strangers get in, as a peer
+// is; while browsers are not served, what begins like one is none.
+func TestBrowsersAreStrangers(t *testing.T) {
+	web := newTestWeb()
+	strangers := make(chan netip.AddrPort, 10)
+	_, addr := testNetwork(t, func(c *face.Config) {
+		c.Web = web
+		c.Events.Stranger = func(_ netip.Addr, from netip.AddrPort) { strangers <- from }
+	})
+	web.shut.Store(true)
+	ask := func() net.Conn {
+		t.Helper()
+		conn, err := net.Dial("tcp", addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"+string(make([]byte, 96))); err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	if _, err := io.ReadFull(ask(), make([]byte, 96)); err != nil { // taken for a peer that encrypts
+		t.Fatal(err)
+	}
+	web.shut.Store(false)
+	ask()
+	(<-web.conns).Close()
+	<-strangers
+	if len(strangers) > 0 {
+		t.Error("one that was not served is a stranger")
+	}
+}

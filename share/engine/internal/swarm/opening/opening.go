@@ -116,6 +116,9 @@ func (c *Conn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
+// NetConn is the connection that was read from.
+func (c *Conn) NetConn() net.Conn { return c.Conn }
+
 // CloseWrite ends what we send, if the connection can. A server waits for its client
 // then: what was sent last would be lost otherwise.
 func (c *Conn) CloseWrite() error {

@@ -5,6 +5,9 @@
 // of just that swarm gets nothing. Where there are still fewer slots than such swarms,
 // the slots go round.
 //
+// What is sent to others than peers, such as browsers, begins at once and takes slots of
+// the swarms, which keep at least half of them.
+//
 // Which peers of a swarm get its slots is for the swarm to decide. It can ask here
 // how many slots a line has in other swarms, so that nobody gets a larger part of the
 // node by joining more of its swarms.
@@ -18,6 +21,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -40,6 +44,13 @@ type Link struct {
 	next   time.Duration
 	places []*Place
 	lines  map[netip.Prefix]int // slots that each peer's line has in all swarms
+
+	guests   int          // uploads to others than peers
+	sent     atomic.Int64 // bytes that they were sent
+	measured struct {     // when measure last ran
+		at   time.Duration
+		sent int64
+	}
 }
 
 // New makes a line with a fixed number of slots, or with 0 one that finds out by what
@@ -102,7 +113,7 @@ func (p *Place) Report(now time.Duration, d Demand) (slots int) {
 	p.want = d
 	if now >= l.next {
 		l.next = now + planEvery
-		l.measure()
+		l.measure(now)
 		l.plan(now)
 	} else if spare := l.room() - l.given(); p.slots < d.Wanting && spare > 0 {
 		p.set(now, min(d.Wanting, p.slots+spare))
@@ -140,8 +151,10 @@ func (l *Link) capacity() int {
 
 // room is how many slots there are for those that want any now.
 func (l *Link) room() int {
+	free := l.capacity()
+	free -= min(l.guests, free/2)
 	if l.fixed > 0 {
-		return l.fixed
+		return free
 	}
 	wanting := 0
 	for _, p := range l.places {
@@ -149,12 +162,18 @@ func (l *Link) room() int {
 			wanting++
 		}
 	}
-	return max(l.capacity(), min(wanting, fewSwarms))
+	return max(free, min(wanting, fewSwarms))
 }
 
 // measure takes what the line carries, and whether the slots are used.
-func (l *Link) measure() {
-	var all Demand
+func (l *Link) measure(now time.Duration) {
+	// Somebody always waits for what a guest is sent.
+	all := Demand{Open: l.guests, Busy: l.guests}
+	sent := l.sent.Load()
+	if elapsed := (now - l.measured.at).Seconds(); elapsed > 0 {
+		all.Rate = float64(sent-l.measured.sent) / elapsed
+	}
+	l.measured.at, l.measured.sent = now, sent
 	for _, p := range l.places {
 		all.Rate += p.want.Rate
 		all.Open += p.want.Open

@@ -5,6 +5,7 @@
 package webseed
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -18,6 +19,7 @@ type Files struct {
 	name  string // escaped
 	multi bool
 	all   []file
+	size  int64 // of all
 }
 
 type file struct {
@@ -35,26 +37,62 @@ func Read(info []byte) (*Files, error) {
 		return nil, fmt.Errorf("reading the names of files: %w", err)
 	}
 	f := &Files{name: url.PathEscape(string(v.Get("name").Str))}
-	list := v.Get("files")
-	if list.Kind != bencode.List {
+	list, tree := v.Get("files"), v.Get("file tree")
+	switch {
+	case list.Kind == bencode.List: // also of a hybrid
+		f.multi = true
+		f.list(list)
+	case v.Get("length").Kind == bencode.Int:
 		f.all = []file{{length: v.Get("length").Int}}
-		return f, nil
+	case tree.Kind == bencode.Dict && v.Get("piece length").Int > 0:
+		f.tree(tree, v.Get("piece length").Int)
+	default:
+		return nil, errors.New("reading the names of files: there are none")
 	}
-	f.multi = true
-	at := int64(0)
+	return f, nil
+}
+
+// list reads the files of BEP 3.
+func (f *Files) list(list bencode.Value) {
 	for _, x := range list.List {
 		var path strings.Builder
 		for _, e := range x.Get("path").List {
 			path.WriteString("/" + url.PathEscape(string(e.Str)))
 		}
-		n := x.Get("length").Int
-		f.all = append(f.all, file{
-			path: path.String(), from: at, length: n,
-			pad: strings.Contains(string(x.Get("attr").Str), "p"),
-		})
-		at += n
+		f.add(path.String(), x)
 	}
-	return f, nil
+}
+
+// tree reads the files of BEP 52. Each that has data begins with a piece, and what is
+// before it is on no server. A tree of one file is that file.
+func (f *Files) tree(tree bencode.Value, pieceLength int64) {
+	var dir func(path string, tree bencode.Value)
+	dir = func(path string, tree bencode.Value) {
+		for name, x := range tree.All() {
+			if len(name) > 0 {
+				dir(path+"/"+url.PathEscape(string(name)), x)
+				continue
+			}
+			if over := f.size % pieceLength; over > 0 && x.Get("length").Int > 0 {
+				f.all = append(f.all, file{from: f.size, length: pieceLength - over, pad: true})
+				f.size += pieceLength - over
+			}
+			f.add(path, x)
+		}
+	}
+	dir("", tree)
+	f.multi = len(f.all) != 1 || strings.Count(f.all[0].path, "/") > 1
+}
+
+// add adds a file with what is said of it. A link has no data, whatever its length (BEP 47).
+func (f *Files) add(path string, x bencode.Value) {
+	attr := string(x.Get("attr").Str)
+	n := x.Get("length").Int
+	if strings.Contains(attr, "l") {
+		n = 0
+	}
+	f.all = append(f.all, file{path: path, from: f.size, length: n, pad: strings.Contains(attr, "p")})
+	f.size += n
 }
 
 // url is where a file is on the server at base.

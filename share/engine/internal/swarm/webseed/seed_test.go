@@ -238,6 +238,51 @@ func TestFilesBelowAURL(t *testing.T) {
 	}
 }
 
+// A torrent that BEP 52 alone describes has its files in a tree, each at the beginning of a
+// piece. They are fetched whole, and of what is between them nothing is asked for.
+func TestFilesOfV2Alone(t *testing.T) {
+	leaf := func(n int, more string) string {
+		return fmt.Sprintf("d0:d%s6:lengthi%de11:pieces root32:%see", more, n, strings.Repeat("r", 32))
+	}
+	f, err := Read([]byte("d9:file treed" +
+		"1:a" + leaf(30, "") +
+		"3:b cd1:x" + leaf(100, "") + "1:y" + "d0:d6:lengthi0eee" + "e" +
+		"4:link" + "d0:d4:attr1:l6:lengthi7e12:symlink pathl1:aeee" +
+		"1:z" + leaf(5, "") +
+		"e12:meta versioni2e4:name4:my ?12:piece lengthi64ee"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	w := &web{begun: time.Now(), hosts: map[string]answer{"a": sends(0)}}
+	s := New("http://a/d/", f, w)
+	if err := s.Fetch(t.Context(), 0, 261, func(b []byte) error { got = append(got, b...); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	want := append(append(append(append(slices.Clone(data[:30]), make([]byte, 34)...), data...), make([]byte, 28)...), data[:5]...)
+	// The server has more than 30 and 5 bytes of these files.
+	if len(got) != 197 || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, %d wanted: %x", len(got), len(want), got)
+	}
+	for i, want := range map[int]string{0: "http://a/d/my%20%3F/a", 2: "http://a/d/my%20%3F/b%20c/x"} {
+		if got := f.url("http://a/d/", i); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	for tree, want := range map[string]string{"1:q" + leaf(100, ""): "http://a/d/my%20%3F", "1:qd1:r" + leaf(100, "") + "e": "http://a/d/my%20%3F/q/r"} {
+		f, err := Read([]byte("d9:file treed" + tree + "e12:meta versioni2e4:name4:my ?12:piece lengthi64ee"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.url("http://a/d/", 0); got != want || len(f.all) != 1 || f.size != 100 {
+			t.Errorf("%s is at %s, want %s: %+v", tree, got, want, f)
+		}
+	}
+	if _, err := Read([]byte("d4:name1:xe")); err == nil {
+		t.Error("no file is a file")
+	}
+}
+
 // A part that goes over the ends of files is asked for file by file, pads are
 // not asked for, and what is lacking is not claimed.
 func TestAFolder(t *testing.T) {

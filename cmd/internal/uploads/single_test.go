@@ -16,10 +16,10 @@ import (
 func TestReceive(t *testing.T) {
 	dir := t.TempDir()
 	minFree := int64(0)
-	s := New(Config{
-		Folder: func() string { return filepath.Join(dir, "Uploads") }, MinFree: func() int64 { return minFree },
-		Free: func(string) int64 { return 1 << 40 },
-	})
+	s, err := Open(config(t, dir, func(c *Config) { c.MinFree = func() int64 { return minFree } }))
+	if err != nil {
+		t.Fatal(err)
+	}
 	put := func(u api.Upload, content string) (api.Uploaded, error) {
 		return s.Upload(t.Context(), u, int64(len(content)), strings.NewReader(content))
 	}

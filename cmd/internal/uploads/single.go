@@ -1,11 +1,8 @@
-// Package uploads keeps to itself how a file that a browser sends gets to the disk:
-// into a folder of its own, and under its name only when all of it is there.
 package uploads
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -18,22 +15,6 @@ import (
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
 )
-
-// Config has the dependencies of a Store.
-type Config struct {
-	Folder  func() string             // where uploads are stored, absolute; created for the first one
-	Free    func(folder string) int64 // bytes free there; -1 if not known
-	MinFree func() int64              // bytes that must stay free
-}
-
-// Store is the folder of uploads.
-type Store struct{ cfg Config }
-
-// New makes a Store. It creates nothing on disk.
-func New(c Config) *Store { return &Store{c} }
-
-// Folder is where uploads are stored.
-func (s *Store) Folder() string { return s.cfg.Folder() }
 
 // Upload stores a file of length bytes, -1 if that is not known. When it returns,
 // the file is complete and on the disk, or there is none.
@@ -64,7 +45,13 @@ func (s *Store) Upload(ctx context.Context, u api.Upload, length int64, r io.Rea
 		// One byte more shows that a body of unknown length does not fit.
 		r = io.LimitReader(r, spare+1)
 	}
-	name, n, err := keep(root, folder, u.Name, contextReader{ctx, r}, spare)
+	part := partName(u.Name, newID())
+	top := first
+	if top == "" {
+		top = part
+	}
+	defer s.busy(top)()
+	name, n, err := keep(root, folder, part, u.Name, contextReader{ctx, r}, spare)
 	if err != nil {
 		// Also remove the folders made for it, unless they have other files.
 		for at := folder; first != "" && !u.Join && at != "." && root.Remove(at) == nil; {
@@ -114,36 +101,6 @@ func openRoot(base string) (*os.Root, error) {
 	return root, nil
 }
 
-// checkName refuses invalid file names.
-func checkName(name string) error {
-	if !fs.ValidPath(name) || strings.ContainsAny(name, "/\\\x00") || name == "." || len(name) > 200 {
-		return share.Errorf(share.Usage, "%.100q is not the name of a file: it has 1 to 200 bytes, and no slash", name)
-	}
-	return nil
-}
-
-// maxDepth bounds the depth of folders.
-const maxDepth = 32
-
-func checkFolder(u api.Upload) error {
-	if u.Folder == "" {
-		if u.Join {
-			return share.Errorf(share.Usage, "there is no folder to join without its name")
-		}
-		return nil
-	}
-	parts := strings.Split(u.Folder, "/")
-	if len(parts) > maxDepth {
-		return share.Errorf(share.Usage, "the folders are more than %d deep", maxDepth)
-	}
-	for _, p := range parts {
-		if err := checkName(p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // inFolder creates the folder of u, or finds the one that an earlier upload created.
 // It returns the first element of its path, and the whole path.
 func inFolder(root *os.Root, u api.Upload) (first, whole string, err error) {
@@ -166,7 +123,7 @@ func inFolder(root *os.Root, u api.Upload) (first, whole string, err error) {
 
 // makeOne creates a folder of that name, or of the next free name like it.
 func makeOne(root *os.Root, name string) (string, error) {
-	for _, n := range others(name) {
+	for n := range others(name) {
 		err := root.Mkdir(n, 0o777)
 		if err == nil {
 			return n, nil
@@ -178,22 +135,9 @@ func makeOne(root *os.Root, name string) (string, error) {
 	return "", share.Errorf(share.Disk, "there are too many folders named like %q", name)
 }
 
-// others yields name, then "name (2)" and so on.
-func others(name string) []string {
-	out := []string{name}
-	ext := slash.Ext(name)
-	if ext == name {
-		ext = ""
-	}
-	for i := 2; i < 1000; i++ {
-		out = append(out, fmt.Sprintf("%s (%d)%s", strings.TrimSuffix(name, ext), i, ext))
-	}
-	return out
-}
-
 // keep writes r to a new file, which gets its name when all of it is on the disk.
-func keep(root *os.Root, folder, name string, r io.Reader, spare int64) (string, int64, error) {
-	part, f, err := create(root, folder, name+".part")
+func keep(root *os.Root, folder, part, name string, r io.Reader, spare int64) (string, int64, error) {
+	part, f, err := create(root, folder, part)
 	if err != nil {
 		return "", 0, err
 	}
@@ -209,47 +153,25 @@ func keep(root *os.Root, folder, name string, r io.Reader, spare int64) (string,
 	err = errors.Join(err, f.Close())
 	var final string
 	if err == nil {
-		final, err = place(root, part, folder, name)
+		final, err = place(root, part, folder, name, func(string) error { return nil })
+	}
+	if rerr := root.Remove(part); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+		err = errors.Join(err, rerr)
 	}
 	if err != nil {
-		return "", 0, errors.Join(err, root.Remove(part))
+		return "", 0, err
 	}
 	return final, n, nil
 }
 
-// create creates a file of that name, or of the next free name like it.
+// create creates a part file.
 func create(root *os.Root, folder, name string) (string, *os.File, error) {
-	for _, n := range others(name) {
-		p := slash.Join(folder, n)
-		f, err := root.OpenFile(p, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
-		if err == nil {
-			return p, f, nil
-		}
-		if !errors.Is(err, fs.ErrExist) {
-			return "", nil, share.Errorf(share.Disk, "making a file for the upload: %w", err)
-		}
+	p := slash.Join(folder, name)
+	f, err := root.OpenFile(p, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if err != nil {
+		return "", nil, share.Errorf(share.Disk, "making a file for the upload: %w", err)
 	}
-	return "", nil, share.Errorf(share.Disk, "there are too many files named like %q", name)
-}
-
-// place gives a complete file its name. A link replaces no other file.
-func place(root *os.Root, part, folder, name string) (string, error) {
-	for _, n := range others(name) {
-		p := slash.Join(folder, n)
-		err := root.Link(part, p)
-		if err == nil {
-			return p, root.Remove(part)
-		}
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		// Some file systems do not support links.
-		if _, serr := root.Lstat(p); serr == nil {
-			continue
-		}
-		return p, root.Rename(part, p)
-	}
-	return "", share.Errorf(share.Disk, "there are too many files named like %q", name)
+	return p, f, nil
 }
 
 // contextReader ends with its context.

@@ -1,0 +1,216 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/shoalnet/shoal/share"
+)
+
+// Incoming is the port to the files that browsers send in several requests: an upload that
+// breaks off is continued.
+type Incoming interface {
+	// List returns what the node takes or has taken, oldest first.
+	List() []Coming
+	// Create begins an upload of the owner's, or returns the one of the same Key.
+	Create(NewComing) (Coming, error)
+	// Box is where the files of one of List go. The error for an unknown ID wraps
+	// ErrNotComing.
+	Box(id string) (Box, error)
+	// Files returns the files of a box. With after above 0 they are those that were
+	// complete after the file of that number, in their order.
+	Files(id string, after int64) ([]ComingFile, error)
+	// End forgets a box and deletes what has not arrived completely, and with data also
+	// the files that have.
+	End(id string, data bool) error
+
+	// Orphans are files in the folder of uploads that nothing shares and nobody sends.
+	Orphans() ([]Orphan, error)
+	// DeleteOrphan deletes one by its name.
+	DeleteOrphan(name string) error
+}
+
+// Box takes files. One file is written by one request at a time: whoever calls Append or
+// Finish holds it. Its methods are safe for concurrent use.
+type Box interface {
+	Terms() Coming
+	// Begin reserves room for a file. The file may have begun before if it has a Key. Its
+	// error wraps one of the reasons below if the sender can do something about it.
+	Begin(NewFile) (ComingFile, error)
+	// File returns a file by its ID. It is complete if all of it has arrived.
+	File(id string) (ComingFile, error)
+	// Append adds what r has to a file, and returns how many bytes. They are on the disk
+	// then, and count also after an error.
+	Append(ctx context.Context, id string, r io.Reader) (int64, error)
+	// Finish gives a file its name if all of it has arrived.
+	Finish(id string) error
+	// Discard deletes a file that is not complete.
+	Discard(id string) error
+	// Take stores a file of at most f.Size bytes in one go: all of r, or nothing.
+	Take(ctx context.Context, f NewFile, r io.Reader) (ComingFile, error)
+	// Hold waits until nobody else holds a file; whoever does is asked to end by its
+	// interrupt.
+	Hold(ctx context.Context, id string, interrupt func()) (release func(), err error)
+	// Delivered says that somebody has sent all that they wanted to.
+	Delivered() error
+}
+
+// Reasons why a box does not take a file.
+var (
+	ErrNotComing = errors.New("there is no such upload")
+	ErrTooLarge  = errors.New("this is more than may be sent")
+	ErrTooMany   = errors.New("these are more files than may be sent")
+	ErrNoRoom    = errors.New("the disk is full")
+	ErrBadName   = errors.New("this is not the name of a file")
+)
+
+// Kinds of Coming.
+const (
+	ComingUpload  = "upload"  // of the owner, to be shared
+	ComingReceive = "receive" // from people with a link
+)
+
+// Coming is a folder into which browsers put files, and how far they are.
+type Coming struct {
+	ID       string    `json:"id"`
+	Kind     string    `json:"kind" enum:"upload,receive" doc:"upload: of the owner, to be shared. receive: from whoever has a link, whose ID it has"`
+	Name     string    `json:"name"`
+	Folder   string    `json:"folder" doc:"where the files go"`
+	Root     string    `json:"root,omitempty" doc:"of an upload whose files are there: the path to share"`
+	Created  time.Time `json:"created"`
+	Updated  time.Time `json:"updated" doc:"when a byte last arrived"`
+	Files    int       `json:"files,omitempty" doc:"of an upload: files that it is to have"`
+	Bytes    int64     `json:"bytes,omitempty" doc:"of an upload: bytes that it is to have"`
+	MaxFiles int       `json:"max_files" doc:"files that are taken"`
+	MaxSize  int64     `json:"max_size,omitempty" doc:"bytes that are taken; 0 is no limit"`
+	// Arrived and Taken are of complete files.
+	Arrived    int          `json:"arrived" doc:"complete files"`
+	Taken      int64        `json:"taken" doc:"bytes of complete files"`
+	Sent       int64        `json:"sent" doc:"bytes that have arrived, also of files that are not complete"`
+	Unfinished int          `json:"unfinished" doc:"files that are not complete"`
+	Open       []ComingFile `json:"open" doc:"the latest of these, at most 20"`
+	Latest     []ComingFile `json:"latest" doc:"the latest complete files, at most 20"`
+	Active     bool         `json:"active,omitempty" doc:"bytes are arriving now"`
+	Deliveries int          `json:"deliveries,omitempty" doc:"how often somebody had sent all that they wanted to"`
+	Trouble    string       `json:"trouble,omitempty" doc:"why the latest file was not taken"`
+	Ended      bool         `json:"ended,omitempty" doc:"it takes no more files"`
+}
+
+// NewComing begins an upload.
+type NewComing struct {
+	Name  string `json:"name" minLength:"1" maxLength:"200" doc:"name of the file or folder"`
+	Tree  bool   `json:"tree,omitempty" doc:"make a folder of that name for the files; without it, there is one file"`
+	Files int    `json:"files" minimum:"1" maximum:"10000" doc:"how many files will be sent"`
+	Bytes int64  `json:"bytes" minimum:"0" doc:"how many bytes they have together"`
+	Key   string `json:"key,omitempty" maxLength:"64" doc:"random, of the sender: the same key names the same upload, so that a request whose answer was lost can be sent again"`
+}
+
+// NewFile is a file that a browser is about to send.
+type NewFile struct {
+	Path     string    // as the browser names it, with slashes
+	Size     int64     // bytes
+	Modified time.Time // as the browser says; may be zero
+	Key      string    // random, of the sender: with the same path and size it names the same file; may be empty
+}
+
+// ComingFile is a file that a browser sends or has sent.
+type ComingFile struct {
+	ID       string    `json:"id" doc:"last element of its URL"`
+	Path     string    `json:"path" doc:"as it was sent, with slashes"`
+	Size     int64     `json:"size"`
+	Modified time.Time `json:"modified,omitzero" doc:"when it was last changed, as the browser says"`
+	Sent     int64     `json:"sent" doc:"bytes that have arrived"`
+	Number   int64     `json:"number,omitempty" doc:"of a complete file: counts them in the order in which they were complete, from 1"`
+	Stored   string    `json:"stored,omitempty" doc:"of a complete file: its path on the node"`
+}
+
+// Orphan is a file or folder among the uploads that nothing shares.
+type Orphan struct {
+	Name     string    `json:"name"`
+	Path     string    `json:"path"`
+	Folder   bool      `json:"folder,omitempty"`
+	Bytes    int64     `json:"bytes"`
+	Modified time.Time `json:"modified"`
+}
+
+type (
+	oneComing struct {
+		Upload string `path:"upload" maxLength:"64" doc:"ID of the upload"`
+	}
+	filesOfComing struct {
+		Upload string `path:"upload" maxLength:"64" doc:"ID of the upload"`
+		After  int64  `query:"after" minimum:"0" doc:"only files that were complete after the one of this number"`
+	}
+	endComing struct {
+		Upload string `path:"upload" maxLength:"64" doc:"ID of the upload"`
+		Keep   bool   `query:"keep" doc:"keep the files that have arrived; without it, they are deleted, too"`
+	}
+	oneComingFile struct {
+		Upload string `path:"upload" maxLength:"64" doc:"ID of the upload"`
+		File   string `path:"file" maxLength:"64" doc:"ID of the file"`
+	}
+	oneOrphan struct {
+		Name string `path:"name" maxLength:"1000" doc:"name in the folder of uploads"`
+	}
+)
+
+func registerIncoming(h huma.API, n Incoming) {
+	op(h, "GET /incoming", "List what browsers send and have sent, oldest first", func(context.Context, *none) (*answer[[]Coming], error) {
+		return &answer[[]Coming]{orEmpty(n.List())}, nil
+	})
+	op(h, "POST /incoming", "Begin an upload that can be continued when it breaks off", func(_ context.Context, in *body[NewComing]) (*answer[Coming], error) {
+		c, err := n.Create(in.Body)
+		return &answer[Coming]{c}, err
+	})
+	op(h, "GET /incoming/{upload}/files", "List the files of an upload", func(_ context.Context, in *filesOfComing) (*answer[[]ComingFile], error) {
+		files, err := n.Files(in.Upload, in.After)
+		return &answer[[]ComingFile]{orEmpty(files)}, err
+	})
+	op(h, "DELETE /incoming/{upload}", "End an upload and delete its files", func(_ context.Context, in *endComing) (*none, error) {
+		return nil, n.End(in.Upload, !in.Keep)
+	})
+	op(h, "POST /incoming/{upload}/files", "Begin to send a file by the tus protocol 1.0.0", func(_ context.Context, in *oneComing) (*huma.StreamResponse, error) {
+		return tusOf(n, in.Upload, "")
+	}, speaksTus(http.StatusCreated))
+	op(h, "HEAD /incoming/{upload}/files/{file}", "Ask how much of a file has arrived", func(_ context.Context, in *oneComingFile) (*huma.StreamResponse, error) {
+		return tusOf(n, in.Upload, in.File)
+	}, speaksTus(http.StatusOK))
+	op(h, "PATCH /incoming/{upload}/files/{file}", "Send a file, or the rest of it", func(_ context.Context, in *oneComingFile) (*huma.StreamResponse, error) {
+		return tusOf(n, in.Upload, in.File)
+	}, speaksTus(http.StatusNoContent))
+	op(h, "DELETE /incoming/{upload}/files/{file}", "Give up a file that is not complete", func(_ context.Context, in *oneComingFile) (*huma.StreamResponse, error) {
+		return tusOf(n, in.Upload, in.File)
+	}, speaksTus(http.StatusNoContent))
+	op(h, "GET /uploads", "List the files in the folder of uploads that nothing shares", func(context.Context, *none) (*answer[[]Orphan], error) {
+		all, err := n.Orphans()
+		return &answer[[]Orphan]{orEmpty(all)}, err
+	})
+	op(h, "DELETE /uploads/{name}", "Delete a file in the folder of uploads that nothing shares", func(_ context.Context, in *oneOrphan) (*none, error) {
+		return nil, n.DeleteOrphan(in.Name)
+	})
+}
+
+// Incoming lists what browsers send and have sent, oldest first.
+func (c *Client) Incoming(ctx context.Context) ([]Coming, error) {
+	return get[[]Coming](ctx, c, "/incoming")
+}
+
+// IncomingFiles returns the files of an upload. With after above 0 they are those that
+// were complete after the file of that number.
+func (c *Client) IncomingFiles(ctx context.Context, id string, after int64) ([]ComingFile, error) {
+	query := ""
+	if after > 0 {
+		query = "?after=" + strconv.FormatInt(after, 10)
+	}
+	return get[[]ComingFile](ctx, c, "/incoming/"+url.PathEscape(id)+"/files"+query)
+}
+
+// notComing is the error for an ID that no upload has.
+func notComing(id string) error { return share.Errorf(share.Failed, "%w: %.70q", ErrNotComing, id) }

@@ -1,0 +1,54 @@
+// The web links of a transfer, as long as a screen shows them.
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { get, message } from '../api/client'
+import type { WebLink } from '../api/types'
+import { network, transfer } from './store'
+
+// What browsers download counts as uploaded: a change of that is the sign to ask again,
+// after as many milliseconds.
+const pause = 5000
+
+/** WebLinks are the links of one transfer: undefined while unknown. */
+export interface WebLinks {
+  all: readonly WebLink[] | undefined
+  problem: string
+  again: () => Promise<void> // asks the node now
+}
+
+/** useWebLinks follows the web links of a transfer. */
+export function useWebLinks(id: string): WebLinks {
+  const [all, setAll] = useState<readonly WebLink[]>()
+  const [problem, setProblem] = useState('')
+  const ask = async (signal?: AbortSignal): Promise<void> => {
+    try {
+      const links = await get<WebLink[]>(`/web-links?transfer=${id}`, signal)
+      if (signal?.aborted) return
+      setAll(links)
+      setProblem('')
+    } catch (e) {
+      if (!signal?.aborted) setProblem(message(e))
+    }
+  }
+  // Addresses and proofs change with the report of the network.
+  const report = network.value
+  useEffect(() => {
+    const gone = new AbortController()
+    const look = (): void => { if (!document.hidden) void ask(gone.signal) }
+    look()
+    document.addEventListener('visibilitychange', look)
+    return () => {
+      gone.abort()
+      document.removeEventListener('visibilitychange', look)
+    }
+  }, [id, report])
+  const uploaded = transfer(id)?.uploaded ?? 0
+  const seen = useRef(uploaded)
+  const waiting = useRef<ReturnType<typeof setTimeout>>(undefined)
+  useEffect(() => {
+    if (uploaded === seen.current || waiting.current) return
+    seen.current = uploaded
+    waiting.current = setTimeout(() => { waiting.current = undefined; void ask() }, pause)
+  }, [uploaded])
+  useEffect(() => () => clearTimeout(waiting.current), [])
+  return { all, problem, again: () => ask() }
+}
