@@ -1,6 +1,6 @@
 // The list of transfers: its figures, its columns, its keys and menus, the details beside
 // it, and the one stream that the tabs of a browser share.
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import { readFileSync } from 'node:fs'
 import { extname, join, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -46,13 +46,25 @@ const clipped = (p: Page): Promise<string[]> => p.evaluate(() => {
 
 describe.skipIf(lacks)('with figures of every length', { timeout: 120_000 }, () => {
   let server: Server, browser: Browser, base: string
+  let links = 0 // answers of /web-links
+  const streams = new Set<ServerResponse>()
+  const address = { address: '2001:db8::1', port: 1, published: true, kind: 'stable', scope: 'global', tcp: 'reachable', udp: 'reachable', evidence: '', interface: 'eth0' }
+  const network = { answer: '', next: '', verdict: 'reachable', addresses: [address], pinholes: [], gateways: [], seen: [] }
+  const tell = (patch: object): void => streams.forEach((s) => s.write(`event: patch\ndata: ${JSON.stringify(patch)}\n\n`))
   beforeAll(async () => {
-    const all = JSON.stringify({ transfers: Object.fromEntries(Array.from({ length: 80 }, (_, i) => [id(i), row(i)])), stats: { down: 1_200_000, up: 2000, free: 1e12, states: {}, limits: {} } })
+    const all = JSON.stringify({ transfers: Object.fromEntries(Array.from({ length: 80 }, (_, i) => [id(i), row(i)])), stats: { down: 1_200_000, up: 2000, free: 1e12, states: {}, limits: {} }, network })
     server = createServer((req, res) => {
       const path = new URL(req.url!, 'http://x').pathname
       if (path === '/api/v1/events') {
         res.writeHead(200, { 'Content-Type': 'text/event-stream' })
         res.write(`event: reset\nid: boot-1\ndata: ${all}\n\n`)
+        streams.add(res)
+        res.on('close', () => streams.delete(res))
+      } else if (path === '/api/v1/openapi.json') {
+        res.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify({ paths: { '/api/v1/transfers/{id}/web-links': { post: {} } } }))
+      } else if (path === '/api/v1/web-links') {
+        links++
+        res.writeHead(200, { 'Content-Type': 'application/json' }).end('[]')
       } else if (path.startsWith('/api/')) res.writeHead(404, { 'Content-Type': 'application/json' }).end('{}')
       else {
         const name = extname(path) ? path : '/index.html'
@@ -103,6 +115,27 @@ describe.skipIf(lacks)('with figures of every length', { timeout: 120_000 }, () 
       })
     }
   }
+
+  test('web links are asked again when addresses change, not when peers call', async () => {
+    const p = await (await browser.newContext()).newPage()
+    await p.goto(`${base}/t/${id(1)}`)
+    await p.locator('.weblinks').waitFor()
+    // The name in the head changes with the last of the patches: then all have been taken.
+    const after = async (patch: object, name: string): Promise<void> => {
+      tell(patch)
+      tell({ transfers: { [id(1)]: { name } } })
+      await p.getByRole('heading', { name, exact: true }).waitFor()
+      await p.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))))
+    }
+    await until('the links', () => Promise.resolve(links > 0))
+    const before = links
+    await after({ network: { addresses: [{ ...address, time: new Date().toISOString(), evidence: 'a peer called' }], dht: { nodes: 7, answering: 5 } } }, 'one')
+    await after({ network: { addresses: [{ ...address, address: '2001:db8::2' }] } }, 'two')
+    await until('the links at the new address', () => Promise.resolve(links > before))
+    await after({}, 'three')
+    expect(links).toBe(before + 1)
+    await p.context().close()
+  })
 
   test.each([[1680, 1050], [1280, 820], [360, 740]])('with text of twice the size nothing is clipped at %i x %i', async (width, height) => {
     const b = await launch(undefined, twice)

@@ -1,4 +1,5 @@
 // The web links of a transfer, as long as a screen shows them.
+import { computed } from '@preact/signals'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { get, message } from '../api/client'
 import type { WebLink } from '../api/types'
@@ -7,6 +8,11 @@ import { network, transfer } from './store'
 // What browsers download counts as uploaded: a change of that is the sign to ask again,
 // after as many milliseconds.
 const pause = 5000
+
+// What the links of a node are made of: its addresses, whether strangers reach them, and its
+// certificates. When and how that was last seen changes with every peer that calls.
+const passing = new Set(['time', 'udp_time', 'evidence', 'evidence_text', 'udp_evidence', 'udp_evidence_text'])
+const reach = computed(() => JSON.stringify([network.value?.addresses, network.value?.web], (k, v: unknown) => (passing.has(k) ? undefined : v)))
 
 /** WebLinks are the links of one transfer: undefined while unknown. */
 export interface WebLinks {
@@ -29,8 +35,7 @@ export function useWebLinks(id: string): WebLinks {
       if (!signal?.aborted) setProblem(message(e))
     }
   }
-  // Addresses and proofs change with the report of the network.
-  const report = network.value
+  const known = reach.value
   useEffect(() => {
     const gone = new AbortController()
     const look = (): void => { if (!document.hidden) void ask(gone.signal) }
@@ -40,7 +45,7 @@ export function useWebLinks(id: string): WebLinks {
       gone.abort()
       document.removeEventListener('visibilitychange', look)
     }
-  }, [id, report])
+  }, [id, known])
   const uploaded = transfer(id)?.uploaded ?? 0
   const seen = useRef(uploaded)
   const waiting = useRef<ReturnType<typeof setTimeout>>(undefined)
