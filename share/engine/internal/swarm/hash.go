@@ -195,12 +195,13 @@ func (s *hasher) reread(piece int) (v verdict, each [][20]byte, err error) {
 	return s.content().judge(piece, f), f.sums(), nil
 }
 
-// readBack writes a piece as it is on disk to w.
+// readBack writes a piece as it is on disk to w. The error wraps io.EOF if some of it is
+// not there.
 func (c *Content) readBack(piece int, w io.Writer) error {
 	length := int64(c.Layout.Len(piece))
 	n, err := c.Storage.CopyPiece(piece, length, w)
 	if err == nil && n < length {
-		err = io.ErrUnexpectedEOF
+		err = io.EOF
 	}
 	return err
 }

@@ -29,6 +29,7 @@ type memory struct {
 	complete  []bool
 	changed   map[int]bool // pieces that somebody else wrote to
 	full      bool
+	taken     func(piece int) bool // reports whether it is gone when it is read back; may be nil
 	readBacks atomic.Int64
 }
 
@@ -48,6 +49,9 @@ func (m *memory) piece(i int) []byte { return m.data[i*m.layout.PieceLength:][:m
 
 func (m *memory) CopyPiece(i int, n int64, w io.Writer) (int64, error) {
 	m.readBacks.Add(1)
+	if m.taken != nil && m.taken(i) {
+		return 0, io.EOF
+	}
 	m.mu.Lock()
 	b := bytes.Clone(m.piece(i)[:n])
 	m.mu.Unlock()

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"time"
@@ -41,15 +42,15 @@ func (s *Swarm) verify(piece int, sums bool) {
 	}
 	defer s.using.Done()
 	v, each, err := s.hasher.judge(piece, sums)
-	if err == nil {
-		switch v {
-		case right:
-			err = s.content().Storage.MarkComplete(piece)
-		case wrong, differ:
-			err = s.content().Storage.MarkNotComplete(piece)
-		}
+	// Another program removed some of it since it was written: nobody is to blame.
+	taken := errors.Is(err, io.EOF)
+	switch {
+	case err == nil && v == right:
+		err = s.content().Storage.MarkComplete(piece)
+	case err == nil && (v == wrong || v == differ), taken:
+		err = s.content().Storage.MarkNotComplete(piece)
 	}
-	if err != nil || v == unknown || v == differ {
+	if err != nil || taken || v == unknown || v == differ {
 		s.do(func(c *core.Core, now time.Duration) { c.Unverified(now, piece) })
 	}
 	switch {
@@ -57,7 +58,7 @@ func (s *Swarm) verify(piece int, sums bool) {
 		s.fail(err)
 	case v == differ:
 		s.disagree(disagreement(piece))
-	case v != unknown:
+	case v != unknown && !taken:
 		s.do(func(c *core.Core, now time.Duration) { c.Verified(now, piece, v == right, each) })
 		if v == right {
 			s.tell(Event{Kind: PieceDone, Piece: piece})

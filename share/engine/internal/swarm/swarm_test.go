@@ -173,6 +173,42 @@ func TestAFullDiskEndsTheFetch(t *testing.T) {
 	}
 }
 
+// A piece that another program removed before it was verified is fetched again at once. Its
+// sender is not blamed for what cannot be looked at any more.
+func TestAPieceThatIsTakenAwayIsFetchedAgain(t *testing.T) {
+	m := makeContent(1<<20, 64<<10)
+	a, addr := node(t, nil)
+	b, _ := node(t, nil)
+	seed, has := m.content(true)
+	has.data[3*64<<10] ^= 1 // what is wrong is read back, to see which of it is
+	attach(t, a, seed)
+	want, disk := m.content(false)
+	times := 0
+	disk.taken = func(piece int) bool {
+		if piece != 3 {
+			return false
+		}
+		has.mu.Lock()
+		defer has.mu.Unlock()
+		has.data[3*64<<10] = m.data[3*64<<10]
+		times++
+		return times == 1
+	}
+	s, events := attach(t, b, want)
+	s.AddPeers([]netip.AddrPort{addr})
+	for e := range events {
+		switch e.Kind {
+		case DiskFailed, PeerBanned:
+			t.Fatalf("event %d: %v", e.Kind, e.Err)
+		case Finished:
+			if !bytes.Equal(disk.data, m.data) || times == 0 {
+				t.Errorf("other data arrived, or nothing was read back (%d)", times)
+			}
+			return
+		}
+	}
+}
+
 // A liar is told by what it sends, banned, and the rest comes from the other.
 func TestALiarIsBanned(t *testing.T) {
 	m := makeContent(2<<20, 128<<10)
