@@ -230,6 +230,7 @@ type sharer struct {
 
 	asked   bool   // the node was asked whether strangers can reach it
 	warning string // that they cannot; printed once
+	lacks   bool   // tellLack has said it to people, and why
 	verdict share.Verdict
 }
 
@@ -412,6 +413,7 @@ func (s *sharer) published(ctx context.Context, j *job) error {
 			if r.Warning == "" { // else what helps was said
 				s.warning += " " + r.Next
 			}
+			s.lacks = r.Warning != "" && r.IPv4 == nil
 		}
 		s.verdict = r.Verdict
 	}
@@ -511,7 +513,7 @@ func (s *sharer) shared(t share.Transfer) {
 		}
 		s.out.record(r)
 	} else {
-		if s.warning != "" {
+		if s.warning != "" && !s.lacks {
 			s.out.say("%s\n", s.out.aside("Strangers cannot use this link now. "+escape(s.warning)))
 			s.warning = ""
 		}

@@ -86,6 +86,9 @@ func TestWhatTheHostLacksComesFirst(t *testing.T) {
 			if first != warning || strings.Contains(rest, warning) {
 				t.Errorf("%s, JSON %v: %s", name, asJSON, text)
 			}
+			if name == "share" && !asJSON && strings.Contains(rest, "Nobody can reach you.") {
+				t.Errorf("it warns of the same in other words: %s", text)
+			}
 		}
 	}
 }
