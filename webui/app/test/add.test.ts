@@ -8,7 +8,7 @@ import { PNG } from 'pngjs'
 import type { Page } from 'playwright-core'
 import { encode } from 'uqr'
 import { describe, expect, test } from 'vitest'
-import { content, folder, harmless, missing, publish, stage, type Stage, violations, visit } from './lab'
+import { content, folder, harmless, missing, publish, stage, type Stage, until, violations, visit } from './lab'
 
 const lacks = missing()
 
@@ -41,6 +41,7 @@ describe.skipIf(lacks)('adding', { timeout: 120_000 }, () => {
     return p
   }
   const dialog = () => page.getByRole('dialog')
+  const focused = (): Promise<string | null | undefined> => page.evaluate(() => document.activeElement?.textContent)
 
   test('what is there already is compared, and completed in place', async () => {
     const t = await publish(far, content('there.bin', 500_000))
@@ -67,6 +68,30 @@ describe.skipIf(lacks)('adding', { timeout: 120_000 }, () => {
     expect(readdirSync(near.downloads).filter((n) => n.startsWith('there'))).toEqual(['there.bin'])
     await page.getByRole('tab', { name: 'Log' }).click()
     await page.getByText(/there\.bin is completed in place: 96 % of it is right/).waitFor()
+  })
+
+  test('one dialog follows the other at once, and the focus goes back to where it was before both', async () => {
+    const t = await publish(far, content('followed.bin', 1000))
+    await near.api('POST', '/transfers', { link: 'magnet:?xt=urn:btih:' + '1'.repeat(40) + '&dn=one', paused: true })
+    await open('/')
+    await page.getByRole('link', { name: 'one' }).waitFor()
+    await page.keyboard.press('j')
+    await until('the row to have the focus', async () => (await focused()) === 'one')
+    // A key that is pressed while a dialog is not open yet would go to the screen below.
+    await page.evaluate(() => {
+      const seen = Object.assign(window, { seen: [] as string[] }).seen
+      new MutationObserver(() => { for (const d of document.querySelectorAll('dialog')) seen.push(`${d.open ? 'open' : 'not yet open'}: ${d.querySelector('h2')!.innerText}`) }).observe(document.body, { childList: true, subtree: true })
+    })
+    await page.keyboard.press('a')
+    await page.getByLabel('Link').fill(t.link)
+    await page.keyboard.press('Enter')
+    await dialog().getByText('followed.bin').waitFor()
+    const seen = await page.evaluate(() => (window as unknown as { seen: string[] }).seen)
+    expect([...new Set(seen)]).toEqual(['open: Add a transfer', 'open: Download this?'])
+    expect(await focused()).toBe('followed.bin')
+    await page.keyboard.press('Escape')
+    await dialog().waitFor({ state: 'detached' })
+    expect(await focused()).toBe('one')
   })
 
   test('names that are others on disk, or on Windows, are listed', async () => {

@@ -206,10 +206,10 @@ describe.skipIf(lacks)('on a phone', { timeout: 120_000 }, () => {
     await page.goto('about:blank')
     await page.goto(pattern!.replace('%s', encodeURIComponent(t.link)))
     const dialog = page.getByRole('dialog')
-    const closed = (): Promise<unknown> => until('the dialog to close', async () => {
-      if (await dialog.count()) await page.keyboard.press('Escape')
-      return (await dialog.count()) === 0
-    })
+    const closed = async (): Promise<void> => {
+      await page.keyboard.press('Escape')
+      await dialog.waitFor({ state: 'detached' })
+    }
     await dialog.getByText('by magnet.txt').waitFor()
     await looked('magnet')
     await closed()

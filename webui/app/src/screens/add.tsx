@@ -1,7 +1,7 @@
 // The dialog that previews links and torrents and adds them.
 import { signal } from '@preact/signals'
 import type { JSX } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { message, send, transferPath } from '../api/client'
 import type { Match, Preview, Transfer } from '../api/types'
 import { held, isPicture, unfit } from '../lib/code'
@@ -172,7 +172,7 @@ function Choose({ seen, again, close }: { seen: Seen[]; again: () => void; close
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState('')
   const heading = useRef<HTMLParagraphElement>(null)
-  useEffect(() => heading.current?.focus(), [])
+  useLayoutEffect(() => heading.current?.focus(), [])
 
   const wanted = only && only.files.length
     ? only.files.reduce((n, f) => n + (skipped.has(f.index) ? 0 : f.total), 0)

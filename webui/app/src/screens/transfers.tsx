@@ -1,7 +1,7 @@
 // The transfers screen: search, filters, the table, and actions on the selection.
 import { signal } from '@preact/signals'
 import type { JSX } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import type { Transfer } from '../api/types'
 import { filters, type SortKey } from '../lib/select'
 import { go, query, setQuery } from '../router'
@@ -117,7 +117,8 @@ function Nothing(): JSX.Element {
 function Filters(): JSX.Element {
   const box = useRef<HTMLInputElement>(null)
   const wanted = query.value.get('focus') === 'search'
-  useEffect(() => {
+  // Before the next key, which is the first of what is searched for.
+  useLayoutEffect(() => {
     if (!wanted) return
     box.current?.focus()
     setQuery({ focus: '' })

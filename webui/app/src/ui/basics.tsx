@@ -1,6 +1,6 @@
 // The small parts of every screen: buttons, dialogs, bars, messages.
 import type { ComponentChildren, JSX } from 'preact'
-import { useEffect, useId, useRef } from 'preact/hooks'
+import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks'
 import { copy } from '../state/actions'
 import { toasts } from '../state/toasts'
 import { Icon, type IconName } from './icons'
@@ -112,7 +112,8 @@ export function Copyable({ text, label, said }: { text: string; label: string; s
 export function Dialog({ title, onClose, children, wide }: { title: string; onClose: () => void; children: ComponentChildren; wide?: boolean }): JSX.Element {
   const ref = useRef<HTMLDialogElement>(null)
   const id = useId()
-  useEffect(() => {
+  // It is open before the next key, and no key falls between two dialogs of which one follows the other.
+  useLayoutEffect(() => {
     const d = ref.current!
     const before = document.activeElement as HTMLElement | null
     d.showModal()
