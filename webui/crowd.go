@@ -3,6 +3,7 @@ package webui
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -134,6 +135,28 @@ func (v *visit) Close() error {
 	v.of.leaveLocked(v)
 	v.of.mu.Unlock()
 	return v.Conn.Close()
+}
+
+// lingerTime is how long a visitor may go on to send what nobody reads any more.
+const lingerTime = 10 * time.Second
+
+// CloseWrite is called by an http.Server that has answered a request and will not read the
+// rest of its body. The system would throw away the answer if the connection was closed while
+// data arrive, so what the visitor still sends is read and dropped.
+func (v *visit) CloseWrite() error {
+	if err := endWriting(v.Conn); err != nil {
+		return err
+	}
+	_ = v.SetReadDeadline(time.Now().Add(lingerTime))
+	_, err := io.Copy(io.Discard, struct{ io.Reader }{v.Conn})
+	return err
+}
+
+func endWriting(c net.Conn) error {
+	if w, ok := c.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return nil
 }
 
 // visitOf returns the visit below a connection of the HTTP server.

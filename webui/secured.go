@@ -196,3 +196,6 @@ func (b *begun) Read(p []byte) (int, error) {
 	}
 	return b.Conn.Read(p)
 }
+
+// CloseWrite is that of the connection.
+func (b *begun) CloseWrite() error { return endWriting(b.Conn) }
