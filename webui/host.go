@@ -38,7 +38,7 @@ func (s *Server) knows(r *http.Request) bool {
 	}
 	host = strings.ToLower(host)
 	if ip, err := netip.ParseAddr(host); err == nil && !ip.IsUnspecified() {
-		return port == s.port && (!bare || s.port == defaultPort(r) || s.hosts[ip.WithZone("").Unmap().String()])
+		return s.named(host) || port == s.port && (!bare || s.port == defaultPort(r) || s.hosts[ip.WithZone("").Unmap().String()])
 	}
 	return s.hosts[host] && (port == s.port || s.named(host))
 }
@@ -83,8 +83,8 @@ func (s *Server) explainHost(w http.ResponseWriter, r *http.Request) {
 `, name, own, name, name)
 }
 
-// named reports whether the user allowed host by name. Such a name may have the port of
-// a proxy.
+// named reports whether the user allowed host, a name or an address. It may have the port
+// of a proxy.
 func (s *Server) named(host string) bool {
 	return slices.ContainsFunc(s.cfg.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
 }

@@ -120,7 +120,7 @@ func (f *fixture) signIn(t *testing.T) string {
 }
 
 func TestGuards(t *testing.T) {
-	f := start(t, func(c *Config) { c.Hosts = []string{"box.example"} })
+	f := start(t, func(c *Config) { c.Hosts = []string{"box.example", "2001:db8::7"} })
 	cookie := f.signIn(t)
 	_, port, _ := net.SplitHostPort(f.addr)
 	jsonType := "application/json"
@@ -145,6 +145,7 @@ func TestGuards(t *testing.T) {
 		{"no address", request{"GET", "/", "", map[string]string{"Host": "[::]:" + port}}, 421},
 		{"from a page at an address", request{"POST", "/api/v1/transfers", "{}", map[string]string{"Cookie": cookie, "Content-Type": jsonType, "Host": "[2001:db8::5]:" + port, "Origin": "http://[2001:db8::5]:1"}}, 403},
 		{"allowed name", request{"GET", "/", "", map[string]string{"Host": "box.example"}}, 200},
+		{"allowed address with the port of a proxy", request{"GET", "/", "", map[string]string{"Host": "[2001:db8::7]:1"}}, 200},
 		{"empty host", request{"GET", "/", "", map[string]string{"Host": ":" + port}}, 421},
 		{"no sign-in", request{"GET", "/api/v1/transfers", "", nil}, 401},
 		{"forged cookie", request{"GET", "/api/v1/transfers", "", map[string]string{"Cookie": "shoal_" + port + "=shoal_x"}}, 401},
