@@ -21,12 +21,12 @@ import (
 var complete = []string{
 	"share", "share/reach", "share/reach/nat", "share/reach/internal/igd", "share/reach/internal/natpmp", "share/reach/internal/pcp",
 	"share/engine", "share/engine/internal/tracker", "share/engine/internal/netguard", "share/storage", "webui/api", "cmd/internal/uploads", "cmd/internal/policy",
-	"cmd/internal/config", "index/catalog",
+	"cmd/internal/config", "index/catalog", "share/metainfo", "index", "index/channel",
 }
 
 // Others have translations of what people meet.
 var partly = []string{
-	"share/metainfo", "webui", "webui/door", "cmd/internal/node", "index", "index/channel",
+	"webui", "webui/door", "cmd/internal/node",
 }
 
 // In patterned, every error reaches the page: none is made without a pattern.
@@ -168,7 +168,7 @@ func holes(s string) []string {
 
 // The functions whose argument at a place is a sentence.
 var sayers = map[string]int{
-	"share.Say": 0, "Say": 0, "share.Wrapf": 0, "Wrapf": 0, "share.Errorf": 1, "Errorf": 1, "diskError": 0, "events.note": 1,
+	"share.Say": 0, "Say": 0, "share.Wrapf": 0, "Wrapf": 0, "share.Errorf": 1, "Errorf": 1, "diskError": 0, "refused": 0, "events.note": 1,
 }
 
 // said are the patterns in the sources of a package, with where they are. It adds them,

@@ -4,7 +4,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { content, folder, missing, publish, seeded, stage, type Stage, until, violations } from './lab'
+import { content, folder, harmless, launch, missing, publish, seeded, stage, type Stage, twice, until, violations, visit } from './lab'
 
 const lacks = missing()
 
@@ -186,6 +186,68 @@ describe.skipIf(lacks)('at the edges', { timeout: 120_000 }, () => {
       expect(await violations(page)).toEqual([])
     } finally {
       await near.start()
+    }
+  })
+
+  test('the figures of a file stay in its row: on a phone, beside the list, in long words and large letters', async () => {
+    const dir = folder('content', 'Deep')
+    for (const [i, path] of ['one', 'one/two', 'one/two/three', 'one/two/three/four'].entries()) writeFileSync(join(folder('content', 'Deep', ...path.split('/')), `${'long name '.repeat(8)}${i}.bin`), Buffer.alloc(999_000 + i, i))
+    const t = await publish(far, dir)
+    await near.api('POST', '/transfers', { link: t.link })
+    for (const [width, ...more] of [[360], [360, twice], [1440], [900]] as [number, ...string[]][]) {
+      const b = await launch(undefined, ...more)
+      try {
+        const p = await (await visit(b, near, { viewport: { width, height: 740 }, locale: 'de' })).newPage()
+        await p.goto(`${near.url}/t/${t.id}/files`)
+        await p.locator('.tree li').first().waitFor()
+        for (const f of ['two', 'three', 'four']) await p.locator('.tree button', { hasText: f }).click()
+        expect(await p.locator('.tree li').count()).toBe(8)
+        expect(await p.evaluate(() => [...document.querySelectorAll('.tree li')].flatMap((li) => {
+          const box = li.getBoundingClientRect()
+          return [...li.querySelectorAll('*')].filter((e) => !e.closest('svg') && e.getClientRects().length > 0).filter((e) => {
+            const r = e.getBoundingClientRect()
+            return r.top < box.top - 1 || r.bottom > box.bottom + 1 || r.right > box.right + 1
+          }).map((e) => `${li.textContent}: ${e.outerHTML.slice(0, 80)}`)
+        })), `${width} ${more}`).toEqual([])
+        // And something of each name is seen.
+        for (const n of await p.locator('.tree-name bdi').all()) expect((await n.boundingBox())!.width, `${width} ${more}`).toBeGreaterThan(20)
+      } finally {
+        await b.close()
+      }
+    }
+  })
+
+  test('in German the page says in German that the node is gone', async () => {
+    const c = await visit(browser, near, { locale: 'de' })
+    const p = await c.newPage()
+    await p.route('**/api/v1/events*', (r) => r.abort())
+    await p.goto(near.url)
+    const banner = p.locator('.banner.bad')
+    await banner.getByText('Der Knoten antwortet nicht. Die Seite ist vielleicht nicht aktuell.').waitFor()
+    // A long screen does not press it together.
+    await p.setViewportSize({ width: 360, height: 640 })
+    await p.getByRole('navigation').getByRole('link', { name: 'Teilen' }).click()
+    await p.locator('.browse').waitFor()
+    expect(await banner.evaluate((e) => e.scrollHeight - e.clientHeight)).toBeLessThan(2)
+    await c.close()
+  })
+
+  test('the screen of a transfer that is not there is no taller than what it says', async () => {
+    await open(`/t/${'e'.repeat(40)}`)
+    const button = page.getByRole('button', { name: 'Show the transfers' })
+    expect((await button.boundingBox())!.height).toBeLessThan(50)
+  })
+
+  test('on a phone no keyboard rises over the channels', async () => {
+    for (const hasTouch of [true, false]) {
+      const c = await visit(browser, near, { hasTouch, isMobile: hasTouch, locale: 'de', viewport: { width: 360, height: 740 } })
+      const p = await c.newPage()
+      await p.goto(`${near.url}/find`)
+      await p.getByRole('heading', { name: 'Kanäle' }).waitFor()
+      expect(await p.evaluate(() => document.activeElement instanceof HTMLInputElement)).toBe(!hasTouch)
+      await harmless(p, 'find')
+      expect(await p.evaluate(() => [...document.querySelectorAll('.card .button')].filter((e) => e.getBoundingClientRect().right > e.closest('.card')!.getBoundingClientRect().right - 15).map((e) => e.textContent))).toEqual([])
+      await c.close()
     }
   })
 })

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { File, Transfer } from '../src/api/types'
 import { wait } from '../src/lib/backoff'
 import { held, unfit } from '../src/lib/code'
-import { ago, bytes, duration, goalText, parseSize, percent, rate } from '../src/lib/format'
+import { ago, bytes, duration, goalText, lasts, parseSize, percent, rate, sizeText } from '../src/lib/format'
 import { merge } from '../src/lib/merge'
 import { cells, count, decode, summary } from '../src/lib/pieces'
 import { compare, eta, matcher } from '../src/lib/select'
@@ -32,7 +32,10 @@ describe('format', () => {
   test.each([['500K', 500_000], ['1.5 MB', 1_500_000], ['1,5 MB/s', 1_500_000], ['2 MiB', 2_097_152], ['7', 7], ['', undefined], ['-1', undefined], ['5 xB', undefined], ['1e9', undefined]])('size %s', (text, want) => expect(parseSize(text)).toBe(want))
   test('what is written is read back', () => {
     for (const n of [500, 500_000, 2_000_000]) expect(parseSize(bytes(n))).toBe(n)
+    for (const n of [1, 500_000, 1_048_576, 1_234_567, 1536, 12_345_678_901]) expect(parseSize(sizeText(n))).toBe(n)
+    expect([0, 500_000, 1_048_576, 1_234_567].map(sizeText)).toEqual(['', '500 kB', '1 MiB', '1234567'])
   })
+  test('what a player has is enough for a while', () => expect([lasts(0, 1000), lasts(5000, 1000), lasts(5000, 0)]).toEqual(['0 B', '5.00 kB, 5 s', '5.00 kB']))
   test('goals', () => {
     expect(goalText({})).toBe('Forever')
     expect(goalText({ none: true })).toBe('Do not seed')
@@ -79,6 +82,7 @@ describe('text', () => {
     const s = shown('a'.repeat(10_000) + '.iso')
     expect(s.length).toBeLessThan(400)
     expect(s.endsWith('.iso')).toBe(true)
+    expect(shown('a'.repeat(1000) + '.iso', 80).length).toBeLessThan(80)
   })
   test('shell words', () => {
     expect(shell('plain-1.0')).toBe('plain-1.0')

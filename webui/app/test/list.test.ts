@@ -428,6 +428,7 @@ describe.skipIf(lacks)('the list', { timeout: 90_000 }, () => {
 
   test('nothing is asked again and again while the stream is there', async () => {
     await add('1')
+    await page.setViewportSize({ width: 1680, height: 900 })
     await page.clock.install()
     for (const path of ['/', `/t/${'1'.repeat(40)}`, `/t/${'1'.repeat(40)}/peers`, '/share', '/find', '/network', '/settings']) {
       await open(path)
@@ -446,5 +447,44 @@ describe.skipIf(lacks)('the list', { timeout: 90_000 }, () => {
       page.off('request', note)
       expect(asked, path).toEqual([])
     }
+  })
+
+  test('what is said of times is true while the page is open', async () => {
+    await page.setViewportSize({ width: 1680, height: 900 })
+    await page.clock.install()
+    await add('5')
+    await open('/')
+    const added = rowOf('number 5').locator('.c-added')
+    await added.getByText('just now').waitFor()
+    await page.clock.fastForward(20 * 60_000)
+    await added.getByText('20 minutes ago').waitFor()
+  })
+
+  test('nothing is done to what a search hides', async () => {
+    await add('5', '6', '7')
+    await open('/')
+    for (const n of ['5', '6']) await rowOf(`number ${n}`).getByRole('checkbox').check()
+    const bar = page.getByRole('toolbar')
+    await bar.getByText('2 selected').waitFor()
+    await page.getByLabel('Search transfers').fill('number 6')
+    await bar.getByText('1 selected').waitFor()
+    await bar.getByRole('button', { name: 'Pause' }).click()
+    await rowOf('number 6').getByText('Paused', { exact: true }).waitFor()
+    await page.getByLabel('Search transfers').fill('')
+    await bar.getByText('2 selected').waitFor()
+    expect((await near.api<Transfer[]>('GET', '/transfers')).filter((t) => t.state === 'paused').map((t) => t.name)).toEqual(['number 6'])
+  })
+
+  test('of a transfer without a chosen file no part is told', async () => {
+    const t = await publish(far, content('left out.bin', 50_000))
+    await near.api('POST', '/transfers', { link: t.link })
+    await until('it to arrive', async () => (await near.api<Transfer>('GET', `/transfers/${t.id}`)).state === 'seeding')
+    await near.api('PATCH', `/transfers/${t.id}/files`, { priorities: { 0: -1 } })
+    await open('/')
+    const cell = rowOf('left out.bin').locator('.c-progress')
+    await cell.getByText('–', { exact: true }).waitFor()
+    expect(await cell.locator('.bar > div').evaluate((e) => e.getBoundingClientRect().width)).toBe(0)
+    await open(`/t/${t.id}`)
+    await page.locator('.progress-line').getByText('nothing chosen').waitFor()
   })
 })

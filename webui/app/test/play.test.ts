@@ -176,4 +176,23 @@ describe.skipIf(why)('playing', { timeout: 240_000 }, () => {
     expect(address).toContain(`/transfers/${t.id}/files/0/content?play=true`)
     await see('cannot')
   })
+
+  test('after the player the files are as they were, with the focus at what was played', async () => {
+    const dir = folder('content', 'Travels')
+    for (const [i, sub] of ['north', 'south'].entries()) for (let n = 0; n < 20; n++) writeFileSync(join(folder('content', 'Travels', sub), `photo ${n}.png`), picture(100 * i, 10 * n, 50))
+    const t = await publish(near, dir)
+    await open(`/t/${t.id}/files`)
+    await page.locator('.tree button', { hasText: 'south' }).click()
+    const opener = page.getByRole('button', { name: 'Show photo 4.png' })
+    await opener.focus()
+    await page.keyboard.press('Enter')
+    const dialog = page.getByRole('dialog')
+    await until('the picture', () => dialog.getByRole('img', { name: 'photo 4.png' }).evaluate((i) => (i as HTMLImageElement).naturalWidth === 320))
+    // The player's figures are no longer asked for: the stream begins anew without them.
+    const anew = page.waitForResponse((r) => r.url().includes('/events') && !r.url().includes('streams'))
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    await anew
+    expect(await opener.evaluate((e) => e === document.activeElement)).toBe(true)
+  })
 })

@@ -1,4 +1,5 @@
 // Sizes, rates, times and numbers as text in the reader's language, and sizes read from text.
+import { signal } from '@preact/signals'
 import { date, number, relative, say } from '../words'
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB']
@@ -32,6 +33,11 @@ export function duration(s: number): string {
   return d < 400 ? say('time.days', { n: d }) : say('time.years')
 }
 
+/** lasts writes how much a player has, and for how long that is enough. */
+export function lasts(n: number, perSecond: number): string {
+  return n > 0 && perSecond > 0 ? say('player.bytes', { size: bytes(n), time: duration(n / perSecond) }) : bytes(n)
+}
+
 /** percent rounds down, so that only complete content shows 100 %. */
 export function percent(part: number, whole: number): string {
   if (whole <= 0) return say('percent', { value: '0' })
@@ -40,8 +46,17 @@ export function percent(part: number, whole: number): string {
   return say('percent', { value: p >= 99 || p < 10 ? number(Math.floor(p * 10) / 10, 1) : number(Math.floor(p), 0) })
 }
 
+let ticking: ReturnType<typeof setInterval> | undefined
+
+/** tick changes about twice a minute while something reads it: what it shows of times is then shown anew. */
+export const tick = signal(0, {
+  watched() { ticking = setInterval(() => { tick.value++ }, 30_000) },
+  unwatched() { clearInterval(ticking) },
+})
+
 /** ago writes how long ago a time was; now is for tests. */
 export function ago(time: string | undefined, now = Date.now()): string {
+  void tick.value
   const t = time ? Date.parse(time) : NaN
   if (Number.isNaN(t)) return '–'
   const s = Math.round((now - t) / 1000)
@@ -68,6 +83,13 @@ export function parseSize(text: string): number | undefined {
   if (!m || factor === undefined || factor === null) return undefined
   const n = Math.round(parseFloat(m[1]!.replace(',', '.')) * factor)
   return Number.isSafeInteger(n) ? n : undefined
+}
+
+/** sizeText writes a size for a field that parseSize reads: exactly, and nothing for 0. */
+export function sizeText(n: number): string {
+  if (!n) return ''
+  if (parseSize(bytes(n)) === n) return bytes(n)
+  return n % 1024 ** 2 === 0 ? `${n / 1024 ** 2} MiB` : `${n}`
 }
 
 const minute = 60e9

@@ -21,7 +21,7 @@ export const filters: { key: string; label: Key; shows: (t: Transfer) => boolean
 
 export type SortKey = 'name' | 'state' | 'size' | 'progress' | 'down' | 'up' | 'peers' | 'ratio' | 'eta' | 'added' | 'seeds' | 'availability' | 'downloaded' | 'uploaded' | 'channel' | 'path' | 'priority'
 
-export const progress = (t: Transfer): number => (t.total > 0 ? t.bytes / t.total : t.state === 'seeding' ? 1 : 0)
+export const progress = (t: Transfer): number => (t.total > 0 ? t.bytes / t.total : 0)
 export const ratio = (t: Transfer): number => (t.size > 0 ? t.uploaded / t.size : 0)
 export const eta = (t: Transfer): number =>
   t.state === 'fetching' && t.down > 0 ? (t.total - t.bytes) / t.down : Infinity

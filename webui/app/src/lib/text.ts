@@ -4,11 +4,10 @@
 // direction of the text around them, or break the line, is made visible; joiners
 // stay, since Persian, Hindi and families of emoji are written with them.
 const turning = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
-const longest = 400
 const letters = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 
 /** shown makes a name from the network safe to display. A long one loses its middle, never half a letter. */
-export function shown(name: string): string {
+export function shown(name: string, longest = 400): string {
   const safe = name.replace(turning, '\ufffd')
   if (safe.length <= longest) return safe
   let start = 0

@@ -1,6 +1,6 @@
 // The words for states, sources of peers and names of files.
 import type { File, Peer, State, Transfer } from '../api/types'
-import { bytes } from './format'
+import { bytes, percent } from './format'
 import { say, told } from '../words'
 
 export const stateName = (s: State): string => say(`state.${s}`)
@@ -29,6 +29,12 @@ export function status(t: Transfer): string {
     case 'error':
       return say('status.error')
   }
+}
+
+/** part is how much of what is wanted of a transfer is there. */
+export function part(t: Transfer): string {
+  if (t.total > 0) return say('list.part', { percent: percent(t.bytes, t.total), size: bytes(t.total) })
+  return say(t.size > 0 ? 'list.part.none' : 'list.size.unknown')
 }
 
 /** readers says who can read a sealed share; it is empty for plain content. */

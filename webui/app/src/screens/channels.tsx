@@ -118,7 +118,7 @@ function Ask({ label, placeholder, button, option, explains, run, scan }: AskPro
     <form class="stack" onSubmit={(e) => { e.preventDefault(); void attempt(run(text, chosen)) }}>
       <label class="field">{label}<input value={text} spellcheck={false} placeholder={placeholder} onInput={(e) => setText(e.currentTarget.value)} /></label>
       {option && <label class="check"><input type="checkbox" checked={chosen} onChange={(e) => setChosen(e.currentTarget.checked)} /><span>{option}<small>{explains}</small></span></label>}
-      <div class="row"><Button type="submit" disabled={!text.trim()}>{button}</Button>{scan && <Scan onPicture={(f) => void attempt(scan(f))} />}</div>
+      <div class="row wrap ways"><Button type="submit" disabled={!text.trim()}>{button}</Button>{scan && <Scan onPicture={(f) => void attempt(scan(f))} />}</div>
       {problem && <Problem>{problem}</Problem>}
     </form>
   )
@@ -272,7 +272,7 @@ export function Into({ id, sealed }: { id: string; sealed: boolean }): JSX.Eleme
     }
   }
   return (
-    <form class="row" onSubmit={(e) => void put(e)}>
+    <form class="row into" onSubmit={(e) => void put(e)}>
       <select aria-label={say('channels.one')} value={chosen.key} onChange={(e) => setKey(e.currentTarget.value)}>
         {own.map((c) => <option key={c.key} value={c.key}>{c.sealed ? say('channels.named.sealed', { name: called(c) }) : called(c)}</option>)}
       </select>

@@ -2,11 +2,11 @@
 import type { JSX } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Transfer } from '../api/types'
-import { bytes, duration, percent, rate } from '../lib/format'
+import { duration, rate } from '../lib/format'
 import { pressed } from '../lib/keys'
 import { eta, progress } from '../lib/select'
 import { shown } from '../lib/text'
-import { stateName, status } from '../lib/words'
+import { part, stateName, status } from '../lib/words'
 import { go } from '../router'
 import { download, isPaused, pause, removing, resume, verify } from '../state/actions'
 import { title } from '../state/channels'
@@ -111,7 +111,7 @@ export function Detail({ id, tab, side, focus }: { id: string; tab: string; side
         <Bar value={progress(t)} state={t.state} label={say('list.progress')} />
         <p>
           <span class={`state ${t.state}`}>{stateName(t.state)}</span>
-          <span>{say('list.part', { percent: percent(t.bytes, t.total), size: t.total ? bytes(t.total) : say('list.size.unknown') })}</span>
+          <span>{part(t)}</span>
           <span class={t.state === 'error' || t.state === 'waiting' ? 'bad-text' : 'muted'}>{shown(status(t))}</span>
           {t.down > 0 && <span class="figures down">↓ {rate(t.down)}</span>}
           {t.up > 0 && <span class="figures up">↑ {rate(t.up)}</span>}

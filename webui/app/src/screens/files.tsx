@@ -48,7 +48,8 @@ export function Files({ t }: { t: Transfer }): JSX.Element {
       toast(say('player.load.failed', { why: message(e) }), { bad: true })
     }
   }
-  if (!data && !playing) return <Working>{say('files.loading')}</Working>
+  // Details that are asked for anew, as when the player opens and closes, do not take the tree away.
+  if (!data && files.length === 0) return <Working>{say('files.loading')}</Working>
   if (files.length === 0) {
     return <Empty icon="file" title={say('files.unknown.title')}><p>{say('files.unknown')}</p></Empty>
   }

@@ -16,8 +16,9 @@ import { say } from '../words'
 export function Find(): JSX.Element {
   const q = query.value.get('q') ?? ''
   const box = useRef<HTMLInputElement>(null)
-  // Put the cursor at the end of the query.
+  // Put the cursor at the end of the query. Without a keyboard one would rise over the channels.
   useLayoutEffect(() => {
+    if (matchMedia('(pointer: coarse)').matches) return
     box.current!.focus()
     box.current!.setSelectionRange(q.length, q.length)
   }, [])

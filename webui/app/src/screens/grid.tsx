@@ -3,17 +3,16 @@ import { signal } from '@preact/signals'
 import { Component, type JSX } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Transfer } from '../api/types'
-import { bytes, percent, rate } from '../lib/format'
+import { rate, tick } from '../lib/format'
 import { pressed } from '../lib/keys'
 import { progress, type SortKey } from '../lib/select'
 import { shown } from '../lib/text'
-import { nameOf, stateName, status } from '../lib/words'
+import { nameOf, part, stateName, status } from '../lib/words'
 import { go, setQuery } from '../router'
 import { isPaused, pause, removing, resume } from '../state/actions'
 import { columns as chosenColumns, dense, widths } from '../state/prefs'
 import { cells, fit, headHeight, layout, pickWidth, rowHeight, type Column } from '../state/columns'
-import { list } from '../state/store'
-import { detailOf, selected, sort } from '../state/view'
+import { chosen, detailOf, selected, sort } from '../state/view'
 import { Bar, Tri } from '../ui/basics'
 import { Icon } from '../ui/icons'
 import { Lock } from '../ui/lock'
@@ -140,8 +139,8 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
     else if (plain && e.key === 'PageUp') move(index - page)
     else if (does === 'back' && !elsewhere && selected.value.size) selected.value = new Set()
     else if (t && does === 'select' && found >= 0 && onRow && (target === document.body || target.tagName === 'A')) toggle(t, e.shiftKey)
-    else if (t && !elsewhere && (does === 'remove' || does === 'pause' || does === 'menu') && (selected.value.size || (onRow && found >= 0))) {
-      const ts = selected.value.size ? rows.filter((r) => selected.value.has(r.id)) : [t]
+    else if (t && !elsewhere && (does === 'remove' || does === 'pause' || does === 'menu') && (chosen.value.length || (onRow && found >= 0))) {
+      const ts = chosen.value.length ? chosen.value : [t]
       if (does === 'remove') removing.value = ts
       else if (does === 'menu') {
         const at = document.getElementById(`row-${t.id}`)
@@ -183,8 +182,8 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
   const template = `${pickWidth()}px minmax(${nameWidth}px, 1fr) ` + columns.map((c) => `${c.width}px`).join(' ')
   const keysOf: SortKey[] = ['name', ...columns.map((c) => c.key)]
   const shape = columns.map((c) => c.key).join()
-  const chosen = selected.value
-  const some = rows.some((t) => chosen.has(t.id))
+  const marked = selected.value
+  const some = rows.some((t) => marked.has(t.id))
   return (
     <div
       ref={box} class={`grid${dense.value && !narrow.value ? ' dense' : ''}`} role="grid" aria-label={say('list.title')} aria-rowcount={rows.length + 1} aria-multiselectable
@@ -194,7 +193,7 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
         <div role="row" aria-rowindex={1}>
           <div role="columnheader" class="pick">
             <Tri
-              state={!some ? 'none' : rows.every((t) => chosen.has(t.id)) ? 'all' : 'some'} label={say('list.select.all')}
+              state={!some ? 'none' : rows.every((t) => marked.has(t.id)) ? 'all' : 'some'} label={say('list.select.all')}
               onChange={(on) => { selected.value = on ? new Set(rows.map((t) => t.id)) : new Set() }}
             />
           </div>
@@ -205,7 +204,7 @@ export function Grid({ rows }: { rows: Transfer[] }): JSX.Element {
       <div class="grid-body" role="rowgroup" style={{ height: `${rows.length * high}px` }}>
         <div role="presentation">
           {slice.map(({ t, index, key }) => (
-            <Row key={key} t={t} index={index + 2} narrow={narrow.value} high={high} columns={columns} shape={shape} open={detailOf.value === t.id} selected={chosen.has(t.id)} current={t.id === at} tab={t.id === focusable} toggle={stable} />
+            <Row key={key} t={t} index={index + 2} narrow={narrow.value} high={high} columns={columns} shape={shape} open={detailOf.value === t.id} tick={tick.value} selected={marked.has(t.id)} current={t.id === at} tab={t.id === focusable} toggle={stable} />
           ))}
         </div>
       </div>
@@ -275,6 +274,7 @@ interface RowProps {
   columns: Column[]
   shape: string // which columns
   open: boolean
+  tick: number
   toggle: (t: Transfer, range: boolean) => void
 }
 
@@ -282,7 +282,7 @@ interface RowProps {
 class Row extends Component<RowProps> {
   override shouldComponentUpdate(n: RowProps): boolean {
     const p = this.props
-    return n.t !== p.t || n.index !== p.index || n.selected !== p.selected || n.current !== p.current || n.tab !== p.tab || n.narrow !== p.narrow || n.high !== p.high || n.shape !== p.shape || n.open !== p.open
+    return n.t !== p.t || n.index !== p.index || n.selected !== p.selected || n.current !== p.current || n.tab !== p.tab || n.narrow !== p.narrow || n.high !== p.high || n.shape !== p.shape || n.open !== p.open || n.tick !== p.tick
   }
 
   override render({ t, index, selected: on, current, tab, narrow: compact, high, columns, open, toggle }: RowProps): JSX.Element {
@@ -297,7 +297,7 @@ class Row extends Component<RowProps> {
         }}
         onContextMenu={(e) => {
           e.preventDefault()
-          const ts = selected.value.has(t.id) ? rowsOf(selected.value) : [t]
+          const ts = selected.value.has(t.id) ? chosen.value : [t]
           const row = document.getElementById(`row-${t.id}`)
           actions(ts, e.clientX || e.clientY ? { x: e.clientX, y: e.clientY } : row!, row)
         }}
@@ -316,7 +316,7 @@ class Row extends Component<RowProps> {
           </span>
           {compact && <span class="compact" aria-hidden="true">
             <Bar value={progress(t)} state={t.state} />
-            <span class="figures">{t.total ? say('list.part', { percent: percent(t.bytes, t.total), size: bytes(t.total) }) : say('list.size.unknown')}</span>
+            <span class="figures">{part(t)}</span>
             {t.down > 0 && <span class="figures down">↓ {rate(t.down)}</span>}
             {t.up > 0 && <span class="figures up">↑ {rate(t.up)}</span>}
           </span>}
@@ -330,5 +330,3 @@ class Row extends Component<RowProps> {
     )
   }
 }
-
-const rowsOf = (ids: ReadonlySet<string>): Transfer[] => list.peek().filter((t) => ids.has(t.id))

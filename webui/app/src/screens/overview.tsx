@@ -3,7 +3,7 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { message, send, transferPath } from '../api/client'
 import type { Goal, Transfer } from '../api/types'
-import { ago, bytes, goalText, hours, nanoseconds, parseSize, rate } from '../lib/format'
+import { ago, bytes, goalText, hours, nanoseconds, parseSize, rate, sizeText } from '../lib/format'
 import { ratio } from '../lib/select'
 import { shell, shown } from '../lib/text'
 import { copy } from '../state/actions'
@@ -54,8 +54,6 @@ export function Overview({ t, live }: { t: Transfer; live: Samples }): JSX.Eleme
   )
 }
 
-const rateText = (n: number): string => (n ? rate(n).replace('/s', '') : '')
-
 /** Rules shows and edits the limits and the seeding goal of one transfer. */
 function Rules({ t }: { t: Transfer }): JSX.Element {
   const [editing, setEditing] = useState(false)
@@ -66,8 +64,8 @@ function Rules({ t }: { t: Transfer }): JSX.Element {
   const [time, setTime] = useState('24')
   const [problem, setProblem] = useState('')
   const edit = (): void => {
-    setDown(rateText(t.limits.down))
-    setUp(rateText(t.limits.up))
+    setDown(sizeText(t.limits.down))
+    setUp(sizeText(t.limits.up))
     setMode(t.goal.none ? 'none' : t.goal.ratio ? 'ratio' : t.goal.for ? 'time' : 'forever')
     if (t.goal.ratio) setTimes(`${t.goal.ratio}`)
     if (t.goal.for) setTime(`${Math.round(hours(t.goal.for))}`)

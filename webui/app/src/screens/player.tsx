@@ -3,7 +3,7 @@ import type { JSX } from 'preact'
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { base, contentURL, transferPath } from '../api/client'
 import type { File, Streams, Transfer } from '../api/types'
-import { bytes, duration, rate } from '../lib/format'
+import { bytes, duration, lasts, rate } from '../lib/format'
 import { beside, fileName, kindOf, poster, subtitles } from '../lib/media'
 import { shown } from '../lib/text'
 import { copy } from '../state/actions'
@@ -183,7 +183,6 @@ function Waits({ t, file, media }: { t: Transfer; file: File; media: { current: 
   // A browser reads at several places. The one that stands still is what is waited for.
   const s = all.find((o) => o.waits) ?? all.sort((a, b) => b.at - a.at)[0]
   const perSecond = m && m.duration > 0 && Number.isFinite(m.duration) ? file.total / m.duration : 0
-  const seconds = (n: number): string => (perSecond > 0 ? say('player.bytes', { size: bytes(n), time: duration(n / perSecond) }) : bytes(n))
   const buffer = m ? buffered(m) : 0
   const waiting = stands && (m?.readyState ?? 0) < 3
   return (
@@ -198,7 +197,7 @@ function Waits({ t, file, media }: { t: Transfer; file: File; media: { current: 
         <div><dt>{say('player.peers')}</dt><dd>{number(t.peers)}</dd></div>
         <div><dt>{say('player.needs')}</dt><dd>{perSecond > 0 ? rate(perSecond) : '–'}</dd></div>
         <div><dt>{say('player.buffer')}</dt><dd>{duration(buffer || NaN)}</dd></div>
-        <div><dt>{say('player.ready')}</dt><dd>{s ? seconds(s.ready) : '–'}</dd></div>
+        <div><dt>{say('player.ready')}</dt><dd>{s ? lasts(s.ready, perSecond) : '–'}</dd></div>
       </dl>
       {!!data?.held && <p class="muted">{say('player.yield', { rate: rate(data.held) })}</p>}
     </div>

@@ -2,7 +2,7 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import type { Transfer } from '../api/types'
-import { parseSize, rate } from '../lib/format'
+import { parseSize, sizeText } from '../lib/format'
 import { change, copyLinks, exportLinks, exportTorrents, isPaused, limiting, pause, removing, resume, verify } from '../state/actions'
 import { priorities } from '../state/columns'
 import { transfer } from '../state/store'
@@ -42,9 +42,8 @@ export function actions(ts: Transfer[], at: { x: number; y: number } | HTMLEleme
 export function LimitDialog(): JSX.Element {
   const ts = limiting.value
   const one = ts.length === 1 ? ts[0] : undefined
-  const text = (n: number | undefined): string => (n ? rate(n).replace('/s', '') : '')
-  const [down, setDown] = useState(text(one?.limits.down))
-  const [up, setUp] = useState(text(one?.limits.up))
+  const [down, setDown] = useState(sizeText(one?.limits.down ?? 0))
+  const [up, setUp] = useState(sizeText(one?.limits.up ?? 0))
   const [problem, setProblem] = useState('')
   const close = (): void => { limiting.value = [] }
   const submit = (e: Event): void => {

@@ -2,16 +2,15 @@
 import { signal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
-import type { Transfer } from '../api/types'
 import { filters, type SortKey } from '../lib/select'
 import { go, query, setQuery } from '../router'
 import { isPaused, limiting, pause, removing, resume, verify } from '../state/actions'
 import { all, usual } from '../state/columns'
 import { columns, dense, notifying } from '../state/prefs'
-import { loaded, transfer } from '../state/store'
+import { loaded } from '../state/store'
 import { notifiable, notify } from '../state/tab'
 import { toast } from '../state/toasts'
-import { beside, counts, filter, rows, search, selected, sort } from '../state/view'
+import { beside, chosen, counts, filter, rows, search, selected, sort } from '../state/view'
 import { Button, Empty, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
 import { Menu, openMenu, type Entry } from '../ui/menu'
@@ -176,7 +175,7 @@ function Listing(): JSX.Element {
 }
 
 function Bulk(): JSX.Element | null {
-  const ts = [...selected.value].map(transfer).filter((t): t is Transfer => !!t)
+  const ts = chosen.value
   if (ts.length === 0) return null
   const running = ts.filter((t) => !isPaused(t))
   const stopped = ts.filter(isPaused)

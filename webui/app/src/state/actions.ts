@@ -10,7 +10,7 @@ import { hidden } from './store'
 import { toast } from './toasts'
 
 /** what names the transfers of an action: by name if it is one, else by their number. */
-const what = (ts: readonly Transfer[]): string => (ts.length === 1 ? say('quoted', { name: shown(nameOf(ts[0]!)) }) : say('count.transfers', { n: ts.length }))
+const what = (ts: readonly Transfer[]): string => (ts.length === 1 ? say('quoted', { name: shown(nameOf(ts[0]!), 80) }) : say('count.transfers', { n: ts.length }))
 
 type Bulk = Omit<components['schemas']['BulkRequest'], 'ids' | '$schema'>
 const most = 20_000

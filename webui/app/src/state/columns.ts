@@ -42,7 +42,7 @@ export const usual: readonly SortKey[] = ['progress', 'down', 'up', 'eta', 'size
 export const priorities = { '1': 'list.priority.high', '0': 'list.priority.normal', '-1': 'list.priority.low' } as const
 
 export const cells: Partial<Record<SortKey, (t: Transfer) => string>> = {
-  progress: (t) => percent(t.bytes, t.total),
+  progress: (t) => (t.total ? percent(t.bytes, t.total) : '–'),
   size: (t) => (t.size ? bytes(t.size) : '–'),
   down: (t) => rate(t.down),
   up: (t) => rate(t.up),

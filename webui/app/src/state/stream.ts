@@ -5,6 +5,7 @@ import type { Notice } from '../api/types'
 import { wait } from '../lib/backoff'
 import { Reader, type Message } from '../lib/sse'
 import { notice, patch, reset } from './store'
+import { say } from '../words'
 import { numbered, silence, Tabs } from './tabs'
 
 /** Link is the state of the connection to the node. */
@@ -142,14 +143,14 @@ async function once(): Promise<'changed' | 'handed' | { why: string; status: num
     const body = r.body.getReader()
     for (;;) {
       const { done, value } = await body.read()
-      if (done) return { why: 'The node ended the connection', status: 0 }
+      if (done) return { why: say('stream.ended'), status: 0 }
       alive()
       reader.push(text.decode(value, { stream: true }))
     }
   } catch (e) {
     if (abort.signal.aborted && tabs.over) return 'handed'
     if (abort.signal.aborted && wanted() !== topicsOfThis) return 'changed'
-    return { why: e instanceof TypeError || abort.signal.aborted ? 'The node does not answer' : message(e), status: 0 }
+    return { why: e instanceof TypeError || abort.signal.aborted ? say('stream.silent') : message(e), status: 0 }
   } finally {
     clearTimeout(deadline)
     abort.abort()

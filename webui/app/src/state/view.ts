@@ -25,7 +25,7 @@ export const detailOf = computed(() => (beside.value && parts.value[0] === 't' ?
 
 export const selected = signal<ReadonlySet<string>>(new Set())
 
-/** counts are how many transfers each filter shows, of those that match the search. */
+/** counts are how many transfers each filter shows. */
 export const counts = computed<Record<string, number>>(() => {
   const of: Record<string, number> = { '': 0 }
   for (const f of filters) of[f.key] = 0
@@ -58,3 +58,6 @@ export const rows = computed<Transfer[]>(() => {
   order = out.map((t) => t.id)
   return out
 })
+
+/** chosen are the transfers that are selected and shown: nothing is done to what a search or a filter hides. */
+export const chosen = computed<Transfer[]>(() => (selected.value.size ? rows.value.filter((t) => selected.value.has(t.id)) : []))

@@ -1,5 +1,6 @@
 // When a link for browsers ends: the choice, and how it is said.
 import type { JSX } from 'preact'
+import { tick } from '../lib/format'
 import { locale, relative, say, type Key } from '../words'
 
 // Seconds until a new link ends, and what the choice is called.
@@ -26,6 +27,7 @@ export const ends = (time: string): string => say('weblinks.until', { time: new 
 
 /** ahead writes how long it is until a time. */
 function ahead(time: string): string {
+  void tick.value
   const s = Math.max(0, (Date.parse(time) - Date.now()) / 1000)
   if (s < 5400) return relative(Math.max(1, Math.round(s / 60)), 'minute')
   return s < 129600 ? relative(Math.round(s / 3600), 'hour') : relative(Math.round(s / 86400), 'day')

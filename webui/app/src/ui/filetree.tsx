@@ -1,6 +1,6 @@
 // A tree of files with checkboxes and a search, which draws only the visible rows.
 import type { ComponentChildren, JSX } from 'preact'
-import { useMemo, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { File } from '../api/types'
 import { bytes } from '../lib/format'
 import { rem } from '../state/rem'
@@ -10,8 +10,10 @@ import { say } from '../words'
 import { Button, Tri } from './basics'
 import { Icon } from './icons'
 
-// On a phone, a row with extra controls takes two lines.
-const narrow = matchMedia('(max-width: 45em)')
+// Where there is less room than this many rem, as on a phone or beside the list, a row with
+// extra controls takes two lines; with large letters, three.
+const broad = 42
+const small = 14
 
 // A search is of use where one has to scroll.
 const many = 8
@@ -32,9 +34,18 @@ export function FileTree({ files, chosen, choose, extra, label }: {
     root.children.length === 1 || files.length <= 30 ? root.children.filter((c) => !c.file).map((c) => c.key) : []))
   // What is found is seen without opening folders.
   const unfolded = useMemo(() => (words.length ? folders(root) : open), [root, open, query])
-  const rowHeight = rem.value * (extra && narrow.matches ? 5.25 : 2.75)
-  const [top, setTop] = useState(0)
   const box = useRef<HTMLDivElement>(null)
+  const [room, setRoom] = useState(0) // in pixels
+  useLayoutEffect(() => {
+    const measure = (): void => setRoom(box.current!.clientWidth)
+    measure()
+    const resized = new ResizeObserver(measure)
+    resized.observe(box.current!)
+    return () => resized.disconnect()
+  }, [])
+  const narrow = !!extra && room < broad * rem.value
+  const rowHeight = rem.value * (!narrow ? 2.75 : room < small * rem.value ? 7.5 : 5.25)
+  const [top, setTop] = useState(0)
   const rows = useMemo(() => flatten(root, unfolded), [root, unfolded])
   const height = box.current?.clientHeight || 420 * (rem.value / 16)
   const first = Math.max(0, Math.min(Math.floor(top / rowHeight) - 4, rows.length - 1))
@@ -64,10 +75,10 @@ export function FileTree({ files, chosen, choose, extra, label }: {
           {words.length ? say('files.found', { n: found.length }) : say('files.chosen', { n: count, all: files.length, size: bytes(size) })}
         </span>
       </div>
-      <div ref={box} class="tree" onScroll={(e) => setTop(Math.floor(e.currentTarget.scrollTop / rowHeight) * rowHeight)} tabIndex={0} role="region" aria-label={label}>
-        <ul style={{ height: `${rows.length * rowHeight}px`, paddingTop: `${first * rowHeight}px` }}>
+      <div ref={box} class={`tree${narrow ? ' narrow' : ''}`} onScroll={(e) => setTop(Math.floor(e.currentTarget.scrollTop / rowHeight) * rowHeight)} tabIndex={0} role="region" aria-label={label}>
+        <ul style={{ height: `${rows.length * rowHeight}px`, paddingTop: `${first * rowHeight}px`, '--high': `${rowHeight}px` }}>
           {slice.map((n) => (
-            <li key={n.key} class={extra ? 'full' : ''} style={{ '--depth': `${n.depth}` }}>
+            <li key={n.key} style={{ '--depth': `${n.depth}` }}>
               {choose && <Tri state={checked(n, chosen)} label={say('files.include', { name: shown(n.name) })} onChange={(on) => choose(n.indexes, on)} />}
               {n.file ? (
                 <span class="tree-name"><span class="twist" /><Icon name="file" size={17} /><bdi>{shown(n.name)}</bdi></span>
