@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { runInNewContext } from 'node:vm'
+import { h, render } from 'preact'
 import { describe, expect, test } from 'vitest'
 import type { File, Transfer } from '../src/api/types'
 import { wait } from '../src/lib/backoff'
@@ -11,6 +12,7 @@ import { compare, eta, matcher } from '../src/lib/select'
 import { Reader, type Message } from '../src/lib/sse'
 import { links, shell, shown } from '../src/lib/text'
 import { build, checked, flatten } from '../src/lib/tree'
+import { useTyped } from '../src/ui/typed'
 
 describe('format', () => {
   test.each([[0, '0 B'], [999, '999 B'], [1000, '1.00 kB'], [12_345, '12.3 kB'], [999_999, '1.00 MB'], [123_456_789, '123 MB'], [-1, '–'], [NaN, '–']])('%d bytes', (n, want) => expect(bytes(n)).toBe(want))
@@ -209,4 +211,54 @@ describe('a click on a notification', () => {
     expect([behind.told, front.told]).toEqual([[], [{ show: '/t/1' }, 'focus']])
   })
   test('opens a page where none is', async () => expect(await click([])).toEqual(['closed', '/t/1']))
+})
+
+describe('what is typed over a value of the node', () => {
+  test('is shown until it is saved or taken back, whatever comes meanwhile', async () => {
+    let seed = 11
+    const random = (n: number): number => ((seed = (seed * 1103515245 + 12345) % 2147483648) >> 8) % n
+    const texts = ['a', 'b', 'A', '']
+    for (let round = 0; round < 100; round++) {
+      let kept = 'a'
+      let field!: ReturnType<typeof useTyped>
+      const root = { childNodes: [], firstChild: null, nodeType: 1 } as unknown as Parameters<typeof render>[1]
+      const Shown = ({ kept }: { kept: string }): null => { field = useTyped(kept); return null }
+      const draw = (): void => render(h(Shown, { kept }), root)
+      draw()
+      let last: string | undefined // what must be shown, if not what is kept
+      const keep = (text: string): void => {
+        if (text !== kept && text === last) last = undefined
+        kept = text
+        draw()
+      }
+      const saving: (() => void)[] = []
+      const history: string[] = []
+      for (let i = 0; i < 12; i++) {
+        const text = texts[random(texts.length)]!
+        const does = random(6)
+        history.push(`${does}${text}`)
+        if (does < 2) {
+          last = text
+          field.set(text)
+        } else if (does === 2) {
+          last = undefined
+          field.cancel()
+        } else if (does === 3) {
+          const sent = field.text
+          let done!: (is: boolean) => void
+          field.sent(new Promise((d) => { done = d }))
+          const ok = random(3) > 0
+          saving.push(() => {
+            // The node writes it in its own way, and then the page knows.
+            if (ok) keep(sent.toLowerCase())
+            if (ok && last === sent) last = undefined
+            done(ok)
+          })
+        } else if (does === 4) saving.splice(random(saving.length), 1)[0]?.()
+        else keep(text)
+        await new Promise((drawn) => { setImmediate(drawn) })
+        expect(field.text, history.join(' ')).toBe(last ?? kept)
+      }
+    }
+  })
 })

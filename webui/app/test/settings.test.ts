@@ -192,7 +192,6 @@ describe.skipIf(missing())('settings', { timeout: 120_000 }, () => {
     expect(await cell(2, 8).getAttribute('aria-label')).toBe('Wednesday 08:00-09:00: down 5.00 MB/s, up 1.00 MB/s')
     await it.getByRole('button', { name: 'Save' }).click()
     await until('it to be saved', async () => (await value('schedule')).values?.length === 4)
-    await it.getByRole('button', { name: 'Save' }).waitFor({ state: 'detached' })
     await lines.fill('mon-fri 22:20-06:10 up=0')
     await it.getByText('finer than quarters').waitFor()
     await lines.fill('mon 22:15-06:00 up=nothing')
@@ -210,6 +209,35 @@ describe.skipIf(missing())('settings', { timeout: 120_000 }, () => {
     await c.close()
     await it.getByRole('button', { name: 'Reset to the default' }).click()
     await until('it to be empty', async () => (await value('schedule')).source === 'default')
+  })
+
+  test('what is selected or typed while a setting is being saved stays', async () => {
+    await at()
+    const it = one('schedule')
+    const lines = it.getByRole('textbox', { name: 'The same as lines' })
+    let held: Promise<void> | undefined
+    await page.route('**/api/v1/config', async (r) => { if (r.request().method() === 'GET') await held; await r.continue() })
+    /** saving has the node save text, and does something before the page is told. */
+    const saving = async (text: string, meanwhile: () => Promise<void>): Promise<void> => {
+      let answer = (): void => undefined
+      held = new Promise((done) => { answer = done })
+      await lines.fill(text)
+      await it.getByRole('button', { name: 'Save' }).click()
+      await until('it to be saved', async () => (await value('schedule')).value === text.toLowerCase())
+      await meanwhile()
+      answer()
+    }
+    await saving('sat up=1MB', () => lines.selectText())
+    // The node writes it in its own way.
+    await until('what the node keeps', async () => (await lines.inputValue()) === 'sat up=1mb')
+    await page.keyboard.insertText('sun up=2MB')
+    expect(await lines.inputValue()).toBe('sun up=2MB')
+    await saving('sun up=2MB', () => lines.fill('sun up=3MB'))
+    await until('it to be known', () => it.getByRole('button', { name: 'Save' }).isEnabled())
+    expect(await lines.inputValue()).toBe('sun up=3MB')
+    await it.getByRole('button', { name: 'Cancel' }).click()
+    expect(await lines.inputValue()).toBe('sun up=2mb')
+    await near.api('DELETE', '/config/schedule')
   })
 
   test('the configuration goes into a file and comes back, line by line', async () => {

@@ -47,9 +47,9 @@ export function One({ s }: { s: Setting }): JSX.Element {
   const change = async (text: string): Promise<boolean> => {
     setBusy(true)
     try {
-      await save(s.name, text)
+      const known = await save(s.name, text)
       setProblem('')
-      return true
+      return known
     } catch (e) {
       setProblem(message(e))
       return false
@@ -108,7 +108,7 @@ function Control(p: ControlProps): JSX.Element {
       </select>
     )
   }
-  if (s.kind === 'schedule') return <Schedule lines={p.values ?? []} save={(lines) => change(lines.join(separator))} />
+  if (s.kind === 'schedule') return <Schedule lines={p.values ?? []} busy={busy} save={(lines) => change(lines.join(separator))} />
   return <Text {...p} />
 }
 
@@ -134,14 +134,13 @@ function Switch({ s, value, id, change }: ControlProps): JSX.Element {
 /** Text is a value that is typed, one line for each element of a list. */
 function Text({ s, value, values, busy, id, change }: ControlProps): JSX.Element {
   const text = s.list ? (values ?? []).join('\n') : isLimit(s) && value === '0' ? '' : value
-  const { text: typed, set: setTyped, send } = useTyped(text)
+  const { ref, text: typed, set: setTyped, cancel, sent } = useTyped<HTMLInputElement & HTMLTextAreaElement>(text)
   const props = {
-    value: typed, spellcheck: false, 'aria-labelledby': id, 'aria-describedby': `${id}-help`,
+    ref, value: typed, spellcheck: false, 'aria-labelledby': id, 'aria-describedby': `${id}-help`,
     onInput: (e: { currentTarget: { value: string } }) => setTyped(e.currentTarget.value),
   }
   const submit = (): void => {
-    send()
-    if (s.list) return void change(typed.split('\n').map((w) => w.trim()).filter(Boolean).join(separator))
+    if (s.list) return sent(change(typed.split('\n').map((w) => w.trim()).filter(Boolean).join(separator)))
     let out = typed.trim()
     if (s.kind === 'rate' || s.kind === 'size') {
       // People may write 1,5 MB.
@@ -149,7 +148,7 @@ function Text({ s, value, values, busy, id, change }: ControlProps): JSX.Element
       if (n !== undefined && out.includes(',')) out = String(n)
       else if (!out) out = '0'
     }
-    void change(out)
+    sent(change(out))
   }
   return (
     <form class="setting-form" onSubmit={(e) => { e.preventDefault(); submit() }}>
@@ -158,7 +157,7 @@ function Text({ s, value, values, busy, id, change }: ControlProps): JSX.Element
       {typed !== text && (
         <div class="row">
           <Button type="submit" variant="primary" disabled={busy}>{say('settings.save')}</Button>
-          <Button onClick={() => setTyped(text)}>{say('settings.cancel')}</Button>
+          <Button onClick={cancel}>{say('settings.cancel')}</Button>
         </div>
       )}
     </form>

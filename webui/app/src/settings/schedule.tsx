@@ -1,4 +1,5 @@
 // The schedule as a week to paint, beside the lines that it is kept as.
+import { computed } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { parseSize, rate } from '../lib/format'
@@ -7,8 +8,15 @@ import { Button } from '../ui/basics'
 import { useTyped } from '../ui/typed'
 import { locale, say } from '../words'
 
-// 1 January 2024 was a Monday.
-const dayName = (d: number, style: 'long' | 'short'): string => new Intl.DateTimeFormat(locale.value, { weekday: style, timeZone: 'UTC' }).format(Date.UTC(2024, 0, 1 + d))
+// Every cell of the week names its day, and making a formatter is slow. 1 January 2024 was a Monday.
+const dayNames = computed(() => {
+  const all = (weekday: 'long' | 'short'): string[] => {
+    const f = new Intl.DateTimeFormat(locale.value, { weekday, timeZone: 'UTC' })
+    return days.map((_, d) => f.format(Date.UTC(2024, 0, 1 + d)))
+  }
+  return { long: all('long'), short: all('short') }
+})
+const dayName = (d: number, style: 'long' | 'short'): string => dayNames.value[style][d]!
 
 /** limitsName writes limits for people. */
 function limitsName(l: Limits | undefined): string {
@@ -19,24 +27,24 @@ function limitsName(l: Limits | undefined): string {
 
 type Cell = [day: number, slot: number]
 
-export function Schedule({ lines, save }: { lines: readonly string[]; save: (lines: string[]) => Promise<boolean> }): JSX.Element {
+export function Schedule({ lines, busy, save }: { lines: readonly string[]; busy: boolean; save: (lines: string[]) => Promise<boolean> }): JSX.Element {
   const kept = lines.join('\n')
-  const { text, set: setText, send } = useTyped(kept)
+  const { ref, text, set: setText, cancel, sent } = useTyped<HTMLTextAreaElement>(kept)
   const written = text.split('\n').map((l) => l.trim()).filter(Boolean)
   const wrong = written.filter((l) => !parseLine(l))
   const week = weekOf(written)
   return (
-    <form class="schedule" onSubmit={(e) => { e.preventDefault(); send(); void save(written) }}>
+    <form class="schedule" onSubmit={(e) => { e.preventDefault(); sent(save(written)) }}>
       {week ? <Grid key={week.slot} week={week} change={(w) => setText(linesOf(w).join('\n'))} />
         : <p class="note">{wrong.length ? say('schedule.wrong', { line: wrong[0]! }) : say('schedule.fine')}</p>}
       <label class="field">{say('schedule.lines')}
-        <textarea rows={Math.max(2, written.length + 1)} value={text} spellcheck={false} placeholder="mon-fri 08:00-18:00 up=1MB down=5MB" onInput={(e) => setText(e.currentTarget.value)} />
+        <textarea ref={ref} rows={Math.max(2, written.length + 1)} value={text} spellcheck={false} placeholder="mon-fri 08:00-18:00 up=1MB down=5MB" onInput={(e) => setText(e.currentTarget.value)} />
       </label>
       <small class="muted">{say('schedule.syntax')} <code>mon-fri 08:00-18:00 up=1MB down=5MB</code></small>
       {text !== kept && (
         <div class="row">
-          <Button type="submit" variant="primary">{say('settings.save')}</Button>
-          <Button onClick={() => setText(kept)}>{say('settings.cancel')}</Button>
+          <Button type="submit" variant="primary" disabled={busy}>{say('settings.save')}</Button>
+          <Button onClick={cancel}>{say('settings.cancel')}</Button>
         </div>
       )}
     </form>

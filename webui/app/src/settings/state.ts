@@ -14,22 +14,30 @@ export const trouble = signal('')
 /** restarting is true from the request until the node is there again. */
 export const restarting = signal(false)
 
-/** load asks the node for everything that the screen shows. */
-export async function load(): Promise<void> {
-  try {
-    ;[settings.value, limits.value, restart.value] = await Promise.all([get<Setting[]>('/config'), get<NodeLimits>('/limits'), get<Restart>('/restart')])
+let newest: Promise<boolean> | undefined
+
+/** load asks the node for everything that the screen shows, and tells whether it is known. An answer that a later one has overtaken is dropped. */
+export function load(): Promise<boolean> {
+  const mine: Promise<boolean> = Promise.all([get<Setting[]>('/config'), get<NodeLimits>('/limits'), get<Restart>('/restart')]).then((all) => {
+    if (newest !== mine) return newest!
+    ;[settings.value, limits.value, restart.value] = all
     trouble.value = ''
-  } catch (e) {
+    return true
+  }, (e: unknown) => {
+    if (newest !== mine) return newest!
     trouble.value = message(e)
-  }
+    return false
+  })
+  return newest = mine
 }
 
-/** save changes one setting, and throws what the node says against it. */
-export async function save(name: string, text: string): Promise<void> {
+/** save changes one setting, and throws what the node says against it. It tells whether the new value is known here. */
+export async function save(name: string, text: string): Promise<boolean> {
   await send('PATCH', '/config', { [name]: text })
-  await load()
+  const known = await load()
   const s = settings.peek()?.find((x) => x.name === name)
   toast(s?.live ? say('settings.saved') : say('settings.saved.later'))
+  return known
 }
 
 /** forget resets one setting to what the file says, or to its default. */
