@@ -48,7 +48,7 @@ describe.skipIf(lacks)('channels', { timeout: 120_000 }, () => {
     await browser?.close()
     await Promise.all([near?.stop(), far?.stop()])
     clean()
-  })
+  }, 60_000)
 
   const screens = (): string[] => ['/find', `/find/${own.key}`, `/find/${followed.key}`, '/find?q=alert', `/share/${shared.id}`]
 

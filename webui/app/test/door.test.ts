@@ -212,7 +212,7 @@ describe.skipIf(lacks)('web links', { timeout: 240_000 }, () => {
     writeFileSync(join(dir, 'second.bin'), Buffer.alloc(1_000_000, 4))
     const t = await publish(far, dir)
     await near.api('POST', '/transfers', { link: t.link })
-    await near.api('PATCH', `/transfers/${t.id}`, { limits: { down: 400_000, up: 0 } })
+    await near.api('PATCH', `/transfers/${t.id}`, { limits: { down: 100_000, up: 0 } })
     const here = await until('some of it', async () => (await near.api<Transfer[]>('GET', '/transfers')).find((o) => o.id === t.id && o.bytes > 0))
     expect(here.state).toBe('fetching')
     const l = await link(here)

@@ -230,20 +230,23 @@ export function stage(take: (s: Stage) => void, nodes = (): Promise<[Node, Node]
     s.page = await s.context.newPage()
     complaints = watched(s.page)
     take(s)
-  })
+  }, 60_000)
   afterEach(async ({ task }) => {
     if (task.result?.state === 'fail') console.error(`the page was at ${s.page.url()}: ${JSON.stringify(await s.page.locator('dialog[open], main').allInnerTexts().catch(String))}`)
     await s.context.close()
     // The lists of channels go with these only.
     for (const t of await s.near.api<Transfer[]>('GET', '/transfers')) if (!t.channel) await s.near.api('DELETE', `/transfers/${t.id}`)
     expect(complaints).toEqual([])
-  })
+  }, 60_000)
 }
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** ofColours are the rules of axe that a page in other colours could break. */
 export const ofColours = ['color-contrast', 'link-in-text-block']
+
+/** copied waits until the clipboard has what is asked for, which a page puts there a moment after the click. */
+export const copied = (p: Page, text: string): Promise<boolean> => until('it to be copied', async () => await p.evaluate(() => navigator.clipboard.readText()) === text)
 
 /** violations are what axe finds, by all of its rules or by some. It is put in by the debugger: the page's policy would not let it. */
 export async function violations(p: Page, rules?: string[]): Promise<string[]> {

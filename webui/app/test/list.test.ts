@@ -4,7 +4,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import { readFileSync } from 'node:fs'
 import { extname, join, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, Page, Request } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { shortcuts } from '../src/lib/keys'
 import type { Transfer } from '../src/api/types'
@@ -201,7 +201,7 @@ describe.skipIf(lacks)('the list', { timeout: 90_000 }, () => {
     await page.keyboard.press('Escape')
     await page.keyboard.press('m')
     await page.getByRole('menuitem', { name: 'Copy 3 links' }).click()
-    expect((await page.evaluate(() => navigator.clipboard.readText())).split('\n').length).toBe(3)
+    await until('three links', async () => (await page.evaluate(() => navigator.clipboard.readText())).split('\n').length === 3)
     await page.keyboard.press('m')
     const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: 'Save links' }).click()])
     expect(readFileSync(await saved.path(), 'utf8')).toContain('2'.repeat(40))
@@ -399,7 +399,7 @@ describe.skipIf(lacks)('the list', { timeout: 90_000 }, () => {
     await add('1')
     await open('/')
     await rowOf('number 1').waitFor()
-    expect(await streams()).toBe(1)
+    await until('one stream, those of the tests before having ended', async () => (await streams()) === 1)
     const second = await context.newPage()
     await second.goto(near.url + `/t/${'1'.repeat(40)}/peers`)
     await second.getByText('No peers connected').waitFor()
@@ -430,21 +430,32 @@ describe.skipIf(lacks)('the list', { timeout: 90_000 }, () => {
     await add('1')
     await page.setViewportSize({ width: 1680, height: 900 })
     await page.clock.install()
+    const asked: string[] = []
+    const under = new Set<Request>()
+    const over = (r: Request): void => { under.delete(r) }
+    page.on('request', (r) => {
+      if (r.url().includes('/events')) return
+      asked.push(r.url())
+      under.add(r)
+    })
+    page.on('requestfinished', over)
+    page.on('requestfailed', over)
+    /** idle waits until the page has nothing to do, on its own clock. */
+    const idle = (): Promise<unknown> => page.evaluate(() => (window as unknown as { scheduler: { postTask(f: () => void, o: object): Promise<void> } }).scheduler.postTask(() => undefined, { priority: 'background' }))
     for (const path of ['/', `/t/${'1'.repeat(40)}`, `/t/${'1'.repeat(40)}/peers`, '/share', '/find', '/network', '/settings']) {
       await open(path)
       await until('the content', async () => { await page.clock.runFor(100); return (await page.locator('.working').count()) === 0 })
-      const asked: string[] = []
-      const note = (r: { url(): string }): void => { if (!r.url().includes('/events')) asked.push(r.url()) }
-      page.on('request', note)
-      await until('the last of what the screen loads', async () => {
+      // All is loaded once nothing is on its way and two turns of all timers bring nothing more.
+      for (let quiet = 0; quiet < 2;) {
         asked.length = 0
         await page.clock.runFor(1000)
-        await new Promise((done) => setTimeout(done, 300))
-        return asked.length === 0
-      })
+        await idle()
+        await until('the answers', () => under.size === 0)
+        quiet = asked.length === 0 ? quiet + 1 : 0
+      }
       // Less than the silence after which a stream counts as lost.
       await page.clock.runFor(38_000)
-      page.off('request', note)
+      await idle()
       expect(asked, path).toEqual([])
     }
   })

@@ -73,11 +73,11 @@ describe.skipIf(lacks)('on a phone', { timeout: 120_000 }, () => {
     await context.addCookies([https, http].map((n) => ({ name: `shoal_${n.port}`, value: n.secret, url: at(n) })))
     page = await context.newPage()
     complaints = watched(page)
-  })
+  }, 60_000)
   afterEach(async () => {
     await context.close()
     expect(complaints).toEqual([])
-  })
+  }, 60_000)
 
   /** looked checks a screen in both colours, and takes pictures of it if asked to. */
   const looked = async (name: string): Promise<void> => {

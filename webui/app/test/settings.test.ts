@@ -273,6 +273,7 @@ describe.skipIf(missing())('settings', { timeout: 120_000 }, () => {
       await page.getByRole('button', { name: 'Create a token' }).click()
       const token = await page.getByRole('dialog').locator('code').last().innerText()
       await page.keyboard.press('Escape')
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
       return token
     }
     const ask = async (token: string, method: string, path: string, body?: unknown): Promise<number> =>

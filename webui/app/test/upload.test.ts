@@ -6,7 +6,7 @@ import jsQR from 'jsqr'
 import { PNG } from 'pngjs'
 import { describe, expect, test } from 'vitest'
 import type { Coming, ReceiveLink, Transfer } from '../src/api/types'
-import { content, missing, stage, until, violations, watched, type Stage } from './lab'
+import { content, copied, missing, stage, until, violations, watched, type Stage } from './lab'
 
 describe.skipIf(missing() !== undefined)('uploads', () => {
   let s: Stage
@@ -16,13 +16,15 @@ describe.skipIf(missing() !== undefined)('uploads', () => {
 
   test('what broke off goes on when the same file is given again, and after the node was killed', async () => {
     const file = content('film.bin', 16_000_000)
-    const slow = await s.context.newCDPSession(s.page)
-    await slow.send('Network.enable')
-    await slow.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 4_000_000 })
+    const line = await s.context.newCDPSession(s.page)
+    await line.send('Network.enable')
+    const up = (uploadThroughput: number): Promise<unknown> => line.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput })
+    await up(4_000_000)
     await s.open('/share')
     await s.page.locator('.device input[type=file]').first().setInputFiles(file)
     await s.page.getByRole('button', { name: 'Copy and share' }).click()
     await until('a part to arrive', async () => (await comings()).some((c) => c.sent > 1_000_000))
+    await up(10_000) // it does not end before it is stopped
     // It is seen on all screens.
     await s.page.getByRole('link', { name: 'Transfers' }).first().click()
     await s.page.locator('.upload-bar').waitFor()
@@ -30,6 +32,7 @@ describe.skipIf(missing() !== undefined)('uploads', () => {
     await s.page.locator('.upload-bar').click()
     await s.page.getByRole('button', { name: 'Stop', exact: true }).click()
     await until('nobody to send', async () => (await comings()).every((c) => !c.active))
+    await up(-1)
     await s.near.stop('SIGKILL')
     await s.near.start()
     await s.open('/share')
@@ -106,7 +109,7 @@ describe.skipIf(missing() !== undefined)('uploads', () => {
     expect(Math.round((Date.parse(link.expires!) - Date.now()) / 60_000)).toBe(7 * 24 * 60)
     const card = s.page.getByRole('article', { name: 'Link for sending files: Holiday' })
     await card.getByRole('button', { name: 'Copy the link' }).click()
-    expect(await s.page.evaluate(() => navigator.clipboard.readText())).toBe(link.url)
+    await copied(s.page, link.url)
     await card.locator('.qr svg').waitFor()
     const png = PNG.sync.read(await card.locator('.qr').screenshot())
     expect(jsQR(new Uint8ClampedArray(png.data), png.width, png.height)?.data).toBe(link.url)
