@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"mime"
 	"net"
 	"net/http"
 	"net/netip"
@@ -439,5 +440,16 @@ func TestColumnsEncodeAsJSONDoes(t *testing.T) {
 func TestNewAsksTheNodeNothing(t *testing.T) {
 	if _, err := New(Config{Version: "9.9", Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Browsers decode a name that looks encoded, unless it says that it is.
+func TestNamesWithPercentSigns(t *testing.T) {
+	for _, name := range []string{"100%25.txt", "%2F.txt", "50 % + \"ü\".txt"} {
+		d := Disposition("attachment", name)
+		_, params, err := mime.ParseMediaType(d)
+		if err != nil || params["filename"] != name || strings.Contains(d, "filename=") {
+			t.Errorf("%q is sent as %s, %v", name, d, err)
+		}
 	}
 }

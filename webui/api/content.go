@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
 	"strconv"
 	"strings"
@@ -196,6 +197,9 @@ func ContentHeader(h http.Header, name string) {
 
 // Disposition is a Content-Disposition with the name of a file.
 func Disposition(how, name string) string {
+	if strings.Contains(name, "%") { // browsers decode what looks encoded, unless it is
+		return how + "; filename*=utf-8''" + strings.ReplaceAll(url.QueryEscape(name), "+", "%20")
+	}
 	if d := mime.FormatMediaType(how, map[string]string{"filename": name}); d != "" {
 		return d
 	}
