@@ -32,8 +32,7 @@ type box struct {
 // file is a file of a box.
 type file struct {
 	fileRecord
-	sent    int64 // bytes that were written; at least Synced
-	checked bool  // its part file was looked at since the node started
+	sent int64 // bytes that were written; at least Synced
 }
 
 // Terms implements api.Box.
@@ -183,7 +182,7 @@ func (b *box) begin(n api.NewFile, loose bool) (file, error) {
 		return file{}, err
 	}
 	now := b.store.cfg.Now().UTC()
-	f := &file{fileRecord: fileRecord{ID: newID(), Path: path, Size: n.Size, Modified: n.Modified, Key: n.Key, Begun: now, Updated: now, Loose: loose}, checked: true}
+	f := &file{fileRecord: fileRecord{ID: newID(), Path: path, Size: n.Size, Modified: n.Modified, Key: n.Key, Begun: now, Updated: now, Loose: loose}}
 	f.Part = partName(path, f.ID)
 	if err := b.store.records.saveFile(b.ID, &f.fileRecord); err != nil {
 		return file{}, err
@@ -309,7 +308,7 @@ func (b *box) change(id string, do func(*file)) error {
 // File implements api.Box.
 func (b *box) File(id string) (api.ComingFile, error) {
 	f, err := b.known(id)
-	if err == nil && !f.checked {
+	if err == nil && f.Number == 0 {
 		if err = b.check(id); err == nil {
 			f, err = b.known(id)
 		}

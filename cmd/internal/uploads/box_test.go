@@ -259,6 +259,43 @@ func TestAPartFileThatIsGone(t *testing.T) {
 	}
 }
 
+// Who goes on after the folder was deleted under it is told to begin again, by the process
+// that wrote it, too.
+func TestAFolderThatIsDeletedUnderAnUpload(t *testing.T) {
+	dir := t.TempDir()
+	b := receives(t, open(t, config(t, dir)), api.Coming{})
+	f, err := b.Begin(api.NewFile{Path: "x", Size: 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sent := range []string{"abcd", "abcdef"} {
+		if f, err = b.File(f.ID); err != nil || f.Sent != 0 {
+			t.Fatalf("%+v %v", f, err)
+		}
+		if _, err := b.Append(t.Context(), f.ID, strings.NewReader(sent)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(filepath.Join(dir, "Box")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Finish(f.ID); share.KindOf(err) != share.Disk {
+		t.Errorf("it is complete, and gone: %v", err)
+	}
+	if f, err = b.File(f.ID); err != nil || f.Sent != 0 {
+		t.Fatalf("%+v %v", f, err)
+	}
+	if _, err := b.Append(t.Context(), f.ID, strings.NewReader("abcdef")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Finish(f.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := files(t, dir); got["Box/x"] != "abcdef" {
+		t.Errorf("%v", got)
+	}
+}
+
 // What strangers call their files changes nothing but the name, and nothing outside.
 func TestNamesOfStrangers(t *testing.T) {
 	dir := t.TempDir()

@@ -156,11 +156,11 @@ func openPart(root *os.Root, name string, at int64) (*os.File, error) {
 	return f, nil
 }
 
-// check compares a file with what is on the disk, once after a start. A part file that is
-// gone or shorter is sent again from its end.
+// check compares a file that is not complete with what is on the disk. What is gone of the
+// part file, perhaps with the folder, is sent again.
 func (b *box) check(id string) error {
 	f, err := b.known(id)
-	if err != nil || f.Number > 0 {
+	if err != nil || f.Number > 0 || f.sent == 0 && f.Placing == "" {
 		return err
 	}
 	root, err := openRoot(b.Folder)
@@ -171,8 +171,10 @@ func (b *box) check(id string) error {
 	info, err := root.Lstat(f.Part)
 	switch {
 	case err == nil && info.Mode().IsRegular():
+		if info.Size() >= f.sent {
+			return nil
+		}
 		return b.change(id, func(f *file) {
-			f.checked = true
 			f.sent = min(f.sent, info.Size())
 			f.Synced = f.sent
 		})
@@ -187,7 +189,7 @@ func (b *box) check(id string) error {
 			return b.arrived(id, f.Placing, info)
 		}
 	}
-	return b.change(id, func(f *file) { f.checked, f.sent, f.Synced = true, 0, 0 })
+	return b.change(id, func(f *file) { f.sent, f.Synced = 0, 0 })
 }
 
 // Finish implements api.Box. The caller holds the file.
@@ -253,7 +255,7 @@ func (b *box) finish(id string) error {
 func (b *box) arrived(id, stored string, info fs.FileInfo) error {
 	return b.change(id, func(f *file) {
 		b.numbers++
-		f.Number, f.Stored, f.Stamp, f.checked = b.numbers, stored, info.ModTime().UnixNano(), true
+		f.Number, f.Stored, f.Stamp = b.numbers, stored, info.ModTime().UnixNano()
 		f.sent, f.Synced = f.Size, f.Size
 	})
 }
