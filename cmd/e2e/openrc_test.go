@@ -181,6 +181,17 @@ func TestServiceOfOpenRC(t *testing.T) {
 	}
 	line.Bandwidth(0, 0)
 	identical(t, film, arrived(t, get).Path)
+	// The log is rotated while the node writes to it.
+	alice.must("mkdir", "-p", "/var/lib/logrotate")
+	alice.must(lab.Tool(t, "logrotate", "logrotate"), "--force", "/etc/logrotate.d/shoal")
+	alice.must("rc-service", "shoal", "reload")
+	await(t, "the new log begins where the old one ended", func() (bool, any) {
+		log := alice.read("/var/log/shoal.log")
+		return strings.Contains(log, "the configuration was read again") && !strings.Contains(log, "v0.9.1") && !strings.Contains(log, "\x00"), log
+	})
+	if old := alice.read("/var/log/shoal.log.1"); !strings.Contains(old, "v0.9.1") {
+		t.Errorf("the old log:\n%s", old)
+	}
 	if said := alice.must("find", "/var/lib/shoal", "/var/log/shoal.log", "!", "-user", "shoal"); said != "" {
 		t.Errorf("these belong to somebody else: %s", said)
 	}

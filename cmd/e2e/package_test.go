@@ -303,7 +303,7 @@ func TestOtherPackages(t *testing.T) {
 				files["/"+h.Name] = h.FileInfo().Mode().String()
 			}
 		}
-		holds(t, files, "/usr/share/zsh/site-functions/_shoal")
+		holds(t, files, "/usr/share/zsh/site-functions/_shoal", "/etc/logrotate.d/shoal")
 		if files["/etc/init.d/shoal"] != "-rwxr-xr-x" {
 			t.Errorf("the service of OpenRC: %q", files["/etc/init.d/shoal"])
 		}
@@ -312,7 +312,7 @@ func TestOtherPackages(t *testing.T) {
 				t.Errorf("Alpine has no systemd: %s", name)
 			}
 		}
-		for _, line := range []string{"pkgname = shoal", "pkgver = 0.9.1-r0", "arch = x86_64", "license = MIT"} {
+		for _, line := range []string{"pkgname = shoal", "depend = logrotate", "pkgver = 0.9.1-r0", "arch = x86_64", "license = MIT"} {
 			if !slices.Contains(strings.Split(control[".PKGINFO"], "\n"), line) {
 				t.Errorf("no %q in\n%s", line, control[".PKGINFO"])
 			}

@@ -195,7 +195,7 @@ func (r *release) describe(k kind, arch, scripts string) (*nfpm.Info, error) {
 	case "rpm":
 		info.Depends = []string{"/usr/sbin/useradd"}
 	case "apk":
-		info.Depends = []string{"ca-certificates"}
+		info.Depends = []string{"ca-certificates", "logrotate"}
 		info.Release = "0"
 	}
 	info = nfpm.WithDefaults(info)
@@ -257,6 +257,7 @@ func (r *release) contents(k kind, arch string) (files.Contents, error) {
 	}
 	if k.name == "apk" {
 		add(filepath.Join(r.root, "docs/openrc/shoal"), "/etc/init.d/shoal", files.TypeFile, 0o755)
+		add(filepath.Join(r.root, "docs/openrc/logrotate"), "/etc/logrotate.d/shoal", files.TypeConfigNoReplace, 0o644)
 	}
 	return out, nil
 }
