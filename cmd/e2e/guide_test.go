@@ -31,8 +31,8 @@ var instead = []struct{ says, run, why string }{
 	{"sudo apk ", "", "the tests of the packages read it"},
 	{"podman ", "", "the tests of the image run it"},
 	{"sudo useradd", "", "the test leaves this machine as it is"},
-	{"sudo systemctl enable", "shoal daemon --state ~/service", "there is no systemd; TestInstall checks the units"},
-	{"sudo systemctl restart", "", "there is no systemd; TestInstall checks the units"},
+	{"sudo systemctl enable", "shoal daemon --state ~/service", "there is no systemd; TestServiceOfSystemd runs it"},
+	{"sudo systemctl restart", "", "there is no systemd; TestServiceOfSystemd runs it"},
 	{"sudo -u shoal shoal list --state /var/lib/shoal/state", "shoal list --state ~/service", "the test leaves this machine as it is"},
 	{"sudo -u shoal shoal share --state /var/lib/shoal/state", "setpriv --reuid=65534 --regid=65534 --clear-groups shoal share --state ~/service --detach ~/photos", "there is no user shoal"},
 	{"sudo setfacl -R", "setfacl -R -m u:65534:rX,d:u:65534:rX photos", "there is no user shoal"},
@@ -40,7 +40,7 @@ var instead = []struct{ says, run, why string }{
 	{"sudo install -d", "install -d -o 65534 -g 65534 -m 2775 films", "there is no user shoal"},
 	{"scp shoal_*.deb box:", "", "the tests of the packages install it"},
 	{"ssh -t box 'sudo apt", "", "the tests of the packages install it"},
-	{"ssh box 'loginctl", "ssh box shoal daemon", "there is no systemd; TestInstall checks the units"},
+	{"ssh box systemctl", "ssh box shoal daemon", "there is no systemd; TestServiceOfSystemd runs it"},
 	{"ssh -N -L", "", "the lab has no ssh"},
 	{"shoal share --interface tailscale0", "shoal share --interface eth0 photos", "interfaces of the lab have other names"},
 	{"shoal get --interface tailscale0", "shoal get --interface eth0 'magnet:?xt=urn:btih:…'", "interfaces of the lab have other names"},
@@ -435,7 +435,7 @@ func (r *reading) addToUnit(s step, where string) {
 	m := r.machine("")
 	prefix := filepath.Join(m.home, "usr")
 	install := m.bare()
-	install.Path, install.Dir, install.Env = "../../.ci/install", "", append(install.Env, "PREFIX="+prefix, "SHOAL="+shoal)
+	install.Path, install.Dir, install.Env = "../../.ci/install", "", append(install.Env, "PREFIX="+prefix, "SYSCONFDIR="+filepath.Join(m.home, "etc"), "SHOAL="+shoal)
 	if p := m.StartCmd(install); p.Wait() != 0 {
 		r.t.Fatalf("%s%s", p.Stdout(), p.Stderr())
 	}

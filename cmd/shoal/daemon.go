@@ -15,7 +15,7 @@ import (
 func daemonVerb() *verb {
 	return &verb{
 		name: "daemon", short: "run a node until it is stopped", group: "The node", daemon: true,
-		long: `The other verbs, given in any shell of the same user, tell the node what to seed and fetch. After a restart it ` +
+		long: `All other verbs, in any shell of the same user, then use this node. After a restart it ` +
 			`continues its transfers. It logs to standard error. On SIGHUP it reads its configuration ` +
 			`again; on SIGTERM and SIGINT it ends with status 0. It notifies systemd when it is ready.`,
 		examples: []example{

@@ -166,7 +166,7 @@ func getFlags() []cli.Flag {
 		&cli.StringFlag{Name: "output", Value: ".", EnvVars: envOf("output"), DefaultText: "the current folder",
 			Usage: "download into the folder `DIR`; - writes a single file to standard output"},
 		&cli.StringFlag{Name: "output-file", Aliases: []string{"o"}, EnvVars: envOf("output-file"),
-			Usage: "write the only file, or the one that --file selects, to `FILE`, which must not exist; a folder, or -, is as with --output"},
+			Usage: "write the only file, or the one that --file selects, to `FILE`, which must not exist; a folder or - works as with --output"},
 		&cli.StringSliceFlag{Name: "file",
 			Usage: "download only files whose path or name matches `GLOB`; may be given more than once"},
 		stringFlag("timeout", "give up with status 3 if no data arrives for `TIME`, such as 90s or 5m"),

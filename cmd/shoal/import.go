@@ -30,10 +30,10 @@ func importVerb() *verb {
 		long: `CLIENT is transmission or qbittorrent, and DIR the folder in which it keeps its state, such as ` +
 			`~/.config/transmission-daemon or ~/.local/share/qBittorrent. Quit the other client first: it saves its state when it ends. ` +
 			`To import only some transfers, name them after DIR: by name, by glob, or by the beginning of IDs.` + "\n\n" +
-			`import reads the torrents and resume data there, and shares what is complete from where it is. The files are ` +
-			`hashed first, then seeded, and only ever read: shoal never changes, moves or deletes them, and remove --data does not ` +
-			`either. Nothing is downloaded. The state of the other client stays as it is. Trackers, totals, and the rate and ` +
-			`ratio limits of each transfer are taken over; labels are not. A transfer that was stopped there is paused here.` + "\n\n" +
+			`import reads the torrents and resume data in DIR, and shares complete transfers from where their files are. The files ` +
+			`are hashed first and then seeded. shoal only reads them: it never changes, moves or deletes them, and neither does ` +
+			`remove --data. Nothing is downloaded. The state of the other client stays as it is. Trackers, totals, and the rate and ` +
+			`ratio limits of each transfer are taken over; labels are not. A transfer that was stopped in the other client is paused.` + "\n\n" +
 			`Transfers that are not complete are listed as skipped: shoal does not continue the downloads of other clients in place. ` +
 			`The exit status is 0 if all complete ones were imported or were here already.`,
 		examples: []example{

@@ -26,7 +26,7 @@ func listVerb() *verb {
 			`"receiving"; transfers have none.`,
 		flags: append([]cli.Flag{
 			boolFlag("all", "also show the lists of channels"),
-			boolFlag("receiving", "list only the links with which people send files, with all there is to say of each"),
+			boolFlag("receiving", "list only the links with which people send files, with all details"),
 		}, nodeFlags()...),
 		run: func(ctx context.Context, c *call) error {
 			return withNode(ctx, c, false, func(ctx context.Context, n client, life lifetime) error {

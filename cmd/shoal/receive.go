@@ -21,19 +21,19 @@ func receiveVerb() *verb {
 		name: "receive", args: "[DIR]", short: "let people send you files with a browser", group: "Share and download",
 		max: 1,
 		long: `shoal prints a web link on standard output. Anyone who has it can send files to this machine with a browser, as long as ` +
-			`this command runs, and sees nothing of what others sent. If a daemon is running, it takes over the link and this command ` +
-			`returns; shoal list --receiving shows it and shoal remove --web-link ends it.` + "\n\n" +
-			`The files go into DIR, or into a new folder below the downloads. No file that is there is replaced, and names are made ` +
-			`harmless. A transfer that breaks off continues where it stopped, for two days. Treat what strangers send with care: shoal does not open it.`,
+			`this command runs, and cannot see the files of others. If a daemon is running, it takes over the link and this command ` +
+			`returns; shoal list --receiving shows the link and shoal remove --web-link ends it.` + "\n\n" +
+			`The files go into DIR, or into a new folder in the downloads folder. Existing files are never replaced, and unsafe names are ` +
+			`changed. An interrupted upload can be continued within two days. Be careful with files from strangers: shoal does not check them.`,
 		examples: []example{
 			{"shoal receive", "print a link and the files as they arrive; Ctrl-C ends it"},
 			{"shoal receive --once photos", "end when somebody has sent their files"},
 			{"shoal receive --expires 7d --max-size 20GB --max-files 500 inbox", "limit the time, the size and the number"},
 		},
 		flags: append([]cli.Flag{
-			stringFlag("name", "say on the page that it is for `NAME` instead of the folder's name"),
-			stringFlag("max-size", "take at most `SIZE` altogether, such as 20GB"),
-			&cli.IntFlag{Name: "max-files", EnvVars: envOf("max-files"), DefaultText: "10000", Usage: "take at most `N` files altogether"},
+			stringFlag("name", "show `NAME` on the page instead of the folder's name"),
+			stringFlag("max-size", "take at most `SIZE` in total, such as 20GB"),
+			&cli.IntFlag{Name: "max-files", EnvVars: envOf("max-files"), DefaultText: "10000", Usage: "take at most `N` files in total"},
 			stringFlag("expires", "end the link after `TIME`, such as 12h or 7d"),
 			boolFlag("web-password", "ask for a password that people must give; from a pipe, the first line of standard input"),
 			boolFlag("once", "end with status 0 when somebody has sent their files"),

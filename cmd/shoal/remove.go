@@ -22,8 +22,8 @@ func removeVerb() *verb {
 		examples: []example{
 			{"shoal remove 3fa9", "remove the transfer and keep its files"},
 			{"shoal remove --data 3fa9", "remove the transfer and delete the files it downloaded"},
-			{"shoal remove --web-seed 3fa9", "go on sharing it, and take the web seed out of its link"},
-			{"shoal remove --web-link 3fa9", "go on sharing it, and end its web links"},
+			{"shoal remove --web-seed 3fa9", "keep sharing it, but remove the web seed from its link"},
+			{"shoal remove --web-link 3fa9", "keep sharing it, but end its web links"},
 		},
 		flags: append([]cli.Flag{
 			boolFlag("data", "also delete the downloaded files"),

@@ -32,11 +32,11 @@ func shareVerb() *verb {
 			`as long as this command runs. If a node is already running, it takes over the share and this ` +
 			`command returns. shoal only reads the files. The link contains the addresses of this host, so that it works ` +
 			`without the DHT.` + "\n\n" +
-			`If PATH is -, share reads standard input to its end, and then shares it as a file with the name of --name, otherwise ` +
-			`"` + stdinName + `". --text shares a few words instead, as "` + textName + `". What was read is kept in the state directory for as long as it is shared.` + "\n\n" +
+			`If PATH is -, share reads standard input to its end, and then shares it as a file called "` + stdinName + `", or as --name ` +
+			`says. --text shares a short text as "` + textName + `". A copy of the input stays in the state directory as long as it is shared.` + "\n\n" +
 			`With --sealed the content is encrypted with a key that is in the link. Only people with the full link can read it. ` +
 			`Others, such as a rented server that has the link without the key (shoal link --blind), can seed it, and learn only ` +
-			`roughly how large it is. Share content that is for everybody without it.`,
+			`roughly how large it is. Do not use it for public content.`,
 		examples: []example{
 			{"shoal share photos", "share a folder; the link is printed when all files have been read"},
 			{"shoal share --exclude .git --exclude '*.o' project", "leave out what matches"},

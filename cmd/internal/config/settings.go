@@ -198,7 +198,7 @@ func Settings() []Setting {
 			Help:  "seed a complete download until it reaches `GOAL`: none, forever, a time (90m, 7d), ratio:N, or both (7d,ratio:2)",
 			value: func(c *Config) any { return (*goal)(&c.Seed) }},
 		{Name: "sealed", Default: "false", Group: Seeding, Scope: Daemon, Live: true,
-			Help:  "seal what is shared: encrypt it with a key that is in the link; a share that asks not to be sealed is not",
+			Help:  "encrypt each share with a key that is in its link; share --sealed=false overrides it",
 			value: func(c *Config) any { return &c.Sealed }},
 		{Name: "max-fetching", Arg: "N", Default: "0", Group: Downloads, Scope: Daemon,
 			Help:  "run at most `N` downloads at once and queue the others; 0 is no limit",
