@@ -230,13 +230,17 @@ type aDoor struct {
 	encrypted bool
 }
 
+// odd reports whether the port is the usual one of the other scheme.
+func (d aDoor) odd() bool {
+	return d.Port() == httpPort && d.encrypted || d.Port() == httpsPort && !d.encrypted
+}
+
 // doors are where web links are served to others, best first: where strangers were seen to
-// get in, and encrypted before plain.
+// get in, encrypted before plain, and odd ports last.
 func (w *webLinks) doors() (all []aDoor) {
 	add := func(ip netip.Addr, port uint16, v share.Verdict) {
 		d := aDoor{netip.AddrPortFrom(ip, port), v, w.door.Encrypted || w.certified(ip)}
-		odd := w.keeper != nil && (port == httpPort && d.encrypted || port == httpsPort && !d.encrypted)
-		if !odd || w.ports.has(port) {
+		if w.keeper == nil || !d.odd() || w.ports.has(port) {
 			all = append(all, d)
 		}
 	}
@@ -256,16 +260,17 @@ func (w *webLinks) doors() (all []aDoor) {
 		add(ip, a.Port(), w.verdict(ip))
 	}
 	slices.SortStableFunc(all, func(a, b aDoor) int {
-		return cmp.Or(rankOf(a.verdict)-rankOf(b.verdict), plain(a)-plain(b))
+		return cmp.Or(rankOf(a.verdict)-rankOf(b.verdict), last(!a.encrypted)-last(!b.encrypted), last(a.odd())-last(b.odd()))
 	})
 	return all
 }
 
-func plain(d aDoor) int {
-	if d.encrypted {
-		return 0
+// last sorts what it is true of after the rest.
+func last(of bool) int {
+	if of {
+		return 1
 	}
-	return 1
+	return 0
 }
 
 // bases are the beginnings of the URLs, best first. With a certificate of the owner, they
