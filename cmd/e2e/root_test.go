@@ -64,17 +64,9 @@ func cleanHostOver(t *testing.T, host *lab.Host, base string) *cleanHost {
 	dir := t.TempDir()
 	mount := func(source, target, kind string, flags uintptr, data string) {
 		t.Helper()
-		if err := os.MkdirAll(target, 0o755); err != nil {
+		if err := mounted(t, source, target, kind, flags, data); err != nil {
 			t.Fatal(err)
 		}
-		if err := unix.Mount(source, target, kind, flags, data); err != nil {
-			t.Fatalf("mounting %s: %v", target, err)
-		}
-		t.Cleanup(func() {
-			if err := unix.Unmount(target, unix.MNT_DETACH); err != nil {
-				t.Errorf("unmounting %s: %v", target, err)
-			}
-		})
 	}
 	mount("tmpfs", dir, "tmpfs", 0, "mode=755")
 	root := filepath.Join(dir, "root")
@@ -89,6 +81,23 @@ func cleanHostOver(t *testing.T, host *lab.Host, base string) *cleanHost {
 	mount("tmpfs", filepath.Join(root, "run"), "tmpfs", 0, "mode=755")
 	mount("tmpfs", filepath.Join(root, "tmp"), "tmpfs", 0, "mode=1777")
 	return &cleanHost{Host: host, t: t, root: root}
+}
+
+// mounted mounts something until the test ends.
+func mounted(t *testing.T, source, target, kind string, flags uintptr, data string) error {
+	t.Helper()
+	if err := os.MkdirAll(target, 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount(source, target, kind, flags, data); err != nil {
+		return fmt.Errorf("mounting %s: %w", target, err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(target, unix.MNT_DETACH); err != nil {
+			t.Errorf("unmounting %s: %v", target, err)
+		}
+	})
+	return nil
 }
 
 // path is where a file of the machine is for this process.
