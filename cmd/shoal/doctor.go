@@ -219,9 +219,9 @@ func inside(in *share.Inside) string {
 	return escape("This node runs in " + what + ": " + in.Evidence + ".")
 }
 
-// writeWeb says how browsers get in.
+// writeWeb says how browsers get in, unless nobody has asked for more than the port for peers.
 func writeWeb(w *share.WebReport, now time.Time, out *output) {
-	if w == nil {
+	if w == nil || len(w.Doors)+len(w.Refused) == 0 && w.Certificate.State == share.CertificateNone {
 		return
 	}
 	out.data("\nweb links")

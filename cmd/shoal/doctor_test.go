@@ -145,3 +145,30 @@ func TestShareTellsWhenItIsKnown(t *testing.T) {
 	cancel()
 	tellReach(ctx, newFake(), share.NotKnown, time.Hour, out)
 }
+
+// Web links have a section only where somebody has asked for a certificate or another port.
+func TestDoctorSpeaksOfWebLinksWhereTheyAreSetUp(t *testing.T) {
+	none := share.CertificateReport{State: share.CertificateNone, Answer: "Web links are plain HTTP.", Next: "Start the node with --acme."}
+	door := share.DoorReport{Address: netip.MustParseAddr("2001:db8::5"), Port: 8080, TCP: share.NotKnown}
+	for name, c := range map[string]struct {
+		web   *share.WebReport
+		shown bool
+	}{
+		"nothing":        {&share.WebReport{Certificate: none}, false},
+		"another port":   {&share.WebReport{Certificate: none, Doors: []share.DoorReport{door}}, true},
+		"a port refused": {&share.WebReport{Certificate: none, Refused: []share.RefusedPort{{Port: 443, Error: "permission denied"}}}, true},
+		"a certificate":  {&share.WebReport{Certificate: share.CertificateReport{State: share.CertificatePending, Answer: "The CA is asked."}}, true},
+	} {
+		f := newFake()
+		r := reportOf(share.Reachable)
+		r.Web = c.web
+		f.reports = []share.Report{r}
+		out, stdout, _ := testOutput(false)
+		if err := runDoctor(t.Context(), f, itsOwn, doctorOptions{}, out); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(stdout.String(), "\nweb links\n") != c.shown {
+			t.Errorf("%s:\n%s", name, stdout)
+		}
+	}
+}

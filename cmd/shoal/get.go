@@ -417,10 +417,14 @@ func (g *getter) beside(ctx context.Context, j *job) {
 // nobody is the error of a transfer that received nothing for too long.
 func (g *getter) nobody(ctx context.Context, j *job) error {
 	err := nobody(ctx, g.node, j.t, g.opts.timeout)
-	if src, perr := parseSource(j.arg); perr == nil && src.cut() && j.t.Peers == 0 {
-		err = share.Errorf(share.Nobody, "%w (%s)", err, cutHint)
+	if j.t.Peers > 0 {
+		return err
 	}
-	return err
+	hint := "is it still being shared? shoal doctor on both machines says whether they can be reached"
+	if src, perr := parseSource(j.arg); perr == nil && src.cut() {
+		hint = cutHint
+	}
+	return share.Errorf(share.Nobody, "%w (%s)", err, hint)
 }
 
 // nobody is the error of a transfer that received nothing during wait. It lists the
