@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/shoalnet/shoal/share"
 )
 
 // network is what one person has of the addresses: a /64, or an address of IPv4.
@@ -31,7 +33,8 @@ type seats struct {
 
 // seat is one answer that sends content.
 type seat struct {
-	link    string // ID
+	link    string   // ID
+	of      share.ID // of the transfer; zero for a link for receiving
 	network netip.Prefix
 	number  uint64
 	end     func() // ends the answer
@@ -46,8 +49,8 @@ const (
 func newSeats() *seats { return &seats{taken: map[*seat]struct{}{}, of: map[netip.Prefix]int{}} }
 
 // take takes a seat, or reports that there is none for ip.
-func (s *seats) take(ip netip.Addr, link string, end func()) (leave func(), ok bool) {
-	me := &seat{link: link, network: network(ip), end: end}
+func (s *seats) take(ip netip.Addr, link *Link, end func()) (leave func(), ok bool) {
+	me := &seat{link: link.ID, of: link.Transfer, network: network(ip), end: end}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.of[me.network] >= seatsOfOne {
@@ -90,15 +93,30 @@ func (s *seats) leave(me *seat) {
 }
 
 // end ends the answers of a link.
-func (s *seats) end(link string) {
+func (s *seats) end(link string) { s.endIf(func(o *seat) bool { return o.link == link }) }
+
+func (s *seats) endIf(which func(*seat) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for o := range s.taken {
-		if o.link == link {
+		if which(o) {
 			s.leave(o)
 			o.end()
 		}
 	}
+}
+
+// transfers are those that answers are under way of.
+func (s *seats) transfers() map[share.ID]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[share.ID]bool{}
+	for o := range s.taken {
+		if !o.of.IsZero() {
+			all[o.of] = true
+		}
+	}
+	return all
 }
 
 // misses limits how often a network may give a capability that does not exist.

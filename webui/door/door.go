@@ -130,6 +130,15 @@ func (d *Door) Forget(id share.ID) { d.sums.forget(id) }
 // End ends the answers under way for a link that was revoked.
 func (d *Door) End(link string) { d.seats.end(link) }
 
+// Rest ends the answers under way for transfers that are not served now.
+func (d *Door) Rest() {
+	for id := range d.seats.transfers() {
+		if t, err := d.Transfers.Get(id); err != nil || !Serves(&t) {
+			d.seats.endIf(func(o *seat) bool { return o.of == id })
+		}
+	}
+}
+
 const (
 	prefix     = "/s/"
 	cookieName = "shoal_web_link"
@@ -360,10 +369,10 @@ func (d *Door) files(v *visit) ([]share.File, bool) {
 }
 
 // complete reports whether all of a file can be sent.
-func complete(t *share.Transfer, f *share.File) bool { return f.Bytes == f.Total && serves(t) }
+func complete(t *share.Transfer, f *share.File) bool { return f.Bytes == f.Total && Serves(t) }
 
-// serves reports whether the owner serves a transfer now.
-func serves(t *share.Transfer) bool {
+// Serves reports whether the owner serves a transfer now.
+func Serves(t *share.Transfer) bool {
 	return t.State != share.Paused && t.State != share.Waiting && t.State != share.Stopped && t.State != share.Hashing
 }
 
@@ -574,7 +583,7 @@ func (d *Door) enter(v *visit) (ctx context.Context, leave func(), ok bool) {
 		_ = control.SetReadDeadline(time.Now())
 	}
 	v.end = end
-	up, ok := d.seats.take(remote(v.r), v.link.ID, end)
+	up, ok := d.seats.take(remote(v.r), &v.link, end)
 	if !ok {
 		cancel()
 		v.w.Header().Set("Retry-After", seatsWaiting)

@@ -859,7 +859,7 @@ func TestSeats(t *testing.T) {
 	s := newSeats()
 	var ended []string
 	take := func(network, link string) (func(), bool) {
-		return s.take(netip.MustParseAddr("2001:db8:0:"+network+"::1"), link, func() { ended = append(ended, network) })
+		return s.take(netip.MustParseAddr("2001:db8:0:"+network+"::1"), &Link{ID: link}, func() { ended = append(ended, network) })
 	}
 	for n := 1; n <= maxSeats/seatsOfOne; n++ {
 		for range seatsOfOne {

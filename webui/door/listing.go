@@ -77,7 +77,7 @@ func (d *Door) list(v *visit, below string) {
 	}
 	p.Percent = percent(have, total)
 	switch {
-	case !serves(&v.t):
+	case !Serves(&v.t):
 		p.Trouble = t.say("resting.text")
 	case count == 0:
 		p.Size, p.Trouble = t.say("size.unknown"), t.say("finding")

@@ -125,7 +125,7 @@ func (d *Door) missing(v *visit) { d.say(v.w, v.r, http.StatusNotFound, "missing
 // later answers that what was asked for cannot be had now.
 func (d *Door) later(v *visit) {
 	message := "later"
-	if !serves(&v.t) {
+	if !Serves(&v.t) {
 		message = "resting"
 	}
 	v.w.Header().Set("Retry-After", "60")

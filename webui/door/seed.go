@@ -30,7 +30,7 @@ func (d *Door) seed(v *visit) {
 		d.fail(v.w, v.r, http.StatusMethodNotAllowed, "method")
 		return
 	}
-	if !serves(&v.t) || v.t.Bytes < v.t.Size {
+	if !Serves(&v.t) || v.t.Bytes < v.t.Size {
 		v.w.Header().Set("Retry-After", "60")
 		d.fail(v.w, v.r, http.StatusServiceUnavailable, "later")
 		return

@@ -154,3 +154,41 @@ func TestBrowsersThatNobodyTakesAreClosed(t *testing.T) {
 		t.Error("a connection was accepted after the end")
 	}
 }
+
+// Who pauses a share sends nothing more of it, also to a browser that is in the middle of a
+// download.
+func TestAPauseEndsDownloadsFromWebLinks(t *testing.T) {
+	n := startDaemon(t, options(t, stateDir(t), nil))
+	c := n.Client()
+	defer c.Close()
+	ctx := testContext(t)
+	file := filepath.Join(t.TempDir(), "a.bin")
+	if err := os.WriteFile(file, make([]byte, 16<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := shared(t, c, file)
+	// Its end is far away.
+	if err := c.SetLimits(ctx, s.ID, share.Limits{Up: 256 << 10}); err != nil {
+		t.Fatal(err)
+	}
+	link, err := c.NewWebLink(ctx, s.ID, api.NewWebLink{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Transport: &http.Transport{}}
+	defer browser.CloseIdleConnections()
+	r, err := browser.Get(link.URL + "/file/a.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if _, err := io.ReadFull(r.Body, make([]byte, 1<<10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Pause(ctx, s.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, r.Body); err == nil {
+		t.Error("all of it came after the pause")
+	}
+}

@@ -87,8 +87,9 @@ func (w *webLinks) serves(tls bool) bool {
 	return tls == w.door.Encrypted
 }
 
-// follow ends the links of shares that end, until ctx does. A link that cannot be ended in
-// the state leads nowhere, and is tried again with the next one.
+// follow ends the links of shares that end, and what is under way of those that are paused,
+// until ctx does. A link that cannot be ended in the state leads nowhere, and is tried again
+// with the next one.
 func (w *webLinks) follow(ctx context.Context) error {
 	const buffer = 256
 	for ctx.Err() == nil {
@@ -109,6 +110,7 @@ func (w *webLinks) take(ctx context.Context, sub *engine.Subscription) bool {
 			if _, err := w.List(); err != nil {
 				w.door.Logger.Error("cannot end the web links of a share that has ended", "error", err)
 			}
+			w.door.Rest()
 		}
 		select {
 		case <-ctx.Done():
@@ -119,6 +121,8 @@ func (w *webLinks) take(ctx context.Context, sub *engine.Subscription) bool {
 			}
 			if ended = ev.Type == share.EventRemoved; ended {
 				w.door.Forget(ev.ID)
+			} else if ev.Transfer != nil && !door.Serves(ev.Transfer) {
+				w.door.Rest()
 			}
 		}
 	}
