@@ -47,6 +47,7 @@ var instances = []struct{ about, tests string }{
 
 	// 3. What is over is over.
 	{"a share that ended was shared again by the next command", "share/engine.TestShareEndsWithItsCommand script.over"},
+	{"a paused share was still sent to a browser that was in the middle of it", "cmd/internal/node.TestAPauseEndsDownloadsFromWebLinks"},
 	{"... also after SIGHUP and kill -9", "share/engine.TestShareEndsWithItsProcess webui/api.TestLeaseEndsWithTheProcess script.over"},
 	{"with two shells the node of the other kept it", "script.over"},
 	{"with a daemon, a share cancelled while it was hashed finished and seeded", "share/engine.TestCancelledHashIsCancelled script.cancelled_hash"},
