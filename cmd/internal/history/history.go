@@ -47,9 +47,10 @@ type History struct {
 	mu     sync.Mutex
 	series map[share.ID]*series // the node has the zero ID
 	queues [len(levels)][]*block
-	seen   map[share.ID]count // what was counted at the last event
-	moved  map[share.ID]count // since the last sample
-	last   int64              // second up to which there are samples
+	seen   map[share.ID]count   // what was counted at the last event
+	moved  map[share.ID]count   // since the last sample
+	before [2]map[share.ID]bool // what moved before the last sample, and before the one before it
+	last   int64                // second up to which there are samples
 }
 
 type pace struct{ down, up float32 }
@@ -193,10 +194,21 @@ func (h *History) sample(node count) {
 		if node != (count{}) {
 			h.note(share.ID{}, at, node.over(second-from+1))
 		}
-		for id, moved := range h.moved {
-			h.note(id, at, moved.over(second-from+1))
-		}
 	}
+	moving := make(map[share.ID]bool, len(h.moved))
+	for id, moved := range h.moved {
+		// Transfers tell of themselves about once a second. One that was late by a moment
+		// has told of two seconds.
+		first := from
+		if h.before[1][id] && !h.before[0][id] {
+			first--
+		}
+		for at := first; at <= second; at++ {
+			h.note(id, at, moved.over(second-first+1))
+		}
+		moving[id] = true
+	}
+	h.before = [2]map[share.ID]bool{moving, h.before[0]}
 	clear(h.moved)
 	if h.last = second; second%60 == 0 {
 		h.expire(second)

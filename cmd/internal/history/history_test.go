@@ -98,6 +98,24 @@ func TestHistoryBySecondsMinutesAndHours(t *testing.T) {
 	}
 }
 
+// A transfer whose event comes after the sample of its second has no rate of zero, and
+// none of twice what there was.
+func TestHistoryOfATransferThatTellsLate(t *testing.T) {
+	c := &clock{time.Unix(1_800_000_000, 0)}
+	h := testHistory(t, testDB(t), c)
+	id := share.ID{1}
+	for _, n := range []int64{0, 100, 200, 200, 400, 500, 500, 500, 600} {
+		h.take(share.Event{ID: id, Transfer: &share.Transfer{Downloaded: n}})
+		c.at = c.at.Add(time.Second)
+		h.sample(count{100, 0})
+	}
+	c.at = c.at.Add(time.Second)
+	h.sample(count{})
+	if got := h.tail(t, api.LastHour, id, 8); !equal(got, 100, 100, 100, 100, 100, 0, 0, 100) {
+		t.Errorf("%v", got)
+	}
+}
+
 // A download between two samples is seen, with all of its bytes.
 func TestHistoryOfAMoment(t *testing.T) {
 	c := &clock{time.Unix(1_800_000_000, 0)}
