@@ -159,8 +159,9 @@ func (s *Swarm) Sample(elapsed time.Duration) {
 	defer s.mu.Unlock()
 	for _, p := range all {
 		if c, ok := p.Conn.(*tracked); ok {
-			c.down.Sample(c.got.Load(), elapsed)
-			c.up.Sample(c.sent.Load(), elapsed)
+			// As the sums beside them, and the rates of the transfer, these are of blocks.
+			c.down.Sample(p.Downloaded, elapsed)
+			c.up.Sample(p.Uploaded, elapsed)
 		}
 	}
 }
