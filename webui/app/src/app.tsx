@@ -1,6 +1,6 @@
 // The whole page: which screen is shown, the keys, and what is pasted or dropped anywhere.
 import type { JSX } from 'preact'
-import { useEffect } from 'preact/hooks'
+import { useLayoutEffect } from 'preact/hooks'
 import { message, signedIn } from './api/client'
 import { isPicture } from './lib/code'
 import { given, isTorrent, walk } from './lib/drop'
@@ -120,7 +120,8 @@ function magnet(): void {
 
 export function App(): JSX.Element {
   const inside = signedIn.value !== false
-  useEffect(() => {
+  // Before the next event: what is pressed or dropped as soon as the page is seen counts.
+  useLayoutEffect(() => {
     if (!inside) return
     let depth = 0
     const dragging = (by: number) => (e: DragEvent): void => {

@@ -70,6 +70,19 @@ describe.skipIf(lacks)('adding', { timeout: 120_000 }, () => {
     await page.getByText(/there\.bin is completed in place: 96 % of it is right/).waitFor()
   })
 
+  test('a key that is pressed as soon as the page is seen counts', async () => {
+    await page.addInitScript(() => {
+      new MutationObserver((_, self) => {
+        if (!document.querySelector('.shell')) return
+        self.disconnect()
+        // Before the next frame, after which effects begin.
+        document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'a', bubbles: true, cancelable: true }))
+      }).observe(document, { childList: true, subtree: true })
+    })
+    await open('/')
+    await dialog().getByText('Add a transfer').waitFor()
+  })
+
   test('one dialog follows the other at once, and the focus goes back to where it was before both', async () => {
     const t = await publish(far, content('followed.bin', 1000))
     await near.api('POST', '/transfers', { link: 'magnet:?xt=urn:btih:' + '1'.repeat(40) + '&dn=one', paused: true })

@@ -54,7 +54,8 @@ function Media({ t, file, files, kind, next, previous }: {
   const [picture] = useState(() => (kind === 'video' ? poster(file, files) : undefined))
   const src = playURL(t, file)
 
-  useEffect(() => {
+  // Before the next event: what is in the cache is loaded at once.
+  useLayoutEffect(() => {
     const m = ref.current!
     let noted = 0
     const note = (): void => leave(t.id, file.index, m.currentTime, m.duration)
@@ -165,7 +166,7 @@ function Waits({ t, file, media }: { t: Transfer; file: File; media: { current: 
   const data = topic<{ id: string } & Streams>('streams', t)
   const [, look] = useState(0)
   const [stands, setStands] = useState(true)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const m = media.current!
     const each = setInterval(() => look((n) => n + 1), 1000)
     const stop = (): void => setStands(true)
