@@ -540,9 +540,11 @@ describe.skipIf(lacks)('the page', { timeout: 120_000 }, () => {
   })
 
   test.each([
-    ['at the usual size of text', []],
-    ['at twice that size', [twice]],
-  ])('axe finds nothing, and nothing is cut off, %s', async (_name, flags) => {
+    ['of a transfer, at the usual size of text', 'transfer', []],
+    ['of a transfer, at twice that size', 'transfer', [twice]],
+    ['of all others, at the usual size of text', 'others', []],
+    ['of all others, at twice that size', 'others', [twice]],
+  ])('axe finds nothing, and nothing is cut off, on the screens %s', async (_name, screens, flags) => {
     const t = await share(content('paper.txt', 50_000))
     await near.api('POST', '/transfers', { link: t.link })
     await near.api('POST', '/transfers', { link: 'magnet:?xt=urn:btih:' + '6'.repeat(40) + '&dn=paused', paused: true })
@@ -553,12 +555,15 @@ describe.skipIf(lacks)('the page', { timeout: 120_000 }, () => {
         await harmless(p, where)
         expect([where, await sideways(p), await cutOff(p)]).toEqual([where, false, []])
       })
-      for (const path of ['/', `/t/${t.id}`, ...['files', 'pieces', 'peers', 'discovery', 'log'].map((k) => `/t/${t.id}/${k}`), '/share', `/share/${t.id}`, '/find', '/find?q=paper', '/network', '/settings', '/t/' + '0'.repeat(40), '/nowhere']) {
+      const paths = screens === 'transfer' ? [`/t/${t.id}`, ...['files', 'pieces', 'peers', 'discovery', 'log'].map((k) => `/t/${t.id}/${k}`)]
+        : ['/', '/share', `/share/${t.id}`, '/find', '/find?q=paper', '/network', '/settings', '/t/' + '0'.repeat(40), '/nowhere']
+      for (const path of paths) {
         await p.goto(near.url + path)
         await p.locator('main h1').first().waitFor()
         await until('the content', async () => (await p.locator('.working').count()) === 0)
         await see(path.replace(t.id, 'ID'))
       }
+      if (screens === 'transfer') return
       await p.goto(near.url + '/')
       await row2(p, 'paused').waitFor()
       for (const k of ['j', 'Space']) await p.keyboard.press(k)
