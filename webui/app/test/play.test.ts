@@ -134,7 +134,7 @@ describe.skipIf(why)('playing', { timeout: 240_000 }, () => {
 
   test('music is a list, and pictures are a gallery', async () => {
     const dir = folder('content', 'Album')
-    for (const [i, name] of ['1 Dawn.wav', '2 Noon <b>.wav', '10 Dusk.wav'].entries()) writeFileSync(join(dir, name), tone(i === 0 ? 1 : 20, 300 + 100 * i))
+    for (const [i, name] of ['1 Dawn.wav', '2 Noon <b>.wav', '10 Dusk.wav'].entries()) writeFileSync(join(dir, name), tone(i === 0 ? 1 : 600, 300 + 100 * i))
     for (let i = 1; i <= 9; i++) writeFileSync(join(dir, `photo ${i}.png`), picture(25 * i, 100, 200))
     writeFileSync(join(dir, 'broken.jpg'), 'this is no picture')
     const t = await publish(near, dir)
