@@ -110,7 +110,8 @@ func TestServiceOfOpenRC(t *testing.T) {
 	const settings = "listen = [\"[::]:7000\"]\nbootstrap = [\"none\"]\nno-pinholes = true\n"
 	const wrong = "lissten = 1\n"
 
-	alice.apk(only(t, dist(t, "v0.9.1"), "*.apk"), ".post-install", "0.9.1-r0")
+	older, newer := only(t, dist(t, "v0.9.1"), "*.apk"), only(t, dist(t, "v0.9.2"), "*.apk")
+	alice.apk(older, ".post-install", "0.9.1-r0")
 	alice.is("stopped")
 	alice.must("rc-update", "add", "shoal")
 	alice.write("/etc/shoal/config.toml", wrong, 0o644)
@@ -165,7 +166,7 @@ func TestServiceOfOpenRC(t *testing.T) {
 	for p.Bytes == 0 {
 		get.Event("progress", &p)
 	}
-	alice.apk(only(t, dist(t, "v0.9.2"), "*.apk"), ".post-upgrade", "0.9.2-r0", "0.9.1-r0")
+	alice.apk(newer, ".post-upgrade", "0.9.2-r0", "0.9.1-r0")
 	select {
 	case <-get.Exited():
 		t.Fatalf("the download was over before the upgrade: %s", get.Stdout())
