@@ -148,8 +148,9 @@ token that is made in Settings: ` + "`Authorization: Bearer shoal_…`" + `.
 - Adding the same content twice gives the same transfer.
 - A node describes itself at ` + "`/api/v1/openapi.json`" + ` (OpenAPI 3.1), of which this page is made.
 
-[share.py](examples/share.py) shares and downloads with Python's standard library, and
-` + "`go doc -all github.com/shoalnet/shoal/webui/api`" + ` shows the client for Go.
+[share.py](examples/share.py) shares and downloads with Python's standard library,
+[share.go](examples/share.go) does the same with the client for Go, and
+` + "`go doc -all github.com/shoalnet/shoal/webui/api`" + ` shows all of that client.
 `
 
 // page writes the document as Markdown: the operations by what they are about, then the types.
