@@ -1,8 +1,8 @@
 // The service worker: it lets the installed page open while its node cannot be reached.
 // It keeps the files of the page of one build, and nothing else: no content, no answer of
 // the API. The build fills in the two constants, so that each build has a cache of its own.
-const cacheName = 'shoal-d26ce20a6455d023'
-const shell = ['/app.css', '/app.js', '/apple-touch-icon.png', '/channels.js', '/de.js', '/detail.js', '/expiry.js', '/find.js', '/format.js', '/icon-maskable.png', '/icon.svg', '/incoming.js', '/', '/manifest.webmanifest', '/network.js', '/node-de.js', '/player.js', '/plot.js', '/qr.js', '/qrcode.js', '/qrread.js', '/screen.js', '/sending.js', '/share.js', '/speed.js', '/weblink.js', '/weblinks.js']
+const cacheName = 'shoal-eb9aa8366a26330b'
+const shell = ['/app.css', '/app.js', '/apple-touch-icon.png', '/channels.js', '/de.js', '/detail.js', '/expiry.js', '/find.js', '/format.js', '/icon-maskable.png', '/icon.svg', '/incoming.js', '/', '/manifest.webmanifest', '/network.js', '/node-de.js', '/player.js', '/plot.js', '/qr.js', '/qrcode.js', '/qrread.js', '/screen.js', '/sending.js', '/share.js', '/speed.js', '/weblink.js', '/weblinks.js', '/weblinks2.js']
 
 addEventListener('install', (e) => {
   // Requests of the API do not pass here at all, where the browser can be told: one that is

@@ -1,7 +1,7 @@
 // The screen that shows whether and how strangers can reach the node.
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { get, message, send, sentence } from '../api/client'
+import { message, send, sentence } from '../api/client'
 import type { Health, Info, Network as Report, Proof } from '../api/types'
 import { ago, bytes } from '../lib/format'
 import { shown } from '../lib/text'
@@ -10,6 +10,7 @@ import { reach } from '../state/reach'
 import { network, samples, stats } from '../state/store'
 import { link, topics, watch } from '../state/stream'
 import { toast } from '../state/toasts'
+import { useFormer } from '../state/weblinks'
 import { Button, Pair, Problem, Working } from '../ui/basics'
 import { locale, say, sayParts, told, type Key } from '../words'
 import { Speed } from './speed'
@@ -204,10 +205,7 @@ function Certificate({ state, c, at }: { state: Web['certificate']['state']; c: 
 
 /** Web says how browsers get in, and whether what they get is encrypted. */
 function Web({ web }: { web: Web }): JSX.Element {
-  const [dead, setDead] = useState<string[]>([])
-  useEffect(() => {
-    void get<{ former?: { url: string; works?: boolean }[] }[]>('/web-links').then((all) => setDead(all.flatMap((l) => l.former ?? []).filter((f) => !f.works).map((f) => f.url)), () => setDead([]))
-  }, [web])
+  const dead = useFormer()
   const c = web.certificate
   const all = c.addresses ?? []
   return (

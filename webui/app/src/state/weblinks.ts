@@ -21,6 +21,21 @@ export interface WebLinks {
   again: () => Promise<void> // asks the node now
 }
 
+/** useFormer follows the addresses of web links that have stopped working. */
+export function useFormer(): readonly string[] {
+  const [former, setFormer] = useState<readonly string[]>([])
+  const known = reach.value
+  useEffect(() => {
+    const gone = new AbortController()
+    get<WebLink[]>('/web-links', gone.signal).then(
+      (all) => setFormer(all.flatMap((l) => l.former ?? []).filter((f) => !f.works).map((f) => f.url)),
+      () => { if (!gone.signal.aborted) setFormer([]) },
+    )
+    return () => gone.abort()
+  }, [known])
+  return former
+}
+
 /** useWebLinks follows the web links of a transfer. */
 export function useWebLinks(id: string): WebLinks {
   const [all, setAll] = useState<readonly WebLink[]>()
