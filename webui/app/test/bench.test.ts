@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { launch, longest, shownAt, watchRows } from './lab'
+import { longest, shownAt, watchRows, whole } from './lab'
 
 const link = process.env.BENCH_URL
 const many = Number(process.env.BENCH_MANY ?? 10_000)
@@ -14,7 +14,7 @@ const idle = 60
 
 describe.skipIf(!link)('the page of a real node', { timeout: 300_000 }, () => {
   let browser: Browser
-  beforeAll(async () => { browser = await launch() })
+  beforeAll(async () => { browser = await whole() })
   afterAll(async () => { await browser.close() })
 
   test('is measured', async () => {

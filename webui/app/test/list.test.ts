@@ -8,7 +8,7 @@ import type { Browser, Page, Request } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { shortcuts } from '../src/lib/keys'
 import type { Transfer } from '../src/api/types'
-import { content, harmless, launch, looked, missing, publish, stage, twice, until, violations, visit, type Stage } from './lab'
+import { content, harmless, launch, looked, missing, publish, stage, twice, until, violations, visit, whole, type Stage } from './lab'
 
 const lacks = missing()
 const dist = resolve(import.meta.dirname, '../../dist')
@@ -381,25 +381,29 @@ describe.skipIf(lacks)('the list', { timeout: 90_000 }, () => {
   })
 
   test('with a service worker, notifications are its own, and a click shows the transfer', async () => {
-    const c = await visit(browser, near, { permissions: ['notifications'] })
-    const p = await c.newPage()
-    await p.addInitScript(() => {
-      localStorage.setItem('shoal.notify', 'true')
-      // As in Chrome for Android.
-      Object.assign(window, { Notification: Object.assign(class { constructor() { throw new TypeError('Illegal constructor') } }, { permission: 'granted' }) })
-    })
-    await p.goto(near.url + '/')
-    await p.getByText('No transfers yet').waitFor()
-    await p.evaluate(async () => { await navigator.serviceWorker.ready })
-    const shared = await publish(far, content('by the worker.txt', 40_000))
-    await near.api('POST', '/transfers', { link: shared.link })
-    const told = (): Promise<unknown[]> => p.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map((n) => [n.title, n.body, n.tag, n.data]))
-    await until('to be told', async () => (await told()).length > 0)
-    expect(await told()).toEqual([['Download complete', 'by the worker.txt', shared.id, `/t/${shared.id}`]])
-    // What the worker sends to the page when the notification is clicked; the click itself is tried in lib.test.ts.
-    await c.serviceWorkers()[0]!.evaluate((show) => (globalThis as unknown as { clients: { matchAll(): Promise<{ postMessage(m: unknown): void }[]> } }).clients.matchAll().then((all) => all.forEach((a) => a.postMessage({ show }))), `/t/${shared.id}`)
-    await p.getByRole('heading', { name: 'by the worker.txt' }).waitFor()
-    await c.close()
+    const own = await whole()
+    try {
+      const c = await visit(own, near, { permissions: ['notifications'] })
+      const p = await c.newPage()
+      await p.addInitScript(() => {
+        localStorage.setItem('shoal.notify', 'true')
+        // As in Chrome for Android.
+        Object.assign(window, { Notification: Object.assign(class { constructor() { throw new TypeError('Illegal constructor') } }, { permission: 'granted' }) })
+      })
+      await p.goto(near.url + '/')
+      await p.getByText('No transfers yet').waitFor()
+      await p.evaluate(async () => { await navigator.serviceWorker.ready })
+      const shared = await publish(far, content('by the worker.txt', 40_000))
+      await near.api('POST', '/transfers', { link: shared.link })
+      const told = (): Promise<unknown[]> => p.evaluate(async () => (await (await navigator.serviceWorker.ready).getNotifications()).map((n) => [n.title, n.body, n.tag, n.data]))
+      await until('to be told', async () => (await told()).length > 0)
+      expect(await told()).toEqual([['Download complete', 'by the worker.txt', shared.id, `/t/${shared.id}`]])
+      // What the worker sends to the page when the notification is clicked; the click itself is tried in lib.test.ts.
+      await c.serviceWorkers()[0]!.evaluate((show) => (globalThis as unknown as { clients: { matchAll(): Promise<{ postMessage(m: unknown): void }[]> } }).clients.matchAll().then((all) => all.forEach((a) => a.postMessage({ show }))), `/t/${shared.id}`)
+      await p.getByRole('heading', { name: 'by the worker.txt' }).waitFor()
+    } finally {
+      await own.close()
+    }
   })
 
   test('the tabs of a browser share one stream, and the next takes over', async () => {
