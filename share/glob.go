@@ -16,10 +16,10 @@ func CheckGlobs(globs []string) error {
 	return nil
 }
 
-// MatchPath tells whether a pattern selects the file or folder of that path in a
-// content, with slashes. Patterns are those of path.Match, and ** stands for any
-// number of elements. One without a slash is for the last element, and a folder
-// stands for what is in it.
+// MatchPath reports whether a pattern selects the file or folder at path in a
+// content, with slashes. Patterns are as for path.Match, and ** matches any number
+// of elements. A pattern without a slash applies to the last element. A folder
+// stands for everything in it.
 func MatchPath(pattern, file string) bool {
 	if pattern == file || strings.HasPrefix(file, strings.TrimSuffix(pattern, "/")+"/") {
 		return true

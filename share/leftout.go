@@ -6,19 +6,19 @@ import (
 	"unicode/utf8"
 )
 
-// LeftOut is what a share of a folder does not have although nobody excluded it:
-// it could not be read, or cannot be in a torrent.
+// LeftOut is what is missing in a share of a folder although nobody excluded it: it
+// could not be read, or cannot be in a torrent.
 type LeftOut struct {
 	Count int       `json:"count"`
 	Items []Omitted `json:"items"` // the first MaxLeftOut of them
 }
 
-// MaxLeftOut bounds what a share that leaves things out says of them.
+// MaxLeftOut limits how many omissions a share lists.
 const MaxLeftOut = 20
 
-// Omitted is a file, or a folder with all that is in it, that is not shared.
+// Omitted is a file, or a folder with everything in it, that is not shared.
 type Omitted struct {
-	// Path is below the shared folder, with slashes. What is not UTF-8 in it is
+	// Path is below the shared folder, with slashes. Bytes that are not UTF-8 are
 	// written as in a Go string: \xff.
 	Path   string `json:"path"`
 	Reason string `json:"reason"` // such as "permission denied"

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// The limits of a link. A link beyond them is refused; real links are far below.
+// The limits of a link. A link beyond them is refused; real links are far smaller.
 const (
 	MaxLink       = 64 << 10 // bytes
 	MaxLinkParams = 1000
@@ -28,7 +28,7 @@ const (
 //	       [&KEY=VALUE]...
 //
 // ParseLink(l.Reveal()) gives back every Link that ParseLink returned, and so does
-// ParseLink(l.String()) if there is no Secret, nor anything in Extra that may be one.
+// ParseLink(l.String()) if l has no Secret and nothing in Extra that may be one.
 type Link struct {
 	ID   ID     `json:"id,omitzero"`    // of btih
 	V2   V2     `json:"v2,omitzero"`    // of btmh
@@ -43,9 +43,8 @@ type Link struct {
 	Peers []string `json:"peers,omitempty"`
 	// Secret is the key of a sealed share (x.k). Only Reveal prints it.
 	Secret Secret `json:"-"`
-	// Extra has, in order, the unknown and the invalid parameters: they are
-	// ignored, and String prints them again, but for what may be a key whose
-	// parameter was damaged.
+	// Extra has the unknown and the invalid parameters in order. They are ignored,
+	// and String prints them again, except those that may be a damaged key.
 	Extra []Param `json:"extra,omitempty"`
 }
 
@@ -64,8 +63,7 @@ type Param struct {
 // V2Only reports whether the link names its content by btmh alone.
 func (l Link) V2Only() bool { return l.ID.IsZero() && !l.V2.IsZero() }
 
-// Key is the ID that stands for the content: that of btih if the link has it, else the
-// truncated one of btmh.
+// Key is the ID of the content: btih if the link has it, otherwise the truncated btmh.
 func (l Link) Key() ID {
 	if l.V2Only() {
 		return l.V2.ID()
@@ -73,7 +71,7 @@ func (l Link) Key() ID {
 	return l.ID
 }
 
-// IDs are those of the content that the link has, the first of which is Key.
+// IDs are the IDs of the content in the link; the first is Key.
 func (l Link) IDs() (ids []ID) {
 	if !l.ID.IsZero() {
 		ids = append(ids, l.ID)
@@ -449,15 +447,15 @@ func addURL(list *[]string, s string, schemes ...string) bool {
 }
 
 // Blind is l for a node that seeds a sealed share and must not read it: without the
-// key, and without what the key is needed for or what could say anything of the
-// content. It keeps the IDs, the size of what is transferred, and where to find it.
+// key, and without anything that needs the key or could reveal something about the
+// content. It keeps the IDs, the transferred size, and where to find the content.
 func (l Link) Blind() Link {
 	l.Secret, l.Name, l.Select, l.Extra = Secret{}, "", nil, nil
 	return l
 }
 
-// Reveal is String with the key of a sealed share. It is for the person who may read
-// the share, and for no log, error, torrent or announcement.
+// Reveal is String with the key of a sealed share. It is only for somebody who may
+// read the share, never for a log, error, torrent or announcement.
 func (l Link) Reveal() string { return l.print(true) }
 
 // String prints l in a fixed order, without the key of a sealed share. It escapes

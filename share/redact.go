@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-// Redact is s, a text that may quote a link, without the key of a sealed share. The
-// messages of Error and the lines of a node's log pass through it, so that neither can
-// have a key, whatever they quote. Errors quote damaged links, so it expects damage:
-// where it cannot tell a key from other digits, it hides both.
+// Redact removes the keys of sealed shares from s, a text that may quote a link. The
+// messages of Error and the lines of a node's log pass through it, so they never
+// contain a key. Errors quote damaged links, so Redact expects damage: if it cannot
+// tell a key from other digits, it hides both.
 func Redact(s string) string {
 	for _, at := range keyParam.FindAllStringIndex(s, -1) {
 		if value, ok := redactValue(s[at[1]:]); ok {
@@ -21,8 +21,8 @@ func Redact(s string) string {
 	return s
 }
 
-// Quote is s in quotes, for an error about an argument that was meant as a link, or could
-// have been: without what may be a key, even where nothing of the link is left but that.
+// Quote is s in quotes, for an error about an argument that may have been meant as a
+// link. It hides what may be a key, even if nothing else of the link is left.
 func Quote(s string) string {
 	return strconv.Quote(redactMany(Redact(s)))
 }

@@ -21,7 +21,8 @@ type Report struct {
 	Warning string `json:"warning,omitempty" doc:"what this host lacks to reach others, and what would help; absent where nothing is lacking"`
 	Answer  string `json:"answer" doc:"one sentence"`
 	Next    string `json:"next" doc:"what to do next"`
-	// WarningText, AnswerText and NextText are these for other languages.
+	// WarningText, AnswerText and NextText are Warning, Answer and Next for other
+	// languages.
 	WarningText *Text            `json:"warning_text,omitempty"`
 	AnswerText  *Text            `json:"answer_text,omitempty"`
 	NextText    *Text            `json:"next_text,omitempty"`
@@ -36,7 +37,7 @@ type Report struct {
 	Inside      *Inside          `json:"inside,omitempty" doc:"the container or virtual machine that the node runs in; absent where none is recognised"`
 }
 
-// InsideKind is what kind of thing a node runs in.
+// InsideKind is the kind of environment that a node runs in.
 type InsideKind string
 
 // The kinds.
@@ -46,8 +47,8 @@ const (
 	InWSL       InsideKind = "wsl"
 )
 
-// Inside is what a node runs in, if that is no machine of its own: its network is then
-// what the host makes of it.
+// Inside is the container or virtual machine that a node runs in; its network then
+// depends on the host.
 type Inside struct {
 	Kind     InsideKind `json:"kind" enum:"container,vm,wsl"`
 	Name     string     `json:"name" doc:"such as Docker, Podman or QEMU; empty where it is not known"`
@@ -65,12 +66,13 @@ type AddressReport struct {
 	Published bool       `json:"published" doc:"told to others, and in links"`
 	TCP       Verdict    `json:"tcp" enum:"reachable,unreachable,unknown"`
 	UDP       Verdict    `json:"udp" enum:"reachable,unreachable,unknown"`
-	// Evidence is that for TCP, or for UDP if there is none for TCP.
+	// Evidence is the evidence for TCP, or for UDP if there is none for TCP.
 	Evidence    string    `json:"evidence" doc:"how the verdict is known; empty where nothing is"`
 	Time        time.Time `json:"time,omitzero" doc:"of the evidence"`
 	UDPEvidence string    `json:"udp_evidence,omitempty"`
 	UDPTime     time.Time `json:"udp_time,omitzero"`
-	// EvidenceText and UDPEvidenceText are these for other languages.
+	// EvidenceText and UDPEvidenceText are Evidence and UDPEvidence for other
+	// languages.
 	EvidenceText    *Text `json:"evidence_text,omitempty"`
 	UDPEvidenceText *Text `json:"udp_evidence_text,omitempty"`
 }
@@ -83,15 +85,15 @@ type Pinhole struct {
 	Method   string     `json:"method" doc:"PCP or UPnP"`
 	Gateway  string     `json:"gateway" doc:"address of the router that was asked"`
 	Until    time.Time  `json:"until,omitzero" doc:"when the lease ends unless it is renewed; absent where it is not open"`
-	// Error is why it is not open or, if Until is set, why its lease was not
+	// Error says why it is not open or, if Until is set, why its lease was not
 	// renewed.
 	Error string `json:"error,omitempty"`
 	// ErrorText is Error for other languages.
 	ErrorText *Text `json:"error_text,omitempty"`
 }
 
-// IPv4Report says where this node is to be reached over IPv4. It is no evidence that
-// strangers can.
+// IPv4Report says at which address this node should be reachable over IPv4. It is no
+// evidence that strangers can connect.
 type IPv4Report struct {
 	Addresses []netip.AddrPort `json:"addresses" doc:"in links"`
 	Mapping   *PortMapping     `json:"mapping,omitempty" doc:"absent where the router has mapped no port"`
@@ -105,7 +107,7 @@ type PortMapping struct {
 	Method   string         `json:"method" doc:"PCP, NAT-PMP or UPnP"`
 	Gateway  netip.Addr     `json:"gateway" doc:"address of the router"`
 	Until    time.Time      `json:"until,omitzero" doc:"when the lease ends unless it is renewed; absent where it has no end"`
-	// Error is why strangers cannot use it, or why its lease was not renewed.
+	// Error says why strangers cannot use it, or why its lease was not renewed.
 	Error string `json:"error,omitempty"`
 	// ErrorText is Error for other languages.
 	ErrorText *Text `json:"error_text,omitempty"`
@@ -127,7 +129,7 @@ type DHTReport struct {
 	ProblemText *Text `json:"problem_text,omitempty"`
 }
 
-// GatewayProblem is why a method of asking the router does not work.
+// GatewayProblem says why a method of asking the router does not work.
 type GatewayProblem struct {
 	Method string `json:"method" doc:"PCP, NAT-PMP or UPnP"`
 	Error  string `json:"error"`
@@ -154,7 +156,7 @@ type DoorReport struct {
 	EvidenceText *Text `json:"evidence_text,omitempty"`
 }
 
-// RefusedPort is a port that this node may not or cannot listen at.
+// RefusedPort is a port on which this node may not or cannot listen.
 type RefusedPort struct {
 	Port  uint16 `json:"port"`
 	Error string `json:"error" doc:"why, and what to do"`
@@ -162,26 +164,26 @@ type RefusedPort struct {
 	ErrorText *Text `json:"error_text,omitempty"`
 }
 
-// CertificateState is how far a certificate for browsers has come.
+// CertificateState is the state of a certificate for browsers.
 type CertificateState string
 
-// The states. A certificate that is in use is named by Until, whatever the state: with
-// one, the others are about its renewal.
+// The states. If Until is set, a certificate is in use, and the states other than
+// CertificateOwn and CertificateIssued are about its renewal.
 const (
-	CertificateNone     CertificateState = "none"           // nobody asked for one
+	CertificateNone     CertificateState = "none"           // none was requested
 	CertificateOwn      CertificateState = "own"            // the owner's, from a file
-	CertificateNoPort   CertificateState = "no-port"        // the CA tests ports 80 and 443, and this node listens at neither
-	CertificateUnproven CertificateState = "not-reachable"  // strangers, or the CA, do not get in
-	CertificatePending  CertificateState = "pending"        // the CA is asked now
-	CertificateIssued   CertificateState = "issued"         // and it needs no renewal yet
+	CertificateNoPort   CertificateState = "no-port"        // the CA tests ports 80 and 443, and this node listens on neither
+	CertificateUnproven CertificateState = "not-reachable"  // strangers, or the CA, cannot connect
+	CertificatePending  CertificateState = "pending"        // requested from the CA now
+	CertificateIssued   CertificateState = "issued"         // not yet due for renewal
 	CertificateRefused  CertificateState = "refused"        // by the CA
 	CertificateLimited  CertificateState = "limited"        // the CA accepts no request before Retry
-	CertificateNoCA     CertificateState = "ca-unreachable" // or it has trouble of its own
-	CertificateFailed   CertificateState = "failed"         // at this node, such as its disk
+	CertificateNoCA     CertificateState = "ca-unreachable" // the CA cannot be reached or fails
+	CertificateFailed   CertificateState = "failed"         // a fault of this node, such as its disk
 )
 
-// CertificateReport says whether browsers reach this node encrypted. Its state is that of
-// the best address.
+// CertificateReport says whether browsers can use TLS with this node. Its state is that
+// of the best address.
 type CertificateReport struct {
 	State     CertificateState     `json:"state" enum:"none,own,no-port,not-reachable,pending,issued,refused,limited,ca-unreachable,failed"`
 	Answer    string               `json:"answer" doc:"one sentence"`

@@ -2,8 +2,8 @@ package share
 
 import "time"
 
-// ShareOptions are how a file or folder is shared. A request of the API and the
-// engine's own both carry them, so that none can be lost between the two.
+// ShareOptions say how a file or folder is shared. The requests of the API and of
+// the engine both embed them, so that no option is lost between the two.
 type ShareOptions struct {
 	Name           string   `json:"name,omitempty" maxLength:"255" doc:"name in the link; empty takes that of the path"`
 	PieceLength    int64    `json:"piece_length,omitempty" minimum:"0" doc:"bytes per piece, a power of two from 16 KiB; 0 chooses by the size of the content"`
@@ -18,29 +18,29 @@ type ShareOptions struct {
 	Limits Limits `json:"limits,omitzero"`
 }
 
-// ImportOptions are how files of the user are shared under a torrent that describes
-// them. A request of the API and the engine's own both carry them, so that none can be
-// lost between the two.
+// ImportOptions say how files of the user are shared under a torrent that describes
+// them. The requests of the API and of the engine both embed them, so that no option
+// is lost between the two.
 type ImportOptions struct {
-	// Files are paths with slashes below the folder, by the number of the file.
+	// Files are paths with slashes below the folder, by the index of the file.
 	Files map[int]string `json:"files,omitempty" maxProperties:"2000000" doc:"where files are whose names on disk are not those of the torrent, by file number: paths below the folder"`
 	// Goal is nil where nothing was said; the engine then seeds forever.
 	Goal       *Goal  `json:"goal,omitempty" doc:"when to stop seeding; without it, never"`
 	Limits     Limits `json:"limits,omitzero"`
 	Paused     bool   `json:"paused,omitempty" doc:"pause it as soon as its files are known to be right"`
 	NoTrackers bool   `json:"no_trackers,omitempty"`
-	// Before is what the other client did with it.
+	// Before is the transfer's history in the other client.
 	Before Past `json:"before,omitzero" doc:"what another client did with it"`
 }
 
-// Past is what became of a transfer before this node had it.
+// Past is the history of a transfer from before this node had it.
 type Past struct {
 	Added      time.Time `json:"added,omitzero" doc:"when it was added; without it, now"`
 	Downloaded int64     `json:"downloaded,omitempty" minimum:"0" doc:"bytes"`
 	Uploaded   int64     `json:"uploaded,omitempty" minimum:"0" doc:"bytes; they count in the ratio"`
 }
 
-// Check refuses figures that no client can have.
+// Check refuses impossible figures.
 func (p Past) Check() error {
 	if p.Downloaded < 0 || p.Uploaded < 0 {
 		return Errorf(Usage, "a transfer cannot have downloaded or uploaded less than 0 bytes")
@@ -48,10 +48,10 @@ func (p Past) Check() error {
 	return nil
 }
 
-// FetchOptions are how content is fetched. A request of the API and the engine's
-// own both carry them, so that none can be lost between the two.
+// FetchOptions say how content is fetched. The requests of the API and of the
+// engine both embed them, so that no option is lost between the two.
 type FetchOptions struct {
-	// Files are globs, see CheckGlobs. Files that none matches are skipped.
+	// Files are globs, see CheckGlobs. Files that match none of them are skipped.
 	Files []string `json:"files,omitempty" maxItems:"1000" doc:"globs of the paths to download; empty is all"`
 	// Goal is nil where nothing was said; the engine then seeds forever.
 	Goal       *Goal  `json:"goal,omitempty" doc:"when to stop seeding; without it, the node's setting"`
@@ -62,7 +62,7 @@ type FetchOptions struct {
 	Adopt      bool   `json:"adopt,omitempty" doc:"complete files that are there already in place, if some piece of them is right; otherwise right ones are put beside them"`
 }
 
-// Match is what of some content is in a folder already.
+// Match says how much of some content is in a folder already.
 type Match struct {
 	Files int   `json:"files" doc:"files that have the names of the content"`
 	Bytes int64 `json:"bytes" doc:"bytes of these files"`

@@ -12,11 +12,11 @@ import (
 const SecretSize = 32
 
 // Secret is the key of a sealed share, see docs/protocol/sealed.md. Whoever has it can
-// read the share. The zero Secret is none.
+// read the share. The zero Secret means that there is none.
 //
-// It does not show itself: package fmt, slog and every encoder print that there is
-// one, also if it is in a field that they cannot call methods of. Reveal and Bytes are
-// the ways to it. Secrets are comparable.
+// It hides its value: package fmt, slog and every encoder print only that there is
+// one, even in a field whose methods they cannot call. Reveal and Bytes return the
+// value. Secrets are comparable.
 type Secret struct {
 	// Package fmt prints the pointer in a handle and not what it points to, but for a
 	// verb that suits no pointer it follows the first one.
@@ -40,7 +40,7 @@ type (
 // hidden is what is printed of a Secret.
 const hidden = "(secret)"
 
-// SecretOf is the Secret of these bytes; it is none if they are zeros.
+// SecretOf makes a Secret of b; it is zero if all bytes are zeros.
 func SecretOf(key [SecretSize]byte) Secret {
 	if key == [SecretSize]byte{} {
 		return Secret{}
@@ -61,13 +61,13 @@ func ParseSecret(s string) (Secret, error) {
 	return Secret{}, Errorf(Refused, "the key of a sealed share is not all zeros")
 }
 
-// IsZero reports whether s is none.
+// IsZero reports whether there is no secret.
 func (s Secret) IsZero() bool { return s == Secret{} }
 
 // Equal reports whether s and o are the same.
 func (s Secret) Equal(o Secret) bool { return s == o }
 
-// Bytes are those of the key, zeros if s is none.
+// Bytes returns the key, zeros if there is none.
 func (s Secret) Bytes() [SecretSize]byte {
 	if s.IsZero() {
 		return [SecretSize]byte{}
@@ -75,7 +75,7 @@ func (s Secret) Bytes() [SecretSize]byte {
 	return s.key.Value().key.Value().bytes
 }
 
-// Reveal is the key as 64 hex digits, for the links of those who may read the share.
+// Reveal returns the key as 64 hex digits, for the links of readers of the share.
 func (s Secret) Reveal() string {
 	key := s.Bytes()
 	return hex.EncodeToString(key[:])

@@ -131,13 +131,13 @@ const (
 // bytes, rates in bytes per second.
 type Transfer struct {
 	// ID is provisional, a random number, while State is Hashing. The real ID is
-	// known when hashing is complete, and EventShared has both.
+	// known when hashing is complete; EventShared has both.
 	//
-	// It never changes afterwards. Of content with a v2 ID it is the first of V1 and
-	// V2.ID() that became known; the other one finds the transfer as well.
+	// It never changes afterwards. For content with a v2 ID it is whichever of V1
+	// and V2.ID() became known first; the other one finds the transfer as well.
 	ID ID `json:"id"`
 	// V1 and V2 are the IDs of content that has a v2 ID, as far as they are known. V1
-	// is zero in v2-only content, and both are in v1-only content.
+	// is zero in v2-only content, and both are zero in v1-only content.
 	V1    ID     `json:"v1,omitzero"`
 	V2    V2     `json:"v2,omitzero"`
 	Name  string `json:"name"`
@@ -145,7 +145,7 @@ type Transfer struct {
 	// Reason is one sentence without a full stop: why the transfer is paused,
 	// stopped or not progressing. It is empty if there is no problem.
 	Reason string `json:"reason,omitempty"`
-	// ReasonText is Reason, for other languages.
+	// ReasonText is Reason for other languages.
 	ReasonText *Text `json:"reason_text,omitempty"`
 	// Code is the Kind.Code of the error that stopped a transfer in state Stopped,
 	// else empty.
@@ -157,12 +157,12 @@ type Transfer struct {
 	// Size is the size of the whole content, selected or not; 0 until it is known.
 	Size  int64 `json:"size"`
 	Files int   `json:"files"`
-	// Seal is of a sealed share, or of content that looks like one.
+	// Seal is set for a sealed share and for content that looks like one.
 	Seal Seal `json:"seal,omitempty" enum:"open,blind"`
-	// Hidden is, of a share, how many of its files have a name that begins with a
-	// dot, or are in such a folder below the shared one.
+	// Hidden counts the files of a share whose name begins with a dot, or that are
+	// in such a folder below the shared one.
 	Hidden int `json:"hidden,omitempty"`
-	// LeftOut is, of a share, what is not in it; nil if nothing is missing.
+	// LeftOut lists what is missing in a share; nil if nothing is.
 	LeftOut *LeftOut `json:"left_out,omitempty"`
 
 	Down       int64 `json:"down"`
@@ -170,16 +170,16 @@ type Transfer struct {
 	Downloaded int64 `json:"downloaded"`
 	Uploaded   int64 `json:"uploaded"`
 	Peers      int   `json:"peers"` // connected
-	Seeds      int   `json:"seeds"` // of those, how many have everything
+	Seeds      int   `json:"seeds"` // how many of them have everything
 	// Availability is how many copies of the content the connected peers have together:
-	// the whole part counts those of the rarest piece, the rest is the part of the pieces
-	// of which there are more, in hundredths, rounded down.
+	// the integer part is the number of copies of the rarest piece, the fraction is the
+	// share of the pieces with more copies, in hundredths, rounded down.
 	Availability float64 `json:"availability,omitempty"`
 	// IPv4Only is how many addresses of peers were skipped because IPv4 is off.
 	IPv4Only int `json:"ipv4_only,omitempty"`
 
 	// Path is the file or folder on disk. Own says that the user shared it from
-	// there, so that it is only read.
+	// there; it is then only read.
 	Path string `json:"path"`
 	Own  bool   `json:"own"`
 	Link string `json:"link"`
@@ -190,7 +190,8 @@ type Transfer struct {
 	Added     time.Time `json:"added"`
 	Completed time.Time `json:"completed,omitzero"`
 	// Looked is when the files of a complete transfer were last checked for changes
-	// since their verification; zero if not since the node started.
+	// since their verification; zero if the node has not checked them since it
+	// started.
 	Looked time.Time `json:"looked,omitzero"`
 	Limits Limits    `json:"limits"`
 	Goal   Goal      `json:"goal"`
@@ -253,7 +254,7 @@ const (
 	First  Precedence = 1
 )
 
-// Check refuses what is none of the three.
+// Check refuses any other value.
 func (p Precedence) Check() error {
 	if p < Last || p > First {
 		return Errorf(Usage, "the priority of a transfer must be -1, 0 or 1, not %d", p)
@@ -269,14 +270,14 @@ type File struct {
 	Bytes    int64    `json:"bytes"`
 	Total    int64    `json:"total"`
 	Priority Priority `json:"priority"`
-	// Named is the path that the torrent gives the file, where Path is another: names
-	// have no characters that are dangerous on any system.
+	// Named is the path that the torrent gives the file, if it differs from Path,
+	// whose names have no characters that are dangerous on any system.
 	Named string `json:"named,omitempty"`
-	// Disk is the path on disk, below the transfer's own folder, where that is
-	// another.
+	// Disk is the path on disk, below the transfer's own folder, if it differs from
+	// Path.
 	Disk string `json:"disk,omitempty"`
-	// Windows is, of a share, the path that it gets on Windows, where that is
-	// another.
+	// Windows is the path that a file of a share gets on Windows, if it differs
+	// from Path.
 	Windows string `json:"windows,omitempty"`
 }
 
@@ -327,7 +328,7 @@ const (
 	EventBeside  EventType = "beside"  // a user's file has the name of a wanted one: File has the outcome
 )
 
-// Content is a link with nothing but the IDs of the content.
+// Content returns a link that has only the IDs of the content.
 func (t *Transfer) Content() Link {
 	if t.V2.IsZero() {
 		return Link{ID: t.ID}
@@ -335,7 +336,7 @@ func (t *Transfer) Content() Link {
 	return Link{ID: t.V1, V2: t.V2}
 }
 
-// Names are the IDs that find t: ID, and the other one of V1 and V2.ID().
+// Names are the IDs by which t is found: ID, and the other one of V1 and V2.ID().
 func (t *Transfer) Names() []ID {
 	ids := []ID{t.ID}
 	for _, id := range t.Content().IDs() {
@@ -356,7 +357,7 @@ type Event struct {
 	Source   Source    `json:"source,omitempty"`
 	Count    int       `json:"count,omitempty"`
 	Message  string    `json:"message,omitempty"`
-	// MessageText is Message, for other languages.
+	// MessageText is Message for other languages.
 	MessageText *Text    `json:"message_text,omitempty"`
 	File        *Found   `json:"file,omitempty"` // with EventBeside
 	By          *Fetcher `json:"by,omitempty"`   // with EventFetched
@@ -383,7 +384,7 @@ type Found struct {
 	// Beside is where the transfer's own file goes instead; the user's is not
 	// changed. Empty means that the user's file is completed in place.
 	Beside string `json:"beside,omitempty"`
-	Right  int64  `json:"right"`  // bytes of it that are known to be right
+	Right  int64  `json:"right"`  // bytes known to be right
 	Length int64  `json:"length"` // bytes of the complete file
 }
 
@@ -398,7 +399,7 @@ func (f *Found) String() string {
 	return fmt.Sprintf("%s exists with other content (%d %% of it is right); it is kept, and the download goes to %s", f.Path, percent, f.Beside)
 }
 
-// Kept is a file that stayed when a transfer was removed.
+// Kept is a file that was left on disk when a transfer was removed.
 type Kept struct {
 	Path   string `json:"path"`
 	Reason string `json:"reason"`         // such as "it was there before"
@@ -443,8 +444,8 @@ func KindOfCode(code string) Kind {
 	return Failed
 }
 
-// ErrUnknown is wrapped by errors for an ID that the node does not have. A
-// Client gives it back, too.
+// ErrUnknown is wrapped by errors for an ID that the node does not have. A Client
+// returns it, too.
 var ErrUnknown = errors.New("no such transfer")
 
 // ErrBusy is wrapped by errors for an operation that conflicts with the current one

@@ -13,16 +13,16 @@ import (
 )
 
 // Text is a sentence of the node in two parts, so that a page can say it in another
-// language: Pattern is the English sentence with {0}, {1} and so on in the places of
-// Args, and is the key of its translations. An element of Args is a string, an integer
-// or another Text.
+// language: Pattern is the English sentence with {0}, {1} and so on in place of Args,
+// and the key of its translations. An element of Args is a string, an integer or
+// another Text.
 type Text struct {
 	Pattern string `json:"pattern" doc:"the English sentence, with {0}, {1} and so on for the elements of args"`
 	Args    []any  `json:"args,omitempty" doc:"each a string, an integer or another text"`
 }
 
-// Say makes a Text of what fmt.Sprintf makes a string. An argument that is an error or a
-// Text becomes a Text in Args, where its verb is %s, %v or %w.
+// Say is fmt.Sprintf for a Text. An argument that is an error or a Text becomes a Text
+// in Args if its verb is %s, %v or %w.
 func Say(format string, args ...any) Text {
 	t := Text{}
 	var pattern strings.Builder
@@ -104,7 +104,7 @@ func argument(verb string, arg any) any {
 }
 
 // TextOf is the message of err as a Text. Only errors of this package and of the system
-// have a pattern; of others the whole message is one.
+// have a pattern; for others the whole message is the pattern.
 func TextOf(err error) Text {
 	var t Text
 	switch e := err.(type) {

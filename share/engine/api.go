@@ -48,8 +48,8 @@ func (e *Engine) on(id share.ID, f func(*loop, *transfer) error) error {
 
 // Share shares a file or folder. It returns at once: the transfer has a provisional ID
 // and is Hashing; EventShared carries the real ID when the link is known. The
-// provisional ID finds the transfer until the engine stops. An unfinished Share goes on
-// after a restart.
+// provisional ID finds the transfer until the engine stops. An unfinished Share
+// continues after a restart.
 func (e *Engine) Share(ctx context.Context, r ShareRequest) (share.Transfer, error) {
 	if !filepath.IsAbs(r.Path) {
 		return share.Transfer{}, share.Errorf(share.Usage, "the path to share must be absolute, not %q", r.Path)
@@ -120,7 +120,7 @@ func (e *Engine) add(ctx context.Context, t *transfer, by Owner, lease Lease) (s
 }
 
 // Fetch begins to fetch and returns at once. A second Fetch of the same content, by any
-// of its IDs, returns the transfer that is there, see again.merge.
+// of its IDs, returns the existing transfer, see again.merge.
 func (e *Engine) Fetch(ctx context.Context, r FetchRequest) (share.Transfer, error) {
 	t, tor, err := e.requested(r)
 	if err != nil {
@@ -266,8 +266,8 @@ func appendNew(list, more []string) []string {
 	return list
 }
 
-// List returns every transfer, oldest first. The files of complete ones were looked at
-// before, see share.Transfer.Looked.
+// List returns every transfer, oldest first, after it checked the files of complete
+// ones; see share.Transfer.Looked.
 func (e *Engine) List() []share.Transfer {
 	e.awaitLooks()
 	var out []share.Transfer
@@ -283,8 +283,8 @@ func (e *Engine) List() []share.Transfer {
 	return out
 }
 
-// Get returns one transfer, also a share that failed and was removed. It looks at the
-// files of a complete one first, unless the file system does not answer.
+// Get returns one transfer, even a share that failed and was removed. It first checks
+// the files of a complete one, unless the file system does not answer.
 func (e *Engine) Get(id share.ID) (s share.Transfer, err error) {
 	e.awaitLook(context.Background(), id, freshLook)
 	err = e.on(id, func(lp *loop, t *transfer) error {
@@ -312,7 +312,7 @@ func (e *Engine) Pause(id share.ID) error {
 	})
 }
 
-// Resume undoes Pause, and tries again what stopped with an error.
+// Resume undoes Pause, and retries a transfer that stopped with an error.
 func (e *Engine) Resume(id share.ID) error {
 	return e.on(id, func(lp *loop, t *transfer) error {
 		if t.options.Paused && t.done && goalMet(t.options.Goal, t.uploaded, t.size, t.completed, lp.now()).Pattern != "" {
@@ -461,8 +461,8 @@ func (e *Engine) SetGlobalLimits(l share.Limits) error {
 // SetYield turns Config.Yield on or off until the engine stops.
 func (e *Engine) SetYield(on bool) { e.swarms.Yield(on) }
 
-// Held is the rate in bytes per second that uploads are held to since more would
-// congest the line; 0 if they are not.
+// Held is the rate in bytes per second to which uploads are limited because more
+// would congest the line; 0 if they are not limited.
 func (e *Engine) Held() int64 { return e.swarms.Held() }
 
 // AddPeers adds addresses of peers to a transfer.

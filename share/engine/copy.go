@@ -64,8 +64,8 @@ func isRight(s storage.Sum, p []byte) bool {
 	return s.Verdict() == metainfo.Right
 }
 
-// MatchFolder reads the files in dir that have names of the content, and returns how much
-// of them is right. It changes nothing.
+// MatchFolder reads the files in dir whose names occur in the content, and returns how
+// much of them is right. It changes nothing.
 func MatchFolder(ctx context.Context, tor *metainfo.Torrent, dir string) (m share.Match, err error) {
 	info := tor.Info
 	src := source{info: info, from: filepath.Join(dir, info.Name)}

@@ -58,7 +58,7 @@ func (e *Engine) parts(id share.ID) (p awakeParts, err error) {
 	return p, err
 }
 
-// Files lists the files of a transfer; none while they are not known.
+// Files lists the files of a transfer; none until they are known.
 func (e *Engine) Files(id share.ID) ([]share.File, error) {
 	p, err := e.parts(id)
 	if err != nil || !p.known {
@@ -174,7 +174,7 @@ func (e *Engine) Peers(id share.ID) ([]share.Peer, error) {
 	return p.net.Peers(), nil
 }
 
-// LinkChanged tells that Config.WebSeeds has something else for a transfer than before.
+// LinkChanged tells the engine that Config.WebSeeds has changed for a transfer.
 func (e *Engine) LinkChanged(id share.ID) error {
 	return e.on(id, func(lp *loop, t *transfer) error {
 		lp.events.tell(t, share.EventChanged, share.Text{})

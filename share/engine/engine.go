@@ -5,15 +5,15 @@
 // What it promises: a piece counts as complete only after its hash was right and its
 // bytes reached the disk; what the user shares is only ever read; a disk that fails
 // stops only the transfers on it, and they resume by themselves; and nothing that a
-// peer, a tracker or a torrent says ends the process or makes it grow without bound.
-// Three parts see to the last: internal/swarm (connections and messages),
+// peer, a tracker or a torrent sends ends the process or makes it grow without
+// bound. Three parts ensure the last: internal/swarm (connections and messages),
 // internal/netguard (addresses) and the book (addresses of peers).
 //
 // An Engine is what callers see. Behind it one goroutine, the loop, owns every transfer.
 // After each change reconcile compares how a transfer is with how it should be, and
-// begins the next step: a job, which a worker does in a goroutine of its own. The result
-// comes back to the loop through the mailbox. What can be decided without the loop is
-// decided in parts that do not know it; docs/architecture.md lists them.
+// begins the next step: a job, which a worker does in its own goroutine. The result
+// returns to the loop through the mailbox. Decisions that do not need the loop are made
+// in parts that do not know it; docs/architecture.md lists them.
 //
 // The engine knows the peer protocol only by the interfaces of internal/swarm/face.
 package engine
@@ -39,8 +39,8 @@ import (
 // Finder finds peers of an ID, and announces this node as one.
 type Finder interface {
 	// Find passes peers of id to found until ctx ends or the search is over. It never
-	// calls found concurrently, nor after it has returned. In the DHT, it passes private
-	// addresses only if a host with such an address, which it asked, told of them.
+	// calls found concurrently, nor after it has returned. In the DHT, it passes on
+	// private addresses only from a node that it asked at such an address.
 	Find(ctx context.Context, id share.ID, found func([]netip.AddrPort)) error
 	// Announce keeps id announced until Withdraw, and returns at once. A second
 	// Announce of the same ID changes nothing.
@@ -53,11 +53,11 @@ type Finder interface {
 
 // Web serves browsers that connect to the port for peers. Its methods must not block.
 type Web interface {
-	// Open tells whether connections that begin with TLS, or without it with HTTP, are
-	// served. Others are taken for those of peers.
+	// Open reports whether connections that begin with TLS, or with plain HTTP, are
+	// served. All others are treated as peers.
 	Open(tls bool) bool
-	// Serve takes such a connection, from its first byte on. It bounds how many there are,
-	// beside MaxConns, and closes them.
+	// Serve takes over such a connection, from its first byte on. It limits their number,
+	// separately from MaxConns, and closes them.
 	Serve(conn net.Conn, tls bool)
 }
 
@@ -67,7 +67,7 @@ type Config struct {
 	// DB is the node's state.db. The engine makes and upgrades its own tables,
 	// whose names begin with "engine_", and never closes it.
 	DB *sql.DB
-	// Dir holds a copy of each torrent as ID.torrent. It is made when missing.
+	// Dir holds a copy of each torrent as ID.torrent. It is created if missing.
 	Dir string
 
 	// Listeners accept peers over TCP, all on one port. The engine closes them.
@@ -81,16 +81,16 @@ type Config struct {
 	Preallocate  bool // reserve the space of a file before writing to it
 	AllowPrivate bool // use private addresses from trackers, web seeds and peer exchange
 	Limits       share.Limits
-	MaxFetching  int // transfers that fetch at once, others are queued; 0 is no limit
+	MaxFetching  int // transfers that fetch at once, the others are queued; 0 is no limit
 	MaxUploads   int // peers uploaded to at once, in all transfers; 0 is as many as the line serves well
 	MaxConns     int // connections in all; 0 is 500
-	// Yield holds uploads to peers beyond this link to what leaves the line usable for
+	// Yield limits uploads to peers beyond this link so that the line stays usable for
 	// others; SetYield changes it.
 	Yield bool
 
 	// Look changes nothing: transfers stay at rest, none is served, announced or
-	// searched for, and only DB is written to, which is to be a copy. The files of
-	// complete transfers are looked at.
+	// searched for, and only DB is written to, which should be a copy. The files of
+	// complete transfers are checked.
 	Look bool
 
 	// Finders find peers of each transfer and announce it.
@@ -98,24 +98,24 @@ type Config struct {
 	// Addresses returns where strangers reach this node, best first; links carry them.
 	// It may be nil, and must not block.
 	Addresses func() []netip.AddrPort
-	// HostAddresses returns all addresses of this host: where it has a unique local one,
-	// peers of the same site that others there told of are called. It may be nil, and
-	// must not block.
+	// HostAddresses returns all addresses of this host. If one is unique local, peers of
+	// the same site that others there named are dialled. It may be nil, and must not
+	// block.
 	HostAddresses func() []netip.Addr
 	// WebSeeds returns URLs at which this node serves a transfer to clients over HTTP
 	// (BEP 19); links carry them. With nil there are none. It must not block.
 	WebSeeds func(share.ID) []string
 	// DHTPort is the UDP port told to peers (BEP 5 PORT); nil or 0 tells none.
 	DHTPort func() uint16
-	// OnDHTNode is called with addresses where a DHT node may be: of a peer that sent
+	// OnDHTNode is called with possible addresses of DHT nodes: of a peer that sent
 	// its PORT, and of the peers in a link. It is called in goroutines of its own.
 	OnDHTNode func(netip.AddrPort)
 
 	// DialFrom returns the local address for TCP connections that we dial. With nil, or
 	// when it returns none, the system chooses. It must not block.
 	DialFrom func() netip.Addr
-	// Reachable tells whether strangers are known to get in at one of Addresses. While
-	// they are not, or with nil, complete transfers look for peers and call them. It
+	// Reachable reports whether strangers are known to reach one of Addresses. While
+	// they are not, or with nil, complete transfers look for peers and dial them. It
 	// must not block.
 	Reachable func() bool
 	// OnStranger is called after the handshake of each TCP connection from a host that
@@ -124,8 +124,8 @@ type Config struct {
 	// its own.
 	OnStranger func(local netip.Addr, from netip.AddrPort)
 
-	// OwnerOf returns the owner of what is at a path, for transfers from versions that
-	// kept no owners. Empty is the user; with nil it is always the user.
+	// OwnerOf returns the owner of the content at a path, for transfers from versions
+	// that kept no owners. Empty is the user; with nil it is always the user.
 	OwnerOf func(path string) Owner
 	// Guard is called for each file and folder before it is shared, with its path
 	// without symbolic links, except for the lists of channels. Its error refuses the
@@ -163,8 +163,8 @@ type FetchRequest struct {
 	// Only is a pattern for the name of a single file; empty is any content. Other
 	// content is not fetched, as with MaxSize.
 	Only string
-	// Anywhere tells that Output is not the user's choice: content that is here already
-	// stays where it is.
+	// Anywhere says that Output is not the user's choice: content that the node already
+	// has stays where it is.
 	Anywhere bool
 	// Owner owns the transfer; empty is User. With a Lease its command owns it.
 	Owner Owner
@@ -178,7 +178,7 @@ const (
 )
 
 // Engine is the transfers of a node, as callers see them. Its methods are safe for
-// concurrent use. They check what they are given, read what they need of the disk, and
+// concurrent use. They check their arguments, read what they need from the disk, and
 // leave the rest to the loop.
 type Engine struct {
 	cfg      Config
@@ -245,9 +245,9 @@ func (e *Engine) found(id share.ID, s share.Source, addrs []netip.AddrPort) {
 // Ready is closed when the transfers of the last run are loaded.
 func (e *Engine) Ready() <-chan struct{} { return e.ready }
 
-// Run loads the transfers of the last run and goes on with them until ctx ends. It
-// returns when everything it started has stopped, within ten seconds. It is called once.
-// Every other method waits until Ready is closed.
+// Run loads the transfers of the last run and continues them until ctx ends. It returns
+// when everything it started has stopped, within ten seconds. It is called once. Every
+// other method waits until Ready is closed.
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.hub.close()
 	stop, err := e.loop.open(ctx)

@@ -20,8 +20,8 @@ type Subscription struct {
 // Events returns C, for interfaces.
 func (s *Subscription) Events() <-chan share.Event { return s.C }
 
-// Lagged tells, when C is closed, whether events were lost because the reader was too
-// slow.
+// Lagged reports, once C is closed, whether events were lost because the reader was
+// too slow.
 func (s *Subscription) Lagged() bool {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	"github.com/shoalnet/shoal/share/storage"
 )
 
-// ImportRequest says which files of the user are shared under which torrent.
+// ImportRequest says which files of the user to share under which torrent.
 type ImportRequest struct {
 	Torrent []byte // content of a .torrent file that describes them
 	Path    string // absolute: the file, or the folder that the files are in
@@ -26,13 +26,14 @@ type ImportRequest struct {
 }
 
 // Import shares complete files, such as those that another client has downloaded, under
-// the torrent that describes them. They are only read, like those of Share. It returns
-// at once: the transfer is Hashing until all files are known to be right, which
-// EventShared tells. If they are not, it ends like a Share that cannot be made. An
-// unfinished Import goes on after a restart.
+// the torrent that describes them. They are only read, as with Share. It returns at
+// once: the transfer is Hashing until all files are known to be right; EventShared then
+// follows. If they are not, the transfer ends like a failed Share. An unfinished Import
+// continues after a restart.
 //
 // Files that are missing or have another size are refused at once, with an error of kind
-// share.Disk. Content that is here already stays as it is, and its transfer is returned.
+// share.Disk. Content that the node already has stays as it is, and its transfer is
+// returned.
 func (e *Engine) Import(ctx context.Context, r ImportRequest) (s share.Transfer, err error) {
 	if !filepath.IsAbs(r.Path) {
 		return s, share.Errorf(share.Usage, "the path to import must be absolute, not %q", r.Path)

@@ -9,18 +9,18 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
-// Intake is what comes to the node from others than peers and is of no transfer, such as
-// the files that people send with a browser. The limit on the node's downloads holds it
-// back, too, and it counts in the totals of the node. It is safe for concurrent use.
+// Intake is data that does not come from peers and belongs to no transfer, such as files
+// that people send with a browser. It shares the limit on the node's downloads and
+// counts in the node's totals. It is safe for concurrent use.
 type Intake struct {
 	limit *flow.Bucket
 	got   atomic.Int64
 }
 
-// Intake is that of this node.
+// Intake returns the node's Intake.
 func (e *Engine) Intake() *Intake { return e.intake }
 
-// Holds tells whether there is a limit at present. Then small parts should be taken.
+// Holds reports whether there is a limit now. Then small parts should be taken.
 func (i *Intake) Holds() bool { return i.limit.Holds() }
 
 // Pass waits until n more bytes may be taken.
@@ -31,7 +31,7 @@ func (i *Intake) Pass(ctx context.Context, n int) error {
 	return nil
 }
 
-// Got counts n bytes that have come.
+// Got counts n bytes that have arrived.
 func (i *Intake) Got(n int) { i.got.Add(int64(n)) }
 
 // with adds what has come to the figures of the network.

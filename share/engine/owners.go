@@ -13,7 +13,7 @@ import (
 
 // Owner is a reason to keep a transfer: a person, a channel, a watched folder or a command.
 // Each request adds its owner, and the transfer stays until the last owner is gone. All
-// owners but commands survive a restart.
+// owners except commands survive a restart.
 type Owner string
 
 // User is the person who runs the node. The user's request decides on the output, the
@@ -39,8 +39,8 @@ func WatchOwner(dir string) Owner { return ownedByWatch + Owner(dir) }
 
 func (o Owner) is(kind string) bool { return strings.HasPrefix(string(o), kind) }
 
-// Lease makes a command that runs in the foreground an owner. It ends with EndLease, and
-// when the engine stops or crashes.
+// Lease makes a foreground command an owner. It ends with EndLease, or when the engine
+// stops or crashes.
 type Lease string
 
 func (l Lease) owner() Owner { return ownedByCommand + Owner(l) }
@@ -95,7 +95,7 @@ func (l leases) owner(lease Lease, owner Owner) (Owner, error) {
 	return lease.owner(), nil
 }
 
-// BeginLease makes a lease, which cannot be guessed.
+// BeginLease makes an unguessable lease.
 func (e *Engine) BeginLease() (Lease, error) {
 	var b [16]byte
 	_, _ = rand.Read(b[:])
@@ -106,8 +106,8 @@ func (e *Engine) BeginLease() (Lease, error) {
 	return l, nil
 }
 
-// EndLease ends the transfers that only this lease owns: a share is no longer served or
-// listed, also while it is being hashed, and a fetch is paused until it is asked for
+// EndLease ends the transfers that only this lease owns: a share, even one being
+// hashed, is no longer served or listed, and a fetch is paused until it is requested
 // again.
 func (e *Engine) EndLease(l Lease) {
 	e.call(func(lp *loop) {
@@ -139,8 +139,8 @@ func (e *Engine) Release(id share.ID, owner Owner, data bool) error {
 }
 
 // LeaveToChannels takes all owners but channels from a transfer. It changes nothing and
-// reports false where no channel owns the transfer. With data, the data is deleted when
-// the channel gives up the transfer as well.
+// reports false if no channel owns the transfer. With data, the data is deleted when
+// the channel gives up the transfer.
 func (e *Engine) LeaveToChannels(id share.ID, data bool) (left bool, err error) {
 	err = e.on(id, func(lp *loop, t *transfer) error {
 		of := func(o Owner) bool { return o.is(ownedByChannel) }

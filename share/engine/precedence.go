@@ -200,7 +200,7 @@ func (o *openedPhase) ready(w window) int {
 	return w.to
 }
 
-// Streams tells how those get on who play files of a transfer.
+// Streams describes the readers that play files of a transfer.
 func (e *Engine) Streams(id share.ID) (all share.Streams, err error) {
 	err = e.on(id, func(lp *loop, t *transfer) error {
 		all.Held = lp.ahead.hold.rate

@@ -18,7 +18,7 @@ func (e *Engine) Helpers() []netip.AddrPort {
 	return e.swarms.DialBacks().Helpers()
 }
 
-// ToldToCall tells whether a helper was asked to dial with this ID just now. It does not
+// ToldToCall reports whether a helper was just asked to dial with this ID. It does not
 // wait for Ready.
 func (e *Engine) ToldToCall(id [20]byte) bool { return e.swarms.DialBacks().ToldToCall(id) }
 
@@ -30,8 +30,8 @@ func (e *Engine) SeenAs() []netip.Addr {
 	return e.swarms.DialBacks().SeenAs()
 }
 
-// AskDialBack asks one of Helpers to dial this node at from, an address of this host, by
-// TCP and UDP on these ports; 0 is not dialled.
+// AskDialBack asks one of Helpers to dial this node at from, an address of this host,
+// over TCP and UDP on these ports; port 0 is not dialled.
 func (e *Engine) AskDialBack(ctx context.Context, helper netip.AddrPort, from netip.Addr, tcp, udp uint16) (DialBack, error) {
 	if !e.call(func(lp *loop) {}) {
 		return DialBack{}, stopped()
@@ -39,9 +39,9 @@ func (e *Engine) AskDialBack(ctx context.Context, helper netip.AddrPort, from ne
 	return e.swarms.DialBacks().Ask(ctx, helper, from, tcp, udp)
 }
 
-// Moved is called with the addresses that this host has now. A connection from any other
-// address is dead, and neither end would notice for minutes: it is closed, and the peer
-// is dialled again.
+// Moved tells the engine which addresses this host has now. A connection from any other
+// address is dead, and neither end would notice for minutes. The engine closes it and
+// dials the peer again.
 func (e *Engine) Moved(own []netip.Addr) {
 	if e.call(func(lp *loop) {}) {
 		e.swarms.Moved(own)

@@ -19,8 +19,8 @@ import (
 	"github.com/shoalnet/shoal/share/storage"
 )
 
-// Hint is where a damaged database says that content is. Nothing else of such a row is
-// used.
+// Hint is the location of content according to a damaged database. Nothing else in
+// such a row is used.
 type Hint struct {
 	Path  string // the content itself
 	Fetch bool   // it was fetched there
@@ -30,17 +30,17 @@ type Hint struct {
 type Recovered struct {
 	ID   share.ID
 	Name string
-	Path string // of the content; empty where it was not found
-	// Own tells that the transfer is a share: all files count as the user's own.
+	Path string // of the content; empty if it was not found
+	// Own says that the transfer is a share: all files count as the user's own.
 	Own bool
-	// Noted tells that the transfer has its settings again, from its note. Else it was
-	// made from its .torrent file and the files on disk.
+	// Noted says that the settings were restored from the transfer's note. Otherwise
+	// the transfer was made from its .torrent file and the files on disk.
 	Noted bool
-	// Err is why the transfer was not recovered.
+	// Err says why the transfer was not recovered.
 	Err error
 }
 
-// Hints reads from a damaged database where content is, as far as it can be read.
+// Hints reads the locations of content from a damaged database, as far as possible.
 func Hints(ctx context.Context, db *sql.DB) map[share.ID]Hint {
 	hints := map[share.ID]Hint{}
 	q, err := db.QueryContext(ctx, `SELECT id, kind, name, path, options FROM engine_transfers`)
@@ -74,8 +74,8 @@ func Hints(ctx context.Context, db *sql.DB) map[share.ID]Hint {
 // Recover fills the tables of a new database from the folder of a lost one, see
 // Config.Dir. A transfer with a note gets its settings back. One without a note becomes a
 // share, if its files are where a hint says or in one of folders; they count as the
-// user's own. All data is hashed before it is trusted. Transfers that are in the tables
-// already stay as they are.
+// user's own. All data is hashed before it is trusted. Transfers that are already in the
+// tables stay as they are.
 func Recover(ctx context.Context, db *sql.DB, dir string, hints map[share.ID]Hint, folders []string, now time.Time) ([]Recovered, error) {
 	if err := migrate(ctx, db); err != nil {
 		return nil, fmt.Errorf("making the table of transfers: %w", err)

@@ -113,11 +113,11 @@ func (r *removal) fate() fate {
 	return keepFiles
 }
 
-// Remove takes a transfer off the list, and with data deletes what it fetched. It
-// never deletes what the user shared from its own place, nor what the transfer did
-// not make. It returns when it is done, with the files that stay and why. A second
-// Remove of the same transfer returns with the first; the data goes if either of
-// them asked for that.
+// Remove takes a transfer off the list, and with data deletes the files that it
+// fetched. It never deletes files that the user shared from their place, or that
+// the transfer did not make. It returns when it is done, with the files that stay
+// and why. A second Remove of the same transfer returns together with the first;
+// the data is deleted if either asked for that.
 func (e *Engine) Remove(id share.ID, data bool) ([]share.Kept, error) {
 	done := make(chan error, 1)
 	err := stopped()

@@ -71,10 +71,9 @@ type pad struct{ *io.SectionReader }
 
 func (pad) Close() error { return nil }
 
-// OpenSource opens a file as a web seed has it (BEP 19): by the name that the torrent has
-// for it, pads as zeros, and of a sealed share the blob. It is as Open otherwise, and the
-// error for a name that the torrent does not have wraps fs.ErrNotExist. name is not
-// escaped.
+// OpenSource opens a file as a web seed serves it (BEP 19): by its name in the torrent,
+// pads as zeros, and the blob of a sealed share. Otherwise it is like Open. The error for
+// a name that is not in the torrent wraps fs.ErrNotExist. name is not escaped.
 func (e *Engine) OpenSource(ctx context.Context, id share.ID, name string) (content io.ReadSeekCloser, size int64, err error) {
 	s, err := e.openStream(ctx, id, false, func(t *transfer, o *openedPhase, s *stream) error {
 		info := t.info

@@ -144,7 +144,7 @@ const gatherTime = time.Second
 // ErrNewer is wrapped by the error for tables that a later version wrote.
 var ErrNewer = errors.New("the transfers were written by a later version of shoal")
 
-// CheckState tells whether an engine could read its tables, which need not be there. With
+// CheckState reports whether an engine could read its tables, which need not exist. With
 // deep it reads all of them. It changes nothing.
 func CheckState(ctx context.Context, db *sql.DB, deep bool) error {
 	var tables int

@@ -173,16 +173,16 @@ func (t *transfer) endStreams() {
 	}
 }
 
-// Open reads one file of a transfer, and waits where data has yet to arrive: pieces
-// are then fetched in the order of the reading. Reads fail when ctx ends, when the
-// transfer is removed or paused while data is missing, or when the disk fails. The
-// result is not safe for concurrent use.
+// Open reads one file of a transfer, and waits for missing data: pieces are then
+// fetched in reading order. Reads fail when ctx ends, when the transfer is removed
+// or paused while data is missing, or when the disk fails. The result is not safe
+// for concurrent use.
 func (e *Engine) Open(ctx context.Context, id share.ID, fileIndex int) (io.ReadSeekCloser, error) {
 	return e.openFile(ctx, id, fileIndex, false)
 }
 
-// Play is Open for somebody who plays the file: while data is missing ahead of the
-// reader, other downloads are slowed down.
+// Play is Open for a player: while data is missing ahead of the reader, other
+// downloads are slowed down.
 func (e *Engine) Play(ctx context.Context, id share.ID, fileIndex int) (io.ReadSeekCloser, error) {
 	return e.openFile(ctx, id, fileIndex, true)
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/shoalnet/shoal/share/engine/internal/swarm/face"
 )
 
-// Upload is content of a transfer on its way out to somebody who is no peer, such as a
-// browser. The limits that hold back what peers get hold it back, too, and it counts in the
-// same totals, but not in what trackers are told. It is safe for concurrent use.
+// Upload sends content of a transfer to something other than a peer, such as a browser. It
+// has the same limits as uploads to peers, and counts in the same totals, but not in the
+// figures for trackers. It is safe for concurrent use.
 type Upload struct {
 	limit flow.Throttle
 	line  face.Upload
@@ -36,9 +36,9 @@ func (g *given) sample(elapsed time.Duration) { g.rate.Sample(g.bytes.Load(), el
 // still tells that nothing is uploaded, and the rate has come down.
 func (g *given) still() bool { return g.open == 0 && g.rate.Rate() == 0 }
 
-// Upload begins to send content of a transfer over conn, which may be nil where it is not
-// known. The caller reads with Open, asks Pass before and calls Sent after it has sent
-// something, and ends it with End.
+// Upload begins to send content of a transfer over conn, which may be nil if it is not
+// known. The caller reads with Open, calls Pass before and Sent after each part that it
+// sends, and finally End.
 func (e *Engine) Upload(id share.ID, conn net.Conn) (*Upload, error) {
 	u := &Upload{}
 	err := e.on(id, func(lp *loop, t *transfer) error {
@@ -64,7 +64,7 @@ func (e *Engine) Upload(id share.ID, conn net.Conn) (*Upload, error) {
 	return u, nil
 }
 
-// Holds tells whether anything is held back at present. Then small parts should be sent.
+// Holds reports whether uploads are limited now. Then small parts should be sent.
 func (u *Upload) Holds() bool { return u.limit.Holds() || u.line.Holds() }
 
 // Pass waits until n bytes may be sent.
@@ -81,7 +81,7 @@ func (u *Upload) Sent(n int) {
 	u.line.Sent(n)
 }
 
-// End is called once.
+// End ends the upload. It is called once.
 func (u *Upload) End() {
 	u.line.End()
 	u.end()

@@ -42,7 +42,7 @@ type Address struct {
 	// Routed says that the default route uses Interface, or that the system does
 	// not report routes.
 	Routed bool
-	// Router is the default router of Interface; the zero Addr where there is none or the
+	// Router is the default router of Interface; the zero Addr if there is none or the
 	// system does not report it.
 	Router netip.Addr
 	// Preferred and Valid are the remaining lifetimes when the address was read;
@@ -95,7 +95,7 @@ var rank = map[Kind]int{Stable: 0, Unknown: 1, Temporary: 2}
 
 // Published selects the addresses for links and announces, best first: stable
 // global ones; temporary ones only if the host has no others; local (ULA) ones only
-// if there is no global one; and loopback only if there is nothing else. It never
+// if there is no global one; loopback only if there is nothing else. It never
 // selects link-local, deprecated or tentative addresses.
 func (p Policy) Published(all []Address) []Address {
 	for _, scope := range []Scope{Global, ULA, Loopback} {

@@ -3,8 +3,8 @@
 //
 // Its promise: an address is reachable only after a host in another network has
 // connected to it, and unreachable only after peers in two other networks were asked
-// to connect and failed. Otherwise the verdict is unknown. The word of a router or a
-// peer proves nothing.
+// to connect and failed. Otherwise the verdict is unknown. What a router or a peer
+// says proves nothing.
 //
 //	Watcher    follows the addresses of this host; a Policy says which of them
 //	           are published

@@ -117,13 +117,13 @@ func (e *Evidence) stranger(from netip.Addr) bool {
 }
 
 // Came records that from contacted the address to of this host unsolicited. It
-// reports whether that is a proof: a neighbour has not passed the firewall.
+// reports whether that is proof: a neighbour has not passed the firewall.
 func (e *Evidence) Came(p Protocol, to, from netip.Addr, how string) bool {
 	return e.came(subject{addr: to, proto: p}, from, how)
 }
 
 // CameTo is Came for TCP at a port that is not for peers. A firewall may let strangers in
-// at one port and not at another, so it says nothing about other ports.
+// at one port and not at another, so this proves nothing about other ports.
 func (e *Evidence) CameTo(to netip.AddrPort, from netip.Addr, how string) bool {
 	return e.came(subject{to.Addr(), TCP, to.Port()}, from, how)
 }

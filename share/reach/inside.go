@@ -12,15 +12,15 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// System is where a host shows what it is. The zero System is this host's.
+// System holds what FindInside examines. The zero System is this host.
 type System struct {
 	Root      fs.FS // its files, from /; nil for none on systems other than Linux
 	Env       func(string) string
 	Addresses []netip.Addr // of all interfaces, IPv4, too
 }
 
-// FindInside recognises the container or virtual machine that this host is; nil for
-// neither.
+// FindInside recognises the container or virtual machine in which this process
+// runs; nil for neither.
 func FindInside(s System) *share.Inside {
 	if s.Root == nil && s.Env == nil {
 		s = thisSystem()

@@ -105,8 +105,8 @@ func (p *Pinholes) Problems() []share.GatewayProblem {
 	return slices.Clone(p.problems)
 }
 
-// Asked reports whether all that an address needs was asked of its router, whatever the
-// router said.
+// Asked reports whether everything that an address needs was requested from its router,
+// whatever the router answered.
 func (p *Pinholes) Asked(a netip.Addr) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

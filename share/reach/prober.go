@@ -19,7 +19,7 @@ type Caller interface {
 }
 
 // Called is the result of one attempt. If neither Came nor Failed is set, it was not
-// tried, or there is only the helper's word.
+// tried, or there is only the helper's claim.
 type Called struct {
 	Came      bool // by TCP, and was answered
 	Failed    bool // by TCP

@@ -18,16 +18,16 @@ type Situation struct {
 	Seen      []share.SeenAs
 	DHT       *share.DHTReport
 	Host      []Address         // all addresses of this host
-	IPv4      *share.IPv4Report // nil where IPv4 is off
-	Local     bool              // only this host is to reach this node
-	Inside    *share.Inside     // nil on a machine of its own
+	IPv4      *share.IPv4Report // nil if IPv4 is off
+	Local     bool              // only this host should reach this node
+	Inside    *share.Inside     // nil outside containers and virtual machines
 }
 
 // Endpoint is an address with the port on which this node listens there.
 type Endpoint struct {
 	Address
 	Port      uint16
-	UDP       uint16 // the DHT's; 0 where it is off
+	UDP       uint16 // the DHT's; 0 if it is off
 	Published bool   // told to others
 }
 
@@ -213,7 +213,7 @@ func refusedBy(all []share.Pinhole) (names []string) {
 }
 
 // Sort puts proven addresses first and refuted ones last, and otherwise keeps the
-// order. It is the order of the addresses in links.
+// order. Links list addresses in this order.
 func (e *Evidence) Sort(all []netip.AddrPort) {
 	rank := map[share.Verdict]int{share.Reachable: 0, share.NotKnown: 1, share.Unreachable: 2}
 	slices.SortStableFunc(all, func(a, b netip.AddrPort) int {

@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// Cache keeps the records that were used last, of any number of Sealers and Openers,
-// so that one sealing serves all blocks of a record. It is made for a few dozen
-// records. Its memory is RecordSize for each, and one more for each read that goes on
-// beyond them.
+// Cache keeps the most recently used records of any number of Sealers and Openers, so
+// that one sealing serves all blocks of a record. It is meant for a few dozen
+// records. It uses RecordSize bytes for each, and the same again for each running
+// read beyond them.
 type Cache struct {
 	limit int
 
@@ -37,7 +37,7 @@ type slot struct {
 	rec    record
 }
 
-// NewCache is a Cache of so many records, at least one.
+// NewCache makes a Cache of that many records, at least one.
 func NewCache(limit int) *Cache { return &Cache{limit: max(limit, 1)} }
 
 // read copies to p what record n of a source has from skip on.

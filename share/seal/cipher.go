@@ -18,8 +18,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// NewSecret is a new random key for one share. Content that is not the same, byte for
-// byte, gets another.
+// NewSecret makes a random key for one share. Content that differs in any byte needs
+// another key.
 func NewSecret() share.Secret {
 	var key [share.SecretSize]byte
 	rand.Read(key[:]) // never fails
@@ -29,8 +29,8 @@ func NewSecret() share.Secret {
 // nameSize is the bytes of the name of a blob, which is printed as hex digits.
 const nameSize = 16
 
-// Name is what the blob of a share is called: 32 hex digits that follow from the key
-// and do not lead back to it.
+// Name is the name of a share's blob: 32 hex digits that are derived from the key
+// and do not reveal it.
 func Name(s share.Secret) (string, error) {
 	b, err := derive(s, "name", nameSize)
 	return hex.EncodeToString(b), err
@@ -129,11 +129,11 @@ func (c *recordCipher) open(n int64, kind Kind, rec *record) error {
 var (
 	// ErrForged: with this key, the record is not one that was sealed for this place.
 	ErrForged = errors.New("not sealed with this key, or changed since")
-	// ErrChanged: what a record was made of is not what is there now.
+	// ErrChanged: the data that a record was made of has changed.
 	ErrChanged = errors.New("the content has changed since it was sealed")
 )
 
-// RecordError tells which record could not be sealed or opened.
+// RecordError says which record could not be sealed or opened.
 type RecordError struct {
 	Record int64
 	Err    error

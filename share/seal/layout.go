@@ -12,19 +12,19 @@ const (
 	TagSize    = 32    // bytes of its tag, which come first
 	DataSize   = RecordSize - TagSize
 
-	// Version is that of the format. It is in record 0 and in every tag.
+	// Version is the version of the format. It is in record 0 and in every tag.
 	Version = 1
 
 	MinRecords  = 2        // 128 KiB: smaller shares look alike
 	MaxManifest = 16 << 20 // bytes
-	// MaxContents is how many bytes all files have at most. It is what the largest
-	// torrent holds.
+	// MaxContents is the maximum size of all files together, in bytes: the size of
+	// the largest torrent.
 	MaxContents = 1 << 50
 
 	headerSize = 8 // of the head: version and length of the manifest
 )
 
-// Kind is what a record holds. It is in the tag.
+// Kind says what a record holds. It is in the tag.
 type Kind byte
 
 // The kinds of records. Those of a blob are in this order.
@@ -37,20 +37,20 @@ const (
 // Span is records From up to, not including, To.
 type Span struct{ From, To int64 }
 
-// Bytes are the bytes of s in the blob.
+// Bytes returns the offset and length of s in the blob.
 func (s Span) Bytes() (off, length int64) {
 	return s.From * RecordSize, (s.To - s.From) * RecordSize
 }
 
-// Layout is which records of a blob hold what. It follows from the length of the
+// Layout says which records of a blob hold what. It follows from the lengths of the
 // manifest and of the contents.
 type Layout struct {
 	manifest, contents int64 // bytes
 	head, data, count  int64 // records: of the head, of the contents, in all
 }
 
-// NewLayout is the layout for a manifest and contents of so many bytes. Beyond the
-// limits of the format it is an error of kind share.Refused.
+// NewLayout returns the layout for a manifest and contents of these sizes. Beyond
+// the limits of the format it returns an error of kind share.Refused.
 func NewLayout(manifest, contents int64) (Layout, error) {
 	switch {
 	case manifest < 0 || manifest > MaxManifest:
@@ -75,8 +75,8 @@ func padded(n int64) int64 {
 	return (n + mask) &^ mask
 }
 
-// Fits tells whether a torrent of one file has the form of a sealed share: its name,
-// its length, and that of its pieces. Other content may have it by chance.
+// Fits reports whether a torrent of one file has the form of a sealed share: its
+// name, its length, and its piece length. Other content may fit by chance.
 func Fits(name string, length, pieceLength int64) bool {
 	if len(name) != 2*nameSize || length < MinRecords*RecordSize || length%RecordSize != 0 || pieceLength%RecordSize != 0 {
 		return false
@@ -98,10 +98,10 @@ func (l Layout) Size() int64 { return l.count * RecordSize }
 // Contents is the number of bytes of all files.
 func (l Layout) Contents() int64 { return l.contents }
 
-// Head are the records that hold the manifest.
+// Head returns the records that hold the manifest.
 func (l Layout) Head() Span { return Span{0, l.head} }
 
-// Kind is that of record n, which must be in the blob.
+// Kind returns the kind of record n, which must be in the blob.
 func (l Layout) Kind(n int64) Kind {
 	switch {
 	case n < l.head:
@@ -112,7 +112,7 @@ func (l Layout) Kind(n int64) Kind {
 	return Padding
 }
 
-// Records are those that hold the length bytes at off of the contents.
+// Records returns the records that hold the length bytes at off of the contents.
 func (l Layout) Records(off, length int64) Span {
 	off = min(max(off, 0), l.contents)
 	length = min(max(length, 0), l.contents-off)

@@ -16,21 +16,21 @@ const (
 	MaxPath    = 4000    // bytes of such a path with its slashes, as in torrents
 )
 
-// Manifest is what a sealed share holds: one file, or a folder with all below it.
-// Names are as share.IsName wants them, and no folder has a name twice. They may still
-// collide on a file system that ignores case or Unicode form, as those of a torrent
-// may: who makes files of them has to tell them apart.
+// Manifest lists the content of a sealed share: one file, or a folder with everything
+// below it. Names satisfy share.IsName, and no folder has a name twice. They may still
+// collide on a file system that ignores case or Unicode form, as names in a torrent
+// may: whoever creates the files has to make them distinct.
 type Manifest struct {
-	// Entries begin with the root. A folder is followed by what is in it, sorted by
+	// Entries begin with the root. A folder is followed by its entries, sorted by
 	// the bytes of the names.
 	Entries []Entry
-	// Contents is how many bytes all files have.
+	// Contents is the size of all files together, in bytes.
 	Contents int64
 }
 
 // Entry is a file or a folder.
 type Entry struct {
-	Parent int // index of the folder that it is in; -1 of the root
+	Parent int // index of its folder; -1 for the root
 	Name   string
 	Folder bool
 	Mode   fs.FileMode // permission bits
@@ -39,7 +39,7 @@ type Entry struct {
 	Offset int64       // of its first byte in the contents; set by ParseManifest
 }
 
-// Path are the names that lead from the root's to that of entry i.
+// Path returns the names from the root to entry i.
 func (m *Manifest) Path(i int) (path []string) {
 	for ; i >= 0; i = m.Entries[i].Parent {
 		path = append(path, m.Entries[i].Name)
@@ -54,8 +54,8 @@ const (
 	fileEntry   = 2
 )
 
-// Encode is the one form that m has in a share. What ParseManifest would refuse, and
-// entries in another order, are an error of kind share.Usage.
+// Encode returns the only valid form of m in a share. A manifest that ParseManifest
+// would refuse, or whose entries are not in order, is an error of kind share.Usage.
 func (m *Manifest) Encode() ([]byte, error) {
 	var b []byte
 	depth := make([]int, len(m.Entries))
@@ -103,8 +103,8 @@ func nanoseconds(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// ParseManifest reads the manifest of a share. It accepts one form of each; everything
-// else is an error of kind share.Refused.
+// ParseManifest reads the manifest of a share. It accepts only the form that Encode
+// returns; anything else is an error of kind share.Refused.
 func ParseManifest(b []byte) (*Manifest, error) {
 	if len(b) > MaxManifest {
 		return nil, refused("%d bytes, more than %d", len(b), MaxManifest)

@@ -10,8 +10,8 @@ import (
 
 // Opener reads a sealed share with its key. Its methods are safe for concurrent use.
 type Opener struct {
-	// Manifest is what the share holds, and Bytes the same as it came, for a Sealer.
-	// They must not be changed.
+	// Manifest lists the content of the share. Bytes is its encoded form, for a
+	// Sealer. Neither may be changed.
 	Manifest *Manifest
 	Bytes    []byte
 
@@ -23,8 +23,8 @@ type Opener struct {
 
 // NewOpener reads the manifest from the records at the beginning of a blob of size
 // bytes, whose other records may be missing. An error of the blob is returned as it
-// is. One of kind share.Refused means that the blob is none, and a RecordError with
-// ErrForged that it is not one of this key. cache may be nil.
+// is. An error of kind share.Refused means that it is not a sealed share, and a
+// RecordError with ErrForged that it was sealed with another key. cache may be nil.
 func NewOpener(secret share.Secret, blob io.ReaderAt, size int64, cache *Cache) (*Opener, error) {
 	if size < MinRecords*RecordSize || size%RecordSize != 0 {
 		return nil, share.Errorf(share.Refused, "a sealed share of %d bytes: it would have a multiple of %d, and at least %d", size, RecordSize, MinRecords*RecordSize)
@@ -94,8 +94,8 @@ func readHeader(data []byte, size int64) (int64, error) {
 	return length, nil
 }
 
-// HeadOf tells how many records NewOpener is going to read, by the first one, rec, of a
-// blob of size bytes. rec is used up. Errors are those of NewOpener.
+// HeadOf returns the records that NewOpener will read, given rec, the first record of a
+// blob of size bytes. It overwrites rec. Errors are those of NewOpener.
 func HeadOf(secret share.Secret, rec *[RecordSize]byte, size int64) (Span, error) {
 	c, err := newCipher(secret)
 	if err != nil {
@@ -121,17 +121,17 @@ func zeros(b []byte) bool {
 	return true
 }
 
-// Layout is that of the blob.
+// Layout returns the layout of the blob.
 func (o *Opener) Layout() Layout { return o.layout }
 
-// Open decrypts record n in place. It returns what of the contents the record holds,
-// which is in rec behind the tag, and its place in them; nothing unless the record is
-// of kind Contents. After an error, which is a RecordError, rec is zeros.
+// Open decrypts record n in place. It returns the part of the contents in the record,
+// which is in rec after the tag, and its offset in the contents; nothing unless the
+// record is of kind Contents. After an error, which is a RecordError, rec is zeros.
 func (o *Opener) Open(n int64, rec *[RecordSize]byte) (data []byte, off int64, err error) {
 	return open(o.layout, o.cipher, n, rec)
 }
 
-// Open is Opener.Open, for who has the manifest already.
+// Open is Opener.Open for callers that already have the manifest.
 func (s *Sealer) Open(n int64, rec *[RecordSize]byte) (data []byte, off int64, err error) {
 	return open(s.layout, s.cipher, n, rec)
 }
@@ -155,7 +155,7 @@ func open(l Layout, c *recordCipher, n int64, rec *record) (data []byte, off int
 }
 
 // ReadAt reads the contents. It ends at a record that cannot be opened, with a
-// RecordError, or with the error of the blob; what it read before is right.
+// RecordError, or with the error of the blob; the bytes read before are right.
 func (o *Opener) ReadAt(p []byte, off int64) (int, error) {
 	return o.cache.readAt(o, p, off, o.layout.contents, o.layout.head, TagSize)
 }

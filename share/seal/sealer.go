@@ -12,11 +12,11 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Config is what a blob is made of.
+// Config holds what a blob is made from.
 type Config struct {
 	Secret share.Secret
-	// Manifest is what Manifest.Encode returned, or a reader got. It is kept and not
-	// changed.
+	// Manifest is the encoded manifest, from Manifest.Encode or an Opener. It is
+	// kept and not modified.
 	Manifest []byte
 	// Contents are the bytes of all files, in the order of the manifest. io.EOF before
 	// their end means that a file has become shorter.
@@ -30,9 +30,9 @@ type keeper interface {
 	admit(n int64, t *tool) error
 }
 
-// Sealer is a blob that nobody stores: each record is sealed when it is read, from the
-// contents as they are at that moment, and given out only if its tag is the kept one.
-// Its methods are safe for concurrent use.
+// Sealer is a blob that is not stored: each record is sealed when it is read, from the
+// contents at that moment, and given out only if its tag is the kept one. Its methods
+// are safe for concurrent use.
 type Sealer struct {
 	layout   Layout
 	head     []byte // before it is cut into records
@@ -42,8 +42,8 @@ type Sealer struct {
 	keep     keeper
 }
 
-// NewSealer is a Sealer with the tags that a Maker stored, or a reader got: 32 bytes
-// for each record, by its number. Those of records that are not there are zeros.
+// NewSealer makes a Sealer with the tags that a Maker stored or a reader received:
+// 32 bytes for each record, by its number. The tags of missing records are zeros.
 func NewSealer(cfg Config, tags io.ReaderAt) (*Sealer, error) {
 	return newSealer(cfg, kept{tags})
 }
@@ -69,18 +69,18 @@ func newSealer(cfg Config, keep keeper) (*Sealer, error) {
 	return s, nil
 }
 
-// Layout is that of the blob.
+// Layout returns the layout of the blob.
 func (s *Sealer) Layout() Layout { return s.layout }
 
 // ReadAt reads the blob. At a record that cannot be sealed it ends with a RecordError;
-// what it read before is right.
+// the bytes read before are right.
 func (s *Sealer) ReadAt(p []byte, off int64) (int, error) {
 	return s.cache.readAt(s, p, off, s.layout.Size(), 0, 0)
 }
 
-// Check compares the records of a span with what they are made of now, and lists those
-// that differ. They are not served from the cache any more. An error means that the
-// contents could not be read, or that ctx ended.
+// Check compares the records of a span with the current contents, and lists those that
+// differ. They are no longer served from the cache. An error means that the contents
+// could not be read, or that ctx ended.
 func (s *Sealer) Check(ctx context.Context, in Span) (differ []Span, err error) {
 	rec := new(record)
 	for n := max(in.From, 0); n < min(in.To, s.layout.count); n++ {
@@ -164,7 +164,7 @@ type TagStore interface {
 // record has one tag: a record that is read again after the content changed fails.
 type Maker struct{ *Sealer }
 
-// NewMaker is a Maker that stores the tags in tags. What is there is overwritten.
+// NewMaker makes a Maker that stores the tags in tags and overwrites what is there.
 func NewMaker(cfg Config, tags TagStore) (*Maker, error) {
 	l := &learner{tags: tags}
 	s, err := newSealer(cfg, l)
@@ -176,7 +176,7 @@ func NewMaker(cfg Config, tags TagStore) (*Maker, error) {
 	return &Maker{s}, nil
 }
 
-// Finish returns the Sealer, once every record was read.
+// Finish returns the Sealer once every record has been read.
 func (m *Maker) Finish() (*Sealer, error) {
 	l := m.keep.(*learner)
 	l.mu.Lock()

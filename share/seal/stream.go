@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// Stream seals plaintext as it comes, in order, and passes on the records, one with
-// each write. No kept tag is asked: so what comes out may be compared with a hash, and
+// Stream seals plaintext as it arrives, in order, and passes on the records, one with
+// each write. It checks no kept tags, so its output may be compared with a hash but
 // must not be sent to anybody.
 type Stream struct {
 	of   *Sealer
@@ -18,14 +18,14 @@ type Stream struct {
 }
 
 // Stream seals the records from first on and writes them to w. Each record is made of
-// DataSize bytes that are written to the Stream; what does not belong to the contents
-// may be anything there, and is replaced. tell is called with the tag of each record
-// before it is written; it may be nil.
+// DataSize bytes written to the Stream; bytes outside the contents may have any
+// value, and are replaced. tell is called with the tag of each record before it is
+// written; it may be nil.
 func (s *Sealer) Stream(first int64, w io.Writer, tell func(n int64, tag [TagSize]byte)) *Stream {
 	return &Stream{of: s, to: w, tell: tell, next: first}
 }
 
-// Write takes plaintext. Its errors are those of the writer behind.
+// Write takes plaintext. Its errors are those of the underlying writer.
 func (st *Stream) Write(p []byte) (n int, err error) {
 	for n < len(p) {
 		if st.next < 0 || st.next >= st.of.layout.count {

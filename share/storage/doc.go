@@ -4,9 +4,9 @@
 // The promise: a piece that Durable counts has the right bytes on the disk itself,
 // whatever happens and at any instant: kill -9, a power cut, a full disk, a sync that
 // fails. Nothing outside a transfer's own place is written or removed. No symlink
-// below it is followed or made. What the transfer's record does not call its own is
-// only read: what the user shares, what was there before, and what was changed after
-// it was complete. See docs/decisions/0007-whose-file.md.
+// below it is followed or made. Files that the transfer's record does not call its
+// own are only read: those that the user shares, those that existed before, and those
+// changed after they were complete. See docs/decisions/0007-whose-file.md.
 //
 // On disk, a fetched torrent of several files and one of a single file:
 //
@@ -22,8 +22,8 @@
 //	└── debian.iso.shoal-91bd04.part      renamed to debian.iso once complete and synced
 //
 // Pad files (BEP 47) are never on disk. Names are chosen when a transfer is first
-// opened, and kept in the Ledger. So is what is durable, with the size, the times and
-// the inode of each file:
+// opened, and kept in the Ledger, together with the durable pieces and the size,
+// times and inode of each file:
 //
 //	Ledger.Save ─▶ make ─▶ write ─▶ hash ─▶ MarkComplete ─▶ fsync ─▶ fsync folder ─▶ Ledger.Save ─▶ Durable
 //	└ whose it is ┘                 └ in memory, served to peers ┘  └ in batches: a second or 128 MiB ┘
@@ -32,7 +32,7 @@
 // # Parts
 //
 // Transfer coordinates parts that have one job each. No part knows the Transfer. A
-// part knows some of those above it, and what stands on the right:
+// part knows some of the parts above it, and what is listed on the right:
 //
 //	memory      all that is remembered, under one mutex           its parts
 //	  geometry    where files lie in pieces                       the info dictionary
@@ -58,13 +58,13 @@
 //	publisher   final names; files without bytes
 //	clipper     part files of files that are not wanted
 //
-// What the user shares has no naming and none of the last five. Some parts live for
-// one call: opener takes up a transfer and chooser names a new one, prober tries the
-// disk after a fault, remover deletes.
+// Content that the user shares has no naming and none of the last five. Some parts
+// exist for one call: opener opens a transfer and chooser names a new one, prober
+// tries the disk after a fault, remover deletes.
 //
-// What is remembered changes together: a wrong piece concerns the piece, its file and
-// the record. So one mutex, memory.mu, guards all of it. It is held for moments, and
-// never while the disk works. The other locks are for work on the disk. They are
+// The remembered state changes together: a wrong piece concerns the piece, its file
+// and the record. So one mutex, memory.mu, guards all of it. It is held briefly, and
+// never during disk operations. The other locks are for disk operations. They are
 // taken in this order:
 //
 //	recorder.batching   one batch at a time: sync, record, rename
@@ -80,17 +80,17 @@
 //
 // # Sealed shares
 //
-// Of a sealed share the files hold the plaintext, and Spec.Info is a view of the
-// torrent's dictionary that has the plaintext's offsets and the blob's pieces. All parts
-// work as with plain content; only the hash of a piece is that of what the plaintext
-// seals to. Sealed turns what peers ask and send at the offsets of the blob into reads
-// and writes of plaintext. See package share/seal and docs/protocol/sealed.md.
+// The files of a sealed share hold the plaintext, and Spec.Info is a view of the
+// torrent's dictionary with the plaintext's offsets and the blob's pieces. All parts
+// work as with plain content, except that the hash of a piece is computed over the
+// sealed records. Sealed turns reads and writes of peers, at offsets of the blob, into
+// reads and writes of plaintext. See package share/seal and docs/protocol/sealed.md.
 //
 // # What is trusted
 //
 // A file whose size, times and inode are as recorded is trusted without being read.
 // The pieces of any other file are hashed again before they count. If only ctime or
-// inode differ, they are served meanwhile, each after a hash. After each block that
-// is read for a peer the open file is compared once more, and the pieces of a file
-// that changed are withheld. See watcher and verifier.
+// inode differ, they are served meanwhile, each after it was hashed. After each
+// block that is read for a peer the open file is compared once more, and the pieces
+// of a changed file are withheld. See watcher and verifier.
 package storage

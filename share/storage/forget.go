@@ -7,8 +7,8 @@ import (
 	"github.com/shoalnet/shoal/share/metainfo"
 )
 
-// Forget reduces r to what hashing cannot find out again: where the files of a
-// transfer are and whose they are. A transfer that is opened with the result hashes
+// Forget reduces r to what hashing cannot recover: where the files of a transfer
+// are and whose they are. A transfer that is opened with the result hashes
 // everything on disk before it trusts it. The Progress of the result does not
 // change with each piece.
 func Forget(r Record, info *metainfo.Info) (Record, error) {
@@ -36,8 +36,8 @@ func ownersOf(encoded []byte, info *metainfo.Info) ([]byte, error) {
 	return p.encode(info), nil
 }
 
-// Rekey returns r as the record of the same files under another ID. info is what r
-// describes.
+// Rekey returns r as the record of the same files under another ID. info is the
+// content that r describes.
 func Rekey(r Record, info *metainfo.Info, id share.ID) (Record, error) {
 	l, err := decodeLayout(r.Layout, info)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Open opens the transfer of s.Info, as it was left, or new. It looks at the size
-// and times of each file and reads none. If the disk does not answer, the transfer
-// opens with a Fault. A transfer must not be open twice.
+// Open opens the transfer of s.Info, as it was left, or new. It checks the size and
+// times of each file and reads no content. If the disk does not answer, the
+// transfer opens with a Fault. A transfer must not be open twice.
 func (s *Store) Open(ctx context.Context, spec Spec) (*Transfer, error) {
 	t, err := s.newTransfer(spec)
 	if err != nil {

@@ -13,12 +13,13 @@ import (
 )
 
 // Sealed is a Transfer as peers see it: its offsets are those of the blob. It seals
-// what is read, and opens what is written. Its pieces are those of the Transfer.
+// data that is read, and opens data that is written. Its pieces are those of the
+// Transfer.
 //
-// A record is opened when its last block came, and what it holds goes to the files as a
-// block of plain content would: only the torrent's hash of the whole piece decides
-// whether it counts. Until then a record waits in the spool, and so does one that
-// cannot be opened: the hash shows who sent it.
+// A record is opened when its last block has arrived, and its plaintext is written to
+// the files like a block of plain content: only the torrent's hash of the whole piece
+// decides whether it counts. Until then a record waits in the spool, and so does one
+// that cannot be opened: the hash shows who sent it.
 type Sealed struct {
 	t      *Transfer
 	g      *sealing
@@ -65,8 +66,8 @@ func (t *Transfer) Sealed() *Sealed { return t.sealed }
 // Completion is Transfer.Completion.
 func (s *Sealed) Completion(p int) (known, complete bool) { return s.t.Completion(p) }
 
-// ReadAt reads the blob. Each record is sealed anew, from what is in the files, and
-// compared with the tag of what was right.
+// ReadAt reads the blob. Each record is sealed again from the files, and its tag is
+// compared with the one kept when the data was right.
 func (s *Sealed) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 || off >= s.g.blob.Total || len(p) == 0 {
 		return 0, io.EOF
@@ -273,8 +274,8 @@ func (s *Sealed) drop(e *incoming) {
 	}
 }
 
-// CopyPiece writes the first n bytes of piece p of the blob to w, as its content is on
-// the disk, right or wrong. It returns io.EOF where there is no data.
+// CopyPiece writes the first n bytes of piece p of the blob to w, made from the data
+// on disk, right or wrong. It returns io.EOF where there is no data.
 func (s *Sealed) CopyPiece(p int, n int64, w io.Writer) (int64, error) {
 	first, end := s.g.records(p)
 	out := &firstBytes{w: w, left: n}
@@ -352,8 +353,8 @@ func (f *firstBytes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// MarkComplete notes that piece p is what the torrent says. If it cannot be opened all
-// the same, the share was not sealed with this key, and nothing of the piece counts.
+// MarkComplete records that piece p matches the torrent. If it still cannot be opened,
+// the share was not sealed with this key, and nothing in the piece counts.
 func (s *Sealed) MarkComplete(p int) error {
 	if !s.settle(p) {
 		err := share.Errorf(share.Refused, "piece %d of %q is as the torrent says, but is not sealed with the key of the link: the share is damaged; ask who made it for another", p, s.t.info.Name)
@@ -398,8 +399,8 @@ func (s *Sealed) settle(p int) bool {
 	return true
 }
 
-// MarkNotComplete notes that piece p is wrong. What came of it is kept: the peer
-// protocol may ask for single blocks of it again.
+// MarkNotComplete records that piece p is wrong. Its blocks are kept: the peer
+// protocol may request single blocks again.
 func (s *Sealed) MarkNotComplete(p int) error {
 	s.mu.Lock()
 	delete(s.copied, p)

@@ -13,14 +13,14 @@ import (
 	"github.com/shoalnet/shoal/share/seal"
 )
 
-// Seal is what there is of a sealed share besides its files: see Spec.
+// Seal is the data of a sealed share besides its files: see Spec.
 type Seal struct {
 	Secret share.Secret
-	// Tags is the file with the tag of each record. It is made when the first ones are
-	// known. What it lacks is found out again by hashing.
+	// Tags is the file with the tag of each record. It is created when the first tags
+	// are known. Hashing recovers missing tags.
 	Tags string
-	// Forged is called, if not nil, when a piece is what the torrent says and still
-	// cannot be opened with the key. It must not block.
+	// Forged is called, if not nil, when a piece matches the torrent but cannot be
+	// opened with the key. It must not block.
 	Forged func(error)
 }
 

@@ -42,26 +42,26 @@ type Record struct {
 	ID       share.ID
 	Layout   []byte // the names on disk; rarely changes after the first record
 	Progress []byte // the durable pieces and the states of the files; in each batch
-	// Owners is the part of Progress that hashing cannot find out again: see
-	// Forget. It comes with each Progress that is saved, and is not loaded.
+	// Owners is the part of Progress that hashing cannot recover: see Forget. It is
+	// saved with each Progress, and not loaded.
 	Owners []byte
 }
 
-// Spec is what to open, and where it is.
+// Spec says what to open, and where it is.
 type Spec struct {
-	// Info describes the content. It is kept and not changed.
+	// Info describes the content. It is kept and not modified.
 	Info *metainfo.Info
-	// Layers are those of Info, which others may add to; see Transfer.Layered. nil
-	// if there are none. A piece whose hash is in a layer that is missing is not
-	// known to be right or wrong, even if its data is there.
+	// Layers are the layers of Info, to which others may add; see Transfer.Layered.
+	// nil if there are none. A piece whose hash is in a missing layer is not known
+	// to be right or wrong, even if its data exists.
 	Layers *metainfo.Layers
-	// Seal is needed where Info has the files of a sealed share.
+	// Seal is needed if Info has the files of a sealed share.
 	Seal Seal
 	// Dir is the folder that holds, or will hold, the content: a folder or file
 	// named Info.Name, or "NAME (2)" and so on if that is taken. It is absolute. If
 	// it does not exist, the transfer opens with a fault.
 	Dir string
-	// Taken tells whether a path in Dir belongs to another transfer. It is called
+	// Taken reports whether a path in Dir belongs to another transfer. It is called
 	// only when the transfer is opened for the first time. nil means never.
 	Taken func(path string) bool
 
@@ -69,18 +69,18 @@ type Spec struct {
 	// recognises files that were not changed later.
 	Since time.Time
 
-	// Adopt completes the user's files in place: a file of which some piece is
-	// right becomes the transfer's own, but is never deleted by it. It is used when
-	// the transfer is opened for the first time; see Transfer.Adopt.
+	// Adopt completes the user's files in place: a file with a right piece becomes
+	// the transfer's own, but is never deleted by it. It is used when the transfer
+	// is opened for the first time; see Transfer.Adopt.
 	Adopt bool
 
 	// Own, if not nil, is content that the user shares from where it is. It is only
 	// ever read. Dir and Taken are not used.
 	Own *Own
 
-	// Notify is told what changed. It is called by one goroutine of Run, which
-	// holds no lock and delivers no other event until it returns. It may call any
-	// method of the Transfer except Close, Remove and Flush. It may be nil.
+	// Notify is called with each change, by one goroutine of Run, which holds no
+	// lock and delivers no other event until it returns. It may call any method of
+	// the Transfer except Close, Remove and Flush. It may be nil.
 	Notify func(Event)
 }
 
@@ -88,11 +88,11 @@ type Spec struct {
 type Own struct {
 	// Path is the file or folder, absolute.
 	Path string
-	// Sources tell, for each entry of Info.Files, what was hashed. They are needed
+	// Sources say, for each entry of Info.Files, what was hashed. They are needed
 	// only when the transfer is opened for the first time: all its pieces are then
-	// durable, provided that the files have not changed. Sources with a Path alone
-	// tell only where files are: as without Sources, every piece has to be hashed
-	// first unless there is a Record. Files without a Path are where Info.Files says.
+	// durable, provided that the files have not changed. Sources with only a Path say
+	// only where files are: as without Sources, every piece has to be hashed first
+	// unless there is a Record. Files without a Path are where Info.Files says.
 	Sources []Source
 	// Foreign says that another program made the files: it may have left out empty
 	// ones.
@@ -113,17 +113,17 @@ type Source struct {
 
 // Event is what changed about a Transfer.
 type Event struct {
-	// Durable tells that more pieces, or fewer, are durable.
+	// Durable says that more pieces, or fewer, are durable.
 	Durable bool
-	// Refresh are pieces whose Completion changed other than by a call of the peer
-	// protocol, which has to ask again.
+	// Refresh lists pieces whose Completion changed other than by a call of the
+	// peer protocol, which has to query it again.
 	Refresh []Span
-	// Verify are pieces that have to be hashed, because nothing is known of them.
-	// Refresh them first.
+	// Verify lists pieces that have to be hashed, because nothing is known about
+	// them. Refresh them first.
 	Verify []Span
 	// Fault is what Transfer.Fault returns now.
 	Fault error
-	// Found tells what became of the user's files that were found.
+	// Found says what happened to the user's files that were found.
 	Found []share.Found
 }
 
@@ -134,10 +134,11 @@ type Span struct{ From, To int }
 type Progress struct {
 	Pieces int
 	Bytes  int64 // of files; pad bytes do not count
-	// Unknown are pieces that have to be hashed, because nothing is known of them.
+	// Unknown counts pieces that have to be hashed, because nothing is known about
+	// them.
 	Unknown int
-	// Doubtful are pieces that are not durable before they are hashed again. They
-	// are served meanwhile, each after a hash; see Transfer.Doubtful.
+	// Doubtful counts pieces that become durable only when they are hashed again.
+	// They are served meanwhile, each after it was hashed; see Transfer.Doubtful.
 	Doubtful int
 }
 

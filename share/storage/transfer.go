@@ -9,11 +9,11 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Transfer is the content of one torrent on disk. It is the face of the package to
-// the engine, and it coordinates the parts that the package comment lists: what is
-// synced, recorded and renamed, in which order. Its methods are safe for concurrent
-// use. In this file they come in this order: content in and out, what is known,
-// what is asked for, the end of a transfer, and what the Store calls. Verified reads
+// Transfer is the content of one torrent on disk. It is the interface of the package
+// to the engine, and it coordinates the parts that the package comment lists: what
+// is synced, recorded and renamed, and in which order. Its methods are safe for
+// concurrent use. Their order in this file is: content in and out, what is known,
+// what is requested, the end of a transfer, and calls of the Store. Verified reads
 // and hashes are methods of verifier, paths are methods of memory.
 //
 // Completion, MarkComplete and MarkNotComplete touch memory only: the peer protocol
@@ -35,10 +35,10 @@ func (t *Transfer) WriteAt(p []byte, off int64) (int, error) {
 	return t.fetch.writer.write(p, off)
 }
 
-// CopyIn makes entry i, of which nothing is on disk yet, a copy of src, if the
-// system can do that by itself: it shares the blocks if the file system can, and
-// copies them if not. It tells whether it did; if not, the caller writes. No byte
-// counts before HashPiece has read it.
+// CopyIn makes entry i, which is not on disk yet, a copy of src, if the system can
+// do that by itself: it shares the blocks if the file system can, and copies them
+// if not. It reports whether it did; if not, the caller writes. No byte counts
+// before HashPiece has read it.
 func (t *Transfer) CopyIn(ctx context.Context, i int, src *os.File) (bool, error) {
 	if t.fetch == nil {
 		return false, nil
@@ -53,7 +53,7 @@ func (t *Transfer) Progress() Progress {
 	return t.known.progress(t.geometry)
 }
 
-// Durable tells whether piece i is durable.
+// Durable reports whether piece i is durable.
 func (t *Transfer) Durable(i int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -89,16 +89,16 @@ func (t *Transfer) FileBytes() []int64 {
 	return n
 }
 
-// Completion tells whether it is known if piece p is right, and whether it is. A
-// piece that is not known is neither served nor requested.
+// Completion reports whether piece p was judged, and whether it is right. A piece
+// that was not judged is neither served nor requested.
 func (t *Transfer) Completion(p int) (known, complete bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.known.completion(p)
 }
 
-// Doubtful lists the pieces that are not durable before they are hashed again, by
-// HashPiece. They are served meanwhile.
+// Doubtful lists the pieces that become durable only when HashPiece has hashed them
+// again. They are served meanwhile.
 func (t *Transfer) Doubtful() []int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -110,23 +110,23 @@ func (t *Transfer) Doubtful() []int {
 	return list
 }
 
-// Arrived tells whether every wanted piece is complete, durable or not.
+// Arrived reports whether every wanted piece is complete, durable or not.
 func (t *Transfer) Arrived() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.known.arrived()
 }
 
-// Fault is why the transfer has stopped, or nil. It is an error of kind share.Disk
-// that wraps one of this package's errors, with a text for people. It ends by
-// itself once the disk works, and Notify is told.
+// Fault says why the transfer has stopped, or is nil. It is an error of kind
+// share.Disk that wraps one of this package's errors, with a text for people. It
+// ends by itself once the disk works, and Notify is called.
 func (t *Transfer) Fault() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.faultNow()
 }
 
-// Amiss tells whether there is anything for Mend to do.
+// Amiss reports whether there is anything for Mend to do.
 func (t *Transfer) Amiss() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -139,7 +139,7 @@ func (t *Transfer) Amiss() bool {
 }
 
 // Await sets which pieces are wanted; by default all are. When the last one is
-// complete it is synced at once: nothing follows that could share its batch.
+// complete it is synced at once, since no later piece could share its batch.
 func (t *Transfer) Await(wanted []Span) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -183,14 +183,15 @@ func (t *Transfer) Adopt(ctx context.Context) error {
 	return t.records.recordIfStale(ctx)
 }
 
-// Look compares every file with what it was. It reads none. Progress and Fault tell
-// what it found. An error means that the disk did not answer.
+// Look compares the size, times and inode of every file with the record. It reads
+// no content. Progress and Fault show the result. An error means that the disk did
+// not answer.
 func (t *Transfer) Look(ctx context.Context) error { return t.watch.lookAtAll(ctx) }
 
-// Recheck makes every piece whose files exist unknown, and ends the trouble with
-// files that were changed or are missing. Event.Verify lists what has to be hashed;
-// nothing is trusted before that. What is wrong or missing is then fetched again,
-// beside what another program wrote.
+// Recheck makes every piece whose files exist unknown, and clears the faults of
+// files that were changed or are missing. Event.Verify lists the pieces to hash;
+// nothing is trusted before that. Wrong or missing data is then fetched again,
+// beside files that another program wrote.
 func (t *Transfer) Recheck(ctx context.Context) error {
 	return t.recheck(ctx, func(int) bool { return true })
 }
@@ -238,8 +239,8 @@ func (t *Transfer) recheck(ctx context.Context, which func(i int) bool) error {
 	return t.records.recordIfStale(ctx)
 }
 
-// Layered asks, by Event.Verify, for a hash of each piece that is not known and
-// whose hash is: layers came since. See Spec.Layers.
+// Layered requests, by Event.Verify, the hashing of pieces that are unknown but can
+// now be judged, because more layers have arrived. See Spec.Layers.
 func (t *Transfer) Layered() {
 	t.mu.Lock()
 	some := false
@@ -256,14 +257,14 @@ func (t *Transfer) Layered() {
 	}
 }
 
-// Flush syncs and records every piece that was marked complete before the call.
-// Its error is that of the sync or the ledger, of kind share.Disk.
+// Flush syncs and records every piece that was marked complete before the call. Its
+// error is from the sync or the ledger, of kind share.Disk.
 func (t *Transfer) Flush(ctx context.Context) error { return t.sync(ctx) }
 
 // Finish ends a transfer of selected files: it flushes, makes the wanted files of 0
 // bytes, by index in Info.Files, and the empty folders, and deletes the part files
-// of files that are not wanted. It keeps what already has such a name. A transfer
-// all of whose pieces are durable needs no Finish.
+// of files that are not wanted. Existing files with such a name are kept. A
+// transfer with all pieces durable needs no Finish.
 func (t *Transfer) Finish(ctx context.Context, want func(i int) bool) error {
 	if err := t.sync(ctx); err != nil || t.fetch == nil {
 		return err
@@ -280,7 +281,7 @@ func (t *Transfer) Finish(ctx context.Context, want func(i int) bool) error {
 	return nil
 }
 
-// Close flushes and closes the files. Call it after the peer protocol has let go of
+// Close flushes and closes the files. Call it when the peer protocol no longer uses
 // t, and without a lock that Notify needs. Later calls of other methods fail with
 // ErrClosed. A second Close does nothing.
 func (t *Transfer) Close(ctx context.Context) error {
@@ -303,11 +304,11 @@ func (t *Transfer) Close(ctx context.Context) error {
 }
 
 // Remove closes t and deletes its record. With data it also deletes the files that
-// this transfer made, if they are unchanged, and the folders that are empty then.
-// Everything else stays, and so does what is Own. It returns what stays, and why.
-// Without data that is the unfinished files; a later transfer of the same content
-// in the same folder uses them. After an error, of kind share.Disk, the record is
-// still there and Remove can be called again.
+// this transfer made, if they are unchanged, and the folders that are then empty.
+// Everything else stays, and so does everything in Own. It returns the files that
+// stay, and why. Without data these are the unfinished files; a later transfer of
+// the same content in the same folder uses them. After an error, of kind
+// share.Disk, the record still exists and Remove can be called again.
 func (t *Transfer) Remove(ctx context.Context, data bool) ([]share.Kept, error) {
 	t.mu.Lock()
 	t.closed, t.removed = true, true

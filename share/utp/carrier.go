@@ -5,17 +5,17 @@ import (
 	"net/netip"
 )
 
-// SegmentConn is a net.PacketConn that moves several datagrams of one peer at once.
-// A Socket uses it when its net.PacketConn is one.
+// SegmentConn is a net.PacketConn that reads or writes several datagrams of one
+// peer at once. A Socket uses these methods if its net.PacketConn has them.
 type SegmentConn interface {
 	net.PacketConn
-	// ReadSegments reads datagrams into b: n bytes, of which each size bytes are a
-	// datagram, the last one perhaps shorter. They came from an address to the
-	// address at of this host, which is invalid where that is not known.
+	// ReadSegments reads n bytes of datagrams into b. Each is size bytes long, the
+	// last one perhaps shorter. They came from one address to the address at of
+	// this host, which is invalid if that is not known.
 	ReadSegments(b []byte) (n, size int, from netip.AddrPort, at netip.Addr, err error)
 	// WriteSegments sends b as datagrams of size bytes, the last one perhaps
 	// shorter, at most 64 of them; from the address from of this host unless that is
-	// invalid. Where fragment is false they should not be fragmented on their way.
+	// invalid. If fragment is false they should not be fragmented on the path.
 	WriteSegments(b []byte, size int, to netip.AddrPort, from netip.Addr, fragment bool) error
 }
 

@@ -19,17 +19,17 @@ const network = "utp"
 type Stats struct {
 	Sent, Received uint64 // bytes of data, each counted once
 	Packets        uint64 // data packets sent
-	Again          uint64 // of them, those sent again
+	Again          uint64 // of them retransmissions
 	Timeouts       uint64 // times that nothing was acknowledged for too long
 	Duplicates     uint64 // packets that arrived more than once
 	Invalid        uint64 // datagrams that were no packet of this connection
 	RTT            time.Duration
 	Queueing       time.Duration // how long our packets wait in queues now
-	Window         int           // bytes that may be on their way
-	Datagram       int           // bytes of a full one
+	Window         int           // bytes that may be in flight
+	Datagram       int           // bytes of a full datagram
 }
 
-// Conn is a connection. Its methods may be called at the same time.
+// Conn is a connection. Its methods are safe for concurrent use.
 type Conn struct {
 	of        *Socket
 	peer      netip.AddrPort
@@ -218,9 +218,9 @@ func (c *Conn) abort() {
 	c.leave()
 }
 
-// Read implements net.Conn. After what the peer has written it returns io.EOF. The error of
-// a connection that ended otherwise wraps ErrReset, ErrTimeout or net.ErrClosed; that of a
-// deadline os.ErrDeadlineExceeded.
+// Read implements net.Conn. After everything that the peer has written it returns io.EOF.
+// The error of a connection that ended otherwise wraps ErrReset, ErrTimeout or
+// net.ErrClosed; that of a deadline wraps os.ErrDeadlineExceeded.
 func (c *Conn) Read(b []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -237,15 +237,15 @@ func (c *Conn) Read(b []byte) (int, error) {
 	}
 }
 
-// Write implements net.Conn. It returns when all of b is in the send buffer, with errors
-// as those of Read.
+// Write implements net.Conn. It returns when all of b is in the send buffer. Its errors
+// are those of Read.
 func (c *Conn) Write(b []byte) (int, error) {
 	n, err := c.WriteBuffers(&net.Buffers{b})
 	return int(n), err
 }
 
-// WriteBuffers writes all of the buffers one after the other, so that they share
-// datagrams, and takes out what it has written.
+// WriteBuffers writes the buffers one after the other, so that they share
+// datagrams, and removes from them what it has written.
 func (c *Conn) WriteBuffers(buffers *net.Buffers) (n int64, err error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -291,7 +291,7 @@ func (c *Conn) CloseWrite() error {
 	return nil
 }
 
-// Close implements net.Conn. What was written is delivered afterwards, for as long
+// Close implements net.Conn. Data already written is still delivered, for as long
 // as Config.Linger says.
 func (c *Conn) Close() error {
 	c.mu.Lock()
@@ -316,7 +316,7 @@ func (c *Conn) Close() error {
 }
 
 // LocalAddr is the address at which the peer's datagrams arrive, or that of the
-// Socket where the system does not tell.
+// Socket if the system does not report it.
 func (c *Conn) LocalAddr() net.Addr {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -330,7 +330,7 @@ func (c *Conn) LocalAddr() net.Addr {
 // RemoteAddr is the peer's address, a *net.UDPAddr.
 func (c *Conn) RemoteAddr() net.Addr { return net.UDPAddrFromAddrPort(c.peer) }
 
-// Stats are the counts and measures now.
+// Stats returns the current counts and measures.
 func (c *Conn) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"github.com/shoalnet/shoal/share/utp/internal/core"
 )
 
-// DefaultTarget is the queueing delay that a flow aims at, at the most.
+// DefaultTarget is the highest queueing delay that a flow aims at.
 const DefaultTarget = core.DefaultTarget
 
 // Reasons for which a connection ends before it was closed at both ends.
@@ -47,16 +47,15 @@ const (
 	firstPause, longestPause = time.Millisecond, time.Second
 )
 
-// Config is what a Socket may be told. The zero Config is good.
+// Config holds the options of a Socket. The zero Config is usable.
 type Config struct {
 	// Target is the queueing delay to keep to; 0 for DefaultTarget.
 	Target time.Duration
-	// ReceiveBuffer and SendBuffer are the bytes of one connection that wait to be
-	// read, and to be sent beside those on their way; 0 for 1 MiB and 256 KiB. The
-	// receive buffer bounds the throughput to its size a round trip.
+	// ReceiveBuffer and SendBuffer are the bytes of one connection that may wait to
+	// be read, and to be sent besides those in flight; 0 for 1 MiB and 256 KiB. The
+	// receive buffer limits the throughput to its size per round trip.
 	ReceiveBuffer, SendBuffer int
-	// Linger is for how long after Close what was written is still delivered; 0
-	// for 30 s.
+	// Linger is how long after Close written data is still delivered; 0 for 30 s.
 	Linger time.Duration
 	// Backlog is how many connections may wait for Accept; 0 for 128. With less
 	// than 0, nothing is accepted.
@@ -64,7 +63,7 @@ type Config struct {
 }
 
 // Socket has the connections of one net.PacketConn, and is a net.Listener. Its
-// methods may be called at the same time.
+// methods are safe for concurrent use.
 type Socket struct {
 	cfg     Config
 	pc      SegmentConn
@@ -90,7 +89,7 @@ type key struct {
 	id   uint16
 }
 
-// New makes a Socket of pc, which is closed with it. Only the Socket may use pc.
+// New makes a Socket on pc, which is closed with it. Only the Socket may use pc.
 func New(pc net.PacketConn, cfg Config) *Socket {
 	if cfg.Backlog == 0 {
 		cfg.Backlog = defaultBacklog
@@ -113,10 +112,10 @@ func (s *Socket) now() time.Duration { return time.Since(s.begin) }
 // Addr is the address of the net.PacketConn.
 func (s *Socket) Addr() net.Addr { return s.pc.LocalAddr() }
 
-// Accept waits for a connection from a peer that has shown that it receives what
-// it is sent. The first datagram after its SYN shows that: where the side that
-// accepts is the first to speak, the peer has to acknowledge our answer unasked, as
-// this package does and others may not.
+// Accept waits for a connection from a peer that has shown that it receives our
+// datagrams. The first datagram after its SYN shows that. If the accepting side
+// writes first, the peer therefore has to acknowledge our answer unasked, as this
+// package does and others may not.
 func (s *Socket) Accept() (net.Conn, error) {
 	select {
 	case c := <-s.backlog:
@@ -126,8 +125,8 @@ func (s *Socket) Accept() (net.Conn, error) {
 	}
 }
 
-// Close ends the Socket, its connections and its net.PacketConn. What is not
-// delivered is lost: see Shutdown. A second Close waits for the first one.
+// Close ends the Socket, its connections and its net.PacketConn. Undelivered data
+// is lost: see Shutdown. A second Close waits for the first one.
 func (s *Socket) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -151,9 +150,9 @@ func (s *Socket) Close() error {
 	return err
 }
 
-// Shutdown waits until everything that was written to connections that were closed
-// is delivered, then closes the Socket. When ctx ends before, the rest is lost and
-// its error returned.
+// Shutdown waits until all data written to closed connections is delivered, then
+// closes the Socket. If ctx ends before, the rest is lost and Shutdown returns its
+// error.
 func (s *Socket) Shutdown(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		s.mu.Lock()
@@ -204,9 +203,9 @@ func (s *Socket) DialContext(ctx context.Context, network, address string) (net.
 	return nil, err
 }
 
-// Dial connects to a peer. It goes on until the peer has answered or refused, or ctx
-// ends, for a minute at most. The error is a *net.OpError that wraps ErrReset, ErrTimeout,
-// the error of ctx, or net.ErrClosed.
+// Dial connects to a peer. It tries until the peer has answered or refused, or ctx ends,
+// for a minute at most. The error is a *net.OpError that wraps ErrReset, ErrTimeout, the
+// error of ctx, or net.ErrClosed.
 func (s *Socket) Dial(ctx context.Context, to netip.AddrPort) (*Conn, error) {
 	c, err := s.dial(ctx, to)
 	if err != nil {
