@@ -26,7 +26,7 @@ type Channel struct {
 	Mirrored int64 `json:"mirrored,omitempty" doc:"bytes of the mirror that are in use"`
 	Left     int   `json:"left,omitempty" doc:"entries that were not fetched because they do not fit or do not state their size"`
 	Pending  bool  `json:"pending" doc:"it has unpublished changes, or a newer version is being fetched"`
-	// Restoring is true after its key was imported, until its earlier entries are
+	// Restoring is true from the import of its key until its earlier entries are
 	// found.
 	Restoring bool   `json:"restoring"`
 	Error     string `json:"error,omitempty" doc:"the latest error, one sentence"`

@@ -162,8 +162,8 @@ func (l ChannelLink) Blind() ChannelLink {
 	return ChannelLink{ID: l.ID, Salt: l.Salt}
 }
 
-// Reveal is the link form with the secret of a sealed channel. It is for the person who
-// may read the channel, and for no log or error.
+// Reveal is the link form with the secret of a sealed channel. It is only for somebody
+// who may read the channel, never for a log or error.
 func (l ChannelLink) Reveal() string {
 	if l.Secret.IsZero() {
 		return l.String()
@@ -193,8 +193,8 @@ type Entry struct {
 	About string    `json:"about,omitempty"`
 	Tags  []string  `json:"tags,omitempty"`
 	Time  time.Time `json:"time,omitzero"` // when it was added to the catalogue
-	// Sealed says that only those who have its key can read the content. Link has the
-	// key; if it has none, this node cannot read the entry, and Name is empty.
+	// Sealed says that the content can be read only with its key, which is in Link.
+	// Without it this node cannot read the entry, and Name is empty.
 	Sealed bool `json:"sealed,omitempty" doc:"only those who have its key can read it: the key is in its link, or this node does not have it and the name is empty"`
 	// Channel is the ID of the entry's channel (see ChannelLink.Local), zero for
 	// a transfer of this node.
@@ -221,8 +221,8 @@ type Query struct {
 // Hit is an entry that matches a query.
 type Hit struct {
 	Entry
-	// Snippet is the part that matched, with the matches between
-	// SnippetStart and SnippetEnd. It is plain text otherwise: escape it.
+	// Snippet is the part that matched, with the matches between SnippetStart and
+	// SnippetEnd. Otherwise it is plain text: escape it.
 	Snippet string  `json:"snippet,omitempty"`
 	Rank    float64 `json:"rank"` // higher is better; comparable within one answer
 }

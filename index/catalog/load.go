@@ -39,7 +39,7 @@ type Change struct {
 
 // Replace replaces all entries of the channel in one transaction: searches see the
 // old entries until it is complete, and an error of the sequence or the disk leaves
-// them unchanged. Of several entries with one ID the first is used. Unchanged
+// them unchanged. If several entries have one ID, the first is used. Unchanged
 // entries are only compared. version is stored for Versions.
 func (c *Catalog) Replace(ctx context.Context, channel index.ChannelID, version string, entries iter.Seq2[index.Entry, error]) (Change, error) {
 	var change Change

@@ -31,8 +31,8 @@ const (
 )
 
 // Search finds entries. Hits are ordered best first; Total counts the ranked
-// matches, the newest ones, and More says that there are others. An invalid text is
-// a share.Usage error that says how to correct it.
+// matches, the newest ones, and More says that there are others. For an invalid
+// text it returns a share.Usage error that says how to correct it.
 func (c *Catalog) Search(ctx context.Context, q index.Query) (index.Results, error) {
 	parsed, err := parse(q.Text)
 	if err != nil {

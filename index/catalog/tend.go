@@ -7,11 +7,11 @@ import (
 )
 
 // Tend merges the segments of the word index, so that searches stay fast. It works
-// in steps of some hundredths of a second, lets others write in between, and returns
-// when nothing is left to merge.
+// in steps of a few hundredths of a second, lets others write in between, and
+// returns when nothing is left to merge.
 //
-// Changes do not merge by themselves because now and then a small change would have
-// to merge most of the index. No caller waits for Tend, so it works at most half of the
+// Changes do not merge by themselves, because occasionally a small change would have to
+// merge most of the index. No caller waits for Tend, so it works at most half of the
 // time.
 func (c *Catalog) Tend(ctx context.Context) error {
 	for {

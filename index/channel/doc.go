@@ -10,9 +10,9 @@
 //	  -> item of KEY and SALT          {"ih": ID}, signed, with a sequence
 //	  -> share of that ID              the catalogue: a header, then an entry a line
 //
-// The catalogue of a sealed channel begins with a second list, which only those with the
-// secret in the channel's full link can read; see sealed.go. The list in clear after it has
-// IDs, sizes and addresses for those who mirror the channel blind.
+// The catalogue of a sealed channel begins with a second list, which can be read only with
+// the secret in the channel's full link; see sealed.go. The list in clear after it has IDs,
+// sizes and addresses for nodes that mirror the channel blind.
 //
 // A follower looks up the item periodically, fetches the catalogue from its swarm,
 // and then seeds it and puts the item again, so that the publisher may be offline.

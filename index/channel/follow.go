@@ -14,11 +14,11 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Follow follows the channel that a link names. mirror is the most bytes of its
-// entries that are fetched automatically; 0 fetches none, and so does nil for a new
-// channel. A channel that is already followed is looked up now, and its mirror is
-// set unless mirror is nil. A link with the secret of a sealed channel makes one that was
-// followed without it readable.
+// Follow follows the channel that a link names. mirror is the maximum size of the entries
+// that are fetched automatically, in bytes; 0 fetches none, and so does nil for a new
+// channel. A channel that is already followed is looked up now, and its mirror is set
+// unless mirror is nil. For a sealed channel that is followed without its secret, a link
+// with the secret makes it readable.
 func (m *Manager) Follow(ctx context.Context, l index.ChannelLink, mirror *int64) (index.Channel, error) {
 	r := row{link: l}
 	if mirror != nil {

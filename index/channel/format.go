@@ -43,7 +43,7 @@ const (
 // Head is the header of a catalogue, which describes its channel.
 type Head struct {
 	// Link is the channel; Name is set by its publisher. With a Secret, the catalogue is
-	// written sealed. A Reader leaves it empty.
+	// written sealed. A Reader leaves the Secret empty.
 	Link   index.ChannelLink
 	About  string
 	Sealed bool // set by a Reader: the channel is sealed
@@ -80,12 +80,12 @@ const (
 	formatVersion = 1
 )
 
-// Write writes a catalogue: JSON Lines compressed with zstd, entries sorted by ID. That
-// of a sealed channel is sealed, and the list in clear after it has nothing but IDs, sizes
-// and addresses of the entries that are sealed shares.
-// The same head and entries produce the same bytes, so that the same catalogue has
-// the same ID for every publisher. Values that a reader would clean are cleaned, and
-// what a reader would refuse is an error.
+// Write writes a catalogue: JSON Lines compressed with zstd, entries sorted by ID. For a
+// sealed channel this list is sealed, and the list in clear after it has only the IDs,
+// sizes and addresses of the entries that are sealed shares. The same head and entries
+// produce the same bytes, so that the same catalogue has the same ID for every publisher.
+// Write cleans values that a reader would clean, and returns an error for those that a
+// reader would refuse.
 func Write(w io.Writer, head Head, entries []index.Entry) error {
 	if head.Link.Secret.IsZero() {
 		return writeList(w, head, entries, plainList)
@@ -242,9 +242,9 @@ type Reader struct {
 	skipped int // invalid entries
 }
 
-// NewReader reads the header of a catalogue of size bytes; of a sealed channel, that of
-// the list in clear, whose entries have no names. Errors are share.Refused, or those of
-// r. The reader must be closed.
+// NewReader reads the header of a catalogue of size bytes; for a sealed channel, that
+// of the list in clear, whose entries have no names. Errors are share.Refused, or those
+// of r. The reader must be closed.
 func NewReader(r io.Reader, size int64) (*Reader, error) {
 	from, err := fileReader(r, size)
 	if err != nil {
@@ -261,8 +261,8 @@ func NewReader(r io.Reader, size int64) (*Reader, error) {
 	return newReader(from, size-int64(h.size), clearList)
 }
 
-// NewSealedReader is NewReader for those who have the secret: it reads the sealed list of
-// the channel that l names. A catalogue without one is refused.
+// NewSealedReader is NewReader with the secret: it reads the sealed list of the channel
+// that l names. A catalogue without one is refused.
 func NewSealedReader(r io.Reader, size int64, l index.ChannelLink) (*Reader, error) {
 	from, err := fileReader(r, size)
 	if err != nil {

@@ -27,8 +27,9 @@ import (
 //	secret: 64 hex digits, the seed of RFC 8032
 //	sealed: 64 hex digits, the secret of a sealed channel
 //
-// That of a sealed channel begins with "shoal channel key 2", so that a release that
-// would publish it in clear refuses it. Only that has the last line.
+// The key of a sealed channel begins with "shoal channel key 2", so that a release
+// that would publish the channel in clear refuses the key. Only such a key has the
+// last line.
 //
 // Empty lines, lines that begin with #, and lines with unknown names are ignored.
 type Key struct {

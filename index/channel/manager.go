@@ -32,10 +32,10 @@ type DHT interface {
 type Swarm interface {
 	// Publish shares a file and returns its ID.
 	Publish(ctx context.Context, path string) (share.ID, error)
-	// Fetch fetches one file of at most most bytes into a folder and returns
-	// when it is complete; from then on it is seeded. Content that is larger, is
-	// not one file, or does not have the name FileName is share.Refused before a
-	// byte of it is downloaded. Content that is already on this node is used.
+	// Fetch fetches one file of at most most bytes into a folder and returns when
+	// it is complete; from then on it is seeded. Content that is larger, is not one
+	// file, or is not named FileName is share.Refused before a byte of it is
+	// downloaded. Content that is already on this node is used.
 	Fetch(ctx context.Context, id share.ID, dir string, most int64) error
 	// Open opens the file of a complete single-file transfer.
 	Open(ctx context.Context, id share.ID) (r io.ReadCloser, size int64, err error)

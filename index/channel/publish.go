@@ -16,8 +16,8 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Create creates a channel of this node's own. That of a sealed one can be read only by
-// those who get its full link.
+// Create creates a channel of this node's own. A sealed one can be read only with its
+// full link.
 func (m *Manager) Create(ctx context.Context, name, about string, sealed bool) (index.Channel, error) {
 	k, err := NewKey(name, sealed)
 	if err != nil {
@@ -34,8 +34,8 @@ func (m *Manager) Create(ctx context.Context, name, about string, sealed bool) (
 	return m.own(ctx, k, row{link: k.Link(), about: cleanText(about, maxAbout), sealed: sealed, own: true, dirty: true})
 }
 
-// Import imports an exported key. It looks for the channel's entries at its
-// followers; until they are found, the channel is published only on request.
+// Import imports an exported key. It asks the channel's followers for its entries;
+// until they are found, the channel is published only on request.
 func (m *Manager) Import(ctx context.Context, k Key) (index.Channel, error) {
 	if k.secret == nil {
 		return index.Channel{}, share.Errorf(share.Refused, "no key was given to import")

@@ -19,14 +19,14 @@ type Recovered struct {
 	ID   index.ChannelID // its ID on this node
 	Name string
 	Own  bool
-	Err  error // why it could not be recovered, or has no key
+	Err  error // says why it could not be recovered, or has no key
 }
 
-// Recover fills the tables of a new database: with the channels whose keys are
-// below dir, see Config.Dir, and with those that can be read from a damaged
-// database, nil for none. Of a damaged database only what the signature of a
-// channel's newest item proves is used, and nothing is mirrored. The entries of an
-// own channel are searched at its followers, as after Import.
+// Recover fills the tables of a new database with the channels whose keys are below
+// dir, see Config.Dir, and with those that can be read from a damaged database, nil
+// for none. From a damaged database it uses only what the signature of a channel's
+// newest item proves, and it mirrors nothing. The entries of an own channel are
+// requested from its followers, as after Import.
 func Recover(ctx context.Context, db, old *sql.DB, dir string, now time.Time) ([]Recovered, error) {
 	s, err := openState(ctx, db)
 	if err != nil {

@@ -72,8 +72,8 @@ const stateVersion = 1
 // ErrNewer is wrapped by the error for tables that a later release wrote.
 var ErrNewer = errors.New("the channels were written by a later version of shoal")
 
-// CheckState reports whether a Manager could read its tables, which need not be
-// there; all of what they hold where deep asks for that. It changes nothing.
+// CheckState reports whether a Manager could read its tables, which need not exist.
+// With deep it reads all of them. It changes nothing.
 func CheckState(ctx context.Context, db *sql.DB, deep bool) error {
 	var version int
 	err := db.QueryRowContext(ctx, `SELECT version FROM versions WHERE package = 'channel'`).Scan(&version)

@@ -16,10 +16,10 @@ import (
 // field is a sensible default.
 type Config struct {
 	// Conns are the sockets, made with network "udp6". Run closes them. Queries
-	// leave from the first that suits the destination, replies from the one
-	// that got the query.
+	// leave from the first that suits the destination, replies from the one that
+	// received the query.
 	Conns []*net.UDPConn
-	// Logger gets what an operator may want to know.
+	// Logger gets messages for the operator.
 	Logger *slog.Logger
 	// Now is the wall clock, which may jump; time.Now if nil.
 	Now func() time.Time
@@ -27,7 +27,7 @@ type Config struct {
 	// Bootstrap are hosts as HOST:PORT that are queried when no other node is
 	// known; literal addresses in brackets. DefaultBootstrap has public ones.
 	Bootstrap []string
-	// Resolve finds the IPv6 addresses of a host; the system's resolver if nil.
+	// Resolve finds the IPv6 addresses of a host; nil is the system's resolver.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 	// StateFile keeps the node's ID and the nodes it knew across restarts; it
 	// may be deleted. Empty for none.
@@ -35,8 +35,8 @@ type Config struct {
 
 	// ReadOnly nodes send queries and answer none (BEP 43).
 	ReadOnly bool
-	// EnforceBEP42 ignores nodes whose ID does not match their address. A part of
-	// the network has such IDs; without it they get only free places.
+	// EnforceBEP42 ignores nodes whose ID does not match their address, as in part
+	// of the network. Otherwise such nodes get only free places.
 	EnforceBEP42 bool
 
 	// Port is the TCP port to announce; if nil or 0, the port of the socket.
@@ -48,14 +48,14 @@ type Config struct {
 	Addresses func() []netip.Addr
 	// Seeding reports whether we have all of an ID (BEP 33); nil: never.
 	Seeding func(share.ID) bool
-	// OnUnsolicited is called for queries from addresses that nothing was sent to
-	// in the last five minutes, of hosts that wrote to this node before it wrote
-	// to them: proof that strangers reach local. It must not block.
+	// OnUnsolicited is called for queries from addresses to which nothing was sent
+	// in the last five minutes, of hosts that wrote to this node before it wrote to
+	// them: proof that strangers reach local. It must not block.
 	OnUnsolicited func(from netip.AddrPort, local netip.Addr, at time.Time)
-	// Told reports whether a host was told to query this node with this node ID,
-	// from a port that it never used with it (the dial-back of the peer
-	// protocol); nil: never. OnUnsolicited is called for such a query, too, although
-	// this node may have written to that host first. It must not block.
+	// Told reports whether a host was asked to query this node with this node ID,
+	// from a port that is new to this node (the dial-back of the peer protocol);
+	// nil: never. OnUnsolicited is also called for such a query, although this node
+	// may have written to that host first. It must not block.
 	Told func(id [20]byte) bool
 }
 

@@ -16,8 +16,8 @@
 //
 // The parts, under internal: krpc reads and writes datagrams; nodeid is the key
 // space; table is the routing table; lookup is one search; peers and items are what
-// other nodes stored here; token, limit, recent and fair keep all of it honest and
-// bounded. core joins them into a state machine without clock or socket, and sim
-// runs thousands of cores in one process. This package gives a core its sockets,
-// its time and its disk.
+// other nodes stored here; token, limit, recent and fair bound all of this and
+// prevent abuse. core joins them into a state machine without clock or socket, and
+// sim runs thousands of cores in one process. This package gives a core its
+// sockets, its time and its disk.
 package dht

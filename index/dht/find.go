@@ -36,8 +36,8 @@ func (n *Node) Withdraw(id share.ID) {
 
 // Find searches for peers of id and passes them to found, each once, until the
 // search is over or ctx ends, whose error it returns then. If no node is known yet,
-// it waits until one is. Of local addresses, only those are passed that a node with
-// one of the same kind told of.
+// it waits until one is. It passes on local addresses only from nodes at an address
+// of the same kind.
 func (n *Node) Find(ctx context.Context, id share.ID, found func([]netip.AddrPort)) error {
 	seen := make(map[netip.AddrPort]struct{})
 	once := func(peers []netip.AddrPort) {
@@ -139,14 +139,14 @@ func (n *Node) waitConnected(ctx context.Context) error {
 	}
 }
 
-// GetPeers collects what Find streams.
+// GetPeers collects the results of Find.
 func (n *Node) GetPeers(ctx context.Context, id share.ID) ([]netip.AddrPort, error) {
 	var all []netip.AddrPort
 	err := n.Find(ctx, id, func(p []netip.AddrPort) { all = append(all, p...) })
 	return all, err
 }
 
-// Scrape estimates how many peers of id have all of it, and how many have not
+// Scrape estimates how many peers of id have all of it, and how many do not
 // (BEP 33).
 func (n *Node) Scrape(ctx context.Context, id share.ID) (seeds, others int, err error) {
 	var sd, pe peers.Filter

@@ -23,8 +23,8 @@ func (n *Node) GetImmutable(ctx context.Context, target [20]byte) ([]byte, error
 	return it.V, nil
 }
 
-// GetMutable finds the item of key and salt with the highest sequence, if that
-// is above newer; -1 takes any. It has been verified. An error wraps
+// GetMutable finds the item of key and salt with the highest sequence, if that is
+// above newer; -1 accepts any. The item has been verified. An error wraps
 // index.ErrUnknown when there is none.
 func (n *Node) GetMutable(ctx context.Context, key index.ChannelID, salt []byte, newer int64) (index.Item, error) {
 	it, err := n.getItem(ctx, items.MutableTarget(key[:], salt), key[:], salt, newer, false)
@@ -66,21 +66,20 @@ func (n *Node) heldAlone(target nodeid.ID, k []byte, newer int64) (it *items.Ite
 	return it
 }
 
-// PutImmutable stores one bencoded value of at most 1000 bytes with the nodes
-// closest to its SHA-1, which it returns, with the number of nodes that took
-// it. They keep it for two hours.
+// PutImmutable stores one bencoded value of at most 1000 bytes at the nodes closest
+// to its SHA-1. It returns the SHA-1 and the number of nodes that accepted the
+// value. They keep it for two hours.
 func (n *Node) PutImmutable(ctx context.Context, value []byte) (target [20]byte, stored int, err error) {
 	it := &items.Item{V: value}
 	stored, err = n.putItem(ctx, it, nil)
 	return it.Target(), stored, err
 }
 
-// PutMutable stores a signed item with the nodes closest to its key and salt,
-// and returns the number that took it. They keep it for two hours. With cas,
-// only in place of the item that has that sequence. An error wraps
-// index.ErrForged when the signature is wrong, and index.ErrStale when some
-// nodes have a newer item, or, with cas, another one than the one to be
-// replaced.
+// PutMutable stores a signed item at the nodes closest to its key and salt, and
+// returns the number that accepted it. They keep it for two hours. With cas, it
+// replaces only the item with that sequence. An error wraps index.ErrForged when
+// the signature is wrong, and index.ErrStale when some nodes have a newer item or,
+// with cas, an item with another sequence.
 func (n *Node) PutMutable(ctx context.Context, item index.Item, cas *int64) (stored int, err error) {
 	if item.Key.IsZero() {
 		return 0, share.Errorf(share.Failed, "putting an item: a mutable item needs a key")

@@ -21,8 +21,8 @@ import (
 // ErrStopped is returned by calls that were running when Run returned.
 var ErrStopped = errors.New("the DHT node has stopped")
 
-// Node is a DHT node. Its methods may be called at any time, by any number of
-// goroutines; before Run nothing happens.
+// Node is a DHT node. Its methods are safe for concurrent use and may be called at
+// any time; nothing happens before Run.
 type Node struct {
 	cfg     Config
 	log     *slog.Logger
@@ -135,8 +135,8 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Run runs the node until ctx ends. It returns nil then, or why a socket failed. It
-// can be called once.
+// Run runs the node until ctx ends and then returns nil, or returns why a socket
+// failed. It is called once.
 func (n *Node) Run(ctx context.Context) error {
 	n.mu.Lock()
 	if n.ran {
@@ -257,7 +257,7 @@ func (n *Node) followAddresses() {
 	n.do(func(now time.Duration) { n.core.SetAddresses(now, addrs) })
 }
 
-// AddNode adds an address that may be a DHT node's: from a PORT message, or a link.
+// AddNode adds the possible address of a DHT node, from a PORT message or a link.
 func (n *Node) AddNode(addr netip.AddrPort) {
 	n.do(func(now time.Duration) { n.core.AddContact(now, addr) })
 }

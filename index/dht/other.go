@@ -72,8 +72,8 @@ func newOtherConn(n *Node) *otherConn {
 }
 
 // Other is for uTP, the protocol that shares the node's sockets: it receives every
-// datagram that does not begin like a DHT message. A datagram to an address leaves
-// from the address to which that address last wrote. It works while Run does.
+// datagram that does not begin like a DHT message. A datagram to a peer leaves from
+// the address to which that peer last wrote. It works while Run runs.
 func (n *Node) Other() net.PacketConn {
 	n.other.mu.Lock()
 	n.other.open = true

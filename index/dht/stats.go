@@ -13,15 +13,16 @@ type Stats struct {
 	Joined  bool          `json:"joined"`  // it has found the nodes closest to its ID
 	Offline bool          `json:"offline"` // no node answers: our own connection seems to be down
 	Nodes   int           `json:"nodes"`   // in the routing table
-	Good    int           `json:"good"`    // of them, heard in the last 15 minutes
+	Good    int           `json:"good"`    // of them, heard from in the last 15 minutes
 	RTT     time.Duration `json:"rtt"`     // to the network, smoothed
-	// External is our address as most others see it; zero while they are few.
+	// External is our address as most other nodes see it; zero while few have
+	// reported it.
 	External netip.Addr `json:"external"`
-	Searches int        `json:"searches"` // going on
+	Searches int        `json:"searches"` // running
 
-	Peers int `json:"peers"` // announcements of others held here
-	Keys  int `json:"keys"`  // for that many IDs
-	Items int `json:"items"` // items of others held here
+	Peers int `json:"peers"` // announcements of others stored here
+	Keys  int `json:"keys"`  // IDs of these announcements
+	Items int `json:"items"` // items of others stored here
 
 	In         uint64            `json:"in"` // datagrams
 	Out        uint64            `json:"out"`
@@ -43,10 +44,10 @@ type Stats struct {
 	Announce AnnounceStats `json:"announce"`
 }
 
-// AnnounceStats counts what announcing has done and what it costs.
+// AnnounceStats counts the results and the cost of announcing.
 type AnnounceStats struct {
 	Keys      int    `json:"keys"`      // kept announced
-	Waiting   int    `json:"waiting"`   // of them, not announced yet, or not since our address changed
+	Waiting   int    `json:"waiting"`   // of them not yet announced, or not since our address changed
 	Announced uint64 `json:"announced"` // times a key was announced with at least one node
 	Refused   uint64 `json:"refused"`   // times no node took it; it is tried again
 	Lookups   uint64 `json:"lookups"`

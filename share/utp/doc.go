@@ -1,5 +1,5 @@
-// Package utp keeps to itself how many connections share one UDP socket: uTP (BEP
-// 29), a reliable stream of bytes over datagrams that gives way to other traffic.
+// Package utp keeps to itself how many connections share one UDP socket: uTP
+// (BEP 29), a reliable stream of bytes over datagrams that gives way to other traffic.
 // Its congestion control, LEDBAT++ (RFC 6817, draft-irtf-iccrg-ledbat-plus-plus),
 // keeps its queueing delay near 40 ms and gives way to TCP.
 //

@@ -7,7 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Access is the port to who may sign in to the web page.
+// Access is the port that controls who may sign in to the web page.
 type Access interface {
 	// SignIn returns a URL that signs in one browser once and expires soon.
 	SignIn() (string, error)

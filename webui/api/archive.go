@@ -78,9 +78,9 @@ func (c *contents) archive(ctx context.Context, in *archiveOf) (*huma.StreamResp
 
 type opener func(share.File) (io.ReadCloser, error)
 
-// EntryName is the path of a file in an archive: below a folder named like the
-// transfer, unless the transfer is one file. A backslash, which is an ordinary
-// character of names on Linux, leads out of the folder on Windows.
+// EntryName is the path of a file in an archive: below a folder with the name of
+// the transfer, unless the transfer is one file. It replaces backslashes, which are
+// ordinary characters on Linux but separators on Windows.
 func EntryName(t share.Transfer, f share.File) string {
 	name := t.Name + "/" + f.Path
 	if t.Files == 1 && f.Path == t.Name {

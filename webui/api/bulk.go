@@ -38,8 +38,9 @@ const (
 	bulkWorkers = 256
 )
 
-// BulkRequest does the same to many transfers. Sending it again does no harm: what is as
-// it should be counts as done, also a transfer to remove that the node does not have.
+// BulkRequest does the same to many transfers. Sending it again does no harm: a transfer
+// that is already in the requested state counts as done, and so does one to remove that
+// the node does not have.
 type BulkRequest struct {
 	Action BulkAction `json:"action" enum:"pause,resume,verify,change,remove"`
 	IDs    []share.ID `json:"ids" minItems:"1" maxItems:"20000" nullable:"false" doc:"whole IDs, v1 or v2; a second mention of a transfer is ignored"`
@@ -68,7 +69,7 @@ type BulkFailure struct {
 	Problem Problem  `json:"problem"`
 }
 
-// Err is the error as the request for this transfer alone would have returned it.
+// Err is the error that a request for this transfer alone would have returned.
 func (f *BulkFailure) Err() error { return f.Problem.err() }
 
 // BulkKept are the files of one removed transfer that stayed.
@@ -77,7 +78,7 @@ type BulkKept struct {
 	Kept []share.Kept `json:"kept" nullable:"false"`
 }
 
-// BulkResult tells what became of a bulk request. A transfer that is not in Failed is done.
+// BulkResult is the result of a bulk request. A transfer that is not in Failed is done.
 type BulkResult struct {
 	Done   int           `json:"done" doc:"transfers that are as they should be"`
 	Failed []BulkFailure `json:"failed" nullable:"false" doc:"the others, in the order of the request, each with the reason"`

@@ -16,7 +16,7 @@ import (
 )
 
 // Client sends requests to a node. Its methods are in the files of the ports that they
-// reach. Its errors are share.Errors of the kind they had in the node; if the node
+// call. Its errors are share.Errors of the kind they had in the node; if the node
 // cannot be reached, or stopped, the kind is share.NoNode. It is safe for concurrent
 // use.
 type Client struct {

@@ -9,7 +9,7 @@ import (
 
 type confined struct{}
 
-// Confine marks requests of those who may add content, but not choose any folder of the
+// Confine marks requests of clients that may add content but not choose a folder of the
 // host: they download into the node's default folder and share only what they uploaded.
 // Otherwise they could write where programs are started from, and share any file.
 func Confine(ctx context.Context) context.Context {

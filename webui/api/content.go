@@ -20,7 +20,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Content is the port to what a transfer consists of and where it comes from.
+// Content is the port to the files of a transfer and the sources of its peers.
 type Content interface {
 	// Files returns none while they are not known.
 	Files(share.ID) ([]share.File, error)
@@ -29,9 +29,9 @@ type Content interface {
 	Torrent(share.ID) ([]byte, error)
 	// Open reads one file. Its reads wait for missing pieces, until ctx ends.
 	Open(ctx context.Context, id share.ID, file int) (io.ReadSeekCloser, error)
-	// Play is Open for somebody who plays the file: other downloads yield to it.
+	// Play is Open for a player: other downloads yield to it.
 	Play(ctx context.Context, id share.ID, file int) (io.ReadSeekCloser, error)
-	// Streams tells how those get on who play files.
+	// Streams describes the readers that play files.
 	Streams(share.ID) (share.Streams, error)
 
 	// Peers returns the connected peers.
@@ -156,8 +156,8 @@ func (c *contents) readFile(ctx context.Context, in *fileToRead) (*huma.StreamRe
 	}}, nil
 }
 
-// ServeContent answers with content that has a strong ETag, or with the part of it that
-// the request asks for. It cuts off a reader that takes nothing for minutes.
+// ServeContent answers with content that has a strong ETag, or with the requested part
+// of it. It cuts off a reader that takes nothing for minutes.
 func ServeContent(w http.ResponseWriter, r *http.Request, etag string, content io.ReadSeeker) {
 	w.Header().Set("ETag", etag)
 	http.ServeContent(&patient{w, http.NewResponseController(w)}, r, "", time.Time{}, content)
@@ -178,11 +178,11 @@ func (s slots) take() error {
 
 func (s slots) put() { <-s }
 
-// Shown is the media type of a file that a browser may show, by the name of the file. It
-// is empty for all others.
+// Shown returns the media type of a file by its name if a browser may show it, otherwise
+// the empty string.
 func Shown(name string) string { return shown[strings.ToLower(path.Ext(name))] }
 
-// ContentHeader sets the headers with which the content of a file is safe in a browser.
+// ContentHeader sets the headers that make the content of a file safe in a browser.
 func ContentHeader(h http.Header, name string) {
 	kind, how := Shown(name), "inline"
 	if kind == "" {
@@ -292,7 +292,7 @@ func (c *Client) Torrent(ctx context.Context, id share.ID) ([]byte, error) {
 }
 
 // Content reads one file of a transfer from its beginning; missing pieces are
-// fetched in the order of the reading. It may be closed before the end.
+// fetched in reading order. It may be closed before the end.
 func (c *Client) Content(ctx context.Context, id share.ID, file int) (io.ReadCloser, error) {
 	resp, err := c.send(ctx, http.MethodGet, contentPath(id, file), nil, nil)
 	if err != nil {

@@ -2,17 +2,17 @@
 // clients: a JSON API with an event stream, and the Go client that the command line
 // uses. The web page and other programs use the same API.
 //
-// What the API needs of a node is a port for each group of requests, in one file with
-// the requests, their types and the methods of the client. Files of the event stream
-// are hub.go (what changed), ring.go (what was sent), reader.go (who reads), topics.go,
-// sides.go and frames.go (what it consists of).
+// The API needs a port of the node for each group of requests. Each port is in one file
+// with its requests, their types and the methods of the client. Files of the event
+// stream are hub.go (what changed), ring.go (what was sent), reader.go (who reads),
+// topics.go, sides.go and frames.go (what it consists of).
 //
-// Everything is below /api/v1. Within v1 there are only additions: paths,
-// members, event types and problem types. IDs are info-hashes and may be
-// shortened while unique; sizes are bytes, rates bytes per second, times
-// RFC 3339. Errors are problem details (RFC 9457) whose member "code" is the
-// share.Kind, so that Client returns the error that the node had. The OpenAPI 3.1
-// description is at /api/v1/openapi.json.
+// Everything is below /api/v1. Within v1 only additions are made: paths, members,
+// event types and problem types. IDs are info-hashes and may be shortened while
+// unique; sizes are bytes, rates bytes per second, times RFC 3339. Errors are
+// problem details (RFC 9457) whose member "code" is the share.Kind, so that Client
+// returns the error that the node had. The OpenAPI 3.1 description is at
+// /api/v1/openapi.json.
 //
 // # Events
 //
@@ -38,12 +38,12 @@
 // A stream of some transfers only, or without stats, has neither channels nor
 // network.
 //
-// The id of the first three is BOOT-SEQ: BOOT changes with each start of the
-// node, SEQ counts. A reader that reconnects with Last-Event-ID continues where it
-// was; if that is no longer known, it gets a reset. A topic is sent whole whenever it
-// changed, and only to readers that asked for it (?topics=peers:ID,...). A comment
-// every 15 seconds keeps the connection alive. A reader that does not keep up is
-// reset, and one that stops reading is cut off; nothing waits for it.
+// The id of the first three is BOOT-SEQ: BOOT changes with each start of the node,
+// SEQ counts. A reader that reconnects with Last-Event-ID continues where it was; if
+// that is no longer known, it gets a reset. A topic is sent whole after each change,
+// and only to readers that asked for it (?topics=peers:ID,...). A comment every 15
+// seconds keeps the connection alive. A reader that does not keep up is reset, and
+// one that stops reading is cut off; nothing waits for it.
 package api
 
 // Version is the version of the API, the number in its paths.

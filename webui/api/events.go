@@ -10,7 +10,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Events is the port to what happens to transfers.
+// Events is the port to the events of transfers.
 type Events interface {
 	// Subscribe delivers every event from now on. A reader that falls behind by
 	// more than buffer events is cut off: the channel is closed.

@@ -29,28 +29,28 @@ type WatchOptions struct {
 	NoStats bool
 }
 
-// Update is one step of what a watcher sees.
+// Update is one change that a watcher sees.
 type Update struct {
-	// Reset means that Transfers are all there are: those known before that are not
-	// among them are gone.
+	// Reset means that Transfers is the complete list: transfers known before that
+	// are not in it are gone.
 	Reset     bool
 	Transfers []share.Transfer // new or changed, as they are now
 	Removed   []share.ID
-	Stats     *share.Stats // nil if they did not change
+	Stats     *share.Stats // nil if unchanged
 	Notice    *share.Event // something that happened
-	// Topic is the kind of the topic that Data is of; empty if Data is none.
+	// Topic is the kind of topic that Data belongs to; empty without Data.
 	Topic string
 	Data  json.RawMessage
-	// Incoming is what browsers send, by ID; nil if that did not change. Only a watcher
-	// of everything, with the totals, gets it.
+	// Incoming are the uploads of browsers, by ID; nil if unchanged. Only a watcher of
+	// everything, with the totals, gets it.
 	Incoming map[string]Coming
 }
 
 // patience is how long a watcher tries to reach a node again.
 const patience = 5 * time.Second
 
-// Watch yields what happens from now on, after a reset with what there is. It
-// reconnects when the connection breaks, and continues where it was. If the node
+// Watch yields a reset with the current state, and then what happens from now on.
+// It reconnects when the connection breaks, and continues where it was. If the node
 // stays away, the last error is of kind share.NoNode; if ctx ends, of kind
 // share.Interrupted.
 func (c *Client) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Update, error] {

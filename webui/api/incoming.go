@@ -14,55 +14,55 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Incoming is the port to the files that browsers send in several requests: an upload that
-// breaks off is continued.
+// Incoming is the port to the files that browsers send in several requests: an interrupted
+// upload can be resumed.
 type Incoming interface {
-	// List returns what the node takes or has taken, oldest first.
+	// List returns the uploads under way and those received, oldest first.
 	List() []Coming
-	// Create begins an upload of the owner's, or returns the one of the same Key.
+	// Create begins an upload of the owner, or returns the one with the same Key.
 	Create(NewComing) (Coming, error)
-	// Box is where the files of one of List go. The error for an unknown ID wraps
-	// ErrNotComing.
+	// Box returns the box for the files of an upload. The error for an unknown ID
+	// wraps ErrNotComing.
 	Box(id string) (Box, error)
-	// Files returns the files of a box. With after above 0 they are those that were
-	// complete after the file of that number, in their order.
+	// Files returns the files of a box. With after above 0 it returns those that
+	// were completed after the file of that number, in order of completion.
 	Files(id string, after int64) ([]ComingFile, error)
-	// End forgets a box and deletes what has not arrived completely, and with data also
-	// the files that have.
+	// End forgets a box and deletes its incomplete files, and with data also the
+	// complete ones.
 	End(id string, data bool) error
 
-	// Orphans are files in the folder of uploads that nothing shares and nobody sends.
+	// Orphans returns files in the upload folder that nothing shares and nobody sends.
 	Orphans() ([]Orphan, error)
-	// DeleteOrphan deletes one by its name.
+	// DeleteOrphan deletes an orphan by its name.
 	DeleteOrphan(name string) error
 }
 
-// Box takes files. One file is written by one request at a time: whoever calls Append or
-// Finish holds it. Its methods are safe for concurrent use.
+// Box receives files. One file is written by one request at a time: whoever calls Append
+// or Finish holds it. Its methods are safe for concurrent use.
 type Box interface {
 	Terms() Coming
-	// Begin reserves room for a file. The file may have begun before if it has a Key. Its
-	// error wraps one of the reasons below if the sender can do something about it.
+	// Begin reserves room for a file. A file with a Key may have begun before. The error
+	// wraps one of the reasons below if the sender can do something about it.
 	Begin(NewFile) (ComingFile, error)
-	// File returns a file by its ID. It is complete if all of it has arrived.
+	// File returns a file by its ID, complete or not.
 	File(id string) (ComingFile, error)
-	// Append adds what r has to a file, and returns how many bytes. They are on the disk
-	// then, and count also after an error.
+	// Append adds the data of r to a file, and returns the number of bytes added. These
+	// are on the disk, and count even after an error.
 	Append(ctx context.Context, id string, r io.Reader) (int64, error)
 	// Finish gives a file its name if all of it has arrived.
 	Finish(id string) error
 	// Discard deletes a file that is not complete.
 	Discard(id string) error
-	// Take stores a file of at most f.Size bytes in one go: all of r, or nothing.
+	// Take stores a file of at most f.Size bytes in one step: all of r, or nothing.
 	Take(ctx context.Context, f NewFile, r io.Reader) (ComingFile, error)
-	// Hold waits until nobody else holds a file; whoever does is asked to end by its
-	// interrupt.
+	// Hold waits until nobody else holds a file. It asks the current holder to end
+	// by calling its interrupt.
 	Hold(ctx context.Context, id string, interrupt func()) (release func(), err error)
-	// Delivered says that somebody has sent all that they wanted to.
+	// Delivered records that somebody has sent everything they intended to send.
 	Delivered() error
 }
 
-// Reasons why a box does not take a file.
+// Reasons why a box refuses a file.
 var (
 	ErrNotComing = errors.New("there is no such upload")
 	ErrTooLarge  = errors.New("this is more than may be sent")
@@ -73,11 +73,11 @@ var (
 
 // Kinds of Coming.
 const (
-	ComingUpload  = "upload"  // of the owner, to be shared
+	ComingUpload  = "upload"  // from the owner, to be shared
 	ComingReceive = "receive" // from people with a link
 )
 
-// Coming is a folder into which browsers put files, and how far they are.
+// Coming is a folder into which browsers put files, with the progress of these.
 type Coming struct {
 	ID       string    `json:"id"`
 	Kind     string    `json:"kind" enum:"upload,receive" doc:"upload: of the owner, to be shared. receive: from whoever has a link, whose ID it has"`
@@ -90,7 +90,7 @@ type Coming struct {
 	Bytes    int64     `json:"bytes,omitempty" doc:"of an upload: bytes that it is to have"`
 	MaxFiles int       `json:"max_files" doc:"files that are taken"`
 	MaxSize  int64     `json:"max_size,omitempty" doc:"bytes that are taken; 0 is no limit"`
-	// Arrived and Taken are of complete files.
+	// Arrived and Taken count complete files.
 	Arrived    int          `json:"arrived" doc:"complete files"`
 	Taken      int64        `json:"taken" doc:"bytes of complete files"`
 	Sent       int64        `json:"sent" doc:"bytes that have arrived, also of files that are not complete"`
@@ -117,7 +117,7 @@ type NewFile struct {
 	Path     string    // as the browser names it, with slashes
 	Size     int64     // bytes
 	Modified time.Time // as the browser says; may be zero
-	Key      string    // random, of the sender: with the same path and size it names the same file; may be empty
+	Key      string    // random, chosen by the sender: with the same path and size it names the same file; may be empty
 }
 
 // ComingFile is a file that a browser sends or has sent.
@@ -197,13 +197,13 @@ func registerIncoming(h huma.API, n Incoming) {
 	})
 }
 
-// Incoming lists what browsers send and have sent, oldest first.
+// Incoming lists the uploads of browsers, running and finished, oldest first.
 func (c *Client) Incoming(ctx context.Context) ([]Coming, error) {
 	return get[[]Coming](ctx, c, "/incoming")
 }
 
-// IncomingFiles returns the files of an upload. With after above 0 they are those that
-// were complete after the file of that number.
+// IncomingFiles returns the files of an upload. With after above 0 it returns those
+// that were completed after the file of that number.
 func (c *Client) IncomingFiles(ctx context.Context, id string, after int64) ([]ComingFile, error) {
 	query := ""
 	if after > 0 {

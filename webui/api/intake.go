@@ -23,26 +23,27 @@ type Intake interface {
 	// Fetch returns the existing transfer if there is one with the same ID.
 	Share(context.Context, ShareRequest) (share.Transfer, error)
 	Fetch(context.Context, FetchRequest) (share.Transfer, error)
-	// Import returns at once, too, with the existing transfer if there is one with the
+	// Import also returns at once, with the existing transfer if there is one with the
 	// same ID. Files that are missing or have another size are refused.
 	Import(context.Context, ImportRequest) (share.Transfer, error)
 	// Preview describes what a link or torrent names and adds nothing.
 	Preview(context.Context, PreviewRequest) (Preview, error)
-	// Match reads the files of a folder, so that it can take long.
+	// Match reads the files of a folder, which can take long.
 	Match(context.Context, MatchRequest) (share.Match, error)
-	// Room compares what a fetch has yet to write with what is free on its disk.
+	// Room compares the data that a fetch has yet to write with the free space on
+	// its disk.
 	Room(share.ID) (Room, error)
-	// Folder lists a folder of the host; an empty path means the folder that users
-	// start from.
+	// Folder lists a folder of the host; an empty path means the user's starting
+	// folder.
 	Folder(path string) (Folder, error)
 
 	// Lease makes a lease that requests can name. A share or fetch that only a lease
-	// wants ends with it.
+	// owns ends with it.
 	Lease() (lease string, end func(), err error)
 }
 
-// ErrUnconfirmed is wrapped by errors for what is done only on a request that
-// confirms it. A Client returns it, too.
+// ErrUnconfirmed is wrapped by errors for actions that the request has to confirm.
+// A Client returns it, too.
 var ErrUnconfirmed = errors.New("this must be confirmed")
 
 // ShareRequest says what to share and how.
@@ -103,13 +104,13 @@ type Preview struct {
 	MinFree int64           `json:"min_free" doc:"bytes that stay free there: downloads wait below that"`
 }
 
-// MatchRequest asks what of the content is in a folder already.
+// MatchRequest asks how much of the content is in a folder already.
 type MatchRequest struct {
 	PreviewRequest
 	Output string `json:"output" minLength:"1" doc:"absolute path of the folder it would be downloaded into"`
 }
 
-// Room is what a fetch needs on its disk, and what is free there.
+// Room is the space that a fetch needs on its disk, and the free space there.
 type Room struct {
 	Path    string `json:"path" doc:"on the disk that is written to"`
 	Needed  int64  `json:"needed" doc:"bytes that have yet to be written; 0 if the size is unknown"`
@@ -117,7 +118,7 @@ type Room struct {
 	MinFree int64  `json:"min_free" doc:"bytes that stay free: downloads wait below that"`
 }
 
-// Enough reports whether what is needed fits, or is not known.
+// Enough reports whether the needed space is free, or is not known.
 func (r Room) Enough() bool {
 	return r.Needed <= 0 || r.Free < 0 || r.Needed <= r.Free-r.MinFree
 }
@@ -249,7 +250,7 @@ func lease(n Intake, over <-chan struct{}) (*huma.StreamResponse, error) {
 }
 
 // Share shares a file or folder. It returns at once, with a provisional ID: Events
-// has the real one when the link is known.
+// reports the real one when the link is known.
 func (c *Client) Share(ctx context.Context, r ShareRequest) (share.Transfer, error) {
 	var t share.Transfer
 	err := c.do(ctx, http.MethodPost, Base+"/shares", r, &t)
@@ -280,7 +281,7 @@ func (c *Client) Preview(ctx context.Context, r PreviewRequest) (Preview, error)
 	return p, err
 }
 
-// Match returns what of the content is in a folder already.
+// Match returns how much of the content is in a folder already.
 func (c *Client) Match(ctx context.Context, r MatchRequest) (share.Match, error) {
 	var m share.Match
 	return m, c.do(ctx, http.MethodPost, Base+"/matches", r, &m)

@@ -10,7 +10,7 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// Network is the port to whether strangers can reach the node.
+// Network is the port that reports whether strangers can reach the node.
 type Network interface {
 	// Report returns what is known now.
 	Report() share.Report

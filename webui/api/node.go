@@ -28,7 +28,8 @@ type Info struct {
 	Boot    string    `json:"boot" doc:"identifies this start of the node"`
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
-	// Daemon is false where a verb runs the node for itself: it ends with the verb.
+	// Daemon is false if a verb runs the node for itself: the node ends with the
+	// verb.
 	Daemon    bool     `json:"daemon"`
 	State     string   `json:"state" doc:"state directory"`
 	Downloads string   `json:"downloads" doc:"default folder of downloads"`

@@ -9,18 +9,18 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// ReceiveLinks is the port to the links with which people send files with a browser.
+// ReceiveLinks is the port to the links by which people send files from a browser.
 type ReceiveLinks interface {
 	// List returns every link, oldest first.
 	List() ([]ReceiveLink, error)
-	// Create makes a link, and the folder that its files go into.
+	// Create makes a link, and the folder for its files.
 	Create(NewReceiveLink) (ReceiveLink, error)
-	// Revoke ends a link and the uploads under way to it. What has arrived stays. The
-	// error for an ID that no link has wraps ErrNoWebLink.
+	// Revoke ends a link and the uploads under way to it. Received files stay. The
+	// error for an unknown ID wraps ErrNoWebLink.
 	Revoke(id string) error
 }
 
-// ReceiveLink is a link with which people send files with a browser.
+// ReceiveLink is a link by which people send files from a browser.
 type ReceiveLink struct {
 	ID string `json:"id" doc:"names the link to its owner; nobody can send with it"`
 	// URL has the capability: whoever has it can send.
@@ -39,7 +39,7 @@ type ReceiveLink struct {
 	Bytes     int64     `json:"bytes" doc:"bytes of the files that have arrived"`
 }
 
-// NewReceiveLink says what a link for receiving files is to be.
+// NewReceiveLink describes a link for receiving files that is to be made.
 type NewReceiveLink struct {
 	Name     string    `json:"name,omitempty" maxLength:"150" doc:"what people see it is for; without it, the name of the folder"`
 	Folder   string    `json:"folder,omitempty" maxLength:"4096" doc:"absolute path of the folder for the files; without it, a new one below the downloads"`
@@ -64,19 +64,19 @@ func registerReceiveLinks(h huma.API, l ReceiveLinks) {
 	})
 }
 
-// ReceiveLinks returns the links with which people send files, oldest first.
+// ReceiveLinks returns the links by which people send files, oldest first.
 func (c *Client) ReceiveLinks(ctx context.Context) ([]ReceiveLink, error) {
 	return get[[]ReceiveLink](ctx, c, "/receive-links")
 }
 
-// NewReceiveLink makes a link with which people send files.
+// NewReceiveLink makes a link by which people send files.
 func (c *Client) NewReceiveLink(ctx context.Context, n NewReceiveLink) (ReceiveLink, error) {
 	var v ReceiveLink
 	err := c.do(ctx, http.MethodPost, Base+"/receive-links", n, &v)
 	return v, err
 }
 
-// RevokeReceiveLink ends a link with which people send files.
+// RevokeReceiveLink ends a link by which people send files.
 func (c *Client) RevokeReceiveLink(ctx context.Context, id string) error {
 	return c.do(ctx, http.MethodDelete, Base+"/receive-links/"+url.PathEscape(id), nil, nil)
 }

@@ -20,12 +20,12 @@ type Settings interface {
 
 	Limits() Limits
 	// ChangeLimits changes the limits of the node and keeps them across restarts
-	// unless a flag, variable or the file sets them. Changes of the two directions
-	// at the same moment both take effect.
+	// unless a flag, variable or the file sets them. Concurrent changes of the two
+	// directions both take effect.
 	ChangeLimits(share.LimitChange) error
 
-	// ExportSettings is a configuration file of what differs from the defaults,
-	// without listeners and credentials.
+	// ExportSettings returns a configuration file of the settings that differ from
+	// the defaults, without listeners and credentials.
 	ExportSettings() ([]byte, error)
 	// CompareSettings says what the settings of a configuration file would change.
 	CompareSettings(file string) Import
@@ -36,7 +36,7 @@ type Settings interface {
 	// Restart checks the saved settings, and then stops the node and starts it again
 	// with them. It returns before the node stops.
 	Restart() error
-	// ForgetFailed removes what Restarting says of a start that failed.
+	// ForgetFailed removes the failed start that Restarting reports.
 	ForgetFailed() error
 }
 
@@ -45,11 +45,11 @@ const (
 	SourceFlag    = "flag"
 	SourceEnv     = "environment"
 	SourceSaved   = "saved" // set while running, kept in the state
-	SourceFile    = "file"  // stronger than what was saved before the file said it
+	SourceFile    = "file"  // overrides values saved before the file set it
 	SourceDefault = "default"
 )
 
-// Setting is one setting of the node with its value and where that came from.
+// Setting is one setting of the node, with its value and the source of the value.
 type Setting struct {
 	Name    string   `json:"name"`
 	Value   string   `json:"value" doc:"value in the form a user would write; a list is separated by commas"`
@@ -57,7 +57,7 @@ type Setting struct {
 	Default string   `json:"default"`
 	Source  string   `json:"source" enum:"flag,environment,file,saved,default"`
 	Where   string   `json:"where,omitempty" doc:"name of the flag, the variable or the file; of a saved value, of the file that says otherwise"`
-	// File is what the configuration file says where a saved value stands above it.
+	// File is the value in the configuration file if a saved value overrides it.
 	File    *string  `json:"file,omitempty" doc:"what the file says, of a saved value that stands above it"`
 	Help    string   `json:"help"`
 	Live    bool     `json:"live" doc:"a change takes effect without a restart"`
@@ -65,7 +65,7 @@ type Setting struct {
 	Kind    string   `json:"kind" enum:"switch,number,rate,size,choice,folder,goal,schedule,text" doc:"how people write the value, or an element of a list"`
 	List    bool     `json:"list" doc:"any number of elements; PATCH /config takes them separated by semicolons"`
 	Choices []string `json:"choices,omitempty" doc:"the values of a choice"`
-	// Next is the value of the next start, where it differs.
+	// Next is the value at the next start, if it differs.
 	Next *NextSetting `json:"next,omitempty" doc:"what the next start of the node has, if it differs"`
 	// Guarded settings open the node to other machines or name credentials.
 	Guarded bool `json:"guarded" doc:"no API can change it: only a flag, a variable or the file"`
@@ -87,7 +87,7 @@ const (
 	KindText     = "text"
 )
 
-// NextSetting is a setting as the next start of the node has it.
+// NextSetting is the value of a setting at the next start of the node.
 type NextSetting struct {
 	Value  string   `json:"value"`
 	Values []string `json:"values,omitempty"`
@@ -96,7 +96,7 @@ type NextSetting struct {
 	File   *string  `json:"file,omitempty" doc:"what the file says, of a saved value that stands above it"`
 }
 
-// Import is what the settings of a configuration file would change.
+// Import lists what the settings of a configuration file would change.
 type Import struct {
 	Changes []ImportChange  `json:"changes" nullable:"false"`
 	Refused []ImportRefusal `json:"refused" nullable:"false" doc:"lines that cannot be imported"`
@@ -122,7 +122,7 @@ type ImportRefusal struct {
 	WhyText *share.Text `json:"why_text,omitempty"`
 }
 
-// Restart is what a restart of the node would change.
+// Restart lists what a restart of the node would change.
 type Restart struct {
 	Can     bool         `json:"can" doc:"POST /restart restarts this node; a node that a command runs for itself ends with the command"`
 	Pending []string     `json:"pending" nullable:"false" doc:"names of the settings whose new value needs a restart"`

@@ -73,9 +73,9 @@ var (
 	override    = regexp.MustCompile(`\{\\[^}]*\}`) // of other formats, such as {\an8}
 )
 
-// WebVTT converts subtitles in SubRip or WebVTT form, in UTF-8, UTF-16 or Windows-1252,
-// which has Latin-1 in it. What is no cue is left out, such as styles, and so are all tags
-// but those of bold, italic and underlined text.
+// WebVTT converts subtitles in SubRip or WebVTT form, in UTF-8, UTF-16 or Windows-1252, a
+// superset of Latin-1. It leaves out everything except cues, such as styles, and all tags
+// except those for bold, italic and underlined text.
 func WebVTT(b []byte) []byte {
 	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(decode(b)), "\n")
 	var out bytes.Buffer

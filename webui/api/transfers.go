@@ -14,7 +14,8 @@ import (
 )
 
 // Transfers is the port to the transfers that the node has: what they are and what
-// they do. What changes one returns at once; its effect is seen in its state.
+// they do. Methods that change a transfer return at once; its state shows the
+// effect.
 type Transfers interface {
 	// List returns every transfer, oldest first.
 	List() []share.Transfer
@@ -22,7 +23,7 @@ type Transfers interface {
 	Get(share.ID) (share.Transfer, error)
 
 	Pause(share.ID) error
-	// Resume undoes Pause, and tries again what stopped with an error.
+	// Resume undoes Pause, and retries a transfer that stopped with an error.
 	Resume(share.ID) error
 	Verify(share.ID) error
 	// Remove takes a transfer off the list. With data it also deletes what the node
@@ -37,7 +38,7 @@ type Transfers interface {
 	AddPeers(share.ID, share.Source, []netip.AddrPort) error
 }
 
-// Removal says what is left of a transfer that was removed.
+// Removal says what is left of a removed transfer.
 type Removal struct {
 	Kept []share.Kept `json:"kept" doc:"files that stayed, and why: those that it did not make, those that were changed since, and without data those that are unfinished"`
 }
@@ -46,7 +47,7 @@ type Removal struct {
 type Change struct {
 	Limits *share.LimitChange `json:"limits,omitempty" doc:"bytes per second, 0 for no limit; a direction that is left out stays"`
 	Goal   *share.Goal        `json:"goal,omitempty"`
-	// Priority is of the transfer among others.
+	// Priority ranks the transfer among others.
 	Priority *share.Precedence `json:"priority,omitempty" doc:"which downloads go first where not all may run at once: 1 before the others, 0 in turn, -1 after them"`
 }
 
@@ -181,8 +182,8 @@ func registerTransfers(h huma.API, t Transfers, ids ids, logOf func(share.ID) []
 	})
 }
 
-// Transfers returns every transfer, oldest first. Naming fields, by their JSON
-// names, leaves the others zero and is quicker on a node with many.
+// Transfers returns every transfer, oldest first. If fields are given, by their
+// JSON names, the others stay zero, which is faster on a node with many transfers.
 func (c *Client) Transfers(ctx context.Context, fields ...string) ([]share.Transfer, error) {
 	path := "/transfers"
 	if len(fields) > 0 {
@@ -211,7 +212,7 @@ func (c *Client) Log(ctx context.Context, id share.ID) ([]LogLine, error) {
 // Pause stops a transfer until Resume.
 func (c *Client) Pause(ctx context.Context, id share.ID) error { return c.act(ctx, id, "pause") }
 
-// Resume undoes Pause and tries again what stopped with an error.
+// Resume undoes Pause and retries a transfer that stopped with an error.
 func (c *Client) Resume(ctx context.Context, id share.ID) error { return c.act(ctx, id, "resume") }
 
 // Verify hashes the data on disk again.
@@ -221,8 +222,8 @@ func (c *Client) act(ctx context.Context, id share.ID, what string) error {
 	return c.do(ctx, http.MethodPost, Base+transferPath(id)+"/"+what, nil, nil)
 }
 
-// Remove takes a transfer off the list, and with data deletes what it downloaded. It
-// returns the files that stayed.
+// Remove takes a transfer off the list, and with data deletes its downloaded files.
+// It returns the files that stayed.
 func (c *Client) Remove(ctx context.Context, id share.ID, data bool) ([]share.Kept, error) {
 	path := Base + transferPath(id)
 	if data {

@@ -19,8 +19,8 @@ import (
 )
 
 // ServeUpload answers a request of the tus protocol 1.0.0 (https://tus.io) for one box. id
-// is that of the file in it, or empty for a new file, whose URL is then base, a slash and
-// its ID. explain says what to answer to an error of the box.
+// names the file in it, or is empty for a new file, whose URL is then base, a slash and
+// its ID. explain returns the answer to an error of the box.
 //
 // Downloads, concatenation, deferred lengths and CORS are off.
 func ServeUpload(w http.ResponseWriter, r *http.Request, box Box, base, id string, explain func(error) (status int, text string)) {
@@ -228,7 +228,7 @@ func explainToOwner(err error) (int, string) {
 	return p.Status, p.Detail
 }
 
-// UploadStatus is the HTTP status that says why a box does not take a file.
+// UploadStatus is the HTTP status for the reason why a box refuses a file.
 func UploadStatus(err error) int {
 	switch {
 	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrTooMany):

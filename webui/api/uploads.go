@@ -14,8 +14,8 @@ import (
 
 // Uploads is the port to the files that browsers send.
 type Uploads interface {
-	// Upload stores the content of r as a file that can be shared: all of it, or
-	// nothing. It reads at most length bytes, unless length is negative.
+	// Upload stores the content of r as a file to be shared: all of it, or nothing.
+	// It reads at most length bytes, unless length is negative.
 	Upload(ctx context.Context, u Upload, length int64, r io.Reader) (Uploaded, error)
 }
 

@@ -13,28 +13,28 @@ import (
 	"github.com/shoalnet/shoal/share"
 )
 
-// WebLinks is the port to the links with which people fetch a share with a browser.
+// WebLinks is the port to the links by which people fetch a share with a browser.
 type WebLinks interface {
 	// List returns every link, oldest first.
 	List() ([]WebLink, error)
-	// Create makes a link to a transfer. It is refused where nobody could use it.
+	// Create makes a link to a transfer. It refuses if nobody could use the link.
 	Create(share.ID, NewWebLink) (WebLink, error)
-	// Revoke ends a link and the downloads under way from it. The error for an ID that
-	// no link has wraps ErrNoWebLink.
+	// Revoke ends a link and the downloads under way from it. The error for an unknown
+	// ID wraps ErrNoWebLink.
 	Revoke(id string) error
-	// SetSeed gives a transfer a web seed (BEP 19), which its link then has, or ends that.
-	// It is refused beside links that do not let everybody download without limit.
+	// SetSeed gives a transfer a web seed (BEP 19), which its link then names, or ends it.
+	// It refuses if a web link of the transfer has a password, an end or a maximum.
 	SetSeed(id share.ID, on bool) error
 }
 
-// ErrNoWebLink is wrapped by the error for an ID that no web link has.
+// ErrNoWebLink is wrapped by the error for an unknown ID of a web link.
 var ErrNoWebLink = errors.New("there is no such web link")
 
-// WebLink is a link with which people fetch a share with a browser.
+// WebLink is a link by which people fetch a share with a browser.
 type WebLink struct {
 	ID       string   `json:"id" doc:"names the link to its owner; nobody can fetch with it"`
 	Transfer share.ID `json:"transfer"`
-	// URL has the capability: whoever has it has the files.
+	// URL has the capability: whoever has it can fetch the files.
 	URL          string        `json:"url" doc:"what to give to others; empty while the node serves no web links, and for a sealed share while there is no certificate"`
 	Others       []string      `json:"others,omitempty" doc:"the same at other addresses of the node, best first"`
 	Former       []FormerURL   `json:"former,omitempty" doc:"URLs that were given out for the link and that its node is about to lose, or has lost; the latest first"`
@@ -48,13 +48,13 @@ type WebLink struct {
 	Ended        bool          `json:"ended,omitempty" doc:"it expired, or its downloads are used up"`
 }
 
-// FormerURL is where a web link was before the address of its node changed.
+// FormerURL is the URL of a web link from before the address of its node changed.
 type FormerURL struct {
 	URL   string `json:"url"`
 	Works bool   `json:"works,omitempty" doc:"the node still has this address and answers there, until it is gone"`
 }
 
-// NewWebLink says what a web link is to be.
+// NewWebLink describes a web link that is to be made.
 type NewWebLink struct {
 	Expires      time.Time `json:"expires,omitzero" doc:"when the link ends; without it, with the share"`
 	MaxDownloads int       `json:"max_downloads,omitempty" minimum:"0" maximum:"1000000000" doc:"end it after so many downloads"`

@@ -1,5 +1,5 @@
 // Package door keeps to itself how people fetch a share, or send files, with nothing but a
-// browser: what a web link leads to, and how long it does.
+// browser: what a web link leads to, and for how long.
 //
 // The door is public. It has no route, cookie or secret in common with the owner's page
 // and API. Everything is below
@@ -16,24 +16,24 @@
 //
 //	/s/CAPABILITY/          the page from which they are sent
 //	    form                takes files from a form, without script
-//	    files, files/ID     take a file by the tus protocol 1.0.0, which continues what broke off
-//	    done                takes word that all was sent
+//	    files, files/ID     take a file by the tus protocol 1.0.0, which resumes interrupted uploads
+//	    done                is told that everything was sent
 //	    unlock              takes the password of the link
 //
-// where CAPABILITY is 128 random bits: whoever has it has the files of one share, and
-// nothing else, or may put files into one folder, and see nothing of it. A capability that is wrong, revoked, expired or used up gets one and the
-// same answer. None is ever logged.
+// where CAPABILITY is 128 random bits: whoever has it can fetch the files of one share and
+// nothing else, or put files into one folder and see nothing in it. Capabilities that are
+// wrong, revoked, expired or used up all get the same answer. None is ever logged.
 //
-// Besides, a share may have a web seed (BEP 19), from which clients of BitTorrent fetch over
-// HTTP what they could fetch from peers:
+// A share may also have a web seed (BEP 19), from which BitTorrent clients fetch over HTTP
+// what they could fetch from peers:
 //
 //	/w/CAPABILITY/NAME        the file of a torrent that has one, by its name there
 //	/w/CAPABILITY/NAME/PATH   a file of a torrent that has several
 //
-// Its capability is another one than those of the links for people, and neither is good for
-// what the other leads to. Of a sealed share a web seed has what peers get, which is sealed.
+// Its capability differs from those of the links for people, and neither opens what the
+// other leads to. The web seed of a sealed share serves what peers get: the sealed blob.
 //
-// A download is a file or an archive of which every byte was sent, in one request or in
-// several. What a page shows is no download, and neither is a HEAD request. Links with a
-// maximum of downloads show nothing inside a page, since that would not count.
+// A download is a file or an archive whose every byte was sent, in one request or in
+// several. Showing a file in a page is not a download, and neither is a HEAD request.
+// Links with a maximum of downloads show nothing in a page, since that would not count.
 package door

@@ -29,7 +29,7 @@ type Config struct {
 	Transfers Transfers
 	Content   Content
 	Sums      *Sums // nil: checksums for archives are computed again after a restart
-	// Uploads limits and counts what is sent of a transfer to answer a request.
+	// Uploads limits and counts the data of a transfer sent in answers.
 	Uploads   func(share.ID, *http.Request) (Upload, error)
 	Boxes     Boxes
 	Intake    Intake
@@ -37,32 +37,32 @@ type Config struct {
 	Guesses   Guesses // of passwords
 	// Patience removes the time limit of an answer.
 	Patience func(http.ResponseWriter, *http.Request)
-	// Encrypted says that the door is reached over TLS only. If not, it looks at each
+	// Encrypted says that the door is reached over TLS only. Otherwise it checks each
 	// request.
 	Encrypted bool
-	// At returns the beginnings of the URLs at which the door is reached now, best first.
+	// At returns the base URLs at which the door is reachable now, best first.
 	At  func() []string
 	Now func() time.Time
 }
 
-// Transfers tells what a transfer is doing.
+// Transfers reports what a transfer is doing.
 type Transfers interface {
 	Get(share.ID) (share.Transfer, error)
 }
 
-// Content is what a transfer consists of.
+// Content gives access to the files of a transfer.
 type Content interface {
 	Files(share.ID) ([]share.File, error)
 	Open(ctx context.Context, id share.ID, file int) (io.ReadSeekCloser, error)
-	// OpenSource opens a file by the name that the torrent has for it. The error for one
-	// that it does not have wraps fs.ErrNotExist.
+	// OpenSource opens a file by its name in the torrent. The error for an unknown name
+	// wraps fs.ErrNotExist.
 	OpenSource(ctx context.Context, id share.ID, name string) (content io.ReadSeekCloser, size int64, err error)
 }
 
-// Upload is content on its way out, within the limits of the node and counted in its
+// Upload is content being sent, within the limits of the node and counted in its
 // totals.
 type Upload interface {
-	// Holds reports whether anything is held back now. Then small parts are sent.
+	// Holds reports whether uploads are limited now. Then small parts are sent.
 	Holds() bool
 	// Pass waits until n bytes may be sent.
 	Pass(ctx context.Context, n int) error
@@ -70,17 +70,17 @@ type Upload interface {
 	End()
 }
 
-// Intake is what people send, within the limit of the node on what it downloads, and counted
-// in its totals.
+// Intake is data that people send, within the node's download limit and counted in its
+// totals.
 type Intake interface {
-	// Holds reports whether anything is held back now. Then small parts are taken.
+	// Holds reports whether there is a limit now. Then small parts are taken.
 	Holds() bool
 	// Pass waits until n more bytes may be taken.
 	Pass(ctx context.Context, n int) error
 	Got(n int)
 }
 
-// Boxes are where the files go that people send.
+// Boxes store the files that people send.
 type Boxes interface {
 	Box(id string) (api.Box, error)
 }
@@ -90,15 +90,14 @@ type Passwords interface {
 	Matches(phc, password string) bool
 }
 
-// Guesses limits tries of a password.
+// Guesses limits attempts at a password.
 type Guesses interface {
 	Try(netip.Addr) bool
 	Wrong(netip.Addr)
 	Right(netip.Addr)
 }
 
-// Door answers requests for web links. It neither listens nor bounds connections: its
-// server does.
+// Door answers requests for web links. Its server listens and limits connections.
 type Door struct {
 	Config
 	key       [32]byte // of the cookies; those of an earlier process are void
@@ -118,19 +117,19 @@ func New(c Config) *Door {
 	return d
 }
 
-// Run returns when ctx ends and nothing that the door began goes on.
+// Run returns when ctx has ended and everything that the door began has stopped.
 func (d *Door) Run(ctx context.Context) error {
 	d.sums.run(ctx)
 	return nil
 }
 
-// Forget forgets what was worked out of a transfer that has ended.
+// Forget drops what was computed for a transfer that has ended.
 func (d *Door) Forget(id share.ID) { d.sums.forget(id) }
 
 // End ends the answers under way for a link that was revoked.
 func (d *Door) End(link string) { d.seats.end(link) }
 
-// Rest ends the answers under way for transfers that are not served now.
+// Rest ends the answers under way for transfers that are no longer served.
 func (d *Door) Rest() {
 	for id := range d.seats.transfers() {
 		if t, err := d.Transfers.Get(id); err != nil || !Serves(&t) {
@@ -269,7 +268,7 @@ func (l *Link) refuses(t *share.Transfer, encrypted bool) error {
 	return Refuses(*t, encrypted)
 }
 
-// Refuses says why a transfer gets no web link from a door.
+// Refuses says why a transfer cannot have a web link.
 func Refuses(t share.Transfer, encrypted bool) error {
 	switch {
 	case t.Seal == share.SealBlind:

@@ -24,22 +24,22 @@ type Link struct {
 	ID         string   `json:"-"`
 	Capability string   `json:"capability"`
 	Transfer   share.ID `json:"transfer"`
-	// Added is of the transfer: a link ends with its transfer, and does not come back
-	// when the same content is shared again.
+	// Added is when the transfer was added: a link ends with its transfer, and does
+	// not return when the same content is shared again.
 	Added        time.Time `json:"added"`
 	Created      time.Time `json:"created"`
 	Expires      time.Time `json:"expires,omitzero"`
 	MaxDownloads int       `json:"max_downloads,omitempty"`
 	Downloads    int       `json:"downloads,omitempty"`
 	Password     string    `json:"password,omitempty"` // PHC string
-	// Given are the beginnings of the URLs that were given out, the latest last.
+	// Given lists the base URLs with which the link was given out, the latest last.
 	Given []string `json:"given,omitempty"`
-	// Seed is set of what is no link for people, but a web seed: see doc.go.
+	// Seed says that this is a web seed and not a link for people: see doc.go.
 	Seed bool `json:"seed,omitempty"`
-	// Receive says that people send files with the link, into the box of its ID. Such a
+	// Receive says that people send files by the link, into the box with its ID. Such a
 	// link has no transfer.
 	Receive bool `json:"receive,omitempty"`
-	// Lease is of the command that the link ends with.
+	// Lease is the lease of the command with which the link ends.
 	Lease string `json:"lease,omitempty"`
 }
 
@@ -76,7 +76,7 @@ type Links struct {
 	seeds   map[share.ID]Link
 }
 
-// OpenLinks reads the links from db. A record that is damaged is no link, and is counted.
+// OpenLinks reads the links from db. It skips and counts damaged records.
 func OpenLinks(db *sql.DB, now func() time.Time) (*Links, error) {
 	if _, err := db.Exec(`CREATE TABLE IF NOT EXISTS web_links (hash TEXT PRIMARY KEY, link TEXT NOT NULL) WITHOUT ROWID;
 		CREATE TABLE IF NOT EXISTS web_links_ended (latest INTEGER NOT NULL)`); err != nil {
@@ -111,7 +111,7 @@ func OpenLinks(db *sql.DB, now func() time.Time) (*Links, error) {
 	return s, rows.Err()
 }
 
-// Damaged is how many links could not be read.
+// Damaged returns how many links could not be read.
 func (s *Links) Damaged() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,18 +136,19 @@ func hashOf(capability string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Ended reports whether a link expired or is used up.
+// Ended reports whether a link has expired or is used up.
 func (s *Links) Ended(l *Link) bool { return l.ended(s.now()) }
 
-// Any reports whether there are links, or were some not long ago: whoever opens one of
-// those is to be told that it leads nowhere.
+// Any reports whether there are links, or were recently: whoever opens a recent one
+// should be told that it no longer works.
 func (s *Links) Any() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.links) > 0 || !s.ended.IsZero() && s.now().Sub(s.ended) < formerTime
 }
 
-// Seed returns the web seed of a transfer, which was added at a time. It waits for no disk.
+// Seed returns the web seed of the transfer that was added at a time. It does not wait for
+// the disk.
 func (s *Links) Seed(id share.ID, added time.Time) (Link, bool) {
 	s.seeding.RLock()
 	defer s.seeding.RUnlock()
@@ -252,7 +253,7 @@ func (s *Links) Count(id string) error {
 	return s.save(l)
 }
 
-// Give records at which beginnings of URLs every link is given out from now on.
+// Give records the base URLs with which links are given out from now on.
 func (s *Links) Give(bases []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

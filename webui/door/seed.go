@@ -12,8 +12,8 @@ import (
 
 const seedPrefix = "/w/"
 
-// RefusesSeed says why a transfer gets no web seed. One that is sealed may have one, since
-// clients get what peers get: the content as it is sealed.
+// RefusesSeed says why a transfer cannot have a web seed. A sealed share can, since
+// clients get what peers get: the sealed blob.
 func RefusesSeed(t share.Transfer) error {
 	if t.Channel != "" {
 		return share.Errorf(share.Refused, "%s is the list of a channel, which only peers get", t.ID.Short())

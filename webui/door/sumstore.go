@@ -14,8 +14,7 @@ import (
 )
 
 // Sums keeps the checksums of the files of transfers across restarts, in the table web_sums
-// of state.db. What is kept is a cache: a record that is damaged counts as none. A record
-// has
+// of state.db. They are a cache: a damaged record is ignored. A record has
 //
 //	1, for each file in order: varint of how much its index is above the last, CRC-32 (4);
 //	first 16 bytes of the SHA-256 of the ID and all that

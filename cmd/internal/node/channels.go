@@ -21,8 +21,8 @@ import (
 // ChannelDir is the folder of the keys and catalogues of channels in a state directory.
 func ChannelDir(state string) string { return filepath.Join(state, channelsDir) }
 
-// ChannelKey reads the secret key of an own channel, which ref names: its name, its key
-// or the beginning of that. It needs no running node, and no secret passes the API.
+// ChannelKey reads the secret key of an own channel. ref is its name, its key or the
+// beginning of the key. It needs no running node, and no secret passes through the API.
 func ChannelKey(state, ref string) (channel.Key, error) {
 	keys, err := channel.Keys(ChannelDir(state))
 	if err != nil {

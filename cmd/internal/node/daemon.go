@@ -12,18 +12,18 @@ import (
 	"github.com/shoalnet/shoal/cmd/internal/config"
 )
 
-// Daemon runs a node and, each time that its owner restarts it, another one with the
-// settings that were saved meanwhile. It is one process throughout: systemd and the like
-// see a service that reads its configuration again.
+// Daemon runs a node and, each time its owner restarts it, another one with the settings
+// saved meanwhile. It stays one process: systemd and the like see a service that reloads
+// its configuration.
 type Daemon struct {
-	// Options are those of every node but Config, which Load returns.
+	// Options are those of every node, except Config, which Load returns.
 	Options Options
 	// Load reads flags, variables and the configuration file.
 	Load func() (*config.Config, error)
-	// Ready is called with each node when it serves.
+	// Ready is called with each node once it serves.
 	Ready func(*Node)
-	// Reread makes the node read its configuration again, and Reloaded is told how
-	// that went.
+	// Reread makes the node read its configuration again; Reloaded is called with
+	// the result.
 	Reread   <-chan os.Signal
 	Reloaded func(restart []string, err error)
 }

@@ -6,7 +6,7 @@
 //
 // It promises: a second node on the same state directory changes nothing and says so;
 // stopping takes a bounded time; no state on disk, however damaged or new, crashes the
-// node or is lost without a word.
+// node or is lost silently.
 //
 // The state directory:
 //

@@ -168,8 +168,8 @@ func (n *Node) setLevel(c *config.Config) {
 
 // Run opens the state directory and serves until ctx ends. If another node has locked
 // the directory, Run changes nothing and its error wraps ErrLocked. It returns within 20
-// seconds of the end of ctx, and then everything that it started has stopped. It is
-// called once.
+// seconds after ctx ends, when everything that it started has stopped. It is called
+// once.
 func (n *Node) Run(ctx context.Context) (err error) {
 	defer n.memory.Close()
 	open := openState

@@ -19,9 +19,9 @@ import (
 
 // Recovery says what Recover did.
 type Recovery struct {
-	// Why is what was wrong; nil if the state was sound.
+	// Why says what was wrong; nil if the state was sound.
 	Why error
-	// Aside is the path of the damaged database now; empty if there was none.
+	// Aside is the new path of the damaged database; empty if there was none.
 	Aside     string
 	Transfers []engine.Recovered
 	Channels  []channel.Recovered
@@ -33,8 +33,8 @@ const newDBName = stateName + "-new"
 // Recover builds a new database for a state directory whose database is damaged or
 // missing, and keeps the damaged one under another name. Without damage it changes
 // nothing, except that it searches the given folders for the files of transfers that
-// have a torrent but no row. It is an error, and nothing changes, if a node runs on the
-// directory, a later release wrote the state, or the disk fails.
+// have a torrent but no row. If a node runs on the directory, a later release wrote the
+// state, or the disk fails, it returns an error and changes nothing.
 //
 // The new database replaces the old one atomically, when it is complete. After a crash
 // before that, everything is as it was, and Recover can be run again.

@@ -45,13 +45,13 @@ type Spooled struct {
 type SpoolOptions struct {
 	State    string // directory
 	Name     string // of the file
-	What     string // the content is called so in errors
+	What     string // the name of the content in errors
 	MinFree  int64  // bytes of the disk that stay free
 	Progress func(bytes int64)
 }
 
-// Spool writes r to a file of its own. It returns when all of r was read and is on the
-// disk. If it fails, or ctx ends first, nothing is left.
+// Spool writes r to a new file. It returns when all of r was read and is on the disk.
+// If it fails, or ctx ends first, nothing is left.
 func Spool(ctx context.Context, o SpoolOptions, r io.Reader) (*Spooled, error) {
 	s, f, err := newSpooled(o)
 	if err != nil {
@@ -162,7 +162,7 @@ func (s *Spooled) Path() string { return filepath.Join(s.dir, s.name) }
 // Size is how many bytes it has.
 func (s *Spooled) Size() int64 { return s.size }
 
-// Leave gives up the lock: the node deletes the file when nothing shares it any more.
+// Leave releases the lock: the node deletes the file when nothing shares it any more.
 func (s *Spooled) Leave() {
 	if s.lock != nil {
 		s.lock.Close()
