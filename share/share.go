@@ -319,12 +319,12 @@ const (
 	EventAdded   EventType = "added"
 	EventChanged EventType = "changed" // at most one a second for each transfer, but at once when State changes
 	EventRemoved EventType = "removed"
-	EventShared  EventType = "shared" // hashing is over, the link is known
+	EventShared  EventType = "shared" // hashing is complete, the link is known
 	EventDone    EventType = "done"   // every selected file is complete
 	EventFailed  EventType = "error"
 	EventFound   EventType = "found"   // Source named Count peers
 	EventNote    EventType = "note"    // a line for the transfer's log
-	EventFetched EventType = "fetched" // By has all of the content, some of which came from here
+	EventFetched EventType = "fetched" // By has all of the content and fetched some of it from this node
 	EventBeside  EventType = "beside"  // a user's file has the name of a wanted one: File has the outcome
 )
 

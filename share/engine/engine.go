@@ -105,7 +105,8 @@ type Config struct {
 	// WebSeeds returns URLs at which this node serves a transfer to clients over HTTP
 	// (BEP 19); links carry them. With nil there are none. It must not block.
 	WebSeeds func(share.ID) []string
-	// DHTPort is the UDP port told to peers (BEP 5 PORT); nil or 0 tells none.
+	// DHTPort is the UDP port announced to peers (BEP 5 PORT); nil or 0 announces
+	// none.
 	DHTPort func() uint16
 	// OnDHTNode is called with possible addresses of DHT nodes: of a peer that sent
 	// its PORT, and of the peers in a link. It is called in goroutines of its own.
@@ -139,7 +140,7 @@ type Config struct {
 	Now    func() time.Time // nil is time.Now
 }
 
-// ShareRequest says what to share and who wants it.
+// ShareRequest says what to share and who owns it.
 type ShareRequest struct {
 	Path string // file or folder, absolute
 	share.ShareOptions
@@ -149,7 +150,7 @@ type ShareRequest struct {
 	Lease Lease
 }
 
-// FetchRequest says what to fetch, where to put it and who wants it.
+// FetchRequest says what to fetch, where to put it and who owns it.
 type FetchRequest struct {
 	Link share.Link
 	// Torrent is the content of a .torrent file. If given, it decides what is fetched;

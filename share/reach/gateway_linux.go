@@ -11,7 +11,7 @@ import (
 // ListGateways reads the routers of the default routes of IPv6.
 func ListGateways() ([]Gateway, error) { return listGateways(netlink.FAMILY_V6) }
 
-// ListGateways4 reads those of IPv4.
+// ListGateways4 reads the routers of the default routes of IPv4.
 func ListGateways4() ([]Gateway, error) { return listGateways(netlink.FAMILY_V4) }
 
 func listGateways(family int) ([]Gateway, error) {

@@ -77,8 +77,8 @@ func (p *Prober) Test(ctx context.Context) {
 	p.probe(ctx, askAgainTest, func(Endpoint) bool { return true })
 }
 
-// Again allows addresses that were asked about recently to be asked about again,
-// because something has changed.
+// Again allows asking again about addresses that were tested recently, because
+// something has changed.
 func (p *Prober) Again(a netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

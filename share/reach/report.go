@@ -28,7 +28,7 @@ type Endpoint struct {
 	Address
 	Port      uint16
 	UDP       uint16 // the DHT's; 0 if it is off
-	Published bool   // told to others
+	Published bool   // announced to others
 }
 
 // Report derives the report from the situation.
