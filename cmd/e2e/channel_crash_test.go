@@ -25,6 +25,7 @@ func TestKilledWhilePublishing(t *testing.T) {
 	if soak() {
 		t.Skip("TestSoakKilledWhilePublishing is the long version")
 	}
+	t.Parallel()
 	killWhilePublishing(t, 20)
 }
 

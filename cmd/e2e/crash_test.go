@@ -32,6 +32,7 @@ func TestKilledWhileFetching(t *testing.T) {
 	if soak() {
 		t.Skip("TestSoakKilledWhileFetching is the long version")
 	}
+	t.Parallel()
 	killWhileFetching(t, 20)
 }
 

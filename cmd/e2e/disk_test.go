@@ -163,6 +163,7 @@ func TestFailingWrite(t *testing.T) {
 //	                           core ── router ── bob, on a disk that loses power
 //	carol ── router ─────────────┘
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	const size = 96<<20 + 17
 	net := lab.New(t)
 	home := net.Router("alice")

@@ -17,7 +17,7 @@ import (
 // When a catalogue fills its disk, it says so in one line and frees what it used, because
 // the state of the node is on the same disk. With more space it continues.
 func TestACatalogueThatFillsTheDisk(t *testing.T) {
-	const size = 6 << 20
+	const size = 2 << 20
 	disk := lab.Memory(t, size, 100)
 	c, err := catalog.Open(t.Context(), catalog.Config{Path: filepath.Join(disk.Dir, "index.db")})
 	if err != nil {
@@ -26,7 +26,7 @@ func TestACatalogueThatFillsTheDisk(t *testing.T) {
 	defer c.Close()
 	channel := index.ChannelID{1}
 	entries := func(yield func(index.Entry, error) bool) {
-		for i := range 20_000 {
+		for i := range 7_000 {
 			e := index.Entry{ID: share.ID{1, byte(i >> 8), byte(i)}, Name: fmt.Sprintf("word%d and word%d of %d", i, 7919*i, i), Bytes: 1, Time: time.Unix(1, 0)}
 			e.Link = share.Link{ID: e.ID, Name: e.Name}.String()
 			if !yield(e, nil) {
@@ -51,7 +51,7 @@ func TestACatalogueThatFillsTheDisk(t *testing.T) {
 	if _, err := c.Replace(t.Context(), channel, "v1", entries); err != nil {
 		t.Error(err)
 	}
-	if n, err := c.Count(t.Context(), channel); err != nil || n != 20_000 {
+	if n, err := c.Count(t.Context(), channel); err != nil || n != 7_000 {
 		t.Errorf("%d entries, %v", n, err)
 	}
 }
