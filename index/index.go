@@ -195,7 +195,7 @@ type Entry struct {
 	Time  time.Time `json:"time,omitzero"` // when it was added to the catalogue
 	// Sealed says that the content can be read only with its key, which is in Link.
 	// Without it this node cannot read the entry, and Name is empty.
-	Sealed bool `json:"sealed,omitempty" doc:"only those who have its key can read it: the key is in its link, or this node does not have it and the name is empty"`
+	Sealed bool `json:"sealed,omitempty" doc:"the content is sealed and can be read only with its key: the key is in its link, or this node does not have it and the name is empty"`
 	// Channel is the ID of the entry's channel (see ChannelLink.Local), zero for
 	// a transfer of this node.
 	Channel ChannelID `json:"channel,omitzero"`
@@ -238,9 +238,9 @@ const (
 type Results struct {
 	Hits []Hit `json:"hits"`
 	// Total is the number of ranked matches: the newest ones, at most 800.
-	Total int `json:"total" doc:"matches that were ranked, the newest 800 at most; limit and offset choose among them"`
+	Total int `json:"total" doc:"number of ranked matches, the newest 800 at most; limit and offset select from these"`
 	// More says that there are older matches that were not ranked.
-	More bool `json:"more" doc:"there are more matches than total: another word or filter tells them apart"`
+	More bool `json:"more" doc:"there are more matches than total; narrow the search with another word or filter"`
 }
 
 // Unknown returns an error with only the given text, of kind share.Failed, that

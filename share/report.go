@@ -18,7 +18,7 @@ const (
 // Report says whether strangers can reach this node, on what evidence, and what to
 // do about it.
 type Report struct {
-	Warning string `json:"warning,omitempty" doc:"what this host lacks to reach others, and what would help; absent where nothing is lacking"`
+	Warning string `json:"warning,omitempty" doc:"what this host lacks to reach others, and what would help; absent if nothing is lacking"`
 	Answer  string `json:"answer" doc:"one sentence"`
 	Next    string `json:"next" doc:"what to do next"`
 	// WarningText, AnswerText and NextText are Warning, Answer and Next for other
@@ -27,14 +27,14 @@ type Report struct {
 	AnswerText  *Text            `json:"answer_text,omitempty"`
 	NextText    *Text            `json:"next_text,omitempty"`
 	Verdict     Verdict          `json:"verdict" enum:"reachable,unreachable,unknown" doc:"whether a stranger's TCP connection to an address in the links succeeds"`
-	Addresses   []AddressReport  `json:"addresses" doc:"those in links first"`
-	Pinholes    []Pinhole        `json:"pinholes" doc:"asked of the router, open or not"`
-	Seen        []SeenAs         `json:"seen" doc:"what others say our address is"`
-	IPv4        *IPv4Report      `json:"ipv4,omitempty" doc:"absent where IPv4 is off"`
-	DHT         *DHTReport       `json:"dht,omitempty" doc:"absent where the DHT is off"`
-	Gateways    []GatewayProblem `json:"gateways" doc:"ways of asking the router for pinholes that do not work, and why"`
-	Web         *WebReport       `json:"web,omitempty" doc:"absent where web links are not served"`
-	Inside      *Inside          `json:"inside,omitempty" doc:"the container or virtual machine that the node runs in; absent where none is recognised"`
+	Addresses   []AddressReport  `json:"addresses" doc:"addresses, those in links first"`
+	Pinholes    []Pinhole        `json:"pinholes" doc:"pinholes that the router was asked for, open or not"`
+	Seen        []SeenAs         `json:"seen" doc:"addresses at which others see this node"`
+	IPv4        *IPv4Report      `json:"ipv4,omitempty" doc:"absent if IPv4 is off"`
+	DHT         *DHTReport       `json:"dht,omitempty" doc:"absent if the DHT is off"`
+	Gateways    []GatewayProblem `json:"gateways" doc:"protocols for pinholes that do not work with the router, and why"`
+	Web         *WebReport       `json:"web,omitempty" doc:"absent if web links are not served"`
+	Inside      *Inside          `json:"inside,omitempty" doc:"the container or virtual machine that the node runs in; absent if none is recognised"`
 }
 
 // InsideKind is the kind of environment that a node runs in.
@@ -51,9 +51,9 @@ const (
 // depends on the host.
 type Inside struct {
 	Kind     InsideKind `json:"kind" enum:"container,vm,wsl"`
-	Name     string     `json:"name" doc:"such as Docker, Podman or QEMU; empty where it is not known"`
+	Name     string     `json:"name" doc:"such as Docker, Podman or QEMU; empty if unknown"`
 	Evidence string     `json:"evidence" doc:"how it was recognised"`
-	NAT      bool       `json:"nat" doc:"an address says that the host translates addresses; always false for containers"`
+	NAT      bool       `json:"nat" doc:"an address indicates that the host translates addresses; always false for containers"`
 }
 
 // AddressReport is one address of this host.
@@ -63,12 +63,12 @@ type AddressReport struct {
 	Scope     string     `json:"scope" doc:"global, ula or link-local"`
 	Kind      string     `json:"kind" doc:"stable, temporary, deprecated, tentative or unknown"`
 	Interface string     `json:"interface"`
-	Published bool       `json:"published" doc:"told to others, and in links"`
+	Published bool       `json:"published" doc:"announced to others, and in links"`
 	TCP       Verdict    `json:"tcp" enum:"reachable,unreachable,unknown"`
 	UDP       Verdict    `json:"udp" enum:"reachable,unreachable,unknown"`
 	// Evidence is the evidence for TCP, or for UDP if there is none for TCP.
-	Evidence    string    `json:"evidence" doc:"how the verdict is known; empty where nothing is"`
-	Time        time.Time `json:"time,omitzero" doc:"of the evidence"`
+	Evidence    string    `json:"evidence" doc:"evidence for the verdict; empty if there is none"`
+	Time        time.Time `json:"time,omitzero" doc:"time of the evidence"`
 	UDPEvidence string    `json:"udp_evidence,omitempty"`
 	UDPTime     time.Time `json:"udp_time,omitzero"`
 	// EvidenceText and UDPEvidenceText are Evidence and UDPEvidence for other
@@ -84,7 +84,7 @@ type Pinhole struct {
 	Protocol string     `json:"protocol" enum:"tcp,udp"`
 	Method   string     `json:"method" doc:"PCP or UPnP"`
 	Gateway  string     `json:"gateway" doc:"address of the router that was asked"`
-	Until    time.Time  `json:"until,omitzero" doc:"when the lease ends unless it is renewed; absent where it is not open"`
+	Until    time.Time  `json:"until,omitzero" doc:"when the lease ends unless it is renewed; absent if the pinhole is not open"`
 	// Error says why it is not open or, if Until is set, why its lease was not
 	// renewed.
 	Error string `json:"error,omitempty"`
@@ -96,17 +96,17 @@ type Pinhole struct {
 // evidence that strangers can connect.
 type IPv4Report struct {
 	Addresses []netip.AddrPort `json:"addresses" doc:"in links"`
-	Mapping   *PortMapping     `json:"mapping,omitempty" doc:"absent where the router has mapped no port"`
-	Gateways  []GatewayProblem `json:"gateways" doc:"ways of asking the router for a port that do not work, and why"`
+	Mapping   *PortMapping     `json:"mapping,omitempty" doc:"absent if the router has mapped no port"`
+	Gateways  []GatewayProblem `json:"gateways" doc:"protocols for port mappings that do not work with the router, and why"`
 }
 
 // PortMapping is a TCP port of the router that leads to this node.
 type PortMapping struct {
 	External netip.AddrPort `json:"external" doc:"the router's address and port"`
-	Internal netip.AddrPort `json:"internal" doc:"this node's"`
+	Internal netip.AddrPort `json:"internal" doc:"this node's address and port"`
 	Method   string         `json:"method" doc:"PCP, NAT-PMP or UPnP"`
 	Gateway  netip.Addr     `json:"gateway" doc:"address of the router"`
-	Until    time.Time      `json:"until,omitzero" doc:"when the lease ends unless it is renewed; absent where it has no end"`
+	Until    time.Time      `json:"until,omitzero" doc:"when the lease ends unless it is renewed; absent if it does not end"`
 	// Error says why strangers cannot use it, or why its lease was not renewed.
 	Error string `json:"error,omitempty"`
 	// ErrorText is Error for other languages.
@@ -117,13 +117,13 @@ type PortMapping struct {
 type SeenAs struct {
 	Address netip.Addr `json:"address"`
 	By      string     `json:"by" enum:"dht,peers"`
-	Count   int        `json:"count,omitempty" doc:"how many said so; 0 for most of the DHT"`
+	Count   int        `json:"count,omitempty" doc:"how many reported this address; 0 for most of the DHT"`
 }
 
 // DHTReport is the state of the DHT node.
 type DHTReport struct {
-	Nodes     int    `json:"nodes" doc:"known"`
-	Answering int    `json:"answering" doc:"of them, heard in the last 15 minutes"`
+	Nodes     int    `json:"nodes" doc:"number of known nodes"`
+	Answering int    `json:"answering" doc:"number of known nodes that were heard from in the last 15 minutes"`
 	Problem   string `json:"problem,omitempty"`
 	// ProblemText is Problem for other languages.
 	ProblemText *Text `json:"problem_text,omitempty"`
@@ -140,8 +140,8 @@ type GatewayProblem struct {
 // WebReport says where browsers reach the web links of this node, and with which
 // certificate.
 type WebReport struct {
-	Doors       []DoorReport      `json:"doors" doc:"addresses and ports of web links beside those for peers, best first"`
-	Refused     []RefusedPort     `json:"refused,omitempty" doc:"ports at which this node was to serve web links, and cannot listen"`
+	Doors       []DoorReport      `json:"doors" doc:"addresses and ports of web links in addition to those for peers, best first"`
+	Refused     []RefusedPort     `json:"refused,omitempty" doc:"ports at which this node should serve web links but cannot listen"`
 	Certificate CertificateReport `json:"certificate"`
 }
 
@@ -151,7 +151,7 @@ type DoorReport struct {
 	Port     uint16     `json:"port"`
 	TCP      Verdict    `json:"tcp" enum:"reachable,unreachable,unknown"`
 	Evidence string     `json:"evidence,omitempty"`
-	Time     time.Time  `json:"time,omitzero" doc:"of the evidence"`
+	Time     time.Time  `json:"time,omitzero" doc:"time of the evidence"`
 	// EvidenceText is Evidence for other languages.
 	EvidenceText *Text `json:"evidence_text,omitempty"`
 }
@@ -188,17 +188,17 @@ type CertificateReport struct {
 	State     CertificateState     `json:"state" enum:"none,own,no-port,not-reachable,pending,issued,refused,limited,ca-unreachable,failed"`
 	Answer    string               `json:"answer" doc:"one sentence"`
 	Next      string               `json:"next" doc:"what to do next; empty for nothing"`
-	CA        string               `json:"ca,omitempty" doc:"URL of the directory of the CA (RFC 8555)"`
-	Until     time.Time            `json:"until,omitzero" doc:"when the certificate of the owner ends"`
-	Addresses []AddressCertificate `json:"addresses,omitempty" doc:"each with a certificate of its own, best first"`
+	CA        string               `json:"ca,omitempty" doc:"directory URL of the CA (RFC 8555)"`
+	Until     time.Time            `json:"until,omitzero" doc:"when the owner's certificate expires"`
+	Addresses []AddressCertificate `json:"addresses,omitempty" doc:"addresses, each with a certificate of its own, best first"`
 }
 
 // AddressCertificate is the certificate for one address.
 type AddressCertificate struct {
 	Address netip.Addr       `json:"address"`
 	State   CertificateState `json:"state" enum:"no-port,not-reachable,pending,issued,refused,limited,ca-unreachable,failed"`
-	Until   time.Time        `json:"until,omitzero" doc:"the certificate in use is valid until then; absent without one"`
+	Until   time.Time        `json:"until,omitzero" doc:"when the certificate in use expires; absent if there is none"`
 	Renew   time.Time        `json:"renew,omitzero" doc:"when it is renewed"`
 	Retry   time.Time        `json:"retry,omitzero" doc:"when the CA is asked again after a failure"`
-	Error   string           `json:"error,omitempty" doc:"why the last try failed, in the words of the CA"`
+	Error   string           `json:"error,omitempty" doc:"why the last attempt failed, in the words of the CA"`
 }

@@ -5,14 +5,14 @@ import "time"
 // ShareOptions say how a file or folder is shared. The requests of the API and of
 // the engine both embed them, so that no option is lost between the two.
 type ShareOptions struct {
-	Name           string   `json:"name,omitempty" maxLength:"255" doc:"name in the link; empty takes that of the path"`
-	PieceLength    int64    `json:"piece_length,omitempty" minimum:"0" doc:"bytes per piece, a power of two from 16 KiB; 0 chooses by the size of the content"`
+	Name           string   `json:"name,omitempty" maxLength:"255" doc:"name in the link; if empty, the last element of the path"`
+	PieceLength    int64    `json:"piece_length,omitempty" minimum:"0" doc:"bytes per piece, a power of two of at least 16 KiB; with 0, the node chooses by the size of the content"`
 	FollowSymlinks bool     `json:"follow_symlinks,omitempty"`
-	Exclude        []string `json:"exclude,omitempty" maxItems:"1000" doc:"globs of names, or of paths below the folder, that are not shared; ** stands for any number of folders, and each must match something"`
-	Strict         bool     `json:"strict,omitempty" doc:"refuse a folder with something that cannot be shared, instead of leaving that out"`
+	Exclude        []string `json:"exclude,omitempty" maxItems:"1000" doc:"globs of names, or of paths below the folder, to leave out; ** matches any number of folders, and each glob must match something"`
+	Strict         bool     `json:"strict,omitempty" doc:"refuse a folder that contains something that cannot be shared, instead of leaving it out"`
 	Private        bool     `json:"private,omitempty" doc:"never announce it (BEP 27)"`
-	Hybrid         bool     `json:"hybrid,omitempty" doc:"describe the content for BitTorrent v2, too (BEP 52)"`
-	Sealed         bool     `json:"sealed,omitempty" doc:"let only those read it who have the key, which is in the link"`
+	Hybrid         bool     `json:"hybrid,omitempty" doc:"also describe the content for BitTorrent v2 (BEP 52)"`
+	Sealed         bool     `json:"sealed,omitempty" doc:"seal it: only those who have the key, which is in the link, can read it"`
 	// Goal is nil where nothing was said; the engine then seeds forever.
 	Goal   *Goal  `json:"goal,omitempty" doc:"when to stop seeding; without it, the node's setting"`
 	Limits Limits `json:"limits,omitzero"`
@@ -23,21 +23,21 @@ type ShareOptions struct {
 // is lost between the two.
 type ImportOptions struct {
 	// Files are paths with slashes below the folder, by the index of the file.
-	Files map[int]string `json:"files,omitempty" maxProperties:"2000000" doc:"where files are whose names on disk are not those of the torrent, by file number: paths below the folder"`
+	Files map[int]string `json:"files,omitempty" maxProperties:"2000000" doc:"paths, below the folder, of the files whose names on disk differ from those in the torrent, by file number"`
 	// Goal is nil where nothing was said; the engine then seeds forever.
 	Goal       *Goal  `json:"goal,omitempty" doc:"when to stop seeding; without it, never"`
 	Limits     Limits `json:"limits,omitzero"`
-	Paused     bool   `json:"paused,omitempty" doc:"pause it as soon as its files are known to be right"`
+	Paused     bool   `json:"paused,omitempty" doc:"pause it as soon as its files are verified"`
 	NoTrackers bool   `json:"no_trackers,omitempty"`
 	// Before is the transfer's history in the other client.
-	Before Past `json:"before,omitzero" doc:"what another client did with it"`
+	Before Past `json:"before,omitzero" doc:"its history in another client"`
 }
 
 // Past is the history of a transfer from before this node had it.
 type Past struct {
 	Added      time.Time `json:"added,omitzero" doc:"when it was added; without it, now"`
 	Downloaded int64     `json:"downloaded,omitempty" minimum:"0" doc:"bytes"`
-	Uploaded   int64     `json:"uploaded,omitempty" minimum:"0" doc:"bytes; they count in the ratio"`
+	Uploaded   int64     `json:"uploaded,omitempty" minimum:"0" doc:"bytes; they count towards the ratio"`
 }
 
 // Check refuses impossible figures.
@@ -52,21 +52,21 @@ func (p Past) Check() error {
 // engine both embed them, so that no option is lost between the two.
 type FetchOptions struct {
 	// Files are globs, see CheckGlobs. Files that match none of them are skipped.
-	Files []string `json:"files,omitempty" maxItems:"1000" doc:"globs of the paths to download; empty is all"`
+	Files []string `json:"files,omitempty" maxItems:"1000" doc:"globs of the paths to download; empty means all"`
 	// Goal is nil where nothing was said; the engine then seeds forever.
 	Goal       *Goal  `json:"goal,omitempty" doc:"when to stop seeding; without it, the node's setting"`
 	Limits     Limits `json:"limits,omitzero"`
 	Sequential bool   `json:"sequential,omitempty" doc:"download in order"`
 	Paused     bool   `json:"paused,omitempty"`
 	NoTrackers bool   `json:"no_trackers,omitempty"`
-	Adopt      bool   `json:"adopt,omitempty" doc:"complete files that are there already in place, if some piece of them is right; otherwise right ones are put beside them"`
+	Adopt      bool   `json:"adopt,omitempty" doc:"complete files that are already there in place, if at least one of their pieces is right; without it, right files are put beside them"`
 }
 
 // Match says how much of some content is in a folder already.
 type Match struct {
-	Files int   `json:"files" doc:"files that have the names of the content"`
+	Files int   `json:"files" doc:"number of files that have the names of files of the content"`
 	Bytes int64 `json:"bytes" doc:"bytes of these files"`
-	Right int64 `json:"right" doc:"bytes of them in pieces that are right; 0 if the file list is unknown"`
+	Right int64 `json:"right" doc:"bytes of these files in pieces that are right; 0 if the file list is unknown"`
 }
 
 // Way is one source of peers of a transfer. A time is zero if the event has not

@@ -39,7 +39,7 @@ func TestOpenAPIPageIsOfThisAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Error("docs/api.md is of another API; run: go test ./webui -run OpenAPI -update")
+		t.Error("docs/api.md does not match the API; run: go test ./webui -run OpenAPI -update")
 	}
 }
 
@@ -133,24 +133,24 @@ func (s schema) is() string {
 
 const apiIntroduction = `# The API
 
-The page and the command line use this interface of a node, and so can programs. It is
+The page and the command line use this interface of a node. Programs can use it, too. It is
 below ` + "`/api/v1`" + ` on the control socket (` + "`shoal.sock`" + ` in the state directory), where no
-sign-in is needed, and on the address of the page (` + "`--web`" + `), where a program sends a
-token that is made in Settings: ` + "`Authorization: Bearer shoal_…`" + `.
+sign-in is needed, and at the address of the page (` + "`--web`" + `), where a program sends a
+token that was created in Settings: ` + "`Authorization: Bearer shoal_…`" + `.
 
     curl --unix-socket ~/.local/state/shoal/shoal.sock http://shoal/api/v1/transfers
 
-- Bodies are JSON (` + "`application/json`" + `), sizes bytes, rates bytes per second, times RFC 3339,
-  IDs hex digits.
+- Bodies are JSON (` + "`application/json`" + `), sizes are bytes, rates bytes per second,
+  times RFC 3339, IDs hex digits.
 - A failure is a problem document (RFC 9457) with a stable ` + "`code`" + `.
-- Within v1 there are only additions: more operations, more keys. Ignore keys that you do
-  not know.
+- Later releases only add operations and keys to v1. Ignore keys that you do not know.
 - Adding the same content twice gives the same transfer.
-- A node describes itself at ` + "`/api/v1/openapi.json`" + ` (OpenAPI 3.1), of which this page is made.
+- A node serves the OpenAPI 3.1 document at ` + "`/api/v1/openapi.json`" + `; this page is generated from
+  it.
 
 [share.py](examples/share.py) shares and downloads with Python's standard library,
 [share.go](examples/share.go) does the same with the client for Go, and
-` + "`go doc -all github.com/shoalnet/shoal/webui/api`" + ` shows all of that client.
+` + "`go doc -all github.com/shoalnet/shoal/webui/api`" + ` documents that client.
 `
 
 // page writes the document as Markdown: the operations by what they are about, then the types.

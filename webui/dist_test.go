@@ -159,7 +159,7 @@ func TestOpenAPIIsWhatTheNodeServes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want.Bytes()) {
-		t.Error("app/openapi.json is of another API; run: go test ./webui -run OpenAPI -update && cd webui/app && npm run types && npm run build")
+		t.Error("app/openapi.json does not match the API; run: go test ./webui -run OpenAPI -update && cd webui/app && npm run types && npm run build")
 	}
 }
 

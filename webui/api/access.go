@@ -40,7 +40,7 @@ func registerAccess(h huma.API, a Access) {
 	op(h, "PUT /password", "Set the password of the page; this signs out all other browsers", func(ctx context.Context, in *body[Password]) (*none, error) {
 		return nil, a.SetPassword(ctx, in.Body.Password)
 	})
-	op(h, "GET /password", "Whether the page has a password", func(context.Context, *none) (*answer[PasswordState], error) {
+	op(h, "GET /password", "Report whether the page has a password", func(context.Context, *none) (*answer[PasswordState], error) {
 		set, err := a.HasPassword()
 		return &answer[PasswordState]{PasswordState{set}}, err
 	})

@@ -56,7 +56,7 @@ type API struct {
 func New(c Config) (*API, error) {
 	a := &API{version: c.Version, hub: newHub(c), reads: make(slots, maxContent), mux: http.NewServeMux(), over: make(chan struct{})}
 	config := huma.DefaultConfig("shoal", "1.0")
-	config.Info.Description = "A node of shoal: what it shares and fetches, and the means to act on it. " +
+	config.Info.Description = "A shoal node: what it shares and fetches, and how to control it. " +
 		"Within /api/v1 there are only additions."
 	config.CreateHooks = nil
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)

@@ -43,9 +43,9 @@ const (
 // the node does not have.
 type BulkRequest struct {
 	Action BulkAction `json:"action" enum:"pause,resume,verify,change,remove"`
-	IDs    []share.ID `json:"ids" minItems:"1" maxItems:"20000" nullable:"false" doc:"whole IDs, v1 or v2; a second mention of a transfer is ignored"`
-	Change *Change    `json:"change,omitempty" doc:"with the action change: what changes"`
-	Data   bool       `json:"data,omitempty" doc:"with the action remove: also delete downloaded files, or the copy that a browser uploaded; files shared from their own folder are never deleted"`
+	IDs    []share.ID `json:"ids" minItems:"1" maxItems:"20000" nullable:"false" doc:"full IDs, v1 or v2; duplicates are ignored"`
+	Change *Change    `json:"change,omitempty" doc:"for the action change: the values to set"`
+	Data   bool       `json:"data,omitempty" doc:"for the action remove: also delete downloaded files, or the copy that a browser uploaded; files shared from their own folder are never deleted"`
 }
 
 // check refuses a request before any transfer is changed.
@@ -80,9 +80,9 @@ type BulkKept struct {
 
 // BulkResult is the result of a bulk request. A transfer that is not in Failed is done.
 type BulkResult struct {
-	Done   int           `json:"done" doc:"transfers that are as they should be"`
-	Failed []BulkFailure `json:"failed" nullable:"false" doc:"the others, in the order of the request, each with the reason"`
-	Kept   []BulkKept    `json:"kept,omitempty" doc:"of the action remove: transfers of which files stayed, in the order of the request"`
+	Done   int           `json:"done" doc:"number of transfers that are now in the requested state"`
+	Failed []BulkFailure `json:"failed" nullable:"false" doc:"the other transfers, in the order of the request, each with the reason"`
+	Kept   []BulkKept    `json:"kept,omitempty" doc:"for the action remove: transfers whose files were not all deleted, in the order of the request"`
 }
 
 // act does to one transfer what r asks for.
@@ -161,7 +161,7 @@ type torrentsOf struct {
 
 func registerBulk(h huma.API, t Transfers, content Content, reads slots, gather func() (done func())) {
 	large := func(o *huma.Operation) { o.MaxBodyBytes = maxBulkBody }
-	op(h, "POST /transfers/bulk", "Do the same to many transfers", func(ctx context.Context, in *body[BulkRequest]) (*answer[BulkResult], error) {
+	op(h, "POST /transfers/bulk", "Apply one action to many transfers", func(ctx context.Context, in *body[BulkRequest]) (*answer[BulkResult], error) {
 		if err := in.Body.check(); err != nil {
 			return nil, err
 		}

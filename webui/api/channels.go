@@ -16,10 +16,10 @@ import (
 // of Link, Name and Secret is set.
 type NewChannel struct {
 	Link   string `json:"link,omitempty" maxLength:"65536" doc:"link of the channel to follow: magnet:?xs=urn:btpk:KEY, or a bare key; with x.k=SECRET, a sealed channel can be read"`
-	Mirror *int64 `json:"mirror,omitempty" minimum:"0" doc:"fetch its entries automatically, up to this many bytes; without it, a channel that is already followed keeps its value"`
+	Mirror *int64 `json:"mirror,omitempty" minimum:"0" doc:"fetch its entries automatically, up to this many bytes; if omitted, a channel that is already followed keeps its value"`
 	Name   string `json:"name,omitempty" maxLength:"255" doc:"name of the channel to create"`
 	About  string `json:"about,omitempty" maxLength:"2000"`
-	Sealed bool   `json:"sealed,omitempty" doc:"create a sealed channel: only those who get its full link can read its name and entries"`
+	Sealed bool   `json:"sealed,omitempty" doc:"create a sealed channel: its name and entries can be read only with its full link"`
 	Secret string `json:"secret,omitempty" maxLength:"4096" doc:"key to import, as shoal channel export writes it"`
 }
 

@@ -59,14 +59,14 @@ func registerContent(h huma.API, c *contents) {
 		}
 		return list(files, in.Fields)
 	}, lists[share.File](h))
-	op(h, "GET /transfers/{id}/files/{file}/content", "Read a file, also while it is being fetched", c.readFile, streams("application/octet-stream"))
-	op(h, "GET /transfers/{id}/files/{file}/subtitles", "Read a file of subtitles as WebVTT", c.subtitles, streams("text/vtt"))
-	op(h, "GET /transfers/{id}/streams", "Show what is played, and what it waits for", func(_ context.Context, in *oneID) (*answer[share.Streams], error) {
+	op(h, "GET /transfers/{id}/files/{file}/content", "Read a file, even while it is being fetched", c.readFile, streams("application/octet-stream"))
+	op(h, "GET /transfers/{id}/files/{file}/subtitles", "Read a subtitle file as WebVTT", c.subtitles, streams("text/vtt"))
+	op(h, "GET /transfers/{id}/streams", "Show which files are being played, and what they wait for", func(_ context.Context, in *oneID) (*answer[share.Streams], error) {
 		s, err := onID(c.ids, in.ID, c.content.Streams)
 		s.Streams = orEmpty(s.Streams)
 		return &answer[share.Streams]{s}, err
 	})
-	op(h, "GET /transfers/{id}/archive", "Download all files of a transfer as one archive, also while they are being fetched", c.archive, streams("application/octet-stream"))
+	op(h, "GET /transfers/{id}/archive", "Download all files of a transfer as one archive, even while they are being fetched", c.archive, streams("application/octet-stream"))
 	op(h, "GET /transfers/{id}/torrent", "Download the .torrent file of a transfer", c.torrent, streams("application/x-bittorrent"))
 	op(h, "GET /transfers/{id}/pieces", "Show the state of every piece", func(_ context.Context, in *oneID) (*answer[share.Pieces], error) {
 		p, err := onID(c.ids, in.ID, c.content.Pieces)
@@ -107,7 +107,7 @@ const idleTime = 5 * time.Minute
 type fileToRead struct {
 	ID   string `path:"id" maxLength:"64" doc:"ID, v1 or v2, may be shortened while unique"`
 	File int    `path:"file" minimum:"0" doc:"number of the file, from 0"`
-	Play bool   `query:"play" doc:"It is played: while data is missing ahead of the reader, other downloads are slowed down"`
+	Play bool   `query:"play" doc:"the file is being played: while data is missing ahead of the reader, other downloads are slowed down"`
 }
 
 // named finds a file of a transfer.

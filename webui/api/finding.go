@@ -24,7 +24,7 @@ type Finding interface {
 type (
 	searching struct {
 		Q       string `query:"q" maxLength:"1000" doc:"query: words, \"phrases\", -not, file:, tag:, channel:NAME, type:video, size:>1G, since:2026-01, before:2026"`
-		Channel string `query:"channel" maxLength:"64" doc:"only from this channel, by its key; me is this node"`
+		Channel string `query:"channel" maxLength:"64" doc:"only from the channel with this key; me is this node"`
 		Limit   int    `query:"limit" minimum:"0" maximum:"500" doc:"number of hits to return; 50 by default"`
 		Offset  int    `query:"offset" minimum:"0" maximum:"100000" doc:"number of hits to skip"`
 	}
@@ -51,7 +51,7 @@ func registerFinding(h huma.API, f Finding) {
 		r.Hits = orEmpty(r.Hits)
 		return &answer[index.Results]{r}, err
 	})
-	op(h, "GET /entries/{id}", "Show the catalogue's entries for an ID", func(ctx context.Context, in *someEntry) (*answer[[]index.Entry], error) {
+	op(h, "GET /entries/{id}", "Show the catalogue entries for an ID", func(ctx context.Context, in *someEntry) (*answer[[]index.Entry], error) {
 		all, err := f.Entries(ctx, in.ID)
 		if err == nil && len(all) == 0 {
 			err = index.Unknown("the catalogue has nothing whose ID begins with " + in.ID)

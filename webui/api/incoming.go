@@ -80,36 +80,36 @@ const (
 // Coming is a folder into which browsers put files, with the progress of these.
 type Coming struct {
 	ID       string    `json:"id"`
-	Kind     string    `json:"kind" enum:"upload,receive" doc:"upload: of the owner, to be shared. receive: from whoever has a link, whose ID it has"`
+	Kind     string    `json:"kind" enum:"upload,receive" doc:"upload: from the owner, to be shared. receive: from anybody who has a receive link; it has the ID of the link"`
 	Name     string    `json:"name"`
 	Folder   string    `json:"folder" doc:"where the files go"`
-	Root     string    `json:"root,omitempty" doc:"of an upload whose files are there: the path to share"`
+	Root     string    `json:"root,omitempty" doc:"for an upload whose files have arrived: the path to share"`
 	Created  time.Time `json:"created"`
 	Updated  time.Time `json:"updated" doc:"when a byte last arrived"`
-	Files    int       `json:"files,omitempty" doc:"of an upload: files that it is to have"`
-	Bytes    int64     `json:"bytes,omitempty" doc:"of an upload: bytes that it is to have"`
-	MaxFiles int       `json:"max_files" doc:"files that are taken"`
-	MaxSize  int64     `json:"max_size,omitempty" doc:"bytes that are taken; 0 is no limit"`
+	Files    int       `json:"files,omitempty" doc:"for an upload: expected number of files"`
+	Bytes    int64     `json:"bytes,omitempty" doc:"for an upload: expected number of bytes"`
+	MaxFiles int       `json:"max_files" doc:"maximum number of files"`
+	MaxSize  int64     `json:"max_size,omitempty" doc:"maximum number of bytes; 0 is no limit"`
 	// Arrived and Taken count complete files.
-	Arrived    int          `json:"arrived" doc:"complete files"`
+	Arrived    int          `json:"arrived" doc:"number of complete files"`
 	Taken      int64        `json:"taken" doc:"bytes of complete files"`
-	Sent       int64        `json:"sent" doc:"bytes that have arrived, also of files that are not complete"`
-	Unfinished int          `json:"unfinished" doc:"files that are not complete"`
-	Open       []ComingFile `json:"open" doc:"the latest of these, at most 20"`
+	Sent       int64        `json:"sent" doc:"bytes that have arrived, including those of incomplete files"`
+	Unfinished int          `json:"unfinished" doc:"number of incomplete files"`
+	Open       []ComingFile `json:"open" doc:"the latest incomplete files, at most 20"`
 	Latest     []ComingFile `json:"latest" doc:"the latest complete files, at most 20"`
 	Active     bool         `json:"active,omitempty" doc:"bytes are arriving now"`
-	Deliveries int          `json:"deliveries,omitempty" doc:"how often somebody had sent all that they wanted to"`
-	Trouble    string       `json:"trouble,omitempty" doc:"why the latest file was not taken"`
-	Ended      bool         `json:"ended,omitempty" doc:"it takes no more files"`
+	Deliveries int          `json:"deliveries,omitempty" doc:"how many times a sender reported that everything was sent"`
+	Trouble    string       `json:"trouble,omitempty" doc:"why the latest file was not accepted"`
+	Ended      bool         `json:"ended,omitempty" doc:"it accepts no more files"`
 }
 
 // NewComing begins an upload.
 type NewComing struct {
 	Name  string `json:"name" minLength:"1" maxLength:"200" doc:"name of the file or folder"`
-	Tree  bool   `json:"tree,omitempty" doc:"make a folder of that name for the files; without it, there is one file"`
+	Tree  bool   `json:"tree,omitempty" doc:"create a folder of that name for the files; without it, there is one file"`
 	Files int    `json:"files" minimum:"1" maximum:"10000" doc:"how many files will be sent"`
-	Bytes int64  `json:"bytes" minimum:"0" doc:"how many bytes they have together"`
-	Key   string `json:"key,omitempty" maxLength:"64" doc:"random, of the sender: the same key names the same upload, so that a request whose answer was lost can be sent again"`
+	Bytes int64  `json:"bytes" minimum:"0" doc:"total size of the files in bytes"`
+	Key   string `json:"key,omitempty" maxLength:"64" doc:"random key, chosen by the sender: the same key identifies the same upload, so that a request whose answer was lost can be sent again"`
 }
 
 // NewFile is a file that a browser is about to send.
@@ -123,12 +123,12 @@ type NewFile struct {
 // ComingFile is a file that a browser sends or has sent.
 type ComingFile struct {
 	ID       string    `json:"id" doc:"last element of its URL"`
-	Path     string    `json:"path" doc:"as it was sent, with slashes"`
+	Path     string    `json:"path" doc:"path as it was sent, with slashes"`
 	Size     int64     `json:"size"`
-	Modified time.Time `json:"modified,omitzero" doc:"when it was last changed, as the browser says"`
+	Modified time.Time `json:"modified,omitzero" doc:"when it was last modified, according to the browser"`
 	Sent     int64     `json:"sent" doc:"bytes that have arrived"`
-	Number   int64     `json:"number,omitempty" doc:"of a complete file: counts them in the order in which they were complete, from 1"`
-	Stored   string    `json:"stored,omitempty" doc:"of a complete file: its path on the node"`
+	Number   int64     `json:"number,omitempty" doc:"for a complete file: its number in the order of completion, from 1"`
+	Stored   string    `json:"stored,omitempty" doc:"for a complete file: its path on the node"`
 }
 
 // Orphan is a file or folder among the uploads that nothing shares.
@@ -146,11 +146,11 @@ type (
 	}
 	filesOfComing struct {
 		Upload string `path:"upload" maxLength:"64" doc:"ID of the upload"`
-		After  int64  `query:"after" minimum:"0" doc:"only files that were complete after the one of this number"`
+		After  int64  `query:"after" minimum:"0" doc:"only files that were completed after the file with this number"`
 	}
 	endComing struct {
 		Upload string `path:"upload" maxLength:"64" doc:"ID of the upload"`
-		Keep   bool   `query:"keep" doc:"keep the files that have arrived; without it, they are deleted, too"`
+		Keep   bool   `query:"keep" doc:"keep the files that have arrived; without it, they are also deleted"`
 	}
 	oneComingFile struct {
 		Upload string `path:"upload" maxLength:"64" doc:"ID of the upload"`
@@ -162,10 +162,10 @@ type (
 )
 
 func registerIncoming(h huma.API, n Incoming) {
-	op(h, "GET /incoming", "List what browsers send and have sent, oldest first", func(context.Context, *none) (*answer[[]Coming], error) {
+	op(h, "GET /incoming", "List what browsers are sending and have sent, oldest first", func(context.Context, *none) (*answer[[]Coming], error) {
 		return &answer[[]Coming]{orEmpty(n.List())}, nil
 	})
-	op(h, "POST /incoming", "Begin an upload that can be continued when it breaks off", func(_ context.Context, in *body[NewComing]) (*answer[Coming], error) {
+	op(h, "POST /incoming", "Begin an upload that can be resumed after an interruption", func(_ context.Context, in *body[NewComing]) (*answer[Coming], error) {
 		c, err := n.Create(in.Body)
 		return &answer[Coming]{c}, err
 	})
@@ -176,7 +176,7 @@ func registerIncoming(h huma.API, n Incoming) {
 	op(h, "DELETE /incoming/{upload}", "End an upload and delete its files", func(_ context.Context, in *endComing) (*none, error) {
 		return nil, n.End(in.Upload, !in.Keep)
 	})
-	op(h, "POST /incoming/{upload}/files", "Begin to send a file by the tus protocol 1.0.0", func(_ context.Context, in *oneComing) (*huma.StreamResponse, error) {
+	op(h, "POST /incoming/{upload}/files", "Begin to send a file with the tus protocol 1.0.0", func(_ context.Context, in *oneComing) (*huma.StreamResponse, error) {
 		return tusOf(n, in.Upload, "")
 	}, speaksTus(http.StatusCreated))
 	op(h, "HEAD /incoming/{upload}/files/{file}", "Ask how much of a file has arrived", func(_ context.Context, in *oneComingFile) (*huma.StreamResponse, error) {
@@ -185,7 +185,7 @@ func registerIncoming(h huma.API, n Incoming) {
 	op(h, "PATCH /incoming/{upload}/files/{file}", "Send a file, or the rest of it", func(_ context.Context, in *oneComingFile) (*huma.StreamResponse, error) {
 		return tusOf(n, in.Upload, in.File)
 	}, speaksTus(http.StatusNoContent))
-	op(h, "DELETE /incoming/{upload}/files/{file}", "Give up a file that is not complete", func(_ context.Context, in *oneComingFile) (*huma.StreamResponse, error) {
+	op(h, "DELETE /incoming/{upload}/files/{file}", "Cancel a file that is not complete", func(_ context.Context, in *oneComingFile) (*huma.StreamResponse, error) {
 		return tusOf(n, in.Upload, in.File)
 	}, speaksTus(http.StatusNoContent))
 	op(h, "GET /uploads", "List the files in the folder of uploads that nothing shares", func(context.Context, *none) (*answer[[]Orphan], error) {

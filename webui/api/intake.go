@@ -50,10 +50,10 @@ var ErrUnconfirmed = errors.New("this must be confirmed")
 type ShareRequest struct {
 	Path string `json:"path" minLength:"1" doc:"file or folder, absolute"`
 	share.ShareOptions
-	Plain   bool   `json:"plain,omitempty" doc:"do not seal it, although the node's setting sealed says so"`
-	Confirm bool   `json:"confirm,omitempty" doc:"share it although it is a home directory or holds one, which otherwise is a problem of type unconfirmed"`
-	Lease   string `json:"lease,omitempty" maxLength:"100" doc:"ends the share when it ends, see GET /lease"`
-	Keep    bool   `json:"keep,omitempty" doc:"the lease is over once the link is known: the node keeps the share"`
+	Plain   bool   `json:"plain,omitempty" doc:"do not seal it, even if the node's setting sealed is on"`
+	Confirm bool   `json:"confirm,omitempty" doc:"share it even if it is or contains a home directory; without it, such a request fails with a problem of type unconfirmed"`
+	Lease   string `json:"lease,omitempty" maxLength:"100" doc:"lease of the share: when it ends, the share ends; see GET /lease"`
+	Keep    bool   `json:"keep,omitempty" doc:"the lease ends as soon as the link is known, and the node keeps the share"`
 }
 
 func (r ShareRequest) checkSeal() error {
@@ -69,13 +69,13 @@ type FetchRequest struct {
 	Torrent []byte `json:"torrent,omitempty" doc:"content of a .torrent file, base64"`
 	Output  string `json:"output,omitempty" doc:"absolute path of the folder to download into; empty is the node's default"`
 	share.FetchOptions
-	Lease string `json:"lease,omitempty" maxLength:"100" doc:"pauses the fetch when it ends, see GET /lease"`
+	Lease string `json:"lease,omitempty" maxLength:"100" doc:"lease of the fetch: when it ends, the fetch is paused; see GET /lease"`
 }
 
 // ImportRequest says which complete files to share under the torrent that describes them.
 type ImportRequest struct {
 	Torrent []byte `json:"torrent" minLength:"1" doc:"content of a .torrent file, base64"`
-	Path    string `json:"path" minLength:"1" doc:"absolute path of the file, or of the folder that the files are in"`
+	Path    string `json:"path" minLength:"1" doc:"absolute path of the file, or of the folder that contains the files"`
 	share.ImportOptions
 }
 
@@ -96,12 +96,12 @@ type Preview struct {
 	WebSeeds []string     `json:"web_seeds"`
 	Peers    []string     `json:"peers" doc:"addresses in the link"`
 	Link     string       `json:"link"`
-	Sealed   bool         `json:"sealed,omitempty" doc:"the link has the key of a sealed share; name, size and files of what is in it are unknown until a peer has sent them"`
+	Sealed   bool         `json:"sealed,omitempty" doc:"the link has the key of a sealed share; the name, size and files of its content are unknown until a peer has sent them"`
 	// Present is the transfer that the node already has with this ID.
 	Present *share.Transfer `json:"present,omitempty"`
 	Output  string          `json:"output" doc:"folder it would be downloaded into"`
 	Free    int64           `json:"free" doc:"free bytes there; -1 if unknown"`
-	MinFree int64           `json:"min_free" doc:"bytes that stay free there: downloads wait below that"`
+	MinFree int64           `json:"min_free" doc:"bytes to keep free there: with less free space, downloads wait"`
 }
 
 // MatchRequest asks how much of the content is in a folder already.
@@ -112,10 +112,10 @@ type MatchRequest struct {
 
 // Room is the space that a fetch needs on its disk, and the free space there.
 type Room struct {
-	Path    string `json:"path" doc:"on the disk that is written to"`
-	Needed  int64  `json:"needed" doc:"bytes that have yet to be written; 0 if the size is unknown"`
+	Path    string `json:"path" doc:"path on the disk that is written to"`
+	Needed  int64  `json:"needed" doc:"bytes that are still to be written; 0 if the size is unknown"`
 	Free    int64  `json:"free" doc:"free bytes; -1 if unknown"`
-	MinFree int64  `json:"min_free" doc:"bytes that stay free: downloads wait below that"`
+	MinFree int64  `json:"min_free" doc:"bytes to keep free: with less free space, downloads wait"`
 }
 
 // Enough reports whether the needed space is free, or is not known.
@@ -158,7 +158,7 @@ func takesTorrent(o *huma.Operation) {
 
 // registerIntake adds the operations of Intake. over is closed when the node stops.
 func registerIntake(h huma.API, n Intake, info func() Info, ids ids, over <-chan struct{}) {
-	op(h, "GET /lease", "A lease that lasts for as long as this answer is read", func(context.Context, *none) (*huma.StreamResponse, error) {
+	op(h, "GET /lease", "Take a lease that lasts as long as the client reads this answer", func(context.Context, *none) (*huma.StreamResponse, error) {
 		return lease(n, over)
 	}, streams("application/json"))
 	op(h, "POST /shares", "Share a file or folder", func(ctx context.Context, in *body[ShareRequest]) (*answer[share.Transfer], error) {
@@ -196,14 +196,14 @@ func registerIntake(h huma.API, n Intake, info func() Info, ids ids, over <-chan
 		p.WebSeeds, p.Peers = orEmpty(p.WebSeeds), orEmpty(p.Peers)
 		return &answer[Preview]{p}, err
 	}, takesTorrent)
-	op(h, "POST /matches", "Tell what of the content is in a folder already; this reads the files there", func(ctx context.Context, in *body[MatchRequest]) (*answer[share.Match], error) {
+	op(h, "POST /matches", "Report how much of the content is already in a folder; this reads the files there", func(ctx context.Context, in *body[MatchRequest]) (*answer[share.Match], error) {
 		if err := checkSource(in.Body.Link, in.Body.Torrent); err != nil {
 			return nil, err
 		}
 		m, err := n.Match(ctx, in.Body)
 		return &answer[share.Match]{m}, err
 	}, takesTorrent)
-	op(h, "GET /transfers/{id}/room", "Whether the rest of a transfer fits on its disk", func(_ context.Context, in *oneID) (*answer[Room], error) {
+	op(h, "GET /transfers/{id}/room", "Report whether the rest of a transfer fits on its disk", func(_ context.Context, in *oneID) (*answer[Room], error) {
 		r, err := onID(ids, in.ID, n.Room)
 		return &answer[Room]{r}, err
 	})

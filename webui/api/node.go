@@ -33,15 +33,15 @@ type Info struct {
 	Daemon    bool     `json:"daemon"`
 	State     string   `json:"state" doc:"state directory"`
 	Downloads string   `json:"downloads" doc:"default folder of downloads"`
-	Uploads   string   `json:"uploads" doc:"folder of the files that browsers uploaded; a share of an entry of this folder can be removed with its files"`
+	Uploads   string   `json:"uploads" doc:"folder of the files that browsers uploaded; a share of something in this folder can be removed together with its files"`
 	Free      int64    `json:"free" doc:"free bytes in the default folder of downloads; -1 if unknown"`
 	Listen    []string `json:"listen" doc:"ADDRESS:PORT of the listeners for peers (TCP) and the DHT (UDP)"`
-	Addresses []string `json:"addresses" doc:"the node's addresses as in links, best first"`
+	Addresses []string `json:"addresses" doc:"the addresses of the node that are in links, best first"`
 	Socket    string   `json:"socket" doc:"path of the Unix socket of this API"`
 	Web       string   `json:"web" doc:"URL of the web page; empty if it is not served"`
 	Door      string   `json:"door,omitempty" enum:"http,https" doc:"how the node serves web links; empty if it does not"`
 	ACME      bool     `json:"acme,omitempty" doc:"the node asks a CA for certificates: a sealed share gets the URL of its web link as soon as there is one"`
-	Problems  []string `json:"problems,omitempty" doc:"problems of the node's own files, such as channel keys and credentials, each with what to do"`
+	Problems  []string `json:"problems,omitempty" doc:"problems with the node's own files, such as channel keys and credentials, each with what to do"`
 }
 
 // Health says whether the node is healthy.
@@ -78,7 +78,7 @@ var Spans = [...]struct {
 // History is rates over time, each the mean of a step, oldest first. Steps before
 // the first one were idle or are unknown.
 type History struct {
-	Step int       `json:"step" doc:"seconds from one rate to the next"`
+	Step int       `json:"step" doc:"seconds between two rates"`
 	End  time.Time `json:"end" doc:"end of the last step"`
 	Down []int64   `json:"down" nullable:"false" doc:"bytes per second"`
 	Up   []int64   `json:"up" nullable:"false" doc:"bytes per second"`
@@ -111,7 +111,7 @@ func registerNode(h huma.API, n Node, ids ids) {
 		}
 		return &health{http.StatusOK, b}, nil
 	})
-	op(h, "GET /history", "Rates over time", func(_ context.Context, in *historyOf) (*answer[History], error) {
+	op(h, "GET /history", "Show the rates over time", func(_ context.Context, in *historyOf) (*answer[History], error) {
 		var id share.ID
 		if in.Transfer != "" {
 			var err error

@@ -22,16 +22,16 @@ type ReceiveLinks interface {
 
 // ReceiveLink is a link by which people send files from a browser.
 type ReceiveLink struct {
-	ID string `json:"id" doc:"names the link to its owner; nobody can send with it"`
+	ID string `json:"id" doc:"identifies the link for its owner; it does not allow sending"`
 	// URL has the capability: whoever has it can send.
-	URL       string    `json:"url" doc:"what to give to others; empty while the node serves no web links"`
-	Others    []string  `json:"others,omitempty" doc:"the same at other addresses of the node, best first"`
-	Name      string    `json:"name" doc:"what people see it is for"`
+	URL       string    `json:"url" doc:"URL to give to others; empty while the node serves no web links"`
+	Others    []string  `json:"others,omitempty" doc:"URLs of the link at other addresses of the node, best first"`
+	Name      string    `json:"name" doc:"purpose of the link, as people see it"`
 	Folder    string    `json:"folder" doc:"where the files go"`
 	Created   time.Time `json:"created"`
 	Expires   time.Time `json:"expires,omitzero"`
-	MaxSize   int64     `json:"max_size,omitempty" doc:"bytes that are taken altogether; 0 is no limit"`
-	MaxFiles  int       `json:"max_files" doc:"files that are taken altogether"`
+	MaxSize   int64     `json:"max_size,omitempty" doc:"maximum number of bytes in total; 0 is no limit"`
+	MaxFiles  int       `json:"max_files" doc:"maximum number of files in total"`
 	Password  bool      `json:"password,omitempty" doc:"people are asked for a password"`
 	Encrypted bool      `json:"encrypted,omitempty" doc:"the URL is https"`
 	Ended     bool      `json:"ended,omitempty" doc:"it expired"`
@@ -41,25 +41,25 @@ type ReceiveLink struct {
 
 // NewReceiveLink describes a link for receiving files that is to be made.
 type NewReceiveLink struct {
-	Name     string    `json:"name,omitempty" maxLength:"150" doc:"what people see it is for; without it, the name of the folder"`
-	Folder   string    `json:"folder,omitempty" maxLength:"4096" doc:"absolute path of the folder for the files; without it, a new one below the downloads"`
+	Name     string    `json:"name,omitempty" maxLength:"150" doc:"purpose of the link, as people see it; without it, the name of the folder"`
+	Folder   string    `json:"folder,omitempty" maxLength:"4096" doc:"absolute path of the folder for the files; without it, a new folder in the default folder of downloads"`
 	Expires  time.Time `json:"expires,omitzero" doc:"when the link ends"`
-	MaxSize  int64     `json:"max_size,omitempty" minimum:"0" doc:"take at most so many bytes altogether"`
-	MaxFiles int       `json:"max_files,omitempty" minimum:"0" maximum:"10000" doc:"take at most so many files altogether; 0 is 10000"`
+	MaxSize  int64     `json:"max_size,omitempty" minimum:"0" doc:"accept at most this many bytes in total"`
+	MaxFiles int       `json:"max_files,omitempty" minimum:"0" maximum:"10000" doc:"accept at most this many files in total; 0 is 10000"`
 	Password string    `json:"password,omitempty" maxLength:"1000" doc:"ask people for this password"`
-	Lease    string    `json:"lease,omitempty" maxLength:"100" doc:"ends the link when it ends, see GET /lease"`
+	Lease    string    `json:"lease,omitempty" maxLength:"100" doc:"lease of the link: when it ends, the link ends; see GET /lease"`
 }
 
 func registerReceiveLinks(h huma.API, l ReceiveLinks) {
-	op(h, "GET /receive-links", "List the links with which people send files, oldest first", func(context.Context, *none) (*answer[[]ReceiveLink], error) {
+	op(h, "GET /receive-links", "List the links through which people send files, oldest first", func(context.Context, *none) (*answer[[]ReceiveLink], error) {
 		all, err := l.List()
 		return &answer[[]ReceiveLink]{orEmpty(all)}, err
 	})
-	op(h, "POST /receive-links", "Make a link with which people send files with a browser", func(_ context.Context, in *body[NewReceiveLink]) (*answer[ReceiveLink], error) {
+	op(h, "POST /receive-links", "Create a link through which people send files with a browser", func(_ context.Context, in *body[NewReceiveLink]) (*answer[ReceiveLink], error) {
 		v, err := l.Create(in.Body)
 		return &answer[ReceiveLink]{v}, err
 	})
-	op(h, "DELETE /receive-links/{link}", "End a link with which people send files", func(_ context.Context, in *oneWebLink) (*none, error) {
+	op(h, "DELETE /receive-links/{link}", "End a link through which people send files", func(_ context.Context, in *oneWebLink) (*none, error) {
 		return nil, l.Revoke(in.Link)
 	})
 }

@@ -52,23 +52,23 @@ const (
 // Setting is one setting of the node, with its value and the source of the value.
 type Setting struct {
 	Name    string   `json:"name"`
-	Value   string   `json:"value" doc:"value in the form a user would write; a list is separated by commas"`
+	Value   string   `json:"value" doc:"value as a user would write it; the elements of a list are separated by commas"`
 	Values  []string `json:"values,omitempty" doc:"elements of a list"`
 	Default string   `json:"default"`
 	Source  string   `json:"source" enum:"flag,environment,file,saved,default"`
-	Where   string   `json:"where,omitempty" doc:"name of the flag, the variable or the file; of a saved value, of the file that says otherwise"`
+	Where   string   `json:"where,omitempty" doc:"name of the flag, the variable or the file; for a saved value, name of the file that has another value"`
 	// File is the value in the configuration file if a saved value overrides it.
-	File    *string  `json:"file,omitempty" doc:"what the file says, of a saved value that stands above it"`
+	File    *string  `json:"file,omitempty" doc:"for a saved value that overrides the file: the value in the file"`
 	Help    string   `json:"help"`
 	Live    bool     `json:"live" doc:"a change takes effect without a restart"`
 	Group   string   `json:"group" enum:"downloads,speed,network,seeding,folders,access,expert"`
-	Kind    string   `json:"kind" enum:"switch,number,rate,size,choice,folder,goal,schedule,text" doc:"how people write the value, or an element of a list"`
+	Kind    string   `json:"kind" enum:"switch,number,rate,size,choice,folder,goal,schedule,text" doc:"how to write the value, or an element of a list"`
 	List    bool     `json:"list" doc:"any number of elements; PATCH /config takes them separated by semicolons"`
-	Choices []string `json:"choices,omitempty" doc:"the values of a choice"`
+	Choices []string `json:"choices,omitempty" doc:"the allowed values of a choice"`
 	// Next is the value at the next start, if it differs.
-	Next *NextSetting `json:"next,omitempty" doc:"what the next start of the node has, if it differs"`
+	Next *NextSetting `json:"next,omitempty" doc:"value at the next start of the node, if it differs"`
 	// Guarded settings open the node to other machines or name credentials.
-	Guarded bool `json:"guarded" doc:"no API can change it: only a flag, a variable or the file"`
+	Guarded bool `json:"guarded" doc:"the API cannot change it; only a flag, a variable or the file can"`
 	// Writable is also false if a flag or a variable sets the value: they override saved
 	// values.
 	Writable bool `json:"writable" doc:"the API can change it"`
@@ -93,14 +93,14 @@ type NextSetting struct {
 	Values []string `json:"values,omitempty"`
 	Source string   `json:"source" enum:"flag,environment,file,saved,default"`
 	Where  string   `json:"where,omitempty"`
-	File   *string  `json:"file,omitempty" doc:"what the file says, of a saved value that stands above it"`
+	File   *string  `json:"file,omitempty" doc:"for a saved value that overrides the file: the value in the file"`
 }
 
 // Import lists what the settings of a configuration file would change.
 type Import struct {
 	Changes []ImportChange  `json:"changes" nullable:"false"`
 	Refused []ImportRefusal `json:"refused" nullable:"false" doc:"lines that cannot be imported"`
-	Same    int             `json:"same" doc:"number of settings that have these values already"`
+	Same    int             `json:"same" doc:"number of settings that already have these values"`
 }
 
 // ImportChange is one setting that would change.
@@ -109,7 +109,7 @@ type ImportChange struct {
 	Name string `json:"name"`
 	From string `json:"from"`
 	To   string `json:"to"`
-	Set  string `json:"set" doc:"what PATCH /config takes to make this change"`
+	Set  string `json:"set" doc:"value for PATCH /config that makes this change"`
 	Live bool   `json:"live" doc:"it takes effect without a restart"`
 }
 
@@ -164,7 +164,7 @@ func registerSettings(h huma.API, s Settings) {
 	op(h, "GET /config", "List the settings with their sources", func(context.Context, *none) (*answer[[]Setting], error) {
 		return &answer[[]Setting]{orEmpty(s.Settings())}, nil
 	})
-	op(h, "PATCH /config", "Change settings, all or none; those that are not live take effect at the next start",
+	op(h, "PATCH /config", "Change settings, all or none; settings that are not live take effect at the next start",
 		func(_ context.Context, in *body[map[string]string]) (*answer[[]Setting], error) {
 			changes := make(map[string]*string, len(in.Body))
 			for name, v := range in.Body {
@@ -179,7 +179,7 @@ func registerSettings(h huma.API, s Settings) {
 		return nil, s.ChangeSettings(map[string]*string{in.Name: nil})
 	})
 
-	op(h, "GET /config/export", "The settings that differ from the defaults as a configuration file, without listeners and credentials",
+	op(h, "GET /config/export", "Export the settings that differ from the defaults as a configuration file, without listeners and credentials",
 		func(context.Context, *none) (*huma.StreamResponse, error) {
 			b, err := s.ExportSettings()
 			if err != nil {
@@ -191,10 +191,10 @@ func registerSettings(h huma.API, s Settings) {
 				_, _ = ctx.BodyWriter().Write(b) // the reader may have gone
 			}}, nil
 		}, streams("application/toml"))
-	op(h, "POST /config/compare", "Say what the settings of a configuration file would change", func(_ context.Context, in *body[configFile]) (*answer[Import], error) {
+	op(h, "POST /config/compare", "Show what the settings in a configuration file would change", func(_ context.Context, in *body[configFile]) (*answer[Import], error) {
 		return &answer[Import]{s.CompareSettings(in.Body.Text)}, nil
 	})
-	op(h, "GET /restart", "Say what a restart would change", func(context.Context, *none) (*answer[Restart], error) {
+	op(h, "GET /restart", "Show what a restart would change", func(context.Context, *none) (*answer[Restart], error) {
 		r := s.Restarting()
 		r.Pending = orEmpty(r.Pending)
 		return &answer[Restart]{r}, nil
@@ -202,7 +202,7 @@ func registerSettings(h huma.API, s Settings) {
 	op(h, "POST /restart", "Stop the node and start it again with the saved settings", func(context.Context, *none) (*none, error) {
 		return nil, s.Restart()
 	})
-	op(h, "DELETE /restart", "Forget the start that failed", func(context.Context, *none) (*none, error) {
+	op(h, "DELETE /restart", "Clear the record of the failed start", func(context.Context, *none) (*none, error) {
 		return nil, s.ForgetFailed()
 	})
 

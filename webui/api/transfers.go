@@ -40,15 +40,15 @@ type Transfers interface {
 
 // Removal says what is left of a removed transfer.
 type Removal struct {
-	Kept []share.Kept `json:"kept" doc:"files that stayed, and why: those that it did not make, those that were changed since, and without data those that are unfinished"`
+	Kept []share.Kept `json:"kept" doc:"files that were not deleted, and why: files that shoal did not create, files that were changed since, and without data, unfinished files"`
 }
 
 // Change changes settings of a transfer; nil fields stay unchanged.
 type Change struct {
-	Limits *share.LimitChange `json:"limits,omitempty" doc:"bytes per second, 0 for no limit; a direction that is left out stays"`
+	Limits *share.LimitChange `json:"limits,omitempty" doc:"bytes per second, 0 for no limit; an omitted direction does not change"`
 	Goal   *share.Goal        `json:"goal,omitempty"`
 	// Priority ranks the transfer among others.
-	Priority *share.Precedence `json:"priority,omitempty" doc:"which downloads go first where not all may run at once: 1 before the others, 0 in turn, -1 after them"`
+	Priority *share.Precedence `json:"priority,omitempty" doc:"which downloads go first when not all may run at once: 1 before the others, 0 in turn, -1 after them"`
 }
 
 // check refuses a change before any part of it is made.
@@ -96,8 +96,8 @@ type LogLine struct {
 	Message string          `json:"message,omitempty"`
 	// MessageText is Message for other languages.
 	MessageText *share.Text    `json:"message_text,omitempty"`
-	File        *share.Found   `json:"file,omitempty" doc:"of the event beside: the file that was there"`
-	By          *share.Fetcher `json:"by,omitempty" doc:"of the event fetched: the peer that has all of the content after this node uploaded to it"`
+	File        *share.Found   `json:"file,omitempty" doc:"for the event beside: the file that was already there"`
+	By          *share.Fetcher `json:"by,omitempty" doc:"for the event fetched: the peer that has all of the content after this node uploaded to it"`
 }
 
 type priorities struct {

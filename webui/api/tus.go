@@ -248,7 +248,7 @@ func speaksTus(status int) func(*huma.Operation) {
 	return func(o *huma.Operation) {
 		o.Description = "The headers are those of the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload). " +
 			"Upload-Metadata has filename, and may have relativePath, modified, and a random key: " +
-			"with the same key, path and size, the same file is meant, also if the first answer was lost."
+			"a request with the same key, path and size refers to the same file, even if the first answer was lost."
 		if o.Method == http.MethodPost || o.Method == http.MethodPatch {
 			o.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{
 				"application/offset+octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}},

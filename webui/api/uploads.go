@@ -33,7 +33,7 @@ type Upload struct {
 type Uploaded struct {
 	Path   string `json:"path" doc:"path of the file"`
 	Folder string `json:"folder,omitempty" doc:"first element of the path of its folder; pass it with the next file of the same folder"`
-	Root   string `json:"root" doc:"path to share: that of the folder if there is one, else that of the file"`
+	Root   string `json:"root" doc:"path to share: the path of the folder if there is one, else the path of the file"`
 	Bytes  int64  `json:"bytes"`
 }
 

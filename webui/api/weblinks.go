@@ -32,17 +32,17 @@ var ErrNoWebLink = errors.New("there is no such web link")
 
 // WebLink is a link by which people fetch a share with a browser.
 type WebLink struct {
-	ID       string   `json:"id" doc:"names the link to its owner; nobody can fetch with it"`
+	ID       string   `json:"id" doc:"identifies the link for its owner; it does not allow fetching"`
 	Transfer share.ID `json:"transfer"`
 	// URL has the capability: whoever has it can fetch the files.
-	URL          string        `json:"url" doc:"what to give to others; empty while the node serves no web links, and for a sealed share while there is no certificate"`
-	Others       []string      `json:"others,omitempty" doc:"the same at other addresses of the node, best first"`
-	Former       []FormerURL   `json:"former,omitempty" doc:"URLs that were given out for the link and that its node is about to lose, or has lost; the latest first"`
+	URL          string        `json:"url" doc:"URL to give to others; empty while the node serves no web links, and for a sealed share while there is no certificate"`
+	Others       []string      `json:"others,omitempty" doc:"URLs of the link at other addresses of the node, best first"`
+	Former       []FormerURL   `json:"former,omitempty" doc:"URLs that were given out for the link and that the node has lost or is about to lose; the latest first"`
 	Reachable    share.Verdict `json:"reachable,omitempty" enum:"reachable,unreachable,unknown" doc:"whether strangers are known to reach the address of the URL"`
 	Created      time.Time     `json:"created"`
 	Expires      time.Time     `json:"expires,omitzero"`
-	MaxDownloads int           `json:"max_downloads,omitempty" doc:"ends after so many downloads; 0 is no limit"`
-	Downloads    int           `json:"downloads" doc:"downloads of which every byte was sent, of a file or an archive"`
+	MaxDownloads int           `json:"max_downloads,omitempty" doc:"the link ends after this many downloads; 0 is no limit"`
+	Downloads    int           `json:"downloads" doc:"number of complete downloads of a file or an archive: every byte was sent"`
 	Password     bool          `json:"password,omitempty" doc:"people are asked for a password"`
 	Encrypted    bool          `json:"encrypted,omitempty" doc:"the URL is https"`
 	Ended        bool          `json:"ended,omitempty" doc:"it expired, or its downloads are used up"`
@@ -51,13 +51,13 @@ type WebLink struct {
 // FormerURL is the URL of a web link from before the address of its node changed.
 type FormerURL struct {
 	URL   string `json:"url"`
-	Works bool   `json:"works,omitempty" doc:"the node still has this address and answers there, until it is gone"`
+	Works bool   `json:"works,omitempty" doc:"the node still has this address and answers there until it loses it"`
 }
 
 // NewWebLink describes a web link that is to be made.
 type NewWebLink struct {
-	Expires      time.Time `json:"expires,omitzero" doc:"when the link ends; without it, with the share"`
-	MaxDownloads int       `json:"max_downloads,omitempty" minimum:"0" maximum:"1000000000" doc:"end it after so many downloads"`
+	Expires      time.Time `json:"expires,omitzero" doc:"when the link ends; without it, the link ends with the share"`
+	MaxDownloads int       `json:"max_downloads,omitempty" minimum:"0" maximum:"1000000000" doc:"end the link after this many downloads"`
 	Password     string    `json:"password,omitempty" maxLength:"1000" doc:"ask people for this password"`
 }
 
@@ -85,14 +85,14 @@ func registerWebLinks(h huma.API, l WebLinks, ids ids) {
 		}
 		return &answer[[]WebLink]{orEmpty(all)}, err
 	})
-	op(h, "POST /transfers/{id}/web-links", "Make a link to a transfer for browsers", func(_ context.Context, in *newWebLink) (*answer[WebLink], error) {
+	op(h, "POST /transfers/{id}/web-links", "Create a link to a transfer for browsers", func(_ context.Context, in *newWebLink) (*answer[WebLink], error) {
 		v, err := onID(ids, in.ID, func(id share.ID) (WebLink, error) { return l.Create(id, in.Body) })
 		return &answer[WebLink]{v}, err
 	})
 	op(h, "PUT /transfers/{id}/web-seed", "Also serve a transfer over HTTP to BitTorrent clients (BEP 19); its link has the URL", func(_ context.Context, in *oneID) (*none, error) {
 		return ids.act(in.ID, func(id share.ID) error { return l.SetSeed(id, true) })
 	})
-	op(h, "DELETE /transfers/{id}/web-seed", "Serve a transfer no longer over HTTP to BitTorrent clients", func(_ context.Context, in *oneID) (*none, error) {
+	op(h, "DELETE /transfers/{id}/web-seed", "Stop serving a transfer over HTTP to BitTorrent clients", func(_ context.Context, in *oneID) (*none, error) {
 		return ids.act(in.ID, func(id share.ID) error { return l.SetSeed(id, false) })
 	})
 	op(h, "DELETE /web-links/{link}", "End a link for browsers", func(_ context.Context, in *oneWebLink) (*none, error) {

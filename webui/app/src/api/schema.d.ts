@@ -103,7 +103,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Change settings, all or none; those that are not live take effect at the next start */
+        /** Change settings, all or none; settings that are not live take effect at the next start */
         patch: operations["patchConfig"];
         trace?: never;
     };
@@ -116,7 +116,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Say what the settings of a configuration file would change */
+        /** Show what the settings in a configuration file would change */
         post: operations["postConfigCompare"];
         delete?: never;
         options?: never;
@@ -131,7 +131,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The settings that differ from the defaults as a configuration file, without listeners and credentials */
+        /** Export the settings that differ from the defaults as a configuration file, without listeners and credentials */
         get: operations["getConfigExport"];
         put?: never;
         post?: never;
@@ -165,7 +165,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show the catalogue's entries for an ID */
+        /** Show the catalogue entries for an ID */
         get: operations["getEntriesOne"];
         put?: never;
         post?: never;
@@ -233,7 +233,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Rates over time */
+        /** Show the rates over time */
         get: operations["getHistory"];
         put?: never;
         post?: never;
@@ -267,10 +267,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List what browsers send and have sent, oldest first */
+        /** List what browsers are sending and have sent, oldest first */
         get: operations["getIncoming"];
         put?: never;
-        /** Begin an upload that can be continued when it breaks off */
+        /** Begin an upload that can be resumed after an interruption */
         post: operations["postIncoming"];
         delete?: never;
         options?: never;
@@ -306,8 +306,8 @@ export interface paths {
         get: operations["getIncomingFiles"];
         put?: never;
         /**
-         * Begin to send a file by the tus protocol 1.0.0
-         * @description The headers are those of the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload). Upload-Metadata has filename, and may have relativePath, modified, and a random key: with the same key, path and size, the same file is meant, also if the first answer was lost.
+         * Begin to send a file with the tus protocol 1.0.0
+         * @description The headers are those of the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload). Upload-Metadata has filename, and may have relativePath, modified, and a random key: a request with the same key, path and size refers to the same file, even if the first answer was lost.
          */
         post: operations["postIncomingFiles"];
         delete?: never;
@@ -327,19 +327,19 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Give up a file that is not complete
-         * @description The headers are those of the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload). Upload-Metadata has filename, and may have relativePath, modified, and a random key: with the same key, path and size, the same file is meant, also if the first answer was lost.
+         * Cancel a file that is not complete
+         * @description The headers are those of the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload). Upload-Metadata has filename, and may have relativePath, modified, and a random key: a request with the same key, path and size refers to the same file, even if the first answer was lost.
          */
         delete: operations["deleteIncomingFiles"];
         options?: never;
         /**
          * Ask how much of a file has arrived
-         * @description The headers are those of the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload). Upload-Metadata has filename, and may have relativePath, modified, and a random key: with the same key, path and size, the same file is meant, also if the first answer was lost.
+         * @description The headers are those of the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload). Upload-Metadata has filename, and may have relativePath, modified, and a random key: a request with the same key, path and size refers to the same file, even if the first answer was lost.
          */
         head: operations["headIncomingFiles"];
         /**
          * Send a file, or the rest of it
-         * @description The headers are those of the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload). Upload-Metadata has filename, and may have relativePath, modified, and a random key: with the same key, path and size, the same file is meant, also if the first answer was lost.
+         * @description The headers are those of the tus protocol 1.0.0 (https://tus.io/protocols/resumable-upload). Upload-Metadata has filename, and may have relativePath, modified, and a random key: a request with the same key, path and size refers to the same file, even if the first answer was lost.
          */
         patch: operations["patchIncomingFiles"];
         trace?: never;
@@ -351,7 +351,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A lease that lasts for as long as this answer is read */
+        /** Take a lease that lasts as long as the client reads this answer */
         get: operations["getLease"];
         put?: never;
         post?: never;
@@ -389,7 +389,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Tell what of the content is in a folder already; this reads the files there */
+        /** Report how much of the content is already in a folder; this reads the files there */
         post: operations["postMatches"];
         delete?: never;
         options?: never;
@@ -455,7 +455,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the page has a password */
+        /** Report whether the page has a password */
         get: operations["getPassword"];
         /** Set the password of the page; this signs out all other browsers */
         put: operations["putPassword"];
@@ -490,10 +490,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the links with which people send files, oldest first */
+        /** List the links through which people send files, oldest first */
         get: operations["getReceive-links"];
         put?: never;
-        /** Make a link with which people send files with a browser */
+        /** Create a link through which people send files with a browser */
         post: operations["postReceive-links"];
         delete?: never;
         options?: never;
@@ -511,7 +511,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** End a link with which people send files */
+        /** End a link through which people send files */
         delete: operations["deleteReceive-links"];
         options?: never;
         head?: never;
@@ -525,12 +525,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Say what a restart would change */
+        /** Show what a restart would change */
         get: operations["getRestart"];
         put?: never;
         /** Stop the node and start it again with the saved settings */
         post: operations["postRestart"];
-        /** Forget the start that failed */
+        /** Clear the record of the failed start */
         delete: operations["deleteRestart"];
         options?: never;
         head?: never;
@@ -632,7 +632,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Do the same to many transfers */
+        /** Apply one action to many transfers */
         post: operations["postTransfersBulk"];
         delete?: never;
         options?: never;
@@ -683,7 +683,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Download all files of a transfer as one archive, also while they are being fetched */
+        /** Download all files of a transfer as one archive, even while they are being fetched */
         get: operations["getTransfersArchive"];
         put?: never;
         post?: never;
@@ -735,7 +735,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a file, also while it is being fetched */
+        /** Read a file, even while it is being fetched */
         get: operations["getTransfersFilesContent"];
         put?: never;
         post?: never;
@@ -752,7 +752,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a file of subtitles as WebVTT */
+        /** Read a subtitle file as WebVTT */
         get: operations["getTransfersFilesSubtitles"];
         put?: never;
         post?: never;
@@ -855,7 +855,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the rest of a transfer fits on its disk */
+        /** Report whether the rest of a transfer fits on its disk */
         get: operations["getTransfersRoom"];
         put?: never;
         post?: never;
@@ -872,7 +872,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show what is played, and what it waits for */
+        /** Show which files are being played, and what they wait for */
         get: operations["getTransfersStreams"];
         put?: never;
         post?: never;
@@ -925,7 +925,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make a link to a transfer for browsers */
+        /** Create a link to a transfer for browsers */
         post: operations["postTransfersWeb-links"];
         delete?: never;
         options?: never;
@@ -944,7 +944,7 @@ export interface paths {
         /** Also serve a transfer over HTTP to BitTorrent clients (BEP 19); its link has the URL */
         put: operations["putTransfersWeb-seed"];
         post?: never;
-        /** Serve a transfer no longer over HTTP to BitTorrent clients */
+        /** Stop serving a transfer over HTTP to BitTorrent clients */
         delete: operations["deleteTransfersWeb-seed"];
         options?: never;
         head?: never;
@@ -1027,7 +1027,7 @@ export interface components {
         AddressCertificate: {
             /** Format: ip */
             address: string;
-            /** @description why the last try failed, in the words of the CA */
+            /** @description why the last attempt failed, in the words of the CA */
             error?: string;
             /**
              * Format: date-time
@@ -1043,14 +1043,14 @@ export interface components {
             state: "no-port" | "not-reachable" | "pending" | "issued" | "refused" | "limited" | "ca-unreachable" | "failed";
             /**
              * Format: date-time
-             * @description the certificate in use is valid until then; absent without one
+             * @description when the certificate in use expires; absent if there is none
              */
             until?: string;
         };
         AddressReport: {
             /** Format: ip */
             address: string;
-            /** @description how the verdict is known; empty where nothing is */
+            /** @description evidence for the verdict; empty if there is none */
             evidence: string;
             evidence_text?: components["schemas"]["Text"];
             interface: string;
@@ -1058,7 +1058,7 @@ export interface components {
             kind: string;
             /** Format: int32 */
             port: number;
-            /** @description told to others, and in links */
+            /** @description announced to others, and in links */
             published: boolean;
             /** @description global, ula or link-local */
             scope: string;
@@ -1066,7 +1066,7 @@ export interface components {
             tcp: "reachable" | "unreachable" | "unknown";
             /**
              * Format: date-time
-             * @description of the evidence
+             * @description time of the evidence
              */
             time?: string;
             /** @enum {string} */
@@ -1090,30 +1090,30 @@ export interface components {
         BulkRequest: {
             /** @enum {string} */
             action: "pause" | "resume" | "verify" | "change" | "remove";
-            /** @description with the action change: what changes */
+            /** @description for the action change: the values to set */
             change?: components["schemas"]["Change"];
-            /** @description with the action remove: also delete downloaded files, or the copy that a browser uploaded; files shared from their own folder are never deleted */
+            /** @description for the action remove: also delete downloaded files, or the copy that a browser uploaded; files shared from their own folder are never deleted */
             data?: boolean;
-            /** @description whole IDs, v1 or v2; a second mention of a transfer is ignored */
+            /** @description full IDs, v1 or v2; duplicates are ignored */
             ids: string[];
         };
         BulkResult: {
             /**
              * Format: int64
-             * @description transfers that are as they should be
+             * @description number of transfers that are now in the requested state
              */
             done: number;
-            /** @description the others, in the order of the request, each with the reason */
+            /** @description the other transfers, in the order of the request, each with the reason */
             failed: components["schemas"]["BulkFailure"][];
-            /** @description of the action remove: transfers of which files stayed, in the order of the request */
+            /** @description for the action remove: transfers whose files were not all deleted, in the order of the request */
             kept?: components["schemas"]["BulkKept"][] | null;
         };
         CertificateReport: {
-            /** @description each with a certificate of its own, best first */
+            /** @description addresses, each with a certificate of its own, best first */
             addresses?: components["schemas"]["AddressCertificate"][] | null;
             /** @description one sentence */
             answer: string;
-            /** @description URL of the directory of the CA (RFC 8555) */
+            /** @description directory URL of the CA (RFC 8555) */
             ca?: string;
             /** @description what to do next; empty for nothing */
             next: string;
@@ -1121,25 +1121,25 @@ export interface components {
             state: "none" | "own" | "no-port" | "not-reachable" | "pending" | "issued" | "refused" | "limited" | "ca-unreachable" | "failed";
             /**
              * Format: date-time
-             * @description when the certificate of the owner ends
+             * @description when the owner's certificate expires
              */
             until?: string;
         };
         Change: {
             goal?: components["schemas"]["Goal"];
-            /** @description bytes per second, 0 for no limit; a direction that is left out stays */
+            /** @description bytes per second, 0 for no limit; an omitted direction does not change */
             limits?: components["schemas"]["LimitChange"];
             /**
              * Format: int32
-             * @description which downloads go first where not all may run at once: 1 before the others, 0 in turn, -1 after them
+             * @description which downloads go first when not all may run at once: 1 before the others, 0 in turn, -1 after them
              */
             priority?: number;
         };
         Channel: {
             about?: string;
-            /** @description it is sealed, and this node does not have its secret */
+            /** @description the channel is sealed, and this node does not have its secret */
             blind?: boolean;
-            /** @description of a sealed channel: link for a node that mirrors it without being able to read it */
+            /** @description for a sealed channel: link for a node that mirrors it without being able to read it */
             blind_link?: string;
             /** @description ID of the catalogue in use */
             content?: string;
@@ -1151,23 +1151,23 @@ export interface components {
             /** @description the latest error, one sentence */
             error?: string;
             error_text?: components["schemas"]["Text"];
-            /** @description identifier of the channel: its public key, 64 hex digits, or if its link has a salt, a hash of both */
+            /** @description identifier of the channel: its public key, 64 hex digits; if its link has a salt, a hash of both */
             key: string;
             /**
              * Format: int64
              * @description entries that were not fetched because they do not fit or do not state their size
              */
             left?: number;
-            /** @description link to follow it; of a sealed channel that this node can read, with the secret to read it */
+            /** @description link to follow it; for a sealed channel that this node can read, it includes the secret */
             link: string;
             /**
              * Format: int64
-             * @description most bytes of its entries that are fetched automatically; 0 is none
+             * @description maximum size of the entries that are fetched automatically, in bytes; 0 fetches none
              */
             mirror: number;
             /**
              * Format: int64
-             * @description bytes of the mirror that are in use
+             * @description bytes that the mirror uses
              */
             mirrored?: number;
             name: string;
@@ -1176,11 +1176,11 @@ export interface components {
             /** @description it has unpublished changes, or a newer version is being fetched */
             pending: boolean;
             restoring: boolean;
-            /** @description only those whose link has its secret can read its name and entries; others see IDs and sizes */
+            /** @description its name and entries can be read only with the secret in its full link; others see IDs and sizes */
             sealed: boolean;
             /**
              * Format: int64
-             * @description sequence number of the newest version that was seen; -1 for none
+             * @description sequence number of the newest version seen; -1 for none
              */
             seq: number;
             /**
@@ -1194,7 +1194,7 @@ export interface components {
             about?: string;
             /**
              * Format: int64
-             * @description most bytes to mirror of a followed channel; 0 stops mirroring
+             * @description maximum size of the mirror of a followed channel, in bytes; 0 stops mirroring
              */
             mirror?: number;
             /** @description new name of an own channel */
@@ -1205,33 +1205,33 @@ export interface components {
             active?: boolean;
             /**
              * Format: int64
-             * @description complete files
+             * @description number of complete files
              */
             arrived: number;
             /**
              * Format: int64
-             * @description of an upload: bytes that it is to have
+             * @description for an upload: expected number of bytes
              */
             bytes?: number;
             /** Format: date-time */
             created: string;
             /**
              * Format: int64
-             * @description how often somebody had sent all that they wanted to
+             * @description how many times a sender reported that everything was sent
              */
             deliveries?: number;
-            /** @description it takes no more files */
+            /** @description it accepts no more files */
             ended?: boolean;
             /**
              * Format: int64
-             * @description of an upload: files that it is to have
+             * @description for an upload: expected number of files
              */
             files?: number;
             /** @description where the files go */
             folder: string;
             id: string;
             /**
-             * @description upload: of the owner, to be shared. receive: from whoever has a link, whose ID it has
+             * @description upload: from the owner, to be shared. receive: from anybody who has a receive link; it has the ID of the link
              * @enum {string}
              */
             kind: "upload" | "receive";
@@ -1239,22 +1239,22 @@ export interface components {
             latest: components["schemas"]["ComingFile"][] | null;
             /**
              * Format: int64
-             * @description files that are taken
+             * @description maximum number of files
              */
             max_files: number;
             /**
              * Format: int64
-             * @description bytes that are taken; 0 is no limit
+             * @description maximum number of bytes; 0 is no limit
              */
             max_size?: number;
             name: string;
-            /** @description the latest of these, at most 20 */
+            /** @description the latest incomplete files, at most 20 */
             open: components["schemas"]["ComingFile"][] | null;
-            /** @description of an upload whose files are there: the path to share */
+            /** @description for an upload whose files have arrived: the path to share */
             root?: string;
             /**
              * Format: int64
-             * @description bytes that have arrived, also of files that are not complete
+             * @description bytes that have arrived, including those of incomplete files
              */
             sent: number;
             /**
@@ -1262,11 +1262,11 @@ export interface components {
              * @description bytes of complete files
              */
             taken: number;
-            /** @description why the latest file was not taken */
+            /** @description why the latest file was not accepted */
             trouble?: string;
             /**
              * Format: int64
-             * @description files that are not complete
+             * @description number of incomplete files
              */
             unfinished: number;
             /**
@@ -1280,15 +1280,15 @@ export interface components {
             id: string;
             /**
              * Format: date-time
-             * @description when it was last changed, as the browser says
+             * @description when it was last modified, according to the browser
              */
             modified?: string;
             /**
              * Format: int64
-             * @description of a complete file: counts them in the order in which they were complete, from 1
+             * @description for a complete file: its number in the order of completion, from 1
              */
             number?: number;
-            /** @description as it was sent, with slashes */
+            /** @description path as it was sent, with slashes */
             path: string;
             /**
              * Format: int64
@@ -1297,7 +1297,7 @@ export interface components {
             sent: number;
             /** Format: int64 */
             size: number;
-            /** @description of a complete file: its path on the node */
+            /** @description for a complete file: its path on the node */
             stored?: string;
         };
         ConfigFile: {
@@ -1307,12 +1307,12 @@ export interface components {
         DHTReport: {
             /**
              * Format: int64
-             * @description of them, heard in the last 15 minutes
+             * @description number of known nodes that were heard from in the last 15 minutes
              */
             answering: number;
             /**
              * Format: int64
-             * @description known
+             * @description number of known nodes
              */
             nodes: number;
             problem?: string;
@@ -1329,7 +1329,7 @@ export interface components {
             tcp: "reachable" | "unreachable" | "unknown";
             /**
              * Format: date-time
-             * @description of the evidence
+             * @description time of the evidence
              */
             time?: string;
         };
@@ -1342,7 +1342,7 @@ export interface components {
             id: string;
             link: string;
             name: string;
-            /** @description only those who have its key can read it: the key is in its link, or this node does not have it and the name is empty */
+            /** @description the content is sealed and can be read only with its key: the key is in its link, or this node does not have it and the name is empty */
             sealed?: boolean;
             tags?: string[] | null;
             /** Format: date-time */
@@ -1387,13 +1387,13 @@ export interface components {
             time: string;
         };
         FetchRequest: {
-            /** @description complete files that are there already in place, if some piece of them is right; otherwise right ones are put beside them */
+            /** @description complete files that are already there in place, if at least one of their pieces is right; without it, right files are put beside them */
             adopt?: boolean;
-            /** @description globs of the paths to download; empty is all */
+            /** @description globs of the paths to download; empty means all */
             files?: string[] | null;
             /** @description when to stop seeding; without it, the node's setting */
             goal?: components["schemas"]["Goal"];
-            /** @description pauses the fetch when it ends, see GET /lease */
+            /** @description lease of the fetch: when it ends, the fetch is paused; see GET /lease */
             lease?: string;
             limits?: components["schemas"]["Limits"];
             /** @description magnet link, ID, or URL of a .torrent file */
@@ -1448,7 +1448,7 @@ export interface components {
         };
         FormerURL: {
             url: string;
-            /** @description the node still has this address and answers there, until it is gone */
+            /** @description the node still has this address and answers there until it loses it */
             works?: boolean;
         };
         Found: {
@@ -1490,7 +1490,7 @@ export interface components {
             end: string;
             /**
              * Format: int64
-             * @description seconds from one rate to the next
+             * @description seconds between two rates
              */
             step: number;
             /** @description bytes per second */
@@ -1507,7 +1507,7 @@ export interface components {
             name: string;
             /** Format: double */
             rank: number;
-            /** @description only those who have its key can read it: the key is in its link, or this node does not have it and the name is empty */
+            /** @description the content is sealed and can be read only with its key: the key is in its link, or this node does not have it and the name is empty */
             sealed?: boolean;
             snippet?: string;
             tags?: string[] | null;
@@ -1517,9 +1517,9 @@ export interface components {
         IPv4Report: {
             /** @description in links */
             addresses: string[] | null;
-            /** @description ways of asking the router for a port that do not work, and why */
+            /** @description protocols for port mappings that do not work with the router, and why */
             gateways: components["schemas"]["GatewayProblem"][] | null;
-            /** @description absent where the router has mapped no port */
+            /** @description absent if the router has mapped no port */
             mapping?: components["schemas"]["PortMapping"];
         };
         Import: {
@@ -1528,7 +1528,7 @@ export interface components {
             refused: components["schemas"]["ImportRefusal"][];
             /**
              * Format: int64
-             * @description number of settings that have these values already
+             * @description number of settings that already have these values
              */
             same: number;
         };
@@ -1539,7 +1539,7 @@ export interface components {
             /** @description it takes effect without a restart */
             live: boolean;
             name: string;
-            /** @description what PATCH /config takes to make this change */
+            /** @description value for PATCH /config that makes this change */
             set: string;
             to: string;
         };
@@ -1554,9 +1554,9 @@ export interface components {
             why_text?: components["schemas"]["Text"];
         };
         ImportRequest: {
-            /** @description what another client did with it */
+            /** @description its history in another client */
             before?: components["schemas"]["Past"];
-            /** @description where files are whose names on disk are not those of the torrent, by file number: paths below the folder */
+            /** @description paths, below the folder, of the files whose names on disk differ from those in the torrent, by file number */
             files?: {
                 [key: string]: string;
             };
@@ -1564,9 +1564,9 @@ export interface components {
             goal?: components["schemas"]["Goal"];
             limits?: components["schemas"]["Limits"];
             no_trackers?: boolean;
-            /** @description absolute path of the file, or of the folder that the files are in */
+            /** @description absolute path of the file, or of the folder that contains the files */
             path: string;
-            /** @description pause it as soon as its files are known to be right */
+            /** @description pause it as soon as its files are verified */
             paused?: boolean;
             /** @description content of a .torrent file, base64 */
             torrent: string;
@@ -1574,7 +1574,7 @@ export interface components {
         Info: {
             /** @description the node asks a CA for certificates: a sealed share gets the URL of its web link as soon as there is one */
             acme?: boolean;
-            /** @description the node's addresses as in links, best first */
+            /** @description the addresses of the node that are in links, best first */
             addresses: string[] | null;
             /**
              * Format: int64
@@ -1602,7 +1602,7 @@ export interface components {
             name: string;
             /** Format: int64 */
             pid: number;
-            /** @description problems of the node's own files, such as channel keys and credentials, each with what to do */
+            /** @description problems with the node's own files, such as channel keys and credentials, each with what to do */
             problems?: string[] | null;
             /** @description path of the Unix socket of this API */
             socket: string;
@@ -1610,7 +1610,7 @@ export interface components {
             started: string;
             /** @description state directory */
             state: string;
-            /** @description folder of the files that browsers uploaded; a share of an entry of this folder can be removed with its files */
+            /** @description folder of the files that browsers uploaded; a share of something in this folder can be removed together with its files */
             uploads: string;
             /** @description version of the program */
             version: string;
@@ -1622,9 +1622,9 @@ export interface components {
             evidence: string;
             /** @enum {string} */
             kind: "container" | "vm" | "wsl";
-            /** @description such as Docker, Podman or QEMU; empty where it is not known */
+            /** @description such as Docker, Podman or QEMU; empty if unknown */
             name: string;
-            /** @description an address says that the host translates addresses; always false for containers */
+            /** @description an address indicates that the host translates addresses; always false for containers */
             nat: boolean;
         };
         Kept: {
@@ -1650,12 +1650,12 @@ export interface components {
             up: number;
         };
         LogLine: {
-            /** @description of the event fetched: the peer that has all of the content after this node uploaded to it */
+            /** @description for the event fetched: the peer that has all of the content after this node uploaded to it */
             by?: components["schemas"]["Fetcher"];
             /** Format: int64 */
             count?: number;
             event: string;
-            /** @description of the event beside: the file that was there */
+            /** @description for the event beside: the file that was already there */
             file?: components["schemas"]["Found"];
             message?: string;
             message_text?: components["schemas"]["Text"];
@@ -1671,12 +1671,12 @@ export interface components {
             bytes: number;
             /**
              * Format: int64
-             * @description files that have the names of the content
+             * @description number of files that have the names of files of the content
              */
             files: number;
             /**
              * Format: int64
-             * @description bytes of them in pieces that are right; 0 if the file list is unknown
+             * @description bytes of these files in pieces that are right; 0 if the file list is unknown
              */
             right: number;
         };
@@ -1694,12 +1694,12 @@ export interface components {
             link?: string;
             /**
              * Format: int64
-             * @description fetch its entries automatically, up to this many bytes; without it, a channel that is already followed keeps its value
+             * @description fetch its entries automatically, up to this many bytes; if omitted, a channel that is already followed keeps its value
              */
             mirror?: number;
             /** @description name of the channel to create */
             name?: string;
-            /** @description create a sealed channel: only those who get its full link can read its name and entries */
+            /** @description create a sealed channel: its name and entries can be read only with its full link */
             sealed?: boolean;
             /** @description key to import, as shoal channel export writes it */
             secret?: string;
@@ -1707,7 +1707,7 @@ export interface components {
         NewComing: {
             /**
              * Format: int64
-             * @description how many bytes they have together
+             * @description total size of the files in bytes
              */
             bytes: number;
             /**
@@ -1715,11 +1715,11 @@ export interface components {
              * @description how many files will be sent
              */
             files: number;
-            /** @description random, of the sender: the same key names the same upload, so that a request whose answer was lost can be sent again */
+            /** @description random key, chosen by the sender: the same key identifies the same upload, so that a request whose answer was lost can be sent again */
             key?: string;
             /** @description name of the file or folder */
             name: string;
-            /** @description make a folder of that name for the files; without it, there is one file */
+            /** @description create a folder of that name for the files; without it, there is one file */
             tree?: boolean;
         };
         NewEntries: {
@@ -1736,21 +1736,21 @@ export interface components {
              * @description when the link ends
              */
             expires?: string;
-            /** @description absolute path of the folder for the files; without it, a new one below the downloads */
+            /** @description absolute path of the folder for the files; without it, a new folder in the default folder of downloads */
             folder?: string;
-            /** @description ends the link when it ends, see GET /lease */
+            /** @description lease of the link: when it ends, the link ends; see GET /lease */
             lease?: string;
             /**
              * Format: int64
-             * @description take at most so many files altogether; 0 is 10000
+             * @description accept at most this many files in total; 0 is 10000
              */
             max_files?: number;
             /**
              * Format: int64
-             * @description take at most so many bytes altogether
+             * @description accept at most this many bytes in total
              */
             max_size?: number;
-            /** @description what people see it is for; without it, the name of the folder */
+            /** @description purpose of the link, as people see it; without it, the name of the folder */
             name?: string;
             /** @description ask people for this password */
             password?: string;
@@ -1758,19 +1758,19 @@ export interface components {
         NewWebLink: {
             /**
              * Format: date-time
-             * @description when the link ends; without it, with the share
+             * @description when the link ends; without it, the link ends with the share
              */
             expires?: string;
             /**
              * Format: int64
-             * @description end it after so many downloads
+             * @description end the link after this many downloads
              */
             max_downloads?: number;
             /** @description ask people for this password */
             password?: string;
         };
         NextSetting: {
-            /** @description what the file says, of a saved value that stands above it */
+            /** @description for a saved value that overrides the file: the value in the file */
             file?: string;
             /** @enum {string} */
             source: "flag" | "environment" | "file" | "saved" | "default";
@@ -1828,7 +1828,7 @@ export interface components {
             downloaded?: number;
             /**
              * Format: int64
-             * @description bytes; they count in the ratio
+             * @description bytes; they count towards the ratio
              */
             uploaded?: number;
         };
@@ -1870,7 +1870,7 @@ export interface components {
             protocol: "tcp" | "udp";
             /**
              * Format: date-time
-             * @description when the lease ends unless it is renewed; absent where it is not open
+             * @description when the lease ends unless it is renewed; absent if the pinhole is not open
              */
             until?: string;
         };
@@ -1884,13 +1884,13 @@ export interface components {
              * @description address of the router
              */
             gateway: string;
-            /** @description this node's */
+            /** @description this node's address and port */
             internal: string;
             /** @description PCP, NAT-PMP or UPnP */
             method: string;
             /**
              * Format: date-time
-             * @description when the lease ends unless it is renewed; absent where it has no end
+             * @description when the lease ends unless it is renewed; absent if it does not end
              */
             until?: string;
         };
@@ -1906,7 +1906,7 @@ export interface components {
             link: string;
             /**
              * Format: int64
-             * @description bytes that stay free there: downloads wait below that
+             * @description bytes to keep free there: with less free space, downloads wait
              */
             min_free: number;
             name: string;
@@ -1916,7 +1916,7 @@ export interface components {
             peers: string[] | null;
             present?: components["schemas"]["Transfer"];
             private: boolean;
-            /** @description the link has the key of a sealed share; name, size and files of what is in it are unknown until a peer has sent them */
+            /** @description the link has the key of a sealed share; the name, size and files of its content are unknown until a peer has sent them */
             sealed?: boolean;
             /**
              * Format: int64
@@ -1982,25 +1982,25 @@ export interface components {
             files: number;
             /** @description where the files go */
             folder: string;
-            /** @description names the link to its owner; nobody can send with it */
+            /** @description identifies the link for its owner; it does not allow sending */
             id: string;
             /**
              * Format: int64
-             * @description files that are taken altogether
+             * @description maximum number of files in total
              */
             max_files: number;
             /**
              * Format: int64
-             * @description bytes that are taken altogether; 0 is no limit
+             * @description maximum number of bytes in total; 0 is no limit
              */
             max_size?: number;
-            /** @description what people see it is for */
+            /** @description purpose of the link, as people see it */
             name: string;
-            /** @description the same at other addresses of the node, best first */
+            /** @description URLs of the link at other addresses of the node, best first */
             others?: string[] | null;
             /** @description people are asked for a password */
             password?: boolean;
-            /** @description what to give to others; empty while the node serves no web links */
+            /** @description URL to give to others; empty while the node serves no web links */
             url: string;
         };
         RefusedPort: {
@@ -2011,39 +2011,39 @@ export interface components {
             port: number;
         };
         Removal: {
-            /** @description files that stayed, and why: those that it did not make, those that were changed since, and without data those that are unfinished */
+            /** @description files that were not deleted, and why: files that shoal did not create, files that were changed since, and without data, unfinished files */
             kept: components["schemas"]["Kept"][] | null;
         };
         Report: {
-            /** @description those in links first */
+            /** @description addresses, those in links first */
             addresses: components["schemas"]["AddressReport"][] | null;
             /** @description one sentence */
             answer: string;
             answer_text?: components["schemas"]["Text"];
-            /** @description absent where the DHT is off */
+            /** @description absent if the DHT is off */
             dht?: components["schemas"]["DHTReport"];
-            /** @description ways of asking the router for pinholes that do not work, and why */
+            /** @description protocols for pinholes that do not work with the router, and why */
             gateways: components["schemas"]["GatewayProblem"][] | null;
-            /** @description the container or virtual machine that the node runs in; absent where none is recognised */
+            /** @description the container or virtual machine that the node runs in; absent if none is recognised */
             inside?: components["schemas"]["Inside"];
-            /** @description absent where IPv4 is off */
+            /** @description absent if IPv4 is off */
             ipv4?: components["schemas"]["IPv4Report"];
             /** @description what to do next */
             next: string;
             next_text?: components["schemas"]["Text"];
-            /** @description asked of the router, open or not */
+            /** @description pinholes that the router was asked for, open or not */
             pinholes: components["schemas"]["Pinhole"][] | null;
-            /** @description what others say our address is */
+            /** @description addresses at which others see this node */
             seen: components["schemas"]["SeenAs"][] | null;
             /**
              * @description whether a stranger's TCP connection to an address in the links succeeds
              * @enum {string}
              */
             verdict: "reachable" | "unreachable" | "unknown";
-            /** @description what this host lacks to reach others, and what would help; absent where nothing is lacking */
+            /** @description what this host lacks to reach others, and what would help; absent if nothing is lacking */
             warning?: string;
             warning_text?: components["schemas"]["Text"];
-            /** @description absent where web links are not served */
+            /** @description absent if web links are not served */
             web?: components["schemas"]["WebReport"];
         };
         Restart: {
@@ -2056,11 +2056,11 @@ export interface components {
         };
         Results: {
             hits: components["schemas"]["Hit"][] | null;
-            /** @description there are more matches than total: another word or filter tells them apart */
+            /** @description there are more matches than total; narrow the search with another word or filter */
             more: boolean;
             /**
              * Format: int64
-             * @description matches that were ranked, the newest 800 at most; limit and offset choose among them
+             * @description number of ranked matches, the newest 800 at most; limit and offset select from these
              */
             total: number;
         };
@@ -2072,15 +2072,15 @@ export interface components {
             free: number;
             /**
              * Format: int64
-             * @description bytes that stay free: downloads wait below that
+             * @description bytes to keep free: with less free space, downloads wait
              */
             min_free: number;
             /**
              * Format: int64
-             * @description bytes that have yet to be written; 0 if the size is unknown
+             * @description bytes that are still to be written; 0 if the size is unknown
              */
             needed: number;
-            /** @description on the disk that is written to */
+            /** @description path on the disk that is written to */
             path: string;
         };
         SeenAs: {
@@ -2090,23 +2090,23 @@ export interface components {
             by: "dht" | "peers";
             /**
              * Format: int64
-             * @description how many said so; 0 for most of the DHT
+             * @description how many reported this address; 0 for most of the DHT
              */
             count?: number;
         };
         Setting: {
-            /** @description the values of a choice */
+            /** @description the allowed values of a choice */
             choices?: string[] | null;
             default: string;
-            /** @description what the file says, of a saved value that stands above it */
+            /** @description for a saved value that overrides the file: the value in the file */
             file?: string;
             /** @enum {string} */
             group: "downloads" | "speed" | "network" | "seeding" | "folders" | "access" | "expert";
-            /** @description no API can change it: only a flag, a variable or the file */
+            /** @description the API cannot change it; only a flag, a variable or the file can */
             guarded: boolean;
             help: string;
             /**
-             * @description how people write the value, or an element of a list
+             * @description how to write the value, or an element of a list
              * @enum {string}
              */
             kind: "switch" | "number" | "rate" | "size" | "choice" | "folder" | "goal" | "schedule" | "text";
@@ -2115,50 +2115,50 @@ export interface components {
             /** @description a change takes effect without a restart */
             live: boolean;
             name: string;
-            /** @description what the next start of the node has, if it differs */
+            /** @description value at the next start of the node, if it differs */
             next?: components["schemas"]["NextSetting"];
             /** @enum {string} */
             source: "flag" | "environment" | "file" | "saved" | "default";
-            /** @description value in the form a user would write; a list is separated by commas */
+            /** @description value as a user would write it; the elements of a list are separated by commas */
             value: string;
             /** @description elements of a list */
             values?: string[] | null;
-            /** @description name of the flag, the variable or the file; of a saved value, of the file that says otherwise */
+            /** @description name of the flag, the variable or the file; for a saved value, name of the file that has another value */
             where?: string;
             /** @description the API can change it */
             writable: boolean;
         };
         ShareRequest: {
-            /** @description share it although it is a home directory or holds one, which otherwise is a problem of type unconfirmed */
+            /** @description share it even if it is or contains a home directory; without it, such a request fails with a problem of type unconfirmed */
             confirm?: boolean;
-            /** @description globs of names, or of paths below the folder, that are not shared; ** stands for any number of folders, and each must match something */
+            /** @description globs of names, or of paths below the folder, to leave out; ** matches any number of folders, and each glob must match something */
             exclude?: string[] | null;
             follow_symlinks?: boolean;
             /** @description when to stop seeding; without it, the node's setting */
             goal?: components["schemas"]["Goal"];
-            /** @description describe the content for BitTorrent v2, too (BEP 52) */
+            /** @description also describe the content for BitTorrent v2 (BEP 52) */
             hybrid?: boolean;
-            /** @description the lease is over once the link is known: the node keeps the share */
+            /** @description the lease ends as soon as the link is known, and the node keeps the share */
             keep?: boolean;
-            /** @description ends the share when it ends, see GET /lease */
+            /** @description lease of the share: when it ends, the share ends; see GET /lease */
             lease?: string;
             limits?: components["schemas"]["Limits"];
-            /** @description name in the link; empty takes that of the path */
+            /** @description name in the link; if empty, the last element of the path */
             name?: string;
             /** @description file or folder, absolute */
             path: string;
             /**
              * Format: int64
-             * @description bytes per piece, a power of two from 16 KiB; 0 chooses by the size of the content
+             * @description bytes per piece, a power of two of at least 16 KiB; with 0, the node chooses by the size of the content
              */
             piece_length?: number;
-            /** @description do not seal it, although the node's setting sealed says so */
+            /** @description do not seal it, even if the node's setting sealed is on */
             plain?: boolean;
             /** @description never announce it (BEP 27) */
             private?: boolean;
-            /** @description let only those read it who have the key, which is in the link */
+            /** @description seal it: only those who have the key, which is in the link, can read it */
             sealed?: boolean;
-            /** @description refuse a folder with something that cannot be shared, instead of leaving that out */
+            /** @description refuse a folder that contains something that cannot be shared, instead of leaving it out */
             strict?: boolean;
         };
         SignIn: {
@@ -2288,7 +2288,7 @@ export interface components {
             folder?: string;
             /** @description path of the file */
             path: string;
-            /** @description path to share: that of the folder if there is one, else that of the file */
+            /** @description path to share: the path of the folder if there is one, else the path of the file */
             root: string;
         };
         Way: {
@@ -2323,7 +2323,7 @@ export interface components {
             created: string;
             /**
              * Format: int64
-             * @description downloads of which every byte was sent, of a file or an archive
+             * @description number of complete downloads of a file or an archive: every byte was sent
              */
             downloads: number;
             /** @description the URL is https */
@@ -2332,16 +2332,16 @@ export interface components {
             ended?: boolean;
             /** Format: date-time */
             expires?: string;
-            /** @description URLs that were given out for the link and that its node is about to lose, or has lost; the latest first */
+            /** @description URLs that were given out for the link and that the node has lost or is about to lose; the latest first */
             former?: components["schemas"]["FormerURL"][] | null;
-            /** @description names the link to its owner; nobody can fetch with it */
+            /** @description identifies the link for its owner; it does not allow fetching */
             id: string;
             /**
              * Format: int64
-             * @description ends after so many downloads; 0 is no limit
+             * @description the link ends after this many downloads; 0 is no limit
              */
             max_downloads?: number;
-            /** @description the same at other addresses of the node, best first */
+            /** @description URLs of the link at other addresses of the node, best first */
             others?: string[] | null;
             /** @description people are asked for a password */
             password?: boolean;
@@ -2351,14 +2351,14 @@ export interface components {
              */
             reachable?: "reachable" | "unreachable" | "unknown";
             transfer: string;
-            /** @description what to give to others; empty while the node serves no web links, and for a sealed share while there is no certificate */
+            /** @description URL to give to others; empty while the node serves no web links, and for a sealed share while there is no certificate */
             url: string;
         };
         WebReport: {
             certificate: components["schemas"]["CertificateReport"];
-            /** @description addresses and ports of web links beside those for peers, best first */
+            /** @description addresses and ports of web links in addition to those for peers, best first */
             doors: components["schemas"]["DoorReport"][] | null;
-            /** @description ports at which this node was to serve web links, and cannot listen */
+            /** @description ports at which this node should serve web links but cannot listen */
             refused?: components["schemas"]["RefusedPort"][] | null;
         };
         Welcome: {
@@ -2793,7 +2793,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The settings that differ from the defaults as a configuration file, without listeners and credentials */
+            /** @description Export the settings that differ from the defaults as a configuration file, without listeners and credentials */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3106,7 +3106,7 @@ export interface operations {
     deleteIncoming: {
         parameters: {
             query?: {
-                /** @description keep the files that have arrived; without it, they are deleted, too */
+                /** @description keep the files that have arrived; without it, they are also deleted */
                 keep?: boolean;
             };
             header?: never;
@@ -3139,7 +3139,7 @@ export interface operations {
     getIncomingFiles: {
         parameters: {
             query?: {
-                /** @description only files that were complete after the one of this number */
+                /** @description only files that were completed after the file with this number */
                 after?: number;
             };
             header?: never;
@@ -3194,7 +3194,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Begin to send a file by the tus protocol 1.0.0 */
+            /** @description Begin to send a file with the tus protocol 1.0.0 */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -3233,7 +3233,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Give up a file that is not complete */
+            /** @description Cancel a file that is not complete */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3335,7 +3335,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A lease that lasts for as long as this answer is read */
+            /** @description Take a lease that lasts as long as the client reads this answer */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3843,7 +3843,7 @@ export interface operations {
             query?: {
                 /** @description query: words, "phrases", -not, file:, tag:, channel:NAME, type:video, size:>1G, since:2026-01, before:2026 */
                 q?: string;
-                /** @description only from this channel, by its key; me is this node */
+                /** @description only from the channel with this key; me is this node */
                 channel?: string;
                 /** @description number of hits to return; 50 by default */
                 limit?: number;
@@ -4215,7 +4215,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Download all files of a transfer as one archive, also while they are being fetched */
+            /** @description Download all files of a transfer as one archive, even while they are being fetched */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4339,7 +4339,7 @@ export interface operations {
     getTransfersFilesContent: {
         parameters: {
             query?: {
-                /** @description It is played: while data is missing ahead of the reader, other downloads are slowed down */
+                /** @description the file is being played: while data is missing ahead of the reader, other downloads are slowed down */
                 play?: boolean;
             };
             header?: never;
@@ -4353,7 +4353,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Read a file, also while it is being fetched */
+            /** @description Read a file, even while it is being fetched */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4387,7 +4387,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Read a file of subtitles as WebVTT */
+            /** @description Read a subtitle file as WebVTT */
             200: {
                 headers: {
                     [name: string]: unknown;
