@@ -517,18 +517,21 @@ describe.skipIf(lacks)('the list', { timeout: 90_000 }, () => {
     await page.locator('.progress-line').getByText('nothing chosen').waitFor()
   })
 
-  test('beside the list every figure of a peer is seen', async () => {
+  test('on a tablet and beside the list every figure of a peer is seen', async () => {
     const t = await publish(far, content('watched.bin', 30_000_000))
     await far.api('PUT', '/limits', { up: 300_000, down: 0 })
     try {
       await near.api('POST', '/transfers', { link: t.link })
-      await page.setViewportSize({ width: 1440, height: 900 })
+      await page.setViewportSize({ width: 1024, height: 768 })
       await open(`/t/${t.id}/peers`)
+      const wide = page.locator('main .table-box')
+      await wide.locator('td[data-label=Down]').getByText('kB/s').first().waitFor()
+      expect(await wide.evaluate((e) => e.scrollWidth <= e.clientWidth)).toBe(true)
+      await page.setViewportSize({ width: 1440, height: 900 })
       const table = page.locator('.side .table-box')
       await table.getByText('kB/s').first().waitFor()
       // To who gives and takes nothing, nothing is given: requests are not counted.
-      expect(await table.locator('td[data-label=Uploaded]').textContent()).toBe('0 B')
-      expect(await table.locator('td[data-label=Up]').textContent()).toBe('')
+      expect(await table.locator('td[data-label=Up]').textContent()).toBe('0 B in all')
       expect(await table.evaluate((e) => [...e.querySelectorAll('td')].filter((d) => d.getBoundingClientRect().right > e.getBoundingClientRect().right).map((d) => d.textContent))).toEqual([])
       expect(await table.evaluate((e) => e.scrollWidth <= e.clientWidth)).toBe(true)
       await page.getByRole('tab', { name: 'Discovery' }).click()

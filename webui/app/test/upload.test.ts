@@ -6,7 +6,7 @@ import jsQR from 'jsqr'
 import { PNG } from 'pngjs'
 import { describe, expect, test } from 'vitest'
 import type { Coming, ReceiveLink, Transfer } from '../src/api/types'
-import { content, copied, missing, stage, until, violations, watched, type Stage } from './lab'
+import { content, copied, missing, sideways, stage, until, violations, watched, type Stage } from './lab'
 
 describe.skipIf(missing() !== undefined)('uploads', () => {
   let s: Stage
@@ -44,6 +44,21 @@ describe.skipIf(missing() !== undefined)('uploads', () => {
     await s.page.getByRole('img', { name: /QR code of the link/ }).waitFor()
     expect(readFileSync(join(s.near.downloads, 'Uploads', basename(file))).equals(readFileSync(file))).toBe(true)
     expect(await comings()).toEqual([])
+  }, 120_000)
+
+  test('on a phone the figures of an upload are within the page', async () => {
+    const line = await s.context.newCDPSession(s.page)
+    await line.send('Network.enable')
+    await line.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 100_000 })
+    await s.page.setViewportSize({ width: 360, height: 740 })
+    await s.open('/share')
+    await s.page.locator('.device input[type=file]').first().setInputFiles([content('regatta.bin', 16_000_000), content('beach.jpg', 300_000)])
+    await s.page.getByRole('button', { name: 'Copy and share' }).click()
+    await s.page.locator('.hero').getByText(/left, 2 files to go/).waitFor()
+    expect(await sideways(s.page)).toBe(false)
+    await s.page.getByRole('button', { name: 'Stop', exact: true }).click()
+    await until('nobody to send', async () => (await comings()).every((c) => !c.active))
+    for (const c of await comings()) await s.near.api('DELETE', `/incoming/${c.id}`)
   }, 120_000)
 
   test('what is sent again because its answer was lost is there once', async () => {

@@ -12,17 +12,20 @@ import { Bar, Button, Empty, Working } from '../ui/basics'
 import { Icon } from '../ui/icons'
 import { say } from '../words'
 
-const heads = ['address', 'client', 'source', 'progress', 'down', 'up', 'downloaded', 'uploaded'] as const
+const heads = ['address', 'client', 'source', 'progress', 'down', 'up'] as const
 type Column = (typeof heads)[number]
 const most = 500
+
+/** compare orders peers by a column; of equal rates, by what was sent in all. */
+function compare(a: Peer, b: Peer, key: Column): number {
+  const total = key === 'down' ? a.downloaded - b.downloaded : key === 'up' ? a.uploaded - b.uploaded : 0
+  return a[key] < b[key] ? -1 : a[key] > b[key] ? 1 : total || (a.address < b.address ? -1 : 1)
+}
 
 export function Peers({ t }: { t: Transfer }): JSX.Element {
   const data = topic<{ id: string; peers: Peer[] }>('peers', t)
   const [by, setBy] = useState<{ key: Column; down: boolean }>({ key: 'down', down: true })
-  const peers = useMemo(() => [...(data?.peers ?? [])].sort((a, b) => {
-    const x = a[by.key], y = b[by.key]
-    return (x < y ? -1 : x > y ? 1 : a.address < b.address ? -1 : 1) * (by.down ? -1 : 1)
-  }), [data, by])
+  const peers = useMemo(() => [...(data?.peers ?? [])].sort((a, b) => compare(a, b, by.key) * (by.down ? -1 : 1)), [data, by])
   if (!data) return <Working>{say('peers.loading')}</Working>
   return (
     <>
@@ -57,10 +60,8 @@ export function Peers({ t }: { t: Transfer }): JSX.Element {
                   <td data-label={say('peers.client')}><bdi>{shown(p.client) || '–'}</bdi></td>
                   <td data-label={say('peers.source')}>{sourceName(p.source)}</td>
                   <td data-label={say('peers.progress')}><span class="has"><Bar value={p.progress} state="seeding" /><span class="figures">{percent(Math.floor(p.progress * 100), 100)}</span></span></td>
-                  <td class="figures down" data-label={say('peers.down')}>{rate(p.down)}</td>
-                  <td class="figures up" data-label={say('peers.up')}>{rate(p.up)}</td>
-                  <td class="figures" data-label={say('peers.downloaded')}>{bytes(p.downloaded)}</td>
-                  <td class="figures" data-label={say('peers.uploaded')}>{bytes(p.uploaded)}</td>
+                  <td class="figures down" data-label={say('peers.down')}>{rate(p.down)}<small class="muted block">{say('peers.total', { size: bytes(p.downloaded) })}</small></td>
+                  <td class="figures up" data-label={say('peers.up')}>{rate(p.up)}<small class="muted block">{say('peers.total', { size: bytes(p.uploaded) })}</small></td>
                 </tr>
               ))}
             </tbody>
