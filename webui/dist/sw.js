@@ -1,7 +1,7 @@
 // The service worker: it lets the installed page open while its node cannot be reached.
 // It keeps the files of the page of one build, and nothing else: no content, no answer of
 // the API. The build fills in the two constants, so that each build has a cache of its own.
-const cacheName = 'shoal-58e4fccf3aa4db06'
+const cacheName = 'shoal-3219a5c70aa0a157'
 const shell = ['/app.css', '/app.js', '/apple-touch-icon.png', '/channels.js', '/de.js', '/detail.js', '/expiry.js', '/find.js', '/format.js', '/icon-maskable.png', '/icon.svg', '/incoming.js', '/', '/manifest.webmanifest', '/network.js', '/node-de.js', '/player.js', '/plot.js', '/qr.js', '/qrcode.js', '/qrread.js', '/screen.js', '/sending.js', '/share.js', '/speed.js', '/weblink.js', '/weblinks.js', '/weblinks2.js']
 
 addEventListener('install', (e) => {

@@ -31,6 +31,7 @@ export function plot(box: HTMLElement, data: Samples): { update: (d: Samples) =>
   }
   const u = new uPlot({
     width: Math.max(200, box.clientWidth), height,
+    padding: [null, 30 * scale, null, null], // half of the last time
     legend: { show: false },
     cursor: { show: false },
     series: [{}, line('Down', '--down'), line('Up', '--up')],
