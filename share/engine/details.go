@@ -196,8 +196,15 @@ func (e *Engine) Torrent(id share.ID) ([]byte, error) {
 			tor = kept.Content()
 		}
 	}
-	if e.cfg.WebSeeds != nil {
-		tor.WebSeeds = e.cfg.WebSeeds(info.ID)
+	if e.cfg.WebSeeds == nil {
+		return tor.Encode(), nil
+	}
+	err = e.on(id, func(_ *loop, t *transfer) error {
+		tor.WebSeeds = e.cfg.WebSeeds(t.id, t.added)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return tor.Encode(), nil
 }

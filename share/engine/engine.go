@@ -102,9 +102,10 @@ type Config struct {
 	// the same site that others there named are dialled. It may be nil, and must not
 	// block.
 	HostAddresses func() []netip.Addr
-	// WebSeeds returns URLs at which this node serves a transfer to clients over HTTP
-	// (BEP 19); links carry them. With nil there are none. It must not block.
-	WebSeeds func(share.ID) []string
+	// WebSeeds returns URLs at which this node serves the transfer that was added at a
+	// time to clients over HTTP (BEP 19); links carry them. With nil there are none. It
+	// must not block.
+	WebSeeds func(id share.ID, added time.Time) []string
 	// DHTPort is the UDP port announced to peers (BEP 5 PORT); nil or 0 announces
 	// none.
 	DHTPort func() uint16

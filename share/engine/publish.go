@@ -15,7 +15,7 @@ type publisher struct {
 	now func() time.Time
 	own *self
 	// webSeeds are where this node serves a transfer over HTTP; nil for nowhere.
-	webSeeds func(share.ID) []string
+	webSeeds func(id share.ID, added time.Time) []string
 }
 
 // snapshot is t as callers see it, with a link that names this node.
@@ -23,7 +23,7 @@ func (p *publisher) snapshot(t *transfer) share.Transfer {
 	now := p.now()
 	at := where{peers: p.own.inLinks(now)}
 	if p.webSeeds != nil {
-		at.webSeeds = p.webSeeds(t.id)
+		at.webSeeds = p.webSeeds(t.id, t.added)
 	}
 	return t.snapshot(now, at)
 }

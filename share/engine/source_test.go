@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/share/metainfo"
@@ -102,17 +103,25 @@ func TestSourceNames(t *testing.T) {
 	}
 }
 
-// Links and .torrent files have the web seeds that there are now.
+// Links and .torrent files have the web seeds that there are now, of this transfer and of
+// none before it.
 func TestLinksHaveWebSeeds(t *testing.T) {
 	t.Parallel()
 	var seeds []string
-	n := newNode(t, func(c *Config) { c.WebSeeds = func(share.ID) []string { return seeds } })
-	shared := n.share(someFiles(t))
-	for _, want := range [][]string{nil, {"http://[2001:db8::5]:7000/w/x/"}, nil} {
-		n.box.call(func() { seeds = want })
-		if err := n.LinkChanged(shared.ID); err != nil {
-			t.Fatal(err)
+	var of time.Time
+	n := newNode(t, func(c *Config) {
+		c.WebSeeds = func(_ share.ID, added time.Time) []string {
+			if !added.Equal(of) {
+				return nil
+			}
+			return seeds
 		}
+	})
+	folder := someFiles(t)
+	shared := n.share(folder)
+	one := []string{"http://[2001:db8::5]:7000/w/x/"}
+	check := func(want []string) {
+		t.Helper()
 		now, err := n.Get(shared.ID)
 		if err != nil {
 			t.Fatal(err)
@@ -129,4 +138,16 @@ func TestLinksHaveWebSeeds(t *testing.T) {
 			t.Errorf("the .torrent file has %v, want %v", tor.WebSeeds, want)
 		}
 	}
+	for _, want := range [][]string{nil, one, nil, one} {
+		n.box.call(func() { seeds, of = want, shared.Added })
+		if err := n.LinkChanged(shared.ID); err != nil {
+			t.Fatal(err)
+		}
+		check(want)
+	}
+	if _, err := n.Remove(shared.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	n.share(folder)
+	check(nil)
 }

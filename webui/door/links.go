@@ -153,7 +153,7 @@ func (s *Links) Seed(id share.ID, added time.Time) (Link, bool) {
 	s.seeding.RLock()
 	defer s.seeding.RUnlock()
 	l, ok := s.seeds[id]
-	return l, ok && (added.IsZero() || l.Added.Equal(added))
+	return l, ok && l.Added.Equal(added)
 }
 
 // All lists the links, oldest first.

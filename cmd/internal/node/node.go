@@ -467,7 +467,7 @@ func (n *Node) engineConfig() engine.Config {
 		Listeners: n.ports.tcp, IPv4: c.IPv4, NoTrackers: c.NoTrackers, Preallocate: c.Preallocate, AllowPrivate: c.Private,
 		Limits: n.limiter.InForce(), MaxFetching: c.MaxFetching, MaxUploads: c.MaxUploads, MaxConns: peers, Yield: c.AdaptiveUp,
 		Addresses: n.reach.links, HostAddresses: n.addresses.ofHost, OnStranger: n.reach.stranger, DialFrom: n.dialFrom, Reachable: n.reach.proven, Client: "shoal " + n.o.Version, Now: n.o.Now,
-		WebSeeds: func(id share.ID) []string { return n.webLinks.seedsOf(id) },
+		WebSeeds: func(id share.ID, added time.Time) []string { return n.webLinks.seedsOf(id, added) },
 	}
 	cfg.OwnerOf, cfg.Guard, cfg.Look = n.ownerOf, n.withheld.guard, n.o.Look
 	if n.browsers != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/shoalnet/shoal/share"
 	"github.com/shoalnet/shoal/webui/api"
@@ -65,6 +66,8 @@ func TestWebSeedsAreInLinksAndKept(t *testing.T) {
 		}
 		if s, err := c.Transfer(testContext(t), id); err != nil || s.Uploaded != int64(len(seeded)) {
 			t.Errorf("%d bytes were counted, %v", s.Uploaded, err)
+		} else if u := n.webLinks.seedsOf(id, s.Added.Add(time.Nanosecond)); u != nil {
+			t.Errorf("the same content shared later has %s", u)
 		}
 		if links, err := c.WebLinks(testContext(t)); err != nil || len(links) != 0 {
 			t.Errorf("web links: %v, %v", links, err)

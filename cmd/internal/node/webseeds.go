@@ -61,13 +61,13 @@ func (w *webLinks) bounded(t share.Transfer) error {
 		"end that first, with shoal remove --web-seed %s", t.ID.Short(), t.ID.Short())
 }
 
-// seedsOf are the URLs of the web seed of a transfer, for its link: the best one, since
-// links are to be short.
-func (w *webLinks) seedsOf(id share.ID) []string {
+// seedsOf returns the URLs of the web seed of a transfer, for its link: only the best one,
+// to keep links short. What was removed and is shared again has none.
+func (w *webLinks) seedsOf(id share.ID, added time.Time) []string {
 	if w == nil || !w.open.Load() {
 		return nil
 	}
-	l, has := w.links.Seed(id, time.Time{})
+	l, has := w.links.Seed(id, added)
 	if !has {
 		return nil
 	}
