@@ -228,6 +228,9 @@ func (lp *loop) replace(t *transfer, id share.ID) {
 // shared is called when the storage of a share that was just hashed is open.
 func (lp *loop) shared(t *transfer) {
 	was, made := t.id, t.making.made
+	if was != made.Info.ID {
+		t.was = was
+	}
 	t.secret = t.making.secret
 	lp.replace(t, made.Info.ID)
 	t.uploaded += lp.shelf.rows[made.Info.ID].uploaded
@@ -260,6 +263,7 @@ func (lp *loop) tellShared(t *transfer, was share.ID) {
 		<-saved // an error is logged, and the row is written again
 		return func() {
 			if t.removing == nil {
+				t.was = share.ID{}
 				lp.events.publish(t, share.Event{Type: share.EventShared, Was: was})
 			}
 		}

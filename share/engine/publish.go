@@ -33,8 +33,13 @@ func (p *publisher) tell(t *transfer, what share.EventType, message share.Text) 
 	p.publish(t, share.Event{Type: what, Message: message.String(), MessageText: message.Of()})
 }
 
-// publish publishes ev about t, with its snapshot.
+// publish publishes ev about t, with its snapshot. EventShared is the first event with the
+// real ID of a share: subscribers never see it under both.
 func (p *publisher) publish(t *transfer, ev share.Event) {
+	if !t.was.IsZero() {
+		t.stale = true
+		return
+	}
 	s := p.snapshot(t)
 	t.shown, t.stale = s, false
 	if p.hub.watched() {

@@ -227,7 +227,7 @@ func (lp *loop) drop(t *transfer, err error, left bool) {
 			}
 		}
 		lp.box.call(func() {
-			lp.events.bare(share.Event{Type: share.EventRemoved, ID: t.id})
+			lp.events.bare(share.Event{Type: share.EventRemoved, ID: t.id, Was: t.was})
 			lp.claims.free(r.held)
 		})
 		for _, w := range r.waiters {

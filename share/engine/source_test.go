@@ -151,3 +151,34 @@ func TestLinksHaveWebSeeds(t *testing.T) {
 	n.share(folder)
 	check(nil)
 }
+
+// Subscribers hear of a share under its real ID first with the event that says which
+// provisional one it had; otherwise they would see it twice.
+func TestASharesIDIsToldBeforeAllElse(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	sub := n.Subscribe(1000)
+	defer sub.Close()
+	known := map[share.ID]bool{}
+	for i := range 10 {
+		file := filepath.Join(t.TempDir(), "a")
+		if err := os.WriteFile(file, []byte{byte(i)}, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		was, err := n.Share(t.Context(), ShareRequest{Path: file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		known[was.ID] = true
+		for told := false; !told; {
+			ev := <-sub.C
+			told = ev.Type == share.EventShared && ev.Was == was.ID
+			if told {
+				known[ev.ID] = true
+			}
+			if ev.Transfer != nil && !known[ev.ID] {
+				t.Errorf("%s of %s came before its ID", ev.Type, ev.ID)
+			}
+		}
+	}
+}

@@ -48,6 +48,7 @@ type transfer struct {
 	yields  string          // the name of what it yields to
 	waiters []chan struct{} // closed when it is live, or will not be
 
+	was   share.ID       // provisional, until EventShared tells the real one
 	shown share.Transfer // as in the last event
 	stale bool           // something may be different since
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 
@@ -196,6 +197,81 @@ func TestEventsOfARowThatCameBeforeItsNotice(t *testing.T) {
 	})
 	if want := testTransfer(7); ev.Transfer.Link != want.Link || ev.Transfer.Name != want.Name {
 		t.Errorf("a part of it: %+v", ev.Transfer)
+	}
+}
+
+// A watcher of a share never has it under two IDs: who takes the last of the rows would
+// wait for ever for the end of the provisional one.
+func TestAShareIsFollowedByOneID(t *testing.T) {
+	for name, told := range map[string]bool{"found by its alias": false, "told by a notice": true} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(1)
+			c, _, _ := serve(t, f)
+			provisional, real := testID(0), testTransfer(7)
+			real.State = share.Seeding
+			others, endOthers := pull(c.Watch(quietContext(t), WatchOptions{}))
+			defer endOthers()
+			until := func(next func() (Update, error, bool), what string, ok func(Update) bool) {
+				t.Helper()
+				for {
+					u, err, more := next()
+					if err != nil || !more {
+						t.Fatalf("waiting for %s: %v, %v", what, err, more)
+					}
+					if ok(u) {
+						return
+					}
+				}
+			}
+			has := func(u Update, id share.ID) bool {
+				return slices.ContainsFunc(u.Transfers, func(t share.Transfer) bool { return t.ID == id })
+			}
+			if told {
+				next, end := pull(c.Watch(quietContext(t), WatchOptions{IDs: []share.ID{provisional}, NoStats: true}))
+				defer end()
+				until(next, "the provisional row", func(u Update) bool { return has(u, provisional) })
+				f.mu.Lock()
+				f.put(real)
+				f.tell(share.Event{Type: share.EventChanged, ID: real.ID, Transfer: &real})
+				f.mu.Unlock()
+				until(others, "the row", func(u Update) bool { return has(u, real.ID) })
+				f.event(share.Event{Type: share.EventShared, ID: real.ID, Was: provisional, Transfer: &real})
+				until(next, "its row", func(u Update) bool {
+					if has(u, real.ID) && has(u, provisional) {
+						t.Errorf("both in %+v", u.Transfers)
+					}
+					return has(u, real.ID)
+				})
+				return
+			}
+			f.mu.Lock()
+			f.put(real)
+			f.tell(share.Event{Type: share.EventChanged, ID: real.ID, Transfer: &real})
+			f.mu.Unlock()
+			until(others, "the row", func(u Update) bool { return has(u, real.ID) })
+			f.mu.Lock()
+			f.aliases = map[share.ID]share.ID{provisional: real.ID}
+			f.mu.Unlock()
+			// Also one that connects again, which names both.
+			for _, ids := range [][]share.ID{{provisional}, {provisional, real.ID}} {
+				next, end := pull(c.Watch(quietContext(t), WatchOptions{IDs: ids, NoStats: true}))
+				last := share.ID{}
+				resets := 0
+				until(next, "the reset that has the real one only", func(u Update) bool {
+					if u.Reset {
+						resets++
+					}
+					for _, row := range u.Transfers {
+						last = row.ID
+					}
+					return resets == 2
+				})
+				if last != real.ID {
+					t.Errorf("the last row is of %s", last)
+				}
+				end()
+			}
+		})
 	}
 }
 

@@ -42,6 +42,17 @@ func (r *reader) stats(s *share.Stats) *share.Stats {
 	return s
 }
 
+// follow lets a reader that follows a share by its provisional ID follow it by the real
+// one. Its row may have been sent to others before, so a reset is next. known reports
+// whether the reader follows the real ID already.
+func (r *reader) follow(was, is share.ID) (known bool) {
+	known = r.only[is]
+	delete(r.only, was)
+	r.only[is] = true
+	r.next = 0
+	return known
+}
+
 func (r *reader) notify() {
 	select {
 	case r.wake <- struct{}{}:
@@ -110,13 +121,10 @@ func (h *hub) findRenamed(r *reader) {
 func (h *hub) renamed(r *reader, was share.ID, t *share.Transfer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if r.only[t.ID] {
-		return
+	if known := r.follow(was, t.ID); !known {
+		ev := share.Event{Time: time.Now(), Type: share.EventShared, ID: t.ID, Was: was, Transfer: t}
+		r.extra = append(r.extra, appendJSONEvent(nil, "notice", "", ev))
 	}
-	r.only[t.ID] = true
-	r.next = 0
-	ev := share.Event{Time: time.Now(), Type: share.EventShared, ID: t.ID, Was: was, Transfer: t}
-	r.extra = append(r.extra, appendJSONEvent(nil, "notice", "", ev))
 	r.notify()
 }
 
@@ -136,25 +144,23 @@ func (h *hub) leave(r *reader) {
 func (h *hub) collect(r *reader) (out [][]byte, reset, more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	out, r.extra = r.extra, nil
 	if reset = r.next == 0 || !h.ring.has(r.next); reset {
 		out = append(out, h.reset(r))
 	} else {
-		known := len(r.only)
 		for _, f := range h.ring.from(r.next) {
-			if known < len(r.only) && !f.notice {
+			if r.next == 0 && !f.notice {
 				continue // the reset has it
 			}
 			if b := h.frameFor(r, f); b != nil {
 				out = append(out, b)
 			}
 		}
-		if known < len(r.only) {
-			// It now follows a transfer whose row may have been sent to others before.
+		if r.next == 0 {
 			out = append(out, h.reset(r))
 		}
 	}
 	r.next = h.ring.seq + 1
-	out, r.extra = append(out, r.extra...), nil
 	for t, sent := range r.topics {
 		if t.version > sent {
 			out = append(out, t.data)
@@ -170,14 +176,14 @@ func (h *hub) frameFor(r *reader, f *frame) []byte {
 		return f.data
 	}
 	if f.notice {
-		if r.only == nil || r.only[f.id] {
-			return f.data
+		switch {
+		case r.only == nil:
+		case r.only[f.was]:
+			r.follow(f.was, f.id)
+		case !r.only[f.id]:
+			return nil
 		}
-		if r.only[f.was] {
-			r.only[f.id] = true
-			return f.data
-		}
-		return nil
+		return f.data
 	}
 	parts, stats := f.parts, f.stats
 	if r.noStats {
